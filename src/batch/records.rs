@@ -1,0 +1,165 @@
+//! What the operator and the bridge ask of a batch of input.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Batch;
+use super::push_json_string;
+
+/// A record that cannot be written as JSON: it stays at home.
+#[derive(Debug, thiserror::Error)]
+#[error("record {index} of the batch cannot be written as JSON")]
+pub struct EncodeError {
+    /// Its position in the batch.
+    pub index: usize,
+    /// Why.
+    #[source]
+    pub source: serde_json::Error,
+}
+
+/// A batch of records that can be addressed by ranges.
+///
+/// Implemented for [`Batch`] and for `Vec<T>` of any `T` that serde can write.
+pub trait Records: Send + Sync + 'static {
+    /// One record by itself: what the stream of bad records carries.
+    type Record: Clone + Send + 'static;
+
+    /// How many records there are.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// About how many bytes the records of `range` hold, for the bounds on memory.
+    fn size(&self, range: &Range<usize>) -> usize;
+
+    /// Record `index` by itself.
+    fn record(&self, index: usize) -> Self::Record;
+
+    /// Appends the records of `range` to `json` as JSON values with commas between them, until
+    /// `json` would grow past `limit` bytes; answers how many it appended.
+    ///
+    /// # Errors
+    /// A record that is no JSON, by its position; `json` then holds those before it.
+    fn encode(
+        &self,
+        range: Range<usize>,
+        json: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<usize, EncodeError>;
+}
+
+/// A text record by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextRecord {
+    /// The file of several, or the partition, that the number belongs to.
+    pub label: Option<Arc<str>>,
+    /// Its number.
+    pub number: u64,
+    /// Its bytes, which may be no text at all where that is why it is bad.
+    pub bytes: Vec<u8>,
+}
+
+impl Records for Batch {
+    type Record = TextRecord;
+
+    fn len(&self) -> usize {
+        Batch::len(self)
+    }
+
+    fn size(&self, range: &Range<usize>) -> usize {
+        self.strings.range_of(range).len() + 4 * range.len()
+    }
+
+    fn record(&self, index: usize) -> TextRecord {
+        TextRecord {
+            label: self.label.clone(),
+            number: self.numbers.get(index),
+            bytes: self.strings.get(index).to_vec(),
+        }
+    }
+
+    fn encode(
+        &self,
+        range: Range<usize>,
+        json: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<usize, EncodeError> {
+        encode_each(range, json, limit, |index, json| {
+            push_json_string(json, self.strings.get(index));
+            Ok(())
+        })
+    }
+}
+
+impl<T: Serialize + Clone + Send + Sync + 'static> Records for Vec<T> {
+    type Record = T;
+
+    fn len(&self) -> usize {
+        Vec::len(self)
+    }
+
+    fn size(&self, range: &Range<usize>) -> usize {
+        range.len() * size_of::<T>().max(1)
+    }
+
+    fn record(&self, index: usize) -> T {
+        self[index].clone()
+    }
+
+    fn encode(
+        &self,
+        range: Range<usize>,
+        json: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<usize, EncodeError> {
+        encode_each(range, json, limit, |index, json| serde_json::to_writer(json, &self[index]))
+    }
+}
+
+fn encode_each(
+    range: Range<usize>,
+    json: &mut Vec<u8>,
+    limit: usize,
+    mut encode: impl FnMut(usize, &mut Vec<u8>) -> Result<(), serde_json::Error>,
+) -> Result<usize, EncodeError> {
+    let first = range.start;
+    for index in range.clone() {
+        let before = json.len();
+        if index > first {
+            json.push(b',');
+        }
+        if let Err(source) = encode(index, json) {
+            json.truncate(before);
+            return Err(EncodeError { index, source });
+        }
+        if json.len() > limit {
+            json.truncate(before);
+            return Ok(index - first);
+        }
+    }
+    Ok(range.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encoding_stops_at_the_limit() {
+        let batch: Batch = ["one", "two\n", "three"].into_iter().collect();
+        let mut json = Vec::new();
+        assert_eq!(batch.encode(0..3, &mut json, 1_000).unwrap(), 3);
+        assert_eq!(json, br#""one","two\n","three""#);
+        json.clear();
+        assert_eq!(batch.encode(0..3, &mut json, 12).unwrap(), 1);
+        assert_eq!(json, br#""one""#);
+        json.clear();
+        assert_eq!(vec![1, 22].encode(1..2, &mut json, 9).unwrap(), 1);
+        assert_eq!(json, b"22");
+    }
+}

@@ -1,0 +1,56 @@
+//! When the records of a batch were due to leave the source.
+
+use std::ops::Range;
+
+/// Nanoseconds since the instant at which the run started, the same in all workers.
+pub type Nanos = u64;
+
+/// The scheduled times of consecutive records: the first one's, the last one's, and evenly spread
+/// between them. A source cuts its batches so that this holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// The first record's scheduled time.
+    pub first: Nanos,
+    /// The last record's scheduled time.
+    pub last: Nanos,
+}
+
+impl Span {
+    /// All records at one instant.
+    pub fn at(instant: Nanos) -> Self {
+        Span { first: instant, last: instant }
+    }
+
+    /// The scheduled time of record `index` of `records`.
+    pub fn time(&self, index: usize, records: usize) -> Nanos {
+        if records < 2 || self.first == self.last {
+            return self.first;
+        }
+        let width = u128::from(self.last.saturating_sub(self.first));
+        self.first + (width * index as u128 / (records - 1) as u128) as Nanos
+    }
+
+    /// The span of `range` out of `records`.
+    pub fn slice(&self, range: &Range<usize>, records: usize) -> Span {
+        Span {
+            first: self.time(range.start, records),
+            last: self.time(range.end.saturating_sub(1).max(range.start), records),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slice_keeps_its_records_times() {
+        let span = Span { first: 100, last: 1_000 };
+        assert_eq!(span.time(0, 10), 100);
+        assert_eq!(span.time(9, 10), 1_000);
+        let slice = span.slice(&(3..7), 10);
+        assert_eq!(slice, Span { first: 400, last: 700 });
+        assert_eq!(slice.time(2, 4), 600);
+        assert_eq!(Span::at(5).slice(&(0..1), 1), Span::at(5));
+    }
+}

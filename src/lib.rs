@@ -1,0 +1,9 @@
+//! Cloud bursting for timely dataflow.
+//!
+//! When a stream comes in faster than its workers can process it, the excess goes to AWS Lambda
+//! instead of slowing the source down, and the results rejoin the dataflow under the timestamps
+//! they left with.
+
+pub mod batch;
+pub mod task;
+pub mod wire;

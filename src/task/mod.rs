@@ -1,0 +1,88 @@
+//! Tasks: what is computed, with the same answer on a worker and in a function.
+//!
+//! A [`Task`] turns the records of a range of a batch into results, one each, or into a verdict
+//! that the record is bad. It is pure: the operator may run it at home, send it away, or both.
+//! Nothing here knows timely or tokio.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::batch::Records;
+use crate::wire::Slots;
+
+/// Why a record is bad: a stable code, lower case with underscores.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Code(pub Cow<'static, str>);
+
+impl Code {
+    /// The record is not valid UTF-8.
+    pub const INVALID_UTF8: Code = Code(Cow::Borrowed("invalid_utf8"));
+    /// The record is longer than `--max-record`.
+    pub const TOO_LONG: Code = Code(Cow::Borrowed("too_long"));
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A record that only the dead letters are for, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bad<R> {
+    /// The record.
+    pub record: R,
+    /// Why it is bad.
+    pub code: Code,
+}
+
+/// What is computed of each record.
+pub trait Task: Send + Sync + 'static {
+    /// Batches of input.
+    type In: Records;
+    /// Batches of results.
+    type Out: Default + Clone + Send + 'static;
+    /// The `results` array of a function's answer as it is parsed, before each value is given to
+    /// its record: flat for text, a `Vec` for typed results.
+    type Answers: DeserializeOwned + Send;
+
+    /// The task's name on the wire.
+    fn name(&self) -> &str;
+
+    /// An empty batch of results for the records of `range`.
+    fn results(&self, input: &Self::In, range: &Range<usize>) -> Self::Out;
+
+    /// Appends the results of the records of `range` to `out` in order; a bad record has none and
+    /// stands in `bad` by its position in `input`.
+    fn compute(
+        &self,
+        input: &Self::In,
+        range: Range<usize>,
+        out: &mut Self::Out,
+        bad: &mut Vec<(usize, Code)>,
+    );
+
+    /// How many values `answers` holds.
+    fn answered(answers: &Self::Answers) -> usize;
+
+    /// Appends to `out` the values of `answers` that `slots` gives to the records of `range`,
+    /// in order. A record without a slot is passed over; a slot is taken once.
+    fn assemble(
+        &self,
+        input: &Self::In,
+        range: Range<usize>,
+        answers: &mut Self::Answers,
+        slots: &Slots<'_>,
+        out: &mut Self::Out,
+    );
+
+    /// Modelled extra cost of a record (`--work`), which the local Lambda sleeps and a worker
+    /// burns by itself inside [`Task::compute`].
+    fn work(&self) -> Duration {
+        Duration::ZERO
+    }
+}

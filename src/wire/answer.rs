@@ -1,0 +1,165 @@
+//! Answers: read and checked by the bridge, written by a function.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::{Slots, VERSION};
+use crate::batch::{Strings, push_json_string};
+
+/// A function's answer. `A` is the parsed `results` array.
+#[derive(Debug, Deserialize)]
+pub struct Answer<'a, A> {
+    /// The wire's version.
+    pub v: u32,
+    /// The task's name.
+    #[serde(borrow)]
+    pub task: Cow<'a, str>,
+    /// The values.
+    pub results: A,
+    /// The position in the request that each value answers.
+    pub ids: Vec<u32>,
+    /// The positions that have none, and why.
+    #[serde(borrow, default = "Vec::new")]
+    pub errors: Vec<RemoteError<'a>>,
+    /// The function's version.
+    #[serde(borrow, default)]
+    pub version: Option<Cow<'a, str>>,
+    /// Whether the environment was started for this request.
+    #[serde(default)]
+    pub cold: bool,
+}
+
+/// A record that the function refused. Only the local task's verdict counts: it comes home.
+#[derive(Debug, Deserialize)]
+pub struct RemoteError<'a> {
+    /// The record's position in the request.
+    pub id: u32,
+    /// Why.
+    #[serde(borrow)]
+    pub code: Cow<'a, str>,
+}
+
+/// Why an answer is not believed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Another version of the wire.
+    #[error("the answer is of version {0} of the wire, expected {VERSION}")]
+    Version(u32),
+    /// The answer to another task.
+    #[error("the answer is for task {0:?}")]
+    Task(String),
+    /// As many values as ids there must be.
+    #[error("the answer has {results} results for {ids} ids")]
+    Counts {
+        /// Values.
+        results: usize,
+        /// Ids.
+        ids: usize,
+    },
+    /// An id that the request does not have.
+    #[error("the answer names record {0}, which the request does not have")]
+    Unknown(u32),
+    /// An id that stands twice.
+    #[error("the answer has record {0} twice")]
+    Twice(u32),
+    /// An id that is missing.
+    #[error("the answer lacks record {0}")]
+    Missing(u32),
+}
+
+impl<A> Answer<'_, A> {
+    /// Checks the answer to a request of `records` records of `task`, with `results` values, and
+    /// says where each record's value stands.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn check(&self, task: &str, records: usize, results: usize) -> Result<Slots<'_>, Refused> {
+        if self.v != VERSION {
+            return Err(Refused::Version(self.v));
+        }
+        if self.task != task {
+            return Err(Refused::Task(self.task.chars().take(64).collect()));
+        }
+        if results != self.ids.len() {
+            return Err(Refused::Counts { results, ids: self.ids.len() });
+        }
+        Slots::of(&self.ids, self.errors.iter().map(|error| error.id), records)
+    }
+}
+
+/// Writes the answer to a request of a text task: `results` in the order of `ids`.
+pub fn answer_strings(
+    task: &str,
+    results: &Strings,
+    ids: &[u32],
+    errors: &[(u32, &str)],
+    cold: bool,
+) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut json = Vec::with_capacity(results.bytes().len() + 10 * ids.len() + 128);
+    // Writing to a Vec cannot fail.
+    let _ = write!(json, "{{\"v\":{VERSION},\"task\":");
+    push_json_string(&mut json, task.as_bytes());
+    json.extend_from_slice(b",\"results\":[");
+    for (index, result) in results.iter().enumerate() {
+        if index > 0 {
+            json.push(b',');
+        }
+        push_json_string(&mut json, result);
+    }
+    json.extend_from_slice(b"],\"ids\":[");
+    for (index, id) in ids.iter().enumerate() {
+        let _ = if index > 0 { write!(json, ",{id}") } else { write!(json, "{id}") };
+    }
+    json.extend_from_slice(b"],\"errors\":[");
+    for (index, (id, code)) in errors.iter().enumerate() {
+        let _ = write!(json, "{}{{\"id\":{id},\"code\":", if index > 0 { "," } else { "" });
+        push_json_string(&mut json, code.as_bytes());
+        json.push(b'}');
+    }
+    let _ = write!(json, "],\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
+    if cold {
+        json.extend_from_slice(b",\"cold\":true");
+    }
+    json.push(b'}');
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: &str, records: usize) -> Result<Vec<Option<usize>>, Refused> {
+        let answer: Answer<Strings> = serde_json::from_str(json).unwrap();
+        let slots = answer.check("words", records, answer.results.len())?;
+        Ok((0..records).map(|id| slots.get(id)).collect())
+    }
+
+    #[test]
+    fn what_is_written_is_believed() {
+        let results: Strings = ["x y", "z"].into_iter().collect();
+        let json = answer_strings("words", &results, &[0, 2], &[(1, "bad \"one\"")], true);
+        let json = std::str::from_utf8(&json).unwrap();
+        assert_eq!(check(json, 3), Ok(vec![Some(0), None, Some(1)]));
+        assert!(serde_json::from_str::<Answer<Strings>>(json).unwrap().cold);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let json = |v: u32, task: &str, results: &str, ids: &str| {
+            format!(r#"{{"v":{v},"task":"{task}","results":[{results}],"ids":[{ids}]}}"#)
+        };
+        let two = r#""a","b""#;
+        assert_eq!(check(&json(1, "words", two, "1,0"), 2), Ok(vec![Some(1), Some(0)]));
+        assert_eq!(check(&json(2, "words", two, "0,1"), 2), Err(Refused::Version(2)));
+        assert_eq!(check(&json(1, "bpe", two, "0,1"), 2), Err(Refused::Task("bpe".into())));
+        assert_eq!(
+            check(&json(1, "words", two, "0"), 2),
+            Err(Refused::Counts { results: 2, ids: 1 })
+        );
+        assert_eq!(check(&json(1, "words", two, "0,2"), 2), Err(Refused::Unknown(2)));
+        assert_eq!(check(&json(1, "words", two, "1,1"), 2), Err(Refused::Twice(1)));
+        assert_eq!(check(&json(1, "words", two, "0,1"), 3), Err(Refused::Missing(2)));
+    }
+}
