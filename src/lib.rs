@@ -5,5 +5,8 @@
 //! they left with.
 
 pub mod batch;
+pub mod bridge;
+pub mod operators;
+pub mod policy;
 pub mod task;
 pub mod wire;

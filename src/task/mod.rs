@@ -67,7 +67,7 @@ pub trait Task: Send + Sync + 'static {
     );
 
     /// How many values `answers` holds.
-    fn answered(answers: &Self::Answers) -> usize;
+    fn answered(&self, answers: &Self::Answers) -> usize;
 
     /// Appends to `out` the values of `answers` that `slots` gives to the records of `range`,
     /// in order. A record without a slot is passed over; a slot is taken once.

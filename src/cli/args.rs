@@ -1,0 +1,201 @@
+//! The command line as it is typed: a struct as close to the flags as possible, which does
+//! nothing. [`settings`](super::settings) makes of it what the program runs on.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Cloud bursting for timely dataflow: what the workers cannot process in time goes to AWS Lambda.
+#[derive(Debug, Parser)]
+#[command(name = "floodway", version, about, args_override_self = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run one dataflow: source → burst → sink. Without options: a demonstration.
+    Run(Box<RunArgs>),
+    /// Print Nexmark events.
+    Generate(GenerateArgs),
+    /// Serve a local Lambda; the first line on standard output is its URL.
+    Lambda(LambdaArgs),
+    /// Try an endpoint with one round trip, and say what is wrong.
+    Check(CheckArgs),
+    /// Print a completion script for a shell.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What the events are and when they come: the part that `run` and `generate` share.
+#[derive(Debug, Args)]
+pub struct EventArgs {
+    /// Stop after this many events.
+    #[arg(long, value_name = "N")]
+    pub events: Option<String>,
+    /// Take the events that are due within this time.
+    #[arg(long, value_name = "D")]
+    pub duration: Option<String>,
+    /// Events a second over all workers, or `max`: as fast as they are taken.
+    #[arg(long, value_name = "R|max")]
+    pub rate: Option<String>,
+    /// How the rate changes: constant, square, sine, step, spike, trace:FILE.
+    #[arg(long, value_name = "SHAPE")]
+    pub shape: Option<String>,
+    /// The peak of the shapes that have one.
+    #[arg(long, value_name = "P")]
+    pub peak_rate: Option<String>,
+    /// The period of the shapes that have one; `step` steps once, after it.
+    #[arg(long, value_name = "T")]
+    pub period: Option<String>,
+    /// Of the events: the same seed, the same events.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<String>,
+    /// The generator's options, as KEY=VALUE[,KEY=VALUE...], for example person_proportion=2.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub nexmark: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// nexmark, lines:PATH, or lines:- for standard input [default: nexmark].
+    #[arg(long, value_name = "SOURCE", help_heading = "Input")]
+    pub source: Option<String>,
+    #[command(flatten, next_help_heading = "Input")]
+    pub events: EventArgs,
+    /// Length of an epoch, which is the interval that the rate is measured over [default: 100ms].
+    #[arg(long, value_name = "D", help_heading = "Input")]
+    pub epoch: Option<String>,
+    /// Longer records, in bytes, are bad [default: 1Mi].
+    #[arg(long, value_name = "BYTES", help_heading = "Input")]
+    pub max_record: Option<String>,
+
+    /// What is computed of each record [default: words].
+    #[arg(long, value_name = "TASK", help_heading = "Work")]
+    pub task: Option<String>,
+    /// Extra cost a record, for experiments: burnt on a worker, slept in the local Lambda.
+    #[arg(long, value_name = "D", help_heading = "Work")]
+    pub work: Option<String>,
+
+    /// Where records are processed [default: local].
+    #[arg(long, value_enum, value_name = "POLICY", help_heading = "Bursting")]
+    pub policy: Option<PolicyArg>,
+    /// Events a second over all workers, for threshold and spill.
+    #[arg(long, value_name = "R", help_heading = "Bursting")]
+    pub threshold: Option<String>,
+    /// local (embedded), or the URL of a function [default: local].
+    #[arg(long, value_name = "local|URL", help_heading = "Bursting")]
+    pub lambda: Option<String>,
+    /// The embedded Lambda's model, as KEY=VALUE[,KEY=VALUE...]: network, cold_start,
+    /// concurrency, memory, failure_rate, seed.
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
+    pub local_lambda: Option<String>,
+    /// Records a request [default: 1000].
+    #[arg(long, value_name = "N", help_heading = "Bursting")]
+    pub batch: Option<String>,
+    /// How long a record may wait for its request to fill [default: 5ms].
+    #[arg(long, value_name = "D", help_heading = "Bursting")]
+    pub linger: Option<String>,
+    /// Requests in flight at most [default: 100].
+    #[arg(long, value_name = "N", help_heading = "Bursting")]
+    pub max_in_flight: Option<String>,
+    /// How long an attempt may take [default: 10s].
+    #[arg(long, value_name = "D", help_heading = "Bursting")]
+    pub timeout: Option<String>,
+    /// Attempts a request has before its records come home [default: 3].
+    #[arg(long, value_name = "N", help_heading = "Bursting")]
+    pub attempts: Option<String>,
+    /// Records waiting on a worker before the source waits [default: 500k].
+    #[arg(long, value_name = "N", help_heading = "Bursting")]
+    pub max_backlog: Option<String>,
+
+    /// files:DIR[?sync=none&roll_size=BYTES&roll_age=D], or null [default: a new folder in out/].
+    #[arg(long, value_name = "SINK", help_heading = "Output")]
+    pub sink: Option<String>,
+    /// Short for --sink files:DIR.
+    #[arg(long, value_name = "DIR", conflicts_with = "sink", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    /// How often finished epochs are committed [default: 1s].
+    #[arg(long, value_name = "D", help_heading = "Output")]
+    pub commit_every: Option<String>,
+    /// Replace another run's output.
+    #[arg(long, help_heading = "Output")]
+    pub overwrite: bool,
+    /// Bad records with their reasons, as JSON lines.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub dead_letter: Option<PathBuf>,
+    /// The run's figures, as JSON.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub summary: Option<PathBuf>,
+
+    /// The same settings as TOML, named as the flags are; flags win.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// error, warn, info, debug, trace, or a filter by module [default: warn].
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<String>,
+    /// Timely's own arguments: -w WORKERS -n PROCESSES -p PROCESS -h HOSTFILE.
+    #[arg(last = true, value_name = "TIMELY")]
+    pub timely: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PolicyArg {
+    /// Everything on the workers: backpressure when they cannot.
+    Local,
+    /// Everything to the remote side.
+    Remote,
+    /// Everything, while the offered rate is above the threshold.
+    Threshold,
+    /// What is in excess of the threshold.
+    Spill,
+}
+
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// What a line is [default: csv, which is what `run` tokenizes].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<FormatArg>,
+    #[command(flatten)]
+    pub events: EventArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// One object a line.
+    Json,
+    /// An event's fields with commas between them.
+    Csv,
+    /// An event's text as a task sees it: the same lines as csv.
+    Text,
+}
+
+#[derive(Debug, Args)]
+pub struct LambdaArgs {
+    /// Address and port to listen on; port 0 lets the system choose.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub bind: String,
+    /// The model, as KEY=VALUE[,KEY=VALUE...]: network, cold_start, concurrency, memory,
+    /// failure_rate, seed.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub local_lambda: Option<String>,
+    /// error, warn, info, debug, trace, or a filter by module [default: warn].
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The URL of the function.
+    #[arg(long, value_name = "URL")]
+    pub lambda: String,
+    /// The task to try [default: words].
+    #[arg(long, value_name = "TASK")]
+    pub task: Option<String>,
+    /// How long it may take [default: 10s].
+    #[arg(long, value_name = "D")]
+    pub timeout: Option<String>,
+}

@@ -1,0 +1,67 @@
+//! `--config FILE`: settings as TOML, named as the flags are.
+//!
+//! The file's settings are put before the flags as if they had been typed, and of two flags the
+//! later one wins: so there is one place that knows the options, their values and their errors.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+
+use toml::Value;
+
+use super::UsageError;
+
+/// `args` with the settings of the file that they name, if they name one.
+pub(super) fn with_file(args: Vec<OsString>) -> Result<Vec<OsString>, UsageError> {
+    let Some(path) = named(&args) else { return Ok(args) };
+    let wrong = |why: String| UsageError::new("--config", path.display().to_string(), why);
+    let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+    let table: toml::Table = text.parse().map_err(|error| wrong(format!("{error}")))?;
+    let mut typed = Vec::new();
+    let mut timely = Vec::new();
+    for (key, value) in table {
+        if key == "timely" {
+            let Value::Array(values) = &value else {
+                return Err(wrong("timely: expected an array of arguments".to_owned()));
+            };
+            timely.extend(values.iter().filter_map(scalar));
+        } else if value == Value::Boolean(true) {
+            typed.push(format!("--{key}"));
+        } else if value != Value::Boolean(false) {
+            let value = scalar(&value)
+                .ok_or_else(|| wrong(format!("{key}: expected a string, a number or true")))?;
+            typed.push(format!("--{key}={value}"));
+        }
+    }
+    // Program and command first, then the file, then what was typed.
+    let mut args = args.into_iter();
+    let mut all: Vec<OsString> = args.by_ref().take(2).collect();
+    all.extend(typed.into_iter().map(OsString::from));
+    all.extend(args);
+    if !timely.is_empty() && !all.iter().any(|arg| arg == "--") {
+        all.push("--".into());
+        all.extend(timely.into_iter().map(OsString::from));
+    }
+    Ok(all)
+}
+
+fn named(args: &[OsString]) -> Option<PathBuf> {
+    let own = args.iter().take_while(|arg| *arg != "--");
+    let mut own = own.skip_while(|arg| {
+        *arg != "--config" && !arg.to_string_lossy().starts_with("--config=")
+    });
+    let flag = own.next()?.to_string_lossy().into_owned();
+    match flag.strip_prefix("--config=") {
+        Some(path) => Some(path.into()),
+        None => own.next().map(PathBuf::from),
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Float(number) => Some(number.to_string()),
+        _ => None,
+    }
+}

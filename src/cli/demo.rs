@@ -1,0 +1,96 @@
+//! `floodway run` by itself: a demonstration that fits this machine.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use clap::Parser as _;
+
+use super::args::{Cli, Command, RunArgs};
+use crate::batch::Batch;
+use crate::nexmark::{Config, Generator};
+use crate::schedule::Schedule;
+use crate::task::{self, Task as _};
+use crate::units::show_rate;
+
+/// The demonstration, and the command that it stands for.
+pub(super) struct Demo {
+    pub args: RunArgs,
+    typed: Vec<String>,
+    capacity: f64,
+}
+
+impl fmt::Display for Demo {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        writeln!(
+            f,
+            "One worker of this machine makes byte-pair tokens of about {} events a second. A base \
+             rate that it can carry, and in the middle three seconds of the mission's 100 events a \
+             millisecond, of which Floodway sends the excess to a local Lambda:\n",
+            show_rate(self.capacity)
+        )?;
+        write!(f, "    floodway {}\n", self.typed.join(" "))
+    }
+}
+
+/// The demonstration, if `args` say nothing but timely's arguments.
+pub(super) fn command(args: &RunArgs) -> Option<Demo> {
+    // Whoever types an option means it: an empty command line is the only one without any.
+    let typed = std::env::args().skip(2).take_while(|arg| arg != "--").count();
+    if typed > 0 {
+        return None;
+    }
+    let capacity = capacity();
+    let step = 1_000.0;
+    let base = ((capacity * 0.4 / step).floor() * step).max(step);
+    let threshold = ((capacity * 0.7 / step).floor() * step).max(step);
+    let mut typed: Vec<String> = [
+        "run",
+        "--task",
+        "bpe",
+        "--rate",
+        &show_rate(base),
+        "--shape",
+        "spike",
+        "--peak-rate",
+        "100k",
+        "--period",
+        "30s",
+        "--duration",
+        "10s",
+        "--policy",
+        "spill",
+        "--threshold",
+        &show_rate(threshold),
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    if !args.timely.is_empty() {
+        typed.push("--".to_owned());
+        typed.extend(args.timely.iter().cloned());
+    }
+    let all = std::iter::once("floodway".to_owned()).chain(typed.iter().cloned());
+    match Cli::try_parse_from(all).map(|cli| cli.command) {
+        Ok(Command::Run(args)) => Some(Demo { args: *args, typed, capacity }),
+        _ => None,
+    }
+}
+
+/// Events a second that this thread makes byte-pair tokens of.
+fn capacity() -> f64 {
+    const TRIAL: Duration = Duration::from_millis(200);
+    let Some(task) = task::text("bpe", Duration::ZERO) else { return 50_000.0 };
+    let generator = Generator::new(Config::default(), 1, Schedule::constant(10_000.0).into());
+    let mut batch = Batch::default();
+    generator.fill(0..2_000, &mut batch);
+    let (mut out, mut bad) = (task.results(&batch, &(0..batch.len())), Vec::new());
+    task.compute(&batch, 0..100, &mut out, &mut bad);
+    let began = Instant::now();
+    let mut done = 0;
+    while began.elapsed() < TRIAL {
+        let from = done % (batch.len() - 100);
+        let mut out = Batch::default();
+        task.compute(&batch, from..from + 100, &mut out, &mut bad);
+        done += 100;
+    }
+    done as f64 / began.elapsed().as_secs_f64()
+}

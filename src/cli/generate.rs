@@ -1,0 +1,61 @@
+//! `floodway generate`.
+
+use std::io::{BufWriter, ErrorKind, Write as _};
+
+use anyhow::{Context as _, Result};
+
+use super::args::{FormatArg, GenerateArgs};
+use super::settings::Events;
+use super::{UsageError, logging};
+use crate::batch::{BATCH_RECORDS, Batch};
+use crate::nexmark::Generator;
+use crate::schedule::Schedule;
+use crate::source::{Pace, Rate};
+
+pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
+    logging::init(None)?;
+    let events = Events::new(&args.events, true)?;
+    if events.schedule.is_none() && events.duration.is_some() {
+        let duration = args.events.duration.clone().unwrap_or_default();
+        let why = "without a schedule there is no telling what is due: use --events";
+        return Err(UsageError::new("--duration", duration, why).into());
+    }
+    let schedule = events.schedule.unwrap_or_else(|| Schedule::constant(10_000.0).into());
+    let rate = Rate::Scheduled(schedule.clone(), std::time::Duration::from_secs(1));
+    let end = Pace::new(rate, events.events, events.duration).end().unwrap_or(u64::MAX);
+    let generator = Generator::new(events.nexmark, events.seed, schedule);
+    let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
+    let mut batch = Batch::default();
+    let mut lines = Vec::new();
+    let mut next = 0;
+    while next < end {
+        let range = next..end.min(next + BATCH_RECORDS as u64);
+        next = range.end;
+        lines.clear();
+        match args.format.unwrap_or(FormatArg::Csv) {
+            FormatArg::Csv | FormatArg::Text => {
+                batch.clear();
+                generator.fill(range, &mut batch);
+                for text in batch.strings.iter() {
+                    lines.extend_from_slice(text);
+                    lines.push(b'\n');
+                }
+            }
+            FormatArg::Json => {
+                for n in range {
+                    generator.json(n, &mut lines);
+                    lines.push(b'\n');
+                }
+            }
+        }
+        match out.write_all(&lines) {
+            // Whoever reads has enough: `| head` is no error.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            result => result.context("cannot write to standard output")?,
+        }
+    }
+    match out.flush() {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to standard output"),
+    }
+}

@@ -1,0 +1,50 @@
+//! The command line, in two stages: [`args`] is what was typed, `settings` what it means, and each
+//! command has a file of its own.
+
+mod args;
+mod check;
+mod config;
+mod demo;
+mod error;
+mod generate;
+mod lambda;
+mod logging;
+mod run;
+mod settings;
+
+pub use error::{Exit, UsageError};
+
+use clap::{CommandFactory as _, Parser as _};
+
+use args::{Cli, Command};
+
+/// Runs the command line `args` (with the program's name first); answers how the process ends.
+pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
+    let args = match config::with_file(args) {
+        Ok(args) => args,
+        Err(error) => return Exit::from(anyhow::Error::from(error)),
+    };
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Prints help and version to standard output, and errors to standard error.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    let result = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Generate(args) => generate::generate(&args),
+        Command::Lambda(args) => lambda::lambda(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Completion { shell } => {
+            let mut command = Cli::command();
+            clap_complete::generate(shell, &mut command, "floodway", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => Exit::Done,
+        Err(error) => Exit::from(error),
+    }
+}

@@ -1,0 +1,79 @@
+//! `floodway run`.
+
+use std::io::Write as _;
+use std::sync::Mutex;
+
+use anyhow::{Context as _, Result};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::args::RunArgs;
+use super::{demo, logging, settings};
+use crate::pipeline::{self, Failures, RunError, Stop};
+
+pub(super) fn run(args: &RunArgs) -> Result<()> {
+    logging::init(args.log.as_deref())?;
+    let demo = demo::command(args);
+    let settings = match &demo {
+        Some(demo) => {
+            eprintln!("{demo}");
+            settings::run(&demo.args)?
+        }
+        None => settings::run(args)?,
+    };
+    let stop = Stop::default();
+    stop_on_signals(&stop).context("cannot listen for signals")?;
+    let target = settings.target.clone();
+    let (summary, result) = pipeline::run(settings, &stop, report_panics);
+    if let Some(summary) = summary {
+        let mut out = std::io::stdout().lock();
+        // Nobody reads it: not worth failing for.
+        let _ = write!(out, "{}", summary.words());
+        if result.is_ok()
+            && let pipeline::Target::Files { dir, .. } = target
+        {
+            let _ = writeln!(out, "output    {}", dir.display());
+        }
+    }
+    result.map_err(anyhow::Error::from)
+}
+
+/// The first Ctrl-C or SIGTERM stops in good order; the second ends the process.
+fn stop_on_signals(stop: &Stop) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let stop = stop.clone();
+    std::thread::Builder::new().name("floodway-signals".to_owned()).spawn(move || {
+        for (count, _) in signals.forever().enumerate() {
+            if count > 0 {
+                eprintln!("floodway: ended by a second signal; what was committed stays");
+                std::process::exit(1);
+            }
+            eprintln!("floodway: finishing and committing the last epoch; again to end at once");
+            stop.request();
+        }
+    })?;
+    Ok(())
+}
+
+/// A thread that panics, timely's own among them, ends the run: nothing would wake the others.
+fn report_panics(failures: Failures) {
+    let failures = Mutex::new(failures);
+    std::panic::set_hook(Box::new(move |info| {
+        let payload = info.payload();
+        let what = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or(payload.downcast_ref::<&str>().copied())
+            .unwrap_or("a panic");
+        let place = info.location().map(|at| format!(" ({at})")).unwrap_or_default();
+        tracing::debug!(backtrace = %std::backtrace::Backtrace::force_capture(), "{what}{place}");
+        let explained = if what.starts_with("timely communication error") {
+            format!("another process of this run is gone: {what}")
+        } else {
+            format!("{what}{place}")
+        };
+        if let Ok(failures) = failures.lock() {
+            failures.fail(RunError::Worker(explained));
+        }
+    }));
+}

@@ -1,0 +1,370 @@
+//! From what was typed to what the run needs.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::UsageError;
+use super::args::{EventArgs, PolicyArg, RunArgs};
+use crate::bridge;
+use crate::cost::Prices;
+use crate::emulator::Model;
+use crate::nexmark;
+use crate::pipeline::{Endpoint, PolicyChoice, Settings, Source, Target, TimelySettings};
+use crate::schedule::{Schedule, Shape};
+use crate::source::Input;
+use crate::task;
+use crate::units::{parse_bytes, parse_count, parse_duration, parse_rate};
+
+/// An option that was given, or its default.
+pub(super) fn parse<T, E: std::fmt::Display>(
+    option: &str,
+    given: Option<&String>,
+    default: T,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<T, UsageError> {
+    match given {
+        None => Ok(default),
+        Some(value) => {
+            parse(value).map_err(|error| UsageError::new(option, value, error.to_string()))
+        }
+    }
+}
+
+/// The same for an option without a default.
+pub(super) fn parse_some<T, E: std::fmt::Display>(
+    option: &str,
+    given: Option<&String>,
+    parse_one: impl Fn(&str) -> Result<T, E>,
+) -> Result<Option<T>, UsageError> {
+    parse(option, given, None, |value| parse_one(value).map(Some))
+}
+
+fn above_zero(value: Duration, option: &str, given: Option<&String>) -> Result<Duration, UsageError> {
+    if value.is_zero() {
+        let value = given.map_or("0", String::as_str);
+        return Err(UsageError::new(option, value, "must be longer than 0"));
+    }
+    Ok(value)
+}
+
+fn at_least_one(value: u64, option: &str, given: Option<&String>) -> Result<u64, UsageError> {
+    if value == 0 {
+        let value = given.map_or("0", String::as_str);
+        return Err(UsageError::new(option, value, "must be at least 1"));
+    }
+    Ok(value)
+}
+
+/// Events: how many, how fast, which.
+pub(super) struct Events {
+    pub schedule: Option<Arc<Schedule>>,
+    pub events: Option<u64>,
+    pub duration: Option<Duration>,
+    pub seed: u64,
+    pub nexmark: nexmark::Config,
+}
+
+/// The rate where none is given: the reference generator's.
+const DEFAULT_RATE: f64 = 10_000.0;
+
+impl Events {
+    /// `paced`: whether a rate is meant where none is given.
+    pub(super) fn new(args: &EventArgs, paced: bool) -> Result<Self, UsageError> {
+        let is_max = args.rate.as_deref() == Some("max") || (args.rate.is_none() && !paced);
+        let schedule = if is_max {
+            for (option, given) in
+                [("--shape", &args.shape), ("--peak-rate", &args.peak_rate), ("--period", &args.period)]
+            {
+                // A trace has its own rates.
+                let trace = given.as_ref().is_some_and(|value| value.starts_with("trace:"));
+                if let Some(value) = given.as_ref().filter(|_| !(trace && args.rate.is_none())) {
+                    return Err(UsageError::new(option, value, "needs a --rate that is not max"));
+                }
+            }
+            match &args.shape {
+                Some(_) => Some(schedule(args)?),
+                None => None,
+            }
+        } else {
+            Some(schedule(args)?)
+        };
+        let duration = parse_some("--duration", args.duration.as_ref(), parse_duration)?;
+        if let Some(duration) = duration {
+            above_zero(duration, "--duration", args.duration.as_ref())?;
+        }
+        let mut nexmark = nexmark::Config::default();
+        if let Some(options) = &args.nexmark {
+            for option in options.split(',') {
+                let wrong = |why: String| UsageError::new("--nexmark", option, why);
+                let (key, value) =
+                    option.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE".to_owned()))?;
+                nexmark.set(key.trim(), value.trim()).map_err(|error| wrong(error.to_string()))?;
+            }
+        }
+        Ok(Events {
+            schedule: schedule.map(Arc::new),
+            events: parse_some("--events", args.events.as_ref(), parse_count)?,
+            duration,
+            seed: parse("--seed", args.seed.as_ref(), 1, u64::from_str)?,
+            nexmark,
+        })
+    }
+}
+
+fn schedule(args: &EventArgs) -> Result<Schedule, UsageError> {
+    let shape_name = args.shape.as_deref().unwrap_or("constant");
+    let wrong = |why: String| UsageError::new("--shape", shape_name, why);
+    let shape = match shape_name.strip_prefix("trace:") {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+            Shape::trace(&text).map_err(|error| wrong(error.to_string()))?
+        }
+        None => Shape::from_str(shape_name).map_err(|error| wrong(error.to_string()))?,
+    };
+    let rate = parse("--rate", args.rate.as_ref(), DEFAULT_RATE, parse_rate)?;
+    let peak = parse_some("--peak-rate", args.peak_rate.as_ref(), parse_rate)?;
+    let period = parse_some("--period", args.period.as_ref(), parse_duration)?;
+    for (option, given, there) in [
+        ("--peak-rate", &args.peak_rate, peak.is_some()),
+        ("--period", &args.period, period.is_some()),
+    ] {
+        if there && !shape.has_peak() {
+            let value = given.as_deref().unwrap_or_default();
+            let why = format!("--shape {shape_name} has no peak: use square, sine, step or spike");
+            return Err(UsageError::new(option, value, why));
+        }
+        if !there && shape.has_peak() {
+            return Err(wrong(format!("needs {option}")));
+        }
+    }
+    let peak = peak.unwrap_or(rate);
+    let period = period.unwrap_or(Duration::from_secs(1));
+    Schedule::new(shape, rate, peak, period)
+        .map_err(|error| UsageError::new("--rate", rate.to_string(), error.to_string()))
+}
+
+/// The settings of a run.
+pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
+    let source = args.source.as_deref().unwrap_or("nexmark");
+    let input = match source.split_once(':') {
+        None if source == "nexmark" => None,
+        Some(("lines", "-")) => Some(Input::Stdin),
+        Some(("lines", path)) if !path.is_empty() => Some(Input::File(PathBuf::from(path))),
+        _ => {
+            let expected = "expected nexmark, lines:PATH or lines:- for standard input";
+            return Err(UsageError::new("--source", source, expected));
+        }
+    };
+    let events = Events::new(&args.events, input.is_none())?;
+    if input.is_some() {
+        for (option, given) in [("--nexmark", &args.events.nexmark), ("--seed", &args.events.seed)] {
+            if let Some(value) = given {
+                return Err(UsageError::new(option, value, "is for --source nexmark"));
+            }
+        }
+    }
+    let source = match input {
+        Some(input) => Source::Lines(input),
+        None => Source::Nexmark { config: events.nexmark, seed: events.seed },
+    };
+    let duration = |option, given: &Option<String>, default: Duration| {
+        let value = parse(option, given.as_ref(), default, parse_duration)?;
+        above_zero(value, option, given.as_ref())
+    };
+    let number = |option, given: &Option<String>, default: u64| {
+        let value = parse(option, given.as_ref(), default, parse_count)?;
+        at_least_one(value, option, given.as_ref())
+    };
+
+    let defaults = bridge::Settings::default();
+    let bridge = bridge::Settings {
+        batch_records: number("--batch", &args.batch, defaults.batch_records as u64)? as usize,
+        linger: parse("--linger", args.linger.as_ref(), defaults.linger, parse_duration)?,
+        max_in_flight: number("--max-in-flight", &args.max_in_flight, defaults.max_in_flight as u64)?
+            as usize,
+        timeout: duration("--timeout", &args.timeout, defaults.timeout)?,
+        attempts: number("--attempts", &args.attempts, u64::from(defaults.attempts))?
+            .min(u64::from(u32::MAX)) as u32,
+        ..defaults
+    };
+
+    let timely = timely(&args.timely)?;
+    let target = target(args, &timely)?;
+    let task = args.task.clone().unwrap_or_else(|| "words".to_owned());
+    if !task::NAMES.contains(&task.as_str()) {
+        let expected = format!("expected one of {}", task::NAMES.join(", "));
+        return Err(UsageError::new("--task", task, expected));
+    }
+    let endpoint = endpoint(args)?;
+    let memory_mb = match &endpoint {
+        Endpoint::Embedded(model) => model.memory_mb,
+        Endpoint::Url(_) => Model::default().memory_mb,
+    };
+    let max_record = parse("--max-record", args.max_record.as_ref(), 1 << 20, parse_bytes)?;
+    const MOST: u64 = 4 << 20;
+    if !(1..=MOST).contains(&max_record) {
+        let value = args.max_record.clone().unwrap_or_default();
+        return Err(UsageError::new("--max-record", value, "expected 1 byte to 4Mi: a record must fit into a request"));
+    }
+    Ok(Settings {
+        source,
+        schedule: events.schedule,
+        events: events.events,
+        duration: events.duration,
+        epoch: duration("--epoch", &args.epoch, Duration::from_millis(100))?,
+        max_record: max_record as usize,
+        task,
+        work: parse("--work", args.work.as_ref(), Duration::ZERO, parse_duration)?,
+        policy: policy(args)?,
+        endpoint,
+        bridge,
+        prices: Prices::default(),
+        memory_mb,
+        max_backlog: number("--max-backlog", &args.max_backlog, 500_000)? as usize,
+        max_backlog_bytes: 256 << 20,
+        target,
+        commit_every: duration("--commit-every", &args.commit_every, Duration::from_secs(1))?,
+        dead_letter: args.dead_letter.clone(),
+        summary: args.summary.clone(),
+        timely,
+    })
+}
+
+fn policy(args: &RunArgs) -> Result<PolicyChoice, UsageError> {
+    let threshold = parse_some("--threshold", args.threshold.as_ref(), parse_rate)?;
+    let given = args.policy.unwrap_or(match threshold {
+        Some(_) => PolicyArg::Spill,
+        None => PolicyArg::Local,
+    });
+    match (given, threshold) {
+        (PolicyArg::Threshold, Some(rate)) => Ok(PolicyChoice::Threshold(rate)),
+        (PolicyArg::Spill, Some(rate)) => Ok(PolicyChoice::Spill(rate)),
+        (PolicyArg::Threshold | PolicyArg::Spill, None) => {
+            let name = if given == PolicyArg::Spill { "spill" } else { "threshold" };
+            Err(UsageError::new("--policy", name, "needs --threshold, in events a second over all workers"))
+        }
+        (_, Some(_)) => {
+            let value = args.threshold.clone().unwrap_or_default();
+            Err(UsageError::new("--threshold", value, "is for --policy threshold or spill"))
+        }
+        (PolicyArg::Local, None) => Ok(PolicyChoice::Local),
+        (PolicyArg::Remote, None) => Ok(PolicyChoice::Remote),
+    }
+}
+
+/// The embedded Lambda's model.
+pub(super) fn model(options: Option<&String>) -> Result<Model, UsageError> {
+    let mut model = Model::default();
+    for option in options.iter().flat_map(|options| options.split(',')) {
+        let wrong = |why: String| UsageError::new("--local-lambda", option, why);
+        let (key, value) =
+            option.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE".to_owned()))?;
+        model.set(key.trim(), value.trim()).map_err(|error| wrong(error.to_string()))?;
+    }
+    Ok(model)
+}
+
+fn endpoint(args: &RunArgs) -> Result<Endpoint, UsageError> {
+    let lambda = args.lambda.as_deref().unwrap_or("local");
+    if lambda == "local" {
+        return Ok(Endpoint::Embedded(model(args.local_lambda.as_ref())?));
+    }
+    if let Some(value) = &args.local_lambda {
+        return Err(UsageError::new("--local-lambda", value, "is for --lambda local"));
+    }
+    url("--lambda", lambda).map(Endpoint::Url)
+}
+
+/// A URL that a request can be sent to.
+pub(super) fn url(option: &str, given: &str) -> Result<String, UsageError> {
+    let expected = "expected local, or a URL such as https://ID.lambda-url.REGION.on.aws/";
+    match reqwest::Url::parse(given) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url.into()),
+        Ok(url) => Err(UsageError::new(option, given, format!("{} is not http or https: {expected}", url.scheme()))),
+        Err(error) => Err(UsageError::new(option, given, format!("{error}: {expected}"))),
+    }
+}
+
+fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, UsageError> {
+    let files = |dir: &Path| Target::Files {
+        dir: dir.to_path_buf(),
+        sync: true,
+        roll_size: 256 << 20,
+        roll_age: Duration::from_secs(60),
+        overwrite: args.overwrite,
+    };
+    if let Some(dir) = &args.out {
+        return Ok(files(dir));
+    }
+    let Some(sink) = &args.sink else {
+        if timely.processes > 1 {
+            let why = "several processes need --out DIR, the same for all";
+            return Err(UsageError::new("-n", timely.processes.to_string(), why));
+        }
+        return Ok(files(&new_folder()));
+    };
+    if sink == "null" {
+        return Ok(Target::Null);
+    }
+    let wrong = |why: String| UsageError::new("--sink", sink, why);
+    let Some(rest) = sink.strip_prefix("files:").filter(|rest| !rest.is_empty()) else {
+        return Err(wrong("expected files:DIR or null".to_owned()));
+    };
+    let (dir, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut target = files(Path::new(dir));
+    let Target::Files { sync, roll_size, roll_age, .. } = &mut target else { return Ok(target) };
+    for option in options.split('&').filter(|option| !option.is_empty()) {
+        match option.split_once('=') {
+            Some(("sync", "none")) => *sync = false,
+            Some(("sync", "all")) => *sync = true,
+            Some(("roll_size", size)) => {
+                *roll_size = parse_bytes(size).map_err(|error| wrong(error.to_string()))?;
+            }
+            Some(("roll_age", age)) => {
+                *roll_age = parse_duration(age).map_err(|error| wrong(error.to_string()))?;
+            }
+            _ => {
+                let why = "expected sync=none, sync=all, roll_size=BYTES or roll_age=DURATION";
+                return Err(wrong(format!("{option}: {why}")));
+            }
+        }
+    }
+    Ok(target)
+}
+
+/// A folder of its own for a run that was given none.
+fn new_folder() -> PathBuf {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    (0..)
+        .map(|n| if n == 0 { format!("run-{seconds}") } else { format!("run-{seconds}-{n}") })
+        .map(|name| Path::new("out").join(name))
+        .find(|path| !path.exists())
+        .expect("some number is free")
+}
+
+fn timely(args: &[String]) -> Result<TimelySettings, UsageError> {
+    let mut options = getopts::Options::new();
+    timely::Config::install_options(&mut options);
+    let typed = args.join(" ");
+    let wrong = |why: String| UsageError::new("--", typed.clone(), why);
+    let matches = options.parse(args).map_err(|error| {
+        wrong(format!("{error}; timely takes -w WORKERS -n PROCESSES -p PROCESS -h HOSTFILE"))
+    })?;
+    if let Some(free) = matches.free.first() {
+        return Err(wrong(format!("{free} is no argument of timely's")));
+    }
+    let number = |name: &str, default: usize| match matches.opt_str(name) {
+        None => Ok(default),
+        Some(value) => value.parse().map_err(|_| wrong(format!("-{name} {value} is no number"))),
+    };
+    let workers = number("w", 1)?;
+    let processes = number("n", 1)?;
+    let process = number("p", 0)?;
+    if workers == 0 || processes == 0 || process >= processes {
+        return Err(wrong("expected at least 1 worker and process, and -p below -n".to_owned()));
+    }
+    timely::Config::from_matches(&matches).map_err(wrong)?;
+    Ok(TimelySettings { args: args.to_vec(), workers, processes, process })
+}

@@ -1,0 +1,105 @@
+//! Latencies, every event counted by its own scheduled time, at the cost of a few buckets a batch.
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::batch::{Nanos, Span};
+
+/// A histogram of latencies in microseconds with three significant digits, up to a day; what is
+/// above counts as a day.
+#[derive(Clone, Debug)]
+pub struct Latencies(Histogram<u64>);
+
+const DAY_US: u64 = 24 * 3_600 * 1_000_000;
+
+/// Steps a span is counted in: a batch is a millisecond of schedule when the source is on time,
+/// so a step is far below the histogram's own resolution.
+const STEPS: usize = 32;
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Latencies(Histogram::new_with_bounds(1, DAY_US, 3).expect("the bounds are constants"))
+    }
+}
+
+impl Latencies {
+    /// Counts `records` that were scheduled evenly over `scheduled` and are done at `now`.
+    pub fn record(&mut self, scheduled: Span, records: usize, now: Nanos) {
+        let steps = if scheduled.first == scheduled.last { 1 } else { records.min(STEPS) };
+        for step in 0..steps {
+            let range = records * step / steps..records * (step + 1) / steps;
+            let part = scheduled.slice(&range, records);
+            let middle = part.first + part.last.saturating_sub(part.first) / 2;
+            self.0.saturating_record_n(now.saturating_sub(middle) / 1_000, range.len() as u64);
+        }
+    }
+
+    /// Adds all of `other`.
+    pub fn add(&mut self, other: &Latencies) {
+        self.0.add(&other.0).expect("both have the same bounds");
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.0.reset();
+    }
+
+    /// How many were counted.
+    pub fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// Whether none was counted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The latency that `quantile` of the records did not exceed, in milliseconds.
+    pub fn quantile_ms(&self, quantile: f64) -> f64 {
+        self.0.value_at_quantile(quantile) as f64 / 1e3
+    }
+
+    /// The largest latency, in milliseconds.
+    pub fn max_ms(&self) -> f64 {
+        self.0.max() as f64 / 1e3
+    }
+}
+
+/// On the way from process to process a histogram is the buckets that are not empty.
+impl Serialize for Latencies {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let buckets = self.0.iter_recorded();
+        serializer.collect_seq(buckets.map(|it| (it.value_iterated_to(), it.count_at_value())))
+    }
+}
+
+impl<'de> Deserialize<'de> for Latencies {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut latencies = Latencies::default();
+        for (value, count) in Vec::<(u64, u64)>::deserialize(deserializer)? {
+            latencies.0.saturating_record_n(value, count);
+        }
+        Ok(latencies)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_counts_by_its_own_time() {
+        let mut latencies = Latencies::default();
+        // A thousand events scheduled over 100 ms, all done at 200 ms: 100 to 200 ms late.
+        let span = Span { first: 0, last: 100_000_000 };
+        latencies.record(span, 1_000, 200_000_000);
+        assert_eq!(latencies.len(), 1_000);
+        assert!((latencies.quantile_ms(0.5) - 150.0).abs() < 4.0, "{}", latencies.quantile_ms(0.5));
+        assert!((latencies.max_ms() - 200.0).abs() < 4.0, "{}", latencies.max_ms());
+        assert!((latencies.quantile_ms(0.01) - 101.0).abs() < 4.0);
+        let json = serde_json::to_string(&latencies).unwrap();
+        let back: Latencies = serde_json::from_str(&json).unwrap();
+        assert_eq!(back.len(), 1_000);
+        assert_eq!(back.quantile_ms(0.9), latencies.quantile_ms(0.9));
+    }
+}

@@ -1,0 +1,91 @@
+//! What a process tells process 0 at the end.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Counts, Latencies, ProcessStats};
+
+/// A process's figures; [`Report::add`] sums them up.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// Processes in the sum.
+    pub processes: usize,
+    /// Workers in the sum.
+    pub workers: usize,
+    /// Records by path.
+    pub counts: Counts,
+    /// From schedule to result.
+    pub latency: Latencies,
+    /// From schedule to commit.
+    pub commit_latency: Latencies,
+    /// The largest backlog of each second of the run.
+    pub backlog_peaks: Vec<u64>,
+    /// Nanoseconds of backpressure, summed over workers.
+    pub backpressured_ns: u64,
+    /// CPU time of all threads since the start, without the embedded Lambda's.
+    pub cpu_ns: u64,
+    /// CPU time of the embedded Lambda's threads.
+    pub lambda_cpu_ns: u64,
+    /// Distinct batches sent.
+    pub requests: u64,
+    /// HTTP sends.
+    pub attempts: u64,
+    /// Second sends of a batch that was late.
+    pub hedged: u64,
+    /// Answers that said "too many".
+    pub throttled: u64,
+    /// Requests that came home.
+    pub failed: u64,
+    /// Billed time in microseconds.
+    pub billed_us: u64,
+    /// Requests that are billed.
+    pub billed_requests: u64,
+    /// One past the last committed epoch.
+    pub committed: u64,
+}
+
+impl Report {
+    /// What the workers of this process counted; the rest is for the caller to fill in.
+    pub fn of(stats: &ProcessStats, workers: usize) -> Self {
+        let (latency, commit_latency) = stats.latencies();
+        Report {
+            processes: 1,
+            workers,
+            counts: stats.counts(),
+            latency,
+            commit_latency,
+            backlog_peaks: stats.peaks(),
+            backpressured_ns: stats.backpressured(),
+            committed: stats.committed(),
+            ..Report::default()
+        }
+    }
+
+    /// Adds another process's figures. Backlogs of the same second are added.
+    pub fn add(&mut self, other: &Report) {
+        self.processes += other.processes;
+        self.workers += other.workers;
+        self.counts.local += other.counts.local;
+        self.counts.remote += other.counts.remote;
+        self.counts.home += other.counts.home;
+        self.counts.bad += other.counts.bad;
+        self.latency.add(&other.latency);
+        self.commit_latency.add(&other.commit_latency);
+        if self.backlog_peaks.len() < other.backlog_peaks.len() {
+            self.backlog_peaks.resize(other.backlog_peaks.len(), 0);
+        }
+        for (mine, theirs) in self.backlog_peaks.iter_mut().zip(&other.backlog_peaks) {
+            *mine += theirs;
+        }
+        self.backpressured_ns += other.backpressured_ns;
+        self.cpu_ns += other.cpu_ns;
+        self.lambda_cpu_ns += other.lambda_cpu_ns;
+        self.requests += other.requests;
+        self.attempts += other.attempts;
+        self.hedged += other.hedged;
+        self.throttled += other.throttled;
+        self.failed += other.failed;
+        self.billed_us += other.billed_us;
+        self.billed_requests += other.billed_requests;
+        self.committed = self.committed.max(other.committed);
+    }
+}

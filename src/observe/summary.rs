@@ -1,0 +1,210 @@
+//! The run's figures, as `--summary` writes them and as they are said in words.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Latencies, Report};
+use crate::cost::Prices;
+use crate::units::{show_count, show_duration};
+
+/// Quantiles of a latency, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Percentiles {
+    /// Half of the events were not slower.
+    pub p50: f64,
+    /// Nine tenths.
+    pub p90: f64,
+    /// 99 of 100.
+    pub p99: f64,
+    /// 999 of 1,000.
+    pub p999: f64,
+    /// None was slower.
+    pub max: f64,
+}
+
+impl From<&Latencies> for Percentiles {
+    fn from(latencies: &Latencies) -> Self {
+        Percentiles {
+            p50: latencies.quantile_ms(0.5),
+            p90: latencies.quantile_ms(0.9),
+            p99: latencies.quantile_ms(0.99),
+            p999: latencies.quantile_ms(0.999),
+            max: latencies.max_ms(),
+        }
+    }
+}
+
+/// Sums over a run and all runs that it resumed.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Totals {
+    /// Events that came in.
+    pub events_in: u64,
+    /// Lines committed.
+    pub results_out: u64,
+    /// Runs.
+    pub runs: u64,
+}
+
+/// The summary of a run over all its processes. `docs/summary.md` says what each field means.
+#[derive(Clone, Debug, Default, Serialize)]
+#[allow(missing_docs)]
+pub struct Summary {
+    pub policy: String,
+    pub task: String,
+    pub work_us: f64,
+    pub workers: usize,
+    pub processes: usize,
+    pub epochs: u64,
+    pub wall_ms: f64,
+    pub events_in: u64,
+    pub records_local: u64,
+    pub records_remote: u64,
+    pub records_home: u64,
+    pub records_bad: u64,
+    pub results_out: u64,
+    pub offloaded_fraction: f64,
+    pub throughput_eps: f64,
+    pub cpu_ns_per_event: f64,
+    pub lambda_cpu_ms: f64,
+    pub latency_ms: Percentiles,
+    pub commit_latency_ms: Percentiles,
+    pub requests: u64,
+    pub attempts: u64,
+    pub retries: u64,
+    pub hedged: u64,
+    pub throttled: u64,
+    pub failed: u64,
+    pub billed_ms: f64,
+    pub cost_usd: f64,
+    pub peak_backlog: u64,
+    pub backpressured_ms: f64,
+    pub stopped: String,
+    pub total: Totals,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lambda: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Summary {
+    /// Sums up all processes' reports of a run that lasted `wall` from its start to its last
+    /// commit, with functions of `memory_mb`.
+    pub fn of(report: &Report, wall: Duration, memory_mb: u32, prices: &Prices) -> Self {
+        let events = report.counts.done();
+        let results = report.counts.results();
+        let seconds = wall.as_secs_f64();
+        let billed_ms = report.billed_us as f64 / 1e3;
+        Summary {
+            workers: report.workers,
+            processes: report.processes,
+            epochs: report.committed,
+            wall_ms: seconds * 1e3,
+            events_in: events,
+            records_local: report.counts.local,
+            records_remote: report.counts.remote,
+            records_home: report.counts.home,
+            records_bad: report.counts.bad,
+            results_out: results,
+            offloaded_fraction: report.counts.remote as f64 / events.max(1) as f64,
+            throughput_eps: if seconds > 0.0 { results as f64 / seconds } else { 0.0 },
+            cpu_ns_per_event: report.cpu_ns as f64 / events.max(1) as f64,
+            lambda_cpu_ms: report.lambda_cpu_ns as f64 / 1e6,
+            latency_ms: Percentiles::from(&report.latency),
+            commit_latency_ms: Percentiles::from(&report.commit_latency),
+            requests: report.requests,
+            attempts: report.attempts,
+            retries: report.attempts.saturating_sub(report.requests + report.hedged),
+            hedged: report.hedged,
+            throttled: report.throttled,
+            failed: report.failed,
+            billed_ms,
+            cost_usd: prices.usd(report.billed_requests, billed_ms, memory_mb),
+            peak_backlog: report.backlog_peaks.iter().max().copied().unwrap_or(0),
+            backpressured_ms: report.backpressured_ns as f64 / 1e6,
+            total: Totals { events_in: events, results_out: results, runs: 1 },
+            ..Summary::default()
+        }
+    }
+
+    /// Writes it as JSON, atomically.
+    ///
+    /// # Errors
+    /// If the file or its folder cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let mut name = path.file_name().unwrap_or_default().to_os_string();
+        name.push(format!(".{}.tmp", std::process::id()));
+        let temporary = path.with_file_name(name);
+        let mut json = serde_json::to_vec_pretty(self)?;
+        json.push(b'\n');
+        let mut file = fs::File::create(&temporary)?;
+        file.write_all(&json)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    }
+
+    /// In words, for a person.
+    pub fn words(&self) -> String {
+        let mut words = String::new();
+        let mut line = |text: String| {
+            let _ = writeln!(words, "{text}");
+        };
+        let wall = Duration::from_secs_f64(self.wall_ms.max(0.0) / 1e3);
+        line(format!(
+            "{} events in {}: {} events/s, {:.0} ns of CPU an event, policy {}, {} worker{} in {} process{}",
+            show_count(self.events_in),
+            show_duration(wall),
+            show_count(self.throughput_eps as u64),
+            self.cpu_ns_per_event,
+            self.policy,
+            self.workers,
+            if self.workers == 1 { "" } else { "s" },
+            self.processes,
+            if self.processes == 1 { "" } else { "es" },
+        ));
+        let Percentiles { p50, p99, max, .. } = self.latency_ms;
+        line(format!("latency   p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
+        let Percentiles { p50, p99, max, .. } = self.commit_latency_ms;
+        line(format!("committed p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
+        if self.requests > 0 {
+            line(format!(
+                "offloaded {:.1} % in {} requests ({} attempts, {} throttled, {} came home with {} records)",
+                self.offloaded_fraction * 100.0,
+                show_count(self.requests),
+                show_count(self.attempts),
+                self.throttled,
+                self.failed,
+                show_count(self.records_home),
+            ));
+            line(format!(
+                "cost      {} of billed time, ${:.6} at list prices",
+                show_duration(Duration::from_secs_f64(self.billed_ms / 1e3)),
+                self.cost_usd
+            ));
+        } else {
+            line("offloaded nothing".to_owned());
+        }
+        if let Some(lambda) = &self.lambda {
+            line(format!("lambda    {lambda}"));
+        }
+        if self.records_bad > 0 {
+            line(format!("bad       {} records", show_count(self.records_bad)));
+        }
+        if self.backpressured_ms > 0.0 {
+            line(format!(
+                "the source waited {} (backpressure); at most {} records were held",
+                show_duration(Duration::from_secs_f64(self.backpressured_ms / 1e3)),
+                show_count(self.peak_backlog),
+            ));
+        }
+        words
+    }
+}
+
+fn ms(value: f64) -> String {
+    show_duration(Duration::from_secs_f64(value.max(0.0) / 1e3))
+}

@@ -1,0 +1,233 @@
+//! The burst operator: a stream's records are done by its workers or by the remote side, and their
+//! results rejoin the stream under the timestamps they came with.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use timely::Container;
+use timely::container::{CapacityContainerBuilder, NoopBuilder};
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::order::TotalOrder;
+use timely::progress::Timestamp;
+
+use super::desk::{Desk, Outputs};
+use super::meter::{self, Count, Finals};
+use super::{Clock, Observer, Pressure};
+use crate::batch::{Nanos, Records, Span};
+use crate::bridge::Bridge;
+use crate::policy::{self, Policy};
+use crate::task::{Bad, Task};
+
+/// How a burst operator decides, and what it shares with the rest of the worker. Each worker makes
+/// its own.
+pub struct Burst<T, C> {
+    pub(super) policy: Box<dyn Policy>,
+    pub(super) bridge: Option<Bridge>,
+    pub(super) clock: Clock,
+    pub(super) schedule: Option<Box<dyn Fn(&C) -> Span>>,
+    pub(super) deadline: Duration,
+    pub(super) epoch: Option<Duration>,
+    pub(super) slice: Duration,
+    pub(super) pressure: Pressure,
+    pub(super) observer: Box<dyn Observer<T>>,
+}
+
+impl<T: 'static, C: 'static> Burst<T, C> {
+    /// Decides by `policy`; without [`Burst::remote`] everything stays at home all the same.
+    pub fn new(policy: impl Policy + 'static) -> Self {
+        Burst {
+            policy: Box::new(policy),
+            bridge: None,
+            clock: Clock::default(),
+            schedule: None,
+            deadline: Duration::from_millis(200),
+            epoch: None,
+            slice: Duration::from_millis(1),
+            pressure: Pressure::default(),
+            observer: Box::new(()),
+        }
+    }
+
+    /// Everything at home: the baseline.
+    pub fn local() -> Self {
+        Burst::new(policy::Local)
+    }
+
+    /// The remote side, by a bridge that all workers of the process share.
+    pub fn remote(mut self, bridge: &Bridge) -> Self {
+        self.bridge = Some(bridge.clone());
+        self
+    }
+
+    /// The clock that schedules are on (a clock that starts now).
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// When the records of a container were scheduled to leave their source (when they arrive).
+    pub fn schedule(mut self, schedule: impl Fn(&C) -> Span + 'static) -> Self {
+        self.schedule = Some(Box::new(schedule));
+        self
+    }
+
+    /// How long after its schedule a result is due (200 ms).
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The nominal length of an epoch, for the offered rate (the wall time between two epochs'
+    /// ends, which is not steady: say the length if there is one).
+    pub fn epoch(mut self, length: Duration) -> Self {
+        self.epoch = Some(length);
+        self
+    }
+
+    /// How long the operator works before it lets others run (1 ms). Shorter costs more
+    /// scheduling; longer keeps results, plans and the other operators waiting.
+    pub fn slice(mut self, slice: Duration) -> Self {
+        self.slice = slice;
+        self
+    }
+
+    /// The bounds on what is held, and the signal that a source waits on.
+    pub fn pressure(mut self, pressure: &Pressure) -> Self {
+        self.pressure = pressure.clone();
+        self
+    }
+
+    /// Who watches.
+    pub fn observer(mut self, observer: impl Observer<T>) -> Self {
+        self.observer = Box::new(observer);
+        self
+    }
+}
+
+/// Adds [`BurstExt::burst`] to streams.
+pub trait BurstExt<'scope, T: Timestamp, C: Records> {
+    /// Computes `task` of every record: on this worker, or by the remote side, as `burst`'s policy
+    /// says. Answers the stream of results and the stream of bad records, both under the
+    /// timestamps that the records came with; the order within a timestamp is not kept.
+    ///
+    /// A record's capability stays with the operator until its result is out, so the frontier of
+    /// the results passes an epoch only when every record of it is done.
+    ///
+    /// # Examples
+    /// ```
+    /// use floodway::operators::{Burst, BurstExt};
+    /// use floodway::task;
+    /// use timely::dataflow::operators::{Inspect, ToStream};
+    ///
+    /// timely::example(|scope| {
+    ///     let square = task::function("square", |n: &u64| Ok(n * n));
+    ///     let (results, _bad) =
+    ///         (0..10u64).to_stream(scope).container::<Vec<_>>().burst(square, Burst::local());
+    ///     results.inspect(|n| assert_eq!((*n as f64).sqrt().fract(), 0.0));
+    /// });
+    /// ```
+    fn burst<K>(
+        self,
+        task: K,
+        burst: Burst<T, C>,
+    ) -> (Stream<'scope, T, K::Out>, Stream<'scope, T, Vec<Bad<C::Record>>>)
+    where
+        K: Task<In = C>,
+        K::Out: Container;
+}
+
+impl<'scope, T, C> BurstExt<'scope, T, C> for Stream<'scope, T, C>
+where
+    T: Timestamp + TotalOrder,
+    C: Container + Records,
+{
+    fn burst<K>(
+        self,
+        task: K,
+        burst: Burst<T, C>,
+    ) -> (Stream<'scope, T, K::Out>, Stream<'scope, T, Vec<Bad<C::Record>>>)
+    where
+        K: Task<In = C>,
+        K::Out: Container,
+    {
+        let scope = self.scope();
+        let (peers, me) = (scope.peers() as u64, scope.index() as u64);
+        let mut builder = OperatorBuilder::new("Burst".to_owned(), scope);
+        let address = builder.operator_info().address;
+        let activator = scope.activator_for(Rc::clone(&address));
+        let waker = scope.worker().sync_activator_for(address.to_vec());
+
+        let mut input = builder.new_input(self, Pipeline);
+        let (results, results_stream) = builder.new_output::<K::Out>();
+        let (bad, bad_stream) = builder.new_output::<Vec<Bad<C::Record>>>();
+        let (counts, counts_stream) = builder.new_output::<Vec<Count>>();
+        let mut results = OutputBuilder::<_, NoopBuilder<K::Out>>::from(results);
+        let mut bad = OutputBuilder::<_, CapacityContainerBuilder<_>>::from(bad);
+        let mut counts = OutputBuilder::<_, CapacityContainerBuilder<Vec<Count>>>::from(counts);
+
+        let finals: Finals<T> = Finals::default();
+        let nominal = burst.epoch.map(|length| length.as_nanos() as Nanos);
+        let reader = scope.activator_for(address);
+        meter::collect(counts_stream, nominal, burst.clock, Rc::clone(&finals), reader);
+
+        // The remote side wakes the worker from the bridge's thread; a worker that is gone needs
+        // no waking.
+        let wake = move || {
+            let _ = waker.activate();
+        };
+        let mut desk = Desk::new(Arc::new(task), burst, Arc::new(wake));
+
+        builder.build_reschedule(move |mut capabilities| {
+            // Counts are sent under a capability that follows the frontier, so that an epoch
+            // without records is counted too. The other outputs need none before there is input.
+            let mut metering = capabilities.pop();
+            drop(capabilities);
+            move |frontiers| {
+                let frontier = &frontiers[0];
+                let mut outputs = Outputs { results: results.activate(), bad: bad.activate() };
+
+                input.for_each(|capability, container| {
+                    let Some(time) = capability.least() else { return };
+                    let capabilities =
+                        || Some((capability.retain_least(0)?, capability.retain_least(1)?));
+                    desk.accept(time, std::mem::take(container), capabilities);
+                });
+
+                let reached = frontier.frontier().first().cloned();
+                if let Some(capability) = &mut metering
+                    && reached.as_ref().is_none_or(|reached| capability.time() != reached)
+                {
+                    let mut counts = counts.activate();
+                    desk.count(capability.time(), frontier, |time, records| {
+                        let capability = capability.delayed(time);
+                        let mut session = counts.session(&capability);
+                        session.give_iterator((0..peers).map(|to| (to, me, records)));
+                    });
+                    match &reached {
+                        Some(reached) => capability.downgrade(reached),
+                        None => metering = None,
+                    }
+                }
+
+                let mut known = finals.borrow_mut();
+                for (time, offered) in known.epochs.drain(..) {
+                    desk.offered(time, offered);
+                }
+                desk.replies(&mut outputs);
+                desk.plan();
+                desk.work(&mut outputs);
+                desk.settle(frontier);
+                if desk.has_work() {
+                    activator.activate();
+                }
+                // Stays until it has heard of the last epoch, although its own work is done.
+                !known.ended
+            }
+        });
+        (results_stream, bad_stream)
+    }
+}

@@ -1,0 +1,82 @@
+//! Metering: what each epoch brought, counted by timestamp and summed over the dataflow.
+//!
+//! The frontier says *when* an epoch is final, and nothing else: a count "since the frontier last
+//! moved" would make one slow source look like a slow stream. Each worker counts the records of
+//! its epochs, sends (epoch, count) to all workers once its frontier has passed the epoch, and an
+//! operator there adds them up. Nothing else crosses workers.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::Operator;
+use timely::order::TotalOrder;
+use timely::progress::Timestamp;
+use timely::scheduling::Activator;
+
+use super::Clock;
+use crate::batch::Nanos;
+use crate::policy::Offered;
+
+/// A worker's count of an epoch: for which worker, from which worker, and the records.
+pub(super) type Count = (u64, u64, u64);
+
+/// Final epochs as they become known to a worker.
+pub(super) type Finals<T> = Rc<RefCell<Known<T>>>;
+
+#[derive(Debug)]
+pub(super) struct Known<T> {
+    /// Oldest first.
+    pub epochs: VecDeque<(T, Offered)>,
+    /// There will be no more.
+    pub ended: bool,
+}
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Known { epochs: VecDeque::new(), ended: false }
+    }
+}
+
+/// Adds up all workers' counts and puts each final epoch into `finals`, waking `reader`.
+/// An epoch is `nominal` long, or as long as the wall says where it has no nominal length.
+pub(super) fn collect<'scope, T: Timestamp + TotalOrder>(
+    counts: Stream<'scope, T, Vec<Count>>,
+    nominal: Option<Nanos>,
+    clock: Clock,
+    finals: Finals<T>,
+    reader: Activator,
+) {
+    let me = counts.scope().index() as u64;
+    let mut open: BTreeMap<T, (u64, u64)> = BTreeMap::new();
+    let mut last_final = clock.now();
+    counts.sink(Exchange::new(|count: &Count| count.0), "BurstMeter", move |(input, frontier)| {
+        input.for_each(|cap, counts| {
+            let Some(epoch) = cap.least() else { return };
+            let (mine, total) = open.entry(epoch.clone()).or_default();
+            for (_, from, records) in counts.drain(..) {
+                *total += records;
+                if from == me {
+                    *mine += records;
+                }
+            }
+        });
+        while let Some(entry) = open.first_entry() {
+            if frontier.less_equal(entry.key()) {
+                break;
+            }
+            let (epoch, (mine, total)) = entry.remove_entry();
+            let now = clock.now();
+            let length = nominal.unwrap_or(now - last_final).max(1);
+            last_final = now;
+            finals.borrow_mut().epochs.push_back((epoch, Offered { mine, total, length }));
+            reader.activate();
+        }
+        if frontier.is_empty() && !finals.borrow().ended {
+            finals.borrow_mut().ended = true;
+            reader.activate();
+        }
+    });
+}

@@ -1,0 +1,20 @@
+//! The burst operator, and what it needs from timely.
+//!
+//! Operators are shells: they move data and capabilities, and decisions live in
+//! [`policy`](crate::policy). Of all modules only this one, `source`, `sink`, `state` and
+//! `pipeline` know timely; capabilities never leave them.
+
+mod burst;
+mod clock;
+mod container;
+mod desk;
+mod epochs;
+mod meter;
+mod observer;
+mod pressure;
+mod true_rate;
+
+pub use burst::{Burst, BurstExt};
+pub use clock::Clock;
+pub use observer::{EpochStats, Observer, Path};
+pub use pressure::Pressure;

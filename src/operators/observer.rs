@@ -1,0 +1,74 @@
+//! What an operator tells whoever watches it.
+
+use crate::batch::{Nanos, Span};
+use crate::policy::Offered;
+
+/// Where a record's final result was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Path {
+    /// On the worker.
+    Local,
+    /// By the remote side.
+    Remote,
+    /// On the worker, after the record was sent away and came home.
+    Home,
+}
+
+/// What became of an epoch's records on one worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EpochStats {
+    /// What came, here and in the whole dataflow.
+    pub offered: Option<Offered>,
+    /// Results made on the worker.
+    pub local: u64,
+    /// Results made by the remote side.
+    pub remote: u64,
+    /// Results made on the worker of records that were sent away.
+    pub home: u64,
+    /// Bad records.
+    pub bad: u64,
+}
+
+impl EpochStats {
+    /// Adds `records` results made by `path`.
+    pub(super) fn count(&mut self, path: Path, records: u64) {
+        *match path {
+            Path::Local => &mut self.local,
+            Path::Remote => &mut self.remote,
+            Path::Home => &mut self.home,
+        } += records;
+    }
+}
+
+/// Sees what a worker's operator does, on the worker's thread: whatever it does there, it must be
+/// short and must not block. Every method has an empty default.
+pub trait Observer<T>: 'static {
+    /// `records` results of `epoch` left at `now`, made by `path`, of records scheduled at
+    /// `scheduled`.
+    fn results(&mut self, epoch: &T, path: Path, scheduled: Span, records: usize, now: Nanos) {
+        let _ = (epoch, path, scheduled, records, now);
+    }
+
+    /// `records` of an epoch were found to be bad.
+    fn bad(&mut self, records: usize) {
+        let _ = records;
+    }
+
+    /// Records held, queued and in flight, as they change.
+    fn backlog(&mut self, queued: usize, in_flight: usize) {
+        let _ = (queued, in_flight);
+    }
+
+    /// The records a second of useful time that this worker does.
+    fn true_rate(&mut self, records_per_second: f64) {
+        let _ = records_per_second;
+    }
+
+    /// An epoch is complete on this worker. Epochs come in order.
+    fn epoch(&mut self, epoch: &T, stats: &EpochStats) {
+        let _ = (epoch, stats);
+    }
+}
+
+/// Watches nothing.
+impl<T> Observer<T> for () {}

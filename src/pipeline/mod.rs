@@ -1,0 +1,14 @@
+//! A run: source → burst → sink, on all workers of a process, from its settings to its summary.
+
+mod control;
+mod run;
+mod settings;
+mod stop;
+mod watch;
+mod worker;
+
+pub use run::{RunError, run};
+pub use settings::{
+    EVENTS_AN_EPOCH, Endpoint, PolicyChoice, Settings, Source, Target, TimelySettings,
+};
+pub use stop::Stop;

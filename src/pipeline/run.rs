@@ -1,0 +1,263 @@
+//! Runs a process's workers, and says how it went.
+
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
+
+use super::worker::{Shared, work};
+use super::{Endpoint, Settings, Source, Stop, Target};
+use crate::bridge::{Bridge, BridgeError};
+use crate::emulator;
+use crate::observe::{Goal, ProcessStats, Progress, Report, Summary};
+use crate::sink::{self, SinkError, SinkHandle};
+use crate::source::{Lines, LinesError, LinesSettings};
+use crate::task;
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The output.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The input.
+    #[error(transparent)]
+    Lines(#[from] LinesError),
+    /// The bridge.
+    #[error(transparent)]
+    Bridge(#[from] BridgeError),
+    /// The embedded Lambda.
+    #[error("cannot start the embedded Lambda")]
+    Lambda(#[source] std::io::Error),
+    /// Timely.
+    #[error("cannot start the workers: {0}")]
+    Timely(String),
+    /// A worker's thread, or a connection to another process.
+    #[error("a worker ended before its work was done: {0}")]
+    Worker(String),
+    /// The summary.
+    #[error("cannot write the summary to {path}")]
+    Summary {
+        /// Where.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// What ends a run.
+enum Ended {
+    Workers(Result<Vec<Vec<u8>>, String>),
+    Failed(RunError),
+}
+
+/// Hears of failures from any thread of the process.
+#[derive(Clone)]
+pub struct Failures(Sender<Ended>);
+
+impl Failures {
+    /// The process ends with this error.
+    pub fn fail(&self, error: RunError) {
+        // The receiver is gone only when the run has ended.
+        let _ = self.0.send(Ended::Failed(error));
+    }
+}
+
+/// How long remote work may last after the run was asked to stop, before it comes home.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often the figures are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Runs `settings` until the input ends, `stop` asks for it, or something fails. In process 0 the
+/// summary comes back, and is written where the settings say, whether the run failed or not.
+///
+/// `begun` is told, before the first record, how to report failures from outside: a panic hook
+/// uses it.
+///
+/// # Errors
+/// Whatever failed first. What was committed until then stays.
+pub fn run(
+    settings: Settings,
+    stop: &Stop,
+    begun: impl FnOnce(Failures),
+) -> (Option<Summary>, Result<(), RunError>) {
+    let (ended_sender, ended) = unbounded();
+    let failures = Failures(ended_sender.clone());
+    begun(failures.clone());
+    let shared = match prepare(settings, stop, &failures) {
+        Ok(shared) => Arc::new(shared),
+        Err(error) => return (None, Err(error)),
+    };
+    let settings = &shared.settings;
+
+    let config = match timely::Config::from_args(settings.timely.args.iter().cloned()) {
+        Ok(config) => config,
+        Err(error) => return (None, Err(RunError::Timely(error))),
+    };
+    let for_workers = Arc::clone(&shared);
+    let joiner = thread::Builder::new().name("floodway-join".to_owned()).spawn(move || {
+        let result = timely::execute(config, move |worker| work(worker, &for_workers));
+        let result = result.and_then(|guards| {
+            let ends: Result<Vec<_>, _> = guards.join().into_iter().collect();
+            Ok(ends?.into_iter().next().unwrap_or_default())
+        });
+        // The receiver is gone only when the run has failed.
+        let _ = ended_sender.send(Ended::Workers(result));
+    });
+    if let Err(error) = joiner {
+        return (None, Err(RunError::Timely(error.to_string())));
+    }
+
+    let mut progress: Option<Progress> = None;
+    let mut coming_home = false;
+    let ended = loop {
+        match ended.recv_timeout(LOOK) {
+            Ok(ended) => break ended,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                break Ended::Failed(RunError::Worker("its thread is gone".to_owned()));
+            }
+        }
+        if let Some(started) = shared.started.get() {
+            shared.stats.end_second(started.at.elapsed().as_secs() as usize);
+            if settings.timely.process == 0 {
+                let new = || Progress::new(shared.stats.clone(), goal(settings), started.at);
+                progress.get_or_insert_with(new).tick();
+            }
+        }
+        if stop.is_requested() && !coming_home {
+            coming_home = true;
+            if let Some(bridge) = &shared.bridge {
+                bridge.come_home(GRACE);
+            }
+        }
+    };
+    if let Some(progress) = progress {
+        progress.finish();
+    }
+    let wall = || match (settings.timely.process, shared.started.get()) {
+        (_, Some(started)) => {
+            let last = Duration::from_nanos(shared.stats.last_commit());
+            if last.is_zero() { started.at.elapsed() } else { last }
+        }
+        _ => Duration::ZERO,
+    };
+    let (report, result) = match ended {
+        Ended::Workers(Ok(reports)) => {
+            let mut sum = Report::default();
+            for report in reports.iter().filter_map(|json| serde_json::from_slice(json).ok()) {
+                sum.add(&report);
+            }
+            (sum, Ok(()))
+        }
+        Ended::Workers(Err(error)) => (shared.report(), Err(RunError::Worker(error))),
+        Ended::Failed(error) => (shared.report(), Err(error)),
+    };
+    if settings.timely.process != 0 {
+        return (None, result);
+    }
+    let mut summary = Summary::of(&report, wall(), settings.memory_mb, &settings.prices);
+    summary.policy = settings.policy.name().to_owned();
+    summary.task = settings.task.clone();
+    summary.work_us = settings.work.as_nanos() as f64 / 1e3;
+    summary.stopped = if stop.is_requested() { "signal" } else { "done" }.to_owned();
+    summary.error = result.as_ref().err().map(|error| chain(error));
+    if let Endpoint::Embedded(model) = &settings.endpoint
+        && settings.policy.needs_remote()
+    {
+        summary.lambda = Some(model.to_string());
+    }
+    let written = settings.summary.as_ref().map_or(Ok(()), |path| {
+        let path_shown = path.display().to_string();
+        summary.write(path).map_err(|source| RunError::Summary { path: path_shown, source })
+    });
+    (Some(summary), result.and(written))
+}
+
+/// Starts what the workers share.
+fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Shared, RunError> {
+    let timely = &settings.timely;
+    let pace = Arc::new(settings.pace());
+    let mut lambda = None;
+    let mut bridge = None;
+    let task = task::text(&settings.task, settings.work)
+        .ok_or_else(|| RunError::Timely(format!("there is no task {}", settings.task)))?;
+    if settings.policy.needs_remote() {
+        let url = match &settings.endpoint {
+            Endpoint::Url(url) => url.clone(),
+            Endpoint::Embedded(model) => {
+                let listener =
+                    std::net::TcpListener::bind("127.0.0.1:0").map_err(RunError::Lambda)?;
+                let server =
+                    emulator::Server::start(listener, model.clone()).map_err(RunError::Lambda)?;
+                let url = server.url();
+                lambda = Some(Arc::new(server));
+                url
+            }
+        };
+        bridge = Some(Bridge::start(crate::bridge::Settings { url, ..settings.bridge.clone() })?);
+    }
+    let sink_failures = failures.clone();
+    let on_failure = Arc::new(move |error: SinkError| sink_failures.fail(RunError::Sink(error)));
+    let sink_settings = sink_settings(&settings);
+    if timely.process == 0
+        && let Target::Files { dir, overwrite, .. } = &settings.target
+    {
+        sink::prepare(dir, *overwrite)?;
+    }
+    let sink = SinkHandle::start(sink_settings, on_failure)?;
+    let lines = match &settings.source {
+        Source::Lines(input) if timely.process == 0 => {
+            let lines_settings = LinesSettings {
+                input: input.clone(),
+                pace: Arc::clone(&pace),
+                max_record: settings.max_record,
+                epoch: settings.epoch,
+            };
+            let failures = failures.clone();
+            let failed = move |error| failures.fail(RunError::Lines(error));
+            Some(Arc::new(Lines::start(lines_settings, timely.workers, failed)?))
+        }
+        _ => None,
+    };
+    Ok(Shared {
+        stats: ProcessStats::new(timely.workers),
+        stop: stop.clone(),
+        started: OnceLock::new(),
+        pace,
+        task,
+        bridge,
+        lambda,
+        sink,
+        lines,
+        settings,
+    })
+}
+
+fn sink_settings(settings: &Settings) -> sink::Settings {
+    todo!("when the sink is there")
+}
+
+fn goal(settings: &Settings) -> Goal {
+    let pace = settings.pace();
+    match (pace.end(), settings.duration) {
+        (Some(events), _) => Goal::Events(events),
+        (None, Some(duration)) => Goal::Time(duration),
+        (None, None) => Goal::Open,
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

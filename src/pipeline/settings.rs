@@ -1,0 +1,193 @@
+//! What a run is: the settings after they were checked, with real types.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bridge;
+use crate::cost::Prices;
+use crate::emulator::Model;
+use crate::nexmark;
+use crate::policy::{Local, Policy, Remote, Spill, Threshold};
+use crate::schedule::Schedule;
+use crate::source::{Pace, Rate};
+
+/// Where the records come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Generated events.
+    Nexmark {
+        /// The generator's options.
+        config: nexmark::Config,
+        /// Of the events.
+        seed: u64,
+    },
+    /// Lines of text.
+    Lines(crate::source::Input),
+}
+
+/// Which policy, with what it needs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PolicyChoice {
+    /// Everything at home.
+    Local,
+    /// Everything away.
+    Remote,
+    /// Everything, while the offered rate is above so many records a second.
+    Threshold(f64),
+    /// What is in excess of so many records a second.
+    Spill(f64),
+}
+
+impl PolicyChoice {
+    /// Its name on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            PolicyChoice::Local => "local",
+            PolicyChoice::Remote => "remote",
+            PolicyChoice::Threshold(_) => "threshold",
+            PolicyChoice::Spill(_) => "spill",
+        }
+    }
+
+    /// Whether it ever sends anything away.
+    pub fn needs_remote(&self) -> bool {
+        *self != PolicyChoice::Local
+    }
+
+    /// One worker's policy, of `workers` in the dataflow.
+    pub(super) fn make(&self, epoch: Duration, workers: usize) -> Box<dyn Policy> {
+        match *self {
+            PolicyChoice::Local => Box::new(Local),
+            PolicyChoice::Remote => Box::new(Remote),
+            PolicyChoice::Threshold(rate) => Box::new(Threshold::new(rate)),
+            PolicyChoice::Spill(rate) => {
+                Box::new(Spill::new(rate, epoch.as_nanos() as u64, workers))
+            }
+        }
+    }
+}
+
+/// The remote side.
+#[derive(Clone, Debug)]
+pub enum Endpoint {
+    /// The embedded local Lambda.
+    Embedded(Model),
+    /// A function by its URL.
+    Url(String),
+}
+
+/// Where results go.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// Files in a folder.
+    Files {
+        /// The folder.
+        dir: PathBuf,
+        /// Whether commits wait for the disk.
+        sync: bool,
+        /// A file is ended past this size in bytes.
+        roll_size: u64,
+        /// And past this age.
+        roll_age: Duration,
+        /// Replace another run's output.
+        overwrite: bool,
+    },
+    /// Nowhere: counted only.
+    Null,
+}
+
+/// The settings of a run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the records come from.
+    pub source: Source,
+    /// How fast; without a schedule as fast as they are taken.
+    pub schedule: Option<Arc<Schedule>>,
+    /// Stop after so many events.
+    pub events: Option<u64>,
+    /// Take the events of this time.
+    pub duration: Option<Duration>,
+    /// The length of an epoch.
+    pub epoch: Duration,
+    /// Longer records are bad.
+    pub max_record: usize,
+    /// The task's name.
+    pub task: String,
+    /// Modelled extra cost of a record.
+    pub work: Duration,
+    /// The policy.
+    pub policy: PolicyChoice,
+    /// The remote side.
+    pub endpoint: Endpoint,
+    /// The bridge to it; the endpoint's URL is filled in when it is known.
+    pub bridge: bridge::Settings,
+    /// What a second of it costs.
+    pub prices: Prices,
+    /// Memory of the function, for the cost, in MB.
+    pub memory_mb: u32,
+    /// Records waiting on a worker before the source waits.
+    pub max_backlog: usize,
+    /// And their bytes.
+    pub max_backlog_bytes: usize,
+    /// Where results go.
+    pub target: Target,
+    /// How often finished epochs are committed.
+    pub commit_every: Duration,
+    /// Bad records with their reasons.
+    pub dead_letter: Option<PathBuf>,
+    /// The run's figures.
+    pub summary: Option<PathBuf>,
+    /// Timely's own.
+    pub timely: TimelySettings,
+}
+
+/// What timely's arguments say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimelySettings {
+    /// The arguments.
+    pub args: Vec<String>,
+    /// Workers a process.
+    pub workers: usize,
+    /// Processes.
+    pub processes: usize,
+    /// This one.
+    pub process: usize,
+}
+
+/// Events of an epoch where there is no schedule.
+pub const EVENTS_AN_EPOCH: u64 = 100_000;
+
+impl Settings {
+    /// The run's pace.
+    pub fn pace(&self) -> Pace {
+        let rate = match &self.schedule {
+            Some(schedule) => Rate::Scheduled(Arc::clone(schedule), self.epoch),
+            None => Rate::Max(EVENTS_AN_EPOCH),
+        };
+        Pace::new(rate, self.events, self.duration)
+    }
+
+    /// Epochs that are committed together: as many as fit between two commits, and one where
+    /// epochs have no length. The same in all processes.
+    pub(super) fn epochs_a_commit(&self) -> u64 {
+        match self.schedule {
+            Some(_) => ratio(self.commit_every, self.epoch),
+            None => 1,
+        }
+    }
+
+    /// Epochs that may be begun past the last committed one: at least four commits' worth. An
+    /// epoch without a schedule is at least 4 ms, at 25 M events/s.
+    pub(super) fn open_epochs(&self) -> u64 {
+        let epoch = match self.schedule {
+            Some(_) => self.epoch,
+            None => Duration::from_millis(4),
+        };
+        (4 * ratio(self.commit_every, epoch)).max(8)
+    }
+}
+
+fn ratio(of: Duration, by: Duration) -> u64 {
+    (of.as_nanos() / by.as_nanos().max(1)).max(1) as u64
+}

@@ -1,0 +1,187 @@
+//! One worker of a run: builds the dataflow, steps it, and says at the end what happened.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::{Concat, Operator as _, Probe, ToStream as _};
+use timely::dataflow::{ProbeHandle, Scope, Stream};
+use timely::worker::Worker;
+
+use super::control::Control;
+use super::watch::Watch;
+use super::{Settings, Source, Stop};
+use crate::batch::{Batch, TextRecord};
+use crate::bridge::Bridge;
+use crate::emulator;
+use crate::nexmark::Generator;
+use crate::observe::{ProcessStats, Report};
+use crate::operators::{Burst, BurstExt as _, Clock, Pressure};
+use crate::schedule::Schedule;
+use crate::sink::{CommitExt as _, SinkHandle};
+use crate::source::{EventSource, Gate, LineSource, Lines, Outflow, Pace, events, lines};
+use crate::task::{Bad, TextTask};
+
+/// What the workers of a process share.
+pub(super) struct Shared {
+    pub settings: Settings,
+    pub pace: Arc<Pace>,
+    pub task: TextTask,
+    pub bridge: Option<Bridge>,
+    pub lambda: Option<Arc<emulator::Server>>,
+    pub sink: SinkHandle,
+    pub lines: Option<Arc<Lines>>,
+    pub stats: ProcessStats,
+    pub stop: Stop,
+    pub started: OnceLock<Started>,
+}
+
+/// The run's start, and what the process had used by then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Started {
+    pub at: Instant,
+    cpu_ns: u64,
+    lambda_cpu_ns: u64,
+}
+
+impl Shared {
+    fn lambda_cpu_ns(&self) -> u64 {
+        self.lambda.as_ref().map_or(0, |lambda| lambda.stats().cpu.as_nanos() as u64)
+    }
+
+    /// The process's figures so far.
+    pub(super) fn report(&self) -> Report {
+        let mut report = Report::of(&self.stats, self.settings.timely.workers);
+        if let Some(started) = self.started.get() {
+            report.lambda_cpu_ns = self.lambda_cpu_ns().saturating_sub(started.lambda_cpu_ns);
+            let all = process_cpu_ns().saturating_sub(started.cpu_ns);
+            report.cpu_ns = all.saturating_sub(report.lambda_cpu_ns);
+        }
+        if let Some(bridge) = &self.bridge {
+            let counters = bridge.counters();
+            report.requests = counters.requests;
+            report.attempts = counters.attempts;
+            report.throttled = counters.throttled;
+            report.failed = counters.failed;
+            report.billed_us = counters.billed_us;
+            report.billed_requests = counters.attempts - counters.throttled;
+        }
+        report
+    }
+}
+
+/// Runs a worker to its end; answers all processes' reports.
+pub(super) fn work(worker: &mut Worker, shared: &Arc<Shared>) -> Vec<Vec<u8>> {
+    let settings = &shared.settings;
+    let place = worker.index() % settings.timely.workers;
+    let mut control = Control::new(worker);
+    let start = control.agree_on_start(worker);
+    shared.started.get_or_init(|| Started {
+        at: start,
+        cpu_ns: process_cpu_ns(),
+        lambda_cpu_ns: shared.lambda_cpu_ns(),
+    });
+    let clock = Clock::starting(start);
+    let watch = Watch::new(&shared.stats, place);
+    let pressure = Pressure::new(settings.max_backlog, settings.max_backlog_bytes);
+    let outflow = SinkOutflow(shared.sink.clone());
+    let window = settings.open_epochs();
+    let gate = Gate::new(pressure.clone(), outflow, window, shared.stats.worker(place));
+    let probe = ProbeHandle::new();
+
+    worker.dataflow_named::<u64, _, _>("Floodway", |scope| {
+        let (records, bad_records) = source(scope, shared, place, clock, &gate);
+        let mut burst = Burst::new(settings.policy.make(settings.epoch, scope.peers()))
+            .clock(clock)
+            .schedule(|batch: &Batch| batch.span)
+            .pressure(&pressure)
+            .observer(watch.clone());
+        if let Some(epoch) = shared.pace.epoch_length() {
+            burst = burst.epoch(epoch);
+        }
+        if let Some(bridge) = &shared.bridge {
+            burst = burst.remote(bridge);
+        }
+        let (results, bad) = records.burst(Arc::clone(&shared.task), burst);
+        let (gate, watch) = (gate.clone(), watch.clone());
+        results
+            .commit_to(bad.concat(bad_records), &shared.sink)
+            .probe_with(&probe)
+            .sink(Pipeline, "Committed", move |(input, frontier)| {
+                input.for_each(|_, _| {});
+                let before = frontier.frontier().first().copied();
+                watch.committed_before(before, clock.now());
+                gate.committed_before(before.unwrap_or(u64::MAX));
+            });
+    });
+
+    shared.stop.attach(control.waker());
+    let mut told = false;
+    while !probe.done() {
+        worker.step_or_park(None);
+        if shared.stop.is_requested() || control.stop_was_said() {
+            gate.hold();
+            control.stop(gate.begun());
+        }
+        if !told && let Some(last) = control.last_epoch() {
+            told = true;
+            if let Some(lines) = &shared.lines {
+                lines.stop_after(last);
+            }
+            gate.stop_after(last);
+        }
+    }
+    let report = (place == 0).then_some(|| {
+        // A report is numbers: it can be written.
+        serde_json::to_vec(&shared.report()).unwrap_or_default()
+    });
+    control.finish(worker, settings.timely.processes, report)
+}
+
+type Records<'scope> =
+    (Stream<'scope, u64, Batch>, Stream<'scope, u64, Vec<Bad<TextRecord>>>);
+
+fn source<'scope>(
+    scope: &Scope<'scope, u64>,
+    shared: &Shared,
+    place: usize,
+    clock: Clock,
+    gate: &Gate,
+) -> Records<'scope> {
+    let stats = shared.stats.worker(place);
+    match &shared.settings.source {
+        Source::Nexmark { config, seed } => {
+            let schedule = shared.settings.schedule.clone().unwrap_or_else(nominal);
+            let generator = Generator::new(config.clone(), *seed, schedule);
+            let (pace, gate) = (Arc::clone(&shared.pace), gate.clone());
+            let fill = move |range, batch: &mut Batch| generator.fill(range, batch);
+            let none = std::iter::empty::<Bad<TextRecord>>().to_stream(*scope).container::<Vec<_>>();
+            (events(scope, EventSource { pace, clock, gate, stats, fill }), none)
+        }
+        Source::Lines(_) => {
+            let lines_source = shared.lines.clone();
+            lines(scope, LineSource { lines: lines_source, place, clock, gate: gate.clone(), stats })
+        }
+    }
+}
+
+/// The event time of events that have no schedule: the reference generator's rate.
+fn nominal() -> Arc<Schedule> {
+    Arc::new(Schedule::constant(10_000.0))
+}
+
+/// Makes the sink a thing that a gate looks at.
+struct SinkOutflow(SinkHandle);
+
+impl Outflow for SinkOutflow {
+    fn is_full(&self) -> bool {
+        self.0.is_full()
+    }
+}
+
+/// CPU time of all threads of the process.
+fn process_cpu_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}

@@ -1,0 +1,67 @@
+//! Policies: which records of the queue go to the remote side, and when.
+//!
+//! A policy is a pure function over numbers. It is told the time, the queue and the rates, and
+//! answers with ranges of the queue ([`Take`]); it reads no clock and does no I/O, so that the
+//! operator, a simulator and the tests run the same code. All policies plan over the same
+//! [`Queue`], and all see the same metering: what each epoch brought ([`Offered`]), counted by
+//! timestamp and summed over the dataflow's workers.
+
+mod fixed;
+mod queue;
+mod spill;
+mod threshold;
+
+pub use fixed::{Local, Remote};
+pub use queue::{Entry, Queue, Take, Taken};
+pub use spill::Spill;
+pub use threshold::Threshold;
+
+use crate::batch::Nanos;
+
+/// What an epoch brought, known once it is final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offered {
+    /// Records that came to this worker.
+    pub mine: u64,
+    /// Records that came to all workers of the dataflow.
+    pub total: u64,
+    /// The time in which they came: the epoch's nominal length, or the wall time since the epoch
+    /// before where epochs have none.
+    pub length: Nanos,
+}
+
+impl Offered {
+    /// Records a second over all workers.
+    pub fn rate(&self) -> f64 {
+        self.total as f64 * 1e9 / self.length.max(1) as f64
+    }
+}
+
+/// What the worker has measured when a plan is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    /// Records a second of useful time on this worker, once some were done.
+    pub local: Option<f64>,
+    /// This worker's records that are with the remote side.
+    pub in_flight: usize,
+}
+
+/// Decides which records of a worker's queue go to the remote side.
+pub trait Policy: Send {
+    /// An epoch is final; epochs come in order.
+    fn epoch(&mut self, offered: Offered);
+
+    /// Appends to `takes`, by rising entry, what goes to the remote side now. Entries that came
+    /// home must not be taken again ([`Entry::home`]).
+    fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>);
+}
+
+impl<P: Policy + ?Sized> Policy for Box<P> {
+    fn epoch(&mut self, offered: Offered) {
+        (**self).epoch(offered);
+    }
+
+    fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
+        (**self).plan(now, queue, rates, takes);
+    }
+}

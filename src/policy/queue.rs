@@ -1,0 +1,229 @@
+//! The records a worker has not begun.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use crate::batch::{Nanos, Span};
+
+/// Records of one container that wait, as a policy sees them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Rises with arrival. Two entries share it where a range was taken from between them.
+    pub seq: u64,
+    /// The positions in the container that wait.
+    pub range: Range<usize>,
+    /// When the container came to the operator.
+    pub arrival: Nanos,
+    /// When its records were scheduled to leave the source; for those of `range` only.
+    pub scheduled: Span,
+    /// When the last result of `range` is due.
+    pub due: Nanos,
+    /// It was away and came home: it is done here.
+    pub home: bool,
+}
+
+impl Entry {
+    /// The records that wait.
+    pub fn records(&self) -> usize {
+        self.range.len()
+    }
+
+    /// The same for a part of the range.
+    fn part(&self, range: Range<usize>) -> Entry {
+        let offset = self.range.start;
+        let within = range.start - offset..range.end - offset;
+        let scheduled = self.scheduled.slice(&within, self.records());
+        let due = scheduled.last + (self.due.saturating_sub(self.scheduled.last));
+        Entry { range, scheduled, due, ..self.clone() }
+    }
+}
+
+/// A range of an entry that a policy sends away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Take {
+    /// Which entry, counted from the front of the queue.
+    pub entry: usize,
+    /// Which positions of its container: a part of [`Entry::range`].
+    pub range: Range<usize>,
+}
+
+/// What was taken out of the queue, with the container it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken<P> {
+    /// Its part of the entry.
+    pub entry: Entry,
+    /// The container.
+    pub payload: P,
+}
+
+/// A worker's queue: what it has not begun, oldest first, each container with a payload `P` that
+/// no policy sees (the operator's is the batch and its epoch, a simulator's is nothing).
+#[derive(Debug)]
+pub struct Queue<P> {
+    entries: VecDeque<Entry>,
+    payloads: VecDeque<P>,
+    records: usize,
+    next_seq: u64,
+}
+
+impl<P> Default for Queue<P> {
+    fn default() -> Self {
+        Queue { entries: VecDeque::new(), payloads: VecDeque::new(), records: 0, next_seq: 0 }
+    }
+}
+
+impl<P: Clone> Queue<P> {
+    /// The entries, oldest first, as the deque's two slices.
+    pub fn entries(&self) -> [&[Entry]; 2] {
+        let (front, back) = self.entries.as_slices();
+        [front, back]
+    }
+
+    /// Records that wait.
+    pub fn records(&self) -> usize {
+        self.records
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Adds the records of a container that came at `arrival`; `slack` is the time from its last
+    /// record's schedule to when that record's result is due.
+    pub fn push(
+        &mut self,
+        range: Range<usize>,
+        arrival: Nanos,
+        scheduled: Span,
+        slack: Nanos,
+        payload: P,
+    ) {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.records += range.len();
+        let due = scheduled.last.saturating_add(slack);
+        self.entries.push_back(Entry { seq, range, arrival, scheduled, due, home: false });
+        self.payloads.push_back(payload);
+    }
+
+    /// Puts back records that were away: they are the oldest, and are done here.
+    pub fn come_home(&mut self, mut entry: Entry, range: Range<usize>, payload: P) {
+        self.records += range.len();
+        entry = entry.part(range);
+        entry.home = true;
+        self.entries.push_front(entry);
+        self.payloads.push_front(payload);
+    }
+
+    /// The front entry and its payload.
+    pub fn front(&self) -> Option<(&Entry, &P)> {
+        self.entries.front().zip(self.payloads.front())
+    }
+
+    /// Takes up to `records` records from the front entry.
+    pub fn take_front(&mut self, records: usize) -> Option<Taken<P>> {
+        let entry = self.entries.front()?;
+        let range = entry.range.start..entry.range.end.min(entry.range.start + records);
+        Some(self.take(&Take { entry: 0, range }))
+    }
+
+    /// Takes out what a plan named. Takes are in rising order, each within its entry; they are
+    /// handed to `each` from the last to the first.
+    pub fn take_all(&mut self, takes: &mut Vec<Take>, mut each: impl FnMut(Taken<P>)) {
+        while let Some(take) = takes.pop() {
+            each(self.take(&take));
+        }
+    }
+
+    fn take(&mut self, take: &Take) -> Taken<P> {
+        let entry = &mut self.entries[take.entry];
+        let Range { start, end } = entry.range;
+        let range = take.range.clone();
+        debug_assert!(start <= range.start && range.start <= range.end && range.end <= end);
+        self.records -= range.len();
+        let taken = entry.part(range.clone());
+        if range.start == start && range.end == end {
+            // Present: the entry was just indexed.
+            let entry = self.entries.remove(take.entry).unwrap_or_else(|| taken.clone());
+            let payload = self.payloads.remove(take.entry);
+            return Taken { entry, payload: payload.expect("a payload for every entry") };
+        }
+        let payload = self.payloads[take.entry].clone();
+        if range.start == start {
+            *entry = entry.part(range.end..end);
+        } else {
+            let rest = entry.part(range.end..end);
+            *entry = entry.part(start..range.start);
+            if !rest.range.is_empty() {
+                self.entries.insert(take.entry + 1, rest);
+                self.payloads.insert(take.entry + 1, payload.clone());
+            }
+        }
+        Taken { entry: taken, payload }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever is taken, in whatever pieces, every record leaves the queue exactly once,
+        /// under its own container and at its own time.
+        #[test]
+        fn every_record_leaves_once(
+            containers in prop::collection::vec(1usize..50, 1..20),
+            choices in prop::collection::vec((0usize..8, 0usize..60, 0usize..60), 0..80),
+        ) {
+            let mut queue = Queue::default();
+            for (container, &records) in containers.iter().enumerate() {
+                let first = container as u64 * 1_000;
+                let span = Span { first, last: first + records as u64 - 1 };
+                queue.push(0..records, first, span, 200, container);
+            }
+            let total: usize = containers.iter().sum();
+            let mut seen = std::collections::HashSet::new();
+            let note = |seen: &mut std::collections::HashSet<_>, taken: Taken<usize>| {
+                for (offset, position) in taken.entry.range.clone().enumerate() {
+                    assert!(seen.insert((taken.payload, position)));
+                    let time = taken.entry.scheduled.time(offset, taken.entry.records());
+                    assert_eq!(time, taken.payload as u64 * 1_000 + position as u64);
+                }
+                assert_eq!(taken.entry.due, taken.entry.scheduled.last + 200);
+            };
+            let mut away = Vec::new();
+            let mut left = total;
+            for (kind, a, b) in choices {
+                if queue.is_empty() { break; }
+                if kind == 0 {
+                    if let Some(taken) = queue.take_front(a + 1) {
+                        left -= taken.entry.records();
+                        note(&mut seen, taken);
+                    }
+                } else if kind == 1 && !away.is_empty() {
+                    let Taken { entry, payload }: Taken<usize> = away.remove(a % away.len());
+                    let range = entry.range.clone();
+                    left += range.len();
+                    queue.come_home(entry, range, payload);
+                } else {
+                    let [front, back] = queue.entries();
+                    let entry = a % (front.len() + back.len());
+                    let of = front.iter().chain(back).nth(entry).unwrap().range.clone();
+                    let start = of.start + b % of.len();
+                    let end = start + 1 + a % (of.end - start);
+                    let mut takes = vec![Take { entry, range: start..end }];
+                    queue.take_all(&mut takes, |taken| away.push(taken));
+                    left -= end - start;
+                }
+                prop_assert_eq!(queue.records(), left);
+            }
+            while let Some(taken) = queue.take_front(7) { note(&mut seen, taken); }
+            away.into_iter().for_each(|taken| { note(&mut seen, taken); });
+            prop_assert_eq!(seen.len(), total);
+            prop_assert_eq!(queue.records(), 0);
+        }
+    }
+}

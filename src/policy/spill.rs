@@ -1,0 +1,119 @@
+//! A token bucket: what the threshold covers stays, the excess goes.
+
+use super::fixed::Unseen;
+use super::{Entry, Offered, Policy, Rates, Take};
+use crate::batch::Nanos;
+
+/// A token bucket refilled at the threshold, one epoch deep: the records that it covers stay, the
+/// others go to the remote side as they arrive.
+///
+/// It is refilled in *scheduled* time, so that a source that catches up after a pause is not
+/// taken for a burst. The threshold is the dataflow's; this worker has the share of it that it
+/// had of the records of late (half the last epoch, half what was before, so that one epoch's
+/// accident does not move it much), and an equal share to begin with.
+#[derive(Clone, Debug)]
+pub struct Spill {
+    records_per_second: f64,
+    depth: f64,
+    share: f64,
+    tokens: f64,
+    refilled: Nanos,
+    unseen: Unseen,
+}
+
+impl Spill {
+    /// The threshold in records a second over all `workers`; an epoch of `epoch` nanoseconds of
+    /// it may come at once.
+    pub fn new(records_per_second: f64, epoch: Nanos, workers: usize) -> Self {
+        let depth = (records_per_second * epoch as f64 / 1e9).max(1.0);
+        let share = 1.0 / workers.max(1) as f64;
+        Spill {
+            records_per_second,
+            depth,
+            share,
+            tokens: depth * share,
+            refilled: 0,
+            unseen: Unseen::default(),
+        }
+    }
+
+    /// How many of the entry's records the bucket covers.
+    fn cover(&mut self, entry: &Entry) -> usize {
+        let elapsed = entry.scheduled.last.saturating_sub(self.refilled);
+        self.refilled += elapsed;
+        let refill = elapsed as f64 / 1e9 * self.records_per_second * self.share;
+        // What comes with an entry may be used by it, however long it took to come: only what is
+        // left over is cut to the depth.
+        let tokens = self.tokens + refill;
+        let stay = (tokens as usize).min(entry.records());
+        self.tokens = (tokens - stay as f64).min(self.depth * self.share);
+        stay
+    }
+}
+
+impl Policy for Spill {
+    fn epoch(&mut self, offered: Offered) {
+        if offered.total > 0 {
+            let share = offered.mine as f64 / offered.total as f64;
+            self.share = (self.share + share) / 2.0;
+        }
+    }
+
+    fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], _: Rates, takes: &mut Vec<Take>) {
+        for (index, entry) in self.unseen.of(queue) {
+            let stay = self.cover(entry);
+            if stay < entry.records() {
+                let range = entry.range.start + stay..entry.range.end;
+                takes.push(Take { entry: index, range });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Span;
+    use crate::policy::Queue;
+
+    const SECOND: Nanos = 1_000_000_000;
+
+    /// Offers `rate` records a second for a second in containers of a millisecond; answers the
+    /// records that went.
+    fn offer(policy: &mut Spill, queue: &mut Queue<()>, rate: u64, from: Nanos) -> usize {
+        let mut takes = Vec::new();
+        let mut went = 0;
+        for millisecond in 0..1_000 {
+            let first = from + millisecond * 1_000_000;
+            let span = Span { first, last: first + 999_999 };
+            queue.push(0..(rate / 1_000) as usize, first, span, 0, ());
+            policy.plan(first, &queue.entries(), Rates::default(), &mut takes);
+            queue.take_all(&mut takes, |taken| went += taken.entry.records());
+            while queue.take_front(100).is_some() {}
+        }
+        went
+    }
+
+    #[test]
+    fn the_excess_goes_within_the_epoch() {
+        let mut queue = Queue::default();
+        let mut policy = Spill::new(50_000.0, SECOND / 10, 1);
+        assert_eq!(offer(&mut policy, &mut queue, 50_000, 0), 0);
+        let went = offer(&mut policy, &mut queue, 100_000, SECOND);
+        assert!((45_000..=50_000).contains(&went), "{went} of 50,000 in excess");
+        assert_eq!(offer(&mut policy, &mut queue, 20_000, 2 * SECOND), 0);
+    }
+
+    #[test]
+    fn a_worker_has_its_share_of_the_threshold() {
+        let mut queue = Queue::default();
+        let mut policy = Spill::new(50_000.0, SECOND / 10, 2);
+        let went = offer(&mut policy, &mut queue, 50_000, 0);
+        assert!((22_000..=25_000).contains(&went), "half of it is another's: {went}");
+        for _ in 0..20 {
+            policy.epoch(Offered { mine: 9_000, total: 10_000, length: SECOND / 10 });
+        }
+        let went = offer(&mut policy, &mut queue, 50_000, SECOND);
+        assert!((4_000..=5_500).contains(&went), "nine tenths are its own: {went}");
+    }
+}

@@ -1,0 +1,65 @@
+//! The mission's rule: above a threshold, everything goes.
+
+use super::fixed::Unseen;
+use super::{Entry, Offered, Policy, Rates, Take};
+use crate::batch::Nanos;
+
+/// When an epoch's offered rate is above the threshold, all that follows goes to the remote side,
+/// until an epoch's rate is at or below it.
+///
+/// The rate is what was offered, counted by timestamp over all workers. Were it what was
+/// processed, offloading would lower it below the threshold and the rule would oscillate.
+#[derive(Clone, Debug)]
+pub struct Threshold {
+    records_per_second: f64,
+    above: bool,
+    unseen: Unseen,
+}
+
+impl Threshold {
+    /// The threshold in records a second over all workers.
+    pub fn new(records_per_second: f64) -> Self {
+        Threshold { records_per_second, above: false, unseen: Unseen::default() }
+    }
+}
+
+impl Policy for Threshold {
+    fn epoch(&mut self, offered: Offered) {
+        self.above = offered.rate() > self.records_per_second;
+    }
+
+    fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], _: Rates, takes: &mut Vec<Take>) {
+        let new = self.unseen.of(queue);
+        if self.above {
+            takes.extend(
+                new.map(|(index, entry)| Take { entry: index, range: entry.range.clone() }),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Span;
+    use crate::policy::Queue;
+
+    #[test]
+    fn what_follows_an_epoch_above_goes() {
+        let mut policy = Threshold::new(1_000.0);
+        let mut queue = Queue::default();
+        let mut takes = Vec::new();
+        let mut offer = |policy: &mut Threshold, total| {
+            policy.epoch(Offered { mine: total / 2, total, length: 100_000_000 });
+            queue.push(0..10, 0, Span::at(0), 0, ());
+            policy.plan(0, &queue.entries(), Rates::default(), &mut takes);
+            let went = takes.len();
+            queue.take_all(&mut takes, |_| ());
+            went
+        };
+        assert_eq!(offer(&mut policy, 100), 0, "at the threshold is not above it");
+        assert_eq!(offer(&mut policy, 101), 1, "what waited before stays");
+        assert_eq!(offer(&mut policy, 101), 1);
+        assert_eq!(offer(&mut policy, 100), 0);
+    }
+}

@@ -1,0 +1,181 @@
+//! Events that are functions of their numbers: any worker can make any of them.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use timely::container::NoopBuilder;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::{Scope, Stream};
+
+use super::{Gate, Pace};
+use crate::batch::{BATCH_RECORDS, Batch, Span};
+use crate::observe::WorkerStats;
+use crate::operators::Clock;
+
+/// What a worker's source of events needs.
+pub struct EventSource<F> {
+    /// When which events are due.
+    pub pace: Arc<Pace>,
+    /// The run's clock.
+    pub clock: Clock,
+    /// Where it waits.
+    pub gate: Gate,
+    /// Where it counts.
+    pub stats: Arc<WorkerStats>,
+    /// Appends the events of a range to a batch.
+    pub fill: F,
+}
+
+/// A source that is on time wakes this often: more often costs CPU, less often latency.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Batches that leave before the operators behind get their turn: few, so that a batch is still
+/// in the cache when it is tokenized.
+const BATCHES_A_TURN: usize = 2;
+
+/// A stream of events, each worker making its own: stretches of `stride` events in turn.
+pub fn events<'scope, F>(
+    scope: &Scope<'scope, u64>,
+    mut source: EventSource<F>,
+) -> Stream<'scope, u64, Batch>
+where
+    F: FnMut(Range<u64>, &mut Batch) + 'static,
+{
+    let mut builder = OperatorBuilder::new("Events".to_owned(), *scope);
+    let activator = scope.activator_for(builder.operator_info().address);
+    source.gate.attach(scope.activator_for(builder.operator_info().address));
+    let (output, stream) = builder.new_output::<Batch>();
+    let mut output = OutputBuilder::<_, NoopBuilder<Batch>>::from(output);
+    let turns = Turns::new(&source.pace, scope.index(), scope.peers());
+    builder.build(move |mut capabilities| {
+        let mut capability = capabilities.pop();
+        let mut next = turns.own(0);
+        move |_| {
+            let Some(held) = &mut capability else { return };
+            let mut output = output.activate();
+            let turn = source.turn(&turns, &mut next, held, |capability, mut batch| {
+                output.session_with_builder(capability).give_container(&mut batch);
+            });
+            match turn {
+                Turn::Again => activator.activate(),
+                Turn::After(delay) => activator.activate_after(delay),
+                Turn::Held => {}
+                Turn::Over => capability = None,
+            }
+        }
+    });
+    stream
+}
+
+/// What a source does after a turn.
+enum Turn {
+    /// There is more.
+    Again,
+    /// Nothing is due for so long.
+    After(Duration),
+    /// The gate wakes it.
+    Held,
+    /// There is nothing more.
+    Over,
+}
+
+impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
+    fn turn(
+        &mut self,
+        turns: &Turns,
+        next: &mut u64,
+        capability: &mut Capability<u64>,
+        mut emit: impl FnMut(&Capability<u64>, Batch),
+    ) -> Turn {
+        let now = self.clock.now();
+        let started = !self.clock.until(0).is_zero();
+        if started {
+            return Turn::After(self.clock.until(0));
+        }
+        let due = self.pace.due_by(now);
+        for _ in 0..BATCHES_A_TURN {
+            let (epoch, epoch_end) = self.pace.epoch(*next);
+            let ended = self.pace.end().is_some_and(|end| *next >= end);
+            if ended || !self.gate.wants(epoch) || self.pace.is_over(now) {
+                return Turn::Over;
+            }
+            capability.downgrade(&epoch);
+            if *next >= due {
+                let until = self.pace.due(*next).map_or(TICK, |due| self.clock.until(due));
+                return Turn::After(until.max(TICK));
+            }
+            if !self.gate.may_emit(epoch) {
+                return Turn::Held;
+            }
+            let most = (*next + BATCH_RECORDS as u64).min(epoch_end).min(due);
+            let range = *next..most.min(turns.end(*next));
+            let range = range.start..self.pace.even(&range);
+            let records = range.end - range.start;
+            let mut batch = Batch::default();
+            (self.fill)(range.clone(), &mut batch);
+            batch.span = match (self.pace.due(range.start), self.pace.due(range.end - 1)) {
+                (Some(first), Some(last)) => Span { first, last },
+                _ => Span::at(self.clock.now()),
+            };
+            emit(capability, batch);
+            self.stats.emitted.fetch_add(records, Relaxed);
+            *next = turns.own(range.end);
+        }
+        Turn::Again
+    }
+}
+
+/// Which events are a worker's own: stretches of events, in turn.
+#[derive(Clone, Copy, Debug)]
+struct Turns {
+    stride: u64,
+    me: u64,
+    peers: u64,
+}
+
+impl Turns {
+    /// Paced, a stretch is a millisecond or so of one worker's events, so that no worker has a
+    /// burst to itself; without a schedule it is a batch.
+    fn new(pace: &Pace, me: usize, peers: usize) -> Self {
+        let stride = if pace.is_scheduled() { 64 } else { BATCH_RECORDS as u64 };
+        Turns { stride, me: me as u64, peers: peers as u64 }
+    }
+
+    /// The worker's first own event from `n` on.
+    fn own(&self, n: u64) -> u64 {
+        let stretch = n / self.stride;
+        let ahead = (self.me + self.peers - stretch % self.peers) % self.peers;
+        if ahead == 0 { n } else { (stretch + ahead) * self.stride }
+    }
+
+    /// The end of the stretch that own event `n` is in.
+    fn end(&self, n: u64) -> u64 {
+        if self.peers == 1 { u64::MAX } else { (n / self.stride + 1) * self.stride }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_is_one_workers() {
+        for peers in 1..5u64 {
+            let mut owners = vec![0; 1_000];
+            for me in 0..peers {
+                let turns = Turns { stride: 64, me, peers };
+                let mut next = turns.own(0);
+                while next < 1_000 {
+                    let end = turns.end(next).min(next + 50).min(1_000);
+                    owners[next as usize..end as usize].iter_mut().for_each(|count| *count += 1);
+                    next = turns.own(end);
+                }
+            }
+            assert!(owners.iter().all(|&count| count == 1), "{peers} peers");
+        }
+    }
+}

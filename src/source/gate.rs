@@ -1,0 +1,142 @@
+//! The gate at which a worker's source waits.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use timely::scheduling::Activator;
+
+use crate::observe::WorkerStats;
+use crate::operators::Pressure;
+
+/// Bytes that wait for the writer, and how to be told when they are few.
+pub trait Outflow {
+    /// Whether the source should wait for the writer.
+    fn is_full(&self) -> bool;
+}
+
+impl Outflow for () {
+    fn is_full(&self) -> bool {
+        false
+    }
+}
+
+/// Says when a source may emit: what burst and the writer hold is below its bounds, and no epoch
+/// begins that is too far past the last committed one. Shared by the operators of one worker;
+/// cheap to clone.
+#[derive(Clone)]
+pub struct Gate(Rc<Inner>);
+
+struct Inner {
+    pressure: Pressure,
+    outflow: Box<dyn Outflow>,
+    /// Epochs that may be begun past the committed ones.
+    window: u64,
+    committed_before: Cell<u64>,
+    begun: Cell<Option<u64>>,
+    holding: Cell<bool>,
+    last: Cell<Option<u64>>,
+    source: RefCell<Option<Activator>>,
+    waiting_since: Cell<Option<Instant>>,
+    stats: Arc<WorkerStats>,
+}
+
+impl Gate {
+    /// `window` epochs may be open: too few and the source waits for every commit, too many and
+    /// more is done again after a crash.
+    pub fn new(
+        pressure: Pressure,
+        outflow: impl Outflow + 'static,
+        window: u64,
+        stats: Arc<WorkerStats>,
+    ) -> Self {
+        Gate(Rc::new(Inner {
+            pressure,
+            outflow: Box::new(outflow),
+            window: window.max(1),
+            committed_before: Cell::new(0),
+            begun: Cell::new(None),
+            holding: Cell::new(false),
+            last: Cell::new(None),
+            source: RefCell::default(),
+            waiting_since: Cell::new(None),
+            stats,
+        }))
+    }
+
+    /// The source that waits here.
+    pub fn attach(&self, source: Activator) {
+        *self.0.source.borrow_mut() = Some(source);
+    }
+
+    /// Whether a record of `epoch` may leave now. If not, the source is activated when that may
+    /// have changed.
+    pub fn may_emit(&self, epoch: u64) -> bool {
+        let inner = &self.0;
+        let begins = inner.begun.get().is_none_or(|begun| epoch > begun);
+        let ahead = epoch >= inner.committed_before.get().saturating_add(inner.window);
+        let held = inner.holding.get() && !self.stops();
+        let open = !(begins && (ahead || held));
+        let may = open && !inner.pressure.is_high() && !inner.outflow.is_full();
+        if may {
+            if begins {
+                inner.begun.set(Some(epoch));
+            }
+            if let Some(since) = inner.waiting_since.take() {
+                let waited = since.elapsed().as_nanos() as u64;
+                inner.stats.backpressured.fetch_add(waited, Relaxed);
+            }
+        } else {
+            if inner.waiting_since.get().is_none() {
+                inner.waiting_since.set(Some(Instant::now()));
+            }
+            if inner.pressure.is_high()
+                && let Some(source) = &*inner.source.borrow()
+            {
+                inner.pressure.wake_when_low(source.clone());
+            }
+        }
+        may
+    }
+
+    /// Whether records of `epoch` are still wanted: not past the last epoch of a run that stops.
+    pub fn wants(&self, epoch: u64) -> bool {
+        self.0.last.get().is_none_or(|last| epoch <= last)
+    }
+
+    /// Whether the run was told to stop at some epoch.
+    pub fn stops(&self) -> bool {
+        self.0.last.get().is_some()
+    }
+
+    /// No further epoch begins until the run's last one is agreed on.
+    pub fn hold(&self) {
+        self.0.holding.set(true);
+    }
+
+    /// The last epoch that records have left in.
+    pub fn begun(&self) -> u64 {
+        self.0.begun.get().unwrap_or(0)
+    }
+
+    /// The run ends with epoch `last`: nothing later leaves.
+    pub fn stop_after(&self, last: u64) {
+        self.0.last.set(Some(last));
+        self.wake();
+    }
+
+    /// All epochs before `epoch` are committed.
+    pub fn committed_before(&self, epoch: u64) {
+        self.0.committed_before.set(epoch);
+        self.wake();
+    }
+
+    /// Activates the source.
+    pub fn wake(&self) {
+        if let Some(source) = &*self.0.source.borrow() {
+            source.activate();
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The workers' side of the reader.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crossbeam_channel::TryRecvError;
+use timely::container::NoopBuilder;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::{Scope, Stream};
+
+use super::Lines;
+use super::reader::Message;
+use crate::batch::{Batch, Span, TextRecord};
+use crate::observe::WorkerStats;
+use crate::operators::Clock;
+use crate::source::Gate;
+use crate::task::Bad;
+
+/// What a worker's source of lines needs.
+pub struct LineSource {
+    /// The reader, in the process that reads.
+    pub lines: Option<Arc<Lines>>,
+    /// The worker's place among the process's workers.
+    pub place: usize,
+    /// The run's clock.
+    pub clock: Clock,
+    /// Where it waits.
+    pub gate: Gate,
+    /// Where it counts.
+    pub stats: Arc<WorkerStats>,
+}
+
+/// Batches that leave before the operators behind get their turn.
+const BATCHES_A_TURN: usize = 2;
+
+/// The stream of lines, and the stream of lines that are bad.
+#[allow(clippy::type_complexity)]
+pub fn lines<'scope>(
+    scope: &Scope<'scope, u64>,
+    source: LineSource,
+) -> (Stream<'scope, u64, Batch>, Stream<'scope, u64, Vec<Bad<TextRecord>>>) {
+    let LineSource { lines, place, clock, gate, stats } = source;
+    let mut builder = OperatorBuilder::new("Lines".to_owned(), *scope);
+    let address = builder.operator_info().address;
+    let activator = scope.activator_for(address.clone());
+    gate.attach(scope.activator_for(address.clone()));
+    let (output, stream) = builder.new_output::<Batch>();
+    let (bad, bad_stream) = builder.new_output::<Vec<Bad<TextRecord>>>();
+    let mut output = OutputBuilder::<_, NoopBuilder<_>>::from(output);
+    let mut bad = OutputBuilder::<_, NoopBuilder<_>>::from(bad);
+    let receiver = lines.as_ref().map(|lines| {
+        let (receiver, wakers) = lines.worker(place);
+        let wake = scope.worker().sync_activator_for(address.to_vec());
+        let waker: super::reader::Waker = Box::new(move || {
+            let _ = wake.activate();
+        });
+        // There is room for one, and this is the one.
+        let _ = wakers.try_send(waker);
+        receiver
+    });
+    builder.build(move |mut capabilities| {
+        let mut held = capabilities.pop().zip(capabilities.pop()).filter(|_| receiver.is_some());
+        let mut front: Option<Message> = None;
+        move |_| {
+            let (Some((bad_capability, capability)), Some(receiver)) = (&mut held, &receiver)
+            else {
+                return;
+            };
+            for _ in 0..BATCHES_A_TURN {
+                let message = match front.take() {
+                    Some(message) => message,
+                    None => match receiver.try_recv() {
+                        Ok(message) => message,
+                        Err(TryRecvError::Empty) => return,
+                        Err(TryRecvError::Disconnected) => {
+                            held = None;
+                            return;
+                        }
+                    },
+                };
+                let (epoch, mut cut) = match message {
+                    Message::Before(epoch) => {
+                        capability.downgrade(&epoch);
+                        bad_capability.downgrade(&epoch);
+                        continue;
+                    }
+                    Message::Lines(epoch, cut) => (epoch, cut),
+                };
+                let is_scheduled = cut.batch.span != Span::default();
+                let wait = clock.until(cut.batch.span.last);
+                if !gate.wants(epoch) {
+                    held = None;
+                    return;
+                }
+                if wait > Duration::ZERO || !gate.may_emit(epoch) {
+                    front = Some(Message::Lines(epoch, cut));
+                    if wait > Duration::ZERO {
+                        activator.activate_after(wait);
+                    }
+                    return;
+                }
+                let lines = cut.batch.len() + cut.bad.len();
+                stats.emitted.fetch_add(lines as u64, Relaxed);
+                if !cut.batch.is_empty() {
+                    if !is_scheduled {
+                        cut.batch.span = Span::at(clock.now());
+                    }
+                    let mut session = output.activate();
+                    session.session_with_builder(capability).give_container(&mut cut.batch);
+                }
+                if !cut.bad.is_empty() {
+                    stats.count(|counts| counts.bad += cut.bad.len() as u64);
+                    let mut session = bad.activate();
+                    session.session_with_builder(bad_capability).give_container(&mut cut.bad);
+                }
+            }
+            activator.activate();
+        }
+    });
+    (stream, bad_stream)
+}

@@ -1,0 +1,15 @@
+//! Sources: where the records come from.
+//!
+//! Events leave when they are due (open loop): a source that is late emits at once, and how late
+//! it was counts as latency, so that a slow system cannot hide its queue. A source waits only at
+//! its [`Gate`], and what it waits there is counted.
+
+mod events;
+mod gate;
+mod lines;
+mod pace;
+
+pub use events::{EventSource, events};
+pub use gate::{Gate, Outflow};
+pub use lines::{Input, LineSource, Lines, LinesError, LinesSettings, lines};
+pub use pace::{Pace, Rate};

@@ -1,0 +1,127 @@
+//! Which epoch an event belongs to, when it is due, and how many there are.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::batch::Nanos;
+use crate::schedule::Schedule;
+
+/// How fast events come.
+#[derive(Clone, Debug)]
+pub enum Rate {
+    /// As a schedule says; an epoch lasts so long.
+    Scheduled(Arc<Schedule>, Duration),
+    /// As fast as they are taken; an epoch is so many events.
+    Max(u64),
+}
+
+/// The numbers, epochs and times of a run's events: pure functions of the settings, so that all
+/// workers agree without talking.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    rate: Rate,
+    /// Events there are, where that is known before the run.
+    end: Option<u64>,
+    /// Under [`Rate::Max`], when to stop.
+    stop_at: Option<Nanos>,
+}
+
+impl Pace {
+    /// At `rate`, up to `events` events or those of `duration`, whichever comes first.
+    pub fn new(rate: Rate, events: Option<u64>, duration: Option<Duration>) -> Self {
+        let duration = duration.map(|duration| duration.as_nanos() as Nanos);
+        let (scheduled, stop_at) = match &rate {
+            Rate::Scheduled(schedule, _) => {
+                let end = match (duration, schedule.end()) {
+                    (Some(duration), Some(end)) => Some(duration.min(end)),
+                    (one, other) => one.or(other),
+                };
+                (end.map(|end| schedule.count(end)), None)
+            }
+            Rate::Max(_) => (None, duration),
+        };
+        let end = match (events, scheduled) {
+            (Some(events), Some(scheduled)) => Some(events.min(scheduled)),
+            (one, other) => one.or(other),
+        };
+        Pace { rate, end, stop_at }
+    }
+
+    /// How many events there are, where that is known before the run.
+    pub fn end(&self) -> Option<u64> {
+        self.end
+    }
+
+    /// Whether the run's time is over at `now`; a schedule's events are counted instead.
+    pub fn is_over(&self, now: Nanos) -> bool {
+        self.stop_at.is_some_and(|stop| now >= stop)
+    }
+
+    /// Whether events have due times.
+    pub fn is_scheduled(&self) -> bool {
+        matches!(self.rate, Rate::Scheduled(..))
+    }
+
+    /// The nominal length of an epoch.
+    pub fn epoch_length(&self) -> Option<Duration> {
+        match self.rate {
+            Rate::Scheduled(_, epoch) => Some(epoch),
+            Rate::Max(_) => None,
+        }
+    }
+
+    /// When event `n` is due; `None` if there is no such event or no schedule.
+    pub fn due(&self, n: u64) -> Option<Nanos> {
+        match &self.rate {
+            Rate::Scheduled(schedule, _) => schedule.time(n),
+            Rate::Max(_) => None,
+        }
+    }
+
+    /// How many events are due by `now`, of all there are.
+    pub fn due_by(&self, now: Nanos) -> u64 {
+        let due = match &self.rate {
+            Rate::Scheduled(schedule, _) => schedule.count(now.saturating_add(1)),
+            Rate::Max(_) => u64::MAX,
+        };
+        due.min(self.end.unwrap_or(u64::MAX))
+    }
+
+    /// The epoch of event `n`, and the first event that is not in it any more.
+    pub fn epoch(&self, n: u64) -> (u64, u64) {
+        match &self.rate {
+            Rate::Scheduled(schedule, length) => {
+                let length = (length.as_nanos() as Nanos).max(1);
+                let time = schedule.time(n).unwrap_or(Nanos::MAX);
+                let epoch = time / length;
+                (epoch, schedule.count((epoch + 1).saturating_mul(length)).max(n + 1))
+            }
+            Rate::Max(events) => (n / events, (n / events + 1) * events),
+        }
+    }
+
+    /// The end of the events that are due within a millisecond of event `n`, evenly spread: what
+    /// may leave as one batch. Without a schedule that is any.
+    pub fn moment(&self, n: u64) -> u64 {
+        const MOMENT: Nanos = 1_000_000;
+        match self.due(n) {
+            Some(due) => {
+                let end = self.due_by(due + MOMENT).max(n + 1);
+                self.even(&(n..end))
+            }
+            None => u64::MAX,
+        }
+    }
+
+    /// The end of the longest part of `range` whose events are evenly spread in time.
+    pub fn even(&self, range: &Range<u64>) -> u64 {
+        match &self.rate {
+            Rate::Scheduled(schedule, _) => {
+                let most = (range.end - range.start) as usize;
+                range.start + (schedule.run(range.start, most) as u64).max(1)
+            }
+            Rate::Max(_) => range.end,
+        }
+    }
+}
