@@ -5,5 +5,6 @@
 //! they left with.
 
 pub mod batch;
+pub mod schedule;
 pub mod task;
 pub mod wire;
