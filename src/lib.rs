@@ -5,6 +5,7 @@
 //! they left with.
 
 pub mod batch;
+pub mod nexmark;
 pub mod schedule;
 pub mod task;
 pub mod wire;

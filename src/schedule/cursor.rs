@@ -52,7 +52,7 @@ impl<'s> Cursor<'s> {
 impl Iterator for Cursor<'_> {
     type Item = Nanos;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Nanos> {
         if self.left == 0 {
             self.enter_segment()?;
