@@ -6,7 +6,13 @@
 
 pub mod batch;
 pub mod bridge;
+pub mod cost;
+pub mod nexmark;
+pub mod observe;
 pub mod operators;
 pub mod policy;
+pub mod schedule;
+pub mod source;
 pub mod task;
+pub mod units;
 pub mod wire;

@@ -1,0 +1,97 @@
+//! Events as CSV lines: the fields in the reference's order, no header, no quotes, timestamps as
+//! Unix milliseconds. No field can hold a comma, a quote or a line break.
+
+use super::draw::{AuctionDraft, BidDraft, Draft, PersonDraft};
+use super::line::{Line, Stamp};
+
+/// Appends the event to `line`, without a line break.
+#[inline(always)]
+pub(super) fn write(draft: &Draft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
+    match draft {
+        Draft::Bid(bid) => write_bid(bid, stamp, line),
+        Draft::Auction(auction) => write_auction(auction, stamp, line),
+        Draft::Person(person) => write_person(person, stamp, line),
+    }
+}
+
+#[inline(always)]
+fn write_bid(bid: &BidDraft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
+    line.number(bid.auction);
+    line.literal(b",");
+    line.number(bid.bidder);
+    line.literal(b",");
+    line.number(bid.price);
+    line.literal(b",");
+    bid.channel.write_name(line);
+    line.literal(b",");
+    bid.channel.write_url(line);
+    line.literal(b",");
+    stamp.write(line, bid.date_time);
+    line.literal(b",");
+    line.slice(bid.extra);
+}
+
+fn write_auction(auction: &AuctionDraft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
+    line.number(auction.id);
+    line.literal(b",");
+    line.slice(auction.item_name);
+    line.literal(b",");
+    line.slice(auction.description);
+    line.literal(b",");
+    line.number(auction.initial_bid);
+    line.literal(b",");
+    line.number(auction.reserve);
+    line.literal(b",");
+    stamp.write(line, auction.date_time);
+    line.literal(b",");
+    line.number(auction.expires);
+    line.literal(b",");
+    line.number(auction.seller);
+    line.literal(b",");
+    line.number(auction.category);
+    line.literal(b",");
+    line.slice(auction.extra);
+}
+
+fn write_person(person: &PersonDraft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
+    line.number(person.id);
+    line.literal(b",");
+    write_name(person, line);
+    line.literal(b",");
+    write_email(person, line);
+    line.literal(b",");
+    write_credit_card(person, line);
+    line.literal(b",");
+    line.text(person.city);
+    line.literal(b",");
+    line.text(person.state);
+    line.literal(b",");
+    stamp.write(line, person.date_time);
+    line.literal(b",");
+    line.slice(person.extra);
+}
+
+/// `Peter Jones`.
+pub(super) fn write_name(person: &PersonDraft<'_>, line: &mut Line<'_>) {
+    line.text(person.first_name);
+    line.literal(b" ");
+    line.text(person.last_name);
+}
+
+/// `abc@def.com`.
+pub(super) fn write_email(person: &PersonDraft<'_>, line: &mut Line<'_>) {
+    line.slice(person.mailbox);
+    line.literal(b"@");
+    line.slice(person.host);
+    line.literal(b".com");
+}
+
+/// `1234 0042 9999 0000`.
+pub(super) fn write_credit_card(person: &PersonDraft<'_>, line: &mut Line<'_>) {
+    for (index, &group) in person.credit_card.iter().enumerate() {
+        if index > 0 {
+            line.literal(b" ");
+        }
+        line.four_digits(group);
+    }
+}

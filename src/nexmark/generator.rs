@@ -1,0 +1,149 @@
+//! The generator: any event, any range of events, in any format.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::config::Config;
+use super::draw::{Deck, Draft, longest_line};
+use super::event::Event;
+use super::line::{Line, Stamp};
+use super::place::Place;
+use super::timeline::{Moment, Timeline};
+use super::{csv, json};
+use crate::batch::{Batch, Nanos, Numbers, Span};
+use crate::schedule::Schedule;
+
+/// The buffer grows by this much at a time, so that what is zeroed is still in the first level of
+/// the cache when it is written.
+const PAGE: usize = 8 * 1024;
+
+/// Makes Nexmark events. It has no state: event n is what it is whoever asks, in whatever order,
+/// so one generator serves all workers.
+///
+/// ```
+/// use std::sync::Arc;
+/// use floodway::batch::Batch;
+/// use floodway::nexmark::{Config, Event, Generator};
+/// use floodway::schedule::{Schedule, Shape};
+///
+/// let schedule = Arc::new(Schedule::new(Shape::Constant, 1_000.0, 0.0, 0)?);
+/// let generator = Generator::new(Config::default(), 1, schedule);
+///
+/// let mut batch = Batch::default();
+/// generator.fill(0..100, &mut batch);
+/// assert_eq!((batch.len(), batch.numbers.get(99)), (100, 99));
+/// assert!(matches!(generator.event(0), Event::Person(person) if person.id == 1_000));
+/// # Ok::<(), floodway::schedule::ScheduleError>(())
+/// ```
+#[derive(Debug)]
+pub struct Generator {
+    deck: Deck,
+    timeline: Timeline,
+    longest_line: usize,
+}
+
+impl Generator {
+    /// A generator of the events of `seed`, each at its time in `schedule`.
+    pub fn new(config: Config, seed: u64, schedule: Arc<Schedule>) -> Generator {
+        Generator {
+            timeline: Timeline::new(&config, schedule),
+            longest_line: longest_line(&config),
+            deck: Deck::new(config, seed),
+        }
+    }
+
+    /// Appends `events` to `batch` as CSV lines with their numbers. The batch's span then goes
+    /// from its first record's scheduled time to its last one's: cut ranges by
+    /// [`Schedule::run`] where the times between matter.
+    pub fn fill(&self, events: Range<u64>, batch: &mut Batch) {
+        if events.is_empty() {
+            return;
+        }
+        let before = batch.len();
+        let last = self.due(events.end - 1);
+        let first = if before == 0 { self.due(events.start) } else { batch.span.first };
+        batch.span = Span { first, last };
+        let count = (events.end - events.start) as usize;
+        batch.numbers.extend_from(before, &Numbers::From(events.start), 0..count);
+
+        let (bytes, ends) = batch.strings.parts_mut();
+        ends.reserve(count);
+        self.write(events, bytes, csv::write, |bytes, end| {
+            debug_assert!(u32::try_from(end).is_ok(), "a batch is far below 4 GiB");
+            ends.push(end as u32);
+            let _ = bytes;
+            end
+        });
+    }
+
+    /// Appends `events` to `lines` as CSV, each with a line break.
+    pub fn csv_lines(&self, events: Range<u64>, lines: &mut Vec<u8>) {
+        self.write(events, lines, csv::write, end_line);
+    }
+
+    /// Appends `events` to `lines` as JSON, each with a line break.
+    pub fn json_lines(&self, events: Range<u64>, lines: &mut Vec<u8>) {
+        self.write(events, lines, json::write, end_line);
+    }
+
+    /// Appends event `n` to `json` as one JSON object.
+    pub fn json(&self, n: u64, json: &mut Vec<u8>) {
+        self.write(n..n + 1, json, json::write, |_, end| end);
+    }
+
+    /// Event `n` as a typed value.
+    pub fn event(&self, n: u64) -> Event {
+        let moment = self.timeline.moment(n);
+        self.draft(moment, Place::of(self.deck.cycle(), moment.id)).into()
+    }
+
+    /// When event `n` is due to leave the source.
+    fn due(&self, n: u64) -> Nanos {
+        self.timeline.due(n)
+    }
+
+    #[inline(always)]
+    fn draft(&self, moment: Moment, place: Place) -> Draft<'_> {
+        self.deck.draw(&self.timeline, moment, place)
+    }
+
+    /// Writes `events` to the end of `bytes`, each by `write`; `end` is told where an event ended
+    /// and answers where the next one begins.
+    #[inline(always)]
+    fn write(
+        &self,
+        events: Range<u64>,
+        bytes: &mut Vec<u8>,
+        write: impl Fn(&Draft<'_>, &mut Stamp, &mut Line<'_>),
+        mut end: impl FnMut(&mut [u8], usize) -> usize,
+    ) {
+        let cycle = self.deck.cycle();
+        let mut moments = self.timeline.moments(events.start);
+        let mut place = None;
+        let mut stamp = Stamp::new();
+        let mut at = bytes.len();
+        for _ in events {
+            let moment = moments.next();
+            let here = match place {
+                Some(place) if self.timeline.is_in_order() => Place::next(place, cycle),
+                _ => Place::of(cycle, moment.id),
+            };
+            place = Some(here);
+            if bytes.len() - at < self.longest_line {
+                bytes.resize(at + self.longest_line + PAGE, 0);
+            }
+            let mut line = Line::new(&mut bytes[at..]);
+            write(&self.draft(moment, here), &mut stamp, &mut line);
+            at += line.len();
+            at = end(bytes, at);
+        }
+        bytes.truncate(at);
+    }
+}
+
+/// Ends a line with a line break.
+#[inline]
+fn end_line(bytes: &mut [u8], at: usize) -> usize {
+    bytes[at] = b'\n';
+    at + 1
+}

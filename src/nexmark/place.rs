@@ -1,0 +1,121 @@
+//! Where an event stands in the stream, and which people and auctions exist there.
+
+use super::config::Config;
+use super::random::Bits;
+
+/// The first person's and the first auction's id.
+pub(super) const FIRST_ID: u64 = 1_000;
+
+/// People and auctions that do not exist yet, but may be referred to.
+const LEAD: u64 = 10;
+
+/// Of how many people and auctions one is hot.
+const HOT_BATCH: u64 = 100;
+
+/// How many people, auctions and bids come one after the other, again and again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cycle {
+    people: u64,
+    auctions: u64,
+    total: u64,
+}
+
+impl Cycle {
+    pub(super) fn new(config: &Config) -> Cycle {
+        let (people, auctions) = (config.person_proportion, config.auction_proportion);
+        Cycle { people, auctions, total: people + auctions + config.bid_proportion }
+    }
+}
+
+/// What an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Person,
+    Auction,
+    Bid,
+}
+
+/// An event's place: which cycle it is in, and how far. (The reference calls a cycle an epoch,
+/// which is something else here.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    cycle: u64,
+    offset: u64,
+}
+
+impl Place {
+    /// The place of the event with this id.
+    pub(super) fn of(cycle: &Cycle, id: u64) -> Place {
+        Place { cycle: id / cycle.total, offset: id % cycle.total }
+    }
+
+    /// The place of the next event.
+    #[inline]
+    pub(super) fn next(self, cycle: &Cycle) -> Place {
+        if self.offset + 1 == cycle.total {
+            Place { cycle: self.cycle + 1, offset: 0 }
+        } else {
+            Place { cycle: self.cycle, offset: self.offset + 1 }
+        }
+    }
+
+    /// What the event is.
+    #[inline]
+    pub(super) fn kind(self, cycle: &Cycle) -> Kind {
+        if self.offset < cycle.people {
+            Kind::Person
+        } else if self.offset < cycle.people + cycle.auctions {
+            Kind::Auction
+        } else {
+            Kind::Bid
+        }
+    }
+
+    /// How many people there are, with the event itself.
+    #[inline]
+    pub(super) fn people(self, cycle: &Cycle) -> u64 {
+        self.cycle * cycle.people + cycle.people.min(self.offset + 1)
+    }
+
+    /// How many auctions there are, with the event itself.
+    #[inline]
+    pub(super) fn auctions(self, cycle: &Cycle) -> u64 {
+        let begun = (self.offset + 1).saturating_sub(cycle.people);
+        self.cycle * cycle.auctions + cycle.auctions.min(begun)
+    }
+}
+
+/// Picks one of `count` numbers: with probability 1 − 1/`ratio` the hot one, which is number `hot`
+/// of the last begun hundred, else one of the last `window` or the ten to come.
+#[inline]
+pub(super) fn pick(bits: &mut Bits, count: u64, ratio: u64, hot: u64, window: u64) -> u64 {
+    let is_hot = bits.below(ratio) > 0;
+    let window = window.min(count);
+    let other = count - window + bits.below(window + LEAD);
+    let last = count.saturating_sub(1);
+    // Both are at hand: choosing between them needs no branch that would be mispredicted.
+    if is_hot { last - last % HOT_BATCH + hot } else { other }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cycle_is_one_person_three_auctions_and_bids() {
+        let cycle = Cycle::new(&Config::default());
+        let mut place = Place::of(&cycle, 0);
+        let (mut people, mut auctions) = (0, 0);
+        for id in 0..1_000 {
+            assert_eq!(place, Place::of(&cycle, id));
+            match place.kind(&cycle) {
+                Kind::Person => people += 1,
+                Kind::Auction => auctions += 1,
+                Kind::Bid => assert!(id % 50 >= 4),
+            }
+            assert_eq!((place.people(&cycle), place.auctions(&cycle)), (people, auctions));
+            place = place.next(&cycle);
+        }
+        assert_eq!((people, auctions), (20, 60));
+    }
+}

@@ -1,0 +1,67 @@
+//! Prices.
+
+use super::random::Bits;
+
+/// 10^(6/2¹⁰): the coarse table's ratio.
+const COARSE: f64 = 1.013_583_133_334_065_8;
+/// 10^(6/2²⁰): the fine table's ratio.
+const FINE: f64 = 1.000_013_175_584_384_4;
+/// ln 10^(6/2³²): the slope of what is left.
+const REST: f64 = 3.216_674_215_617_653_5e-9;
+
+/// The reference's prices: round(10^(6u) · 100) for u even in [0, 1).
+///
+/// 10^(6u) is a product of powers for the upper ten, the next ten and the last twelve bits of u;
+/// the first two are looked up, the last is 1 + x to within 10⁻¹⁰. Multiplication is exact to the
+/// bit everywhere, which the system's `pow` is not.
+#[derive(Debug)]
+pub(super) struct Prices {
+    coarse: [f64; 1 << 10],
+    fine: [f64; 1 << 10],
+}
+
+impl Prices {
+    pub(super) fn new() -> Prices {
+        Prices { coarse: powers(100.0, COARSE), fine: powers(1.0, FINE) }
+    }
+
+    /// A price in cents, 100 to 100,000,000. Takes 32 bits.
+    #[inline]
+    pub(super) fn pick(&self, bits: Bits) -> u64 {
+        self.price(bits.word())
+    }
+
+    #[inline]
+    fn price(&self, u: u32) -> u64 {
+        let coarse = self.coarse[(u >> 22) as usize];
+        let fine = self.fine[(u >> 12) as usize & 1_023];
+        let rest = 1.0 + f64::from(u & 4_095) * REST;
+        // Below 2³², and a signed conversion of 32 bits is one instruction everywhere.
+        u64::from((coarse * fine * rest + 0.5) as i32 as u32)
+    }
+}
+
+fn powers<const N: usize>(first: f64, ratio: f64) -> [f64; N] {
+    let mut power = first;
+    std::array::from_fn(|_| {
+        let next = power * ratio;
+        std::mem::replace(&mut power, next)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_are_powers_of_ten() {
+        let prices = Prices::new();
+        for step in 0..100_000u32 {
+            let u = step * 42_949;
+            let exact = 10f64.powf(6.0 * f64::from(u) / 2f64.powi(32)) * 100.0;
+            let price = prices.price(u) as f64;
+            assert!((price - exact).abs() <= 0.5 + exact * 1e-9, "{price} for {exact}");
+        }
+        assert_eq!((prices.price(0), prices.price(u32::MAX)), (100, 100_000_000));
+    }
+}

@@ -1,0 +1,123 @@
+//! Rates from a file.
+
+use std::str::FromStr;
+
+use super::segments::MicroRate;
+use super::{RowProblem, Schedule, ScheduleError};
+use crate::batch::Nanos;
+
+/// Rates as a file gives them: rows `seconds,rate`, the first at 0, the seconds increasing. A rate
+/// holds until the next row; the last row ends the trace, so its rate is of no consequence.
+///
+/// A file that is not exactly this is refused with the line that is not: a trace that was cut, or
+/// a header that was skipped, would be another experiment under the same name.
+///
+/// ```
+/// use floodway::schedule::{Schedule, Shape, Trace};
+///
+/// let trace: Trace = "0,100\n10,2500.5\n12.5,100\n60,0\n".parse()?;
+/// let schedule = Schedule::new(Shape::Trace(trace), 0.0, 0.0, 0)?;
+/// assert_eq!(schedule.count(10_000_000_000), 1_000);
+/// assert_eq!(schedule.end(), Some(60_000_000_000));
+///
+/// let error = "0,100\n10,-3\n".parse::<Trace>().unwrap_err();
+/// assert!(error.to_string().starts_with("line 2 of the trace: the rate -3 is not"));
+/// # Ok::<(), floodway::schedule::ScheduleError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    rows: Vec<Row>,
+    end: Nanos,
+}
+
+/// A rate from an instant on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Row {
+    pub(super) start: Nanos,
+    pub(super) rate: MicroRate,
+}
+
+impl Trace {
+    /// The rates, without the row that ends them.
+    pub(super) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Where the trace ends.
+    pub fn end(&self) -> Nanos {
+        self.end
+    }
+}
+
+impl FromStr for Trace {
+    type Err = ScheduleError;
+
+    fn from_str(text: &str) -> Result<Trace, ScheduleError> {
+        let mut rows: Vec<Row> = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let row = read_row(line, rows.last().map(|row| row.start))
+                .map_err(|problem| ScheduleError::Trace { line: index + 1, problem })?;
+            rows.push(row);
+        }
+        let lines = rows.len();
+        match rows.pop() {
+            Some(last) if !rows.is_empty() => Ok(Trace { rows, end: last.start }),
+            _ => Err(ScheduleError::Trace { line: lines + 1, problem: RowProblem::Short }),
+        }
+    }
+}
+
+fn read_row(line: &str, before: Option<Nanos>) -> Result<Row, RowProblem> {
+    let number = |field: &str| field.trim().parse::<f64>().ok();
+    let (seconds, rate) = line
+        .split_once(',')
+        .and_then(|(seconds, rate)| Some((number(seconds)?, number(rate)?)))
+        .ok_or_else(|| RowProblem::Row(line.to_owned()))?;
+    if !(0.0..=Schedule::MAX_RATE).contains(&rate) {
+        return Err(RowProblem::Rate(rate));
+    }
+    // NaN becomes 0 and infinity the end of time; neither is after every row before it.
+    let start = (seconds * 1e9).round() as Nanos;
+    match before {
+        None if seconds != 0.0 => Err(RowProblem::Start(seconds)),
+        Some(before) if start <= before || !seconds.is_finite() => Err(RowProblem::Order(seconds)),
+        _ => Ok(Row { start, rate: (rate * 1e6).round() as MicroRate }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> (usize, RowProblem) {
+        match text.parse::<Trace>() {
+            Err(ScheduleError::Trace { line, problem }) => (line, problem),
+            other => panic!("{text:?} gave {other:?}"),
+        }
+    }
+
+    #[test]
+    fn whatever_is_not_a_trace_is_refused_by_its_line() {
+        use RowProblem::*;
+        assert_eq!(problem(""), (1, Short));
+        assert_eq!(problem("0,5\n"), (2, Short));
+        assert_eq!(problem("1,5\n2,5\n"), (1, Start(1.0)));
+        assert_eq!(problem("0,5\n2,5\n2,6\n"), (3, Order(2.0)));
+        assert_eq!(problem("0,5\n3,5\n2,6\n"), (3, Order(2.0)));
+        assert_eq!(problem("0,5\n-1,5\n"), (2, Order(-1.0)));
+        assert_eq!(problem("0,5\ninf,5\n"), (2, Order(f64::INFINITY)));
+        assert_eq!(problem("0,5\n0.0000000001,5\n"), (2, Order(1e-10)));
+        assert_eq!(problem("0,-5\n1,5\n"), (1, Rate(-5.0)));
+        assert_eq!(problem("0,5\n1,2e9\n"), (2, Rate(2e9)));
+        assert!(matches!(problem("0,5\n1,NaN\n"), (2, Rate(rate)) if rate.is_nan()));
+        assert!(matches!(problem("0,5\nNaN,5\n"), (2, Order(_))));
+        for hole in ["", ",5", "1,", "1", "1,5,9", "1;5", "seconds,rate", "# 1,5"] {
+            assert_eq!(problem(&format!("0,5\n{hole}\n9,9\n")), (2, Row(hole.to_owned())));
+        }
+    }
+
+    #[test]
+    fn rows_may_have_spaces_and_carriage_returns() {
+        assert_eq!(" 0 , 5\r\n1,6\r\n".parse::<Trace>(), "0,5\n1,6".parse::<Trace>());
+    }
+}
