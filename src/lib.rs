@@ -12,6 +12,7 @@ pub mod observe;
 pub mod operators;
 pub mod policy;
 pub mod schedule;
+pub mod sink;
 pub mod source;
 pub mod task;
 pub mod units;

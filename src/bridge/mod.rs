@@ -1,51 +1,40 @@
-//! TEMP stub
-#![allow(missing_docs)]
-use crate::task::Task;
-use std::marker::PhantomData;
-use std::ops::Range;
-use std::sync::Arc;
-#[derive(Clone)]
-pub struct Bridge;
-pub struct Lane<K>(PhantomData<K>);
-pub struct Part<K: Task> {
-    pub id: u64,
-    pub input: Arc<K::In>,
-    pub range: Range<usize>,
-    pub reply: ReplyPort<K::Out>,
-}
-pub struct Reply<O> {
-    pub id: u64,
-    pub range: Range<usize>,
-    pub outcome: Outcome<O>,
-}
-pub enum Outcome<O> {
-    Done { out: O, home: Vec<usize> },
-    Home(()),
-}
-pub struct ReplyPort<O>(crossbeam_channel::Sender<Reply<O>>);
-impl<O> Clone for ReplyPort<O> {
-    fn clone(&self) -> Self {
-        ReplyPort(self.0.clone())
-    }
-}
-pub struct ReplyInbox<O>(crossbeam_channel::Receiver<Reply<O>>);
-impl<O> ReplyInbox<O> {
-    pub fn rearm(&self) {}
-    pub fn try_recv(&self) -> Option<Reply<O>> {
-        self.0.try_recv().ok()
-    }
-}
-pub fn reply_channel<O>(_w: Arc<dyn Fn() + Send + Sync>) -> (ReplyPort<O>, ReplyInbox<O>) {
-    let (a, b) = crossbeam_channel::unbounded();
-    (ReplyPort(a), ReplyInbox(b))
-}
-impl Bridge {
-    pub fn lane<K: Task>(&self, _t: Arc<K>) -> Lane<K> {
-        Lane(PhantomData)
-    }
-}
-impl<K: Task> Lane<K> {
-    pub fn send(&self, p: Part<K>) -> Result<(), Part<K>> {
-        Err(p)
-    }
-}
+//! The bridge: batches to the remote side and results back, on one async thread a process.
+//!
+//! Workers hand over an `Arc` of a batch, a range and an id ([`Part`]) through a channel, which
+//! costs them less than a microsecond, and go on. The bridge's thread fills requests from all
+//! workers' parts, writes the JSON, sends it, checks the answer and hands each part's results back
+//! to its worker ([`Reply`]), waking it at most once for many replies. No worker ever waits for
+//! it, and it never waits for a worker.
+//!
+//! **Every record of every part is answered exactly once**, with its result or by coming home, by
+//! construction: a part that is dropped unanswered, for whatever reason, comes home.
+//!
+//! **When a request goes.** A batch that is full goes at once. One that is not waits at most
+//! [`Settings::linger`], counted from its oldest part, because a request costs the same for one
+//! record as for a thousand; but while nothing is in flight it goes at once, because then nothing
+//! is saved by waiting that the rate would not bring by itself: the parts that come while that one
+//! is away fill the next. Batches are cut when they are sent, not before, so they go on filling
+//! while the limit on what is in flight holds them back.
+//!
+//! **What is tried again.** A throttle (429, it did not run), a server's error, a broken
+//! connection, a time-out and an answer that cannot be believed: at most [`Settings::attempts`]
+//! times, with full jitter between. A request that is too large is halved. Everything else comes
+//! home at once. Redirects are not followed: they would be sent the user's data.
+
+mod attempt;
+mod backoff;
+mod counters;
+mod failure;
+mod handle;
+mod lane;
+mod part;
+mod port;
+mod request;
+mod settings;
+
+pub use counters::Counters;
+pub use failure::Failure;
+pub use handle::{Bridge, BridgeError, ClosedError, Lane};
+pub use part::Part;
+pub use port::{Outcome, Reply, ReplyInbox, ReplyPort, reply_channel};
+pub use settings::{Settings, SettingsError};

@@ -8,7 +8,7 @@ use clap::Parser as _;
 use super::args::{Cli, Command, RunArgs};
 use crate::batch::Batch;
 use crate::nexmark::{Config, Generator};
-use crate::schedule::Schedule;
+use crate::source::nominal;
 use crate::task::{self, Task as _};
 use crate::units::show_rate;
 
@@ -79,7 +79,7 @@ pub(super) fn command(args: &RunArgs) -> Option<Demo> {
 fn capacity() -> f64 {
     const TRIAL: Duration = Duration::from_millis(200);
     let Some(task) = task::text("bpe", Duration::ZERO) else { return 50_000.0 };
-    let generator = Generator::new(Config::default(), 1, Schedule::constant(10_000.0).into());
+    let generator = Generator::new(Config::default(), 1, nominal());
     let mut batch = Batch::default();
     generator.fill(0..2_000, &mut batch);
     let (mut out, mut bad) = (task.results(&batch, &(0..batch.len())), Vec::new());

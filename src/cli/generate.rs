@@ -7,10 +7,9 @@ use anyhow::{Context as _, Result};
 use super::args::{FormatArg, GenerateArgs};
 use super::settings::Events;
 use super::{UsageError, logging};
-use crate::batch::{BATCH_RECORDS, Batch};
+use crate::batch::BATCH_RECORDS;
 use crate::nexmark::Generator;
-use crate::schedule::Schedule;
-use crate::source::{Pace, Rate};
+use crate::source::{Pace, Rate, nominal};
 
 pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
     logging::init(None)?;
@@ -20,12 +19,11 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
         let why = "without a schedule there is no telling what is due: use --events";
         return Err(UsageError::new("--duration", duration, why).into());
     }
-    let schedule = events.schedule.unwrap_or_else(|| Schedule::constant(10_000.0).into());
+    let schedule = events.schedule.unwrap_or_else(nominal);
     let rate = Rate::Scheduled(schedule.clone(), std::time::Duration::from_secs(1));
     let end = Pace::new(rate, events.events, events.duration).end().unwrap_or(u64::MAX);
     let generator = Generator::new(events.nexmark, events.seed, schedule);
     let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
-    let mut batch = Batch::default();
     let mut lines = Vec::new();
     let mut next = 0;
     while next < end {
@@ -33,20 +31,8 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
         next = range.end;
         lines.clear();
         match args.format.unwrap_or(FormatArg::Csv) {
-            FormatArg::Csv | FormatArg::Text => {
-                batch.clear();
-                generator.fill(range, &mut batch);
-                for text in batch.strings.iter() {
-                    lines.extend_from_slice(text);
-                    lines.push(b'\n');
-                }
-            }
-            FormatArg::Json => {
-                for n in range {
-                    generator.json(n, &mut lines);
-                    lines.push(b'\n');
-                }
-            }
+            FormatArg::Csv | FormatArg::Text => generator.csv_lines(range, &mut lines),
+            FormatArg::Json => generator.json_lines(range, &mut lines),
         }
         match out.write_all(&lines) {
             // Whoever reads has enough: `| head` is no error.

@@ -7,12 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::UsageError;
 use super::args::{EventArgs, PolicyArg, RunArgs};
+use crate::batch::Nanos;
 use crate::bridge;
 use crate::cost::Prices;
 use crate::emulator::Model;
 use crate::nexmark;
 use crate::pipeline::{Endpoint, PolicyChoice, Settings, Source, Target, TimelySettings};
-use crate::schedule::{Schedule, Shape};
+use crate::schedule::{Schedule, Shape, Trace};
 use crate::source::Input;
 use crate::task;
 use crate::units::{parse_bytes, parse_count, parse_duration, parse_rate};
@@ -116,13 +117,22 @@ impl Events {
 fn schedule(args: &EventArgs) -> Result<Schedule, UsageError> {
     let shape_name = args.shape.as_deref().unwrap_or("constant");
     let wrong = |why: String| UsageError::new("--shape", shape_name, why);
-    let shape = match shape_name.strip_prefix("trace:") {
-        Some(path) => {
+    let shape = match (shape_name.strip_prefix("trace:"), shape_name) {
+        (Some(path), _) => {
             let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-            Shape::trace(&text).map_err(|error| wrong(error.to_string()))?
+            Shape::Trace(Trace::from_str(&text).map_err(|error| wrong(error.to_string()))?)
         }
-        None => Shape::from_str(shape_name).map_err(|error| wrong(error.to_string()))?,
+        (None, "constant") => Shape::Constant,
+        (None, "square") => Shape::Square,
+        (None, "sine") => Shape::Sine,
+        (None, "step") => Shape::Step,
+        (None, "spike") => Shape::Spike,
+        _ => {
+            let expected = "expected constant, square, sine, step, spike or trace:FILE";
+            return Err(wrong(expected.to_owned()));
+        }
     };
+    let has_peak = !matches!(shape, Shape::Constant | Shape::Trace(_));
     let rate = parse("--rate", args.rate.as_ref(), DEFAULT_RATE, parse_rate)?;
     let peak = parse_some("--peak-rate", args.peak_rate.as_ref(), parse_rate)?;
     let period = parse_some("--period", args.period.as_ref(), parse_duration)?;
@@ -130,17 +140,17 @@ fn schedule(args: &EventArgs) -> Result<Schedule, UsageError> {
         ("--peak-rate", &args.peak_rate, peak.is_some()),
         ("--period", &args.period, period.is_some()),
     ] {
-        if there && !shape.has_peak() {
+        if there && !has_peak {
             let value = given.as_deref().unwrap_or_default();
             let why = format!("--shape {shape_name} has no peak: use square, sine, step or spike");
             return Err(UsageError::new(option, value, why));
         }
-        if !there && shape.has_peak() {
+        if !there && has_peak {
             return Err(wrong(format!("needs {option}")));
         }
     }
     let peak = peak.unwrap_or(rate);
-    let period = period.unwrap_or(Duration::from_secs(1));
+    let period = period.unwrap_or(Duration::from_secs(1)).as_nanos() as Nanos;
     Schedule::new(shape, rate, peak, period)
         .map_err(|error| UsageError::new("--rate", rate.to_string(), error.to_string()))
 }

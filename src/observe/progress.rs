@@ -70,9 +70,8 @@ impl Progress {
         let done = counts.done() - self.before.done();
         let away = counts.remote - self.before.remote;
         let recent = self.stats.take_recent();
-        let latency = |quantile| {
-            show_duration(Duration::from_secs_f64(recent.quantile_ms(quantile) / 1e3))
-        };
+        let latency =
+            |quantile| show_duration(Duration::from_secs_f64(recent.quantile_ms(quantile) / 1e3));
         format!(
             "{}/s  offloaded {:.0} %  p50 {}  p99 {}  backlog {}",
             show_count((done as f64 / since.as_secs_f64()) as u64),

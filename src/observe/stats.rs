@@ -59,7 +59,13 @@ struct Figures {
 
 impl WorkerStats {
     /// Counts results.
-    pub fn results(&self, add: impl FnOnce(&mut Counts), scheduled: Span, records: usize, now: Nanos) {
+    pub fn results(
+        &self,
+        add: impl FnOnce(&mut Counts),
+        scheduled: Span,
+        records: usize,
+        now: Nanos,
+    ) {
         let mut figures = self.lock();
         add(&mut figures.counts);
         figures.latency.record(scheduled, records, now);

@@ -203,7 +203,7 @@ where
             let id = self.next_id;
             self.next_id += 1;
             let input = Arc::clone(&held.batch);
-            let part = Part { id, input, range: entry.range.clone(), reply: self.port.clone() };
+            let part = Part::new(id, input, entry.range.clone(), self.port.clone());
             match lane.send(part) {
                 Ok(()) => {
                     let open = entry.records();

@@ -18,9 +18,8 @@ use crate::emulator;
 use crate::nexmark::Generator;
 use crate::observe::{ProcessStats, Report};
 use crate::operators::{Burst, BurstExt as _, Clock, Pressure};
-use crate::schedule::Schedule;
 use crate::sink::{CommitExt as _, SinkHandle};
-use crate::source::{EventSource, Gate, LineSource, Lines, Outflow, Pace, events, lines};
+use crate::source::{EventSource, Gate, LineSource, Lines, Outflow, Pace, events, lines, nominal};
 use crate::task::{Bad, TextTask};
 
 /// What the workers of a process share.
@@ -164,11 +163,6 @@ fn source<'scope>(
             lines(scope, LineSource { lines: lines_source, place, clock, gate: gate.clone(), stats })
         }
     }
-}
-
-/// The event time of events that have no schedule: the reference generator's rate.
-fn nominal() -> Arc<Schedule> {
-    Arc::new(Schedule::constant(10_000.0))
 }
 
 /// Makes the sink a thing that a gate looks at.

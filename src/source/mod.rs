@@ -12,4 +12,4 @@ mod pace;
 pub use events::{EventSource, events};
 pub use gate::{Gate, Outflow};
 pub use lines::{Input, LineSource, Lines, LinesError, LinesSettings, lines};
-pub use pace::{Pace, Rate};
+pub use pace::{Pace, Rate, nominal};

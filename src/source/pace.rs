@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::Nanos;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Shape};
 
 /// How fast events come.
 #[derive(Clone, Debug)]
@@ -124,4 +124,11 @@ impl Pace {
             Rate::Max(_) => range.end,
         }
     }
+}
+
+/// The event time of events that have no schedule: the reference generator's 10,000 events a
+/// second.
+pub fn nominal() -> Arc<Schedule> {
+    let schedule = Schedule::new(Shape::Constant, 10_000.0, 10_000.0, 0);
+    Arc::new(schedule.expect("a constant rate above 0 is a schedule"))
 }

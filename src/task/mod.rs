@@ -4,15 +4,28 @@
 //! that the record is bad. It is pure: the operator may run it at home, send it away, or both.
 //! Nothing here knows timely or tokio.
 
+mod bpe;
+mod function;
+mod modelled;
+mod text;
+mod words;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use crate::batch::Records;
 use crate::wire::Slots;
+
+pub use bpe::Bpe;
+pub use function::{Function, Values, function};
+pub use modelled::Modelled;
+pub use text::{NAMES, TextTask, text};
+pub use words::{RANGES, Words, all_words_portable, ranges, words};
 
 /// Why a record is bad: a stable code, lower case with underscores.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -84,5 +97,48 @@ pub trait Task: Send + Sync + 'static {
     /// burns by itself inside [`Task::compute`].
     fn work(&self) -> Duration {
         Duration::ZERO
+    }
+}
+
+impl<K: Task + ?Sized> Task for Arc<K> {
+    type In = K::In;
+    type Out = K::Out;
+    type Answers = K::Answers;
+
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn results(&self, input: &K::In, range: &Range<usize>) -> K::Out {
+        (**self).results(input, range)
+    }
+
+    fn compute(
+        &self,
+        input: &K::In,
+        range: Range<usize>,
+        out: &mut K::Out,
+        bad: &mut Vec<(usize, Code)>,
+    ) {
+        (**self).compute(input, range, out, bad);
+    }
+
+    fn answered(&self, answers: &K::Answers) -> usize {
+        (**self).answered(answers)
+    }
+
+    fn assemble(
+        &self,
+        input: &K::In,
+        range: Range<usize>,
+        answers: &mut K::Answers,
+        slots: &Slots<'_>,
+        out: &mut K::Out,
+    ) {
+        (**self).assemble(input, range, answers, slots, out);
+    }
+
+    fn work(&self) -> Duration {
+        (**self).work()
     }
 }

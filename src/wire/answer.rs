@@ -74,7 +74,12 @@ impl<A> Answer<'_, A> {
     ///
     /// # Errors
     /// The first thing that is wrong with it.
-    pub fn check(&self, task: &str, records: usize, results: usize) -> Result<Slots<'_>, Refused> {
+    pub fn check(
+        &self,
+        task: &str,
+        records: usize,
+        results: usize,
+    ) -> Result<Slots<'static>, Refused> {
         if self.v != VERSION {
             return Err(Refused::Version(self.v));
         }

@@ -129,8 +129,8 @@ mod tests {
         }
         cutter.finish();
         let Cut { batch, bad } = cutter.take();
-        let good = (0..batch.len())
-            .map(|at| (batch.numbers.get(at), Ok(batch.strings.get(at).to_vec())));
+        let good =
+            (0..batch.len()).map(|at| (batch.numbers.get(at), Ok(batch.strings.get(at).to_vec())));
         let bad = bad.into_iter().map(|bad| (bad.record.number, Err(bad.code.to_string())));
         let mut lines: Vec<_> = good.chain(bad).collect();
         lines.sort();

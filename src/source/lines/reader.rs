@@ -86,16 +86,17 @@ impl Lines {
             Input::File(path) => path.display().to_string(),
             Input::Stdin => "standard input".to_owned(),
         };
-        let error = |source| LinesError { what: what.clone(), source };
+        let named = what.clone();
+        let error = move |source| LinesError { what: named.clone(), source };
         let input = match &settings.input {
             Input::File(path) => {
-                let file = File::open(path).map_err(error)?;
-                if file.metadata().map_err(error)?.is_dir() {
+                let file = File::open(path).map_err(&error)?;
+                if file.metadata().map_err(&error)?.is_dir() {
                     return Err(error(io::Error::other("it is a directory, not a file")));
                 }
                 file
             }
-            Input::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned().map_err(error)?),
+            Input::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned().map_err(&error)?),
         };
         let (senders, ends) = (0..workers).map(|_| bounded(BATCHES_AHEAD)).unzip();
         let (wakers, waker_ends): (_, Vec<Receiver<Waker>>) =
@@ -122,7 +123,7 @@ impl Lines {
                     failed(LinesError { what, source });
                 }
             })
-            .map_err(error)?;
+            .map_err(&error)?;
         Ok(Lines { ends, wakers, last })
     }
 

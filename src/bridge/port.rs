@@ -1,0 +1,89 @@
+//! How replies get back to a worker: a channel, and a wake-up for many of them at once.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use super::Failure;
+
+/// What became of a range of a part.
+#[derive(Debug)]
+pub struct Reply<O> {
+    /// The part's.
+    pub id: u64,
+    /// Which of its records: a part may be answered in several ranges, each record in one.
+    pub range: Range<usize>,
+    /// What became of them.
+    pub outcome: Outcome<O>,
+}
+
+/// What became of records that were sent away.
+#[derive(Debug)]
+pub enum Outcome<O> {
+    /// They were done.
+    Done {
+        /// Their results, in order.
+        out: O,
+        /// Positions of those that the function refused: they come home.
+        home: Vec<usize>,
+    },
+    /// All of them come home.
+    Home(Failure),
+}
+
+/// Where the bridge leaves a worker's replies.
+pub struct ReplyPort<O> {
+    replies: Sender<Reply<O>>,
+    bell: Arc<Bell>,
+}
+
+impl<O> Clone for ReplyPort<O> {
+    fn clone(&self) -> Self {
+        ReplyPort { replies: self.replies.clone(), bell: Arc::clone(&self.bell) }
+    }
+}
+
+/// Where the worker takes them.
+pub struct ReplyInbox<O> {
+    replies: Receiver<Reply<O>>,
+    bell: Arc<Bell>,
+}
+
+struct Bell {
+    rung: AtomicBool,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// A port and its inbox; `wake` is called on the bridge's thread when there is something in an
+/// inbox that was empty.
+pub fn reply_channel<O>(wake: Arc<dyn Fn() + Send + Sync>) -> (ReplyPort<O>, ReplyInbox<O>) {
+    let (sender, replies) = unbounded();
+    let bell = Arc::new(Bell { rung: AtomicBool::new(false), wake });
+    (ReplyPort { replies: sender, bell: Arc::clone(&bell) }, ReplyInbox { replies, bell })
+}
+
+impl<O> ReplyPort<O> {
+    /// Leaves a reply, and wakes the worker if nobody has since it last looked.
+    pub fn send(&self, reply: Reply<O>) {
+        // A worker that is gone needs no reply.
+        if self.replies.send(reply).is_ok() && !self.bell.rung.swap(true, AcqRel) {
+            (self.bell.wake)();
+        }
+    }
+}
+
+impl<O> ReplyInbox<O> {
+    /// Asks to be woken again: before the inbox is emptied, never after. A swap and not a store: a
+    /// store may still be on its way while the inbox reads as empty, the next sender sees the old
+    /// flag, and the worker sleeps for ever.
+    pub fn rearm(&self) {
+        self.bell.rung.swap(false, AcqRel);
+    }
+
+    /// The next reply, if there is one.
+    pub fn try_recv(&self) -> Option<Reply<O>> {
+        self.replies.try_recv().ok()
+    }
+}

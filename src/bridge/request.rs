@@ -1,0 +1,180 @@
+//! A request: the parts in it, and its way through attempts to an answer or home.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::attempt::{Failed, attempt};
+use super::backoff;
+use super::handle::Line;
+use super::{Failure, Outcome, Part};
+use crate::task::Task;
+use crate::wire::{Answer, RequestBody, Slots};
+
+/// Parts that are sent together, in order, and the body made of them.
+pub(super) struct Request<K: Task> {
+    pub parts: Vec<Part<K>>,
+    pub records: usize,
+    pub body: Bytes,
+}
+
+impl<K: Task> Request<K> {
+    /// Fills a request from the front of `parts`, up to `records` records and `limit` bytes. What
+    /// cannot be sent at all comes home.
+    pub(super) fn fill(
+        parts: &mut std::collections::VecDeque<Part<K>>,
+        task: &K,
+        records: usize,
+        limit: usize,
+    ) -> Request<K> {
+        let mut body = RequestBody::begin(Vec::new(), task.name(), task.work(), limit);
+        let mut taken = Vec::new();
+        while body.records() < records
+            && let Some(part) = parts.front_mut()
+        {
+            let range = part.range();
+            let wanted = range.len().min(records - body.records());
+            let pushed = body.push(part.input(), range.start..range.start + wanted);
+            let (fitted, unwritable) = match &pushed {
+                Ok(fitted) => (*fitted, false),
+                Err(error) => (error.index - range.start, true),
+            };
+            if fitted > 0 {
+                taken.push(part.split(fitted));
+            }
+            if unwritable {
+                part.split(1).answer(Outcome::Home(Failure::Encode));
+            } else if fitted < wanted {
+                // The body is full; a record that does not even fit alone stays at home.
+                if body.records() == 0 {
+                    part.split(1).answer(Outcome::Home(Failure::TooLarge));
+                } else {
+                    break;
+                }
+            }
+            if part.records() == 0 {
+                parts.pop_front();
+            }
+        }
+        Request { parts: taken, records: body.records(), body: body.finish().into() }
+    }
+
+    /// Sends it until it is answered or comes home. A request that is too large comes back in two
+    /// halves, to be sent as requests of their own.
+    pub(super) async fn run(self, line: &Line, task: &Arc<K>) -> Vec<Part<K>> {
+        let Request { parts, records, body } = self;
+        let live = &line.live;
+        live.add(|live| &live.requests, 1);
+        live.add(|live| &live.records_sent, records as u64);
+        let mut closed = line.closed.subscribe();
+        let answer = tokio::select! {
+            biased;
+            // An error means that the bridge is gone, which is closed too.
+            _ = closed.wait_for(|closed| *closed) => Err(Failure::Closed),
+            answer = attempts(line, task.as_ref(), &body, records) => answer,
+        };
+        match answer {
+            Ok(answer) => {
+                answer.deliver(parts, task.as_ref(), line);
+                Vec::new()
+            }
+            Err(Failure::TooLarge) if records > 1 => halves(parts, records),
+            Err(failure) => {
+                line.complain(&failure);
+                live.add(|live| &live.failed, 1);
+                for part in parts {
+                    part.answer(Outcome::Home(failure.clone()));
+                }
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// The two halves of a request's parts.
+fn halves<K: Task>(parts: Vec<Part<K>>, records: usize) -> Vec<Part<K>> {
+    let mut left = records / 2;
+    let mut halves = Vec::with_capacity(parts.len() + 1);
+    for mut part in parts {
+        if left > 0 && left < part.records() {
+            halves.push(part.split(left));
+            left = 0;
+        } else {
+            left = left.saturating_sub(part.records());
+        }
+        halves.push(part);
+    }
+    halves
+}
+
+/// Attempts until one is answered with something that may be believed.
+async fn attempts<K: Task>(
+    line: &Line,
+    task: &K,
+    body: &Bytes,
+    records: usize,
+) -> Result<Believed<K>, Failure> {
+    let settings = &line.settings;
+    let mut tried = 0;
+    loop {
+        let sent = attempt(&line.client, &line.url, body.clone(), settings.timeout, &line.live);
+        let read = |answer: Bytes| {
+            line.learn_ratio(answer.len(), body.len());
+            Believed::read(task, &answer, records).map_err(Failed::from)
+        };
+        let Failed { failure, retry_after } = match sent.await.and_then(read) {
+            Ok(believed) => return Ok(believed),
+            Err(failed) => failed,
+        };
+        tried += 1;
+        if tried >= settings.attempts || !failure.is_worth_another_attempt() {
+            return Err(failure);
+        }
+        let throttled = failure == Failure::Throttled;
+        let random = rand::random::<f64>();
+        let delay = backoff::delay(settings, throttled, tried - 1, retry_after, random);
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// An answer that was checked.
+struct Believed<K: Task> {
+    values: K::Answers,
+    slots: Slots<'static>,
+    cold: bool,
+}
+
+impl<K: Task> Believed<K> {
+    fn read(task: &K, answer: &[u8], records: usize) -> Result<Self, Failure> {
+        let answer: Answer<'_, K::Answers> =
+            serde_json::from_slice(answer).map_err(|error| Failure::Answer(error.to_string()))?;
+        let slots = answer
+            .check(task.name(), records, task.answered(&answer.results))
+            .map_err(|refused| Failure::Answer(refused.to_string()))?;
+        Ok(Believed { values: answer.results, slots, cold: answer.cold })
+    }
+
+    /// Gives each part its results.
+    fn deliver(mut self, parts: Vec<Part<K>>, task: &K, line: &Line) {
+        line.live.add(|live| &live.cold_starts, u64::from(self.cold));
+        let mut base = 0;
+        for part in parts {
+            let range = part.range();
+            let slots = self.slots.from(base);
+            base += range.len();
+            let mut out = task.results(part.input(), &range);
+            task.assemble(part.input(), range.clone(), &mut self.values, &slots, &mut out);
+            let home: Vec<usize> = match slots.run(range.len()) {
+                Some(_) => Vec::new(),
+                None => range
+                    .clone()
+                    .enumerate()
+                    .filter(|(index, _)| slots.get(*index).is_none())
+                    .map(|(_, position)| position)
+                    .collect(),
+            };
+            line.live.add(|live| &live.records_done, (range.len() - home.len()) as u64);
+            part.answer(Outcome::Done { out, home });
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The operators of the sink: lines to the writer, reports to the committer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crossbeam_channel::unbounded;
+use serde::{Deserialize, Serialize};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::{Capability, InputCapability, Operator as _};
+
+use super::committer::ToCommitter;
+use super::syncer::synced_channel;
+use super::writer::{Finished, Kind, ToWriter};
+use super::{SinkHandle, Target, format};
+use crate::batch::{Batch, TextRecord};
+use crate::task::Bad;
+
+/// What a worker reports of a commit group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    files: Vec<Finished>,
+}
+
+/// Adds [`CommitExt::commit_to`] to streams of results.
+pub trait CommitExt<'scope> {
+    /// Writes the results and the bad records, each once, and commits them group by group. The
+    /// stream that comes back carries nothing; its frontier passes an epoch, on every worker, once
+    /// the epoch is committed.
+    fn commit_to(
+        self,
+        bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
+        sink: &SinkHandle,
+    ) -> Stream<'scope, u64, Vec<()>>;
+}
+
+impl<'scope> CommitExt<'scope> for Stream<'scope, u64, Batch> {
+    fn commit_to(
+        self,
+        bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
+        sink: &SinkHandle,
+    ) -> Stream<'scope, u64, Vec<()>> {
+        let reports = write(self, bad, sink.clone());
+        commit(reports, sink.clone())
+    }
+}
+
+/// Bytes of lines that are handed to the writer at once.
+const BUFFER: usize = 256 << 10;
+
+/// A group with records from this worker.
+struct Group {
+    capability: Capability<u64>,
+    /// By kind: bytes that the writer has not been given, and the records in them.
+    buffers: [(Vec<u8>, u64); 2],
+}
+
+impl Group {
+    fn flush(&mut self, number: u64, kind: Kind, sink: &SinkHandle, from: usize) {
+        let (buffer, records) = &mut self.buffers[kind as usize];
+        if buffer.is_empty() {
+            return;
+        }
+        let bytes = std::mem::replace(buffer, Vec::with_capacity(BUFFER + BUFFER / 4));
+        sink.shared.waiting.fetch_add(bytes.len() as u64, Relaxed);
+        let records = std::mem::take(records);
+        // The writer lives as long as its handles.
+        let _ = sink.writer.send(ToWriter::Append { group: number, kind, bytes, records, from });
+    }
+}
+
+fn write<'scope>(
+    results: Stream<'scope, u64, Batch>,
+    bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
+    sink: SinkHandle,
+) -> Stream<'scope, u64, Vec<Report>> {
+    let scope = results.scope();
+    let mut builder = OperatorBuilder::new("Write".to_owned(), scope);
+    let address = builder.operator_info().address;
+    let mut results = builder.new_input(results, Pipeline);
+    let mut bad = builder.new_input(bad, Pipeline);
+    let (output, stream) = builder.new_output::<Vec<Report>>();
+    let mut output = OutputBuilder::<_, CapacityContainerBuilder<Vec<Report>>>::from(output);
+
+    let settings = sink.shared.settings.clone();
+    let place = scope.index() % settings.workers;
+    let wake = scope.worker().sync_activator_for(address.to_vec());
+    let (port, synced) = synced_channel(place, wake);
+    let _ = sink.writer.send(ToWriter::Port { from: place, port });
+    let keeps_lines = settings.target != Target::Null;
+    let keeps_dead = settings.dead_letter.is_some();
+
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        let mut groups: BTreeMap<u64, Group> = BTreeMap::new();
+        // Groups before this one are closed.
+        let mut open_from = 0;
+        move |frontiers| {
+            let settings = &sink.shared.settings;
+            let of = |capability: &InputCapability<u64>| {
+                let epoch = capability.least().copied()?;
+                let number = settings.group(epoch);
+                Some((number, settings.last_epoch(number)))
+            };
+            let new = |capability: &InputCapability<u64>, last| Group {
+                capability: capability.delayed(&last, 0),
+                buffers: Default::default(),
+            };
+            results.for_each(|capability, batch| {
+                if !keeps_lines || batch.is_empty() {
+                    return;
+                }
+                let Some((number, last)) = of(&capability) else { return };
+                let group = groups.entry(number).or_insert_with(|| new(&capability, last));
+                let (buffer, records) = &mut group.buffers[Kind::Part as usize];
+                format::lines(batch, buffer);
+                *records += batch.len() as u64;
+                if buffer.len() >= BUFFER {
+                    group.flush(number, Kind::Part, &sink, place);
+                }
+            });
+            bad.for_each(|capability, letters| {
+                if !keeps_dead || letters.is_empty() {
+                    return;
+                }
+                let Some((number, last)) = of(&capability) else { return };
+                let group = groups.entry(number).or_insert_with(|| new(&capability, last));
+                let (buffer, records) = &mut group.buffers[Kind::Dead as usize];
+                letters.iter().for_each(|letter| format::dead_letter(letter, buffer));
+                *records += letters.len() as u64;
+                if buffer.len() >= BUFFER {
+                    group.flush(number, Kind::Dead, &sink, place);
+                }
+            });
+
+            // Groups whose last epoch both inputs have passed are closed.
+            let reached =
+                frontiers.iter().filter_map(|frontier| frontier.frontier().first().copied());
+            let closed = reached.min().map_or(u64::MAX, |epoch| settings.group(epoch));
+            if closed > open_from {
+                for (number, group) in groups.range_mut(open_from..closed) {
+                    group.flush(*number, Kind::Part, &sink, place);
+                    group.flush(*number, Kind::Dead, &sink, place);
+                }
+                open_from = closed;
+                let _ = sink.writer.send(ToWriter::Closed { through: closed - 1, from: place });
+            }
+
+            let mut output = output.activate();
+            for (number, files) in synced.drain() {
+                if let Some(group) = groups.remove(&number)
+                    && !files.is_empty()
+                {
+                    output.session(&group.capability).give(Report { files });
+                }
+            }
+        }
+    });
+    stream
+}
+
+/// Collects all processes' reports on worker 0, and lets epochs go when they are committed.
+fn commit<'scope>(
+    reports: Stream<'scope, u64, Vec<Report>>,
+    sink: SinkHandle,
+) -> Stream<'scope, u64, Vec<()>> {
+    let scope = reports.scope();
+    reports.unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
+        Exchange::new(|_: &Report| 0),
+        "Commit",
+        move |capability, info| {
+            drop(capability);
+            let wake = Arc::new(scope.worker().sync_activator_for(info.address.to_vec()));
+            let (done, committed) = unbounded();
+            let mut waiting: BTreeMap<u64, (Capability<u64>, Vec<Finished>)> = BTreeMap::new();
+            let mut committing: BTreeMap<u64, Capability<u64>> = BTreeMap::new();
+            move |(input, frontier), _output| {
+                input.for_each(|capability, reports| {
+                    let Some(&epoch) = capability.least() else { return };
+                    let (_, files) = waiting
+                        .entry(epoch)
+                        .or_insert_with(|| (capability.delayed(&epoch, 0), Vec::new()));
+                    files.extend(reports.drain(..).flat_map(|report| report.files));
+                });
+                while let Some(entry) = waiting.first_entry() {
+                    if frontier.less_equal(entry.key()) {
+                        break;
+                    }
+                    let (epoch, (capability, mut files)) = entry.remove_entry();
+                    // The same order whatever order the reports came in.
+                    files.sort_by(|a, b| (a.process, &a.name).cmp(&(b.process, &b.name)));
+                    committing.insert(epoch, capability);
+                    let (done, wake) = (done.clone(), Arc::clone(&wake));
+                    let message = ToCommitter { up_to_epoch: epoch, files, done, wake };
+                    // The committer lives as long as the handles.
+                    let _ = sink.committer.send(message);
+                }
+                for epoch in committed.try_iter() {
+                    committing = committing.split_off(&(epoch + 1));
+                }
+            }
+        },
+    )
+}

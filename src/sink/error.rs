@@ -1,0 +1,52 @@
+//! What can go wrong with the output.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An error of the output. What was committed stays whole.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// Something could not be done to a file or folder.
+    #[error("cannot {what} {path}{advice}")]
+    Io {
+        /// What.
+        what: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What to do about it.
+        advice: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The folder holds another run's output.
+    #[error(
+        "{0} holds another run's output: name another folder with --out, or replace it with \
+         --overwrite"
+    )]
+    Occupied(PathBuf),
+    /// The manifest is not one.
+    #[error("{path}, line {line}: {why}")]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl SinkError {
+    pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        let advice = match source.kind() {
+            io::ErrorKind::StorageFull => " (make room on the disk and start again)",
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                " (is it yours to write?)"
+            }
+            io::ErrorKind::NotFound => " (was it removed?)",
+            _ => "",
+        };
+        SinkError::Io { what, path: path.to_path_buf(), advice, source }
+    }
+}

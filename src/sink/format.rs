@@ -1,0 +1,129 @@
+//! Output lines.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use crate::batch::{Batch, Numbers, TextRecord};
+use crate::task::Bad;
+
+/// Appends a batch's lines: number, tab, tokens, line break; with the label and a colon before the
+/// number where there is one.
+pub(super) fn lines(batch: &Batch, out: &mut Vec<u8>) {
+    let label = batch.label.as_deref().map(str::as_bytes);
+    out.reserve(batch.strings.bytes().len() + batch.len() * (24 + label.map_or(0, <[u8]>::len)));
+    let mut digits = Digits::of(batch.numbers.get(0));
+    for index in 0..batch.len() {
+        match &batch.numbers {
+            Numbers::From(_) if index > 0 => digits.increment(),
+            Numbers::From(_) => {}
+            Numbers::Each(numbers) => digits = Digits::of(numbers[index]),
+        }
+        if let Some(label) = label {
+            out.extend_from_slice(label);
+            out.push(b':');
+        }
+        out.extend_from_slice(digits.text());
+        out.push(b'\t');
+        out.extend_from_slice(batch.strings.get(index));
+        out.push(b'\n');
+    }
+}
+
+/// A number's decimal digits, counted up in place: most batches are numbered in order.
+struct Digits {
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Digits {
+    fn of(mut number: u64) -> Self {
+        let mut digits = [b'0'; 20];
+        let mut start = digits.len();
+        loop {
+            start -= 1;
+            digits[start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return Digits { digits, start };
+            }
+        }
+    }
+
+    fn increment(&mut self) {
+        let mut at = self.digits.len() - 1;
+        while self.digits[at] == b'9' {
+            self.digits[at] = b'0';
+            at -= 1;
+        }
+        self.digits[at] += 1;
+        self.start = self.start.min(at);
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.digits[self.start..]
+    }
+}
+
+/// A dead letter: a JSON object a line.
+#[derive(Serialize)]
+struct DeadLetter<'a> {
+    record: String,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    /// In base64, where they are no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<String>,
+}
+
+/// Appends a bad record with its reason.
+pub(super) fn dead_letter(bad: &Bad<TextRecord>, out: &mut Vec<u8>) {
+    let TextRecord { label, number, bytes } = &bad.record;
+    let text = std::str::from_utf8(bytes).ok();
+    let letter = DeadLetter {
+        record: label.as_ref().map_or(number.to_string(), |label| format!("{label}:{number}")),
+        code: &bad.code.0,
+        text,
+        bytes: text.is_none().then(|| STANDARD.encode(bytes)),
+    };
+    // Strings in a struct can be written, and a Vec takes them.
+    let _ = serde_json::to_writer(&mut *out, &letter);
+    out.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::Code;
+
+    #[test]
+    fn numbers_count_up_over_every_length() {
+        let mut batch: Batch = vec!["x"; 1_200].into_iter().collect();
+        batch.numbers = Numbers::From(98);
+        let mut out = Vec::new();
+        lines(&batch, &mut out);
+        let expected: String = (98..1_298).map(|number| format!("{number}\tx\n")).collect();
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        batch = ["a", ""].into_iter().collect();
+        batch.numbers = Numbers::Each(vec![7, 3]);
+        batch.label = Some("f.txt".into());
+        let mut out = Vec::new();
+        lines(&batch, &mut out);
+        assert_eq!(out, b"f.txt:7\ta\nf.txt:3\t\n");
+    }
+
+    #[test]
+    fn dead_letters_are_json_whatever_the_bytes() {
+        let letter = |bytes: &[u8]| {
+            let record = TextRecord { label: None, number: 3, bytes: bytes.to_vec() };
+            let mut out = Vec::new();
+            dead_letter(&Bad { record, code: Code::INVALID_UTF8 }, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let text = "{\"record\":\"3\",\"code\":\"invalid_utf8\",\"text\":\"a\\\"b\"}\n";
+        assert_eq!(letter(b"a\"b"), text);
+        let bytes = "{\"record\":\"3\",\"code\":\"invalid_utf8\",\"bytes\":\"/w==\"}\n";
+        assert_eq!(letter(b"\xff"), bytes);
+    }
+}

@@ -1,0 +1,95 @@
+//! A process's sink: its threads, and the ends that workers hold.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
+
+use crossbeam_channel::{Sender, unbounded};
+
+use super::committer::{Committer, ToCommitter};
+use super::syncer::Syncer;
+use super::writer::{ToWriter, Writer};
+use super::{Settings, SinkError, Step};
+
+/// What the sink's threads and its workers share.
+pub(super) struct Shared {
+    pub settings: Settings,
+    /// Bytes that wait for the writer.
+    pub waiting: AtomicU64,
+    failed: AtomicBool,
+    on_failure: Arc<dyn Fn(SinkError) + Send + Sync>,
+}
+
+impl Shared {
+    /// Reports the first failure; nothing is committed after it.
+    pub(super) fn fail(&self, error: SinkError) {
+        if !self.failed.swap(true, Relaxed) {
+            (self.on_failure)(error);
+        }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Relaxed)
+    }
+
+    pub(super) fn step(&self, step: Step) {
+        if let Some(on_step) = &self.settings.on_step {
+            on_step(step);
+        }
+    }
+}
+
+/// A process's sink. Cheap to clone; its threads end with the last clone.
+#[derive(Clone)]
+pub struct SinkHandle {
+    pub(super) shared: Arc<Shared>,
+    pub(super) writer: Sender<ToWriter>,
+    /// The committer of the whole run: used in process 0 only.
+    pub(super) committer: Sender<ToCommitter>,
+}
+
+impl SinkHandle {
+    /// Starts the threads. `on_failure` hears of the first error, on the thread it happened on.
+    ///
+    /// # Errors
+    /// If the system has no threads, or the manifest cannot be opened.
+    pub fn start(
+        settings: Settings,
+        on_failure: Arc<dyn Fn(SinkError) + Send + Sync>,
+    ) -> Result<SinkHandle, SinkError> {
+        let folder = settings.folder();
+        let process = settings.process;
+        let shared = Arc::new(Shared {
+            settings,
+            waiting: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
+            on_failure,
+        });
+        let (writer, to_writer) = unbounded();
+        let (syncer, to_syncer) = unbounded();
+        let (committer, to_committer) = unbounded();
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            let thread = thread::Builder::new().name(format!("floodway-{name}")).spawn(run);
+            thread.map(drop).map_err(|error| SinkError::io("start a thread for", &folder, error))
+        };
+        let writing = Writer::new(Arc::clone(&shared), to_writer, syncer);
+        spawn("writer", Box::new(move || writing.run()))?;
+        let syncing = Syncer::new(Arc::clone(&shared), to_syncer);
+        spawn("syncer", Box::new(move || syncing.run()))?;
+        if process == 0 {
+            let committing = Committer::open(Arc::clone(&shared), to_committer)?;
+            spawn("committer", Box::new(move || committing.run()))?;
+        }
+        Ok(SinkHandle { shared, writer, committer })
+    }
+
+    /// Whether so much waits for the writer that sources should wait.
+    pub fn is_full(&self) -> bool {
+        self.waiting_bytes() > self.shared.settings.max_waiting_bytes
+    }
+
+    /// Bytes that wait for the writer.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.shared.waiting.load(Relaxed)
+    }
+}

@@ -1,0 +1,109 @@
+//! `manifest.jsonl`: what is committed. `docs/manifest.md` says how to read it.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::SinkError;
+
+/// Its name in the output folder.
+pub const MANIFEST: &str = "manifest.jsonl";
+
+/// The version of its format.
+pub(super) const VERSION: u32 = 1;
+
+/// The first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Header {
+    pub floodway_manifest: u32,
+}
+
+/// A committed file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommittedFile {
+    /// Its name in the folder.
+    pub name: String,
+    /// The name it had before the commit, and has until it is renamed.
+    pub temporary: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Lines in it.
+    pub records: u64,
+}
+
+/// One commit: a line of the manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Counted from 0.
+    pub commit: u64,
+    /// Everything of this epoch and those before is committed.
+    pub up_to_epoch: u64,
+    /// The files that came with this commit.
+    pub files: Vec<CommittedFile>,
+    /// Temporary files of bad records, to be appended to the dead letters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dead_letters: Vec<CommittedFile>,
+    /// Length of the dead letters' file before they are appended.
+    #[serde(default)]
+    pub dead_letters_at: u64,
+    /// Lines committed, this commit and all before.
+    pub total_records: u64,
+    /// Where the sources stand, in a form of their own.
+    #[serde(default)]
+    pub sources: serde_json::Value,
+}
+
+/// A manifest as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// The commits, in order.
+    pub commits: Vec<Commit>,
+    /// Length of its whole lines; what is after them is torn, and was never committed.
+    pub whole_bytes: u64,
+}
+
+impl Manifest {
+    /// Reads the manifest of a folder; none there is an empty one. A torn last line was not
+    /// committed and is passed over.
+    ///
+    /// # Errors
+    /// If it cannot be read, or a whole line is not one of a manifest.
+    pub fn read(dir: &Path) -> Result<Manifest, SinkError> {
+        let path = dir.join(MANIFEST);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(SinkError::io("read", &path, error)),
+        };
+        let mut manifest = Manifest::default();
+        for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let Some(json) = line.strip_suffix(b"\n") else { break };
+            let wrong =
+                |why: String| SinkError::Manifest { path: path.clone(), line: index + 1, why };
+            if index == 0 {
+                let header: Header =
+                    serde_json::from_slice(json).map_err(|error| wrong(error.to_string()))?;
+                if header.floodway_manifest != VERSION {
+                    let why = format!("version {}, expected {VERSION}", header.floodway_manifest);
+                    return Err(wrong(why));
+                }
+            } else {
+                let commit: Commit =
+                    serde_json::from_slice(json).map_err(|error| wrong(error.to_string()))?;
+                if commit.commit != manifest.commits.len() as u64 {
+                    return Err(wrong(format!("commit {} is out of order", commit.commit)));
+                }
+                manifest.commits.push(commit);
+            }
+            manifest.whole_bytes += line.len() as u64;
+        }
+        Ok(manifest)
+    }
+
+    /// All committed files.
+    pub fn files(&self) -> impl Iterator<Item = &CommittedFile> {
+        self.commits.iter().flat_map(|commit| &commit.files)
+    }
+}

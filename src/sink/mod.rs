@@ -1,0 +1,32 @@
+//! The sink: lines in files, committed by one record for all workers and processes.
+//!
+//! Workers format lines and hand full buffers to their process's writer thread; nothing on a worker
+//! touches the disk. Consecutive epochs form a *commit group*, the same on all processes because it
+//! is a function of the epoch alone ([`Settings::epochs_a_group`]); a file belongs to one group.
+//! When the frontier has passed a group's last epoch on all workers of a process, its files are
+//! synced, and the workers let the group's capability go with a report of them. Worker 0 collects
+//! the reports of all processes, and its committer thread appends one record to `manifest.jsonl`,
+//! syncs it, and then renames the files. **The record is the commit**: what it names is there, and
+//! what it does not name is not. `docs/manifest.md` has the format.
+//!
+//! The stream that [`CommitExt::commit_to`] answers passes an epoch when it is committed.
+
+mod commit;
+mod committer;
+mod error;
+mod format;
+mod handle;
+mod manifest;
+mod prepare;
+mod settings;
+mod step;
+mod syncer;
+mod writer;
+
+pub use commit::CommitExt;
+pub use error::SinkError;
+pub use handle::SinkHandle;
+pub use manifest::{Commit, CommittedFile, MANIFEST, Manifest};
+pub use prepare::{prepare, recover};
+pub use settings::{Settings, Target};
+pub use step::{OnStep, Step};

@@ -1,0 +1,94 @@
+//! Before a run: is the folder free; and after a crash: is it what the manifest says.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use super::manifest::{MANIFEST, Manifest};
+use super::{CommittedFile, SinkError};
+
+/// Makes the folder of a new run. Process 0 does so before any other process writes.
+///
+/// # Errors
+/// If it cannot be made or written to, or holds another run's output and is not to be overwritten.
+/// Overwriting removes that output and nothing else.
+pub fn prepare(dir: &Path, overwrite: bool) -> Result<(), SinkError> {
+    fs::create_dir_all(dir).map_err(|error| SinkError::io("create the folder", dir, error))?;
+    let ours = our_files(dir)?;
+    let is_output = |name: &String| name == MANIFEST || name.starts_with("part-");
+    if !overwrite && ours.iter().any(is_output) {
+        return Err(SinkError::Occupied(dir.to_path_buf()));
+    }
+    for name in ours {
+        remove(&dir.join(name))?;
+    }
+    let probe = dir.join(".floodway-probe");
+    File::create(&probe).map_err(|error| SinkError::io("write to the folder", dir, error))?;
+    remove(&probe)
+}
+
+/// Makes a folder what its manifest says, after a run was ended at any instant: committed files
+/// have their names, and what was not committed is gone. Doing it twice is doing it once.
+///
+/// # Errors
+/// If the manifest is not one, or a committed file is missing.
+pub fn recover(dir: &Path) -> Result<Manifest, SinkError> {
+    let manifest = Manifest::read(dir)?;
+    for file in manifest.files() {
+        rename(dir, file)?;
+    }
+    let named: HashSet<&str> = manifest
+        .files()
+        .map(|file| file.name.as_str())
+        .chain(
+            manifest
+                .commits
+                .iter()
+                .flat_map(|commit| commit.dead_letters.iter().map(|file| file.temporary.as_str())),
+        )
+        .collect();
+    for name in our_files(dir)? {
+        if name != MANIFEST && !named.contains(name.as_str()) {
+            remove(&dir.join(name))?;
+        }
+    }
+    sync_folder(dir)?;
+    Ok(manifest)
+}
+
+/// Gives a committed file its final name, if it has not got it.
+pub(super) fn rename(dir: &Path, file: &CommittedFile) -> Result<(), SinkError> {
+    let (from, to) = (dir.join(&file.temporary), dir.join(&file.name));
+    match fs::rename(&from, &to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && to.exists() => Ok(()),
+        result => result.map_err(|error| SinkError::io("rename a committed file to", &to, error)),
+    }
+}
+
+pub(super) fn remove(path: &Path) -> Result<(), SinkError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result.map_err(|error| SinkError::io("remove", path, error)),
+    }
+}
+
+pub(super) fn sync_folder(dir: &Path) -> Result<(), SinkError> {
+    File::open(dir)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| SinkError::io("sync the folder", dir, error))
+}
+
+/// The names in the folder that a run of Floodway gives.
+fn our_files(dir: &Path) -> Result<Vec<String>, SinkError> {
+    let error = |error| SinkError::io("list the folder", dir, error);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).map_err(error)? {
+        let name = entry.map_err(error)?.file_name().to_string_lossy().into_owned();
+        let ours = ["part-", ".part-", ".dead-"].iter().any(|prefix| name.starts_with(prefix));
+        if ours || name == MANIFEST {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}

@@ -1,0 +1,21 @@
+//! The steps of a commit, for tests that end the process after one of them.
+
+use std::sync::Arc;
+
+/// What was just done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A temporary file was written and synced.
+    FileSynced,
+    /// The record was appended to the manifest and synced: the commit.
+    RecordAppended,
+    /// A file was renamed to its final name.
+    FileRenamed,
+    /// The folder was synced after the renames.
+    FolderSynced,
+    /// Dead letters were appended to their file.
+    DeadLettersAppended,
+}
+
+/// Called after each step, on the thread that did it.
+pub type OnStep = Arc<dyn Fn(Step) + Send + Sync>;

@@ -1,0 +1,118 @@
+//! The thread that waits for the disk, so that the writer does not.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use timely::scheduling::SyncActivator;
+
+use super::handle::Shared;
+use super::writer::Finished;
+use super::{SinkError, Step};
+
+pub(super) enum ToSyncer {
+    /// A file that is still written: what is in it may go to the disk already.
+    Early(File),
+    /// A group's files, which nothing is written to any more.
+    Group {
+        number: u64,
+        files: Vec<(Arc<File>, PathBuf, Finished)>,
+        reporter: usize,
+        ports: Vec<SyncedPort>,
+    },
+}
+
+/// What a worker is told: a group is synced, and the files it is to report.
+pub(super) type Synced = (u64, Vec<Finished>);
+
+/// Where a worker is told.
+#[derive(Clone)]
+pub(super) struct SyncedPort {
+    worker: usize,
+    sender: Sender<Synced>,
+    rung: Arc<AtomicBool>,
+    wake: Arc<SyncActivator>,
+}
+
+/// Where it listens.
+pub(super) struct SyncedInbox {
+    receiver: Receiver<Synced>,
+    rung: Arc<AtomicBool>,
+}
+
+/// A worker's port and inbox.
+pub(super) fn synced_channel(worker: usize, wake: SyncActivator) -> (SyncedPort, SyncedInbox) {
+    let (sender, receiver) = unbounded();
+    let rung = Arc::new(AtomicBool::new(false));
+    let port = SyncedPort { worker, sender, rung: Arc::clone(&rung), wake: Arc::new(wake) };
+    (port, SyncedInbox { receiver, rung })
+}
+
+impl SyncedPort {
+    pub(super) fn send(&self, synced: Synced) {
+        if self.sender.send(synced).is_ok() && !self.rung.swap(true, AcqRel) {
+            // A worker that is gone needs no waking.
+            let _ = self.wake.activate();
+        }
+    }
+}
+
+impl SyncedInbox {
+    /// What has come; the bell is set again first, with a swap: see the bridge's `ReplyInbox`.
+    pub(super) fn drain(&self) -> impl Iterator<Item = Synced> {
+        self.rung.swap(false, AcqRel);
+        self.receiver.try_iter()
+    }
+}
+
+pub(super) struct Syncer {
+    shared: Arc<Shared>,
+    inbox: Receiver<ToSyncer>,
+}
+
+impl Syncer {
+    pub(super) fn new(shared: Arc<Shared>, inbox: Receiver<ToSyncer>) -> Self {
+        Syncer { shared, inbox }
+    }
+
+    pub(super) fn run(self) {
+        while let Ok(message) = self.inbox.recv() {
+            match message {
+                ToSyncer::Early(file) => {
+                    // An error comes back when the file is synced for good.
+                    let _ = file.sync_data();
+                }
+                ToSyncer::Group { number, files, reporter, ports } => {
+                    if let Err(error) = self.sync(&files) {
+                        self.shared.fail(error);
+                    }
+                    if self.shared.has_failed() {
+                        continue;
+                    }
+                    let mut finished: Vec<_> =
+                        files.into_iter().map(|(_, _, finished)| finished).collect();
+                    for port in ports {
+                        let report = if port.worker == reporter {
+                            std::mem::take(&mut finished)
+                        } else {
+                            Vec::new()
+                        };
+                        port.send((number, report));
+                    }
+                }
+            }
+        }
+    }
+
+    fn sync(&self, files: &[(Arc<File>, PathBuf, Finished)]) -> Result<(), SinkError> {
+        for (file, path, _) in files {
+            if self.shared.settings.syncs() {
+                file.sync_all().map_err(|error| SinkError::io("sync", path, error))?;
+            }
+            self.shared.step(Step::FileSynced);
+        }
+        Ok(())
+    }
+}

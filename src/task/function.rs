@@ -1,0 +1,117 @@
+//! A user's own function over typed records.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use serde::Serialize;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+
+use super::{Code, Task};
+use crate::wire::Slots;
+
+/// A closure as a task: made by [`function`].
+pub struct Function<F, T, U> {
+    name: String,
+    compute: F,
+    types: PhantomData<fn(T) -> U>,
+}
+
+/// The task `name` that computes `compute` of each record. The remote side must compute the same.
+///
+/// # Examples
+/// ```
+/// use floodway::task::{self, Code, Task};
+///
+/// let square = task::function("square", |n: &u32| {
+///     n.checked_mul(*n).ok_or(Code("too_large".into()))
+/// });
+/// let (mut out, mut bad) = (Vec::new(), Vec::new());
+/// square.compute(&vec![3, u32::MAX, 4], 0..3, &mut out, &mut bad);
+/// assert_eq!((out, bad), (vec![9, 16], vec![(1, Code("too_large".into()))]));
+/// ```
+pub fn function<F, T, U>(name: impl Into<String>, compute: F) -> Function<F, T, U>
+where
+    F: Fn(&T) -> Result<U, Code> + Send + Sync + 'static,
+    T: Serialize + Clone + Send + Sync + 'static,
+    U: DeserializeOwned + Clone + Send + 'static,
+{
+    Function { name: name.into(), compute, types: PhantomData }
+}
+
+/// The values of an answer, each to be taken once. Any JSON value is one, `null` too.
+pub struct Values<U>(Vec<Option<U>>);
+
+impl<'de, U: Deserialize<'de>> Deserialize<'de> for Values<U> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let values = Vec::<U>::deserialize(deserializer)?;
+        Ok(Values(values.into_iter().map(Some).collect()))
+    }
+}
+
+impl<F, T, U> Task for Function<F, T, U>
+where
+    F: Fn(&T) -> Result<U, Code> + Send + Sync + 'static,
+    T: Serialize + Clone + Send + Sync + 'static,
+    U: DeserializeOwned + Clone + Send + 'static,
+{
+    type In = Vec<T>;
+    type Out = Vec<U>;
+    type Answers = Values<U>;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn results(&self, _: &Vec<T>, range: &Range<usize>) -> Vec<U> {
+        Vec::with_capacity(range.len())
+    }
+
+    fn compute(
+        &self,
+        input: &Vec<T>,
+        range: Range<usize>,
+        out: &mut Vec<U>,
+        bad: &mut Vec<(usize, Code)>,
+    ) {
+        for index in range {
+            match (self.compute)(&input[index]) {
+                Ok(value) => out.push(value),
+                Err(code) => bad.push((index, code)),
+            }
+        }
+    }
+
+    fn answered(&self, answers: &Values<U>) -> usize {
+        answers.0.len()
+    }
+
+    fn assemble(
+        &self,
+        _: &Vec<T>,
+        range: Range<usize>,
+        answers: &mut Values<U>,
+        slots: &Slots<'_>,
+        out: &mut Vec<U>,
+    ) {
+        let values = (0..range.len()).filter_map(|index| answers.0[slots.get(index)?].take());
+        out.extend(values);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Answer;
+
+    #[test]
+    fn null_is_a_value() {
+        let half = function("half", |n: &u32| Ok((n % 2 == 0).then_some(n / 2)));
+        let json = r#"{"v":1,"task":"half","results":[null,2],"ids":[0,2],
+                       "errors":[{"id":1,"code":"x"}]}"#;
+        let mut answer: Answer<Values<Option<u32>>> = serde_json::from_str(json).unwrap();
+        let slots = answer.check("half", 3, half.answered(&answer.results)).unwrap();
+        let mut out = Vec::new();
+        half.assemble(&vec![3, 5, 4], 0..3, &mut answer.results, &slots, &mut out);
+        assert_eq!(out, [None, Some(2)]);
+    }
+}

@@ -1,0 +1,107 @@
+//! `--work`: extra cost a record, for experiments.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::{Code, Task};
+use crate::wire::Slots;
+
+/// A task with `work` of extra cost a record: burnt on a worker, as CPU time of its thread, and
+/// slept by the local Lambda, which is told by the request.
+#[derive(Clone, Debug)]
+pub struct Modelled<K> {
+    task: K,
+    work: Duration,
+}
+
+impl<K> Modelled<K> {
+    /// `task`, with `work` more a record.
+    pub fn new(task: K, work: Duration) -> Self {
+        Modelled { task, work }
+    }
+}
+
+impl<K: Task> Task for Modelled<K> {
+    type In = K::In;
+    type Out = K::Out;
+    type Answers = K::Answers;
+
+    fn name(&self) -> &str {
+        self.task.name()
+    }
+
+    fn results(&self, input: &K::In, range: &Range<usize>) -> K::Out {
+        self.task.results(input, range)
+    }
+
+    fn compute(
+        &self,
+        input: &K::In,
+        range: Range<usize>,
+        out: &mut K::Out,
+        bad: &mut Vec<(usize, Code)>,
+    ) {
+        let records = range.len() as u32;
+        let until = thread_cpu() + self.work * records;
+        self.task.compute(input, range, out, bad);
+        burn(until + self.task.work() * records);
+    }
+
+    fn answered(&self, answers: &K::Answers) -> usize {
+        self.task.answered(answers)
+    }
+
+    fn assemble(
+        &self,
+        input: &K::In,
+        range: Range<usize>,
+        answers: &mut K::Answers,
+        slots: &Slots<'_>,
+        out: &mut K::Out,
+    ) {
+        self.task.assemble(input, range, answers, slots, out);
+    }
+
+    fn work(&self) -> Duration {
+        self.work + self.task.work()
+    }
+}
+
+/// CPU time of this thread.
+fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Burns CPU until this thread has used `until`. The clock is a system call: it is asked again only
+/// when as much wall time has passed as was missing, for less CPU time than that it cannot be.
+fn burn(until: Duration) {
+    while let Some(missing) = until.checked_sub(thread_cpu()).filter(|left| !left.is_zero()) {
+        let began = std::time::Instant::now();
+        while began.elapsed() < missing {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Batch;
+    use crate::task::Words;
+
+    #[test]
+    fn the_work_is_burnt_as_cpu_time() {
+        let task = Modelled::new(Words, Duration::from_micros(12));
+        let batch: Batch = vec!["a b"; 1_000].into_iter().collect();
+        let mut out = task.results(&batch, &(0..1_000));
+        let before = thread_cpu();
+        task.compute(&batch, 0..1_000, &mut out, &mut Vec::new());
+        let burnt = thread_cpu() - before;
+        assert!(burnt >= Duration::from_millis(12), "{burnt:?}");
+        assert!(burnt <= Duration::from_micros(13_500), "{burnt:?}");
+        assert_eq!(out.len(), 1_000);
+    }
+}

@@ -1,0 +1,143 @@
+//! What the tests of the command share: each run has a directory of its own.
+#![allow(dead_code)]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A directory of one test.
+pub struct Place(TempDir);
+
+impl Place {
+    pub fn new() -> Place {
+        Place(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The command, in this directory.
+    pub fn floodway(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
+        command.args(args).current_dir(self.0.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.floodway(args).output().expect("the command starts")
+    }
+
+    /// Runs it, and it must go well; answers its summary.
+    pub fn run_well(&self, args: &[&str]) -> Value {
+        let mut all = vec![args[0], "--summary", "summary.json"];
+        all.extend(&args[1..]);
+        let output = self.run(&all);
+        assert!(
+            output.status.success(),
+            "{all:?} ended with {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        self.summary()
+    }
+
+    pub fn summary(&self) -> Value {
+        let json = fs::read(self.path("summary.json")).expect("a summary was written");
+        serde_json::from_slice(&json).expect("the summary is JSON")
+    }
+
+    /// The sorted lines of a run's output.
+    pub fn output(&self, dir: &str) -> Vec<u8> {
+        sorted_output(&self.path(dir))
+    }
+}
+
+/// What `LC_ALL=C sort DIR/part-*` prints.
+pub fn sorted_output(dir: &Path) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).expect("the output is there") {
+        let entry = entry.expect("an entry");
+        if entry.file_name().to_string_lossy().starts_with("part-") {
+            all.extend(fs::read(entry.path()).expect("a part can be read"));
+        }
+    }
+    let mut lines: Vec<&[u8]> = all.split_inclusive(|byte| *byte == b'\n').collect();
+    lines.sort_unstable();
+    lines.concat()
+}
+
+/// Two free ports, for the hosts of two processes.
+pub fn hosts(place: &Place, processes: usize) -> PathBuf {
+    let listeners: Vec<_> = (0..processes)
+        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"))
+        .collect();
+    let lines: Vec<String> =
+        listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
+    let path = place.path("hosts");
+    fs::write(&path, lines.join("\n") + "\n").expect("the hosts file");
+    path
+}
+
+/// Starts all processes of a run; `args` are the same for all.
+pub fn start_processes(place: &Place, processes: usize, args: &[&str]) -> Vec<Child> {
+    let hosts = hosts(place, processes);
+    (0..processes)
+        .map(|process| {
+            let mut command = place.floodway(args);
+            if !args.contains(&"--") {
+                command.arg("--");
+            }
+            command.args(["-n", &processes.to_string(), "-p", &process.to_string(), "-h"]);
+            command.arg(&hosts).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn().expect("the command starts")
+        })
+        .collect()
+}
+
+/// Polls until `done` answers something, for at most `limit`.
+pub fn poll<T>(limit: Duration, what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(value) = done() {
+            return value;
+        }
+        assert!(began.elapsed() < limit, "{what}: not within {limit:?}");
+        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// A local Lambda in a process of its own.
+pub struct Lambda {
+    child: Child,
+    pub url: String,
+}
+
+impl Lambda {
+    pub fn start(model: &str) -> Lambda {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
+        command.arg("lambda").stdout(Stdio::piped()).stdin(Stdio::null());
+        if !model.is_empty() {
+            command.args(["--local-lambda", model]);
+        }
+        let mut child = command.spawn().expect("the command starts");
+        let mut url = String::new();
+        let out = child.stdout.take().expect("its output is a pipe");
+        BufReader::new(out).read_line(&mut url).expect("the first line is the URL");
+        Lambda { child, url: url.trim().to_owned() }
+    }
+}
+
+impl Drop for Lambda {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,110 @@
+//! Law 1: the committed output is a pure function of the input. Sorted, it is the same bytes for
+//! any number of workers and processes, any policy, and a remote side that fails.
+
+mod common;
+
+use common::{Lambda, Place, start_processes};
+
+/// 10,000 events in a third of a second or so, most of them in a burst.
+const EVENTS: [&str; 14] = [
+    "run",
+    "--events",
+    "10k",
+    "--rate",
+    "10k",
+    "--shape",
+    "spike",
+    "--peak-rate",
+    "60k",
+    "--period",
+    "500ms",
+    "--seed",
+    "7",
+    "--overwrite",
+];
+
+const FAILING: &str = "network=2ms,cold_start=5ms,failure_rate=0.3,seed=3";
+
+/// The answer: what `generate` writes, tokenized here by the definition of a word for ASCII.
+fn expected(place: &Place) -> Vec<u8> {
+    let mut args = EVENTS.to_vec();
+    args[0] = "generate";
+    args.pop();
+    let generated = place.run(&args);
+    assert!(generated.status.success(), "{}", String::from_utf8_lossy(&generated.stderr));
+    let text = String::from_utf8(generated.stdout).expect("events are text");
+    let mut lines: Vec<String> = text
+        .lines()
+        .enumerate()
+        .map(|(number, line)| {
+            let words: Vec<&str> = line
+                .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                .filter(|word| !word.is_empty())
+                .collect();
+            format!("{number}\t{}\n", words.join(" "))
+        })
+        .collect();
+    assert_eq!(lines.len(), 10_000);
+    lines.sort_unstable();
+    lines.concat().into_bytes()
+}
+
+fn policies() -> [Vec<&'static str>; 4] {
+    [
+        vec!["--policy", "local"],
+        vec!["--policy", "remote"],
+        vec!["--policy", "threshold", "--threshold", "20k"],
+        vec!["--policy", "spill", "--threshold", "20k"],
+    ]
+}
+
+#[test]
+fn the_output_is_the_same_for_any_workers_and_policy_with_a_remote_side_that_fails() {
+    let place = Place::new();
+    let expected = expected(&place);
+    for policy in policies() {
+        for workers in ["1", "2", "4"] {
+            let mut args = EVENTS.to_vec();
+            args.extend(["--out", "out", "--attempts", "2"]);
+            args.extend(&policy);
+            args.extend(["--linger", "2ms", "--epoch", "50ms", "--commit-every", "100ms"]);
+            if policy[1] != "local" {
+                args.extend(["--local-lambda", FAILING]);
+            }
+            args.extend(["--", "-w", workers]);
+            let summary = place.run_well(&args);
+            let named = format!("{policy:?} with {workers} workers: {summary}");
+            assert!(place.output("out") == expected, "{named}");
+            assert_eq!(summary["events_in"], 10_000, "{named}");
+            assert_eq!(summary["results_out"], 10_000, "{named}");
+            let away = summary["records_remote"].as_u64().unwrap();
+            assert_eq!(away > 0, policy[1] != "local", "{named}");
+        }
+    }
+}
+
+#[test]
+fn two_processes_write_the_same_and_share_an_endpoint() {
+    let place = Place::new();
+    let expected = expected(&place);
+    let lambda = Lambda::start(FAILING);
+    for policy in policies() {
+        let mut args = EVENTS.to_vec();
+        args.extend(["--out", "out", "--summary", "summary.json", "--epoch", "50ms"]);
+        args.extend(["--commit-every", "100ms"]);
+        args.extend(&policy);
+        if policy[1] != "local" {
+            args.extend(["--lambda", &lambda.url]);
+        }
+        args.extend(["--", "-w", "2"]);
+        for child in start_processes(&place, 2, &args) {
+            let output = child.wait_with_output().expect("it ends");
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{policy:?}: {errors}");
+        }
+        let summary = place.summary();
+        assert!(place.output("out") == expected, "{policy:?}: {summary}");
+        assert_eq!(summary["events_in"], 10_000);
+        assert_eq!((&summary["processes"], &summary["workers"]), (&2.into(), &4.into()));
+    }
+}
