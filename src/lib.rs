@@ -6,10 +6,13 @@
 
 pub mod batch;
 pub mod bridge;
+pub mod cli;
 pub mod cost;
+pub mod emulator;
 pub mod nexmark;
 pub mod observe;
 pub mod operators;
+pub mod pipeline;
 pub mod policy;
 pub mod schedule;
 pub mod sink;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 
@@ -238,7 +238,21 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
 }
 
 fn sink_settings(settings: &Settings) -> sink::Settings {
-    todo!("when the sink is there")
+    let target = match &settings.target {
+        Target::Files { dir, sync, roll_size, roll_age, .. } => sink::Target::Files {
+            dir: dir.clone(),
+            sync: *sync,
+            roll_bytes: *roll_size,
+            roll_age: *roll_age,
+        },
+        Target::Null => sink::Target::Null,
+    };
+    let timely = &settings.timely;
+    sink::Settings {
+        epochs_a_group: settings.epochs_a_commit(),
+        dead_letter: settings.dead_letter.clone(),
+        ..sink::Settings::new(target, timely.workers, timely.process)
+    }
 }
 
 fn goal(settings: &Settings) -> Goal {

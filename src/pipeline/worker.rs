@@ -64,7 +64,7 @@ impl Shared {
             report.throttled = counters.throttled;
             report.failed = counters.failed;
             report.billed_us = counters.billed_us;
-            report.billed_requests = counters.attempts - counters.throttled;
+            report.billed_requests = counters.billed;
         }
         report
     }
@@ -90,7 +90,7 @@ pub(super) fn work(worker: &mut Worker, shared: &Arc<Shared>) -> Vec<Vec<u8>> {
     let probe = ProbeHandle::new();
 
     worker.dataflow_named::<u64, _, _>("Floodway", |scope| {
-        let (records, bad_records) = source(scope, shared, place, clock, &gate);
+        let (records, bad_records) = source(&scope, shared, place, clock, &gate);
         let mut burst = Burst::new(settings.policy.make(settings.epoch, scope.peers()))
             .clock(clock)
             .schedule(|batch: &Batch| batch.span)

@@ -1,8 +1,9 @@
 //! Answers: read and checked by the bridge, written by a function.
 
 use std::borrow::Cow;
+use std::io::Write as _;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Slots, VERSION};
 use crate::batch::{Strings, push_json_string};
@@ -101,19 +102,47 @@ pub fn answer_strings(
     errors: &[(u32, &str)],
     cold: bool,
 ) -> Vec<u8> {
-    use std::io::Write as _;
-    let mut json = Vec::with_capacity(results.bytes().len() + 10 * ids.len() + 128);
-    // Writing to a Vec cannot fail.
-    let _ = write!(json, "{{\"v\":{VERSION},\"task\":");
-    push_json_string(&mut json, task.as_bytes());
-    json.extend_from_slice(b",\"results\":[");
+    let mut json = begin(task, results.bytes().len() + 10 * ids.len());
+    json.push(b'[');
     for (index, result) in results.iter().enumerate() {
         if index > 0 {
             json.push(b',');
         }
         push_json_string(&mut json, result);
     }
-    json.extend_from_slice(b"],\"ids\":[");
+    json.push(b']');
+    end(json, ids, errors, cold)
+}
+
+/// Writes the answer to a request of typed records: `results` in the order of `ids`.
+///
+/// # Errors
+/// A result that cannot be JSON.
+pub fn answer_values<U: Serialize>(
+    task: &str,
+    results: &[U],
+    ids: &[u32],
+    errors: &[(u32, &str)],
+    cold: bool,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let mut json = begin(task, 20 * ids.len());
+    serde_json::to_writer(&mut json, results)?;
+    Ok(end(json, ids, errors, cold))
+}
+
+/// An answer up to its results, with room for `bytes` more.
+fn begin(task: &str, bytes: usize) -> Vec<u8> {
+    let mut json = Vec::with_capacity(bytes + 128);
+    // Writing to a Vec cannot fail, here and below.
+    let _ = write!(json, "{{\"v\":{VERSION},\"task\":");
+    push_json_string(&mut json, task.as_bytes());
+    json.extend_from_slice(b",\"results\":");
+    json
+}
+
+/// An answer from its ids on.
+fn end(mut json: Vec<u8>, ids: &[u32], errors: &[(u32, &str)], cold: bool) -> Vec<u8> {
+    json.extend_from_slice(b",\"ids\":[");
     for (index, id) in ids.iter().enumerate() {
         let _ = if index > 0 { write!(json, ",{id}") } else { write!(json, "{id}") };
     }

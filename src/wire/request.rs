@@ -76,16 +76,16 @@ impl RequestBody {
     }
 }
 
-/// A request as a function of text tasks reads it.
+/// A request as a function reads it: of text, or of a `Vec` of typed records.
 #[derive(Debug, Deserialize)]
-pub struct Request<'a> {
+pub struct Request<'a, R = Strings> {
     /// The wire's version.
     pub v: u32,
     /// The task's name.
     #[serde(borrow)]
     pub task: Cow<'a, str>,
     /// The records.
-    pub records: Strings,
+    pub records: R,
     /// Modelled work, in microseconds a record.
     #[serde(default)]
     pub work_us: f64,

@@ -1,0 +1,148 @@
+//! What the local Lambda pretends to be.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::units::{UnitError, parse_count, parse_duration};
+
+/// How the service, its network and its functions behave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// A round trip to the service: half of it before the work, half after.
+    pub network: Duration,
+    /// How long a new environment takes until it can work. It is billed.
+    pub cold_start: Duration,
+    /// How long an environment may be idle before it is taken away.
+    pub idle: Duration,
+    /// Environments that may exist; a request beyond them is throttled (429).
+    pub concurrency: usize,
+    /// The function's memory in MB. 1,769 are one virtual CPU; modelled work scales with it.
+    pub memory_mb: u32,
+    /// The share of invocations that fail, in four ways.
+    pub failure_rate: f64,
+    /// Which invocations fail and how.
+    pub seed: u64,
+}
+
+/// The memory that is one virtual CPU.
+const ONE_CPU_MB: f64 = 1_769.0;
+
+impl Default for Model {
+    /// A region away, a function in Rust, and an account whose quota was never raised.
+    fn default() -> Self {
+        Model {
+            network: Duration::from_millis(20),
+            cold_start: Duration::from_millis(150),
+            idle: Duration::from_secs(300),
+            concurrency: 100,
+            memory_mb: 1_769,
+            failure_rate: 0.0,
+            seed: 1,
+        }
+    }
+}
+
+/// An option of a model that cannot be.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ModelError {
+    /// There is no such option.
+    #[error("expected network, cold_start, idle, concurrency, memory, failure_rate or seed")]
+    Unknown,
+    /// Not a quantity of its kind.
+    #[error(transparent)]
+    Unit(#[from] UnitError),
+    /// Out of range.
+    #[error("expected {0}")]
+    Range(&'static str),
+}
+
+impl Model {
+    /// Sets an option by its name.
+    ///
+    /// # Errors
+    /// If there is no such option, or it cannot have this value.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), ModelError> {
+        match key {
+            "network" => self.network = parse_duration(value)?,
+            "cold_start" => self.cold_start = parse_duration(value)?,
+            "idle" => self.idle = parse_duration(value)?,
+            "concurrency" => {
+                let range = ModelError::Range("1 to 1M environments");
+                let environments = parse_count(value)?;
+                if !(1..=1_000_000).contains(&environments) {
+                    return Err(range);
+                }
+                self.concurrency = environments as usize;
+            }
+            "memory" => {
+                let range = ModelError::Range("128 to 10240 MB");
+                let memory = value.parse().map_err(|_| ModelError::Range("128 to 10240 MB"))?;
+                if !(128..=10_240).contains(&memory) {
+                    return Err(range);
+                }
+                self.memory_mb = memory;
+            }
+            "failure_rate" => {
+                let rate = value.parse().ok().filter(|rate| (0.0..=1.0).contains(rate));
+                self.failure_rate = rate.ok_or(ModelError::Range("a share from 0.0 to 1.0"))?;
+            }
+            "seed" => {
+                self.seed = value.parse().map_err(|_| ModelError::Range("a whole number"))?;
+            }
+            _ => return Err(ModelError::Unknown),
+        }
+        Ok(())
+    }
+
+    /// How long `work` of one CPU lasts with this memory: twice the memory, half the time.
+    pub(super) fn scaled(&self, work: Duration) -> Duration {
+        work.mul_f64(ONE_CPU_MB / f64::from(self.memory_mb))
+    }
+}
+
+impl fmt::Display for Model {
+    /// As it is typed.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Model { network, cold_start, idle, concurrency, memory_mb, failure_rate, seed } = self;
+        write!(
+            f,
+            "network={network:?},cold_start={cold_start:?},idle={idle:?},\
+             concurrency={concurrency},memory={memory_mb},failure_rate={failure_rate:?},seed={seed}"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_typed() {
+        let mut model = Model::default();
+        for (key, value) in [("network", "1.5ms"), ("failure_rate", "0.3"), ("memory", "885")] {
+            model.set(key, value).unwrap();
+        }
+        let mut again = Model::default();
+        for option in model.to_string().split(',') {
+            let (key, value) = option.split_once('=').unwrap();
+            again.set(key, value).unwrap();
+        }
+        assert_eq!(again, model);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let mut model = Model::default();
+        for (key, value) in [
+            ("concurrency", "0"),
+            ("memory", "64"),
+            ("failure_rate", "1.1"),
+            ("failure_rate", "nan"),
+            ("network", "20"),
+            ("jitter", "1ms"),
+        ] {
+            assert!(model.set(key, value).is_err(), "{key}={value}");
+        }
+        assert_eq!(model, Model::default());
+    }
+}
