@@ -58,11 +58,15 @@ async fn round_trip(url: &str, task: &task::TextTask, timeout: Duration) -> Resu
     println!("answered  {status} after {}", show_duration(began.elapsed()));
     let shown: String = String::from_utf8_lossy(&bytes).chars().take(200).collect();
     if let Some(location) = location {
-        bail!("it redirects to {location}: Floodway does not follow, give that URL if you trust it");
+        bail!(
+            "it redirects to {location}: Floodway does not follow, give that URL if you trust it"
+        );
     }
     match status.as_u16() {
         200 => {}
-        403 => bail!("it refuses: the function URL wants a signature, or a permission is missing: {shown}"),
+        403 => bail!(
+            "it refuses: the function URL wants a signature, or a permission is missing: {shown}"
+        ),
         404 => bail!("there is no such function: {shown}"),
         429 => bail!("it is throttled: its concurrency is used up: {shown}"),
         502 => bail!("the function failed: {shown}"),

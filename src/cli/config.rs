@@ -47,9 +47,8 @@ pub(super) fn with_file(args: Vec<OsString>) -> Result<Vec<OsString>, UsageError
 
 fn named(args: &[OsString]) -> Option<PathBuf> {
     let own = args.iter().take_while(|arg| *arg != "--");
-    let mut own = own.skip_while(|arg| {
-        *arg != "--config" && !arg.to_string_lossy().starts_with("--config=")
-    });
+    let mut own =
+        own.skip_while(|arg| *arg != "--config" && !arg.to_string_lossy().starts_with("--config="));
     let flag = own.next()?.to_string_lossy().into_owned();
     match flag.strip_prefix("--config=") {
         Some(path) => Some(path.into()),

@@ -42,7 +42,11 @@ pub(super) fn parse_some<T, E: std::fmt::Display>(
     parse(option, given, None, |value| parse_one(value).map(Some))
 }
 
-fn above_zero(value: Duration, option: &str, given: Option<&String>) -> Result<Duration, UsageError> {
+fn above_zero(
+    value: Duration,
+    option: &str,
+    given: Option<&String>,
+) -> Result<Duration, UsageError> {
     if value.is_zero() {
         let value = given.map_or("0", String::as_str);
         return Err(UsageError::new(option, value, "must be longer than 0"));
@@ -75,9 +79,11 @@ impl Events {
     pub(super) fn new(args: &EventArgs, paced: bool) -> Result<Self, UsageError> {
         let is_max = args.rate.as_deref() == Some("max") || (args.rate.is_none() && !paced);
         let schedule = if is_max {
-            for (option, given) in
-                [("--shape", &args.shape), ("--peak-rate", &args.peak_rate), ("--period", &args.period)]
-            {
+            for (option, given) in [
+                ("--shape", &args.shape),
+                ("--peak-rate", &args.peak_rate),
+                ("--period", &args.period),
+            ] {
                 // A trace has its own rates.
                 let trace = given.as_ref().is_some_and(|value| value.starts_with("trace:"));
                 if let Some(value) = given.as_ref().filter(|_| !(trace && args.rate.is_none())) {
@@ -169,7 +175,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
     };
     let events = Events::new(&args.events, input.is_none())?;
     if input.is_some() {
-        for (option, given) in [("--nexmark", &args.events.nexmark), ("--seed", &args.events.seed)] {
+        for (option, given) in [("--nexmark", &args.events.nexmark), ("--seed", &args.events.seed)]
+        {
             if let Some(value) = given {
                 return Err(UsageError::new(option, value, "is for --source nexmark"));
             }
@@ -192,8 +199,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
     let bridge = bridge::Settings {
         batch_records: number("--batch", &args.batch, defaults.batch_records as u64)? as usize,
         linger: parse("--linger", args.linger.as_ref(), defaults.linger, parse_duration)?,
-        max_in_flight: number("--max-in-flight", &args.max_in_flight, defaults.max_in_flight as u64)?
-            as usize,
+        max_in_flight: number(
+            "--max-in-flight",
+            &args.max_in_flight,
+            defaults.max_in_flight as u64,
+        )? as usize,
         timeout: duration("--timeout", &args.timeout, defaults.timeout)?,
         attempts: number("--attempts", &args.attempts, u64::from(defaults.attempts))?
             .min(u64::from(u32::MAX)) as u32,
@@ -216,7 +226,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
     const MOST: u64 = 4 << 20;
     if !(1..=MOST).contains(&max_record) {
         let value = args.max_record.clone().unwrap_or_default();
-        return Err(UsageError::new("--max-record", value, "expected 1 byte to 4Mi: a record must fit into a request"));
+        return Err(UsageError::new(
+            "--max-record",
+            value,
+            "expected 1 byte to 4Mi: a record must fit into a request",
+        ));
     }
     Ok(Settings {
         source,
@@ -253,7 +267,11 @@ fn policy(args: &RunArgs) -> Result<PolicyChoice, UsageError> {
         (PolicyArg::Spill, Some(rate)) => Ok(PolicyChoice::Spill(rate)),
         (PolicyArg::Threshold | PolicyArg::Spill, None) => {
             let name = if given == PolicyArg::Spill { "spill" } else { "threshold" };
-            Err(UsageError::new("--policy", name, "needs --threshold, in events a second over all workers"))
+            Err(UsageError::new(
+                "--policy",
+                name,
+                "needs --threshold, in events a second over all workers",
+            ))
         }
         (_, Some(_)) => {
             let value = args.threshold.clone().unwrap_or_default();
@@ -292,7 +310,11 @@ pub(super) fn url(option: &str, given: &str) -> Result<String, UsageError> {
     let expected = "expected local, or a URL such as https://ID.lambda-url.REGION.on.aws/";
     match reqwest::Url::parse(given) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url.into()),
-        Ok(url) => Err(UsageError::new(option, given, format!("{} is not http or https: {expected}", url.scheme()))),
+        Ok(url) => Err(UsageError::new(
+            option,
+            given,
+            format!("{} is not http or https: {expected}", url.scheme()),
+        )),
         Err(error) => Err(UsageError::new(option, given, format!("{error}: {expected}"))),
     }
 }

@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::task::{self, Code, Task as _, TextTask};
 use crate::wire::{Request, VERSION, answer_strings, answer_values};

@@ -9,10 +9,12 @@ use std::task::{Context, Poll};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 
@@ -109,13 +111,17 @@ async fn read(request: Request<Incoming>) -> Result<(Door, Bytes, bool), Refusal
         return Err(Refusal::new(status, "MethodNotAllowedException", message));
     }
     let too_large = || {
-        let message = format!("Request must be smaller than {MAX_BODY} bytes for the InvokeFunction operation");
+        let message = format!(
+            "Request must be smaller than {MAX_BODY} bytes for the InvokeFunction operation"
+        );
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message)
     };
     let bad = |message: String| {
         Refusal::new(StatusCode::BAD_REQUEST, "InvalidRequestContentException", message)
     };
-    if door == Door::Invoke && text(&head.headers, &INVOCATION_TYPE).is_some_and(|kind| kind != "RequestResponse") {
+    if door == Door::Invoke
+        && text(&head.headers, &INVOCATION_TYPE).is_some_and(|kind| kind != "RequestResponse")
+    {
         let kind = "InvalidParameterValueException";
         let message = "only the invocation type RequestResponse is served here";
         return Err(Refusal::new(StatusCode::BAD_REQUEST, kind, message));
@@ -205,10 +211,13 @@ fn full(bytes: Bytes) -> Body {
 
 /// The first half of a body, and then nothing: the connection breaks.
 fn broken(body: &Bytes) -> Body {
-    Broken(Some(body.slice(..body.len() / 2))).boxed()
+    BoxBody::new(Broken { half: Some(body.slice(..body.len() / 2)), sent: false })
 }
 
-struct Broken(Option<Bytes>);
+struct Broken {
+    half: Option<Bytes>,
+    sent: bool,
+}
 
 impl hyper::body::Body for Broken {
     type Data = Bytes;
@@ -216,9 +225,16 @@ impl hyper::body::Body for Broken {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let half = self.0.take().map(Frame::data);
-        Poll::Ready(Some(half.ok_or_else(|| io::ErrorKind::ConnectionReset.into())))
+        if let Some(half) = self.half.take() {
+            return Poll::Ready(Some(Ok(Frame::data(half))));
+        }
+        // A body that is not ready makes hyper send what it has: the client is to see it.
+        if !std::mem::replace(&mut self.sent, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())))
     }
 }

@@ -145,7 +145,10 @@ impl Service {
             (Some(Fault::After), _) => Outcome::Service,
             (Some(Fault::Function), _) => {
                 let message = "this invocation was made to fail".to_owned();
-                Outcome::Failed(FunctionError { error_type: "Simulated".to_owned(), message }, report)
+                Outcome::Failed(
+                    FunctionError { error_type: "Simulated".to_owned(), message },
+                    report,
+                )
             }
             (_, Err(error)) => Outcome::Failed(error, report),
             (_, Ok(answer)) if answer.len() > MAX_BODY => {

@@ -144,8 +144,9 @@ async fn accept(listener: tokio::net::TcpListener, service: Arc<Service>, live: 
                     response
                 }
             });
-            let connection =
-                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), answer);
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), answer);
             if let Err(error) = connection.await {
                 tracing::debug!("a connection to the local Lambda ended: {error}");
             }

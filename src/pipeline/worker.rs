@@ -104,15 +104,16 @@ pub(super) fn work(worker: &mut Worker, shared: &Arc<Shared>) -> Vec<Vec<u8>> {
         }
         let (results, bad) = records.burst(Arc::clone(&shared.task), burst);
         let (gate, watch) = (gate.clone(), watch.clone());
-        results
-            .commit_to(bad.concat(bad_records), &shared.sink)
-            .probe_with(&probe)
-            .sink(Pipeline, "Committed", move |(input, frontier)| {
+        results.commit_to(bad.concat(bad_records), &shared.sink).probe_with(&probe).sink(
+            Pipeline,
+            "Committed",
+            move |(input, frontier)| {
                 input.for_each(|_, _| {});
                 let before = frontier.frontier().first().copied();
                 watch.committed_before(before, clock.now());
                 gate.committed_before(before.unwrap_or(u64::MAX));
-            });
+            },
+        );
     });
 
     shared.stop.attach(control.waker());
@@ -138,8 +139,7 @@ pub(super) fn work(worker: &mut Worker, shared: &Arc<Shared>) -> Vec<Vec<u8>> {
     control.finish(worker, settings.timely.processes, report)
 }
 
-type Records<'scope> =
-    (Stream<'scope, u64, Batch>, Stream<'scope, u64, Vec<Bad<TextRecord>>>);
+type Records<'scope> = (Stream<'scope, u64, Batch>, Stream<'scope, u64, Vec<Bad<TextRecord>>>);
 
 fn source<'scope>(
     scope: &Scope<'scope, u64>,
@@ -155,12 +155,16 @@ fn source<'scope>(
             let generator = Generator::new(config.clone(), *seed, schedule);
             let (pace, gate) = (Arc::clone(&shared.pace), gate.clone());
             let fill = move |range, batch: &mut Batch| generator.fill(range, batch);
-            let none = std::iter::empty::<Bad<TextRecord>>().to_stream(*scope).container::<Vec<_>>();
+            let none =
+                std::iter::empty::<Bad<TextRecord>>().to_stream(*scope).container::<Vec<_>>();
             (events(scope, EventSource { pace, clock, gate, stats, fill }), none)
         }
         Source::Lines(_) => {
             let lines_source = shared.lines.clone();
-            lines(scope, LineSource { lines: lines_source, place, clock, gate: gate.clone(), stats })
+            lines(
+                scope,
+                LineSource { lines: lines_source, place, clock, gate: gate.clone(), stats },
+            )
         }
     }
 }
