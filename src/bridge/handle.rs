@@ -57,6 +57,11 @@ impl Line {
         self.ratio.store(ratio.max(before - before / 100), Relaxed);
     }
 
+    /// Learns that the answer to a request of so many bytes was past the limit: half of it is not.
+    pub(super) fn learn_too_large(&self, request: usize) {
+        self.learn_ratio(2 * MAX_BODY, request);
+    }
+
     /// Bytes a request may have so that its answer stays below the limit too.
     pub(super) fn request_limit(&self) -> usize {
         let ratio = self.ratio.load(Relaxed).max(1_000) as usize;
@@ -159,7 +164,7 @@ impl Bridge {
                 bell: Arc::clone(&bell),
                 waiting: VecDeque::new(),
                 records: 0,
-                oldest: None,
+                halves: VecDeque::new(),
             };
             self.0.runtime.spawn(lane.run());
             Box::new((sender, bell))

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::Instant;
 
 use super::handle::Line;
 use super::request::Request;
@@ -21,15 +20,16 @@ pub(super) struct LaneTask<K: Task> {
     pub parts: Receiver<Part<K>>,
     pub bell: Arc<Notify>,
     pub waiting: VecDeque<Part<K>>,
-    /// Records that wait, and since when the oldest has.
+    /// Records that wait there.
     pub records: usize,
-    pub oldest: Option<Instant>,
+    /// Halves of requests that were too large, each to be sent by itself.
+    pub halves: VecDeque<Vec<Part<K>>>,
 }
 
 impl<K: Task> LaneTask<K> {
     pub(super) async fn run(mut self) {
-        // Requests that are over give back what is to be sent again, mostly nothing.
-        let (over, mut ended) = mpsc::unbounded_channel::<Vec<Part<K>>>();
+        // A request that is over gives back its halves if it was too large.
+        let (over, mut ended) = mpsc::unbounded_channel::<Vec<Vec<Part<K>>>>();
         let mut in_flight = 0;
         let mut closed = self.line.closed.subscribe();
         loop {
@@ -44,20 +44,20 @@ impl<K: Task> LaneTask<K> {
                     (Arc::clone(&self.line), Arc::clone(&self.task), over.clone());
                 line.live.add(|live| &live.in_flight, 1);
                 tokio::spawn(async move {
-                    let again = request.run(&line, &task).await;
+                    let halves = request.run(&line, &task).await;
                     line.live.in_flight.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
                     line.note_cpu();
                     // The lane outlives its requests, or the bridge is gone.
-                    let _ = over.send(again);
+                    let _ = over.send(halves);
                 });
             }
             let linger =
                 self.linger_left().filter(|_| in_flight < self.line.settings.max_in_flight);
             tokio::select! {
                 () = self.bell.notified() => {}
-                Some(again) = ended.recv() => {
+                Some(halves) = ended.recv() => {
                     in_flight -= 1;
-                    self.again(again);
+                    self.halves.extend(halves);
                 }
                 () = tokio::time::sleep(linger.unwrap_or_default()), if linger.is_some() => {}
                 _ = closed.changed() => {}
@@ -69,48 +69,48 @@ impl<K: Task> LaneTask<K> {
     fn take_in(&mut self) {
         while let Ok(part) = self.parts.try_recv() {
             self.records += part.records();
-            self.oldest.get_or_insert_with(Instant::now);
             self.waiting.push_back(part);
-        }
-    }
-
-    /// Puts halves of a request that was too large back to the front, each to be sent by itself:
-    /// the limit has shrunk with what was learnt, so they will not be joined again.
-    fn again(&mut self, again: Vec<Part<K>>) {
-        for part in again.into_iter().rev() {
-            self.records += part.records();
-            self.oldest.get_or_insert_with(Instant::now);
-            self.waiting.push_front(part);
         }
     }
 
     fn all_home(&mut self) {
         self.records = 0;
-        self.oldest = None;
-        for part in self.waiting.drain(..) {
+        for part in self.halves.drain(..).flatten().chain(self.waiting.drain(..)) {
             part.answer(Outcome::Home(Failure::Closed));
         }
     }
 
     /// Whether a request should go now.
     fn is_ready(&self, in_flight: usize) -> bool {
-        self.records > 0
-            && (in_flight == 0
-                || self.records >= self.line.settings.batch_records
-                || self.linger_left().is_some_and(|left| left.is_zero()))
+        !self.halves.is_empty()
+            || self.records > 0
+                && (in_flight == 0
+                    || self.records >= self.line.settings.batch_records
+                    || self.linger_left().is_some_and(|left| left.is_zero()))
     }
 
     fn linger_left(&self) -> Option<Duration> {
-        let linger = self.line.settings.linger;
-        self.oldest.map(|oldest| linger.saturating_sub(oldest.elapsed()))
+        let oldest = self.waiting.front()?;
+        Some(self.line.settings.linger.saturating_sub(oldest.handed_over().elapsed()))
     }
 
     fn next_request(&mut self) -> Option<Request<K>> {
-        let records = self.line.settings.batch_records;
-        let limit = self.line.request_limit();
-        let request = Request::fill(&mut self.waiting, self.task.as_ref(), records, limit);
-        self.records = self.waiting.iter().map(Part::records).sum();
-        self.oldest = (self.records > 0).then(Instant::now);
+        let task = self.task.as_ref();
+        let settings = &self.line.settings;
+        let request = match self.halves.pop_front() {
+            // It fitted when it was a whole.
+            Some(half) => {
+                let most = settings.batch_bytes;
+                Request::fill(&mut half.into(), task, usize::MAX, most, most)
+            }
+            None => {
+                let (records, most) = (settings.batch_records, settings.batch_bytes);
+                let limit = self.line.request_limit();
+                let request = Request::fill(&mut self.waiting, task, records, limit, most);
+                self.records = self.waiting.iter().map(Part::records).sum();
+                request
+            }
+        };
         (request.records > 0).then_some(request)
     }
 }

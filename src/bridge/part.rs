@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::{Failure, Outcome, Reply, ReplyPort};
 use crate::task::Task;
@@ -14,17 +15,23 @@ pub struct Part<K: Task> {
     input: Arc<K::In>,
     range: Range<usize>,
     reply: ReplyPort<K::Out>,
+    handed_over: Instant,
 }
 
 impl<K: Task> Part<K> {
     /// The records of `range` of `input`, answered to `reply` under `id`.
     pub fn new(id: u64, input: Arc<K::In>, range: Range<usize>, reply: ReplyPort<K::Out>) -> Self {
-        Part { id, input, range, reply }
+        Part { id, input, range, reply, handed_over: Instant::now() }
     }
 
     /// How many records are not answered yet.
     pub fn records(&self) -> usize {
         self.range.len()
+    }
+
+    /// When the worker handed it over.
+    pub(super) fn handed_over(&self) -> Instant {
+        self.handed_over
     }
 
     /// The batch.
@@ -47,6 +54,7 @@ impl<K: Task> Part<K> {
             input: Arc::clone(&self.input),
             range: first,
             reply: self.reply.clone(),
+            handed_over: self.handed_over,
         }
     }
 

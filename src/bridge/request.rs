@@ -19,21 +19,23 @@ pub(super) struct Request<K: Task> {
 }
 
 impl<K: Task> Request<K> {
-    /// Fills a request from the front of `parts`, up to `records` records and `limit` bytes. What
-    /// cannot be sent at all comes home.
+    /// Fills a request from the front of `parts`, up to `records` records and `limit` bytes, or up
+    /// to `most` with a single record. What cannot be sent at all comes home.
     pub(super) fn fill(
         parts: &mut std::collections::VecDeque<Part<K>>,
         task: &K,
         records: usize,
         limit: usize,
+        most: usize,
     ) -> Request<K> {
-        let mut body = RequestBody::begin(Vec::new(), task.name(), task.work(), limit);
+        let mut body = RequestBody::begin(Vec::new(), task.name(), task.work(), most);
         let mut taken = Vec::new();
         while body.records() < records
             && let Some(part) = parts.front_mut()
         {
             let range = part.range();
-            let wanted = range.len().min(records - body.records());
+            let wanted = if body.records() == 0 { 1 } else { records - body.records() };
+            let wanted = wanted.min(range.len());
             let pushed = body.push(part.input(), range.start..range.start + wanted);
             let (fitted, unwritable) = match &pushed {
                 Ok(fitted) => (*fitted, false),
@@ -55,13 +57,16 @@ impl<K: Task> Request<K> {
             if part.records() == 0 {
                 parts.pop_front();
             }
+            if body.records() > 0 {
+                body.set_limit(limit);
+            }
         }
         Request { parts: taken, records: body.records(), body: body.finish().into() }
     }
 
     /// Sends it until it is answered or comes home. A request that is too large comes back in two
     /// halves, to be sent as requests of their own.
-    pub(super) async fn run(self, line: &Line, task: &Arc<K>) -> Vec<Part<K>> {
+    pub(super) async fn run(self, line: &Line, task: &Arc<K>) -> Vec<Vec<Part<K>>> {
         let Request { parts, records, body } = self;
         let live = &line.live;
         live.add(|live| &live.requests, 1);
@@ -78,7 +83,10 @@ impl<K: Task> Request<K> {
                 answer.deliver(parts, task.as_ref(), line);
                 Vec::new()
             }
-            Err(Failure::TooLarge) if records > 1 => halves(parts, records),
+            Err(Failure::TooLarge) if records > 1 => {
+                line.learn_too_large(body.len());
+                halves(parts, records)
+            }
             Err(failure) => {
                 line.complain(&failure);
                 live.add(|live| &live.failed, 1);
@@ -92,19 +100,19 @@ impl<K: Task> Request<K> {
 }
 
 /// The two halves of a request's parts.
-fn halves<K: Task>(parts: Vec<Part<K>>, records: usize) -> Vec<Part<K>> {
+fn halves<K: Task>(parts: Vec<Part<K>>, records: usize) -> Vec<Vec<Part<K>>> {
+    let (mut first, mut second) = (Vec::new(), Vec::new());
     let mut left = records / 2;
-    let mut halves = Vec::with_capacity(parts.len() + 1);
     for mut part in parts {
-        if left > 0 && left < part.records() {
-            halves.push(part.split(left));
-            left = 0;
-        } else {
-            left = left.saturating_sub(part.records());
+        let taken = part.split(left);
+        left -= taken.records();
+        for (part, half) in [(taken, &mut first), (part, &mut second)] {
+            if part.records() > 0 {
+                half.push(part);
+            }
         }
-        halves.push(part);
     }
-    halves
+    vec![first, second]
 }
 
 /// Attempts until one is answered with something that may be believed.

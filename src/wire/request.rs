@@ -59,6 +59,11 @@ impl RequestBody {
         pushed
     }
 
+    /// Bounds the body from now on. What is in it stays.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Records in it.
     pub fn records(&self) -> usize {
         self.records

@@ -5,10 +5,13 @@
 //! `functions/words.ranges`, of a pinned version of Unicode, that Rust, Python and Java all read:
 //! their own tables are of different versions, and results would depend on where they were made.
 //!
-//! Most text is ASCII, and most of its separators stand alone. So blocks of 32 bytes are classified
-//! with separators blended to spaces, which the compiler turns into vector instructions, and are
-//! copied as they are unless two separators meet in them. The same code is compiled twice, for any
-//! machine and for AVX2, and chosen when it runs.
+//! Most text is ASCII, and most of its separators stand alone. So text is classified in blocks of 32
+//! bytes ([`Block`]): its separators blended to spaces, and a bit for each. A block is written as it
+//! is; where two separators meet in it, what follows is written again one byte to the left. There
+//! is one way to classify a block for any machine and one for AVX2, chosen when it runs.
+
+mod avx2;
+mod portable;
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -22,7 +25,7 @@ use crate::wire::Slots;
 pub struct Words;
 
 /// The table of ranges, as it is committed.
-pub const RANGES: &str = include_str!("../../functions/words.ranges");
+pub const RANGES: &str = include_str!("../../../functions/words.ranges");
 
 /// One bit a code point: whether it is of a word.
 static TABLE: LazyLock<Box<[u64]>> = LazyLock::new(|| {
@@ -48,29 +51,17 @@ pub fn ranges(table: &str) -> impl Iterator<Item = (u32, u32)> + '_ {
 /// Appends the words of `text` to `out`, with single spaces between them.
 pub fn words(text: &str, out: &mut Vec<u8>) {
     let one = Strings::from_iter([text]);
-    let mut ends = Vec::new();
-    all_words(&one, 0..1, out, &mut ends);
+    all_words(&one, 0..1, out, &mut Vec::new());
 }
 
+/// Appends the words of each string of `range` to `out`, and where they end to `ends`.
 fn all_words(strings: &Strings, range: Range<usize>, out: &mut Vec<u8>, ends: &mut Vec<u32>) {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2, as was just found. It is worth 1.5 times the speed
-        // (`cargo bench --bench tokenize`).
-        #[allow(unsafe_code)]
-        return unsafe { all_words_avx2(strings, range, out, ends) };
+    if !avx2::all_words(strings, &range, out, ends) {
+        all_words_portable(strings, range, out, ends);
     }
-    all_words_portable(strings, range, out, ends);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn all_words_avx2(strings: &Strings, range: Range<usize>, out: &mut Vec<u8>, ends: &mut Vec<u32>) {
-    all_words_portable(strings, range, out, ends);
 }
 
 /// The path for any machine, also where a faster one is there: for benchmarks and tests.
-#[inline(always)]
 #[doc(hidden)]
 pub fn all_words_portable(
     strings: &Strings,
@@ -78,86 +69,117 @@ pub fn all_words_portable(
     out: &mut Vec<u8>,
     ends: &mut Vec<u32>,
 ) {
-    out.reserve(strings.range_of(&range).len() + BLOCK);
-    ends.reserve(range.len());
-    for index in range {
-        let text = strings.get(index);
-        let began = out.len();
-        if !ascii_words(text, out) {
-            out.truncate(began);
-            any_words(strings.text(index), out);
-        }
-        if out.len() > began && out.last() == Some(&b' ') {
-            out.pop();
-        }
-        ends.push(out.len() as u32);
-    }
+    write_words(portable::classify, strings, &range, out, ends);
 }
 
 const BLOCK: usize = 32;
 
-/// Appends the words of ASCII text, maybe with a space behind the last; false if it is not ASCII.
-#[inline(always)]
-fn ascii_words(text: &[u8], out: &mut Vec<u8>) -> bool {
-    // The record's beginning counts as a separator, so that none is written before the first word.
-    let mut after_separator = u8::MAX;
-    let (blocks, rest) = text.as_chunks::<BLOCK>();
-    for block in blocks {
-        if !ascii_block(block, BLOCK, &mut after_separator, out) {
-            return false;
-        }
-    }
-    let mut last = [b' '; BLOCK];
-    last[..rest.len()].copy_from_slice(rest);
-    ascii_block(&last, rest.len(), &mut after_separator, out)
+/// A block of text, classified.
+struct Block {
+    /// The text, with a space for each separator.
+    blended: [u8; BLOCK],
+    /// A bit for each byte: whether it is a separator, if all is ASCII.
+    separators: u32,
+    /// A bit for each byte: whether it is not ASCII.
+    high: u32,
 }
 
+/// Room that is made at a time. What is made is zeroed, and is still in the first level of the
+/// cache when it is written.
+const ROOM: usize = 8 * 1024;
+
 #[inline(always)]
-fn ascii_block(
-    block: &[u8; BLOCK],
-    len: usize,
-    after_separator: &mut u8,
+fn write_words(
+    classify: impl Fn(&[u8; BLOCK]) -> Block,
+    strings: &Strings,
+    range: &Range<usize>,
     out: &mut Vec<u8>,
-) -> bool {
-    let mut blended = [0; BLOCK];
-    // 255 for a separator; the first is of the byte before the block.
-    let mut separators = [0; BLOCK + 1];
-    separators[0] = *after_separator;
-    let mut high = 0;
-    for index in 0..BLOCK {
-        let byte = block[index];
-        let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-        let digit = byte.wrapping_sub(b'0') < 10;
-        let is_word = letter | digit | (byte == b'_');
-        separators[index + 1] = if is_word { 0 } else { u8::MAX };
-        blended[index] = if is_word { byte } else { b' ' };
-        high |= byte;
+    ends: &mut Vec<u32>,
+) {
+    out.reserve(strings.range_of(range).len() + ROOM + 2 * BLOCK);
+    ends.reserve(range.len());
+    let bytes = strings.bytes();
+    let mut at = out.len();
+    for index in range.clone() {
+        let text = strings.range(index);
+        // Words are never longer than their text; a block is written whole, and again shifted.
+        let room = at + text.len() + 2 * BLOCK;
+        if out.len() < room {
+            out.resize(room + ROOM, 0);
+        }
+        match ascii_words(&classify, bytes, text, out, at) {
+            Some(end) => at = end,
+            None => {
+                out.truncate(at);
+                any_words(strings.text(index), out);
+                at = out.len();
+            }
+        }
+        ends.push(at as u32);
     }
-    if high >= 0x80 {
-        return false;
+    out.truncate(at);
+}
+
+/// Writes the words of the ASCII text at `text` in `bytes` to `out` from `at` on; answers where
+/// they end, or none if it is not ASCII.
+#[inline(always)]
+fn ascii_words(
+    classify: impl Fn(&[u8; BLOCK]) -> Block,
+    bytes: &[u8],
+    text: Range<usize>,
+    out: &mut [u8],
+    at: usize,
+) -> Option<usize> {
+    let mut to = at;
+    // The text's beginning counts as a separator, so that none is written before the first word.
+    let mut after_separator = 1;
+    for from in text.clone().step_by(BLOCK) {
+        let len = (text.end - from).min(BLOCK);
+        let Block { blended, separators, high } = match bytes[from..].first_chunk() {
+            // What is behind the text's end is classified too, and not used.
+            Some(block) => classify(block),
+            None => {
+                let mut last = [b' '; BLOCK];
+                last[..len].copy_from_slice(&bytes[from..from + len]);
+                classify(&last)
+            }
+        };
+        let within = u32::MAX >> (BLOCK - len);
+        if high & within != 0 {
+            return None;
+        }
+        let doubled = separators & (separators << 1 | after_separator) & within;
+        after_separator = separators >> (len - 1) & 1;
+        *out[to..].first_chunk_mut()? = blended;
+        to += len;
+        if doubled != 0 {
+            to -= close_gaps(&blended, doubled, &mut out[to - len..]);
+        }
     }
-    let mut doubled = 0;
-    for index in 0..BLOCK {
-        doubled |= separators[index] & separators[index + 1];
+    Some(if to > at && out[to - 1] == b' ' { to - 1 } else { to })
+}
+
+/// Leaves the `doubled` bytes of a block that was written to `out` out; answers how many.
+#[inline(always)]
+fn close_gaps(blended: &[u8; BLOCK], doubled: u32, out: &mut [u8]) -> usize {
+    let mut wide = [0; 2 * BLOCK];
+    wide[..BLOCK].copy_from_slice(blended);
+    let mut left = doubled;
+    let mut closed = 0;
+    while left != 0 {
+        let gap = left.trailing_zeros() as usize;
+        let rest: &[u8; BLOCK] = wide[gap + 1..].first_chunk().unwrap_or(blended);
+        out[gap - closed..gap - closed + BLOCK].copy_from_slice(rest);
+        closed += 1;
+        left &= left - 1;
     }
-    *after_separator = separators[len];
-    if doubled == 0 && len == BLOCK {
-        out.extend_from_slice(&blended);
-        return true;
-    }
-    let mut kept = [0; BLOCK];
-    let mut count = 0;
-    for index in 0..len {
-        kept[count] = blended[index];
-        count += usize::from(separators[index] & separators[index + 1] == 0);
-    }
-    out.extend_from_slice(&kept[..count]);
-    true
+    closed
 }
 
 /// The same for any text, by the table.
 fn any_words(text: &str, out: &mut Vec<u8>) {
     let table = &*TABLE;
+    let began = out.len();
     let mut after_separator = true;
     let mut bytes = [0; 4];
     for character in text.chars() {
@@ -169,6 +191,9 @@ fn any_words(text: &str, out: &mut Vec<u8>) {
             out.push(b' ');
             after_separator = true;
         }
+    }
+    if after_separator && out.len() > began {
+        out.pop();
     }
 }
 
