@@ -19,6 +19,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Room for `records` records of `bytes` bytes together.
+    pub fn with_capacity(records: usize, bytes: usize) -> Self {
+        Batch { strings: Strings::with_capacity(records, bytes), ..Batch::default() }
+    }
+
     /// How many records there are.
     pub fn len(&self) -> usize {
         self.strings.len()

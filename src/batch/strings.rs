@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
+use super::spare;
+
 /// Strings back to back in one byte buffer, with the offset at which each one ends.
 ///
 /// The bytes are UTF-8: whoever pushes has checked ([`Strings::push`] takes a `str`; the sources
@@ -16,9 +18,10 @@ pub struct Strings {
 }
 
 impl Strings {
-    /// Room for `strings` strings of `bytes` bytes together.
+    /// Room for `strings` strings of `bytes` bytes together, in a buffer that was used before if
+    /// there is one.
     pub fn with_capacity(strings: usize, bytes: usize) -> Self {
-        Strings { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(strings) }
+        Strings { bytes: spare::take(bytes), ends: Vec::with_capacity(strings) }
     }
 
     /// How many strings there are.
@@ -117,6 +120,13 @@ impl Strings {
     #[inline]
     fn start(&self, index: usize) -> usize {
         if index == 0 { 0 } else { self.ends[index - 1] as usize }
+    }
+}
+
+/// The buffer is used again.
+impl Drop for Strings {
+    fn drop(&mut self) {
+        spare::keep(std::mem::take(&mut self.bytes));
     }
 }
 

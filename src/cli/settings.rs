@@ -323,6 +323,7 @@ fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, UsageError>
     let files = |dir: &Path| Target::Files {
         dir: dir.to_path_buf(),
         sync: true,
+        direct: true,
         roll_size: 256 << 20,
         roll_age: Duration::from_secs(60),
         overwrite: args.overwrite,
@@ -346,11 +347,15 @@ fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, UsageError>
     };
     let (dir, options) = rest.split_once('?').unwrap_or((rest, ""));
     let mut target = files(Path::new(dir));
-    let Target::Files { sync, roll_size, roll_age, .. } = &mut target else { return Ok(target) };
+    let Target::Files { sync, direct, roll_size, roll_age, .. } = &mut target else {
+        return Ok(target);
+    };
     for option in options.split('&').filter(|option| !option.is_empty()) {
         match option.split_once('=') {
             Some(("sync", "none")) => *sync = false,
             Some(("sync", "all")) => *sync = true,
+            Some(("io", "direct")) => *direct = true,
+            Some(("io", "buffered")) => *direct = false,
             Some(("roll_size", size)) => {
                 *roll_size = parse_bytes(size).map_err(|error| wrong(error.to_string()))?;
             }
@@ -358,7 +363,7 @@ fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, UsageError>
                 *roll_age = parse_duration(age).map_err(|error| wrong(error.to_string()))?;
             }
             _ => {
-                let why = "expected sync=none, sync=all, roll_size=BYTES or roll_age=DURATION";
+                let why = "expected sync=none|all, io=direct|buffered, roll_size=BYTES or roll_age=DURATION";
                 return Err(wrong(format!("{option}: {why}")));
             }
         }

@@ -239,9 +239,10 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
 
 fn sink_settings(settings: &Settings) -> sink::Settings {
     let target = match &settings.target {
-        Target::Files { dir, sync, roll_size, roll_age, .. } => sink::Target::Files {
+        Target::Files { dir, sync, direct, roll_size, roll_age, .. } => sink::Target::Files {
             dir: dir.clone(),
             sync: *sync,
+            direct: *direct,
             roll_bytes: *roll_size,
             roll_age: *roll_age,
         },

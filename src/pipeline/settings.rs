@@ -86,6 +86,8 @@ pub enum Target {
         dir: PathBuf,
         /// Whether commits wait for the disk.
         sync: bool,
+        /// Whether large files are written past the system's page cache.
+        direct: bool,
         /// A file is ended past this size in bytes.
         roll_size: u64,
         /// And past this age.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crossbeam_channel::unbounded;
+use crossbeam_channel::{Receiver, bounded, unbounded};
 use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
@@ -52,6 +52,9 @@ impl<'scope> CommitExt<'scope> for Stream<'scope, u64, Batch> {
 /// Bytes of lines that are handed to the writer at once.
 const BUFFER: usize = 256 << 10;
 
+/// Empty buffers that come back from the writer; more are let go.
+const SPARE: usize = 8;
+
 /// A group with records from this worker.
 struct Group {
     capability: Capability<u64>,
@@ -59,17 +62,29 @@ struct Group {
     buffers: [(Vec<u8>, u64); 2],
 }
 
-impl Group {
-    fn flush(&mut self, number: u64, kind: Kind, sink: &SinkHandle, from: usize) {
-        let (buffer, records) = &mut self.buffers[kind as usize];
+/// A worker's way to the writer.
+struct Outlet {
+    sink: SinkHandle,
+    from: usize,
+    /// Buffers that the writer has emptied: warm, and there already.
+    spare: Receiver<Vec<u8>>,
+}
+
+impl Outlet {
+    fn buffer(&self) -> Vec<u8> {
+        self.spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(BUFFER + BUFFER / 4))
+    }
+
+    /// Hands the writer what is in a group's buffer.
+    fn flush(&self, group: u64, kind: Kind, (buffer, records): &mut (Vec<u8>, u64)) {
         if buffer.is_empty() {
             return;
         }
-        let bytes = std::mem::replace(buffer, Vec::with_capacity(BUFFER + BUFFER / 4));
-        sink.shared.waiting.fetch_add(bytes.len() as u64, Relaxed);
+        let (bytes, from) = (std::mem::take(buffer), self.from);
+        self.sink.shared.waiting.fetch_add(bytes.len() as u64, Relaxed);
         let records = std::mem::take(records);
         // The writer lives as long as its handles.
-        let _ = sink.writer.send(ToWriter::Append { group: number, kind, bytes, records, from });
+        let _ = self.sink.writer.send(ToWriter::Append { group, kind, bytes, records, from });
     }
 }
 
@@ -90,9 +105,11 @@ fn write<'scope>(
     let place = scope.index() % settings.workers;
     let wake = scope.worker().sync_activator_for(address.to_vec());
     let (port, synced) = synced_channel(place, wake);
-    let _ = sink.writer.send(ToWriter::Port { from: place, port });
+    let (emptied, spare) = bounded(SPARE);
+    let _ = sink.writer.send(ToWriter::Port { from: place, port, emptied });
     let keeps_lines = settings.target != Target::Null;
     let keeps_dead = settings.dead_letter.is_some();
+    let outlet = Outlet { sink, from: place, spare };
 
     builder.build(move |capabilities| {
         drop(capabilities);
@@ -100,7 +117,7 @@ fn write<'scope>(
         // Groups before this one are closed.
         let mut open_from = 0;
         move |frontiers| {
-            let settings = &sink.shared.settings;
+            let settings = &outlet.sink.shared.settings;
             let of = |capability: &InputCapability<u64>| {
                 let epoch = capability.least().copied()?;
                 let number = settings.group(epoch);
@@ -116,11 +133,14 @@ fn write<'scope>(
                 }
                 let Some((number, last)) = of(&capability) else { return };
                 let group = groups.entry(number).or_insert_with(|| new(&capability, last));
-                let (buffer, records) = &mut group.buffers[Kind::Part as usize];
-                format::lines(batch, buffer);
-                *records += batch.len() as u64;
-                if buffer.len() >= BUFFER {
-                    group.flush(number, Kind::Part, &sink, place);
+                let waiting = &mut group.buffers[Kind::Part as usize];
+                if waiting.0.capacity() == 0 {
+                    waiting.0 = outlet.buffer();
+                }
+                format::lines(batch, &mut waiting.0);
+                waiting.1 += batch.len() as u64;
+                if waiting.0.len() >= BUFFER {
+                    outlet.flush(number, Kind::Part, waiting);
                 }
             });
             bad.for_each(|capability, letters| {
@@ -129,11 +149,11 @@ fn write<'scope>(
                 }
                 let Some((number, last)) = of(&capability) else { return };
                 let group = groups.entry(number).or_insert_with(|| new(&capability, last));
-                let (buffer, records) = &mut group.buffers[Kind::Dead as usize];
-                letters.iter().for_each(|letter| format::dead_letter(letter, buffer));
-                *records += letters.len() as u64;
-                if buffer.len() >= BUFFER {
-                    group.flush(number, Kind::Dead, &sink, place);
+                let waiting = &mut group.buffers[Kind::Dead as usize];
+                letters.iter().for_each(|letter| format::dead_letter(letter, &mut waiting.0));
+                waiting.1 += letters.len() as u64;
+                if waiting.0.len() >= BUFFER {
+                    outlet.flush(number, Kind::Dead, waiting);
                 }
             });
 
@@ -143,11 +163,13 @@ fn write<'scope>(
             let closed = reached.min().map_or(u64::MAX, |epoch| settings.group(epoch));
             if closed > open_from {
                 for (number, group) in groups.range_mut(open_from..closed) {
-                    group.flush(*number, Kind::Part, &sink, place);
-                    group.flush(*number, Kind::Dead, &sink, place);
+                    let [parts, dead] = &mut group.buffers;
+                    outlet.flush(*number, Kind::Part, parts);
+                    outlet.flush(*number, Kind::Dead, dead);
                 }
                 open_from = closed;
-                let _ = sink.writer.send(ToWriter::Closed { through: closed - 1, from: place });
+                let _ =
+                    outlet.sink.writer.send(ToWriter::Closed { through: closed - 1, from: place });
             }
 
             let mut output = output.activate();

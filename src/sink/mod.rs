@@ -14,6 +14,7 @@
 mod commit;
 mod committer;
 mod error;
+mod file;
 mod format;
 mod handle;
 mod manifest;

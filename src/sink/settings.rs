@@ -15,6 +15,8 @@ pub enum Target {
         /// Whether a commit waits until files are on the disk. Without, a commit survives a crash
         /// of the process but not of the machine.
         sync: bool,
+        /// Whether large files are written past the system's page cache, where that can be.
+        direct: bool,
         /// A file is ended past this size, in bytes. Too small and there are many files; too large
         /// and readers get few that they can read side by side.
         roll_bytes: u64,
@@ -40,7 +42,7 @@ pub struct Settings {
     /// This process.
     pub process: usize,
     /// Bytes that may wait for the writer before sources should wait. Too few and they wait at
-    /// every hiccup of the disk; too many and memory grows.
+    /// every hiccup of the disk; too many and memory grows, and no cache holds what waits.
     pub max_waiting_bytes: u64,
     /// Called after each step of a commit.
     pub on_step: Option<OnStep>,
@@ -55,7 +57,7 @@ impl Settings {
             dead_letter: None,
             workers,
             process,
-            max_waiting_bytes: 64 << 20,
+            max_waiting_bytes: 16 << 20,
             on_step: None,
         }
     }

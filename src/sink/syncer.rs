@@ -1,7 +1,6 @@
 //! The thread that waits for the disk, so that the writer does not.
 
 use std::fs::File;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 
@@ -9,19 +8,14 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use timely::scheduling::SyncActivator;
 
 use super::handle::Shared;
-use super::writer::Finished;
+use super::writer::{Ended, Finished};
 use super::{SinkError, Step};
 
 pub(super) enum ToSyncer {
     /// A file that is still written: what is in it may go to the disk already.
     Early(File),
     /// A group's files, which nothing is written to any more.
-    Group {
-        number: u64,
-        files: Vec<(Arc<File>, PathBuf, Finished)>,
-        reporter: usize,
-        ports: Vec<SyncedPort>,
-    },
+    Group { number: u64, files: Vec<Ended>, reporter: usize, ports: Vec<SyncedPort> },
 }
 
 /// What a worker is told: a group is synced, and the files it is to report.
@@ -92,7 +86,7 @@ impl Syncer {
                         continue;
                     }
                     let mut finished: Vec<_> =
-                        files.into_iter().map(|(_, _, finished)| finished).collect();
+                        files.into_iter().map(|ended| ended.finished).collect();
                     for port in ports {
                         let report = if port.worker == reporter {
                             std::mem::take(&mut finished)
@@ -106,8 +100,8 @@ impl Syncer {
         }
     }
 
-    fn sync(&self, files: &[(Arc<File>, PathBuf, Finished)]) -> Result<(), SinkError> {
-        for (file, path, _) in files {
+    fn sync(&self, files: &[Ended]) -> Result<(), SinkError> {
+        for Ended { file, path, .. } in files {
             if self.shared.settings.syncs() {
                 file.sync_all().map_err(|error| SinkError::io("sync", path, error))?;
             }

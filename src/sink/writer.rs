@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,6 +10,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender};
 use serde::{Deserialize, Serialize};
 
+use super::file::{PartFile, Stages};
 use super::handle::Shared;
 use super::syncer::{SyncedPort, ToSyncer};
 use super::{SinkError, Target};
@@ -21,8 +21,8 @@ pub(super) enum ToWriter {
     Append { group: u64, kind: Kind, bytes: Vec<u8>, records: u64, from: usize },
     /// A worker has nothing more of this group and those before.
     Closed { through: u64, from: usize },
-    /// How a worker is told of what is synced.
-    Port { from: usize, port: SyncedPort },
+    /// How a worker is told of what is synced, and where it takes emptied buffers from.
+    Port { from: usize, port: SyncedPort, emptied: Sender<Vec<u8>> },
 }
 
 /// What a file holds.
@@ -46,7 +46,7 @@ pub(super) struct Finished {
 }
 
 struct Open {
-    file: File,
+    file: PartFile,
     path: PathBuf,
     began: Instant,
     /// Bytes that the syncer has not been told of.
@@ -54,10 +54,33 @@ struct Open {
     finished: Finished,
 }
 
+/// A file that nothing is written to any more.
+pub(super) struct Ended {
+    pub file: File,
+    pub path: PathBuf,
+    pub finished: Finished,
+}
+
+impl Open {
+    fn end(self, stages: &mut Stages) -> Result<Ended, SinkError> {
+        let Open { file, path, finished, .. } = self;
+        match file.finish(stages) {
+            Ok(file) => Ok(Ended { file, path, finished }),
+            Err(error) => Err(SinkError::io("write to", &path, error)),
+        }
+    }
+}
+
+/// What leads back to a worker.
+struct Ends {
+    port: SyncedPort,
+    emptied: Sender<Vec<u8>>,
+}
+
 #[derive(Default)]
 struct Group {
     open: BTreeMap<Kind, Open>,
-    ended: Vec<(Arc<File>, PathBuf, Finished)>,
+    ended: Vec<Ended>,
     /// The first worker that wrote: it has the group's capability, and reports the files.
     reporter: usize,
 }
@@ -70,8 +93,9 @@ pub(super) struct Writer {
     groups: BTreeMap<u64, Group>,
     /// Each worker's closed groups: one past the last.
     closed: Vec<u64>,
-    ports: Vec<Option<SyncedPort>>,
+    workers: Vec<Option<Ends>>,
     files: u64,
+    stages: Stages,
 }
 
 /// Bytes after which the syncer begins with a file that is still written, so that a commit has
@@ -92,27 +116,31 @@ impl Writer {
             syncer,
             groups: BTreeMap::new(),
             closed: vec![0; workers],
-            ports: vec![None; workers],
+            workers: (0..workers).map(|_| None).collect(),
             files: 0,
+            stages: Stages::default(),
         }
     }
 
     pub(super) fn run(mut self) {
         while let Ok(message) = self.inbox.recv() {
             let result = match message {
-                ToWriter::Append { group, kind, bytes, records, from } => {
-                    let length = bytes.len() as u64;
+                ToWriter::Append { group, kind, mut bytes, records, from } => {
                     let result = self.append(group, kind, &bytes, records, from);
-                    self.shared.waiting.fetch_sub(length, Relaxed);
+                    self.shared.waiting.fetch_sub(bytes.len() as u64, Relaxed);
+                    if let Some(worker) = &self.workers[from] {
+                        bytes.clear();
+                        // One that has enough lets this one go.
+                        let _ = worker.emptied.try_send(bytes);
+                    }
                     result
                 }
                 ToWriter::Closed { through, from } => {
                     self.closed[from] = through.saturating_add(1);
-                    self.close();
-                    Ok(())
+                    self.close()
                 }
-                ToWriter::Port { from, port } => {
-                    self.ports[from] = Some(port);
+                ToWriter::Port { from, port, emptied } => {
+                    self.workers[from] = Some(Ends { port, emptied });
                     Ok(())
                 }
             };
@@ -133,9 +161,11 @@ impl Writer {
         if self.shared.has_failed() {
             return Ok(());
         }
-        let (roll_bytes, roll_age) = match &self.shared.settings.target {
-            Target::Files { roll_bytes, roll_age, .. } => (*roll_bytes, Some(*roll_age)),
-            Target::Null => (u64::MAX, None),
+        let (roll_bytes, roll_age, direct) = match &self.shared.settings.target {
+            Target::Files { roll_bytes, roll_age, direct, .. } => {
+                (*roll_bytes, Some(*roll_age), *direct)
+            }
+            Target::Null => (u64::MAX, None, false),
         };
         let group = self
             .groups
@@ -149,19 +179,20 @@ impl Writer {
                 let what = if kind == Kind::Part { "part" } else { "dead" };
                 let name = format!(".{what}-{process:03}-{number:010}-{:06}", self.files);
                 let path = self.folder.join(&name);
-                let file = File::create(&path)
+                let file = PartFile::create(&path, direct, &mut self.stages)
                     .map_err(|error| SinkError::io("create the file", &path, error))?;
                 let finished = Finished { kind, name, process, bytes: 0, records: 0 };
                 place.insert(Open { file, path, began: Instant::now(), unsynced: 0, finished })
             }
         };
-        open.file.write_all(bytes).map_err(|error| SinkError::io("write to", &open.path, error))?;
+        open.file.append(bytes).map_err(|error| SinkError::io("write to", &open.path, error))?;
         open.finished.bytes += bytes.len() as u64;
         open.finished.records += records;
         open.unsynced += bytes.len() as u64;
-        if open.unsynced >= SYNC_EARLY && self.shared.settings.syncs() {
+        let syncs = self.shared.settings.syncs() && open.file.is_cached();
+        if open.unsynced >= SYNC_EARLY && syncs {
             open.unsynced = 0;
-            if let Ok(file) = open.file.try_clone() {
+            if let Ok(file) = open.file.handle() {
                 let _ = self.syncer.send(ToSyncer::Early(file));
             }
         }
@@ -169,23 +200,25 @@ impl Writer {
         if (open.finished.bytes >= roll_bytes || is_old)
             && let Some(open) = group.open.remove(&kind)
         {
-            group.ended.push((Arc::new(open.file), open.path, open.finished));
+            group.ended.push(open.end(&mut self.stages)?);
         }
         Ok(())
     }
 
     /// Hands groups that all workers have closed to the syncer.
-    fn close(&mut self) {
+    fn close(&mut self) -> Result<(), SinkError> {
         let closed = self.closed.iter().min().copied().unwrap_or(0);
         while let Some(entry) = self.groups.first_entry().filter(|entry| *entry.key() < closed) {
             let (number, mut group) = entry.remove_entry();
-            let open = std::mem::take(&mut group.open).into_values();
-            group.ended.extend(open.map(|open| (Arc::new(open.file), open.path, open.finished)));
-            let ports = self.ports.iter().flatten().cloned().collect();
+            for open in std::mem::take(&mut group.open).into_values() {
+                group.ended.push(open.end(&mut self.stages)?);
+            }
+            let ports = self.workers.iter().flatten().map(|ends| ends.port.clone()).collect();
             let reporter = group.reporter;
             let files = group.ended;
             // The syncer lives as long as the writer.
             let _ = self.syncer.send(ToSyncer::Group { number, files, reporter, ports });
         }
+        Ok(())
     }
 }

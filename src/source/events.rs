@@ -53,11 +53,11 @@ where
     let turns = Turns::new(&source.pace, scope.index(), scope.peers());
     builder.build(move |mut capabilities| {
         let mut capability = capabilities.pop();
-        let mut next = turns.own(0);
+        let mut cursor = Cursor { next: turns.own(0), record_bytes: 0 };
         move |_| {
             let Some(held) = &mut capability else { return };
             let mut output = output.activate();
-            let turn = source.turn(&turns, &mut next, held, |capability, mut batch| {
+            let turn = source.turn(&turns, &mut cursor, held, |capability, mut batch| {
                 output.session_with_builder(capability).give_container(&mut batch);
             });
             match turn {
@@ -69,6 +69,22 @@ where
         }
     });
     stream
+}
+
+/// How far a source is.
+struct Cursor {
+    /// Its next event.
+    next: u64,
+    /// Bytes a record of its last batch.
+    record_bytes: usize,
+}
+
+impl Cursor {
+    /// A batch with room for `records` records a little longer than the last ones.
+    fn batch(&self, records: usize) -> Batch {
+        const SLACK: usize = 16 << 10;
+        Batch::with_capacity(records, records * self.record_bytes / 8 * 9 + SLACK)
+    }
 }
 
 /// What a source does after a turn.
@@ -87,7 +103,7 @@ impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
     fn turn(
         &mut self,
         turns: &Turns,
-        next: &mut u64,
+        cursor: &mut Cursor,
         capability: &mut Capability<u64>,
         mut emit: impl FnMut(&Capability<u64>, Batch),
     ) -> Turn {
@@ -98,32 +114,34 @@ impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
         }
         let due = self.pace.due_by(now);
         for _ in 0..BATCHES_A_TURN {
-            let (epoch, epoch_end) = self.pace.epoch(*next);
-            let ended = self.pace.end().is_some_and(|end| *next >= end);
+            let (epoch, epoch_end) = self.pace.epoch(cursor.next);
+            let ended = self.pace.end().is_some_and(|end| cursor.next >= end);
             if ended || !self.gate.wants(epoch) || self.pace.is_over(now) {
                 return Turn::Over;
             }
             capability.downgrade(&epoch);
-            if *next >= due {
-                let until = self.pace.due(*next).map_or(TICK, |due| self.clock.until(due));
+            if cursor.next >= due {
+                let until = self.pace.due(cursor.next).map_or(TICK, |due| self.clock.until(due));
                 return Turn::After(until.max(TICK));
             }
             if !self.gate.may_emit(epoch) {
                 return Turn::Held;
             }
-            let most = (*next + BATCH_RECORDS as u64).min(epoch_end).min(due);
-            let range = *next..most.min(turns.end(*next));
+            let next = cursor.next;
+            let most = (next + BATCH_RECORDS as u64).min(epoch_end).min(due);
+            let range = next..most.min(turns.end(next));
             let range = range.start..self.pace.even(&range);
             let records = range.end - range.start;
-            let mut batch = Batch::default();
+            let mut batch = cursor.batch(records as usize);
             (self.fill)(range.clone(), &mut batch);
+            cursor.record_bytes = batch.strings.bytes().len() / batch.len().max(1);
             batch.span = match (self.pace.due(range.start), self.pace.due(range.end - 1)) {
                 (Some(first), Some(last)) => Span { first, last },
                 _ => Span::at(self.clock.now()),
             };
             emit(capability, batch);
             self.stats.emitted.fetch_add(records, Relaxed);
-            *next = turns.own(range.end);
+            cursor.next = turns.own(range.end);
         }
         Turn::Again
     }

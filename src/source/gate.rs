@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use timely::scheduling::Activator;
 
@@ -22,6 +22,9 @@ impl Outflow for () {
         false
     }
 }
+
+/// How often a source looks whether the writer has caught up: it writes some MB in that time.
+const WRITER_POLL: Duration = Duration::from_millis(1);
 
 /// Says when a source may emit: what burst and the writer hold is below its bounds, and no epoch
 /// begins that is too far past the last committed one. Shared by the operators of one worker;
@@ -92,10 +95,13 @@ impl Gate {
             if inner.waiting_since.get().is_none() {
                 inner.waiting_since.set(Some(Instant::now()));
             }
-            if inner.pressure.is_high()
-                && let Some(source) = &*inner.source.borrow()
-            {
-                inner.pressure.wake_when_low(source.clone());
+            if let Some(source) = &*inner.source.borrow() {
+                if inner.pressure.is_high() {
+                    inner.pressure.wake_when_low(source.clone());
+                }
+                if inner.outflow.is_full() {
+                    source.activate_after(WRITER_POLL);
+                }
             }
         }
         may
