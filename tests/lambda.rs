@@ -1,4 +1,5 @@
 //! The local Lambda, embedded and as a process of its own: one suite for both, over real HTTP.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

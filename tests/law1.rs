@@ -1,5 +1,6 @@
 //! Law 1: the committed output is a pure function of the input. Sorted, it is the same bytes for
 //! any number of workers and processes, any policy, and a remote side that fails.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Nexmark events: the same whoever makes them, in proportion, with ids that exist, at their time.
+#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 use std::sync::Arc;

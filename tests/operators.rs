@@ -1,5 +1,6 @@
 //! The burst operator by itself: what goes in comes out under its timestamp, once, on any number
 //! of workers; a slow task does not hold the worker; epochs are counted by timestamp.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,4 +1,5 @@
 //! Schedules: every shape follows its rate's integral, and all ways to ask agree.
+#![allow(clippy::unwrap_used)]
 
 use floodway::batch::{Nanos, Span};
 use floodway::schedule::{Schedule, ScheduleError, Shape};

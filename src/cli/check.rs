@@ -81,11 +81,11 @@ async fn round_trip(url: &str, task: &task::TextTask, timeout: Duration) -> Resu
     let mut expected = Batch::default();
     let mut bad = Vec::new();
     task.compute(&batch, 0..batch.len(), &mut expected, &mut bad);
-    for at in 0..batch.len() {
-        let value = slots.get(at).ok_or_else(|| anyhow!("it refused record {:?}", RECORDS[at]))?;
+    for (at, record) in RECORDS.iter().enumerate() {
+        let value = slots.get(at).ok_or_else(|| anyhow!("it refused record {record:?}"))?;
         let (there, here) = (answer.results.text(value), expected.strings.text(at));
         if there != here {
-            bail!("record {:?} gives {there:?} there and {here:?} here", RECORDS[at]);
+            bail!("record {record:?} gives {there:?} there and {here:?} here");
         }
     }
     let version = answer.version.as_deref().unwrap_or("unknown");

@@ -28,7 +28,7 @@ impl fmt::Display for Demo {
              millisecond, of which Floodway sends the excess to a local Lambda:\n",
             show_rate(self.capacity)
         )?;
-        write!(f, "    floodway {}\n", self.typed.join(" "))
+        writeln!(f, "    floodway {}", self.typed.join(" "))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The command line, in two stages: [`args`] is what was typed, `settings` what it means, and each
+//! The command line, in two stages: `args` is what was typed, `settings` what it means, and each
 //! command has a file of its own.
 
 mod args;

@@ -50,7 +50,7 @@ impl<'scope> CommitExt<'scope> for Stream<'scope, u64, Batch> {
 }
 
 /// Bytes of lines that are handed to the writer at once.
-const BUFFER: usize = 256 << 10;
+const BUFFER: usize = 64 << 10;
 
 /// Empty buffers that come back from the writer; more are let go.
 const SPARE: usize = 8;

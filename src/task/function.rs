@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn null_is_a_value() {
-        let half = function("half", |n: &u32| Ok((n % 2 == 0).then_some(n / 2)));
+        let half = function("half", |n: &u32| Ok(n.is_multiple_of(2).then_some(n / 2)));
         let json = r#"{"v":1,"task":"half","results":[null,2],"ids":[0,2],
                        "errors":[{"id":1,"code":"x"}]}"#;
         let mut answer: Answer<Values<Option<u32>>> = serde_json::from_str(json).unwrap();

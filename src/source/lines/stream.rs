@@ -36,7 +36,6 @@ pub struct LineSource {
 const BATCHES_A_TURN: usize = 2;
 
 /// The stream of lines, and the stream of lines that are bad.
-#[allow(clippy::type_complexity)]
 pub fn lines<'scope>(
     scope: &Scope<'scope, u64>,
     source: LineSource,

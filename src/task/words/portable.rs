@@ -14,7 +14,7 @@ pub(super) fn classify(block: &[u8; BLOCK]) -> Block {
         of_word[index] = letter | digit | (byte == b'_');
         blended[index] = if of_word[index] { byte } else { b' ' };
     }
-    let words = bits(&of_word.map(|of_word| u8::from(of_word)));
+    let words = bits(&of_word.map(u8::from));
     let high = bits(&block.map(|byte| byte >> 7));
     Block { blended, separators: !words, high }
 }
