@@ -35,10 +35,11 @@ impl Batch {
     }
 
     /// An empty batch that takes results of the records of `range`: their label, their span, and
-    /// room for as many records and bytes.
-    pub fn for_results(&self, range: &Range<usize>) -> Batch {
+    /// room for as many records, of `factor` times the bytes.
+    pub fn for_results(&self, range: &Range<usize>, factor: usize) -> Batch {
+        let bytes = self.strings.range_of(range).len() * factor;
         Batch {
-            strings: Strings::with_capacity(range.len(), self.strings.range_of(range).len()),
+            strings: Strings::with_capacity(range.len(), bytes),
             numbers: Numbers::From(0),
             label: self.label.clone(),
             span: self.span.slice(range, self.len()),

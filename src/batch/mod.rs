@@ -13,7 +13,7 @@ mod json;
 mod numbers;
 mod records;
 mod span;
-mod spare;
+pub(crate) mod spare;
 mod strings;
 
 pub use flat::Batch;

@@ -3,42 +3,101 @@
 //! A batch lives for a fraction of a millisecond. Memory of its size, given back to the system and
 //! taken again, costs a page fault for each 4 KiB, and comes back cold: more than the batch's work
 //! (`docs/benchmarks.md`). So each thread keeps the buffers of the last few batches that ended on
-//! it for the next ones that begin there.
+//! it for the next ones that begin there; what it has too many of it leaves to the others, for
+//! batches may begin on one thread and end on another.
 
 use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// Buffers that a thread keeps: as many as are alive between two operators' turns.
-const KEPT: usize = 8;
+const KEPT: usize = 6;
+
+/// Buffers that lie between the threads.
+const SHARED: usize = 32;
 
 /// Smaller ones are left to the allocator, which is quick with them; larger ones are rare.
-const WORTH: std::ops::Range<usize> = 32 << 10..8 << 20;
+const WORTH: Range<usize> = 32 << 10..8 << 20;
 
 thread_local! {
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static OWN: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
+static LEFT: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
 /// An empty buffer with room for `capacity` bytes.
-pub(super) fn take(capacity: usize) -> Vec<u8> {
+pub(crate) fn take(capacity: usize) -> Vec<u8> {
     if !WORTH.contains(&capacity) {
         return Vec::with_capacity(capacity);
     }
     // A thread that is ending keeps nothing.
-    let spare = SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten();
-    let mut buffer = spare.unwrap_or_default();
+    let own = OWN.try_with(|own| fitting(&mut own.borrow_mut(), capacity)).ok().flatten();
+    let mut buffer = own.or_else(|| fitting(&mut left(), capacity)).unwrap_or_default();
     buffer.reserve(capacity);
     buffer
 }
 
 /// Keeps a buffer for later, or lets it go.
-pub(super) fn keep(mut buffer: Vec<u8>) {
+pub(crate) fn keep(mut buffer: Vec<u8>) {
     if !WORTH.contains(&buffer.capacity()) {
         return;
     }
     buffer.clear();
-    let _ = SPARE.try_with(|spare| {
-        let mut spare = spare.borrow_mut();
-        if spare.len() < KEPT {
-            spare.push(buffer);
-        }
-    });
+    let kept = OWN.try_with(|own| put(&mut own.borrow_mut(), KEPT, buffer));
+    if let Ok(Some(buffer)) = kept {
+        put(&mut left(), SHARED, buffer);
+    }
+}
+
+/// A buffer that is large enough, the last one kept first: it is the warmest.
+fn fitting(buffers: &mut Vec<Vec<u8>>, capacity: usize) -> Option<Vec<u8>> {
+    let position = buffers.iter().rposition(|buffer| buffer.capacity() >= capacity)?;
+    Some(buffers.remove(position))
+}
+
+/// Adds a buffer, or gives it back where there are enough.
+fn put(buffers: &mut Vec<Vec<u8>>, most: usize, buffer: Vec<u8>) -> Option<Vec<u8>> {
+    if buffers.len() == most {
+        // The oldest may be too small for what is wanted now.
+        let oldest = buffers.remove(0);
+        buffers.push(buffer);
+        return Some(oldest);
+    }
+    buffers.push(buffer);
+    None
+}
+
+fn left() -> std::sync::MutexGuard<'static, Vec<Vec<u8>>> {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bytes whose buffer is used again when they are done with.
+pub(crate) struct Kept(pub Vec<u8>);
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        keep(std::mem::take(&mut self.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_buffer_of_a_batch_is_the_next_ones_too() {
+        let mut buffer = take(100_000);
+        buffer.push(1);
+        let address = buffer.as_ptr();
+        keep(buffer);
+        let again = take(90_000);
+        assert_eq!((again.as_ptr(), again.len()), (address, 0));
+        assert!(take(200_000).capacity() >= 200_000);
+    }
 }

@@ -148,7 +148,8 @@ impl<'de> Deserialize<'de> for Strings {
                 f.write_str("an array of strings")
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Strings, A::Error> {
-                let mut strings = Strings::default();
+                // How many there are is not known before, but most answers are as long as this.
+                let mut strings = Strings::with_capacity(0, super::BATCH_BYTES);
                 while seq.next_element_seed(One(&mut strings))?.is_some() {}
                 Ok(strings)
             }

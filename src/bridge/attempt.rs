@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Url};
 
 use super::Failure;
 use super::counters::Live;
+use crate::batch::spare::{self, Kept};
 use crate::wire::MAX_BODY;
 
 /// An attempt that failed, and when the service says to come back.
@@ -32,7 +33,7 @@ pub(super) async fn attempt(
     body: Bytes,
     timeout: Duration,
     live: &Live,
-) -> Result<Bytes, Failed> {
+) -> Result<Kept, Failed> {
     let began = Instant::now();
     live.add(|live| &live.attempts, 1);
     live.add(|live| &live.bytes_out, body.len() as u64);
@@ -67,7 +68,7 @@ async fn exchange(
     url: &Url,
     body: Bytes,
     mut meter: Meter<'_>,
-) -> Result<Bytes, Failed> {
+) -> Result<Kept, Failed> {
     let connection = |error: reqwest::Error| Failure::Connection(reason(&error));
     let request = client
         .post(url.clone())
@@ -104,9 +105,9 @@ async fn exchange(
     let body = read(answer).await;
     meter.billed = billed(&headers);
     let body = body?;
-    meter.live.add(|live| &live.bytes_in, body.len() as u64);
+    meter.live.add(|live| &live.bytes_in, body.0.len() as u64);
     if let Some(error) = headers.get("x-amz-function-error") {
-        let shown: String = String::from_utf8_lossy(&body).chars().take(200).collect();
+        let shown: String = String::from_utf8_lossy(&body.0).chars().take(200).collect();
         // An answer past the limit is no failure of the function's code: fewer records may do.
         if shown.contains("ResponseSizeTooLarge") {
             return Err(Failure::TooLarge.into());
@@ -118,24 +119,20 @@ async fn exchange(
 }
 
 /// Reads an answer, up to the limit.
-async fn read(mut answer: reqwest::Response) -> Result<Bytes, Failure> {
+async fn read(mut answer: reqwest::Response) -> Result<Kept, Failure> {
     let expected = answer.content_length().unwrap_or(0) as usize;
     if expected > MAX_BODY {
         return Err(Failure::TooLarge);
     }
-    let mut body = BytesMut::new();
+    let mut body = Kept(spare::take(expected));
     loop {
         let chunk = answer.chunk().await;
         let chunk = chunk.map_err(|error| Failure::Connection(reason(&error)))?;
-        let Some(chunk) = chunk else { return Ok(body.freeze()) };
-        if body.is_empty() && chunk.len() == expected {
-            return Ok(chunk);
-        }
-        if body.len() + chunk.len() > MAX_BODY {
+        let Some(chunk) = chunk else { return Ok(body) };
+        if body.0.len() + chunk.len() > MAX_BODY {
             return Err(Failure::TooLarge);
         }
-        body.reserve(expected.saturating_sub(body.len()).max(chunk.len()));
-        body.extend_from_slice(&chunk);
+        body.0.extend_from_slice(&chunk);
     }
 }
 

@@ -8,6 +8,8 @@ use super::attempt::{Failed, attempt};
 use super::backoff;
 use super::handle::Line;
 use super::{Failure, Outcome, Part};
+use crate::batch::BATCH_BYTES;
+use crate::batch::spare::{self, Kept};
 use crate::task::Task;
 use crate::wire::{Answer, RequestBody, Slots};
 
@@ -28,7 +30,7 @@ impl<K: Task> Request<K> {
         limit: usize,
         most: usize,
     ) -> Request<K> {
-        let mut body = RequestBody::begin(Vec::new(), task.name(), task.work(), most);
+        let mut body = RequestBody::begin(spare::take(BATCH_BYTES), task.name(), task.work(), most);
         let mut taken = Vec::new();
         while body.records() < records
             && let Some(part) = parts.front_mut()
@@ -61,7 +63,11 @@ impl<K: Task> Request<K> {
                 body.set_limit(limit);
             }
         }
-        Request { parts: taken, records: body.records(), body: body.finish().into() }
+        Request {
+            parts: taken,
+            records: body.records(),
+            body: Bytes::from_owner(spare::Kept(body.finish())),
+        }
     }
 
     /// Sends it until it is answered or comes home. A request that is too large comes back in two
@@ -126,9 +132,9 @@ async fn attempts<K: Task>(
     let mut tried = 0;
     loop {
         let sent = attempt(&line.client, &line.url, body.clone(), settings.timeout, &line.live);
-        let read = |answer: Bytes| {
-            line.learn_ratio(answer.len(), body.len());
-            Believed::read(task, &answer, records).map_err(Failed::from)
+        let read = |answer: Kept| {
+            line.learn_ratio(answer.0.len(), body.len());
+            Believed::read(task, &answer.0, records).map_err(Failed::from)
         };
         let Failed { failure, retry_after } = match sent.await.and_then(read) {
             Ok(believed) => return Ok(believed),

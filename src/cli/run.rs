@@ -8,8 +8,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::args::RunArgs;
-use super::{demo, logging, settings};
+use super::{UsageError, demo, logging, settings};
 use crate::pipeline::{self, Failures, RunError, Stop};
+use crate::sink::SinkError;
 
 pub(super) fn run(args: &RunArgs) -> Result<()> {
     logging::init(args.log.as_deref())?;
@@ -35,7 +36,14 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
             let _ = writeln!(out, "output    {}", dir.display());
         }
     }
-    result.map_err(anyhow::Error::from)
+    result.map_err(|error| match error {
+        RunError::Sink(SinkError::Occupied(dir)) => {
+            let why =
+                "holds another run's output: name another folder, or replace it with --overwrite";
+            UsageError::new("--out", dir.display().to_string(), why).into()
+        }
+        error => error.into(),
+    })
 }
 
 /// The first Ctrl-C or SIGTERM stops in good order; the second ends the process.

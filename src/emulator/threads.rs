@@ -53,7 +53,20 @@ impl Threads {
     }
 }
 
+/// The cloud's cores are not this machine's: what a function takes here, a dataflow on the same
+/// machine must not lack.
+#[cfg(target_os = "linux")]
+fn step_aside() {
+    const STEPS: i32 = 10;
+    // On Linux of this thread only. One that cannot competes.
+    let _ = rustix::process::nice(STEPS);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn step_aside() {}
+
 fn run(function: &dyn Function, live: &Live, number: usize, jobs: &Receiver<Job>) {
+    step_aside();
     for Job { event, cold, done } in jobs {
         let before = thread_cpu();
         let mut context = Context { cold, ..Context::default() };

@@ -66,7 +66,8 @@ impl Task for Bpe {
     }
 
     fn results(&self, input: &Batch, range: &Range<usize>) -> Batch {
-        input.for_results(range)
+        // Half a token a byte, of four digits.
+        input.for_results(range, 3)
     }
 
     fn compute(

@@ -207,7 +207,7 @@ impl Task for Words {
     }
 
     fn results(&self, input: &Batch, range: &Range<usize>) -> Batch {
-        input.for_results(range)
+        input.for_results(range, 1)
     }
 
     fn compute(
