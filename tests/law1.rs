@@ -99,7 +99,7 @@ fn two_processes_write_the_same_and_share_an_endpoint() {
         }
         args.extend(["--", "-w", "2"]);
         for child in start_processes(&place, 2, &args) {
-            let output = child.wait_with_output().expect("it ends");
+            let output = common::end_of(child, "it");
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(output.status.success(), "{policy:?}: {errors}");
         }

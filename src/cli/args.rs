@@ -16,8 +16,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run one dataflow: source → burst → sink. Without options: a demonstration.
+    #[command(allow_negative_numbers = true)]
     Run(Box<RunArgs>),
     /// Print Nexmark events.
+    #[command(allow_negative_numbers = true)]
     Generate(GenerateArgs),
     /// Serve a local Lambda; the first line on standard output is its URL.
     Lambda(LambdaArgs),

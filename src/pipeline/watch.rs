@@ -33,7 +33,7 @@ impl Watch {
         let later = epoch.map(|epoch| uncommitted.split_off(&epoch)).unwrap_or_default();
         let committed = std::mem::replace(&mut *uncommitted, later);
         if let Some((&last, _)) = committed.last_key_value() {
-            self.process.committed_before(epoch.unwrap_or(last + 1), now);
+            self.process.committed_before(last + 1, now);
         }
         self.worker.committed(committed.into_values().flatten(), now);
     }

@@ -29,9 +29,12 @@ impl Place {
         command
     }
 
-    /// Runs it to its end.
+    /// Runs it to its end, which must come.
     pub fn run(&self, args: &[&str]) -> Output {
-        self.floodway(args).output().expect("the command starts")
+        let mut command = self.floodway(args);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the command starts");
+        end_of(child, &format!("{args:?}"))
     }
 
     /// Runs it, and it must go well; answers its summary.
@@ -57,6 +60,27 @@ impl Place {
     pub fn output(&self, dir: &str) -> Vec<u8> {
         sorted_output(&self.path(dir))
     }
+}
+
+/// Waits for a process's end; one that does not end is killed, and fails the test.
+pub fn end_of(child: Child, what: &str) -> Output {
+    const LIMIT: Duration = Duration::from_secs(90);
+    let pid = rustix::process::Pid::from_child(&child);
+    let (sender, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    match ended.recv_timeout(LIMIT) {
+        Ok(output) => output.expect("it can be waited for"),
+        Err(_) => {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            panic!("{what} did not end within {LIMIT:?}");
+        }
+    }
+}
+
+/// Sends a signal.
+pub fn signal(child: &Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, signal).expect("the process is there");
 }
 
 /// What `LC_ALL=C sort DIR/part-*` prints.

@@ -122,6 +122,9 @@ impl Lines {
                 if let Err(source) = reader.read(input) {
                     failed(LinesError { what, source });
                 }
+                // The end of the input is news too.
+                drop(reader.senders);
+                reader.wakers.iter().for_each(|wake| wake());
             })
             .map_err(&error)?;
         Ok(Lines { ends, wakers, last })

@@ -1,0 +1,374 @@
+//! The command as a user meets it: what it says about wrong input, what comes out, and how it ends.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::io::Write as _;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use common::{Place, hosts, poll, start_processes};
+use serde_json::Value;
+
+fn error_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_right() {
+    let place = Place::new();
+    for (file, text) in [
+        ("letters.csv", "0,100\n5,abc\n"),
+        ("hole.csv", "0,100\n\n5,100\n"),
+        ("late.csv", "1,100\n"),
+        ("negative.csv", "0,100\n5,-1\n"),
+        ("back.csv", "0,100\n5,1\n4,1\n"),
+        ("empty.csv", ""),
+    ] {
+        fs::write(place.path(file), text).unwrap();
+    }
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["--rate", "0"], &["--rate", "0", "events a second"]),
+        (&["--rate", "-5"], &["--rate", "-5"]),
+        (&["--rate", "fast"], &["--rate", "fast"]),
+        (&["--events", "1.5"], &["--events", "1.5", "whole number"]),
+        (&["--duration", "10"], &["--duration", "10", "1.5s"]),
+        (&["--epoch", "0ms"], &["--epoch", "0ms"]),
+        (&["--shape", "zigzag"], &["--shape", "zigzag", "square"]),
+        (&["--shape", "spike"], &["--shape", "spike", "--peak-rate"]),
+        (&["--peak-rate", "5"], &["--peak-rate", "5", "--shape"]),
+        (&["--shape", "spike", "--rate", "max"], &["--shape", "--rate"]),
+        (&["--shape", "trace:letters.csv"], &["letters.csv", "line 2", "abc"]),
+        (&["--shape", "trace:hole.csv"], &["hole.csv", "line 2"]),
+        (&["--shape", "trace:late.csv"], &["late.csv", "line 1"]),
+        (&["--shape", "trace:negative.csv"], &["negative.csv", "line 2", "-1"]),
+        (&["--shape", "trace:back.csv"], &["back.csv", "line 3"]),
+        (&["--shape", "trace:empty.csv"], &["empty.csv"]),
+        (&["--shape", "trace:none.csv"], &["none.csv"]),
+        (&["--source", "kafka://x/y"], &["--source", "kafka", "lines:"]),
+        (&["--source", "lines:"], &["--source"]),
+        (&["--task", "wordz"], &["--task", "wordz", "words"]),
+        (&["--policy", "spill"], &["--policy", "--threshold"]),
+        (&["--policy", "local", "--threshold", "5"], &["--threshold", "spill"]),
+        (&["--policy", "deadline"], &["--policy", "deadline", "spill"]),
+        (&["--lambda", "ftp://x/"], &["--lambda", "ftp", "https://"]),
+        (&["--lambda", "nonsense"], &["--lambda", "nonsense", "https://"]),
+        (&["--local-lambda", "speed=9"], &["--local-lambda", "speed=9", "network"]),
+        (&["--local-lambda", "failure_rate=2"], &["--local-lambda", "failure_rate=2"]),
+        (&["--nexmark", "first_event_rate=3"], &["--nexmark", "--rate"]),
+        (&["--nexmark", "num_events=3"], &["--nexmark", "--events"]),
+        (&["--nexmark", "colour=3"], &["--nexmark", "colour"]),
+        (&["--max-record", "0"], &["--max-record", "0"]),
+        (&["--max-record", "1G"], &["--max-record", "1G"]),
+        (&["--batch", "0"], &["--batch", "0"]),
+        (&["--sink", "s3://x"], &["--sink", "s3://x", "files:"]),
+        (&["--sink", "files:x?sync=maybe"], &["--sink", "sync=maybe", "sync="]),
+        (&["--log", "loud=="], &["--log"]),
+        (&["--config", "none.toml"], &["none.toml"]),
+        (&["--", "-w", "0"], &["-w 0", "1 worker"]),
+        (&["--", "-n", "2", "-p", "2"], &["-p"]),
+        (&["--", "--frobnicate"], &["frobnicate"]),
+        (&["--", "-n", "2", "-p", "0"], &["--out"]),
+        (&["--verify", "1%"], &["--verify"]),
+        (&["--state", "x"], &["--state"]),
+    ];
+    let mut wrong = Vec::new();
+    for (args, named) in cases {
+        let mut all = vec!["run"];
+        all.extend(*args);
+        let output = place.run(&all);
+        let error = error_of(&output);
+        let unnamed: Vec<_> = named.iter().filter(|part| !error.contains(**part)).collect();
+        if output.status.code() != Some(2) || !unnamed.is_empty() {
+            wrong.push(format!("{args:?}: {} without {unnamed:?}: {error}", output.status));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(!place.path("out").exists(), "nothing was begun");
+}
+
+#[test]
+fn what_is_not_there_fails_with_1_and_one_clear_line() {
+    let place = Place::new();
+    fs::write(place.path("file"), "").unwrap();
+    for (args, named) in [
+        (vec!["run", "--source", "lines:none.txt", "--out", "out"], "none.txt"),
+        (vec!["run", "--events", "10", "--out", "file/out"], "file/out"),
+        (
+            vec!["run", "--events", "10", "--sink", "null", "--summary", "none/s.json"],
+            "none/s.json",
+        ),
+        (vec!["run", "--events", "10", "--sink", "null", "--dead-letter", "none/d"], "none/d"),
+        (vec!["check", "--lambda", "http://127.0.0.1:1/"], "connection"),
+    ] {
+        let output = place.run(&args);
+        let error = error_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {error}");
+        assert!(error.contains(named), "{args:?} should name {named}: {error}");
+        let lines: Vec<_> = error.lines().filter(|line| line.starts_with("floodway: ")).collect();
+        assert_eq!(lines.len(), 1, "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn another_runs_output_is_kept_unless_it_may_be_replaced() {
+    let place = Place::new();
+    let first = ["run", "--events", "500", "--rate", "max", "--out", "out"];
+    place.run_well(&first);
+    let before = place.output("out");
+    let output = place.run(&first);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error_of(&output).contains("--overwrite"), "{}", error_of(&output));
+    assert!(place.output("out") == before);
+    fs::write(place.path("out/mine.txt"), "keep").unwrap();
+    let mut again = first.to_vec();
+    again.extend(["--overwrite", "--seed", "2"]);
+    place.run_well(&again);
+    assert!(place.output("out") != before);
+    assert_eq!(fs::read(place.path("out/mine.txt")).unwrap(), b"keep");
+}
+
+#[test]
+fn own_text_from_a_file_and_from_standard_input() {
+    let place = Place::new();
+    let text = b"one, two\n\n  \nna\xc3\xafve_1 caf\xc3\xa9!\r\nno end".to_vec();
+    fs::write(place.path("text"), &text).unwrap();
+    let expected = "0\tone two\n1\t\n2\t\n3\tna\u{ef}ve_1 caf\u{e9}\n4\tno end\n";
+    let summary = place.run_well(&["run", "--source", "lines:text", "--out", "file"]);
+    assert_eq!(String::from_utf8(place.output("file")).unwrap(), expected);
+    assert_eq!(summary["events_in"], 5);
+
+    let mut child = place
+        .floodway(&["run", "--source", "lines:-", "--out", "stdin"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&text).unwrap();
+    let output = common::end_of(child, "it");
+    assert!(output.status.success(), "{}", error_of(&output));
+    assert_eq!(String::from_utf8(place.output("stdin")).unwrap(), expected);
+}
+
+#[test]
+fn lines_on_a_pipe_are_committed_while_more_are_awaited() {
+    let place = Place::new();
+    let mut child = place
+        .floodway(&["run", "--source", "lines:-", "--out", "out"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    for (number, line) in ["first line", "second line"].iter().enumerate() {
+        writeln!(pipe, "{line}").unwrap();
+        poll(Duration::from_secs(20), "the line is committed", || {
+            let lines = || fs::read(place.path("out/manifest.jsonl")).ok();
+            let committed = lines().is_some_and(|manifest| {
+                String::from_utf8_lossy(&manifest)
+                    .contains(&format!("\"total_records\":{}", number + 1))
+            });
+            committed.then_some(())
+        });
+    }
+    drop(pipe);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn bad_records_are_counted_and_kept_with_their_reasons() {
+    let place = Place::new();
+    let mut text = b"fine\nbroken \xff\xfe\n".to_vec();
+    text.extend([b'x'; 150]);
+    text.extend(b"\nfine again\n\xf0\x9f");
+    fs::write(place.path("text"), &text).unwrap();
+    for policy in [&["--policy", "local"][..], &["--policy", "remote"]] {
+        let mut args = vec!["run", "--source", "lines:text", "--out", "out", "--overwrite"];
+        args.extend(["--max-record", "100", "--dead-letter", "dead.jsonl"]);
+        args.extend(policy);
+        let _ = fs::remove_file(place.path("dead.jsonl"));
+        let summary = place.run_well(&args);
+        assert_eq!(place.output("out"), b"0\tfine\n3\tfine again\n");
+        assert_eq!((&summary["events_in"], &summary["records_bad"]), (&5.into(), &3.into()));
+        assert_eq!(summary["results_out"], 2);
+        let dead = fs::read_to_string(place.path("dead.jsonl")).unwrap();
+        let mut letters: Vec<Value> =
+            dead.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        letters.sort_by_key(|letter| letter["record"].as_str().unwrap().to_owned());
+        let reasons: Vec<_> =
+            letters.iter().map(|letter| (&letter["record"], &letter["code"])).collect();
+        let expected = [("1", "invalid_utf8"), ("2", "too_long"), ("4", "invalid_utf8")];
+        let expected = expected.map(|(record, code)| (Value::from(record), Value::from(code)));
+        assert_eq!(reasons, expected.iter().map(|(a, b)| (a, b)).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn generate_writes_what_run_processes_event_for_event() {
+    let place = Place::new();
+    let events = ["--rate", "5k", "--shape", "sine", "--peak-rate", "20k", "--period", "300ms"];
+    let more = ["--duration", "500ms", "--seed", "11", "--nexmark", "person_proportion=3"];
+    let all: Vec<&str> = events.into_iter().chain(more).collect();
+    let generate = |format: &str| {
+        let mut args = vec!["generate", "--format", format];
+        args.extend(&all);
+        let output = place.run(&args);
+        assert!(output.status.success(), "{}", error_of(&output));
+        output.stdout
+    };
+    let csv = generate("csv");
+    fs::write(place.path("events.csv"), &csv).unwrap();
+    let mut args = vec!["run", "--out", "direct"];
+    args.extend(&all);
+    let summary = place.run_well(&args);
+    place.run_well(&["run", "--source", "lines:events.csv", "--out", "read"]);
+    assert!(place.output("direct") == place.output("read"), "{summary}");
+    let count = csv.iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(summary["events_in"], count);
+    assert_eq!(count, 6_561, "the integral of the rate over the duration");
+
+    let json = String::from_utf8(generate("json")).unwrap();
+    assert_eq!(json.lines().count(), count);
+    for (line, event) in csv.split(|byte| *byte == b'\n').zip(json.lines()).take(500) {
+        let event: Value = serde_json::from_str(event).unwrap();
+        let line = String::from_utf8_lossy(line);
+        let first = line.split(',').next().unwrap();
+        let key = if event["type"] == "bid" { "auction" } else { "id" };
+        let id = event.get(key).unwrap_or_else(|| panic!("{event}"));
+        assert_eq!(first, id.to_string(), "{line} is {event}");
+    }
+}
+
+#[test]
+fn the_summary_adds_up() {
+    let place = Place::new();
+    let args = ["run", "--events", "20k", "--rate", "40k", "--policy", "threshold", "--threshold"];
+    let mut all = args.to_vec();
+    all.extend(["20k", "--epoch", "50ms", "--out", "out", "--local-lambda", "network=2ms"]);
+    let summary = place.run_well(&all);
+    let number = |field: &str| summary[field].as_f64().unwrap_or_else(|| panic!("{field}"));
+    assert_eq!(number("events_in"), 20_000.0);
+    let by_path = ["records_local", "records_remote", "records_home", "records_bad"];
+    assert_eq!(by_path.map(number).iter().sum::<f64>(), number("events_in"));
+    assert_eq!(number("results_out"), number("events_in") - number("records_bad"));
+    assert_eq!(number("epochs"), 10.0);
+    let fraction = number("records_remote") / number("events_in");
+    assert!((number("offloaded_fraction") - fraction).abs() < 1e-9 && fraction > 0.1);
+    let throughput = number("results_out") / (number("wall_ms") / 1e3);
+    assert!((number("throughput_eps") - throughput).abs() < 1.0);
+    assert_eq!(
+        number("retries"),
+        number("attempts") - number("requests") - number("hedged"),
+        "{summary}"
+    );
+    assert!(number("billed_ms") > 0.0 && number("cost_usd") > 0.0);
+    assert!(number("cpu_ns_per_event") > 0.0 && number("lambda_cpu_ms") > 0.0);
+    assert!(number("peak_backlog") > 0.0 && number("backpressured_ms") >= 0.0);
+    for latency in ["latency_ms", "commit_latency_ms"] {
+        let of = |quantile: &str| summary[latency][quantile].as_f64().unwrap();
+        let all = ["p50", "p90", "p99", "p999", "max"].map(of);
+        assert!(all.is_sorted() && all[0] > 0.0, "{latency}: {all:?}");
+    }
+    assert_eq!((&summary["policy"], &summary["task"]), (&"threshold".into(), &"words".into()));
+    assert_eq!((&summary["workers"], &summary["processes"]), (&1.into(), &1.into()));
+    assert_eq!(summary["stopped"], "done");
+    assert!(summary["lambda"].as_str().unwrap().contains("network=2ms"), "it states the model");
+}
+
+#[test]
+fn work_is_burnt_at_home_and_slept_in_the_lambda_and_said() {
+    let place = Place::new();
+    let args = ["run", "--events", "1000", "--rate", "max", "--work", "100us", "--sink", "null"];
+    let local = place.run_well(&args);
+    assert!(local["cpu_ns_per_event"].as_f64().unwrap() >= 100_000.0, "{local}");
+    assert_eq!(local["work_us"], 100.0);
+    let mut remote = args.to_vec();
+    remote.extend(["--policy", "remote", "--local-lambda", "network=1ms,cold_start=0ms"]);
+    let remote = place.run_well(&remote);
+    assert!(remote["billed_ms"].as_f64().unwrap() >= 100.0, "{remote}");
+    assert_eq!(remote["records_remote"], 1_000);
+}
+
+#[test]
+fn settings_come_from_a_file_and_flags_win() {
+    let place = Place::new();
+    let toml = "events = 300\nrate = \"max\"\nseed = 5\nout = \"from-file\"\n";
+    fs::write(place.path("floodway.toml"), toml).unwrap();
+    let summary = place.run_well(&["run", "--config", "floodway.toml", "--events", "200"]);
+    assert_eq!(summary["events_in"], 200);
+    assert_eq!(place.output("from-file").iter().filter(|byte| **byte == b'\n').count(), 200);
+    fs::write(place.path("wrong.toml"), "evnets = 300\n").unwrap();
+    let output = place.run(&["run", "--config", "wrong.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error_of(&output).contains("evnets"), "{}", error_of(&output));
+}
+
+#[test]
+fn completion_for_the_usual_shells() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = place.run(&["completion", shell]);
+        assert!(output.status.success());
+        assert!(String::from_utf8_lossy(&output.stdout).contains("threshold"), "{shell}");
+    }
+}
+
+#[test]
+fn check_tries_one_round_trip() {
+    let place = Place::new();
+    let lambda = common::Lambda::start("network=1ms");
+    let output = place.run(&["check", "--lambda", &lambda.url]);
+    assert!(output.status.success(), "{}", error_of(&output));
+    let wrong = format!("{}2015-03-31/functions/other/invocations", lambda.url);
+    let output = place.run(&["check", "--lambda", &wrong]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error_of(&output).contains("no such function"), "{}", error_of(&output));
+}
+
+/// Two processes at 40k/s each are above a threshold of 60k together: no counter but the epochs'
+/// crosses them.
+#[test]
+fn a_threshold_applies_to_the_sum_of_two_processes() {
+    let place = Place::new();
+    let args = ["run", "--rate", "80k", "--events", "80k", "--policy", "threshold"];
+    let mut all = args.to_vec();
+    all.extend(["--threshold", "60k", "--epoch", "50ms", "--out", "out"]);
+    all.extend(["--local-lambda", "network=2ms,cold_start=0ms", "--summary", "summary.json"]);
+    for child in start_processes(&place, 2, &all) {
+        let output = common::end_of(child, "it");
+        assert!(output.status.success(), "{}", error_of(&output));
+    }
+    let summary = place.summary();
+    assert_eq!((&summary["events_in"], &summary["processes"]), (&80_000.into(), &2.into()));
+    assert!(summary["offloaded_fraction"].as_f64().unwrap() > 0.3, "{summary}");
+}
+
+#[test]
+fn a_lost_process_ends_the_others_with_1() {
+    let place = Place::new();
+    let args = ["run", "--rate", "2k", "--out", "out"];
+    let mut children = start_processes(&place, 2, &args);
+    poll(Duration::from_secs(30), "something is committed", || {
+        let manifest = fs::read_to_string(place.path("out/manifest.jsonl")).ok()?;
+        (manifest.lines().count() > 1).then_some(())
+    });
+    children[1].kill().unwrap();
+    children[1].wait().unwrap();
+    let survivor = common::end_of(children.remove(0), "the survivor");
+    assert_eq!(survivor.status.code(), Some(1), "{}", error_of(&survivor));
+    let error = error_of(&survivor);
+    assert!(error.contains("process"), "{error}");
+    let recovered = floodway::sink::recover(&place.path("out")).unwrap();
+    assert!(recovered.commits.last().unwrap().total_records > 0);
+}
+
+#[test]
+fn a_hosts_file_of_the_wrong_length_is_refused() {
+    let place = Place::new();
+    let hosts = hosts(&place, 1);
+    let hosts = hosts.to_str().unwrap();
+    let args = ["run", "--events", "1", "--out", "out", "--", "-n", "2", "-p", "0", "-h", hosts];
+    let output = place.run(&args);
+    assert_eq!(output.status.code(), Some(2), "{}", error_of(&output));
+}
