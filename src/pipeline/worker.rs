@@ -120,7 +120,8 @@ pub(super) fn work(worker: &mut Worker, shared: &Arc<Shared>) -> Vec<Vec<u8>> {
     let mut told = false;
     while !probe.done() {
         worker.step_or_park(None);
-        if shared.stop.is_requested() || control.stop_was_said() {
+        let said = control.stop_was_said();
+        if said || shared.stop.is_requested() {
             gate.hold();
             control.stop(gate.begun());
         }

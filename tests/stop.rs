@@ -1,0 +1,166 @@
+//! How a run ends before its input does: signals, a second signal, and memory while it lasts.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use common::{Place, end_of, poll, signal, sorted_output, start_processes};
+use floodway::sink::Manifest;
+use rustix::process::Signal;
+
+fn spawn(place: &Place, args: &[&str]) -> Child {
+    let mut command = place.floodway(args);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until something is committed.
+fn committed(dir: &Path) {
+    poll(Duration::from_secs(60), "something is committed", || {
+        let manifest = Manifest::read(dir).ok()?;
+        (!manifest.commits.is_empty()).then_some(())
+    });
+}
+
+/// The numbers of the output are 0, 1, 2, ... without a gap: whole epochs.
+fn without_a_gap(dir: &Path) -> usize {
+    let output = sorted_output(dir);
+    let mut numbers: Vec<u64> = output
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| String::from_utf8_lossy(line).split('\t').next().unwrap().parse().unwrap())
+        .collect();
+    numbers.sort_unstable();
+    assert!(numbers.iter().copied().eq(0..numbers.len() as u64), "there is a gap");
+    numbers.len()
+}
+
+#[test]
+fn the_first_signal_finishes_and_commits_the_last_epoch() {
+    for (ends, policy) in [(Signal::INT, "local"), (Signal::TERM, "remote")] {
+        let place = Place::new();
+        let args = ["run", "--rate", "5k", "--policy", policy, "--out", "out"];
+        let mut all = args.to_vec();
+        all.extend(["--commit-every", "200ms", "--summary", "summary.json", "--", "-w", "2"]);
+        let child = spawn(&place, &all);
+        committed(&place.path("out"));
+        signal(&child, ends);
+        let output = end_of(child, "the run");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{error}");
+        let summary = place.summary();
+        assert_eq!(summary["stopped"], "signal");
+        let lines = without_a_gap(&place.path("out"));
+        assert_eq!(summary["results_out"], lines);
+        assert_eq!(summary["events_in"], lines, "what was read was finished: {summary}");
+        assert_eq!(lines % 500, 0, "whole epochs of 100 ms: {lines}");
+    }
+}
+
+#[test]
+fn one_process_is_told_and_both_stop_at_the_same_epoch() {
+    let place = Place::new();
+    let args = ["run", "--rate", "5k", "--out", "out", "--summary", "summary.json"];
+    let mut children = start_processes(&place, 2, &args);
+    committed(&place.path("out"));
+    signal(&children[1], Signal::INT);
+    for child in children.drain(..) {
+        let output = end_of(child, "a process");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{error}");
+    }
+    let lines = without_a_gap(&place.path("out"));
+    assert_eq!(place.summary()["results_out"], lines);
+}
+
+#[test]
+fn a_second_signal_ends_at_once_and_keeps_what_was_committed() {
+    let place = Place::new();
+    // Work that comes home from a Lambda that takes a minute cannot be finished at once.
+    let args = ["run", "--rate", "1k", "--work", "50ms", "--out", "out", "--max-backlog", "100k"];
+    let mut all = args.to_vec();
+    all.extend(["--commit-every", "100ms"]);
+    let child = spawn(&place, &all);
+    poll(Duration::from_secs(60), "it has begun", || {
+        place.path("out/manifest.jsonl").exists().then_some(())
+    });
+    std::thread::sleep(Duration::from_millis(1_500));
+    signal(&child, Signal::INT);
+    std::thread::sleep(Duration::from_millis(200));
+    signal(&child, Signal::INT);
+    let output = end_of(child, "the run");
+    assert_eq!(output.status.code(), Some(1));
+    let manifest = floodway::sink::recover(&place.path("out")).unwrap();
+    let lines = without_a_gap(&place.path("out"));
+    let total = manifest.commits.last().map_or(0, |commit| commit.total_records);
+    assert_eq!(lines as u64, total);
+}
+
+#[test]
+fn standard_input_that_stays_open_does_not_keep_a_run_that_stops() {
+    let place = Place::new();
+    let mut command = place.floodway(&["run", "--source", "lines:-", "--out", "out"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut pipe, b"one\n").unwrap();
+    committed(&place.path("out"));
+    signal(&child, Signal::TERM);
+    assert_eq!(end_of(child, "the run").status.code(), Some(0));
+    assert_eq!(without_a_gap(&place.path("out")), 1);
+    drop(pipe);
+}
+
+/// Resident memory in KiB.
+fn resident(child: &Child) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Ten times what the worker can do, for a while: what is held is bounded, and so is memory. The
+/// long form of this is in `docs/benchmarks.md`.
+#[test]
+fn memory_is_bounded_at_ten_times_the_capacity() {
+    if !Path::new("/proc/self/status").exists() {
+        eprintln!("SKIPPED: there is no /proc here to read resident memory from");
+        assert!(std::env::var("FLOODWAY_REQUIRE").is_err(), "and it is required");
+        return;
+    }
+    let place = Place::new();
+    // 10,000 events a second of 1 ms each.
+    let args = ["run", "--rate", "10k", "--work", "1ms", "--max-backlog", "20k", "--sink", "null"];
+    let mut all = args.to_vec();
+    all.extend(["--summary", "summary.json"]);
+    let child = spawn(&place, &all);
+    std::thread::sleep(Duration::from_secs(5));
+    let early = resident(&child);
+    std::thread::sleep(Duration::from_secs(10));
+    let late = resident(&child);
+    signal(&child, Signal::INT);
+    std::thread::sleep(Duration::from_millis(100));
+    signal(&child, Signal::INT);
+    end_of(child, "the run");
+    assert!(late as f64 <= 1.1 * early as f64, "{early} KiB after 5 s, {late} KiB after 15 s");
+}
+
+#[test]
+fn what_the_source_waits_is_counted() {
+    let place = Place::new();
+    let args = ["run", "--rate", "10k", "--events", "4k", "--work", "500us", "--sink", "null"];
+    let mut all = args.to_vec();
+    all.extend(["--max-backlog", "500"]);
+    let summary = place.run_well(&all);
+    assert!(summary["backpressured_ms"].as_f64().unwrap() > 500.0, "{summary}");
+    let peak = summary["peak_backlog"].as_f64().unwrap();
+    // Two batches may be on their way when the bound is reached.
+    assert!((500.0..=1_500.0).contains(&peak), "{summary}");
+    assert!(summary["latency_ms"]["max"].as_f64().unwrap() > 1_000.0, "lateness counts");
+}
