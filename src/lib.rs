@@ -20,3 +20,8 @@ pub mod source;
 pub mod task;
 pub mod units;
 pub mod wire;
+
+/// The code of the README is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -291,6 +291,22 @@ fn work_is_burnt_at_home_and_slept_in_the_lambda_and_said() {
 }
 
 #[test]
+fn an_endpoint_that_is_not_there_changes_nothing_but_where_the_work_is_done() {
+    let place = Place::new();
+    let events = ["run", "--events", "3k", "--rate", "max"];
+    let mut local = events.to_vec();
+    local.extend(["--out", "local"]);
+    place.run_well(&local);
+    let mut remote = events.to_vec();
+    remote.extend(["--out", "remote", "--policy", "remote", "--lambda", "http://127.0.0.1:1/"]);
+    let summary = place.run_well(&remote);
+    assert!(place.output("local") == place.output("remote"));
+    assert_eq!((&summary["records_home"], &summary["records_remote"]), (&3_000.into(), &0.into()));
+    assert!(summary["failed"].as_u64().unwrap() > 0, "{summary}");
+    assert_eq!(summary["cost_usd"], 0.0, "nothing can have run");
+}
+
+#[test]
 fn settings_come_from_a_file_and_flags_win() {
     let place = Place::new();
     let toml = "events = 300\nrate = \"max\"\nseed = 5\nout = \"from-file\"\n";

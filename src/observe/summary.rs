@@ -191,6 +191,10 @@ impl Summary {
         if let Some(lambda) = &self.lambda {
             line(format!("lambda    {lambda}"));
         }
+        if self.work_us > 0.0 {
+            let work = show_duration(Duration::from_secs_f64(self.work_us / 1e6));
+            line(format!("work      {work} of modelled cost a record (--work)"));
+        }
         if self.records_bad > 0 {
             line(format!("bad       {} records", show_count(self.records_bad)));
         }
