@@ -35,7 +35,7 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// Where few events come, it waits for some of them to be due, but not longer than this: waking up
 /// costs a worker some 60 µs, a thousand times a second 6 % of a core.
-const LONGEST_TICK: Duration = Duration::from_micros(2_500);
+const LONGEST_TICK: Duration = Duration::from_millis(4);
 const WORTH_WAKING: u64 = 64;
 
 /// Batches that leave before the operators behind get their turn: few, so that a batch is still
