@@ -62,6 +62,7 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
         (&["--max-record", "0"], &["--max-record", "0"]),
         (&["--max-record", "1G"], &["--max-record", "1G"]),
         (&["--batch", "0"], &["--batch", "0"]),
+        (&["--timeout", "1ms"], &["--timeout", "1ms", "--linger"]),
         (&["--sink", "s3://x"], &["--sink", "s3://x", "files:"]),
         (&["--sink", "files:x?sync=maybe"], &["--sink", "sync=maybe", "sync="]),
         (&["--log", "loud=="], &["--log"]),
@@ -109,6 +110,7 @@ fn what_is_not_there_fails_with_1_and_one_clear_line() {
         let lines: Vec<_> = error.lines().filter(|line| line.starts_with("floodway: ")).collect();
         assert_eq!(lines.len(), 1, "{args:?}: {error}");
     }
+    assert!(!place.path("out").exists(), "an input that is not there leaves no output");
 }
 
 #[test]

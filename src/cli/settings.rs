@@ -209,6 +209,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
             .min(u64::from(u32::MAX)) as u32,
         ..defaults
     };
+    if bridge.timeout <= bridge.linger {
+        let value = args.timeout.clone().unwrap_or_else(|| format!("{:?}", bridge.timeout));
+        let why = format!("must be longer than --linger, which is {:?}", bridge.linger);
+        return Err(UsageError::new("--timeout", value, why));
+    }
 
     let timely = timely(&args.timely)?;
     let target = target(args, &timely)?;
@@ -307,7 +312,7 @@ fn endpoint(args: &RunArgs) -> Result<Endpoint, UsageError> {
 
 /// A URL that a request can be sent to.
 pub(super) fn url(option: &str, given: &str) -> Result<String, UsageError> {
-    let expected = "expected local, or a URL such as https://ID.lambda-url.REGION.on.aws/";
+    let expected = "expected a URL such as https://ID.lambda-url.REGION.on.aws/";
     match reqwest::Url::parse(given) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url.into()),
         Ok(url) => Err(UsageError::new(

@@ -112,7 +112,7 @@ impl Summary {
             results_out: results,
             offloaded_fraction: report.counts.remote as f64 / events.max(1) as f64,
             throughput_eps: if seconds > 0.0 { results as f64 / seconds } else { 0.0 },
-            cpu_ns_per_event: report.cpu_ns as f64 / events.max(1) as f64,
+            cpu_ns_per_event: if events > 0 { report.cpu_ns as f64 / events as f64 } else { 0.0 },
             lambda_cpu_ms: report.lambda_cpu_ns as f64 / 1e6,
             latency_ms: Percentiles::from(&report.latency),
             commit_latency_ms: Percentiles::from(&report.commit_latency),

@@ -200,15 +200,7 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
         };
         bridge = Some(Bridge::start(crate::bridge::Settings { url, ..settings.bridge.clone() })?);
     }
-    let sink_failures = failures.clone();
-    let on_failure = Arc::new(move |error: SinkError| sink_failures.fail(RunError::Sink(error)));
-    let sink_settings = sink_settings(&settings);
-    if timely.process == 0
-        && let Target::Files { dir, overwrite, .. } = &settings.target
-    {
-        sink::prepare(dir, *overwrite)?;
-    }
-    let sink = SinkHandle::start(sink_settings, on_failure)?;
+    // An input or a summary that cannot be leaves no output behind.
     let lines = match &settings.source {
         Source::Lines(input) if timely.process == 0 => {
             let lines_settings = LinesSettings {
@@ -223,6 +215,22 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
         }
         _ => None,
     };
+    if let Some(path) = &settings.summary
+        && timely.process == 0
+        && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+        && let Err(source) = std::fs::read_dir(folder)
+    {
+        return Err(RunError::Summary { path: path.display().to_string(), source });
+    }
+    let sink_failures = failures.clone();
+    let on_failure = Arc::new(move |error: SinkError| sink_failures.fail(RunError::Sink(error)));
+    let sink_settings = sink_settings(&settings);
+    if timely.process == 0
+        && let Target::Files { dir, overwrite, .. } = &settings.target
+    {
+        sink::prepare(dir, *overwrite)?;
+    }
+    let sink = SinkHandle::start(sink_settings, on_failure)?;
     Ok(Shared {
         stats: ProcessStats::new(timely.workers),
         stop: stop.clone(),
