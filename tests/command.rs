@@ -382,6 +382,25 @@ fn a_lost_process_ends_the_others_with_1() {
 }
 
 #[test]
+fn processes_with_different_settings_are_refused() {
+    let place = Place::new();
+    let hosts = hosts(&place, 2);
+    let start = |process: &str, task: &str| {
+        let args = ["run", "--events", "100", "--rate", "max", "--out", "out", "--task", task];
+        let mut command = place.floodway(&args);
+        command.args(["--", "-n", "2", "-p", process, "-h"]).arg(&hosts);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    for child in [start("0", "words"), start("1", "bpe")] {
+        let output = common::end_of(child, "a process");
+        let error = error_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("different settings"), "{error}");
+    }
+    assert!(place.output("out").is_empty());
+}
+
+#[test]
 fn a_hosts_file_of_the_wrong_length_is_refused() {
     let place = Place::new();
     let hosts = hosts(&place, 1);

@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -79,17 +80,19 @@ fn one_process_is_told_and_both_stop_at_the_same_epoch() {
 #[test]
 fn a_second_signal_ends_at_once_and_keeps_what_was_committed() {
     let place = Place::new();
-    // Work that comes home from a Lambda that takes a minute cannot be finished at once.
+    // A second of input is fifty seconds of work: the last epoch is far away.
     let args = ["run", "--rate", "1k", "--work", "50ms", "--out", "out", "--max-backlog", "100k"];
     let mut all = args.to_vec();
     all.extend(["--commit-every", "100ms"]);
-    let child = spawn(&place, &all);
+    let mut child = spawn(&place, &all);
     poll(Duration::from_secs(60), "it has begun", || {
         place.path("out/manifest.jsonl").exists().then_some(())
     });
-    std::thread::sleep(Duration::from_millis(1_500));
+    // It says when it has a backlog, and when it has heard the first signal.
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("backlog")));
     signal(&child, Signal::INT);
-    std::thread::sleep(Duration::from_millis(200));
+    assert!(said.any(|line| line.contains("again to end at once")));
     signal(&child, Signal::INT);
     let output = end_of(child, "the run");
     assert_eq!(output.status.code(), Some(1));

@@ -1,8 +1,8 @@
 //! Buffers that are used again.
 //!
 //! A batch lives for a fraction of a millisecond. Memory of its size, given back to the system and
-//! taken again, costs a page fault for each 4 KiB, and comes back cold: more than the batch's work
-//! (`docs/benchmarks.md`). So each thread keeps the buffers of the last few batches that ended on
+//! taken again, costs a page fault for each 4 KiB, and comes back cold
+//! (`docs/adr/0003-buffers-are-used-again.md`). So each thread keeps the buffers of the last few batches that ended on
 //! it for the next ones that begin there; what it has too many of it leaves to the others, for
 //! batches may begin on one thread and end on another.
 
@@ -49,9 +49,11 @@ pub(crate) fn keep(mut buffer: Vec<u8>) {
     }
 }
 
-/// A buffer that is large enough, the last one kept first: it is the warmest.
+/// A buffer that fits, the last one kept first: it is the warmest. One of more than twice the size
+/// does not: a batch may wait in a queue, whose bound counts what it holds and not its room.
 fn fitting(buffers: &mut Vec<Vec<u8>>, capacity: usize) -> Option<Vec<u8>> {
-    let position = buffers.iter().rposition(|buffer| buffer.capacity() >= capacity)?;
+    let fits = capacity..=2 * capacity;
+    let position = buffers.iter().rposition(|buffer| fits.contains(&buffer.capacity()))?;
     Some(buffers.remove(position))
 }
 
@@ -98,6 +100,9 @@ mod tests {
         keep(buffer);
         let again = take(90_000);
         assert_eq!((again.as_ptr(), again.len()), (address, 0));
+        keep(again);
         assert!(take(200_000).capacity() >= 200_000);
+        let small = take(40_000);
+        assert_ne!(small.as_ptr(), address, "it is too large for so little");
     }
 }

@@ -101,11 +101,6 @@ impl Server {
         format!("http://{}/", self.address)
     }
 
-    /// The URL of the Invoke path.
-    pub fn invoke_url(&self) -> String {
-        format!("http://{}/2015-03-31/functions/{FUNCTION_NAME}/invocations", self.address)
-    }
-
     /// What was counted until now.
     pub fn stats(&self) -> Stats {
         self.live.snapshot()

@@ -40,8 +40,6 @@ impl Counts {
 #[derive(Debug, Default)]
 pub struct WorkerStats {
     figures: Mutex<Figures>,
-    /// Records due or read that left the source.
-    pub emitted: AtomicU64,
     /// Nanoseconds for which the source had records and had to wait.
     pub backpressured: AtomicU64,
 }
@@ -54,7 +52,6 @@ struct Figures {
     recent: Latencies,
     /// From schedule to commit.
     commit: Latencies,
-    true_rate: f64,
 }
 
 impl WorkerStats {
@@ -83,11 +80,6 @@ impl WorkerStats {
         for (scheduled, records) in spans {
             figures.commit.record(scheduled, records, now);
         }
-    }
-
-    /// Notes the worker's true rate.
-    pub fn true_rate(&self, records_per_second: f64) {
-        self.lock().true_rate = records_per_second;
     }
 
     fn lock(&self) -> MutexGuard<'_, Figures> {
@@ -201,19 +193,9 @@ impl ProcessStats {
         })
     }
 
-    /// Records that left the sources.
-    pub fn emitted(&self) -> u64 {
-        self.0.workers.iter().map(|worker| worker.emitted.load(Relaxed)).sum()
-    }
-
     /// Nanoseconds for which sources had to wait, summed over workers.
     pub fn backpressured(&self) -> Nanos {
         self.0.workers.iter().map(|worker| worker.backpressured.load(Relaxed)).sum()
-    }
-
-    /// The workers' true rates, summed.
-    pub fn true_rate(&self) -> f64 {
-        self.0.workers.iter().map(|worker| worker.lock().true_rate).sum()
     }
 
     /// The latencies since this was last called.

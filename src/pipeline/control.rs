@@ -19,8 +19,8 @@ use timely::worker::Worker;
 /// What a worker says to all.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Message {
-    /// It is set up; its clock says so many nanoseconds of Unix time.
-    Ready(u64),
+    /// It is set up for a run of these settings; its clock says so many nanoseconds of Unix time.
+    Ready { at: u64, fingerprint: u64 },
     /// It was asked to stop, and has begun no epoch after this one.
     Stop(u64),
     /// Its dataflow is done.
@@ -28,6 +28,13 @@ enum Message {
     /// Its process's figures.
     Report(Vec<u8>),
 }
+
+/// The processes of a run were given different settings.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the processes of this run were given different settings: only -p, --summary and what is said of the remote side may differ"
+)]
+pub struct SettingsDiffer;
 
 type Addressed = (u64, Message);
 
@@ -40,7 +47,7 @@ pub(super) struct Control {
     open: Rc<Cell<bool>>,
     activator: Activator,
     sync_activator: SyncActivator,
-    ready: Vec<u64>,
+    ready: Vec<(u64, u64)>,
     stops: Vec<u64>,
     said_stop: bool,
     done: usize,
@@ -111,20 +118,30 @@ impl Control {
     /// Waits for all workers; answers the one instant at which the run starts, a little after the
     /// last of them was ready. Clocks of several machines must agree as well as their schedules
     /// are to.
-    pub(super) fn agree_on_start(&mut self, worker: &mut Worker) -> Instant {
+    ///
+    /// # Errors
+    /// If not all have the same `fingerprint` of their settings: all workers see that.
+    pub(super) fn agree_on_start(
+        &mut self,
+        worker: &mut Worker,
+        fingerprint: u64,
+    ) -> Result<Instant, SettingsDiffer> {
         const MARGIN: Duration = Duration::from_millis(5);
-        self.say(Message::Ready(unix_now().as_nanos() as u64));
+        self.say(Message::Ready { at: unix_now().as_nanos() as u64, fingerprint });
         while self.ready.len() < self.peers {
             worker.step_or_park(None);
             self.read();
         }
-        let last = self.ready.iter().max().copied().unwrap_or(0);
+        if self.ready.iter().any(|(_, other)| *other != fingerprint) {
+            return Err(SettingsDiffer);
+        }
+        let last = self.ready.iter().map(|(at, _)| *at).max().unwrap_or(0);
         let start = Duration::from_nanos(last) + MARGIN;
         let (now, unix) = (Instant::now(), unix_now());
-        match start.checked_sub(unix) {
+        Ok(match start.checked_sub(unix) {
             Some(ahead) => now + ahead,
             None => now.checked_sub(unix - start).unwrap_or(now),
-        }
+        })
     }
 
     /// Says that this worker was asked to stop and has begun no epoch after `epoch`. Only the
@@ -166,9 +183,15 @@ impl Control {
             worker.step_or_park(None);
             self.read();
         }
+        let reports = std::mem::take(&mut self.reports);
+        self.close();
+        reports
+    }
+
+    /// Ends the dataflow.
+    pub(super) fn close(self) {
         self.open.set(false);
         self.activator.activate();
-        std::mem::take(&mut self.reports)
     }
 
     fn say(&self, message: Message) {
@@ -180,7 +203,7 @@ impl Control {
     fn read(&mut self) {
         for message in self.inbox.borrow_mut().drain(..) {
             match message {
-                Message::Ready(at) => self.ready.push(at),
+                Message::Ready { at, fingerprint } => self.ready.push((at, fingerprint)),
                 Message::Stop(epoch) => self.stops.push(epoch),
                 Message::Done => self.done += 1,
                 Message::Report(report) => self.reports.push(report),

@@ -7,6 +7,7 @@ mod stop;
 mod watch;
 mod worker;
 
+pub use control::SettingsDiffer;
 pub use run::{Failures, RunError, run};
 pub use settings::{
     EVENTS_AN_EPOCH, Endpoint, PolicyChoice, Settings, Source, Target, TimelySettings,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 
+use super::control::SettingsDiffer;
 use super::worker::{Shared, work};
 use super::{Endpoint, Settings, Source, Stop, Target};
 use crate::bridge::{Bridge, BridgeError};
@@ -36,6 +37,9 @@ pub enum RunError {
     /// A worker's thread, or a connection to another process.
     #[error("a worker ended before its work was done: {0}")]
     Worker(String),
+    /// The other processes.
+    #[error(transparent)]
+    Settings(#[from] SettingsDiffer),
     /// The summary.
     #[error("cannot write the summary to {path}")]
     Summary {
@@ -49,7 +53,7 @@ pub enum RunError {
 
 /// What ends a run.
 enum Ended {
-    Workers(Result<Vec<Vec<u8>>, String>),
+    Workers(Result<Vec<Vec<u8>>, RunError>),
     Failed(RunError),
 }
 
@@ -100,9 +104,10 @@ pub fn run(
     let for_workers = Arc::clone(&shared);
     let joiner = thread::Builder::new().name("floodway-join".to_owned()).spawn(move || {
         let result = timely::execute(config, move |worker| work(worker, &for_workers));
-        let result = result.and_then(|guards| {
+        let result = result.map_err(RunError::Worker).and_then(|guards| {
             let ends: Result<Vec<_>, _> = guards.join().into_iter().collect();
-            Ok(ends?.into_iter().next().unwrap_or_default())
+            let first = ends.map_err(RunError::Worker)?.into_iter().next();
+            Ok(first.transpose()?.unwrap_or_default())
         });
         // The receiver is gone only when the run has failed.
         let _ = ended_sender.send(Ended::Workers(result));
@@ -153,8 +158,7 @@ pub fn run(
             }
             (sum, Ok(()))
         }
-        Ended::Workers(Err(error)) => (shared.report(), Err(RunError::Worker(error))),
-        Ended::Failed(error) => (shared.report(), Err(error)),
+        Ended::Workers(Err(error)) | Ended::Failed(error) => (shared.report(), Err(error)),
     };
     if settings.timely.process != 0 {
         return (None, result);

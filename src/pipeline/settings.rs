@@ -1,5 +1,6 @@
 //! What a run is: the settings after they were checked, with real types.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,6 +169,22 @@ impl Settings {
             None => Rate::Max(EVENTS_AN_EPOCH),
         };
         Pace::new(rate, self.events, self.duration)
+    }
+
+    /// A number for everything that the processes of a run must agree on, the same in all of them
+    /// if they do. Computed from what is shown, which is all that the settings are.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let target = match &self.target {
+            Target::Files { dir, sync, .. } => Some((dir, sync)),
+            Target::Null => None,
+        };
+        let input = (&self.source, &self.schedule, self.events, self.duration, self.max_record);
+        let work = (&self.task, self.work, self.policy, self.epoch);
+        let output = (target, self.commit_every, &self.dead_letter);
+        let workers = (self.timely.workers, self.timely.processes);
+        let mut hasher = DefaultHasher::new();
+        format!("{input:?} {work:?} {output:?} {workers:?}").hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Epochs that are committed together: as many as fit between two commits, and one where

@@ -62,10 +62,6 @@ impl Observer<u64> for Watch {
         self.held = held;
     }
 
-    fn true_rate(&mut self, records_per_second: f64) {
-        self.worker.true_rate(records_per_second);
-    }
-
     fn epoch(&mut self, epoch: &u64, stats: &EpochStats) {
         tracing::debug!(epoch, ?stats, "epoch complete");
     }

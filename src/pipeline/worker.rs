@@ -9,7 +9,7 @@ use timely::dataflow::operators::{Concat, Operator as _, Probe, ToStream as _};
 use timely::dataflow::{ProbeHandle, Scope, Stream};
 use timely::worker::Worker;
 
-use super::control::Control;
+use super::control::{Control, SettingsDiffer};
 use super::watch::Watch;
 use super::{Settings, Source, Stop};
 use crate::batch::{Batch, TextRecord};
@@ -71,11 +71,23 @@ impl Shared {
 }
 
 /// Runs a worker to its end; answers all processes' reports.
-pub(super) fn work(worker: &mut Worker, shared: &Arc<Shared>) -> Vec<Vec<u8>> {
+///
+/// # Errors
+/// If the processes were given different settings: then nothing was done.
+pub(super) fn work(
+    worker: &mut Worker,
+    shared: &Arc<Shared>,
+) -> Result<Vec<Vec<u8>>, SettingsDiffer> {
     let settings = &shared.settings;
     let place = worker.index() % settings.timely.workers;
     let mut control = Control::new(worker);
-    let start = control.agree_on_start(worker);
+    let start = match control.agree_on_start(worker, settings.fingerprint()) {
+        Ok(start) => start,
+        Err(differ) => {
+            control.close();
+            return Err(differ);
+        }
+    };
     shared.started.get_or_init(|| Started {
         at: start,
         cpu_ns: process_cpu_ns(),
@@ -137,7 +149,7 @@ pub(super) fn work(worker: &mut Worker, shared: &Arc<Shared>) -> Vec<Vec<u8>> {
         // A report is numbers: it can be written.
         serde_json::to_vec(&shared.report()).unwrap_or_default()
     });
-    control.finish(worker, settings.timely.processes, report)
+    Ok(control.finish(worker, settings.timely.processes, report))
 }
 
 type Records<'scope> = (Stream<'scope, u64, Batch>, Stream<'scope, u64, Vec<Bad<TextRecord>>>);
@@ -149,7 +161,6 @@ fn source<'scope>(
     clock: Clock,
     gate: &Gate,
 ) -> Records<'scope> {
-    let stats = shared.stats.worker(place);
     match &shared.settings.source {
         Source::Nexmark { config, seed } => {
             let schedule = shared.settings.schedule.clone().unwrap_or_else(nominal);
@@ -158,10 +169,11 @@ fn source<'scope>(
             let fill = move |range, batch: &mut Batch| generator.fill(range, batch);
             let none =
                 std::iter::empty::<Bad<TextRecord>>().to_stream(*scope).container::<Vec<_>>();
-            (events(scope, EventSource { pace, clock, gate, stats, fill }), none)
+            (events(scope, EventSource { pace, clock, gate, fill }), none)
         }
         Source::Lines(_) => {
             let lines_source = shared.lines.clone();
+            let stats = shared.stats.worker(place);
             lines(
                 scope,
                 LineSource { lines: lines_source, place, clock, gate: gate.clone(), stats },

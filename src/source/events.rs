@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use timely::container::NoopBuilder;
@@ -13,7 +12,6 @@ use timely::dataflow::{Scope, Stream};
 
 use super::{Gate, Pace};
 use crate::batch::{BATCH_RECORDS, Batch, Span};
-use crate::observe::WorkerStats;
 use crate::operators::Clock;
 
 /// What a worker's source of events needs.
@@ -24,8 +22,6 @@ pub struct EventSource<F> {
     pub clock: Clock,
     /// Where it waits.
     pub gate: Gate,
-    /// Where it counts.
-    pub stats: Arc<WorkerStats>,
     /// Appends the events of a range to a batch.
     pub fill: F,
 }
@@ -147,7 +143,6 @@ impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
                 _ => Span::at(self.clock.now()),
             };
             emit(capability, batch);
-            self.stats.emitted.fetch_add(records, Relaxed);
             cursor.next = turns.own(range.end);
         }
         Turn::Again

@@ -7,9 +7,8 @@ use std::ops::Range;
 
 use bpe_openai::{Tokenizer, o200k_base};
 
-use super::{Code, Task, text};
-use crate::batch::{Batch, Strings};
-use crate::wire::Slots;
+use super::text::Tokenize;
+use crate::batch::Strings;
 use memo::Memo;
 
 /// Tokens of o200k, the vocabulary of GPT-4o, in decimal: some ten µs for a Nexmark event, which is
@@ -56,49 +55,18 @@ impl Default for Bpe {
     }
 }
 
-impl Task for Bpe {
-    type In = Batch;
-    type Out = Batch;
-    type Answers = Strings;
+impl Tokenize for Bpe {
+    const NAME: &str = "bpe";
+    /// Half a token a byte, of four digits.
+    const FACTOR: usize = 3;
 
-    fn name(&self) -> &str {
-        "bpe"
-    }
-
-    fn results(&self, input: &Batch, range: &Range<usize>) -> Batch {
-        // Half a token a byte, of four digits.
-        input.for_results(range, 3)
-    }
-
-    fn compute(
-        &self,
-        input: &Batch,
-        range: Range<usize>,
-        out: &mut Batch,
-        _: &mut Vec<(usize, Code)>,
-    ) {
-        out.numbers.extend_from(out.len(), &input.numbers, range.clone());
+    fn tokenize(&self, input: &Strings, range: Range<usize>, out: &mut Strings) {
         MEMO.with_borrow_mut(|memo| {
             for index in range {
-                self.tokens(input.strings.text(index), memo, out.strings.buffer());
-                out.strings.end_string();
+                self.tokens(input.text(index), memo, out.buffer());
+                out.end_string();
             }
         });
-    }
-
-    fn answered(&self, answers: &Strings) -> usize {
-        answers.len()
-    }
-
-    fn assemble(
-        &self,
-        input: &Batch,
-        range: Range<usize>,
-        answers: &mut Strings,
-        slots: &Slots<'_>,
-        out: &mut Batch,
-    ) {
-        text::assemble(input, range, answers, slots, out);
     }
 }
 

@@ -25,7 +25,7 @@ pub use bpe::Bpe;
 pub use function::{Function, Values, function};
 pub use modelled::Modelled;
 pub use text::{NAMES, TextTask, text};
-pub use words::{RANGES, Words, all_words_portable, ranges, words};
+pub use words::{RANGES, Words, all_words_portable, ranges};
 
 /// Why a record is bad: a stable code, lower case with underscores.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -4,12 +4,74 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Bpe, Modelled, Task, Words};
+use super::{Bpe, Code, Modelled, Task, Words};
 use crate::batch::{Batch, Strings};
 use crate::wire::Slots;
 
 /// A task on flat batches of text.
 pub type TextTask = Arc<dyn Task<In = Batch, Out = Batch, Answers = Strings>>;
+
+/// What a text task is, beyond what all of them do alike.
+pub(super) trait Tokenize: Send + Sync + 'static {
+    /// Its name on the wire.
+    const NAME: &str;
+    /// About how many bytes of tokens come of a byte of text.
+    const FACTOR: usize;
+
+    /// Appends a line of tokens for each string of `range`.
+    fn tokenize(&self, input: &Strings, range: Range<usize>, out: &mut Strings);
+}
+
+impl<K: Tokenize> Task for K {
+    type In = Batch;
+    type Out = Batch;
+    type Answers = Strings;
+
+    fn name(&self) -> &str {
+        K::NAME
+    }
+
+    fn results(&self, input: &Batch, range: &Range<usize>) -> Batch {
+        input.for_results(range, K::FACTOR)
+    }
+
+    fn compute(
+        &self,
+        input: &Batch,
+        range: Range<usize>,
+        out: &mut Batch,
+        _: &mut Vec<(usize, Code)>,
+    ) {
+        out.numbers.extend_from(out.len(), &input.numbers, range.clone());
+        self.tokenize(&input.strings, range, &mut out.strings);
+    }
+
+    fn answered(&self, answers: &Strings) -> usize {
+        answers.len()
+    }
+
+    /// As one copy where the values stand in order, one by one otherwise.
+    fn assemble(
+        &self,
+        input: &Batch,
+        range: Range<usize>,
+        answers: &mut Strings,
+        slots: &Slots<'_>,
+        out: &mut Batch,
+    ) {
+        if let Some(run) = slots.run(range.len()) {
+            out.numbers.extend_from(out.len(), &input.numbers, range);
+            out.strings.extend_from(answers, run);
+            return;
+        }
+        for (index, position) in range.enumerate() {
+            if let Some(slot) = slots.get(index) {
+                out.numbers.extend_from(out.len(), &input.numbers, position..position + 1);
+                out.strings.extend_from(answers, slot..slot + 1);
+            }
+        }
+    }
+}
 
 /// The names that [`text`] knows.
 pub const NAMES: [&str; 2] = ["words", "bpe"];
@@ -22,26 +84,4 @@ pub fn text(name: &str, work: Duration) -> Option<TextTask> {
         _ => return None,
     };
     Some(if work.is_zero() { task } else { Arc::new(Modelled::new(task, work)) })
-}
-
-/// Gives the values of an answer to the records they are of: as one copy where they stand in
-/// order, one by one otherwise.
-pub(super) fn assemble(
-    input: &Batch,
-    range: Range<usize>,
-    answers: &Strings,
-    slots: &Slots<'_>,
-    out: &mut Batch,
-) {
-    if let Some(run) = slots.run(range.len()) {
-        out.numbers.extend_from(out.len(), &input.numbers, range);
-        out.strings.extend_from(answers, run);
-        return;
-    }
-    for (index, position) in range.enumerate() {
-        if let Some(slot) = slots.get(index) {
-            out.numbers.extend_from(out.len(), &input.numbers, position..position + 1);
-            out.strings.extend_from(answers, slot..slot + 1);
-        }
-    }
 }

@@ -1,7 +1,6 @@
 //! The workers' side of the reader.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossbeam_channel::TryRecvError;
@@ -100,8 +99,6 @@ pub fn lines<'scope>(
                     }
                     return;
                 }
-                let lines = cut.batch.len() + cut.bad.len();
-                stats.emitted.fetch_add(lines as u64, Relaxed);
                 if !cut.batch.is_empty() {
                     if !is_scheduled {
                         cut.batch.span = Span::at(clock.now());

@@ -16,9 +16,8 @@ mod portable;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use super::{Code, Task, text};
-use crate::batch::{Batch, Strings};
-use crate::wire::Slots;
+use super::text::Tokenize;
+use crate::batch::Strings;
 
 /// The task.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,12 +45,6 @@ pub fn ranges(table: &str) -> impl Iterator<Item = (u32, u32)> + '_ {
         let (first, last) = line.split_once('-')?;
         Some((code(first)?, code(last)?))
     })
-}
-
-/// Appends the words of `text` to `out`, with single spaces between them.
-pub fn words(text: &str, out: &mut Vec<u8>) {
-    let one = Strings::from_iter([text]);
-    all_words(&one, 0..1, out, &mut Vec::new());
 }
 
 /// Appends the words of each string of `range` to `out`, and where they end to `ends`.
@@ -197,44 +190,13 @@ fn any_words(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-impl Task for Words {
-    type In = Batch;
-    type Out = Batch;
-    type Answers = Strings;
+impl Tokenize for Words {
+    const NAME: &str = "words";
+    const FACTOR: usize = 1;
 
-    fn name(&self) -> &str {
-        "words"
-    }
-
-    fn results(&self, input: &Batch, range: &Range<usize>) -> Batch {
-        input.for_results(range, 1)
-    }
-
-    fn compute(
-        &self,
-        input: &Batch,
-        range: Range<usize>,
-        out: &mut Batch,
-        _: &mut Vec<(usize, Code)>,
-    ) {
-        out.numbers.extend_from(out.len(), &input.numbers, range.clone());
-        let (bytes, ends) = out.strings.parts_mut();
-        all_words(&input.strings, range, bytes, ends);
-    }
-
-    fn answered(&self, answers: &Strings) -> usize {
-        answers.len()
-    }
-
-    fn assemble(
-        &self,
-        input: &Batch,
-        range: Range<usize>,
-        answers: &mut Strings,
-        slots: &Slots<'_>,
-        out: &mut Batch,
-    ) {
-        text::assemble(input, range, answers, slots, out);
+    fn tokenize(&self, input: &Strings, range: Range<usize>, out: &mut Strings) {
+        let (bytes, ends) = out.parts_mut();
+        all_words(input, range, bytes, ends);
     }
 }
 
