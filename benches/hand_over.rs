@@ -3,16 +3,14 @@
 
 mod common;
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{batches, thread_cpu, through_burst};
+use common::{batches, loopback, thread_cpu, through_burst};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use crossbeam_channel::unbounded;
 use floodway::batch::Batch;
-use floodway::bridge::{self, Bridge, Outcome, Reply, ReplyPort, reply_channel};
-use floodway::emulator::{Model, Server};
+use floodway::bridge::{Outcome, Reply, ReplyPort, reply_channel};
 use floodway::operators::Burst;
 use floodway::policy::Remote;
 use floodway::task;
@@ -65,11 +63,7 @@ fn echo(criterion: &mut Criterion) {
 }
 
 fn http(criterion: &mut Criterion) {
-    let model = Model { network: Duration::ZERO, cold_start: Duration::ZERO, ..Model::default() };
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let lambda = Server::start(listener, model).expect("threads");
-    let settings = bridge::Settings { url: lambda.url(), ..Default::default() };
-    let bridge = Bridge::start(settings).expect("a thread");
+    let (_lambda, bridge) = loopback();
     let words = task::text("words", Duration::ZERO).expect("it is built in");
     let mut group = criterion.benchmark_group("hand_over/http");
     group.sample_size(10).measurement_time(Duration::from_secs(4));

@@ -4,23 +4,16 @@
 
 mod common;
 
-use std::net::TcpListener;
 use std::time::Duration;
 
-use common::{batches, through_burst};
+use common::{batches, loopback, through_burst};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use floodway::bridge::{self, Bridge};
-use floodway::emulator::{Model, Server};
 use floodway::operators::Burst;
 use floodway::policy::Remote;
 use floodway::task;
 
 fn offload(criterion: &mut Criterion) {
-    let model = Model { network: Duration::ZERO, cold_start: Duration::ZERO, ..Model::default() };
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let lambda = Server::start(listener, model).expect("threads");
-    let settings = bridge::Settings { url: lambda.url(), ..Default::default() };
-    let bridge = Bridge::start(settings).expect("a thread");
+    let (_lambda, bridge) = loopback();
     for name in task::NAMES {
         let task = task::text(name, Duration::ZERO).expect("it is built in");
         let count = if name == "words" { 20 } else { 2 };

@@ -8,6 +8,7 @@ pub mod batch;
 pub mod bridge;
 pub mod cli;
 pub mod cost;
+mod cpu;
 pub mod emulator;
 pub mod nexmark;
 pub mod observe;

@@ -1,10 +1,13 @@
 //! What the benches share: Nexmark batches, clocks, and a dataflow that is fed with them.
 #![allow(dead_code)]
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use floodway::batch::Batch;
+use floodway::bridge::{self, Bridge};
+use floodway::emulator::{Model, Server};
 use floodway::nexmark::{Config, Generator};
 use floodway::operators::{Burst, BurstExt as _};
 use floodway::schedule::{Schedule, Shape};
@@ -43,6 +46,16 @@ pub fn thread_cpu() -> Duration {
 /// CPU time of all threads.
 pub fn process_cpu() -> Duration {
     cpu(ClockId::ProcessCPUTime)
+}
+
+/// A local Lambda without a network between, and the bridge to it.
+pub fn loopback() -> (Server, Bridge) {
+    let model = Model { network: Duration::ZERO, cold_start: Duration::ZERO, ..Model::default() };
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let lambda = Server::start(listener, model).expect("threads");
+    let settings = bridge::Settings { url: lambda.url(), ..Default::default() };
+    let bridge = Bridge::start(settings).expect("a thread");
+    (lambda, bridge)
 }
 
 /// Sends `batches` through a burst, `rounds` times, on one worker, which is this thread; answers

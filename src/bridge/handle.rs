@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::counters::Live;
 use super::lane::LaneTask;
 use super::{Counters, Failure, Part, Settings, SettingsError};
+use crate::cpu;
 use crate::task::Task;
 use crate::wire::MAX_BODY;
 
@@ -77,9 +78,7 @@ impl Line {
     }
 
     pub(super) fn note_cpu(&self) {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        let nanos = time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64;
-        self.live.cpu_ns.store(nanos, Relaxed);
+        self.live.cpu_ns.store(cpu::of_thread().as_nanos() as u64, Relaxed);
     }
 }
 

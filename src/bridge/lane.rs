@@ -12,7 +12,7 @@ use super::request::Request;
 use super::{Failure, Outcome, Part};
 use crate::task::Task;
 
-/// Runs a lane until all handles to it are gone and everything is answered.
+/// A lane, which runs as long as its bridge: what it holds then is dropped, and so comes home.
 pub(super) struct LaneTask<K: Task> {
     pub task: Arc<K>,
     pub line: Arc<Line>,
@@ -107,7 +107,7 @@ impl<K: Task> LaneTask<K> {
                 let (records, most) = (settings.batch_records, settings.batch_bytes);
                 let limit = self.line.request_limit();
                 let request = Request::fill(&mut self.waiting, task, records, limit, most);
-                self.records = self.waiting.iter().map(Part::records).sum();
+                self.records -= request.records + request.home;
                 request
             }
         };

@@ -17,6 +17,8 @@ use crate::wire::{Answer, RequestBody, Slots};
 pub(super) struct Request<K: Task> {
     pub parts: Vec<Part<K>>,
     pub records: usize,
+    /// Records that cannot be sent and came home while it was filled.
+    pub home: usize,
     pub body: Bytes,
 }
 
@@ -32,6 +34,7 @@ impl<K: Task> Request<K> {
     ) -> Request<K> {
         let mut body = RequestBody::begin(spare::take(BATCH_BYTES), task.name(), task.work(), most);
         let mut taken = Vec::new();
+        let mut home = 0;
         while body.records() < records
             && let Some(part) = parts.front_mut()
         {
@@ -47,10 +50,12 @@ impl<K: Task> Request<K> {
                 taken.push(part.split(fitted));
             }
             if unwritable {
+                home += 1;
                 part.split(1).answer(Outcome::Home(Failure::Encode));
             } else if fitted < wanted {
                 // The body is full; a record that does not even fit alone stays at home.
                 if body.records() == 0 {
+                    home += 1;
                     part.split(1).answer(Outcome::Home(Failure::TooLarge));
                 } else {
                     break;
@@ -66,6 +71,7 @@ impl<K: Task> Request<K> {
         Request {
             parts: taken,
             records: body.records(),
+            home,
             body: Bytes::from_owner(spare::Kept(body.finish())),
         }
     }
@@ -73,7 +79,7 @@ impl<K: Task> Request<K> {
     /// Sends it until it is answered or comes home. A request that is too large comes back in two
     /// halves, to be sent as requests of their own.
     pub(super) async fn run(self, line: &Line, task: &Arc<K>) -> Vec<Vec<Part<K>>> {
-        let Request { parts, records, body } = self;
+        let Request { parts, records, body, .. } = self;
         let live = &line.live;
         live.add(|live| &live.requests, 1);
         live.add(|live| &live.records_sent, records as u64);

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::cpu;
+
 /// Its counters at a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -42,7 +44,7 @@ impl Live {
 
     /// Notes the CPU time of the calling thread, which is number `thread`.
     pub(super) fn note_cpu(&self, thread: usize) {
-        self.cpu[thread].store(thread_cpu().as_nanos() as u64, Relaxed);
+        self.cpu[thread].store(cpu::of_thread().as_nanos() as u64, Relaxed);
     }
 
     pub(super) fn snapshot(&self) -> Stats {
@@ -56,10 +58,4 @@ impl Live {
             cpu: Duration::from_nanos(self.cpu.iter().map(|cpu| cpu.load(Relaxed)).sum()),
         }
     }
-}
-
-/// CPU time of the calling thread.
-pub(super) fn thread_cpu() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

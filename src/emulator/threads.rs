@@ -8,8 +8,9 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use tokio::sync::oneshot;
 
-use super::stats::{Live, thread_cpu};
+use super::stats::Live;
 use super::{Context, Function, FunctionError};
+use crate::cpu;
 
 /// What an invocation came to.
 pub(super) struct Ran {
@@ -68,14 +69,14 @@ fn step_aside() {}
 fn run(function: &dyn Function, live: &Live, number: usize, jobs: &Receiver<Job>) {
     step_aside();
     for Job { event, cold, done } in jobs {
-        let before = thread_cpu();
+        let before = cpu::of_thread();
         let mut context = Context { cold, ..Context::default() };
         let invoked = AssertUnwindSafe(|| function.invoke(&event, &mut context));
         let answer = catch_unwind(invoked).unwrap_or_else(|_| {
             let message = "the function panicked".to_owned();
             Err(FunctionError { error_type: "Runtime.ExitError".to_owned(), message })
         });
-        let cpu = thread_cpu().saturating_sub(before);
+        let cpu = cpu::of_thread().saturating_sub(before);
         live.note_cpu(number);
         // Whoever hung up does not hear of it; it ran all the same.
         let _ = done.send(Ran { answer, work: context.work, cpu });

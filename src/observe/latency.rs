@@ -39,11 +39,6 @@ impl Latencies {
         self.0.add(&other.0).expect("both have the same bounds");
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.0.reset();
-    }
-
     /// How many were counted.
     pub fn len(&self) -> u64 {
         self.0.len()

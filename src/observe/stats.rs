@@ -202,9 +202,10 @@ impl ProcessStats {
     pub fn take_recent(&self) -> Latencies {
         let mut sum = Latencies::default();
         for worker in &self.0.workers {
-            let mut figures = worker.lock();
-            sum.add(&figures.recent);
-            figures.recent.clear();
+            // Exchanged under the lock, added outside of it: the worker must not wait for a sum.
+            let mut recent = Latencies::default();
+            std::mem::swap(&mut worker.lock().recent, &mut recent);
+            sum.add(&recent);
         }
         sum
     }

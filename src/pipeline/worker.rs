@@ -14,6 +14,7 @@ use super::watch::Watch;
 use super::{Settings, Source, Stop};
 use crate::batch::{Batch, TextRecord};
 use crate::bridge::Bridge;
+use crate::cpu;
 use crate::emulator;
 use crate::nexmark::Generator;
 use crate::observe::{ProcessStats, Report};
@@ -54,7 +55,7 @@ impl Shared {
         let mut report = Report::of(&self.stats, self.settings.timely.workers);
         if let Some(started) = self.started.get() {
             report.lambda_cpu_ns = self.lambda_cpu_ns().saturating_sub(started.lambda_cpu_ns);
-            let all = process_cpu_ns().saturating_sub(started.cpu_ns);
+            let all = (cpu::of_process().as_nanos() as u64).saturating_sub(started.cpu_ns);
             report.cpu_ns = all.saturating_sub(report.lambda_cpu_ns);
         }
         if let Some(bridge) = &self.bridge {
@@ -90,7 +91,7 @@ pub(super) fn work(
     };
     shared.started.get_or_init(|| Started {
         at: start,
-        cpu_ns: process_cpu_ns(),
+        cpu_ns: cpu::of_process().as_nanos() as u64,
         lambda_cpu_ns: shared.lambda_cpu_ns(),
     });
     let clock = Clock::starting(start);
@@ -189,10 +190,4 @@ impl Outflow for SinkOutflow {
     fn is_full(&self) -> bool {
         self.0.is_full()
     }
-}
-
-/// CPU time of all threads of the process.
-fn process_cpu_ns() -> u64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

@@ -3,9 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::{Code, Task};
+use crate::cpu;
 use crate::wire::Slots;
 
 /// A task with `work` of extra cost a record: burnt on a worker, as CPU time of its thread, and
@@ -44,7 +43,7 @@ impl<K: Task> Task for Modelled<K> {
         bad: &mut Vec<(usize, Code)>,
     ) {
         let records = range.len() as u32;
-        let until = thread_cpu() + self.work * records;
+        let until = cpu::of_thread() + self.work * records;
         self.task.compute(input, range, out, bad);
         burn(until + self.task.work() * records);
     }
@@ -69,16 +68,10 @@ impl<K: Task> Task for Modelled<K> {
     }
 }
 
-/// CPU time of this thread.
-fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
 /// Burns CPU until this thread has used `until`. The clock is a system call: it is asked again only
 /// when as much wall time has passed as was missing, for less CPU time than that it cannot be.
 fn burn(until: Duration) {
-    while let Some(missing) = until.checked_sub(thread_cpu()).filter(|left| !left.is_zero()) {
+    while let Some(missing) = until.checked_sub(cpu::of_thread()).filter(|left| !left.is_zero()) {
         let began = std::time::Instant::now();
         while began.elapsed() < missing {
             std::hint::spin_loop();
@@ -97,9 +90,9 @@ mod tests {
         let task = Modelled::new(Words, Duration::from_micros(12));
         let batch: Batch = vec!["a b"; 1_000].into_iter().collect();
         let mut out = task.results(&batch, &(0..1_000));
-        let before = thread_cpu();
+        let before = cpu::of_thread();
         task.compute(&batch, 0..1_000, &mut out, &mut Vec::new());
-        let burnt = thread_cpu() - before;
+        let burnt = cpu::of_thread() - before;
         assert!(burnt >= Duration::from_millis(12), "{burnt:?}");
         assert!(burnt <= Duration::from_micros(13_500), "{burnt:?}");
         assert_eq!(out.len(), 1_000);
