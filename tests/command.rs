@@ -129,6 +129,12 @@ fn another_runs_output_is_kept_unless_it_may_be_replaced() {
     place.run_well(&again);
     assert!(place.output("out") != before);
     assert_eq!(fs::read(place.path("out/mine.txt")).unwrap(), b"keep");
+    // What looks like output and is in no manifest is somebody else's.
+    fs::write(place.path("out/part-00000"), "theirs").unwrap();
+    let output = place.run(&again);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(error_of(&output).contains("part-00000"), "{}", error_of(&output));
+    assert_eq!(fs::read(place.path("out/part-00000")).unwrap(), b"theirs");
 }
 
 #[test]

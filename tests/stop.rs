@@ -102,6 +102,73 @@ fn a_second_signal_ends_at_once_and_keeps_what_was_committed() {
     assert_eq!(lines as u64, total);
 }
 
+/// Panics on the worker's own thread when an epoch is complete there: that is told to the log.
+struct PanicsAt(u64);
+
+impl tracing::Subscriber for PanicsAt {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "floodway::pipeline::watch"
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Epoch(Option<u64>);
+        impl tracing::field::Visit for Epoch {
+            fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
+                if field.name() == "epoch" {
+                    self.0 = Some(value);
+                }
+            }
+            fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn std::fmt::Debug) {}
+        }
+        let mut epoch = Epoch(None);
+        event.record(&mut epoch);
+        assert!(epoch.0.is_none_or(|epoch| epoch < self.0), "a worker that panics");
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// The child that [`a_worker_that_panics_ends_the_run_with_1`] starts: the command's own code.
+#[test]
+#[ignore = "a part of another test, which runs it in a process of its own"]
+fn panicking_child() {
+    tracing::subscriber::set_global_default(PanicsAt(5)).unwrap();
+    let args = ["floodway", "run", "--rate", "5k", "--out", "out", "--commit-every", "100ms"];
+    let exit = floodway::cli::main(args.map(Into::into).into());
+    std::process::exit(if exit == floodway::cli::Exit::Failed { 1 } else { 101 });
+}
+
+#[test]
+fn a_worker_that_panics_ends_the_run_with_1() {
+    let place = Place::new();
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "panicking_child", "--ignored", "--nocapture"])
+        .current_dir(place.path(""))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let output = end_of(command.spawn().unwrap(), "the run");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    let lines: Vec<_> = error.lines().filter(|line| line.starts_with("floodway: ")).collect();
+    assert_eq!(lines.len(), 1, "{error}");
+    assert!(lines[0].contains("a worker that panics"), "{error}");
+    floodway::sink::recover(&place.path("out")).unwrap();
+    let lines = without_a_gap(&place.path("out"));
+    assert!(lines % 500 == 0 && lines < 3_000, "whole epochs, and none after the panic: {lines}");
+}
+
 #[test]
 fn standard_input_that_stays_open_does_not_keep_a_run_that_stops() {
     let place = Place::new();

@@ -25,6 +25,17 @@ pub enum SinkError {
          --overwrite"
     )]
     Occupied(PathBuf),
+    /// The folder holds files that look like output and are not in its manifest.
+    #[error(
+        "{dir} holds {name}, which no manifest names and --overwrite does not touch: name another \
+         folder with --out, or remove it yourself"
+    )]
+    Foreign {
+        /// The folder.
+        dir: PathBuf,
+        /// One of the files.
+        name: String,
+    },
     /// The manifest is not one.
     #[error("{path}, line {line}: {why}")]
     Manifest {

@@ -12,15 +12,25 @@ use super::{CommittedFile, SinkError};
 ///
 /// # Errors
 /// If it cannot be made or written to, or holds another run's output and is not to be overwritten.
-/// Overwriting removes that output and nothing else.
+/// Overwriting removes what the folder's manifest names and nothing else: a `part-*` that no
+/// manifest names is somebody else's, and is refused.
 pub fn prepare(dir: &Path, overwrite: bool) -> Result<(), SinkError> {
     fs::create_dir_all(dir).map_err(|error| SinkError::io("create the folder", dir, error))?;
-    let ours = our_files(dir)?;
-    let is_output = |name: &String| name == MANIFEST || name.starts_with("part-");
-    if !overwrite && ours.iter().any(is_output) {
-        return Err(SinkError::Occupied(dir.to_path_buf()));
+    let names = names(dir)?;
+    let is_output = |name: &&String| *name == MANIFEST || name.starts_with(PART);
+    if names.iter().any(|name| is_output(&name)) {
+        if !overwrite {
+            return Err(SinkError::Occupied(dir.to_path_buf()));
+        }
+        let manifest = Manifest::read(dir)?;
+        let ours: HashSet<&str> = manifest.files().map(|file| file.name.as_str()).collect();
+        let foreign = |name: &&String| name.starts_with(PART) && !ours.contains(name.as_str());
+        if let Some(name) = names.iter().find(foreign) {
+            return Err(SinkError::Foreign { dir: dir.to_path_buf(), name: name.clone() });
+        }
     }
-    for name in ours {
+    let committed = names.iter().filter(is_output);
+    for name in committed.chain(names.iter().filter(|name| is_temporary(name))) {
         remove(&dir.join(name))?;
     }
     let probe = dir.join(".floodway-probe");
@@ -48,8 +58,8 @@ pub fn recover(dir: &Path) -> Result<Manifest, SinkError> {
                 .flat_map(|commit| commit.dead_letters.iter().map(|file| file.temporary.as_str())),
         )
         .collect();
-    for name in our_files(dir)? {
-        if name != MANIFEST && !named.contains(name.as_str()) {
+    for name in names(dir)? {
+        if is_temporary(&name) && !named.contains(name.as_str()) {
             remove(&dir.join(name))?;
         }
     }
@@ -79,16 +89,20 @@ pub(super) fn sync_folder(dir: &Path) -> Result<(), SinkError> {
         .map_err(|error| SinkError::io("sync the folder", dir, error))
 }
 
-/// The names in the folder that a run of Floodway gives.
-fn our_files(dir: &Path) -> Result<Vec<String>, SinkError> {
+/// What final names begin with.
+const PART: &str = "part-";
+
+/// Whether a run of Floodway gives this name to a file that is not committed.
+fn is_temporary(name: &str) -> bool {
+    let rest = name.strip_prefix(".part-").or_else(|| name.strip_prefix(".dead-"));
+    rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
+}
+
+/// The names in the folder.
+fn names(dir: &Path) -> Result<Vec<String>, SinkError> {
     let error = |error| SinkError::io("list the folder", dir, error);
-    let mut names = Vec::new();
-    for entry in fs::read_dir(dir).map_err(error)? {
-        let name = entry.map_err(error)?.file_name().to_string_lossy().into_owned();
-        let ours = ["part-", ".part-", ".dead-"].iter().any(|prefix| name.starts_with(prefix));
-        if ours || name == MANIFEST {
-            names.push(name);
-        }
-    }
-    Ok(names)
+    let entries = fs::read_dir(dir).map_err(error)?;
+    entries
+        .map(|entry| Ok(entry.map_err(error)?.file_name().to_string_lossy().into_owned()))
+        .collect()
 }
