@@ -16,7 +16,42 @@ impl Default for Prices {
     }
 }
 
+/// What functions of some memory cost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// The prices.
+    pub prices: Prices,
+    /// The function's memory in MB.
+    pub memory_mb: u32,
+}
+
+impl Default for Cost {
+    /// One virtual CPU at list prices.
+    fn default() -> Self {
+        Cost { prices: Prices::default(), memory_mb: 1_769 }
+    }
+}
+
+impl Cost {
+    /// What `requests` cost that were billed `billed_ms` together.
+    pub fn usd(&self, requests: u64, billed_ms: f64) -> f64 {
+        self.prices.usd(requests, billed_ms, self.memory_mb)
+    }
+}
+
 impl Prices {
+    /// The list prices of us-east-1 on arm.
+    pub fn arm() -> Self {
+        Prices { gb_second: 0.000_013_333_4, ..Prices::default() }
+    }
+
+    /// Whether these are prices: numbers, and not negative.
+    pub fn are_prices(&self) -> bool {
+        [self.million_requests, self.gb_second]
+            .iter()
+            .all(|price| price.is_finite() && *price >= 0.0)
+    }
+
     /// What `requests` cost that were billed `billed_ms` together, in functions of `memory_mb`.
     pub fn usd(&self, requests: u64, billed_ms: f64, memory_mb: u32) -> f64 {
         let gb_seconds = billed_ms / 1e3 * f64::from(memory_mb) / 1_024.0;

@@ -12,6 +12,7 @@ pub struct UnitError {
 const DURATION: &str = "a duration such as 500ns, 12us, 20ms, 1.5s, 2m or 1h";
 const COUNT: &str = "a whole number such as 1000, 50k or 2M";
 const RATE: &str = "events a second such as 1000, 50k or 2.5M, above 0";
+const SHARE: &str = "a share from 0 to 1, such as 0.05 or 5%";
 const BYTES: &str = "a number of bytes such as 4096, 64Ki, 1Mi, 100k or 5M";
 
 /// A duration: a number and one of `ns us ms s m h`.
@@ -72,6 +73,16 @@ pub fn parse_rate(text: &str) -> Result<f64, UnitError> {
     suffixed(text, &[("k", 1e3), ("M", 1e6)])
         .filter(|rate| (1e-6..=1e12).contains(rate))
         .ok_or(UnitError { expected: RATE })
+}
+
+/// A share of something: a number from 0 to 1, or as much in percent.
+///
+/// # Errors
+/// Anything else.
+pub fn parse_share(text: &str) -> Result<f64, UnitError> {
+    suffixed(text, &[("%", 0.01)])
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or(UnitError { expected: SHARE })
 }
 
 /// A number of digits with at most one point in it: no sign, no exponent, no infinity.

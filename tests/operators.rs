@@ -52,6 +52,10 @@ impl Task for Square {
         answers.len()
     }
 
+    fn is_same(&self, results: &Vec<u64>, index: usize, one: &Vec<u64>) -> bool {
+        results[index] == one[0]
+    }
+
     fn assemble(
         &self,
         _: &Vec<u64>,

@@ -40,6 +40,9 @@ pub trait Records: Send + Sync + 'static {
     /// Record `index` by itself.
     fn record(&self, index: usize) -> Self::Record;
 
+    /// How a person finds record `index` again.
+    fn describe(&self, index: usize) -> String;
+
     /// Appends the records of `range` to `json` as JSON values with commas between them, until
     /// `json` would grow past `limit` bytes; answers how many it appended.
     ///
@@ -83,6 +86,14 @@ impl Records for Batch {
         }
     }
 
+    fn describe(&self, index: usize) -> String {
+        let number = self.numbers.get(index);
+        match &self.label {
+            Some(label) => format!("record {label}:{number}"),
+            None => format!("record {number}"),
+        }
+    }
+
     fn encode(
         &self,
         range: Range<usize>,
@@ -109,6 +120,12 @@ impl<T: Serialize + Clone + Send + Sync + 'static> Records for Vec<T> {
 
     fn record(&self, index: usize) -> T {
         self[index].clone()
+    }
+
+    fn describe(&self, index: usize) -> String {
+        const SHOWN: usize = 200;
+        let json = serde_json::to_string(&self[index]).unwrap_or_default();
+        format!("record {}", json.chars().take(SHOWN).collect::<String>())
     }
 
     fn encode(

@@ -1,16 +1,17 @@
 //! One HTTP exchange: sent, looked at, and metered.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Url};
 
 use super::Failure;
-use super::counters::Live;
+use super::line::Line;
 use crate::batch::spare::{self, Kept};
+use crate::cost::Cost;
 use crate::wire::MAX_BODY;
 
 /// An attempt that failed, and when the service says to come back.
@@ -26,19 +27,38 @@ impl From<Failure> for Failed {
     }
 }
 
+/// What attempts are billed, summed up for those who pay for them together.
+#[derive(Debug, Default)]
+pub(super) struct Bill {
+    attempts: AtomicU64,
+    billed_us: AtomicU64,
+}
+
+impl Bill {
+    /// In US dollars.
+    pub(super) fn usd(&self, cost: &Cost) -> f64 {
+        cost.usd(self.attempts.load(Relaxed), self.billed_us.load(Relaxed) as f64 / 1e3)
+    }
+}
+
+/// An answer's body, and how long it took.
+pub(super) struct Answered {
+    pub body: Kept,
+    pub took: Duration,
+    /// The service says that an environment was started for it.
+    pub cold: bool,
+}
+
 /// Sends `body` once, and answers the body of an answer that may be believed.
 pub(super) async fn attempt(
-    client: &Client,
-    url: &Url,
+    line: &Line,
     body: Bytes,
     timeout: Duration,
-    live: &Live,
-) -> Result<Kept, Failed> {
-    let began = Instant::now();
-    live.add(|live| &live.attempts, 1);
-    live.add(|live| &live.bytes_out, body.len() as u64);
-    let meter = Meter { began, billed: None, live };
-    match tokio::time::timeout(timeout, exchange(client, url, body, meter)).await {
+    bill: &Bill,
+) -> Result<Answered, Failed> {
+    let meter = Meter { began: Instant::now(), billed: None, is_over: false, line, bill };
+    line.live.add(|live| &live.bytes_out, body.len() as u64);
+    match tokio::time::timeout(timeout, exchange(line, body, meter)).await {
         Ok(result) => result,
         Err(_) => Err(Failure::TimedOut.into()),
     }
@@ -49,29 +69,46 @@ struct Meter<'a> {
     began: Instant,
     /// What the service says; `Some(0)` if it did not run.
     billed: Option<Duration>,
-    live: &'a Live,
+    is_over: bool,
+    line: &'a Line,
+    bill: &'a Bill,
 }
 
 impl Drop for Meter<'_> {
     fn drop(&mut self) {
-        // Without the service's word the time it took is the most it can have been.
-        let billed = self.billed.unwrap_or_else(|| self.began.elapsed());
+        let live = &self.line.live;
+        // Without the service's word the time it took is the most it can have been. What was given
+        // up goes on there, and probably for as long as others do.
+        let elapsed = self.began.elapsed();
+        let billed = self.billed.unwrap_or_else(|| {
+            if self.is_over {
+                elapsed
+            } else {
+                elapsed.max(self.line.gate(|gate, _| gate.typical()))
+            }
+        });
+        live.add(|live| &live.abandoned, u64::from(!self.is_over));
         if !billed.is_zero() {
-            self.live.add(|live| &live.billed_us, billed.as_micros() as u64);
-            self.live.add(|live| &live.billed, 1);
+            let micros = billed.as_micros() as u64;
+            live.add(|live| &live.billed_us, micros);
+            live.add(|live| &live.billed, 1);
+            self.bill.billed_us.fetch_add(micros, Relaxed);
+            self.bill.attempts.fetch_add(1, Relaxed);
         }
     }
 }
 
-async fn exchange(
-    client: &Client,
-    url: &Url,
-    body: Bytes,
-    mut meter: Meter<'_>,
-) -> Result<Kept, Failed> {
+async fn exchange(line: &Line, body: Bytes, mut meter: Meter<'_>) -> Result<Answered, Failed> {
+    let result = answer(line, body, &mut meter).await;
+    meter.is_over = true;
+    result
+}
+
+async fn answer(line: &Line, body: Bytes, meter: &mut Meter<'_>) -> Result<Answered, Failed> {
     let connection = |error: reqwest::Error| Failure::Connection(reason(&error));
-    let request = client
-        .post(url.clone())
+    let request = line
+        .client
+        .post(line.url.clone())
         .header(CONTENT_TYPE, "application/json")
         .header("x-amz-log-type", "Tail")
         .body(body);
@@ -93,7 +130,7 @@ async fn exchange(
         }
         429 => {
             meter.billed = Some(Duration::ZERO);
-            meter.live.add(|live| &live.throttled, 1);
+            line.live.add(|live| &live.throttled, 1);
             return Err(failed(Failure::Throttled));
         }
         500..=599 => return Err(failed(Failure::Service(status))),
@@ -103,9 +140,11 @@ async fn exchange(
         }
     }
     let body = read(answer).await;
-    meter.billed = billed(&headers);
+    let report = report(&headers);
+    meter.billed = report.as_deref().and_then(billed);
+    let cold = report.is_some_and(|report| report.contains("Init Duration: "));
     let body = body?;
-    meter.live.add(|live| &live.bytes_in, body.0.len() as u64);
+    line.live.add(|live| &live.bytes_in, body.0.len() as u64);
     if let Some(error) = headers.get("x-amz-function-error") {
         let shown: String = String::from_utf8_lossy(&body.0).chars().take(200).collect();
         // An answer past the limit is no failure of the function's code: fewer records may do.
@@ -115,7 +154,7 @@ async fn exchange(
         let error = error.to_str().unwrap_or("unknown");
         return Err(Failure::Function(format!("{error}: {shown}")).into());
     }
-    Ok(body)
+    Ok(Answered { body, took: meter.began.elapsed(), cold })
 }
 
 /// Reads an answer, up to the limit.
@@ -154,10 +193,14 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// `Billed Duration: 12 ms` from the REPORT line of the log's tail, if the service sent it.
-fn billed(headers: &HeaderMap) -> Option<Duration> {
+/// The log's tail, if the service sent it.
+fn report(headers: &HeaderMap) -> Option<String> {
     let tail = STANDARD.decode(headers.get("x-amz-log-result")?.as_bytes()).ok()?;
-    let tail = String::from_utf8_lossy(&tail);
+    Some(String::from_utf8_lossy(&tail).into_owned())
+}
+
+/// `Billed Duration: 12 ms` from the tail's REPORT line.
+fn billed(tail: &str) -> Option<Duration> {
     let after = tail.rsplit_once("Billed Duration: ")?.1;
     let milliseconds: f64 = after.split_whitespace().next()?.parse().ok()?;
     Duration::try_from_secs_f64(milliseconds / 1e3).ok()
@@ -172,6 +215,7 @@ mod tests {
         let log = "START RequestId: 1\nREPORT RequestId: 1\tDuration: 11.20 ms\t\
                    Billed Duration: 12 ms\tMemory Size: 1769 MB\n";
         let mut headers = HeaderMap::new();
+        let billed = |headers: &HeaderMap| report(headers).as_deref().and_then(super::billed);
         assert_eq!(billed(&headers), None);
         headers.insert("x-amz-log-result", STANDARD.encode(log).parse().unwrap());
         assert_eq!(billed(&headers), Some(Duration::from_millis(12)));

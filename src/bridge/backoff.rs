@@ -30,7 +30,7 @@ mod tests {
         let half = |throttled, attempt| delay(&settings, throttled, attempt, None, 0.5);
         assert_eq!(half(false, 0), Duration::from_millis(25));
         assert_eq!(half(false, 3), Duration::from_millis(200));
-        assert_eq!(half(true, 1), Duration::from_millis(200));
+        assert_eq!(half(true, 1), Duration::from_secs(1));
         assert_eq!(half(false, 40), Duration::from_secs(10));
         let asked = Some(Duration::from_secs(3));
         assert_eq!(delay(&settings, true, 0, asked, 0.0), Duration::from_secs(3));

@@ -11,6 +11,18 @@ pub struct Counters {
     pub attempts: u64,
     /// Answers that said "too many".
     pub throttled: u64,
+    /// Second sends of requests that were late.
+    pub hedged: u64,
+    /// Attempts that were given up before they were answered: they may have run, and are billed.
+    pub abandoned: u64,
+    /// Records in answers that came after the records were done.
+    pub superseded: u64,
+    /// Empty requests: at the start, and while the breaker is open.
+    pub probes: u64,
+    /// Empty requests that start environments ahead.
+    pub warm_ups: u64,
+    /// How often the breaker opened.
+    pub breaker_opened: u64,
     /// Requests that came home.
     pub failed: u64,
     /// Requests in flight now.
@@ -39,6 +51,12 @@ pub(super) struct Live {
     pub requests: AtomicU64,
     pub attempts: AtomicU64,
     pub throttled: AtomicU64,
+    pub hedged: AtomicU64,
+    pub abandoned: AtomicU64,
+    pub superseded: AtomicU64,
+    pub probes: AtomicU64,
+    pub warm_ups: AtomicU64,
+    pub breaker_opened: AtomicU64,
     pub failed: AtomicU64,
     pub in_flight: AtomicU64,
     pub records_sent: AtomicU64,
@@ -61,6 +79,12 @@ impl Live {
             requests: self.requests.load(Relaxed),
             attempts: self.attempts.load(Relaxed),
             throttled: self.throttled.load(Relaxed),
+            hedged: self.hedged.load(Relaxed),
+            abandoned: self.abandoned.load(Relaxed),
+            superseded: self.superseded.load(Relaxed),
+            probes: self.probes.load(Relaxed),
+            warm_ups: self.warm_ups.load(Relaxed),
+            breaker_opened: self.breaker_opened.load(Relaxed),
             failed: self.failed.load(Relaxed),
             in_flight: self.in_flight.load(Relaxed),
             records_sent: self.records_sent.load(Relaxed),

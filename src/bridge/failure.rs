@@ -33,6 +33,12 @@ pub enum Failure {
     /// A record that cannot be written as JSON.
     #[error("the record cannot be written as JSON")]
     Encode,
+    /// The remote side does not answer well, and nothing is sent to it for now.
+    #[error("the breaker is open")]
+    BreakerOpen,
+    /// The workers did its records before an answer was there.
+    #[error("its records were done at home")]
+    DoneAtHome,
     /// The bridge was told to bring everything home, or is gone.
     #[error("the bridge is closed")]
     Closed,
@@ -58,6 +64,7 @@ impl Failure {
             Failure::Throttled => "raise the function's concurrency or lower --max-in-flight",
             Failure::TimedOut => "raise --timeout or lower --batch",
             Failure::Connection(_) => "is the endpoint up and reachable? `floodway check` tries it",
+            Failure::Service(_) => "the remote side is unwell; see the function's log",
             Failure::Rejected(403) => "the function URL wants a signature, or lacks a permission",
             Failure::Rejected(404) => "there is no such function: check the URL",
             Failure::Redirected => "give the URL it redirects to, if you trust it",

@@ -1,8 +1,7 @@
 //! The workers' side of the bridge, and its thread.
 
 use std::any::{Any, TypeId};
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::mem::discriminant;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -12,14 +11,12 @@ use crossbeam_channel::{Sender, unbounded};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
-use super::counters::Live;
 use super::lane::LaneTask;
-use super::{Counters, Failure, Part, Settings, SettingsError};
-use crate::cpu;
+use super::line::Line;
+use super::{Counters, Part, Settings, SettingsError};
 use crate::task::Task;
-use crate::wire::MAX_BODY;
 
 /// A bridge that cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -33,53 +30,6 @@ pub enum BridgeError {
     /// Its HTTP client.
     #[error("cannot set up HTTPS")]
     Client(#[source] reqwest::Error),
-}
-
-/// What all lanes of a bridge send by.
-pub(super) struct Line {
-    pub settings: Settings,
-    pub url: Url,
-    pub client: Client,
-    pub live: Live,
-    pub closed: watch::Sender<bool>,
-    /// Bytes of an answer for each thousand of its request, the most of late.
-    ratio: AtomicU64,
-    complained: Mutex<HashSet<std::mem::Discriminant<Failure>>>,
-}
-
-/// Before the first answer: byte-pair tokens are 2.6 times as long as their text.
-const FIRST_RATIO: u64 = 3_000;
-
-impl Line {
-    /// Learns how long answers are: up at once, down by a hundredth an answer.
-    pub(super) fn learn_ratio(&self, answer: usize, request: usize) {
-        let ratio = (answer * 1_000 / request.max(1)) as u64;
-        let before = self.ratio.load(Relaxed);
-        self.ratio.store(ratio.max(before - before / 100), Relaxed);
-    }
-
-    /// Learns that the answer to a request of so many bytes was past the limit: half of it is not.
-    pub(super) fn learn_too_large(&self, request: usize) {
-        self.learn_ratio(2 * MAX_BODY, request);
-    }
-
-    /// Bytes a request may have so that its answer stays below the limit too.
-    pub(super) fn request_limit(&self) -> usize {
-        let ratio = self.ratio.load(Relaxed).max(1_000) as usize;
-        self.settings.batch_bytes.min(MAX_BODY * 9 / 10 * 1_000 / ratio)
-    }
-
-    /// Says once for each kind of failure what to do about it.
-    pub(super) fn complain(&self, failure: &Failure) {
-        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
-        if *failure != Failure::Closed && complained.insert(discriminant(failure)) {
-            tracing::warn!("a request came home: {failure}; {}", failure.advice());
-        }
-    }
-
-    pub(super) fn note_cpu(&self) {
-        self.live.cpu_ns.store(cpu::of_thread().as_nanos() as u64, Relaxed);
-    }
 }
 
 /// A process's bridge to one endpoint. Cheap to clone; its thread ends with the last clone, and
@@ -130,15 +80,7 @@ impl Bridge {
                 let _ = runtime.block_on(ended);
             })
             .map_err(BridgeError::Thread)?;
-        let line = Arc::new(Line {
-            settings,
-            url,
-            client,
-            live: Live::default(),
-            closed: watch::Sender::new(false),
-            ratio: AtomicU64::new(FIRST_RATIO),
-            complained: Mutex::default(),
-        });
+        let line = Arc::new(Line::new(settings, url, client));
         Ok(Bridge(Arc::new(Owner {
             line,
             runtime: handle,
@@ -153,24 +95,24 @@ impl Bridge {
     pub fn lane<K: Task>(&self, task: Arc<K>) -> Lane<K> {
         let key = (TypeId::of::<K>(), task.name().to_owned());
         let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let parts = lanes.entry(key).or_insert_with(|| {
+        let ends = lanes.entry(key).or_insert_with(|| {
             let (sender, parts) = unbounded::<Part<K>>();
-            let bell = Arc::new(Notify::new());
+            let ends =
+                Arc::new(Ends { parts: sender, bell: Notify::new(), expected: AtomicU64::new(0) });
             let lane = LaneTask {
                 task,
                 line: Arc::clone(&self.0.line),
                 parts,
-                bell: Arc::clone(&bell),
+                ends: Arc::clone(&ends),
                 waiting: VecDeque::new(),
                 records: 0,
                 halves: VecDeque::new(),
             };
             self.0.runtime.spawn(lane.run());
-            Box::new((sender, bell))
+            Box::new(ends)
         });
-        let (parts, bell) =
-            parts.downcast_ref::<(Sender<Part<K>>, Arc<Notify>)>().expect("the key holds the type");
-        Lane { parts: parts.clone(), bell: Arc::clone(bell), bridge: self.clone() }
+        let ends = ends.downcast_ref::<Arc<Ends<K>>>().expect("the key holds the type");
+        Lane { ends: Arc::clone(ends), bridge: self.clone() }
     }
 
     /// What was counted until now.
@@ -192,17 +134,31 @@ impl Bridge {
     }
 }
 
+/// The workers' ends of a lane.
+pub(super) struct Ends<K: Task> {
+    parts: Sender<Part<K>>,
+    /// Says that there are parts, or that more are expected.
+    pub bell: Notify,
+    /// Records a second that are expected soon.
+    expected: AtomicU64,
+}
+
+impl<K: Task> Ends<K> {
+    /// What is expected since this was last asked.
+    pub(super) fn take_expected(&self) -> u64 {
+        self.expected.swap(0, Relaxed)
+    }
+}
+
 /// Where workers hand parts of a task over. Cheap to clone.
 pub struct Lane<K: Task> {
-    parts: Sender<Part<K>>,
-    bell: Arc<Notify>,
+    ends: Arc<Ends<K>>,
     bridge: Bridge,
 }
 
 impl<K: Task> Clone for Lane<K> {
     fn clone(&self) -> Self {
-        let (parts, bell) = (self.parts.clone(), Arc::clone(&self.bell));
-        Lane { parts, bell, bridge: self.bridge.clone() }
+        Lane { ends: Arc::clone(&self.ends), bridge: self.bridge.clone() }
     }
 }
 
@@ -212,24 +168,59 @@ impl<K: Task> Clone for Lane<K> {
 pub struct ClosedError;
 
 impl<K: Task> Lane<K> {
+    /// Records that the lane takes now. None while the remote side is not to be tried, and few while
+    /// it takes little: what would wait here is better off with its worker.
+    pub fn room(&self) -> usize {
+        self.line().room()
+    }
+
+    /// From which age on a part is late, and its worker may as well do its records.
+    pub fn late(&self) -> Duration {
+        self.line().late()
+    }
+
+    /// Settings of the bridge.
+    pub fn settings(&self) -> &Settings {
+        &self.line().settings
+    }
+
+    /// Says that so many records a second are expected soon: environments are started for them if
+    /// there are too few.
+    pub fn expect(&self, records_per_second: f64) {
+        self.ends.expected.fetch_max(records_per_second as u64, Relaxed);
+        self.ends.bell.notify_one();
+    }
+
+    /// Says that the remote side computes something else: nothing is sent any more.
+    pub fn condemn(&self) {
+        self.line().condemn();
+    }
+
     /// Hands a part over; its replies come to its port.
     ///
     /// # Errors
     /// If the bridge is closed: no reply will come.
     pub fn send(&self, part: Part<K>) -> Result<(), ClosedError> {
-        if *self.bridge.0.line.closed.borrow() {
+        if *self.line().closed.borrow() {
             part.take_back();
             return Err(ClosedError);
         }
-        match self.parts.send(part) {
+        let records = part.records();
+        self.line().waiting.fetch_add(records, Relaxed);
+        match self.ends.parts.send(part) {
             Ok(()) => {
-                self.bell.notify_one();
+                self.ends.bell.notify_one();
                 Ok(())
             }
             Err(refused) => {
+                self.line().waiting.fetch_sub(records, Relaxed);
                 refused.into_inner().take_back();
                 Err(ClosedError)
             }
         }
+    }
+
+    fn line(&self) -> &Line {
+        &self.bridge.0.line
     }
 }

@@ -2,23 +2,29 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
-use super::handle::Line;
+use super::breaker::State;
+use super::flight::Slot;
+use super::handle::Ends;
+use super::line::Line;
+use super::probe;
 use super::request::Request;
-use super::{Failure, Outcome, Part};
+use super::{Failure, Part};
 use crate::task::Task;
 
 /// A lane, which runs as long as its bridge: what it holds then is dropped, and so comes home.
 pub(super) struct LaneTask<K: Task> {
     pub task: Arc<K>,
     pub line: Arc<Line>,
-    /// Parts from the workers, and the bell that says that there are some.
+    /// Parts from the workers, and the other end.
     pub parts: Receiver<Part<K>>,
-    pub bell: Arc<Notify>,
+    pub ends: Arc<Ends<K>>,
     pub waiting: VecDeque<Part<K>>,
     /// Records that wait there.
     pub records: usize,
@@ -30,36 +36,46 @@ impl<K: Task> LaneTask<K> {
     pub(super) async fn run(mut self) {
         // A request that is over gives back its halves if it was too large.
         let (over, mut ended) = mpsc::unbounded_channel::<Vec<Vec<Part<K>>>>();
-        let mut in_flight = 0;
         let mut closed = self.line.closed.subscribe();
+        let mut news = self.line.news.subscribe();
+        if self.line.settings.probes_at_start {
+            tokio::spawn(probe::at_start(Arc::clone(&self.line), Arc::clone(&self.task)));
+        }
         loop {
+            news.borrow_and_update();
             self.take_in();
             if *closed.borrow_and_update() {
-                self.all_home();
+                self.all_home(&Failure::Closed);
+            } else {
+                self.look_at_the_remote_side();
             }
-            while in_flight < self.line.settings.max_in_flight && self.is_ready(in_flight) {
+            let line = Arc::clone(&self.line);
+            while line.gate(|gate, _| gate.may_send()) && self.is_ready() {
                 let Some(request) = self.next_request() else { continue };
-                in_flight += 1;
                 let (line, task, over) =
                     (Arc::clone(&self.line), Arc::clone(&self.task), over.clone());
-                line.live.add(|live| &live.in_flight, 1);
+                let slot = Slot::take(&line);
                 tokio::spawn(async move {
                     let halves = request.run(&line, &task).await;
-                    line.live.in_flight.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+                    drop(slot);
                     line.note_cpu();
                     // The lane outlives its requests, or the bridge is gone.
                     let _ = over.send(halves);
                 });
             }
-            let linger =
-                self.linger_left().filter(|_| in_flight < self.line.settings.max_in_flight);
+            let may_send = self.line.gate(|gate, _| gate.may_send());
+            let linger = self.waiting.front().filter(|_| may_send);
+            let linger = linger.map(|oldest| oldest.handed_over() + self.line.settings.linger);
+            let probe = self.line.gate(|gate, _| gate.next_probe());
+            let probe = probe.map(|at| self.line.instant(at));
+            let wake_up = [linger, probe].into_iter().flatten().min();
             tokio::select! {
-                () = self.bell.notified() => {}
+                () = self.ends.bell.notified() => {}
                 Some(halves) = ended.recv() => {
-                    in_flight -= 1;
                     self.halves.extend(halves);
                 }
-                () = tokio::time::sleep(linger.unwrap_or_default()), if linger.is_some() => {}
+                () = sleep_until(wake_up.unwrap_or_else(Instant::now)), if wake_up.is_some() => {}
+                _ = news.changed() => {}
                 _ = closed.changed() => {}
             }
         }
@@ -67,25 +83,57 @@ impl<K: Task> LaneTask<K> {
 
     /// Takes in what the workers have handed over.
     fn take_in(&mut self) {
+        let before = self.records;
         while let Ok(part) = self.parts.try_recv() {
             self.records += part.records();
             self.waiting.push_back(part);
         }
+        let more = self.records - before;
+        self.line.gate(|gate, now| gate.wanted(now, more));
     }
 
-    fn all_home(&mut self) {
-        self.records = 0;
-        for part in self.halves.drain(..).flatten().chain(self.waiting.drain(..)) {
-            part.answer(Outcome::Home(Failure::Closed));
+    /// While the breaker is open, work stays home, and a probe goes now and then; while it is
+    /// closed, environments are started for what is expected.
+    fn look_at_the_remote_side(&mut self) {
+        let line = &self.line;
+        let expected = self.ends.take_expected();
+        let state = line.gate(|gate, _| gate.state());
+        if matches!(state, State::Open(_) | State::Condemned) {
+            self.all_home(&Failure::BreakerOpen);
+        } else if expected > 0 {
+            let more = line.gate(|gate, now| gate.to_warm_up(now, expected as f64));
+            for _ in 0..more {
+                tokio::spawn(probe::warm_up(Arc::clone(line), Arc::clone(&self.task)));
+            }
+        }
+        let line = &self.line;
+        if line.gate(|gate, now| gate.begins_probe(now)) {
+            tokio::spawn(probe::while_open(Arc::clone(line), Arc::clone(&self.task)));
         }
     }
 
+    fn all_home(&mut self, failure: &Failure) {
+        self.has_left(self.records);
+        for part in self.halves.drain(..).flatten().chain(self.waiting.drain(..)) {
+            part.send_home(0.0, failure);
+        }
+    }
+
+    /// Records do not wait here any more.
+    fn has_left(&mut self, records: usize) {
+        self.records -= records;
+        self.line.waiting.fetch_sub(records, Relaxed);
+        // Workers see how much room there is.
+        self.line.gate(|_, _| ());
+    }
+
     /// Whether a request should go now.
-    fn is_ready(&self, in_flight: usize) -> bool {
+    fn is_ready(&self) -> bool {
+        let line = &self.line;
         !self.halves.is_empty()
             || self.records > 0
-                && (in_flight == 0
-                    || self.records >= self.line.settings.batch_records
+                && (self.records >= line.settings.batch_records
+                    || line.live.in_flight.load(Relaxed) == 0
                     || self.linger_left().is_some_and(|left| left.is_zero()))
     }
 
@@ -95,22 +143,32 @@ impl<K: Task> LaneTask<K> {
     }
 
     fn next_request(&mut self) -> Option<Request<K>> {
-        let task = self.task.as_ref();
+        let task = Arc::clone(&self.task);
         let settings = &self.line.settings;
         let request = match self.halves.pop_front() {
             // It fitted when it was a whole.
             Some(half) => {
                 let most = settings.batch_bytes;
-                Request::fill(&mut half.into(), task, usize::MAX, most, most)
+                Request::fill(&mut half.into(), task.as_ref(), usize::MAX, most, most)
             }
             None => {
+                self.drop_done();
+                let settings = &self.line.settings;
                 let (records, most) = (settings.batch_records, settings.batch_bytes);
                 let limit = self.line.request_limit();
-                let request = Request::fill(&mut self.waiting, task, records, limit, most);
-                self.records -= request.records + request.home;
+                let request = Request::fill(&mut self.waiting, task.as_ref(), records, limit, most);
+                self.has_left(request.records + request.home);
                 request
             }
         };
         (request.records > 0).then_some(request)
+    }
+
+    /// Lets go of what the workers have done themselves while it waited.
+    fn drop_done(&mut self) {
+        while let Some(part) = self.waiting.front().filter(|part| !part.is_open()) {
+            self.has_left(part.records());
+            self.waiting.pop_front();
+        }
     }
 }

@@ -16,25 +16,50 @@
 //! is away fill the next. Batches are cut when they are sent, not before, so they go on filling
 //! while the limit on what is in flight holds them back.
 //!
+//! **How many are in flight** follows what the stream needs by Little's law and what the service
+//! refuses: [`limiter`]. Parts that would wait for longer than a round trip are not taken
+//! ([`Lane::room`]): they are better off with their workers.
+//!
 //! **What is tried again.** A throttle (429, it did not run), a server's error, a broken
 //! connection, a time-out and an answer that cannot be believed: at most [`Settings::attempts`]
-//! times, with full jitter between. A request that is too large is halved. Everything else comes
-//! home at once. Redirects are not followed: they would be sent the user's data.
+//! times, within a budget, with full jitter between, and only while its answer could still be there
+//! before the work would be done at home. A request that is too large is halved. Everything else
+//! comes home at once. Redirects are not followed: they would be sent the user's data.
+//!
+//! **What is late** is done at home first: a worker with nothing else to do takes records out of a
+//! part that is with the bridge ([`Open`]); whoever takes a record out of it makes its result, so
+//! the first one wins and nothing is done twice. Where the workers are too busy the request is sent
+//! a second time, within a small budget.
+//!
+//! **When nothing goes well** the [`breaker`] opens, everything comes home, and an empty request
+//! now and then finds out when that has changed. `docs/bridge.md` has the whole of it.
 
 mod attempt;
 mod backoff;
+pub mod breaker;
+mod budget;
 mod counters;
 mod failure;
+mod flight;
+mod gate;
 mod handle;
+mod home;
 mod lane;
+mod latency;
+pub mod limiter;
+mod line;
+mod open;
 mod part;
 mod port;
+mod probe;
 mod request;
 mod settings;
 
 pub use counters::Counters;
 pub use failure::Failure;
 pub use handle::{Bridge, BridgeError, ClosedError, Lane};
+pub use home::HomeLoad;
+pub use open::Open;
 pub use part::Part;
 pub use port::{Outcome, Reply, ReplyInbox, ReplyPort, reply_channel};
 pub use settings::{Settings, SettingsError};

@@ -2,18 +2,22 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
 
-use super::{Failure, Outcome, Reply, ReplyPort};
+use tokio::time::Instant;
+
+use super::home::HomeLoad;
+use super::{Failure, Open, Outcome, Reply, ReplyPort};
 use crate::task::Task;
 
 /// Records of a worker's batch, to be done remotely.
 ///
-/// A part owes its worker a reply for every record. One that is dropped comes home.
+/// A part owes its worker a reply for every record that is still open when it is answered: what the
+/// worker has done itself in the meantime is not answered. A part that is dropped comes home.
 pub struct Part<K: Task> {
     id: u64,
     input: Arc<K::In>,
     range: Range<usize>,
+    open: Arc<Open>,
     reply: ReplyPort<K::Out>,
     handed_over: Instant,
 }
@@ -21,12 +25,23 @@ pub struct Part<K: Task> {
 impl<K: Task> Part<K> {
     /// The records of `range` of `input`, answered to `reply` under `id`.
     pub fn new(id: u64, input: Arc<K::In>, range: Range<usize>, reply: ReplyPort<K::Out>) -> Self {
-        Part { id, input, range, reply, handed_over: Instant::now() }
+        let open = Arc::new(Open::new(range.clone()));
+        Part { id, input, range, open, reply, handed_over: Instant::now() }
     }
 
-    /// How many records are not answered yet.
+    /// Which of its records are still to be done: what the worker takes out of it, it owes itself.
+    pub fn open(&self) -> &Arc<Open> {
+        &self.open
+    }
+
+    /// How many records it has.
     pub fn records(&self) -> usize {
         self.range.len()
+    }
+
+    /// Whether any of them is still to be done.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.any(&self.range)
     }
 
     /// When the worker handed it over.
@@ -34,8 +49,13 @@ impl<K: Task> Part<K> {
         self.handed_over
     }
 
+    /// How busy its worker is.
+    pub(super) fn home(&self) -> &Arc<HomeLoad> {
+        self.reply.home()
+    }
+
     /// The batch.
-    pub(super) fn input(&self) -> &K::In {
+    pub(super) fn input(&self) -> &Arc<K::In> {
         &self.input
     }
 
@@ -53,14 +73,25 @@ impl<K: Task> Part<K> {
             id: self.id,
             input: Arc::clone(&self.input),
             range: first,
+            open: Arc::clone(&self.open),
             reply: self.reply.clone(),
             handed_over: self.handed_over,
         }
     }
 
-    /// Answers all records.
-    pub(super) fn answer(mut self, outcome: Outcome<K::Out>) {
-        self.reply_with(outcome);
+    /// Answers what is still open, range by range, and says how many records that were. `usd` is
+    /// what a record cost.
+    pub(super) fn answer(
+        mut self,
+        usd: f64,
+        mut outcome: impl FnMut(&Range<usize>) -> Outcome<K::Out>,
+    ) -> usize {
+        self.reply_with(usd, &mut outcome)
+    }
+
+    /// Sends what is still open home.
+    pub(super) fn send_home(mut self, usd: f64, failure: &Failure) {
+        self.reply_with(usd, &mut |_| Outcome::Home(failure.clone()));
     }
 
     /// Gives the records back to whoever tried to send them: no reply will come.
@@ -68,16 +99,27 @@ impl<K: Task> Part<K> {
         self.range.end = self.range.start;
     }
 
-    fn reply_with(&mut self, outcome: Outcome<K::Out>) {
+    fn reply_with(
+        &mut self,
+        usd: f64,
+        outcome: &mut dyn FnMut(&Range<usize>) -> Outcome<K::Out>,
+    ) -> usize {
         let range = std::mem::replace(&mut self.range, 0..0);
-        if !range.is_empty() {
-            self.reply.send(Reply { id: self.id, range, outcome });
+        if range.is_empty() {
+            return 0;
         }
+        let mut answered = 0;
+        for range in self.open.take(&range) {
+            answered += range.len();
+            let (usd, outcome) = (usd * range.len() as f64, outcome(&range));
+            self.reply.send(Reply { id: self.id, range, usd, outcome });
+        }
+        answered
     }
 }
 
 impl<K: Task> Drop for Part<K> {
     fn drop(&mut self) {
-        self.reply_with(Outcome::Home(Failure::Closed));
+        self.reply_with(0.0, &mut |_| Outcome::Home(Failure::Closed));
     }
 }

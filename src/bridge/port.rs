@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::Failure;
+use super::home::HomeLoad;
 
 /// What became of a range of a part.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub struct Reply<O> {
     pub id: u64,
     /// Which of its records: a part may be answered in several ranges, each record in one.
     pub range: Range<usize>,
+    /// What the attempts at them cost, in US dollars.
+    pub usd: f64,
     /// What became of them.
     pub outcome: Outcome<O>,
 }
@@ -37,11 +40,14 @@ pub enum Outcome<O> {
 pub struct ReplyPort<O> {
     replies: Sender<Reply<O>>,
     bell: Arc<Bell>,
+    /// How busy the worker is.
+    home: Arc<HomeLoad>,
 }
 
 impl<O> Clone for ReplyPort<O> {
     fn clone(&self) -> Self {
-        ReplyPort { replies: self.replies.clone(), bell: Arc::clone(&self.bell) }
+        let (bell, home) = (Arc::clone(&self.bell), Arc::clone(&self.home));
+        ReplyPort { replies: self.replies.clone(), bell, home }
     }
 }
 
@@ -61,10 +67,16 @@ struct Bell {
 pub fn reply_channel<O>(wake: Arc<dyn Fn() + Send + Sync>) -> (ReplyPort<O>, ReplyInbox<O>) {
     let (sender, replies) = unbounded();
     let bell = Arc::new(Bell { rung: AtomicBool::new(false), wake });
-    (ReplyPort { replies: sender, bell: Arc::clone(&bell) }, ReplyInbox { replies, bell })
+    let port = ReplyPort { replies: sender, bell: Arc::clone(&bell), home: Arc::default() };
+    (port, ReplyInbox { replies, bell })
 }
 
 impl<O> ReplyPort<O> {
+    /// Where the worker says how busy it is.
+    pub fn home(&self) -> &Arc<HomeLoad> {
+        &self.home
+    }
+
     /// Leaves a reply, and wakes the worker if nobody has since it last looked.
     pub fn send(&self, reply: Reply<O>) {
         // A worker that is gone needs no reply.

@@ -1,15 +1,15 @@
-//! A request: the parts in it, and its way through attempts to an answer or home.
+//! A request: the parts in it, the body made of them, and what becomes of them.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::attempt::{Failed, attempt};
-use super::backoff;
-use super::handle::Line;
+use super::attempt::Bill;
+use super::flight::Flight;
+use super::line::Line;
 use super::{Failure, Outcome, Part};
 use crate::batch::BATCH_BYTES;
-use crate::batch::spare::{self, Kept};
+use crate::batch::spare;
 use crate::task::Task;
 use crate::wire::{Answer, RequestBody, Slots};
 
@@ -41,7 +41,7 @@ impl<K: Task> Request<K> {
             let range = part.range();
             let wanted = if body.records() == 0 { 1 } else { records - body.records() };
             let wanted = wanted.min(range.len());
-            let pushed = body.push(part.input(), range.start..range.start + wanted);
+            let pushed = body.push(part.input().as_ref(), range.start..range.start + wanted);
             let (fitted, unwritable) = match &pushed {
                 Ok(fitted) => (*fitted, false),
                 Err(error) => (error.index - range.start, true),
@@ -51,12 +51,12 @@ impl<K: Task> Request<K> {
             }
             if unwritable {
                 home += 1;
-                part.split(1).answer(Outcome::Home(Failure::Encode));
+                part.split(1).send_home(0.0, &Failure::Encode);
             } else if fitted < wanted {
                 // The body is full; a record that does not even fit alone stays at home.
                 if body.records() == 0 {
                     home += 1;
-                    part.split(1).answer(Outcome::Home(Failure::TooLarge));
+                    part.split(1).send_home(0.0, &Failure::TooLarge);
                 } else {
                     break;
                 }
@@ -78,21 +78,20 @@ impl<K: Task> Request<K> {
 
     /// Sends it until it is answered or comes home. A request that is too large comes back in two
     /// halves, to be sent as requests of their own.
-    pub(super) async fn run(self, line: &Line, task: &Arc<K>) -> Vec<Vec<Part<K>>> {
+    pub(super) async fn run(self, line: &Arc<Line>, task: &Arc<K>) -> Vec<Vec<Part<K>>> {
         let Request { parts, records, body, .. } = self;
         let live = &line.live;
         live.add(|live| &live.requests, 1);
         live.add(|live| &live.records_sent, records as u64);
-        let mut closed = line.closed.subscribe();
-        let answer = tokio::select! {
-            biased;
-            // An error means that the bridge is gone, which is closed too.
-            _ = closed.wait_for(|closed| *closed) => Err(Failure::Closed),
-            answer = attempts(line, task.as_ref(), &body, records) => answer,
+        let bill = Bill::default();
+        let answer = {
+            let task = task.as_ref();
+            Flight { line, task, parts: &parts, body: &body, records, bill: &bill }.land().await
         };
+        let usd = bill.usd(&line.settings.cost) / records as f64;
         match answer {
             Ok(answer) => {
-                answer.deliver(parts, task.as_ref(), line);
+                answer.deliver(parts, task.as_ref(), line, usd);
                 Vec::new()
             }
             Err(Failure::TooLarge) if records > 1 => {
@@ -101,9 +100,9 @@ impl<K: Task> Request<K> {
             }
             Err(failure) => {
                 line.complain(&failure);
-                live.add(|live| &live.failed, 1);
+                live.add(|live| &live.failed, u64::from(failure != Failure::DoneAtHome));
                 for part in parts {
-                    part.answer(Outcome::Home(failure.clone()));
+                    part.send_home(usd, &failure);
                 }
                 Vec::new()
             }
@@ -127,45 +126,16 @@ fn halves<K: Task>(parts: Vec<Part<K>>, records: usize) -> Vec<Vec<Part<K>>> {
     vec![first, second]
 }
 
-/// Attempts until one is answered with something that may be believed.
-async fn attempts<K: Task>(
-    line: &Line,
-    task: &K,
-    body: &Bytes,
-    records: usize,
-) -> Result<Believed<K>, Failure> {
-    let settings = &line.settings;
-    let mut tried = 0;
-    loop {
-        let sent = attempt(&line.client, &line.url, body.clone(), settings.timeout, &line.live);
-        let read = |answer: Kept| {
-            line.learn_ratio(answer.0.len(), body.len());
-            Believed::read(task, &answer.0, records).map_err(Failed::from)
-        };
-        let Failed { failure, retry_after } = match sent.await.and_then(read) {
-            Ok(believed) => return Ok(believed),
-            Err(failed) => failed,
-        };
-        tried += 1;
-        if tried >= settings.attempts || !failure.is_worth_another_attempt() {
-            return Err(failure);
-        }
-        let throttled = failure == Failure::Throttled;
-        let random = rand::random::<f64>();
-        let delay = backoff::delay(settings, throttled, tried - 1, retry_after, random);
-        tokio::time::sleep(delay).await;
-    }
-}
-
 /// An answer that was checked.
-struct Believed<K: Task> {
+pub(super) struct Believed<K: Task> {
     values: K::Answers,
     slots: Slots<'static>,
-    cold: bool,
+    /// The function says that its environment was started for it.
+    pub cold: bool,
 }
 
 impl<K: Task> Believed<K> {
-    fn read(task: &K, answer: &[u8], records: usize) -> Result<Self, Failure> {
+    pub(super) fn read(task: &K, answer: &[u8], records: usize) -> Result<Self, Failure> {
         let answer: Answer<'_, K::Answers> =
             serde_json::from_slice(answer).map_err(|error| Failure::Answer(error.to_string()))?;
         let slots = answer
@@ -174,27 +144,32 @@ impl<K: Task> Believed<K> {
         Ok(Believed { values: answer.results, slots, cold: answer.cold })
     }
 
-    /// Gives each part its results.
-    fn deliver(mut self, parts: Vec<Part<K>>, task: &K, line: &Line) {
+    /// Gives each part the results of what is still open. `usd` is what a record cost.
+    fn deliver(mut self, parts: Vec<Part<K>>, task: &K, line: &Line, usd: f64) {
         line.live.add(|live| &live.cold_starts, u64::from(self.cold));
-        let mut base = 0;
+        let (mut base, mut done, mut superseded) = (0, 0, 0);
         for part in parts {
-            let range = part.range();
-            let slots = self.slots.from(base);
-            base += range.len();
-            let mut out = task.results(part.input(), &range);
-            task.assemble(part.input(), range.clone(), &mut self.values, &slots, &mut out);
-            let home: Vec<usize> = match slots.run(range.len()) {
-                Some(_) => Vec::new(),
-                None => range
-                    .clone()
-                    .enumerate()
-                    .filter(|(index, _)| slots.get(*index).is_none())
-                    .map(|(_, position)| position)
-                    .collect(),
-            };
-            line.live.add(|live| &live.records_done, (range.len() - home.len()) as u64);
-            part.answer(Outcome::Done { out, home });
+            let (all, input) = (part.range(), Arc::clone(part.input()));
+            let answered = part.answer(usd, |range| {
+                let slots = self.slots.from(base + range.start - all.start);
+                let mut out = task.results(&input, range);
+                task.assemble(&input, range.clone(), &mut self.values, &slots, &mut out);
+                let home: Vec<usize> = match slots.run(range.len()) {
+                    Some(_) => Vec::new(),
+                    None => range
+                        .clone()
+                        .enumerate()
+                        .filter(|(index, _)| slots.get(*index).is_none())
+                        .map(|(_, position)| position)
+                        .collect(),
+                };
+                done += range.len() - home.len();
+                Outcome::Done { out, home }
+            });
+            base += all.len();
+            superseded += all.len() - answered;
         }
+        line.live.add(|live| &live.records_done, done as u64);
+        line.live.add(|live| &live.superseded, superseded as u64);
     }
 }

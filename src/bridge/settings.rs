@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::{breaker, limiter};
+use crate::cost::Cost;
 use crate::wire::MAX_BODY;
 
 /// Settings of a bridge. Each says what too small and too large do.
@@ -20,9 +22,12 @@ pub struct Settings {
     /// long and it is latency for nothing.
     pub linger: Duration,
     /// Requests in flight at most. Too few and the remote side's latency bounds the rate (Little:
-    /// rate = in flight × batch / latency); too many and the account's concurrency is exceeded
-    /// and requests are throttled.
+    /// rate = in flight × batch / latency); too many and one stream may use up the account's quota.
+    /// Below it, what is in flight follows what is needed and what is not throttled:
+    /// [`limiter`](super::limiter).
     pub max_in_flight: usize,
+    /// Requests in flight to begin with: see [`limiter::Settings::initial`].
+    pub initial_in_flight: usize,
     /// How long an attempt may take. Too short and what would have come is paid for and thrown
     /// away; too long and a hanging request holds its records.
     pub timeout: Duration,
@@ -30,13 +35,37 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// Attempts a request has, the first included. One is no retry; many delay coming home.
     pub attempts: u32,
-    /// The first delay before another attempt, doubled each time, after a failure and after a
-    /// throttle. AWS's clients take 50 ms and 1 s.
+    /// The first delay before another attempt, doubled each time, after a failure; after a throttle
+    /// it is `throttle_backoff`. Short ones meet the same trouble again; long ones lose to doing
+    /// the work at home. These are AWS's clients' own.
     pub backoff: Duration,
     /// The same after a throttle.
     pub throttle_backoff: Duration,
     /// No delay is longer, whatever a server asks for.
     pub max_backoff: Duration,
+    /// What a round trip is believed to take before one was measured. Small and the first answers
+    /// seem late; large and a remote side that hangs from the start is noticed late.
+    pub first_latency: Duration,
+    /// A request that is this old may count as failed before its time-out, if it is also four times
+    /// as old as 99 of 100 get. Short and a hiccup of the machine opens the breaker; long and the
+    /// records of a remote side that hangs wait for so long.
+    pub patience: Duration,
+    /// The share of requests that may be sent a second time because they are late, where their
+    /// workers are too busy to do them. 0 for none; a large one pays for much twice.
+    pub hedge: f64,
+    /// When to give up on the remote side, and when to look again.
+    pub breaker: breaker::Settings,
+    /// Whether an empty request goes out at the start, so that a wrong endpoint is found at once and
+    /// a first latency is known.
+    pub probes_at_start: bool,
+    /// Environments are started ahead when the offered rate is above this share of the rate at
+    /// which the policy begins to send. Near 1 they come too late; near 0 they are paid for without
+    /// need. `None`: none are.
+    pub warm_up: Option<f64>,
+    /// The share of remote records that workers compute too, and compare. 1 doubles the work.
+    pub verify: f64,
+    /// What it costs.
+    pub cost: Cost,
 }
 
 impl Default for Settings {
@@ -46,13 +75,22 @@ impl Default for Settings {
             batch_records: 1_000,
             batch_bytes: 4 << 20,
             linger: Duration::from_millis(5),
-            max_in_flight: 100,
+            max_in_flight: limiter::Settings::default().max,
+            initial_in_flight: limiter::Settings::default().initial,
             timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(3),
             attempts: 3,
             backoff: Duration::from_millis(50),
-            throttle_backoff: Duration::from_millis(200),
+            throttle_backoff: Duration::from_secs(1),
             max_backoff: Duration::from_secs(20),
+            first_latency: Duration::from_millis(250),
+            patience: Duration::from_millis(250),
+            hedge: 0.05,
+            breaker: breaker::Settings::default(),
+            probes_at_start: true,
+            warm_up: Some(0.8),
+            verify: 0.0,
+            cost: Cost::default(),
         }
     }
 }
@@ -74,6 +112,12 @@ pub enum SettingsError {
     /// A body that no service takes.
     #[error("a batch of {0} bytes is above the service's limit of {MAX_BODY}")]
     TooLarge(usize),
+    /// A share that is none.
+    #[error("{0} must be a share from 0 to 1")]
+    Share(&'static str),
+    /// A price that is none.
+    #[error("prices must be numbers that are not negative")]
+    Price,
     /// An attempt would end before its batch is filled.
     #[error("the time-out of {timeout:?} is not longer than the linger of {linger:?}")]
     TimeoutBelowLinger {
@@ -85,6 +129,12 @@ pub enum SettingsError {
 }
 
 impl Settings {
+    /// Those of the limiter.
+    pub(super) fn limiter(&self) -> limiter::Settings {
+        let (max, initial) = (self.max_in_flight, self.initial_in_flight);
+        limiter::Settings { max, initial, ..limiter::Settings::default() }
+    }
+
     /// Whether they can be.
     ///
     /// # Errors
@@ -99,6 +149,8 @@ impl Settings {
             ("batch_records", self.batch_records),
             ("batch_bytes", self.batch_bytes),
             ("max_in_flight", self.max_in_flight),
+            ("initial_in_flight", self.initial_in_flight),
+            ("the breaker's failures", self.breaker.failures as usize),
             ("attempts", self.attempts as usize),
         ];
         if let Some((name, _)) = numbers.iter().find(|(_, value)| *value == 0) {
@@ -106,6 +158,17 @@ impl Settings {
         }
         if self.batch_bytes > MAX_BODY {
             return Err(SettingsError::TooLarge(self.batch_bytes));
+        }
+        let shares = [
+            ("hedge", self.hedge),
+            ("verify", self.verify),
+            ("warm_up", self.warm_up.unwrap_or(0.0)),
+        ];
+        if let Some((name, _)) = shares.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
+            return Err(SettingsError::Share(name));
+        }
+        if !self.cost.prices.are_prices() {
+            return Err(SettingsError::Price);
         }
         if self.timeout <= self.linger {
             let (timeout, linger) = (self.timeout, self.linger);

@@ -101,7 +101,7 @@ pub struct RunArgs {
     /// How long a record may wait for its request to fill [default: 5ms].
     #[arg(long, value_name = "D", help_heading = "Bursting")]
     pub linger: Option<String>,
-    /// Requests in flight at most [default: 100].
+    /// Requests in flight at most [default: 1000].
     #[arg(long, value_name = "N", help_heading = "Bursting")]
     pub max_in_flight: Option<String>,
     /// How long an attempt may take [default: 10s].
@@ -110,6 +110,29 @@ pub struct RunArgs {
     /// Attempts a request has before its records come home [default: 3].
     #[arg(long, value_name = "N", help_heading = "Bursting")]
     pub attempts: Option<String>,
+    /// The share of requests that may be sent a second time when they are late [default: 0.05].
+    #[arg(long, value_name = "SHARE", help_heading = "Bursting")]
+    pub hedge: Option<String>,
+    /// Start environments ahead when the rate is above this share of the rate at which the policy
+    /// begins to send, or `off` [default: 0.8].
+    #[arg(long, value_name = "SHARE|off", help_heading = "Bursting")]
+    pub warm_up: Option<String>,
+    /// Compute this share of remote records at home too, as 0.001 or 0.1%; a difference ends the
+    /// run with 1 [default: 0].
+    #[arg(long, value_name = "P", help_heading = "Bursting")]
+    pub verify: Option<String>,
+    /// The function's memory in MB, for the cost [default: 1769; the embedded Lambda's own].
+    #[arg(long, value_name = "MB", help_heading = "Bursting")]
+    pub memory: Option<String>,
+    /// The function's processor, for the list price: x86 or arm [default: x86].
+    #[arg(long, value_enum, value_name = "ARCH", help_heading = "Bursting")]
+    pub arch: Option<ArchArg>,
+    /// Price of a million requests in US dollars [default: 0.20].
+    #[arg(long, value_name = "USD", help_heading = "Bursting")]
+    pub price_million_requests: Option<String>,
+    /// Price of a GB-second in US dollars [default: of us-east-1, by --arch].
+    #[arg(long, value_name = "USD", help_heading = "Bursting")]
+    pub price_gb_second: Option<String>,
     /// Records waiting on a worker before the source waits [default: 500k].
     #[arg(long, value_name = "N", help_heading = "Bursting")]
     pub max_backlog: Option<String>,
@@ -154,6 +177,14 @@ pub enum PolicyArg {
     Threshold,
     /// What is in excess of the threshold.
     Spill,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ArchArg {
+    /// $0.0000166667 a GB-second.
+    X86,
+    /// $0.0000133334 a GB-second.
+    Arm,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::args::CheckArgs;
-use super::{UsageError, logging, settings};
+use super::{UsageError, bursting, logging, settings};
 use crate::batch::{Batch, Strings};
 use crate::task::{self, Task as _};
 use crate::units::{parse_duration, show_duration};
@@ -16,7 +16,7 @@ const RECORDS: [&str; 3] = ["one, two", "", "naïve Ελλάδα 日本"];
 
 pub(super) fn check(args: &CheckArgs) -> Result<()> {
     logging::init(None)?;
-    let url = settings::url("--lambda", &args.lambda)?;
+    let url = bursting::url("--lambda", &args.lambda)?;
     let default = Duration::from_secs(10);
     let timeout = settings::parse("--timeout", args.timeout.as_ref(), default, parse_duration)?;
     let name = args.task.clone().unwrap_or_else(|| "words".to_owned());

@@ -8,12 +8,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::args::LambdaArgs;
-use super::{logging, settings};
+use super::{bursting, logging};
 use crate::emulator::Server;
 
 pub(super) fn lambda(args: &LambdaArgs) -> Result<()> {
     logging::init(args.log.as_deref())?;
-    let model = settings::model(args.local_lambda.as_ref())?;
+    let model = bursting::model(args.local_lambda.as_ref())?;
     let listener = TcpListener::bind(&args.bind)
         .with_context(|| format!("cannot listen on --bind {}", args.bind))?;
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;

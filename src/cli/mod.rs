@@ -2,6 +2,7 @@
 //! command has a file of its own.
 
 mod args;
+mod bursting;
 mod check;
 mod config;
 mod demo;

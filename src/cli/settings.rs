@@ -5,14 +5,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::UsageError;
-use super::args::{EventArgs, PolicyArg, RunArgs};
+use super::args::{EventArgs, RunArgs};
+use super::{UsageError, bursting};
 use crate::batch::Nanos;
-use crate::bridge;
-use crate::cost::Prices;
-use crate::emulator::Model;
 use crate::nexmark;
-use crate::pipeline::{Endpoint, PolicyChoice, Settings, Source, Target, TimelySettings};
+use crate::pipeline::{Settings, Source, Target, TimelySettings};
 use crate::schedule::{Schedule, Shape, Trace};
 use crate::source::Input;
 use crate::task;
@@ -42,7 +39,7 @@ pub(super) fn parse_some<T, E: std::fmt::Display>(
     parse(option, given, None, |value| parse_one(value).map(Some))
 }
 
-fn above_zero(
+pub(super) fn above_zero(
     value: Duration,
     option: &str,
     given: Option<&String>,
@@ -54,7 +51,11 @@ fn above_zero(
     Ok(value)
 }
 
-fn at_least_one(value: u64, option: &str, given: Option<&String>) -> Result<u64, UsageError> {
+pub(super) fn at_least_one(
+    value: u64,
+    option: &str,
+    given: Option<&String>,
+) -> Result<u64, UsageError> {
     if value == 0 {
         let value = given.map_or("0", String::as_str);
         return Err(UsageError::new(option, value, "must be at least 1"));
@@ -195,26 +196,6 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         at_least_one(value, option, given.as_ref())
     };
 
-    let defaults = bridge::Settings::default();
-    let bridge = bridge::Settings {
-        batch_records: number("--batch", &args.batch, defaults.batch_records as u64)? as usize,
-        linger: parse("--linger", args.linger.as_ref(), defaults.linger, parse_duration)?,
-        max_in_flight: number(
-            "--max-in-flight",
-            &args.max_in_flight,
-            defaults.max_in_flight as u64,
-        )? as usize,
-        timeout: duration("--timeout", &args.timeout, defaults.timeout)?,
-        attempts: number("--attempts", &args.attempts, u64::from(defaults.attempts))?
-            .min(u64::from(u32::MAX)) as u32,
-        ..defaults
-    };
-    if bridge.timeout <= bridge.linger {
-        let value = args.timeout.clone().unwrap_or_else(|| format!("{:?}", bridge.timeout));
-        let why = format!("must be longer than --linger, which is {:?}", bridge.linger);
-        return Err(UsageError::new("--timeout", value, why));
-    }
-
     let timely = timely(&args.timely)?;
     let target = target(args, &timely)?;
     let task = args.task.clone().unwrap_or_else(|| "words".to_owned());
@@ -222,11 +203,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         let expected = format!("expected one of {}", task::NAMES.join(", "));
         return Err(UsageError::new("--task", task, expected));
     }
-    let endpoint = endpoint(args)?;
-    let memory_mb = match &endpoint {
-        Endpoint::Embedded(model) => model.memory_mb,
-        Endpoint::Url(_) => Model::default().memory_mb,
-    };
+    let endpoint = bursting::endpoint(args)?;
+    let bridge = bursting::bridge(args, &endpoint)?;
     let max_record = parse("--max-record", args.max_record.as_ref(), 1 << 20, parse_bytes)?;
     const MOST: u64 = 4 << 20;
     if !(1..=MOST).contains(&max_record) {
@@ -246,11 +224,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         max_record: max_record as usize,
         task,
         work: parse("--work", args.work.as_ref(), Duration::ZERO, parse_duration)?,
-        policy: policy(args)?,
+        policy: bursting::policy(args)?,
         endpoint,
         bridge,
-        prices: Prices::default(),
-        memory_mb,
         max_backlog: number("--max-backlog", &args.max_backlog, 500_000)? as usize,
         max_backlog_bytes: 256 << 20,
         target,
@@ -259,69 +235,6 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         summary: args.summary.clone(),
         timely,
     })
-}
-
-fn policy(args: &RunArgs) -> Result<PolicyChoice, UsageError> {
-    let threshold = parse_some("--threshold", args.threshold.as_ref(), parse_rate)?;
-    let given = args.policy.unwrap_or(match threshold {
-        Some(_) => PolicyArg::Spill,
-        None => PolicyArg::Local,
-    });
-    match (given, threshold) {
-        (PolicyArg::Threshold, Some(rate)) => Ok(PolicyChoice::Threshold(rate)),
-        (PolicyArg::Spill, Some(rate)) => Ok(PolicyChoice::Spill(rate)),
-        (PolicyArg::Threshold | PolicyArg::Spill, None) => {
-            let name = if given == PolicyArg::Spill { "spill" } else { "threshold" };
-            Err(UsageError::new(
-                "--policy",
-                name,
-                "needs --threshold, in events a second over all workers",
-            ))
-        }
-        (_, Some(_)) => {
-            let value = args.threshold.clone().unwrap_or_default();
-            Err(UsageError::new("--threshold", value, "is for --policy threshold or spill"))
-        }
-        (PolicyArg::Local, None) => Ok(PolicyChoice::Local),
-        (PolicyArg::Remote, None) => Ok(PolicyChoice::Remote),
-    }
-}
-
-/// The embedded Lambda's model.
-pub(super) fn model(options: Option<&String>) -> Result<Model, UsageError> {
-    let mut model = Model::default();
-    for option in options.iter().flat_map(|options| options.split(',')) {
-        let wrong = |why: String| UsageError::new("--local-lambda", option, why);
-        let (key, value) =
-            option.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE".to_owned()))?;
-        model.set(key.trim(), value.trim()).map_err(|error| wrong(error.to_string()))?;
-    }
-    Ok(model)
-}
-
-fn endpoint(args: &RunArgs) -> Result<Endpoint, UsageError> {
-    let lambda = args.lambda.as_deref().unwrap_or("local");
-    if lambda == "local" {
-        return Ok(Endpoint::Embedded(model(args.local_lambda.as_ref())?));
-    }
-    if let Some(value) = &args.local_lambda {
-        return Err(UsageError::new("--local-lambda", value, "is for --lambda local"));
-    }
-    url("--lambda", lambda).map(Endpoint::Url)
-}
-
-/// A URL that a request can be sent to.
-pub(super) fn url(option: &str, given: &str) -> Result<String, UsageError> {
-    let expected = "expected a URL such as https://ID.lambda-url.REGION.on.aws/";
-    match reqwest::Url::parse(given) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url.into()),
-        Ok(url) => Err(UsageError::new(
-            option,
-            given,
-            format!("{} is not http or https: {expected}", url.scheme()),
-        )),
-        Err(error) => Err(UsageError::new(option, given, format!("{error}: {expected}"))),
-    }
 }
 
 fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, UsageError> {

@@ -31,6 +31,18 @@ pub struct Report {
     pub attempts: u64,
     /// Second sends of a batch that was late.
     pub hedged: u64,
+    /// Attempts that were given up.
+    pub abandoned: u64,
+    /// Records in answers that came too late.
+    pub superseded: u64,
+    /// Empty requests that asked whether the remote side is well.
+    pub probes: u64,
+    /// Empty requests that started environments ahead.
+    pub warm_ups: u64,
+    /// How often a breaker opened.
+    pub breaker_opened: u64,
+    /// Remote results that workers computed too.
+    pub verified: u64,
     /// Answers that said "too many".
     pub throttled: u64,
     /// Requests that came home.
@@ -55,6 +67,7 @@ impl Report {
             commit_latency,
             backlog_peaks: stats.peaks(),
             backpressured_ns: stats.backpressured(),
+            verified: stats.verified(),
             committed: stats.committed(),
             ..Report::default()
         }
@@ -82,6 +95,12 @@ impl Report {
         self.requests += other.requests;
         self.attempts += other.attempts;
         self.hedged += other.hedged;
+        self.abandoned += other.abandoned;
+        self.superseded += other.superseded;
+        self.probes += other.probes;
+        self.warm_ups += other.warm_ups;
+        self.breaker_opened += other.breaker_opened;
+        self.verified += other.verified;
         self.throttled += other.throttled;
         self.failed += other.failed;
         self.billed_us += other.billed_us;

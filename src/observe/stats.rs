@@ -42,6 +42,8 @@ pub struct WorkerStats {
     figures: Mutex<Figures>,
     /// Nanoseconds for which the source had records and had to wait.
     pub backpressured: AtomicU64,
+    /// Results of the remote side that were computed here too.
+    pub verified: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -196,6 +198,11 @@ impl ProcessStats {
     /// Nanoseconds for which sources had to wait, summed over workers.
     pub fn backpressured(&self) -> Nanos {
         self.0.workers.iter().map(|worker| worker.backpressured.load(Relaxed)).sum()
+    }
+
+    /// Results of the remote side that workers computed too.
+    pub fn verified(&self) -> u64 {
+        self.0.workers.iter().map(|worker| worker.verified.load(Relaxed)).sum()
     }
 
     /// The latencies since this was last called.

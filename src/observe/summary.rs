@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Latencies, Report};
-use crate::cost::Prices;
+use crate::cost::Cost;
 use crate::units::{show_count, show_duration};
 
 /// Quantiles of a latency, in milliseconds.
@@ -79,6 +79,12 @@ pub struct Summary {
     pub hedged: u64,
     pub throttled: u64,
     pub failed: u64,
+    pub abandoned: u64,
+    pub superseded: u64,
+    pub probes: u64,
+    pub warm_ups: u64,
+    pub breaker_opened: u64,
+    pub verified: u64,
     pub billed_ms: f64,
     pub cost_usd: f64,
     pub peak_backlog: u64,
@@ -93,8 +99,8 @@ pub struct Summary {
 
 impl Summary {
     /// Sums up all processes' reports of a run that lasted `wall` from its start to its last
-    /// commit, with functions of `memory_mb`.
-    pub fn of(report: &Report, wall: Duration, memory_mb: u32, prices: &Prices) -> Self {
+    /// commit, at the prices of `cost`.
+    pub fn of(report: &Report, wall: Duration, cost: &Cost) -> Self {
         let events = report.counts.done();
         let results = report.counts.results();
         let seconds = wall.as_secs_f64();
@@ -122,8 +128,14 @@ impl Summary {
             hedged: report.hedged,
             throttled: report.throttled,
             failed: report.failed,
+            abandoned: report.abandoned,
+            superseded: report.superseded,
+            probes: report.probes,
+            warm_ups: report.warm_ups,
+            breaker_opened: report.breaker_opened,
+            verified: report.verified,
             billed_ms,
-            cost_usd: prices.usd(report.billed_requests, billed_ms, memory_mb),
+            cost_usd: cost.usd(report.billed_requests, billed_ms),
             peak_backlog: report.backlog_peaks.iter().max().copied().unwrap_or(0),
             backpressured_ms: report.backpressured_ns as f64 / 1e6,
             total: Totals { events_in: events, results_out: results, runs: 1 },
@@ -180,13 +192,27 @@ impl Summary {
                 self.failed,
                 show_count(self.records_home),
             ));
-            line(format!(
-                "cost      {} of billed time, ${:.6} at list prices",
-                show_duration(Duration::from_secs_f64(self.billed_ms / 1e3)),
-                self.cost_usd
-            ));
+            if self.hedged + self.abandoned + self.breaker_opened > 0 {
+                line(format!(
+                    "weather   {} requests sent twice, {} attempts given up, {} records done twice, \
+                     breaker opened {} times",
+                    self.hedged, self.abandoned, self.superseded, self.breaker_opened,
+                ));
+            }
         } else {
             line("offloaded nothing".to_owned());
+        }
+        if self.billed_ms > 0.0 {
+            line(format!(
+                "cost      {} of billed time, ${:.6}, with {} probes and {} warm-ups",
+                show_duration(Duration::from_secs_f64(self.billed_ms / 1e3)),
+                self.cost_usd,
+                self.probes,
+                self.warm_ups,
+            ));
+        }
+        if self.verified > 0 {
+            line(format!("verified  {} remote results", show_count(self.verified)));
         }
         if let Some(lambda) = &self.lambda {
             line(format!("lambda    {lambda}"));

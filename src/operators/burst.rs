@@ -221,8 +221,10 @@ where
                 desk.plan();
                 desk.work(&mut outputs);
                 desk.settle(frontier);
-                if desk.has_work() {
-                    activator.activate();
+                match desk.next_work() {
+                    Some(Duration::ZERO) => activator.activate(),
+                    Some(later) => activator.activate_after(later),
+                    None => {}
                 }
                 // Stays until it has heard of the last epoch, although its own work is done.
                 !known.ended

@@ -1,6 +1,6 @@
 //! A worker's desk: what it has to do, what it has sent away, and the epochs these belong to.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,9 +14,10 @@ use timely::progress::frontier::MutableAntichain;
 
 use super::epochs::Epochs;
 use super::true_rate::TrueRate;
+use super::verify::{Checking, Verdict, Verify};
 use super::{Burst, Clock, Observer, Path, Pressure};
 use crate::batch::{Nanos, Records, Span};
-use crate::bridge::{Lane, Outcome, Part, ReplyInbox, ReplyPort, reply_channel};
+use crate::bridge::{Lane, Open, Outcome, Part, Reply, ReplyInbox, ReplyPort, reply_channel};
 use crate::policy::{Entry, Offered, Policy, Queue, Rates, Take, Taken};
 use crate::task::{Bad, Code, Task};
 
@@ -31,9 +32,9 @@ where
 }
 
 /// The container and the epoch that a queue's entry belongs to.
-struct Held<T, C> {
-    epoch: T,
-    batch: Arc<C>,
+pub(super) struct Held<T, C> {
+    pub epoch: T,
+    pub batch: Arc<C>,
 }
 
 impl<T: Clone, C> Clone for Held<T, C> {
@@ -46,8 +47,11 @@ impl<T: Clone, C> Clone for Held<T, C> {
 struct Away<T, C> {
     entry: Entry,
     held: Held<T, C>,
-    /// Records that no reply has named yet.
-    open: usize,
+    /// Which of them nobody has done yet. What is taken out of it here is done here.
+    open: Arc<Open>,
+    /// Records that neither a reply has named nor this worker has done.
+    left: usize,
+    since: Instant,
 }
 
 pub(super) struct Desk<T: Timestamp, K: Task> {
@@ -63,7 +67,12 @@ pub(super) struct Desk<T: Timestamp, K: Task> {
     pressure: Pressure,
     observer: Box<dyn Observer<T>>,
     queue: Queue<Held<T, K::In>>,
-    away: HashMap<u64, Away<T, K::In>>,
+    /// By id: the oldest first.
+    away: BTreeMap<u64, Away<T, K::In>>,
+    /// When the operator is woken because something may be late.
+    alarm: Option<Instant>,
+    verify: Verify,
+    checking: VecDeque<Checking<T, K>>,
     in_flight: usize,
     next_id: u64,
     epochs: Epochs<T>,
@@ -83,8 +92,12 @@ where
         wake: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
         let (port, inbox) = reply_channel(wake);
+        let lane = burst.bridge.map(|bridge| bridge.lane(Arc::clone(&task)));
         Desk {
-            lane: burst.bridge.map(|bridge| bridge.lane(Arc::clone(&task))),
+            verify: Verify::new(lane.as_ref().map_or(0.0, |lane| lane.settings().verify)),
+            checking: VecDeque::new(),
+            alarm: None,
+            lane,
             task,
             policy: burst.policy,
             port,
@@ -96,7 +109,7 @@ where
             pressure: burst.pressure,
             observer: burst.observer,
             queue: Queue::default(),
-            away: HashMap::new(),
+            away: BTreeMap::new(),
             in_flight: 0,
             next_id: 0,
             epochs: Epochs::new(),
@@ -143,60 +156,84 @@ where
         }
     }
 
-    /// Takes note of what a final epoch brought.
+    /// Takes note of what a final epoch brought. When the rate climbs towards where the policy begins
+    /// to send, environments are started for it.
     pub(super) fn offered(&mut self, epoch: T, offered: Offered) {
         self.policy.epoch(offered);
         self.epochs.offered(epoch, offered);
+        if let Some(lane) = &self.lane
+            && let Some(share) = lane.settings().warm_up
+            && let Some(begins_at) = self.policy.begins_at()
+            && offered.total > 0
+            && offered.rate() >= share * begins_at
+        {
+            lane.expect(offered.rate());
+        }
     }
 
     /// Sends out the results that have come, and takes home what has not been done.
     pub(super) fn replies(&mut self, outputs: &mut Outputs<'_, T, K>) {
         self.inbox.rearm();
-        while let Some(reply) = self.inbox.try_recv() {
-            let Some(away) = self.away.get_mut(&reply.id) else { continue };
-            let records = reply.range.len();
-            away.open -= records;
+        while let Some(Reply { id, range, usd, outcome }) = self.inbox.try_recv() {
+            let Some(away) = self.away.get_mut(&id) else { continue };
+            let records = range.len();
+            let (entry, held) = (away.entry.clone(), away.held.clone());
+            away.left -= records;
             self.in_flight -= records;
-            match reply.outcome {
-                Outcome::Done { mut out, home } => {
-                    let within = relative(&reply.range, &away.entry.range);
-                    let scheduled = away.entry.scheduled.slice(&within, away.entry.records());
-                    let size = away.held.batch.size(&reply.range);
-                    let done = records - home.len();
-                    for position in &home {
-                        let range = *position..position + 1;
-                        self.queue.come_home(away.entry.clone(), range, away.held.clone());
-                    }
-                    let per_record = size / records.max(1);
-                    self.pressure.remove(done, size - per_record * home.len());
-                    let epoch = self.epochs.get(&away.held.epoch);
-                    epoch.open -= done as u64;
-                    epoch.stats.count(Path::Remote, done as u64);
-                    outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
-                    let now = self.clock.now();
-                    self.observer.results(&away.held.epoch, Path::Remote, scheduled, done, now);
-                }
-                Outcome::Home(_) => {
-                    self.queue.come_home(away.entry.clone(), reply.range, away.held.clone());
-                }
+            if away.left == 0 {
+                self.away.remove(&id);
             }
-            if away.open == 0 {
-                self.away.remove(&reply.id);
+            self.epochs.get(&held.epoch).stats.usd += usd;
+            match outcome {
+                Outcome::Done { out, home } => {
+                    let checks = self.verify.choose(&range, &home);
+                    let checking = Checking { entry, held, range, out, home, checks };
+                    if checking.checks.is_empty() {
+                        self.believe(checking, outputs);
+                    } else {
+                        self.checking.push_back(checking);
+                    }
+                }
+                Outcome::Home(_) => self.queue.come_home(entry, range, held),
             }
         }
     }
 
-    /// Sends away what the policy says.
+    /// Sends out what the remote side has computed, and takes home the records it refused.
+    fn believe(&mut self, checked: Checking<T, K>, outputs: &mut Outputs<'_, T, K>) {
+        let Checking { entry, held, range, mut out, home, .. } = checked;
+        let records = range.len();
+        let scheduled = entry.scheduled.slice(&relative(&range, &entry.range), entry.records());
+        let size = held.batch.size(&range);
+        let done = records - home.len();
+        for position in &home {
+            self.queue.come_home(entry.clone(), *position..position + 1, held.clone());
+        }
+        self.pressure.remove(done, size - size / records.max(1) * home.len());
+        let epoch = self.epochs.get(&held.epoch);
+        epoch.open -= done as u64;
+        epoch.stats.count(Path::Remote, done as u64);
+        outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
+        let now = self.clock.now();
+        self.observer.results(&held.epoch, Path::Remote, scheduled, done, now);
+    }
+
+    /// Sends away what the policy says. While nothing may be sent it is not even asked.
     pub(super) fn plan(&mut self) {
         let Some(lane) = &self.lane else { return };
-        if self.queue.is_empty() {
+        let room = lane.room();
+        if self.queue.is_empty() || room == 0 {
             return;
         }
-        let rates = Rates { local: self.true_rate.get(), in_flight: self.in_flight };
+        let rates = Rates { local: self.true_rate.get(), in_flight: self.in_flight, room };
         let now = self.clock.now();
         self.policy.plan(now, &self.queue.entries(), rates, &mut self.takes);
+        if self.takes.is_empty() {
+            return;
+        }
         let taken = &mut self.taken;
         self.queue.take_all(&mut self.takes, |take| taken.push(take));
+        let since = Instant::now();
         // They were taken from the last to the first; the oldest is sent first.
         let mut refused = Vec::new();
         for Taken { entry, payload: held } in self.taken.drain(..).rev() {
@@ -204,11 +241,12 @@ where
             self.next_id += 1;
             let input = Arc::clone(&held.batch);
             let part = Part::new(id, input, entry.range.clone(), self.port.clone());
+            let open = Arc::clone(part.open());
             match lane.send(part) {
                 Ok(()) => {
-                    let open = entry.records();
-                    self.in_flight += open;
-                    self.away.insert(id, Away { entry, held, open });
+                    let left = entry.records();
+                    self.in_flight += left;
+                    self.away.insert(id, Away { entry, held, open, left, since });
                 }
                 Err(_) => refused.push((entry, held)),
             }
@@ -219,39 +257,103 @@ where
         }
     }
 
-    /// Does work from the front of the queue for about a slice.
+    /// Does work for about a slice: answers that are to be checked, then the front of the queue,
+    /// then records that are late.
     pub(super) fn work(&mut self, outputs: &mut Outputs<'_, T, K>) {
         let began = Instant::now();
         let mut spent = Duration::ZERO;
         while spent < self.slice {
             let fit = self.true_rate.fit(self.slice - spent);
-            let Some(Taken { entry, payload: held }) = self.queue.take_front(fit) else { break };
-            let range = entry.range.clone();
-            let mut out = self.task.results(&held.batch, &range);
-            self.task.compute(&held.batch, range.clone(), &mut out, &mut self.verdicts);
+            let records = if let Some(checking) = self.checking.pop_front() {
+                self.check(checking, fit, outputs)
+            } else if let Some(Taken { entry, payload }) = self.queue.take_front(fit) {
+                let path = if entry.home { Path::Home } else { Path::Local };
+                self.compute(&payload, entry.range.clone(), entry.scheduled, path, outputs);
+                entry.records()
+            } else if let Some((entry, held)) = self.take_late(began + spent, fit) {
+                let (range, scheduled) = (entry.range.clone(), entry.scheduled);
+                self.compute(&held, range, scheduled, Path::Home, outputs);
+                entry.records()
+            } else {
+                break;
+            };
             let until_now = began.elapsed();
-            self.true_rate.note(range.len(), until_now - spent);
+            self.true_rate.note(records, until_now - spent);
             spent = until_now;
+        }
+    }
 
-            self.pressure.remove(range.len(), held.batch.size(&range));
-            let path = if entry.home { Path::Home } else { Path::Local };
-            let epoch = self.epochs.get(&held.epoch);
-            epoch.open -= range.len() as u64;
-            let good = range.len() - self.verdicts.len();
-            epoch.stats.count(path, good as u64);
-            if good > 0 {
-                outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
-                let now = self.clock.now();
-                self.observer.results(&held.epoch, path, entry.scheduled, good, now);
-            }
-            if !self.verdicts.is_empty() {
-                epoch.stats.bad += self.verdicts.len() as u64;
-                self.observer.bad(self.verdicts.len());
-                let records = self.verdicts.drain(..);
-                let bad = records.map(|(at, code)| Bad { record: held.batch.record(at), code });
-                outputs.bad.session(&epoch.bad).give_iterator(bad);
+    /// Computes records here, and sends their results out.
+    fn compute(
+        &mut self,
+        held: &Held<T, K::In>,
+        range: Range<usize>,
+        scheduled: Span,
+        path: Path,
+        outputs: &mut Outputs<'_, T, K>,
+    ) {
+        let mut out = self.task.results(&held.batch, &range);
+        self.task.compute(&held.batch, range.clone(), &mut out, &mut self.verdicts);
+        self.pressure.remove(range.len(), held.batch.size(&range));
+        let epoch = self.epochs.get(&held.epoch);
+        epoch.open -= range.len() as u64;
+        let good = range.len() - self.verdicts.len();
+        epoch.stats.count(path, good as u64);
+        if good > 0 {
+            outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
+            let now = self.clock.now();
+            self.observer.results(&held.epoch, path, scheduled, good, now);
+        }
+        if !self.verdicts.is_empty() {
+            epoch.stats.bad += self.verdicts.len() as u64;
+            self.observer.bad(self.verdicts.len());
+            let records = self.verdicts.drain(..);
+            let bad = records.map(|(at, code)| Bad { record: held.batch.record(at), code });
+            outputs.bad.session(&epoch.bad).give_iterator(bad);
+        }
+    }
+
+    /// Checks up to `most` records of an answer; answers how many it checked. An answer with a wrong
+    /// result is not believed at all.
+    fn check(
+        &mut self,
+        mut checking: Checking<T, K>,
+        most: usize,
+        outputs: &mut Outputs<'_, T, K>,
+    ) -> usize {
+        let (checked, verdict) = checking.check(&*self.task, most, &mut self.verdicts);
+        match verdict {
+            Verdict::Unfinished => self.checking.push_front(checking),
+            Verdict::Same => self.believe(checking, outputs),
+            Verdict::Differs(at) => {
+                self.observer.differs(&checking.held.batch.describe(at));
+                if let Some(lane) = &self.lane {
+                    lane.condemn();
+                }
+                let Checking { entry, held, range, .. } = checking;
+                self.queue.come_home(entry, range, held);
             }
         }
+        self.observer.verified(checked);
+        checked
+    }
+
+    /// Takes up to `records` records out of the oldest part that is late at `now`.
+    fn take_late(&mut self, now: Instant, records: usize) -> Option<(Entry, Held<T, K::In>)> {
+        let late = self.lane.as_ref()?.late();
+        let (id, range) = self
+            .away
+            .iter()
+            .take_while(|(_, away)| now.saturating_duration_since(away.since) >= late)
+            .find_map(|(id, away)| Some((*id, away.open.take_front(records)?)))?;
+        let away = self.away.get_mut(&id)?;
+        away.left -= range.len();
+        self.in_flight -= range.len();
+        let (entry, held) = (away.entry.part(range), away.held.clone());
+        if away.left == 0 {
+            self.away.remove(&id);
+        }
+        Some((entry, held))
     }
 
     /// Gives up complete epochs and tells the observer how things stand.
@@ -259,14 +361,32 @@ where
         self.epochs.complete(frontier);
         self.epochs.publish(&mut *self.observer);
         self.observer.backlog(self.queue.records(), self.in_flight);
-        if let Some(rate) = self.true_rate.get() {
+        let rate = self.true_rate.get();
+        if let Some(rate) = rate {
             self.observer.true_rate(rate);
+        }
+        if self.lane.is_some() {
+            self.port.home().set(self.queue.records(), rate);
         }
     }
 
-    /// Whether there is more to do at home.
-    pub(super) fn has_work(&self) -> bool {
-        !self.queue.is_empty()
+    /// When the operator is to be scheduled again although nothing comes: now, or when the oldest
+    /// part becomes late. What was answered before and is still to come is not answered again.
+    pub(super) fn next_work(&mut self) -> Option<Duration> {
+        if !self.queue.is_empty() || !self.checking.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let late = self.lane.as_ref()?.late();
+        let oldest = self.away.first_key_value()?.1.since;
+        // Not at once again and again for a part whose answer is on its way.
+        const SOON: Duration = Duration::from_millis(1);
+        let now = Instant::now();
+        let at = (oldest + late).max(now + SOON);
+        if self.alarm.is_some_and(|alarm| now < alarm && alarm <= at) {
+            return None;
+        }
+        self.alarm = Some(at);
+        Some(at - now)
     }
 }
 

@@ -13,6 +13,7 @@ mod meter;
 mod observer;
 mod pressure;
 mod true_rate;
+mod verify;
 
 pub use burst::{Burst, BurstExt};
 pub use clock::Clock;

@@ -15,7 +15,7 @@ pub enum Path {
 }
 
 /// What became of an epoch's records on one worker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct EpochStats {
     /// What came, here and in the whole dataflow.
     pub offered: Option<Offered>,
@@ -27,6 +27,8 @@ pub struct EpochStats {
     pub home: u64,
     /// Bad records.
     pub bad: u64,
+    /// What the attempts at its records cost, in US dollars.
+    pub usd: f64,
 }
 
 impl EpochStats {
@@ -62,6 +64,18 @@ pub trait Observer<T>: 'static {
     /// The records a second of useful time that this worker does.
     fn true_rate(&mut self, records_per_second: f64) {
         let _ = records_per_second;
+    }
+
+    /// `records` results of the remote side were computed here too, and are the same.
+    fn verified(&mut self, records: usize) {
+        let _ = records;
+    }
+
+    /// The remote side computed something else of a record than this worker does. Its other answers
+    /// are not believed any more either, and nothing is sent to it; what it has sent until now may
+    /// be wrong. Says which record.
+    fn differs(&mut self, record: &str) {
+        tracing::error!("the remote side computes something else of {record}: it is used no more");
     }
 
     /// An epoch is complete on this worker. Epochs come in order.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 
@@ -37,6 +37,15 @@ pub enum RunError {
     /// A worker's thread, or a connection to another process.
     #[error("a worker ended before its work was done: {0}")]
     Worker(String),
+    /// The remote side's results are not the workers'.
+    #[error(
+        "the remote side computes something else of {record} than a worker does (--verify): is the \
+         function of the same version as this command? What was committed before may be wrong too"
+    )]
+    Differs {
+        /// Which record.
+        record: String,
+    },
     /// The other processes.
     #[error(transparent)]
     Settings(#[from] SettingsDiffer),
@@ -74,6 +83,33 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// How often the figures are looked at.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// Says that the other processes are waited for, as long as they are: timely tries to reach them
+/// for ever.
+struct Waiting {
+    others: usize,
+    say_at: Instant,
+}
+
+/// How long the processes of a run may take to find each other before it is said, and said again.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Waiting {
+    fn new(processes: usize) -> Self {
+        Waiting { others: processes - 1, say_at: Instant::now() + PATIENCE }
+    }
+
+    fn look(&mut self) {
+        if self.others > 0 && Instant::now() >= self.say_at {
+            self.say_at += PATIENCE;
+            tracing::warn!(
+                "still waiting for the {} other process(es) of this run: were all started, with \
+                 the same -n and -h, and did none of them end with an error?",
+                self.others
+            );
+        }
+    }
+}
 
 /// Runs `settings` until the input ends, `stop` asks for it, or something fails. In process 0 the
 /// summary comes back, and is written where the settings say, whether the run failed or not.
@@ -117,6 +153,7 @@ pub fn run(
     }
 
     let mut progress: Option<Progress> = None;
+    let mut waiting = Waiting::new(settings.timely.processes);
     let mut coming_home = false;
     let ended = loop {
         match ended.recv_timeout(LOOK) {
@@ -132,6 +169,8 @@ pub fn run(
                 let new = || Progress::new(shared.stats.clone(), goal(settings), started.at);
                 progress.get_or_insert_with(new).tick();
             }
+        } else {
+            waiting.look();
         }
         if stop.is_requested() && !coming_home {
             coming_home = true;
@@ -163,7 +202,7 @@ pub fn run(
     if settings.timely.process != 0 {
         return (None, result);
     }
-    let mut summary = Summary::of(&report, wall(), settings.memory_mb, &settings.prices);
+    let mut summary = Summary::of(&report, wall(), &settings.bridge.cost);
     summary.policy = settings.policy.name().to_owned();
     summary.task = settings.task.clone();
     summary.work_us = settings.work.as_nanos() as f64 / 1e3;
@@ -238,6 +277,7 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
     Ok(Shared {
         stats: ProcessStats::new(timely.workers),
         stop: stop.clone(),
+        failures: failures.clone(),
         started: OnceLock::new(),
         pace,
         task,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bridge;
-use crate::cost::Prices;
 use crate::emulator::Model;
 use crate::nexmark;
 use crate::policy::{Local, Policy, Remote, Spill, Threshold};
@@ -125,10 +124,6 @@ pub struct Settings {
     pub endpoint: Endpoint,
     /// The bridge to it; the endpoint's URL is filled in when it is known.
     pub bridge: bridge::Settings,
-    /// What a second of it costs.
-    pub prices: Prices,
-    /// Memory of the function, for the cost, in MB.
-    pub memory_mb: u32,
     /// Records waiting on a worker before the source waits.
     pub max_backlog: usize,
     /// And their bytes.

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
+use super::{Failures, RunError};
 use crate::batch::{Nanos, Span};
 use crate::observe::{ProcessStats, WorkerStats};
 use crate::operators::{EpochStats, Observer, Path};
@@ -19,12 +21,14 @@ pub(super) struct Watch {
     worker: Arc<WorkerStats>,
     held: usize,
     uncommitted: Uncommitted,
+    failures: Failures,
 }
 
 impl Watch {
-    pub(super) fn new(process: &ProcessStats, place: usize) -> Self {
-        let worker = process.worker(place);
-        Watch { process: process.clone(), worker, held: 0, uncommitted: Uncommitted::default() }
+    pub(super) fn new(process: &ProcessStats, place: usize, failures: &Failures) -> Self {
+        let (worker, failures) = (process.worker(place), failures.clone());
+        let uncommitted = Uncommitted::default();
+        Watch { process: process.clone(), worker, held: 0, uncommitted, failures }
     }
 
     /// All epochs before `epoch` (all there are, if `None`) were committed at `now`.
@@ -54,6 +58,14 @@ impl Observer<u64> for Watch {
 
     fn bad(&mut self, records: usize) {
         self.worker.count(|counts| counts.bad += records as u64);
+    }
+
+    fn verified(&mut self, records: usize) {
+        self.worker.verified.fetch_add(records as u64, Relaxed);
+    }
+
+    fn differs(&mut self, record: &str) {
+        self.failures.fail(RunError::Differs { record: record.to_owned() });
     }
 
     fn backlog(&mut self, queued: usize, in_flight: usize) {

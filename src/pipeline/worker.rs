@@ -11,7 +11,7 @@ use timely::worker::Worker;
 
 use super::control::{Control, SettingsDiffer};
 use super::watch::Watch;
-use super::{Settings, Source, Stop};
+use super::{Failures, Settings, Source, Stop};
 use crate::batch::{Batch, TextRecord};
 use crate::bridge::Bridge;
 use crate::cpu;
@@ -34,6 +34,7 @@ pub(super) struct Shared {
     pub lines: Option<Arc<Lines>>,
     pub stats: ProcessStats,
     pub stop: Stop,
+    pub failures: Failures,
     pub started: OnceLock<Started>,
 }
 
@@ -62,6 +63,12 @@ impl Shared {
             let counters = bridge.counters();
             report.requests = counters.requests;
             report.attempts = counters.attempts;
+            report.hedged = counters.hedged;
+            report.abandoned = counters.abandoned;
+            report.superseded = counters.superseded;
+            report.probes = counters.probes;
+            report.warm_ups = counters.warm_ups;
+            report.breaker_opened = counters.breaker_opened;
             report.throttled = counters.throttled;
             report.failed = counters.failed;
             report.billed_us = counters.billed_us;
@@ -95,7 +102,7 @@ pub(super) fn work(
         lambda_cpu_ns: shared.lambda_cpu_ns(),
     });
     let clock = Clock::starting(start);
-    let watch = Watch::new(&shared.stats, place);
+    let watch = Watch::new(&shared.stats, place, &shared.failures);
     let pressure = Pressure::new(settings.max_backlog, settings.max_backlog_bytes);
     let outflow = SinkOutflow(shared.sink.clone());
     let window = settings.open_epochs();

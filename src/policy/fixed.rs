@@ -10,6 +10,10 @@ pub struct Local;
 impl Policy for Local {
     fn epoch(&mut self, _: Offered) {}
 
+    fn begins_at(&self) -> Option<f64> {
+        None
+    }
+
     fn plan(&mut self, _: Nanos, _: &[&[Entry]; 2], _: Rates, _: &mut Vec<Take>) {}
 }
 
@@ -20,26 +24,47 @@ pub struct Remote;
 impl Policy for Remote {
     fn epoch(&mut self, _: Offered) {}
 
-    fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], _: Rates, takes: &mut Vec<Take>) {
+    fn begins_at(&self) -> Option<f64> {
+        Some(0.0)
+    }
+
+    fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
+        let mut room = rates.room;
         let waiting = queue.iter().copied().flatten().enumerate();
-        takes.extend(
-            waiting
-                .filter(|(_, entry)| !entry.home)
-                .map(|(index, entry)| Take { entry: index, range: entry.range.clone() }),
-        );
+        for (index, entry) in waiting.filter(|(_, entry)| !entry.home) {
+            if !take_all(index, entry, &mut room, takes) {
+                return;
+            }
+        }
     }
 }
 
-/// Entries that came since a policy last looked: it decides once about each.
+/// Takes the whole entry, or as much of it as there is room for; answers whether there is more.
+pub(super) fn take_all(
+    index: usize,
+    entry: &Entry,
+    room: &mut usize,
+    takes: &mut Vec<Take>,
+) -> bool {
+    let records = entry.records().min(*room);
+    if records > 0 {
+        let range = entry.range.start..entry.range.start + records;
+        takes.push(Take { entry: index, range });
+        *room -= records;
+    }
+    *room > 0
+}
+
+/// Which entries a policy that decides once about each has not decided about yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Unseen {
     next_seq: u64,
 }
 
 impl Unseen {
-    /// The entries not seen before, with their places in the queue, oldest first.
+    /// They, with their places in the queue, oldest first.
     pub(super) fn of<'q>(
-        &mut self,
+        &self,
         queue: &'q [&[Entry]; 2],
     ) -> impl Iterator<Item = (usize, &'q Entry)> + use<'q> {
         let [front, back] = queue;
@@ -51,13 +76,15 @@ impl Unseen {
         } else {
             front.iter().rposition(|entry| entry.seq < next_seq).map_or(0, |last| last + 1)
         };
-        if let Some(last) = back.last().or(front.last()) {
-            self.next_seq = self.next_seq.max(last.seq + 1);
-        }
         let old = seen_front..front.len();
         let new = seen_back..back.len();
         let front = old.map(|index| (index, &front[index]));
         let offset = queue[0].len();
         front.chain(new.map(move |index| (offset + index, &back[index])))
+    }
+
+    /// It has decided about this entry.
+    pub(super) fn decided(&mut self, entry: &Entry) {
+        self.next_seq = self.next_seq.max(entry.seq + 1);
     }
 }

@@ -38,18 +38,31 @@ impl Offered {
 }
 
 /// What the worker has measured when a plan is made.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rates {
     /// Records a second of useful time on this worker, once some were done.
     pub local: Option<f64>,
     /// This worker's records that are with the remote side.
     pub in_flight: usize,
+    /// Records that the remote side's bridge takes now: what is planned beyond them stays.
+    pub room: usize,
+}
+
+impl Default for Rates {
+    /// Nothing is known, and there is room for everything.
+    fn default() -> Self {
+        Rates { local: None, in_flight: 0, room: usize::MAX }
+    }
 }
 
 /// Decides which records of a worker's queue go to the remote side.
 pub trait Policy: Send {
     /// An epoch is final; epochs come in order.
     fn epoch(&mut self, offered: Offered);
+
+    /// The rate, in records a second over all workers, at which it begins to send something; `None`
+    /// if it never does.
+    fn begins_at(&self) -> Option<f64>;
 
     /// Appends to `takes`, by rising entry, what goes to the remote side now. Entries that came
     /// home must not be taken again ([`Entry::home`]).
@@ -59,6 +72,10 @@ pub trait Policy: Send {
 impl<P: Policy + ?Sized> Policy for Box<P> {
     fn epoch(&mut self, offered: Offered) {
         (**self).epoch(offered);
+    }
+
+    fn begins_at(&self) -> Option<f64> {
+        (**self).begins_at()
     }
 
     fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {

@@ -29,7 +29,7 @@ impl Entry {
     }
 
     /// The same for a part of the range.
-    fn part(&self, range: Range<usize>) -> Entry {
+    pub fn part(&self, range: Range<usize>) -> Entry {
         let offset = self.range.start;
         let within = range.start - offset..range.end - offset;
         let scheduled = self.scheduled.slice(&within, self.records());

@@ -59,12 +59,24 @@ impl Policy for Spill {
         }
     }
 
-    fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], _: Rates, takes: &mut Vec<Take>) {
+    fn begins_at(&self) -> Option<f64> {
+        Some(self.records_per_second)
+    }
+
+    fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
+        let mut room = rates.room;
         for (index, entry) in self.unseen.of(queue) {
+            if room == 0 {
+                // About the others it decides when there is room again, if they still wait then.
+                return;
+            }
+            self.unseen.decided(entry);
             let stay = self.cover(entry);
-            if stay < entry.records() {
-                let range = entry.range.start + stay..entry.range.end;
+            let excess = (entry.records() - stay).min(room);
+            if excess > 0 {
+                let range = entry.range.end - excess..entry.range.end;
                 takes.push(Take { entry: index, range });
+                room -= excess;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The mission's rule: above a threshold, everything goes.
 
-use super::fixed::Unseen;
+use super::fixed::{Unseen, take_all};
 use super::{Entry, Offered, Policy, Rates, Take};
 use crate::batch::Nanos;
 
@@ -28,12 +28,20 @@ impl Policy for Threshold {
         self.above = offered.rate() > self.records_per_second;
     }
 
-    fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], _: Rates, takes: &mut Vec<Take>) {
-        let new = self.unseen.of(queue);
-        if self.above {
-            takes.extend(
-                new.map(|(index, entry)| Take { entry: index, range: entry.range.clone() }),
-            );
+    fn begins_at(&self) -> Option<f64> {
+        Some(self.records_per_second)
+    }
+
+    fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
+        let mut room = rates.room;
+        for (index, entry) in self.unseen.of(queue) {
+            if self.above && room == 0 {
+                return;
+            }
+            self.unseen.decided(entry);
+            if self.above {
+                take_all(index, entry, &mut room, takes);
+            }
         }
     }
 }

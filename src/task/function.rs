@@ -33,7 +33,7 @@ pub fn function<F, T, U>(name: impl Into<String>, compute: F) -> Function<F, T, 
 where
     F: Fn(&T) -> Result<U, Code> + Send + Sync + 'static,
     T: Serialize + Clone + Send + Sync + 'static,
-    U: DeserializeOwned + Clone + Send + 'static,
+    U: DeserializeOwned + Clone + PartialEq + Send + 'static,
 {
     Function { name: name.into(), compute, types: PhantomData }
 }
@@ -52,7 +52,7 @@ impl<F, T, U> Task for Function<F, T, U>
 where
     F: Fn(&T) -> Result<U, Code> + Send + Sync + 'static,
     T: Serialize + Clone + Send + Sync + 'static,
-    U: DeserializeOwned + Clone + Send + 'static,
+    U: DeserializeOwned + Clone + PartialEq + Send + 'static,
 {
     type In = Vec<T>;
     type Out = Vec<U>;
@@ -83,6 +83,10 @@ where
 
     fn answered(&self, answers: &Values<U>) -> usize {
         answers.0.len()
+    }
+
+    fn is_same(&self, results: &Vec<U>, index: usize, one: &Vec<U>) -> bool {
+        one.len() == 1 && results[index] == one[0]
     }
 
     fn assemble(

@@ -93,6 +93,10 @@ pub trait Task: Send + Sync + 'static {
         out: &mut Self::Out,
     );
 
+    /// Whether result `index` of `results` is the one result in `one`: the same record, computed by
+    /// another. For `--verify`.
+    fn is_same(&self, results: &Self::Out, index: usize, one: &Self::Out) -> bool;
+
     /// Modelled extra cost of a record (`--work`), which the local Lambda sleeps and a worker
     /// burns by itself inside [`Task::compute`].
     fn work(&self) -> Duration {
@@ -136,6 +140,10 @@ impl<K: Task + ?Sized> Task for Arc<K> {
         out: &mut K::Out,
     ) {
         (**self).assemble(input, range, answers, slots, out);
+    }
+
+    fn is_same(&self, results: &K::Out, index: usize, one: &K::Out) -> bool {
+        (**self).is_same(results, index, one)
     }
 
     fn work(&self) -> Duration {

@@ -63,6 +63,10 @@ impl<K: Task> Task for Modelled<K> {
         self.task.assemble(input, range, answers, slots, out);
     }
 
+    fn is_same(&self, results: &K::Out, index: usize, one: &K::Out) -> bool {
+        self.task.is_same(results, index, one)
+    }
+
     fn work(&self) -> Duration {
         self.work + self.task.work()
     }

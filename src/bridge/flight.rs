@@ -1,0 +1,213 @@
+//! A request on its way: attempts until one is answered, or until it is not worth another.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::attempt::{Answered, Bill, Failed, attempt};
+use super::breaker::State;
+use super::gate::{Came, Sent};
+use super::home::HomeLoad;
+use super::line::Line;
+use super::request::Believed;
+use super::{Failure, Part, backoff};
+use crate::task::Task;
+
+/// How often a request that is late looks whether it is still wanted.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What a request needs on its way.
+pub(super) struct Flight<'a, K: Task> {
+    pub line: &'a Arc<Line>,
+    pub task: &'a K,
+    pub parts: &'a [Part<K>],
+    pub body: &'a Bytes,
+    pub records: usize,
+    pub bill: &'a Bill,
+}
+
+impl<K: Task> Flight<'_, K> {
+    /// Until there is an answer that may be believed, or none is waited for any more: then the
+    /// records that are still open come home.
+    ///
+    /// A request that is late is looked after: its workers may have done it themselves, the breaker
+    /// may have opened, or it may be sent a second time, and the first answer wins.
+    pub(super) async fn land(&self) -> Result<Believed<K>, Failure> {
+        let line = self.line;
+        let mut closed = line.closed.subscribe();
+        let mut first = std::pin::pin!(self.attempts());
+        let mut second = None;
+        let mut failed = None;
+        let sent = Instant::now();
+        let mut look = std::pin::pin!(sleep_until(sent + line.gate(|gate, _| gate.late())));
+        loop {
+            tokio::select! {
+                biased;
+                // An error means that the bridge is gone, which is closed too.
+                _ = closed.wait_for(|closed| *closed) => return Err(Failure::Closed),
+                result = &mut first, if failed.is_none() => match result {
+                    Err(failure) if second.is_some() => failed = Some(failure),
+                    result => return result,
+                },
+                result = async {
+                    match second.as_mut() {
+                        Some(second) => std::pin::Pin::as_mut(second).await,
+                        None => std::future::pending().await,
+                    }
+                } => match (result, failed.take()) {
+                    (Ok(answer), _) => return Ok(answer),
+                    (Err(_), Some(failure)) => return Err(failure),
+                    (Err(_), None) => second = None,
+                },
+                () = &mut look => {
+                    if !self.is_open() {
+                        return Err(Failure::DoneAtHome);
+                    }
+                    if line.gate(|gate, _| !matches!(gate.state(), State::Closed | State::HalfOpen)) {
+                        return Err(Failure::BreakerOpen);
+                    }
+                    if second.is_none() && failed.is_none() && self.wants_another() {
+                        line.live.add(|live| &live.hedged, 1);
+                        second = Some(Box::pin(self.hedge()));
+                    }
+                    look.as_mut().reset(Instant::now() + LOOK);
+                }
+            }
+        }
+    }
+
+    /// Whether any of its records is still to be done.
+    fn is_open(&self) -> bool {
+        self.parts.iter().any(Part::is_open)
+    }
+
+    /// A second attempt is for workers that are too busy to do a late record themselves.
+    fn wants_another(&self) -> bool {
+        let typical = self.line.gate(|gate, _| gate.typical());
+        let home = self.home_time();
+        home.is_some_and(|home| home > typical) && self.line.gate(|gate, _| gate.may_hedge())
+    }
+
+    /// When the last of its records would be done at home. None if that is not known.
+    fn home_time(&self) -> Option<Duration> {
+        let mut workers: Vec<(&Arc<HomeLoad>, usize)> = Vec::new();
+        for part in self.parts {
+            match workers.iter_mut().find(|(home, _)| Arc::ptr_eq(home, part.home())) {
+                Some((_, records)) => *records += part.records(),
+                None => workers.push((part.home(), part.records())),
+            }
+        }
+        let times = workers.into_iter().map(|(home, records)| home.time_for(records));
+        times.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    async fn hedge(&self) -> Result<Believed<K>, Failure> {
+        let _slot = Slot::take(self.line);
+        self.attempt().await.map_err(|failed| failed.failure)
+    }
+
+    /// Attempts until one is answered well, none is left, or home is sooner.
+    async fn attempts(&self) -> Result<Believed<K>, Failure> {
+        let settings = &self.line.settings;
+        let mut tried = 0;
+        loop {
+            let Failed { failure, retry_after } = match self.attempt().await {
+                Ok(believed) => return Ok(believed),
+                Err(failed) => failed,
+            };
+            tried += 1;
+            if tried >= settings.attempts || !failure.is_worth_another_attempt() {
+                return Err(failure);
+            }
+            let throttled = failure == Failure::Throttled;
+            let random = rand::random::<f64>();
+            let delay = backoff::delay(settings, throttled, tried - 1, retry_after, random);
+            let remote = delay + self.line.gate(|gate, _| gate.typical());
+            let home_is_sooner = self.home_time().is_some_and(|home| home <= remote);
+            if home_is_sooner || !self.line.gate(|gate, _| gate.may_retry(&failure)) {
+                return Err(failure);
+            }
+            sleep(delay).await;
+            if !self.is_open() {
+                return Err(Failure::DoneAtHome);
+            }
+            if !self.line.gate(|gate, _| matches!(gate.state(), State::Closed | State::HalfOpen)) {
+                return Err(Failure::BreakerOpen);
+            }
+        }
+    }
+
+    /// Sends it once. The gate hears what came of it, and when it is so late that it counts as
+    /// failed.
+    async fn attempt(&self) -> Result<Believed<K>, Failed> {
+        let line = self.line;
+        line.live.add(|live| &live.attempts, 1);
+        let mut flying =
+            Flying { line, sent: line.gate(|gate, now| gate.attempts(now)), told: false };
+        let dead = line.gate(|gate, _| gate.dead(flying.sent));
+        let mut sent =
+            std::pin::pin!(attempt(line, self.body.clone(), line.settings.timeout, self.bill));
+        let result = tokio::select! {
+            biased;
+            result = &mut sent => result,
+            () = sleep(dead) => {
+                line.gate(|gate, now| gate.is_dead(now));
+                sent.await
+            }
+        };
+        let result = result.and_then(|Answered { body, took, cold }| {
+            line.learn_ratio(body.0.len(), self.body.len());
+            let believed = Believed::read(self.task, &body.0, self.records)?;
+            let cold = cold || believed.cold;
+            flying.came(Came::Well { took, cold });
+            Ok(believed)
+        });
+        if let Err(failed) = &result {
+            flying.came(Came::Failed(&failed.failure));
+        }
+        result
+    }
+}
+
+/// Tells the gate of an attempt's end, also if it is given up.
+struct Flying<'a> {
+    line: &'a Line,
+    sent: Sent,
+    told: bool,
+}
+
+impl Flying<'_> {
+    fn came(&mut self, came: Came<'_>) {
+        self.told = true;
+        self.line.gate(|gate, now| gate.came(now, self.sent, came));
+    }
+}
+
+impl Drop for Flying<'_> {
+    fn drop(&mut self) {
+        if !self.told {
+            self.came(Came::GivenUp);
+        }
+    }
+}
+
+/// The place of a request among those in flight: given up with it.
+pub(super) struct Slot(Arc<Line>);
+
+impl Slot {
+    pub(super) fn take(line: &Arc<Line>) -> Self {
+        line.gate(|gate, _| gate.begins());
+        line.live.add(|live| &live.in_flight, 1);
+        Slot(Arc::clone(line))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.live.in_flight.fetch_sub(1, Relaxed);
+        self.0.gate(|gate, _| gate.is_over());
+    }
+}

@@ -1,0 +1,39 @@
+//! How busy a worker is, as the bridge sees it.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// What a worker says of itself now and then: how long it will be busy with what waits, and how
+/// long a record takes it.
+#[derive(Debug)]
+pub struct HomeLoad {
+    backlog_ns: AtomicU64,
+    record_ns: AtomicU64,
+}
+
+/// A worker that has done nothing yet cannot say.
+const UNKNOWN: u64 = u64::MAX;
+
+impl Default for HomeLoad {
+    fn default() -> Self {
+        HomeLoad { backlog_ns: AtomicU64::new(0), record_ns: AtomicU64::new(UNKNOWN) }
+    }
+}
+
+impl HomeLoad {
+    /// The worker has `waiting` records to do, at `records_per_second` if that is known.
+    pub fn set(&self, waiting: usize, records_per_second: Option<f64>) {
+        if let Some(rate) = records_per_second.filter(|rate| *rate > 0.0) {
+            let record_ns = (1e9 / rate).max(1.0);
+            self.record_ns.store(record_ns as u64, Relaxed);
+            self.backlog_ns.store((waiting as f64 * record_ns) as u64, Relaxed);
+        }
+    }
+
+    /// When `records` more would be done, if they were the worker's own.
+    pub(super) fn time_for(&self, records: usize) -> Option<Duration> {
+        let record_ns = Some(self.record_ns.load(Relaxed)).filter(|ns| *ns != UNKNOWN)?;
+        let more = record_ns.saturating_mul(records as u64);
+        Some(Duration::from_nanos(self.backlog_ns.load(Relaxed).saturating_add(more)))
+    }
+}

@@ -1,0 +1,92 @@
+//! How long the remote side takes.
+//!
+//! What is learned is the time on the wire of warm requests: the time that a part waits here and an
+//! environment's start are left out, for the one is our own queue and the other is paid once. Cold
+//! starts are learned apart. A request that was given up counts with the age it had: it took at
+//! least that, and a remote side that hangs must not look fast.
+
+use std::time::Duration;
+
+/// Requests that are remembered: few, and one slow answer is the 99th percentile for long; many,
+/// and a change is seen late.
+const KEPT: usize = 100;
+
+/// The last requests' times, in the order they came.
+#[derive(Clone, Debug, Default)]
+struct Window {
+    micros: Vec<u32>,
+    next: usize,
+}
+
+impl Window {
+    fn push(&mut self, time: Duration) {
+        let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+        if self.micros.len() < KEPT {
+            self.micros.push(micros);
+        } else {
+            self.micros[self.next] = micros;
+        }
+        self.next = (self.next + 1) % KEPT;
+    }
+
+    fn quantile(&self, quantile: f64) -> Option<Duration> {
+        let mut micros = self.micros.clone();
+        let last = micros.len().checked_sub(1)?;
+        let at = (last as f64 * quantile).round() as usize;
+        let (_, value, _) = micros.select_nth_unstable(at.min(last));
+        Some(Duration::from_micros(u64::from(*value)))
+    }
+}
+
+/// What is known of the remote side's latency.
+#[derive(Clone, Debug)]
+pub struct Latency {
+    warm: Window,
+    cold: Window,
+    guess: Duration,
+}
+
+impl Latency {
+    /// `guess` is what is believed before anything was measured.
+    pub fn new(guess: Duration) -> Self {
+        Latency { warm: Window::default(), cold: Window::default(), guess }
+    }
+
+    /// A request took `time`; `cold` if its environment was started for it.
+    pub fn note(&mut self, time: Duration, cold: bool) {
+        if cold { &mut self.cold } else { &mut self.warm }.push(time);
+    }
+
+    /// Half of the warm requests take longer.
+    pub fn typical(&self) -> Duration {
+        self.warm.quantile(0.5).unwrap_or(self.guess)
+    }
+
+    /// One of a hundred warm requests takes longer.
+    pub fn p99(&self) -> Duration {
+        self.warm.quantile(0.99).unwrap_or(2 * self.guess)
+    }
+
+    /// The longest that a cold start has taken of late, its request included.
+    pub fn cold(&self) -> Duration {
+        self.cold.quantile(1.0).unwrap_or(8 * self.guess).max(self.p99())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cold_starts_are_apart_and_a_change_is_seen() {
+        let ms = Duration::from_millis;
+        let mut latency = Latency::new(ms(250));
+        assert_eq!((latency.typical(), latency.p99()), (ms(250), ms(500)));
+        latency.note(ms(900), true);
+        (0..100).for_each(|n| latency.note(ms(20 + n % 10), false));
+        assert!((ms(23)..=ms(26)).contains(&latency.typical()), "{:?}", latency.typical());
+        assert_eq!((latency.p99(), latency.cold()), (ms(29), ms(900)));
+        (0..60).for_each(|_| latency.note(ms(200), false));
+        assert_eq!((latency.typical(), latency.p99()), (ms(200), ms(200)));
+    }
+}

@@ -1,0 +1,234 @@
+//! How many requests may be in flight.
+//!
+//! Lambda gives every request an environment of its own, up to a quota nobody is told. So latency
+//! says nothing about how full it is: it rises with concurrency only by cold starts, and a limit
+//! that follows a latency gradient would take those for congestion exactly when a burst begins.
+//! What does tell is a refusal. Hence:
+//!
+//! - **up to what the stream needs**, by Little's law: `rate × latency / batch` requests are in
+//!   flight when records are sent at `rate`, and the limit follows that at once;
+//! - **past it additively**, while most of it is used and answers come;
+//! - **down multiplicatively**, on throttles and on connections that fail, and on nothing else. Once
+//!   for each round of requests: those that were sent before it shrank tell nothing new.
+//!
+//! After a throttle the quota is known to be near: Little's law may raise the limit only to where
+//! it stood after shrinking, and what is past that is tried additively. When nothing was throttled
+//! for [`Settings::forget`], in which the service starts a thousand environments more, the quota is
+//! taken for unknown again.
+
+use crate::batch::Nanos;
+
+/// Settings of the limiter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// The limit to begin with. Too small and a burst's first requests wait a round trip for each
+    /// other; too large and a new account, whose quota is 10, throttles them.
+    pub initial: usize,
+    /// It is never lower. Below 1 nothing would be sent again, and nothing learned.
+    pub min: usize,
+    /// It is never higher. Too small and the remote side's latency bounds the rate; too large and
+    /// one stream can use up the account's quota (1,000 a region unless raised).
+    pub max: usize,
+    /// What it is multiplied with on a throttle. Near 0 it takes long to come back; near 1 many
+    /// requests are throttled until it fits.
+    pub shrink: f64,
+    /// Requests more for each limit's worth of answers. Small and a raised quota is found slowly;
+    /// large and a known quota is overrun often.
+    pub step: f64,
+    /// How long a throttle is remembered.
+    pub forget: Nanos,
+}
+
+impl Default for Settings {
+    /// AIMD's usual half and one, with a step of two: requests last tens of milliseconds and a
+    /// burst seconds.
+    fn default() -> Self {
+        Settings { initial: 10, min: 1, max: 1_000, shrink: 0.5, step: 2.0, forget: 10_000_000_000 }
+    }
+}
+
+/// The quota as it was last met.
+#[derive(Clone, Copy, Debug)]
+struct Met {
+    /// Little's law alone raises the limit up to here.
+    cap: f64,
+    at: Nanos,
+}
+
+/// The limit: a pure function of what happened.
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    settings: Settings,
+    limit: f64,
+    met: Option<Met>,
+}
+
+impl Limiter {
+    /// A limiter that knows nothing yet.
+    pub fn new(settings: Settings) -> Self {
+        let mut limiter = Limiter { settings, limit: 0.0, met: None };
+        limiter.set(settings.initial as f64);
+        limiter
+    }
+
+    /// Requests that may be in flight.
+    pub fn limit(&self) -> usize {
+        self.limit as usize
+    }
+
+    /// Whether it can shrink no further: a throttle then says that nothing goes through.
+    pub fn is_lowest(&self) -> bool {
+        self.limit() <= self.settings.min
+    }
+
+    /// The stream needs so many requests in flight.
+    pub fn need(&mut self, now: Nanos, requests: f64) {
+        let settings = &self.settings;
+        self.met = self.met.filter(|met| now.saturating_sub(met.at) < settings.forget);
+        let wanted = self.met.map_or(requests, |met| requests.min(met.cap));
+        if wanted > self.limit {
+            self.set(wanted);
+        }
+    }
+
+    /// An answer came, while so many requests were in flight, its own among them.
+    pub fn answered(&mut self, in_flight: usize) {
+        if 4 * in_flight >= 3 * self.limit() {
+            self.set(self.limit + self.settings.step / self.limit);
+            if let Some(met) = &mut self.met {
+                met.cap = met.cap.max(self.limit);
+            }
+        }
+    }
+
+    /// A request that was sent at `sent` was throttled, or its connection failed.
+    pub fn refused(&mut self, now: Nanos, sent: Nanos) {
+        if self.met.is_some_and(|met| sent < met.at) {
+            return;
+        }
+        self.set(self.limit * self.settings.shrink);
+        self.met = Some(Met { cap: self.limit, at: now });
+    }
+
+    fn set(&mut self, limit: f64) {
+        let Settings { min, max, .. } = self.settings;
+        let min = min.max(1) as f64;
+        self.limit = limit.clamp(min, (max as f64).max(min));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Reverse;
+    use std::collections::BinaryHeap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MS: Nanos = 1_000_000;
+    const SECOND: Nanos = 1_000 * MS;
+
+    #[test]
+    fn little_sets_it_at_once_and_a_throttle_halves_it_once_a_round() {
+        let mut limiter = Limiter::new(Settings::default());
+        assert_eq!(limiter.limit(), 10);
+        limiter.need(0, 80.4);
+        assert_eq!(limiter.limit(), 80);
+        // Twenty throttles of one round are one.
+        (0..20).for_each(|_| limiter.refused(10 * MS, 5 * MS));
+        assert_eq!(limiter.limit(), 40);
+        limiter.need(11 * MS, 80.0);
+        assert_eq!(limiter.limit(), 40, "the quota is near");
+        limiter.refused(30 * MS, 20 * MS);
+        assert_eq!(limiter.limit(), 20);
+        limiter.need(11 * SECOND, 80.0);
+        assert_eq!(limiter.limit(), 80, "it is forgotten");
+    }
+
+    /// A service with a quota that changes, and a stream that always has requests to send: paused
+    /// time, 30 ms a request. Answers the limit and the answers by 100 ms.
+    fn scenario(quota: impl Fn(Nanos) -> usize, need: f64, until: Nanos) -> Vec<(usize, usize)> {
+        let mut limiter = Limiter::new(Settings::default());
+        let mut in_flight: BinaryHeap<Reverse<(Nanos, Nanos, bool)>> = BinaryHeap::new();
+        let mut running = 0;
+        let mut seen = Vec::new();
+        let mut answers = 0;
+        for tick in 0..until / MS {
+            let now = tick * MS;
+            while let Some(Reverse((end, sent, runs))) = in_flight.peek().copied() {
+                if end > now {
+                    break;
+                }
+                let before = in_flight.len();
+                in_flight.pop();
+                if runs {
+                    running -= 1;
+                    answers += 1;
+                    limiter.answered(before);
+                } else {
+                    limiter.refused(now, sent);
+                }
+            }
+            limiter.need(now, need);
+            while in_flight.len() < limiter.limit().min(need as usize) {
+                let runs = running < quota(now);
+                running += usize::from(runs);
+                let takes = if runs { 30 * MS } else { 5 * MS };
+                in_flight.push(Reverse((now + takes, now, runs)));
+            }
+            if tick % 100 == 99 {
+                seen.push((limiter.limit(), answers));
+                answers = 0;
+            }
+        }
+        seen
+    }
+
+    /// Scenario: a quota of 50 that falls to 5 from second 2 to 4. While it is low the limit is near
+    /// it; after it ends the stream has what it needs again within 2 seconds.
+    #[test]
+    fn it_recovers_after_throttling_ends() {
+        let low = 2 * SECOND..4 * SECOND;
+        let seen = scenario(|now| if low.contains(&now) { 5 } else { 50 }, 40.0, 8 * SECOND);
+        let all = 40 * 100 / 30;
+        assert!(seen[5..20].iter().all(|(limit, _)| *limit >= 40), "{seen:?}");
+        assert!(seen[25..40].iter().all(|(limit, _)| *limit <= 15), "{seen:?}");
+        let throttled: usize = seen[25..40].iter().map(|(_, answers)| answers).sum();
+        assert!(throttled >= 15 * 5 * 100 / 30 / 2, "half of the quota is used: {seen:?}");
+        assert!(seen[60..].iter().all(|(_, answers)| *answers >= all * 9 / 10), "{seen:?}");
+    }
+
+    /// Scenario: more is wanted than the quota. It is used, and few requests are throttled.
+    #[test]
+    fn it_finds_the_quota() {
+        let seen = scenario(|_| 20, 100.0, 10 * SECOND);
+        let answers: usize = seen[20..].iter().map(|(_, answers)| answers).sum();
+        let most = 20 * 8_000 / 30;
+        assert!(answers * 10 >= most * 7, "{answers} of {most}: {seen:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn it_keeps_its_bounds(
+            min in 1..20_usize,
+            more in 0..100_usize,
+            events in prop::collection::vec((0..3_u8, 0.0..1e6_f64, 0..150_usize), 0..200),
+        ) {
+            let settings = Settings { min, max: min + more, ..Settings::default() };
+            let mut limiter = Limiter::new(settings);
+            for (index, (kind, value, count)) in events.into_iter().enumerate() {
+                let now = index as u64 * 50 * MS;
+                let before = limiter.limit;
+                match kind {
+                    0 => limiter.need(now, value),
+                    1 => limiter.answered(count),
+                    _ => limiter.refused(now, if count > 70 { now } else { 0 }),
+                }
+                prop_assert!((min..=min + more).contains(&limiter.limit()));
+                prop_assert!(kind == 2 || limiter.limit >= before, "only a refusal shrinks it");
+                prop_assert!(kind < 2 || limiter.limit <= before);
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What all lanes of a bridge send by: the client, the counters, and what is known of the remote
+//! side.
+
+use std::collections::HashSet;
+use std::mem::{Discriminant, discriminant};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Client, Url};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::breaker::State;
+use super::counters::Live;
+use super::gate::Gate;
+use super::{Failure, Settings};
+use crate::batch::Nanos;
+use crate::cpu;
+use crate::wire::MAX_BODY;
+
+pub(super) struct Line {
+    pub settings: Settings,
+    pub url: Url,
+    pub client: Client,
+    pub live: Live,
+    pub closed: watch::Sender<bool>,
+    /// Counts up when lanes should look again: a request is over, the breaker has changed.
+    pub news: watch::Sender<u64>,
+    /// Records that wait in the lanes.
+    pub waiting: AtomicUsize,
+    gate: Mutex<Gate>,
+    began: Instant,
+    /// For the workers: records that may wait in the lanes, and from which age on a part is late.
+    may_wait: AtomicUsize,
+    late_ns: AtomicU64,
+    /// Bytes of an answer for each thousand of its request, the most of late.
+    ratio: AtomicU64,
+    complained: Mutex<HashSet<Discriminant<Failure>>>,
+}
+
+/// Before the first answer: byte-pair tokens are 2.6 times as long as their text.
+const FIRST_RATIO: u64 = 3_000;
+
+impl Line {
+    pub(super) fn new(settings: Settings, url: Url, client: Client) -> Self {
+        let line = Line {
+            gate: Mutex::new(Gate::new(settings.clone())),
+            settings,
+            url,
+            client,
+            live: Live::default(),
+            closed: watch::Sender::new(false),
+            news: watch::Sender::new(0),
+            waiting: AtomicUsize::new(0),
+            began: Instant::now(),
+            may_wait: AtomicUsize::new(0),
+            late_ns: AtomicU64::new(0),
+            ratio: AtomicU64::new(FIRST_RATIO),
+            complained: Mutex::default(),
+        };
+        line.gate(|_, _| ());
+        line
+    }
+
+    /// Asks or tells the gate. Whoever waits for what has changed because of it is woken.
+    pub(super) fn gate<R>(&self, ask: impl FnOnce(&mut Gate, Nanos) -> R) -> R {
+        let now = self.began.elapsed().as_nanos() as Nanos;
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let (state, could_send) = (gate.state(), gate.may_send());
+        let answer = ask(&mut gate, now);
+        self.may_wait.store(gate.may_wait(), Relaxed);
+        self.late_ns.store(gate.late().as_nanos() as u64, Relaxed);
+        let news = gate.state() != state || gate.may_send() != could_send;
+        if gate.state() != state {
+            self.live.breaker_opened.store(gate.opened(), Relaxed);
+            match gate.state() {
+                State::Closed => tracing::info!("the remote side answers again"),
+                State::Open(_) if matches!(state, State::Closed) => {
+                    tracing::warn!("the remote side does not answer well: work stays home for now");
+                }
+                _ => {}
+            }
+        }
+        drop(gate);
+        if news {
+            self.news.send_modify(|count| *count += 1);
+        }
+        answer
+    }
+
+    /// The instant that is `time` on the gate's clock.
+    pub(super) fn instant(&self, time: Nanos) -> Instant {
+        self.began + Duration::from_nanos(time)
+    }
+
+    /// Records that workers may hand over now.
+    pub(super) fn room(&self) -> usize {
+        self.may_wait.load(Relaxed).saturating_sub(self.waiting.load(Relaxed))
+    }
+
+    /// From which age on a part is late, counted from when it was handed over.
+    pub(super) fn late(&self) -> Duration {
+        Duration::from_nanos(self.late_ns.load(Relaxed)) + self.settings.linger
+    }
+
+    /// Nothing is sent any more: the remote side was found to compute something else.
+    pub(super) fn condemn(&self) {
+        self.gate(|gate, _| gate.condemn());
+    }
+
+    /// Learns how long answers are: up at once, down by a hundredth an answer.
+    pub(super) fn learn_ratio(&self, answer: usize, request: usize) {
+        let ratio = (answer * 1_000 / request.max(1)) as u64;
+        let before = self.ratio.load(Relaxed);
+        self.ratio.store(ratio.max(before - before / 100), Relaxed);
+    }
+
+    /// Learns that the answer to a request of so many bytes was past the limit: half of it is not.
+    pub(super) fn learn_too_large(&self, request: usize) {
+        self.learn_ratio(2 * MAX_BODY, request);
+    }
+
+    /// Bytes a request may have so that its answer stays below the limit too.
+    pub(super) fn request_limit(&self) -> usize {
+        let ratio = self.ratio.load(Relaxed).max(1_000) as usize;
+        self.settings.batch_bytes.min(MAX_BODY * 9 / 10 * 1_000 / ratio)
+    }
+
+    /// Says once for each kind of failure what to do about it.
+    pub(super) fn complain(&self, failure: &Failure) {
+        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_ours =
+            matches!(failure, Failure::Closed | Failure::BreakerOpen | Failure::DoneAtHome);
+        if !is_ours && complained.insert(discriminant(failure)) {
+            tracing::warn!("a request came home: {failure}; {}", failure.advice());
+        }
+    }
+
+    pub(super) fn note_cpu(&self) {
+        self.live.cpu_ns.store(cpu::of_thread().as_nanos() as u64, Relaxed);
+    }
+}

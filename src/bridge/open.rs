@@ -1,0 +1,104 @@
+//! Which records of a part nobody has done yet.
+
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The records of a part that are still to be done. Whoever takes a record out makes its result:
+/// the bridge when an answer is there, or when it sends records home; the worker when it does a
+/// late record itself. So the first answer wins, and no record is done twice or never.
+///
+/// The lock is held for the taking only.
+#[derive(Debug)]
+pub struct Open(Mutex<Vec<Range<usize>>>);
+
+impl Open {
+    /// All records of `range` are to be done.
+    pub fn new(range: Range<usize>) -> Self {
+        Open(Mutex::new(if range.is_empty() { Vec::new() } else { vec![range] }))
+    }
+
+    fn ranges(&self) -> MutexGuard<'_, Vec<Range<usize>>> {
+        // Ranges are whole whatever happened to whoever held them.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what is left of `range`, in order.
+    pub fn take(&self, range: &Range<usize>) -> Vec<Range<usize>> {
+        let mut ranges = self.ranges();
+        if ranges.len() == 1 && ranges[0] == *range {
+            return std::mem::take(&mut *ranges);
+        }
+        let mut taken = Vec::new();
+        let mut left = Vec::with_capacity(ranges.len() + 1);
+        for open in ranges.drain(..) {
+            let start = open.start.clamp(range.start, range.end);
+            let end = open.end.clamp(range.start, range.end);
+            if start >= end {
+                left.push(open);
+                continue;
+            }
+            taken.push(start..end);
+            left.extend([open.start..start, end..open.end].into_iter().filter(|r| !r.is_empty()));
+        }
+        *ranges = left;
+        taken
+    }
+
+    /// Takes up to `records` records from the front.
+    pub fn take_front(&self, records: usize) -> Option<Range<usize>> {
+        let mut ranges = self.ranges();
+        let first = ranges.first_mut()?;
+        let taken = first.start..first.end.min(first.start + records);
+        first.start = taken.end;
+        if first.start == first.end {
+            ranges.remove(0);
+        }
+        Some(taken)
+    }
+
+    /// Whether anything of `range` is still to be done.
+    pub fn any(&self, range: &Range<usize>) -> bool {
+        self.ranges().iter().any(|open| open.start.max(range.start) < open.end.min(range.end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever is asked for, by whomever, every record is taken at most once, and what is left
+        /// at the end is what nobody took.
+        #[test]
+        fn every_record_is_taken_once(
+            records in 0..200_usize,
+            asks in prop::collection::vec((any::<bool>(), 0..220_usize, 0..120_usize), 0..40),
+        ) {
+            let open = Open::new(0..records);
+            let mut taken = vec![false; records];
+            for (front, start, len) in asks {
+                let ranges = if front {
+                    open.take_front(len + 1).into_iter().collect()
+                } else {
+                    let asked = start..start + len;
+                    let there = open.any(&asked);
+                    let ranges = open.take(&asked);
+                    prop_assert_eq!(there, !ranges.is_empty());
+                    prop_assert!(!open.any(&asked));
+                    prop_assert!(ranges.iter().all(|r| asked.start <= r.start && r.end <= asked.end));
+                    ranges
+                };
+                prop_assert!(ranges.is_sorted_by_key(|range| range.start));
+                for at in ranges.into_iter().flatten() {
+                    prop_assert!(!std::mem::replace(&mut taken[at], true), "{} twice", at);
+                }
+            }
+            for at in open.take(&(0..records)).into_iter().flatten() {
+                prop_assert!(!std::mem::replace(&mut taken[at], true));
+            }
+            prop_assert!(taken.iter().all(|taken| *taken));
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Requests without records: they say whether the endpoint is right and the remote side well, how
+//! long the way is, and they start environments. Any function answers them: no records, no results.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Failure;
+use super::attempt::{Answered, Bill, attempt};
+use super::flight::Slot;
+use super::gate::Came;
+use super::line::Line;
+use super::request::Believed;
+use crate::task::Task;
+use crate::wire::RequestBody;
+
+/// At the start: is there a function that speaks the wire, and how long does it take? The first
+/// request finds a cold environment, the second one a warm one.
+pub(super) async fn at_start<K: Task>(line: Arc<Line>, task: Arc<K>) {
+    for _ in 0..2 {
+        line.live.add(|live| &live.probes, 1);
+        if let Err(failure) = ask(&line, task.as_ref(), line.settings.timeout).await {
+            let advice = failure.advice();
+            tracing::warn!(
+                "the endpoint does not answer as it should: {failure}; {advice}. Work stays home \
+                 until it does"
+            );
+            return line.gate(|gate, now| gate.begins_open(now));
+        }
+    }
+}
+
+/// While the breaker is open: is the remote side well again?
+pub(super) async fn while_open<K: Task>(line: Arc<Line>, task: Arc<K>) {
+    line.live.add(|live| &live.probes, 1);
+    let timeout = line.gate(|gate, _| gate.probe_timeout());
+    let well = ask(&line, task.as_ref(), timeout).await.is_ok();
+    line.gate(|gate, now| gate.probed(now, well));
+}
+
+/// Starts an environment, if all others are busy.
+pub(super) async fn warm_up<K: Task>(line: Arc<Line>, task: Arc<K>) {
+    line.live.add(|live| &live.warm_ups, 1);
+    // A request that follows will find out what is wrong.
+    let _ = ask(&line, task.as_ref(), line.settings.timeout).await;
+}
+
+async fn ask<K: Task>(line: &Arc<Line>, task: &K, timeout: Duration) -> Result<(), Failure> {
+    let _slot = Slot::take(line);
+    let sent = line.gate(|gate, now| gate.attempts(now));
+    let body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, usize::MAX).finish();
+    let bill = Bill::default();
+    let answered = attempt(line, Bytes::from(body), timeout, &bill).await;
+    let Answered { body, took, cold } = answered.map_err(|failed| failed.failure)?;
+    let believed = Believed::read(task, &body.0, 0)?;
+    let cold = cold || believed.cold;
+    line.live.add(|live| &live.cold_starts, u64::from(cold));
+    line.gate(|gate, now| gate.came(now, sent, Came::Probe { took, cold }));
+    Ok(())
+}

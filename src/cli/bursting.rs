@@ -1,0 +1,153 @@
+//! What was typed of the remote side: which policy, which endpoint, how the bridge behaves, and
+//! what it costs.
+
+use std::time::Duration;
+
+use super::UsageError;
+use super::args::{ArchArg, PolicyArg, RunArgs};
+use super::settings::{above_zero, at_least_one, parse, parse_some};
+use crate::bridge::Settings;
+use crate::cost::{Cost, Prices};
+use crate::emulator::Model;
+use crate::pipeline::{Endpoint, PolicyChoice};
+use crate::units::{parse_count, parse_duration, parse_rate, parse_share};
+
+/// The bridge's settings.
+pub(super) fn bridge(args: &RunArgs, endpoint: &Endpoint) -> Result<Settings, UsageError> {
+    let defaults = Settings::default();
+    let duration = |option, given: &Option<String>, default: Duration| {
+        let value = parse(option, given.as_ref(), default, parse_duration)?;
+        above_zero(value, option, given.as_ref())
+    };
+    let number = |option, given: &Option<String>, default: u64| {
+        let value = parse(option, given.as_ref(), default, parse_count)?;
+        at_least_one(value, option, given.as_ref())
+    };
+    let settings = Settings {
+        batch_records: number("--batch", &args.batch, defaults.batch_records as u64)? as usize,
+        linger: parse("--linger", args.linger.as_ref(), defaults.linger, parse_duration)?,
+        max_in_flight: number(
+            "--max-in-flight",
+            &args.max_in_flight,
+            defaults.max_in_flight as u64,
+        )? as usize,
+        timeout: duration("--timeout", &args.timeout, defaults.timeout)?,
+        attempts: number("--attempts", &args.attempts, u64::from(defaults.attempts))?
+            .min(u64::from(u32::MAX)) as u32,
+        hedge: parse("--hedge", args.hedge.as_ref(), defaults.hedge, parse_share)?,
+        warm_up: match args.warm_up.as_deref() {
+            Some("off") => None,
+            _ => parse("--warm-up", args.warm_up.as_ref(), defaults.warm_up, |share| {
+                parse_share(share).map(Some)
+            })?,
+        },
+        verify: parse("--verify", args.verify.as_ref(), defaults.verify, parse_share)?,
+        cost: cost(args, endpoint)?,
+        ..defaults
+    };
+    if settings.timeout <= settings.linger {
+        let value = args.timeout.clone().unwrap_or_else(|| format!("{:?}", settings.timeout));
+        let why = format!("must be longer than --linger, which is {:?}", settings.linger);
+        return Err(UsageError::new("--timeout", value, why));
+    }
+    Ok(settings)
+}
+
+/// What the function costs.
+fn cost(args: &RunArgs, endpoint: &Endpoint) -> Result<Cost, UsageError> {
+    let list = match args.arch {
+        Some(ArchArg::Arm) => Prices::arm(),
+        Some(ArchArg::X86) | None => Prices::default(),
+    };
+    let price = |option, given: &Option<String>, default: f64| {
+        parse(option, given.as_ref(), default, |text| {
+            let price = text.parse().ok().filter(|price: &f64| price.is_finite() && *price >= 0.0);
+            price.ok_or("expected US dollars, such as 0.20")
+        })
+    };
+    let prices = Prices {
+        million_requests: price(
+            "--price-million-requests",
+            &args.price_million_requests,
+            list.million_requests,
+        )?,
+        gb_second: price("--price-gb-second", &args.price_gb_second, list.gb_second)?,
+    };
+    let memory_mb = match (endpoint, &args.memory) {
+        (Endpoint::Embedded(model), None) => model.memory_mb,
+        (Endpoint::Embedded(_), Some(value)) => {
+            let why = "is for --lambda URL; the embedded one has --local-lambda memory=MB";
+            return Err(UsageError::new("--memory", value, why));
+        }
+        (Endpoint::Url(_), given) => {
+            parse("--memory", given.as_ref(), Cost::default().memory_mb, |text| {
+                let memory = text.parse().ok().filter(|mb| (128..=10_240).contains(mb));
+                memory.ok_or("expected 128 to 10240 MB")
+            })?
+        }
+    };
+    Ok(Cost { prices, memory_mb })
+}
+
+pub(super) fn policy(args: &RunArgs) -> Result<PolicyChoice, UsageError> {
+    let threshold = parse_some("--threshold", args.threshold.as_ref(), parse_rate)?;
+    let given = args.policy.unwrap_or(match threshold {
+        Some(_) => PolicyArg::Spill,
+        None => PolicyArg::Local,
+    });
+    match (given, threshold) {
+        (PolicyArg::Threshold, Some(rate)) => Ok(PolicyChoice::Threshold(rate)),
+        (PolicyArg::Spill, Some(rate)) => Ok(PolicyChoice::Spill(rate)),
+        (PolicyArg::Threshold | PolicyArg::Spill, None) => {
+            let name = if given == PolicyArg::Spill { "spill" } else { "threshold" };
+            Err(UsageError::new(
+                "--policy",
+                name,
+                "needs --threshold, in events a second over all workers",
+            ))
+        }
+        (_, Some(_)) => {
+            let value = args.threshold.clone().unwrap_or_default();
+            Err(UsageError::new("--threshold", value, "is for --policy threshold or spill"))
+        }
+        (PolicyArg::Local, None) => Ok(PolicyChoice::Local),
+        (PolicyArg::Remote, None) => Ok(PolicyChoice::Remote),
+    }
+}
+
+/// The embedded Lambda's model.
+pub(super) fn model(options: Option<&String>) -> Result<Model, UsageError> {
+    let mut model = Model::default();
+    for option in options.iter().flat_map(|options| options.split(',')) {
+        let wrong = |why: String| UsageError::new("--local-lambda", option, why);
+        let (key, value) =
+            option.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE".to_owned()))?;
+        model.set(key.trim(), value.trim()).map_err(|error| wrong(error.to_string()))?;
+    }
+    Ok(model)
+}
+
+pub(super) fn endpoint(args: &RunArgs) -> Result<Endpoint, UsageError> {
+    let lambda = args.lambda.as_deref().unwrap_or("local");
+    if lambda == "local" {
+        return Ok(Endpoint::Embedded(model(args.local_lambda.as_ref())?));
+    }
+    if let Some(value) = &args.local_lambda {
+        return Err(UsageError::new("--local-lambda", value, "is for --lambda local"));
+    }
+    url("--lambda", lambda).map(Endpoint::Url)
+}
+
+/// A URL that a request can be sent to.
+pub(super) fn url(option: &str, given: &str) -> Result<String, UsageError> {
+    let expected = "expected a URL such as https://ID.lambda-url.REGION.on.aws/";
+    match reqwest::Url::parse(given) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url.into()),
+        Ok(url) => Err(UsageError::new(
+            option,
+            given,
+            format!("{} is not http or https: {expected}", url.scheme()),
+        )),
+        Err(error) => Err(UsageError::new(option, given, format!("{error}: {expected}"))),
+    }
+}

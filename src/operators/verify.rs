@@ -1,0 +1,102 @@
+//! `--verify`: some of what the remote side computes is computed here too, and compared.
+
+use std::ops::Range;
+
+use super::desk::Held;
+use crate::policy::Entry;
+use crate::task::{Code, Task};
+
+/// Chooses a share of the remote side's records, evenly spread.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Verify {
+    share: f64,
+    /// The share of a record that is owed.
+    owed: f64,
+}
+
+impl Verify {
+    pub(super) fn new(share: f64) -> Self {
+        Verify { share, owed: 0.0 }
+    }
+
+    /// The positions to be checked out of `range`, the last ones first; not those that come `home`.
+    pub(super) fn choose(&mut self, range: &Range<usize>, home: &[usize]) -> Vec<usize> {
+        if self.share <= 0.0 {
+            return Vec::new();
+        }
+        let mut chosen: Vec<usize> = range
+            .clone()
+            .filter(|_| {
+                self.owed += self.share;
+                let due = self.owed >= 1.0;
+                self.owed -= f64::from(u8::from(due));
+                due
+            })
+            .filter(|position| home.binary_search(position).is_err())
+            .collect();
+        chosen.reverse();
+        chosen
+    }
+}
+
+/// An answer that is being checked.
+pub(super) struct Checking<T, K: Task> {
+    pub entry: Entry,
+    pub held: Held<T, K::In>,
+    /// The records that it answers.
+    pub range: Range<usize>,
+    pub out: K::Out,
+    /// Positions without a result, in order.
+    pub home: Vec<usize>,
+    /// Positions that are still to be checked, the last ones first.
+    pub checks: Vec<usize>,
+}
+
+/// What a check came to.
+pub(super) enum Verdict {
+    /// There is more to check.
+    Unfinished,
+    /// All that was to be checked is the same.
+    Same,
+    /// This position's result is another here.
+    Differs(usize),
+}
+
+impl<T, K: Task> Checking<T, K> {
+    /// Checks up to `most` records with `task`; answers how many it checked.
+    pub(super) fn check(
+        &mut self,
+        task: &K,
+        most: usize,
+        verdicts: &mut Vec<(usize, Code)>,
+    ) -> (usize, Verdict) {
+        for checked in 0..most.max(1) {
+            let Some(position) = self.checks.pop() else { return (checked, Verdict::Same) };
+            let mut one = task.results(&self.held.batch, &(position..position + 1));
+            task.compute(&self.held.batch, position..position + 1, &mut one, verdicts);
+            let is_bad = !verdicts.is_empty();
+            verdicts.clear();
+            let before = self.home.partition_point(|home| *home < position);
+            let index = position - self.range.start - before;
+            if is_bad || !task.is_same(&self.out, index, &one) {
+                return (checked + 1, Verdict::Differs(position));
+            }
+        }
+        let verdict = if self.checks.is_empty() { Verdict::Same } else { Verdict::Unfinished };
+        (most.max(1), verdict)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_are_chosen_as_asked() {
+        let mut verify = Verify::new(0.001);
+        let chosen: usize = (0..1_000).map(|_| verify.choose(&(7..107), &[]).len()).sum();
+        assert!((99..=100).contains(&chosen), "{chosen}");
+        assert_eq!(Verify::new(1.0).choose(&(3..7), &[4]), [6, 5, 3]);
+        assert!(Verify::new(0.0).choose(&(0..9), &[]).is_empty());
+    }
+}
