@@ -35,10 +35,10 @@ impl<K: Task> Flight<'_, K> {
     ///
     /// A request that is late is looked after: its workers may have done it themselves, the breaker
     /// may have opened, or it may be sent a second time, and the first answer wins.
-    pub(super) async fn land(&self) -> Result<Believed<K>, Failure> {
+    pub(super) async fn land(&self, slot: Slot) -> Result<Believed<K>, Failure> {
         let line = self.line;
         let mut closed = line.closed.subscribe();
-        let mut first = std::pin::pin!(self.attempts());
+        let mut first = std::pin::pin!(self.attempts(slot));
         let mut second = None;
         let mut failed = None;
         let sent = Instant::now();
@@ -105,16 +105,19 @@ impl<K: Task> Flight<'_, K> {
     }
 
     async fn hedge(&self) -> Result<Believed<K>, Failure> {
-        let _slot = Slot::take(self.line);
-        self.attempt().await.map_err(|failed| failed.failure)
+        self.attempt(Slot::take(self.line)).await.map_err(|failed| failed.failure)
     }
 
     /// Attempts until one is answered well, none is left, or home is sooner.
-    async fn attempts(&self) -> Result<Believed<K>, Failure> {
+    async fn attempts(&self, first: Slot) -> Result<Believed<K>, Failure> {
         let settings = &self.line.settings;
         let mut tried = 0;
+        let mut first = Some(first);
         loop {
-            let Failed { failure, retry_after } = match self.attempt().await {
+            // A retry does not ask for a place: the budget bounds how many there are, and whoever
+            // waits for a place is not delayed by those that wait for their backoff.
+            let slot = first.take().unwrap_or_else(|| Slot::take(self.line));
+            let Failed { failure, retry_after } = match self.attempt(slot).await {
                 Ok(believed) => return Ok(believed),
                 Err(failed) => failed,
             };
@@ -142,7 +145,7 @@ impl<K: Task> Flight<'_, K> {
 
     /// Sends it once. The gate hears what came of it, and when it is so late that it counts as
     /// failed.
-    async fn attempt(&self) -> Result<Believed<K>, Failed> {
+    async fn attempt(&self, _slot: Slot) -> Result<Believed<K>, Failed> {
         let line = self.line;
         line.live.add(|live| &live.attempts, 1);
         let mut flying =
@@ -194,7 +197,7 @@ impl Drop for Flying<'_> {
     }
 }
 
-/// The place of a request among those in flight: given up with it.
+/// The place of an attempt among those in flight: given up with it.
 pub(super) struct Slot(Arc<Line>);
 
 impl Slot {

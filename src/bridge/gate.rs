@@ -121,12 +121,12 @@ impl Gate {
         }
     }
 
-    /// A request goes: it is in flight, through one attempt or more.
+    /// An attempt takes its place among those in flight.
     pub(super) fn begins(&mut self) {
         self.in_flight += 1;
     }
 
-    /// An attempt at a request that is in flight.
+    /// It goes.
     pub(super) fn attempts(&mut self, now: Nanos) -> Sent {
         if now.saturating_sub(self.warm_at) > STAYS_WARM {
             self.warm = 0;
@@ -134,7 +134,7 @@ impl Gate {
         Sent { at: now, may_be_cold: self.in_flight > self.warm }
     }
 
-    /// A request is over.
+    /// An attempt is over.
     pub(super) fn is_over(&mut self) {
         self.in_flight -= 1;
     }
@@ -250,7 +250,7 @@ impl Gate {
     /// Environments to be started so that `records_per_second` find them warm; they count as warm
     /// from now on.
     pub(super) fn to_warm_up(&mut self, now: Nanos, records_per_second: f64) -> usize {
-        if self.breaker.state() != State::Closed {
+        if self.breaker.state() != State::Closed || !self.latency.is_known() {
             return 0;
         }
         if now.saturating_sub(self.warm_at) > STAYS_WARM {

@@ -56,8 +56,7 @@ impl<K: Task> LaneTask<K> {
                     (Arc::clone(&self.line), Arc::clone(&self.task), over.clone());
                 let slot = Slot::take(&line);
                 tokio::spawn(async move {
-                    let halves = request.run(&line, &task).await;
-                    drop(slot);
+                    let halves = request.run(&line, &task, slot).await;
                     line.note_cpu();
                     // The lane outlives its requests, or the bridge is gone.
                     let _ = over.send(halves);

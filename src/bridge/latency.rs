@@ -57,6 +57,11 @@ impl Latency {
         if cold { &mut self.cold } else { &mut self.warm }.push(time);
     }
 
+    /// Whether a warm request was measured.
+    pub fn is_known(&self) -> bool {
+        !self.warm.micros.is_empty()
+    }
+
     /// Half of the warm requests take longer.
     pub fn typical(&self) -> Duration {
         self.warm.quantile(0.5).unwrap_or(self.guess)
@@ -83,6 +88,7 @@ mod tests {
         let mut latency = Latency::new(ms(250));
         assert_eq!((latency.typical(), latency.p99()), (ms(250), ms(500)));
         latency.note(ms(900), true);
+        assert!(!latency.is_known());
         (0..100).for_each(|n| latency.note(ms(20 + n % 10), false));
         assert!((ms(23)..=ms(26)).contains(&latency.typical()), "{:?}", latency.typical());
         assert_eq!((latency.p99(), latency.cold()), (ms(29), ms(900)));

@@ -20,7 +20,8 @@ use crate::wire::RequestBody;
 pub(super) async fn at_start<K: Task>(line: Arc<Line>, task: Arc<K>) {
     for _ in 0..2 {
         line.live.add(|live| &live.probes, 1);
-        if let Err(failure) = ask(&line, task.as_ref(), line.settings.timeout).await {
+        let Err(failure) = ask(&line, task.as_ref(), line.settings.timeout).await else { continue };
+        if !matches!(failure, Failure::Throttled | Failure::Closed) {
             let advice = failure.advice();
             tracing::warn!(
                 "the endpoint does not answer as it should: {failure}; {advice}. Work stays home \

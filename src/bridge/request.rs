@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::attempt::Bill;
-use super::flight::Flight;
+use super::flight::{Flight, Slot};
 use super::line::Line;
 use super::{Failure, Outcome, Part};
 use crate::batch::BATCH_BYTES;
@@ -78,7 +78,12 @@ impl<K: Task> Request<K> {
 
     /// Sends it until it is answered or comes home. A request that is too large comes back in two
     /// halves, to be sent as requests of their own.
-    pub(super) async fn run(self, line: &Arc<Line>, task: &Arc<K>) -> Vec<Vec<Part<K>>> {
+    pub(super) async fn run(
+        self,
+        line: &Arc<Line>,
+        task: &Arc<K>,
+        slot: Slot,
+    ) -> Vec<Vec<Part<K>>> {
         let Request { parts, records, body, .. } = self;
         let live = &line.live;
         live.add(|live| &live.requests, 1);
@@ -86,7 +91,7 @@ impl<K: Task> Request<K> {
         let bill = Bill::default();
         let answer = {
             let task = task.as_ref();
-            Flight { line, task, parts: &parts, body: &body, records, bill: &bill }.land().await
+            Flight { line, task, parts: &parts, body: &body, records, bill: &bill }.land(slot).await
         };
         let usd = bill.usd(&line.settings.cost) / records as f64;
         match answer {

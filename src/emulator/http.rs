@@ -1,6 +1,5 @@
 //! The service's HTTP: paths in, AWS's shapes out.
 
-use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -72,7 +71,7 @@ impl Refusal {
 pub(super) async fn answer(
     service: Arc<Service>,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+) -> io::Result<Response<Body>> {
     let (door, event, tail) = match read(request).await {
         Ok(read) => read,
         Err(refusal) => {
@@ -93,6 +92,8 @@ pub(super) async fn answer(
             refusal.reason = Some("ConcurrentInvocationLimitExceeded");
             refusal.response()
         }
+        // The connection is closed without an answer.
+        Outcome::Gone => return Err(io::ErrorKind::ConnectionReset.into()),
         Outcome::Service => {
             let message = "The service failed (simulated).";
             let status = StatusCode::INTERNAL_SERVER_ERROR;

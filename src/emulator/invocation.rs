@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::environments::Environments;
-use super::failures::{Fault, fault};
+use super::failures::{Fault, fault, throttled};
 use super::stats::Live;
 use super::threads::{Ran, Threads};
 use super::timer::Timer;
@@ -27,6 +27,8 @@ pub(super) enum Outcome {
     Throttled,
     /// The service failed.
     Service,
+    /// The service is not there.
+    Gone,
 }
 
 /// The REPORT line of the log.
@@ -75,12 +77,14 @@ pub(super) struct Service {
     timer: Timer,
     live: Arc<Live>,
     invocations: AtomicU64,
+    began: Instant,
 }
 
 impl Service {
     pub(super) fn new(model: Model, threads: Threads, timer: Timer, live: Arc<Live>) -> Self {
         let environments = Mutex::new(Environments::new(model.concurrency, model.idle));
-        Service { model, environments, threads, timer, live, invocations: AtomicU64::new(0) }
+        let (invocations, began) = (AtomicU64::new(0), Instant::now());
+        Service { model, environments, threads, timer, live, invocations, began }
     }
 
     fn environments(&self) -> MutexGuard<'_, Environments> {
@@ -93,6 +97,11 @@ impl Service {
     pub(super) async fn invoke(&self, event: Bytes) -> Outcome {
         let half = self.model.network / 2;
         let begin = Instant::now() + half;
+        let age = begin.saturating_duration_since(self.began);
+        if self.model.outage.is_some_and(|(from, to)| (from..to).contains(&age)) {
+            self.live.failed.fetch_add(1, Relaxed);
+            return Outcome::Gone;
+        }
         let (outcome, end) = self.run(event, begin).await;
         self.timer.until(end + half).await;
         outcome
@@ -114,6 +123,10 @@ impl Service {
         }
         if fault == Some(Fault::Before) {
             return (Outcome::Service, begin);
+        }
+        if throttled(self.model.seed, number, self.model.throttle_rate) {
+            live.throttled.fetch_add(1, Relaxed);
+            return (Outcome::Throttled, begin);
         }
         let (taken, count) = {
             let mut environments = self.environments();

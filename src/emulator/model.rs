@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::units::{UnitError, parse_count, parse_duration};
+use crate::units::{UnitError, parse_count, parse_duration, parse_share};
 
 /// How the service, its network and its functions behave.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,10 @@ pub struct Model {
     pub memory_mb: u32,
     /// The share of invocations that fail, in four ways.
     pub failure_rate: f64,
+    /// The share of requests that are throttled however few there are.
+    pub throttle_rate: f64,
+    /// When the service is not there: since its start, from and to. Connections break.
+    pub outage: Option<(Duration, Duration)>,
     /// Which invocations fail and how.
     pub seed: u64,
 }
@@ -37,6 +41,8 @@ impl Default for Model {
             concurrency: 100,
             memory_mb: 1_769,
             failure_rate: 0.0,
+            throttle_rate: 0.0,
+            outage: None,
             seed: 1,
         }
     }
@@ -46,7 +52,10 @@ impl Default for Model {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
     /// There is no such option.
-    #[error("expected network, cold_start, idle, concurrency, memory, failure_rate or seed")]
+    #[error(
+        "expected network, cold_start, idle, concurrency, memory, failure_rate, throttle_rate, \
+         outage or seed"
+    )]
     Unknown,
     /// Not a quantity of its kind.
     #[error(transparent)]
@@ -82,9 +91,12 @@ impl Model {
                 }
                 self.memory_mb = memory;
             }
-            "failure_rate" => {
-                let rate = value.parse().ok().filter(|rate| (0.0..=1.0).contains(rate));
-                self.failure_rate = rate.ok_or(ModelError::Range("a share from 0.0 to 1.0"))?;
+            "failure_rate" => self.failure_rate = parse_share(value)?,
+            "throttle_rate" => self.throttle_rate = parse_share(value)?,
+            "outage" => {
+                let range = ModelError::Range("two durations since the start, such as 3s-6s");
+                let (from, to) = value.split_once('-').ok_or(range)?;
+                self.outage = Some((parse_duration(from)?, parse_duration(to)?));
             }
             "seed" => {
                 self.seed = value.parse().map_err(|_| ModelError::Range("a whole number"))?;
@@ -103,12 +115,20 @@ impl Model {
 impl fmt::Display for Model {
     /// As it is typed.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Model { network, cold_start, idle, concurrency, memory_mb, failure_rate, seed } = self;
+        let Model { network, cold_start, idle, concurrency, memory_mb, failure_rate, seed, .. } =
+            self;
         write!(
             f,
             "network={network:?},cold_start={cold_start:?},idle={idle:?},\
              concurrency={concurrency},memory={memory_mb},failure_rate={failure_rate:?},seed={seed}"
-        )
+        )?;
+        if self.throttle_rate > 0.0 {
+            write!(f, ",throttle_rate={:?}", self.throttle_rate)?;
+        }
+        if let Some((from, to)) = self.outage {
+            write!(f, ",outage={from:?}-{to:?}")?;
+        }
+        Ok(())
     }
 }
 
@@ -119,7 +139,13 @@ mod tests {
     #[test]
     fn what_is_shown_can_be_typed() {
         let mut model = Model::default();
-        for (key, value) in [("network", "1.5ms"), ("failure_rate", "0.3"), ("memory", "885")] {
+        for (key, value) in [
+            ("network", "1.5ms"),
+            ("failure_rate", "0.3"),
+            ("memory", "885"),
+            ("throttle_rate", "50%"),
+            ("outage", "3s-6.5s"),
+        ] {
             model.set(key, value).unwrap();
         }
         let mut again = Model::default();
@@ -139,6 +165,7 @@ mod tests {
             ("failure_rate", "1.1"),
             ("failure_rate", "nan"),
             ("network", "20"),
+            ("outage", "3s"),
             ("jitter", "1ms"),
         ] {
             assert!(model.set(key, value).is_err(), "{key}={value}");
