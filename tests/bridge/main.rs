@@ -2,9 +2,10 @@
 //! result or by coming home.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+mod server;
+
+use std::net::TcpListener;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,148 +15,7 @@ use floodway::bridge::{
 };
 use floodway::task::{self, Task};
 use proptest::prelude::*;
-use serde_json::{Value, json};
-
-/// What the server does with a request.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Weather {
-    Fair,
-    Status(u16),
-    /// Throttled, and to come back after so many seconds.
-    Throttled(u64),
-    /// 200 with `X-Amz-Function-Error`.
-    FunctionError,
-    /// Closes the connection instead of an answer.
-    Reset,
-    /// Closes it in the middle of the answer.
-    Half,
-    /// Never answers.
-    Hang,
-    /// An answer that is no JSON.
-    Garbage,
-    /// One result too few.
-    Missing,
-    /// An id twice.
-    Twice,
-    /// The answer to another task.
-    OtherTask,
-    /// A record in `errors`.
-    Refused,
-    /// A redirect to itself.
-    Redirect,
-}
-
-/// A server that answers its n-th request with the n-th weather, and all after them with the last.
-struct Server {
-    url: String,
-    requests: Arc<AtomicUsize>,
-    largest: Arc<AtomicUsize>,
-}
-
-impl Server {
-    fn start(weathers: Vec<Weather>) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
-        let (requests, largest) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (count, most) = (Arc::clone(&requests), Arc::clone(&largest));
-        let weathers = Arc::new(weathers);
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let Ok(stream) = stream else { return };
-                let (count, most) = (Arc::clone(&count), Arc::clone(&most));
-                let weathers = Arc::clone(&weathers);
-                thread::spawn(move || {
-                    // A connection that breaks is what this server is for.
-                    let _ = serve(stream, &weathers, &count, &most);
-                });
-            }
-        });
-        Server { url, requests, largest }
-    }
-}
-
-fn serve(
-    stream: TcpStream,
-    weathers: &[Weather],
-    count: &AtomicUsize,
-    largest: &AtomicUsize,
-) -> io::Result<()> {
-    let mut writer = stream.try_clone()?;
-    let mut reader = BufReader::new(stream);
-    loop {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line)? == 0 {
-                return Ok(());
-            }
-            let line = line.trim().to_ascii_lowercase();
-            if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            if line.is_empty() {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body)?;
-        largest.fetch_max(length, SeqCst);
-        let number = count.fetch_add(1, SeqCst);
-        let weather = weathers.get(number).or(weathers.last()).copied().unwrap_or(Weather::Fair);
-        let request: Value = serde_json::from_slice(&body).unwrap();
-        answer(&mut writer, weather, &request)?;
-    }
-}
-
-fn answer(writer: &mut TcpStream, weather: Weather, request: &Value) -> io::Result<()> {
-    let records: Vec<u64> =
-        request["records"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
-    let mut results: Vec<u64> = records.iter().map(|n| n * n).collect();
-    let mut ids: Vec<usize> = (0..records.len()).collect();
-    let (mut task, mut errors) = ("square", Vec::new());
-    let (mut status, mut extra) = (200, String::new());
-    match weather {
-        Weather::Hang => loop {
-            thread::park();
-        },
-        Weather::Reset => return Err(io::ErrorKind::ConnectionReset.into()),
-        Weather::Status(other) => status = other,
-        Weather::Throttled(seconds) => {
-            (status, extra) = (429, format!("Retry-After: {seconds}\r\n"));
-        }
-        Weather::FunctionError => extra = "X-Amz-Function-Error: Unhandled\r\n".to_owned(),
-        Weather::Redirect => (status, extra) = (302, "Location: /elsewhere\r\n".to_owned()),
-        Weather::Missing => {
-            results.pop();
-            ids.pop();
-        }
-        Weather::Twice => {
-            results.push(0);
-            ids.push(0);
-        }
-        Weather::OtherTask => task = "cube",
-        Weather::Refused => {
-            let id = ids.remove(0);
-            results.remove(0);
-            errors.push(json!({ "id": id, "code": "no" }));
-        }
-        Weather::Fair | Weather::Half | Weather::Garbage => {}
-    }
-    let answer = json!({
-        "v": 1, "task": task, "results": results, "ids": ids, "errors": errors
-    });
-    let mut body = answer.to_string();
-    if weather == Weather::Garbage {
-        body.truncate(body.len() / 2);
-    }
-    let length = body.len();
-    if weather == Weather::Half {
-        body.truncate(length / 2);
-    }
-    write!(writer, "HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{extra}\r\n{body}")?;
-    writer.flush()?;
-    if weather == Weather::Half { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
-}
+use server::{Server, Weather};
 
 fn settings(server: &Server) -> Settings {
     Settings {
@@ -188,9 +48,17 @@ enum Fate {
 /// Sends `parts` parts of `size` records and waits until all are answered: exactly once each, with
 /// the right result if with one.
 fn send(bridge: &Bridge, parts: usize, size: usize) -> Vec<Fate> {
+    send_from(bridge, parts, size, None)
+}
+
+/// The same from a worker with so many records to do, at so many a second.
+fn send_from(bridge: &Bridge, parts: usize, size: usize, home: Option<(usize, f64)>) -> Vec<Fate> {
     let lane = bridge.lane(Arc::new(square()));
     let me = thread::current();
     let (port, inbox) = reply_channel(Arc::new(move || me.unpark()));
+    if let Some((waiting, rate)) = home {
+        port.home().set(waiting, Some(rate));
+    }
     let batches: Vec<Arc<Vec<u64>>> = (0..parts)
         .map(|part| Arc::new((0..size as u64).map(|n| part as u64 * 1_000 + n).collect()))
         .collect();
@@ -370,6 +238,113 @@ fn no_more_are_in_flight_than_allowed() {
     });
     send(&bridge, 3, 10);
     assert_eq!(*most.lock().unwrap(), 2);
+}
+
+/// A worker that is busy for a minute, and one with nothing to do.
+const BUSY: Option<(usize, f64)> = Some((60_000, 1_000.0));
+const IDLE: Option<(usize, f64)> = Some((0, 1e6));
+
+#[test]
+fn a_retry_is_made_only_if_home_is_not_sooner() {
+    for (home, retries) in [(IDLE, 0), (BUSY, 1)] {
+        let server = Server::start(vec![Weather::Status(503)]);
+        let bridge = Bridge::start(Settings { attempts: 2, ..settings(&server) }).unwrap();
+        let fates = send_from(&bridge, 1, 10, home);
+        assert!(fates.iter().all(|fate| *fate == Fate::Home(Failure::Service(503))), "{fates:?}");
+        let counters = bridge.counters();
+        assert_eq!((counters.requests, counters.attempts), (1, 1 + retries), "{home:?}");
+    }
+}
+
+#[test]
+fn a_late_request_is_sent_again_only_if_home_is_full() {
+    for (home, hedged) in [(BUSY, 1), (IDLE, 0)] {
+        let mut weathers = vec![Weather::Fair; 10];
+        weathers.push(Weather::Hang);
+        weathers.push(Weather::Fair);
+        let server = Server::start(weathers);
+        let bridge = Bridge::start(Settings { attempts: 1, ..settings(&server) }).unwrap();
+        // How long it takes is learned first.
+        (0..10).for_each(|_| drop(send(&bridge, 1, 10)));
+        let fates = send_from(&bridge, 1, 10, home);
+        let expected = if hedged > 0 { Fate::Done } else { Fate::Home(Failure::TimedOut) };
+        assert!(fates.iter().all(|fate| *fate == expected), "{fates:?}");
+        let counters = bridge.counters();
+        assert_eq!((counters.hedged, counters.attempts), (hedged, 11 + hedged), "{home:?}");
+        assert_eq!(counters.abandoned, 1, "the one that hangs was given up");
+        assert!(counters.billed_us >= 10_000, "and is costed: {counters:?}");
+    }
+}
+
+#[test]
+fn a_worker_that_overtakes_a_late_request_does_its_records_alone() {
+    let server = Server::start(vec![Weather::Hang]);
+    let slow = Settings { timeout: Duration::from_secs(60), ..settings(&server) };
+    let bridge =
+        Bridge::start(Settings { first_latency: Duration::from_millis(5), ..slow }).unwrap();
+    let lane = bridge.lane(Arc::new(square()));
+    let (port, inbox) = reply_channel(Arc::new(|| {}));
+    let part = Part::new(0, Arc::new((0..10).collect()), 0..10, port);
+    let open = Arc::clone(part.open());
+    lane.send(part).unwrap();
+    let began = Instant::now();
+    while bridge.counters().in_flight == 0 {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        thread::yield_now();
+    }
+    assert_eq!((open.take_front(4), open.take_front(100)), (Some(0..4), Some(4..10)));
+    // Nothing of it is open any more: it is given up, long before its time-out, without a reply.
+    while bridge.counters().abandoned == 0 {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        thread::yield_now();
+    }
+    assert!(inbox.try_recv().is_none());
+    assert_eq!(bridge.counters().failed, 0);
+}
+
+/// Waits until the lane takes something, or takes nothing.
+fn until_there_is_room(lane: &floodway::bridge::Lane<impl Task>, room: bool) {
+    let began = Instant::now();
+    while (lane.room() > 0) != room {
+        assert!(began.elapsed() < Duration::from_secs(30), "there is no change");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn the_breaker_opens_work_stays_home_and_a_probe_closes_it() {
+    let mut weathers = vec![Weather::Reset; 7];
+    weathers.push(Weather::Fair);
+    let server = Server::start(weathers);
+    let breaker = breaker::Settings::default();
+    let bridge = Bridge::start(Settings { attempts: 1, breaker, ..settings(&server) }).unwrap();
+    let lane = bridge.lane(Arc::new(square()));
+    for _ in 0..5 {
+        let fates = send(&bridge, 1, 4);
+        assert!(fates.iter().all(|fate| matches!(fate, Fate::Home(_))), "{fates:?}");
+    }
+    until_there_is_room(&lane, false);
+    let fates = send(&bridge, 2, 4);
+    assert!(fates.iter().all(|fate| *fate == Fate::Home(Failure::BreakerOpen)), "{fates:?}");
+    // Two probes are reset, the third is answered.
+    until_there_is_room(&lane, true);
+    let fates = send(&bridge, 2, 4);
+    assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
+    let counters = bridge.counters();
+    assert_eq!((counters.breaker_opened, counters.probes), (1, 3));
+    assert_eq!(counters.attempts, 5 + counters.requests - 5, "none while it was open");
+}
+
+#[test]
+fn a_wrong_endpoint_is_known_before_anything_is_sent() {
+    for weather in [Weather::Redirect, Weather::Status(404), Weather::OtherTask, Weather::Garbage] {
+        let server = Server::start(vec![weather]);
+        let bridge =
+            Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
+        until_there_is_room(&bridge.lane(Arc::new(square())), false);
+        let counters = bridge.counters();
+        assert!(counters.probes > 0 && counters.attempts == 0, "{weather:?}: {counters:?}");
+    }
 }
 
 fn weather() -> impl Strategy<Value = Weather> {
