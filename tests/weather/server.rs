@@ -19,8 +19,9 @@ pub struct Server {
     state: Arc<State>,
     /// Where it redirects to.
     elsewhere: Option<Box<Server>>,
-    /// Keeps the port of a server that is not there from everybody else.
-    _held: Option<TcpStream>,
+    /// Keeps the port of a server that is not there from everybody else: both ends of a
+    /// connection, as a reset one would give its port back.
+    _held: Option<(TcpStream, TcpStream)>,
 }
 
 struct State {
@@ -50,7 +51,8 @@ impl Server {
             // A client's port: taken, so that no other server gets it, and nobody listens there.
             let client = TcpStream::connect(address).expect("the listener is there");
             address = client.local_addr().expect("its address");
-            held = Some(client);
+            let (peer, _) = listener.accept().expect("the client is there");
+            held = Some((client, peer));
         }
         let state = Arc::new(State {
             weather,
