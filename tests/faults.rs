@@ -121,9 +121,46 @@ fn expected() -> Vec<u8> {
     place.output("out")
 }
 
+/// What a run of a cell left behind.
+struct Run {
+    wrong: Vec<String>,
+    summary: Value,
+    stderr: String,
+    /// The longest step of each worker.
+    steps: Vec<Duration>,
+    took: Duration,
+}
+
+impl Run {
+    fn longest_step(&self) -> Duration {
+        self.steps.iter().max().copied().unwrap_or_default()
+    }
+}
+
 impl Cell {
     /// Runs it; answers its row of the table, or what is wrong with it.
     fn run(&self, expected: &[u8]) -> Result<String, String> {
+        let mut run = self.run_once(expected);
+        // What a hypervisor takes away counts as the thread's own time: on a busy machine a thread
+        // that did nothing but read its clock saw it jump by 6 ms, and one cell in 1,300 was over
+        // the bound. What the worker itself does it does again.
+        if run.wrong.is_empty() && run.longest_step() > LONGEST_STEP {
+            println!("again, as a step took {:?}: {}", run.longest_step(), self.name);
+            run = self.run_once(expected);
+            if run.longest_step() > LONGEST_STEP {
+                let longer = format!("steps of more than {LONGEST_STEP:?}, twice: {:?}", run.steps);
+                run.wrong.push(longer);
+            }
+        }
+        if run.wrong.is_empty() {
+            Ok(self.row(&run))
+        } else {
+            let wrong = run.wrong.join("\n  ");
+            Err(format!("{}\n  {wrong}\n  {}\n{}", self.name, run.summary, run.stderr))
+        }
+    }
+
+    fn run_once(&self, expected: &[u8]) -> Run {
         let server = Server::start(self.weather);
         let place = Place::new();
         let (workers, began) = (self.workers.to_string(), Instant::now());
@@ -152,16 +189,10 @@ impl Cell {
             wrong.push(format!("it ended with {}", output.status));
         }
         let steps = steps(&stderr);
-        let longest = steps.iter().max().copied().unwrap_or_default();
-        if steps.len() != self.workers || longest > LONGEST_STEP {
-            wrong.push(format!("steps of at most {LONGEST_STEP:?} in each worker: {steps:?}"));
+        if steps.len() != self.workers {
+            wrong.push("not every worker logged its longest step".to_owned());
         }
-        if wrong.is_empty() {
-            Ok(self.row(&summary, longest, took))
-        } else {
-            let wrong = wrong.join("\n  ");
-            Err(format!("{}\n  {wrong}\n  {summary}\n{stderr}", self.name))
-        }
+        Run { wrong, summary, stderr, steps, took }
     }
 
     /// Whether the counters say what happened. Never how many requests it took, nor how large
@@ -220,12 +251,13 @@ impl Cell {
         matches!(self.weather, Weather::Hang | Weather::Trickle)
     }
 
-    fn row(&self, summary: &Value, longest: Duration, took: Duration) -> String {
+    fn row(&self, run: &Run) -> String {
         let mut row = self.name.clone();
         for (field, width) in COLUMNS {
-            row += &format!(" {:>width$}", summary[field].to_string());
+            row += &format!(" {:>width$}", run.summary[field].to_string());
         }
-        row + &format!(" {:>7.1} {:>6.2}", longest.as_secs_f64() * 1e3, took.as_secs_f64())
+        let step_ms = run.longest_step().as_secs_f64() * 1e3;
+        row + &format!(" {step_ms:>7.1} {:>6.2}", run.took.as_secs_f64())
     }
 }
 
