@@ -12,7 +12,7 @@ mod server;
 
 pub use server::Server;
 
-/// What the server does with every request, be it empty or full.
+/// What the server does with a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Weather {
     /// Answers well.
@@ -65,4 +65,13 @@ pub enum Weather {
     GoneAfter(usize),
     /// So many requests are reset; fair from then on.
     FairAfter(usize),
+}
+
+/// Which requests the weather is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum On {
+    /// All of them.
+    All,
+    /// Those with records in them. Whoever asks without any finds nothing wrong.
+    Records,
 }
