@@ -3,6 +3,7 @@
 mod control;
 mod run;
 mod settings;
+mod steps;
 mod stop;
 mod watch;
 mod worker;

@@ -10,6 +10,7 @@ use timely::dataflow::{ProbeHandle, Scope, Stream};
 use timely::worker::Worker;
 
 use super::control::{Control, SettingsDiffer};
+use super::steps::Steps;
 use super::watch::Watch;
 use super::{Failures, Settings, Source, Stop};
 use crate::batch::{Batch, TextRecord};
@@ -138,8 +139,9 @@ pub(super) fn work(
 
     shared.stop.attach(control.waker());
     let mut told = false;
+    let mut steps = Steps::new();
     while !probe.done() {
-        worker.step_or_park(None);
+        steps.measure(|| worker.step_or_park(None));
         let said = control.stop_was_said();
         if said || shared.stop.is_requested() {
             gate.hold();
@@ -153,6 +155,7 @@ pub(super) fn work(
             gate.stop_after(last);
         }
     }
+    steps.log(worker.index());
     let report = (place == 0).then_some(|| {
         // A report is numbers: it can be written.
         serde_json::to_vec(&shared.report()).unwrap_or_default()
