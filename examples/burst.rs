@@ -32,7 +32,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     timely::execute_from_args(std::env::args(), move |worker| {
         let (workers, index) = (worker.peers(), worker.index());
         worker.dataflow::<u64, _, _>(|scope| {
-            // 100,000 records at once, of which 20,000 may stay: what one epoch of 100 ms is given.
+            // 100,000 records at once. What one epoch of 100 ms is given, 20,000, stays; of the others
+            // goes what the remote side takes before the worker gets to it.
             let spill = Spill::new(200_000.0, 100_000_000, workers);
             let burst = Burst::new(spill).remote(&bridge_of_all);
             let task = task::function("collatz", |n: &u64| Ok((*n, collatz(n))));

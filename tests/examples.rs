@@ -45,7 +45,8 @@ fn burst_and_local_find_the_same() {
         assert_eq!(longest(&burst), (350, 77_031), "{burst}");
         let line = burst.lines().find(|line| line.contains("done remotely")).unwrap();
         let remote: u64 = line.split(' ').next().unwrap().parse().unwrap();
-        assert!((50_000..100_000).contains(&remote), "{line}");
+        // They come at once, and a worker does many before the first answer is there.
+        assert!((5_000..100_000).contains(&remote), "{line}");
     }
 }
 

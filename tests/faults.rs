@@ -355,7 +355,6 @@ fn whatever_the_remote_side_does_the_output_is_that_of_local() {
 }
 
 #[test]
-#[ignore = "a request whose worker was done with its records counts as no failure: the breaker stays closed"]
 fn a_function_that_hangs_although_probes_are_answered_is_left_alone() {
     let server = Server::start(Weather::Hang, On::Records);
     let place = Place::new();

@@ -130,7 +130,6 @@ async fn answer(line: &Line, body: Bytes, meter: &mut Meter<'_>) -> Result<Answe
         }
         429 => {
             meter.billed = Some(Duration::ZERO);
-            line.live.add(|live| &live.throttled, 1);
             return Err(failed(Failure::Throttled));
         }
         500..=599 => return Err(failed(Failure::Service(status))),

@@ -1,14 +1,13 @@
 //! A request on its way: attempts until one is answered, or until it is not worth another.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::attempt::{Answered, Bill, Failed, attempt};
-use super::breaker::State;
 use super::gate::{Came, Sent};
 use super::home::HomeLoad;
 use super::line::Line;
@@ -27,6 +26,8 @@ pub(super) struct Flight<'a, K: Task> {
     pub body: &'a Bytes,
     pub records: usize,
     pub bill: &'a Bill,
+    /// An attempt has been away for so long that it counts as failed.
+    pub dead: AtomicBool,
 }
 
 impl<K: Task> Flight<'_, K> {
@@ -63,10 +64,11 @@ impl<K: Task> Flight<'_, K> {
                     (Err(_), None) => second = None,
                 },
                 () = &mut look => {
-                    if !self.is_open() {
+                    // It is paid for, and says how the remote side is: until it counts as failed.
+                    if !self.is_open() && self.dead.load(Relaxed) {
                         return Err(Failure::DoneAtHome);
                     }
-                    if line.gate(|gate, _| !matches!(gate.state(), State::Closed | State::HalfOpen)) {
+                    if line.gate(|gate, _| gate.is_open()) {
                         return Err(Failure::BreakerOpen);
                     }
                     if second.is_none() && failed.is_none() && self.wants_another() {
@@ -133,13 +135,25 @@ impl<K: Task> Flight<'_, K> {
             if home_is_sooner || !self.line.gate(|gate, _| gate.may_retry(&failure)) {
                 return Err(failure);
             }
-            sleep(delay).await;
+            self.back_off(delay).await?;
+        }
+    }
+
+    /// Waits before a retry, as long as there is to be one.
+    async fn back_off(&self, delay: Duration) -> Result<(), Failure> {
+        let until = Instant::now() + delay;
+        loop {
             if !self.is_open() {
                 return Err(Failure::DoneAtHome);
             }
-            if !self.line.gate(|gate, _| matches!(gate.state(), State::Closed | State::HalfOpen)) {
+            if self.line.gate(|gate, _| gate.is_open()) {
                 return Err(Failure::BreakerOpen);
             }
+            let now = Instant::now();
+            if now >= until {
+                return Ok(());
+            }
+            sleep_until(until.min(now + LOOK)).await;
         }
     }
 
@@ -148,8 +162,7 @@ impl<K: Task> Flight<'_, K> {
     async fn attempt(&self, _slot: Slot) -> Result<Believed<K>, Failed> {
         let line = self.line;
         line.live.add(|live| &live.attempts, 1);
-        let mut flying =
-            Flying { line, sent: line.gate(|gate, now| gate.attempts(now)), told: false };
+        let mut flying = Flying { line, sent: line.gate(|gate, now| gate.goes(now)), told: false };
         let dead = line.gate(|gate, _| gate.dead(flying.sent));
         let mut sent =
             std::pin::pin!(attempt(line, self.body.clone(), line.settings.timeout, self.bill));
@@ -158,6 +171,7 @@ impl<K: Task> Flight<'_, K> {
             result = &mut sent => result,
             () = sleep(dead) => {
                 line.gate(|gate, now| gate.is_dead(now));
+                self.dead.store(true, Relaxed);
                 sent.await
             }
         };
@@ -169,6 +183,8 @@ impl<K: Task> Flight<'_, K> {
             Ok(believed)
         });
         if let Err(failed) = &result {
+            let is_throttle = failed.failure == Failure::Throttled;
+            line.live.add(|live| &live.throttled, u64::from(is_throttle));
             flying.came(Came::Failed(&failed.failure));
         }
         result

@@ -126,8 +126,8 @@ impl Gate {
         self.in_flight += 1;
     }
 
-    /// It goes.
-    pub(super) fn attempts(&mut self, now: Nanos) -> Sent {
+    /// An attempt that has its place goes now.
+    pub(super) fn goes(&mut self, now: Nanos) -> Sent {
         if now.saturating_sub(self.warm_at) > STAYS_WARM {
             self.warm = 0;
         }
@@ -151,11 +151,7 @@ impl Gate {
                 self.hedges.put(self.settings.hedge);
             }
             Came::Probe { took, cold } => self.answered(now, took, cold),
-            Came::GivenUp => {
-                let age = Duration::from_nanos(now.saturating_sub(sent.at));
-                self.latency.note(age, sent.may_be_cold);
-                self.learn();
-            }
+            Came::GivenUp => self.given_up(now, sent),
             Came::Failed(failure) => self.failed(now, sent, failure),
         }
     }
@@ -165,6 +161,11 @@ impl Gate {
         self.learn();
         self.warm = self.warm.max(self.in_flight);
         self.warm_at = now;
+    }
+
+    fn given_up(&mut self, now: Nanos, sent: Sent) {
+        let age = Duration::from_nanos(now.saturating_sub(sent.at));
+        self.latency.note_given_up(age, sent.may_be_cold);
     }
 
     fn failed(&mut self, now: Nanos, sent: Sent, failure: &Failure) {
@@ -182,9 +183,7 @@ impl Gate {
             }
             Failure::Rejected(_) | Failure::Redirected => self.breaker.refused(now),
             Failure::TimedOut => {
-                let age = Duration::from_nanos(now.saturating_sub(sent.at));
-                self.latency.note(age, sent.may_be_cold);
-                self.learn();
+                self.given_up(now, sent);
                 self.breaker.failed(now);
             }
             Failure::Service(_) | Failure::Function(_) | Failure::Answer(_) => {
@@ -199,6 +198,12 @@ impl Gate {
         }
     }
 
+    /// A single record was too large, for the function or for the service. One may be; where all of
+    /// them are, the remote side is of no use.
+    pub(super) fn refuses_single(&mut self, now: Nanos) {
+        self.breaker.failed(now);
+    }
+
     /// A request has been in flight for so long that it counts as failed.
     pub(super) fn is_dead(&mut self, now: Nanos) {
         self.breaker.failed(now);
@@ -207,7 +212,9 @@ impl Gate {
     fn learn(&mut self) {
         const SLACK: Duration = Duration::from_millis(10);
         let p99 = self.latency.p99();
-        self.late = p99 + p99.max(SLACK);
+        let late = p99 + p99.max(SLACK);
+        // How long the work takes is not known before some was done.
+        self.late = if self.has_worked { late } else { late.max(self.settings.patience) };
     }
 
     /// Past this age a request is late: its worker may as well do its records.
@@ -215,13 +222,11 @@ impl Gate {
         self.late
     }
 
-    /// Past this age a request counts as failed. A cold start may take longer, and how long the
-    /// work takes is not known before some was done.
+    /// Past this age a request counts as failed. A cold start may take longer, and so may the first
+    /// work: how long it takes is not known before some was done.
     pub(super) fn dead(&self, sent: Sent) -> Duration {
-        if !self.has_worked {
-            return self.settings.timeout;
-        }
-        let warm = (4 * self.latency.p99()).max(self.settings.patience);
+        let patience = if self.has_worked { 1 } else { 4 } * self.settings.patience;
+        let warm = (4 * self.latency.longest()).max(patience);
         let longest = if sent.may_be_cold { warm.max(2 * self.latency.cold()) } else { warm };
         longest.min(self.settings.timeout)
     }
@@ -249,7 +254,7 @@ impl Gate {
 
     /// Environments to be started so that `records_per_second` find them warm; they count as warm
     /// from now on.
-    pub(super) fn to_warm_up(&mut self, now: Nanos, records_per_second: f64) -> usize {
+    pub(super) fn warms_up(&mut self, now: Nanos, records_per_second: f64) -> usize {
         if self.breaker.state() != State::Closed || !self.latency.is_known() {
             return 0;
         }
@@ -264,6 +269,11 @@ impl Gate {
             self.warm_at = now;
         }
         more
+    }
+
+    /// Whether nothing is sent.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.breaker.state(), State::Open(_) | State::Condemned)
     }
 
     pub(super) fn state(&self) -> State {
@@ -315,7 +325,7 @@ mod tests {
     impl Gate {
         fn sends(&mut self, now: Nanos) -> Sent {
             self.begins();
-            self.attempts(now)
+            self.goes(now)
         }
     }
 
@@ -356,10 +366,10 @@ mod tests {
         let probe = gate.sends(0);
         gate.came(20 * MS, probe, Came::Probe { took: Duration::from_millis(20), cold: false });
         gate.is_over();
-        assert_eq!(gate.to_warm_up(30 * MS, 100_000.0), 3);
-        assert_eq!(gate.to_warm_up(40 * MS, 100_000.0), 0);
-        assert_eq!(gate.to_warm_up(50 * MS, 200_000.0), 2);
-        assert_eq!(gate.to_warm_up(STAYS_WARM + 51 * MS, 200_000.0), 6, "they are gone");
+        assert_eq!(gate.warms_up(30 * MS, 100_000.0), 3);
+        assert_eq!(gate.warms_up(40 * MS, 100_000.0), 0);
+        assert_eq!(gate.warms_up(50 * MS, 200_000.0), 2);
+        assert_eq!(gate.warms_up(STAYS_WARM + 51 * MS, 200_000.0), 6, "they are gone");
     }
 
     #[test]

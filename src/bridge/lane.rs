@@ -9,7 +9,6 @@ use crossbeam_channel::Receiver;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::breaker::State;
 use super::flight::Slot;
 use super::handle::Ends;
 use super::line::Line;
@@ -96,11 +95,10 @@ impl<K: Task> LaneTask<K> {
     fn look_at_the_remote_side(&mut self) {
         let line = &self.line;
         let expected = self.ends.take_expected();
-        let state = line.gate(|gate, _| gate.state());
-        if matches!(state, State::Open(_) | State::Condemned) {
+        if line.gate(|gate, _| gate.is_open()) {
             self.all_home(&Failure::BreakerOpen);
         } else if expected > 0 {
-            let more = line.gate(|gate, now| gate.to_warm_up(now, expected as f64));
+            let more = line.gate(|gate, now| gate.warms_up(now, expected as f64));
             for _ in 0..more {
                 tokio::spawn(probe::warm_up(Arc::clone(line), Arc::clone(&self.task)));
             }

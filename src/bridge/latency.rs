@@ -2,8 +2,9 @@
 //!
 //! What is learned is the time on the wire of warm requests: the time that a part waits here and an
 //! environment's start are left out, for the one is our own queue and the other is paid once. Cold
-//! starts are learned apart. A request that was given up counts with the age it had: it took at
-//! least that, and a remote side that hangs must not look fast.
+//! starts are learned apart. A request that was given up took at least as long as it was old: it
+//! counts in what a request may take ([`Latency::longest`]), or a remote side that has become slow
+//! would be taken for one that hangs for ever, but not in what others took.
 
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ impl Window {
 #[derive(Clone, Debug)]
 pub struct Latency {
     warm: Window,
+    /// With those that were given up.
+    all: Window,
     cold: Window,
     guess: Duration,
 }
@@ -49,12 +52,23 @@ pub struct Latency {
 impl Latency {
     /// `guess` is what is believed before anything was measured.
     pub fn new(guess: Duration) -> Self {
-        Latency { warm: Window::default(), cold: Window::default(), guess }
+        let window = Window::default;
+        Latency { warm: window(), all: window(), cold: window(), guess }
     }
 
     /// A request took `time`; `cold` if its environment was started for it.
     pub fn note(&mut self, time: Duration, cold: bool) {
-        if cold { &mut self.cold } else { &mut self.warm }.push(time);
+        if cold {
+            self.cold.push(time);
+        } else {
+            self.warm.push(time);
+            self.all.push(time);
+        }
+    }
+
+    /// A request was given up at this age; `may_be_cold` if it may have met a cold environment.
+    pub fn note_given_up(&mut self, age: Duration, may_be_cold: bool) {
+        if may_be_cold { &mut self.cold } else { &mut self.all }.push(age);
     }
 
     /// Whether a warm request was measured.
@@ -72,9 +86,15 @@ impl Latency {
         self.warm.quantile(0.99).unwrap_or(2 * self.guess)
     }
 
+    /// One of a hundred warm requests takes longer, if those that were given up would have been
+    /// answered just then.
+    pub fn longest(&self) -> Duration {
+        self.all.quantile(0.99).unwrap_or(2 * self.guess)
+    }
+
     /// The longest that a cold start has taken of late, its request included.
     pub fn cold(&self) -> Duration {
-        self.cold.quantile(1.0).unwrap_or(8 * self.guess).max(self.p99())
+        self.cold.quantile(1.0).unwrap_or(8 * self.guess).max(self.longest())
     }
 }
 
@@ -92,6 +112,10 @@ mod tests {
         (0..100).for_each(|n| latency.note(ms(20 + n % 10), false));
         assert!((ms(23)..=ms(26)).contains(&latency.typical()), "{:?}", latency.typical());
         assert_eq!((latency.p99(), latency.cold()), (ms(29), ms(900)));
+        latency.note_given_up(ms(5_000), false);
+        assert_eq!((latency.p99(), latency.longest()), (ms(29), ms(29)));
+        latency.note_given_up(ms(5_000), false);
+        assert_eq!((latency.p99(), latency.longest()), (ms(29), ms(5_000)));
         (0..60).for_each(|_| latency.note(ms(200), false));
         assert_eq!((latency.typical(), latency.p99()), (ms(200), ms(200)));
     }

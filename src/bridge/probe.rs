@@ -18,9 +18,10 @@ use crate::wire::RequestBody;
 /// At the start: is there a function that speaks the wire, and how long does it take? The first
 /// request finds a cold environment, the second one a warm one.
 pub(super) async fn at_start<K: Task>(line: Arc<Line>, task: Arc<K>) {
-    for _ in 0..2 {
+    for first in [true, false] {
         line.live.add(|live| &live.probes, 1);
-        let Err(failure) = ask(&line, task.as_ref(), line.settings.timeout).await else { continue };
+        let asked = ask(&line, task.as_ref(), line.settings.timeout, first).await;
+        let Err(failure) = asked else { continue };
         if !matches!(failure, Failure::Throttled | Failure::Closed) {
             let advice = failure.advice();
             tracing::warn!(
@@ -36,7 +37,7 @@ pub(super) async fn at_start<K: Task>(line: Arc<Line>, task: Arc<K>) {
 pub(super) async fn while_open<K: Task>(line: Arc<Line>, task: Arc<K>) {
     line.live.add(|live| &live.probes, 1);
     let timeout = line.gate(|gate, _| gate.probe_timeout());
-    let well = ask(&line, task.as_ref(), timeout).await.is_ok();
+    let well = ask(&line, task.as_ref(), timeout, false).await.is_ok();
     line.gate(|gate, now| gate.probed(now, well));
 }
 
@@ -44,12 +45,19 @@ pub(super) async fn while_open<K: Task>(line: Arc<Line>, task: Arc<K>) {
 pub(super) async fn warm_up<K: Task>(line: Arc<Line>, task: Arc<K>) {
     line.live.add(|live| &live.warm_ups, 1);
     // A request that follows will find out what is wrong.
-    let _ = ask(&line, task.as_ref(), line.settings.timeout).await;
+    let _ = ask(&line, task.as_ref(), line.settings.timeout, true).await;
 }
 
-async fn ask<K: Task>(line: &Arc<Line>, task: &K, timeout: Duration) -> Result<(), Failure> {
+/// Sends one; `may_be_cold` if what it takes says how long a cold start takes at the most, whether
+/// the function says that it was one or not.
+async fn ask<K: Task>(
+    line: &Arc<Line>,
+    task: &K,
+    timeout: Duration,
+    may_be_cold: bool,
+) -> Result<(), Failure> {
     let _slot = Slot::take(line);
-    let sent = line.gate(|gate, now| gate.attempts(now));
+    let sent = line.gate(|gate, now| gate.goes(now));
     let body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, usize::MAX).finish();
     let bill = Bill::default();
     let answered = attempt(line, Bytes::from(body), timeout, &bill).await;
@@ -57,6 +65,7 @@ async fn ask<K: Task>(line: &Arc<Line>, task: &K, timeout: Duration) -> Result<(
     let believed = Believed::read(task, &body.0, 0)?;
     let cold = cold || believed.cold;
     line.live.add(|live| &live.cold_starts, u64::from(cold));
+    let cold = cold || may_be_cold;
     line.gate(|gate, now| gate.came(now, sent, Came::Probe { took, cold }));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A request: the parts in it, the body made of them, and what becomes of them.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 
@@ -91,7 +92,17 @@ impl<K: Task> Request<K> {
         let bill = Bill::default();
         let answer = {
             let task = task.as_ref();
-            Flight { line, task, parts: &parts, body: &body, records, bill: &bill }.land(slot).await
+            Flight {
+                line,
+                task,
+                parts: &parts,
+                body: &body,
+                records,
+                bill: &bill,
+                dead: AtomicBool::new(false),
+            }
+            .land(slot)
+            .await
         };
         let usd = bill.usd(&line.settings.cost) / records as f64;
         match answer {
@@ -104,6 +115,9 @@ impl<K: Task> Request<K> {
                 halves(parts, records)
             }
             Err(failure) => {
+                if failure == Failure::TooLarge {
+                    line.gate(|gate, now| gate.refuses_single(now));
+                }
                 line.complain(&failure);
                 live.add(|live| &live.failed, u64::from(failure != Failure::DoneAtHome));
                 for part in parts {
