@@ -120,8 +120,6 @@ impl<K: Task> LaneTask<K> {
     fn has_left(&mut self, records: usize) {
         self.records -= records;
         self.line.waiting.fetch_sub(records, Relaxed);
-        // Workers see how much room there is.
-        self.line.gate(|_, _| ());
     }
 
     /// Whether a request should go now.

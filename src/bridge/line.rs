@@ -75,6 +75,7 @@ impl Line {
         if gate.state() != state {
             self.live.breaker_opened.store(gate.opened(), Relaxed);
             match gate.state() {
+                State::HalfOpen => tracing::info!("a probe was answered well"),
                 State::Closed => tracing::info!("the remote side answers again"),
                 State::Open(_) if matches!(state, State::Closed) => {
                     tracing::warn!("the remote side does not answer well: work stays home for now");
