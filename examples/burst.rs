@@ -26,7 +26,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Your function has a URL; here a local Lambda stands in for it.
     let function = Arc::new(emulator::function("collatz", |n: &u64| Ok((*n, collatz(n)))));
     let lambda = Server::hosting(TcpListener::bind("127.0.0.1:0")?, Model::default(), function)?;
-    let bridge = Bridge::start(bridge::Settings { url: lambda.url(), ..Default::default() })?;
+    // This is over before a start-up probe would be back, and nothing is sent before.
+    let settings =
+        bridge::Settings { url: lambda.url(), probes_at_start: false, ..Default::default() };
+    let bridge = Bridge::start(settings)?;
 
     let bridge_of_all = bridge.clone();
     timely::execute_from_args(std::env::args(), move |worker| {

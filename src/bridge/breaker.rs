@@ -120,6 +120,7 @@ impl Breaker {
 
     /// Opens for good.
     pub fn condemn(&mut self) {
+        self.opened += u64::from(self.state == State::Closed);
         self.state = State::Condemned;
     }
 

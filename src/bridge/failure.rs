@@ -62,7 +62,8 @@ impl Failure {
     pub(super) fn advice(&self) -> &'static str {
         match self {
             Failure::Throttled => "raise the function's concurrency or lower --max-in-flight",
-            Failure::TimedOut => "raise --timeout or lower --batch",
+            Failure::TimedOut => "it is slow or hangs: try a larger --timeout or a smaller --batch",
+            Failure::TooLarge => "fewer records are sent at once; see the limits of the function",
             Failure::Connection(_) => "is the endpoint up and reachable? `floodway check` tries it",
             Failure::Service(_) => "the remote side is unwell; see the function's log",
             Failure::Rejected(403) => "the function URL wants a signature, or lacks a permission",

@@ -170,6 +170,7 @@ impl<K: Task> Flight<'_, K> {
             biased;
             result = &mut sent => result,
             () = sleep(dead) => {
+                line.complain(&Failure::TimedOut);
                 line.gate(|gate, now| gate.is_dead(now));
                 self.dead.store(true, Relaxed);
                 sent.await

@@ -57,8 +57,14 @@ pub(super) struct Gate {
     /// Records handed over since `demand_since`.
     demand: usize,
     demand_since: Nanos,
+    /// The start-up probe has not come back: nothing is known, and nothing is sent.
+    unproven: bool,
+    /// Records of a request at most: fewer than a batch where the remote side takes no more.
+    most_records: usize,
     /// A request with records was answered: their time is known, not only the way's.
     has_worked: bool,
+    has_answered: bool,
+    typical: Duration,
     late: Duration,
 }
 
@@ -70,14 +76,18 @@ impl Gate {
             latency: Latency::new(settings.first_latency),
             retries: Budget::full(retry::MOST),
             hedges: Budget::full(HEDGES),
-            settings,
             in_flight: 0,
             probing: false,
             warm: 0,
             warm_at: 0,
             demand: 0,
             demand_since: 0,
+            unproven: settings.probes_at_start,
+            most_records: settings.batch_records,
+            settings,
             has_worked: false,
+            has_answered: false,
+            typical: Duration::ZERO,
             late: Duration::ZERO,
         };
         gate.learn();
@@ -106,17 +116,21 @@ impl Gate {
     /// Whether a request may go now.
     pub(super) fn may_send(&self) -> bool {
         match self.breaker.state() {
+            _ if self.unproven => false,
             State::Closed => self.in_flight < self.limiter.limit(),
             State::HalfOpen => self.in_flight == 0,
             State::Open(_) | State::Condemned => false,
         }
     }
 
-    /// Records that may wait here to be sent: as many as are sent in a round trip.
+    /// Records that may wait here to be sent: as many as are sent in a quarter of a round trip. Fewer
+    /// and a place may be free before there is something to send; what is more would be better off
+    /// with its worker.
     pub(super) fn may_wait(&self) -> usize {
         match self.breaker.state() {
-            State::Closed => self.limiter.limit() * self.settings.batch_records,
-            State::HalfOpen => self.settings.batch_records,
+            _ if self.unproven => 0,
+            State::Closed => (self.limiter.limit() / 4).max(2) * self.most_records,
+            State::HalfOpen => self.most_records,
             State::Open(_) | State::Condemned => 0,
         }
     }
@@ -158,6 +172,7 @@ impl Gate {
 
     fn answered(&mut self, now: Nanos, took: Duration, cold: bool) {
         self.latency.note(took, cold);
+        self.has_answered = true;
         self.learn();
         self.warm = self.warm.max(self.in_flight);
         self.warm_at = now;
@@ -198,10 +213,35 @@ impl Gate {
         }
     }
 
-    /// A single record was too large, for the function or for the service. One may be; where all of
-    /// them are, the remote side is of no use.
-    pub(super) fn refuses_single(&mut self, now: Nanos) {
-        self.breaker.failed(now);
+    /// The start-up probe has come back.
+    pub(super) fn is_proven(&self) -> bool {
+        !self.unproven
+    }
+
+    pub(super) fn proves(&mut self) {
+        self.unproven = false;
+    }
+
+    /// Records of a request at most.
+    pub(super) fn most_records(&self) -> usize {
+        self.most_records
+    }
+
+    /// So many records were too large, for the function or for the service: half of them may not be.
+    /// A single record may be too large; where all of them are, the remote side is of no use.
+    pub(super) fn too_large(&mut self, now: Nanos, records: usize) {
+        self.most_records = self.most_records.min((records / 2).max(1));
+        if records <= 1 {
+            self.breaker.failed(now);
+        }
+    }
+
+    /// So many records were not: more are tried, little by little.
+    pub(super) fn not_too_large(&mut self, records: usize) {
+        if records >= self.most_records {
+            let more = self.most_records / 32 + 1;
+            self.most_records = (self.most_records + more).min(self.settings.batch_records);
+        }
     }
 
     /// A request has been in flight for so long that it counts as failed.
@@ -211,8 +251,9 @@ impl Gate {
 
     fn learn(&mut self) {
         const SLACK: Duration = Duration::from_millis(10);
-        let p99 = self.latency.p99();
-        let late = p99 + p99.max(SLACK);
+        self.typical = self.latency.typical();
+        let typical = self.typical;
+        let late = typical + (2 * typical).max(SLACK);
         // How long the work takes is not known before some was done.
         self.late = if self.has_worked { late } else { late.max(self.settings.patience) };
     }
@@ -238,7 +279,12 @@ impl Gate {
 
     /// How long a request takes, once its environment is warm.
     pub(super) fn typical(&self) -> Duration {
-        self.latency.typical()
+        self.typical
+    }
+
+    /// The same, and zero before anything was answered.
+    pub(super) fn known_typical(&self) -> Duration {
+        if self.has_answered { self.typical } else { Duration::ZERO }
     }
 
     /// Takes a retry after `failure` from the budget.
@@ -301,6 +347,7 @@ impl Gate {
     /// The start-up probe failed: nothing is sent until a probe is answered.
     pub(super) fn begins_open(&mut self, now: Nanos) {
         self.breaker.refused(now);
+        self.unproven = false;
     }
 
     /// Until when no probe goes, if the breaker is open and none is on its way.

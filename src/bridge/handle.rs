@@ -120,8 +120,27 @@ impl Bridge {
         self.0.line.live.snapshot()
     }
 
+    /// Waits until a start-up probe has come back, well or not, but not for longer than `most`.
+    pub fn wait_for_probe(&self, most: Duration) {
+        let began = std::time::Instant::now();
+        while !self.0.line.gate(|gate, _| gate.is_proven()) && began.elapsed() < most {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Gives up what is in flight, so that it is counted, and costed, before the counters are read
+    /// for the last time. Nothing is sent any more.
+    pub fn finish(&self) {
+        const MOST: Duration = Duration::from_millis(200);
+        self.0.line.closed.send_replace(true);
+        let began = std::time::Instant::now();
+        while self.counters().in_flight > 0 && began.elapsed() < MOST {
+            thread::yield_now();
+        }
+    }
+
     /// Brings everything home after `grace`: what waits or is in flight then is answered with
-    /// [`Failure::Closed`], and nothing more is sent. Only the first call counts.
+    /// [`Failure::Closed`](super::Failure::Closed), and nothing more is sent. Only the first call counts.
     pub fn come_home(&self, grace: Duration) {
         if self.0.closing.swap(true, Relaxed) {
             return;
@@ -172,6 +191,11 @@ impl<K: Task> Lane<K> {
     /// it takes little: what would wait here is better off with its worker.
     pub fn room(&self) -> usize {
         self.line().room()
+    }
+
+    /// How long a request takes; not known before something was answered.
+    pub fn typical(&self) -> Option<Duration> {
+        self.line().typical()
     }
 
     /// From which age on a part is late, and its worker may as well do its records.

@@ -127,7 +127,7 @@ impl<K: Task> LaneTask<K> {
         let line = &self.line;
         !self.halves.is_empty()
             || self.records > 0
-                && (self.records >= line.settings.batch_records
+                && (self.records >= line.gate(|gate, _| gate.most_records())
                     || line.live.in_flight.load(Relaxed) == 0
                     || self.linger_left().is_some_and(|left| left.is_zero()))
     }
@@ -149,7 +149,8 @@ impl<K: Task> LaneTask<K> {
             None => {
                 self.drop_done();
                 let settings = &self.line.settings;
-                let (records, most) = (settings.batch_records, settings.batch_bytes);
+                let records = self.line.gate(|gate, _| gate.most_records());
+                let most = settings.batch_bytes;
                 let limit = self.line.request_limit();
                 let request = Request::fill(&mut self.waiting, task.as_ref(), records, limit, most);
                 self.has_left(request.records + request.home);

@@ -34,6 +34,7 @@ pub(super) struct Line {
     /// For the workers: records that may wait in the lanes, and from which age on a part is late.
     may_wait: AtomicUsize,
     late_ns: AtomicU64,
+    typical_ns: AtomicU64,
     /// Bytes of an answer for each thousand of its request, the most of late.
     ratio: AtomicU64,
     complained: Mutex<HashSet<Discriminant<Failure>>>,
@@ -56,6 +57,7 @@ impl Line {
             began: Instant::now(),
             may_wait: AtomicUsize::new(0),
             late_ns: AtomicU64::new(0),
+            typical_ns: AtomicU64::new(0),
             ratio: AtomicU64::new(FIRST_RATIO),
             complained: Mutex::default(),
         };
@@ -71,12 +73,13 @@ impl Line {
         let answer = ask(&mut gate, now);
         self.may_wait.store(gate.may_wait(), Relaxed);
         self.late_ns.store(gate.late().as_nanos() as u64, Relaxed);
+        self.typical_ns.store(gate.known_typical().as_nanos() as u64, Relaxed);
         let news = gate.state() != state || gate.may_send() != could_send;
         if gate.state() != state {
             self.live.breaker_opened.store(gate.opened(), Relaxed);
             match gate.state() {
                 State::HalfOpen => tracing::info!("a probe was answered well"),
-                State::Closed => tracing::info!("the remote side answers again"),
+                State::Closed => tracing::warn!("the remote side answers again"),
                 State::Open(_) if matches!(state, State::Closed) => {
                     tracing::warn!("the remote side does not answer well: work stays home for now");
                 }
@@ -98,6 +101,12 @@ impl Line {
     /// Records that workers may hand over now.
     pub(super) fn room(&self) -> usize {
         self.may_wait.load(Relaxed).saturating_sub(self.waiting.load(Relaxed))
+    }
+
+    /// How long a request takes; not known before something was answered.
+    pub(super) fn typical(&self) -> Option<Duration> {
+        let typical = self.typical_ns.load(Relaxed);
+        (typical > 0).then(|| Duration::from_nanos(typical))
     }
 
     /// From which age on a part is late, counted from when it was handed over.
@@ -134,7 +143,7 @@ impl Line {
         let is_ours =
             matches!(failure, Failure::Closed | Failure::BreakerOpen | Failure::DoneAtHome);
         if !is_ours && complained.insert(discriminant(failure)) {
-            tracing::warn!("a request came home: {failure}; {}", failure.advice());
+            tracing::warn!("a request went wrong: {failure} ({})", failure.advice());
         }
     }
 

@@ -21,11 +21,12 @@ pub(super) async fn at_start<K: Task>(line: Arc<Line>, task: Arc<K>) {
     for first in [true, false] {
         line.live.add(|live| &live.probes, 1);
         let asked = ask(&line, task.as_ref(), line.settings.timeout, first).await;
+        line.gate(|gate, _| gate.proves());
         let Err(failure) = asked else { continue };
         if !matches!(failure, Failure::Throttled | Failure::Closed) {
             let advice = failure.advice();
             tracing::warn!(
-                "the endpoint does not answer as it should: {failure}; {advice}. Work stays home \
+                "the endpoint does not answer as it should: {failure} ({advice}). Work stays home \
                  until it does"
             );
             return line.gate(|gate, now| gate.begins_open(now));

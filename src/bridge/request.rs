@@ -107,16 +107,19 @@ impl<K: Task> Request<K> {
         let usd = bill.usd(&line.settings.cost) / records as f64;
         match answer {
             Ok(answer) => {
+                line.gate(|gate, _| gate.not_too_large(records));
                 answer.deliver(parts, task.as_ref(), line, usd);
                 Vec::new()
             }
             Err(Failure::TooLarge) if records > 1 => {
                 line.learn_too_large(body.len());
+                line.gate(|gate, now| gate.too_large(now, records));
+                line.complain(&Failure::TooLarge);
                 halves(parts, records)
             }
             Err(failure) => {
                 if failure == Failure::TooLarge {
-                    line.gate(|gate, now| gate.refuses_single(now));
+                    line.gate(|gate, now| gate.too_large(now, records));
                 }
                 line.complain(&failure);
                 live.add(|live| &live.failed, u64::from(failure != Failure::DoneAtHome));
@@ -160,6 +163,9 @@ impl<K: Task> Believed<K> {
         let slots = answer
             .check(task.name(), records, task.answered(&answer.results))
             .map_err(|refused| Failure::Answer(refused.to_string()))?;
+        if !task.are_well_formed(&answer.results) {
+            return Err(Failure::Answer("a result has a line break in it".to_owned()));
+        }
         Ok(Believed { values: answer.results, slots, cold: answer.cold })
     }
 

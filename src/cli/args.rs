@@ -91,8 +91,8 @@ pub struct RunArgs {
     /// local (embedded), or the URL of a function [default: local].
     #[arg(long, value_name = "local|URL", help_heading = "Bursting")]
     pub lambda: Option<String>,
-    /// The embedded Lambda's model, as KEY=VALUE[,KEY=VALUE...]: network, cold_start,
-    /// concurrency, memory, failure_rate, throttle_rate, outage, seed.
+    /// The embedded Lambda's model, as KEY=VALUE[,KEY=VALUE...]: network, cold_start, idle,
+    /// concurrency, memory, failure_rate, throttle_rate, outage=3s-6s, seed.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     pub local_lambda: Option<String>,
     /// Records a request [default: 1000].
@@ -212,7 +212,7 @@ pub struct LambdaArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub bind: String,
     /// The model, as KEY=VALUE[,KEY=VALUE...]: network, cold_start, concurrency, memory,
-    /// failure_rate, throttle_rate, outage, seed.
+    /// failure_rate, throttle_rate, outage=3s-6s, idle, seed.
     #[arg(long, value_name = "KEY=VALUE")]
     pub local_lambda: Option<String>,
     /// error, warn, info, debug, trace, or a filter by module [default: warn].

@@ -28,6 +28,17 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
     runtime.block_on(round_trip(&url, &task, timeout))
 }
 
+/// The URL without what may be a secret in it.
+fn shown(url: &str) -> String {
+    let Ok(mut url) = reqwest::Url::parse(url) else { return String::new() };
+    // A URL with a host can be without all of these.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
 async fn round_trip(url: &str, task: &task::TextTask, timeout: Duration) -> Result<()> {
     let batch: Batch = RECORDS.into_iter().collect();
     let mut body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, MAX_BODY);
@@ -37,7 +48,7 @@ async fn round_trip(url: &str, task: &task::TextTask, timeout: Duration) -> Resu
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .context("cannot set up HTTPS")?;
-    println!("endpoint  {url}");
+    println!("endpoint  {}", shown(url));
     let began = Instant::now();
     let sent = client.post(url).header("content-type", "application/json").body(body.finish());
     let answer = sent.send().await.map_err(|error| {
@@ -54,7 +65,8 @@ async fn round_trip(url: &str, task: &task::TextTask, timeout: Duration) -> Resu
     let function_error =
         answer.headers().get("x-amz-function-error").map(|value| format!("{value:?}"));
     let location = answer.headers().get("location").map(|value| format!("{value:?}"));
-    let bytes = answer.bytes().await.context("the answer broke off")?;
+    let bytes = answer.bytes().await;
+    let bytes = bytes.map_err(reqwest::Error::without_url).context("the answer broke off")?;
     println!("answered  {status} after {}", show_duration(began.elapsed()));
     let shown: String = String::from_utf8_lossy(&bytes).chars().take(200).collect();
     if let Some(location) = location {

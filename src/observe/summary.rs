@@ -184,7 +184,8 @@ impl Summary {
         line(format!("committed p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
         if self.requests > 0 {
             line(format!(
-                "offloaded {:.1} % in {} requests ({} attempts, {} throttled, {} came home with {} records)",
+                "offloaded {:.1} % in {} requests ({} attempts, {} throttled, {} came home); {} records \
+                 that were sent were done by workers",
                 self.offloaded_fraction * 100.0,
                 show_count(self.requests),
                 show_count(self.attempts),

@@ -225,7 +225,14 @@ where
         if self.queue.is_empty() || room == 0 {
             return;
         }
-        let rates = Rates { local: self.true_rate.get(), in_flight: self.in_flight, room };
+        let rates = Rates {
+            local: self.true_rate.get(),
+            in_flight: self.in_flight,
+            room,
+            waiting: self.queue.records(),
+            remote: lane.typical().map(|typical| typical.as_nanos() as Nanos),
+            slack: self.slack,
+        };
         let now = self.clock.now();
         self.policy.plan(now, &self.queue.entries(), rates, &mut self.takes);
         if self.takes.is_empty() {

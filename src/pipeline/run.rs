@@ -1,5 +1,6 @@
 //! Runs a process's workers, and says how it went.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -80,6 +81,9 @@ impl Failures {
 
 /// How long remote work may last after the run was asked to stop, before it comes home.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a run waits for a remote side that does not answer before it begins without it.
+const PROBE: Duration = Duration::from_secs(2);
 
 /// How often the figures are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -206,7 +210,18 @@ pub fn run(
     summary.policy = settings.policy.name().to_owned();
     summary.task = settings.task.clone();
     summary.work_us = settings.work.as_nanos() as f64 / 1e3;
-    summary.stopped = if stop.is_requested() { "signal" } else { "done" }.to_owned();
+    summary.stopped = match &result {
+        Err(_) => "failed",
+        Ok(()) if shared.was_stopped.load(Relaxed) => "signal",
+        Ok(()) => "done",
+    }
+    .to_owned();
+    if result.is_err()
+        && let Target::Files { .. } = settings.target
+    {
+        // What was computed and is not committed is no output.
+        summary.results_out = shared.sink.committed_records();
+    }
     summary.error = result.as_ref().err().map(|error| chain(error));
     if let Endpoint::Embedded(model) = &settings.endpoint
         && settings.policy.needs_remote()
@@ -241,7 +256,11 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
                 url
             }
         };
-        bridge = Some(Bridge::start(crate::bridge::Settings { url, ..settings.bridge.clone() })?);
+        let started = Bridge::start(crate::bridge::Settings { url, ..settings.bridge.clone() })?;
+        // What the remote side is like is known before the first record comes: nothing is sent before.
+        let _probing = started.lane(Arc::new(Arc::clone(&task)));
+        started.wait_for_probe(PROBE);
+        bridge = Some(started);
     }
     // An input or a summary that cannot be leaves no output behind.
     let lines = match &settings.source {
@@ -278,6 +297,7 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
         stats: ProcessStats::new(timely.workers),
         stop: stop.clone(),
         failures: failures.clone(),
+        was_stopped: AtomicBool::new(false),
         started: OnceLock::new(),
         pace,
         task,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use timely::dataflow::channels::pact::Pipeline;
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     pub stats: ProcessStats,
     pub stop: Stop,
     pub failures: Failures,
+    /// The run, in whatever process, was asked to stop before its input ended.
+    pub was_stopped: AtomicBool,
     pub started: OnceLock<Started>,
 }
 
@@ -144,6 +147,7 @@ pub(super) fn work(
         steps.measure(|| worker.step_or_park(None));
         let said = control.stop_was_said();
         if said || shared.stop.is_requested() {
+            shared.was_stopped.store(true, Relaxed);
             gate.hold();
             control.stop(gate.begun());
         }
@@ -157,6 +161,8 @@ pub(super) fn work(
     }
     steps.log(worker.index());
     let report = (place == 0).then_some(|| {
+        // Nothing of the stream is open any more; what is still away is given up, and counted.
+        shared.bridge.iter().for_each(Bridge::finish);
         // A report is numbers: it can be written.
         serde_json::to_vec(&shared.report()).unwrap_or_default()
     });

@@ -46,12 +46,29 @@ pub struct Rates {
     pub in_flight: usize,
     /// Records that the remote side's bridge takes now: what is planned beyond them stays.
     pub room: usize,
+    /// Records that wait on this worker.
+    pub waiting: usize,
+    /// How long the remote side takes, once that was measured.
+    pub remote: Option<Nanos>,
+    /// From a record's schedule to when its result is due.
+    pub slack: Nanos,
+}
+
+impl Rates {
+    /// Whether what is sent now helps: the remote side is fast enough for what is due, or at least
+    /// sooner than this worker, which has to do first what waits already.
+    pub fn remote_helps(&self) -> bool {
+        let Some(remote) = self.remote.filter(|remote| *remote > self.slack) else { return true };
+        let home = self.local.map(|rate| self.waiting as f64 / rate * 1e9);
+        home.is_none_or(|home| remote as f64 <= home)
+    }
 }
 
 impl Default for Rates {
     /// Nothing is known, and there is room for everything.
     fn default() -> Self {
-        Rates { local: None, in_flight: 0, room: usize::MAX }
+        let (in_flight, waiting, room) = (0, 0, usize::MAX);
+        Rates { local: None, in_flight, room, waiting, remote: None, slack: 0 }
     }
 }
 

@@ -64,10 +64,10 @@ impl Policy for Spill {
     }
 
     fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
-        let mut room = rates.room;
+        let mut room = if rates.remote_helps() { rates.room } else { 0 };
         for (index, entry) in self.unseen.of(queue) {
             if room == 0 {
-                // About the others it decides when there is room again, if they still wait then.
+                // About the others it decides when that has changed, if they still wait then.
                 return;
             }
             self.unseen.decided(entry);
@@ -114,6 +114,30 @@ mod tests {
         let went = offer(&mut policy, &mut queue, 100_000, SECOND);
         assert!((45_000..=50_000).contains(&went), "{went} of 50,000 in excess");
         assert_eq!(offer(&mut policy, &mut queue, 20_000, 2 * SECOND), 0);
+    }
+
+    /// A remote side that takes longer than a result may is used only when home is later still; what
+    /// has waited until then is decided about then.
+    #[test]
+    fn nothing_goes_to_a_remote_side_that_would_be_later_than_home() {
+        let mut policy = Spill::new(50_000.0, SECOND / 10, 1);
+        let mut queue = Queue::default();
+        let mut takes = Vec::new();
+        for ms in 0..100_u64 {
+            let span = Span { first: ms * 1_000_000, last: ms * 1_000_000 + 999_999 };
+            queue.push(0..100, span.first, span, 0, ());
+        }
+        let (slack, remote) = (200_000_000, Some(SECOND));
+        let mut went = |waiting: usize| {
+            let local = Some(50_000.0);
+            let rates = Rates { local, waiting, remote, slack, ..Rates::default() };
+            policy.plan(0, &queue.entries(), rates, &mut takes);
+            let mut went = 0;
+            queue.take_all(&mut takes, |taken| went += taken.entry.records());
+            went
+        };
+        assert_eq!(went(10_000), 0, "a fifth of a second at home");
+        assert!((2_000..=5_000).contains(&went(60_000)), "more than a second at home");
     }
 
     #[test]

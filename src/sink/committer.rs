@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_channel::{Receiver, Sender};
 use timely::scheduling::SyncActivator;
@@ -123,6 +124,7 @@ impl Committer {
         }
         // Numbers and names can be written.
         self.append_line(serde_json::to_vec(&commit).unwrap_or_default())?;
+        self.shared.committed.store(self.total_records, Relaxed);
         self.shared.step(Step::RecordAppended);
         self.commits += 1;
         for file in &commit.files {

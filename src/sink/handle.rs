@@ -16,6 +16,8 @@ pub(super) struct Shared {
     pub settings: Settings,
     /// Bytes that wait for the writer.
     pub waiting: AtomicU64,
+    /// Lines that are committed: known in process 0.
+    pub committed: AtomicU64,
     failed: AtomicBool,
     on_failure: Arc<dyn Fn(SinkError) + Send + Sync>,
 }
@@ -62,6 +64,7 @@ impl SinkHandle {
         let shared = Arc::new(Shared {
             settings,
             waiting: AtomicU64::new(0),
+            committed: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             on_failure,
         });
@@ -86,6 +89,11 @@ impl SinkHandle {
     /// Whether so much waits for the writer that sources should wait.
     pub fn is_full(&self) -> bool {
         self.waiting_bytes() > self.shared.settings.max_waiting_bytes
+    }
+
+    /// Lines that are committed, in the process that commits.
+    pub fn committed_records(&self) -> u64 {
+        self.shared.committed.load(Relaxed)
     }
 
     /// Bytes that wait for the writer.

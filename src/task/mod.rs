@@ -93,6 +93,13 @@ pub trait Task: Send + Sync + 'static {
         out: &mut Self::Out,
     );
 
+    /// Whether values have the form that results must have, whatever they are: an answer in which they
+    /// have not is not believed.
+    fn are_well_formed(&self, answers: &Self::Answers) -> bool {
+        let _ = answers;
+        true
+    }
+
     /// Whether result `index` of `results` is the one result in `one`: the same record, computed by
     /// another. For `--verify`.
     fn is_same(&self, results: &Self::Out, index: usize, one: &Self::Out) -> bool;
@@ -140,6 +147,10 @@ impl<K: Task + ?Sized> Task for Arc<K> {
         out: &mut K::Out,
     ) {
         (**self).assemble(input, range, answers, slots, out);
+    }
+
+    fn are_well_formed(&self, answers: &K::Answers) -> bool {
+        (**self).are_well_formed(answers)
     }
 
     fn is_same(&self, results: &K::Out, index: usize, one: &K::Out) -> bool {

@@ -63,6 +63,10 @@ impl<K: Task> Task for Modelled<K> {
         self.task.assemble(input, range, answers, slots, out);
     }
 
+    fn are_well_formed(&self, answers: &K::Answers) -> bool {
+        self.task.are_well_formed(answers)
+    }
+
     fn is_same(&self, results: &K::Out, index: usize, one: &K::Out) -> bool {
         self.task.is_same(results, index, one)
     }

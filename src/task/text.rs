@@ -50,6 +50,11 @@ impl<K: Tokenize> Task for K {
         answers.len()
     }
 
+    /// A line of tokens is one line.
+    fn are_well_formed(&self, answers: &Strings) -> bool {
+        memchr::memchr(b'\n', answers.bytes()).is_none()
+    }
+
     fn is_same(&self, results: &Batch, index: usize, one: &Batch) -> bool {
         one.len() == 1 && results.strings.get(index) == one.strings.get(0)
     }

@@ -336,14 +336,47 @@ fn the_breaker_opens_work_stays_home_and_a_probe_closes_it() {
 }
 
 #[test]
+fn a_right_endpoint_is_sent_to_when_it_is_known() {
+    let server = Server::start(vec![Weather::Fair]);
+    let bridge = Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
+    let lane = bridge.lane(Arc::new(square()));
+    bridge.wait_for_probe(Duration::from_secs(30));
+    assert!(lane.room() > 0 && lane.typical().is_some());
+    let fates = send(&bridge, 3, 10);
+    assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
+}
+
+#[test]
+fn what_is_in_flight_at_the_end_is_counted() {
+    let server = Server::start(vec![Weather::Hang]);
+    let slow = Settings { timeout: Duration::from_secs(60), ..settings(&server) };
+    let bridge = Bridge::start(slow).unwrap();
+    let lane = bridge.lane(Arc::new(square()));
+    let (port, _inbox) = reply_channel(Arc::new(|| {}));
+    lane.send(Part::new(0, Arc::new((0..10).collect()), 0..10, port)).unwrap();
+    let began = Instant::now();
+    while bridge.counters().attempts == 0 {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        thread::yield_now();
+    }
+    bridge.finish();
+    let counters = bridge.counters();
+    assert_eq!((counters.abandoned, counters.billed), (1, 1));
+    assert!(counters.billed_us > 0, "{counters:?}");
+}
+
+#[test]
 fn a_wrong_endpoint_is_known_before_anything_is_sent() {
     for weather in [Weather::Redirect, Weather::Status(404), Weather::OtherTask, Weather::Garbage] {
         let server = Server::start(vec![weather]);
         let bridge =
             Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
-        until_there_is_room(&bridge.lane(Arc::new(square())), false);
+        let lane = bridge.lane(Arc::new(square()));
+        assert_eq!(lane.room(), 0, "nothing is sent before it is known");
+        bridge.wait_for_probe(Duration::from_secs(30));
         let counters = bridge.counters();
         assert!(counters.probes > 0 && counters.attempts == 0, "{weather:?}: {counters:?}");
+        assert_eq!((lane.room(), counters.breaker_opened), (0, 1), "{weather:?}");
     }
 }
 

@@ -90,11 +90,16 @@ impl Lines {
         let error = move |source| LinesError { what: named.clone(), source };
         let input = match &settings.input {
             Input::File(path) => {
-                let file = File::open(path).map_err(&error)?;
-                if file.metadata().map_err(&error)?.is_dir() {
+                // A pipe would be waited for before it is open: asked first.
+                let kind = std::fs::metadata(path).map_err(&error)?.file_type();
+                if kind.is_dir() {
                     return Err(error(io::Error::other("it is a directory, not a file")));
                 }
-                file
+                if !kind.is_file() {
+                    let why = "it is a pipe or a device: give it as standard input, with lines:-";
+                    return Err(error(io::Error::other(why)));
+                }
+                File::open(path).map_err(&error)?
             }
             Input::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned().map_err(&error)?),
         };
