@@ -25,6 +25,8 @@ pub(super) enum Came<'a> {
     Well { took: Duration, cold: bool },
     /// The same, of a request without records.
     Probe { took: Duration, cold: bool },
+    /// That failed.
+    ProbeFailed,
     /// A failure.
     Failed(&'a Failure),
     /// It was given up.
@@ -51,9 +53,14 @@ pub(super) struct Gate {
     in_flight: usize,
     /// A probe is on its way.
     probing: bool,
-    /// Environments that have answered side by side, and when one last did.
+    /// Attempts in flight that may have met a cold environment.
+    cold_away: usize,
+    /// Environments that have answered, and when one last did.
     warm: usize,
     warm_at: Nanos,
+    /// Environments that are being started ahead, and since when.
+    warming: usize,
+    warming_at: Nanos,
     /// Records handed over since `demand_since`.
     demand: usize,
     demand_since: Nanos,
@@ -65,6 +72,7 @@ pub(super) struct Gate {
     has_worked: bool,
     has_answered: bool,
     typical: Duration,
+    cold: Duration,
     late: Duration,
 }
 
@@ -78,8 +86,11 @@ impl Gate {
             hedges: Budget::full(HEDGES),
             in_flight: 0,
             probing: false,
+            cold_away: 0,
             warm: 0,
             warm_at: 0,
+            warming: 0,
+            warming_at: 0,
             demand: 0,
             demand_since: 0,
             unproven: settings.probes_at_start,
@@ -88,6 +99,7 @@ impl Gate {
             has_worked: false,
             has_answered: false,
             typical: Duration::ZERO,
+            cold: Duration::ZERO,
             late: Duration::ZERO,
         };
         gate.learn();
@@ -145,7 +157,9 @@ impl Gate {
         if now.saturating_sub(self.warm_at) > STAYS_WARM {
             self.warm = 0;
         }
-        Sent { at: now, may_be_cold: self.in_flight > self.warm }
+        let may_be_cold = self.in_flight.saturating_sub(self.cold_away) > self.warm;
+        self.cold_away += usize::from(may_be_cold);
+        Sent { at: now, may_be_cold }
     }
 
     /// An attempt is over.
@@ -155,26 +169,28 @@ impl Gate {
 
     /// An attempt came to this.
     pub(super) fn came(&mut self, now: Nanos, sent: Sent, came: Came<'_>) {
+        self.cold_away -= usize::from(sent.may_be_cold);
         match came {
             Came::Well { took, cold } => {
                 self.has_worked = true;
-                self.answered(now, took, cold);
+                self.answered(now, sent, took, cold);
                 self.limiter.answered(self.in_flight);
                 self.breaker.succeeded();
                 self.retries.put(retry::ANSWER);
                 self.hedges.put(self.settings.hedge);
             }
-            Came::Probe { took, cold } => self.answered(now, took, cold),
+            Came::Probe { took, cold } => self.answered(now, sent, took, cold),
+            Came::ProbeFailed => {}
             Came::GivenUp => self.given_up(now, sent),
             Came::Failed(failure) => self.failed(now, sent, failure),
         }
     }
 
-    fn answered(&mut self, now: Nanos, took: Duration, cold: bool) {
+    fn answered(&mut self, now: Nanos, sent: Sent, took: Duration, cold: bool) {
         self.latency.note(took, cold);
         self.has_answered = true;
         self.learn();
-        self.warm = self.warm.max(self.in_flight);
+        self.warm += usize::from(sent.may_be_cold);
         self.warm_at = now;
     }
 
@@ -252,6 +268,7 @@ impl Gate {
     fn learn(&mut self) {
         const SLACK: Duration = Duration::from_millis(10);
         self.typical = self.latency.typical();
+        self.cold = self.latency.known_cold();
         let typical = self.typical;
         let late = typical + (2 * typical).max(SLACK);
         // How long the work takes is not known before some was done.
@@ -282,9 +299,19 @@ impl Gate {
         self.typical
     }
 
-    /// The same, and zero before anything was answered.
+    /// The same; zero before anything was answered.
     pub(super) fn known_typical(&self) -> Duration {
         if self.has_answered { self.typical } else { Duration::ZERO }
+    }
+
+    /// How long a request takes whose environment is cold; zero before one was met.
+    pub(super) fn known_cold(&self) -> Duration {
+        self.cold
+    }
+
+    /// Records that may be sent without meeting a cold environment, as far as is known.
+    pub(super) fn warm_room(&self) -> usize {
+        self.warm.saturating_sub(self.in_flight.saturating_sub(self.cold_away)) * self.most_records
     }
 
     /// Takes a retry after `failure` from the budget.
@@ -298,8 +325,7 @@ impl Gate {
         self.breaker.state() == State::Closed && self.hedges.take(1.0)
     }
 
-    /// Environments to be started so that `records_per_second` find them warm; they count as warm
-    /// from now on.
+    /// Environments to be started so that `records_per_second` find them warm.
     pub(super) fn warms_up(&mut self, now: Nanos, records_per_second: f64) -> usize {
         if self.breaker.state() != State::Closed || !self.latency.is_known() {
             return 0;
@@ -309,10 +335,12 @@ impl Gate {
         }
         let needed =
             (self.in_flight_at(records_per_second).ceil() as usize).min(self.limiter.limit());
-        let more = needed.saturating_sub(self.warm.max(self.in_flight));
+        if now.saturating_sub(self.warming_at) > STAYS_WARM {
+            self.warming = 0;
+        }
+        let more = needed.saturating_sub(self.warm.max(self.warming).max(self.in_flight));
         if more > 0 {
-            self.warm = needed;
-            self.warm_at = now;
+            (self.warming, self.warming_at) = (needed, now);
         }
         more
     }
@@ -413,6 +441,7 @@ mod tests {
         let probe = gate.sends(0);
         gate.came(20 * MS, probe, Came::Probe { took: Duration::from_millis(20), cold: false });
         gate.is_over();
+        assert_eq!((gate.known_cold(), gate.warm_room()), (Duration::ZERO, 1_000));
         assert_eq!(gate.warms_up(30 * MS, 100_000.0), 3);
         assert_eq!(gate.warms_up(40 * MS, 100_000.0), 0);
         assert_eq!(gate.warms_up(50 * MS, 200_000.0), 2);

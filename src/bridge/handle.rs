@@ -16,6 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use super::lane::LaneTask;
 use super::line::Line;
 use super::{Counters, Part, Settings, SettingsError};
+use crate::batch::Nanos;
 use crate::task::Task;
 
 /// A bridge that cannot be started.
@@ -193,9 +194,15 @@ impl<K: Task> Lane<K> {
         self.line().room()
     }
 
-    /// How long a request takes; not known before something was answered.
-    pub fn typical(&self) -> Option<Duration> {
-        self.line().typical()
+    /// Those of [`Lane::room`] that will meet no cold environment, as far as is known.
+    pub fn warm_room(&self) -> usize {
+        self.line().warm_room()
+    }
+
+    /// Nanoseconds that a request takes, and one that meets a cold environment; zero before such a
+    /// one was answered.
+    pub fn times(&self) -> [Nanos; 2] {
+        self.line().times()
     }
 
     /// From which age on a part is late, and its worker may as well do its records.

@@ -87,6 +87,11 @@ impl Latency {
         self.all.quantile(0.99).unwrap_or(2 * self.guess)
     }
 
+    /// What half of the cold starts took, their requests included; zero if none was measured.
+    pub fn known_cold(&self) -> Duration {
+        self.cold.quantile(0.5).unwrap_or_default()
+    }
+
     /// The longest that a cold start has taken of late, its request included.
     pub fn cold(&self) -> Duration {
         self.cold.quantile(1.0).unwrap_or(8 * self.guess).max(self.longest())

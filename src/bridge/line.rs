@@ -35,6 +35,8 @@ pub(super) struct Line {
     may_wait: AtomicUsize,
     late_ns: AtomicU64,
     typical_ns: AtomicU64,
+    cold_ns: AtomicU64,
+    warm_room: AtomicUsize,
     /// Bytes of an answer for each thousand of its request, the most of late.
     ratio: AtomicU64,
     complained: Mutex<HashSet<Discriminant<Failure>>>,
@@ -58,6 +60,8 @@ impl Line {
             may_wait: AtomicUsize::new(0),
             late_ns: AtomicU64::new(0),
             typical_ns: AtomicU64::new(0),
+            cold_ns: AtomicU64::new(0),
+            warm_room: AtomicUsize::new(0),
             ratio: AtomicU64::new(FIRST_RATIO),
             complained: Mutex::default(),
         };
@@ -74,6 +78,8 @@ impl Line {
         self.may_wait.store(gate.may_wait(), Relaxed);
         self.late_ns.store(gate.late().as_nanos() as u64, Relaxed);
         self.typical_ns.store(gate.known_typical().as_nanos() as u64, Relaxed);
+        self.cold_ns.store(gate.known_cold().as_nanos() as u64, Relaxed);
+        self.warm_room.store(gate.warm_room(), Relaxed);
         let news = gate.state() != state || gate.may_send() != could_send;
         if gate.state() != state {
             self.live.breaker_opened.store(gate.opened(), Relaxed);
@@ -103,10 +109,14 @@ impl Line {
         self.may_wait.load(Relaxed).saturating_sub(self.waiting.load(Relaxed))
     }
 
-    /// How long a request takes; not known before something was answered.
-    pub(super) fn typical(&self) -> Option<Duration> {
-        let typical = self.typical_ns.load(Relaxed);
-        (typical > 0).then(|| Duration::from_nanos(typical))
+    /// Those of them that will meet no cold environment, as far as is known.
+    pub(super) fn warm_room(&self) -> usize {
+        self.warm_room.load(Relaxed).saturating_sub(self.waiting.load(Relaxed))
+    }
+
+    /// How long a request takes, and one whose environment is cold; zero while it is not known.
+    pub(super) fn times(&self) -> [Nanos; 2] {
+        [self.typical_ns.load(Relaxed), self.cold_ns.load(Relaxed)]
     }
 
     /// From which age on a part is late, counted from when it was handed over.

@@ -62,11 +62,17 @@ async fn ask<K: Task>(
     let body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, usize::MAX).finish();
     let bill = Bill::default();
     let answered = attempt(line, Bytes::from(body), timeout, &bill).await;
-    let Answered { body, took, cold } = answered.map_err(|failed| failed.failure)?;
-    let believed = Believed::read(task, &body.0, 0)?;
-    let cold = cold || believed.cold;
+    let read =
+        answered.map_err(|failed| failed.failure).and_then(|Answered { body, took, cold }| {
+            let believed = Believed::read(task, &body.0, 0)?;
+            Ok((took, cold || believed.cold))
+        });
+    let came = match &read {
+        Ok((took, cold)) => Came::Probe { took: *took, cold: *cold || may_be_cold },
+        Err(_) => Came::ProbeFailed,
+    };
+    line.gate(|gate, now| gate.came(now, sent, came));
+    let (_, cold) = read?;
     line.live.add(|live| &live.cold_starts, u64::from(cold));
-    let cold = cold || may_be_cold;
-    line.gate(|gate, now| gate.came(now, sent, Came::Probe { took, cold }));
     Ok(())
 }

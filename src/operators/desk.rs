@@ -167,7 +167,9 @@ where
             && offered.total > 0
             && offered.rate() >= share * begins_at
         {
-            lane.expect(offered.rate());
+            // What is in excess will go, or a part of it when there is none yet.
+            const PART: f64 = 0.2;
+            lane.expect((offered.rate() - begins_at).max(PART * offered.rate()));
         }
     }
 
@@ -230,7 +232,8 @@ where
             in_flight: self.in_flight,
             room,
             waiting: self.queue.records(),
-            remote: lane.typical().map(|typical| typical.as_nanos() as Nanos),
+            warm_room: lane.warm_room(),
+            remote: lane.times(),
             slack: self.slack,
         };
         let now = self.clock.now();

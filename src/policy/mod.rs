@@ -48,27 +48,35 @@ pub struct Rates {
     pub room: usize,
     /// Records that wait on this worker.
     pub waiting: usize,
-    /// How long the remote side takes, once that was measured.
-    pub remote: Option<Nanos>,
+    /// Those of them that will meet no cold environment, as far as is known.
+    pub warm_room: usize,
+    /// How long the remote side takes, warm and cold; zero while that was not measured.
+    pub remote: [Nanos; 2],
     /// From a record's schedule to when its result is due.
     pub slack: Nanos,
 }
 
 impl Rates {
-    /// Whether what is sent now helps: the remote side is fast enough for what is due, or at least
-    /// sooner than this worker, which has to do first what waits already.
-    pub fn remote_helps(&self) -> bool {
-        let Some(remote) = self.remote.filter(|remote| *remote > self.slack) else { return true };
+    /// Records that it helps to send now: of the room, those for which the remote side is fast enough
+    /// for what is due, or at least sooner than this worker, which has to do first what waits already.
+    pub fn useful_room(&self) -> usize {
         let home = self.local.map(|rate| self.waiting as f64 / rate * 1e9);
-        home.is_none_or(|home| remote as f64 <= home)
+        let helps =
+            |remote: Nanos| remote <= self.slack || home.is_none_or(|home| remote as f64 <= home);
+        match self.remote.map(helps) {
+            [false, _] => 0,
+            [true, false] => self.room.min(self.warm_room),
+            [true, true] => self.room,
+        }
     }
 }
 
 impl Default for Rates {
     /// Nothing is known, and there is room for everything.
     fn default() -> Self {
-        let (in_flight, waiting, room) = (0, 0, usize::MAX);
-        Rates { local: None, in_flight, room, waiting, remote: None, slack: 0 }
+        let (room, warm_room) = (usize::MAX, usize::MAX);
+        let (in_flight, waiting, remote) = (0, 0, [0, 0]);
+        Rates { local: None, in_flight, room, waiting, warm_room, remote, slack: 0 }
     }
 }
 

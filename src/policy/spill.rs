@@ -64,7 +64,7 @@ impl Policy for Spill {
     }
 
     fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
-        let mut room = if rates.remote_helps() { rates.room } else { 0 };
+        let mut room = rates.useful_room();
         for (index, entry) in self.unseen.of(queue) {
             if room == 0 {
                 // About the others it decides when that has changed, if they still wait then.
@@ -125,9 +125,9 @@ mod tests {
         let mut takes = Vec::new();
         for ms in 0..100_u64 {
             let span = Span { first: ms * 1_000_000, last: ms * 1_000_000 + 999_999 };
-            queue.push(0..100, span.first, span, 0, ());
+            queue.push(0..300, span.first, span, 0, ());
         }
-        let (slack, remote) = (200_000_000, Some(SECOND));
+        let (slack, remote) = (200_000_000, [SECOND, 0]);
         let mut went = |waiting: usize| {
             let local = Some(50_000.0);
             let rates = Rates { local, waiting, remote, slack, ..Rates::default() };
@@ -136,8 +136,8 @@ mod tests {
             queue.take_all(&mut takes, |taken| went += taken.entry.records());
             went
         };
-        assert_eq!(went(10_000), 0, "a fifth of a second at home");
-        assert!((2_000..=5_000).contains(&went(60_000)), "more than a second at home");
+        assert_eq!(went(30_000), 0, "0.6 s at home");
+        assert!((15_000..=25_000).contains(&went(60_000)), "more than a second at home");
     }
 
     #[test]

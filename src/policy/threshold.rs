@@ -33,7 +33,7 @@ impl Policy for Threshold {
     }
 
     fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
-        let mut room = if rates.remote_helps() { rates.room } else { 0 };
+        let mut room = rates.useful_room();
         for (index, entry) in self.unseen.of(queue) {
             if self.above && room == 0 {
                 return;

@@ -341,7 +341,7 @@ fn a_right_endpoint_is_sent_to_when_it_is_known() {
     let bridge = Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
     let lane = bridge.lane(Arc::new(square()));
     bridge.wait_for_probe(Duration::from_secs(30));
-    assert!(lane.room() > 0 && lane.typical().is_some());
+    assert!(lane.room() > 0 && lane.times()[0] > 0);
     let fates = send(&bridge, 3, 10);
     assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
 }
