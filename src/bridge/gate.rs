@@ -179,7 +179,11 @@ impl Gate {
                 self.retries.put(retry::ANSWER);
                 self.hedges.put(self.settings.hedge);
             }
-            Came::Probe { took, cold } => self.answered(now, sent, took, cold),
+            // What it takes says how long a cold start takes at the most, whether the function says
+            // that it was one or not.
+            Came::Probe { took, cold } => {
+                self.answered(now, sent, took, cold || sent.may_be_cold);
+            }
             Came::ProbeFailed => {}
             Came::GivenUp => self.given_up(now, sent),
             Came::Failed(failure) => self.failed(now, sent, failure),

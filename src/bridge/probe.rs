@@ -18,9 +18,9 @@ use crate::wire::RequestBody;
 /// At the start: is there a function that speaks the wire, and how long does it take? The first
 /// request finds a cold environment, the second one a warm one.
 pub(super) async fn at_start<K: Task>(line: Arc<Line>, task: Arc<K>) {
-    for first in [true, false] {
+    for _ in 0..2 {
         line.live.add(|live| &live.probes, 1);
-        let asked = ask(&line, task.as_ref(), line.settings.timeout, first).await;
+        let asked = ask(&line, task.as_ref(), line.settings.timeout).await;
         line.gate(|gate, _| gate.proves());
         let Err(failure) = asked else { continue };
         if !matches!(failure, Failure::Throttled | Failure::Closed) {
@@ -38,7 +38,7 @@ pub(super) async fn at_start<K: Task>(line: Arc<Line>, task: Arc<K>) {
 pub(super) async fn while_open<K: Task>(line: Arc<Line>, task: Arc<K>) {
     line.live.add(|live| &live.probes, 1);
     let timeout = line.gate(|gate, _| gate.probe_timeout());
-    let well = ask(&line, task.as_ref(), timeout, false).await.is_ok();
+    let well = ask(&line, task.as_ref(), timeout).await.is_ok();
     line.gate(|gate, now| gate.probed(now, well));
 }
 
@@ -46,17 +46,10 @@ pub(super) async fn while_open<K: Task>(line: Arc<Line>, task: Arc<K>) {
 pub(super) async fn warm_up<K: Task>(line: Arc<Line>, task: Arc<K>) {
     line.live.add(|live| &live.warm_ups, 1);
     // A request that follows will find out what is wrong.
-    let _ = ask(&line, task.as_ref(), line.settings.timeout, true).await;
+    let _ = ask(&line, task.as_ref(), line.settings.timeout).await;
 }
 
-/// Sends one; `may_be_cold` if what it takes says how long a cold start takes at the most, whether
-/// the function says that it was one or not.
-async fn ask<K: Task>(
-    line: &Arc<Line>,
-    task: &K,
-    timeout: Duration,
-    may_be_cold: bool,
-) -> Result<(), Failure> {
+async fn ask<K: Task>(line: &Arc<Line>, task: &K, timeout: Duration) -> Result<(), Failure> {
     let _slot = Slot::take(line);
     let sent = line.gate(|gate, now| gate.goes(now));
     let body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, usize::MAX).finish();
@@ -68,7 +61,7 @@ async fn ask<K: Task>(
             Ok((took, cold || believed.cold))
         });
     let came = match &read {
-        Ok((took, cold)) => Came::Probe { took: *took, cold: *cold || may_be_cold },
+        Ok((took, cold)) => Came::Probe { took: *took, cold: *cold },
         Err(_) => Came::ProbeFailed,
     };
     line.gate(|gate, now| gate.came(now, sent, came));
