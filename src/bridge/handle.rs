@@ -121,7 +121,8 @@ impl Bridge {
         self.0.line.live.snapshot()
     }
 
-    /// Waits until a start-up probe has come back, well or not, but not for longer than `most`.
+    /// Waits until a start-up probe has come back, well or not, but not for longer than `most`. It
+    /// blocks: before the workers start, never on one.
     pub fn wait_for_probe(&self, most: Duration) {
         let began = std::time::Instant::now();
         while !self.0.line.gate(|gate, _| gate.is_proven()) && began.elapsed() < most {
@@ -130,7 +131,7 @@ impl Bridge {
     }
 
     /// Gives up what is in flight, so that it is counted, and costed, before the counters are read
-    /// for the last time. Nothing is sent any more.
+    /// for the last time. Nothing is sent any more. It may take a moment: for after the dataflow's end.
     pub fn finish(&self) {
         const MOST: Duration = Duration::from_millis(200);
         self.0.line.closed.send_replace(true);

@@ -17,7 +17,7 @@
 //! while the limit on what is in flight holds them back.
 //!
 //! **How many are in flight** follows what the stream needs by Little's law and what the service
-//! refuses: [`limiter`]. Parts that would wait for longer than a round trip are not taken
+//! refuses: [`limiter`]. Parts that would wait for long are not taken
 //! ([`Lane::room`]): they are better off with their workers.
 //!
 //! **What is tried again.** A throttle (429, it did not run), a server's error, a broken

@@ -1,28 +1,18 @@
 //! What was typed of the remote side: which policy, which endpoint, how the bridge behaves, and
 //! what it costs.
 
-use std::time::Duration;
-
 use super::UsageError;
 use super::args::{ArchArg, PolicyArg, RunArgs};
-use super::settings::{above_zero, at_least_one, parse, parse_some};
+use super::settings::{duration, number, parse, parse_some};
 use crate::bridge::Settings;
 use crate::cost::{Cost, Prices};
 use crate::emulator::Model;
 use crate::pipeline::{Endpoint, PolicyChoice};
-use crate::units::{parse_count, parse_duration, parse_rate, parse_share};
+use crate::units::{parse_duration, parse_rate, parse_share};
 
 /// The bridge's settings.
 pub(super) fn bridge(args: &RunArgs, endpoint: &Endpoint) -> Result<Settings, UsageError> {
     let defaults = Settings::default();
-    let duration = |option, given: &Option<String>, default: Duration| {
-        let value = parse(option, given.as_ref(), default, parse_duration)?;
-        above_zero(value, option, given.as_ref())
-    };
-    let number = |option, given: &Option<String>, default: u64| {
-        let value = parse(option, given.as_ref(), default, parse_count)?;
-        at_least_one(value, option, given.as_ref())
-    };
     let settings = Settings {
         batch_records: number("--batch", &args.batch, defaults.batch_records as u64)? as usize,
         linger: parse("--linger", args.linger.as_ref(), defaults.linger, parse_duration)?,

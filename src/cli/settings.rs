@@ -39,7 +39,7 @@ pub(super) fn parse_some<T, E: std::fmt::Display>(
     parse(option, given, None, |value| parse_one(value).map(Some))
 }
 
-pub(super) fn above_zero(
+fn above_zero(
     value: Duration,
     option: &str,
     given: Option<&String>,
@@ -51,16 +51,32 @@ pub(super) fn above_zero(
     Ok(value)
 }
 
-pub(super) fn at_least_one(
-    value: u64,
-    option: &str,
-    given: Option<&String>,
-) -> Result<u64, UsageError> {
+fn at_least_one(value: u64, option: &str, given: Option<&String>) -> Result<u64, UsageError> {
     if value == 0 {
         let value = given.map_or("0", String::as_str);
         return Err(UsageError::new(option, value, "must be at least 1"));
     }
     Ok(value)
+}
+
+/// A duration that is longer than nothing.
+pub(super) fn duration(
+    option: &str,
+    given: &Option<String>,
+    default: Duration,
+) -> Result<Duration, UsageError> {
+    let value = parse(option, given.as_ref(), default, parse_duration)?;
+    above_zero(value, option, given.as_ref())
+}
+
+/// A count of one or more.
+pub(super) fn number(
+    option: &str,
+    given: &Option<String>,
+    default: u64,
+) -> Result<u64, UsageError> {
+    let value = parse(option, given.as_ref(), default, parse_count)?;
+    at_least_one(value, option, given.as_ref())
 }
 
 /// Events: how many, how fast, which.
@@ -186,14 +202,6 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
     let source = match input {
         Some(input) => Source::Lines(input),
         None => Source::Nexmark { config: events.nexmark, seed: events.seed },
-    };
-    let duration = |option, given: &Option<String>, default: Duration| {
-        let value = parse(option, given.as_ref(), default, parse_duration)?;
-        above_zero(value, option, given.as_ref())
-    };
-    let number = |option, given: &Option<String>, default: u64| {
-        let value = parse(option, given.as_ref(), default, parse_count)?;
-        at_least_one(value, option, given.as_ref())
     };
 
     let timely = timely(&args.timely)?;

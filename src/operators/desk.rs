@@ -333,8 +333,14 @@ where
     ) -> usize {
         let (checked, verdict) = checking.check(&*self.task, most, &mut self.verdicts);
         match verdict {
-            Verdict::Unfinished => self.checking.push_front(checking),
-            Verdict::Same => self.believe(checking, outputs),
+            Verdict::Unfinished => {
+                self.observer.verified(checked);
+                self.checking.push_front(checking);
+            }
+            Verdict::Same => {
+                self.observer.verified(checked);
+                self.believe(checking, outputs);
+            }
             Verdict::Differs(at) => {
                 self.observer.differs(&checking.held.batch.describe(at));
                 if let Some(lane) = &self.lane {
@@ -344,7 +350,6 @@ where
                 self.queue.come_home(entry, range, held);
             }
         }
-        self.observer.verified(checked);
         checked
     }
 
