@@ -88,9 +88,9 @@ impl<K: Task> Flight<'_, K> {
 
     /// A second attempt is for workers that are too busy to do a late record themselves.
     fn wants_another(&self) -> bool {
-        let typical = self.line.gate(|gate, _| gate.typical());
+        let remote = self.line.gate(|gate, _| gate.next());
         let home = self.home_time();
-        home.is_some_and(|home| home > typical) && self.line.gate(|gate, _| gate.may_hedge())
+        home.is_some_and(|home| home > remote) && self.line.gate(|gate, _| gate.may_hedge())
     }
 
     /// When the last of its records would be done at home. None if that is not known.
@@ -130,7 +130,7 @@ impl<K: Task> Flight<'_, K> {
             let throttled = failure == Failure::Throttled;
             let random = rand::random::<f64>();
             let delay = backoff::delay(settings, throttled, tried - 1, retry_after, random);
-            let remote = delay + self.line.gate(|gate, _| gate.typical());
+            let remote = delay + self.line.gate(|gate, _| gate.next());
             let home_is_sooner = self.home_time().is_some_and(|home| home <= remote);
             if home_is_sooner || !self.line.gate(|gate, _| gate.may_retry(&failure)) {
                 return Err(failure);
@@ -159,11 +159,10 @@ impl<K: Task> Flight<'_, K> {
 
     /// Sends it once. The gate hears what came of it, and when it is so late that it counts as
     /// failed.
-    async fn attempt(&self, _slot: Slot) -> Result<Believed<K>, Failed> {
+    async fn attempt(&self, slot: Slot) -> Result<Believed<K>, Failed> {
         let line = self.line;
         line.live.add(|live| &live.attempts, 1);
-        let mut flying = Flying { line, sent: line.gate(|gate, now| gate.goes(now)), told: false };
-        let dead = line.gate(|gate, _| gate.dead(flying.sent));
+        let dead = line.gate(|gate, _| gate.dead(slot.sent));
         let mut sent =
             std::pin::pin!(attempt(line, self.body.clone(), line.settings.timeout, self.bill));
         let result = tokio::select! {
@@ -179,55 +178,55 @@ impl<K: Task> Flight<'_, K> {
         let result = result.and_then(|Answered { body, took, cold }| {
             line.learn_ratio(body.0.len(), self.body.len());
             let believed = Believed::read(self.task, &body.0, self.records)?;
-            let cold = cold || believed.cold;
-            flying.came(Came::Well { took, cold });
-            Ok(believed)
+            Ok((took, cold || believed.cold, believed))
         });
-        if let Err(failed) = &result {
-            let is_throttle = failed.failure == Failure::Throttled;
-            line.live.add(|live| &live.throttled, u64::from(is_throttle));
-            flying.came(Came::Failed(&failed.failure));
+        match result {
+            Ok((took, cold, believed)) => {
+                slot.came(Came::Well { took, cold });
+                Ok(believed)
+            }
+            Err(failed) => {
+                let is_throttle = failed.failure == Failure::Throttled;
+                line.live.add(|live| &live.throttled, u64::from(is_throttle));
+                slot.came(Came::Failed(&failed.failure));
+                Err(failed)
+            }
         }
-        result
     }
 }
 
-/// Tells the gate of an attempt's end, also if it is given up.
-struct Flying<'a> {
-    line: &'a Line,
+/// An attempt's place among those in flight. The gate hears what came of it, or that it was given
+/// up.
+pub(super) struct Slot {
+    line: Arc<Line>,
     sent: Sent,
     told: bool,
 }
 
-impl Flying<'_> {
-    fn came(&mut self, came: Came<'_>) {
-        self.told = true;
-        self.line.gate(|gate, now| gate.came(now, self.sent, came));
-    }
-}
-
-impl Drop for Flying<'_> {
-    fn drop(&mut self) {
-        if !self.told {
-            self.came(Came::GivenUp);
-        }
-    }
-}
-
-/// The place of an attempt among those in flight: given up with it.
-pub(super) struct Slot(Arc<Line>);
-
 impl Slot {
     pub(super) fn take(line: &Arc<Line>) -> Self {
-        line.gate(|gate, _| gate.begins());
         line.live.add(|live| &live.in_flight, 1);
-        Slot(Arc::clone(line))
+        let sent = line.gate(|gate, now| gate.goes(now));
+        tracing::trace!("an attempt goes: {sent:?}");
+        Slot { line: Arc::clone(line), sent, told: false }
+    }
+
+    /// It is over.
+    pub(super) fn came(mut self, came: Came<'_>) {
+        self.tell(came);
+    }
+
+    fn tell(&mut self, came: Came<'_>) {
+        if !std::mem::replace(&mut self.told, true) {
+            self.line.live.in_flight.fetch_sub(1, Relaxed);
+            tracing::trace!("{:?} came to {came:?}", self.sent);
+            self.line.gate(|gate, now| gate.came(now, self.sent, came));
+        }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.live.in_flight.fetch_sub(1, Relaxed);
-        self.0.gate(|gate, _| gate.is_over());
+        self.tell(Came::GivenUp);
     }
 }

@@ -1,10 +1,11 @@
 //! What the bridge has learned of the remote side, and what may be sent because of it: the limiter,
-//! the breaker, the latency and the budgets together. Pure: every method is told the time.
+//! the breaker, the environments, the latency and the budgets together. Pure: every method is told the time.
 
 use std::time::Duration;
 
 use super::breaker::{Breaker, State};
 use super::budget::{Budget, retry};
+use super::environments::{Environments, Met};
 use super::latency::Latency;
 use super::limiter::Limiter;
 use super::{Failure, Settings};
@@ -14,8 +15,9 @@ use crate::batch::Nanos;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     at: Nanos,
-    /// More were in flight than there are environments known to be warm.
-    may_be_cold: bool,
+    met: Met,
+    /// Counts up.
+    number: u64,
 }
 
 /// What came of it.
@@ -33,9 +35,6 @@ pub(super) enum Came<'a> {
     GivenUp,
 }
 
-/// An environment that is idle for longer may be gone: the service keeps them for some minutes.
-const STAYS_WARM: Nanos = 300_000_000_000;
-
 /// The demand is measured over so long.
 const DEMAND: Nanos = 50_000_000;
 
@@ -48,19 +47,14 @@ pub(super) struct Gate {
     limiter: Limiter,
     breaker: Breaker,
     latency: Latency,
+    environments: Environments,
     retries: Budget,
     hedges: Budget,
     in_flight: usize,
+    /// Attempts so far.
+    attempts: u64,
     /// A probe is on its way.
     probing: bool,
-    /// Attempts in flight that may have met a cold environment.
-    cold_away: usize,
-    /// Environments that have answered, and when one last did.
-    warm: usize,
-    warm_at: Nanos,
-    /// Environments that are being started ahead, and since when.
-    warming: usize,
-    warming_at: Nanos,
     /// Records handed over since `demand_since`.
     demand: usize,
     demand_since: Nanos,
@@ -72,6 +66,7 @@ pub(super) struct Gate {
     has_worked: bool,
     has_answered: bool,
     typical: Duration,
+    longest: Duration,
     cold: Duration,
     late: Duration,
 }
@@ -82,15 +77,12 @@ impl Gate {
             limiter: Limiter::new(settings.limiter()),
             breaker: Breaker::new(settings.breaker),
             latency: Latency::new(settings.first_latency),
+            environments: Environments::default(),
             retries: Budget::full(retry::MOST),
             hedges: Budget::full(HEDGES),
             in_flight: 0,
+            attempts: 0,
             probing: false,
-            cold_away: 0,
-            warm: 0,
-            warm_at: 0,
-            warming: 0,
-            warming_at: 0,
             demand: 0,
             demand_since: 0,
             unproven: settings.probes_at_start,
@@ -99,6 +91,7 @@ impl Gate {
             has_worked: false,
             has_answered: false,
             typical: Duration::ZERO,
+            longest: Duration::ZERO,
             cold: Duration::ZERO,
             late: Duration::ZERO,
         };
@@ -113,22 +106,24 @@ impl Gate {
         if passed >= DEMAND {
             let rate = self.demand as f64 * 1e9 / passed as f64;
             (self.demand, self.demand_since) = (0, now);
-            self.limiter.need(now, self.in_flight_at(rate));
+            self.limiter.need(now, self.in_flight_at(rate, Duration::ZERO));
         }
     }
 
-    /// Requests in flight when `records_per_second` are sent, by Little's law.
-    fn in_flight_at(&self, records_per_second: f64) -> f64 {
+    /// Requests in flight when `records_per_second` are sent and take `work` longer than what is known,
+    /// by Little's law.
+    fn in_flight_at(&self, records_per_second: f64, work: Duration) -> f64 {
         let requests = records_per_second / self.settings.batch_records as f64;
         // A batch that lingers is not full, and the latency is not always the typical one.
         const HEADROOM: f64 = 1.25;
-        requests * self.latency.typical().as_secs_f64() * HEADROOM + 1.0
+        requests * (self.typical + work).as_secs_f64() * HEADROOM + 1.0
     }
 
-    /// Whether a request may go now.
-    pub(super) fn may_send(&self) -> bool {
+    /// Whether a request may go now; one that is `warm_only` is for a warm environment alone.
+    pub(super) fn may_send(&self, warm_only: bool) -> bool {
         match self.breaker.state() {
             _ if self.unproven => false,
+            State::Closed if warm_only && self.environments.idle() == 0 => false,
             State::Closed => self.in_flight < self.limiter.limit(),
             State::HalfOpen => self.in_flight == 0,
             State::Open(_) | State::Condemned => false,
@@ -147,60 +142,54 @@ impl Gate {
         }
     }
 
-    /// An attempt takes its place among those in flight.
-    pub(super) fn begins(&mut self) {
-        self.in_flight += 1;
-    }
-
-    /// An attempt that has its place goes now.
+    /// An attempt goes now.
     pub(super) fn goes(&mut self, now: Nanos) -> Sent {
-        if now.saturating_sub(self.warm_at) > STAYS_WARM {
-            self.warm = 0;
+        self.in_flight += 1;
+        self.attempts += 1;
+        let met = self.environments.goes(now);
+        if met == Met::Warm {
+            self.latency.goes(self.attempts, now);
         }
-        let may_be_cold = self.in_flight.saturating_sub(self.cold_away) > self.warm;
-        self.cold_away += usize::from(may_be_cold);
-        Sent { at: now, may_be_cold }
+        Sent { at: now, met, number: self.attempts }
     }
 
-    /// An attempt is over.
-    pub(super) fn is_over(&mut self) {
-        self.in_flight -= 1;
-    }
-
-    /// An attempt came to this.
+    /// An attempt is over, and came to this.
     pub(super) fn came(&mut self, now: Nanos, sent: Sent, came: Came<'_>) {
-        self.cold_away -= usize::from(sent.may_be_cold);
+        self.latency.is_over(sent.number);
         match came {
             Came::Well { took, cold } => {
                 self.has_worked = true;
-                self.answered(now, sent, took, cold);
+                self.answered(now, sent, took, cold, true);
                 self.limiter.answered(self.in_flight);
                 self.breaker.succeeded();
                 self.retries.put(retry::ANSWER);
                 self.hedges.put(self.settings.hedge);
             }
-            // What it takes says how long a cold start takes at the most, whether the function says
-            // that it was one or not.
-            Came::Probe { took, cold } => {
-                self.answered(now, sent, took, cold || sent.may_be_cold);
-            }
-            Came::ProbeFailed => {}
+            // It keeps its environment for no time: another one may have had the same.
+            Came::Probe { took, cold } => self.answered(now, sent, took, cold, false),
+            Came::ProbeFailed => self.environments.lost(sent.met),
             Came::GivenUp => self.given_up(now, sent),
             Came::Failed(failure) => self.failed(now, sent, failure),
         }
+        self.in_flight -= 1;
     }
 
-    fn answered(&mut self, now: Nanos, sent: Sent, took: Duration, cold: bool) {
+    fn answered(&mut self, now: Nanos, sent: Sent, took: Duration, cold: bool, worked: bool) {
+        // Not every function says whether it was started: one that takes twice as long probably was,
+        // and the first one gives an estimate.
+        let seems_cold = !self.latency.is_known() || took > 2 * self.typical;
+        let cold = cold || sent.met == Met::Cold && seems_cold;
         self.latency.note(took, cold);
         self.has_answered = true;
         self.learn();
-        self.warm += usize::from(sent.may_be_cold);
-        self.warm_at = now;
+        self.environments.answered(now, sent.met, cold || worked);
     }
 
     fn given_up(&mut self, now: Nanos, sent: Sent) {
         let age = Duration::from_nanos(now.saturating_sub(sent.at));
-        self.latency.note_given_up(age, sent.may_be_cold);
+        self.latency.note_given_up(age, sent.met == Met::Cold);
+        self.environments.lost(sent.met);
+        self.longest = self.latency.longest();
     }
 
     fn failed(&mut self, now: Nanos, sent: Sent, failure: &Failure) {
@@ -211,17 +200,23 @@ impl Gate {
                     self.breaker.failed(now);
                 }
                 self.limiter.refused(now, sent.at);
+                self.environments.ran(sent.met);
             }
             Failure::Connection(_) => {
+                self.environments.lost(sent.met);
                 self.limiter.refused(now, sent.at);
                 self.breaker.failed(now);
             }
-            Failure::Rejected(_) | Failure::Redirected => self.breaker.refused(now),
+            Failure::Rejected(_) | Failure::Redirected => {
+                self.environments.ran(sent.met);
+                self.breaker.refused(now);
+            }
             Failure::TimedOut => {
                 self.given_up(now, sent);
                 self.breaker.failed(now);
             }
             Failure::Service(_) | Failure::Function(_) | Failure::Answer(_) => {
+                self.environments.ran(sent.met);
                 self.breaker.failed(now);
             }
             // These say nothing of the remote side.
@@ -229,7 +224,7 @@ impl Gate {
             | Failure::Encode
             | Failure::Closed
             | Failure::BreakerOpen
-            | Failure::DoneAtHome => {}
+            | Failure::DoneAtHome => self.environments.ran(sent.met),
         }
     }
 
@@ -272,6 +267,7 @@ impl Gate {
     fn learn(&mut self) {
         const SLACK: Duration = Duration::from_millis(10);
         self.typical = self.latency.typical();
+        self.longest = self.latency.longest();
         self.cold = self.latency.known_cold();
         let typical = self.typical;
         let late = typical + (2 * typical).max(SLACK);
@@ -288,14 +284,22 @@ impl Gate {
     /// work: how long it takes is not known before some was done.
     pub(super) fn dead(&self, sent: Sent) -> Duration {
         let patience = if self.has_worked { 1 } else { 4 } * self.settings.patience;
-        let warm = (4 * self.latency.longest()).max(patience);
-        let longest = if sent.may_be_cold { warm.max(2 * self.latency.cold()) } else { warm };
+        let warm = (4 * self.longest).max(patience);
+        let longest = match sent.met {
+            Met::Warm => warm,
+            Met::Cold => warm.max(2 * self.latency.cold()),
+        };
         longest.min(self.settings.timeout)
     }
 
     /// How long a probe may take.
     pub(super) fn probe_timeout(&self) -> Duration {
         (2 * self.latency.cold()).max(self.settings.patience).min(self.settings.timeout)
+    }
+
+    /// Whether a request with records was answered: before, only the way's time is known.
+    pub(super) fn has_worked(&self) -> bool {
+        self.has_worked
     }
 
     /// How long a request takes, once its environment is warm.
@@ -308,14 +312,29 @@ impl Gate {
         if self.has_answered { self.typical } else { Duration::ZERO }
     }
 
+    /// How long all but one of a hundred requests take, those in flight counted at their age; zero
+    /// before anything was answered.
+    pub(super) fn known_longest(&self, now: Nanos) -> Duration {
+        if !self.has_answered {
+            return Duration::ZERO;
+        }
+        self.latency.age(now).map_or(self.longest, |age| age.max(self.longest))
+    }
+
     /// How long a request takes whose environment is cold; zero before one was met.
     pub(super) fn known_cold(&self) -> Duration {
         self.cold
     }
 
-    /// Records that may be sent without meeting a cold environment, as far as is known.
+    /// Records that may be sent without meeting a cold environment, as far as is known: those of the
+    /// idle ones, and of those that will be idle within a quarter of a round trip.
     pub(super) fn warm_room(&self) -> usize {
-        self.warm.saturating_sub(self.in_flight.saturating_sub(self.cold_away)) * self.most_records
+        (self.environments.idle() + self.environments.busy() / 4) * self.most_records
+    }
+
+    /// How long a request would take that is sent now.
+    pub(super) fn next(&self) -> Duration {
+        if self.environments.idle() > 0 { self.typical } else { self.typical.max(self.cold) }
     }
 
     /// Takes a retry after `failure` from the budget.
@@ -329,24 +348,21 @@ impl Gate {
         self.breaker.state() == State::Closed && self.hedges.take(1.0)
     }
 
-    /// Environments to be started so that `records_per_second` find them warm.
-    pub(super) fn warms_up(&mut self, now: Nanos, records_per_second: f64) -> usize {
+    /// Environments to be started so that `records_per_second` find them warm, if a request takes `work`
+    /// longer than what is known.
+    pub(super) fn warms_up(
+        &mut self,
+        now: Nanos,
+        records_per_second: f64,
+        work: Duration,
+    ) -> usize {
         if self.breaker.state() != State::Closed || !self.latency.is_known() {
             return 0;
         }
-        if now.saturating_sub(self.warm_at) > STAYS_WARM {
-            self.warm = 0;
-        }
-        let needed =
-            (self.in_flight_at(records_per_second).ceil() as usize).min(self.limiter.limit());
-        if now.saturating_sub(self.warming_at) > STAYS_WARM {
-            self.warming = 0;
-        }
-        let more = needed.saturating_sub(self.warm.max(self.warming).max(self.in_flight));
-        if more > 0 {
-            (self.warming, self.warming_at) = (needed, now);
-        }
-        more
+        let needed = self.in_flight_at(records_per_second, work);
+        self.limiter.need(now, needed);
+        let needed = needed.ceil() as usize;
+        self.environments.starts_ahead(now, needed.min(self.limiter.limit()))
     }
 
     /// Whether nothing is sent.
@@ -401,13 +417,6 @@ mod tests {
 
     const MS: Nanos = 1_000_000;
 
-    impl Gate {
-        fn sends(&mut self, now: Nanos) -> Sent {
-            self.begins();
-            self.goes(now)
-        }
-    }
-
     fn well(took: u64, cold: bool) -> Came<'static> {
         Came::Well { took: Duration::from_millis(took), cold }
     }
@@ -416,53 +425,56 @@ mod tests {
     #[test]
     fn a_bursts_beginning_is_no_failure() {
         let mut gate = Gate::new(Settings::default());
-        let probe = gate.sends(0);
+        let probe = gate.goes(0);
         gate.came(170 * MS, probe, Came::Probe { took: Duration::from_millis(170), cold: true });
-        gate.is_over();
-        let probe = gate.sends(170 * MS);
+        let probe = gate.goes(170 * MS);
         gate.came(190 * MS, probe, Came::Probe { took: Duration::from_millis(20), cold: false });
-        gate.is_over();
         assert_eq!(gate.typical(), Duration::from_millis(20));
         // 400 requests a second of 20 ms are 8 in flight, and some.
         gate.wanted(300 * MS, 0);
         gate.wanted(400 * MS, 40_000);
         assert!(gate.limiter.limit() >= 10);
-        let sent: Vec<Sent> = (0..8).map(|_| gate.sends(400 * MS)).collect();
+        let sent: Vec<Sent> = (0..8).map(|_| gate.goes(400 * MS)).collect();
         for sent in sent {
             assert!(gate.dead(sent) >= Duration::from_millis(300), "{:?}", gate.dead(sent));
             gate.came(575 * MS, sent, well(175, true));
-            gate.is_over();
         }
         assert_eq!(gate.typical(), Duration::from_millis(20), "cold starts are left out");
         assert_eq!((gate.state(), gate.limiter.limit()), (State::Closed, 11));
-        let warm = gate.sends(600 * MS);
+        let warm = gate.goes(600 * MS);
         assert_eq!(gate.dead(warm), Duration::from_millis(250));
     }
 
     #[test]
-    fn environments_are_started_once() {
+    fn a_burst_is_prepared_for() {
         let mut gate = Gate::new(Settings::default());
         // Whatever the function says, the first one may have met a cold environment.
         for (at, took) in [(0, 170), (180, 20)] {
-            let probe = gate.sends(at * MS);
+            let probe = gate.goes(at * MS);
             let took = Duration::from_millis(took);
             gate.came((at + 20) * MS, probe, Came::Probe { took, cold: false });
-            gate.is_over();
         }
         assert_eq!((gate.known_cold(), gate.warm_room()), (Duration::from_millis(170), 1_000));
-        assert_eq!(gate.warms_up(230 * MS, 100_000.0), 3);
-        assert_eq!(gate.warms_up(240 * MS, 100_000.0), 0);
-        assert_eq!(gate.warms_up(250 * MS, 200_000.0), 2);
-        assert_eq!(gate.warms_up(STAYS_WARM + 251 * MS, 200_000.0), 6, "they are gone");
+        gate.proves();
+        // Four are needed, and one is there.
+        assert_eq!(gate.warms_up(230 * MS, 100_000.0, Duration::ZERO), 4);
+        let cold: Vec<Sent> = (0..4).map(|_| gate.goes(230 * MS)).collect();
+        assert_eq!(gate.warms_up(240 * MS, 100_000.0, Duration::ZERO), 0);
+        assert!(!gate.may_send(true) && gate.may_send(false), "a request would meet a cold one");
+        assert_eq!(gate.next(), gate.known_cold());
+        for sent in cold {
+            gate.came(400 * MS, sent, well(170, true));
+        }
+        assert!(gate.may_send(true));
+        assert_eq!((gate.next(), gate.warm_room()), (Duration::from_millis(20), 4_000));
     }
 
     #[test]
     fn throttled_to_the_last_request_is_down() {
         let mut gate = Gate::new(Settings::default());
         for round in 1..20 {
-            let sent = gate.sends(round * 10 * MS);
+            let sent = gate.goes(round * 10 * MS);
             gate.came((round * 10 + 5) * MS, sent, Came::Failed(&Failure::Throttled));
-            gate.is_over();
         }
         assert!(matches!(gate.state(), State::Open(_)));
         assert_eq!(gate.may_wait(), 0);

@@ -16,7 +16,6 @@ use tokio::sync::{Notify, oneshot};
 use super::lane::LaneTask;
 use super::line::Line;
 use super::{Counters, Part, Settings, SettingsError};
-use crate::batch::Nanos;
 use crate::task::Task;
 
 /// A bridge that cannot be started.
@@ -195,15 +194,38 @@ impl<K: Task> Lane<K> {
         self.line().room()
     }
 
+    /// Records of a full request.
+    pub fn most_records(&self) -> usize {
+        self.line().most_records()
+    }
+
     /// Those of [`Lane::room`] that will meet no cold environment, as far as is known.
     pub fn warm_room(&self) -> usize {
         self.line().warm_room()
     }
 
-    /// Nanoseconds that a request takes, and one that meets a cold environment; zero before such a
-    /// one was answered.
-    pub fn times(&self) -> [Nanos; 2] {
-        self.line().times()
+    /// How long half of the requests to warm environments take at the most; zero before one was
+    /// answered.
+    pub fn typical(&self) -> Duration {
+        self.line().typical()
+    }
+
+    /// How long all but one of a hundred records are away that go to warm environments, the time in
+    /// which a request fills included; requests in flight count at their age. Zero like
+    /// [`Lane::typical`].
+    pub fn longest(&self) -> Duration {
+        self.line().longest()
+    }
+
+    /// The same of half of the cold ones; zero before one was met.
+    pub fn cold(&self) -> Duration {
+        self.line().cold()
+    }
+
+    /// Says what a record takes a worker: before the remote side has done any, they are believed to take
+    /// as long there.
+    pub fn record_takes(&self, time: Duration) {
+        self.line().record_takes(time);
     }
 
     /// From which age on a part is late, and its worker may as well do its records.

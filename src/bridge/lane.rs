@@ -48,8 +48,7 @@ impl<K: Task> LaneTask<K> {
             } else {
                 self.look_at_the_remote_side();
             }
-            let line = Arc::clone(&self.line);
-            while line.gate(|gate, _| gate.may_send()) && self.is_ready() {
+            while self.may_send() && self.is_ready() {
                 let Some(request) = self.next_request() else { continue };
                 let (line, task, over) =
                     (Arc::clone(&self.line), Arc::clone(&self.task), over.clone());
@@ -61,8 +60,7 @@ impl<K: Task> LaneTask<K> {
                     let _ = over.send(halves);
                 });
             }
-            let may_send = self.line.gate(|gate, _| gate.may_send());
-            let linger = self.waiting.front().filter(|_| may_send);
+            let linger = self.waiting.front().filter(|_| self.may_send());
             let linger = linger.map(|oldest| oldest.handed_over() + self.line.settings.linger);
             let probe = self.line.gate(|gate, _| gate.next_probe());
             let probe = probe.map(|at| self.line.instant(at));
@@ -98,7 +96,8 @@ impl<K: Task> LaneTask<K> {
         if line.gate(|gate, _| gate.is_open()) {
             self.all_home(&Failure::BreakerOpen);
         } else if expected > 0 {
-            let more = line.gate(|gate, now| gate.warms_up(now, expected as f64));
+            let work = line.work();
+            let more = line.gate(|gate, now| gate.warms_up(now, expected as f64, work));
             for _ in 0..more {
                 tokio::spawn(probe::warm_up(Arc::clone(line), Arc::clone(&self.task)));
             }
@@ -120,6 +119,14 @@ impl<K: Task> LaneTask<K> {
     fn has_left(&mut self, records: usize) {
         self.records -= records;
         self.line.waiting.fetch_sub(records, Relaxed);
+    }
+
+    /// Whether a request may go now. Its environment may be cold if that is right for the newest part:
+    /// the older ones have waited for longer, and home is further behind with them.
+    fn may_send(&self) -> bool {
+        let warm_only =
+            self.halves.is_empty() && self.waiting.back().is_some_and(Part::is_warm_only);
+        self.line.gate(|gate, _| gate.may_send(warm_only))
     }
 
     /// Whether a request should go now.

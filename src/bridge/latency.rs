@@ -6,7 +6,10 @@
 //! counts in what a request may take ([`Latency::longest`]), or a remote side that has become slow
 //! would be taken for one that hangs for ever, but not in what others took.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use crate::batch::Nanos;
 
 /// Requests that are remembered: few, and one slow answer is the 99th percentile for long; many,
 /// and a change is seen late.
@@ -46,6 +49,8 @@ pub struct Latency {
     /// With those that were given up.
     all: Window,
     cold: Window,
+    /// When those to warm environments went that are in flight, by number: the oldest first.
+    away: BTreeMap<u64, Nanos>,
     guess: Duration,
 }
 
@@ -53,7 +58,7 @@ impl Latency {
     /// `guess` is what is believed before anything was measured.
     pub fn new(guess: Duration) -> Self {
         let window = Window::default;
-        Latency { warm: window(), all: window(), cold: window(), guess }
+        Latency { warm: window(), all: window(), cold: window(), away: BTreeMap::new(), guess }
     }
 
     /// A request took `time`; `cold` if its environment was started for it.
@@ -69,6 +74,24 @@ impl Latency {
     /// A request was given up at this age; `may_be_cold` if it may have met a cold environment.
     pub fn note_given_up(&mut self, age: Duration, may_be_cold: bool) {
         if may_be_cold { &mut self.cold } else { &mut self.all }.push(age);
+    }
+
+    /// A request to a warm environment goes.
+    pub fn goes(&mut self, number: u64, now: Nanos) {
+        self.away.insert(number, now);
+    }
+
+    /// It is over.
+    pub fn is_over(&mut self, number: u64) {
+        self.away.remove(&number);
+    }
+
+    /// The age that not more than one of a hundred of the known requests has among those in flight:
+    /// if they are older than others got, requests take at least as long now.
+    pub fn age(&self, now: Nanos) -> Option<Duration> {
+        let exempt = (self.all.micros.len() + self.away.len()) / 100;
+        let sent = self.away.values().nth(exempt)?;
+        Some(Duration::from_nanos(now.saturating_sub(*sent)))
     }
 
     /// Whether a warm request was measured.
@@ -119,5 +142,17 @@ mod tests {
         assert_eq!(latency.longest(), ms(5_000));
         (0..60).for_each(|_| latency.note(ms(200), false));
         assert_eq!(latency.typical(), ms(200));
+    }
+
+    #[test]
+    fn a_remote_side_that_hangs_is_slow() {
+        let ms = Duration::from_millis;
+        let mut latency = Latency::new(ms(250));
+        (0..100).for_each(|_| latency.note(ms(20), false));
+        assert_eq!(latency.age(0), None);
+        (0..3).for_each(|number| latency.goes(number, number * 1_000_000));
+        assert_eq!(latency.age(101_000_000), Some(ms(100)), "one of them may be an accident");
+        latency.is_over(1);
+        assert_eq!(latency.age(102_000_000), Some(ms(100)));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,8 +35,13 @@ pub(super) struct Line {
     may_wait: AtomicUsize,
     late_ns: AtomicU64,
     typical_ns: AtomicU64,
+    longest_ns: AtomicU64,
     cold_ns: AtomicU64,
     warm_room: AtomicUsize,
+    most_records: AtomicUsize,
+    /// Whether a request with records was answered, and what a record takes at home.
+    has_worked: AtomicBool,
+    record_ns: AtomicU64,
     /// Bytes of an answer for each thousand of its request, the most of late.
     ratio: AtomicU64,
     complained: Mutex<HashSet<Discriminant<Failure>>>,
@@ -60,8 +65,12 @@ impl Line {
             may_wait: AtomicUsize::new(0),
             late_ns: AtomicU64::new(0),
             typical_ns: AtomicU64::new(0),
+            longest_ns: AtomicU64::new(0),
             cold_ns: AtomicU64::new(0),
             warm_room: AtomicUsize::new(0),
+            most_records: AtomicUsize::new(0),
+            has_worked: AtomicBool::new(false),
+            record_ns: AtomicU64::new(0),
             ratio: AtomicU64::new(FIRST_RATIO),
             complained: Mutex::default(),
         };
@@ -73,14 +82,18 @@ impl Line {
     pub(super) fn gate<R>(&self, ask: impl FnOnce(&mut Gate, Nanos) -> R) -> R {
         let now = self.began.elapsed().as_nanos() as Nanos;
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let (state, could_send) = (gate.state(), gate.may_send());
+        let may_send = |gate: &Gate| [true, false].map(|warm_only| gate.may_send(warm_only));
+        let (state, could_send) = (gate.state(), may_send(&gate));
         let answer = ask(&mut gate, now);
         self.may_wait.store(gate.may_wait(), Relaxed);
         self.late_ns.store(gate.late().as_nanos() as u64, Relaxed);
         self.typical_ns.store(gate.known_typical().as_nanos() as u64, Relaxed);
+        self.longest_ns.store(gate.known_longest(now).as_nanos() as u64, Relaxed);
         self.cold_ns.store(gate.known_cold().as_nanos() as u64, Relaxed);
         self.warm_room.store(gate.warm_room(), Relaxed);
-        let news = gate.state() != state || gate.may_send() != could_send;
+        self.most_records.store(gate.most_records(), Relaxed);
+        self.has_worked.store(gate.has_worked(), Relaxed);
+        let news = gate.state() != state || may_send(&gate) != could_send;
         if gate.state() != state {
             self.live.breaker_opened.store(gate.opened(), Relaxed);
             match gate.state() {
@@ -114,9 +127,49 @@ impl Line {
         self.warm_room.load(Relaxed).saturating_sub(self.waiting.load(Relaxed))
     }
 
-    /// How long a request takes, and one whose environment is cold; zero while it is not known.
-    pub(super) fn times(&self) -> [Nanos; 2] {
-        [self.typical_ns.load(Relaxed), self.cold_ns.load(Relaxed)]
+    /// Records of a full request.
+    pub(super) fn most_records(&self) -> usize {
+        self.most_records.load(Relaxed)
+    }
+
+    /// What a record takes a worker.
+    pub(super) fn record_takes(&self, time: Duration) {
+        self.record_ns.store(time.as_nanos() as u64, Relaxed);
+    }
+
+    /// What the work of a full request is believed to take on top of what is known: before one was
+    /// answered, as much as at home.
+    pub(super) fn work(&self) -> Duration {
+        if self.has_worked.load(Relaxed) {
+            return Duration::ZERO;
+        }
+        Duration::from_nanos(self.record_ns.load(Relaxed)) * self.most_records() as u32
+    }
+
+    /// A time that was measured, with what is to be added before the work was; zero before.
+    fn time(&self, nanos: &AtomicU64) -> Duration {
+        match nanos.load(Relaxed) {
+            0 => Duration::ZERO,
+            nanos => Duration::from_nanos(nanos) + self.work(),
+        }
+    }
+
+    /// How long a request takes that meets a warm environment; zero while that is not known.
+    pub(super) fn typical(&self) -> Duration {
+        self.time(&self.typical_ns)
+    }
+
+    /// How long all but one of a hundred parts take, their linger included.
+    pub(super) fn longest(&self) -> Duration {
+        match self.time(&self.longest_ns) {
+            Duration::ZERO => Duration::ZERO,
+            longest => longest + self.settings.linger,
+        }
+    }
+
+    /// How long a request takes whose environment is cold; zero before one was met.
+    pub(super) fn cold(&self) -> Duration {
+        self.time(&self.cold_ns)
     }
 
     /// From which age on a part is late, counted from when it was handed over.

@@ -39,6 +39,7 @@ mod backoff;
 pub mod breaker;
 mod budget;
 mod counters;
+mod environments;
 mod failure;
 mod flight;
 mod gate;

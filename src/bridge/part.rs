@@ -18,6 +18,7 @@ pub struct Part<K: Task> {
     input: Arc<K::In>,
     range: Range<usize>,
     open: Arc<Open>,
+    warm_only: bool,
     reply: ReplyPort<K::Out>,
     handed_over: Instant,
 }
@@ -26,7 +27,13 @@ impl<K: Task> Part<K> {
     /// The records of `range` of `input`, answered to `reply` under `id`.
     pub fn new(id: u64, input: Arc<K::In>, range: Range<usize>, reply: ReplyPort<K::Out>) -> Self {
         let open = Arc::new(Open::new(range.clone()));
-        Part { id, input, range, open, reply, handed_over: Instant::now() }
+        Part { id, input, range, open, warm_only: false, reply, handed_over: Instant::now() }
+    }
+
+    /// Whether it is for a warm environment alone: it waits for one, and none is started for it.
+    pub fn warm_only(mut self, warm_only: bool) -> Self {
+        self.warm_only = warm_only;
+        self
     }
 
     /// Which of its records are still to be done: what the worker takes out of it, it owes itself.
@@ -42,6 +49,11 @@ impl<K: Task> Part<K> {
     /// Whether any of them is still to be done.
     pub(super) fn is_open(&self) -> bool {
         self.open.any(&self.range)
+    }
+
+    /// Whether it waits for a warm environment.
+    pub(super) fn is_warm_only(&self) -> bool {
+        self.warm_only
     }
 
     /// When the worker handed it over.
@@ -74,6 +86,7 @@ impl<K: Task> Part<K> {
             input: Arc::clone(&self.input),
             range: first,
             open: Arc::clone(&self.open),
+            warm_only: self.warm_only,
             reply: self.reply.clone(),
             handed_over: self.handed_over,
         }

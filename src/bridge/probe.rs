@@ -50,8 +50,7 @@ pub(super) async fn warm_up<K: Task>(line: Arc<Line>, task: Arc<K>) {
 }
 
 async fn ask<K: Task>(line: &Arc<Line>, task: &K, timeout: Duration) -> Result<(), Failure> {
-    let _slot = Slot::take(line);
-    let sent = line.gate(|gate, now| gate.goes(now));
+    let slot = Slot::take(line);
     let body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, usize::MAX).finish();
     let bill = Bill::default();
     let answered = attempt(line, Bytes::from(body), timeout, &bill).await;
@@ -64,7 +63,7 @@ async fn ask<K: Task>(line: &Arc<Line>, task: &K, timeout: Duration) -> Result<(
         Ok((took, cold)) => Came::Probe { took: *took, cold: *cold },
         Err(_) => Came::ProbeFailed,
     };
-    line.gate(|gate, now| gate.came(now, sent, came));
+    slot.came(came);
     let (_, cold) = read?;
     line.live.add(|live| &live.cold_starts, u64::from(cold));
     Ok(())

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use floodway::bridge::{
     Bridge, Counters, Failure, Outcome, Part, ReplyInbox, Settings, breaker, reply_channel,
 };
+use floodway::emulator;
 use floodway::task::{self, Task};
 use proptest::prelude::*;
 use server::{Server, Weather};
@@ -341,9 +342,36 @@ fn a_right_endpoint_is_sent_to_when_it_is_known() {
     let bridge = Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
     let lane = bridge.lane(Arc::new(square()));
     bridge.wait_for_probe(Duration::from_secs(30));
-    assert!(lane.room() > 0 && lane.times()[0] > 0);
+    assert!(lane.room() > 0 && lane.typical() > Duration::ZERO);
     let fates = send(&bridge, 3, 10);
     assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
+}
+
+/// Parts for a warm environment wait for the one that there is; the others start environments.
+#[test]
+fn what_is_for_a_warm_environment_starts_none() {
+    for warm_only in [true, false] {
+        let mut model = emulator::Model::default();
+        (model.network, model.cold_start) = (Duration::from_millis(5), Duration::from_millis(300));
+        let function = Arc::new(emulator::function("square", |n: &u64| Ok(n * n)));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let lambda = emulator::Server::hosting(listener, model, function).unwrap();
+        let settings =
+            Settings { url: lambda.url(), batch_records: 10, hedge: 0.0, ..Settings::default() };
+        let bridge = Bridge::start(settings).unwrap();
+        let lane = bridge.lane(Arc::new(square()));
+        bridge.wait_for_probe(Duration::from_secs(30));
+        let (port, inbox) = reply_channel(Arc::new(|| {}));
+        let batches: Vec<Arc<Vec<u64>>> = vec![Arc::new((0..10).collect()); 8];
+        for (id, batch) in batches.iter().enumerate() {
+            let part = Part::new(id as u64, Arc::clone(batch), 0..10, port.clone());
+            lane.send(part.warm_only(warm_only)).unwrap();
+        }
+        let fates = collect(&inbox, &batches);
+        assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
+        let (requests, cold) = (bridge.counters().requests, lambda.stats().cold_starts);
+        assert_eq!((requests, cold == 1), (8, warm_only), "{cold} cold starts");
+    }
 }
 
 #[test]
