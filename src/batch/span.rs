@@ -30,6 +30,19 @@ impl Span {
         self.first + (width * index as u128 / (records - 1) as u128) as Nanos
     }
 
+    /// How many of `records` were scheduled before `instant`.
+    pub fn before(&self, instant: Nanos, records: usize) -> usize {
+        if instant > self.last {
+            return records;
+        }
+        if instant <= self.first || records < 2 {
+            return 0;
+        }
+        let width = u128::from(self.last - self.first);
+        let passed = u128::from(instant - self.first) * (records - 1) as u128;
+        passed.div_ceil(width) as usize
+    }
+
     /// The span of `range` out of `records`.
     pub fn slice(&self, range: &Range<usize>, records: usize) -> Span {
         Span {
@@ -52,5 +65,8 @@ mod tests {
         assert_eq!(slice, Span { first: 400, last: 700 });
         assert_eq!(slice.time(2, 4), 600);
         assert_eq!(Span::at(5).slice(&(0..1), 1), Span::at(5));
+        let before = |instant| span.before(instant, 10);
+        assert_eq!([100, 101, 400, 401, 1_000, 1_001].map(before), [0, 1, 3, 4, 9, 10]);
+        assert_eq!((Span::at(5).before(5, 3), Span::at(5).before(6, 3)), (0, 3));
     }
 }

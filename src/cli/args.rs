@@ -88,6 +88,9 @@ pub struct RunArgs {
     /// Events a second over all workers, for threshold and spill.
     #[arg(long, value_name = "R", help_heading = "Bursting")]
     pub threshold: Option<String>,
+    /// How long after its schedule a result is due [default: 200ms].
+    #[arg(long, value_name = "D", help_heading = "Bursting")]
+    pub deadline: Option<String>,
     /// local (embedded), or the URL of a function [default: local].
     #[arg(long, value_name = "local|URL", help_heading = "Bursting")]
     pub lambda: Option<String>,
@@ -177,6 +180,8 @@ pub enum PolicyArg {
     Threshold,
     /// What is in excess of the threshold.
     Spill,
+    /// What would be late at home, at the last moment at which it can still be in time remotely.
+    Deadline,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -102,6 +102,7 @@ pub(super) fn policy(args: &RunArgs) -> Result<PolicyChoice, UsageError> {
         }
         (PolicyArg::Local, None) => Ok(PolicyChoice::Local),
         (PolicyArg::Remote, None) => Ok(PolicyChoice::Remote),
+        (PolicyArg::Deadline, None) => Ok(PolicyChoice::Deadline),
     }
 }
 

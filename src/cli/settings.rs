@@ -232,6 +232,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         max_record: max_record as usize,
         task,
         work: parse("--work", args.work.as_ref(), Duration::ZERO, parse_duration)?,
+        deadline: duration("--deadline", &args.deadline, Duration::from_millis(200))?,
         policy: bursting::policy(args)?,
         endpoint,
         bridge,

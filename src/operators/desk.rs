@@ -18,7 +18,7 @@ use super::verify::{Checking, Verdict, Verify};
 use super::{Burst, Clock, Observer, Path, Pressure};
 use crate::batch::{Nanos, Records, Span};
 use crate::bridge::{Lane, Open, Outcome, Part, Reply, ReplyInbox, ReplyPort, reply_channel};
-use crate::policy::{Entry, Offered, Policy, Queue, Rates, Take, Taken};
+use crate::policy::{Done, Entry, Offered, Policy, Queue, Rates, Side, Take, Taken, Times};
 use crate::task::{Bad, Code, Task};
 
 /// The operator's outputs while it is scheduled.
@@ -54,6 +54,9 @@ struct Away<T, C> {
     since: Instant,
 }
 
+/// How often the policy is asked what it expects to send.
+const LOOK_AHEAD: Nanos = 5_000_000;
+
 pub(super) struct Desk<T: Timestamp, K: Task> {
     task: Arc<K>,
     policy: Box<dyn Policy>,
@@ -69,6 +72,10 @@ pub(super) struct Desk<T: Timestamp, K: Task> {
     queue: Queue<Held<T, K::In>>,
     /// By id: the oldest first.
     away: BTreeMap<u64, Away<T, K::In>>,
+    /// When the worker went on to other things although records waited.
+    left: Option<Instant>,
+    /// When the policy was last asked what it expects to send.
+    looked_ahead: Nanos,
     /// When the operator is woken because something may be late.
     alarm: Option<Instant>,
     verify: Verify,
@@ -96,6 +103,8 @@ where
         Desk {
             verify: Verify::new(lane.as_ref().map_or(0.0, |lane| lane.settings().verify)),
             checking: VecDeque::new(),
+            left: None,
+            looked_ahead: 0,
             alarm: None,
             lane,
             task,
@@ -217,6 +226,7 @@ where
         epoch.stats.count(Path::Remote, done as u64);
         outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
         let now = self.clock.now();
+        self.policy.done(now, noted(Side::Remote, scheduled, self.slack, records, now));
         self.observer.results(&held.epoch, Path::Remote, scheduled, done, now);
     }
 
@@ -229,15 +239,29 @@ where
         }
         let rates = Rates {
             local: self.true_rate.get(),
+            share: self.true_rate.share(),
             in_flight: self.in_flight,
             room,
             waiting: self.queue.records(),
             warm_room: lane.warm_room(),
-            remote: lane.times(),
+            batch: lane.most_records(),
+            remote: Times {
+                typical: lane.typical().as_nanos() as Nanos,
+                longest: lane.longest().as_nanos() as Nanos,
+                cold: lane.cold().as_nanos() as Nanos,
+            },
             slack: self.slack,
         };
-        let now = self.clock.now();
-        self.policy.plan(now, &self.queue.entries(), rates, &mut self.takes);
+        let (now, queue) = (self.clock.now(), self.queue.entries());
+        self.policy.plan(now, &queue, rates, &mut self.takes);
+        if now.saturating_sub(self.looked_ahead) >= LOOK_AHEAD && lane.settings().warm_up.is_some()
+        {
+            self.looked_ahead = now;
+            let expected = self.policy.expects(now, &queue, rates);
+            if expected > 0.0 {
+                lane.expect(expected);
+            }
+        }
         if self.takes.is_empty() {
             return;
         }
@@ -246,11 +270,12 @@ where
         let since = Instant::now();
         // They were taken from the last to the first; the oldest is sent first.
         let mut refused = Vec::new();
-        for Taken { entry, payload: held } in self.taken.drain(..).rev() {
+        for Taken { entry, payload: held, warm_only } in self.taken.drain(..).rev() {
             let id = self.next_id;
             self.next_id += 1;
             let input = Arc::clone(&held.batch);
-            let part = Part::new(id, input, entry.range.clone(), self.port.clone());
+            let part =
+                Part::new(id, input, entry.range.clone(), self.port.clone()).warm_only(warm_only);
             let open = Arc::clone(part.open());
             match lane.send(part) {
                 Ok(()) => {
@@ -271,12 +296,15 @@ where
     /// then records that are late.
     pub(super) fn work(&mut self, outputs: &mut Outputs<'_, T, K>) {
         let began = Instant::now();
+        if let Some(left) = self.left.take() {
+            self.true_rate.waited(began - left);
+        }
         let mut spent = Duration::ZERO;
         while spent < self.slice {
             let fit = self.true_rate.fit(self.slice - spent);
             let records = if let Some(checking) = self.checking.pop_front() {
                 self.check(checking, fit, outputs)
-            } else if let Some(Taken { entry, payload }) = self.queue.take_front(fit) {
+            } else if let Some(Taken { entry, payload, .. }) = self.queue.take_front(fit) {
                 let path = if entry.home { Path::Home } else { Path::Local };
                 self.compute(&payload, entry.range.clone(), entry.scheduled, path, outputs);
                 entry.records()
@@ -291,6 +319,7 @@ where
             self.true_rate.note(records, until_now - spent);
             spent = until_now;
         }
+        self.left = (!self.queue.is_empty()).then(|| began + spent);
     }
 
     /// Computes records here, and sends their results out.
@@ -312,6 +341,9 @@ where
         if good > 0 {
             outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
             let now = self.clock.now();
+            if path == Path::Local {
+                self.policy.done(now, noted(Side::Home, scheduled, self.slack, range.len(), now));
+            }
             self.observer.results(&held.epoch, path, scheduled, good, now);
         }
         if !self.verdicts.is_empty() {
@@ -380,8 +412,11 @@ where
         if let Some(rate) = rate {
             self.observer.true_rate(rate);
         }
-        if self.lane.is_some() {
+        if let Some(lane) = &self.lane {
             self.port.home().set(self.queue.records(), rate);
+            if let Some(rate) = rate {
+                lane.record_takes(Duration::from_secs_f64(1.0 / rate.max(1e-9)));
+            }
         }
     }
 
@@ -403,6 +438,12 @@ where
         self.alarm = Some(at);
         Some(at - now)
     }
+}
+
+/// Results that were made at `now`, of records that were due `slack` after their schedule.
+fn noted(side: Side, scheduled: Span, slack: Nanos, records: usize, now: Nanos) -> Done {
+    let late = scheduled.before(now.saturating_sub(slack), records);
+    Done { side, records, late }
 }
 
 /// `range` as positions within `of`.

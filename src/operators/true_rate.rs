@@ -11,6 +11,8 @@ use std::time::Duration;
 pub(super) struct TrueRate {
     records: f64,
     seconds: f64,
+    /// Time for other things while records waited.
+    other: f64,
 }
 
 /// Useful time the rate is averaged over. Too short and one slow record shakes it; too long and a
@@ -25,7 +27,18 @@ impl TrueRate {
         while self.seconds > WINDOW.as_secs_f64() {
             self.records /= 2.0;
             self.seconds /= 2.0;
+            self.other /= 2.0;
         }
+    }
+
+    /// Notes that records waited for `time` while the worker did other things.
+    pub(super) fn waited(&mut self, time: Duration) {
+        self.other += time.as_secs_f64();
+    }
+
+    /// The share of the time that is useful while records wait.
+    pub(super) fn share(&self) -> f64 {
+        if self.seconds > 0.0 { self.seconds / (self.seconds + self.other) } else { 1.0 }
     }
 
     /// Records a second, once there were some.
@@ -56,6 +69,8 @@ mod tests {
             rate.note(100, Duration::from_millis(1));
         }
         assert!((90e3..130e3).contains(&rate.get().unwrap()), "{:?}", rate.get());
-        assert_eq!(rate.fit(Duration::from_nanos(1)), 1);
+        assert_eq!((rate.fit(Duration::from_nanos(1)), rate.share()), (1, 1.0));
+        rate.waited(Duration::from_millis(5));
+        assert!((0.6..0.85).contains(&rate.share()), "{}", rate.share());
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::bridge;
 use crate::emulator::Model;
 use crate::nexmark;
-use crate::policy::{Local, Policy, Remote, Spill, Threshold};
+use crate::policy::{Deadline, Local, Policy, Remote, Spill, Threshold};
 use crate::schedule::Schedule;
 use crate::source::{Pace, Rate};
 
@@ -37,6 +37,8 @@ pub enum PolicyChoice {
     Threshold(f64),
     /// What is in excess of so many records a second.
     Spill(f64),
+    /// What would be late at home.
+    Deadline,
 }
 
 impl PolicyChoice {
@@ -47,6 +49,7 @@ impl PolicyChoice {
             PolicyChoice::Remote => "remote",
             PolicyChoice::Threshold(_) => "threshold",
             PolicyChoice::Spill(_) => "spill",
+            PolicyChoice::Deadline => "deadline",
         }
     }
 
@@ -56,8 +59,14 @@ impl PolicyChoice {
     }
 
     /// One worker's policy, of `workers` in the dataflow.
-    pub(super) fn make(&self, epoch: Duration, workers: usize) -> Box<dyn Policy> {
+    pub(super) fn make(
+        &self,
+        epoch: Duration,
+        deadline: Duration,
+        workers: usize,
+    ) -> Box<dyn Policy> {
         match *self {
+            PolicyChoice::Deadline => Box::new(Deadline::new(deadline.as_nanos() as u64)),
             PolicyChoice::Local => Box::new(Local),
             PolicyChoice::Remote => Box::new(Remote),
             PolicyChoice::Threshold(rate) => Box::new(Threshold::new(rate)),
@@ -118,6 +127,8 @@ pub struct Settings {
     pub task: String,
     /// Modelled extra cost of a record.
     pub work: Duration,
+    /// How long after its schedule a result is due.
+    pub deadline: Duration,
     /// The policy.
     pub policy: PolicyChoice,
     /// The remote side.
@@ -174,7 +185,7 @@ impl Settings {
             Target::Null => None,
         };
         let input = (&self.source, &self.schedule, self.events, self.duration, self.max_record);
-        let work = (&self.task, self.work, self.policy, self.epoch);
+        let work = (&self.task, self.work, self.policy, self.deadline, self.epoch);
         let output = (target, self.commit_every, &self.dead_letter);
         let workers = (self.timely.workers, self.timely.processes);
         let mut hasher = DefaultHasher::new();

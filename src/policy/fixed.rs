@@ -1,6 +1,6 @@
 //! The two baselines: everything at home, everything away.
 
-use super::{Entry, Offered, Policy, Rates, Take};
+use super::{Entry, Policy, Rates, Take};
 use crate::batch::Nanos;
 
 /// Everything is done by the workers.
@@ -8,8 +8,6 @@ use crate::batch::Nanos;
 pub struct Local;
 
 impl Policy for Local {
-    fn epoch(&mut self, _: Offered) {}
-
     fn begins_at(&self) -> Option<f64> {
         None
     }
@@ -22,8 +20,6 @@ impl Policy for Local {
 pub struct Remote;
 
 impl Policy for Remote {
-    fn epoch(&mut self, _: Offered) {}
-
     fn begins_at(&self) -> Option<f64> {
         Some(0.0)
     }
@@ -32,7 +28,7 @@ impl Policy for Remote {
         let mut room = rates.room;
         let waiting = queue.iter().copied().flatten().enumerate();
         for (index, entry) in waiting.filter(|(_, entry)| !entry.home) {
-            if !take_all(index, entry, &mut room, takes) {
+            if !take_all(index, entry, &mut room, false, takes) {
                 return;
             }
         }
@@ -44,12 +40,13 @@ pub(super) fn take_all(
     index: usize,
     entry: &Entry,
     room: &mut usize,
+    warm_only: bool,
     takes: &mut Vec<Take>,
 ) -> bool {
     let records = entry.records().min(*room);
     if records > 0 {
         let range = entry.range.start..entry.range.start + records;
-        takes.push(Take { entry: index, range });
+        takes.push(Take { entry: index, range, warm_only });
         *room -= records;
     }
     *room > 0

@@ -6,11 +6,14 @@
 //! [`Queue`], and all see the same metering: what each epoch brought ([`Offered`]), counted by
 //! timestamp and summed over the dataflow's workers.
 
+mod deadline;
 mod fixed;
+mod guard;
 mod queue;
 mod spill;
 mod threshold;
 
+pub use deadline::Deadline;
 pub use fixed::{Local, Remote};
 pub use queue::{Entry, Queue, Take, Taken};
 pub use spill::Spill;
@@ -42,6 +45,9 @@ impl Offered {
 pub struct Rates {
     /// Records a second of useful time on this worker, once some were done.
     pub local: Option<f64>,
+    /// The share of the worker's time that is useful while records wait: the other operators have the
+    /// rest.
+    pub share: f64,
     /// This worker's records that are with the remote side.
     pub in_flight: usize,
     /// Records that the remote side's bridge takes now: what is planned beyond them stays.
@@ -50,23 +56,62 @@ pub struct Rates {
     pub waiting: usize,
     /// Those of them that will meet no cold environment, as far as is known.
     pub warm_room: usize,
-    /// How long the remote side takes, warm and cold; zero while that was not measured.
-    pub remote: [Nanos; 2],
+    /// Records of a full request.
+    pub batch: usize,
+    /// How long the remote side takes.
+    pub remote: Times,
     /// From a record's schedule to when its result is due.
     pub slack: Nanos,
 }
 
+/// How long the remote side takes, in nanoseconds; zero while that was not measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Half of the requests to warm environments take longer.
+    pub typical: Nanos,
+    /// One of a hundred takes longer; those in flight count at their present age.
+    pub longest: Nanos,
+    /// A request whose environment is cold.
+    pub cold: Nanos,
+}
+
+/// Where results were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// By this worker.
+    Home,
+    /// By the remote side.
+    Remote,
+}
+
+/// Results that have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Where they were made.
+    pub side: Side,
+    /// How many.
+    pub records: usize,
+    /// Those that came after they were due.
+    pub late: usize,
+}
+
 impl Rates {
-    /// Records that it helps to send now: of the room, those for which the remote side is fast enough
-    /// for what is due, or at least sooner than this worker, which has to do first what waits already.
-    pub fn useful_room(&self) -> usize {
+    /// Records a second that this worker does while records wait, everything else it does included.
+    pub fn effective(&self) -> Option<f64> {
+        self.local.map(|rate| rate * self.share)
+    }
+
+    /// Records that it helps to send now, and whether to warm environments alone: of the room, those
+    /// for which the remote side is fast enough for what is due, or at least sooner than this worker,
+    /// which has to do first what waits already.
+    pub fn useful_room(&self) -> (usize, bool) {
         let home = self.local.map(|rate| self.waiting as f64 / rate * 1e9);
         let helps =
             |remote: Nanos| remote <= self.slack || home.is_none_or(|home| remote as f64 <= home);
-        match self.remote.map(helps) {
-            [false, _] => 0,
-            [true, false] => self.room.min(self.warm_room),
-            [true, true] => self.room,
+        match [self.remote.typical, self.remote.cold].map(helps) {
+            [false, _] => (0, true),
+            [true, false] => (self.room.min(self.warm_room), true),
+            [true, true] => (self.room, false),
         }
     }
 }
@@ -75,15 +120,31 @@ impl Default for Rates {
     /// Nothing is known, and there is room for everything.
     fn default() -> Self {
         let (room, warm_room) = (usize::MAX, usize::MAX);
-        let (in_flight, waiting, remote) = (0, 0, [0, 0]);
-        Rates { local: None, in_flight, room, waiting, warm_room, remote, slack: 0 }
+        Rates {
+            local: None,
+            share: 1.0,
+            in_flight: 0,
+            room,
+            waiting: 0,
+            warm_room,
+            batch: 1_000,
+            remote: Times::default(),
+            slack: 0,
+        }
     }
 }
 
 /// Decides which records of a worker's queue go to the remote side.
 pub trait Policy: Send {
     /// An epoch is final; epochs come in order.
-    fn epoch(&mut self, offered: Offered);
+    fn epoch(&mut self, offered: Offered) {
+        let _ = offered;
+    }
+
+    /// Results have come.
+    fn done(&mut self, now: Nanos, done: Done) {
+        let _ = (now, done);
+    }
 
     /// The rate, in records a second over all workers, at which it begins to send something; `None`
     /// if it never does.
@@ -92,11 +153,22 @@ pub trait Policy: Send {
     /// Appends to `takes`, by rising entry, what goes to the remote side now. Entries that came
     /// home must not be taken again ([`Entry::home`]).
     fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>);
+
+    /// Records a second that it expects to send soon, of what it sees of the queue: environments are
+    /// started for them. A policy that goes by the epochs' rates says [`Policy::begins_at`] instead.
+    fn expects(&self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates) -> f64 {
+        let _ = (now, queue, rates);
+        0.0
+    }
 }
 
 impl<P: Policy + ?Sized> Policy for Box<P> {
     fn epoch(&mut self, offered: Offered) {
         (**self).epoch(offered);
+    }
+
+    fn done(&mut self, now: Nanos, done: Done) {
+        (**self).done(now, done);
     }
 
     fn begins_at(&self) -> Option<f64> {
@@ -105,5 +177,9 @@ impl<P: Policy + ?Sized> Policy for Box<P> {
 
     fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
         (**self).plan(now, queue, rates, takes);
+    }
+
+    fn expects(&self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates) -> f64 {
+        (**self).expects(now, queue, rates)
     }
 }

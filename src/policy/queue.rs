@@ -45,6 +45,8 @@ pub struct Take {
     pub entry: usize,
     /// Which positions of its container: a part of [`Entry::range`].
     pub range: Range<usize>,
+    /// Only to a warm environment: a cold start would be later than home.
+    pub warm_only: bool,
 }
 
 /// What was taken out of the queue, with the container it belongs to.
@@ -54,6 +56,8 @@ pub struct Taken<P> {
     pub entry: Entry,
     /// The container.
     pub payload: P,
+    /// See [`Take::warm_only`].
+    pub warm_only: bool,
 }
 
 /// A worker's queue: what it has not begun, oldest first, each container with a payload `P` that
@@ -125,7 +129,7 @@ impl<P: Clone> Queue<P> {
     pub fn take_front(&mut self, records: usize) -> Option<Taken<P>> {
         let entry = self.entries.front()?;
         let range = entry.range.start..entry.range.end.min(entry.range.start + records);
-        Some(self.take(&Take { entry: 0, range }))
+        Some(self.take(&Take { entry: 0, range, warm_only: false }))
     }
 
     /// Takes out what a plan named. Takes are in rising order, each within its entry; they are
@@ -139,7 +143,7 @@ impl<P: Clone> Queue<P> {
     fn take(&mut self, take: &Take) -> Taken<P> {
         let entry = &mut self.entries[take.entry];
         let Range { start, end } = entry.range;
-        let range = take.range.clone();
+        let (range, warm_only) = (take.range.clone(), take.warm_only);
         debug_assert!(start <= range.start && range.start <= range.end && range.end <= end);
         self.records -= range.len();
         let taken = entry.part(range.clone());
@@ -147,7 +151,8 @@ impl<P: Clone> Queue<P> {
             // Present: the entry was just indexed.
             let entry = self.entries.remove(take.entry).unwrap_or_else(|| taken.clone());
             let payload = self.payloads.remove(take.entry);
-            return Taken { entry, payload: payload.expect("a payload for every entry") };
+            let payload = payload.expect("a payload for every entry");
+            return Taken { entry, payload, warm_only };
         }
         let payload = self.payloads[take.entry].clone();
         if range.start == start {
@@ -160,7 +165,7 @@ impl<P: Clone> Queue<P> {
                 self.payloads.insert(take.entry + 1, payload.clone());
             }
         }
-        Taken { entry: taken, payload }
+        Taken { entry: taken, payload, warm_only }
     }
 }
 
@@ -204,7 +209,7 @@ mod tests {
                         note(&mut seen, taken);
                     }
                 } else if kind == 1 && !away.is_empty() {
-                    let Taken { entry, payload }: Taken<usize> = away.remove(a % away.len());
+                    let Taken { entry, payload, .. }: Taken<usize> = away.remove(a % away.len());
                     let range = entry.range.clone();
                     left += range.len();
                     queue.come_home(entry, range, payload);
@@ -214,7 +219,7 @@ mod tests {
                     let of = front.iter().chain(back).nth(entry).unwrap().range.clone();
                     let start = of.start + b % of.len();
                     let end = start + 1 + a % (of.end - start);
-                    let mut takes = vec![Take { entry, range: start..end }];
+                    let mut takes = vec![Take { entry, range: start..end, warm_only: false }];
                     queue.take_all(&mut takes, |taken| away.push(taken));
                     left -= end - start;
                 }

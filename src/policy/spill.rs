@@ -64,7 +64,7 @@ impl Policy for Spill {
     }
 
     fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
-        let mut room = rates.useful_room();
+        let (mut room, warm_only) = rates.useful_room();
         for (index, entry) in self.unseen.of(queue) {
             if room == 0 {
                 // About the others it decides when that has changed, if they still wait then.
@@ -75,7 +75,7 @@ impl Policy for Spill {
             let excess = (entry.records() - stay).min(room);
             if excess > 0 {
                 let range = entry.range.end - excess..entry.range.end;
-                takes.push(Take { entry: index, range });
+                takes.push(Take { entry: index, range, warm_only });
                 room -= excess;
             }
         }
@@ -86,7 +86,7 @@ impl Policy for Spill {
 mod tests {
     use super::*;
     use crate::batch::Span;
-    use crate::policy::Queue;
+    use crate::policy::{Queue, Times};
 
     const SECOND: Nanos = 1_000_000_000;
 
@@ -127,7 +127,7 @@ mod tests {
             let span = Span { first: ms * 1_000_000, last: ms * 1_000_000 + 999_999 };
             queue.push(0..300, span.first, span, 0, ());
         }
-        let (slack, remote) = (200_000_000, [SECOND, 0]);
+        let (slack, remote) = (200_000_000, Times { typical: SECOND, ..Times::default() });
         let mut went = |waiting: usize| {
             let local = Some(50_000.0);
             let rates = Rates { local, waiting, remote, slack, ..Rates::default() };
