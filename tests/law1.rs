@@ -50,12 +50,14 @@ fn expected(place: &Place) -> Vec<u8> {
     lines.concat().into_bytes()
 }
 
-fn policies() -> [Vec<&'static str>; 4] {
+fn policies() -> [Vec<&'static str>; 5] {
     [
         vec!["--policy", "local"],
         vec!["--policy", "remote"],
         vec!["--policy", "threshold", "--threshold", "20k"],
         vec!["--policy", "spill", "--threshold", "20k"],
+        // A worker does 5,000 a second of these, and the function as many in each environment.
+        vec!["--policy", "deadline", "--deadline", "60ms", "--work", "200us", "--batch", "50"],
     ]
 }
 

@@ -7,7 +7,8 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use floodway::operators::{Burst, BurstExt, Clock, EpochStats, Observer, Pressure};
+use floodway::operators::{Burst, BurstExt, Clock, EpochStats, Observer, Peers, Pressure};
+use floodway::policy::Deadline;
 use floodway::task::{Code, Task};
 use floodway::wire::Slots;
 use timely::dataflow::InputHandle;
@@ -220,4 +221,65 @@ fn progress_is_timelys_and_slices_stop_inside_a_container() {
         assert!(passed.unwrap() > last_result, "the frontier passed before the last result");
         assert_eq!((pressure.records(), pressure.bytes()), (0, 0));
     });
+}
+
+/// One worker of two has nine tenths of the input, more than it can do: the other one does what it has
+/// time for, and the results are the same, under their timestamps.
+#[test]
+fn an_idle_worker_does_what_a_loaded_one_gives_it() {
+    const EPOCHS: u64 = 20;
+    let (results, epochs): (Seen<(u64, u64)>, Seen<(u64, EpochStats)>) = Default::default();
+    let bad: Seen<u64> = Seen::default();
+    let all = (results.clone(), bad.clone(), epochs.clone(), Peers::default());
+    timely::execute(timely::Config::process(2), move |worker| {
+        let (results, bad, epochs, peers) = all.clone();
+        let mut input = InputHandle::new();
+        let me = worker.index() as u64;
+        let probe = worker.dataflow::<u64, _, _>(|scope| {
+            let burst = Burst::new(Deadline::new(200_000_000))
+                .peers(&peers)
+                .epoch(Duration::from_millis(10))
+                .observer(Epochs(epochs));
+            // 50 numbers are 10 ms of work.
+            let task = Square(Duration::from_micros(200));
+            let (squares, tens) = scope.input_from(&mut input).burst(task, burst);
+            tens.inspect(move |ten| bad.lock().unwrap().push(ten.record));
+            squares
+                .inspect_core(move |event| {
+                    if let Ok((stamp, squares)) = event {
+                        let of = squares.iter().map(|square| (time(stamp), *square));
+                        results.lock().unwrap().extend(of);
+                    }
+                })
+                .probe()
+                .0
+        });
+        let began = Instant::now();
+        for epoch in 0..EPOCHS {
+            let mine = (epoch * 100..(epoch + 1) * 100).filter(|n| (n % 10 == 9) == (me == 1));
+            mine.for_each(|n| input.send(n));
+            input.advance_to(epoch + 1);
+            while began.elapsed() < Duration::from_millis(10 * (epoch + 1)) {
+                worker.step();
+            }
+        }
+        input.close();
+        while !probe.done() {
+            worker.step_or_park(None);
+        }
+    })
+    .unwrap()
+    .join()
+    .into_iter()
+    .for_each(|end| end.unwrap());
+    let mut results = results.lock().unwrap().clone();
+    results.sort_unstable();
+    let all = 0..EPOCHS * 100;
+    let expected: Vec<_> = all.clone().filter(|n| n % 10 != 0).map(|n| (n / 100, n * n)).collect();
+    assert!(results == expected, "{} results", results.len());
+    let mut bad = bad.lock().unwrap().clone();
+    bad.sort_unstable();
+    assert!(bad.into_iter().eq(all.filter(|n| n % 10 == 0)), "each once, whoever found it");
+    let peer: u64 = epochs.lock().unwrap().iter().map(|(_, stats)| stats.peer).sum();
+    assert!(peer > 100, "{peer} of {} by the other one", results.len());
 }

@@ -119,7 +119,8 @@ impl Line {
 
     /// Records that workers may hand over now.
     pub(super) fn room(&self) -> usize {
-        self.may_wait.load(Relaxed).saturating_sub(self.waiting.load(Relaxed))
+        let may_wait = if *self.closed.borrow() { 0 } else { self.may_wait.load(Relaxed) };
+        may_wait.saturating_sub(self.waiting.load(Relaxed))
     }
 
     /// Those of them that will meet no cold environment, as far as is known.

@@ -67,17 +67,17 @@ impl<K: Task> Part<K> {
     }
 
     /// The batch.
-    pub(super) fn input(&self) -> &Arc<K::In> {
+    pub(crate) fn input(&self) -> &Arc<K::In> {
         &self.input
     }
 
     /// The records in it.
-    pub(super) fn range(&self) -> Range<usize> {
+    pub(crate) fn range(&self) -> Range<usize> {
         self.range.clone()
     }
 
     /// Takes the first `records` records off as a part of their own.
-    pub(super) fn split(&mut self, records: usize) -> Part<K> {
+    pub(crate) fn split(&mut self, records: usize) -> Part<K> {
         let at = self.range.start + records.min(self.range.len());
         let first = self.range.start..at;
         self.range.start = at;
@@ -94,7 +94,7 @@ impl<K: Task> Part<K> {
 
     /// Answers what is still open, range by range, and says how many records that were. `usd` is
     /// what a record cost.
-    pub(super) fn answer(
+    pub(crate) fn answer(
         mut self,
         usd: f64,
         mut outcome: impl FnMut(&Range<usize>) -> Outcome<K::Out>,
@@ -107,9 +107,9 @@ impl<K: Task> Part<K> {
         self.reply_with(usd, &mut |_| Outcome::Home(failure.clone()));
     }
 
-    /// Gives the records back to whoever tried to send them: no reply will come.
-    pub(super) fn take_back(mut self) {
-        self.range.end = self.range.start;
+    /// Gives the records back to whoever tried to send them, and says how many: no reply will come.
+    pub(crate) fn take_back(mut self) -> usize {
+        std::mem::replace(&mut self.range, 0..0).len()
     }
 
     fn reply_with(

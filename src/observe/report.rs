@@ -77,10 +77,7 @@ impl Report {
     pub fn add(&mut self, other: &Report) {
         self.processes += other.processes;
         self.workers += other.workers;
-        self.counts.local += other.counts.local;
-        self.counts.remote += other.counts.remote;
-        self.counts.home += other.counts.home;
-        self.counts.bad += other.counts.bad;
+        self.counts.add(&other.counts);
         self.latency.add(&other.latency);
         self.commit_latency.add(&other.commit_latency);
         if self.backlog_peaks.len() < other.backlog_peaks.len() {

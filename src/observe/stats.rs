@@ -16,6 +16,8 @@ use crate::batch::{Nanos, Span};
 pub struct Counts {
     /// On the worker.
     pub local: u64,
+    /// By another worker of the process.
+    pub peer: u64,
     /// By the remote side.
     pub remote: u64,
     /// On the worker, after they were sent away.
@@ -25,9 +27,19 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Adds all of `other`.
+    pub fn add(&mut self, other: &Counts) {
+        let Counts { local, peer, remote, home, bad } = other;
+        self.local += local;
+        self.peer += peer;
+        self.remote += remote;
+        self.home += home;
+        self.bad += bad;
+    }
+
     /// Records with a result.
     pub fn results(&self) -> u64 {
-        self.local + self.remote + self.home
+        self.local + self.peer + self.remote + self.home
     }
 
     /// All records that are done.
@@ -184,15 +196,9 @@ impl ProcessStats {
 
     /// The workers' sums.
     pub fn counts(&self) -> Counts {
-        self.0.workers.iter().fold(Counts::default(), |sum, worker| {
-            let counts = worker.lock().counts;
-            Counts {
-                local: sum.local + counts.local,
-                remote: sum.remote + counts.remote,
-                home: sum.home + counts.home,
-                bad: sum.bad + counts.bad,
-            }
-        })
+        let mut sum = Counts::default();
+        self.0.workers.iter().for_each(|worker| sum.add(&worker.lock().counts));
+        sum
     }
 
     /// Nanoseconds for which sources had to wait, summed over workers.

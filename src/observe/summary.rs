@@ -63,6 +63,7 @@ pub struct Summary {
     pub wall_ms: f64,
     pub events_in: u64,
     pub records_local: u64,
+    pub records_peer: u64,
     pub records_remote: u64,
     pub records_home: u64,
     pub records_bad: u64,
@@ -111,7 +112,9 @@ impl Summary {
             epochs: report.committed,
             wall_ms: seconds * 1e3,
             events_in: events,
-            records_local: report.counts.local,
+            // A worker of this run made them, which is what is asked of `records_local`.
+            records_local: report.counts.local + report.counts.peer,
+            records_peer: report.counts.peer,
             records_remote: report.counts.remote,
             records_home: report.counts.home,
             records_bad: report.counts.bad,

@@ -16,7 +16,7 @@ use timely::progress::Timestamp;
 
 use super::desk::{Desk, Outputs};
 use super::meter::{self, Count, Finals};
-use super::{Clock, Observer, Pressure};
+use super::{Clock, Observer, Peers, Pressure};
 use crate::batch::{Nanos, Records, Span};
 use crate::bridge::Bridge;
 use crate::policy::{self, Policy};
@@ -27,6 +27,7 @@ use crate::task::{Bad, Task};
 pub struct Burst<T, C> {
     pub(super) policy: Box<dyn Policy>,
     pub(super) bridge: Option<Bridge>,
+    pub(super) peers: Peers,
     pub(super) clock: Clock,
     pub(super) schedule: Option<Box<dyn Fn(&C) -> Span>>,
     pub(super) deadline: Duration,
@@ -42,6 +43,7 @@ impl<T: 'static, C: 'static> Burst<T, C> {
         Burst {
             policy: Box::new(policy),
             bridge: None,
+            peers: Peers::default(),
             clock: Clock::default(),
             schedule: None,
             deadline: Duration::from_millis(200),
@@ -60,6 +62,12 @@ impl<T: 'static, C: 'static> Burst<T, C> {
     /// The remote side, by a bridge that all workers of the process share.
     pub fn remote(mut self, bridge: &Bridge) -> Self {
         self.bridge = Some(bridge.clone());
+        self
+    }
+
+    /// The process's other workers, for policies that give them what they have time for (none).
+    pub fn peers(mut self, peers: &Peers) -> Self {
+        self.peers = peers.clone();
         self
     }
 

@@ -13,12 +13,13 @@ use timely::progress::Timestamp;
 use timely::progress::frontier::MutableAntichain;
 
 use super::epochs::Epochs;
+use super::peers::Help;
 use super::true_rate::TrueRate;
 use super::verify::{Checking, Verdict, Verify};
 use super::{Burst, Clock, Observer, Path, Pressure};
 use crate::batch::{Nanos, Records, Span};
 use crate::bridge::{Lane, Open, Outcome, Part, Reply, ReplyInbox, ReplyPort, reply_channel};
-use crate::policy::{Done, Entry, Offered, Policy, Queue, Rates, Side, Take, Taken, Times};
+use crate::policy::{Done, Entry, Offered, Policy, Queue, Rates, Side, Take, Taken, Times, To};
 use crate::task::{Bad, Code, Task};
 
 /// The operator's outputs while it is scheduled.
@@ -43,7 +44,7 @@ impl<T: Clone, C> Clone for Held<T, C> {
     }
 }
 
-/// Records that the remote side has. Their capability stays with their epoch.
+/// Records that the remote side or a peer has. Their capability stays with their epoch.
 struct Away<T, C> {
     entry: Entry,
     held: Held<T, C>,
@@ -52,6 +53,8 @@ struct Away<T, C> {
     /// Records that neither a reply has named nor this worker has done.
     left: usize,
     since: Instant,
+    /// By whom they are done.
+    path: Path,
 }
 
 /// How often the policy is asked what it expects to send.
@@ -61,6 +64,7 @@ pub(super) struct Desk<T: Timestamp, K: Task> {
     task: Arc<K>,
     policy: Box<dyn Policy>,
     lane: Option<Lane<K>>,
+    help: Help<K>,
     port: ReplyPort<K::Out>,
     inbox: ReplyInbox<K::Out>,
     clock: Clock,
@@ -98,6 +102,7 @@ where
         burst: Burst<T, K::In>,
         wake: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
+        let help = burst.peers.join(task.name(), Arc::clone(&wake));
         let (port, inbox) = reply_channel(wake);
         let lane = burst.bridge.map(|bridge| bridge.lane(Arc::clone(&task)));
         Desk {
@@ -107,6 +112,7 @@ where
             looked_ahead: 0,
             alarm: None,
             lane,
+            help,
             task,
             policy: burst.policy,
             port,
@@ -188,7 +194,7 @@ where
         while let Some(Reply { id, range, usd, outcome }) = self.inbox.try_recv() {
             let Some(away) = self.away.get_mut(&id) else { continue };
             let records = range.len();
-            let (entry, held) = (away.entry.clone(), away.held.clone());
+            let (entry, held, path) = (away.entry.clone(), away.held.clone(), away.path);
             away.left -= records;
             self.in_flight -= records;
             if away.left == 0 {
@@ -197,8 +203,11 @@ where
             self.epochs.get(&held.epoch).stats.usd += usd;
             match outcome {
                 Outcome::Done { out, home } => {
-                    let checks = self.verify.choose(&range, &home);
-                    let checking = Checking { entry, held, range, out, home, checks };
+                    let checks = match path {
+                        Path::Remote => self.verify.choose(&range, &home),
+                        _ => Vec::new(),
+                    };
+                    let checking = Checking { entry, held, range, out, path, home, checks };
                     if checking.checks.is_empty() {
                         self.believe(checking, outputs);
                     } else {
@@ -210,9 +219,9 @@ where
         }
     }
 
-    /// Sends out what the remote side has computed, and takes home the records it refused.
+    /// Sends out what the remote side or a peer has computed, and takes home the records it refused.
     fn believe(&mut self, checked: Checking<T, K>, outputs: &mut Outputs<'_, T, K>) {
-        let Checking { entry, held, range, mut out, home, .. } = checked;
+        let Checking { entry, held, range, mut out, path, home, .. } = checked;
         let records = range.len();
         let scheduled = entry.scheduled.slice(&relative(&range, &entry.range), entry.records());
         let size = held.batch.size(&range);
@@ -223,38 +232,24 @@ where
         self.pressure.remove(done, size - size / records.max(1) * home.len());
         let epoch = self.epochs.get(&held.epoch);
         epoch.open -= done as u64;
-        epoch.stats.count(Path::Remote, done as u64);
+        epoch.stats.count(path, done as u64);
         outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
         let now = self.clock.now();
-        self.policy.done(now, noted(Side::Remote, scheduled, self.slack, records, now));
-        self.observer.results(&held.epoch, Path::Remote, scheduled, done, now);
+        let side = if path == Path::Remote { Side::Remote } else { Side::Home };
+        self.policy.done(now, noted(side, scheduled, self.slack, records, now));
+        self.observer.results(&held.epoch, path, scheduled, done, now);
     }
 
-    /// Sends away what the policy says. While nothing may be sent it is not even asked.
+    /// Sends away what the policy says. While nobody takes anything it is not even asked.
     pub(super) fn plan(&mut self) {
-        let Some(lane) = &self.lane else { return };
-        let room = lane.room();
-        if self.queue.is_empty() || room == 0 {
+        if self.queue.is_empty() {
             return;
         }
-        let rates = Rates {
-            local: self.true_rate.get(),
-            share: self.true_rate.share(),
-            in_flight: self.in_flight,
-            room,
-            waiting: self.queue.records(),
-            warm_room: lane.warm_room(),
-            batch: lane.most_records(),
-            remote: Times {
-                typical: lane.typical().as_nanos() as Nanos,
-                longest: lane.longest().as_nanos() as Nanos,
-                cold: lane.cold().as_nanos() as Nanos,
-            },
-            slack: self.slack,
-        };
+        let Some(rates) = self.rates() else { return };
         let (now, queue) = (self.clock.now(), self.queue.entries());
         self.policy.plan(now, &queue, rates, &mut self.takes);
-        if now.saturating_sub(self.looked_ahead) >= LOOK_AHEAD && lane.settings().warm_up.is_some()
+        if let Some(lane) = self.lane.as_ref().filter(|lane| lane.settings().warm_up.is_some())
+            && now.saturating_sub(self.looked_ahead) >= LOOK_AHEAD
         {
             self.looked_ahead = now;
             let expected = self.policy.expects(now, &queue, rates);
@@ -262,38 +257,84 @@ where
                 lane.expect(expected);
             }
         }
-        if self.takes.is_empty() {
-            return;
-        }
-        let taken = &mut self.taken;
-        self.queue.take_all(&mut self.takes, |take| taken.push(take));
-        let since = Instant::now();
-        // They were taken from the last to the first; the oldest is sent first.
-        let mut refused = Vec::new();
-        for Taken { entry, payload: held, warm_only } in self.taken.drain(..).rev() {
-            let id = self.next_id;
-            self.next_id += 1;
-            let input = Arc::clone(&held.batch);
-            let part =
-                Part::new(id, input, entry.range.clone(), self.port.clone()).warm_only(warm_only);
-            let open = Arc::clone(part.open());
-            match lane.send(part) {
-                Ok(()) => {
-                    let left = entry.records();
-                    self.in_flight += left;
-                    self.away.insert(id, Away { entry, held, open, left, since });
-                }
-                Err(_) => refused.push((entry, held)),
-            }
-        }
-        for (entry, held) in refused.into_iter().rev() {
-            let range = entry.range.clone();
-            self.queue.come_home(entry, range, held);
+        if !self.takes.is_empty() {
+            self.send();
         }
     }
 
-    /// Does work for about a slice: answers that are to be checked, then the front of the queue,
-    /// then records that are late.
+    /// What the policy is told; nothing if nobody takes anything.
+    fn rates(&self) -> Option<Rates> {
+        let room = self.lane.as_ref().map_or(0, Lane::room);
+        let peers = self.help.wanted();
+        if room == 0 && peers == 0 {
+            return None;
+        }
+        let rates = Rates {
+            local: self.true_rate.get(),
+            share: self.true_rate.share(),
+            in_flight: self.in_flight,
+            peers,
+            room,
+            waiting: self.queue.records(),
+            slack: self.slack,
+            warm_room: 0,
+            batch: 1,
+            remote: Times::default(),
+        };
+        let Some(lane) = &self.lane else { return Some(rates) };
+        Some(Rates {
+            warm_room: lane.warm_room(),
+            batch: lane.most_records(),
+            remote: Times {
+                typical: lane.typical().as_nanos() as Nanos,
+                longest: lane.longest().as_nanos() as Nanos,
+                cold: lane.cold().as_nanos() as Nanos,
+            },
+            ..rates
+        })
+    }
+
+    /// Sends away what was taken; the oldest first.
+    fn send(&mut self) {
+        let taken = &mut self.taken;
+        self.queue.take_all(&mut self.takes, |take| taken.push(take));
+        let since = Instant::now();
+        let mut taken = std::mem::take(&mut self.taken);
+        let mut refused = Vec::new();
+        // They were taken from the last to the first.
+        for Taken { entry, payload: held, to } in taken.drain(..).rev() {
+            let id = self.next_id;
+            self.next_id += 1;
+            let part =
+                Part::new(id, Arc::clone(&held.batch), entry.range.clone(), self.port.clone());
+            let open = Arc::clone(part.open());
+            let (path, stays) = if to == Some(To::Peer) {
+                (Path::Peer, self.help.give(part).map_or(0, Part::take_back))
+            } else {
+                let part = part.warm_only(to == Some(To::Warm));
+                let lane = self.lane.as_ref();
+                let refused = lane.is_none_or(|lane| lane.send(part).is_err());
+                (Path::Remote, if refused { entry.records() } else { 0 })
+            };
+            let left = entry.records() - stays;
+            if stays > 0 {
+                refused.push((entry.part(entry.range.end - stays..entry.range.end), held.clone()));
+            }
+            if left > 0 {
+                let range = entry.range.start..entry.range.start + left;
+                let entry = entry.part(range);
+                self.in_flight += left;
+                self.away.insert(id, Away { entry, held, open, left, since, path });
+            }
+        }
+        self.taken = taken;
+        for (entry, held) in refused.into_iter().rev() {
+            self.queue.put_back(entry, held);
+        }
+    }
+
+    /// Does work for about a slice: answers that are to be checked, what was taken from others, the
+    /// front of the queue, then records that are late.
     pub(super) fn work(&mut self, outputs: &mut Outputs<'_, T, K>) {
         let began = Instant::now();
         if let Some(left) = self.left.take() {
@@ -304,13 +345,15 @@ where
             let fit = self.true_rate.fit(self.slice - spent);
             let records = if let Some(checking) = self.checking.pop_front() {
                 self.check(checking, fit, outputs)
+            } else if let Some(part) = self.help.next(fit) {
+                self.do_for_another(part)
             } else if let Some(Taken { entry, payload, .. }) = self.queue.take_front(fit) {
                 let path = if entry.home { Path::Home } else { Path::Local };
                 self.compute(&payload, entry.range.clone(), entry.scheduled, path, outputs);
                 entry.records()
-            } else if let Some((entry, held)) = self.take_late(began + spent, fit) {
+            } else if let Some((entry, held, path)) = self.take_late(began + spent, fit) {
                 let (range, scheduled) = (entry.range.clone(), entry.scheduled);
-                self.compute(&held, range, scheduled, Path::Home, outputs);
+                self.compute(&held, range, scheduled, path, outputs);
                 entry.records()
             } else {
                 break;
@@ -355,6 +398,19 @@ where
         }
     }
 
+    /// Computes another worker's records; answers how many.
+    fn do_for_another(&mut self, part: Part<K>) -> usize {
+        let (task, verdicts) = (&self.task, &mut self.verdicts);
+        let input = Arc::clone(part.input());
+        part.answer(0.0, |range| {
+            let mut out = task.results(&input, range);
+            task.compute(&input, range.clone(), &mut out, verdicts);
+            // What is bad is so by its own worker's verdict.
+            let home = verdicts.drain(..).map(|(position, _)| position).collect();
+            Outcome::Done { out, home }
+        })
+    }
+
     /// Checks up to `most` records of an answer; answers how many it checked. An answer with a wrong
     /// result is not believed at all.
     fn check(
@@ -386,7 +442,7 @@ where
     }
 
     /// Takes up to `records` records out of the oldest part that is late at `now`.
-    fn take_late(&mut self, now: Instant, records: usize) -> Option<(Entry, Held<T, K::In>)> {
+    fn take_late(&mut self, now: Instant, records: usize) -> Option<(Entry, Held<T, K::In>, Path)> {
         let late = self.lane.as_ref()?.late();
         let (id, range) = self
             .away
@@ -397,14 +453,18 @@ where
         away.left -= range.len();
         self.in_flight -= range.len();
         let (entry, held) = (away.entry.part(range), away.held.clone());
+        let path = if away.path == Path::Remote { Path::Home } else { Path::Local };
         if away.left == 0 {
             self.away.remove(&id);
         }
-        Some((entry, held))
+        Some((entry, held, path))
     }
 
     /// Gives up complete epochs and tells the observer how things stand.
     pub(super) fn settle(&mut self, frontier: &MutableAntichain<T>) {
+        let is_idle = self.queue.is_empty() && self.checking.is_empty();
+        // So that there is something to do until others plan again.
+        self.help.take_in(if is_idle { self.true_rate.fit(2 * self.slice) } else { 0 });
         self.epochs.complete(frontier);
         self.epochs.publish(&mut *self.observer);
         self.observer.backlog(self.queue.records(), self.in_flight);
@@ -423,7 +483,7 @@ where
     /// When the operator is to be scheduled again although nothing comes: now, or when the oldest
     /// part becomes late. What was answered before and is still to come is not answered again.
     pub(super) fn next_work(&mut self) -> Option<Duration> {
-        if !self.queue.is_empty() || !self.checking.is_empty() {
+        if !self.queue.is_empty() || !self.checking.is_empty() || self.help.has_work() {
             return Some(Duration::ZERO);
         }
         let late = self.lane.as_ref()?.late();

@@ -8,6 +8,8 @@ use crate::policy::Offered;
 pub enum Path {
     /// On the worker.
     Local,
+    /// By another worker of the same process.
+    Peer,
     /// By the remote side.
     Remote,
     /// On the worker, after the record was sent away and came home.
@@ -21,6 +23,8 @@ pub struct EpochStats {
     pub offered: Option<Offered>,
     /// Results made on the worker.
     pub local: u64,
+    /// Results made by other workers of the same process.
+    pub peer: u64,
     /// Results made by the remote side.
     pub remote: u64,
     /// Results made on the worker of records that were sent away.
@@ -36,6 +40,7 @@ impl EpochStats {
     pub(super) fn count(&mut self, path: Path, records: u64) {
         *match path {
             Path::Local => &mut self.local,
+            Path::Peer => &mut self.peer,
             Path::Remote => &mut self.remote,
             Path::Home => &mut self.home,
         } += records;

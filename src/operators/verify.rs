@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::Path;
 use super::desk::Held;
 use crate::policy::Entry;
 use crate::task::{Code, Task};
@@ -46,6 +47,8 @@ pub(super) struct Checking<T, K: Task> {
     /// The records that it answers.
     pub range: Range<usize>,
     pub out: K::Out,
+    /// Where they were made.
+    pub path: Path,
     /// Positions without a result, in order.
     pub home: Vec<usize>,
     /// Positions that are still to be checked, the last ones first.

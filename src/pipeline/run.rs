@@ -13,6 +13,7 @@ use super::{Endpoint, Settings, Source, Stop, Target};
 use crate::bridge::{Bridge, BridgeError};
 use crate::emulator;
 use crate::observe::{Goal, ProcessStats, Progress, Report, Summary};
+use crate::operators::Peers;
 use crate::sink::{self, SinkError, SinkHandle};
 use crate::source::{Lines, LinesError, LinesSettings};
 use crate::task;
@@ -302,6 +303,7 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
         pace,
         task,
         bridge,
+        peers: Peers::default(),
         lambda,
         sink,
         lines,

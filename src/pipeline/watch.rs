@@ -48,6 +48,7 @@ impl Observer<u64> for Watch {
         let add = |counts: &mut crate::observe::Counts| {
             *match path {
                 Path::Local => &mut counts.local,
+                Path::Peer => &mut counts.peer,
                 Path::Remote => &mut counts.remote,
                 Path::Home => &mut counts.home,
             } += records as u64;

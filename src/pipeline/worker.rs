@@ -20,7 +20,7 @@ use crate::cpu;
 use crate::emulator;
 use crate::nexmark::Generator;
 use crate::observe::{ProcessStats, Report};
-use crate::operators::{Burst, BurstExt as _, Clock, Pressure};
+use crate::operators::{Burst, BurstExt as _, Clock, Peers, Pressure};
 use crate::sink::{CommitExt as _, SinkHandle};
 use crate::source::{EventSource, Gate, LineSource, Lines, Outflow, Pace, events, lines, nominal};
 use crate::task::{Bad, TextTask};
@@ -31,6 +31,7 @@ pub(super) struct Shared {
     pub pace: Arc<Pace>,
     pub task: TextTask,
     pub bridge: Option<Bridge>,
+    pub peers: Peers,
     pub lambda: Option<Arc<emulator::Server>>,
     pub sink: SinkHandle,
     pub lines: Option<Arc<Lines>>,
@@ -120,6 +121,7 @@ pub(super) fn work(
                 .deadline(settings.deadline)
                 .clock(clock)
                 .schedule(|batch: &Batch| batch.span)
+                .peers(&shared.peers)
                 .pressure(&pressure)
                 .observer(watch.clone());
         if let Some(epoch) = shared.pace.epoch_length() {

@@ -24,12 +24,15 @@
 //! fewer and it shrinks by a fiftieth every tenth of a second. The tail is kept that much before the
 //! deadline, and not more.
 //!
+//! **Peers before dollars.** An idle worker of the same process is a remote side that costs nothing and
+//! takes no time: it is given what this worker would do next but one, before anything is sent.
+//!
 //! It does not oscillate: what it decides by, the queue and its due times, is what was offered, and
 //! offloading does not change how much that was. It stops by itself: when nothing would be late at
 //! home, nothing goes.
 
 use super::guard::Guard;
-use super::{Done, Entry, Policy, Rates, Side, Take};
+use super::{Done, Entry, Policy, Rates, Side, Take, To};
 use crate::batch::Nanos;
 
 /// Offloads what would miss its due time at home, at the last safe moment.
@@ -96,8 +99,8 @@ impl Policy for Deadline {
         let cold = warm.max(rates.remote.cold);
         self.hopeless = warm + remote_guard > rates.slack;
         let remote = now + warm + remote_guard;
-        let mut ahead = 0;
-        for (index, entry) in queue.iter().copied().flatten().enumerate() {
+        let (next, mut ahead) = share(queue, rates.peers, rate, takes);
+        for (index, entry) in queue.iter().copied().flatten().enumerate().skip(next) {
             let records = entry.records();
             if room.all == 0 {
                 self.hopeless |= rates.room == 0;
@@ -109,8 +112,7 @@ impl Policy for Deadline {
                 break;
             }
             // As many stay as are done in time, or at least not later than remotely.
-            let warm_only = room.warm > 0;
-            let latency = if warm_only { warm } else { cold };
+            let (to, latency) = if room.warm > 0 { (To::Warm, warm) } else { (To::Remote, cold) };
             let until = entry.due.max(now + latency).saturating_sub(guard);
             let stay = fits(until).saturating_sub(ahead);
             if entry.home || stay >= records {
@@ -123,14 +125,10 @@ impl Policy for Deadline {
             if remote < first_due {
                 go = go.min(room.fill);
             }
-            go = go.min(room.all).min(if warm_only { room.warm } else { usize::MAX });
+            go = go.min(room.all).min(if to == To::Warm { room.warm } else { usize::MAX });
             ahead += records - go;
             if go > 0 {
-                takes.push(Take {
-                    entry: index,
-                    range: entry.range.end - go..entry.range.end,
-                    warm_only,
-                });
+                takes.push(Take { entry: index, range: entry.range.end - go..entry.range.end, to });
                 room.took(go, rates.batch);
             }
         }
@@ -140,6 +138,9 @@ impl Policy for Deadline {
     /// is not much longer than an environment takes to start.
     fn expects(&self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates) -> f64 {
         let Some(rate) = rates.effective() else { return 0.0 };
+        if rates.peers > 0 {
+            return 0.0;
+        }
         let from = now.saturating_sub(ARRIVALS);
         let newest = queue.iter().rev().flat_map(|entries| entries.iter().rev());
         let mut arrived = 0;
@@ -158,6 +159,33 @@ impl Policy for Deadline {
         // All that waits is younger: the worker keeps up.
         0.0
     }
+}
+
+/// Gives idle peers what they take, of what this worker would do soon but not at once. Answers the
+/// first entry that it did not look at, and the records that stay before it.
+fn share(
+    queue: &[&[Entry]; 2],
+    mut peers: usize,
+    rate: f64,
+    takes: &mut Vec<Take>,
+) -> (usize, usize) {
+    // What the worker does before it plans again stays.
+    let keep = (rate / 1_000.0) as usize;
+    let (mut next, mut ahead) = (0, 0);
+    for entry in queue.iter().copied().flatten() {
+        if peers == 0 {
+            break;
+        }
+        let first = entry.range.start + keep.saturating_sub(ahead).min(entry.records());
+        let given = if entry.home { 0 } else { (entry.range.end - first).min(peers) };
+        if given > 0 {
+            takes.push(Take { entry: next, range: first..first + given, to: To::Peer });
+            peers -= given;
+        }
+        ahead += entry.records() - given;
+        next += 1;
+    }
+    (next, ahead)
 }
 
 impl Room {
@@ -258,11 +286,24 @@ mod tests {
         rates.remote.cold = 500 * MS;
         let takes = plan(&queue, 2_000 * MS, rates);
         assert_eq!(records(&takes), 2_000, "home is done in 280 ms");
-        assert!(takes.iter().all(|take| take.warm_only));
+        assert!(takes.iter().all(|take| take.to == To::Warm));
         rates.remote.cold = 150 * MS;
         let takes = plan(&queue, 2_000 * MS, rates);
-        let cold: Vec<_> = takes.iter().filter(|take| !take.warm_only).collect();
+        let cold: Vec<_> = takes.iter().filter(|take| take.to == To::Remote).collect();
         assert!(!cold.is_empty() && records(&takes) > 2_000, "{takes:?}");
+    }
+
+    /// What idle peers take is what would be done next but one; the others are planned about without it.
+    #[test]
+    fn peers_take_what_is_next_but_one() {
+        let queue = queue(400, 150);
+        let idle = Rates { peers: 500, ..rates() };
+        let takes = plan(&queue, 150 * MS, idle);
+        let peers = |entry, range| Take { entry, range, to: To::Peer };
+        assert_eq!(takes, [peers(0, 100..400), peers(1, 0..200)]);
+        let takes = plan(&queue, 172 * MS, idle);
+        assert_eq!(takes[..2], [peers(0, 100..400), peers(1, 0..200)]);
+        assert!(takes.len() > 2 && takes[2..].iter().all(|take| take.to == To::Warm), "{takes:?}");
     }
 
     #[test]

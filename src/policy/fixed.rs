@@ -1,6 +1,6 @@
 //! The two baselines: everything at home, everything away.
 
-use super::{Entry, Policy, Rates, Take};
+use super::{Entry, Policy, Rates, Take, To};
 use crate::batch::Nanos;
 
 /// Everything is done by the workers.
@@ -28,7 +28,7 @@ impl Policy for Remote {
         let mut room = rates.room;
         let waiting = queue.iter().copied().flatten().enumerate();
         for (index, entry) in waiting.filter(|(_, entry)| !entry.home) {
-            if !take_all(index, entry, &mut room, false, takes) {
+            if !take_all(index, entry, &mut room, To::Remote, takes) {
                 return;
             }
         }
@@ -40,13 +40,13 @@ pub(super) fn take_all(
     index: usize,
     entry: &Entry,
     room: &mut usize,
-    warm_only: bool,
+    to: To,
     takes: &mut Vec<Take>,
 ) -> bool {
     let records = entry.records().min(*room);
     if records > 0 {
         let range = entry.range.start..entry.range.start + records;
-        takes.push(Take { entry: index, range, warm_only });
+        takes.push(Take { entry: index, range, to });
         *room -= records;
     }
     *room > 0

@@ -15,7 +15,7 @@ mod threshold;
 
 pub use deadline::Deadline;
 pub use fixed::{Local, Remote};
-pub use queue::{Entry, Queue, Take, Taken};
+pub use queue::{Entry, Queue, Take, Taken, To};
 pub use spill::Spill;
 pub use threshold::Threshold;
 
@@ -50,6 +50,8 @@ pub struct Rates {
     pub share: f64,
     /// This worker's records that are with the remote side.
     pub in_flight: usize,
+    /// Records that idle workers of the same process take now.
+    pub peers: usize,
     /// Records that the remote side's bridge takes now: what is planned beyond them stays.
     pub room: usize,
     /// Records that wait on this worker.
@@ -101,17 +103,17 @@ impl Rates {
         self.local.map(|rate| rate * self.share)
     }
 
-    /// Records that it helps to send now, and whether to warm environments alone: of the room, those
+    /// Records that it helps to send now, and where to: of the room, those
     /// for which the remote side is fast enough for what is due, or at least sooner than this worker,
     /// which has to do first what waits already.
-    pub fn useful_room(&self) -> (usize, bool) {
+    pub fn useful_room(&self) -> (usize, To) {
         let home = self.local.map(|rate| self.waiting as f64 / rate * 1e9);
         let helps =
             |remote: Nanos| remote <= self.slack || home.is_none_or(|home| remote as f64 <= home);
         match [self.remote.typical, self.remote.cold].map(helps) {
-            [false, _] => (0, true),
-            [true, false] => (self.room.min(self.warm_room), true),
-            [true, true] => (self.room, false),
+            [false, _] => (0, To::Warm),
+            [true, false] => (self.room.min(self.warm_room), To::Warm),
+            [true, true] => (self.room, To::Remote),
         }
     }
 }
@@ -124,6 +126,7 @@ impl Default for Rates {
             local: None,
             share: 1.0,
             in_flight: 0,
+            peers: 0,
             room,
             waiting: 0,
             warm_room,

@@ -45,8 +45,19 @@ pub struct Take {
     pub entry: usize,
     /// Which positions of its container: a part of [`Entry::range`].
     pub range: Range<usize>,
-    /// Only to a warm environment: a cold start would be later than home.
-    pub warm_only: bool,
+    /// Where they go.
+    pub to: To,
+}
+
+/// Where records go that do not stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// To an idle worker of the same process.
+    Peer,
+    /// To a warm environment of the remote side: a cold start would be later than home.
+    Warm,
+    /// To any environment of the remote side.
+    Remote,
 }
 
 /// What was taken out of the queue, with the container it belongs to.
@@ -56,8 +67,8 @@ pub struct Taken<P> {
     pub entry: Entry,
     /// The container.
     pub payload: P,
-    /// See [`Take::warm_only`].
-    pub warm_only: bool,
+    /// Where it goes, if a plan took it.
+    pub to: Option<To>,
 }
 
 /// A worker's queue: what it has not begun, oldest first, each container with a payload `P` that
@@ -120,6 +131,13 @@ impl<P: Clone> Queue<P> {
         self.payloads.push_front(payload);
     }
 
+    /// Puts back records that were taken and could not be sent, the last ones first: they are the oldest.
+    pub fn put_back(&mut self, entry: Entry, payload: P) {
+        self.records += entry.records();
+        self.entries.push_front(entry);
+        self.payloads.push_front(payload);
+    }
+
     /// The front entry and its payload.
     pub fn front(&self) -> Option<(&Entry, &P)> {
         self.entries.front().zip(self.payloads.front())
@@ -129,43 +147,42 @@ impl<P: Clone> Queue<P> {
     pub fn take_front(&mut self, records: usize) -> Option<Taken<P>> {
         let entry = self.entries.front()?;
         let range = entry.range.start..entry.range.end.min(entry.range.start + records);
-        Some(self.take(&Take { entry: 0, range, warm_only: false }))
+        Some(self.take(0, range, None))
     }
 
     /// Takes out what a plan named. Takes are in rising order, each within its entry; they are
     /// handed to `each` from the last to the first.
     pub fn take_all(&mut self, takes: &mut Vec<Take>, mut each: impl FnMut(Taken<P>)) {
         while let Some(take) = takes.pop() {
-            each(self.take(&take));
+            each(self.take(take.entry, take.range, Some(take.to)));
         }
     }
 
-    fn take(&mut self, take: &Take) -> Taken<P> {
-        let entry = &mut self.entries[take.entry];
+    fn take(&mut self, index: usize, range: Range<usize>, to: Option<To>) -> Taken<P> {
+        let entry = &mut self.entries[index];
         let Range { start, end } = entry.range;
-        let (range, warm_only) = (take.range.clone(), take.warm_only);
         debug_assert!(start <= range.start && range.start <= range.end && range.end <= end);
         self.records -= range.len();
         let taken = entry.part(range.clone());
         if range.start == start && range.end == end {
             // Present: the entry was just indexed.
-            let entry = self.entries.remove(take.entry).unwrap_or_else(|| taken.clone());
-            let payload = self.payloads.remove(take.entry);
+            let entry = self.entries.remove(index).unwrap_or_else(|| taken.clone());
+            let payload = self.payloads.remove(index);
             let payload = payload.expect("a payload for every entry");
-            return Taken { entry, payload, warm_only };
+            return Taken { entry, payload, to };
         }
-        let payload = self.payloads[take.entry].clone();
+        let payload = self.payloads[index].clone();
         if range.start == start {
             *entry = entry.part(range.end..end);
         } else {
             let rest = entry.part(range.end..end);
             *entry = entry.part(start..range.start);
             if !rest.range.is_empty() {
-                self.entries.insert(take.entry + 1, rest);
-                self.payloads.insert(take.entry + 1, payload.clone());
+                self.entries.insert(index + 1, rest);
+                self.payloads.insert(index + 1, payload.clone());
             }
         }
-        Taken { entry: taken, payload, warm_only }
+        Taken { entry: taken, payload, to }
     }
 }
 
@@ -219,7 +236,7 @@ mod tests {
                     let of = front.iter().chain(back).nth(entry).unwrap().range.clone();
                     let start = of.start + b % of.len();
                     let end = start + 1 + a % (of.end - start);
-                    let mut takes = vec![Take { entry, range: start..end, warm_only: false }];
+                    let mut takes = vec![Take { entry, range: start..end, to: To::Remote }];
                     queue.take_all(&mut takes, |taken| away.push(taken));
                     left -= end - start;
                 }

@@ -64,7 +64,7 @@ impl Policy for Spill {
     }
 
     fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
-        let (mut room, warm_only) = rates.useful_room();
+        let (mut room, to) = rates.useful_room();
         for (index, entry) in self.unseen.of(queue) {
             if room == 0 {
                 // About the others it decides when that has changed, if they still wait then.
@@ -75,7 +75,7 @@ impl Policy for Spill {
             let excess = (entry.records() - stay).min(room);
             if excess > 0 {
                 let range = entry.range.end - excess..entry.range.end;
-                takes.push(Take { entry: index, range, warm_only });
+                takes.push(Take { entry: index, range, to });
                 room -= excess;
             }
         }

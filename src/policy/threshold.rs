@@ -33,14 +33,14 @@ impl Policy for Threshold {
     }
 
     fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
-        let (mut room, warm_only) = rates.useful_room();
+        let (mut room, to) = rates.useful_room();
         for (index, entry) in self.unseen.of(queue) {
             if self.above && room == 0 {
                 return;
             }
             self.unseen.decided(entry);
             if self.above {
-                take_all(index, entry, &mut room, warm_only, takes);
+                take_all(index, entry, &mut room, to, takes);
             }
         }
     }

@@ -362,7 +362,7 @@ fn what_is_for_a_warm_environment_starts_none() {
         let lane = bridge.lane(Arc::new(square()));
         bridge.wait_for_probe(Duration::from_secs(30));
         let (port, inbox) = reply_channel(Arc::new(|| {}));
-        let batches: Vec<Arc<Vec<u64>>> = vec![Arc::new((0..10).collect()); 8];
+        let batches: Vec<Arc<Vec<u64>>> = (0..8).map(|_| Arc::new((0..10).collect())).collect();
         for (id, batch) in batches.iter().enumerate() {
             let part = Part::new(id as u64, Arc::clone(batch), 0..10, port.clone());
             lane.send(part.warm_only(warm_only)).unwrap();
