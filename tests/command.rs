@@ -51,7 +51,12 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
         (&["--task", "wordz"], &["--task", "wordz", "words"]),
         (&["--policy", "spill"], &["--policy", "--threshold"]),
         (&["--policy", "local", "--threshold", "5"], &["--threshold", "spill"]),
-        (&["--policy", "deadline"], &["--policy", "deadline", "spill"]),
+        (&["--policy", "deadlines"], &["--policy", "deadlines", "deadline"]),
+        (&["--policy", "deadline", "--threshold", "5k"], &["--threshold", "spill"]),
+        (&["--deadline", "0ms"], &["--deadline", "0ms"]),
+        (&["--budget", "0.50"], &["--budget", "0.50/h"]),
+        (&["--budget", "0/h"], &["--budget", "0/h", "0.50/h"]),
+        (&["--budget-total", "lots"], &["--budget-total", "lots", "2.00"]),
         (&["--lambda", "ftp://x/"], &["--lambda", "ftp", "https://"]),
         (&["--lambda", "nonsense"], &["--lambda", "nonsense", "https://"]),
         (&["--local-lambda", "speed=9"], &["--local-lambda", "speed=9", "network"]),
@@ -292,6 +297,44 @@ fn the_summary_adds_up() {
     assert_eq!((&summary["workers"], &summary["processes"]), (&1.into(), &1.into()));
     assert_eq!(summary["stopped"], "done");
     assert!(summary["lambda"].as_str().unwrap().contains("network=2ms"), "it states the model");
+}
+
+#[test]
+fn a_budget_is_kept_and_work_stays_home_when_it_is_spent() {
+    let place = Place::new();
+    // A request of 100 records lasts 10 ms and more: $4.8e-7. There are 100 of them.
+    let args = ["run", "--events", "10k", "--rate", "20k", "--policy", "remote", "--work", "100us"];
+    let mut args = args.to_vec();
+    args.extend([
+        "--batch",
+        "100",
+        "--sink",
+        "null",
+        "--local-lambda",
+        "network=2ms,cold_start=5ms",
+    ]);
+    args.extend(["--budget-total", "0.000012", "--summary", "summary.json"]);
+    let output = place.run(&args);
+    let (error, summary) = (error_of(&output), place.summary());
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    assert!(error.contains("the budget is spent"), "{error}");
+    let number = |field: &str| summary[field].as_f64().unwrap_or_else(|| panic!("{field}"));
+    assert!((0.000_006..=0.000_013).contains(&number("cost_usd")), "{summary}");
+    assert!(number("over_budget_ms") > 0.0 && number("records_remote") > 0.0, "{summary}");
+    assert!(number("records_local") > 5_000.0, "{summary}");
+    assert_eq!(summary["results_out"], 10_000);
+}
+
+#[test]
+fn a_deadline_that_the_remote_side_cannot_keep_is_said_at_once() {
+    let place = Place::new();
+    let args = ["run", "--events", "1k", "--rate", "10k", "--policy", "deadline", "--deadline"];
+    let mut args = args.to_vec();
+    args.extend(["15ms", "--sink", "null", "--local-lambda", "network=40ms,cold_start=5ms"]);
+    let output = place.run(&args);
+    let error = error_of(&output);
+    assert!(output.status.success(), "{error}");
+    assert!(error.contains("the remote side takes 4") && error.contains("15 ms"), "{error}");
 }
 
 #[test]

@@ -94,6 +94,8 @@ impl Drop for Meter<'_> {
             live.add(|live| &live.billed, 1);
             self.bill.billed_us.fetch_add(micros, Relaxed);
             self.bill.attempts.fetch_add(1, Relaxed);
+            let usd = self.line.settings.cost.usd(1, billed.as_secs_f64() * 1e3);
+            self.line.gate(|gate, now| gate.pay(now, usd));
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct Counters {
     pub cold_starts: u64,
     /// CPU time of the bridge's thread, in nanoseconds.
     pub cpu_ns: u64,
+    /// For how long the budget was spent, in microseconds.
+    pub over_budget_us: u64,
 }
 
 /// The same, while they count.
@@ -95,6 +97,7 @@ impl Live {
             billed: self.billed.load(Relaxed),
             cold_starts: self.cold_starts.load(Relaxed),
             cpu_ns: self.cpu_ns.load(Relaxed),
+            over_budget_us: 0,
         }
     }
 }

@@ -36,6 +36,9 @@ pub enum Failure {
     /// The remote side does not answer well, and nothing is sent to it for now.
     #[error("the breaker is open")]
     BreakerOpen,
+    /// The budget is spent.
+    #[error("the budget is spent")]
+    OverBudget,
     /// The workers did its records before an answer was there.
     #[error("its records were done at home")]
     DoneAtHome,

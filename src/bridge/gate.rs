@@ -8,6 +8,7 @@ use super::budget::{Budget, retry};
 use super::environments::{Environments, Met};
 use super::latency::Latency;
 use super::limiter::Limiter;
+use super::purse::Purse;
 use super::{Failure, Settings};
 use crate::batch::Nanos;
 
@@ -50,6 +51,7 @@ pub(super) struct Gate {
     environments: Environments,
     retries: Budget,
     hedges: Budget,
+    purse: Purse,
     in_flight: usize,
     /// Attempts so far.
     attempts: u64,
@@ -60,6 +62,8 @@ pub(super) struct Gate {
     demand_since: Nanos,
     /// The start-up probe has not come back: nothing is known, and nothing is sent.
     unproven: bool,
+    /// All start-up probes have come back: the way to a warm environment is known.
+    has_started: bool,
     /// Records of a request at most: fewer than a batch where the remote side takes no more.
     most_records: usize,
     /// A request with records was answered: their time is known, not only the way's.
@@ -80,12 +84,14 @@ impl Gate {
             environments: Environments::default(),
             retries: Budget::full(retry::MOST),
             hedges: Budget::full(HEDGES),
+            purse: Purse::new(settings.allowance, first_price(&settings)),
             in_flight: 0,
             attempts: 0,
             probing: false,
             demand: 0,
             demand_since: 0,
             unproven: settings.probes_at_start,
+            has_started: !settings.probes_at_start,
             most_records: settings.batch_records,
             settings,
             has_worked: false,
@@ -122,7 +128,7 @@ impl Gate {
     /// Whether a request may go now; one that is `warm_only` is for a warm environment alone.
     pub(super) fn may_send(&self, warm_only: bool) -> bool {
         match self.breaker.state() {
-            _ if self.unproven => false,
+            _ if self.unproven || !self.affords() => false,
             State::Closed if warm_only && self.environments.idle() == 0 => false,
             State::Closed => self.in_flight < self.limiter.limit(),
             State::HalfOpen => self.in_flight == 0,
@@ -135,7 +141,7 @@ impl Gate {
     /// with its worker.
     pub(super) fn may_wait(&self) -> usize {
         match self.breaker.state() {
-            _ if self.unproven => 0,
+            _ if self.unproven || !self.affords() => 0,
             State::Closed => (self.limiter.limit() / 4).max(2) * self.most_records,
             State::HalfOpen => self.most_records,
             State::Open(_) | State::Condemned => 0,
@@ -224,15 +230,21 @@ impl Gate {
             | Failure::Encode
             | Failure::Closed
             | Failure::BreakerOpen
+            | Failure::OverBudget
             | Failure::DoneAtHome => self.environments.ran(sent.met),
         }
     }
 
-    /// The start-up probe has come back.
-    pub(super) fn is_proven(&self) -> bool {
-        !self.unproven
+    /// The start-up probes have come back.
+    pub(super) fn has_started(&self) -> bool {
+        self.has_started
     }
 
+    pub(super) fn starts(&mut self) {
+        self.has_started = true;
+    }
+
+    /// The first of them has.
     pub(super) fn proves(&mut self) {
         self.unproven = false;
     }
@@ -340,12 +352,13 @@ impl Gate {
     /// Takes a retry after `failure` from the budget.
     pub(super) fn may_retry(&mut self, failure: &Failure) -> bool {
         let is_throttle = *failure == Failure::Throttled;
-        self.retries.take(if is_throttle { retry::THROTTLE } else { retry::FAILURE })
+        self.affords()
+            && self.retries.take(if is_throttle { retry::THROTTLE } else { retry::FAILURE })
     }
 
     /// Takes a second attempt at a late request from the budget.
     pub(super) fn may_hedge(&mut self) -> bool {
-        self.breaker.state() == State::Closed && self.hedges.take(1.0)
+        self.breaker.state() == State::Closed && self.affords() && self.hedges.take(1.0)
     }
 
     /// Environments to be started so that `records_per_second` find them warm, if a request takes `work`
@@ -356,7 +369,7 @@ impl Gate {
         records_per_second: f64,
         work: Duration,
     ) -> usize {
-        if self.breaker.state() != State::Closed || !self.latency.is_known() {
+        if self.breaker.state() != State::Closed || !self.latency.is_known() || !self.affords() {
             return 0;
         }
         let needed = self.in_flight_at(records_per_second, work);
@@ -381,7 +394,7 @@ impl Gate {
     /// Whether a probe should go now; if so, one is on its way.
     pub(super) fn begins_probe(&mut self, now: Nanos) -> bool {
         let due = matches!(self.breaker.state(), State::Open(until) if until <= now);
-        let begins = due && !self.probing;
+        let begins = due && !self.probing && self.affords();
         self.probing |= begins;
         begins
     }
@@ -398,17 +411,48 @@ impl Gate {
         self.unproven = false;
     }
 
-    /// Until when no probe goes, if the breaker is open and none is on its way.
-    pub(super) fn next_probe(&self) -> Option<Nanos> {
+    /// When there is something to do although nothing happens: a probe, if the breaker is open and none
+    /// is on its way, or the budget lasts again.
+    pub(super) fn next_look(&self) -> Option<Nanos> {
         match self.breaker.state() {
-            State::Open(until) if !self.probing => Some(until),
-            _ => None,
+            State::Open(until) if !self.probing && self.affords() => Some(until),
+            _ => self.purse.refills_at(),
         }
+    }
+
+    /// An attempt has cost so much.
+    pub(super) fn pay(&mut self, now: Nanos, usd: f64) {
+        self.purse.pay(now, usd);
+    }
+
+    /// Whether the budget lasts for another attempt.
+    pub(super) fn affords(&self) -> bool {
+        self.purse.affords(self.in_flight)
+    }
+
+    /// Whether nothing more can be paid for, whatever those in flight come to.
+    pub(super) fn is_spent(&self) -> bool {
+        self.in_flight == 0 && !self.affords()
+    }
+
+    /// Looks at what is left of the budget.
+    pub(super) fn look(&mut self, now: Nanos) {
+        self.purse.look(now, self.in_flight);
+    }
+
+    /// For how long the budget was spent.
+    pub(super) fn spent_for(&self, now: Nanos) -> Duration {
+        Duration::from_nanos(self.purse.spent_for(now))
     }
 
     pub(super) fn condemn(&mut self) {
         self.breaker.condemn();
     }
+}
+
+/// What an attempt may cost, before one is paid for.
+fn first_price(settings: &Settings) -> f64 {
+    settings.cost.usd(1, settings.first_latency.as_secs_f64() * 1e3)
 }
 
 #[cfg(test)]

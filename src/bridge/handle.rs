@@ -117,14 +117,16 @@ impl Bridge {
 
     /// What was counted until now.
     pub fn counters(&self) -> Counters {
-        self.0.line.live.snapshot()
+        let spent_for = self.0.line.gate(|gate, now| gate.spent_for(now));
+        let over_budget_us = spent_for.as_micros() as u64;
+        Counters { over_budget_us, ..self.0.line.live.snapshot() }
     }
 
-    /// Waits until a start-up probe has come back, well or not, but not for longer than `most`. It
+    /// Waits until the start-up probes have come back, well or not, but not for longer than `most`. It
     /// blocks: before the workers start, never on one.
-    pub fn wait_for_probe(&self, most: Duration) {
+    pub fn wait_for_probes(&self, most: Duration) {
         let began = std::time::Instant::now();
-        while !self.0.line.gate(|gate, _| gate.is_proven()) && began.elapsed() < most {
+        while !self.0.line.gate(|gate, _| gate.has_started()) && began.elapsed() < most {
             thread::sleep(Duration::from_millis(1));
         }
     }

@@ -62,9 +62,9 @@ impl<K: Task> LaneTask<K> {
             }
             let linger = self.waiting.front().filter(|_| self.may_send());
             let linger = linger.map(|oldest| oldest.handed_over() + self.line.settings.linger);
-            let probe = self.line.gate(|gate, _| gate.next_probe());
-            let probe = probe.map(|at| self.line.instant(at));
-            let wake_up = [linger, probe].into_iter().flatten().min();
+            let look = self.line.gate(|gate, _| gate.next_look());
+            let look = look.map(|at| self.line.instant(at));
+            let wake_up = [linger, look].into_iter().flatten().min();
             tokio::select! {
                 () = self.ends.bell.notified() => {}
                 Some(halves) = ended.recv() => {
@@ -88,13 +88,15 @@ impl<K: Task> LaneTask<K> {
         self.line.gate(|gate, now| gate.wanted(now, more));
     }
 
-    /// While the breaker is open, work stays home, and a probe goes now and then; while it is
-    /// closed, environments are started for what is expected.
+    /// While the breaker is open, work stays home, and a probe goes now and then; it stays home too while
+    /// the budget is spent. While all is well, environments are started for what is expected.
     fn look_at_the_remote_side(&mut self) {
         let line = &self.line;
         let expected = self.ends.take_expected();
         if line.gate(|gate, _| gate.is_open()) {
             self.all_home(&Failure::BreakerOpen);
+        } else if !line.gate(|gate, _| gate.affords()) {
+            self.all_home(&Failure::OverBudget);
         } else if expected > 0 {
             let work = line.work();
             let more = line.gate(|gate, now| gate.warms_up(now, expected as f64, work));

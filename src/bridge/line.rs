@@ -42,6 +42,8 @@ pub(super) struct Line {
     /// Whether a request with records was answered, and what a record takes at home.
     has_worked: AtomicBool,
     record_ns: AtomicU64,
+    /// Whether the budget is spent.
+    is_spent: AtomicBool,
     /// Bytes of an answer for each thousand of its request, the most of late.
     ratio: AtomicU64,
     complained: Mutex<HashSet<Discriminant<Failure>>>,
@@ -71,6 +73,7 @@ impl Line {
             most_records: AtomicUsize::new(0),
             has_worked: AtomicBool::new(false),
             record_ns: AtomicU64::new(0),
+            is_spent: AtomicBool::new(false),
             ratio: AtomicU64::new(FIRST_RATIO),
             complained: Mutex::default(),
         };
@@ -84,6 +87,7 @@ impl Line {
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         let may_send = |gate: &Gate| [true, false].map(|warm_only| gate.may_send(warm_only));
         let (state, could_send) = (gate.state(), may_send(&gate));
+        gate.look(now);
         let answer = ask(&mut gate, now);
         self.may_wait.store(gate.may_wait(), Relaxed);
         self.late_ns.store(gate.late().as_nanos() as u64, Relaxed);
@@ -103,6 +107,14 @@ impl Line {
                     tracing::warn!("the remote side does not answer well: work stays home for now");
                 }
                 _ => {}
+            }
+        }
+        let is_spent = gate.is_spent();
+        if self.is_spent.swap(is_spent, Relaxed) != is_spent {
+            match (is_spent, gate.next_look()) {
+                (false, _) => tracing::warn!("the budget lasts again"),
+                (true, Some(_)) => tracing::warn!("the hour's budget is spent: work stays home"),
+                (true, None) => tracing::warn!("the budget is spent: work stays home from now on"),
             }
         }
         drop(gate);

@@ -53,6 +53,7 @@ mod open;
 mod part;
 mod port;
 mod probe;
+mod purse;
 mod request;
 mod settings;
 
@@ -63,4 +64,5 @@ pub use home::HomeLoad;
 pub use open::Open;
 pub use part::Part;
 pub use port::{Outcome, Reply, ReplyInbox, ReplyPort, reply_channel};
+pub use purse::Allowance;
 pub use settings::{Settings, SettingsError};

@@ -18,9 +18,14 @@ use crate::wire::RequestBody;
 /// At the start: is there a function that speaks the wire, and how long does it take? The first
 /// request finds a cold environment, the second one a warm one.
 pub(super) async fn at_start<K: Task>(line: Arc<Line>, task: Arc<K>) {
+    try_out(&line, task.as_ref()).await;
+    line.gate(|gate, _| gate.starts());
+}
+
+async fn try_out<K: Task>(line: &Arc<Line>, task: &K) {
     for _ in 0..2 {
         line.live.add(|live| &live.probes, 1);
-        let asked = ask(&line, task.as_ref(), line.settings.timeout).await;
+        let asked = ask(line, task, line.settings.timeout).await;
         line.gate(|gate, _| gate.proves());
         let Err(failure) = asked else { continue };
         if !matches!(failure, Failure::Throttled | Failure::Closed) {

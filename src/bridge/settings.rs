@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{breaker, limiter};
+use super::{Allowance, breaker, limiter};
 use crate::cost::Cost;
 use crate::wire::MAX_BODY;
 
@@ -66,6 +66,8 @@ pub struct Settings {
     pub verify: f64,
     /// What it costs.
     pub cost: Cost,
+    /// What may be spent. When it is, work stays home.
+    pub allowance: Allowance,
 }
 
 impl Default for Settings {
@@ -91,6 +93,7 @@ impl Default for Settings {
             warm_up: Some(0.8),
             verify: 0.0,
             cost: Cost::default(),
+            allowance: Allowance::default(),
         }
     }
 }
@@ -118,6 +121,9 @@ pub enum SettingsError {
     /// A price that is none.
     #[error("prices must be numbers that are not negative")]
     Price,
+    /// A budget that is none.
+    #[error("a budget must be a number of dollars above zero")]
+    Allowance,
     /// An attempt would end before its batch is filled.
     #[error("the time-out of {timeout:?} is not longer than the linger of {linger:?}")]
     TimeoutBelowLinger {
@@ -169,6 +175,9 @@ impl Settings {
         }
         if !self.cost.prices.are_prices() {
             return Err(SettingsError::Price);
+        }
+        if !self.allowance.is_valid() {
+            return Err(SettingsError::Allowance);
         }
         if self.timeout <= self.linger {
             let (timeout, linger) = (self.timeout, self.linger);

@@ -88,6 +88,9 @@ pub struct RunArgs {
     /// Events a second over all workers, for threshold and spill.
     #[arg(long, value_name = "R", help_heading = "Bursting")]
     pub threshold: Option<String>,
+    /// The share of the events that the first worker makes, for experiments [default: an equal one].
+    #[arg(long, value_name = "SHARE", help_heading = "Work")]
+    pub skew: Option<String>,
     /// How long after its schedule a result is due [default: 200ms].
     #[arg(long, value_name = "D", help_heading = "Bursting")]
     pub deadline: Option<String>,
@@ -98,6 +101,12 @@ pub struct RunArgs {
     /// concurrency, memory, failure_rate, throttle_rate, outage=3s-6s, seed.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     pub local_lambda: Option<String>,
+    /// US dollars that may be spent in any hour, such as 0.50/h; then work stays home.
+    #[arg(long, value_name = "USD/h", help_heading = "Bursting")]
+    pub budget: Option<String>,
+    /// US dollars that may be spent in all.
+    #[arg(long, value_name = "USD", help_heading = "Bursting")]
+    pub budget_total: Option<String>,
     /// Records a request [default: 1000].
     #[arg(long, value_name = "N", help_heading = "Bursting")]
     pub batch: Option<String>,

@@ -4,7 +4,7 @@
 use super::UsageError;
 use super::args::{ArchArg, PolicyArg, RunArgs};
 use super::settings::{duration, number, parse, parse_some};
-use crate::bridge::Settings;
+use crate::bridge::{Allowance, Settings};
 use crate::cost::{Cost, Prices};
 use crate::emulator::Model;
 use crate::pipeline::{Endpoint, PolicyChoice};
@@ -33,6 +33,7 @@ pub(super) fn bridge(args: &RunArgs, endpoint: &Endpoint) -> Result<Settings, Us
         },
         verify: parse("--verify", args.verify.as_ref(), defaults.verify, parse_share)?,
         cost: cost(args, endpoint)?,
+        allowance: allowance(args)?,
         ..defaults
     };
     if settings.timeout <= settings.linger {
@@ -41,6 +42,23 @@ pub(super) fn bridge(args: &RunArgs, endpoint: &Endpoint) -> Result<Settings, Us
         return Err(UsageError::new("--timeout", value, why));
     }
     Ok(settings)
+}
+
+/// What may be spent.
+fn allowance(args: &RunArgs) -> Result<Allowance, UsageError> {
+    let dollars = |text: &str| {
+        let text = text.strip_prefix('$').unwrap_or(text);
+        text.parse().ok().filter(|usd: &f64| usd.is_finite() && *usd > 0.0)
+    };
+    Ok(Allowance {
+        per_hour: parse_some("--budget", args.budget.as_ref(), |text| {
+            let hourly = text.strip_suffix("/h").and_then(dollars);
+            hourly.ok_or("expected US dollars an hour above 0, such as 0.50/h")
+        })?,
+        total: parse_some("--budget-total", args.budget_total.as_ref(), |text| {
+            dollars(text).ok_or("expected US dollars above 0, such as 2.00")
+        })?,
+    })
 }
 
 /// What the function costs.

@@ -13,7 +13,7 @@ use crate::pipeline::{Settings, Source, Target, TimelySettings};
 use crate::schedule::{Schedule, Shape, Trace};
 use crate::source::Input;
 use crate::task;
-use crate::units::{parse_bytes, parse_count, parse_duration, parse_rate};
+use crate::units::{parse_bytes, parse_count, parse_duration, parse_rate, parse_share};
 
 /// An option that was given, or its default.
 pub(super) fn parse<T, E: std::fmt::Display>(
@@ -192,8 +192,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
     };
     let events = Events::new(&args.events, input.is_none())?;
     if input.is_some() {
-        for (option, given) in [("--nexmark", &args.events.nexmark), ("--seed", &args.events.seed)]
-        {
+        for (option, given) in [
+            ("--nexmark", &args.events.nexmark),
+            ("--seed", &args.events.seed),
+            ("--skew", &args.skew),
+        ] {
             if let Some(value) = given {
                 return Err(UsageError::new(option, value, "is for --source nexmark"));
             }
@@ -228,6 +231,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         schedule: events.schedule,
         events: events.events,
         duration: events.duration,
+        skew: parse_some("--skew", args.skew.as_ref(), parse_share)?,
         epoch: duration("--epoch", &args.epoch, Duration::from_millis(100))?,
         max_record: max_record as usize,
         task,

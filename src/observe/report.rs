@@ -51,6 +51,8 @@ pub struct Report {
     pub billed_us: u64,
     /// Requests that are billed.
     pub billed_requests: u64,
+    /// For how long the budget was spent, in microseconds: the longest of all processes.
+    pub over_budget_us: u64,
     /// One past the last committed epoch.
     pub committed: u64,
 }
@@ -102,6 +104,7 @@ impl Report {
         self.failed += other.failed;
         self.billed_us += other.billed_us;
         self.billed_requests += other.billed_requests;
+        self.over_budget_us = self.over_budget_us.max(other.over_budget_us);
         self.committed = self.committed.max(other.committed);
     }
 }

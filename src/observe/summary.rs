@@ -88,6 +88,7 @@ pub struct Summary {
     pub verified: u64,
     pub billed_ms: f64,
     pub cost_usd: f64,
+    pub over_budget_ms: f64,
     pub peak_backlog: u64,
     pub backpressured_ms: f64,
     pub stopped: String,
@@ -138,6 +139,7 @@ impl Summary {
             breaker_opened: report.breaker_opened,
             verified: report.verified,
             billed_ms,
+            over_budget_ms: report.over_budget_us as f64 / 1e3,
             cost_usd: cost.usd(report.billed_requests, billed_ms),
             peak_backlog: report.backlog_peaks.iter().max().copied().unwrap_or(0),
             backpressured_ms: report.backpressured_ns as f64 / 1e6,
@@ -213,6 +215,12 @@ impl Summary {
                 self.cost_usd,
                 self.probes,
                 self.warm_ups,
+            ));
+        }
+        if self.over_budget_ms > 0.0 {
+            line(format!(
+                "budget    spent for {}: work stayed home",
+                show_duration(Duration::from_secs_f64(self.over_budget_ms / 1e3)),
             ));
         }
         if self.verified > 0 {

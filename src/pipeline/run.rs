@@ -9,7 +9,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 
 use super::control::SettingsDiffer;
 use super::worker::{Shared, work};
-use super::{Endpoint, Settings, Source, Stop, Target};
+use super::{Endpoint, PolicyChoice, Settings, Source, Stop, Target};
 use crate::bridge::{Bridge, BridgeError};
 use crate::emulator;
 use crate::observe::{Goal, ProcessStats, Progress, Report, Summary};
@@ -17,6 +17,7 @@ use crate::operators::Peers;
 use crate::sink::{self, SinkError, SinkHandle};
 use crate::source::{Lines, LinesError, LinesSettings};
 use crate::task;
+use crate::units::show_duration;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -257,10 +258,16 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
                 url
             }
         };
-        let started = Bridge::start(crate::bridge::Settings { url, ..settings.bridge.clone() })?;
+        // Each process has its share of what may be spent.
+        let allowance = settings.bridge.allowance.share(timely.processes);
+        let bridge_settings = crate::bridge::Settings { url, allowance, ..settings.bridge.clone() };
+        let started = Bridge::start(bridge_settings)?;
         // What the remote side is like is known before the first record comes: nothing is sent before.
-        let _probing = started.lane(Arc::new(Arc::clone(&task)));
-        started.wait_for_probe(PROBE);
+        let lane = started.lane(Arc::new(Arc::clone(&task)));
+        started.wait_for_probes(PROBE);
+        if settings.policy == PolicyChoice::Deadline {
+            check_deadline(settings.deadline, lane.typical());
+        }
         bridge = Some(started);
     }
     // An input or a summary that cannot be leaves no output behind.
@@ -309,6 +316,18 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
         lines,
         settings,
     })
+}
+
+/// Says so if the remote side cannot keep the deadline even for nothing.
+fn check_deadline(deadline: Duration, typical: Duration) {
+    if typical >= deadline {
+        tracing::warn!(
+            "the remote side takes {} to answer an empty request: no result of it can be there within \
+             the deadline of {}. Records go to it only where home would be later still",
+            show_duration(typical),
+            show_duration(deadline),
+        );
+    }
 }
 
 fn sink_settings(settings: &Settings) -> sink::Settings {

@@ -119,6 +119,8 @@ pub struct Settings {
     pub events: Option<u64>,
     /// Take the events of this time.
     pub duration: Option<Duration>,
+    /// The share of the events that the first worker makes, if not an equal one.
+    pub skew: Option<f64>,
     /// The length of an epoch.
     pub epoch: Duration,
     /// Longer records are bad.
@@ -185,6 +187,7 @@ impl Settings {
             Target::Null => None,
         };
         let input = (&self.source, &self.schedule, self.events, self.duration, self.max_record);
+        let input = (input, self.skew);
         let work = (&self.task, self.work, self.policy, self.deadline, self.epoch);
         let output = (target, self.commit_every, &self.dead_letter);
         let workers = (self.timely.workers, self.timely.processes);

@@ -78,6 +78,7 @@ impl Shared {
             report.failed = counters.failed;
             report.billed_us = counters.billed_us;
             report.billed_requests = counters.billed;
+            report.over_budget_us = counters.over_budget_us;
         }
         report
     }
@@ -190,7 +191,10 @@ fn source<'scope>(
             let fill = move |range, batch: &mut Batch| generator.fill(range, batch);
             let none =
                 std::iter::empty::<Bad<TextRecord>>().to_stream(*scope).container::<Vec<_>>();
-            (events(scope, EventSource { pace, clock, gate, fill }), none)
+            (
+                events(scope, EventSource { pace, skew: shared.settings.skew, clock, gate, fill }),
+                none,
+            )
         }
         Source::Lines(_) => {
             let lines_source = shared.lines.clone();

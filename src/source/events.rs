@@ -18,6 +18,8 @@ use crate::operators::Clock;
 pub struct EventSource<F> {
     /// When which events are due.
     pub pace: Arc<Pace>,
+    /// The share of the events that the first worker makes, if not an equal one.
+    pub skew: Option<f64>,
     /// The run's clock.
     pub clock: Clock,
     /// Where it waits.
@@ -51,7 +53,7 @@ where
     source.gate.attach(scope.activator_for(builder.operator_info().address));
     let (output, stream) = builder.new_output::<Batch>();
     let mut output = OutputBuilder::<_, NoopBuilder<Batch>>::from(output);
-    let turns = Turns::new(&source.pace, scope.index(), scope.peers());
+    let turns = Turns::new(&source.pace, scope.index(), scope.peers(), source.skew);
     builder.build(move |mut capabilities| {
         let mut capability = capabilities.pop();
         let mut cursor = Cursor { next: turns.own(0), record_bytes: 0 };
@@ -150,32 +152,54 @@ impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
 }
 
 /// Which events are a worker's own: stretches of events, in turn.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Turns {
     stride: u64,
-    me: u64,
-    peers: u64,
+    me: usize,
+    /// Whose the stretches are, over and over.
+    owners: Vec<usize>,
 }
 
 impl Turns {
     /// Paced, a stretch is a millisecond or so of one worker's events, so that no worker has a
     /// burst to itself; without a schedule it is a batch.
-    fn new(pace: &Pace, me: usize, peers: usize) -> Self {
+    fn new(pace: &Pace, me: usize, peers: usize, skew: Option<f64>) -> Self {
         let stride = if pace.is_scheduled() { 64 } else { BATCH_RECORDS as u64 };
-        Turns { stride, me: me as u64, peers: peers as u64 }
+        Turns { stride, me, owners: owners(peers, skew) }
+    }
+
+    fn is_mine(&self, stretch: u64) -> bool {
+        self.owners[(stretch % self.owners.len() as u64) as usize] == self.me
     }
 
     /// The worker's first own event from `n` on.
     fn own(&self, n: u64) -> u64 {
         let stretch = n / self.stride;
-        let ahead = (self.me + self.peers - stretch % self.peers) % self.peers;
-        if ahead == 0 { n } else { (stretch + ahead) * self.stride }
+        let ahead = (0..self.owners.len() as u64).find(|ahead| self.is_mine(stretch + ahead));
+        match ahead {
+            Some(0) => n,
+            Some(ahead) => (stretch + ahead) * self.stride,
+            None => u64::MAX,
+        }
     }
 
     /// The end of the stretch that own event `n` is in.
     fn end(&self, n: u64) -> u64 {
-        if self.peers == 1 { u64::MAX } else { (n / self.stride + 1) * self.stride }
+        if self.owners.len() == 1 { u64::MAX } else { (n / self.stride + 1) * self.stride }
     }
+}
+
+/// Whose each stretch of a round is: evenly mixed, so that no worker's part of it comes at once.
+fn owners(peers: usize, skew: Option<f64>) -> Vec<usize> {
+    let Some(skew) = skew.filter(|_| peers > 1) else { return (0..peers).collect() };
+    const ROUND: usize = 100;
+    let mut others = (1..peers).cycle();
+    let of_first = |stretch: usize| (stretch as f64 * skew).round() as usize;
+    let owner = |stretch| match of_first(stretch + 1) > of_first(stretch) {
+        true => 0,
+        false => others.next().unwrap_or(0),
+    };
+    (0..ROUND).map(owner).collect()
 }
 
 #[cfg(test)]
@@ -184,18 +208,22 @@ mod tests {
 
     #[test]
     fn every_event_is_one_workers() {
-        for peers in 1..5u64 {
-            let mut owners = vec![0; 1_000];
+        const EVENTS: usize = 64 * 200;
+        for (peers, skew) in [1, 2, 3, 4].into_iter().flat_map(|n| [(n, None), (n, Some(0.9))]) {
+            let mut of = vec![Vec::new(); EVENTS];
             for me in 0..peers {
-                let turns = Turns { stride: 64, me, peers };
+                let turns = Turns { stride: 64, me, owners: owners(peers, skew) };
                 let mut next = turns.own(0);
-                while next < 1_000 {
-                    let end = turns.end(next).min(next + 50).min(1_000);
-                    owners[next as usize..end as usize].iter_mut().for_each(|count| *count += 1);
+                while next < EVENTS as u64 {
+                    let end = turns.end(next).min(next + 50).min(EVENTS as u64);
+                    of[next as usize..end as usize].iter_mut().for_each(|of| of.push(me));
                     next = turns.own(end);
                 }
             }
-            assert!(owners.iter().all(|&count| count == 1), "{peers} peers");
+            assert!(of.iter().all(|of| of.len() == 1), "{peers} peers");
+            let of_first = of.iter().filter(|of| of[0] == 0).count();
+            let share = skew.filter(|_| peers > 1).unwrap_or(1.0 / peers as f64);
+            assert!((of_first as f64 / EVENTS as f64 - share).abs() < 0.01, "{of_first}");
         }
     }
 }

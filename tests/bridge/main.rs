@@ -341,7 +341,7 @@ fn a_right_endpoint_is_sent_to_when_it_is_known() {
     let server = Server::start(vec![Weather::Fair]);
     let bridge = Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
     let lane = bridge.lane(Arc::new(square()));
-    bridge.wait_for_probe(Duration::from_secs(30));
+    bridge.wait_for_probes(Duration::from_secs(30));
     assert!(lane.room() > 0 && lane.typical() > Duration::ZERO);
     let fates = send(&bridge, 3, 10);
     assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
@@ -360,7 +360,7 @@ fn what_is_for_a_warm_environment_starts_none() {
             Settings { url: lambda.url(), batch_records: 10, hedge: 0.0, ..Settings::default() };
         let bridge = Bridge::start(settings).unwrap();
         let lane = bridge.lane(Arc::new(square()));
-        bridge.wait_for_probe(Duration::from_secs(30));
+        bridge.wait_for_probes(Duration::from_secs(30));
         let (port, inbox) = reply_channel(Arc::new(|| {}));
         let batches: Vec<Arc<Vec<u64>>> = (0..8).map(|_| Arc::new((0..10).collect())).collect();
         for (id, batch) in batches.iter().enumerate() {
@@ -401,7 +401,7 @@ fn a_wrong_endpoint_is_known_before_anything_is_sent() {
             Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
         let lane = bridge.lane(Arc::new(square()));
         assert_eq!(lane.room(), 0, "nothing is sent before it is known");
-        bridge.wait_for_probe(Duration::from_secs(30));
+        bridge.wait_for_probes(Duration::from_secs(30));
         let counters = bridge.counters();
         assert!(counters.probes > 0 && counters.attempts == 0, "{weather:?}: {counters:?}");
         assert_eq!((lane.room(), counters.breaker_opened), (0, 1), "{weather:?}");

@@ -1,0 +1,167 @@
+//! What may be spent.
+//!
+//! A budget is a bound on dollars: in any hour, in all, or both. What an attempt costs is known when
+//! it is over, so one goes only if what is left pays for it and for all that are in flight, each at
+//! the price of the dearest of late: so the budget is overrun by no more than what the last ones cost
+//! above that. Pure: every method is told the time.
+
+use std::collections::VecDeque;
+
+use crate::batch::Nanos;
+
+/// Bounds on what is spent, in US dollars. `None`: no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Allowance {
+    /// In any 60 minutes.
+    pub per_hour: Option<f64>,
+    /// In all.
+    pub total: Option<f64>,
+}
+
+impl Allowance {
+    /// Whether these are bounds: numbers above zero.
+    pub fn is_valid(&self) -> bool {
+        [self.per_hour, self.total].iter().flatten().all(|usd| usd.is_finite() && *usd > 0.0)
+    }
+
+    /// One of `shares` equal shares.
+    pub fn share(&self, shares: usize) -> Allowance {
+        let share = |usd: Option<f64>| usd.map(|usd| usd / shares.max(1) as f64);
+        Allowance { per_hour: share(self.per_hour), total: share(self.total) }
+    }
+}
+
+const MINUTE: Nanos = 60_000_000_000;
+const MINUTES: u64 = 60;
+
+/// How fast a dear attempt is forgotten, an attempt.
+const FORGET: f64 = 0.9;
+
+#[derive(Clone, Debug)]
+pub(super) struct Purse {
+    allowance: Allowance,
+    /// What an attempt may cost.
+    price: f64,
+    total: f64,
+    /// What was spent in the last hour's minutes, by minute, the oldest first.
+    minutes: VecDeque<(u64, f64)>,
+    /// Since when nothing more can be paid for, and for how long that was so before.
+    spent_since: Option<Nanos>,
+    spent_for: Nanos,
+}
+
+impl Purse {
+    /// `price` is what the first attempt is believed to cost.
+    pub(super) fn new(allowance: Allowance, price: f64) -> Self {
+        let minutes = VecDeque::new();
+        Purse { allowance, price, total: 0.0, minutes, spent_since: None, spent_for: 0 }
+    }
+
+    /// An attempt has cost so much.
+    pub(super) fn pay(&mut self, now: Nanos, usd: f64) {
+        self.total += usd;
+        self.price = usd.max(self.price * FORGET);
+        let minute = now / MINUTE;
+        self.forget(minute);
+        match self.minutes.back_mut() {
+            Some((last, sum)) if *last == minute => *sum += usd,
+            _ => self.minutes.push_back((minute, usd)),
+        }
+    }
+
+    /// Whether one more can be paid for while so many are in flight.
+    pub(super) fn affords(&self, in_flight: usize) -> bool {
+        let hour: f64 = self.minutes.iter().map(|(_, usd)| usd).sum();
+        let needed = (in_flight + 1) as f64 * self.price;
+        let has = |most: Option<f64>, spent: f64| most.is_none_or(|most| spent + needed <= most);
+        has(self.allowance.per_hour, hour) && has(self.allowance.total, self.total)
+    }
+
+    /// Looks at what is left: forgets what is older than an hour, and notes for how long nothing more
+    /// could be paid for.
+    pub(super) fn look(&mut self, now: Nanos, in_flight: usize) {
+        if self.allowance == Allowance::default() {
+            return;
+        }
+        self.forget(now / MINUTE);
+        if self.affords(in_flight) {
+            self.spent_for = self.spent_for(now);
+            self.spent_since = None;
+        } else {
+            self.spent_since.get_or_insert(now);
+        }
+    }
+
+    /// For how long nothing more could be paid for.
+    pub(super) fn spent_for(&self, now: Nanos) -> Nanos {
+        self.spent_for + self.spent_since.map_or(0, |since| now.saturating_sub(since))
+    }
+
+    /// When the oldest minute is forgotten, if that brings something.
+    pub(super) fn refills_at(&self) -> Option<Nanos> {
+        self.spent_since?;
+        self.allowance.per_hour?;
+        let (oldest, _) = self.minutes.front()?;
+        Some((oldest + MINUTES + 1) * MINUTE)
+    }
+
+    fn forget(&mut self, minute: u64) {
+        while self.minutes.front().is_some_and(|(old, _)| old + MINUTES < minute) {
+            self.minutes.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn it_is_spent_and_refills() {
+        let allowance = Allowance { per_hour: Some(1.0), total: Some(1.5) };
+        let mut purse = Purse::new(allowance, 0.1);
+        assert!(purse.affords(9) && !purse.affords(10));
+        (0..10).for_each(|n| purse.pay(n * MINUTE, 0.1));
+        purse.look(9 * MINUTE, 0);
+        assert!(!purse.affords(0));
+        assert_eq!(purse.refills_at(), Some(61 * MINUTE));
+        purse.look(61 * MINUTE, 0);
+        assert!(purse.affords(0) && !purse.affords(1));
+        assert_eq!((purse.spent_for(70 * MINUTE), purse.refills_at()), (52 * MINUTE, None));
+        (0..5).for_each(|n| purse.pay((100 + n) * MINUTE, 0.1));
+        purse.look(1_000 * MINUTE, 0);
+        assert!(!purse.affords(0), "the total is spent");
+        let mut free = Purse::new(Allowance::default(), 1.0);
+        free.pay(0, 1e9);
+        free.look(0, 1);
+        assert!(free.affords(1_000_000) && free.spent_for(MINUTE) == 0);
+    }
+
+    proptest! {
+        /// Whatever attempts cost, no hour's sum is above the budget by more than what those in flight
+        /// cost more than the dearest before.
+        #[test]
+        fn no_hour_costs_more(
+            prices in prop::collection::vec((0.5..1.0_f64, 0..20_u64), 1..300),
+            budget in 2.0..30.0_f64,
+        ) {
+            let allowance = Allowance { per_hour: Some(budget), total: None };
+            let mut purse = Purse::new(allowance, 1.0);
+            let mut paid: Vec<(Nanos, f64)> = Vec::new();
+            let mut now = 0;
+            for (price, minutes) in prices {
+                now += minutes * MINUTE;
+                purse.look(now, 0);
+                if purse.affords(0) {
+                    purse.pay(now, price);
+                    paid.push((now, price));
+                }
+                let hour = paid.iter().filter(|(at, _)| at + 60 * MINUTE >= now);
+                let spent: f64 = hour.map(|(_, usd)| usd).sum();
+                prop_assert!(spent <= budget + 1.0, "{spent}");
+            }
+        }
+    }
+}
