@@ -98,7 +98,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "local|URL", help_heading = "Bursting")]
     pub lambda: Option<String>,
     /// The embedded Lambda's model, as KEY=VALUE[,KEY=VALUE...]: network, cold_start, idle,
-    /// concurrency, memory, failure_rate, throttle_rate, outage=3s-6s, seed.
+    /// concurrency, memory, failure_rate, throttle_rate, slow=10, trouble=3s-6s (when these three hold),
+    /// outage=3s-6s, seed.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     pub local_lambda: Option<String>,
     /// US dollars that may be spent in any hour, such as 0.50/h; then work stays home.

@@ -95,9 +95,10 @@ impl Service {
     /// Invokes the function with `event`, and answers when the model says that the client hears
     /// of it.
     pub(super) async fn invoke(&self, event: Bytes) -> Outcome {
-        let half = self.model.network / 2;
+        let age = self.began.elapsed();
+        let (_, _, slow) = self.model.trouble_at(age);
+        let half = self.model.network.mul_f64(slow / 2.0);
         let begin = Instant::now() + half;
-        let age = begin.saturating_duration_since(self.began);
         if self.model.outage.is_some_and(|(from, to)| (from..to).contains(&age)) {
             self.live.failed.fetch_add(1, Relaxed);
             return Outcome::Gone;
@@ -117,14 +118,16 @@ impl Service {
         let live = &self.live;
         live.requests.fetch_add(1, Relaxed);
         let number = self.invocations.fetch_add(1, Relaxed);
-        let fault = fault(self.model.seed, number, self.model.failure_rate);
+        let (failure_rate, throttle_rate, slow) =
+            self.model.trouble_at(begin.saturating_duration_since(self.began));
+        let fault = fault(self.model.seed, number, failure_rate);
         if fault.is_some() {
             live.failed.fetch_add(1, Relaxed);
         }
         if fault == Some(Fault::Before) {
             return (Outcome::Service, begin);
         }
-        if throttled(self.model.seed, number, self.model.throttle_rate) {
+        if throttled(self.model.seed, number, throttle_rate) {
             live.throttled.fetch_add(1, Relaxed);
             return (Outcome::Throttled, begin);
         }
@@ -145,7 +148,7 @@ impl Service {
             self.environments().give_back(begin);
             return (Outcome::Service, begin);
         };
-        let duration = self.model.scaled(work) + cpu;
+        let duration = self.model.scaled(work).mul_f64(slow) + cpu;
         let billed = cold_start.unwrap_or_default() + duration;
         // What was really computed may have waited for a core.
         let end = (begin + billed).max(Instant::now());

@@ -22,7 +22,11 @@ pub struct Model {
     pub failure_rate: f64,
     /// The share of requests that are throttled however few there are.
     pub throttle_rate: f64,
-    /// When the service is not there: since its start, from and to. Connections break.
+    /// How many times longer the network and the work take.
+    pub slow: f64,
+    /// When failures, throttles and slowness are there, since the service's start; always if `None`.
+    pub trouble: Option<(Duration, Duration)>,
+    /// When the service is not there, since its start. Connections break.
     pub outage: Option<(Duration, Duration)>,
     /// Which invocations fail and how.
     pub seed: u64,
@@ -42,6 +46,8 @@ impl Default for Model {
             memory_mb: 1_769,
             failure_rate: 0.0,
             throttle_rate: 0.0,
+            slow: 1.0,
+            trouble: None,
             outage: None,
             seed: 1,
         }
@@ -54,7 +60,7 @@ pub enum ModelError {
     /// There is no such option.
     #[error(
         "expected network, cold_start, idle, concurrency, memory, failure_rate, throttle_rate, \
-         outage or seed"
+         slow, trouble, outage or seed"
     )]
     Unknown,
     /// Not a quantity of its kind.
@@ -93,11 +99,12 @@ impl Model {
             }
             "failure_rate" => self.failure_rate = parse_share(value)?,
             "throttle_rate" => self.throttle_rate = parse_share(value)?,
-            "outage" => {
-                let range = ModelError::Range("two durations since the start, such as 3s-6s");
-                let (from, to) = value.split_once('-').ok_or(range)?;
-                self.outage = Some((parse_duration(from)?, parse_duration(to)?));
+            "slow" => {
+                let slow = value.parse().ok().filter(|slow: &f64| (1.0..=1e6).contains(slow));
+                self.slow = slow.ok_or(ModelError::Range("how many times slower: 1 or more"))?;
             }
+            "trouble" => self.trouble = Some(window(value)?),
+            "outage" => self.outage = Some(window(value)?),
             "seed" => {
                 self.seed = value.parse().map_err(|_| ModelError::Range("a whole number"))?;
             }
@@ -106,10 +113,26 @@ impl Model {
         Ok(())
     }
 
+    /// The share of invocations that fail, the share of requests that are throttled, and how many times
+    /// longer everything takes, `age` after the service's start.
+    pub(super) fn trouble_at(&self, age: Duration) -> (f64, f64, f64) {
+        if self.trouble.is_none_or(|(from, to)| (from..to).contains(&age)) {
+            (self.failure_rate, self.throttle_rate, self.slow)
+        } else {
+            (0.0, 0.0, 1.0)
+        }
+    }
+
     /// How long `work` of one CPU lasts with this memory: twice the memory, half the time.
     pub(super) fn scaled(&self, work: Duration) -> Duration {
         work.mul_f64(ONE_CPU_MB / f64::from(self.memory_mb))
     }
+}
+
+fn window(text: &str) -> Result<(Duration, Duration), ModelError> {
+    let range = ModelError::Range("two durations since the start, such as 3s-6s");
+    let (from, to) = text.split_once('-').ok_or(range)?;
+    Ok((parse_duration(from)?, parse_duration(to)?))
 }
 
 impl fmt::Display for Model {
@@ -125,8 +148,13 @@ impl fmt::Display for Model {
         if self.throttle_rate > 0.0 {
             write!(f, ",throttle_rate={:?}", self.throttle_rate)?;
         }
-        if let Some((from, to)) = self.outage {
-            write!(f, ",outage={from:?}-{to:?}")?;
+        if self.slow > 1.0 {
+            write!(f, ",slow={:?}", self.slow)?;
+        }
+        for (name, window) in [("trouble", self.trouble), ("outage", self.outage)] {
+            if let Some((from, to)) = window {
+                write!(f, ",{name}={from:?}-{to:?}")?;
+            }
         }
         Ok(())
     }
@@ -144,6 +172,8 @@ mod tests {
             ("failure_rate", "0.3"),
             ("memory", "885"),
             ("throttle_rate", "50%"),
+            ("slow", "10"),
+            ("trouble", "1s-2s"),
             ("outage", "3s-6.5s"),
         ] {
             model.set(key, value).unwrap();
@@ -166,6 +196,7 @@ mod tests {
             ("failure_rate", "nan"),
             ("network", "20"),
             ("outage", "3s"),
+            ("slow", "0.5"),
             ("jitter", "1ms"),
         ] {
             assert!(model.set(key, value).is_err(), "{key}={value}");
