@@ -36,9 +36,11 @@ const TICK: Duration = Duration::from_millis(1);
 const LONGEST_TICK: Duration = Duration::from_millis(4);
 const WORTH_WAKING: u64 = 64;
 
-/// Batches that leave before the operators behind get their turn: few, so that a batch is still
-/// in the cache when it is tokenized.
-const BATCHES_A_TURN: usize = 2;
+/// Records that leave before the operators behind get their turn: few, so that they are still in the
+/// cache when they are tokenized; but where they have a schedule, not fewer than come while an
+/// operator behind works for its slice, or the source would be late by itself.
+const RECORDS_A_TURN: usize = 2 * BATCH_RECORDS;
+const SCHEDULED_A_TURN: usize = 8 * BATCH_RECORDS;
 
 /// A stream of events, each worker making its own: stretches of `stride` events in turn.
 pub fn events<'scope, F>(
@@ -116,7 +118,9 @@ impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
             return Turn::After(self.clock.until(0));
         }
         let due = self.pace.due_by(now);
-        for _ in 0..BATCHES_A_TURN {
+        let scheduled = self.pace.is_scheduled();
+        let mut left = if scheduled { SCHEDULED_A_TURN } else { RECORDS_A_TURN };
+        while left > 0 {
             let (epoch, epoch_end) = self.pace.epoch(cursor.next);
             let ended = self.pace.end().is_some_and(|end| cursor.next >= end);
             if ended || !self.gate.wants(epoch) || self.pace.is_over(now) {
@@ -144,6 +148,7 @@ impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
                 (Some(first), Some(last)) => Span { first, last },
                 _ => Span::at(self.clock.now()),
             };
+            left = left.saturating_sub(batch.len());
             emit(capability, batch);
             cursor.next = turns.own(range.end);
         }
