@@ -1,6 +1,6 @@
 //! A worker's desk: what it has to do, what it has sent away, and the epochs these belong to.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,13 +12,14 @@ use timely::dataflow::operators::generic::OutputBuilderSession;
 use timely::progress::Timestamp;
 use timely::progress::frontier::MutableAntichain;
 
+use super::away::Away;
 use super::epochs::Epochs;
 use super::peers::Help;
 use super::true_rate::TrueRate;
 use super::verify::{Checking, Verdict, Verify};
 use super::{Burst, Clock, Observer, Path, Pressure};
 use crate::batch::{Nanos, Records, Span};
-use crate::bridge::{Lane, Open, Outcome, Part, Reply, ReplyInbox, ReplyPort, reply_channel};
+use crate::bridge::{Lane, Outcome, Part, Reply, ReplyInbox, ReplyPort, reply_channel};
 use crate::policy::{Done, Entry, Offered, Policy, Queue, Rates, Side, Take, Taken, Times, To};
 use crate::task::{Bad, Code, Task};
 
@@ -44,19 +45,6 @@ impl<T: Clone, C> Clone for Held<T, C> {
     }
 }
 
-/// Records that the remote side or a peer has. Their capability stays with their epoch.
-struct Away<T, C> {
-    entry: Entry,
-    held: Held<T, C>,
-    /// Which of them nobody has done yet. What is taken out of it here is done here.
-    open: Arc<Open>,
-    /// Records that neither a reply has named nor this worker has done.
-    left: usize,
-    since: Instant,
-    /// By whom they are done.
-    path: Path,
-}
-
 /// How often the policy is asked what it expects to send.
 const LOOK_AHEAD: Nanos = 5_000_000;
 
@@ -74,18 +62,13 @@ pub(super) struct Desk<T: Timestamp, K: Task> {
     pressure: Pressure,
     observer: Box<dyn Observer<T>>,
     queue: Queue<Held<T, K::In>>,
-    /// By id: the oldest first.
-    away: BTreeMap<u64, Away<T, K::In>>,
+    away: Away<T, K::In>,
     /// When the worker went on to other things although records waited.
     left: Option<Instant>,
     /// When the policy was last asked what it expects to send.
     looked_ahead: Nanos,
-    /// When the operator is woken because something may be late.
-    alarm: Option<Instant>,
     verify: Verify,
     checking: VecDeque<Checking<T, K>>,
-    in_flight: usize,
-    next_id: u64,
     epochs: Epochs<T>,
     true_rate: TrueRate,
     takes: Vec<Take>,
@@ -110,7 +93,6 @@ where
             checking: VecDeque::new(),
             left: None,
             looked_ahead: 0,
-            alarm: None,
             lane,
             help,
             task,
@@ -124,9 +106,7 @@ where
             pressure: burst.pressure,
             observer: burst.observer,
             queue: Queue::default(),
-            away: BTreeMap::new(),
-            in_flight: 0,
-            next_id: 0,
+            away: Away::new(),
             epochs: Epochs::new(),
             true_rate: TrueRate::default(),
             takes: Vec::new(),
@@ -192,14 +172,7 @@ where
     pub(super) fn replies(&mut self, outputs: &mut Outputs<'_, T, K>) {
         self.inbox.rearm();
         while let Some(Reply { id, range, usd, outcome }) = self.inbox.try_recv() {
-            let Some(away) = self.away.get_mut(&id) else { continue };
-            let records = range.len();
-            let (entry, held, path) = (away.entry.clone(), away.held.clone(), away.path);
-            away.left -= records;
-            self.in_flight -= records;
-            if away.left == 0 {
-                self.away.remove(&id);
-            }
+            let Some((entry, held, path)) = self.away.came(id, range.len()) else { continue };
             self.epochs.get(&held.epoch).stats.usd += usd;
             match outcome {
                 Outcome::Done { out, home } => {
@@ -272,7 +245,7 @@ where
         let rates = Rates {
             local: self.true_rate.get(),
             share: self.true_rate.share(),
-            in_flight: self.in_flight,
+            in_flight: self.away.records(),
             peers,
             room,
             waiting: self.queue.records(),
@@ -303,8 +276,7 @@ where
         let mut refused = Vec::new();
         // They were taken from the last to the first.
         for Taken { entry, payload: held, to } in taken.drain(..).rev() {
-            let id = self.next_id;
-            self.next_id += 1;
+            let id = self.away.next_id();
             let part =
                 Part::new(id, Arc::clone(&held.batch), entry.range.clone(), self.port.clone());
             let open = Arc::clone(part.open());
@@ -323,8 +295,7 @@ where
             if left > 0 {
                 let range = entry.range.start..entry.range.start + left;
                 let entry = entry.part(range);
-                self.in_flight += left;
-                self.away.insert(id, Away { entry, held, open, left, since, path });
+                self.away.went(id, entry, held, open, since, path);
             }
         }
         self.taken = taken;
@@ -443,21 +414,7 @@ where
 
     /// Takes up to `records` records out of the oldest part that is late at `now`.
     fn take_late(&mut self, now: Instant, records: usize) -> Option<(Entry, Held<T, K::In>, Path)> {
-        let late = self.lane.as_ref()?.late();
-        let (id, range) = self
-            .away
-            .iter()
-            .take_while(|(_, away)| now.saturating_duration_since(away.since) >= late)
-            .find_map(|(id, away)| Some((*id, away.open.take_front(records)?)))?;
-        let away = self.away.get_mut(&id)?;
-        away.left -= range.len();
-        self.in_flight -= range.len();
-        let (entry, held) = (away.entry.part(range), away.held.clone());
-        let path = if away.path == Path::Remote { Path::Home } else { Path::Local };
-        if away.left == 0 {
-            self.away.remove(&id);
-        }
-        Some((entry, held, path))
+        self.away.take_late(now, self.lane.as_ref()?.late(), records)
     }
 
     /// Gives up complete epochs and tells the observer how things stand.
@@ -467,7 +424,7 @@ where
         self.help.take_in(if is_idle { self.true_rate.fit(2 * self.slice) } else { 0 });
         self.epochs.complete(frontier);
         self.epochs.publish(&mut *self.observer);
-        self.observer.backlog(self.queue.records(), self.in_flight);
+        self.observer.backlog(self.queue.records(), self.away.records());
         let rate = self.true_rate.get();
         if let Some(rate) = rate {
             self.observer.true_rate(rate);
@@ -480,23 +437,13 @@ where
         }
     }
 
-    /// When the operator is to be scheduled again although nothing comes: now, or when the oldest
-    /// part becomes late. What was answered before and is still to come is not answered again.
+    /// When the operator is to be scheduled again although nothing comes: now, or when the oldest part
+    /// becomes late.
     pub(super) fn next_work(&mut self) -> Option<Duration> {
         if !self.queue.is_empty() || !self.checking.is_empty() || self.help.has_work() {
             return Some(Duration::ZERO);
         }
-        let late = self.lane.as_ref()?.late();
-        let oldest = self.away.first_key_value()?.1.since;
-        // Not at once again and again for a part whose answer is on its way.
-        const SOON: Duration = Duration::from_millis(1);
-        let now = Instant::now();
-        let at = (oldest + late).max(now + SOON);
-        if self.alarm.is_some_and(|alarm| now < alarm && alarm <= at) {
-            return None;
-        }
-        self.alarm = Some(at);
-        Some(at - now)
+        self.away.next_late(self.lane.as_ref()?.late())
     }
 }
 

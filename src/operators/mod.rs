@@ -4,6 +4,7 @@
 //! [`policy`](crate::policy). Of all modules only this one, `source`, `sink`, `state` and
 //! `pipeline` know timely; capabilities never leave them.
 
+mod away;
 mod burst;
 mod clock;
 mod container;
