@@ -25,7 +25,8 @@ fn echo(criterion: &mut Criterion) {
         let echoing = std::thread::spawn(move || {
             for (id, batch, port) in parts {
                 let range = 0..batch.len();
-                let outcome = Outcome::Done { out: Batch::default(), home: Vec::new() };
+                let outcome =
+                    Outcome::Done { out: Batch::default(), home: Vec::new(), hedged: false };
                 port.send(Reply { id, range, usd: 0.0, outcome });
             }
         });

@@ -59,7 +59,7 @@ impl<K: Task> Flight<'_, K> {
                         None => std::future::pending().await,
                     }
                 } => match (result, failed.take()) {
-                    (Ok(answer), _) => return Ok(answer),
+                    (Ok(answer), _) => return Ok(Believed::of_second_attempt(answer)),
                     (Err(_), Some(failure)) => return Err(failure),
                     (Err(_), None) => second = None,
                 },

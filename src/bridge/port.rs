@@ -31,6 +31,8 @@ pub enum Outcome<O> {
         out: O,
         /// Positions of those that the function refused: they come home.
         home: Vec<usize>,
+        /// A second attempt was answered first.
+        hedged: bool,
     },
     /// All of them come home.
     Home(Failure),

@@ -154,6 +154,8 @@ pub(super) struct Believed<K: Task> {
     slots: Slots<'static>,
     /// The function says that its environment was started for it.
     pub cold: bool,
+    /// It answers a second attempt.
+    hedged: bool,
 }
 
 impl<K: Task> Believed<K> {
@@ -166,7 +168,13 @@ impl<K: Task> Believed<K> {
         if !task.are_well_formed(&answer.results) {
             return Err(Failure::Answer("a result has a line break in it".to_owned()));
         }
-        Ok(Believed { values: answer.results, slots, cold: answer.cold })
+        Ok(Believed { values: answer.results, slots, cold: answer.cold, hedged: false })
+    }
+
+    /// It answers a second attempt.
+    pub(super) fn of_second_attempt(mut self) -> Self {
+        self.hedged = true;
+        self
     }
 
     /// Gives each part the results of what is still open. `usd` is what a record cost.
@@ -189,7 +197,7 @@ impl<K: Task> Believed<K> {
                         .collect(),
                 };
                 done += range.len() - home.len();
-                Outcome::Done { out, home }
+                Outcome::Done { out, home, hedged: self.hedged }
             });
             base += all.len();
             superseded += all.len() - answered;

@@ -168,6 +168,9 @@ pub struct RunArgs {
     /// The run's figures, as JSON.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub summary: Option<PathBuf>,
+    /// The run's figures over time, as JSON lines: one for each 100 ms, and the latencies by path.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub series: Option<PathBuf>,
 
     /// The same settings as TOML, named as the flags are; flags win.
     #[arg(long, value_name = "FILE")]

@@ -246,6 +246,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         commit_every: duration("--commit-every", &args.commit_every, Duration::from_secs(1))?,
         dead_letter: args.dead_letter.clone(),
         summary: args.summary.clone(),
+        series: args.series.clone(),
         timely,
     })
 }

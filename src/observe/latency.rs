@@ -5,10 +5,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::batch::{Nanos, Span};
 
-/// A histogram of latencies in microseconds with three significant digits, up to a day; what is
-/// above counts as a day.
+/// A histogram of latencies in microseconds, up to a day; what is above counts as a day. Of three
+/// significant digits in 220 KB that are there from the start, or, where there are many
+/// ([`Latencies::coarse`]), of two in about 10 KB that grow with the largest latency.
 #[derive(Clone, Debug)]
 pub struct Latencies(Histogram<u64>);
+
+/// Significant digits.
+const FINE: u8 = 3;
+const COARSE: u8 = 2;
 
 const DAY_US: u64 = 24 * 3_600 * 1_000_000;
 
@@ -18,11 +23,16 @@ const STEPS: usize = 32;
 
 impl Default for Latencies {
     fn default() -> Self {
-        Latencies(Histogram::new_with_bounds(1, DAY_US, 3).expect("the bounds are constants"))
+        Latencies(Histogram::new_with_bounds(1, DAY_US, FINE).expect("the bounds are constants"))
     }
 }
 
 impl Latencies {
+    /// One of many: its values are at most 1 % too high.
+    pub fn coarse() -> Self {
+        Latencies(Histogram::new(COARSE).expect("the digits are a constant"))
+    }
+
     /// Counts `records` that were scheduled evenly over `scheduled` and are done at `now`.
     pub fn record(&mut self, scheduled: Span, records: usize, now: Nanos) {
         let steps = if scheduled.first == scheduled.last { 1 } else { records.min(STEPS) };
@@ -30,13 +40,17 @@ impl Latencies {
             let range = records * step / steps..records * (step + 1) / steps;
             let part = scheduled.slice(&range, records);
             let middle = part.first + part.last.saturating_sub(part.first) / 2;
-            self.0.saturating_record_n(now.saturating_sub(middle) / 1_000, range.len() as u64);
+            self.note(now.saturating_sub(middle) / 1_000, range.len() as u64);
         }
+    }
+
+    fn note(&mut self, us: u64, records: u64) {
+        self.0.record_n(us.min(DAY_US), records).expect("a day fits into either kind");
     }
 
     /// Adds all of `other`.
     pub fn add(&mut self, other: &Latencies) {
-        self.0.add(&other.0).expect("both have the same bounds");
+        self.0.add(&other.0).expect("both hold up to a day");
     }
 
     /// How many were counted.
@@ -54,25 +68,35 @@ impl Latencies {
         self.0.value_at_quantile(quantile) as f64 / 1e3
     }
 
+    /// How many records were how late: milliseconds and records, by rising latency, without the
+    /// latencies that none had.
+    pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
+        self.0.iter_recorded().map(|it| (it.value_iterated_to() as f64 / 1e3, it.count_at_value()))
+    }
+
     /// The largest latency, in milliseconds.
     pub fn max_ms(&self) -> f64 {
         self.0.max() as f64 / 1e3
     }
 }
 
-/// On the way from process to process a histogram is the buckets that are not empty.
+/// On the way from process to process a histogram is its digits and the buckets that are not empty.
 impl Serialize for Latencies {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let buckets = self.0.iter_recorded();
-        serializer.collect_seq(buckets.map(|it| (it.value_iterated_to(), it.count_at_value())))
+        let buckets: Vec<_> =
+            buckets.map(|it| (it.value_iterated_to(), it.count_at_value())).collect();
+        (self.0.sigfig(), buckets).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Latencies {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut latencies = Latencies::default();
-        for (value, count) in Vec::<(u64, u64)>::deserialize(deserializer)? {
-            latencies.0.saturating_record_n(value, count);
+        let (digits, buckets) = <(u8, Vec<(u64, u64)>)>::deserialize(deserializer)?;
+        let mut latencies =
+            if digits == COARSE { Latencies::coarse() } else { Latencies::default() };
+        for (value, count) in buckets {
+            latencies.note(value, count);
         }
         Ok(latencies)
     }
@@ -96,5 +120,12 @@ mod tests {
         let back: Latencies = serde_json::from_str(&json).unwrap();
         assert_eq!(back.len(), 1_000);
         assert_eq!(back.quantile_ms(0.9), latencies.quantile_ms(0.9));
+        assert_eq!(back.buckets().map(|(_, records)| records).sum::<u64>(), 1_000);
+        let mut coarse = Latencies::coarse();
+        coarse.record(span, 1_000, 2 * DAY_US * 1_000);
+        coarse.add(&back);
+        let back: Latencies =
+            serde_json::from_str(&serde_json::to_string(&coarse).unwrap()).unwrap();
+        assert_eq!((back.len(), back.max_ms()), (2_000, coarse.max_ms()));
     }
 }

@@ -1,15 +1,20 @@
 //! What a run looks like from outside: counters, latencies, progress, and the summary.
 //!
-//! Knows numbers only. It reads what the workers count; nothing waits for it.
+//! Knows numbers only, and the names of the paths that a record can take. It reads what the workers count; nothing waits for it.
 
 mod latency;
 mod progress;
 mod report;
+mod series;
+mod slots;
 mod stats;
 mod summary;
+pub(crate) mod whole;
 
 pub use latency::Latencies;
 pub use progress::{Goal, Progress};
 pub use report::Report;
+pub use series::{Flow, Level, Line, Series, SlotLatency, SlotLine};
+pub use slots::{SLOT, Slot, Slots};
 pub use stats::{Counts, ProcessStats, WorkerStats};
 pub use summary::{Percentiles, Summary, Totals};

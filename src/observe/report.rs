@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Latencies, ProcessStats};
+use super::series::{Flow, Level};
+use super::{Counts, Latencies, ProcessStats, Slots};
 
 /// A process's figures; [`Report::add`] sums them up.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -13,12 +14,18 @@ pub struct Report {
     pub workers: usize,
     /// Records by path.
     pub counts: Counts,
-    /// From schedule to result.
-    pub latency: Latencies,
+    /// From schedule to result, by the path's number.
+    pub by_path: Vec<Latencies>,
+    /// The same of what was scheduled during the burst.
+    pub burst: Latencies,
     /// From schedule to commit.
     pub commit_latency: Latencies,
     /// The largest backlog of each second of the run.
     pub backlog_peaks: Vec<u64>,
+    /// What happened in each slot, if a series was wanted.
+    pub flow: Slots<Flow>,
+    /// How things stood at the end of each slot.
+    pub levels: Slots<Level>,
     /// Nanoseconds of backpressure, summed over workers.
     pub backpressured_ns: u64,
     /// CPU time of all threads since the start, without the embedded Lambda's.
@@ -60,19 +67,25 @@ pub struct Report {
 impl Report {
     /// What the workers of this process counted; the rest is for the caller to fill in.
     pub fn of(stats: &ProcessStats, workers: usize) -> Self {
-        let (latency, commit_latency) = stats.latencies();
-        Report {
+        let mut report = Report {
             processes: 1,
             workers,
             counts: stats.counts(),
-            latency,
-            commit_latency,
             backlog_peaks: stats.peaks(),
             backpressured_ns: stats.backpressured(),
             verified: stats.verified(),
             committed: stats.committed(),
             ..Report::default()
-        }
+        };
+        stats.report(&mut report);
+        report
+    }
+
+    /// From schedule to result, by all paths.
+    pub fn latency(&self) -> Latencies {
+        let mut sum = Latencies::default();
+        self.by_path.iter().for_each(|path| sum.add(path));
+        sum
     }
 
     /// Adds another process's figures. Backlogs of the same second are added.
@@ -80,7 +93,13 @@ impl Report {
         self.processes += other.processes;
         self.workers += other.workers;
         self.counts.add(&other.counts);
-        self.latency.add(&other.latency);
+        self.by_path.resize_with(other.by_path.len(), Latencies::default);
+        for (mine, theirs) in self.by_path.iter_mut().zip(&other.by_path) {
+            mine.add(theirs);
+        }
+        self.burst.add(&other.burst);
+        self.flow.add(&other.flow);
+        Level::add_all(&mut self.levels, &other.levels);
         self.commit_latency.add(&other.commit_latency);
         if self.backlog_peaks.len() < other.backlog_peaks.len() {
             self.backlog_peaks.resize(other.backlog_peaks.len(), 0);

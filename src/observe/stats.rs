@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::Latencies;
+use super::series::{Flow, Level};
+use super::{Latencies, Report, Slots};
 use crate::batch::{Nanos, Span};
+use crate::operators::Path;
 
 /// Records by where their final result was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +22,8 @@ pub struct Counts {
     pub peer: u64,
     /// By the remote side.
     pub remote: u64,
+    /// Those of them that its second attempt made.
+    pub hedged: u64,
     /// On the worker, after they were sent away.
     pub home: u64,
     /// Bad.
@@ -27,14 +31,40 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Counts `records` results that were made by `path`.
+    pub fn count(&mut self, path: Path, records: u64) {
+        match path {
+            Path::Local => self.local += records,
+            Path::Peer => self.peer += records,
+            Path::Remote => self.remote += records,
+            Path::Hedged => {
+                self.remote += records;
+                self.hedged += records;
+            }
+            Path::Home => self.home += records,
+        }
+    }
+
     /// Adds all of `other`.
     pub fn add(&mut self, other: &Counts) {
-        let Counts { local, peer, remote, home, bad } = other;
+        let Counts { local, peer, remote, hedged, home, bad } = other;
         self.local += local;
         self.peer += peer;
         self.remote += remote;
+        self.hedged += hedged;
         self.home += home;
         self.bad += bad;
+    }
+
+    /// Results that were made by `path`.
+    pub fn by(&self, path: Path) -> u64 {
+        match path {
+            Path::Local => self.local,
+            Path::Peer => self.peer,
+            Path::Remote => self.remote - self.hedged,
+            Path::Hedged => self.hedged,
+            Path::Home => self.home,
+        }
     }
 
     /// Records with a result.
@@ -56,36 +86,53 @@ pub struct WorkerStats {
     pub backpressured: AtomicU64,
     /// Results of the remote side that were computed here too.
     pub verified: AtomicU64,
+    /// Records a second of useful time, as the bits of an `f64`.
+    true_rate: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Figures {
     counts: Counts,
-    /// From schedule to result, over the whole run and since somebody last looked.
-    latency: Latencies,
+    /// From schedule to result, by the path's number, over the whole run.
+    by_path: [Latencies; Path::ALL.len()],
+    /// Of what was scheduled during the burst.
+    burst: Latencies,
+    /// Since somebody last looked.
     recent: Latencies,
+    /// What happened when, if somebody wants to know.
+    flow: Option<Slots<Flow>>,
     /// From schedule to commit.
     commit: Latencies,
 }
 
 impl WorkerStats {
-    /// Counts results.
-    pub fn results(
-        &self,
-        add: impl FnOnce(&mut Counts),
-        scheduled: Span,
-        records: usize,
-        now: Nanos,
-    ) {
+    /// Counts `records` results that were made by `path` at `now`, of records that were scheduled at
+    /// `scheduled`, `in_burst` or not.
+    pub fn results(&self, path: Path, scheduled: Span, records: usize, now: Nanos, in_burst: bool) {
         let mut figures = self.lock();
-        add(&mut figures.counts);
-        figures.latency.record(scheduled, records, now);
+        figures.counts.count(path, records as u64);
+        figures.by_path[path as usize].record(scheduled, records, now);
         figures.recent.record(scheduled, records, now);
+        if in_burst {
+            figures.burst.record(scheduled, records, now);
+        }
+        if let Some(flow) = &mut figures.flow {
+            Flow::results(flow, path, scheduled, records, now);
+        }
     }
 
-    /// Counts records that are done without a result.
-    pub fn count(&self, add: impl FnOnce(&mut Counts)) {
-        add(&mut self.lock().counts);
+    /// Counts records that were found to be bad at `now`.
+    pub fn bad(&self, records: usize, now: Nanos) {
+        let mut figures = self.lock();
+        figures.counts.bad += records as u64;
+        if let Some(flow) = &mut figures.flow {
+            flow.at(now).bad(records);
+        }
+    }
+
+    /// The worker does so many records a second of useful time.
+    pub fn true_rate(&self, records_per_second: f64) {
+        self.true_rate.store(records_per_second.to_bits(), Relaxed);
     }
 
     /// Counts records whose epoch was committed at `now`.
@@ -106,6 +153,8 @@ impl WorkerStats {
 #[derive(Debug)]
 struct Backlog {
     now: AtomicUsize,
+    /// Those of them that are with the remote side.
+    in_flight: AtomicUsize,
     /// The largest sum in each second of the run.
     peaks: Mutex<Vec<u64>>,
     peak: AtomicUsize,
@@ -119,18 +168,27 @@ pub struct ProcessStats(Arc<Inner>);
 struct Inner {
     workers: Vec<Arc<WorkerStats>>,
     backlog: Backlog,
+    /// How things stood, slot by slot.
+    levels: Mutex<Slots<Level>>,
     /// One past the last committed epoch, and when it was committed.
     committed: AtomicU64,
     last_commit: AtomicU64,
 }
 
 impl ProcessStats {
-    /// For `workers` workers.
-    pub fn new(workers: usize) -> Self {
+    /// For `workers` workers; with a `series`, what they do is counted by slots of time too.
+    pub fn new(workers: usize, series: bool) -> Self {
+        let worker = |_| {
+            let worker = WorkerStats::default();
+            worker.lock().flow = series.then(Slots::default);
+            Arc::new(worker)
+        };
         ProcessStats(Arc::new(Inner {
-            workers: (0..workers).map(|_| Arc::default()).collect(),
+            workers: (0..workers).map(worker).collect(),
+            levels: Mutex::default(),
             backlog: Backlog {
                 now: AtomicUsize::new(0),
+                in_flight: AtomicUsize::new(0),
                 peaks: Mutex::default(),
                 peak: AtomicUsize::new(0),
             },
@@ -155,6 +213,35 @@ impl ProcessStats {
         if now > before {
             backlog.peak.fetch_max(sum, Relaxed);
         }
+    }
+
+    /// A worker's records that are with the remote side are `now` where they were `before`.
+    pub fn in_flight_changed(&self, before: usize, now: usize) {
+        if before != now {
+            self.0.backlog.in_flight.fetch_add(now.wrapping_sub(before), Relaxed);
+        }
+    }
+
+    /// Notes how things stand at `now`, at the end of a slot; `billed` are the requests and the
+    /// microseconds that were billed until then.
+    pub fn sample(&self, now: Nanos, billed: (u64, u64)) {
+        let in_flight = self.0.backlog.in_flight.load(Relaxed) as u64;
+        let rates = self.0.workers.iter().map(|worker| worker.true_rate.load(Relaxed));
+        let level = Level {
+            // Two counters that are not read at one instant.
+            queued: (self.backlog() as u64).saturating_sub(in_flight),
+            in_flight,
+            backpressured_ns: self.backpressured(),
+            billed_requests: billed.0,
+            billed_us: billed.1,
+            true_rate: rates.map(f64::from_bits).sum(),
+            taken: true,
+        };
+        *self.levels().ending_at(now) = level;
+    }
+
+    fn levels(&self) -> MutexGuard<'_, Slots<Level>> {
+        self.0.levels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records held now, queued and in flight.
@@ -223,14 +310,18 @@ impl ProcessStats {
         sum
     }
 
-    /// The latencies of the whole run: to the result, and to the commit.
-    pub fn latencies(&self) -> (Latencies, Latencies) {
-        let mut sums = (Latencies::default(), Latencies::default());
+    /// Puts the latencies and what happened when into `report`.
+    pub(super) fn report(&self, report: &mut Report) {
+        report.by_path = vec![Latencies::default(); Path::ALL.len()];
+        report.levels = self.levels().clone();
         for worker in &self.0.workers {
             let figures = worker.lock();
-            sums.0.add(&figures.latency);
-            sums.1.add(&figures.commit);
+            for (sum, path) in report.by_path.iter_mut().zip(&figures.by_path) {
+                sum.add(path);
+            }
+            report.burst.add(&figures.burst);
+            report.commit_latency.add(&figures.commit);
+            figures.flow.iter().for_each(|flow| report.flow.add(flow));
         }
-        sums
     }
 }

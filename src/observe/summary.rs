@@ -1,14 +1,13 @@
 //! The run's figures, as `--summary` writes them and as they are said in words.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Latencies, Report};
+use super::{Latencies, Level, Report, whole};
 use crate::cost::Cost;
 use crate::units::{show_count, show_duration};
 
@@ -65,14 +64,19 @@ pub struct Summary {
     pub records_local: u64,
     pub records_peer: u64,
     pub records_remote: u64,
+    pub records_hedged: u64,
     pub records_home: u64,
     pub records_bad: u64,
     pub results_out: u64,
     pub offloaded_fraction: f64,
     pub throughput_eps: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub true_rate_eps: Option<f64>,
     pub cpu_ns_per_event: f64,
     pub lambda_cpu_ms: f64,
     pub latency_ms: Percentiles,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_burst_ms: Option<Percentiles>,
     pub commit_latency_ms: Percentiles,
     pub requests: u64,
     pub attempts: u64,
@@ -117,14 +121,17 @@ impl Summary {
             records_local: report.counts.local + report.counts.peer,
             records_peer: report.counts.peer,
             records_remote: report.counts.remote,
+            records_hedged: report.counts.hedged,
             records_home: report.counts.home,
             records_bad: report.counts.bad,
             results_out: results,
             offloaded_fraction: report.counts.remote as f64 / events.max(1) as f64,
             throughput_eps: if seconds > 0.0 { results as f64 / seconds } else { 0.0 },
+            true_rate_eps: Level::true_rate(&report.levels),
             cpu_ns_per_event: if events > 0 { report.cpu_ns as f64 / events as f64 } else { 0.0 },
             lambda_cpu_ms: report.lambda_cpu_ns as f64 / 1e6,
-            latency_ms: Percentiles::from(&report.latency),
+            latency_ms: Percentiles::from(&report.latency()),
+            latency_burst_ms: (!report.burst.is_empty()).then(|| Percentiles::from(&report.burst)),
             commit_latency_ms: Percentiles::from(&report.commit_latency),
             requests: report.requests,
             attempts: report.attempts,
@@ -153,15 +160,9 @@ impl Summary {
     /// # Errors
     /// If the file or its folder cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(format!(".{}.tmp", std::process::id()));
-        let temporary = path.with_file_name(name);
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(&json)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
+        whole::write(path, &json)
     }
 
     /// In words, for a person.
@@ -185,6 +186,9 @@ impl Summary {
         ));
         let Percentiles { p50, p99, max, .. } = self.latency_ms;
         line(format!("latency   p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
+        if let Some(Percentiles { p50, p99, max, .. }) = self.latency_burst_ms {
+            line(format!("in bursts p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
+        }
         let Percentiles { p50, p99, max, .. } = self.commit_latency_ms;
         line(format!("committed p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
         if self.requests > 0 {

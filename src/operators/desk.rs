@@ -175,12 +175,14 @@ where
             let Some((entry, held, path)) = self.away.came(id, range.len()) else { continue };
             self.epochs.get(&held.epoch).stats.usd += usd;
             match outcome {
-                Outcome::Done { out, home } => {
-                    let checks = match path {
-                        Path::Remote => self.verify.choose(&range, &home),
-                        _ => Vec::new(),
+                Outcome::Done { out, home, hedged } => {
+                    let path = if hedged { Path::Hedged } else { path };
+                    let checks = if path.is_remote() {
+                        self.verify.choose(&range, &home)
+                    } else {
+                        Vec::new()
                     };
-                    let checking = Checking { entry, held, range, out, path, home, checks };
+                    let checking = Checking { entry, held, range, out, home, path, checks };
                     if checking.checks.is_empty() {
                         self.believe(checking, outputs);
                     } else {
@@ -194,7 +196,7 @@ where
 
     /// Sends out what the remote side or a peer has computed, and takes home the records it refused.
     fn believe(&mut self, checked: Checking<T, K>, outputs: &mut Outputs<'_, T, K>) {
-        let Checking { entry, held, range, mut out, path, home, .. } = checked;
+        let Checking { entry, held, range, mut out, home, path, .. } = checked;
         let records = range.len();
         let scheduled = entry.scheduled.slice(&relative(&range, &entry.range), entry.records());
         let size = held.batch.size(&range);
@@ -208,7 +210,7 @@ where
         epoch.stats.count(path, done as u64);
         outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
         let now = self.clock.now();
-        let side = if path == Path::Remote { Side::Remote } else { Side::Home };
+        let side = if path.is_remote() { Side::Remote } else { Side::Home };
         self.policy.done(now, noted(side, scheduled, self.slack, records, now));
         self.observer.results(&held.epoch, path, scheduled, done, now);
     }

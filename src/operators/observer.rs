@@ -12,8 +12,32 @@ pub enum Path {
     Peer,
     /// By the remote side.
     Remote,
+    /// By the remote side, at the second attempt, because the first was late.
+    Hedged,
     /// On the worker, after the record was sent away and came home.
     Home,
+}
+
+impl Path {
+    /// All of them, in the order of their discriminants.
+    pub const ALL: [Path; 5] =
+        [Path::Local, Path::Peer, Path::Remote, Path::Hedged, Path::Home];
+
+    /// Whether the remote side made it.
+    pub fn is_remote(self) -> bool {
+        matches!(self, Path::Remote | Path::Hedged)
+    }
+
+    /// In one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Path::Local => "local",
+            Path::Peer => "peer",
+            Path::Remote => "remote",
+            Path::Hedged => "hedged",
+            Path::Home => "home",
+        }
+    }
 }
 
 /// What became of an epoch's records on one worker.
@@ -25,7 +49,7 @@ pub struct EpochStats {
     pub local: u64,
     /// Results made by other workers of the same process.
     pub peer: u64,
-    /// Results made by the remote side.
+    /// Results made by the remote side, at whatever attempt.
     pub remote: u64,
     /// Results made on the worker of records that were sent away.
     pub home: u64,
@@ -41,7 +65,7 @@ impl EpochStats {
         *match path {
             Path::Local => &mut self.local,
             Path::Peer => &mut self.peer,
-            Path::Remote => &mut self.remote,
+            Path::Remote | Path::Hedged => &mut self.remote,
             Path::Home => &mut self.home,
         } += records;
     }

@@ -1,5 +1,6 @@
 //! Runs a process's workers, and says how it went.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -8,11 +9,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 
 use super::control::SettingsDiffer;
-use super::worker::{Shared, work};
+use super::worker::{Shared, Started, work};
 use super::{Endpoint, PolicyChoice, Settings, Source, Stop, Target};
 use crate::bridge::{Bridge, BridgeError};
 use crate::emulator;
-use crate::observe::{Goal, ProcessStats, Progress, Report, Summary};
+use crate::observe::{Goal, ProcessStats, Progress, Report, SLOT, Series, Summary};
 use crate::operators::Peers;
 use crate::sink::{self, SinkError, SinkHandle};
 use crate::source::{Lines, LinesError, LinesSettings};
@@ -52,9 +53,11 @@ pub enum RunError {
     /// The other processes.
     #[error(transparent)]
     Settings(#[from] SettingsDiffer),
-    /// The summary.
-    #[error("cannot write the summary to {path}")]
-    Summary {
+    /// The summary or the series.
+    #[error("cannot write the {what} to {path}")]
+    Figures {
+        /// Which of them.
+        what: &'static str,
         /// Where.
         path: String,
         /// Why.
@@ -87,8 +90,14 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long a run waits for a remote side that does not answer before it begins without it.
 const PROBE: Duration = Duration::from_secs(2);
 
-/// How often the figures are looked at.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often the figures are looked at: at the end of each slot of a series.
+const LOOK: Duration = Duration::from_nanos(SLOT);
+
+/// How long it is until they are looked at, so that looks do not drift away from slots.
+fn until_look(started: Option<&Started>) -> Duration {
+    let since = started.map_or(Duration::ZERO, |started| started.at.elapsed());
+    LOOK - Duration::from_nanos(since.as_nanos() as u64 % SLOT)
+}
 
 /// Says that the other processes are waited for, as long as they are: timely tries to reach them
 /// for ever.
@@ -162,7 +171,7 @@ pub fn run(
     let mut waiting = Waiting::new(settings.timely.processes);
     let mut coming_home = false;
     let ended = loop {
-        match ended.recv_timeout(LOOK) {
+        match ended.recv_timeout(until_look(shared.started.get())) {
             Ok(ended) => break ended,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
@@ -170,6 +179,7 @@ pub fn run(
             }
         }
         if let Some(started) = shared.started.get() {
+            shared.sample(*started);
             shared.stats.end_second(started.at.elapsed().as_secs() as usize);
             if settings.timely.process == 0 {
                 let new = || Progress::new(shared.stats.clone(), goal(settings), started.at);
@@ -230,9 +240,16 @@ pub fn run(
     {
         summary.lambda = Some(model.to_string());
     }
-    let written = settings.summary.as_ref().map_or(Ok(()), |path| {
-        let path_shown = path.display().to_string();
-        summary.write(path).map_err(|source| RunError::Summary { path: path_shown, source })
+    let written = figures_to(settings).into_iter().try_for_each(|(what, path)| {
+        let written = match what {
+            SUMMARY => summary.write(path),
+            _ => Series::of(&report, &settings.bridge.cost).write(path),
+        };
+        written.map_err(|source| RunError::Figures {
+            what,
+            path: path.display().to_string(),
+            source,
+        })
     });
     (Some(summary), result.and(written))
 }
@@ -285,12 +302,13 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
         }
         _ => None,
     };
-    if let Some(path) = &settings.summary
-        && timely.process == 0
-        && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
-        && let Err(source) = std::fs::read_dir(folder)
-    {
-        return Err(RunError::Summary { path: path.display().to_string(), source });
+    for (what, path) in figures_to(&settings) {
+        if timely.process == 0
+            && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+            && let Err(source) = std::fs::read_dir(folder)
+        {
+            return Err(RunError::Figures { what, path: path.display().to_string(), source });
+        }
     }
     let sink_failures = failures.clone();
     let on_failure = Arc::new(move |error: SinkError| sink_failures.fail(RunError::Sink(error)));
@@ -302,7 +320,7 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
     }
     let sink = SinkHandle::start(sink_settings, on_failure)?;
     Ok(Shared {
-        stats: ProcessStats::new(timely.workers),
+        stats: ProcessStats::new(timely.workers, settings.series.is_some()),
         stop: stop.clone(),
         failures: failures.clone(),
         was_stopped: AtomicBool::new(false),
@@ -347,6 +365,15 @@ fn sink_settings(settings: &Settings) -> sink::Settings {
         dead_letter: settings.dead_letter.clone(),
         ..sink::Settings::new(target, timely.workers, timely.process)
     }
+}
+
+const SUMMARY: &str = "summary";
+const SERIES: &str = "series";
+
+/// The files that the run's figures are written to.
+fn figures_to(settings: &Settings) -> Vec<(&'static str, &PathBuf)> {
+    let files = [(SUMMARY, &settings.summary), (SERIES, &settings.series)];
+    files.into_iter().filter_map(|(what, path)| Some((what, path.as_ref()?))).collect()
 }
 
 fn goal(settings: &Settings) -> Goal {

@@ -149,6 +149,8 @@ pub struct Settings {
     pub dead_letter: Option<PathBuf>,
     /// The run's figures.
     pub summary: Option<PathBuf>,
+    /// The run's figures over time: where process 0 writes them; all processes count them.
+    pub series: Option<PathBuf>,
     /// Timely's own.
     pub timely: TimelySettings,
 }
@@ -190,7 +192,7 @@ impl Settings {
         let input = (input, self.skew);
         let work = (&self.task, self.work, self.policy, self.deadline, self.epoch);
         let output = (target, self.commit_every, &self.dead_letter);
-        let workers = (self.timely.workers, self.timely.processes);
+        let workers = (self.timely.workers, self.timely.processes, self.series.is_some());
         let mut hasher = DefaultHasher::new();
         format!("{input:?} {work:?} {output:?} {workers:?}").hash(&mut hasher);
         hasher.finish()

@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{Failures, RunError};
 use crate::batch::{Nanos, Span};
 use crate::observe::{ProcessStats, WorkerStats};
-use crate::operators::{EpochStats, Observer, Path};
+use crate::operators::{Clock, EpochStats, Observer, Path};
+use crate::schedule::BurstWindow;
 
 /// The results that wait for their epoch's commit: when they were scheduled, and how many.
 type Uncommitted = Rc<RefCell<BTreeMap<u64, Vec<(Span, usize)>>>>;
@@ -19,16 +20,32 @@ type Uncommitted = Rc<RefCell<BTreeMap<u64, Vec<(Span, usize)>>>>;
 pub(super) struct Watch {
     process: ProcessStats,
     worker: Arc<WorkerStats>,
+    clock: Clock,
+    burst: Option<BurstWindow>,
     held: usize,
+    in_flight: usize,
     uncommitted: Uncommitted,
     failures: Failures,
 }
 
 impl Watch {
-    pub(super) fn new(process: &ProcessStats, place: usize, failures: &Failures) -> Self {
-        let (worker, failures) = (process.worker(place), failures.clone());
-        let uncommitted = Uncommitted::default();
-        Watch { process: process.clone(), worker, held: 0, uncommitted, failures }
+    pub(super) fn new(
+        process: &ProcessStats,
+        place: usize,
+        clock: Clock,
+        burst: Option<BurstWindow>,
+        failures: &Failures,
+    ) -> Self {
+        Watch {
+            process: process.clone(),
+            worker: process.worker(place),
+            clock,
+            burst,
+            held: 0,
+            in_flight: 0,
+            uncommitted: Uncommitted::default(),
+            failures: failures.clone(),
+        }
     }
 
     /// All epochs before `epoch` (all there are, if `None`) were committed at `now`.
@@ -45,20 +62,14 @@ impl Watch {
 
 impl Observer<u64> for Watch {
     fn results(&mut self, epoch: &u64, path: Path, scheduled: Span, records: usize, now: Nanos) {
-        let add = |counts: &mut crate::observe::Counts| {
-            *match path {
-                Path::Local => &mut counts.local,
-                Path::Peer => &mut counts.peer,
-                Path::Remote => &mut counts.remote,
-                Path::Home => &mut counts.home,
-            } += records as u64;
-        };
-        self.worker.results(add, scheduled, records, now);
+        // A batch is cut where the rate changes: all of it is in the burst, or none.
+        let in_burst = self.burst.as_ref().is_some_and(|burst| burst.contains(scheduled.first));
+        self.worker.results(path, scheduled, records, now, in_burst);
         self.uncommitted.borrow_mut().entry(*epoch).or_default().push((scheduled, records));
     }
 
     fn bad(&mut self, records: usize) {
-        self.worker.count(|counts| counts.bad += records as u64);
+        self.worker.bad(records, self.clock.now());
     }
 
     fn verified(&mut self, records: usize) {
@@ -72,7 +83,12 @@ impl Observer<u64> for Watch {
     fn backlog(&mut self, queued: usize, in_flight: usize) {
         let held = queued + in_flight;
         self.process.backlog_changed(self.held, held);
-        self.held = held;
+        self.process.in_flight_changed(self.in_flight, in_flight);
+        (self.held, self.in_flight) = (held, in_flight);
+    }
+
+    fn true_rate(&mut self, records_per_second: f64) {
+        self.worker.true_rate(records_per_second);
     }
 
     fn epoch(&mut self, epoch: &u64, stats: &EpochStats) {

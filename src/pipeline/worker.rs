@@ -14,13 +14,14 @@ use super::control::{Control, SettingsDiffer};
 use super::steps::Steps;
 use super::watch::Watch;
 use super::{Failures, Settings, Source, Stop};
-use crate::batch::{Batch, TextRecord};
+use crate::batch::{Batch, Nanos, TextRecord};
 use crate::bridge::Bridge;
 use crate::cpu;
 use crate::emulator;
 use crate::nexmark::Generator;
 use crate::observe::{ProcessStats, Report};
 use crate::operators::{Burst, BurstExt as _, Clock, Peers, Pressure};
+use crate::schedule::BurstWindow;
 use crate::sink::{CommitExt as _, SinkHandle};
 use crate::source::{EventSource, Gate, LineSource, Lines, Outflow, Pace, events, lines, nominal};
 use crate::task::{Bad, TextTask};
@@ -56,8 +57,18 @@ impl Shared {
         self.lambda.as_ref().map_or(0, |lambda| lambda.stats().cpu.as_nanos() as u64)
     }
 
+    /// Notes how things stand, for the slot of time that has just ended.
+    pub(super) fn sample(&self, started: Started) {
+        let counters = self.bridge.as_ref().map(Bridge::counters).unwrap_or_default();
+        let now = started.at.elapsed().as_nanos() as Nanos;
+        self.stats.sample(now, (counters.billed, counters.billed_us));
+    }
+
     /// The process's figures so far.
     pub(super) fn report(&self) -> Report {
+        if let Some(started) = self.started.get() {
+            self.sample(*started);
+        }
         let mut report = Report::of(&self.stats, self.settings.timely.workers);
         if let Some(started) = self.started.get() {
             report.lambda_cpu_ns = self.lambda_cpu_ns().saturating_sub(started.lambda_cpu_ns);
@@ -108,7 +119,8 @@ pub(super) fn work(
         lambda_cpu_ns: shared.lambda_cpu_ns(),
     });
     let clock = Clock::starting(start);
-    let watch = Watch::new(&shared.stats, place, &shared.failures);
+    let burst = settings.schedule.as_ref().and_then(BurstWindow::of);
+    let watch = Watch::new(&shared.stats, place, clock, burst, &shared.failures);
     let pressure = Pressure::new(settings.max_backlog, settings.max_backlog_bytes);
     let outflow = SinkOutflow(shared.sink.clone());
     let window = settings.open_epochs();

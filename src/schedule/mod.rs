@@ -20,6 +20,7 @@
 //! evenly spread, to the nanosecond, which is what a batch's [`Span`](crate::batch::Span) needs
 //! ([`Schedule::run`]) and what makes a [`Cursor`] cost two additions an event.
 
+mod burst;
 mod cursor;
 mod error;
 mod rates;
@@ -28,6 +29,7 @@ mod shape;
 mod sine;
 mod trace;
 
+pub use burst::BurstWindow;
 pub use cursor::Cursor;
 pub use error::{RowProblem, ScheduleError};
 pub use rates::Schedule;

@@ -135,6 +135,14 @@ impl Schedule {
         self.segments[self.segment_at(time)].rate as f64 / 1e6
     }
 
+    /// The lowest and the highest rate, in events a second. What follows a trace's end is no rate.
+    pub fn extremes(&self) -> (f64, f64) {
+        let end = self.end().unwrap_or(Nanos::MAX);
+        let rates = self.segments.iter().filter(|segment| segment.start < end);
+        let rates = rates.map(|segment| segment.rate as f64 / 1e6);
+        rates.fold((f64::MAX, 0.0), |(low, high), rate| (rate.min(low), rate.max(high)))
+    }
+
     /// When a trace ends: all its events are due before. The other shapes have no end.
     pub fn end(&self) -> Option<Nanos> {
         match self.last {

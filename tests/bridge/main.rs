@@ -87,7 +87,7 @@ fn collect(inbox: &ReplyInbox<Vec<u64>>, batches: &[Arc<Vec<u64>>]) -> Vec<Fate>
                 Outcome::Home(failure) => {
                     reply.range.for_each(|at| put(at, Fate::Home(failure.clone())));
                 }
-                Outcome::Done { out, home } => {
+                Outcome::Done { out, home, .. } => {
                     let mut out = out.into_iter();
                     for at in reply.range {
                         if home.contains(&at) {

@@ -107,7 +107,7 @@ pub fn lines<'scope>(
                     session.session_with_builder(capability).give_container(&mut cut.batch);
                 }
                 if !cut.bad.is_empty() {
-                    stats.count(|counts| counts.bad += cut.bad.len() as u64);
+                    stats.bad(cut.bad.len(), clock.now());
                     let mut session = bad.activate();
                     session.session_with_builder(bad_capability).give_container(&mut cut.bad);
                 }
