@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod bridge;
 pub mod cli;
+pub mod compare;
 pub mod cost;
 mod cpu;
 pub mod emulator;

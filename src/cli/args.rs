@@ -18,6 +18,10 @@ pub enum Command {
     /// Run one dataflow: source → burst → sink. Without options: a demonstration.
     #[command(allow_negative_numbers = true)]
     Run(Box<RunArgs>),
+    /// The same trace under several policies: a table, and a report with plots. Without options: a
+    /// demonstration.
+    #[command(allow_negative_numbers = true)]
+    Compare(Box<CompareArgs>),
     /// Print Nexmark events.
     #[command(allow_negative_numbers = true)]
     Generate(GenerateArgs),
@@ -181,6 +185,26 @@ pub struct RunArgs {
     /// Timely's own arguments: -w WORKERS -n PROCESSES -p PROCESS -h HOSTFILE.
     #[arg(last = true, value_name = "TIMELY")]
     pub timely: Vec<String>,
+}
+
+/// The options of `run`, and what is done with them several times.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Policies, with commas between them [default: local,threshold,spill,deadline,remote]. Those
+    /// that need a threshold get --threshold, or nine tenths of what the workers can do.
+    #[arg(long, value_name = "POLICIES", help_heading = "Comparison")]
+    pub policies: Option<String>,
+    /// How often each policy is run; a round is all of them [default: 1].
+    #[arg(long, value_name = "N", help_heading = "Comparison")]
+    pub rounds: Option<String>,
+    /// How long a first run lasts that does not count, or 0s for none [default: 1s].
+    #[arg(long, value_name = "D", help_heading = "Comparison")]
+    pub warm_up_run: Option<String>,
+    /// The report's folder [default: a new folder in out/].
+    #[arg(long, value_name = "DIR", help_heading = "Comparison")]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

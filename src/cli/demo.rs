@@ -41,7 +41,7 @@ pub(super) fn command(args: &RunArgs) -> Option<Demo> {
     if typed > 0 {
         return None;
     }
-    let capacity = capacity();
+    let capacity = capacity("bpe", Duration::ZERO);
     let thousands = |rate: f64| ((rate / 1e3).floor() * 1e3).max(1e3);
     let base = thousands(capacity * 0.4);
     // The mission's 100 events a millisecond, or more where one core does as many by itself: the other
@@ -77,22 +77,38 @@ pub(super) fn command(args: &RunArgs) -> Option<Demo> {
     }
 }
 
-/// Events a second that this thread makes byte-pair tokens of.
-fn capacity() -> f64 {
+/// What a comparison is made of if nobody says: a base rate that so many workers can carry, and three
+/// seconds of one that they cannot, the mission's or half as much again as they do.
+pub(super) fn trace(workers: usize) -> Vec<String> {
+    const WORK: &str = "14us";
+    let capacity = capacity("words", Duration::from_micros(14)) * workers as f64;
+    let step = 1_000.0;
+    let base = ((capacity * 0.4 / step).floor() * step).max(step);
+    let peak = ((capacity * 1.5 / step).ceil() * step).max(100_000.0);
+    let (base, peak) = (show_rate(base), show_rate(peak));
+    let options = ["--work", WORK, "--rate", &base, "--shape", "spike", "--peak-rate", &peak];
+    let times = ["--period", "30s", "--duration", "10s"];
+    options.into_iter().chain(times).map(str::to_owned).collect()
+}
+
+/// Events a second that this thread does `task` of, with so much modelled `work` each.
+pub(super) fn capacity(task: &str, work: Duration) -> f64 {
     const TRIAL: Duration = Duration::from_millis(200);
-    let Some(task) = task::text("bpe", Duration::ZERO) else { return 50_000.0 };
+    let Some(task) = task::text(task, work) else { return 50_000.0 };
     let generator = Generator::new(Config::default(), 1, nominal());
     let mut batch = Batch::default();
     generator.fill(0..2_000, &mut batch);
     let (mut out, mut bad) = (task.results(&batch, &(0..batch.len())), Vec::new());
-    task.compute(&batch, 0..100, &mut out, &mut bad);
+    // Expensive records are few at a time, or the trial would last as long as they do.
+    let few = (TRIAL.as_nanos() / work.as_nanos().max(1) / 20).clamp(1, 100) as usize;
+    task.compute(&batch, 0..few, &mut out, &mut bad);
     let began = Instant::now();
     let mut done = 0;
     while began.elapsed() < TRIAL {
-        let from = done % (batch.len() - 100);
+        let from = done % (batch.len() - few);
         let mut out = Batch::default();
-        task.compute(&batch, from..from + 100, &mut out, &mut bad);
-        done += 100;
+        task.compute(&batch, from..from + few, &mut out, &mut bad);
+        done += few;
     }
     done as f64 / began.elapsed().as_secs_f64()
 }

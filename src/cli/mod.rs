@@ -4,6 +4,7 @@
 mod args;
 mod bursting;
 mod check;
+mod compare;
 mod config;
 mod demo;
 mod error;
@@ -25,6 +26,7 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
         Ok(args) => args,
         Err(error) => return Exit::from(anyhow::Error::from(error)),
     };
+    let typed = typed(&args);
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -35,6 +37,7 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
     };
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Compare(args) => compare::compare(&args, &typed),
         Command::Generate(args) => generate::generate(&args),
         Command::Lambda(args) => lambda::lambda(&args),
         Command::Check(args) => check::check(&args),
@@ -48,4 +51,11 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
         Ok(()) => Exit::Done,
         Err(error) => Exit::from(error),
     }
+}
+
+/// The options that were typed, or stood in the configuration's file, as far as they are text: those
+/// that are not name files, and no comparison takes any.
+fn typed(args: &[std::ffi::OsString]) -> Vec<String> {
+    let options = args.iter().skip(2).take_while(|arg| *arg != "--");
+    options.map(|arg| arg.to_string_lossy().into_owned()).collect()
 }

@@ -268,7 +268,7 @@ fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, UsageError>
             let why = "several processes need --out DIR, the same for all";
             return Err(UsageError::new("-n", timely.processes.to_string(), why));
         }
-        return Ok(files(&new_folder()));
+        return Ok(files(&new_folder("run")));
     };
     if sink == "null" {
         return Ok(Target::Null);
@@ -303,17 +303,17 @@ fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, UsageError>
     Ok(target)
 }
 
-/// A folder of its own for a run that was given none.
-fn new_folder() -> PathBuf {
+/// A folder of its own, in `out/`, for a `kind` of thing that was given none.
+pub(super) fn new_folder(kind: &str) -> PathBuf {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     (0..)
-        .map(|n| if n == 0 { format!("run-{seconds}") } else { format!("run-{seconds}-{n}") })
+        .map(|n| if n == 0 { format!("{kind}-{seconds}") } else { format!("{kind}-{seconds}-{n}") })
         .map(|name| Path::new("out").join(name))
         .find(|path| !path.exists())
         .expect("some number is free")
 }
 
-fn timely(args: &[String]) -> Result<TimelySettings, UsageError> {
+pub(super) fn timely(args: &[String]) -> Result<TimelySettings, UsageError> {
     let mut options = getopts::Options::new();
     timely::Config::install_options(&mut options);
     let typed = args.join(" ");

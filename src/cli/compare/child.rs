@@ -1,0 +1,93 @@
+//! Runs as processes of their own.
+
+use std::ffi::OsString;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// Starts runs one after the other. A first Ctrl-C or SIGTERM ends the one at hand in good order, and
+/// no other begins; a second one ends it at once.
+pub(super) struct Children {
+    stopped: Arc<AtomicBool>,
+    current: Arc<Mutex<Option<Pid>>>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    Done,
+    Failed(ExitStatus),
+}
+
+impl Children {
+    pub(super) fn new() -> std::io::Result<Self> {
+        let (stopped, current) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let children = Children { stopped, current };
+        let (stopped, current) = (Arc::clone(&children.stopped), Arc::clone(&children.current));
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        std::thread::Builder::new().name("floodway-signals".to_owned()).spawn(move || {
+            for (count, _) in signals.forever().enumerate() {
+                stopped.store(true, Relaxed);
+                if let Some(pid) = *current.lock().unwrap_or_else(PoisonError::into_inner) {
+                    // The child hears it once, from here: it has a process group of its own.
+                    let _ = kill_process(pid, Signal::INT);
+                }
+                if count > 0 {
+                    eprintln!("floodway: ended by a second signal");
+                    std::process::exit(1);
+                }
+            }
+        })?;
+        Ok(children)
+    }
+
+    /// Whether a signal asked to stop.
+    pub(super) fn stopped(&self) -> bool {
+        self.stopped.load(Relaxed)
+    }
+
+    /// Runs this command with `args` until its end. Its progress and its warnings are shown.
+    pub(super) fn run(&self, args: &[OsString]) -> Result<Ended> {
+        let program = std::env::current_exe().context("cannot find this command's own file")?;
+        let mut command = Command::new(program);
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+        let status = {
+            let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            let child = command.spawn().context("cannot start a run")?;
+            *current = Some(Pid::from_child(&child));
+            child
+        };
+        // A signal that came between the last look and the start was meant for this one too.
+        if self.stopped() {
+            let _ = kill_process(Pid::from_child(&status), Signal::INT);
+        }
+        let mut child = status;
+        let status = child.wait().context("cannot wait for a run")?;
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(if status.success() { Ended::Done } else { Ended::Failed(status) })
+    }
+}
+
+impl Ended {
+    /// Why it failed, if it did: as its summary says, or as it ended.
+    pub(super) fn failed(&self, summary: &Path) -> Option<String> {
+        let Ended::Failed(status) = self else { return None };
+        let error = || {
+            let json = std::fs::read(summary).ok()?;
+            let summary: serde_json::Value = serde_json::from_slice(&json).ok()?;
+            Some(summary.get("error")?.as_str()?.to_owned())
+        };
+        Some(error().unwrap_or_else(|| match (status.signal(), status.code()) {
+            (Some(signal), _) => format!("it was ended by signal {signal}"),
+            (None, Some(code)) => format!("it ended with {code}"),
+            (None, None) => "it ended".to_owned(),
+        }))
+    }
+}

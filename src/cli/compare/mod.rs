@@ -1,0 +1,134 @@
+//! `floodway compare`: the same trace under several policies, one after the other.
+//!
+//! Each run is a process of its own, so that one policy's memory, threads and connections do not
+//! touch the next one's, and each can be repeated by itself.
+
+mod child;
+mod folder;
+mod plan;
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result, anyhow};
+
+use self::child::{Children, Ended};
+use self::folder::Folder;
+use self::plan::Plan;
+use super::args::CompareArgs;
+use super::logging;
+use crate::compare::{Compared, Comparison, Round, page, table};
+
+/// `typed` is the command line after `compare`, without what is timely's.
+pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
+    logging::init(args.run.log.as_deref())?;
+    let plan = Plan::new(args, typed)?;
+    let folder = Folder::prepare(args.report.clone(), args.run.overwrite)?;
+    eprintln!("{plan}");
+    let children = Children::new().context("cannot listen for signals")?;
+    let mut comparison = plan.comparison();
+    let failed = run_all(&plan, &folder, &children, &mut comparison);
+    let failed = match failed {
+        Ok(()) => None,
+        Err(error) => {
+            comparison.incomplete = Some(format!("{error:#}"));
+            Some(error)
+        }
+    };
+    comparison.policies.retain(|compared| !compared.rounds.is_empty());
+    if children.stopped() {
+        comparison.incomplete = Some("it was stopped by a signal".to_owned());
+        eprintln!("floodway: stopped; what was finished is reported");
+    }
+    if !comparison.policies.is_empty() {
+        comparison.hold_against_optimum();
+        let html = page(&comparison).map_err(|error| anyhow!("cannot draw the report: {error}"))?;
+        folder.write("report.html", html.as_bytes())?;
+        let json = serde_json::to_vec_pretty(&comparison.json())?;
+        folder.write("compare.json", &json)?;
+        show(&comparison, &folder);
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Runs every policy, in as many rounds as are wanted: a round is all policies, so that whatever the
+/// machine does meanwhile meets all of them.
+fn run_all(
+    plan: &Plan,
+    folder: &Folder,
+    children: &Children,
+    comparison: &mut Comparison,
+) -> Result<()> {
+    let summary_of_last = folder.run_file("warm-up", "summary.json");
+    if let Some(args) = plan.warm_up(&summary_of_last) {
+        eprintln!("a run to warm up, which does not count");
+        let ended = children.run(&args)?;
+        if let Some(why) = ended.failed(&summary_of_last) {
+            return Err(anyhow!("the run to warm up failed: {why}"));
+        }
+        folder.remove(&summary_of_last);
+    }
+    let all = plan.rounds * plan.policies.len();
+    for round in 1..=plan.rounds {
+        for (index, policy) in plan.policies.iter().enumerate() {
+            if children.stopped() {
+                return Ok(());
+            }
+            let number = (round - 1) * plan.policies.len() + index + 1;
+            eprintln!("{} ({number} of {all})", policy.name);
+            let name = format!("{}-{round}", policy.name);
+            let summary = folder.run_file(&name, "summary.json");
+            let series = folder.run_file(&name, "series.jsonl");
+            let ended = children.run(&plan.run(policy, &summary, &series))?;
+            if children.stopped() && ended != Ended::Done {
+                return Ok(());
+            }
+            let run = format!(
+                "the run under the policy {} (round {round} of {})",
+                policy.name, plan.rounds
+            );
+            if let Some(why) = ended.failed(&summary) {
+                return Err(anyhow!("{run} failed: {why}"));
+            }
+            let read = Round::read(&summary, &series).with_context(|| run)?;
+            if read.summary["stopped"] == "signal" {
+                // Half a run is not compared with whole ones.
+                return Ok(());
+            }
+            comparison.policies[index].rounds.push(read);
+        }
+    }
+    Ok(())
+}
+
+impl Plan {
+    /// What is to be compared, before there are runs.
+    fn comparison(&self) -> Comparison {
+        let compared = |policy: &plan::PolicyRun| Compared {
+            policy: policy.name.clone(),
+            command: policy.command.clone(),
+            rounds: Vec::new(),
+        };
+        Comparison {
+            command: self.command.clone(),
+            policies: self.policies.iter().map(compared).collect(),
+            rounds: self.rounds,
+            deadline_ms: self.deadline.as_secs_f64() * 1e3,
+            threshold: self.threshold,
+            burst: self.burst.clone(),
+            incomplete: None,
+        }
+    }
+}
+
+/// The table and where the rest is, on standard output.
+fn show(comparison: &Comparison, folder: &Folder) {
+    let mut out = std::io::stdout().lock();
+    // Nobody reads it: not worth failing for.
+    let _ = write!(out, "{}", table(comparison));
+    let of = if comparison.burst.is_empty() { "the whole run" } else { "the burst" };
+    let _ = writeln!(out, "latencies are those of {of}; cost in US dollars");
+    if let Some(choice) = comparison.choice() {
+        let _ = writeln!(out, "choose    {}: {}", choice.policy, choice.why);
+    }
+    let _ = writeln!(out, "report    {}", folder.path("report.html").display());
+}

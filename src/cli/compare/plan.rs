@@ -1,0 +1,346 @@
+//! What is to be run: from what was typed to one command a policy.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::{Parser as _, ValueEnum as _};
+
+use crate::batch::Nanos;
+use crate::cli::args::{Cli, Command, CompareArgs, PolicyArg, RunArgs};
+use crate::cli::settings::{number, parse};
+use crate::cli::{UsageError, demo, settings};
+use crate::compare::Threshold;
+use crate::pipeline::{Settings, Source};
+use crate::schedule::BurstWindow;
+use crate::source::Input;
+use crate::units::{parse_duration, parse_rate, show_rate};
+
+/// The policies where none are named.
+const POLICIES: &str = "local,threshold,spill,deadline,remote";
+
+/// The options with a value that are a comparison's own, or that it gives to each run itself.
+const OWN: [&str; 6] =
+    ["--policies", "--rounds", "--warm-up-run", "--report", "--threshold", "--config"];
+
+/// How long the run to warm up lasts.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// A paced source has no end of its own.
+const DURATION: &str = "10s";
+
+/// The share of what the workers can do that is a threshold where none is given: there has to be
+/// something left for all else that they do.
+const SHARE: f64 = 0.9;
+
+/// A policy's run.
+pub(super) struct PolicyRun {
+    pub name: String,
+    /// What it could be repeated with.
+    pub command: String,
+    options: Vec<String>,
+}
+
+/// Everything that a comparison will do.
+pub(super) struct Plan {
+    pub policies: Vec<PolicyRun>,
+    pub rounds: usize,
+    /// The command that this stands for, with all that was not typed and matters.
+    pub command: String,
+    pub deadline: Duration,
+    pub threshold: Option<Threshold>,
+    pub burst: Vec<(f64, f64)>,
+    warm_up: Duration,
+    /// What each run is given.
+    common: Vec<String>,
+    timely: Vec<String>,
+    is_demo: bool,
+}
+
+impl Plan {
+    /// `typed`: the command line after `compare` and before timely's part.
+    pub(super) fn new(args: &CompareArgs, typed: &[String]) -> Result<Plan, UsageError> {
+        refuse(&args.run)?;
+        let workers = settings::timely(&args.run.timely)?;
+        if workers.processes > 1 {
+            let why = "a comparison runs one process after the other, each of one process: use -w for \
+                       more workers";
+            return Err(UsageError::new("-n", workers.processes.to_string(), why));
+        }
+        let rounds = number("--rounds", &args.rounds, 1)? as usize;
+        let warm_up = parse("--warm-up-run", args.warm_up_run.as_ref(), WARM_UP, parse_duration)?;
+        let policies = policies(args.policies.as_deref().unwrap_or(POLICIES))?;
+
+        let mut common = without_own(typed);
+        let is_demo = common.is_empty();
+        if is_demo {
+            common = demo::trace(workers.workers);
+        }
+        let (run, common) = bounded(common)?;
+        let needs_threshold =
+            |policy: &PolicyArg| matches!(policy, PolicyArg::Threshold | PolicyArg::Spill);
+        let given = settings::parse_some("--threshold", args.run.threshold.as_ref(), parse_rate)?;
+        let threshold = match given {
+            _ if !policies.iter().any(needs_threshold) => match &args.run.threshold {
+                Some(value) => {
+                    let why =
+                        "is for the policies threshold and spill, of which --policies has none";
+                    return Err(UsageError::new("--threshold", value, why));
+                }
+                None => None,
+            },
+            Some(eps) => Some(Threshold { eps, measured: false }),
+            None => Some(measured(&run, workers.workers)),
+        };
+
+        let mut runs = Vec::new();
+        let mut settings = None;
+        for policy in &policies {
+            let name = name(*policy);
+            let mut options = vec!["--policy".to_owned(), name.clone()];
+            if let (true, Some(threshold)) = (needs_threshold(policy), threshold) {
+                options.extend(["--threshold".to_owned(), show_rate(threshold.eps)]);
+            }
+            options.extend(["--sink", "null"].map(str::to_owned));
+            // What is wrong is said before anything runs.
+            let line = [&common[..], &options, &timely_part(&args.run.timely)].concat();
+            let checked = settings::run(&run_args(&line)?)?;
+            let command = format!("floodway run {}", shown(&line));
+            runs.push(PolicyRun { name, command, options });
+            settings.get_or_insert(checked);
+        }
+        let settings = settings.ok_or_else(|| {
+            UsageError::new("--policies", "", format!("expected some of {POLICIES}"))
+        })?;
+        let mut own = vec!["--policies".to_owned(), names(&policies)];
+        if let Some(threshold) = threshold {
+            own.extend(["--threshold".to_owned(), show_rate(threshold.eps)]);
+        }
+        own.extend(["--rounds".to_owned(), rounds.to_string()]);
+        let line = [&common[..], &own, &timely_part(&args.run.timely)].concat();
+        Ok(Plan {
+            policies: runs,
+            rounds,
+            command: format!("floodway compare {}", shown(&line)),
+            deadline: settings.deadline,
+            threshold,
+            burst: burst(&settings),
+            warm_up,
+            common,
+            timely: args.run.timely.clone(),
+            is_demo,
+        })
+    }
+
+    /// The arguments of a policy's run.
+    pub(super) fn run(&self, policy: &PolicyRun, summary: &Path, series: &Path) -> Vec<OsString> {
+        let files = [("--summary", summary), ("--series", series)];
+        self.arguments(
+            policy,
+            files.iter().map(|(name, path)| (*name, path.as_os_str().to_owned())),
+        )
+    }
+
+    /// Those of the run to warm up, if there is to be one: it finds the program in memory and the
+    /// processor awake, which the first policy otherwise would not.
+    pub(super) fn warm_up(&self, summary: &Path) -> Option<Vec<OsString>> {
+        let policy = self.policies.first().filter(|_| !self.warm_up.is_zero())?;
+        let duration = format!("{}ns", self.warm_up.as_nanos());
+        let options =
+            [("--duration", duration.into()), ("--summary", summary.as_os_str().to_owned())];
+        Some(self.arguments(policy, options.into_iter()))
+    }
+
+    fn arguments(
+        &self,
+        policy: &PolicyRun,
+        more: impl Iterator<Item = (&'static str, OsString)>,
+    ) -> Vec<OsString> {
+        let words = ["run"].into_iter().chain(self.common.iter().map(String::as_str));
+        let words = words.chain(policy.options.iter().map(String::as_str));
+        let mut all: Vec<OsString> = words.map(OsString::from).collect();
+        all.extend(more.flat_map(|(name, value)| [OsString::from(name), value]));
+        all.extend(timely_part(&self.timely).into_iter().map(OsString::from));
+        all
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if self.is_demo {
+            writeln!(
+                f,
+                "A base rate that the workers can carry, and for three seconds one that they cannot; \
+                 the cost of a record is modelled, burnt on a worker and slept in the local Lambda, so \
+                 that the cloud is not this machine:\n\n    {}\n",
+                self.command
+            )?;
+        }
+        if let Some(Threshold { eps, measured: true }) = self.threshold {
+            writeln!(
+                f,
+                "no --threshold was given: it is {} events a second, {:.0} % of what the workers can \
+                 do, measured just now on one thread",
+                show_rate(eps),
+                SHARE * 100.0
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What a comparison decides itself for each of its runs.
+fn refuse(args: &RunArgs) -> Result<(), UsageError> {
+    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|at| at.display().to_string());
+    let sink = args.sink.clone().filter(|sink| sink != "null");
+    let policy = args.policy.map(name);
+    let own = "each run has its own, in the report's folder (--report DIR)";
+    let null = "a comparison's runs write no output: the sink is null";
+    for (option, given, why) in [
+        ("--policy", policy, "expected --policies, with commas between them"),
+        ("--summary", path(&args.summary), own),
+        ("--series", path(&args.series), own),
+        ("--out", path(&args.out), null),
+        ("--sink", sink, null),
+        ("--dead-letter", path(&args.dead_letter), null),
+    ] {
+        if let Some(value) = given {
+            return Err(UsageError::new(option, value, why));
+        }
+    }
+    Ok(())
+}
+
+fn policies(names: &str) -> Result<Vec<PolicyArg>, UsageError> {
+    let mut policies = Vec::new();
+    for name in names.split(',') {
+        let wrong = |why: String| UsageError::new("--policies", name, why);
+        let policy = PolicyArg::from_str(name.trim(), false)
+            .map_err(|_| wrong(format!("expected some of {POLICIES}")))?;
+        if policies.contains(&policy) {
+            return Err(wrong("is named twice: --rounds N repeats all of them".to_owned()));
+        }
+        policies.push(policy);
+    }
+    Ok(policies)
+}
+
+fn name(policy: PolicyArg) -> String {
+    policy.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+fn names(policies: &[PolicyArg]) -> String {
+    policies.iter().map(|policy| name(*policy)).collect::<Vec<_>>().join(",")
+}
+
+/// `typed` without the options that are not a run's.
+fn without_own(typed: &[String]) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut words = typed.iter();
+    while let Some(word) = words.next() {
+        let option = word.split_once('=').map_or(word.as_str(), |(option, _)| option);
+        if OWN.contains(&option) {
+            if !word.contains('=') {
+                words.next();
+            }
+        } else if option != "--overwrite" {
+            kept.push(word.clone());
+        }
+    }
+    kept
+}
+
+/// The options as they are understood, with an end where there would be none.
+fn bounded(mut common: Vec<String>) -> Result<(RunArgs, Vec<String>), UsageError> {
+    let mut run = run_args(&common)?;
+    let checked = settings::run(&RunArgs { sink: Some("null".to_owned()), ..run_args(&common)? })?;
+    if let Source::Lines(Input::Stdin) = checked.source {
+        let why = "can be read only once, and each policy reads all of it: name a file";
+        return Err(UsageError::new("--source", "lines:-", why));
+    }
+    if matches!(checked.source, Source::Nexmark { .. })
+        && checked.duration.is_none()
+        && checked.pace().end().is_none()
+    {
+        common.extend(["--duration", DURATION].map(str::to_owned));
+        run.events.duration = Some(DURATION.to_owned());
+    }
+    Ok((run, common))
+}
+
+fn run_args(options: &[String]) -> Result<RunArgs, UsageError> {
+    let line = ["floodway", "run"].into_iter().chain(options.iter().map(String::as_str));
+    match Cli::try_parse_from(line).map(|cli| cli.command) {
+        Ok(Command::Run(run)) => Ok(*run),
+        // It was parsed once already, with more options than these.
+        Ok(_) | Err(_) => Err(UsageError::new("--", shown(options), "are no options of a run")),
+    }
+}
+
+/// What the workers can do of the task, less a little.
+fn measured(run: &RunArgs, workers: usize) -> Threshold {
+    let task = run.task.as_deref().unwrap_or("words");
+    let work = run.work.as_deref().and_then(|work| parse_duration(work).ok()).unwrap_or_default();
+    let eps = demo::capacity(task, work) * workers as f64 * SHARE;
+    let step = if eps >= 10_000.0 { 1_000.0 } else { 1.0 };
+    Threshold { eps: ((eps / step).floor() * step).max(1.0), measured: true }
+}
+
+/// When the schedule's burst is, in seconds, as far as a run goes and to a hundredth of one.
+fn burst(settings: &Settings) -> Vec<(f64, f64)> {
+    const STEP: Nanos = 10_000_000;
+    const MOST: u64 = 360_000;
+    let Some(schedule) = &settings.schedule else { return Vec::new() };
+    let Some(window) = BurstWindow::of(schedule) else { return Vec::new() };
+    let pace = settings.pace();
+    let last = pace.end().and_then(|events| schedule.time(events.saturating_sub(1)));
+    let steps = last.map_or(MOST, |last| last / STEP + 1).min(MOST);
+    let mut bursts: Vec<(f64, f64)> = Vec::new();
+    let mut inside = false;
+    for step in 0..steps {
+        let now = window.contains(step * STEP);
+        let at = |step: u64| (step * STEP) as f64 / 1e9;
+        match bursts.last_mut() {
+            Some(burst) if now && inside => burst.1 = at(step + 1),
+            _ if now => bursts.push((at(step), at(step + 1))),
+            _ => {}
+        }
+        inside = now;
+    }
+    bursts
+}
+
+fn timely_part(timely: &[String]) -> Vec<String> {
+    if timely.is_empty() {
+        return Vec::new();
+    }
+    std::iter::once("--".to_owned()).chain(timely.iter().cloned()).collect()
+}
+
+/// Arguments as a shell reads them.
+fn shown(words: &[String]) -> String {
+    let quoted = |word: &String| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=.,:/%+@".contains(&byte);
+        if !word.is_empty() && word.bytes().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    };
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_runs_is_left_out() {
+        let typed =
+            ["--rate", "5k", "--policies=local", "--rounds", "3", "--overwrite", "--report", "x"];
+        let typed = typed.map(str::to_owned);
+        assert_eq!(without_own(&typed), ["--rate", "5k"]);
+        assert_eq!(shown(&["--nexmark".to_owned(), "it's 5".to_owned()]), r"--nexmark 'it'\''s 5'");
+    }
+}

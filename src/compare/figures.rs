@@ -1,0 +1,98 @@
+//! What a run came to, in the few figures that policies are compared by.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// A run's figures, or the medians of several runs'. Latencies are those of the burst, or of the
+/// whole run where its rate is constant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Figures {
+    /// Results a second.
+    pub throughput_eps: f64,
+    /// Half of the events were not slower, in milliseconds.
+    pub p50_ms: f64,
+    /// 99 of 100.
+    pub p99_ms: f64,
+    /// 999 of 1,000.
+    pub p999_ms: f64,
+    /// None was slower.
+    pub max_ms: f64,
+    /// The share of the events that the remote side did.
+    pub offloaded_fraction: f64,
+    /// What the workers did, over what they would have done had they known the trace.
+    pub home_share_of_optimum: Option<f64>,
+    /// In US dollars.
+    pub cost_usd: f64,
+    /// Records held at most.
+    pub peak_backlog: f64,
+    /// How long sources waited, summed over workers.
+    pub backpressured_ms: f64,
+    /// Records a second of useful time, summed over workers.
+    pub true_rate_eps: Option<f64>,
+}
+
+impl Figures {
+    /// Those of a summary.
+    pub fn of(summary: &Value) -> Option<Figures> {
+        let number = |name: &str| summary.get(name)?.as_f64();
+        let latency = summary.get("latency_burst_ms").or(summary.get("latency_ms"))?;
+        let quantile = |name: &str| latency.get(name)?.as_f64();
+        Some(Figures {
+            throughput_eps: number("throughput_eps")?,
+            p50_ms: quantile("p50")?,
+            p99_ms: quantile("p99")?,
+            p999_ms: quantile("p999")?,
+            max_ms: quantile("max")?,
+            offloaded_fraction: number("offloaded_fraction")?,
+            home_share_of_optimum: None,
+            cost_usd: number("cost_usd")?,
+            peak_backlog: number("peak_backlog")?,
+            backpressured_ms: number("backpressured_ms")?,
+            true_rate_eps: number("true_rate_eps"),
+        })
+    }
+
+    /// The median of each figure.
+    pub fn median(rounds: &[Figures]) -> Figures {
+        let of = |figure: fn(&Figures) -> f64| median(rounds.iter().map(figure)).unwrap_or(0.0);
+        let known = |figure: fn(&Figures) -> Option<f64>| median(rounds.iter().filter_map(figure));
+        Figures {
+            throughput_eps: of(|run| run.throughput_eps),
+            p50_ms: of(|run| run.p50_ms),
+            p99_ms: of(|run| run.p99_ms),
+            p999_ms: of(|run| run.p999_ms),
+            max_ms: of(|run| run.max_ms),
+            offloaded_fraction: of(|run| run.offloaded_fraction),
+            home_share_of_optimum: known(|run| run.home_share_of_optimum),
+            cost_usd: of(|run| run.cost_usd),
+            peak_backlog: of(|run| run.peak_backlog),
+            backpressured_ms: of(|run| run.backpressured_ms),
+            true_rate_eps: known(|run| run.true_rate_eps),
+        }
+    }
+}
+
+/// The middle one, or the mean of the two that are.
+pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        odd if odd % 2 == 1 => Some(values[middle]),
+        _ => Some((values[middle - 1] + values[middle]) / 2.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_are_of_each_figure_by_itself() {
+        let run = |p99_ms, cost_usd| Figures { p99_ms, cost_usd, ..Figures::default() };
+        let three = Figures::median(&[run(1.0, 9.0), run(5.0, 7.0), run(3.0, 8.0)]);
+        assert_eq!((three.p99_ms, three.cost_usd, three.true_rate_eps), (3.0, 8.0, None));
+        assert_eq!(Figures::median(&[run(1.0, 0.0), run(2.0, 0.0)]).p99_ms, 1.5);
+    }
+}

@@ -1,0 +1,215 @@
+//! The report: one HTML file with everything in it.
+
+use std::fmt::Write as _;
+
+use plotters::style::RGBColor;
+
+use super::plot::DrawError;
+use super::plots::{self, Figure};
+use super::table::{COLUMNS, latency};
+use super::{Comparison, Threshold};
+use crate::units::{show_count, show_rate};
+
+/// How the page looks. Plots are drawn in one set of colours, by attributes, which any rule of a
+/// style sheet overrides: so one set of drawings serves light and dark.
+const STYLE: &str = "
+:root { color-scheme: light dark; --bg: #fff; --fg: #222; --dim: #555; --grid: #ddd; --burst: #f1ede2;
+  --offered: #8a8a8a; --blue: #0072b2; --orange: #e69f00; --green: #009e73; --red: #d55e00; --pink: #cc79a7;
+  --box: #eef5f1; }
+@media (prefers-color-scheme: dark) { :root { --bg: #16181b; --fg: #e6e6e6; --dim: #a9a9a9; --grid: #3a3d41;
+  --burst: #2a2923; --offered: #999; --blue: #56b4e9; --orange: #f0b429; --green: #2fc79a; --red: #ff8546;
+  --pink: #e39ac3; --box: #1d2a25; } }
+body { background: var(--bg); color: var(--fg); font: 16px/1.5 system-ui, sans-serif; max-width: 1000px;
+  margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; } h3 { font-size: 1rem; margin: 1.2rem 0 0; }
+code, pre { font-family: ui-monospace, monospace; font-size: .9rem; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; border-left: 3px solid var(--grid); padding-left: .8rem; }
+.choice { background: var(--box); border-left: 4px solid var(--green); padding: .7rem 1rem; }
+.incomplete { border-left: 4px solid var(--red); padding: .7rem 1rem; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--grid); white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
+th:first-child, td:first-child { text-align: left; } tr.chosen td { font-weight: 600; }
+.legend { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; margin: .3rem 0; font-size: .9rem; color: var(--dim); }
+.legend i { display: inline-block; width: 1.4rem; height: .25rem; margin-right: .4rem; vertical-align: middle; }
+.note { color: var(--dim); font-size: .9rem; margin: .2rem 0; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 1.5rem; }
+svg { display: block; width: 100%; height: auto; } svg text { fill: var(--fg); }
+";
+
+/// A colour of the drawings and the style's name for it.
+const COLORS: [(RGBColor, &str); 9] = [
+    (super::plot::INK, "fg"),
+    (super::plot::GRID, "grid"),
+    (super::plot::BURST, "burst"),
+    (super::plot::OFFERED, "offered"),
+    (super::plot::BLUE, "blue"),
+    (super::plot::ORANGE, "orange"),
+    (super::plot::GREEN, "green"),
+    (super::plot::RED, "red"),
+    (super::plot::PINK, "pink"),
+];
+
+/// The report as HTML: it needs no network and no other file.
+///
+/// # Errors
+/// If a plot cannot be drawn.
+pub fn page(comparison: &Comparison) -> Result<String, DrawError> {
+    let mut html = String::new();
+    let title = format!("floodway compare: {}", escaped(&comparison.command));
+    let _ = write!(
+        html,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title}</title>\n<style>{STYLE}"
+    );
+    for (color, name) in COLORS {
+        let hex = hex(color);
+        let _ = writeln!(
+            html,
+            "svg [fill=\"{hex}\"] {{ fill: var(--{name}); }} svg [stroke=\"{hex}\"] {{ stroke: \
+             var(--{name}); }}"
+        );
+    }
+    let _ = writeln!(html, "</style>\n</head>\n<body>\n<h1>The same trace under each policy</h1>");
+    let _ = writeln!(html, "<pre>{}</pre>", escaped(&comparison.command));
+    if let Some(choice) = comparison.choice() {
+        let (policy, why) = (escaped(&choice.policy), escaped(&choice.why));
+        let _ = writeln!(html, "<p class=\"choice\">Choose <b>{policy}</b>: {why}.</p>");
+    }
+    if let Some(why) = &comparison.incomplete {
+        let _ =
+            writeln!(html, "<p class=\"incomplete\">Not all runs are here: {}.</p>", escaped(why));
+    }
+    summary(&mut html, comparison);
+    section(
+        &mut html,
+        "What happened where",
+        Some(
+            "Results count where they were made and when; what was offered, when it was scheduled. All \
+         policies are drawn to one scale.",
+        ),
+    );
+    plots::flows(comparison)?.iter().for_each(|figure| draw(&mut html, figure));
+    section(
+        &mut html,
+        "Latency over time",
+        Some("By the time at which a record was scheduled to come, from then to its result."),
+    );
+    let latencies = plots::latencies(comparison)?;
+    draw(&mut html, &latencies);
+    section(
+        &mut html,
+        "Tails by path",
+        Some("The share of the records that took longer, by where their result was made."),
+    );
+    let tails = plots::tails(comparison)?;
+    legend(&mut html, &tails.legend);
+    let _ = writeln!(html, "<div class=\"pair\">");
+    for figure in &tails.figures {
+        let _ = writeln!(html, "<div>");
+        draw(&mut html, figure);
+        let _ = writeln!(html, "</div>");
+    }
+    let _ = writeln!(html, "</div>");
+    section(&mut html, "Cost over time", None);
+    draw(&mut html, &plots::costs(comparison)?);
+    section(&mut html, "The runs", Some("Each of them by itself is one of these commands."));
+    for compared in &comparison.policies {
+        let _ = writeln!(html, "<pre>{}</pre>", escaped(&compared.command));
+    }
+    let _ = writeln!(html, "</body>\n</html>");
+    Ok(html)
+}
+
+/// The table, and what is to be known to read it.
+fn summary(html: &mut String, comparison: &Comparison) {
+    let rows = comparison.figures();
+    let chosen = comparison.choice().map(|choice| choice.policy);
+    let columns: Vec<_> = COLUMNS
+        .iter()
+        .map(|(name, show)| {
+            let cells: Vec<String> = rows.iter().map(|(_, figures)| show(figures)).collect();
+            (*name, cells)
+        })
+        .filter(|(_, cells)| cells.iter().any(|cell| cell != "-"))
+        .collect();
+    let _ = writeln!(html, "<div class=\"wide\"><table>\n<tr><th>policy</th>");
+    for (name, _) in &columns {
+        let _ = write!(html, "<th>{name}</th>");
+    }
+    let _ = writeln!(html, "</tr>");
+    for (row, (policy, _)) in rows.iter().enumerate() {
+        let class = if chosen.as_ref() == Some(policy) { " class=\"chosen\"" } else { "" };
+        let _ = write!(html, "<tr{class}><td>{}</td>", escaped(policy));
+        for (_, cells) in &columns {
+            let _ = write!(html, "<td>{}</td>", escaped(&cells[row]));
+        }
+        let _ = writeln!(html, "</tr>");
+    }
+    let _ = writeln!(html, "</table></div>");
+    let mut notes = vec![if comparison.burst.is_empty() {
+        "Latencies are of the whole run.".to_owned()
+    } else {
+        "Latencies are of what was scheduled during the burst, which is shaded in the plots: while the \
+         rate is above the mean of its lowest and its highest."
+            .to_owned()
+    }];
+    notes.push(match comparison.rounds {
+        0 | 1 => "One run of each policy.".to_owned(),
+        rounds => format!("Medians of {rounds} rounds; drawn is the run in the middle by its p99."),
+    });
+    notes.push(format!("A result is due {} after its schedule.", latency(comparison.deadline_ms)));
+    if let Some(Threshold { eps, measured }) = comparison.threshold {
+        let how = if measured {
+            ", nine tenths of what the workers can do, as measured first"
+        } else {
+            ""
+        };
+        notes.push(format!("The threshold is {} events a second{how}.", show_rate(eps)));
+    }
+    let rates = rows.iter().filter_map(|(_, figures)| figures.true_rate_eps);
+    if let Some(rate) = rates.max_by(f64::total_cmp) {
+        let rate = show_count(rate.round() as u64);
+        notes.push(format!("The workers did up to {rate} records a second of useful time."));
+    }
+    let lambdas = comparison.policies.iter().flat_map(|compared| &compared.rounds);
+    if let Some(model) = lambdas.filter_map(|run| run.summary.get("lambda")?.as_str()).next() {
+        notes.push(format!("The cloud is the local Lambda: {model}."));
+    }
+    let _ = writeln!(html, "<p class=\"note\">{}</p>", escaped(&notes.join(" ")));
+}
+
+fn section(html: &mut String, title: &str, note: Option<&str>) {
+    let _ = writeln!(html, "<h2>{title}</h2>");
+    if let Some(note) = note {
+        let _ = writeln!(html, "<p class=\"note\">{note}</p>");
+    }
+}
+
+fn draw(html: &mut String, figure: &Figure) {
+    let _ = writeln!(html, "<h3>{}</h3>", escaped(&figure.title));
+    legend(html, &figure.legend);
+    figure.svgs.iter().for_each(|svg| html.push_str(svg));
+}
+
+fn legend(html: &mut String, entries: &[(RGBColor, String)]) {
+    if entries.is_empty() {
+        return;
+    }
+    let _ = writeln!(html, "<div class=\"legend\">");
+    for (color, what) in entries {
+        let name = COLORS.iter().find(|(known, _)| known == color).map_or("fg", |(_, name)| name);
+        let what = escaped(what);
+        let _ = writeln!(html, "<span><i style=\"background:var(--{name})\"></i>{what}</span>");
+    }
+    let _ = writeln!(html, "</div>");
+}
+
+fn hex(RGBColor(red, green, blue): RGBColor) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,211 @@
+//! `floodway compare` through the real command: short runs, and what is left of them.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{Place, end_of, poll, signal};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// A second of a burst that one worker cannot do.
+const TRACE: [&str; 12] = [
+    "--work",
+    "50us",
+    "--rate",
+    "5k",
+    "--shape",
+    "spike",
+    "--peak-rate",
+    "40k",
+    "--period",
+    "4s",
+    "--duration",
+    "1s",
+];
+
+fn command<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["compare"][..], &TRACE, more].concat()
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// The pid of the run at hand under `policy`, once there is one.
+fn run_under(parent: u32, policy: &str) -> Pid {
+    poll(Duration::from_secs(60), policy, || {
+        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+        children.split_whitespace().find_map(|pid| {
+            let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+            let is_run =
+                line.contains(&format!("--policy\0{policy}\0")) && line.contains("--series");
+            is_run.then(|| Pid::from_raw(pid.parse().ok()?))?
+        })
+    })
+}
+
+#[test]
+fn policies_are_compared_and_the_report_needs_nothing_else() {
+    let place = Place::new();
+    let policies = ["local", "spill", "remote"];
+    let args = command(&[
+        "--policies",
+        "local,spill,remote",
+        "--rounds",
+        "2",
+        "--warm-up-run",
+        "100ms",
+        "--report",
+        "report",
+    ]);
+    let output = place.run(&args);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{error}");
+    assert!(error.contains("no --threshold was given"), "{error}");
+    let rounds: Vec<_> = error.lines().filter(|line| line.ends_with(" of 6)")).collect();
+    assert!(rounds[0].starts_with("local") && rounds[3].starts_with("local"), "{rounds:?}");
+
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(!table.contains('\x1b'), "no colours: {table}");
+    for policy in policies {
+        assert!(table.lines().any(|line| line.starts_with(policy)), "{table}");
+    }
+    assert!(table.contains("choose ") && table.contains("report/report.html"), "{table}");
+
+    let html = fs::read_to_string(place.path("report/report.html")).unwrap();
+    for part in html.split("http").skip(1) {
+        assert!(part.starts_with("://www.w3.org/2000/svg\""), "{}", &part[..60]);
+    }
+    assert!(!html.contains("<script") && !html.contains("<link") && !html.contains(" src="));
+    // Two plots of flows a policy, one tail a policy, two of latencies, one of cost.
+    assert_eq!(html.matches("<svg").count(), 3 * 3 + 3);
+    let threshold = json(&place.path("report/compare.json"))["threshold"]["eps"].as_f64().unwrap();
+    assert!(html.contains(&format!("--policy spill --threshold {}", shown(threshold))));
+
+    let report = json(&place.path("report/compare.json"));
+    let compared = report["policies"].as_array().unwrap();
+    assert_eq!(compared.len(), 3);
+    for (policy, compared) in policies.iter().zip(compared) {
+        assert_eq!(
+            (&compared["policy"], compared["rounds"].as_array().unwrap().len()),
+            (&(*policy).into(), 2)
+        );
+        for (round, run) in compared["rounds"].as_array().unwrap().iter().enumerate() {
+            let series = place.path(&format!("report/runs/{policy}-{}.series.jsonl", round + 1));
+            the_series_adds_up_to(&run["summary"], &fs::read_to_string(series).unwrap());
+        }
+    }
+    let p99 = |index: usize| compared[index]["medians"]["p99_ms"].as_f64().unwrap();
+    assert!(p99(0) > 2.0 * p99(1), "bursting is what it is for: {} and {} ms", p99(0), p99(1));
+    assert_eq!(report["burst_s"], serde_json::json!([[0.4, 0.8]]));
+    assert!(report["policies"][0]["medians"]["true_rate_eps"].as_f64().unwrap() > 1_000.0);
+
+    // Another report in its place only if that is said.
+    let again = place.run(&args);
+    assert_eq!(again.status.code(), Some(2));
+    let error = String::from_utf8(again.stderr).unwrap();
+    assert!(error.contains("--report report") && error.contains("--overwrite"), "{error}");
+    fs::write(place.path("report/mine.txt"), "keep").unwrap();
+    let args = command(&["--policies", "local", "--report", "report", "--overwrite"]);
+    assert!(place.run(&args).status.success());
+    assert_eq!(fs::read(place.path("report/mine.txt")).unwrap(), b"keep");
+    assert!(!place.path("report/runs/spill-1.series.jsonl").exists());
+}
+
+fn shown(rate: f64) -> String {
+    floodway::units::show_rate(rate)
+}
+
+/// What a run's series says of its slots is what its summary says of the whole.
+fn the_series_adds_up_to(summary: &Value, series: &str) {
+    let lines: Vec<Value> =
+        series.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let slots: Vec<_> = lines.iter().filter(|line| line["kind"] == "slot").collect();
+    let sum = |name: &str| slots.iter().map(|slot| slot[name].as_f64().unwrap()).sum::<f64>();
+    let total = |name: &str| summary[name].as_f64().unwrap();
+    assert_eq!(sum("offered"), total("events_in"));
+    assert_eq!(sum("local"), total("records_local"));
+    assert_eq!(sum("remote") + sum("hedged"), total("records_remote"));
+    assert_eq!(sum("hedged"), total("records_hedged"));
+    assert_eq!((sum("home"), sum("bad")), (total("records_home"), total("records_bad")));
+    assert!((sum("backpressured_ms") - total("backpressured_ms")).abs() < 1e-3);
+    assert_eq!(slots.last().unwrap()["cost_usd"], summary["cost_usd"]);
+    assert_eq!(slots[0]["offered"], 500);
+    let paths = lines.iter().filter(|line| line["kind"] == "latency");
+    for path in paths {
+        let buckets = path["buckets"].as_array().unwrap();
+        let records: f64 = buckets.iter().map(|bucket| bucket[1].as_f64().unwrap()).sum();
+        let counted = sum(path["path"].as_str().unwrap());
+        assert_eq!((records, path["records"].as_f64().unwrap()), (counted, counted));
+    }
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_before_anything_runs() {
+    let place = Place::new();
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["--policies", "local,magic"], &["--policies", "magic", "deadline"]),
+        (&["--policies", "local,local"], &["--policies", "local", "--rounds"]),
+        (&["--policies", ""], &["--policies"]),
+        (&["--policy", "local"], &["--policy", "local", "--policies"]),
+        (&["--policies", "local", "--threshold", "5k"], &["--threshold", "5k", "--policies"]),
+        (&["--threshold", "fast"], &["--threshold", "fast"]),
+        (&["--rounds", "0"], &["--rounds", "0", "at least 1"]),
+        (&["--warm-up-run", "5"], &["--warm-up-run", "5", "1.5s"]),
+        (&["--out", "x"], &["--out", "x", "null"]),
+        (&["--summary", "x"], &["--summary", "x", "--report"]),
+        (&["--source", "lines:-"], &["--source", "lines:-", "file"]),
+        (&["--rate", "0"], &["--rate", "0"]),
+        (&["--local-lambda", "speed=9"], &["--local-lambda", "speed=9"]),
+        (&["--", "-n", "2", "-p", "0"], &["-n", "2", "-w"]),
+    ];
+    for (args, named) in cases {
+        let all = [&["compare"][..], args].concat();
+        let output = place.run(&all);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        assert!(named.iter().all(|part| error.contains(part)), "{args:?}: {error}");
+    }
+    assert!(!place.path("out").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_run_that_fails_ends_it_with_1_and_is_named() {
+    let place = Place::new();
+    let args = command(&["--policies", "local,remote", "--report", "report"]);
+    let mut command = place.floodway(&args);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    kill_process(run_under(child.id(), "remote"), Signal::KILL).unwrap();
+    let output = end_of(child, "compare");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("remote (round 1 of 1) failed: it was ended by signal 9"), "{error}");
+    // What was finished is reported all the same.
+    let report = json(&place.path("report/compare.json"));
+    assert_eq!(report["policies"][0]["policy"], "local");
+    assert!(report["incomplete"].as_str().unwrap().contains("remote"), "{report}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("local"));
+}
+
+#[test]
+fn ctrl_c_ends_the_run_at_hand_and_reports_what_was_finished() {
+    let place = Place::new();
+    let args = command(&["--policies", "local,remote,spill", "--threshold", "9k", "--report", "r"]);
+    let mut command = place.floodway(&args);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let run = run_under(child.id(), "remote");
+    signal(&child, Signal::INT);
+    let output = end_of(child, "compare");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    assert!(rustix::process::test_kill_process(run).is_err(), "the run is gone");
+    assert!(!error.contains("spill (3 of 3)"), "{error}");
+    let report = json(&place.path("r/compare.json"));
+    assert_eq!(report["policies"].as_array().unwrap().len(), 1, "{report}");
+    assert_eq!(report["incomplete"], "it was stopped by a signal");
+}
