@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Place, end_of, poll, signal};
+use common::{Place, end_of, poll, signal, start_processes};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -85,7 +85,8 @@ fn policies_are_compared_and_the_report_needs_nothing_else() {
     // Two plots of flows a policy, one tail a policy, two of latencies, one of cost.
     assert_eq!(html.matches("<svg").count(), 3 * 3 + 3);
     let threshold = json(&place.path("report/compare.json"))["threshold"]["eps"].as_f64().unwrap();
-    assert!(html.contains(&format!("--policy spill --threshold {}", shown(threshold))));
+    let words = format!("--policy spill --threshold {}", shown(threshold));
+    assert!(html.contains(&format!("<span>{}</span>", words.replace(' ', "</span> <span>"))));
 
     let report = json(&place.path("report/compare.json"));
     let compared = report["policies"].as_array().unwrap();
@@ -135,7 +136,6 @@ fn the_series_adds_up_to(summary: &Value, series: &str) {
     assert_eq!((sum("home"), sum("bad")), (total("records_home"), total("records_bad")));
     assert!((sum("backpressured_ms") - total("backpressured_ms")).abs() < 1e-3);
     assert_eq!(slots.last().unwrap()["cost_usd"], summary["cost_usd"]);
-    assert_eq!(slots[0]["offered"], 500);
     let paths = lines.iter().filter(|line| line["kind"] == "latency");
     for path in paths {
         let buckets = path["buckets"].as_array().unwrap();
@@ -143,6 +143,38 @@ fn the_series_adds_up_to(summary: &Value, series: &str) {
         let counted = sum(path["path"].as_str().unwrap());
         assert_eq!((records, path["records"].as_f64().unwrap()), (counted, counted));
     }
+}
+
+fn text(place: &Place, name: &str) -> String {
+    fs::read_to_string(place.path(name)).unwrap()
+}
+
+#[test]
+fn a_series_is_of_all_processes_and_of_bad_records_too() {
+    let place = Place::new();
+    let args = ["run", "--rate", "40k", "--duration", "700ms", "--sink", "null"];
+    let files = ["--summary", "summary.json", "--series", "series", "--", "-w", "2"];
+    for (process, child) in
+        start_processes(&place, 2, &[&args[..], &files].concat()).into_iter().enumerate()
+    {
+        let output = end_of(child, "a process");
+        assert!(output.status.success(), "{process}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let (summary, series) = (place.summary(), text(&place, "series"));
+    assert_eq!((&summary["processes"], &summary["events_in"]), (&2.into(), &28_000.into()));
+    the_series_adds_up_to(&summary, &series);
+    let first: Value = serde_json::from_str(series.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["offered"], &first["length_ms"]), (&4_000.into(), &100.0.into()));
+
+    fs::write(place.path("text"), b"one\ntwo\xff\nthree\n".repeat(500)).unwrap();
+    let args = ["run", "--source", "lines:text", "--out", "out", "--series", "series"];
+    let summary = place.run_well(&args);
+    assert_eq!(summary["records_bad"], 500);
+    assert!(summary["latency_burst_ms"].is_null(), "a constant rate has no burst");
+    the_series_adds_up_to(&summary, &text(&place, "series"));
+    let output = place.run(&["run", "--events", "10", "--sink", "null", "--series", "none/s"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("none/s"));
 }
 
 #[test]

@@ -23,7 +23,7 @@ body { background: var(--bg); color: var(--fg); font: 16px/1.5 system-ui, sans-s
   margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; } h3 { font-size: 1rem; margin: 1.2rem 0 0; }
 code, pre { font-family: ui-monospace, monospace; font-size: .9rem; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; border-left: 3px solid var(--grid); padding-left: .8rem; }
+pre span { white-space: nowrap; } pre { white-space: pre-wrap; border-left: 3px solid var(--grid); padding-left: .8rem; }
 .choice { background: var(--box); border-left: 4px solid var(--green); padding: .7rem 1rem; }
 .incomplete { border-left: 4px solid var(--red); padding: .7rem 1rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; }
@@ -72,7 +72,7 @@ pub fn page(comparison: &Comparison) -> Result<String, DrawError> {
         );
     }
     let _ = writeln!(html, "</style>\n</head>\n<body>\n<h1>The same trace under each policy</h1>");
-    let _ = writeln!(html, "<pre>{}</pre>", escaped(&comparison.command));
+    command(&mut html, &comparison.command);
     if let Some(choice) = comparison.choice() {
         let (policy, why) = (escaped(&choice.policy), escaped(&choice.why));
         let _ = writeln!(html, "<p class=\"choice\">Choose <b>{policy}</b>: {why}.</p>");
@@ -116,7 +116,7 @@ pub fn page(comparison: &Comparison) -> Result<String, DrawError> {
     draw(&mut html, &plots::costs(comparison)?);
     section(&mut html, "The runs", Some("Each of them by itself is one of these commands."));
     for compared in &comparison.policies {
-        let _ = writeln!(html, "<pre>{}</pre>", escaped(&compared.command));
+        command(&mut html, &compared.command);
     }
     let _ = writeln!(html, "</body>\n</html>");
     Ok(html)
@@ -178,6 +178,12 @@ fn summary(html: &mut String, comparison: &Comparison) {
         notes.push(format!("The cloud is the local Lambda: {model}."));
     }
     let _ = writeln!(html, "<p class=\"note\">{}</p>", escaped(&notes.join(" ")));
+}
+
+/// A command, broken between its words only: a browser breaks lines after hyphens too.
+fn command(html: &mut String, command: &str) {
+    let words = command.split(' ').map(|word| format!("<span>{}</span>", escaped(word)));
+    let _ = writeln!(html, "<pre>{}</pre>", words.collect::<Vec<_>>().join(" "));
 }
 
 fn section(html: &mut String, title: &str, note: Option<&str>) {

@@ -195,7 +195,7 @@ pub(super) fn costs(comparison: &Comparison) -> Result<Figure, DrawError> {
         })
         .collect();
     let top = largest(&ys(&curves)).max(1e-6) * 1.05;
-    let show: (&str, &dyn Fn(&f64) -> String) = ("$ / 1000", &|usd| plain(*usd));
+    let show: (&str, &dyn Fn(&f64) -> String) = ("thousandths of a $", &|usd| plain(*usd));
     let svg = over_time(TALL - 60, end(comparison), top, show, &comparison.burst, &curves)?;
     Ok(Figure {
         title: "Cost until then, in thousandths of a dollar".to_owned(),
