@@ -21,7 +21,7 @@ const TRACE: [&str; 12] = [
     "--shape",
     "spike",
     "--peak-rate",
-    "40k",
+    "80k",
     "--period",
     "4s",
     "--duration",
@@ -102,7 +102,7 @@ fn policies_are_compared_and_the_report_needs_nothing_else() {
         }
     }
     let p99 = |index: usize| compared[index]["medians"]["p99_ms"].as_f64().unwrap();
-    assert!(p99(0) > 2.0 * p99(1), "bursting is what it is for: {} and {} ms", p99(0), p99(1));
+    assert!(p99(0) > 1.5 * p99(1), "bursting is what it is for: {} and {} ms", p99(0), p99(1));
     assert_eq!(report["burst_s"], serde_json::json!([[0.4, 0.8]]));
     assert!(report["policies"][0]["medians"]["true_rate_eps"].as_f64().unwrap() > 1_000.0);
 

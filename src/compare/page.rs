@@ -86,8 +86,8 @@ pub fn page(comparison: &Comparison) -> Result<String, DrawError> {
         &mut html,
         "What happened where",
         Some(
-            "Results count where they were made and when; what was offered, when it was scheduled. All \
-         policies are drawn to one scale.",
+            "Results count where they were made and when; what was offered, when it was scheduled. The \
+         rates of all policies are drawn to one scale, their backlogs each to its own.",
         ),
     );
     plots::flows(comparison)?.iter().for_each(|figure| draw(&mut html, figure));

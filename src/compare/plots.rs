@@ -102,8 +102,8 @@ fn over_time(
     draw((WIDTH, height), time(until), y, bands, (0.0, top), curves)
 }
 
-/// What was offered, what was done where, and what waited: a figure for each policy, all to one
-/// scale.
+/// What was offered, what was done where, and what waited: a figure for each policy. The rates are all
+/// to one scale; backlogs are not, which may be a hundred times as large at home.
 pub(super) fn flows(comparison: &Comparison) -> Result<Vec<Figure>, DrawError> {
     let until = end(comparison);
     let rates_and_backlogs: Vec<_> = typical(comparison)
@@ -129,17 +129,16 @@ pub(super) fn flows(comparison: &Comparison) -> Result<Vec<Figure>, DrawError> {
             (policy.to_owned(), rates, backlogs)
         })
         .collect();
-    let top = |of: fn(&(String, Vec<Curve>, Vec<Curve>)) -> &Vec<Curve>| {
-        let all = rates_and_backlogs.iter().flat_map(of);
-        largest(&ys(all)).max(1.0) * 1.05
-    };
-    let (top_rate, top_backlog) = (top(|(_, rates, _)| rates), top(|(_, _, backlogs)| backlogs));
+    fn top<'a>(curves: impl IntoIterator<Item = &'a Curve>) -> f64 {
+        largest(&ys(curves)).max(1.0) * 1.05
+    }
+    let top_rate = top(rates_and_backlogs.iter().flat_map(|(_, rates, _)| rates));
     let figure = |(policy, rates, backlogs): &(String, Vec<Curve>, Vec<Curve>)| {
         let bands = &comparison.burst;
         let show: (&str, &dyn Fn(&f64) -> String) = ("events/s", &|rate| si(*rate));
         let rates = over_time(TALL - 60, until, top_rate, show, bands, rates)?;
         let show: (&str, &dyn Fn(&f64) -> String) = ("backlog (records)", &|records| si(*records));
-        let backlogs = over_time(FLAT, until, top_backlog, show, bands, backlogs)?;
+        let backlogs = over_time(FLAT, until, top(backlogs), show, bands, backlogs)?;
         Ok(Figure {
             title: policy.clone(),
             svgs: vec![rates, backlogs],

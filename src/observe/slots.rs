@@ -14,7 +14,7 @@ pub trait Slot: Clone + Default {
     fn add(&mut self, other: &Self);
 }
 
-/// Slots of equal length from the run's start on. When there would be more than [`MOST`] of them,
+/// Slots of equal length from the run's start on. When there would be more than 2,400 of them,
 /// each two become one of twice the length.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slots<S> {

@@ -23,6 +23,8 @@ pub(super) struct Children {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     Done,
+    /// Or did not begin, because a signal asked to stop. Half a run is not compared with whole ones.
+    Stopped,
     Failed(ExitStatus),
 }
 
@@ -58,20 +60,24 @@ impl Children {
         let program = std::env::current_exe().context("cannot find this command's own file")?;
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
-        let status = {
+        let mut child = {
             let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            // A signal that came since the last look found nobody to end; one that comes from here
+            // on finds this one.
+            if self.stopped() {
+                return Ok(Ended::Stopped);
+            }
             let child = command.spawn().context("cannot start a run")?;
             *current = Some(Pid::from_child(&child));
             child
         };
-        // A signal that came between the last look and the start was meant for this one too.
-        if self.stopped() {
-            let _ = kill_process(Pid::from_child(&status), Signal::INT);
-        }
-        let mut child = status;
         let status = child.wait().context("cannot wait for a run")?;
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        Ok(if status.success() { Ended::Done } else { Ended::Failed(status) })
+        Ok(match status.success() {
+            _ if self.stopped() => Ended::Stopped,
+            true => Ended::Done,
+            false => Ended::Failed(status),
+        })
     }
 }
 

@@ -62,6 +62,9 @@ fn run_all(
     if let Some(args) = plan.warm_up(&summary_of_last) {
         eprintln!("a run to warm up, which does not count");
         let ended = children.run(&args)?;
+        if ended == Ended::Stopped {
+            return Ok(());
+        }
         if let Some(why) = ended.failed(&summary_of_last) {
             return Err(anyhow!("the run to warm up failed: {why}"));
         }
@@ -70,16 +73,13 @@ fn run_all(
     let all = plan.rounds * plan.policies.len();
     for round in 1..=plan.rounds {
         for (index, policy) in plan.policies.iter().enumerate() {
-            if children.stopped() {
-                return Ok(());
-            }
             let number = (round - 1) * plan.policies.len() + index + 1;
             eprintln!("{} ({number} of {all})", policy.name);
             let name = format!("{}-{round}", policy.name);
             let summary = folder.run_file(&name, "summary.json");
             let series = folder.run_file(&name, "series.jsonl");
             let ended = children.run(&plan.run(policy, &summary, &series))?;
-            if children.stopped() && ended != Ended::Done {
+            if ended == Ended::Stopped {
                 return Ok(());
             }
             let run = format!(
@@ -90,10 +90,6 @@ fn run_all(
                 return Err(anyhow!("{run} failed: {why}"));
             }
             let read = Round::read(&summary, &series).with_context(|| run)?;
-            if read.summary["stopped"] == "signal" {
-                // Half a run is not compared with whole ones.
-                return Ok(());
-            }
             comparison.policies[index].rounds.push(read);
         }
     }
