@@ -7,7 +7,7 @@ use super::Settings;
 /// Full jitter, as AWS's clients have it: a random part of `base · 2^attempt`, at most the cap, so
 /// that many clients that failed together do not come back together. `random` is in [0, 1).
 /// A server that says when (`Retry-After`) is waited for, up to the cap.
-pub(super) fn delay(
+pub(crate) fn delay(
     settings: &Settings,
     throttled: bool,
     attempt: u32,

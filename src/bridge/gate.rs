@@ -14,7 +14,7 @@ use crate::batch::Nanos;
 
 /// An attempt that is in flight.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sent {
+pub(crate) struct Sent {
     at: Nanos,
     met: Met,
     /// Counts up.
@@ -23,7 +23,7 @@ pub(super) struct Sent {
 
 /// What came of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Came<'a> {
+pub(crate) enum Came<'a> {
     /// A good answer, after so long; from an environment that was started for it, or not.
     Well { took: Duration, cold: bool },
     /// The same, of a request without records.
@@ -43,7 +43,7 @@ const DEMAND: Nanos = 50_000_000;
 const HEDGES: f64 = 5.0;
 
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     settings: Settings,
     limiter: Limiter,
     breaker: Breaker,
@@ -76,7 +76,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         let mut gate = Gate {
             limiter: Limiter::new(settings.limiter()),
             breaker: Breaker::new(settings.breaker),
@@ -106,7 +106,7 @@ impl Gate {
     }
 
     /// Records have been handed over: the limit follows what the stream needs.
-    pub(super) fn wanted(&mut self, now: Nanos, records: usize) {
+    pub(crate) fn wanted(&mut self, now: Nanos, records: usize) {
         self.demand += records;
         let passed = now.saturating_sub(self.demand_since);
         if passed >= DEMAND {
@@ -126,7 +126,7 @@ impl Gate {
     }
 
     /// Whether a request may go now; one that is `warm_only` is for a warm environment alone.
-    pub(super) fn may_send(&self, warm_only: bool) -> bool {
+    pub(crate) fn may_send(&self, warm_only: bool) -> bool {
         match self.breaker.state() {
             _ if self.unproven || !self.affords() => false,
             State::Closed if warm_only && self.environments.idle() == 0 => false,
@@ -139,7 +139,7 @@ impl Gate {
     /// Records that may wait here to be sent: as many as are sent in a quarter of a round trip. Fewer
     /// and a place may be free before there is something to send; what is more would be better off
     /// with its worker.
-    pub(super) fn may_wait(&self) -> usize {
+    pub(crate) fn may_wait(&self) -> usize {
         match self.breaker.state() {
             _ if self.unproven || !self.affords() => 0,
             State::Closed => (self.limiter.limit() / 4).max(2) * self.most_records,
@@ -149,7 +149,7 @@ impl Gate {
     }
 
     /// An attempt goes now.
-    pub(super) fn goes(&mut self, now: Nanos) -> Sent {
+    pub(crate) fn goes(&mut self, now: Nanos) -> Sent {
         self.in_flight += 1;
         self.attempts += 1;
         let met = self.environments.goes(now);
@@ -160,7 +160,7 @@ impl Gate {
     }
 
     /// An attempt is over, and came to this.
-    pub(super) fn came(&mut self, now: Nanos, sent: Sent, came: Came<'_>) {
+    pub(crate) fn came(&mut self, now: Nanos, sent: Sent, came: Came<'_>) {
         self.latency.is_over(sent.number);
         match came {
             Came::Well { took, cold } => {
@@ -236,27 +236,27 @@ impl Gate {
     }
 
     /// The start-up probes have come back.
-    pub(super) fn has_started(&self) -> bool {
+    pub(crate) fn has_started(&self) -> bool {
         self.has_started
     }
 
-    pub(super) fn starts(&mut self) {
+    pub(crate) fn starts(&mut self) {
         self.has_started = true;
     }
 
     /// The first of them has.
-    pub(super) fn proves(&mut self) {
+    pub(crate) fn proves(&mut self) {
         self.unproven = false;
     }
 
     /// Records of a request at most.
-    pub(super) fn most_records(&self) -> usize {
+    pub(crate) fn most_records(&self) -> usize {
         self.most_records
     }
 
     /// So many records were too large, for the function or for the service: half of them may not be.
     /// A single record may be too large; where all of them are, the remote side is of no use.
-    pub(super) fn too_large(&mut self, now: Nanos, records: usize) {
+    pub(crate) fn too_large(&mut self, now: Nanos, records: usize) {
         self.most_records = self.most_records.min((records / 2).max(1));
         if records <= 1 {
             self.breaker.failed(now);
@@ -264,7 +264,7 @@ impl Gate {
     }
 
     /// So many records were not: more are tried, little by little.
-    pub(super) fn not_too_large(&mut self, records: usize) {
+    pub(crate) fn not_too_large(&mut self, records: usize) {
         if records >= self.most_records {
             let more = self.most_records / 32 + 1;
             self.most_records = (self.most_records + more).min(self.settings.batch_records);
@@ -272,7 +272,7 @@ impl Gate {
     }
 
     /// A request has been in flight for so long that it counts as failed.
-    pub(super) fn is_dead(&mut self, now: Nanos) {
+    pub(crate) fn is_dead(&mut self, now: Nanos) {
         self.breaker.failed(now);
     }
 
@@ -288,13 +288,13 @@ impl Gate {
     }
 
     /// Past this age a request is late: its worker may as well do its records.
-    pub(super) fn late(&self) -> Duration {
+    pub(crate) fn late(&self) -> Duration {
         self.late
     }
 
     /// Past this age a request counts as failed. A cold start may take longer, and so may the first
     /// work: how long it takes is not known before some was done.
-    pub(super) fn dead(&self, sent: Sent) -> Duration {
+    pub(crate) fn dead(&self, sent: Sent) -> Duration {
         let patience = if self.has_worked { 1 } else { 4 } * self.settings.patience;
         let warm = (4 * self.longest).max(patience);
         let longest = match sent.met {
@@ -305,28 +305,28 @@ impl Gate {
     }
 
     /// How long a probe may take.
-    pub(super) fn probe_timeout(&self) -> Duration {
+    pub(crate) fn probe_timeout(&self) -> Duration {
         (2 * self.latency.cold()).max(self.settings.patience).min(self.settings.timeout)
     }
 
     /// Whether a request with records was answered: before, only the way's time is known.
-    pub(super) fn has_worked(&self) -> bool {
+    pub(crate) fn has_worked(&self) -> bool {
         self.has_worked
     }
 
     /// How long a request takes, once its environment is warm.
-    pub(super) fn typical(&self) -> Duration {
+    pub(crate) fn typical(&self) -> Duration {
         self.typical
     }
 
     /// The same; zero before anything was answered.
-    pub(super) fn known_typical(&self) -> Duration {
+    pub(crate) fn known_typical(&self) -> Duration {
         if self.has_answered { self.typical } else { Duration::ZERO }
     }
 
     /// How long all but one of a hundred requests take, those in flight counted at their age; zero
     /// before anything was answered.
-    pub(super) fn known_longest(&self, now: Nanos) -> Duration {
+    pub(crate) fn known_longest(&self, now: Nanos) -> Duration {
         if !self.has_answered {
             return Duration::ZERO;
         }
@@ -334,36 +334,36 @@ impl Gate {
     }
 
     /// How long a request takes whose environment is cold; zero before one was met.
-    pub(super) fn known_cold(&self) -> Duration {
+    pub(crate) fn known_cold(&self) -> Duration {
         self.cold
     }
 
     /// Records that may be sent without meeting a cold environment, as far as is known: those of the
     /// idle ones, and of those that will be idle within a quarter of a round trip.
-    pub(super) fn warm_room(&self) -> usize {
+    pub(crate) fn warm_room(&self) -> usize {
         (self.environments.idle() + self.environments.busy() / 4) * self.most_records
     }
 
     /// How long a request would take that is sent now.
-    pub(super) fn next(&self) -> Duration {
+    pub(crate) fn next(&self) -> Duration {
         if self.environments.idle() > 0 { self.typical } else { self.typical.max(self.cold) }
     }
 
     /// Takes a retry after `failure` from the budget.
-    pub(super) fn may_retry(&mut self, failure: &Failure) -> bool {
+    pub(crate) fn may_retry(&mut self, failure: &Failure) -> bool {
         let is_throttle = *failure == Failure::Throttled;
         self.affords()
             && self.retries.take(if is_throttle { retry::THROTTLE } else { retry::FAILURE })
     }
 
     /// Takes a second attempt at a late request from the budget.
-    pub(super) fn may_hedge(&mut self) -> bool {
+    pub(crate) fn may_hedge(&mut self) -> bool {
         self.breaker.state() == State::Closed && self.affords() && self.hedges.take(1.0)
     }
 
     /// Environments to be started so that `records_per_second` find them warm, if a request takes `work`
     /// longer than what is known.
-    pub(super) fn warms_up(
+    pub(crate) fn warms_up(
         &mut self,
         now: Nanos,
         records_per_second: f64,
@@ -379,20 +379,20 @@ impl Gate {
     }
 
     /// Whether nothing is sent.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         matches!(self.breaker.state(), State::Open(_) | State::Condemned)
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.breaker.state()
     }
 
-    pub(super) fn opened(&self) -> u64 {
+    pub(crate) fn opened(&self) -> u64 {
         self.breaker.opened()
     }
 
     /// Whether a probe should go now; if so, one is on its way.
-    pub(super) fn begins_probe(&mut self, now: Nanos) -> bool {
+    pub(crate) fn begins_probe(&mut self, now: Nanos) -> bool {
         let due = matches!(self.breaker.state(), State::Open(until) if until <= now);
         let begins = due && !self.probing && self.affords();
         self.probing |= begins;
@@ -400,20 +400,20 @@ impl Gate {
     }
 
     /// The probe was answered well, or not.
-    pub(super) fn probed(&mut self, now: Nanos, well: bool) {
+    pub(crate) fn probed(&mut self, now: Nanos, well: bool) {
         self.probing = false;
         self.breaker.probed(now, well);
     }
 
     /// The start-up probe failed: nothing is sent until a probe is answered.
-    pub(super) fn begins_open(&mut self, now: Nanos) {
+    pub(crate) fn begins_open(&mut self, now: Nanos) {
         self.breaker.refused(now);
         self.unproven = false;
     }
 
     /// When there is something to do although nothing happens: a probe, if the breaker is open and none
     /// is on its way, or the budget lasts again.
-    pub(super) fn next_look(&self) -> Option<Nanos> {
+    pub(crate) fn next_look(&self) -> Option<Nanos> {
         match self.breaker.state() {
             State::Open(until) if !self.probing && self.affords() => Some(until),
             _ => self.purse.refills_at(),
@@ -421,31 +421,31 @@ impl Gate {
     }
 
     /// An attempt has cost so much.
-    pub(super) fn pay(&mut self, now: Nanos, usd: f64) {
+    pub(crate) fn pay(&mut self, now: Nanos, usd: f64) {
         self.purse.pay(now, usd);
     }
 
     /// Whether the budget lasts for another attempt.
-    pub(super) fn affords(&self) -> bool {
+    pub(crate) fn affords(&self) -> bool {
         self.purse.affords(self.in_flight)
     }
 
     /// Whether nothing more can be paid for, whatever those in flight come to.
-    pub(super) fn is_spent(&self) -> bool {
+    pub(crate) fn is_spent(&self) -> bool {
         self.in_flight == 0 && !self.affords()
     }
 
     /// Looks at what is left of the budget.
-    pub(super) fn look(&mut self, now: Nanos) {
+    pub(crate) fn look(&mut self, now: Nanos) {
         self.purse.look(now, self.in_flight);
     }
 
     /// For how long the budget was spent.
-    pub(super) fn spent_for(&self, now: Nanos) -> Duration {
+    pub(crate) fn spent_for(&self, now: Nanos) -> Duration {
         Duration::from_nanos(self.purse.spent_for(now))
     }
 
-    pub(super) fn condemn(&mut self) {
+    pub(crate) fn condemn(&mut self) {
         self.breaker.condemn();
     }
 }

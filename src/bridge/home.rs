@@ -31,7 +31,7 @@ impl HomeLoad {
     }
 
     /// When `records` more would be done, if they were the worker's own.
-    pub(super) fn time_for(&self, records: usize) -> Option<Duration> {
+    pub(crate) fn time_for(&self, records: usize) -> Option<Duration> {
         let record_ns = Some(self.record_ns.load(Relaxed)).filter(|ns| *ns != UNKNOWN)?;
         let more = record_ns.saturating_mul(records as u64);
         Some(Duration::from_nanos(self.backlog_ns.load(Relaxed).saturating_add(more)))

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::breaker::State;
 use super::counters::Live;
 use super::gate::Gate;
+use super::outlook::Outlook;
 use super::{Failure, Settings};
 use crate::batch::Nanos;
 use crate::cpu;
@@ -150,39 +151,35 @@ impl Line {
         self.record_ns.store(time.as_nanos() as u64, Relaxed);
     }
 
-    /// What the work of a full request is believed to take on top of what is known: before one was
-    /// answered, as much as at home.
-    pub(super) fn work(&self) -> Duration {
-        if self.has_worked.load(Relaxed) {
-            return Duration::ZERO;
-        }
-        Duration::from_nanos(self.record_ns.load(Relaxed)) * self.most_records() as u32
+    /// What is to be added to the times that were measured.
+    fn outlook(&self) -> Outlook {
+        let record = Duration::from_nanos(self.record_ns.load(Relaxed));
+        let has_worked = self.has_worked.load(Relaxed);
+        Outlook::new(has_worked, record, self.most_records(), self.settings.linger)
     }
 
-    /// A time that was measured, with what is to be added before the work was; zero before.
-    fn time(&self, nanos: &AtomicU64) -> Duration {
-        match nanos.load(Relaxed) {
-            0 => Duration::ZERO,
-            nanos => Duration::from_nanos(nanos) + self.work(),
-        }
+    /// What the work of a full request is believed to take on top of what is known.
+    pub(super) fn work(&self) -> Duration {
+        self.outlook().work()
+    }
+
+    fn request_time(&self, nanos: &AtomicU64) -> Duration {
+        self.outlook().request(Duration::from_nanos(nanos.load(Relaxed)))
     }
 
     /// How long a request takes that meets a warm environment; zero while that is not known.
     pub(super) fn typical(&self) -> Duration {
-        self.time(&self.typical_ns)
+        self.request_time(&self.typical_ns)
     }
 
     /// How long all but one of a hundred parts take, their linger included.
     pub(super) fn longest(&self) -> Duration {
-        match self.time(&self.longest_ns) {
-            Duration::ZERO => Duration::ZERO,
-            longest => longest + self.settings.linger,
-        }
+        self.outlook().part(Duration::from_nanos(self.longest_ns.load(Relaxed)))
     }
 
     /// How long a request takes whose environment is cold; zero before one was met.
     pub(super) fn cold(&self) -> Duration {
-        self.time(&self.cold_ns)
+        self.request_time(&self.cold_ns)
     }
 
     /// From which age on a part is late, counted from when it was handed over.

@@ -15,12 +15,13 @@ use timely::progress::frontier::MutableAntichain;
 use super::away::Away;
 use super::epochs::Epochs;
 use super::peers::Help;
-use super::true_rate::TrueRate;
 use super::verify::{Checking, Verdict, Verify};
 use super::{Burst, Clock, Observer, Path, Pressure};
 use crate::batch::{Nanos, Records, Span};
 use crate::bridge::{Lane, Outcome, Part, Reply, ReplyInbox, ReplyPort, reply_channel};
-use crate::policy::{Done, Entry, Offered, Policy, Queue, Rates, Side, Take, Taken, Times, To};
+use crate::policy::{
+    Done, Entry, Offered, Policy, Queue, Rates, Side, Take, Taken, Times, To, TrueRate,
+};
 use crate::task::{Bad, Code, Task};
 
 /// The operator's outputs while it is scheduled.
@@ -159,12 +160,9 @@ where
         if let Some(lane) = &self.lane
             && let Some(share) = lane.settings().warm_up
             && let Some(begins_at) = self.policy.begins_at()
-            && offered.total > 0
-            && offered.rate() >= share * begins_at
+            && let Some(expected) = offered.expects(begins_at, share)
         {
-            // What is in excess will go, or a part of it when there is none yet.
-            const PART: f64 = 0.2;
-            lane.expect((offered.rate() - begins_at).max(PART * offered.rate()));
+            lane.expect(expected);
         }
     }
 
@@ -211,7 +209,7 @@ where
         outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
         let now = self.clock.now();
         let side = if path.is_remote() { Side::Remote } else { Side::Home };
-        self.policy.done(now, noted(side, scheduled, self.slack, records, now));
+        self.policy.done(now, Done::at(now, side, scheduled, self.slack, records));
         self.observer.results(&held.epoch, path, scheduled, done, now);
     }
 
@@ -358,7 +356,8 @@ where
             outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
             let now = self.clock.now();
             if path == Path::Local {
-                self.policy.done(now, noted(Side::Home, scheduled, self.slack, range.len(), now));
+                self.policy
+                    .done(now, Done::at(now, Side::Home, scheduled, self.slack, range.len()));
             }
             self.observer.results(&held.epoch, path, scheduled, good, now);
         }
@@ -447,12 +446,6 @@ where
         }
         self.away.next_late(self.lane.as_ref()?.late())
     }
-}
-
-/// Results that were made at `now`, of records that were due `slack` after their schedule.
-fn noted(side: Side, scheduled: Span, slack: Nanos, records: usize, now: Nanos) -> Done {
-    let late = scheduled.before(now.saturating_sub(slack), records);
-    Done { side, records, late }
 }
 
 /// `range` as positions within `of`.

@@ -14,7 +14,6 @@ mod meter;
 mod observer;
 mod peers;
 mod pressure;
-mod true_rate;
 mod verify;
 
 pub use burst::{Burst, BurstExt};

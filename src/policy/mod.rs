@@ -12,14 +12,16 @@ mod guard;
 mod queue;
 mod spill;
 mod threshold;
+mod true_rate;
 
 pub use deadline::Deadline;
 pub use fixed::{Local, Remote};
 pub use queue::{Entry, Queue, Take, Taken, To};
 pub use spill::Spill;
 pub use threshold::Threshold;
+pub(crate) use true_rate::TrueRate;
 
-use crate::batch::Nanos;
+use crate::batch::{Nanos, Span};
 
 /// What an epoch brought, known once it is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,15 @@ impl Offered {
     /// Records a second over all workers.
     pub fn rate(&self) -> f64 {
         self.total as f64 * 1e9 / self.length.max(1) as f64
+    }
+
+    /// Records a second to start environments for, where a policy sends from the rate `begins_at` on:
+    /// once the rate is above `share` of that, what is in excess, or a part of it when there is none
+    /// yet.
+    pub(crate) fn expects(&self, begins_at: f64, share: f64) -> Option<f64> {
+        const PART: f64 = 0.2;
+        let rate = self.rate();
+        (self.total > 0 && rate >= share * begins_at).then(|| (rate - begins_at).max(PART * rate))
     }
 }
 
@@ -95,6 +106,19 @@ pub struct Done {
     pub records: usize,
     /// Those that came after they were due.
     pub late: usize,
+}
+
+impl Done {
+    /// Results that were made at `now`, of records that were due `slack` after their schedule.
+    pub(crate) fn at(
+        now: Nanos,
+        side: Side,
+        scheduled: Span,
+        slack: Nanos,
+        records: usize,
+    ) -> Self {
+        Done { side, records, late: scheduled.before(now.saturating_sub(slack), records) }
+    }
 }
 
 impl Rates {

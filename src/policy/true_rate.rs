@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Sums of records and of time, both halved whenever the time passes [`WINDOW`]: so the rate
 /// follows a change of the work within a few slices, and a long record weighs as much as it lasts.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct TrueRate {
+pub(crate) struct TrueRate {
     records: f64,
     seconds: f64,
     /// Time for other things while records waited.
@@ -21,7 +21,7 @@ const WINDOW: Duration = Duration::from_millis(20);
 
 impl TrueRate {
     /// Notes that `records` took `time`.
-    pub(super) fn note(&mut self, records: usize, time: Duration) {
+    pub(crate) fn note(&mut self, records: usize, time: Duration) {
         self.records += records as f64;
         self.seconds += time.as_secs_f64();
         while self.seconds > WINDOW.as_secs_f64() {
@@ -32,22 +32,22 @@ impl TrueRate {
     }
 
     /// Notes that records waited for `time` while the worker did other things.
-    pub(super) fn waited(&mut self, time: Duration) {
+    pub(crate) fn waited(&mut self, time: Duration) {
         self.other += time.as_secs_f64();
     }
 
     /// The share of the time that is useful while records wait.
-    pub(super) fn share(&self) -> f64 {
+    pub(crate) fn share(&self) -> f64 {
         if self.seconds > 0.0 { self.seconds / (self.seconds + self.other) } else { 1.0 }
     }
 
     /// Records a second, once there were some.
-    pub(super) fn get(&self) -> Option<f64> {
+    pub(crate) fn get(&self) -> Option<f64> {
         (self.seconds > 0.0).then(|| self.records / self.seconds)
     }
 
     /// How many records fit into `time`: at least one, and few while the rate is not known.
-    pub(super) fn fit(&self, time: Duration) -> usize {
+    pub(crate) fn fit(&self, time: Duration) -> usize {
         const UNKNOWN: usize = 16;
         self.get().map_or(UNKNOWN, |rate| ((rate * time.as_secs_f64()) as usize).max(1))
     }

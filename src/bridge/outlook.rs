@@ -1,0 +1,39 @@
+//! From what was measured to what a worker is told of how long the remote side takes.
+
+use std::time::Duration;
+
+/// What is to be added to the time of a request on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outlook {
+    work: Duration,
+    linger: Duration,
+}
+
+impl Outlook {
+    /// What the work of a full request takes is known once one was answered. Before, it is believed to
+    /// be as much as at home, where a record takes `record`.
+    pub(crate) fn new(
+        has_worked: bool,
+        record: Duration,
+        records: usize,
+        linger: Duration,
+    ) -> Self {
+        let work = if has_worked { Duration::ZERO } else { record * records as u32 };
+        Outlook { work, linger }
+    }
+
+    /// What a full request takes on top of what is known.
+    pub(crate) fn work(&self) -> Duration {
+        self.work
+    }
+
+    /// How long a request takes; zero while nothing was measured.
+    pub(crate) fn request(&self, measured: Duration) -> Duration {
+        if measured.is_zero() { measured } else { measured + self.work }
+    }
+
+    /// How long a part takes, the time included in which its request fills.
+    pub(crate) fn part(&self, measured: Duration) -> Duration {
+        if measured.is_zero() { measured } else { measured + self.work + self.linger }
+    }
+}
