@@ -17,6 +17,7 @@ pub mod operators;
 pub mod pipeline;
 pub mod policy;
 pub mod schedule;
+pub mod simulate;
 pub mod sink;
 pub mod source;
 pub mod task;

@@ -1,0 +1,56 @@
+//! What a policy would do: a dataflow's bursting in simulated time, without network and without
+//! computation, and with the engine's own policies.
+//!
+//! Real are the [`policy`](crate::policy) and its queue, the worker's true rate, the schedule, and
+//! of the bridge everything that is pure: the limiter, the breaker, the environments it counts on,
+//! the latency it has learned, and the budgets. Modelled are the worker (a time per record), the
+//! lane that fills requests, the flight of a request, and the remote side. `docs/simulate.md` has all
+//! of it, and what is left out.
+//!
+//! Time goes on in ticks of a millisecond ([`TICK`]): a container per tick and worker, however many
+//! records it has; nothing is done per record. What the bridge does happens at its own times.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use floodway::policy::{Deadline, Policy};
+//! use floodway::schedule::{Schedule, Shape};
+//! use floodway::simulate::{Lambda, Model, Service, Stream};
+//!
+//! let second = 1_000_000_000;
+//! let service = Service::constant(Duration::from_micros(10));
+//! let schedule = Arc::new(Schedule::new(Shape::Spike, 50e3, 400e3, 10 * second)?);
+//! let stream = Stream::new(schedule, 300_000, 1, second / 10, service.rate()).unwrap();
+//! let lambda = Lambda { record: service.record, ..Lambda::default() };
+//! let model = Model {
+//!     stream,
+//!     workers: 1,
+//!     service,
+//!     deadline: Duration::from_millis(200),
+//!     max_backlog: 500_000,
+//!     bridge: floodway::bridge::Settings::default(),
+//!     lambda,
+//!     seed: 1,
+//! };
+//! let outcome = model.run(true, || Box::new(Deadline::new(second / 5)) as Box<dyn Policy>);
+//! assert!(outcome.latency.quantile_ms(0.99) < 200.0);
+//! assert!(outcome.home_in_time as f64 <= model.optimum().home);
+//! # Ok::<(), floodway::schedule::ScheduleError>(())
+//! ```
+
+mod bridge;
+mod lambda;
+mod noise;
+mod optimum;
+mod outcome;
+mod run;
+mod stream;
+mod worker;
+
+pub use lambda::{Lambda, Ramp, State, Weather};
+pub use noise::{Spread, SpreadError};
+pub use optimum::Optimum;
+pub use outcome::{Outcome, Timeline};
+pub use run::{Model, Service, TICK};
+pub use stream::Stream;

@@ -1,0 +1,267 @@
+//! A worker in simulated time: what the burst operator's desk does, without records.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+
+use super::bridge::{Bridge, Part, Reply};
+use super::outcome::{Made, Outcome, Path, Timeline};
+use super::{Service, Stream, TICK};
+use crate::batch::{Nanos, Span};
+use crate::bridge::Open;
+use crate::policy::{Done, Entry, Offered, Policy, Queue, Rates, Side, Take, Taken, TrueRate};
+
+/// How often the policy is asked what it expects to send: as the operator does.
+const LOOK_AHEAD: Nanos = 5_000_000;
+
+/// Records that are with the bridge.
+struct Away {
+    entry: Entry,
+    is_burst: bool,
+    open: Rc<Open>,
+    left: usize,
+    since: Nanos,
+}
+
+/// What a worker needs of the world.
+pub(super) struct World<'a> {
+    pub stream: &'a Stream,
+    pub service: &'a Service,
+    pub slack: Nanos,
+    pub max_backlog: usize,
+    pub bridge: Option<&'a mut Bridge>,
+    pub outcome: &'a mut Outcome,
+    pub random: &'a mut StdRng,
+}
+
+pub(super) struct Worker {
+    index: usize,
+    policy: Box<dyn Policy>,
+    /// Each container with whether it came in a burst.
+    queue: Queue<bool>,
+    away: BTreeMap<u64, Away>,
+    in_flight: usize,
+    next_id: u64,
+    true_rate: TrueRate,
+    /// When it has done what it has begun.
+    free_at: Nanos,
+    left: Option<Nanos>,
+    looked_ahead: Nanos,
+    /// The next tick whose events its source has not emitted, and whether it waits.
+    source: u64,
+    is_held: bool,
+    takes: Vec<Take>,
+    taken: VecDeque<Taken<bool>>,
+}
+
+impl Worker {
+    pub(super) fn new(index: usize, policy: Box<dyn Policy>) -> Self {
+        Worker {
+            index,
+            policy,
+            queue: Queue::default(),
+            away: BTreeMap::new(),
+            in_flight: 0,
+            next_id: 0,
+            true_rate: TrueRate::default(),
+            free_at: 0,
+            left: None,
+            looked_ahead: 0,
+            source: 0,
+            is_held: false,
+            takes: Vec::new(),
+            taken: VecDeque::new(),
+        }
+    }
+
+    /// When it turns to what is new, not before `now`.
+    pub(super) fn free_at(&self, now: Nanos) -> Nanos {
+        self.free_at.max(now)
+    }
+
+    /// Up to which tick its source has emitted.
+    pub(super) fn source(&self) -> u64 {
+        self.source
+    }
+
+    /// Records it holds, in the queue and away.
+    pub(super) fn held(&self) -> usize {
+        self.queue.records() + self.in_flight
+    }
+
+    /// An epoch is final.
+    pub(super) fn offered(&mut self, offered: Offered, bridge: Option<&mut Bridge>) {
+        self.policy.epoch(offered);
+        if let Some(bridge) = bridge
+            && let Some(share) = bridge.settings().warm_up
+            && let Some(begins_at) = self.policy.begins_at()
+            && let Some(expected) = offered.expects(begins_at, share)
+        {
+            bridge.expect(expected);
+        }
+    }
+
+    /// One turn of the operators, from `now` to `until`: the source emits what is due, answers are
+    /// taken in, the policy plans, and the worker works.
+    pub(super) fn turn(&mut self, now: Nanos, until: Nanos, world: &mut World<'_>) {
+        self.emit(now, world);
+        self.replies(now, world);
+        self.plan(now, world);
+        self.work(now, until, world);
+        if let Some(bridge) = &mut world.bridge {
+            bridge.is_at_home(self.index, self.queue.records(), self.true_rate.get());
+        }
+    }
+
+    /// The source: it stops at the bound, and goes on at three quarters of it.
+    fn emit(&mut self, now: Nanos, world: &mut World<'_>) {
+        let due = (now / TICK).min(world.stream.ticks());
+        while self.source < due {
+            let bound = world.max_backlog;
+            let limit = if self.is_held { bound / 4 * 3 } else { bound };
+            self.is_held = self.held() > 0 && self.held() >= limit;
+            if self.is_held {
+                world.outcome.backpressured += TICK;
+                return;
+            }
+            let tick = world.stream.tick(self.source);
+            let records = world.stream.own(self.index, &tick);
+            if records > 0 {
+                self.queue.push(0..records, now, tick.scheduled, world.slack, tick.is_burst);
+            }
+            self.source += 1;
+        }
+    }
+
+    fn replies(&mut self, now: Nanos, world: &mut World<'_>) {
+        while let Some(bridge) = &mut world.bridge
+            && let Some(Reply { id, range, is_done }) = bridge.reply(self.index)
+        {
+            let Some(away) = self.away.get_mut(&id) else { continue };
+            let (entry, is_burst) = (away.entry.part(range.clone()), away.is_burst);
+            away.left -= range.len();
+            self.in_flight -= range.len();
+            if away.left == 0 {
+                self.away.remove(&id);
+            }
+            if is_done {
+                self.made(now, Path::Remote, &entry, is_burst, world);
+            } else {
+                self.queue.come_home(entry, range, is_burst);
+            }
+        }
+    }
+
+    fn made(
+        &mut self,
+        now: Nanos,
+        path: Path,
+        entry: &Entry,
+        is_burst: bool,
+        world: &mut World<'_>,
+    ) {
+        let (scheduled, records): (Span, usize) = (entry.scheduled, entry.records());
+        let side = if path == Path::Remote { Side::Remote } else { Side::Home };
+        let done = Done::at(now, side, scheduled, world.slack, records);
+        if path != Path::Home {
+            self.policy.done(now, done);
+        }
+        let late = done.late;
+        world.outcome.note(now, &Made { path, scheduled, records, late, is_burst });
+    }
+
+    fn plan(&mut self, now: Nanos, world: &mut World<'_>) {
+        let Some(bridge) = &mut world.bridge else { return };
+        if self.queue.is_empty() {
+            return;
+        }
+        let remote = bridge.rates(now);
+        if remote.room == 0 {
+            return;
+        }
+        let rates = Rates {
+            local: self.true_rate.get(),
+            share: self.true_rate.share(),
+            in_flight: self.in_flight,
+            waiting: self.queue.records(),
+            slack: world.slack,
+            ..remote
+        };
+        let queue = self.queue.entries();
+        self.policy.plan(now, &queue, rates, &mut self.takes);
+        if now.saturating_sub(self.looked_ahead) >= LOOK_AHEAD
+            && bridge.settings().warm_up.is_some()
+        {
+            self.looked_ahead = now;
+            let expected = self.policy.expects(now, &queue, rates);
+            if expected > 0.0 {
+                bridge.expect(expected);
+            }
+        }
+        // They are taken from the last to the first; the oldest is sent first.
+        let taken = &mut self.taken;
+        self.queue.take_all(&mut self.takes, |take| taken.push_front(take));
+        for Taken { entry, payload: is_burst, warm_only } in self.taken.drain(..) {
+            let (id, left, range) = (self.next_id, entry.records(), entry.range.clone());
+            self.next_id += 1;
+            self.in_flight += left;
+            let open = Rc::new(Open::new(range.clone()));
+            let sent_open = Rc::clone(&open);
+            Timeline::add(&mut world.outcome.timeline.sent, now / TICK, left);
+            self.away.insert(id, Away { entry, is_burst, open, left, since: now });
+            let worker = self.index;
+            bridge.send(Part { worker, id, range, open: sent_open, warm_only, handed_over: now });
+        }
+    }
+
+    /// Works from `now` to `until`, or a little longer: from the front of the queue, and then on
+    /// records that are late.
+    fn work(&mut self, now: Nanos, until: Nanos, world: &mut World<'_>) {
+        if let Some(left) = self.left.take() {
+            self.true_rate.waited(Duration::from_nanos(now.saturating_sub(left)));
+        }
+        let mut at = now;
+        while at < until {
+            let fit = self.true_rate.fit(Duration::from_nanos(until - at));
+            let (entry, is_burst, path) = if let Some(taken) = self.queue.take_front(fit) {
+                let path = if taken.entry.home { Path::Home } else { Path::Local };
+                (taken.entry, taken.payload, path)
+            } else if let Some((entry, is_burst)) = self.take_late(at, fit, world) {
+                (entry, is_burst, Path::Home)
+            } else {
+                break;
+            };
+            let took = world.service.draw(at, entry.records(), world.random);
+            self.true_rate.note(entry.records(), Duration::from_nanos(took));
+            at += took;
+            self.made(at, path, &entry, is_burst, world);
+        }
+        self.free_at = at;
+        self.left = (!self.queue.is_empty()).then_some(at);
+    }
+
+    /// Takes up to `records` records out of the oldest part that is late.
+    fn take_late(
+        &mut self,
+        now: Nanos,
+        records: usize,
+        world: &World<'_>,
+    ) -> Option<(Entry, bool)> {
+        let late = world.bridge.as_ref()?.late();
+        let (id, range) = self
+            .away
+            .iter()
+            .take_while(|(_, away)| now.saturating_sub(away.since) >= late)
+            .find_map(|(id, away)| Some((*id, away.open.take_front(records)?)))?;
+        let away = self.away.get_mut(&id)?;
+        away.left -= range.len();
+        self.in_flight -= range.len();
+        let taken = (away.entry.part(range), away.is_burst);
+        if away.left == 0 {
+            self.away.remove(&id);
+        }
+        Some(taken)
+    }
+}
