@@ -25,6 +25,9 @@ pub enum Command {
     /// Print Nexmark events.
     #[command(allow_negative_numbers = true)]
     Generate(GenerateArgs),
+    /// What policies would do on a trace of rates: no network, no computation, the same policies.
+    #[command(allow_negative_numbers = true, args_override_self = false)]
+    Simulate(Box<SimulateArgs>),
     /// Serve a local Lambda; the first line on standard output is its URL.
     Lambda(LambdaArgs),
     /// Try an endpoint with one round trip, and say what is wrong.
@@ -36,9 +39,9 @@ pub enum Command {
     },
 }
 
-/// What the events are and when they come: the part that `run` and `generate` share.
+/// How many events come, and when.
 #[derive(Debug, Args)]
-pub struct EventArgs {
+pub struct RateArgs {
     /// Stop after this many events.
     #[arg(long, value_name = "N")]
     pub events: Option<String>,
@@ -57,6 +60,13 @@ pub struct EventArgs {
     /// The period of the shapes that have one; `step` steps once, after it.
     #[arg(long, value_name = "T")]
     pub period: Option<String>,
+}
+
+/// What the events are and when they come: the part that `run` and `generate` share.
+#[derive(Debug, Args)]
+pub struct EventArgs {
+    #[command(flatten)]
+    pub rates: RateArgs,
     /// Of the events: the same seed, the same events.
     #[arg(long, value_name = "N")]
     pub seed: Option<String>,
@@ -106,34 +116,8 @@ pub struct RunArgs {
     /// outage=3s-6s, seed.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     pub local_lambda: Option<String>,
-    /// US dollars that may be spent in any hour, such as 0.50/h; then work stays home.
-    #[arg(long, value_name = "USD/h", help_heading = "Bursting")]
-    pub budget: Option<String>,
-    /// US dollars that may be spent in all.
-    #[arg(long, value_name = "USD", help_heading = "Bursting")]
-    pub budget_total: Option<String>,
-    /// Records a request [default: 1000].
-    #[arg(long, value_name = "N", help_heading = "Bursting")]
-    pub batch: Option<String>,
-    /// How long a record may wait for its request to fill [default: 5ms].
-    #[arg(long, value_name = "D", help_heading = "Bursting")]
-    pub linger: Option<String>,
-    /// Requests in flight at most [default: 1000].
-    #[arg(long, value_name = "N", help_heading = "Bursting")]
-    pub max_in_flight: Option<String>,
-    /// How long an attempt may take [default: 10s].
-    #[arg(long, value_name = "D", help_heading = "Bursting")]
-    pub timeout: Option<String>,
-    /// Attempts a request has before its records come home [default: 3].
-    #[arg(long, value_name = "N", help_heading = "Bursting")]
-    pub attempts: Option<String>,
-    /// The share of requests that may be sent a second time when they are late [default: 0.05].
-    #[arg(long, value_name = "SHARE", help_heading = "Bursting")]
-    pub hedge: Option<String>,
-    /// Start environments ahead when the rate is above this share of the rate at which the policy
-    /// begins to send, or `off` [default: 0.8].
-    #[arg(long, value_name = "SHARE|off", help_heading = "Bursting")]
-    pub warm_up: Option<String>,
+    #[command(flatten)]
+    pub bridge: BridgeArgs,
     /// Compute this share of remote records at home too, as 0.001 or 0.1%; a difference ends the
     /// run with 1 [default: 0].
     #[arg(long, value_name = "P", help_heading = "Bursting")]
@@ -141,15 +125,6 @@ pub struct RunArgs {
     /// The function's memory in MB, for the cost [default: 1769; the embedded Lambda's own].
     #[arg(long, value_name = "MB", help_heading = "Bursting")]
     pub memory: Option<String>,
-    /// The function's processor, for the list price: x86 or arm [default: x86].
-    #[arg(long, value_enum, value_name = "ARCH", help_heading = "Bursting")]
-    pub arch: Option<ArchArg>,
-    /// Price of a million requests in US dollars [default: 0.20].
-    #[arg(long, value_name = "USD", help_heading = "Bursting")]
-    pub price_million_requests: Option<String>,
-    /// Price of a GB-second in US dollars [default: of us-east-1, by --arch].
-    #[arg(long, value_name = "USD", help_heading = "Bursting")]
-    pub price_gb_second: Option<String>,
     /// Records waiting on a worker before the source waits [default: 500k].
     #[arg(long, value_name = "N", help_heading = "Bursting")]
     pub max_backlog: Option<String>,
@@ -205,6 +180,102 @@ pub struct CompareArgs {
     pub report: Option<PathBuf>,
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// How the bridge behaves, and what the function costs: the part that `run` and `simulate` share.
+#[derive(Debug, Args)]
+pub struct BridgeArgs {
+    /// US dollars that may be spent in any hour, such as 0.50/h; then work stays home.
+    #[arg(long, value_name = "USD/h", help_heading = "Bursting")]
+    pub budget: Option<String>,
+    /// US dollars that may be spent in all.
+    #[arg(long, value_name = "USD", help_heading = "Bursting")]
+    pub budget_total: Option<String>,
+    /// Records a request [default: 1000].
+    #[arg(long, value_name = "N", help_heading = "Bursting")]
+    pub batch: Option<String>,
+    /// How long a record may wait for its request to fill [default: 5ms].
+    #[arg(long, value_name = "D", help_heading = "Bursting")]
+    pub linger: Option<String>,
+    /// Requests in flight at most [default: 1000].
+    #[arg(long, value_name = "N", help_heading = "Bursting")]
+    pub max_in_flight: Option<String>,
+    /// How long an attempt may take [default: 10s].
+    #[arg(long, value_name = "D", help_heading = "Bursting")]
+    pub timeout: Option<String>,
+    /// Attempts a request has before its records come home [default: 3].
+    #[arg(long, value_name = "N", help_heading = "Bursting")]
+    pub attempts: Option<String>,
+    /// The share of requests that may be sent a second time when they are late [default: 0.05].
+    #[arg(long, value_name = "SHARE", help_heading = "Bursting")]
+    pub hedge: Option<String>,
+    /// Start environments ahead when the rate is above this share of the rate at which the policy
+    /// begins to send, or `off` [default: 0.8].
+    #[arg(long, value_name = "SHARE|off", help_heading = "Bursting")]
+    pub warm_up: Option<String>,
+    /// The function's processor, for the list price: x86 or arm [default: x86].
+    #[arg(long, value_enum, value_name = "ARCH", help_heading = "Bursting")]
+    pub arch: Option<ArchArg>,
+    /// Price of a million requests in US dollars [default: 0.20].
+    #[arg(long, value_name = "USD", help_heading = "Bursting")]
+    pub price_million_requests: Option<String>,
+    /// Price of a GB-second in US dollars [default: of us-east-1, by --arch].
+    #[arg(long, value_name = "USD", help_heading = "Bursting")]
+    pub price_gb_second: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    #[command(flatten, next_help_heading = "Input")]
+    pub rates: RateArgs,
+    /// Of all that is random: the same seed, the same figures [default: 1].
+    #[arg(long, value_name = "N", help_heading = "Input")]
+    pub seed: Option<String>,
+    /// Length of an epoch, which is the interval that the rate is measured over [default: 100ms].
+    #[arg(long, value_name = "D", help_heading = "Input")]
+    pub epoch: Option<String>,
+
+    /// What a record costs a worker, all included, as D[,SPREAD]: 12us, 12us,exponential or
+    /// 12us,lognormal=0.5.
+    #[arg(long, value_name = "D[,SPREAD]", help_heading = "Work")]
+    pub service: Option<String>,
+    /// The summary of a run: its workers, what a record cost, and its local Lambda's model are taken
+    /// where no option says otherwise.
+    #[arg(long, value_name = "FILE", help_heading = "Work")]
+    pub recorded: Option<PathBuf>,
+    /// Records that a worker holds before its source waits [default: 500k].
+    #[arg(long, value_name = "N", help_heading = "Work")]
+    pub max_backlog: Option<String>,
+
+    /// local, remote, threshold, spill, deadline, or all; several times or with commas between
+    /// [default: all].
+    #[arg(long, value_name = "POLICY", value_delimiter = ',', help_heading = "Bursting")]
+    pub policy: Vec<String>,
+    /// Events a second over all workers, for threshold and spill [default with all: what the workers
+    /// do].
+    #[arg(long, value_name = "R", help_heading = "Bursting")]
+    pub threshold: Option<String>,
+    /// How long after its schedule a result is due [default: 200ms].
+    #[arg(long, value_name = "D", help_heading = "Bursting")]
+    pub deadline: Option<String>,
+    /// The remote side, as KEY=VALUE[,KEY=VALUE...]: network, cold_start, idle, concurrency, memory,
+    /// failure_rate, throttle_rate, outage=3s-6s. A record takes a function of 1,769 MB as long as it
+    /// takes a worker.
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
+    pub local_lambda: Option<String>,
+    /// How a request's time in the function is spread: constant, exponential or lognormal=SIGMA
+    /// [default: constant].
+    #[arg(long, value_name = "SPREAD", help_heading = "Bursting")]
+    pub remote_spread: Option<String>,
+    #[command(flatten)]
+    pub bridge: BridgeArgs,
+
+    /// The figures as JSON.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub json: Option<PathBuf>,
+    /// Timely's own arguments, of which the number of workers is used: -w WORKERS -n PROCESSES.
+    #[arg(last = true, value_name = "TIMELY")]
+    pub timely: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

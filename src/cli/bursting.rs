@@ -2,7 +2,7 @@
 //! what it costs.
 
 use super::UsageError;
-use super::args::{ArchArg, PolicyArg, RunArgs};
+use super::args::{ArchArg, BridgeArgs, PolicyArg, RunArgs};
 use super::settings::{duration, number, parse, parse_some};
 use crate::bridge::{Allowance, Settings};
 use crate::cost::{Cost, Prices};
@@ -11,7 +11,7 @@ use crate::pipeline::{Endpoint, PolicyChoice};
 use crate::units::{parse_duration, parse_rate, parse_share};
 
 /// The bridge's settings.
-pub(super) fn bridge(args: &RunArgs, endpoint: &Endpoint) -> Result<Settings, UsageError> {
+pub(super) fn bridge(args: &BridgeArgs, cost: Cost) -> Result<Settings, UsageError> {
     let defaults = Settings::default();
     let settings = Settings {
         batch_records: number("--batch", &args.batch, defaults.batch_records as u64)? as usize,
@@ -31,8 +31,7 @@ pub(super) fn bridge(args: &RunArgs, endpoint: &Endpoint) -> Result<Settings, Us
                 parse_share(share).map(Some)
             })?,
         },
-        verify: parse("--verify", args.verify.as_ref(), defaults.verify, parse_share)?,
-        cost: cost(args, endpoint)?,
+        cost,
         allowance: allowance(args)?,
         ..defaults
     };
@@ -45,7 +44,7 @@ pub(super) fn bridge(args: &RunArgs, endpoint: &Endpoint) -> Result<Settings, Us
 }
 
 /// What may be spent.
-fn allowance(args: &RunArgs) -> Result<Allowance, UsageError> {
+fn allowance(args: &BridgeArgs) -> Result<Allowance, UsageError> {
     let dollars = |text: &str| {
         let text = text.strip_prefix('$').unwrap_or(text);
         text.parse().ok().filter(|usd: &f64| usd.is_finite() && *usd > 0.0)
@@ -62,7 +61,7 @@ fn allowance(args: &RunArgs) -> Result<Allowance, UsageError> {
 }
 
 /// What the function costs.
-fn cost(args: &RunArgs, endpoint: &Endpoint) -> Result<Cost, UsageError> {
+pub(super) fn prices(args: &BridgeArgs) -> Result<Prices, UsageError> {
     let list = match args.arch {
         Some(ArchArg::Arm) => Prices::arm(),
         Some(ArchArg::X86) | None => Prices::default(),
@@ -73,33 +72,37 @@ fn cost(args: &RunArgs, endpoint: &Endpoint) -> Result<Cost, UsageError> {
             price.ok_or("expected US dollars, such as 0.20")
         })
     };
-    let prices = Prices {
+    Ok(Prices {
         million_requests: price(
             "--price-million-requests",
             &args.price_million_requests,
             list.million_requests,
         )?,
         gb_second: price("--price-gb-second", &args.price_gb_second, list.gb_second)?,
-    };
-    let memory_mb = match (endpoint, &args.memory) {
-        (Endpoint::Embedded(model), None) => model.memory_mb,
-        (Endpoint::Embedded(_), Some(value)) => {
-            let why = "is for --lambda URL; the embedded one has --local-lambda memory=MB";
-            return Err(UsageError::new("--memory", value, why));
-        }
-        (Endpoint::Url(_), given) => {
-            parse("--memory", given.as_ref(), Cost::default().memory_mb, |text| {
-                let memory = text.parse().ok().filter(|mb| (128..=10_240).contains(mb));
-                memory.ok_or("expected 128 to 10240 MB")
-            })?
-        }
-    };
-    Ok(Cost { prices, memory_mb })
+    })
 }
 
-pub(super) fn policy(args: &RunArgs) -> Result<PolicyChoice, UsageError> {
-    let threshold = parse_some("--threshold", args.threshold.as_ref(), parse_rate)?;
-    let given = args.policy.unwrap_or(match threshold {
+/// The function's memory in MB.
+pub(super) fn memory(given: Option<&String>, endpoint: &Endpoint) -> Result<u32, UsageError> {
+    match (endpoint, given) {
+        (Endpoint::Embedded(model), None) => Ok(model.memory_mb),
+        (Endpoint::Embedded(_), Some(value)) => {
+            let why = "is for --lambda URL; the embedded one has --local-lambda memory=MB";
+            Err(UsageError::new("--memory", value, why))
+        }
+        (Endpoint::Url(_), given) => parse("--memory", given, Cost::default().memory_mb, |text| {
+            let memory = text.parse().ok().filter(|mb| (128..=10_240).contains(mb));
+            memory.ok_or("expected 128 to 10240 MB")
+        }),
+    }
+}
+
+pub(super) fn policy(
+    given: Option<PolicyArg>,
+    typed: Option<&String>,
+) -> Result<PolicyChoice, UsageError> {
+    let threshold = parse_some("--threshold", typed, parse_rate)?;
+    let given = given.unwrap_or(match threshold {
         Some(_) => PolicyArg::Spill,
         None => PolicyArg::Local,
     });
@@ -115,7 +118,7 @@ pub(super) fn policy(args: &RunArgs) -> Result<PolicyChoice, UsageError> {
             ))
         }
         (_, Some(_)) => {
-            let value = args.threshold.clone().unwrap_or_default();
+            let value = typed.map_or("", String::as_str);
             Err(UsageError::new("--threshold", value, "is for --policy threshold or spill"))
         }
         (PolicyArg::Local, None) => Ok(PolicyChoice::Local),

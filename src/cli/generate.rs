@@ -15,7 +15,7 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
     logging::init(None)?;
     let events = Events::new(&args.events, true)?;
     if events.schedule.is_none() && events.duration.is_some() {
-        let duration = args.events.duration.clone().unwrap_or_default();
+        let duration = args.events.rates.duration.clone().unwrap_or_default();
         let why = "without a schedule there is no telling what is due: use --events";
         return Err(UsageError::new("--duration", duration, why).into());
     }

@@ -13,6 +13,7 @@ mod lambda;
 mod logging;
 mod run;
 mod settings;
+mod simulate;
 
 pub use error::{Exit, UsageError};
 
@@ -39,6 +40,7 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Compare(args) => compare::compare(&args, &typed),
         Command::Generate(args) => generate::generate(&args),
+        Command::Simulate(args) => simulate::simulate(&args),
         Command::Lambda(args) => lambda::lambda(&args),
         Command::Check(args) => check::check(&args),
         Command::Completion { shell } => {

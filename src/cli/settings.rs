@@ -5,9 +5,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::args::{EventArgs, RunArgs};
+use super::args::{EventArgs, RateArgs, RunArgs};
 use super::{UsageError, bursting};
 use crate::batch::Nanos;
+use crate::cost::Cost;
 use crate::nexmark;
 use crate::pipeline::{Settings, Source, Target, TimelySettings};
 use crate::schedule::{Schedule, Shape, Trace};
@@ -94,30 +95,28 @@ const DEFAULT_RATE: f64 = 10_000.0;
 impl Events {
     /// `paced`: whether a rate is meant where none is given.
     pub(super) fn new(args: &EventArgs, paced: bool) -> Result<Self, UsageError> {
-        let is_max = args.rate.as_deref() == Some("max") || (args.rate.is_none() && !paced);
+        let rates = &args.rates;
+        let is_max = rates.rate.as_deref() == Some("max") || (rates.rate.is_none() && !paced);
         let schedule = if is_max {
             for (option, given) in [
-                ("--shape", &args.shape),
-                ("--peak-rate", &args.peak_rate),
-                ("--period", &args.period),
+                ("--shape", &rates.shape),
+                ("--peak-rate", &rates.peak_rate),
+                ("--period", &rates.period),
             ] {
                 // A trace has its own rates.
                 let trace = given.as_ref().is_some_and(|value| value.starts_with("trace:"));
-                if let Some(value) = given.as_ref().filter(|_| !(trace && args.rate.is_none())) {
+                if let Some(value) = given.as_ref().filter(|_| !(trace && rates.rate.is_none())) {
                     return Err(UsageError::new(option, value, "needs a --rate that is not max"));
                 }
             }
-            match &args.shape {
-                Some(_) => Some(schedule(args)?),
+            match &rates.shape {
+                Some(_) => Some(schedule(rates)?),
                 None => None,
             }
         } else {
-            Some(schedule(args)?)
+            Some(schedule(rates)?)
         };
-        let duration = parse_some("--duration", args.duration.as_ref(), parse_duration)?;
-        if let Some(duration) = duration {
-            above_zero(duration, "--duration", args.duration.as_ref())?;
-        }
+        let (events, duration) = bounds(rates)?;
         let mut nexmark = nexmark::Config::default();
         if let Some(options) = &args.nexmark {
             for option in options.split(',') {
@@ -129,7 +128,7 @@ impl Events {
         }
         Ok(Events {
             schedule: schedule.map(Arc::new),
-            events: parse_some("--events", args.events.as_ref(), parse_count)?,
+            events,
             duration,
             seed: parse("--seed", args.seed.as_ref(), 1, u64::from_str)?,
             nexmark,
@@ -137,7 +136,16 @@ impl Events {
     }
 }
 
-fn schedule(args: &EventArgs) -> Result<Schedule, UsageError> {
+/// After how many events, and after what time, the input ends.
+pub(super) fn bounds(args: &RateArgs) -> Result<(Option<u64>, Option<Duration>), UsageError> {
+    let duration = parse_some("--duration", args.duration.as_ref(), parse_duration)?;
+    if let Some(duration) = duration {
+        above_zero(duration, "--duration", args.duration.as_ref())?;
+    }
+    Ok((parse_some("--events", args.events.as_ref(), parse_count)?, duration))
+}
+
+pub(super) fn schedule(args: &RateArgs) -> Result<Schedule, UsageError> {
     let shape_name = args.shape.as_deref().unwrap_or("constant");
     let wrong = |why: String| UsageError::new("--shape", shape_name, why);
     let shape = match (shape_name.strip_prefix("trace:"), shape_name) {
@@ -174,8 +182,11 @@ fn schedule(args: &EventArgs) -> Result<Schedule, UsageError> {
     }
     let peak = peak.unwrap_or(rate);
     let period = period.unwrap_or(Duration::from_secs(1)).as_nanos() as Nanos;
-    Schedule::new(shape, rate, peak, period)
-        .map_err(|error| UsageError::new("--rate", rate.to_string(), error.to_string()))
+    let is_trace = matches!(shape, Shape::Trace(_));
+    Schedule::new(shape, rate, peak, period).map_err(|error| match is_trace {
+        true => wrong(error.to_string()),
+        false => UsageError::new("--rate", rate.to_string(), error.to_string()),
+    })
 }
 
 /// The settings of a run.
@@ -215,7 +226,10 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         return Err(UsageError::new("--task", task, expected));
     }
     let endpoint = bursting::endpoint(args)?;
-    let bridge = bursting::bridge(args, &endpoint)?;
+    let memory_mb = bursting::memory(args.memory.as_ref(), &endpoint)?;
+    let cost = Cost { prices: bursting::prices(&args.bridge)?, memory_mb };
+    let mut bridge = bursting::bridge(&args.bridge, cost)?;
+    bridge.verify = parse("--verify", args.verify.as_ref(), bridge.verify, parse_share)?;
     let max_record = parse("--max-record", args.max_record.as_ref(), 1 << 20, parse_bytes)?;
     const MOST: u64 = 4 << 20;
     if !(1..=MOST).contains(&max_record) {
@@ -237,7 +251,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         task,
         work: parse("--work", args.work.as_ref(), Duration::ZERO, parse_duration)?,
         deadline: duration("--deadline", &args.deadline, Duration::from_millis(200))?,
-        policy: bursting::policy(args)?,
+        policy: bursting::policy(args.policy, args.threshold.as_ref())?,
         endpoint,
         bridge,
         max_backlog: number("--max-backlog", &args.max_backlog, 500_000)? as usize,

@@ -124,7 +124,7 @@ impl Model {
     }
 
     /// How long `work` of one CPU lasts with this memory: twice the memory, half the time.
-    pub(super) fn scaled(&self, work: Duration) -> Duration {
+    pub(crate) fn scaled(&self, work: Duration) -> Duration {
         work.mul_f64(ONE_CPU_MB / f64::from(self.memory_mb))
     }
 }

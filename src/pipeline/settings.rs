@@ -59,7 +59,7 @@ impl PolicyChoice {
     }
 
     /// One worker's policy, of `workers` in the dataflow.
-    pub(super) fn make(
+    pub(crate) fn make(
         &self,
         epoch: Duration,
         deadline: Duration,

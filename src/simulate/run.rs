@@ -80,6 +80,12 @@ impl Model {
         )
     }
 
+    /// What the optimum costs at least.
+    pub fn least_usd(&self, optimum: &super::Optimum) -> f64 {
+        let record = self.lambda.record.as_nanos() as Nanos;
+        optimum.usd(self.bridge.batch_records, record, &self.bridge.cost)
+    }
+
     /// Simulates it until every record is done. `policy` makes each worker's; without a remote side
     /// (`is_remote` false) nothing is ever sent.
     pub fn run(&self, is_remote: bool, mut policy: impl FnMut() -> Box<dyn Policy>) -> Outcome {
