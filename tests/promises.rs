@@ -5,9 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use floodway::batch::Nanos;
 use floodway::bridge;
-use floodway::policy::{Deadline, Local, Policy};
+use floodway::policy::{Deadline, Local, Policy, Remote, Spill, Threshold};
 use floodway::schedule::{Schedule, Shape, Trace};
 use floodway::simulate::{Lambda, Model, Outcome, Service, Spread, State, Stream, Weather};
 
@@ -205,4 +207,56 @@ fn spread_times_are_in_time_too() {
     let what = describe(&model, &outcome);
     assert!(outcome.burst_latency.quantile_ms(0.99) <= 200.0, "{what}");
     assert!(home(&model, &outcome) >= 0.95, "{what}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever comes and whatever the policy: no record is lost, and workers do not more in time than
+    /// the clairvoyant optimum does at home.
+    #[test]
+    fn no_policy_beats_the_optimum(
+        rows in prop::collection::vec((0.0..6.0_f64, 0.02..1.0_f64), 1..8),
+        (workers, record_us, slack_ms) in (1..4_usize, 3..60_u64, 10..400_u64),
+        (network_ms, concurrency, failure_rate) in (1..120_u64, 1..50_usize, 0.0..0.3_f64),
+        (policy, share, seed) in (0..5_u8, 0.3..1.5_f64, any::<u64>()),
+    ) {
+        let service = Service::constant(Duration::from_micros(record_us));
+        let capacity = service.rate() * workers as f64;
+        let (mut text, mut at) = (String::new(), 0.0);
+        for (rho, length) in &rows {
+            text += &format!("{at},{}\n", rho * capacity);
+            at += length;
+        }
+        text += &format!("{at},0\n");
+        let trace: Trace = text.parse().unwrap();
+        let end = trace.end();
+        let Ok(schedule) = Schedule::new(Shape::Trace(trace), 0.0, 0.0, 0) else { return Ok(()) };
+        let events = schedule.count(end);
+        let Some(stream) = Stream::new(Arc::new(schedule), events, workers, 100 * MS, capacity)
+        else { return Ok(()) };
+        let lambda = Lambda {
+            network: Duration::from_millis(network_ms),
+            concurrency,
+            failure_rate,
+            record: service.record,
+            ..Lambda::default()
+        };
+        let deadline = Duration::from_millis(slack_ms);
+        let (bridge, max_backlog) = (bridge::Settings::default(), 100_000);
+        let model =
+            Model { stream, workers, service, deadline, max_backlog, bridge, lambda, seed };
+        let outcome = model.run(policy > 0, || match policy {
+            0 => Box::new(Local) as Box<dyn Policy>,
+            1 => Box::new(Remote),
+            2 => Box::new(Threshold::new(share * capacity)),
+            3 => Box::new(Spill::new(share * capacity, 100 * MS, workers)),
+            _ => Box::new(Deadline::new(slack_ms * MS)),
+        });
+        prop_assert_eq!(outcome.counts.done(), events);
+        prop_assert_eq!(outcome.latency.len(), events);
+        let optimum = model.optimum();
+        let home = outcome.home_in_time as f64;
+        prop_assert!(home <= optimum.home + workers as f64, "{home} of {optimum:?}");
+    }
 }

@@ -17,9 +17,12 @@ const COARSE: u8 = 2;
 
 const DAY_US: u64 = 24 * 3_600 * 1_000_000;
 
-/// Steps a span is counted in: a batch is a millisecond of schedule when the source is on time,
-/// so a step is far below the histogram's own resolution.
+/// Steps a span is counted in at most: a batch is a millisecond of schedule when the source is on
+/// time, so a step is far below the histogram's own resolution.
 const STEPS: usize = 32;
+
+/// The histogram's resolution: a step that is shorter than this part of the latency is for nothing.
+const RESOLUTION: Nanos = 1_000;
 
 impl Default for Latencies {
     fn default() -> Self {
@@ -35,7 +38,9 @@ impl Latencies {
 
     /// Counts `records` that were scheduled evenly over `scheduled` and are done at `now`.
     pub fn record(&mut self, scheduled: Span, records: usize, now: Nanos) {
-        let steps = if scheduled.first == scheduled.last { 1 } else { records.min(STEPS) };
+        let width = scheduled.last.saturating_sub(scheduled.first);
+        let finest = now.saturating_sub(scheduled.last) / RESOLUTION;
+        let steps = (width / finest.max(1) + 1).min(records.min(STEPS) as u64) as usize;
         for step in 0..steps {
             let range = records * step / steps..records * (step + 1) / steps;
             let part = scheduled.slice(&range, records);
