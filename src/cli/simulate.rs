@@ -344,7 +344,7 @@ impl Recorded {
 
 fn table(model: &Model, outcomes: &[(PolicyChoice, Outcome)], optimum: &Optimum) -> String {
     let mut table = format!(
-        "{:<10}{:>9}{:>9}{:>9}{:>9}{:>11}{:>9}{:>10}{:>9}{:>11}{:>7}{:>13}\n",
+        "{:<10}{:>10}{:>10}{:>10}{:>10}{:>11}{:>9}{:>11}{:>10}{:>11}{:>7}{:>13}\n",
         "policy",
         "p50",
         "p99",
@@ -369,7 +369,7 @@ fn table(model: &Model, outcomes: &[(PolicyChoice, Outcome)], optimum: &Optimum)
         };
         let _ = writeln!(
             table,
-            "{:<10}{:>9}{:>9}{:>9}{:>9}{:>11}{:>9}{:>10}{:>9}{:>11}{:>7}{:>13.6}",
+            "{:<10}{:>10}{:>10}{:>10}{:>10}{:>11}{:>9}{:>11}{:>10}{:>11}{:>7}{:>13.6}",
             choice.name(),
             of_all(0.5),
             of_all(0.99),
@@ -386,7 +386,7 @@ fn table(model: &Model, outcomes: &[(PolicyChoice, Outcome)], optimum: &Optimum)
     }
     let _ = writeln!(
         table,
-        "{:<10}{:>9}{:>9}{:>9}{:>9}{:>11}{:>9}{:>10}{:>9}{:>11}{:>7}{:>13.6}",
+        "{:<10}{:>10}{:>10}{:>10}{:>10}{:>11}{:>9}{:>11}{:>10}{:>11}{:>7}{:>13.6}",
         "optimum",
         "-",
         "-",
