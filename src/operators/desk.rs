@@ -379,7 +379,7 @@ where
             task.compute(&input, range.clone(), &mut out, verdicts);
             // What is bad is so by its own worker's verdict.
             let home = verdicts.drain(..).map(|(position, _)| position).collect();
-            Outcome::Done { out, home }
+            Outcome::Done { out, home, hedged: false }
         })
     }
 

@@ -20,8 +20,7 @@ pub enum Path {
 
 impl Path {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Path; 5] =
-        [Path::Local, Path::Peer, Path::Remote, Path::Hedged, Path::Home];
+    pub const ALL: [Path; 5] = [Path::Local, Path::Peer, Path::Remote, Path::Hedged, Path::Home];
 
     /// Whether the remote side made it.
     pub fn is_remote(self) -> bool {

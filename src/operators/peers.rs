@@ -160,6 +160,7 @@ mod tests {
         first.answer(0.0, |range| Outcome::Done {
             out: range.clone().map(|n| 2 * n as u64).collect(),
             home: Vec::new(),
+            hedged: false,
         });
         drop(rest);
         drop(idle);

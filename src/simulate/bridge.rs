@@ -155,7 +155,7 @@ impl Bridge {
             let Invocation { at, billed_ms, result } =
                 self.service.invoke(0, 0, self.settings.timeout, &mut self.random);
             self.service.settle();
-            self.bill(billed_ms);
+            self.bill(0, billed_ms);
             let took = Duration::from_nanos(at);
             match result {
                 Ok(cold) => self.gate.came(0, sent, Came::Probe { took, cold }),
@@ -260,7 +260,7 @@ impl Bridge {
         let linger = self.settings.linger.as_nanos() as Nanos;
         let oldest = self.waiting.front().filter(|_| self.may_send());
         let oldest = oldest.map(|part| part.handed_over + linger);
-        [oldest, self.gate.next_probe()].into_iter().flatten().min()
+        [oldest, self.gate.next_look()].into_iter().flatten().min()
     }
 
     fn may_send(&self) -> bool {
@@ -271,7 +271,8 @@ impl Bridge {
     pub(super) fn pump(&mut self, now: Nanos) {
         self.gate.wanted(now, std::mem::take(&mut self.more));
         let expected = std::mem::take(&mut self.expected);
-        if self.gate.is_open() {
+        self.gate.look(now);
+        if self.gate.is_open() || !self.gate.affords() {
             self.records = 0;
             for part in std::mem::take(&mut self.waiting) {
                 self.give(part, false);
@@ -380,8 +381,9 @@ impl Bridge {
         (id, sent)
     }
 
-    fn bill(&mut self, billed_ms: Option<f64>) {
+    fn bill(&mut self, now: Nanos, billed_ms: Option<f64>) {
         if let Some(billed_ms) = billed_ms {
+            self.gate.pay(now, self.settings.cost.usd(1, billed_ms));
             self.counted.billed += 1;
             self.counted.billed_ms += billed_ms;
         }
@@ -391,7 +393,7 @@ impl Bridge {
         let Some(attempt) = self.attempts.remove(&id) else { return };
         let Attempt { purpose, sent, since, invocation } = attempt;
         let Invocation { billed_ms, result, .. } = invocation;
-        self.bill(billed_ms);
+        self.bill(now, billed_ms);
         let took = Duration::from_nanos(now - since);
         if let Purpose::Records { flight, is_second } = purpose {
             return match result {
@@ -517,7 +519,7 @@ impl Bridge {
         for attempt in [flight.first, flight.second].into_iter().flatten() {
             if let Some(attempt) = self.attempts.remove(&attempt) {
                 self.gate.came(now, attempt.sent, Came::GivenUp);
-                self.bill(attempt.invocation.billed_ms);
+                self.bill(now, attempt.invocation.billed_ms);
             }
         }
         let is_done = failure.is_none();
@@ -542,7 +544,7 @@ impl Bridge {
     pub(super) fn finish(&mut self) {
         let attempts: Vec<_> = self.attempts.drain().collect();
         for (_, attempt) in attempts {
-            self.bill(attempt.invocation.billed_ms);
+            self.bill(self.clock, attempt.invocation.billed_ms);
         }
     }
 }

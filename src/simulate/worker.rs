@@ -11,7 +11,7 @@ use super::outcome::{Made, Outcome, Path, Timeline};
 use super::{Service, Stream, TICK};
 use crate::batch::{Nanos, Span};
 use crate::bridge::Open;
-use crate::policy::{Done, Entry, Offered, Policy, Queue, Rates, Side, Take, Taken, TrueRate};
+use crate::policy::{Done, Entry, Offered, Policy, Queue, Rates, Side, Take, Taken, To, TrueRate};
 
 /// How often the policy is asked what it expects to send: as the operator does.
 const LOOK_AHEAD: Nanos = 5_000_000;
@@ -203,7 +203,7 @@ impl Worker {
         // They are taken from the last to the first; the oldest is sent first.
         let taken = &mut self.taken;
         self.queue.take_all(&mut self.takes, |take| taken.push_front(take));
-        for Taken { entry, payload: is_burst, warm_only } in self.taken.drain(..) {
+        for Taken { entry, payload: is_burst, to } in self.taken.drain(..) {
             let (id, left, range) = (self.next_id, entry.records(), entry.range.clone());
             self.next_id += 1;
             self.in_flight += left;
@@ -211,7 +211,7 @@ impl Worker {
             let sent_open = Rc::clone(&open);
             Timeline::add(&mut world.outcome.timeline.sent, now / TICK, left);
             self.away.insert(id, Away { entry, is_burst, open, left, since: now });
-            let worker = self.index;
+            let (worker, warm_only) = (self.index, to == Some(To::Warm));
             bridge.send(Part { worker, id, range, open: sent_open, warm_only, handed_over: now });
         }
     }

@@ -264,7 +264,7 @@ fn bounded(mut common: Vec<String>) -> Result<(RunArgs, Vec<String>), UsageError
         && checked.pace().end().is_none()
     {
         common.extend(["--duration", DURATION].map(str::to_owned));
-        run.events.duration = Some(DURATION.to_owned());
+        run.events.rates.duration = Some(DURATION.to_owned());
     }
     Ok((run, common))
 }
