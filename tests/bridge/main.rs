@@ -41,6 +41,8 @@ fn square() -> impl Task<In = Vec<u64>, Out = Vec<u64>> {
 #[derive(Clone, Debug, PartialEq)]
 enum Fate {
     Done,
+    /// At a second attempt.
+    Hedged,
     Home(Failure),
     /// The function refused it.
     Refused,
@@ -87,14 +89,14 @@ fn collect(inbox: &ReplyInbox<Vec<u64>>, batches: &[Arc<Vec<u64>>]) -> Vec<Fate>
                 Outcome::Home(failure) => {
                     reply.range.for_each(|at| put(at, Fate::Home(failure.clone())));
                 }
-                Outcome::Done { out, home, .. } => {
+                Outcome::Done { out, home, hedged } => {
                     let mut out = out.into_iter();
                     for at in reply.range {
                         if home.contains(&at) {
                             put(at, Fate::Refused);
                         } else {
                             assert_eq!(out.next(), Some(batch[at] * batch[at]));
-                            put(at, Fate::Done);
+                            put(at, if hedged { Fate::Hedged } else { Fate::Done });
                         }
                     }
                     assert_eq!(out.next(), None, "a result too many");
@@ -268,7 +270,7 @@ fn a_late_request_is_sent_again_only_if_home_is_full() {
         // How long it takes is learned first.
         (0..10).for_each(|_| drop(send(&bridge, 1, 10)));
         let fates = send_from(&bridge, 1, 10, home);
-        let expected = if hedged > 0 { Fate::Done } else { Fate::Home(Failure::TimedOut) };
+        let expected = if hedged > 0 { Fate::Hedged } else { Fate::Home(Failure::TimedOut) };
         assert!(fates.iter().all(|fate| *fate == expected), "{fates:?}");
         let counters = bridge.counters();
         assert_eq!((counters.hedged, counters.attempts), (hedged, 11 + hedged), "{home:?}");
