@@ -54,6 +54,7 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
         (&["--policy", "deadlines"], &["--policy", "deadlines", "deadline"]),
         (&["--policy", "deadline", "--threshold", "5k"], &["--threshold", "spill"]),
         (&["--deadline", "0ms"], &["--deadline", "0ms"]),
+        (&["--shadow"], &["--shadow", "--policy"]),
         (&["--budget", "0.50"], &["--budget", "0.50/h"]),
         (&["--budget", "0/h"], &["--budget", "0/h", "0.50/h"]),
         (&["--budget-total", "lots"], &["--budget-total", "lots", "2.00"]),
@@ -323,6 +324,27 @@ fn a_budget_is_kept_and_work_stays_home_when_it_is_spent() {
     assert!(number("over_budget_ms") > 0.0 && number("records_remote") > 0.0, "{summary}");
     assert!(number("records_local") > 5_000.0, "{summary}");
     assert_eq!(summary["results_out"], 10_000);
+}
+
+#[test]
+fn a_shadow_sends_nothing_and_says_what_would_have_gone() {
+    let place = Place::new();
+    // A worker does 10,000 a second, and has four times as many in the second half.
+    let args =
+        ["run", "--events", "10k", "--rate", "4k", "--shape", "square", "--peak-rate", "36k"];
+    let mut args = args.to_vec();
+    args.extend(["--period", "500ms", "--work", "100us", "--sink", "null", "--shadow"]);
+    args.extend(["--policy", "deadline", "--deadline", "100ms", "--batch", "100"]);
+    args.extend(["--local-lambda", "network=20ms,cold_start=50ms"]);
+    let summary = place.run_well(&args);
+    assert_eq!((&summary["records_local"], &summary["attempts"]), (&10_000.into(), &0.into()));
+    assert_eq!((&summary["cost_usd"], &summary["probes"]), (&0.0.into(), &0.into()));
+    let shadow = |field: &str| summary["shadow"][field].as_f64().unwrap();
+    assert!((0.1..0.9).contains(&shadow("offloaded_fraction")), "{summary}");
+    assert!(shadow("cost_usd") > 0.0 && shadow("requests") > 10.0, "{summary}");
+    let p99 = |of: &serde_json::Value| of["p99"].as_f64().unwrap();
+    let (would, was) = (p99(&summary["shadow"]["latency_ms"]), p99(&summary["latency_ms"]));
+    assert!(would < was / 2.0, "{would} in place of {was}");
 }
 
 #[test]

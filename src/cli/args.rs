@@ -108,6 +108,10 @@ pub struct RunArgs {
     /// How long after its schedule a result is due [default: 200ms].
     #[arg(long, value_name = "D", help_heading = "Bursting")]
     pub deadline: Option<String>,
+    /// Send nothing, and say at the end what the policy would have sent, what it would have cost and how
+    /// late results would have been, with the remote side that --local-lambda describes.
+    #[arg(long, help_heading = "Bursting")]
+    pub shadow: bool,
     /// local (embedded), or the URL of a function [default: local].
     #[arg(long, value_name = "local|URL", help_heading = "Bursting")]
     pub lambda: Option<String>,

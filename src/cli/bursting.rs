@@ -127,6 +127,22 @@ pub(super) fn policy(
     }
 }
 
+/// Whether the policy is only tried.
+pub(super) fn shadow(args: &RunArgs) -> Result<bool, UsageError> {
+    if !args.shadow {
+        return Ok(false);
+    }
+    if !policy(args.policy, args.threshold.as_ref())?.needs_remote() {
+        let why = "needs a --policy that sends something: remote, threshold, spill or deadline";
+        return Err(UsageError::new("--shadow", "(given)", why));
+    }
+    if let Some(url) = args.lambda.as_ref().filter(|lambda| *lambda != "local") {
+        let why = "is not asked with --shadow, which sends nothing: say what it is like with --local-lambda";
+        return Err(UsageError::new("--lambda", url, why));
+    }
+    Ok(true)
+}
+
 /// The embedded Lambda's model.
 pub(super) fn model(options: Option<&String>) -> Result<Model, UsageError> {
     let mut model = Model::default();

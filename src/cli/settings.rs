@@ -252,6 +252,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         work: parse("--work", args.work.as_ref(), Duration::ZERO, parse_duration)?,
         deadline: duration("--deadline", &args.deadline, Duration::from_millis(200))?,
         policy: bursting::policy(args.policy, args.threshold.as_ref())?,
+        shadow: bursting::shadow(args)?,
         endpoint,
         bridge,
         max_backlog: number("--max-backlog", &args.max_backlog, 500_000)? as usize,

@@ -18,8 +18,8 @@ use crate::batch::Nanos;
 use crate::cost::Cost;
 use crate::emulator;
 use crate::observe::Percentiles;
-use crate::pipeline::PolicyChoice;
-use crate::simulate::{Lambda, Model, Optimum, Outcome, Service, Spread, State, Stream, Weather};
+use crate::pipeline::{PolicyChoice, simulated};
+use crate::simulate::{Lambda, Model, Optimum, Outcome, Service, Spread, Stream};
 use crate::units::{parse_duration, parse_rate, show_count, show_duration, show_rate};
 
 /// What is simulated: a model, and the policies.
@@ -244,28 +244,9 @@ fn lambda(
     model: &emulator::Model,
     record: Duration,
 ) -> Result<Lambda, UsageError> {
-    let outage = model.outage.map(|(from, to)| {
-        let away = Weather { state: State::Away, ..Weather::default() };
-        [(from, away), (to, Weather::default())]
-            .map(|(at, weather)| (at.as_nanos() as Nanos, weather))
-    });
-    Ok(Lambda {
-        network: model.network,
-        cold_start: model.cold_start,
-        idle: model.idle,
-        concurrency: model.concurrency,
-        record: model.scaled(record),
-        spread: parse(
-            "--remote-spread",
-            args.remote_spread.as_ref(),
-            Spread::Constant,
-            Spread::from_str,
-        )?,
-        failure_rate: model.failure_rate,
-        throttle_rate: model.throttle_rate,
-        weather: outage.into_iter().flatten().collect(),
-        ..Lambda::default()
-    })
+    let spread =
+        parse("--remote-spread", args.remote_spread.as_ref(), Spread::Constant, Spread::from_str)?;
+    Ok(Lambda { spread, ..simulated(model, record) })
 }
 
 /// The policies, each once, in the order they were named.

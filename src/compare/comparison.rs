@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Choice, Figures, choose, least_offloaded};
+use super::{Choice, Figures, choose};
 use crate::observe::{Line, SlotLine};
+use crate::simulate::least_offloaded;
 
 /// Why a run's files cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -117,16 +118,14 @@ impl Round {
         Ok(round)
     }
 
-    /// Adds what the workers did as a share of what the optimum would have them do, if that is known.
+    /// Adds what the workers did as a share of what the optimum would have them do.
     fn against_optimum(&mut self, mu: f64, deadline_ms: f64) {
         let offered: Vec<u64> = self.slots.iter().map(|slot| slot.offered).collect();
         let slot = self.slots.first().map_or(0.1, |slot| slot.length_ms / 1e3);
         let all = offered.iter().sum::<u64>() as f64;
-        self.figures.home_share_of_optimum = least_offloaded(&offered, slot, mu, deadline_ms / 1e3)
-            .map(|least| {
-                let at_home = all * (1.0 - self.figures.offloaded_fraction);
-                at_home / (all - least).max(1.0)
-            });
+        let least = least_offloaded(&offered, slot, mu, deadline_ms / 1e3);
+        let at_home = all * (1.0 - self.figures.offloaded_fraction);
+        self.figures.home_share_of_optimum = Some(at_home / (all - least).max(1.0));
     }
 }
 

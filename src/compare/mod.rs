@@ -6,7 +6,6 @@
 mod choice;
 mod comparison;
 mod figures;
-mod optimum;
 mod page;
 mod plot;
 mod plots;
@@ -15,6 +14,5 @@ mod table;
 pub use choice::{Choice, choose};
 pub use comparison::{Compared, Comparison, ReadError, Round, Threshold};
 pub use figures::Figures;
-pub use optimum::least_offloaded;
 pub use page::page;
 pub use table::table;

@@ -122,7 +122,7 @@ pub(super) fn flows(comparison: &Comparison) -> Result<Vec<Figure>, DrawError> {
                 rate(OFFERED, |slot| slot.offered).filled(),
                 rate(GREEN, |slot| slot.home),
                 rate(RED, |slot| slot.remote + slot.hedged),
-                rate(BLUE, |slot| slot.local),
+                rate(BLUE, |slot| slot.local + slot.peer),
             ];
             let backlogs =
                 vec![waiting(RED, |slot| slot.in_flight), waiting(BLUE, |slot| slot.queued)];

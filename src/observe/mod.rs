@@ -17,4 +17,4 @@ pub use report::Report;
 pub use series::{Flow, Level, Line, Series, SlotLatency, SlotLine};
 pub use slots::{SLOT, Slot, Slots};
 pub use stats::{Counts, ProcessStats, WorkerStats};
-pub use summary::{Percentiles, Summary, Totals};
+pub use summary::{Percentiles, Shadow, Summary, Totals};

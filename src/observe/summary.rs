@@ -49,6 +49,18 @@ pub struct Totals {
     pub runs: u64,
 }
 
+/// What a policy would have done, of a run that sent nothing.
+#[derive(Clone, Debug, Default, Serialize)]
+#[allow(missing_docs)]
+pub struct Shadow {
+    pub policy: String,
+    pub offloaded_fraction: f64,
+    pub late_fraction: f64,
+    pub latency_ms: Percentiles,
+    pub requests: u64,
+    pub cost_usd: f64,
+}
+
 /// The summary of a run over all its processes. `docs/summary.md` says what each field means.
 #[derive(Clone, Debug, Default, Serialize)]
 #[allow(missing_docs)]
@@ -97,6 +109,8 @@ pub struct Summary {
     pub backpressured_ms: f64,
     pub stopped: String,
     pub total: Totals,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lambda: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -229,6 +243,19 @@ impl Summary {
         }
         if self.verified > 0 {
             line(format!("verified  {} remote results", show_count(self.verified)));
+        }
+        if let Some(shadow) = &self.shadow {
+            line(format!(
+                "shadow    {} would have sent {:.1} % in {} requests for ${:.6}: p99 {} in place of {}, \
+                 {:.1} % late",
+                shadow.policy,
+                shadow.offloaded_fraction * 100.0,
+                show_count(shadow.requests),
+                shadow.cost_usd,
+                ms(shadow.latency_ms.p99),
+                ms(self.latency_ms.p99),
+                shadow.late_fraction * 100.0,
+            ));
         }
         if let Some(lambda) = &self.lambda {
             line(format!("lambda    {lambda}"));

@@ -3,6 +3,7 @@
 mod control;
 mod run;
 mod settings;
+mod shadow;
 mod steps;
 mod stop;
 mod watch;
@@ -13,4 +14,5 @@ pub use run::{Failures, RunError, run};
 pub use settings::{
     EVENTS_AN_EPOCH, Endpoint, PolicyChoice, Settings, Source, Target, TimelySettings,
 };
+pub use shadow::simulated;
 pub use stop::Stop;

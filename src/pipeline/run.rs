@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 
 use super::control::SettingsDiffer;
+use super::shadow;
 use super::worker::{Shared, Started, work};
 use super::{Endpoint, PolicyChoice, Settings, Source, Stop, Target};
 use crate::bridge::{Bridge, BridgeError};
@@ -236,14 +237,19 @@ pub fn run(
     }
     summary.error = result.as_ref().err().map(|error| chain(error));
     if let Endpoint::Embedded(model) = &settings.endpoint
-        && settings.policy.needs_remote()
+        && settings.is_bursting()
     {
         summary.lambda = Some(model.to_string());
+    }
+    let series = settings.has_series().then(|| Series::of(&report, &settings.bridge.cost));
+    if let Some(series) = series.as_ref().filter(|_| settings.shadow) {
+        let true_rate = summary.true_rate_eps.unwrap_or_default();
+        summary.shadow = shadow::shadow(settings, series, summary.workers, true_rate);
     }
     let written = figures_to(settings).into_iter().try_for_each(|(what, path)| {
         let written = match what {
             SUMMARY => summary.write(path),
-            _ => Series::of(&report, &settings.bridge.cost).write(path),
+            _ => series.iter().try_for_each(|series| series.write(path)),
         };
         written.map_err(|source| RunError::Figures {
             what,
@@ -262,7 +268,7 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
     let mut bridge = None;
     let task = task::text(&settings.task, settings.work)
         .ok_or_else(|| RunError::Timely(format!("there is no task {}", settings.task)))?;
-    if settings.policy.needs_remote() {
+    if settings.is_bursting() {
         let url = match &settings.endpoint {
             Endpoint::Url(url) => url.clone(),
             Endpoint::Embedded(model) => {
@@ -320,7 +326,7 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
     }
     let sink = SinkHandle::start(sink_settings, on_failure)?;
     Ok(Shared {
-        stats: ProcessStats::new(timely.workers, settings.series.is_some()),
+        stats: ProcessStats::new(timely.workers, settings.has_series()),
         stop: stop.clone(),
         failures: failures.clone(),
         was_stopped: AtomicBool::new(false),

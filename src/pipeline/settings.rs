@@ -133,6 +133,8 @@ pub struct Settings {
     pub deadline: Duration,
     /// The policy.
     pub policy: PolicyChoice,
+    /// Send nothing, and say at the end what the policy would have done.
+    pub shadow: bool,
     /// The remote side.
     pub endpoint: Endpoint,
     /// The bridge to it; the endpoint's URL is filled in when it is known.
@@ -172,6 +174,22 @@ pub struct TimelySettings {
 pub const EVENTS_AN_EPOCH: u64 = 100_000;
 
 impl Settings {
+    /// Whether anything is sent to the remote side.
+    pub(super) fn is_bursting(&self) -> bool {
+        self.policy.needs_remote() && !self.shadow
+    }
+
+    /// Whether what happens is counted by slots of time too.
+    pub(super) fn has_series(&self) -> bool {
+        self.series.is_some() || self.shadow
+    }
+
+    /// One worker's policy, of `workers` in the dataflow.
+    pub(super) fn policy(&self, workers: usize) -> Box<dyn Policy> {
+        let policy = if self.shadow { PolicyChoice::Local } else { self.policy };
+        policy.make(self.epoch, self.deadline, workers)
+    }
+
     /// The run's pace.
     pub fn pace(&self) -> Pace {
         let rate = match &self.schedule {
@@ -190,9 +208,9 @@ impl Settings {
         };
         let input = (&self.source, &self.schedule, self.events, self.duration, self.max_record);
         let input = (input, self.skew);
-        let work = (&self.task, self.work, self.policy, self.deadline, self.epoch);
+        let work = (&self.task, self.work, self.policy, self.shadow, self.deadline, self.epoch);
         let output = (target, self.commit_every, &self.dead_letter);
-        let workers = (self.timely.workers, self.timely.processes, self.series.is_some());
+        let workers = (self.timely.workers, self.timely.processes, self.has_series());
         let mut hasher = DefaultHasher::new();
         format!("{input:?} {work:?} {output:?} {workers:?}").hash(&mut hasher);
         hasher.finish()

@@ -129,14 +129,13 @@ pub(super) fn work(
 
     worker.dataflow_named::<u64, _, _>("Floodway", |scope| {
         let (records, bad_records) = source(&scope, shared, place, clock, &gate);
-        let mut burst =
-            Burst::new(settings.policy.make(settings.epoch, settings.deadline, scope.peers()))
-                .deadline(settings.deadline)
-                .clock(clock)
-                .schedule(|batch: &Batch| batch.span)
-                .peers(&shared.peers)
-                .pressure(&pressure)
-                .observer(watch.clone());
+        let mut burst = Burst::new(settings.policy(scope.peers()))
+            .deadline(settings.deadline)
+            .clock(clock)
+            .schedule(|batch: &Batch| batch.span)
+            .peers(&shared.peers)
+            .pressure(&pressure)
+            .observer(watch.clone());
         if let Some(epoch) = shared.pace.epoch_length() {
             burst = burst.epoch(epoch);
         }

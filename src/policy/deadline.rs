@@ -52,10 +52,11 @@ const ARRIVALS: Nanos = 20_000_000;
 impl Deadline {
     /// `slack` is the deadline: from a record's schedule to when its result is due.
     pub fn new(slack: Nanos) -> Self {
-        const LEAST: Nanos = 2_000_000;
         let most = slack / 4;
-        let guard = Guard::new(LEAST.min(most), most);
-        Deadline { home: guard, remote: guard, hopeless: false }
+        // The one at home is buffer that is not used: at 200 ms each millisecond is half a hundredth of
+        // it. The remote side's is only a decision that is made sooner.
+        let (home, remote) = (Guard::new(slack / 50, most), Guard::new(slack / 20, most));
+        Deadline { home, remote, hopeless: false }
     }
 
     /// The margins that are kept at home and remotely.

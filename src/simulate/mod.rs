@@ -50,7 +50,7 @@ mod worker;
 
 pub use lambda::{Lambda, Ramp, State, Weather};
 pub use noise::{Spread, SpreadError};
-pub use optimum::Optimum;
+pub use optimum::{Optimum, least_offloaded};
 pub use outcome::{Outcome, Timeline};
 pub use run::{Model, Service, TICK};
 pub use stream::Stream;

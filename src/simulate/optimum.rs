@@ -64,6 +64,18 @@ impl Optimum {
     }
 }
 
+/// The fewest records that have to be sent away so that all others are done in time by workers that do
+/// `mu` a second together: `offered` are the records of each slot of `slot` seconds, evenly spread in
+/// it, and a record is due `deadline` seconds after its schedule.
+pub fn least_offloaded(offered: &[u64], slot: f64, mu: f64, deadline: f64) -> f64 {
+    let ticks = (slot * 1e9 / TICK as f64).round().max(1.0) as usize;
+    let mut queue = FluidQueue::new(mu, (deadline * 1e9) as Nanos);
+    for records in offered {
+        (0..ticks).for_each(|_| queue.step(*records as f64 / ticks as f64));
+    }
+    queue.overflow
+}
+
 /// A queue that is drained at a rate, and what does not fit into it.
 ///
 /// In a tick it does as much as if the tick's records had come at its beginning, and it is only at its
@@ -111,6 +123,8 @@ mod tests {
         let (home, overflow) = of(&[400; 10_000], 100_000.0, 200);
         assert_eq!((home, overflow), (1_020_000.0, 2_980_000.0));
         assert_eq!(of(&[99; 10_000], 100_000.0, 0), (990_000.0, 0.0));
+        let slots = least_offloaded(&[40_000; 100], 0.1, 100_000.0, 0.2);
+        assert!((slots - 2_980_000.0).abs() < 1.0, "{slots}");
     }
 
     proptest! {

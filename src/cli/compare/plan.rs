@@ -199,6 +199,7 @@ fn refuse(args: &RunArgs) -> Result<(), UsageError> {
     let null = "a comparison's runs write no output: the sink is null";
     for (option, given, why) in [
         ("--policy", policy, "expected --policies, with commas between them"),
+        ("--shadow", args.shadow.then(|| "(given)".to_owned()), "a comparison really sends"),
         ("--summary", path(&args.summary), own),
         ("--series", path(&args.series), own),
         ("--out", path(&args.out), null),

@@ -1,0 +1,89 @@
+//! `--shadow`: what a policy would have done with what came, without sending anything.
+//!
+//! The run does everything at home and keeps count of what came when and how fast its workers were.
+//! From that the simulator says, with the policy's own code, what would have gone and how late results
+//! would have been, with the remote side that `--local-lambda` describes.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Endpoint, Settings};
+use crate::batch::Nanos;
+use crate::emulator::Model as Function;
+use crate::observe::{Line, Percentiles, Series, Shadow};
+use crate::schedule::{Schedule, Shape, Trace};
+use crate::simulate::{Lambda, Model, Service, State, Stream, Weather};
+
+/// The local Lambda of `model` as the simulator has it, where `record` is what a record takes a function
+/// with one CPU.
+pub fn simulated(model: &Function, record: Duration) -> Lambda {
+    let outage = model.outage.map(|(from, to)| {
+        let away = Weather { state: State::Away, ..Weather::default() };
+        [(from, away), (to, Weather::default())]
+            .map(|(at, weather)| (at.as_nanos() as Nanos, weather))
+    });
+    Lambda {
+        network: model.network,
+        cold_start: model.cold_start,
+        idle: model.idle,
+        concurrency: model.concurrency,
+        record: model.scaled(record),
+        failure_rate: model.failure_rate,
+        throttle_rate: model.throttle_rate,
+        weather: outage.into_iter().flatten().collect(),
+        ..Lambda::default()
+    }
+}
+
+/// What `settings`' policy would have done, on so many workers that did `true_rate` records a second
+/// together. None if nothing came, or nothing is known of the workers.
+pub(super) fn shadow(
+    settings: &Settings,
+    series: &Series,
+    workers: usize,
+    true_rate: f64,
+) -> Option<Shadow> {
+    let Endpoint::Embedded(function) = &settings.endpoint else { return None };
+    let (schedule, events) = what_came(series)?;
+    let record = Duration::try_from_secs_f64(workers as f64 / true_rate).ok()?;
+    let epoch = settings.epoch.as_nanos() as Nanos;
+    let model = Model {
+        stream: Stream::new(schedule, events, workers, epoch, true_rate)?,
+        workers,
+        service: Service::constant(record),
+        deadline: settings.deadline,
+        max_backlog: settings.max_backlog,
+        bridge: settings.bridge.clone(),
+        lambda: simulated(function, record),
+        seed: function.seed,
+    };
+    let policy = || settings.policy.make(settings.epoch, settings.deadline, workers);
+    let outcome = model.run(settings.policy.needs_remote(), policy);
+    Some(Shadow {
+        policy: settings.policy.name().to_owned(),
+        offloaded_fraction: outcome.counts.remote as f64 / events as f64,
+        late_fraction: outcome.late as f64 / events as f64,
+        latency_ms: Percentiles::from(&outcome.latency),
+        requests: outcome.requests,
+        cost_usd: outcome.usd,
+    })
+}
+
+/// The offered rate of each slot as a schedule, and how many events it has.
+fn what_came(series: &Series) -> Option<(Arc<Schedule>, u64)> {
+    let (mut rows, mut events, mut end) = (String::new(), 0, 0.0);
+    for line in &series.lines {
+        let Line::Slot(slot) = line else { continue };
+        let rate = slot.offered as f64 * 1e3 / slot.length_ms.max(1.0);
+        // Writing to a String cannot fail.
+        let _ = writeln!(rows, "{},{rate}", slot.t_ms / 1e3);
+        events += slot.offered;
+        end = slot.t_ms + slot.length_ms;
+    }
+    let _ = writeln!(rows, "{},0", end / 1e3);
+    let trace: Trace = rows.parse().ok()?;
+    let schedule = Schedule::new(Shape::Trace(trace), 0.0, 0.0, 0).ok()?;
+    let events = events.min(schedule.count((end * 1e6) as Nanos));
+    Some((Arc::new(schedule), events))
+}
