@@ -1,6 +1,7 @@
 //! What a run looks like from outside: counters, latencies, progress, and the summary.
 //!
-//! Knows numbers only, and the names of the paths that a record can take. It reads what the workers count; nothing waits for it.
+//! Knows numbers only, and the names of the paths that a record can take. It reads what the workers
+//! count; nothing waits for it.
 
 mod latency;
 mod progress;

@@ -10,7 +10,7 @@ use super::slots::{Slot, Slots};
 use super::{Counts, Latencies, Report, whole};
 use crate::batch::{Nanos, Span};
 use crate::cost::Cost;
-use crate::operators::Path;
+use crate::policy::Path;
 
 /// What a worker did in a slot.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::series::{Flow, Level};
 use super::{Latencies, Report, Slots};
 use crate::batch::{Nanos, Span};
-use crate::operators::Path;
+use crate::policy::Path;
 
 /// Records by where their final result was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,8 +16,9 @@ mod peers;
 mod pressure;
 mod verify;
 
+pub use crate::policy::Path;
 pub use burst::{Burst, BurstExt};
 pub use clock::Clock;
-pub use observer::{EpochStats, Observer, Path};
+pub use observer::{EpochStats, Observer};
 pub use peers::Peers;
 pub use pressure::Pressure;

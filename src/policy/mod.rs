@@ -9,6 +9,7 @@
 mod deadline;
 mod fixed;
 mod guard;
+mod path;
 mod queue;
 mod spill;
 mod threshold;
@@ -16,6 +17,7 @@ mod true_rate;
 
 pub use deadline::Deadline;
 pub use fixed::{Local, Remote};
+pub use path::Path;
 pub use queue::{Entry, Queue, Take, Taken, To};
 pub use spill::Spill;
 pub use threshold::Threshold;

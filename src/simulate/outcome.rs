@@ -2,6 +2,7 @@
 
 use crate::batch::{Nanos, Span};
 use crate::observe::{Counts, Latencies};
+use crate::policy::Path;
 
 /// What came of a policy on a stream.
 #[derive(Clone, Debug, Default)]
@@ -69,14 +70,6 @@ impl Timeline {
     }
 }
 
-/// Where a result was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Path {
-    Local,
-    Remote,
-    Home,
-}
-
 /// Results that are there.
 pub(super) struct Made {
     pub path: Path,
@@ -89,16 +82,11 @@ pub(super) struct Made {
 impl Outcome {
     pub(super) fn note(&mut self, now: Nanos, made: &Made) {
         let &Made { path, scheduled, records, late, is_burst } = made;
-        let counts = &mut self.counts;
-        *match path {
-            Path::Local => &mut counts.local,
-            Path::Remote => &mut counts.remote,
-            Path::Home => &mut counts.home,
-        } += records as u64;
+        self.counts.count(path, records as u64);
         let latency = if is_burst { &mut self.burst_latency } else { &mut self.latency };
         latency.record(scheduled, records, now);
         self.late += late as u64;
-        if path != Path::Remote {
+        if !path.is_remote() {
             self.home_in_time += (records - late) as u64;
         }
         Timeline::add(&mut self.timeline.late, scheduled.first / super::TICK, late);

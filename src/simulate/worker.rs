@@ -7,11 +7,13 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 
 use super::bridge::{Bridge, Part, Reply};
-use super::outcome::{Made, Outcome, Path, Timeline};
+use super::outcome::{Made, Outcome, Timeline};
 use super::{Service, Stream, TICK};
 use crate::batch::{Nanos, Span};
 use crate::bridge::Open;
-use crate::policy::{Done, Entry, Offered, Policy, Queue, Rates, Side, Take, Taken, To, TrueRate};
+use crate::policy::{
+    Done, Entry, Offered, Path, Policy, Queue, Rates, Side, Take, Taken, To, TrueRate,
+};
 
 /// How often the policy is asked what it expects to send: as the operator does.
 const LOOK_AHEAD: Nanos = 5_000_000;
@@ -163,7 +165,7 @@ impl Worker {
         world: &mut World<'_>,
     ) {
         let (scheduled, records): (Span, usize) = (entry.scheduled, entry.records());
-        let side = if path == Path::Remote { Side::Remote } else { Side::Home };
+        let side = if path.is_remote() { Side::Remote } else { Side::Home };
         let done = Done::at(now, side, scheduled, world.slack, records);
         if path != Path::Home {
             self.policy.done(now, done);
