@@ -26,10 +26,10 @@ code, pre { font-family: ui-monospace, monospace; font-size: .9rem; }
 pre span { white-space: nowrap; } pre { white-space: pre-wrap; border-left: 3px solid var(--grid); padding-left: .8rem; }
 .choice { background: var(--box); border-left: 4px solid var(--green); padding: .7rem 1rem; }
 .incomplete { border-left: 4px solid var(--red); padding: .7rem 1rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--grid); white-space: nowrap;
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .85rem; }
+th, td { text-align: right; padding: .3rem .4rem; border-bottom: 1px solid var(--grid); white-space: nowrap;
   font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child { text-align: left; } tr.chosen td { font-weight: 600; }
+th { white-space: normal; vertical-align: bottom; } th:first-child, td:first-child { text-align: left; } tr.chosen td { font-weight: 600; }
 .legend { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; margin: .3rem 0; font-size: .9rem; color: var(--dim); }
 .legend i { display: inline-block; width: 1.4rem; height: .25rem; margin-right: .4rem; vertical-align: middle; }
 .note { color: var(--dim); font-size: .9rem; margin: .2rem 0; }
