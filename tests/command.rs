@@ -55,6 +55,8 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
         (&["--policy", "deadline", "--threshold", "5k"], &["--threshold", "spill"]),
         (&["--deadline", "0ms"], &["--deadline", "0ms"]),
         (&["--shadow"], &["--shadow", "--policy"]),
+        (&["--shadow", "--policy", "deadline", "--skew", "0.9"], &["--skew", "--shadow"]),
+        (&["--summary", "same.json", "--series", "same.json"], &["--series", "same.json"]),
         (&["--budget", "0.50"], &["--budget", "0.50/h"]),
         (&["--budget", "0/h"], &["--budget", "0/h", "0.50/h"]),
         (&["--budget-total", "lots"], &["--budget-total", "lots", "2.00"]),
@@ -444,7 +446,8 @@ fn a_threshold_applies_to_the_sum_of_two_processes() {
     }
     let summary = place.summary();
     assert_eq!((&summary["events_in"], &summary["processes"]), (&80_000.into(), &2.into()));
-    assert!(summary["offloaded_fraction"].as_f64().unwrap() > 0.3, "{summary}");
+    // None would be, if each saw only its own 40k/s.
+    assert!(summary["offloaded_fraction"].as_f64().unwrap() > 0.1, "{summary}");
 }
 
 #[test]

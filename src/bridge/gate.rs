@@ -377,7 +377,9 @@ impl Gate {
         let needed = self.in_flight_at(SPARE * records_per_second, work);
         self.limiter.need(now, needed);
         let needed = needed.ceil() as usize;
-        self.environments.starts_ahead(now, needed.min(self.limiter.limit()))
+        // Each is paid for like any other request.
+        let most = self.purse.more(self.in_flight);
+        self.environments.starts_ahead(now, needed.min(self.limiter.limit())).min(most)
     }
 
     /// Whether nothing is sent.
@@ -432,9 +434,9 @@ impl Gate {
         self.purse.affords(self.in_flight)
     }
 
-    /// Whether nothing more can be paid for, whatever those in flight come to.
+    /// Whether nothing more could be paid for if nothing were in flight.
     pub(crate) fn is_spent(&self) -> bool {
-        self.in_flight == 0 && !self.affords()
+        !self.purse.affords(0)
     }
 
     /// Looks at what is left of the budget.

@@ -71,10 +71,17 @@ impl Purse {
 
     /// Whether one more can be paid for while so many are in flight.
     pub(super) fn affords(&self, in_flight: usize) -> bool {
+        self.more(in_flight) > 0
+    }
+
+    /// How many more can be paid for while so many are in flight.
+    pub(super) fn more(&self, in_flight: usize) -> usize {
         let hour: f64 = self.minutes.iter().map(|(_, usd)| usd).sum();
-        let needed = (in_flight + 1) as f64 * self.price;
-        let has = |most: Option<f64>, spent: f64| most.is_none_or(|most| spent + needed <= most);
-        has(self.allowance.per_hour, hour) && has(self.allowance.total, self.total)
+        let left = |most: Option<f64>, spent: f64| most.map_or(f64::INFINITY, |most| most - spent);
+        let left = left(self.allowance.per_hour, hour).min(left(self.allowance.total, self.total));
+        // What is not bounded, or costs nothing, is as many as there are numbers. A whole number of
+        // attempts is not to be missed by the last bit of a fraction.
+        ((left / self.price * (1.0 + 1e-9)) as usize).saturating_sub(in_flight)
     }
 
     /// Looks at what is left: forgets what is older than an hour, and notes for how long nothing more

@@ -263,7 +263,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "D", help_heading = "Bursting")]
     pub deadline: Option<String>,
     /// The remote side, as KEY=VALUE[,KEY=VALUE...]: network, cold_start, idle, concurrency, memory,
-    /// failure_rate, throttle_rate, outage=3s-6s. A record takes a function of 1,769 MB as long as it
+    /// failure_rate, throttle_rate, slow=10, trouble=3s-6s (when it is slow), outage=3s-6s. A record takes a function of 1,769 MB as long as it
     /// takes a worker.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     pub local_lambda: Option<String>,

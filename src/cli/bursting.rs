@@ -127,6 +127,16 @@ pub(super) fn policy(
     }
 }
 
+/// Whether the simulator can have the model: it has failures and throttles all the time or never.
+pub(super) fn can_be_simulated(model: &Model) -> Result<(), UsageError> {
+    if model.trouble.is_some() && (model.failure_rate > 0.0 || model.throttle_rate > 0.0) {
+        let why =
+            "cannot be simulated with failure_rate or throttle_rate, which hold all the time there";
+        return Err(UsageError::new("--local-lambda", "trouble", why));
+    }
+    Ok(())
+}
+
 /// Whether the policy is only tried.
 pub(super) fn shadow(args: &RunArgs) -> Result<bool, UsageError> {
     if !args.shadow {
@@ -140,6 +150,11 @@ pub(super) fn shadow(args: &RunArgs) -> Result<bool, UsageError> {
         let why = "is not asked with --shadow, which sends nothing: say what it is like with --local-lambda";
         return Err(UsageError::new("--lambda", url, why));
     }
+    if let Some(skew) = &args.skew {
+        let why = "is not for --shadow, which takes the events for evenly spread over the workers";
+        return Err(UsageError::new("--skew", skew, why));
+    }
+    can_be_simulated(&model(args.local_lambda.as_ref())?)?;
     Ok(true)
 }
 

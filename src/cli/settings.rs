@@ -218,6 +218,10 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         None => Source::Nexmark { config: events.nexmark, seed: events.seed },
     };
 
+    if let (Some(summary), true) = (&args.summary, args.summary == args.series) {
+        let value = summary.display().to_string();
+        return Err(UsageError::new("--series", value, "is --summary's file too: name another"));
+    }
     let timely = timely(&args.timely)?;
     let target = target(args, &timely)?;
     let task = args.task.clone().unwrap_or_else(|| "words".to_owned());

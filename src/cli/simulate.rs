@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 use serde_json::{Value, json};
 
-use super::args::{PolicyArg, SimulateArgs};
+use super::args::{PolicyArg, RateArgs, SimulateArgs};
 use super::settings::{bounds, duration, number, parse, schedule};
 use super::{UsageError, bursting, settings};
 use crate::batch::Nanos;
@@ -76,6 +77,18 @@ impl Simulation {
         };
         let options = args.local_lambda.clone().or(recorded.lambda);
         let remote = bursting::model(options.as_ref())?;
+        bursting::can_be_simulated(&remote)?;
+        for (option, path) in
+            [("--shape", trace_file(&args.rates)), ("--recorded", args.recorded.clone())]
+        {
+            if let (Some(json), Some(path)) = (&args.json, path)
+                && fs::canonicalize(json).ok() == fs::canonicalize(&path).ok()
+                && path.exists()
+            {
+                let why = format!("is what {option} reads: it would be overwritten");
+                return Err(UsageError::new("--json", json.display().to_string(), why));
+            }
+        }
         let prices = bursting::prices(&args.bridge)?;
         let bridge = bursting::bridge(&args.bridge, Cost { prices, memory_mb: remote.memory_mb })?;
         let lambda = lambda(args, &remote, recorded.remote_record.unwrap_or(service.record))?;
@@ -86,6 +99,14 @@ impl Simulation {
         let stream = stream.ok_or_else(|| {
             UsageError::new("--events", "0", "no event is due in this time: nothing to simulate")
         })?;
+        const MOST_TICKS: u64 = 2_000_000_000;
+        if stream.ticks().saturating_mul(workers as u64) > MOST_TICKS {
+            let length = show_duration(Duration::from_nanos(stream.end()));
+            let why = format!(
+                "with {workers} workers is too long to simulate: at most 550 hours of one worker's time"
+            );
+            return Err(UsageError::new("--duration", length, why));
+        }
         let model = Model {
             stream,
             workers,
@@ -198,6 +219,11 @@ impl Simulation {
             },
         })
     }
+}
+
+/// The file that the rates are read from.
+fn trace_file(rates: &RateArgs) -> Option<PathBuf> {
+    rates.shape.as_ref()?.strip_prefix("trace:").map(PathBuf::from)
 }
 
 /// How many events the simulation takes: as many as are due before its end.

@@ -115,7 +115,7 @@ impl Model {
 
     /// The share of invocations that fail, the share of requests that are throttled, and how many times
     /// longer everything takes, `age` after the service's start.
-    pub(super) fn trouble_at(&self, age: Duration) -> (f64, f64, f64) {
+    pub(crate) fn trouble_at(&self, age: Duration) -> (f64, f64, f64) {
         if self.trouble.is_none_or(|(from, to)| (from..to).contains(&age)) {
             (self.failure_rate, self.throttle_rate, self.slow)
         } else {

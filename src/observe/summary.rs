@@ -160,7 +160,8 @@ impl Summary {
             breaker_opened: report.breaker_opened,
             verified: report.verified,
             billed_ms,
-            over_budget_ms: report.over_budget_us as f64 / 1e3,
+            // The bridge lives a little longer than the stream.
+            over_budget_ms: (report.over_budget_us as f64 / 1e3).min(seconds * 1e3),
             cost_usd: cost.usd(report.billed_requests, billed_ms),
             peak_backlog: report.backlog_peaks.iter().max().copied().unwrap_or(0),
             backpressured_ms: report.backpressured_ns as f64 / 1e6,

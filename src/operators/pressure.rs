@@ -51,6 +51,11 @@ impl Pressure {
         self.records() >= self.0.max_records || self.bytes() >= self.0.max_bytes
     }
 
+    /// Records more until the bound is reached.
+    pub fn room(&self) -> usize {
+        self.0.max_records.saturating_sub(self.records())
+    }
+
     /// Activates `source` once what is held has fallen to three quarters of the bounds.
     pub fn wake_when_low(&self, source: Activator) {
         self.0.waiting.borrow_mut().push(source);

@@ -18,11 +18,16 @@ use crate::simulate::{Lambda, Model, Service, State, Stream, Weather};
 /// The local Lambda of `model` as the simulator has it, where `record` is what a record takes a function
 /// with one CPU.
 pub fn simulated(model: &Function, record: Duration) -> Lambda {
-    let outage = model.outage.map(|(from, to)| {
-        let away = Weather { state: State::Away, ..Weather::default() };
-        [(from, away), (to, Weather::default())]
-            .map(|(at, weather)| (at.as_nanos() as Nanos, weather))
-    });
+    let at = |age: Duration| {
+        let is_away = model.outage.is_some_and(|(from, to)| (from..to).contains(&age));
+        let state = if is_away { State::Away } else { State::Well };
+        let (_, _, slower) = model.trouble_at(age);
+        (age.as_nanos() as Nanos, Weather { slower, state, ..Weather::default() })
+    };
+    let changes = [model.outage, model.trouble].into_iter().flatten();
+    let mut times: Vec<Duration> = changes.flat_map(|(from, to)| [from, to]).collect();
+    times.push(Duration::ZERO);
+    times.sort_unstable();
     Lambda {
         network: model.network,
         cold_start: model.cold_start,
@@ -31,7 +36,7 @@ pub fn simulated(model: &Function, record: Duration) -> Lambda {
         record: model.scaled(record),
         failure_rate: model.failure_rate,
         throttle_rate: model.throttle_rate,
-        weather: outage.into_iter().flatten().collect(),
+        weather: times.into_iter().map(at).collect(),
         ..Lambda::default()
     }
 }

@@ -139,7 +139,8 @@ impl Policy for Deadline {
     /// is not much longer than an environment takes to start.
     fn expects(&self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates) -> f64 {
         let Some(rate) = rates.effective() else { return 0.0 };
-        if rates.peers > 0 {
+        // Peers have time; or nothing would be in time remotely.
+        if rates.peers > 0 || rates.remote.longest >= rates.slack {
             return 0.0;
         }
         let from = now.saturating_sub(ARRIVALS);

@@ -74,6 +74,11 @@ impl Gate {
         *self.0.source.borrow_mut() = Some(source);
     }
 
+    /// Records that the operators behind may take before a bound is reached.
+    pub fn room(&self) -> usize {
+        self.0.pressure.room()
+    }
+
     /// Whether a record of `epoch` may leave now. If not, the source is activated when that may
     /// have changed.
     pub fn may_emit(&self, epoch: u64) -> bool {

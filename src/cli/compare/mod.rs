@@ -123,6 +123,9 @@ fn show(comparison: &Comparison, folder: &Folder) {
     let _ = write!(out, "{}", table(comparison));
     let of = if comparison.burst.is_empty() { "the whole run" } else { "the burst" };
     let _ = writeln!(out, "latencies are those of {of}; cost in US dollars");
+    if let Some(why) = &comparison.incomplete {
+        let _ = writeln!(out, "incomplete: {why}; policies that were not run are not compared");
+    }
     if let Some(choice) = comparison.choice() {
         let _ = writeln!(out, "choose    {}: {}", choice.policy, choice.why);
     }
