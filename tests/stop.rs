@@ -233,7 +233,7 @@ fn what_the_source_waits_is_counted() {
     let summary = place.run_well(&all);
     assert!(summary["backpressured_ms"].as_f64().unwrap() > 500.0, "{summary}");
     let peak = summary["peak_backlog"].as_f64().unwrap();
-    // Two batches may be on their way when the bound is reached.
-    assert!((500.0..=1_500.0).contains(&peak), "{summary}");
+    // The last batch may overrun it.
+    assert!((500.0..1_000.0).contains(&peak), "{summary}");
     assert!(summary["latency_ms"]["max"].as_f64().unwrap() > 1_000.0, "lateness counts");
 }

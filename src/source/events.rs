@@ -120,8 +120,8 @@ impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
         let due = self.pace.due_by(now);
         let scheduled = self.pace.is_scheduled();
         let most = if scheduled { SCHEDULED_A_TURN } else { RECORDS_A_TURN };
-        // What leaves in a turn is counted at its end: the bound is overrun by two batches at the most.
-        let mut left = most.min(self.gate.room().max(RECORDS_A_TURN));
+        // What leaves in a turn is counted at its end: the bound is overrun by a batch at the most.
+        let mut left = most.min(self.gate.room().max(1));
         while left > 0 {
             let (epoch, epoch_end) = self.pace.epoch(cursor.next);
             let ended = self.pace.end().is_some_and(|end| cursor.next >= end);
