@@ -289,6 +289,8 @@ fn the_summary_adds_up() {
         "{summary}"
     );
     assert!(number("billed_ms") > 0.0 && number("cost_usd") > 0.0);
+    let sent = ["first", "last"].map(|when| summary["offloading_ms"][when].as_f64().unwrap());
+    assert!(50.0 <= sent[0] && sent[0] <= sent[1] && sent[1] <= number("wall_ms"), "{summary}");
     assert!(number("cpu_ns_per_event") > 0.0 && number("lambda_cpu_ms") > 0.0);
     assert!(number("peak_backlog") > 0.0 && number("backpressured_ms") >= 0.0);
     for latency in ["latency_ms", "commit_latency_ms"] {

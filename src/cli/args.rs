@@ -92,8 +92,9 @@ pub struct RunArgs {
     /// What is computed of each record [default: words].
     #[arg(long, value_name = "TASK", help_heading = "Work")]
     pub task: Option<String>,
-    /// Extra cost a record, for experiments: burnt on a worker, slept in the local Lambda.
-    #[arg(long, value_name = "D", help_heading = "Work")]
+    /// Extra cost a record, for experiments: burnt on a worker, slept in the local Lambda. It may change
+    /// in mid-run: 12us,60us@5s is 60us from second 5 on.
+    #[arg(long, value_name = "D[,D@T]", help_heading = "Work")]
     pub work: Option<String>,
 
     /// Where records are processed [default: local].

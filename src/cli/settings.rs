@@ -13,7 +13,7 @@ use crate::nexmark;
 use crate::pipeline::{Settings, Source, Target, TimelySettings};
 use crate::schedule::{Schedule, Shape, Trace};
 use crate::source::Input;
-use crate::task;
+use crate::task::{self, Work};
 use crate::units::{parse_bytes, parse_count, parse_duration, parse_rate, parse_share};
 
 /// An option that was given, or its default.
@@ -253,7 +253,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         epoch: duration("--epoch", &args.epoch, Duration::from_millis(100))?,
         max_record: max_record as usize,
         task,
-        work: parse("--work", args.work.as_ref(), Duration::ZERO, parse_duration)?,
+        work: parse("--work", args.work.as_ref(), Work::default(), Work::from_str)?,
         deadline: duration("--deadline", &args.deadline, Duration::from_millis(200))?,
         policy: bursting::policy(args.policy, args.threshold.as_ref())?,
         shadow: bursting::shadow(args)?,

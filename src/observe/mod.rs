@@ -17,5 +17,5 @@ pub use progress::{Goal, Progress};
 pub use report::Report;
 pub use series::{Flow, Level, Line, Series, SlotLatency, SlotLine};
 pub use slots::{SLOT, Slot, Slots};
-pub use stats::{Counts, ProcessStats, WorkerStats};
-pub use summary::{Percentiles, Shadow, Summary, Totals};
+pub use stats::{Counts, ProcessStats, Sent, WorkerStats};
+pub use summary::{Offloading, Percentiles, Shadow, Summary, Totals};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::series::{Flow, Level};
+use super::stats::Sent;
 use super::{Counts, Latencies, ProcessStats, Slots};
 
 /// A process's figures; [`Report::add`] sums them up.
@@ -50,6 +51,8 @@ pub struct Report {
     pub breaker_opened: u64,
     /// Remote results that workers computed too.
     pub verified: u64,
+    /// From when to when records were handed to the remote side.
+    pub sent: Option<Sent>,
     /// Answers that said "too many".
     pub throttled: u64,
     /// Requests that came home.
@@ -74,6 +77,7 @@ impl Report {
             backlog_peaks: stats.peaks(),
             backpressured_ns: stats.backpressured(),
             verified: stats.verified(),
+            sent: stats.sent(),
             committed: stats.committed(),
             ..Report::default()
         };
@@ -119,6 +123,7 @@ impl Report {
         self.warm_ups += other.warm_ups;
         self.breaker_opened += other.breaker_opened;
         self.verified += other.verified;
+        self.sent = self.sent.into_iter().chain(other.sent).reduce(Sent::with);
         self.throttled += other.throttled;
         self.failed += other.failed;
         self.billed_us += other.billed_us;

@@ -86,6 +86,8 @@ pub struct WorkerStats {
     pub backpressured: AtomicU64,
     /// Results of the remote side that were computed here too.
     pub verified: AtomicU64,
+    /// When records were first handed to the remote side, and last; nothing if never.
+    sent: Mutex<Option<Sent>>,
     /// Records a second of useful time, as the bits of an `f64`.
     true_rate: AtomicU64,
 }
@@ -105,7 +107,30 @@ struct Figures {
     commit: Latencies,
 }
 
+/// From when to when records were handed to the remote side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// The first ones.
+    pub first: Nanos,
+    /// The last ones.
+    pub last: Nanos,
+}
+
+impl Sent {
+    /// Both together.
+    pub fn with(self, other: Sent) -> Sent {
+        Sent { first: self.first.min(other.first), last: self.last.max(other.last) }
+    }
+}
+
 impl WorkerStats {
+    /// Records were handed to the remote side at `now`.
+    pub fn sent(&self, now: Nanos) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Sent { first: now, last: now };
+        *sent = Some(sent.map_or(now, |sent| sent.with(now)));
+    }
+
     /// Counts `records` results that were made by `path` at `now`, of records that were scheduled at
     /// `scheduled`, `in_burst` or not.
     pub fn results(&self, path: Path, scheduled: Span, records: usize, now: Nanos, in_burst: bool) {
@@ -308,6 +333,13 @@ impl ProcessStats {
             sum.add(&recent);
         }
         sum
+    }
+
+    /// From when to when records were handed to the remote side, if they were.
+    pub fn sent(&self) -> Option<Sent> {
+        let sent =
+            |worker: &Arc<WorkerStats>| *worker.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.workers.iter().filter_map(sent).reduce(Sent::with)
     }
 
     /// Puts the latencies and what happened when into `report`.

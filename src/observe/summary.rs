@@ -90,6 +90,8 @@ pub struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_burst_ms: Option<Percentiles>,
     pub commit_latency_ms: Percentiles,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offloading_ms: Option<Offloading>,
     pub requests: u64,
     pub attempts: u64,
     pub retries: u64,
@@ -115,6 +117,14 @@ pub struct Summary {
     pub lambda: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// When records were first handed to the remote side, and last, in milliseconds of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct Offloading {
+    pub first: f64,
+    pub last: f64,
 }
 
 impl Summary {
@@ -147,6 +157,10 @@ impl Summary {
             latency_ms: Percentiles::from(&report.latency()),
             latency_burst_ms: (!report.burst.is_empty()).then(|| Percentiles::from(&report.burst)),
             commit_latency_ms: Percentiles::from(&report.commit_latency),
+            offloading_ms: report.sent.map(|sent| Offloading {
+                first: sent.first as f64 / 1e6,
+                last: sent.last as f64 / 1e6,
+            }),
             requests: report.requests,
             attempts: report.attempts,
             retries: report.attempts.saturating_sub(report.requests + report.hedged),
@@ -223,6 +237,9 @@ impl Summary {
                      breaker opened {} times",
                     self.hedged, self.abandoned, self.superseded, self.breaker_opened,
                 ));
+            }
+            if let Some(Offloading { first, last }) = self.offloading_ms {
+                line(format!("sent      from {} to {} of the run", ms(first), ms(last)));
             }
         } else {
             line("offloaded nothing".to_owned());

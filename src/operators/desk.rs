@@ -274,6 +274,7 @@ where
         let since = Instant::now();
         let mut taken = std::mem::take(&mut self.taken);
         let mut refused = Vec::new();
+        let mut sent = 0;
         // They were taken from the last to the first.
         for Taken { entry, payload: held, to } in taken.drain(..).rev() {
             let id = self.away.next_id();
@@ -289,6 +290,7 @@ where
                 (Path::Remote, if refused { entry.records() } else { 0 })
             };
             let left = entry.records() - stays;
+            sent += if path == Path::Remote { left } else { 0 };
             if stays > 0 {
                 refused.push((entry.part(entry.range.end - stays..entry.range.end), held.clone()));
             }
@@ -299,6 +301,9 @@ where
             }
         }
         self.taken = taken;
+        if sent > 0 {
+            self.observer.sent(sent, self.clock.now());
+        }
         for (entry, held) in refused.into_iter().rev() {
             self.queue.put_back(entry, held);
         }
@@ -315,7 +320,12 @@ where
         while spent < self.slice {
             let fit = self.true_rate.fit(self.slice - spent);
             let records = if let Some(checking) = self.checking.pop_front() {
-                self.check(checking, fit, outputs)
+                self.check(checking, fit, outputs);
+                // A record that is computed again to be checked is not one that is done.
+                let until_now = began.elapsed();
+                self.true_rate.waited(until_now - spent);
+                spent = until_now;
+                continue;
             } else if let Some(part) = self.help.next(fit) {
                 self.do_for_another(part)
             } else if let Some(Taken { entry, payload, .. }) = self.queue.take_front(fit) {
@@ -383,14 +393,13 @@ where
         })
     }
 
-    /// Checks up to `most` records of an answer; answers how many it checked. An answer with a wrong
-    /// result is not believed at all.
+    /// Checks up to `most` records of an answer. One with a wrong result is not believed at all.
     fn check(
         &mut self,
         mut checking: Checking<T, K>,
         most: usize,
         outputs: &mut Outputs<'_, T, K>,
-    ) -> usize {
+    ) {
         let (checked, verdict) = checking.check(&*self.task, most, &mut self.verdicts);
         match verdict {
             Verdict::Unfinished => {
@@ -410,7 +419,6 @@ where
                 self.queue.come_home(entry, range, held);
             }
         }
-        checked
     }
 
     /// Takes up to `records` records out of the oldest part that is late at `now`.

@@ -48,6 +48,11 @@ pub trait Observer<T>: 'static {
         let _ = records;
     }
 
+    /// `records` records were handed to the remote side at `now`.
+    fn sent(&mut self, records: usize, now: Nanos) {
+        let _ = (records, now);
+    }
+
     /// Records held, queued and in flight, as they change.
     fn backlog(&mut self, queued: usize, in_flight: usize) {
         let _ = (queued, in_flight);

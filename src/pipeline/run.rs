@@ -222,7 +222,7 @@ pub fn run(
     let mut summary = Summary::of(&report, wall(), &settings.bridge.cost);
     summary.policy = settings.policy.name().to_owned();
     summary.task = settings.task.clone();
-    summary.work_us = settings.work.as_nanos() as f64 / 1e3;
+    summary.work_us = settings.work.first().as_nanos() as f64 / 1e3;
     summary.stopped = match &result {
         Err(_) => "failed",
         Ok(()) if shared.was_stopped.load(Relaxed) => "signal",
@@ -266,7 +266,7 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
     let pace = Arc::new(settings.pace());
     let mut lambda = None;
     let mut bridge = None;
-    let task = task::text(&settings.task, settings.work)
+    let task = task::text(&settings.task, settings.work.clone())
         .ok_or_else(|| RunError::Timely(format!("there is no task {}", settings.task)))?;
     if settings.is_bursting() {
         let url = match &settings.endpoint {

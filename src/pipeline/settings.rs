@@ -11,6 +11,7 @@ use crate::nexmark;
 use crate::policy::{Deadline, Local, Policy, Remote, Spill, Threshold};
 use crate::schedule::Schedule;
 use crate::source::{Pace, Rate};
+use crate::task::Work;
 
 /// Where the records come from.
 #[derive(Clone, Debug)]
@@ -128,7 +129,7 @@ pub struct Settings {
     /// The task's name.
     pub task: String,
     /// Modelled extra cost of a record.
-    pub work: Duration,
+    pub work: Work,
     /// How long after its schedule a result is due.
     pub deadline: Duration,
     /// The policy.
@@ -208,7 +209,7 @@ impl Settings {
         };
         let input = (&self.source, &self.schedule, self.events, self.duration, self.max_record);
         let input = (input, self.skew);
-        let work = (&self.task, self.work, self.policy, self.shadow, self.deadline, self.epoch);
+        let work = (&self.task, &self.work, self.policy, self.shadow, self.deadline, self.epoch);
         let output = (target, self.commit_every, &self.dead_letter);
         let workers = (self.timely.workers, self.timely.processes, self.has_series());
         let mut hasher = DefaultHasher::new();

@@ -80,6 +80,10 @@ impl Observer<u64> for Watch {
         self.failures.fail(RunError::Differs { record: record.to_owned() });
     }
 
+    fn sent(&mut self, _: usize, now: Nanos) {
+        self.worker.sent(now);
+    }
+
     fn backlog(&mut self, queued: usize, in_flight: usize) {
         let held = queued + in_flight;
         self.process.backlog_changed(self.held, held);

@@ -9,6 +9,7 @@ mod function;
 mod modelled;
 mod text;
 mod words;
+mod work;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,6 +27,7 @@ pub use function::{Function, Values, function};
 pub use modelled::Modelled;
 pub use text::{NAMES, TextTask, text};
 pub use words::{RANGES, Words, all_words_portable, ranges};
+pub use work::{Work, WorkError};
 
 /// Why a record is bad: a stable code, lower case with underscores.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

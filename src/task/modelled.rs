@@ -1,9 +1,10 @@
 //! `--work`: extra cost a record, for experiments.
 
 use std::ops::Range;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
-use super::{Code, Task};
+use super::{Code, Task, Work};
 use crate::cpu;
 use crate::wire::Slots;
 
@@ -12,13 +13,23 @@ use crate::wire::Slots;
 #[derive(Clone, Debug)]
 pub struct Modelled<K> {
     task: K,
-    work: Duration,
+    work: Work,
+    /// When the first record was computed.
+    began: OnceLock<Instant>,
 }
 
 impl<K> Modelled<K> {
-    /// `task`, with `work` more a record.
-    pub fn new(task: K, work: Duration) -> Self {
-        Modelled { task, work }
+    /// `task`, with `work` more a record, whose time begins with the first record.
+    pub fn new(task: K, work: impl Into<Work>) -> Self {
+        Modelled { task, work: work.into(), began: OnceLock::new() }
+    }
+
+    /// What a record costs more now.
+    fn extra(&self) -> Duration {
+        match self.began.get() {
+            Some(began) if self.work.changes() => self.work.after(began.elapsed()),
+            _ => self.work.first(),
+        }
     }
 }
 
@@ -43,7 +54,8 @@ impl<K: Task> Task for Modelled<K> {
         bad: &mut Vec<(usize, Code)>,
     ) {
         let records = range.len() as u32;
-        let until = cpu::of_thread() + self.work * records;
+        self.began.get_or_init(Instant::now);
+        let until = cpu::of_thread() + self.extra() * records;
         self.task.compute(input, range, out, bad);
         burn(until + self.task.work() * records);
     }
@@ -72,7 +84,7 @@ impl<K: Task> Task for Modelled<K> {
     }
 
     fn work(&self) -> Duration {
-        self.work + self.task.work()
+        self.extra() + self.task.work()
     }
 }
 
@@ -80,7 +92,7 @@ impl<K: Task> Task for Modelled<K> {
 /// when as much wall time has passed as was missing, for less CPU time than that it cannot be.
 fn burn(until: Duration) {
     while let Some(missing) = until.checked_sub(cpu::of_thread()).filter(|left| !left.is_zero()) {
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         while began.elapsed() < missing {
             std::hint::spin_loop();
         }

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{Bpe, Code, Modelled, Task, Words};
+use super::{Bpe, Code, Modelled, Task, Words, Work};
 use crate::batch::{Batch, Strings};
 use crate::wire::Slots;
 
@@ -86,7 +85,8 @@ impl<K: Tokenize> Task for K {
 pub const NAMES: [&str; 2] = ["words", "bpe"];
 
 /// The text task `name`, ready to run, with `work` of modelled extra cost a record.
-pub fn text(name: &str, work: Duration) -> Option<TextTask> {
+pub fn text(name: &str, work: impl Into<Work>) -> Option<TextTask> {
+    let work = work.into();
     let task: TextTask = match name {
         "words" => Arc::new(Words),
         "bpe" => Arc::new(Bpe::new()),

@@ -15,6 +15,7 @@ use crate::compare::Threshold;
 use crate::pipeline::{Settings, Source};
 use crate::schedule::BurstWindow;
 use crate::source::Input;
+use crate::task::Work;
 use crate::units::{parse_duration, parse_rate, show_rate};
 
 /// The policies where none are named.
@@ -282,8 +283,9 @@ fn run_args(options: &[String]) -> Result<RunArgs, UsageError> {
 /// What the workers can do of the task, less a little.
 fn measured(run: &RunArgs, workers: usize) -> Threshold {
     let task = run.task.as_deref().unwrap_or("words");
-    let work = run.work.as_deref().and_then(|work| parse_duration(work).ok()).unwrap_or_default();
-    let eps = demo::capacity(task, work) * workers as f64 * SHARE;
+    // Settings of the run were made of it already: it can be parsed.
+    let work = run.work.as_deref().and_then(|work| work.parse::<Work>().ok()).unwrap_or_default();
+    let eps = demo::capacity(task, work.first()) * workers as f64 * SHARE;
     let step = if eps >= 10_000.0 { 1_000.0 } else { 1.0 };
     Threshold { eps: ((eps / step).floor() * step).max(1.0), measured: true }
 }
