@@ -20,8 +20,10 @@ pub mod schedule;
 pub mod simulate;
 pub mod sink;
 pub mod source;
+pub mod state;
 pub mod task;
 pub mod units;
+mod whole;
 pub mod wire;
 
 /// The code of the README is compiled.

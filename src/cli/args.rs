@@ -146,6 +146,9 @@ pub struct RunArgs {
     /// Replace another run's output.
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
+    /// Where it is kept what the same command needs to go on where it was ended, whatever ended it.
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub state: Option<PathBuf>,
     /// Bad records with their reasons, as JSON lines.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub dead_letter: Option<PathBuf>,

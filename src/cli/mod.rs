@@ -14,6 +14,7 @@ mod logging;
 mod run;
 mod settings;
 mod simulate;
+mod state;
 
 pub use error::{Exit, UsageError};
 

@@ -11,6 +11,7 @@ use super::args::RunArgs;
 use super::{UsageError, demo, logging, settings};
 use crate::pipeline::{self, Failures, RunError, Stop};
 use crate::sink::SinkError;
+use crate::state::StateError;
 
 pub(super) fn run(args: &RunArgs) -> Result<()> {
     logging::init(args.log.as_deref())?;
@@ -37,6 +38,9 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         }
     }
     result.map_err(|error| match error {
+        RunError::State { folder, source } if !matches!(source, StateError::Io { .. }) => {
+            UsageError::new("--state", folder, source.to_string()).into()
+        }
         RunError::Sink(SinkError::Occupied(dir)) => {
             let why =
                 "holds another run's output: name another folder, or replace it with --overwrite";

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::args::{EventArgs, RateArgs, RunArgs};
-use super::{UsageError, bursting};
+use super::{UsageError, bursting, state};
 use crate::batch::Nanos;
 use crate::cost::Cost;
 use crate::nexmark;
@@ -263,6 +263,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         max_backlog_bytes: 256 << 20,
         target,
         commit_every: duration("--commit-every", &args.commit_every, Duration::from_secs(1))?,
+        state: state::state(args)?,
         dead_letter: args.dead_letter.clone(),
         summary: args.summary.clone(),
         series: args.series.clone(),

@@ -10,7 +10,6 @@ mod series;
 mod slots;
 mod stats;
 mod summary;
-pub(crate) mod whole;
 
 pub use latency::Latencies;
 pub use progress::{Goal, Progress};

@@ -7,10 +7,11 @@ use std::path::Path as FilePath;
 use serde::{Deserialize, Serialize};
 
 use super::slots::{Slot, Slots};
-use super::{Counts, Latencies, Report, whole};
+use super::{Counts, Latencies, Report};
 use crate::batch::{Nanos, Span};
 use crate::cost::Cost;
 use crate::policy::Path;
+use crate::whole;
 
 /// What a worker did in a slot.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Latencies, Level, Report, whole};
+use super::{Latencies, Level, Report};
 use crate::cost::Cost;
 use crate::units::{show_count, show_duration};
+use crate::whole;
 
 /// Quantiles of a latency, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]

@@ -16,11 +16,14 @@ use timely::dataflow::operators::generic::operator::source;
 use timely::scheduling::{Activator, SyncActivator};
 use timely::worker::Worker;
 
+use super::beginning::Beginning;
+
 /// What a worker says to all.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Message {
-    /// It is set up for a run of these settings; its clock says so many nanoseconds of Unix time.
-    Ready { at: u64, fingerprint: u64 },
+    /// It is set up for a run of these settings; its clock says so many nanoseconds of Unix time. One
+    /// that knows where the run begins says so.
+    Ready { at: u64, fingerprint: u64, beginning: Option<Beginning> },
     /// It was asked to stop, and has begun no epoch after this one.
     Stop(u64),
     /// Its dataflow is done.
@@ -47,7 +50,7 @@ pub(super) struct Control {
     open: Rc<Cell<bool>>,
     activator: Activator,
     sync_activator: SyncActivator,
-    ready: Vec<(u64, u64)>,
+    ready: Vec<(u64, u64, Option<Beginning>)>,
     stops: Vec<u64>,
     said_stop: bool,
     done: usize,
@@ -116,7 +119,7 @@ impl Control {
     }
 
     /// Waits for all workers; answers the one instant at which the run starts, a little after the
-    /// last of them was ready. Clocks of several machines must agree as well as their schedules
+    /// last of them was ready, and where it begins, which those of process 0 know. Clocks of several machines must agree as well as their schedules
     /// are to.
     ///
     /// # Errors
@@ -125,23 +128,27 @@ impl Control {
         &mut self,
         worker: &mut Worker,
         fingerprint: u64,
-    ) -> Result<Instant, SettingsDiffer> {
+        beginning: Option<Beginning>,
+    ) -> Result<(Instant, Beginning), SettingsDiffer> {
         const MARGIN: Duration = Duration::from_millis(5);
-        self.say(Message::Ready { at: unix_now().as_nanos() as u64, fingerprint });
+        let at = unix_now().as_nanos() as u64;
+        self.say(Message::Ready { at, fingerprint, beginning });
         while self.ready.len() < self.peers {
             worker.step_or_park(None);
             self.read();
         }
-        if self.ready.iter().any(|(_, other)| *other != fingerprint) {
+        if self.ready.iter().any(|(_, other, _)| *other != fingerprint) {
             return Err(SettingsDiffer);
         }
-        let last = self.ready.iter().map(|(at, _)| *at).max().unwrap_or(0);
+        let last = self.ready.iter().map(|(at, ..)| *at).max().unwrap_or(0);
+        let beginning = self.ready.iter().find_map(|(.., beginning)| beginning.clone());
         let start = Duration::from_nanos(last) + MARGIN;
         let (now, unix) = (Instant::now(), unix_now());
-        Ok(match start.checked_sub(unix) {
+        let start = match start.checked_sub(unix) {
             Some(ahead) => now + ahead,
             None => now.checked_sub(unix - start).unwrap_or(now),
-        })
+        };
+        Ok((start, beginning.unwrap_or_default()))
     }
 
     /// Says that this worker was asked to stop and has begun no epoch after `epoch`. Only the
@@ -203,7 +210,9 @@ impl Control {
     fn read(&mut self) {
         for message in self.inbox.borrow_mut().drain(..) {
             match message {
-                Message::Ready { at, fingerprint } => self.ready.push((at, fingerprint)),
+                Message::Ready { at, fingerprint, beginning } => {
+                    self.ready.push((at, fingerprint, beginning));
+                }
                 Message::Stop(epoch) => self.stops.push(epoch),
                 Message::Done => self.done += 1,
                 Message::Report(report) => self.reports.push(report),

@@ -1,5 +1,6 @@
 //! A run: source → burst → sink, on all workers of a process, from its settings to its summary.
 
+mod beginning;
 mod control;
 mod run;
 mod settings;
@@ -9,6 +10,7 @@ mod stop;
 mod watch;
 mod worker;
 
+pub use beginning::StateSettings;
 pub use control::SettingsDiffer;
 pub use run::{Failures, RunError, run};
 pub use settings::{

@@ -8,22 +8,33 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 
+use super::beginning::{Output, positions};
 use super::control::SettingsDiffer;
 use super::shadow;
 use super::worker::{Shared, Started, work};
 use super::{Endpoint, PolicyChoice, Settings, Source, Stop, Target};
 use crate::bridge::{Bridge, BridgeError};
 use crate::emulator;
-use crate::observe::{Goal, ProcessStats, Progress, Report, SLOT, Series, Summary};
+use crate::observe::{Goal, ProcessStats, Progress, Report, SLOT, Series, Summary, Totals};
 use crate::operators::Peers;
 use crate::sink::{self, SinkError, SinkHandle};
-use crate::source::{Lines, LinesError, LinesSettings};
+use crate::source::{Lines, LinesError, LinesSettings, Pace};
+use crate::state::StateError;
 use crate::task;
 use crate::units::show_duration;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// What the run is to be resumed from.
+    #[error("the state in {folder}")]
+    State {
+        /// Its folder.
+        folder: String,
+        /// Why it cannot be used.
+        #[source]
+        source: StateError,
+    },
     /// The output.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -183,7 +194,8 @@ pub fn run(
             shared.sample(*started);
             shared.stats.end_second(started.at.elapsed().as_secs() as usize);
             if settings.timely.process == 0 {
-                let new = || Progress::new(shared.stats.clone(), goal(settings), started.at);
+                let goal = goal(settings, started);
+                let new = || Progress::new(shared.stats.clone(), goal, started.at);
                 progress.get_or_insert_with(new).tick();
             }
         } else {
@@ -201,7 +213,8 @@ pub fn run(
     }
     let wall = || match (settings.timely.process, shared.started.get()) {
         (_, Some(started)) => {
-            let last = Duration::from_nanos(shared.stats.last_commit());
+            let last = shared.stats.last_commit().saturating_sub(started.from);
+            let last = Duration::from_nanos(last);
             if last.is_zero() { started.at.elapsed() } else { last }
         }
         _ => Duration::ZERO,
@@ -235,6 +248,19 @@ pub fn run(
         // What was computed and is not committed is no output.
         summary.results_out = shared.sink.committed_records();
     }
+    let before = shared.output.committed.as_deref();
+    let (records, bad) = before.map_or((0, 0), |before| (before.records(), before.bad()));
+    let bad_now = match &result {
+        Ok(()) => summary.records_bad,
+        Err(_) => shared.sink.committed_bad(),
+    };
+    let begun = shared.started.get().map_or(0, |started| started.epoch);
+    summary.epochs = summary.epochs.saturating_sub(begun);
+    summary.total = Totals {
+        events_in: records + bad + summary.results_out + bad_now,
+        results_out: records + summary.results_out,
+        runs: shared.output.runs,
+    };
     summary.error = result.as_ref().err().map(|error| chain(error));
     if let Endpoint::Embedded(model) = &settings.endpoint
         && settings.is_bursting()
@@ -318,12 +344,10 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
     }
     let sink_failures = failures.clone();
     let on_failure = Arc::new(move |error: SinkError| sink_failures.fail(RunError::Sink(error)));
-    let sink_settings = sink_settings(&settings);
-    if timely.process == 0
-        && let Target::Files { dir, overwrite, .. } = &settings.target
-    {
-        sink::prepare(dir, *overwrite)?;
-    }
+    let is_first = timely.process == 0;
+    let output = if is_first { Output::prepare(&settings)? } else { Output::default() };
+    let beginning = is_first.then(|| output.beginning());
+    let sink_settings = sink_settings(&settings, &output, &pace);
     let sink = SinkHandle::start(sink_settings, on_failure)?;
     Ok(Shared {
         stats: ProcessStats::new(timely.workers, settings.has_series()),
@@ -338,6 +362,8 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
         lambda,
         sink,
         lines,
+        output,
+        beginning,
         settings,
     })
 }
@@ -354,7 +380,7 @@ fn check_deadline(deadline: Duration, typical: Duration) {
     }
 }
 
-fn sink_settings(settings: &Settings) -> sink::Settings {
+fn sink_settings(settings: &Settings, output: &Output, pace: &Arc<Pace>) -> sink::Settings {
     let target = match &settings.target {
         Target::Files { dir, sync, direct, roll_size, roll_age, .. } => sink::Target::Files {
             dir: dir.clone(),
@@ -369,6 +395,9 @@ fn sink_settings(settings: &Settings) -> sink::Settings {
     sink::Settings {
         epochs_a_group: settings.epochs_a_commit(),
         dead_letter: settings.dead_letter.clone(),
+        id: output.id.clone(),
+        resumed: output.committed.clone(),
+        positions: positions(settings, pace),
         ..sink::Settings::new(target, timely.workers, timely.process)
     }
 }
@@ -382,10 +411,11 @@ fn figures_to(settings: &Settings) -> Vec<(&'static str, &PathBuf)> {
     files.into_iter().filter_map(|(what, path)| Some((what, path.as_ref()?))).collect()
 }
 
-fn goal(settings: &Settings) -> Goal {
+/// What is still to be done when a run has `started`.
+fn goal(settings: &Settings, started: &Started) -> Goal {
     let pace = settings.pace();
     match (pace.end(), settings.duration) {
-        (Some(events), _) => Goal::Events(events),
+        (Some(events), _) => Goal::Events(events - pace.first_of(started.epoch)),
         (None, Some(duration)) => Goal::Time(duration),
         (None, None) => Goal::Open,
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::StateSettings;
 use crate::bridge;
 use crate::emulator::Model;
 use crate::nexmark;
@@ -148,6 +149,8 @@ pub struct Settings {
     pub target: Target,
     /// How often finished epochs are committed.
     pub commit_every: Duration,
+    /// Where it is kept what a run needs to be resumed, if it is.
+    pub state: Option<StateSettings>,
     /// Bad records with their reasons.
     pub dead_letter: Option<PathBuf>,
     /// The run's figures.
@@ -210,7 +213,8 @@ impl Settings {
         let input = (&self.source, &self.schedule, self.events, self.duration, self.max_record);
         let input = (input, self.skew);
         let work = (&self.task, &self.work, self.policy, self.shadow, self.deadline, self.epoch);
-        let output = (target, self.commit_every, &self.dead_letter);
+        let state = self.state.as_ref().map(|state| &state.folder);
+        let output = (target, self.commit_every, &self.dead_letter, state);
         let workers = (self.timely.workers, self.timely.processes, self.has_series());
         let mut hasher = DefaultHasher::new();
         format!("{input:?} {work:?} {output:?} {workers:?}").hash(&mut hasher);

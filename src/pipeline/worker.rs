@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Concat, Operator as _, Probe, ToStream as _};
 use timely::dataflow::{ProbeHandle, Scope, Stream};
 use timely::worker::Worker;
 
+use super::beginning::{Beginning, Output};
 use super::control::{Control, SettingsDiffer};
 use super::steps::Steps;
 use super::watch::Watch;
@@ -42,12 +43,19 @@ pub(super) struct Shared {
     /// The run, in whatever process, was asked to stop before its input ended.
     pub was_stopped: AtomicBool,
     pub started: OnceLock<Started>,
+    /// What was there before: process 0's.
+    pub output: Output,
+    /// Where the run begins: known to process 0 before it starts.
+    pub beginning: Option<Beginning>,
 }
 
 /// The run's start, and what the process had used by then.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Started {
     pub at: Instant,
+    /// The schedule's time at that instant, and the epoch that it begins.
+    pub from: Nanos,
+    pub epoch: u64,
     cpu_ns: u64,
     lambda_cpu_ns: u64,
 }
@@ -60,7 +68,7 @@ impl Shared {
     /// Notes how things stand, for the slot of time that has just ended.
     pub(super) fn sample(&self, started: Started) {
         let counters = self.bridge.as_ref().map(Bridge::counters).unwrap_or_default();
-        let now = started.at.elapsed().as_nanos() as Nanos;
+        let now = started.from + started.at.elapsed().as_nanos() as Nanos;
         self.stats.sample(now, (counters.billed, counters.billed_us));
     }
 
@@ -106,29 +114,37 @@ pub(super) fn work(
     let settings = &shared.settings;
     let place = worker.index() % settings.timely.workers;
     let mut control = Control::new(worker);
-    let start = match control.agree_on_start(worker, settings.fingerprint()) {
-        Ok(start) => start,
+    let beginning = shared.beginning.clone();
+    let agreed = control.agree_on_start(worker, settings.fingerprint(), beginning);
+    let (start, beginning) = match agreed {
+        Ok(agreed) => agreed,
         Err(differ) => {
             control.close();
             return Err(differ);
         }
     };
+    let from = beginning.time(&shared.pace);
     shared.started.get_or_init(|| Started {
         at: start,
+        from,
+        epoch: beginning.epoch,
         cpu_ns: cpu::of_process().as_nanos() as u64,
         lambda_cpu_ns: shared.lambda_cpu_ns(),
     });
-    let clock = Clock::starting(start);
+    // The schedule goes on where it stood.
+    let zero = start.checked_sub(Duration::from_nanos(from)).unwrap_or(start);
+    let clock = Clock::starting(zero);
     let burst = settings.schedule.as_ref().and_then(BurstWindow::of);
     let watch = Watch::new(&shared.stats, place, clock, burst, &shared.failures);
     let pressure = Pressure::new(settings.max_backlog, settings.max_backlog_bytes);
     let outflow = SinkOutflow(shared.sink.clone());
     let window = settings.open_epochs();
     let gate = Gate::new(pressure.clone(), outflow, window, shared.stats.worker(place));
+    gate.committed_before(beginning.epoch);
     let probe = ProbeHandle::new();
 
     worker.dataflow_named::<u64, _, _>("Floodway", |scope| {
-        let (records, bad_records) = source(&scope, shared, place, clock, &gate);
+        let (records, bad_records) = source(&scope, shared, place, clock, &gate, &beginning);
         let mut burst = Burst::new(settings.policy(scope.peers()))
             .deadline(settings.deadline)
             .clock(clock)
@@ -172,6 +188,7 @@ pub(super) fn work(
             if let Some(lines) = &shared.lines {
                 lines.stop_after(last);
             }
+            shared.sink.stop_after(last);
             gate.stop_after(last);
         }
     }
@@ -193,6 +210,7 @@ fn source<'scope>(
     place: usize,
     clock: Clock,
     gate: &Gate,
+    beginning: &Beginning,
 ) -> Records<'scope> {
     match &shared.settings.source {
         Source::Nexmark { config, seed } => {
@@ -200,12 +218,10 @@ fn source<'scope>(
             let generator = Generator::new(config.clone(), *seed, schedule);
             let (pace, gate) = (Arc::clone(&shared.pace), gate.clone());
             let fill = move |range, batch: &mut Batch| generator.fill(range, batch);
+            let (from, skew) = (pace.first_of(beginning.epoch), shared.settings.skew);
             let none =
                 std::iter::empty::<Bad<TextRecord>>().to_stream(*scope).container::<Vec<_>>();
-            (
-                events(scope, EventSource { pace, skew: shared.settings.skew, clock, gate, fill }),
-                none,
-            )
+            (events(scope, EventSource { pace, from, skew, clock, gate, fill }), none)
         }
         Source::Lines(_) => {
             let lines_source = shared.lines.clone();

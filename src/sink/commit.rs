@@ -21,9 +21,11 @@ use crate::batch::{Batch, TextRecord};
 use crate::task::Bad;
 
 /// What a worker reports of a commit group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     files: Vec<Finished>,
+    /// Bad records, with a dead letter or without.
+    bad: u64,
 }
 
 /// Adds [`CommitExt::commit_to`] to streams of results.
@@ -114,6 +116,7 @@ fn write<'scope>(
     builder.build(move |capabilities| {
         drop(capabilities);
         let mut groups: BTreeMap<u64, Group> = BTreeMap::new();
+        let mut bad_records: BTreeMap<u64, (Capability<u64>, u64)> = BTreeMap::new();
         // Groups before this one are closed.
         let mut open_from = 0;
         move |frontiers| {
@@ -144,10 +147,16 @@ fn write<'scope>(
                 }
             });
             bad.for_each(|capability, letters| {
-                if !keeps_dead || letters.is_empty() {
+                if letters.is_empty() {
                     return;
                 }
                 let Some((number, last)) = of(&capability) else { return };
+                let (_, count) =
+                    bad_records.entry(number).or_insert_with(|| (capability.delayed(&last, 0), 0));
+                *count += letters.len() as u64;
+                if !keeps_dead {
+                    return;
+                }
                 let group = groups.entry(number).or_insert_with(|| new(&capability, last));
                 let waiting = &mut group.buffers[Kind::Dead as usize];
                 letters.iter().for_each(|letter| format::dead_letter(letter, &mut waiting.0));
@@ -161,6 +170,7 @@ fn write<'scope>(
             let reached =
                 frontiers.iter().filter_map(|frontier| frontier.frontier().first().copied());
             let closed = reached.min().map_or(u64::MAX, |epoch| settings.group(epoch));
+            let mut output = output.activate();
             if closed > open_from {
                 for (number, group) in groups.range_mut(open_from..closed) {
                     let [parts, dead] = &mut group.buffers;
@@ -168,16 +178,19 @@ fn write<'scope>(
                     outlet.flush(*number, Kind::Dead, dead);
                 }
                 open_from = closed;
+                let later = bad_records.split_off(&closed);
+                for (capability, bad) in std::mem::replace(&mut bad_records, later).into_values() {
+                    output.session(&capability).give(Report { files: Vec::new(), bad });
+                }
                 let _ =
                     outlet.sink.writer.send(ToWriter::Closed { through: closed - 1, from: place });
             }
 
-            let mut output = output.activate();
             for (number, files) in synced.drain() {
                 if let Some(group) = groups.remove(&number)
                     && !files.is_empty()
                 {
-                    output.session(&group.capability).give(Report { files });
+                    output.session(&group.capability).give(Report { files, bad: 0 });
                 }
             }
         }
@@ -198,26 +211,29 @@ fn commit<'scope>(
             drop(capability);
             let wake = Arc::new(scope.worker().sync_activator_for(info.address.to_vec()));
             let (done, committed) = unbounded();
-            let mut waiting: BTreeMap<u64, (Capability<u64>, Vec<Finished>)> = BTreeMap::new();
+            let mut waiting: BTreeMap<u64, (Capability<u64>, Report)> = BTreeMap::new();
             let mut committing: BTreeMap<u64, Capability<u64>> = BTreeMap::new();
             move |(input, frontier), _output| {
                 input.for_each(|capability, reports| {
                     let Some(&epoch) = capability.least() else { return };
-                    let (_, files) = waiting
+                    let (_, sum) = waiting
                         .entry(epoch)
-                        .or_insert_with(|| (capability.delayed(&epoch, 0), Vec::new()));
-                    files.extend(reports.drain(..).flat_map(|report| report.files));
+                        .or_insert_with(|| (capability.delayed(&epoch, 0), Report::default()));
+                    for report in reports.drain(..) {
+                        sum.files.extend(report.files);
+                        sum.bad += report.bad;
+                    }
                 });
                 while let Some(entry) = waiting.first_entry() {
                     if frontier.less_equal(entry.key()) {
                         break;
                     }
-                    let (epoch, (capability, mut files)) = entry.remove_entry();
+                    let (epoch, (capability, Report { mut files, bad })) = entry.remove_entry();
                     // The same order whatever order the reports came in.
                     files.sort_by(|a, b| (a.process, &a.name).cmp(&(b.process, &b.name)));
                     committing.insert(epoch, capability);
                     let (done, wake) = (done.clone(), Arc::clone(&wake));
-                    let message = ToCommitter { up_to_epoch: epoch, files, done, wake };
+                    let message = ToCommitter { up_to_epoch: epoch, files, bad, done, wake };
                     // The committer lives as long as the handles.
                     let _ = sink.committer.send(message);
                 }

@@ -19,6 +19,8 @@ use super::{SinkError, Step, Target};
 pub(super) struct ToCommitter {
     pub up_to_epoch: u64,
     pub files: Vec<Finished>,
+    /// Bad records of these epochs.
+    pub bad: u64,
     /// Where it is told what is committed, and how it is woken.
     pub done: Sender<u64>,
     pub wake: Arc<SyncActivator>,
@@ -34,47 +36,56 @@ pub(super) struct Committer {
     dead_letters_at: u64,
     commits: u64,
     total_records: u64,
+    total_bad: u64,
 }
 
 impl Committer {
+    /// Opens the manifest, a new one or one that this run goes on with.
     pub(super) fn open(
         shared: Arc<Shared>,
         inbox: Receiver<ToCommitter>,
     ) -> Result<Self, SinkError> {
         let folder = shared.settings.folder();
+        let resumed = shared.settings.resumed.clone().unwrap_or_default();
         let manifest = match shared.settings.target {
             Target::Files { .. } => {
                 let path = folder.join(MANIFEST);
-                let file = open(&path)?;
+                // What is past its whole lines is a commit that never was.
+                let file = open(&path, Some(resumed.whole_bytes))?;
                 Some((path, file))
             }
             Target::Null => None,
         };
         let dead_letters = match &shared.settings.dead_letter {
-            Some(path) => {
-                let file = open(path)?;
-                Some((path.clone(), file))
-            }
+            Some(path) => Some((path.clone(), open(path, None)?)),
             None => None,
         };
-        let dead_letters_at = match &dead_letters {
-            Some((path, file)) => {
+        let dead_letters_at = match (&dead_letters, resumed.commits.last()) {
+            (None, _) => 0,
+            (Some(_), Some(last)) => last.dead_letters_at,
+            (Some((path, file)), None) => {
                 file.metadata().map_err(|error| SinkError::io("look at", path, error))?.len()
             }
-            None => 0,
         };
         let mut committer = Committer {
-            shared,
             inbox,
             folder,
             manifest,
             dead_letters,
             dead_letters_at,
-            commits: 0,
-            total_records: 0,
+            commits: resumed.commits.len() as u64,
+            total_records: resumed.records(),
+            total_bad: resumed.bad(),
+            shared,
         };
-        let header = serde_json::to_vec(&Header { floodway_manifest: VERSION });
-        committer.append_line(header.unwrap_or_default())?;
+        if resumed.whole_bytes == 0 {
+            let id = committer.shared.settings.id.clone();
+            let header = serde_json::to_vec(&Header { floodway_manifest: VERSION, id });
+            committer.append_line(header.unwrap_or_default())?;
+        }
+        if let Some(last) = resumed.commits.last() {
+            committer.append_dead_letters_again(last)?;
+        }
         Ok(committer)
     }
 
@@ -83,12 +94,13 @@ impl Committer {
             // What has come in the meantime is committed with it: one record, one sync.
             for later in self.inbox.try_iter() {
                 next.files.extend(later.files);
+                next.bad += later.bad;
                 next.up_to_epoch = later.up_to_epoch;
             }
             if self.shared.has_failed() {
                 continue;
             }
-            match self.commit(next.up_to_epoch, std::mem::take(&mut next.files)) {
+            match self.commit(next.up_to_epoch, std::mem::take(&mut next.files), next.bad) {
                 Ok(()) => {
                     // A worker that is gone needs no word.
                     let _ = next.done.send(next.up_to_epoch);
@@ -99,8 +111,14 @@ impl Committer {
         }
     }
 
-    fn commit(&mut self, up_to_epoch: u64, files: Vec<Finished>) -> Result<(), SinkError> {
+    fn commit(
+        &mut self,
+        up_to_epoch: u64,
+        files: Vec<Finished>,
+        bad: u64,
+    ) -> Result<(), SinkError> {
         let number = self.commits;
+        let up_to_epoch = up_to_epoch.min(self.shared.last_epoch.load(Relaxed));
         let (mut parts, mut dead) = (Vec::new(), Vec::new());
         for (index, file) in files.into_iter().enumerate() {
             let name = format!("part-{number:06}-{:03}-{index:03}", file.process);
@@ -108,7 +126,10 @@ impl Committer {
             let of_kind = if kind == Kind::Part { &mut parts } else { &mut dead };
             of_kind.push(CommittedFile { name, temporary, bytes, records });
         }
-        self.total_records += parts.iter().map(|file| file.records).sum::<u64>();
+        let records = parts.iter().map(|file| file.records).sum::<u64>();
+        self.total_records += records;
+        self.total_bad += bad;
+        let positions = self.shared.settings.positions.as_ref();
         let commit = Commit {
             commit: number,
             up_to_epoch,
@@ -116,7 +137,8 @@ impl Committer {
             dead_letters: dead,
             dead_letters_at: self.dead_letters_at,
             total_records: self.total_records,
-            sources: serde_json::Value::Null,
+            total_bad: self.total_bad,
+            sources: positions.map_or(serde_json::Value::Null, |of| of(up_to_epoch + 1)),
         };
         if self.shared.settings.syncs() {
             // The temporary files' names must be on the disk before the record that names them.
@@ -124,7 +146,8 @@ impl Committer {
         }
         // Numbers and names can be written.
         self.append_line(serde_json::to_vec(&commit).unwrap_or_default())?;
-        self.shared.committed.store(self.total_records, Relaxed);
+        self.shared.committed.fetch_add(records, Relaxed);
+        self.shared.committed_bad.fetch_add(bad, Relaxed);
         self.shared.step(Step::RecordAppended);
         self.commits += 1;
         for file in &commit.files {
@@ -168,6 +191,21 @@ impl Committer {
         Ok(())
     }
 
+    /// Does so for the last commit of the run before, as far as it had come. A letter that is gone
+    /// was appended: they are removed after all of them were.
+    fn append_dead_letters_again(&mut self, last: &Commit) -> Result<(), SinkError> {
+        let bytes: u64 = last.dead_letters.iter().map(|file| file.bytes).sum();
+        let is_there = |file: &CommittedFile| self.folder.join(&file.temporary).exists();
+        if self.dead_letters.is_none() || !last.dead_letters.iter().all(is_there) {
+            for dead in &last.dead_letters {
+                remove(&self.folder.join(&dead.temporary))?;
+            }
+            self.dead_letters_at = last.dead_letters_at + bytes;
+            return Ok(());
+        }
+        self.append_dead_letters(last)
+    }
+
     fn append_line(&mut self, mut line: Vec<u8>) -> Result<(), SinkError> {
         let Some((path, file)) = &mut self.manifest else { return Ok(()) };
         line.push(b'\n');
@@ -178,10 +216,15 @@ impl Committer {
     }
 }
 
-fn open(path: &Path) -> Result<File, SinkError> {
+/// Opens a file to append to; it is cut to `length` if one is given.
+fn open(path: &Path, length: Option<u64>) -> Result<File, SinkError> {
+    let error = |error| SinkError::io("write to", path, error);
     let mut options = OpenOptions::new();
     options.create(true).write(true).truncate(false).read(true);
-    let mut file = options.open(path).map_err(|error| SinkError::io("write to", path, error))?;
-    file.seek(SeekFrom::End(0)).map_err(|error| SinkError::io("write to", path, error))?;
+    let mut file = options.open(path).map_err(error)?;
+    if let Some(length) = length {
+        file.set_len(length).map_err(error)?;
+    }
+    file.seek(SeekFrom::End(0)).map_err(error)?;
     Ok(file)
 }

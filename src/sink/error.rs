@@ -36,6 +36,16 @@ pub enum SinkError {
         /// One of the files.
         name: String,
     },
+    /// A committed file is not as long as it was.
+    #[error("{path} has {is} bytes, and was committed with {was}: it was changed since")]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        is: u64,
+        /// Its length when it was committed.
+        was: u64,
+    },
     /// The manifest is not one.
     #[error("{path}, line {line}: {why}")]
     Manifest {

@@ -18,6 +18,10 @@ pub(super) struct Shared {
     pub waiting: AtomicU64,
     /// Lines that are committed: known in process 0.
     pub committed: AtomicU64,
+    /// And the bad records with them.
+    pub committed_bad: AtomicU64,
+    /// The run's last epoch, if it was stopped: a group may go on past it.
+    pub last_epoch: AtomicU64,
     failed: AtomicBool,
     on_failure: Arc<dyn Fn(SinkError) + Send + Sync>,
 }
@@ -65,6 +69,8 @@ impl SinkHandle {
             settings,
             waiting: AtomicU64::new(0),
             committed: AtomicU64::new(0),
+            committed_bad: AtomicU64::new(0),
+            last_epoch: AtomicU64::new(u64::MAX),
             failed: AtomicBool::new(false),
             on_failure,
         });
@@ -86,14 +92,24 @@ impl SinkHandle {
         Ok(SinkHandle { shared, writer, committer })
     }
 
+    /// The run ends with `epoch`, although its input does not: no commit says that it has come further.
+    pub fn stop_after(&self, epoch: u64) {
+        self.shared.last_epoch.store(epoch, Relaxed);
+    }
+
     /// Whether so much waits for the writer that sources should wait.
     pub fn is_full(&self) -> bool {
         self.waiting_bytes() > self.shared.settings.max_waiting_bytes
     }
 
-    /// Lines that are committed, in the process that commits.
+    /// Lines that this run has committed, in the process that commits.
     pub fn committed_records(&self) -> u64 {
         self.shared.committed.load(Relaxed)
+    }
+
+    /// Bad records of the epochs that this run has committed, in the process that commits.
+    pub fn committed_bad(&self) -> u64 {
+        self.shared.committed_bad.load(Relaxed)
     }
 
     /// Bytes that wait for the writer.

@@ -18,6 +18,9 @@ pub(super) const VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Header {
     pub floodway_manifest: u32,
+    /// Whose output it is.
+    #[serde(default)]
+    pub id: String,
 }
 
 /// A committed file.
@@ -50,7 +53,10 @@ pub struct Commit {
     pub dead_letters_at: u64,
     /// Lines committed, this commit and all before.
     pub total_records: u64,
-    /// Where the sources stand, in a form of their own.
+    /// Bad records of the committed epochs, this commit's and all before.
+    #[serde(default)]
+    pub total_bad: u64,
+    /// Where the sources stand after `up_to_epoch`, in a form of their own.
     #[serde(default)]
     pub sources: serde_json::Value,
 }
@@ -58,6 +64,8 @@ pub struct Commit {
 /// A manifest as it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
+    /// Whose output it is: made up by the run that began it, and known to its state.
+    pub id: String,
     /// The commits, in order.
     pub commits: Vec<Commit>,
     /// Length of its whole lines; what is after them is torn, and was never committed.
@@ -89,6 +97,7 @@ impl Manifest {
                     let why = format!("version {}, expected {VERSION}", header.floodway_manifest);
                     return Err(wrong(why));
                 }
+                manifest.id = header.id;
             } else {
                 let commit: Commit =
                     serde_json::from_slice(json).map_err(|error| wrong(error.to_string()))?;
@@ -100,6 +109,21 @@ impl Manifest {
             manifest.whole_bytes += line.len() as u64;
         }
         Ok(manifest)
+    }
+
+    /// Lines that are committed.
+    pub fn records(&self) -> u64 {
+        self.commits.last().map_or(0, |commit| commit.total_records)
+    }
+
+    /// Bad records of the committed epochs.
+    pub fn bad(&self) -> u64 {
+        self.commits.last().map_or(0, |commit| commit.total_bad)
+    }
+
+    /// The first epoch that is not committed.
+    pub fn next_epoch(&self) -> u64 {
+        self.commits.last().map_or(0, |commit| commit.up_to_epoch + 1)
     }
 
     /// All committed files.

@@ -28,6 +28,6 @@ pub use commit::CommitExt;
 pub use error::SinkError;
 pub use handle::SinkHandle;
 pub use manifest::{Commit, CommittedFile, MANIFEST, Manifest};
-pub use prepare::{prepare, recover};
-pub use settings::{Settings, Target};
+pub use prepare::{new_id, prepare, recover, resume};
+pub use settings::{Positions, Settings, Target};
 pub use step::{OnStep, Step};

@@ -38,15 +38,44 @@ pub fn prepare(dir: &Path, overwrite: bool) -> Result<(), SinkError> {
     remove(&probe)
 }
 
+/// An id for a new output.
+pub fn new_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+/// Makes the folder of the output `id` ready to be gone on with; answers what is committed. Where
+/// nothing is, it is that of a new run.
+///
+/// # Errors
+/// As of [`prepare`] if it holds another output, and of [`recover`].
+pub fn resume(dir: &Path, id: &str, overwrite: bool) -> Result<Option<Manifest>, SinkError> {
+    let manifest = match dir.exists() {
+        true => Manifest::read(dir)?,
+        false => Manifest::default(),
+    };
+    // Not even the manifest's first line was written whole: nothing was committed.
+    let has_begun = manifest.whole_bytes > 0;
+    if has_begun && manifest.id == id {
+        return recover(dir).map(Some);
+    }
+    prepare(dir, overwrite || !has_begun)?;
+    Ok(None)
+}
+
 /// Makes a folder what its manifest says, after a run was ended at any instant: committed files
 /// have their names, and what was not committed is gone. Doing it twice is doing it once.
 ///
 /// # Errors
-/// If the manifest is not one, or a committed file is missing.
+/// If the manifest is not one, or a committed file is missing or has another length.
 pub fn recover(dir: &Path) -> Result<Manifest, SinkError> {
     let manifest = Manifest::read(dir)?;
     for file in manifest.files() {
         rename(dir, file)?;
+        let path = dir.join(&file.name);
+        let there = fs::metadata(&path).map_err(|error| SinkError::io("look at", &path, error))?;
+        if there.len() != file.bytes {
+            return Err(SinkError::Length { path, is: there.len(), was: file.bytes });
+        }
     }
     let named: HashSet<&str> = manifest
         .files()

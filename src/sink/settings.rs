@@ -1,9 +1,10 @@
 //! What the sink is told.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::OnStep;
+use super::{Manifest, OnStep};
 
 /// Where results go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,9 +45,18 @@ pub struct Settings {
     /// Bytes that may wait for the writer before sources should wait. Too few and they wait at
     /// every hiccup of the disk; too many and memory grows, and no cache holds what waits.
     pub max_waiting_bytes: u64,
+    /// What is committed already, if this run goes on with another's output.
+    pub resumed: Option<Arc<Manifest>>,
+    /// Whose output it is: written into a new manifest.
+    pub id: String,
+    /// Where the sources stand when all epochs before one are committed: written into each commit.
+    pub positions: Option<Positions>,
     /// Called after each step of a commit.
     pub on_step: Option<OnStep>,
 }
+
+/// Answers where the sources stand before an epoch, on the thread that commits.
+pub type Positions = Arc<dyn Fn(u64) -> serde_json::Value + Send + Sync>;
 
 impl Settings {
     /// For `workers` workers of process `process`, one epoch a group, nothing else.
@@ -58,6 +68,9 @@ impl Settings {
             workers,
             process,
             max_waiting_bytes: 16 << 20,
+            resumed: None,
+            id: String::new(),
+            positions: None,
             on_step: None,
         }
     }

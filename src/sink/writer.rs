@@ -95,6 +95,9 @@ pub(super) struct Writer {
     closed: Vec<u64>,
     workers: Vec<Option<Ends>>,
     files: u64,
+    /// In the names of its files: a process that was killed and one that takes its place may, for a
+    /// moment, both write.
+    run: u32,
     stages: Stages,
 }
 
@@ -118,6 +121,7 @@ impl Writer {
             closed: vec![0; workers],
             workers: (0..workers).map(|_| None).collect(),
             files: 0,
+            run: rand::random(),
             stages: Stages::default(),
         }
     }
@@ -177,7 +181,8 @@ impl Writer {
                 self.files += 1;
                 let process = self.shared.settings.process;
                 let what = if kind == Kind::Part { "part" } else { "dead" };
-                let name = format!(".{what}-{process:03}-{number:010}-{:06}", self.files);
+                let (files, run) = (self.files, self.run);
+                let name = format!(".{what}-{process:03}-{number:010}-{files:06}-{run:010}");
                 let path = self.folder.join(&name);
                 let file = PartFile::create(&path, direct, &mut self.stages)
                     .map_err(|error| SinkError::io("create the file", &path, error))?;

@@ -18,6 +18,8 @@ use crate::operators::Clock;
 pub struct EventSource<F> {
     /// When which events are due.
     pub pace: Arc<Pace>,
+    /// The first event.
+    pub from: u64,
     /// The share of the events that the first worker makes, if not an equal one.
     pub skew: Option<f64>,
     /// The run's clock.
@@ -58,7 +60,7 @@ where
     let turns = Turns::new(&source.pace, scope.index(), scope.peers(), source.skew);
     builder.build(move |mut capabilities| {
         let mut capability = capabilities.pop();
-        let mut cursor = Cursor { next: turns.own(0), record_bytes: 0 };
+        let mut cursor = Cursor { next: turns.own(source.from), record_bytes: 0 };
         move |_| {
             let Some(held) = &mut capability else { return };
             let mut output = output.activate();

@@ -101,6 +101,17 @@ impl Pace {
         }
     }
 
+    /// The first event that is not in an epoch before `epoch`, of those there are.
+    pub fn first_of(&self, epoch: u64) -> u64 {
+        let first = match &self.rate {
+            Rate::Scheduled(schedule, length) => {
+                schedule.count(epoch.saturating_mul(length.as_nanos() as Nanos))
+            }
+            Rate::Max(events) => epoch.saturating_mul(*events),
+        };
+        first.min(self.end.unwrap_or(u64::MAX))
+    }
+
     /// The end of the events that are due within a millisecond of event `n`, evenly spread: what
     /// may leave as one batch. Without a schedule that is any.
     pub fn moment(&self, n: u64) -> u64 {

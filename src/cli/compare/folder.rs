@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::cli::{UsageError, settings::new_folder};
-use crate::observe::whole;
+use crate::whole;
 
 /// Where everything goes: the report, its figures, and in `runs/` what each run wrote.
 pub(super) struct Folder(PathBuf);

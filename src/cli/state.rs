@@ -1,0 +1,93 @@
+//! `--state`: what ties a run to its output.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::UsageError;
+use super::args::RunArgs;
+use crate::pipeline::StateSettings;
+use crate::units::{parse_bytes, parse_count, parse_duration};
+
+/// Options that the output depends on, by their values or their defaults. What says how it is computed
+/// (policy, endpoint, workers, how often it is committed) may change between runs.
+fn output_depends_on(args: &RunArgs) -> Result<BTreeMap<String, String>, UsageError> {
+    let rates = &args.events.rates;
+    let mut settings = BTreeMap::new();
+    let mut set = |option: &str, given: Option<&String>, default: &str| {
+        let value = given.map_or(default, String::as_str);
+        if !value.is_empty() {
+            settings.insert(option.to_owned(), canonical(value));
+        }
+    };
+    let is_nexmark = args.source.as_deref().is_none_or(|source| source == "nexmark");
+    set("--source", args.source.as_ref(), "nexmark");
+    set("--events", rates.events.as_ref(), "");
+    set("--duration", rates.duration.as_ref(), "");
+    set("--rate", rates.rate.as_ref(), if is_nexmark { "10k" } else { "max" });
+    set("--shape", rates.shape.as_ref(), "constant");
+    set("--peak-rate", rates.peak_rate.as_ref(), "");
+    set("--period", rates.period.as_ref(), "");
+    set("--seed", args.events.seed.as_ref(), if is_nexmark { "1" } else { "" });
+    set("--nexmark", args.events.nexmark.as_ref(), "");
+    set("--epoch", args.epoch.as_ref(), "100ms");
+    set("--task", args.task.as_ref(), "words");
+    set("--max-record", args.max_record.as_ref(), "1Mi");
+    let letters = args.dead_letter.as_ref().map(|file| file.display().to_string());
+    set("--dead-letter", letters.as_ref(), "");
+    if let Some(file) = rates.shape.as_ref().and_then(|shape| shape.strip_prefix("trace:")) {
+        let rates = fs::read(file).map_err(|error| {
+            UsageError::new("--shape", format!("trace:{file}"), error.to_string())
+        })?;
+        settings.insert("the trace's rates".to_owned(), fingerprint(&rates));
+    }
+    Ok(settings)
+}
+
+/// The same text for the same quantity, however it was written.
+fn canonical(value: &str) -> String {
+    let duration = parse_duration(value).map(|duration| format!("{duration:?}"));
+    duration
+        .or_else(|_| parse_count(value).map(|count| count.to_string()))
+        .or_else(|_| parse_bytes(value).map(|bytes| bytes.to_string()))
+        .unwrap_or_else(|_| value.to_owned())
+}
+
+/// A number for what is in a file: FNV-1a, which will be the same in later versions.
+fn fingerprint(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}
+
+/// What `--state` asks for, if it can be had.
+pub(super) fn state(args: &RunArgs) -> Result<Option<StateSettings>, UsageError> {
+    let Some(folder) = &args.state else { return Ok(None) };
+    let refused = |why: &str| Err(UsageError::new("--state", folder.display().to_string(), why));
+    let is_max = match args.events.rates.rate.as_deref() {
+        Some(rate) => rate == "max",
+        None => args.source.as_deref().is_some_and(|source| source != "nexmark"),
+    };
+    if args.source.as_deref() == Some("lines:-") {
+        return refused(
+            "standard input cannot be read again: give a file with --source lines:PATH",
+        );
+    }
+    if is_max && args.events.rates.duration.is_some() {
+        return refused(
+            "with --rate max, --duration ends the input where the clock says, which no other run does \
+             again: give --events N",
+        );
+    }
+    if args.sink.as_deref() == Some("null") {
+        return refused("--sink null keeps nothing that could be gone on with: give --out DIR");
+    }
+    if args.out.is_none() && args.sink.is_none() {
+        return refused("needs --out DIR: without it each run has a new folder");
+    }
+    if args.shadow {
+        return refused("a --shadow run is looked at as a whole, and not resumed");
+    }
+    let output_depends_on = output_depends_on(args)?;
+    Ok(Some(StateSettings { folder: folder.clone(), output_depends_on }))
+}

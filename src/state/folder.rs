@@ -1,0 +1,168 @@
+//! The folder: its lock and its record.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::StateError;
+use super::record::{Record, VERSION};
+use crate::whole;
+
+const LOCK: &str = "lock";
+const RECORD: &str = "state.json";
+
+/// A run's state. Nobody else has it until it is dropped, or its process ends, however it does.
+#[derive(Debug)]
+pub struct State {
+    folder: PathBuf,
+    record: Record,
+    is_new: bool,
+    /// Held as long as it is open.
+    _lock: File,
+}
+
+impl State {
+    /// Opens the state in `folder`, or makes one there, for a run of this `version` whose output
+    /// depends on `settings`; a new one has a new id from `new_output`. Nothing but the lock is written.
+    ///
+    /// # Errors
+    /// If it cannot be read, another run has it, or it is that of another run.
+    pub fn open(
+        folder: &Path,
+        version: &str,
+        settings: &BTreeMap<String, String>,
+        new_output: impl FnOnce() -> String,
+    ) -> Result<State, StateError> {
+        let error = |error| StateError::io("make the folder", folder, error);
+        fs::create_dir_all(folder).map_err(error)?;
+        let lock = lock(&folder.join(LOCK))?;
+        let path = folder.join(RECORD);
+        let record = match fs::read(&path) {
+            Ok(json) => Some(read(&path, &json)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(StateError::io("read", &path, error)),
+        };
+        let is_new = record.is_none();
+        let record = record.unwrap_or_else(|| Record {
+            floodway_state: VERSION,
+            version: version.to_owned(),
+            output: new_output(),
+            runs: 0,
+            settings: settings.clone(),
+        });
+        if !record.is_of(version) {
+            return Err(StateError::Version { was: record.version, is: version.to_owned() });
+        }
+        let differences = record.differences(settings);
+        if !differences.is_empty() {
+            return Err(StateError::Differs(differences));
+        }
+        Ok(State { folder: folder.to_path_buf(), record, is_new, _lock: lock })
+    }
+
+    /// The id of its output.
+    pub fn output(&self) -> &str {
+        &self.record.output
+    }
+
+    /// Whether no run has begun with it.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Notes that a run begins, before it writes anything; answers how many have.
+    ///
+    /// # Errors
+    /// If the record cannot be written.
+    pub fn begin(&mut self) -> Result<u64, StateError> {
+        self.record.runs += 1;
+        let path = self.folder.join(RECORD);
+        let mut json = serde_json::to_vec_pretty(&self.record).unwrap_or_default();
+        json.push(b'\n');
+        whole::write(&path, &json).map_err(|error| StateError::io("write", &path, error))?;
+        Ok(self.record.runs)
+    }
+}
+
+/// Takes the lock. The system lets it go when the process ends.
+fn lock(path: &Path) -> Result<File, StateError> {
+    let error = |error| StateError::io("lock", path, error);
+    let file =
+        File::options().create(true).truncate(false).write(true).open(path).map_err(error)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(Errno::WOULDBLOCK) => Err(StateError::Locked),
+        Err(errno) => Err(error(errno.into())),
+    }
+}
+
+fn read(path: &Path, json: &[u8]) -> Result<Record, StateError> {
+    /// What all versions have.
+    #[derive(serde::Deserialize)]
+    struct Format {
+        floodway_state: u32,
+    }
+    let broken = |why: String| StateError::Broken { path: path.to_path_buf(), why };
+    let format: Format = serde_json::from_slice(json).map_err(|error| broken(error.to_string()))?;
+    if format.floodway_state != VERSION {
+        let why = format!("its format is {}, and {VERSION} is known", format.floodway_state);
+        return Err(broken(why));
+    }
+    serde_json::from_slice(json).map_err(|error| broken(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Difference;
+
+    fn settings(seed: &str) -> BTreeMap<String, String> {
+        [("--seed".to_owned(), seed.to_owned())].into()
+    }
+
+    #[test]
+    fn it_is_one_runs_at_a_time_and_the_same_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let open = |seed| State::open(&path, "0.1.0", &settings(seed), || "id".to_owned());
+        let mut first = open("1").unwrap();
+        assert!(first.is_new());
+        assert!(matches!(open("1"), Err(StateError::Locked)));
+        assert_eq!(first.begin().unwrap(), 1);
+        let output = first.output().to_owned();
+        drop(first);
+        let mut second = open("1").unwrap();
+        assert!(!second.is_new() && second.output() == output);
+        assert_eq!(second.begin().unwrap(), 2);
+        drop(second);
+        let Err(StateError::Differs(differences)) = open("2") else { panic!("it is another") };
+        let [was, is] = ["1", "2"].map(|seed| Some(seed.to_owned()));
+        assert_eq!(differences, [Difference { option: "--seed".to_owned(), was, is }]);
+        assert_eq!(differences[0].to_string(), "--seed was 1 and is 2");
+        let other = State::open(&path, "0.2.0", &settings("1"), || "id".to_owned());
+        assert!(matches!(other, Err(StateError::Version { .. })));
+        assert!(!State::open(&path, "0.1.7", &settings("1"), || "id".to_owned()).unwrap().is_new());
+    }
+
+    #[test]
+    fn a_record_that_is_cut_off_anywhere_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || State::open(folder.path(), "0.1.0", &settings("1"), || "id".to_owned());
+        open().unwrap().begin().unwrap();
+        let path = folder.path().join(RECORD);
+        let whole = fs::read(&path).unwrap();
+        // The last byte is the end of the line.
+        for length in 0..whole.len() - 1 {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(matches!(open(), Err(StateError::Broken { .. })), "{length} bytes");
+        }
+        fs::write(&path, String::from_utf8(whole).unwrap().replace("state\": 1", "state\": 2"))
+            .unwrap();
+        let error = open().unwrap_err().to_string();
+        assert!(error.contains("its format is 2"), "{error}");
+    }
+}

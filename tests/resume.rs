@@ -1,0 +1,308 @@
+//! A run that is ended, however it is, and started again with the same command: its output is that of
+//! a run that was never ended.
+//!
+//! The instants of the kills are random. A failure prints the seed, and `FLOODWAY_SEED` repeats it;
+//! `FLOODWAY_KILLS` says how many there are (`FLOODWAY_KILLS=1000 cargo test --test resume killed`).
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Place, end_of, hosts, poll, signal};
+use floodway::sink::Manifest;
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+use rustix::process::Signal;
+use serde_json::Value;
+
+/// A second of events in commits of 50 ms.
+const INPUT: [&str; 8] =
+    ["--rate", "60k", "--duration", "1200ms", "--epoch", "10ms", "--seed", "5"];
+const COMMITS: [&str; 2] = ["--commit-every", "50ms"];
+
+/// `run` with this input, `output` and more.
+fn run<'a>(output: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [&["run"], &INPUT[..], &COMMITS[..], output, more].concat()
+}
+
+const RESUMED: [&str; 4] = ["--out", "out", "--state", "state"];
+
+/// The output of a run that nobody ends.
+fn expected(place: &Place) -> Vec<u8> {
+    place.run_well(&run(&["--out", "expected"], &[]));
+    place.output("expected")
+}
+
+fn total(summary: &Value, field: &str) -> u64 {
+    summary["total"][field].as_u64().unwrap()
+}
+
+/// Waits until something is committed.
+fn committed(place: &Place, commits: usize) {
+    poll(Duration::from_secs(30), "a commit", || {
+        let manifest = Manifest::read(&place.path("out")).ok()?;
+        (manifest.commits.len() >= commits).then_some(())
+    });
+}
+
+#[test]
+fn the_same_command_goes_on_where_it_was_stopped() {
+    let place = Place::new();
+    let expected = expected(&place);
+    let all = [&["run", "--summary", "summary.json"][..], &run(&RESUMED, &[])[1..]].concat();
+    let mut command = place.floodway(&all);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    committed(&place, 3);
+    signal(&child, Signal::TERM);
+    assert_eq!(end_of(child, "the run").status.code(), Some(0));
+    let first = place.summary();
+    assert_eq!((&first["stopped"], total(&first, "runs")), (&"signal".into(), 1));
+
+    // With other workers, another policy, and more processes it is the same output.
+    let more = ["--policy", "remote", "--local-lambda", "network=2ms,failure_rate=0.1"];
+    let began = Instant::now();
+    let second = place.run_well(&run(&RESUMED, &[&more[..], &["--", "-w", "3"]].concat()));
+    assert!(place.output("out") == expected);
+    let done = |summary: &Value| summary["results_out"].as_u64().unwrap();
+    assert_eq!(done(&first) + done(&second), 72_000);
+    assert!(done(&first) > 0 && done(&second) > 0);
+    assert_eq!(total(&second, "results_out"), 72_000);
+    assert_eq!((total(&second, "events_in"), total(&second, "runs")), (72_000, 2));
+    let epochs = |summary: &Value| summary["epochs"].as_u64().unwrap();
+    assert_eq!(epochs(&first) + epochs(&second), 120);
+    // The schedule goes on where it stood: nothing is late by what the first run lasted.
+    let wall = second["wall_ms"].as_f64().unwrap();
+    assert!(wall < began.elapsed().as_secs_f64() * 1e3, "{second}");
+
+    // What is complete is complete.
+    let third = place.run_well(&run(&RESUMED, &[]));
+    assert_eq!((done(&third), total(&third, "results_out")), (0, 72_000));
+    assert!(place.output("out") == expected);
+    let stray = fs::read_dir(place.path("out"))
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+    assert_eq!(stray.count(), 0);
+}
+
+#[test]
+fn a_state_is_of_one_command() {
+    let place = Place::new();
+    let refused = |args: &[&str], what: &str| {
+        let output = place.run(args);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        assert!(error.contains(what), "{args:?}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    };
+    let lines = ["run", "--source", "lines:-", "--out", "out", "--state", "state"];
+    refused(&lines, "standard input cannot be read again");
+    let max = ["run", "--rate", "max", "--duration", "1s", "--out", "out", "--state", "state"];
+    refused(&max, "give --events N");
+    refused(&["run", "--sink", "null", "--state", "state"], "give --out DIR");
+    refused(&["run", "--events", "1", "--state", "state"], "needs --out DIR");
+
+    let small = |more: &[&'static str]| {
+        let events = ["run", "--events", "2k", "--rate", "max", "--out", "out", "--state", "state"];
+        [&events[..], more].concat()
+    };
+    place.run_well(&small(&["--seed", "1"]));
+    refused(&small(&["--seed", "2"]), "--seed was 1 and is 2");
+    refused(&small(&["--task", "bpe"]), "--task was words and is bpe");
+    refused(
+        &small(&["--dead-letter", "bad.jsonl"]),
+        "--dead-letter was not given and is bad.jsonl",
+    );
+    // The same, written in another way, is the same.
+    let same = ["run", "--events", "2000", "--rate", "max", "--out", "out", "--state", "state"];
+    place.run_well(&[&same[..], &["--max-record", "1024Ki"]].concat());
+
+    // Another output than the state's is refused, and replaced if that is asked for; its own never is.
+    let other = ["run", "--events", "10", "--rate", "max", "--out", "out", "--overwrite"];
+    place.run_well(&other);
+    refused(&small(&[]), "holds another run's output");
+    assert_eq!(total(&place.run_well(&small(&["--overwrite"])), "results_out"), 2_000);
+    assert_eq!(place.run_well(&small(&["--overwrite"]))["results_out"], 0);
+
+    // A file of the output that was changed.
+    let part = fs::read_dir(place.path("out")).unwrap().find_map(|entry| {
+        let path = entry.unwrap().path();
+        path.file_name()?.to_str()?.starts_with("part-").then_some(path)
+    });
+    fs::write(part.unwrap(), "").unwrap();
+    let output = place.run(&small(&[]));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("was changed since"), "{error}");
+
+    fs::write(place.path("state/state.json"), "{").unwrap();
+    refused(&small(&[]), "is not the record of a state");
+}
+
+#[test]
+fn a_state_is_used_by_one_run_at_a_time() {
+    let place = Place::new();
+    let mut command = place.floodway(&run(&RESUMED, &["--work", "1ms"]));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    poll(Duration::from_secs(30), "the state", || {
+        place.path("state/state.json").exists().then_some(())
+    });
+    let output = place.run(&run(&RESUMED, &[]));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("another run is using it"), "{error}");
+    // The lock dies with its owner.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let expected = expected(&place);
+    place.run_well(&run(&RESUMED, &[]));
+    assert!(place.output("out") == expected);
+}
+
+/// How a run is made, the same or another each time it is started.
+struct Way {
+    workers: &'static str,
+    processes: usize,
+    options: &'static [&'static str],
+}
+
+const WEATHER: &str = "network=3ms,cold_start=20ms,failure_rate=0.1,throttle_rate=0.1";
+const WAYS: [Way; 6] = [
+    Way { workers: "1", processes: 1, options: &["--policy", "local"] },
+    Way { workers: "2", processes: 1, options: &["--policy", "remote", "--local-lambda", WEATHER] },
+    Way {
+        workers: "4",
+        processes: 1,
+        options: &["--policy", "deadline", "--work", "30us", "--local-lambda", WEATHER],
+    },
+    Way {
+        workers: "1",
+        processes: 2,
+        options: &["--policy", "spill", "--threshold", "20k", "--local-lambda", WEATHER],
+    },
+    Way {
+        workers: "2",
+        processes: 2,
+        options: &["--policy", "threshold", "--threshold", "20k", "--local-lambda", WEATHER],
+    },
+    Way {
+        workers: "3",
+        processes: 1,
+        options: &["--policy", "local", "--dead-letter", "dead.jsonl"],
+    },
+];
+
+/// Starts all processes of a run.
+fn start(place: &Place, way: &Way, max_record: &[&str]) -> Vec<Child> {
+    let output = [&RESUMED[..], max_record, way.options, &["--summary", "summary.json"]].concat();
+    let all = run(&output, &["--", "-w", way.workers]);
+    let hosts = (way.processes > 1).then(|| hosts(place, way.processes));
+    (0..way.processes)
+        .map(|process| {
+            let mut command = place.floodway(&all);
+            if let Some(hosts) = &hosts {
+                let (processes, process) = (way.processes.to_string(), process.to_string());
+                command.args(["-n", &processes, "-p", &process, "-h"]).arg(hosts);
+            }
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect()
+}
+
+/// Kills a run at random instants until it is done; answers how often.
+fn kill_until_done(place: &Place, way: &Way, max_record: &[&str], random: &mut SmallRng) -> usize {
+    for kills in 0.. {
+        let mut processes = start(place, way, max_record);
+        // Most are killed while they work, some while they begin, and none forever.
+        let after = Duration::from_micros(random.random_range(1_000..700_000));
+        let ended = Instant::now() + after;
+        let is_last = kills > 30;
+        while (is_last || Instant::now() < ended)
+            && processes.iter_mut().any(|child| child.try_wait().unwrap().is_none())
+        {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        let victim = random.random_range(0..processes.len());
+        let mut victim = processes.swap_remove(victim);
+        if victim.try_wait().unwrap().is_none() {
+            victim.kill().unwrap();
+        }
+        let killed = end_of(victim, "the victim");
+        // Those that are left end by themselves, with 1, if they had begun.
+        for other in processes {
+            let output = end_of_or_killed(other, killed.status.success());
+            if let (false, Some(output)) = (killed.status.success(), output) {
+                assert_ne!(output.status.code(), Some(2), "{output:?}");
+            }
+        }
+        if killed.status.success() {
+            return kills;
+        }
+        let said = String::from_utf8_lossy(&killed.stderr);
+        assert_eq!(killed.status.code(), None, "it ended by itself: {said}");
+    }
+    unreachable!("it is not killed for ever")
+}
+
+/// A process whose partner is gone ends, unless it still waits to find it: that one is killed too.
+fn end_of_or_killed(mut child: Child, must_end: bool) -> Option<std::process::Output> {
+    let limit = Instant::now() + Duration::from_secs(if must_end { 90 } else { 5 });
+    while Instant::now() < limit {
+        if child.try_wait().unwrap().is_some() {
+            return Some(child.wait_with_output().unwrap());
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    None
+}
+
+#[test]
+fn killed_at_any_instant_it_ends_with_the_same_output() {
+    let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let kills = number("FLOODWAY_KILLS").unwrap_or(100) as usize;
+    let seed = number("FLOODWAY_SEED").unwrap_or_else(rand::random);
+    eprintln!("FLOODWAY_SEED={seed} FLOODWAY_KILLS={kills}");
+    let mut random = SmallRng::seed_from_u64(seed);
+    let expecting = Place::new();
+    let whole = expected(&expecting);
+    // Some of the records are too long: they are dead letters.
+    let short = ["--max-record", "150"];
+    let letters = ["--dead-letter", "dead.jsonl"];
+    expecting.run_well(&run(&["--out", "short"], &[&short[..], &letters].concat()));
+    let (cut, dead) = (expecting.output("short"), sorted(&expecting, "dead.jsonl"));
+    assert!(!dead.is_empty() && cut.len() < whole.len());
+
+    let mut killed = 0;
+    for way in WAYS.iter().cycle() {
+        let place = Place::new();
+        let has_dead = way.options.contains(&"--dead-letter");
+        let max_record: &[&str] = if has_dead { &short } else { &[] };
+        let times = kill_until_done(&place, way, max_record, &mut random);
+        let said = format!("seed {seed}, after {killed} and {times} kills, {:?}", way.options);
+        let output = place.output("out");
+        assert!(output == if has_dead { &*cut } else { &*whole }, "{said}");
+        if has_dead {
+            assert!(sorted(&place, "dead.jsonl") == dead, "{said}");
+        }
+        let summary = place.summary();
+        assert_eq!(total(&summary, "events_in"), 72_000, "{said}");
+        assert_eq!(total(&summary, "runs") as usize, times + 1, "{said}");
+        killed += times;
+        if killed >= kills {
+            break;
+        }
+    }
+    eprintln!("killed {killed} times");
+}
+
+/// The sorted lines of a file.
+fn sorted(place: &Place, file: &str) -> Vec<String> {
+    let text = fs::read_to_string(place.path(file)).unwrap_or_default();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
