@@ -84,7 +84,7 @@ impl Drop for Meter<'_> {
             if self.is_over {
                 elapsed
             } else {
-                elapsed.max(self.line.gate(|gate, _| gate.typical()))
+                elapsed.max(self.line.gate(|gate, _| gate.timing().typical()))
             }
         });
         live.add(|live| &live.abandoned, u64::from(!self.is_over));

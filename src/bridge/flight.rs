@@ -43,7 +43,8 @@ impl<K: Task> Flight<'_, K> {
         let mut second = None;
         let mut failed = None;
         let sent = Instant::now();
-        let mut look = std::pin::pin!(sleep_until(sent + line.gate(|gate, _| gate.late())));
+        let mut look =
+            std::pin::pin!(sleep_until(sent + line.gate(|gate, _| gate.timing().late())));
         loop {
             tokio::select! {
                 biased;
@@ -68,7 +69,7 @@ impl<K: Task> Flight<'_, K> {
                     if !self.is_open() && self.dead.load(Relaxed) {
                         return Err(Failure::DoneAtHome);
                     }
-                    if line.gate(|gate, _| gate.is_open()) {
+                    if line.gate(|gate, _| gate.health().is_open()) {
                         return Err(Failure::BreakerOpen);
                     }
                     if second.is_none() && failed.is_none() && self.wants_another() {
@@ -146,7 +147,7 @@ impl<K: Task> Flight<'_, K> {
             if !self.is_open() {
                 return Err(Failure::DoneAtHome);
             }
-            if self.line.gate(|gate, _| gate.is_open()) {
+            if self.line.gate(|gate, _| gate.health().is_open()) {
                 return Err(Failure::BreakerOpen);
             }
             let now = Instant::now();
@@ -170,7 +171,7 @@ impl<K: Task> Flight<'_, K> {
             result = &mut sent => result,
             () = sleep(dead) => {
                 line.complain(&Failure::TimedOut);
-                line.gate(|gate, now| gate.is_dead(now));
+                line.gate(|gate, now| gate.health_mut().failed(now));
                 self.dead.store(true, Relaxed);
                 sent.await
             }

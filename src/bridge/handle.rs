@@ -126,7 +126,7 @@ impl Bridge {
     /// blocks: before the workers start, never on one.
     pub fn wait_for_probes(&self, most: Duration) {
         let began = std::time::Instant::now();
-        while !self.0.line.gate(|gate, _| gate.has_started()) && began.elapsed() < most {
+        while !self.0.line.gate(|gate, _| gate.health().has_started()) && began.elapsed() < most {
             thread::sleep(Duration::from_millis(1));
         }
     }

@@ -93,7 +93,7 @@ impl<K: Task> LaneTask<K> {
     fn look_at_the_remote_side(&mut self) {
         let line = &self.line;
         let expected = self.ends.take_expected();
-        if line.gate(|gate, _| gate.is_open()) {
+        if line.gate(|gate, _| gate.health().is_open()) {
             self.all_home(&Failure::BreakerOpen);
         } else if !line.gate(|gate, _| gate.affords()) {
             self.all_home(&Failure::OverBudget);

@@ -87,21 +87,21 @@ impl Line {
         let now = self.began.elapsed().as_nanos() as Nanos;
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         let may_send = |gate: &Gate| [true, false].map(|warm_only| gate.may_send(warm_only));
-        let (state, could_send) = (gate.state(), may_send(&gate));
+        let (state, could_send) = (gate.health().state(), may_send(&gate));
         gate.look(now);
         let answer = ask(&mut gate, now);
         self.may_wait.store(gate.may_wait(), Relaxed);
-        self.late_ns.store(gate.late().as_nanos() as u64, Relaxed);
-        self.typical_ns.store(gate.known_typical().as_nanos() as u64, Relaxed);
-        self.longest_ns.store(gate.known_longest(now).as_nanos() as u64, Relaxed);
-        self.cold_ns.store(gate.known_cold().as_nanos() as u64, Relaxed);
+        self.late_ns.store(gate.timing().late().as_nanos() as u64, Relaxed);
+        self.typical_ns.store(gate.timing().known_typical().as_nanos() as u64, Relaxed);
+        self.longest_ns.store(gate.timing().known_longest(now).as_nanos() as u64, Relaxed);
+        self.cold_ns.store(gate.timing().known_cold().as_nanos() as u64, Relaxed);
         self.warm_room.store(gate.warm_room(), Relaxed);
         self.most_records.store(gate.most_records(), Relaxed);
-        self.has_worked.store(gate.has_worked(), Relaxed);
-        let news = gate.state() != state || may_send(&gate) != could_send;
-        if gate.state() != state {
-            self.live.breaker_opened.store(gate.opened(), Relaxed);
-            match gate.state() {
+        self.has_worked.store(gate.timing().has_worked(), Relaxed);
+        let news = gate.health().state() != state || may_send(&gate) != could_send;
+        if gate.health().state() != state {
+            self.live.breaker_opened.store(gate.health().opened(), Relaxed);
+            match gate.health().state() {
                 State::HalfOpen => tracing::info!("a probe was answered well"),
                 State::Closed => tracing::warn!("the remote side answers again"),
                 State::Open(_) if matches!(state, State::Closed) => {
@@ -189,7 +189,7 @@ impl Line {
 
     /// Nothing is sent any more: the remote side was found to compute something else.
     pub(super) fn condemn(&self) {
-        self.gate(|gate, _| gate.condemn());
+        self.gate(|gate, _| gate.health_mut().condemn());
     }
 
     /// Learns how long answers are: up at once, down by a hundredth an answer.

@@ -44,6 +44,7 @@ mod failure;
 mod flight;
 mod gate;
 mod handle;
+mod health;
 mod home;
 mod lane;
 mod latency;
@@ -57,6 +58,8 @@ mod probe;
 mod purse;
 mod request;
 mod settings;
+mod size;
+mod timing;
 
 pub(crate) use backoff::delay;
 pub use counters::Counters;

@@ -19,14 +19,14 @@ use crate::wire::RequestBody;
 /// request finds a cold environment, the second one a warm one.
 pub(super) async fn at_start<K: Task>(line: Arc<Line>, task: Arc<K>) {
     try_out(&line, task.as_ref()).await;
-    line.gate(|gate, _| gate.starts());
+    line.gate(|gate, _| gate.health_mut().starts());
 }
 
 async fn try_out<K: Task>(line: &Arc<Line>, task: &K) {
     for _ in 0..2 {
         line.live.add(|live| &live.probes, 1);
         let asked = ask(line, task, line.settings.timeout).await;
-        line.gate(|gate, _| gate.proves());
+        line.gate(|gate, _| gate.health_mut().proves());
         let Err(failure) = asked else { continue };
         if !matches!(failure, Failure::Throttled | Failure::Closed) {
             let advice = failure.advice();
@@ -34,7 +34,7 @@ async fn try_out<K: Task>(line: &Arc<Line>, task: &K) {
                 "the endpoint does not answer as it should: {failure} ({advice}). Work stays home \
                  until it does"
             );
-            return line.gate(|gate, now| gate.begins_open(now));
+            return line.gate(|gate, now| gate.health_mut().begins_open(now));
         }
     }
 }
@@ -42,9 +42,9 @@ async fn try_out<K: Task>(line: &Arc<Line>, task: &K) {
 /// While the breaker is open: is the remote side well again?
 pub(super) async fn while_open<K: Task>(line: Arc<Line>, task: Arc<K>) {
     line.live.add(|live| &live.probes, 1);
-    let timeout = line.gate(|gate, _| gate.probe_timeout());
+    let timeout = line.gate(|gate, _| gate.timing().probe_timeout());
     let well = ask(&line, task.as_ref(), timeout).await.is_ok();
-    line.gate(|gate, now| gate.probed(now, well));
+    line.gate(|gate, now| gate.health_mut().probed(now, well));
 }
 
 /// Starts an environment, if all others are busy.

@@ -40,7 +40,10 @@
 //! ```
 
 mod bridge;
+mod flights;
 mod lambda;
+mod lane;
+mod line;
 mod noise;
 mod optimum;
 mod outcome;

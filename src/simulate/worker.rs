@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 
-use super::bridge::{Bridge, Part, Reply};
+use super::bridge::Bridge;
+use super::flights::Reply;
+use super::lane::Part;
 use super::outcome::{Made, Outcome, Timeline};
 use super::{Service, Stream, TICK};
 use crate::batch::{Nanos, Span};

@@ -1,0 +1,234 @@
+//! Attempts on their way to the modelled service and back. Each is told to the gate once when it goes
+//! and once when it is over, and is billed once, whatever becomes of it.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::time::Duration;
+
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+
+use super::lambda::{Invocation, Lambda, Service};
+use crate::batch::Nanos;
+use crate::bridge::{Came, Failure, Gate, Sent, Settings};
+
+/// What an attempt is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Purpose {
+    Records { flight: u64, is_second: bool },
+    WarmUp,
+    Probe,
+}
+
+struct Attempt {
+    purpose: Purpose,
+    sent: Sent,
+    since: Nanos,
+    invocation: Invocation,
+}
+
+/// What happens by itself, at a time that is known.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Event {
+    /// An attempt is answered.
+    Answer(u64),
+    /// A flight looks whether it is late.
+    Look(u64),
+    /// A flight is tried again.
+    Retry(u64),
+}
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    pub requests: u64,
+    pub attempts: u64,
+    pub hedged: u64,
+    pub throttled: u64,
+    pub failed: u64,
+    pub probes: u64,
+    pub warm_ups: u64,
+    pub billed: u64,
+    pub billed_ms: f64,
+}
+
+pub(super) struct Line {
+    pub settings: Settings,
+    pub gate: Gate,
+    pub counted: Counted,
+    service: Service,
+    random: StdRng,
+    attempts: HashMap<u64, Attempt>,
+    events: BinaryHeap<Reverse<(Nanos, Event)>>,
+    next_id: u64,
+}
+
+impl Line {
+    pub(super) fn new(settings: Settings, lambda: Lambda, random: StdRng) -> Self {
+        Line {
+            gate: Gate::new(settings.clone()),
+            service: Service::new(lambda),
+            settings,
+            counted: Counted::default(),
+            random,
+            attempts: HashMap::new(),
+            events: BinaryHeap::new(),
+            next_id: 0,
+        }
+    }
+
+    /// The two probes before the stream begins, which they take no time of.
+    pub(super) fn probe_at_start(&mut self) {
+        for _ in 0..2 {
+            self.counted.probes += 1;
+            let sent = self.gate.goes(0);
+            let Invocation { at, billed_ms, result } =
+                self.service.invoke(0, 0, self.settings.timeout, &mut self.random);
+            self.service.settle();
+            self.bill(0, billed_ms);
+            let took = Duration::from_nanos(at);
+            match result {
+                Ok(cold) => self.gate.came(0, sent, Came::Probe { took, cold }),
+                Err(Failure::Throttled) => self.gate.came(0, sent, Came::ProbeFailed),
+                Err(_) => {
+                    self.gate.came(0, sent, Came::ProbeFailed);
+                    return self.gate.health_mut().begins_open(0);
+                }
+            }
+            self.gate.health_mut().proves();
+        }
+    }
+
+    /// Environments there were at most, and those that were started.
+    pub(super) fn environments(&self) -> (usize, u64) {
+        (self.service.most, self.service.cold_starts)
+    }
+
+    /// Whether nothing is in flight.
+    pub(super) fn is_idle(&self) -> bool {
+        self.attempts.is_empty()
+    }
+
+    /// From 0 to 1.
+    pub(super) fn draw(&mut self) -> f64 {
+        self.random.random()
+    }
+
+    /// A number that nothing else has.
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    pub(super) fn at(&mut self, time: Nanos, event: Event) {
+        self.events.push(Reverse((time, event)));
+    }
+
+    /// When the next event is.
+    pub(super) fn next_at(&self) -> Option<Nanos> {
+        self.events.peek().map(|Reverse((at, _))| *at)
+    }
+
+    pub(super) fn next_event(&mut self) -> Option<Event> {
+        self.events.pop().map(|Reverse((_, event))| event)
+    }
+
+    /// An attempt goes.
+    pub(super) fn send(&mut self, now: Nanos, purpose: Purpose, records: usize) -> (u64, Sent) {
+        let sent = self.gate.goes(now);
+        let timeout = match purpose {
+            Purpose::Probe => self.gate.timing().probe_timeout(),
+            Purpose::WarmUp | Purpose::Records { .. } => self.settings.timeout,
+        };
+        let invocation = self.service.invoke(now, records, timeout, &mut self.random);
+        let id = self.next_id();
+        self.at(invocation.at, Event::Answer(id));
+        self.attempts.insert(id, Attempt { purpose, sent, since: now, invocation });
+        (id, sent)
+    }
+
+    /// An attempt comes back, unless it was given up: what it was for, and what went wrong.
+    pub(super) fn answer(&mut self, now: Nanos, id: u64) -> Option<(Purpose, Result<(), Failure>)> {
+        let Attempt { purpose, sent, since, invocation } = self.attempts.remove(&id)?;
+        let Invocation { billed_ms, result, .. } = invocation;
+        self.bill(now, billed_ms);
+        let took = Duration::from_nanos(now - since);
+        let came = match (&result, purpose) {
+            (Ok(cold), Purpose::Records { .. }) => Came::Well { took, cold: *cold },
+            (Err(failure), Purpose::Records { .. }) => Came::Failed(failure),
+            (Ok(cold), _) => Came::Probe { took, cold: *cold },
+            (Err(_), _) => Came::ProbeFailed,
+        };
+        self.gate.came(now, sent, came);
+        if purpose == Purpose::Probe {
+            self.gate.health_mut().probed(now, result.is_ok());
+        }
+        Some((purpose, result.map(|_| ())))
+    }
+
+    /// An attempt is not waited for any more; it is billed all the same.
+    pub(super) fn give_up(&mut self, now: Nanos, id: u64) {
+        if let Some(attempt) = self.attempts.remove(&id) {
+            self.gate.came(now, attempt.sent, Came::GivenUp);
+            self.bill(now, attempt.invocation.billed_ms);
+        }
+    }
+
+    /// Nothing is waited for any more: what is in flight is billed.
+    pub(super) fn finish(&mut self, now: Nanos) {
+        let attempts: Vec<_> = self.attempts.drain().collect();
+        for (_, attempt) in attempts {
+            self.bill(now, attempt.invocation.billed_ms);
+        }
+    }
+
+    fn bill(&mut self, now: Nanos, billed_ms: Option<f64>) {
+        if let Some(billed_ms) = billed_ms {
+            self.gate.pay(now, self.settings.cost.usd(1, billed_ms));
+            self.counted.billed += 1;
+            self.counted.billed_ms += billed_ms;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+
+    use super::*;
+
+    fn line() -> Line {
+        let random = StdRng::seed_from_u64(1);
+        let mut line = Line::new(Settings::default(), Lambda::default(), random);
+        line.probe_at_start();
+        line
+    }
+
+    #[test]
+    fn whatever_becomes_of_an_attempt_it_is_billed_once() {
+        let mut line = line();
+        let records = Purpose::Records { flight: 1, is_second: false };
+        let ids = [records, records, Purpose::WarmUp].map(|purpose| line.send(0, purpose, 10).0);
+        assert!(!line.is_idle());
+        line.give_up(1_000, ids[0]);
+        let at = line.next_at().unwrap();
+        assert!(line.answer(at, ids[0]).is_none(), "it was given up");
+        assert_eq!(line.answer(at, ids[1]), Some((records, Ok(()))));
+        line.finish(at);
+        assert!(line.is_idle());
+        line.give_up(at, ids[2]);
+        assert_eq!((line.counted.probes, line.counted.billed), (2, 5));
+    }
+
+    #[test]
+    fn what_happens_at_once_is_in_order() {
+        let mut line = line();
+        line.at(5, Event::Retry(1));
+        line.at(5, Event::Look(3));
+        line.at(5, Event::Answer(4));
+        line.at(5, Event::Answer(2));
+        let events: Vec<_> = std::iter::from_fn(|| line.next_event()).collect();
+        let order = [Event::Answer(2), Event::Answer(4), Event::Look(3), Event::Retry(1)];
+        assert!(events == order, "answers first: a request that is there is not late");
+    }
+}
