@@ -32,7 +32,7 @@ enum Message {
 /// The processes of a run were given different settings.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the processes of this run were given different settings: only -p, --summary and what is said of the remote side may differ"
+    "the processes of this run were given different settings, or see different input files: only -p, --summary and what is said of the remote side may differ"
 )]
 pub struct SettingsDiffer;
 

@@ -17,7 +17,7 @@ use crate::emulator;
 use crate::observe::{Goal, ProcessStats, Progress, Report, SLOT, Series, Summary};
 use crate::operators::Peers;
 use crate::sink::{self, SinkError, SinkHandle};
-use crate::source::{Lines, LinesError, LinesSettings};
+use crate::source::{Lines, LinesError, LinesSettings, Sharing};
 use crate::task;
 use crate::units::show_duration;
 
@@ -295,18 +295,24 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
     }
     // An input or a summary that cannot be leaves no output behind.
     let lines = match &settings.source {
-        Source::Lines(input) if timely.process == 0 => {
+        Source::Lines(input) => {
             let lines_settings = LinesSettings {
                 input: input.clone(),
                 pace: Arc::clone(&pace),
                 max_record: settings.max_record,
                 epoch: settings.epoch,
+                open_epochs: settings.open_epochs(),
+                from: None,
+                sharing: Sharing::of(&pace),
+                workers: timely.workers,
+                processes: timely.processes,
+                process: timely.process,
             };
             let failures = failures.clone();
             let failed = move |error| failures.fail(RunError::Lines(error));
-            Some(Arc::new(Lines::start(lines_settings, timely.workers, failed)?))
+            Some(Arc::new(Lines::start(lines_settings, failed)?))
         }
-        _ => None,
+        Source::Nexmark { .. } => None,
     };
     for (what, path) in figures_to(&settings) {
         if timely.process == 0

@@ -53,6 +53,13 @@ pub(super) struct Started {
 }
 
 impl Shared {
+    /// A number for everything that the processes must agree on: the settings, and the files that
+    /// all of them read.
+    fn fingerprint(&self) -> u64 {
+        let lines = self.lines.as_ref().map_or(0, |lines| lines.fingerprint());
+        self.settings.fingerprint().wrapping_add(lines)
+    }
+
     fn lambda_cpu_ns(&self) -> u64 {
         self.lambda.as_ref().map_or(0, |lambda| lambda.stats().cpu.as_nanos() as u64)
     }
@@ -106,7 +113,7 @@ pub(super) fn work(
     let settings = &shared.settings;
     let place = worker.index() % settings.timely.workers;
     let mut control = Control::new(worker);
-    let start = match control.agree_on_start(worker, settings.fingerprint()) {
+    let start = match control.agree_on_start(worker, shared.fingerprint()) {
         Ok(start) => start,
         Err(differ) => {
             control.close();
@@ -210,10 +217,8 @@ fn source<'scope>(
         Source::Lines(_) => {
             let lines_source = shared.lines.clone();
             let stats = shared.stats.worker(place);
-            lines(
-                scope,
-                LineSource { lines: lines_source, place, clock, gate: gate.clone(), stats },
-            )
+            let (pace, gate) = (Arc::clone(&shared.pace), gate.clone());
+            lines(scope, LineSource { lines: lines_source, pace, place, clock, gate, stats })
         }
     }
 }

@@ -11,5 +11,7 @@ mod pace;
 
 pub use events::{EventSource, events};
 pub use gate::{Gate, Outflow};
-pub use lines::{Input, LineSource, Lines, LinesError, LinesSettings, lines};
+pub use lines::{
+    FilePosition, Input, LineSource, Lines, LinesError, LinesSettings, Position, Sharing, lines,
+};
 pub use pace::{Pace, Rate, nominal};
