@@ -211,53 +211,58 @@ fn start(place: &Place, way: &Way, max_record: &[&str]) -> Vec<Child> {
         .collect()
 }
 
+/// Commits in the output, as far as there is one.
+fn commits(place: &Place) -> usize {
+    Manifest::read(&place.path("out")).map_or(0, |manifest| manifest.commits.len())
+}
+
+/// Kills of one run, at most: then it is let be.
+const MOST: usize = 12;
+
 /// Kills a run at random instants until it is done; answers how often.
 fn kill_until_done(place: &Place, way: &Way, max_record: &[&str], random: &mut SmallRng) -> usize {
     for kills in 0.. {
+        let before = commits(place);
         let mut processes = start(place, way, max_record);
-        // Most are killed while they work, some while they begin, and none forever.
-        let after = Duration::from_micros(random.random_range(1_000..700_000));
-        let ended = Instant::now() + after;
-        let is_last = kills > 30;
-        while (is_last || Instant::now() < ended)
-            && processes.iter_mut().any(|child| child.try_wait().unwrap().is_none())
-        {
-            std::thread::park_timeout(Duration::from_millis(1));
+        let began = Instant::now();
+        let mut alive = || processes.iter_mut().all(|child| child.try_wait().unwrap().is_none());
+        let nap = || std::thread::park_timeout(Duration::from_millis(1));
+        // Some while they begin or recover, most while they work.
+        let early = random.random_bool(0.3);
+        let has_begun = |place: &Place| commits(place) > before;
+        while !early && alive() && !has_begun(place) {
+            nap();
         }
+        let after = began.elapsed() + Duration::from_micros(random.random_range(0..350_000));
+        while alive() && (kills >= MOST || began.elapsed() < after) {
+            nap();
+        }
+        let begun = has_begun(place);
         let victim = random.random_range(0..processes.len());
-        let mut victim = processes.swap_remove(victim);
-        if victim.try_wait().unwrap().is_none() {
-            victim.kill().unwrap();
-        }
+        let victim = processes.swap_remove(victim);
+        let _ =
+            rustix::process::kill_process(rustix::process::Pid::from_child(&victim), Signal::KILL);
         let killed = end_of(victim, "the victim");
-        // Those that are left end by themselves, with 1, if they had begun.
-        for other in processes {
-            let output = end_of_or_killed(other, killed.status.success());
-            if let (false, Some(output)) = (killed.status.success(), output) {
-                assert_ne!(output.status.code(), Some(2), "{output:?}");
+        let well = killed.status.success();
+        for mut other in processes {
+            // One that still looks for its partner waits for it.
+            if !well && !begun {
+                let _ = other.kill();
             }
+            let output = end_of(other, "a process whose partner is gone");
+            let expected = if well { [Some(0); 2] } else { [Some(1), None] };
+            let said = String::from_utf8_lossy(&output.stderr);
+            // Its work may have been done already.
+            let code = output.status.code();
+            assert!(expected.contains(&code) || code == Some(0), "{code:?}: {said}");
         }
-        if killed.status.success() {
+        if well {
             return kills;
         }
         let said = String::from_utf8_lossy(&killed.stderr);
         assert_eq!(killed.status.code(), None, "it ended by itself: {said}");
     }
     unreachable!("it is not killed for ever")
-}
-
-/// A process whose partner is gone ends, unless it still waits to find it: that one is killed too.
-fn end_of_or_killed(mut child: Child, must_end: bool) -> Option<std::process::Output> {
-    let limit = Instant::now() + Duration::from_secs(if must_end { 90 } else { 5 });
-    while Instant::now() < limit {
-        if child.try_wait().unwrap().is_some() {
-            return Some(child.wait_with_output().unwrap());
-        }
-        std::thread::park_timeout(Duration::from_millis(1));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    None
 }
 
 #[test]
@@ -290,7 +295,8 @@ fn killed_at_any_instant_it_ends_with_the_same_output() {
         }
         let summary = place.summary();
         assert_eq!(total(&summary, "events_in"), 72_000, "{said}");
-        assert_eq!(total(&summary, "runs") as usize, times + 1, "{said}");
+        // One that is killed before it has looked at its state has not begun.
+        assert!(total(&summary, "runs") as usize <= times + 1, "{said}");
         killed += times;
         if killed >= kills {
             break;

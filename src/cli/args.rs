@@ -77,9 +77,15 @@ pub struct EventArgs {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// nexmark, lines:PATH, or lines:- for standard input [default: nexmark].
+    /// nexmark, lines:PATH, or lines:- for standard input [default: nexmark]. PATH is a file, or a
+    /// glob such as 'logs/*.gz': its files are read in byte order of their paths, and output lines
+    /// begin with FILE:LINE. Files that end in .gz or .zst are unpacked.
     #[arg(long, value_name = "SOURCE", help_heading = "Input")]
     pub source: Option<String>,
+    /// Wait for what is added to the file, or to the last one of a glob, and for new files of the
+    /// glob, until Ctrl-C.
+    #[arg(long, help_heading = "Input")]
+    pub follow: bool,
     #[command(flatten, next_help_heading = "Input")]
     pub events: EventArgs,
     /// Length of an epoch, which is the interval that the rate is measured over [default: 100ms].

@@ -189,18 +189,31 @@ pub(super) fn schedule(args: &RateArgs) -> Result<Schedule, UsageError> {
     })
 }
 
-/// The settings of a run.
-pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
-    let source = args.source.as_deref().unwrap_or("nexmark");
+/// Lines of text, where those are the source.
+fn input(source: &str, follow: bool) -> Result<Option<Input>, UsageError> {
+    let wrong = |expected: &str| UsageError::new("--source", source, expected);
     let input = match source.split_once(':') {
         None if source == "nexmark" => None,
         Some(("lines", "-")) => Some(Input::Stdin),
-        Some(("lines", path)) if !path.is_empty() => Some(Input::File(PathBuf::from(path))),
+        Some(("lines", path)) if !path.is_empty() => {
+            return Ok(Some(Input::Files { path: path.to_owned(), follow }));
+        }
         _ => {
-            let expected = "expected nexmark, lines:PATH or lines:- for standard input";
-            return Err(UsageError::new("--source", source, expected));
+            let expected = "expected nexmark, lines:PATH (a file, or a glob), or lines:- for \
+                            standard input";
+            return Err(wrong(expected));
         }
     };
+    if follow {
+        return Err(wrong("--follow needs lines:PATH, a file that can grow"));
+    }
+    Ok(input)
+}
+
+/// The settings of a run.
+pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
+    let source = args.source.as_deref().unwrap_or("nexmark");
+    let input = input(source, args.follow)?;
     let events = Events::new(&args.events, input.is_none())?;
     if input.is_some() {
         for (option, given) in [
@@ -223,6 +236,12 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         return Err(UsageError::new("--series", value, "is --summary's file too: name another"));
     }
     let timely = timely(&args.timely)?;
+    if let Source::Lines(input) = &source
+        && timely.process == 0
+    {
+        let given = args.source.clone().unwrap_or_default();
+        input.check().map_err(|why| UsageError::new("--source", given, why))?;
+    }
     let target = target(args, &timely)?;
     let task = args.task.clone().unwrap_or_else(|| "words".to_owned());
     if !task::NAMES.contains(&task.as_str()) {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{RunError, Settings, Source, Target};
+use super::{RunError, Settings, Target};
 use crate::batch::Nanos;
 use crate::sink::{self, Manifest, Positions};
-use crate::source::Pace;
-use crate::state::State;
+use crate::source::{Lines, Pace, Position};
+use crate::state::{State, StateError};
 
 /// Where a run keeps what ties it to its output, and what that output depends on.
 #[derive(Clone, Debug)]
@@ -21,8 +21,8 @@ pub struct StateSettings {
     pub output_depends_on: BTreeMap<String, String>,
 }
 
-/// What process 0 finds, and tells the others.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// Where the run goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Beginning {
     /// The first epoch that is not committed.
     pub epoch: u64,
@@ -30,19 +30,45 @@ pub(super) struct Beginning {
     pub sources: Option<String>,
 }
 
+/// Where the sources stand, in a commit.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Sources {
+    /// Generated events that were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    events: Option<u64>,
+    /// How far lines had been read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lines: Option<Position>,
+}
+
 impl Beginning {
+    fn after(manifest: &Manifest) -> Self {
+        let sources = manifest.commits.last().map(|last| last.sources.to_string());
+        Beginning { epoch: manifest.next_epoch(), sources }
+    }
+
     /// The time of the run's schedule at which it begins.
     pub(super) fn time(&self, pace: &Pace) -> Nanos {
         let length = pace.epoch_length().unwrap_or_default().as_nanos() as Nanos;
         self.epoch.saturating_mul(length)
     }
+
+    /// How far lines had been read.
+    ///
+    /// # Errors
+    /// If the commit does not say.
+    pub(super) fn lines(&self) -> Result<Option<Position>, RunError> {
+        let Some(json) = &self.sources else { return Ok(None) };
+        let sources: Sources = serde_json::from_str(json).unwrap_or_default();
+        sources.lines.map(Some).ok_or(RunError::NoPosition)
+    }
 }
 
-/// The output, made ready in process 0.
+/// The output as it is before the run, and what ties the run to it.
 #[derive(Default)]
 pub(super) struct Output {
-    /// Nobody else has it while it is held.
-    pub _state: Option<State>,
+    /// Nobody else has it while it is held: process 0 holds it.
+    state: Option<State>,
     /// Whose output it is.
     pub id: String,
     /// What is committed.
@@ -52,51 +78,78 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Makes the output ready: an empty folder, or one that holds what is committed of this output and
-    /// nothing else.
+    /// Looks at the output, and changes nothing.
+    ///
+    /// # Errors
+    /// If it cannot be gone on with.
+    pub(super) fn look(settings: &Settings) -> Result<Output, RunError> {
+        let (Target::Files { dir, .. }, Some(asked)) = (&settings.target, &settings.state) else {
+            return Ok(Output { id: sink::new_id(), runs: 1, ..Output::default() });
+        };
+        let state = if settings.timely.process == 0 {
+            let version = env!("CARGO_PKG_VERSION");
+            let opened =
+                State::open(&asked.folder, version, &asked.output_depends_on, sink::new_id);
+            Some(opened.map_err(|source| asked.failed(source))?)
+        } else {
+            None
+        };
+        let id = match &state {
+            Some(state) => Some(state.output().to_owned()),
+            None => State::output_in(&asked.folder),
+        };
+        let mut output = Output { state, id: id.unwrap_or_default(), ..Output::default() };
+        if dir.exists() && !output.id.is_empty() {
+            let manifest = Manifest::read(dir);
+            // One that is not ours may be anything.
+            let manifest = manifest.ok().filter(|manifest| manifest.id == output.id);
+            output.committed = manifest.map(Arc::new);
+        }
+        Ok(output)
+    }
+
+    /// Makes the output ready in process 0: an empty folder, or one that holds what is committed of this
+    /// output and nothing else.
     ///
     /// # Errors
     /// If it is somebody else's, or cannot be written.
-    pub(super) fn prepare(settings: &Settings) -> Result<Output, RunError> {
-        let Target::Files { dir, overwrite, .. } = &settings.target else {
-            return Ok(Output { runs: 1, ..Output::default() });
+    pub(super) fn prepare(&mut self, settings: &Settings) -> Result<(), RunError> {
+        let Target::Files { dir, overwrite, .. } = &settings.target else { return Ok(()) };
+        let (Some(asked), Some(state)) = (&settings.state, &mut self.state) else {
+            return Ok(sink::prepare(dir, *overwrite)?);
         };
-        let Some(asked) = &settings.state else {
-            sink::prepare(dir, *overwrite)?;
-            return Ok(Output { id: sink::new_id(), runs: 1, ..Output::default() });
-        };
-        let version = env!("CARGO_PKG_VERSION");
-        let opened = State::open(&asked.folder, version, &asked.output_depends_on, sink::new_id);
-        let failed =
-            |source| RunError::State { folder: asked.folder.display().to_string(), source };
-        let mut state = opened.map_err(failed)?;
-        let id = state.output().to_owned();
-        let committed = if state.is_new() {
+        self.committed = if state.is_new() {
             sink::prepare(dir, *overwrite)?;
             None
         } else {
-            sink::resume(dir, &id, *overwrite)?
+            sink::resume(dir, &self.id, *overwrite)?.map(Arc::new)
         };
         // From here on the output is this state's, whenever the process ends.
-        let runs = state.begin().map_err(failed)?;
-        Ok(Output { _state: Some(state), id, committed: committed.map(Arc::new), runs })
+        self.runs = state.begin().map_err(|source| asked.failed(source))?;
+        Ok(())
     }
 
     /// Where the run begins.
     pub(super) fn beginning(&self) -> Beginning {
-        let Some(manifest) = &self.committed else { return Beginning::default() };
-        let sources = manifest.commits.last().map(|last| last.sources.to_string());
-        Beginning { epoch: manifest.next_epoch(), sources }
+        self.committed.as_deref().map(Beginning::after).unwrap_or_default()
+    }
+}
+
+impl StateSettings {
+    fn failed(&self, source: StateError) -> RunError {
+        RunError::State { folder: self.folder.display().to_string(), source }
     }
 }
 
 /// What says where the sources stand, for the commits.
-pub(super) fn positions(settings: &Settings, pace: &Arc<Pace>) -> Option<Positions> {
-    match settings.source {
-        Source::Nexmark { .. } => {
-            let pace = Arc::clone(pace);
-            Some(Arc::new(move |epoch| serde_json::json!({ "events": pace.first_of(epoch) })))
-        }
-        Source::Lines(_) => None,
-    }
+pub(super) fn positions(pace: &Arc<Pace>, lines: Option<&Arc<Lines>>) -> Positions {
+    let (pace, lines) = (Arc::clone(pace), lines.cloned());
+    Arc::new(move |epoch| {
+        let sources = match &lines {
+            Some(lines) => Sources { lines: lines.position(epoch), ..Sources::default() },
+            None => Sources { events: Some(pace.first(epoch)), ..Sources::default() },
+        };
+        // Numbers and paths can be written.
+        serde_json::to_value(sources).unwrap_or_default()
+    })
 }

@@ -21,9 +21,9 @@ use super::beginning::Beginning;
 /// What a worker says to all.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Message {
-    /// It is set up for a run of these settings; its clock says so many nanoseconds of Unix time. One
-    /// that knows where the run begins says so.
-    Ready { at: u64, fingerprint: u64, beginning: Option<Beginning> },
+    /// It is set up for a run of these settings that begins there; its clock says so many nanoseconds
+    /// of Unix time.
+    Ready { at: u64, fingerprint: u64, beginning: Beginning },
     /// It was asked to stop, and has begun no epoch after this one.
     Stop(u64),
     /// Its dataflow is done.
@@ -32,12 +32,22 @@ enum Message {
     Report(Vec<u8>),
 }
 
-/// The processes of a run were given different settings.
+/// The processes of a run do not agree on what it is.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the processes of this run were given different settings: only -p, --summary and what is said of the remote side may differ"
-)]
-pub struct SettingsDiffer;
+pub enum Disagreement {
+    /// They were given different settings.
+    #[error(
+        "the processes of this run were given different settings: only -p, --summary and what is said of the \
+         remote side may differ"
+    )]
+    Settings,
+    /// They see different commits: the output was still being written to when the first of them looked.
+    #[error(
+        "the processes of this run see different commits of its output: were those of the run before still \
+         ending? Start them again"
+    )]
+    Beginning,
+}
 
 type Addressed = (u64, Message);
 
@@ -50,7 +60,7 @@ pub(super) struct Control {
     open: Rc<Cell<bool>>,
     activator: Activator,
     sync_activator: SyncActivator,
-    ready: Vec<(u64, u64, Option<Beginning>)>,
+    ready: Vec<(u64, u64, Beginning)>,
     stops: Vec<u64>,
     said_stop: bool,
     done: usize,
@@ -119,36 +129,38 @@ impl Control {
     }
 
     /// Waits for all workers; answers the one instant at which the run starts, a little after the
-    /// last of them was ready, and where it begins, which those of process 0 know. Clocks of several machines must agree as well as their schedules
+    /// last of them was ready. Clocks of several machines must agree as well as their schedules
     /// are to.
     ///
     /// # Errors
-    /// If not all have the same `fingerprint` of their settings: all workers see that.
+    /// If not all have the same `fingerprint` of their settings, or see the same `beginning`: all
+    /// workers see that.
     pub(super) fn agree_on_start(
         &mut self,
         worker: &mut Worker,
         fingerprint: u64,
-        beginning: Option<Beginning>,
-    ) -> Result<(Instant, Beginning), SettingsDiffer> {
+        beginning: &Beginning,
+    ) -> Result<Instant, Disagreement> {
         const MARGIN: Duration = Duration::from_millis(5);
         let at = unix_now().as_nanos() as u64;
-        self.say(Message::Ready { at, fingerprint, beginning });
+        self.say(Message::Ready { at, fingerprint, beginning: beginning.clone() });
         while self.ready.len() < self.peers {
             worker.step_or_park(None);
             self.read();
         }
         if self.ready.iter().any(|(_, other, _)| *other != fingerprint) {
-            return Err(SettingsDiffer);
+            return Err(Disagreement::Settings);
+        }
+        if self.ready.iter().any(|(.., other)| other != beginning) {
+            return Err(Disagreement::Beginning);
         }
         let last = self.ready.iter().map(|(at, ..)| *at).max().unwrap_or(0);
-        let beginning = self.ready.iter().find_map(|(.., beginning)| beginning.clone());
         let start = Duration::from_nanos(last) + MARGIN;
         let (now, unix) = (Instant::now(), unix_now());
-        let start = match start.checked_sub(unix) {
+        Ok(match start.checked_sub(unix) {
             Some(ahead) => now + ahead,
             None => now.checked_sub(unix - start).unwrap_or(now),
-        };
-        Ok((start, beginning.unwrap_or_default()))
+        })
     }
 
     /// Says that this worker was asked to stop and has begun no epoch after `epoch`. Only the

@@ -11,7 +11,7 @@ mod watch;
 mod worker;
 
 pub use beginning::StateSettings;
-pub use control::SettingsDiffer;
+pub use control::Disagreement;
 pub use run::{Failures, RunError, run};
 pub use settings::{
     EVENTS_AN_EPOCH, Endpoint, PolicyChoice, Settings, Source, Target, TimelySettings,

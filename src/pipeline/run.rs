@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 
 use super::beginning::{Output, positions};
-use super::control::SettingsDiffer;
+use super::control::Disagreement;
 use super::shadow;
 use super::worker::{Shared, Started, work};
 use super::{Endpoint, PolicyChoice, Settings, Source, Stop, Target};
@@ -18,7 +18,7 @@ use crate::emulator;
 use crate::observe::{Goal, ProcessStats, Progress, Report, SLOT, Series, Summary, Totals};
 use crate::operators::Peers;
 use crate::sink::{self, SinkError, SinkHandle};
-use crate::source::{Lines, LinesError, LinesSettings, Pace};
+use crate::source::{Lines, LinesError, LinesSettings, Sharing};
 use crate::state::StateError;
 use crate::task;
 use crate::units::show_duration;
@@ -35,6 +35,9 @@ pub enum RunError {
         #[source]
         source: StateError,
     },
+    /// The last commit does not say how far its source was.
+    #[error("the last commit of the output does not say how far its lines were read")]
+    NoPosition,
     /// The output.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -64,7 +67,7 @@ pub enum RunError {
     },
     /// The other processes.
     #[error(transparent)]
-    Settings(#[from] SettingsDiffer),
+    Settings(#[from] Disagreement),
     /// The summary or the series.
     #[error("cannot write the {what} to {path}")]
     Figures {
@@ -319,20 +322,28 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
         }
         bridge = Some(started);
     }
+    let mut output = Output::look(&settings)?;
+    let beginning = output.beginning();
     // An input or a summary that cannot be leaves no output behind.
     let lines = match &settings.source {
-        Source::Lines(input) if timely.process == 0 => {
+        Source::Lines(input) => {
             let lines_settings = LinesSettings {
                 input: input.clone(),
                 pace: Arc::clone(&pace),
                 max_record: settings.max_record,
                 epoch: settings.epoch,
+                open_epochs: settings.open_epochs(),
+                from: beginning.lines()?,
+                sharing: Sharing::of(&pace),
+                workers: timely.workers,
+                processes: timely.processes,
+                process: timely.process,
             };
             let failures = failures.clone();
             let failed = move |error| failures.fail(RunError::Lines(error));
-            Some(Arc::new(Lines::start(lines_settings, timely.workers, failed)?))
+            Some(Arc::new(Lines::start(lines_settings, failed)?))
         }
-        _ => None,
+        Source::Nexmark { .. } => None,
     };
     for (what, path) in figures_to(&settings) {
         if timely.process == 0
@@ -344,10 +355,11 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
     }
     let sink_failures = failures.clone();
     let on_failure = Arc::new(move |error: SinkError| sink_failures.fail(RunError::Sink(error)));
-    let is_first = timely.process == 0;
-    let output = if is_first { Output::prepare(&settings)? } else { Output::default() };
-    let beginning = is_first.then(|| output.beginning());
-    let sink_settings = sink_settings(&settings, &output, &pace);
+    if timely.process == 0 {
+        output.prepare(&settings)?;
+    }
+    let mut sink_settings = sink_settings(&settings, &output);
+    sink_settings.positions = Some(positions(&pace, lines.as_ref()));
     let sink = SinkHandle::start(sink_settings, on_failure)?;
     Ok(Shared {
         stats: ProcessStats::new(timely.workers, settings.has_series()),
@@ -380,7 +392,7 @@ fn check_deadline(deadline: Duration, typical: Duration) {
     }
 }
 
-fn sink_settings(settings: &Settings, output: &Output, pace: &Arc<Pace>) -> sink::Settings {
+fn sink_settings(settings: &Settings, output: &Output) -> sink::Settings {
     let target = match &settings.target {
         Target::Files { dir, sync, direct, roll_size, roll_age, .. } => sink::Target::Files {
             dir: dir.clone(),
@@ -397,7 +409,6 @@ fn sink_settings(settings: &Settings, output: &Output, pace: &Arc<Pace>) -> sink
         dead_letter: settings.dead_letter.clone(),
         id: output.id.clone(),
         resumed: output.committed.clone(),
-        positions: positions(settings, pace),
         ..sink::Settings::new(target, timely.workers, timely.process)
     }
 }
@@ -415,7 +426,7 @@ fn figures_to(settings: &Settings) -> Vec<(&'static str, &PathBuf)> {
 fn goal(settings: &Settings, started: &Started) -> Goal {
     let pace = settings.pace();
     match (pace.end(), settings.duration) {
-        (Some(events), _) => Goal::Events(events - pace.first_of(started.epoch)),
+        (Some(events), _) => Goal::Events(events - pace.first(started.epoch)),
         (None, Some(duration)) => Goal::Time(duration),
         (None, None) => Goal::Open,
     }

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::{Concat, Operator as _, Probe, ToStream as _};
+use timely::dataflow::operators::{Concat, Operator as _, Probe};
 use timely::dataflow::{ProbeHandle, Scope, Stream};
 use timely::worker::Worker;
 
 use super::beginning::{Beginning, Output};
-use super::control::{Control, SettingsDiffer};
+use super::control::{Control, Disagreement};
 use super::steps::Steps;
 use super::watch::Watch;
 use super::{Failures, Settings, Source, Stop};
@@ -43,10 +43,10 @@ pub(super) struct Shared {
     /// The run, in whatever process, was asked to stop before its input ended.
     pub was_stopped: AtomicBool,
     pub started: OnceLock<Started>,
-    /// What was there before: process 0's.
+    /// What was there before.
     pub output: Output,
-    /// Where the run begins: known to process 0 before it starts.
-    pub beginning: Option<Beginning>,
+    /// Where the run begins, as this process sees it.
+    pub beginning: Beginning,
 }
 
 /// The run's start, and what the process had used by then.
@@ -61,6 +61,13 @@ pub(super) struct Started {
 }
 
 impl Shared {
+    /// A number for everything that the processes must agree on: the settings, and the files that
+    /// all of them read.
+    fn fingerprint(&self) -> u64 {
+        let lines = self.lines.as_ref().map_or(0, |lines| lines.fingerprint());
+        self.settings.fingerprint().wrapping_add(lines)
+    }
+
     fn lambda_cpu_ns(&self) -> u64 {
         self.lambda.as_ref().map_or(0, |lambda| lambda.stats().cpu.as_nanos() as u64)
     }
@@ -110,14 +117,14 @@ impl Shared {
 pub(super) fn work(
     worker: &mut Worker,
     shared: &Arc<Shared>,
-) -> Result<Vec<Vec<u8>>, SettingsDiffer> {
+) -> Result<Vec<Vec<u8>>, Disagreement> {
     let settings = &shared.settings;
     let place = worker.index() % settings.timely.workers;
     let mut control = Control::new(worker);
-    let beginning = shared.beginning.clone();
-    let agreed = control.agree_on_start(worker, settings.fingerprint(), beginning);
-    let (start, beginning) = match agreed {
-        Ok(agreed) => agreed,
+    let beginning = &shared.beginning;
+    let agreed = control.agree_on_start(worker, shared.fingerprint(), beginning);
+    let start = match agreed {
+        Ok(start) => start,
         Err(differ) => {
             control.close();
             return Err(differ);
@@ -144,7 +151,7 @@ pub(super) fn work(
     let probe = ProbeHandle::new();
 
     worker.dataflow_named::<u64, _, _>("Floodway", |scope| {
-        let (records, bad_records) = source(&scope, shared, place, clock, &gate, &beginning);
+        let (records, bad_records) = source(&scope, shared, place, clock, &gate);
         let mut burst = Burst::new(settings.policy(scope.peers()))
             .deadline(settings.deadline)
             .clock(clock)
@@ -210,7 +217,6 @@ fn source<'scope>(
     place: usize,
     clock: Clock,
     gate: &Gate,
-    beginning: &Beginning,
 ) -> Records<'scope> {
     match &shared.settings.source {
         Source::Nexmark { config, seed } => {
@@ -218,18 +224,15 @@ fn source<'scope>(
             let generator = Generator::new(config.clone(), *seed, schedule);
             let (pace, gate) = (Arc::clone(&shared.pace), gate.clone());
             let fill = move |range, batch: &mut Batch| generator.fill(range, batch);
-            let (from, skew) = (pace.first_of(beginning.epoch), shared.settings.skew);
-            let none =
-                std::iter::empty::<Bad<TextRecord>>().to_stream(*scope).container::<Vec<_>>();
-            (events(scope, EventSource { pace, from, skew, clock, gate, fill }), none)
+            let (from, skew) = (pace.first(shared.beginning.epoch), shared.settings.skew);
+            let (max_record, stats) = (shared.settings.max_record, shared.stats.worker(place));
+            events(scope, EventSource { pace, from, skew, clock, gate, max_record, stats, fill })
         }
         Source::Lines(_) => {
             let lines_source = shared.lines.clone();
             let stats = shared.stats.worker(place);
-            lines(
-                scope,
-                LineSource { lines: lines_source, place, clock, gate: gate.clone(), stats },
-            )
+            let (pace, gate) = (Arc::clone(&shared.pace), gate.clone());
+            lines(scope, LineSource { lines: lines_source, pace, place, clock, gate, stats })
         }
     }
 }

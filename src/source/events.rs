@@ -10,9 +10,11 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, Stream};
 
-use super::{Gate, Pace};
-use crate::batch::{BATCH_RECORDS, Batch, Span};
+use super::{Gate, KEPT_OF_OVERLONG, Pace};
+use crate::batch::{BATCH_RECORDS, Batch, Span, TextRecord};
+use crate::observe::WorkerStats;
 use crate::operators::Clock;
+use crate::task::{Bad, Code};
 
 /// What a worker's source of events needs.
 pub struct EventSource<F> {
@@ -26,6 +28,10 @@ pub struct EventSource<F> {
     pub clock: Clock,
     /// Where it waits.
     pub gate: Gate,
+    /// Longer events are bad, in bytes.
+    pub max_record: usize,
+    /// Where it counts.
+    pub stats: Arc<WorkerStats>,
     /// Appends the events of a range to a batch.
     pub fill: F,
 }
@@ -44,11 +50,12 @@ const WORTH_WAKING: u64 = 64;
 const RECORDS_A_TURN: usize = 2 * BATCH_RECORDS;
 const SCHEDULED_A_TURN: usize = 8 * BATCH_RECORDS;
 
-/// A stream of events, each worker making its own: stretches of `stride` events in turn.
+/// A stream of events, each worker making its own: stretches of `stride` events in turn; and the stream
+/// of those that are bad.
 pub fn events<'scope, F>(
     scope: &Scope<'scope, u64>,
     mut source: EventSource<F>,
-) -> Stream<'scope, u64, Batch>
+) -> (Stream<'scope, u64, Batch>, Stream<'scope, u64, Vec<Bad<TextRecord>>>)
 where
     F: FnMut(Range<u64>, &mut Batch) + 'static,
 {
@@ -56,26 +63,65 @@ where
     let activator = scope.activator_for(builder.operator_info().address);
     source.gate.attach(scope.activator_for(builder.operator_info().address));
     let (output, stream) = builder.new_output::<Batch>();
+    let (bad, bad_stream) = builder.new_output::<Vec<Bad<TextRecord>>>();
     let mut output = OutputBuilder::<_, NoopBuilder<Batch>>::from(output);
+    let mut bad = OutputBuilder::<_, NoopBuilder<_>>::from(bad);
     let turns = Turns::new(&source.pace, scope.index(), scope.peers(), source.skew);
     builder.build(move |mut capabilities| {
-        let mut capability = capabilities.pop();
+        let mut held = capabilities.pop().zip(capabilities.pop());
         let mut cursor = Cursor { next: turns.own(source.from), record_bytes: 0 };
         move |_| {
-            let Some(held) = &mut capability else { return };
-            let mut output = output.activate();
-            let turn = source.turn(&turns, &mut cursor, held, |capability, mut batch| {
-                output.session_with_builder(capability).give_container(&mut batch);
+            let Some((bad_capability, capability)) = &mut held else { return };
+            let (mut output, max_record) = (output.activate(), source.max_record);
+            let (stats, clock) = (Arc::clone(&source.stats), source.clock);
+            let turn = source.turn(&turns, &mut cursor, capability, |capability, mut batch| {
+                // Without that many bytes in all there is none that is too long.
+                if batch.strings.bytes().len() > max_record {
+                    let mut too_long = take_too_long(&mut batch, max_record);
+                    if !too_long.is_empty() {
+                        stats.bad(too_long.len(), clock.now());
+                        let capability = bad_capability.delayed(capability.time());
+                        let mut bad = bad.activate();
+                        bad.session_with_builder(&capability).give_container(&mut too_long);
+                    }
+                }
+                if !batch.is_empty() {
+                    output.session_with_builder(capability).give_container(&mut batch);
+                }
             });
+            bad_capability.downgrade(capability.time());
             match turn {
                 Turn::Again => activator.activate(),
                 Turn::After(delay) => activator.activate_after(delay),
                 Turn::Held => {}
-                Turn::Over => capability = None,
+                Turn::Over => held = None,
             }
         }
     });
-    stream
+    (stream, bad_stream)
+}
+
+/// Takes the records out of a batch that are longer than `max_record` bytes.
+fn take_too_long(batch: &mut Batch, max_record: usize) -> Vec<Bad<TextRecord>> {
+    let is_too_long = |at: &usize| batch.strings.range(*at).len() > max_record;
+    let positions: Vec<usize> = (0..batch.len()).filter(is_too_long).collect();
+    if positions.is_empty() {
+        return Vec::new();
+    }
+    let mut good = Batch { span: batch.span, label: batch.label.clone(), ..Batch::default() };
+    let mut too_long = Vec::with_capacity(positions.len());
+    let mut from = 0;
+    for at in positions {
+        good.extend_from(batch, from..at);
+        from = at + 1;
+        let text = batch.strings.get(at);
+        let bytes = text[..text.len().min(KEPT_OF_OVERLONG)].to_vec();
+        let record = TextRecord { label: None, number: batch.numbers.get(at), bytes };
+        too_long.push(Bad { record, code: Code::TOO_LONG });
+    }
+    good.extend_from(batch, from..batch.len());
+    *batch = good;
+    too_long
 }
 
 /// How far a source is.

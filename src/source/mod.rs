@@ -9,7 +9,12 @@ mod gate;
 mod lines;
 mod pace;
 
+/// Bytes of a record that is too long which go to the dead letters with it.
+const KEPT_OF_OVERLONG: usize = 1_024;
+
 pub use events::{EventSource, events};
 pub use gate::{Gate, Outflow};
-pub use lines::{Input, LineSource, Lines, LinesError, LinesSettings, lines};
+pub use lines::{
+    FilePosition, Input, LineSource, Lines, LinesError, LinesSettings, Position, Sharing, lines,
+};
 pub use pace::{Pace, Rate, nominal};

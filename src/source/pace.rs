@@ -53,6 +53,11 @@ impl Pace {
         self.end
     }
 
+    /// When the run's time is over, where that is not a matter of how many events there are.
+    pub fn stop_at(&self) -> Option<Nanos> {
+        self.stop_at
+    }
+
     /// Whether the run's time is over at `now`; a schedule's events are counted instead.
     pub fn is_over(&self, now: Nanos) -> bool {
         self.stop_at.is_some_and(|stop| now >= stop)
@@ -101,11 +106,12 @@ impl Pace {
         }
     }
 
-    /// The first event that is not in an epoch before `epoch`, of those there are.
-    pub fn first_of(&self, epoch: u64) -> u64 {
+    /// The first event that is not in an epoch before `epoch`, of all there are.
+    pub fn first(&self, epoch: u64) -> u64 {
         let first = match &self.rate {
             Rate::Scheduled(schedule, length) => {
-                schedule.count(epoch.saturating_mul(length.as_nanos() as Nanos))
+                let length = (length.as_nanos() as Nanos).max(1);
+                schedule.count(epoch.saturating_mul(length))
             }
             Rate::Max(events) => epoch.saturating_mul(*events),
         };

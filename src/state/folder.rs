@@ -69,6 +69,13 @@ impl State {
         &self.record.output
     }
 
+    /// The id of the output of the state in `folder`, without the lock: for those who only look.
+    pub fn output_in(folder: &Path) -> Option<String> {
+        let path = folder.join(RECORD);
+        let json = fs::read(&path).ok()?;
+        read(&path, &json).ok().map(|record| record.output)
+    }
+
     /// Whether no run has begun with it.
     pub fn is_new(&self) -> bool {
         self.is_new

@@ -1,12 +1,32 @@
-//! Lines of text: a file, or standard input.
+//! Lines of text: files, or standard input.
 //!
-//! A reader thread reads, cuts lines into batches, checks them and numbers them; the process's
-//! workers take the batches in turn from bounded channels, so that memory stays bounded and no
-//! worker ever waits for a disk. One process reads: the one that is told to.
+//! Reader threads read, cut lines into batches, check them and number them; workers take the batches
+//! from bounded channels, so that memory stays bounded and no worker ever waits for a disk. Large
+//! plain files are shared by the workers of all processes: each has a reader of its own, which reads
+//! its own chunks. Everything else has one reader in process 0, and the process's workers take its
+//! batches in turn. `docs/lines.md` says what is read how.
+//!
+//! The parts: [`Input`] names files, `cut` makes lines of bytes, `outlet` puts them into epochs and
+//! hands them out; `sequence` reads one file after the other, `chunks` those that are shared, of which
+//! `index` knows the numbers; [`Position`] says how far they are, for the run that goes on.
 
+mod chunks;
 mod cut;
+mod epochs;
+mod error;
+mod index;
+mod input;
+mod outlet;
+mod places;
+mod position;
 mod reader;
+mod sequence;
 mod stream;
+#[cfg(test)]
+mod tests;
 
-pub use reader::{Input, Lines, LinesError, LinesSettings};
+pub use error::LinesError;
+pub use input::Input;
+pub use position::{FilePosition, Position};
+pub use reader::{Lines, LinesSettings, Sharing};
 pub use stream::{LineSource, lines};

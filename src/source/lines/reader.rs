@@ -1,31 +1,27 @@
-//! The reader thread.
+//! The reader threads, and the workers' ends of them.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::cut::{Cut, Cutter};
-use crate::batch::{BATCH_BYTES, BATCH_RECORDS, Span};
+use super::chunks::{self, Turns};
+use super::cut::Cutter;
+use super::epochs::Epochs;
+use super::index::Index;
+use super::input::{Found, Input};
+use super::outlet::{End, Message, Outlet, Waker};
+use super::places::{Place, Places};
+use super::sequence::{self, Sequence};
+use super::{LinesError, Position};
 use crate::source::Pace;
 
-/// Where the lines come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// A file.
-    File(PathBuf),
-    /// Standard input.
-    Stdin,
-}
-
-/// What the reader does.
+/// What is read, and for whom.
 #[derive(Clone, Debug)]
 pub struct LinesSettings {
     /// Where the lines come from.
@@ -34,284 +30,266 @@ pub struct LinesSettings {
     pub pace: Arc<Pace>,
     /// Longer lines are bad, in bytes.
     pub max_record: usize,
-    /// On standard input, an epoch ends after this time even if few lines came.
+    /// Where lines are waited for, an epoch ends after this time even if few lines came.
     pub epoch: Duration,
+    /// Epochs that may be open: that many positions are remembered.
+    pub open_epochs: u64,
+    /// Where to go on: what had been read is passed over.
+    pub from: Option<Position>,
+    /// When and how files are shared by all workers.
+    pub sharing: Sharing,
+    /// Workers a process.
+    pub workers: usize,
+    /// Processes.
+    pub processes: usize,
+    /// This one.
+    pub process: usize,
 }
 
-/// A file that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot read {what}")]
-pub struct LinesError {
-    what: String,
-    #[source]
-    source: io::Error,
+/// When files are shared by all workers, each reading its own chunks of them, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// Plain files of so many bytes together are: for less it is not worth a thread a worker.
+    pub from: u64,
+    /// Bytes of a chunk. Too small and the last line of each, which is read twice, begins to count;
+    /// too large and workers are in different epochs, and the chunk is in no cache when it is cut.
+    pub chunk: u64,
 }
 
-/// What a worker is handed.
-#[derive(Debug)]
-pub(super) enum Message {
-    /// Lines of an epoch.
-    Lines(u64, Cut),
-    /// Everything before this epoch has been handed out.
-    Before(u64),
+impl Sharing {
+    /// For lines that leave at this pace: where they are due one after the other, chunks are small,
+    /// so that no worker has a burst to itself.
+    pub fn of(pace: &Pace) -> Self {
+        Sharing { from: 16 << 20, chunk: if pace.is_scheduled() { 64 << 10 } else { 256 << 10 } }
+    }
 }
 
 /// Batches a worker may be behind the reader: enough that neither waits for the other's turn.
 const BATCHES_AHEAD: usize = 16;
 
-/// The workers' ends of a reader thread.
+/// A worker's end: what it is handed, and where it leaves its waker.
+type WorkerEnd = (Receiver<Message>, Sender<Waker>);
+
+/// The same as a reader holds it.
+type ReaderEnd = (Sender<Message>, Receiver<Waker>);
+
+/// The workers' ends of the reader threads, and how far these are.
 #[derive(Debug)]
 pub struct Lines {
-    ends: Vec<Receiver<Message>>,
-    wakers: Vec<Sender<Waker>>,
+    ends: Vec<Mutex<Option<WorkerEnd>>>,
     /// The last epoch that is wanted.
     last: Arc<AtomicU64>,
+    kept: Kept,
+    fingerprint: u64,
 }
 
-/// Wakes a worker.
-pub(super) type Waker = Box<dyn Fn() + Send>;
+/// What says how far the input had been read when an epoch began.
+#[derive(Debug)]
+enum Kept {
+    Nothing,
+    Places(Arc<Places>),
+    Index(Arc<Index>, Arc<Pace>),
+}
 
 impl Lines {
-    /// Opens the input and starts the thread, which reads for `workers` workers once all of them
-    /// are there. `failed` hears of an error while reading, and nothing comes after it.
+    /// Opens the input and starts the threads that this process needs: one for each of its workers
+    /// where files are shared, one in process 0 where they are not. They read once the workers are
+    /// there. `failed` hears of an error while reading, and nothing comes after it.
     ///
     /// # Errors
-    /// If the input cannot be opened.
+    /// If the input cannot be opened, or is not what it was for the run that is gone on with.
     pub fn start(
         settings: LinesSettings,
-        workers: usize,
-        failed: impl FnOnce(LinesError) + Send + 'static,
+        failed: impl Fn(LinesError) + Send + Sync + 'static,
     ) -> Result<Lines, LinesError> {
-        let what = match &settings.input {
-            Input::File(path) => path.display().to_string(),
-            Input::Stdin => "standard input".to_owned(),
+        let is_first = settings.process == 0;
+        let files = match settings.input.find() {
+            Ok(files) => files,
+            // Where one process reads, the others need not see the files.
+            Err(_) if !is_first => return Ok(Lines::none()),
+            Err(error) => return Err(error),
         };
-        let named = what.clone();
-        let error = move |source| LinesError { what: named.clone(), source };
-        let input = match &settings.input {
-            Input::File(path) => {
-                // A pipe would be waited for before it is open: asked first.
-                let kind = std::fs::metadata(path).map_err(&error)?.file_type();
-                if kind.is_dir() {
-                    return Err(error(io::Error::other("it is a directory, not a file")));
-                }
-                if !kind.is_file() {
-                    let why = "it is a pipe or a device: give it as standard input, with lines:-";
-                    return Err(error(io::Error::other(why)));
-                }
-                File::open(path).map_err(&error)?
-            }
-            Input::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned().map_err(&error)?),
-        };
-        let (senders, ends) = (0..workers).map(|_| bounded(BATCHES_AHEAD)).unzip();
-        let (wakers, waker_ends): (_, Vec<Receiver<Waker>>) =
-            (0..workers).map(|_| bounded(1)).unzip();
+        let failed = Arc::new(failed);
+        if settings.shares(&files) {
+            return Lines::shared(settings, files, &failed);
+        }
+        if is_first { Lines::sequence(settings, files, &failed) } else { Ok(Lines::none()) }
+    }
+
+    fn none() -> Lines {
+        Lines { ends: Vec::new(), last: Arc::default(), kept: Kept::Nothing, fingerprint: 0 }
+    }
+
+    /// Each worker reads its own chunks.
+    fn shared<F: Fn(LinesError) + Send + Sync + 'static>(
+        settings: LinesSettings,
+        files: Vec<Found>,
+        failed: &Arc<F>,
+    ) -> Result<Lines, LinesError> {
+        let start = settings.start(&files)?;
+        let read_before = settings.from.as_ref().map(|from| from.files.clone()).unwrap_or_default();
+        let index = Arc::new(Index::new(files, start, read_before, settings.sharing.chunk));
+        let (ends, reader_ends) = ends(settings.workers);
         let last = Arc::new(AtomicU64::new(u64::MAX));
-        let wanted = Arc::clone(&last);
-        thread::Builder::new()
-            .name("floodway-reader".to_owned())
-            .spawn(move || {
-                let wakers = waker_ends.iter().filter_map(|end| end.recv().ok()).collect();
-                let is_timed = settings.input == Input::Stdin && !settings.pace.is_scheduled();
-                let mut reader = Reader {
-                    input: settings.input,
-                    cutter: Cutter::new(settings.max_record),
-                    pace: settings.pace,
-                    epochs: Epochs::new(is_timed.then_some(settings.epoch)),
-                    senders,
-                    wakers,
-                    turn: 0,
-                    even_end: 0,
-                    last: wanted,
-                };
-                if let Err(source) = reader.read(input) {
-                    failed(LinesError { what, source });
+        for (place, end) in reader_ends.into_iter().enumerate() {
+            let me = settings.process * settings.workers + place;
+            let turns = Turns { me, peers: settings.workers * settings.processes };
+            let (index, last) = (Arc::clone(&index), Arc::clone(&last));
+            let settings = settings.clone();
+            let failed = Arc::clone(failed);
+            spawn(move || {
+                let mut outlet = settings.outlet(vec![end], last, None);
+                match chunks::read(&index, turns, &mut outlet) {
+                    Ok(()) => outlet.close(),
+                    Err(error) => {
+                        outlet.fail();
+                        failed(error);
+                    }
                 }
-                // The end of the input is news too.
-                drop(reader.senders);
-                reader.wakers.iter().for_each(|wake| wake());
-            })
-            .map_err(&error)?;
-        Ok(Lines { ends, wakers, last })
+            })?;
+        }
+        let fingerprint = index.fingerprint();
+        Ok(Lines { ends, last, kept: Kept::Index(index, settings.pace), fingerprint })
     }
 
-    /// Worker `index`'s end, and where it leaves its waker.
-    pub(super) fn worker(&self, index: usize) -> (Receiver<Message>, Sender<Waker>) {
-        (self.ends[index].clone(), self.wakers[index].clone())
+    /// One reader for the workers of this process.
+    fn sequence<F: Fn(LinesError) + Send + Sync + 'static>(
+        settings: LinesSettings,
+        files: Vec<Found>,
+        failed: &Arc<F>,
+    ) -> Result<Lines, LinesError> {
+        let start = settings.start(&files)?;
+        let stdin = match &settings.input {
+            Input::Files { .. } => None,
+            Input::Stdin => {
+                let own = io::stdin().as_fd().try_clone_to_owned();
+                Some(File::from(own.map_err(stdin_error)?))
+            }
+        };
+        if let Some(file) = files.get(start.file) {
+            // What cannot be read is said before there is any output.
+            File::open(&file.path).map_err(|error| LinesError::read(&file.path, error))?;
+        }
+        let places = stdin.is_none().then(|| {
+            let most = settings.open_epochs as usize + 2 * BATCHES_AHEAD * settings.workers + 2;
+            let places = Arc::new(Places::new(most));
+            let from = settings.from.as_ref().map(|from| from.files.as_slice());
+            let read = from.and_then(<[_]>::split_last).map(|(_, before)| before);
+            let read: Vec<_> =
+                read.unwrap_or_default().iter().map(|file| (file.bytes, file.lines)).collect();
+            sequence::note_read(&places, &files, &read, start.file);
+            places
+        });
+        let (ends, reader_ends) = ends(settings.workers);
+        let last = Arc::new(AtomicU64::new(u64::MAX));
+        let kept = places.clone().map_or(Kept::Nothing, Kept::Places);
+        let (wanted, failed) = (Arc::clone(&last), Arc::clone(failed));
+        spawn(move || {
+            let mut outlet = settings.outlet(reader_ends, wanted, places);
+            let result = match stdin {
+                Some(stdin) => sequence::read_pipe(&mut outlet, stdin).map_err(stdin_error),
+                None => Sequence::new(settings.input, files, start).read(&mut outlet),
+            };
+            match result {
+                Ok(()) => outlet.close(),
+                Err(error) => {
+                    outlet.fail();
+                    failed(error);
+                }
+            }
+        })?;
+        Ok(Lines { ends, last, kept, fingerprint: 0 })
     }
 
-    /// The reader stops after epoch `last`; a pipe that has nothing more to give ends it.
+    /// Worker `index`'s end, and where it leaves its waker: once, and none where nobody reads for it.
+    pub(super) fn worker(&self, index: usize) -> Option<WorkerEnd> {
+        self.ends.get(index)?.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The readers stop after epoch `last`; a pipe or a followed file that has nothing more to give
+    /// ends it.
     pub fn stop_after(&self, last: u64) {
         self.last.store(last, Relaxed);
     }
-}
 
-struct Reader {
-    input: Input,
-    cutter: Cutter,
-    pace: Arc<Pace>,
-    epochs: Epochs,
-    senders: Vec<Sender<Message>>,
-    wakers: Vec<Waker>,
-    turn: usize,
-    /// A paced batch ends before this line: those before it are due within a moment, evenly.
-    even_end: u64,
-    last: Arc<AtomicU64>,
-}
-
-/// Bytes read at once.
-const BLOCK: usize = 1 << 20;
-
-/// How long a pipe is waited for before the reader looks whether it is to stop.
-const LOOK: Duration = Duration::from_millis(100);
-
-impl Reader {
-    fn read(&mut self, mut input: File) -> io::Result<()> {
-        let mut block = vec![0; BLOCK];
-        let is_pipe = self.input == Input::Stdin;
-        while !self.is_over() {
-            if is_pipe && !self.has_input(&input)? {
-                continue;
-            }
-            let read = match input.read(&mut block) {
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            if read == 0 {
-                self.begin_line();
-                self.cutter.finish();
-                break;
-            }
-            let mut rest = &block[..read];
-            while !rest.is_empty() && !self.is_over() {
-                self.begin_line();
-                rest = &rest[self.cutter.feed_line(rest)..];
-                let batch = &self.cutter.cut.batch;
-                if batch.len() >= BATCH_RECORDS || batch.strings.bytes().len() >= BATCH_BYTES {
-                    self.flush();
-                }
-            }
-            if is_pipe {
-                self.flush();
+    /// Where everything of epochs before `epoch` has been read, which must have been: a thread that
+    /// may wait for files calls this, in process 0, of epochs in order. None for standard input, which
+    /// cannot be read again, and if the files cannot be looked at any more.
+    pub fn position(&self, epoch: u64) -> Option<Position> {
+        match &self.kept {
+            Kept::Nothing => None,
+            Kept::Places(places) => places.position(epoch),
+            Kept::Index(index, pace) => {
+                let position = index.position(epoch, pace.first(epoch));
+                position.unwrap_or_else(|error| {
+                    tracing::warn!("cannot note how far the input was read: {error}");
+                    None
+                })
             }
         }
-        self.flush();
-        Ok(())
     }
 
-    /// Whether a pipe has something to read; waits a little, and ends an epoch whose time is over.
-    fn has_input(&mut self, input: &File) -> io::Result<bool> {
-        let wait = self.epochs.left().map_or(LOOK, |left| left.min(LOOK));
-        let timeout = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
-        let mut fds = [PollFd::new(input, PollFlags::IN)];
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            Ok(_) => return Ok(true),
-            Err(error) => return Err(error.into()),
-        }
-        let stops = self.last.load(Relaxed) < u64::MAX;
-        if stops || self.epochs.left().is_some_and(|left| left.is_zero()) {
-            self.flush();
-            let next = self.epochs.end(stops.then(|| self.last.load(Relaxed)));
-            self.tell(next);
-        }
-        Ok(false)
-    }
-
-    /// Whether no further line is wanted.
-    fn is_over(&self) -> bool {
-        let all = self.pace.end().is_some_and(|end| self.cutter.next_number() >= end);
-        all || self.epochs.epoch > self.last.load(Relaxed)
-    }
-
-    /// The next line begins, or goes on: if it is in a new epoch, the one before is handed out.
-    fn begin_line(&mut self) {
-        let next = self.cutter.next_number();
-        if !self.epochs.has(next) {
-            self.flush();
-            let epoch = self.epochs.begin(next, &self.pace);
-            self.tell(epoch);
-        } else if next < self.even_end {
-            return;
-        } else {
-            self.flush();
-        }
-        self.even_end = self.pace.moment(next);
-    }
-
-    /// Hands what was cut to the next worker.
-    fn flush(&mut self) {
-        let mut cut = self.cutter.take();
-        if cut.batch.is_empty() && cut.bad.is_empty() {
-            return;
-        }
-        let due = |at: usize| self.pace.due(cut.batch.numbers.get(at));
-        if !cut.batch.is_empty()
-            && let (Some(first), Some(last)) = (due(0), due(cut.batch.len() - 1))
-        {
-            cut.batch.span = Span { first, last };
-        }
-        let turn = self.turn % self.senders.len();
-        self.turn += 1;
-        // A worker that is gone needs nothing more.
-        let _ = self.senders[turn].send(Message::Lines(self.epochs.epoch, cut));
-        self.wakers[turn]();
-    }
-
-    fn tell(&mut self, epoch: u64) {
-        for (sender, wake) in self.senders.iter().zip(&self.wakers) {
-            let _ = sender.send(Message::Before(epoch));
-            wake();
-        }
+    /// What all processes must agree on: the files that they share, with their sizes.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 }
 
-/// Which epoch the lines are in.
-#[derive(Debug)]
-struct Epochs {
-    epoch: u64,
-    /// The first line that is not in it any more.
-    end: u64,
-    /// An epoch of a pipe lasts so long at most, from its first line on.
-    length: Option<Duration>,
-    began: Instant,
+fn stdin_error(source: io::Error) -> LinesError {
+    LinesError::Read { what: "standard input".to_owned(), source }
 }
 
-impl Epochs {
-    /// `length` for a pipe without a schedule, whose epochs end with time too.
-    fn new(length: Option<Duration>) -> Self {
-        Epochs { epoch: 0, end: 0, length, began: Instant::now() }
+fn ends(workers: usize) -> (Vec<Mutex<Option<WorkerEnd>>>, Vec<ReaderEnd>) {
+    let pair = |_| {
+        let (sender, receiver) = bounded(BATCHES_AHEAD);
+        let (wakers, waker) = bounded(1);
+        (Mutex::new(Some((receiver, wakers))), (sender, waker))
+    };
+    (0..workers).map(pair).unzip()
+}
+
+fn spawn(run: impl FnOnce() + Send + 'static) -> Result<(), LinesError> {
+    let thread = thread::Builder::new().name("floodway-reader".to_owned()).spawn(run);
+    let failed = |source| LinesError::Read { what: "in a thread of its own".to_owned(), source };
+    thread.map(drop).map_err(failed)
+}
+
+impl LinesSettings {
+    fn shares(&self, files: &[Found]) -> bool {
+        let follow = !matches!(self.input, Input::Files { follow: false, .. });
+        let size: u64 = files.iter().map(|file| file.size).sum();
+        let plain = files.iter().all(Found::is_plain);
+        !follow && plain && self.workers * self.processes > 1 && size >= self.sharing.from.max(1)
     }
 
-    fn has(&self, line: u64) -> bool {
-        line < self.end
+    fn start(&self, files: &[Found]) -> Result<Place, LinesError> {
+        self.from.as_ref().map_or(Ok(Place::default()), |from| from.check(files))
     }
 
-    /// Begins the epoch of `line`.
-    fn begin(&mut self, line: u64, pace: &Pace) -> u64 {
-        if self.length.is_some() {
-            // The epochs are counted as they come, and are as many lines long as the pace says.
-            self.epoch += u64::from(line > 0 && self.end > 0);
-            self.end = line + pace.epoch(0).1;
-            self.began = Instant::now();
-        } else {
-            (self.epoch, self.end) = pace.epoch(line);
+    /// A reader's way to the workers, once they are there.
+    fn outlet(
+        &self,
+        ends: Vec<ReaderEnd>,
+        last: Arc<AtomicU64>,
+        places: Option<Arc<Places>>,
+    ) -> Outlet {
+        let waits = !matches!(self.input, Input::Files { follow: false, .. });
+        let length = (waits && !self.pace.is_scheduled()).then_some(self.epoch);
+        let ends = ends.into_iter().filter_map(|(sender, waker)| {
+            let wake = waker.recv().ok()?;
+            Some(End { sender, wake })
+        });
+        let ends = ends.collect();
+        let (first, line) = self.from.as_ref().map_or((0, 0), |from| (from.epoch, from.lines));
+        let epochs = Epochs::new(first, length);
+        let cutter = Cutter::new(self.max_record);
+        let mut outlet = Outlet::new(cutter, Arc::clone(&self.pace), epochs, ends, last);
+        outlet.go_to(0, None, 0, 0, line);
+        if self.from.is_some() {
+            // Nothing comes of what was committed.
+            outlet.tell(first);
         }
-        self.epoch
-    }
-
-    /// How long an epoch that has begun may still last, if that is bounded.
-    fn left(&self) -> Option<Duration> {
-        let length = self.length.filter(|_| self.end > 0)?;
-        Some(length.saturating_sub(self.began.elapsed()))
-    }
-
-    /// Ends the epoch before its lines are complete, and all up to `last` if the input is to stop
-    /// there; answers the next one.
-    fn end(&mut self, last: Option<u64>) -> u64 {
-        self.end = 0;
-        self.epoch = (self.epoch + 1).max(last.map_or(0, |last| last + 1));
-        self.epoch
+        outlet.places = places;
+        outlet
     }
 }

@@ -10,17 +10,19 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, Stream};
 
 use super::Lines;
-use super::reader::Message;
+use super::outlet::{Message, Waker};
 use crate::batch::{Batch, Span, TextRecord};
 use crate::observe::WorkerStats;
 use crate::operators::Clock;
-use crate::source::Gate;
+use crate::source::{Gate, Pace};
 use crate::task::Bad;
 
 /// What a worker's source of lines needs.
 pub struct LineSource {
-    /// The reader, in the process that reads.
+    /// The readers of its process.
     pub lines: Option<Arc<Lines>>,
+    /// When the input ends, if that is a matter of time.
+    pub pace: Arc<Pace>,
     /// The worker's place among the process's workers.
     pub place: usize,
     /// The run's clock.
@@ -39,7 +41,7 @@ pub fn lines<'scope>(
     scope: &Scope<'scope, u64>,
     source: LineSource,
 ) -> (Stream<'scope, u64, Batch>, Stream<'scope, u64, Vec<Bad<TextRecord>>>) {
-    let LineSource { lines, place, clock, gate, stats } = source;
+    let LineSource { lines, pace, place, clock, gate, stats } = source;
     let mut builder = OperatorBuilder::new("Lines".to_owned(), *scope);
     let address = builder.operator_info().address;
     let activator = scope.activator_for(address.clone());
@@ -48,24 +50,33 @@ pub fn lines<'scope>(
     let (bad, bad_stream) = builder.new_output::<Vec<Bad<TextRecord>>>();
     let mut output = OutputBuilder::<_, NoopBuilder<_>>::from(output);
     let mut bad = OutputBuilder::<_, NoopBuilder<_>>::from(bad);
-    let receiver = lines.as_ref().map(|lines| {
-        let (receiver, wakers) = lines.worker(place);
+    let receiver = lines.and_then(|lines| {
+        let (receiver, wakers) = lines.worker(place)?;
         let wake = scope.worker().sync_activator_for(address.to_vec());
-        let waker: super::reader::Waker = Box::new(move || {
+        let waker: Waker = Box::new(move || {
             let _ = wake.activate();
         });
         // There is room for one, and this is the one.
         let _ = wakers.try_send(waker);
-        receiver
+        Some(receiver)
     });
     builder.build(move |mut capabilities| {
-        let mut held = capabilities.pop().zip(capabilities.pop()).filter(|_| receiver.is_some());
+        let both = capabilities.pop().zip(capabilities.pop());
+        // The reader ends when the receiver is gone.
+        let mut held = both.zip(receiver);
         let mut front: Option<Message> = None;
+        let mut is_new = true;
         move |_| {
-            let (Some((bad_capability, capability)), Some(receiver)) = (&mut held, &receiver)
-            else {
-                return;
-            };
+            if std::mem::take(&mut is_new)
+                && let Some(stop) = pace.stop_at()
+            {
+                // Input that never comes wakes nobody.
+                activator.activate_after(clock.until(stop));
+            }
+            if pace.is_over(clock.now()) {
+                held = None;
+            }
+            let Some(((bad_capability, capability), receiver)) = &mut held else { return };
             for _ in 0..BATCHES_A_TURN {
                 let message = match front.take() {
                     Some(message) => message,

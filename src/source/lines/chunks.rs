@@ -1,0 +1,86 @@
+//! A worker's own reader of files that all workers share: its own chunks, in turn.
+
+use std::sync::Arc;
+
+use memchr::memchr;
+
+use super::LinesError;
+use super::index::{Chunk, Index, Open};
+use super::outlet::Outlet;
+
+/// Which chunks are whose.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turns {
+    /// The worker's number among all of them.
+    pub me: usize,
+    /// How many there are.
+    pub peers: usize,
+}
+
+/// Bytes that are read behind a chunk with it: where most last lines end.
+const BEHIND: u64 = 4 << 10;
+
+/// Reads the worker's chunks to their end. A line belongs to the chunk that it begins in.
+pub(super) fn read(
+    index: &Arc<Index>,
+    turns: Turns,
+    outlet: &mut Outlet,
+) -> Result<(), LinesError> {
+    let (mut open, mut bytes) = (Open::default(), Vec::new());
+    let mut number = turns.me;
+    while number < index.chunks() && !outlet.is_over() {
+        let chunk = index.chunk(number);
+        index.claim(number);
+        // The byte before it says whether a line begins with it.
+        let lead = u64::from(!chunk.is_first);
+        let end = (chunk.end + BEHIND).min(index.file(chunk.file).size);
+        open.read(index, chunk.file, chunk.start - lead..end, &mut bytes)?;
+        let own = lead as usize..(lead + chunk.end - chunk.start) as usize;
+        index.publish(number, Index::count(chunk, &bytes[own.clone()]));
+        let before = index.before(number, &mut open)?;
+        let first = match chunk.is_first || bytes[0] == b'\n' {
+            true => Some((own.start, before)),
+            false => {
+                let end = memchr(b'\n', &bytes[own.clone()]);
+                end.map(|end| (own.start + end + 1, before + 1)).filter(|(at, _)| *at < own.end)
+            }
+        };
+        if let Some((at, line)) = first {
+            let base = index.base(chunk.file, &mut open)?;
+            let from = chunk.start - lead + at as u64;
+            let label = index.file(chunk.file).label.clone();
+            outlet.go_to(chunk.file, label, from, line - base, line);
+            outlet.feed(&bytes[at..own.end]);
+            end_line(index, chunk, &mut open, &mut bytes, own.end, outlet)?;
+            outlet.flush();
+        }
+        number += turns.peers;
+    }
+    Ok(())
+}
+
+/// The chunk's last line goes on behind it: `bytes` has its next bytes from `at` on.
+fn end_line(
+    index: &Index,
+    chunk: Chunk,
+    open: &mut Open,
+    bytes: &mut Vec<u8>,
+    mut at: usize,
+    outlet: &mut Outlet,
+) -> Result<(), LinesError> {
+    const MORE: u64 = 64 << 10;
+    let size = index.file(chunk.file).size;
+    while outlet.cutter.unfinished() > 0 && !outlet.is_over() {
+        if at < bytes.len() {
+            outlet.feed_line(&bytes[at..]);
+            at = bytes.len();
+        } else if outlet.at() < size {
+            let from = outlet.at();
+            open.read(index, chunk.file, from..(from + MORE).min(size), bytes)?;
+            at = 0;
+        } else {
+            outlet.finish();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! Why lines cannot be read.
+
+use std::io;
+use std::path::Path;
+
+/// Input that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LinesError {
+    /// A file, or standard input.
+    #[error("cannot read {what}")]
+    Read {
+        /// Which.
+        what: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A glob that is none, or names nothing that can be read.
+    #[error("{pattern}: {why}")]
+    Glob {
+        /// The glob.
+        pattern: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The files are not those that were read before a run was resumed.
+    #[error("cannot go on where the last run ended: {path} {why}")]
+    Changed {
+        /// Which file.
+        path: String,
+        /// What changed.
+        why: String,
+    },
+}
+
+impl LinesError {
+    pub(super) fn read(path: &Path, source: io::Error) -> Self {
+        LinesError::Read { what: path.display().to_string(), source }
+    }
+
+    pub(super) fn changed(path: &str, why: impl Into<String>) -> Self {
+        LinesError::Changed { path: path.to_owned(), why: why.into() }
+    }
+}

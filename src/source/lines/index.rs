@@ -1,0 +1,275 @@
+//! Files cut into chunks of bytes, and how many lines come before each chunk.
+//!
+//! Whoever reads a chunk has to know the number of its first line, and so how many lines are in all
+//! chunks before it. Each chunk is counted once in a process: by its reader, which has it in memory
+//! anyway, or, where that reader belongs to another process or is not so far, by the first one that
+//! has to know. Nobody waits but for a count that is being made.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use memchr::memchr_iter;
+
+use super::LinesError;
+use super::input::Found;
+use super::places::Place;
+use super::position::{FilePosition, Position};
+
+/// A file that is read in chunks.
+#[derive(Debug)]
+pub(super) struct SharedFile {
+    pub found: Found,
+    /// Where reading begins: at a line.
+    from: u64,
+    /// Its first chunk, among the chunks of all files.
+    first: usize,
+}
+
+/// All chunks of all files.
+#[derive(Debug)]
+pub(super) struct Index {
+    files: Vec<SharedFile>,
+    /// The first file that is not yet read to its end.
+    start: Place,
+    read_before: Vec<FilePosition>,
+    chunk: u64,
+    chunks: usize,
+    state: Mutex<State>,
+    counted: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Lines before each chunk, as far as all chunks before it are counted.
+    before: Vec<u64>,
+    /// Lines in the chunks after those; none where somebody is counting.
+    counts: BTreeMap<usize, Option<u64>>,
+}
+
+/// Where a chunk lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub file: usize,
+    pub start: u64,
+    pub end: u64,
+    /// No line is begun before it.
+    pub is_first: bool,
+    /// The file ends with it.
+    pub is_last: bool,
+}
+
+impl Index {
+    /// The chunks of `files` from `start` on, of `chunk` bytes each; `read_before` are the files that
+    /// a run before this one had read.
+    pub(super) fn new(
+        files: Vec<Found>,
+        start: Place,
+        read_before: Vec<FilePosition>,
+        chunk: u64,
+    ) -> Self {
+        let mut chunks = 0;
+        let files = files.into_iter().enumerate().map(|(index, found)| {
+            let from = match index.cmp(&start.file) {
+                std::cmp::Ordering::Less => found.size,
+                std::cmp::Ordering::Equal => start.bytes,
+                std::cmp::Ordering::Greater => 0,
+            };
+            let first = chunks;
+            chunks += found.size.saturating_sub(from).div_ceil(chunk) as usize;
+            SharedFile { found, from, first }
+        });
+        let files = files.collect();
+        let state = State { before: vec![start.line], counts: BTreeMap::new() };
+        let state = Mutex::new(state);
+        Index { files, start, read_before, chunk, chunks, state, counted: Condvar::new() }
+    }
+
+    /// How many chunks there are.
+    pub(super) fn chunks(&self) -> usize {
+        self.chunks
+    }
+
+    pub(super) fn file(&self, file: usize) -> &Found {
+        &self.files[file].found
+    }
+
+    /// The same in all processes that see the same files.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for file in &self.files {
+            (&file.found.path, file.found.size, file.from).hash(&mut hasher);
+        }
+        (self.chunk, self.start.line).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Where a chunk lies.
+    pub(super) fn chunk(&self, chunk: usize) -> Chunk {
+        // Files without chunks begin where the next one does.
+        let file = self.files.partition_point(|file| file.first <= chunk) - 1;
+        let SharedFile { found, from, first } = &self.files[file];
+        let start = from + (chunk - first) as u64 * self.chunk;
+        let end = (start + self.chunk).min(found.size);
+        Chunk { file, start, end, is_first: start == *from, is_last: end == found.size }
+    }
+
+    /// How many lines end in a chunk of these bytes; the last one of a file may have no end.
+    pub(super) fn count(chunk: Chunk, bytes: &[u8]) -> u64 {
+        let open = chunk.is_last && bytes.last().is_some_and(|last| *last != b'\n');
+        memchr_iter(b'\n', bytes).count() as u64 + u64::from(open)
+    }
+
+    /// Says that `chunk` is about to be counted.
+    pub(super) fn claim(&self, chunk: usize) {
+        let mut state = self.lock();
+        if chunk + 1 >= state.before.len() {
+            state.counts.entry(chunk).or_insert(None);
+        }
+    }
+
+    /// Says how many lines end in `chunk`.
+    pub(super) fn publish(&self, chunk: usize, lines: u64) {
+        let mut state = self.lock();
+        if chunk + 1 < state.before.len() {
+            return;
+        }
+        state.counts.insert(chunk, Some(lines));
+        while let Some(Some(lines)) = state.counts.first_key_value().map(|(_, lines)| *lines)
+            && state.counts.first_key_value().is_some_and(|(at, _)| at + 1 == state.before.len())
+        {
+            state.counts.pop_first();
+            let before = state.before.last().copied().unwrap_or(0) + lines;
+            state.before.push(before);
+        }
+        drop(state);
+        self.counted.notify_all();
+    }
+
+    /// How many lines end before `chunk`, in all files. Counts what nobody has counted.
+    pub(super) fn before(&self, chunk: usize, open: &mut Open) -> Result<u64, LinesError> {
+        let mut state = self.lock();
+        loop {
+            if let Some(before) = state.before.get(chunk) {
+                return Ok(*before);
+            }
+            let unknown = state.before.len() - 1..chunk;
+            let mut unknown = unknown.filter(|chunk| !state.counts.contains_key(chunk));
+            if let Some(free) = unknown.next() {
+                state.counts.insert(free, None);
+                drop(state);
+                let at = self.chunk(free);
+                let mut bytes = std::mem::take(&mut open.scratch);
+                open.read(self, at.file, at.start..at.end, &mut bytes)?;
+                self.publish(free, Index::count(at, &bytes));
+                open.scratch = bytes;
+                state = self.lock();
+            } else {
+                state = self.counted.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    /// Lines in the files before `file`, where its first chunk's number is known.
+    pub(super) fn base(&self, file: usize, open: &mut Open) -> Result<u64, LinesError> {
+        match file == self.start.file {
+            true => Ok(self.start.line - self.start.lines),
+            false => self.before(self.files[file].first, open),
+        }
+    }
+
+    /// Where `line` of all files begins, or where the files end if there are not so many.
+    pub(super) fn place(&self, line: u64, open: &mut Open) -> Result<Place, LinesError> {
+        if line <= self.start.line {
+            return Ok(self.start);
+        }
+        // Lines that end before the next chunk are known for all chunks that were read.
+        let known = self.lock().before.partition_point(|before| *before < line);
+        let mut chunk = known.saturating_sub(1);
+        while chunk < self.chunks && self.before(chunk + 1, open)? < line {
+            chunk += 1;
+        }
+        let Some(last) = self.chunks.checked_sub(1) else { return Ok(self.start) };
+        let at = self.chunk(chunk.min(last));
+        let before = self.before(chunk.min(last), open)?;
+        let mut bytes = Vec::new();
+        open.read(self, at.file, at.start..at.end, &mut bytes)?;
+        let end = memchr_iter(b'\n', &bytes).nth((line - before - 1) as usize);
+        let line = line.min(before + Index::count(at, &bytes));
+        Ok(Place {
+            file: at.file,
+            bytes: end.map_or(at.end, |end| at.start + end as u64 + 1),
+            lines: line - self.base(at.file, open)?,
+            line,
+        })
+    }
+
+    /// The position at which `epoch` begins, which begins with `line`.
+    pub(super) fn position(&self, epoch: u64, line: u64) -> Result<Option<Position>, LinesError> {
+        let mut open = Open::default();
+        let place = self.place(line, &mut open)?;
+        let mut files = Vec::with_capacity(place.file + 1);
+        for (index, SharedFile { found, .. }) in self.files[..=place.file].iter().enumerate() {
+            let (bytes, lines) = match index.cmp(&place.file) {
+                std::cmp::Ordering::Equal => (place.bytes, place.lines),
+                _ if index < self.start.file => {
+                    files.push(self.read_before[index].clone());
+                    continue;
+                }
+                _ => {
+                    let next = self.base(index + 1, &mut open)?;
+                    (found.size, next - self.base(index, &mut open)?)
+                }
+            };
+            let Some(position) = FilePosition::note(found, bytes, lines) else { return Ok(None) };
+            files.push(position);
+        }
+        Ok(Some(Position { epoch, lines: place.line, files }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The file that a thread reads in.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    file: Option<(usize, Arc<File>)>,
+    scratch: Vec<u8>,
+}
+
+impl Open {
+    /// Reads a range of a file into `bytes`, in place of what they were.
+    pub(super) fn read(
+        &mut self,
+        index: &Index,
+        file: usize,
+        range: std::ops::Range<u64>,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), LinesError> {
+        let path = &index.file(file).path;
+        let failed = |error: io::Error| {
+            LinesError::read(
+                path,
+                match error.kind() {
+                    io::ErrorKind::UnexpectedEof => io::Error::other("it shrank while it was read"),
+                    _ => error,
+                },
+            )
+        };
+        let open = match &self.file {
+            Some((at, open)) if *at == file => Arc::clone(open),
+            _ => {
+                let open = Arc::new(File::open(path).map_err(failed)?);
+                self.file = Some((file, Arc::clone(&open)));
+                open
+            }
+        };
+        bytes.resize((range.end - range.start) as usize, 0);
+        open.read_exact_at(bytes, range.start).map_err(failed)
+    }
+}

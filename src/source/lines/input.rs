@@ -1,0 +1,196 @@
+//! Which files are read, in which order, and what they are called.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::LinesError;
+
+/// Where the lines come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Files.
+    Files {
+        /// The path of one file, or a glob that names several: `*`, `?`, `[a-z]`, `**`, as a shell
+        /// has them. A path that is there is that file, whatever characters it has.
+        path: String,
+        /// The last file grows, and what is added to it is waited for.
+        follow: bool,
+    },
+    /// Standard input.
+    Stdin,
+}
+
+/// A file that is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub path: PathBuf,
+    /// What stands before a line's number: the path as it was matched, where a glob named it.
+    pub label: Option<Arc<str>>,
+    pub packing: Packing,
+    /// Its size in bytes when it was found.
+    pub size: u64,
+}
+
+/// How a file's bytes are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Packing {
+    fn of(path: &Path) -> Packing {
+        match path.extension().map(OsStr::as_bytes) {
+            Some(b"gz") => Packing::Gzip,
+            Some(b"zst") => Packing::Zstd,
+            _ => Packing::Plain,
+        }
+    }
+}
+
+impl Input {
+    /// Looks whether there is something to read, as far as that can be known without opening it: a
+    /// glob that matches nothing, or a file that cannot be followed, is a mistake in the settings.
+    ///
+    /// # Errors
+    /// Which, and why. A path that is not there is no such mistake: reading it fails.
+    pub fn check(&self) -> Result<(), String> {
+        let Input::Files { path, follow } = self else { return Ok(()) };
+        let wrong_path = || is_glob(path).then(|| self.find()).transpose();
+        if let Err(LinesError::Glob { why, .. }) = wrong_path() {
+            return Err(why);
+        }
+        let found = if *follow { self.find().unwrap_or_default() } else { Vec::new() };
+        match found.iter().find(|file| file.packing != Packing::Plain) {
+            Some(packed) => {
+                let path = packed.path.display();
+                Err(format!("{path} is compressed, and only plain files can be followed"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it is a glob, so that it may come to name more files than it does now.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Input::Files { path, .. } if is_glob(path))
+    }
+
+    /// The files that it names now, in byte order of their paths.
+    pub(super) fn find(&self) -> Result<Vec<Found>, LinesError> {
+        let Input::Files { path, .. } = self else { return Ok(Vec::new()) };
+        if is_glob(path) { find_all(path) } else { find_one(Path::new(path)).map(|one| vec![one]) }
+    }
+}
+
+fn is_glob(path: &str) -> bool {
+    path.contains(['*', '?', '[']) && !Path::new(path).exists()
+}
+
+fn find_one(path: &Path) -> Result<Found, LinesError> {
+    let metadata = fs::metadata(path).map_err(|error| LinesError::read(path, error))?;
+    // A pipe would be waited for before it is open: asked first.
+    if metadata.is_dir() {
+        let why = "it is a directory, not a file; a glob reads the files in it, as in DIR/*";
+        return Err(LinesError::read(path, io::Error::other(why)));
+    }
+    if !metadata.is_file() {
+        let why = "it is a pipe or a device: give it as standard input, with lines:-";
+        return Err(LinesError::read(path, io::Error::other(why)));
+    }
+    let packing = Packing::of(path);
+    Ok(Found { path: path.to_owned(), label: None, packing, size: metadata.len() })
+}
+
+fn find_all(pattern: &str) -> Result<Vec<Found>, LinesError> {
+    let wrong = |why: String| LinesError::Glob { pattern: pattern.to_owned(), why };
+    // As a shell: neither `*` nor `?` is a slash, or the dot of a hidden file.
+    let options = glob::MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+    };
+    let paths = glob::glob_with(pattern, options).map_err(|error| wrong(error.to_string()))?;
+    let mut found = Vec::new();
+    for path in paths {
+        let path = path
+            .map_err(|error| LinesError::read(error.path(), io::Error::other(error.to_string())))?;
+        let metadata = fs::metadata(&path).map_err(|error| LinesError::read(&path, error))?;
+        if !metadata.is_file() {
+            tracing::warn!("{} is no file: passed over", path.display());
+            continue;
+        }
+        let name = path.to_str().filter(|name| !name.contains(['\t', '\n', '\r']));
+        let Some(name) = name else {
+            let path = path.display();
+            return Err(wrong(format!("{path}: a name that an output line cannot begin with")));
+        };
+        let packing = Packing::of(&path);
+        found.push(Found { label: Some(name.into()), packing, size: metadata.len(), path });
+    }
+    if found.is_empty() {
+        return Err(wrong("matches no file".to_owned()));
+    }
+    found.sort_by(|a, b| a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes()));
+    found.dedup_by(|a, b| a.path == b.path);
+    Ok(found)
+}
+
+/// A file's bytes as they are when they are unpacked.
+pub(super) fn unpack(file: File, packing: Packing) -> io::Result<Box<dyn Read + Send>> {
+    Ok(match packing {
+        Packing::Plain => Box::new(file),
+        // Both read files of several members or frames, as appending to a packed file makes them.
+        Packing::Gzip => Box::new(Packed(flate2::read::MultiGzDecoder::new(file))),
+        Packing::Zstd => Box::new(Packed(zstd::Decoder::new(file)?)),
+    })
+}
+
+/// Says of an end that comes too early what it means.
+struct Packed<R>(R);
+
+impl<R: Read> Read for Packed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            io::ErrorKind::UnexpectedEof => {
+                io::Error::other("the compressed data ends too early: it is truncated")
+            }
+            kind => io::Error::new(kind, format!("the compressed data is damaged: {error}")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_names_files_in_byte_order_and_passes_over_what_is_none() {
+        let place = tempfile::tempdir().unwrap();
+        for name in ["b", "a.log", "B", ".hidden", "a1"] {
+            fs::write(place.path().join(name), name).unwrap();
+        }
+        fs::create_dir(place.path().join("a")).unwrap();
+        let named = |pattern: &str| {
+            let path = place.path().join(pattern).to_str().unwrap().to_owned();
+            let found = Input::Files { path, follow: false }.find().unwrap();
+            let names = found.into_iter().map(|file| {
+                let label = file.label.map(|label| label.to_string());
+                assert!(label.is_none_or(|label| Path::new(&label) == file.path));
+                file.path.file_name().unwrap().to_str().unwrap().to_owned()
+            });
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(named("*"), ["B", "a.log", "a1", "b"]);
+        assert_eq!(named("[ab]?*"), ["a.log", "a1"]);
+        fs::write(place.path().join("[ab]?*"), "itself").unwrap();
+        assert_eq!(named("[ab]?*"), ["[ab]?*"]);
+        let nothing = Input::Files { path: "no/such/*".to_owned(), follow: false };
+        assert!(nothing.check().unwrap_err().contains("matches no file"));
+    }
+}

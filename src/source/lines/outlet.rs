@@ -1,0 +1,252 @@
+//! Lines on their way to workers: cut, put into epochs, timed, and handed out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+
+use super::cut::{Block, Cut, Cutter};
+use super::epochs::Epochs;
+use super::places::{Place, Places};
+use crate::batch::Span;
+use crate::source::Pace;
+
+/// What a worker is handed.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Lines of an epoch.
+    Lines(u64, Cut),
+    /// Everything before this epoch has been handed out.
+    Before(u64),
+}
+
+/// Wakes a worker.
+pub(super) type Waker = Box<dyn Fn() + Send>;
+
+/// A worker as a reader sees it.
+pub(super) struct End {
+    pub sender: Sender<Message>,
+    pub wake: Waker,
+}
+
+/// A reader's way to its workers.
+pub(super) struct Outlet {
+    pub cutter: Cutter,
+    pub pace: Arc<Pace>,
+    pub epochs: Epochs,
+    pub ends: Vec<End>,
+    /// The reader stops after this epoch.
+    pub last: Arc<AtomicU64>,
+    /// Where it is noted what has been read before each epoch.
+    pub places: Option<Arc<Places>>,
+    turn: usize,
+    /// A paced batch ends before this line: those before it are due within a moment, evenly.
+    even_end: u64,
+    file: usize,
+    label: Option<Arc<str>>,
+    /// Lines in the files before this one.
+    base: u64,
+    /// Bytes of the file that were given to the cutter.
+    at: u64,
+    /// The worker whose turn it is is gone.
+    is_abandoned: bool,
+}
+
+impl Outlet {
+    pub(super) fn new(
+        cutter: Cutter,
+        pace: Arc<Pace>,
+        epochs: Epochs,
+        ends: Vec<End>,
+        last: Arc<AtomicU64>,
+    ) -> Self {
+        Outlet {
+            cutter,
+            pace,
+            epochs,
+            ends,
+            last,
+            places: None,
+            turn: 0,
+            even_end: 0,
+            file: 0,
+            label: None,
+            base: 0,
+            at: 0,
+            is_abandoned: false,
+        }
+    }
+
+    /// Goes on in file number `file` from byte `at`, where line `number` of the file begins, which
+    /// is line `line` of all.
+    pub(super) fn go_to(
+        &mut self,
+        file: usize,
+        label: Option<Arc<str>>,
+        at: u64,
+        number: u64,
+        line: u64,
+    ) {
+        self.flush();
+        self.cutter.number_from(number);
+        (self.file, self.label, self.at, self.base) = (file, label, at, line - number);
+    }
+
+    /// The next line's number among the lines of all files.
+    pub(super) fn line(&self) -> u64 {
+        self.base + self.cutter.next_number()
+    }
+
+    /// Where the line at hand begins.
+    pub(super) fn place(&self) -> Place {
+        Place {
+            file: self.file,
+            bytes: self.at - self.cutter.unfinished(),
+            lines: self.cutter.next_number(),
+            line: self.line(),
+        }
+    }
+
+    /// Bytes of the file that were taken.
+    pub(super) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Whether no further line is wanted.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_abandoned
+            || self.pace.end().is_some_and(|end| self.line() >= end)
+            || self.epochs.epoch() > self.last.load(Relaxed)
+    }
+
+    /// Whether the run was told to stop at some epoch.
+    pub(super) fn stops(&self) -> bool {
+        self.last.load(Relaxed) < u64::MAX
+    }
+
+    /// Cuts bytes into lines and hands out the batches that are full; stops early if it is over.
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        let mut block = Block::new(bytes, self.cutter.unfinished() > 0);
+        while !block.is_empty() && !self.is_over() {
+            let taken = self.feed_some(block);
+            block = block.behind(taken);
+        }
+    }
+
+    /// The same up to the end of the first line, which began before; answers whether it ended.
+    pub(super) fn feed_line(&mut self, bytes: &[u8]) -> bool {
+        if self.is_over() {
+            return true;
+        }
+        self.begin_line();
+        let most = 1;
+        let taken = self.cutter.feed(Block::new(bytes, true), most);
+        self.at += taken as u64;
+        self.cutter.unfinished() == 0
+    }
+
+    fn feed_some(&mut self, block: Block<'_>) -> usize {
+        self.begin_line();
+        let end = self.epochs.end().min(self.even_end).min(self.pace.end().unwrap_or(u64::MAX));
+        let taken = self.cutter.feed(block, end.saturating_sub(self.line()).max(1));
+        self.at += taken as u64;
+        if self.cutter.is_full() {
+            self.flush();
+        }
+        taken
+    }
+
+    /// Ends the file: what came after its last line's end is a line.
+    pub(super) fn finish(&mut self) {
+        if self.cutter.unfinished() > 0 && !self.is_over() {
+            self.begin_line();
+            self.cutter.finish();
+        }
+    }
+
+    /// The next line begins, or goes on: if it is in a new epoch, the one before is handed out.
+    fn begin_line(&mut self) {
+        let next = self.line();
+        if next >= self.epochs.end() {
+            self.flush();
+            let epoch = self.epochs.begin(next, &self.pace);
+            self.tell(epoch);
+        } else if next < self.even_end {
+            return;
+        } else {
+            self.flush();
+        }
+        self.even_end = self.pace.moment(next);
+    }
+
+    /// How long input may be waited for before [`Outlet::tick`] has something to do.
+    pub(super) fn patience(&self, most: Duration) -> Duration {
+        self.epochs.left().map_or(most, |left| left.min(most))
+    }
+
+    /// Time has passed: an epoch may be over. `idle` if there is no input just now: then a run that
+    /// stops has all that it will get.
+    pub(super) fn tick(&mut self, idle: bool) {
+        let stops = idle && self.stops();
+        if stops || self.epochs.left().is_some_and(|left| left.is_zero()) {
+            self.flush();
+            let last = stops.then(|| self.last.load(Relaxed));
+            let next = self.epochs.end_early(last);
+            self.tell(next);
+        }
+    }
+
+    /// Hands what was cut to the next worker.
+    pub(super) fn flush(&mut self) {
+        let mut cut = self.cutter.take();
+        if cut.batch.is_empty() && cut.bad.is_empty() {
+            return;
+        }
+        let due = |at: usize| self.pace.due(self.base + cut.batch.numbers.get(at));
+        if !cut.batch.is_empty()
+            && let (Some(first), Some(last)) = (due(0), due(cut.batch.len() - 1))
+        {
+            cut.batch.span = Span { first, last };
+        }
+        if let Some(label) = &self.label {
+            cut.batch.label = Some(Arc::clone(label));
+            cut.bad.iter_mut().for_each(|bad| bad.record.label = Some(Arc::clone(label)));
+        }
+        let turn = self.turn % self.ends.len();
+        self.turn += 1;
+        let End { sender, wake } = &self.ends[turn];
+        // A worker that is gone wants nothing more, and then nobody does.
+        self.is_abandoned |= sender.send(Message::Lines(self.epochs.epoch(), cut)).is_err();
+        wake();
+    }
+
+    /// Says to all that everything before `epoch` has been handed out.
+    pub(super) fn tell(&mut self, epoch: u64) {
+        if let Some(places) = &self.places {
+            places.begin(epoch, self.place());
+        }
+        for End { sender, wake } in &self.ends {
+            let _ = sender.send(Message::Before(epoch));
+            wake();
+        }
+    }
+
+    /// The end of the input is news too.
+    pub(super) fn close(mut self) {
+        self.flush();
+        if let Some(places) = &self.places {
+            places.begin(u64::MAX, self.place());
+        }
+        self.ends.into_iter().for_each(|End { sender, wake }| {
+            drop(sender);
+            wake();
+        });
+    }
+
+    /// The input failed: what it had is not all there was, so it must not look as if it had ended,
+    /// or the last epoch would be committed without the lines that are missing.
+    pub(super) fn fail(self) {
+        std::mem::forget(self.ends);
+    }
+}

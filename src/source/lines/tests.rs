@@ -1,0 +1,233 @@
+//! Whatever reads the lines, and wherever it is cut and gone on with, they are the same lines.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::outlet::Message;
+use super::{Input, Lines, LinesError, LinesSettings, Position, Sharing};
+use crate::batch::Span;
+use crate::schedule::{Schedule, Shape};
+use crate::source::{Pace, Rate};
+
+/// A line: its file, its number, and its text, or why it is bad.
+type Line = (Option<String>, u64, Result<Vec<u8>, String>);
+
+#[derive(Clone, Copy, Debug)]
+struct Readers {
+    workers: usize,
+    processes: usize,
+    /// Of a chunk, if files are shared.
+    chunk: Option<u64>,
+}
+
+const ONE: Readers = Readers { workers: 1, processes: 1, chunk: None };
+
+fn settings(path: &Path, pace: &Arc<Pace>, readers: Readers) -> LinesSettings {
+    LinesSettings {
+        input: Input::Files { path: path.to_str().unwrap().to_owned(), follow: false },
+        pace: Arc::clone(pace),
+        max_record: 20,
+        epoch: Duration::from_secs(1_000),
+        open_epochs: 1_000,
+        from: None,
+        sharing: match readers.chunk {
+            Some(chunk) => Sharing { from: 1, chunk },
+            None => Sharing { from: u64::MAX, chunk: 1 },
+        },
+        workers: readers.workers,
+        processes: readers.processes,
+        process: 0,
+    }
+}
+
+/// Everything that is read, with its epoch, in order; and process 0's readers.
+fn read(settings: &LinesSettings) -> Result<(Vec<(u64, Line)>, Lines), LinesError> {
+    let fail = |error: LinesError| panic!("{error}: {:?}", std::error::Error::source(&error));
+    let start = |process| Lines::start(LinesSettings { process, ..settings.clone() }, fail);
+    let processes = (0..settings.processes).map(start).collect::<Result<Vec<_>, _>>()?;
+    let mut workers = Vec::new();
+    for lines in &processes {
+        for (end, waker) in (0..settings.workers).filter_map(|worker| lines.worker(worker)) {
+            waker.send(Box::new(|| {})).unwrap();
+            let pace = Arc::clone(&settings.pace);
+            workers.push(thread::spawn(move || {
+                let mut begun = 0;
+                let mut all = Vec::new();
+                for message in end {
+                    match message {
+                        Message::Before(epoch) => {
+                            assert!(epoch >= begun, "{epoch} after {begun}");
+                            begun = epoch;
+                        }
+                        Message::Lines(epoch, cut) => {
+                            assert_eq!(epoch, begun);
+                            if !cut.batch.is_empty() {
+                                let Span { first, last } = cut.batch.span;
+                                assert!(last <= first + 1_000_000, "more than a moment");
+                                assert!(first > 0 || !pace.is_scheduled() || epoch == 0);
+                            }
+                            let name = |label: Option<Arc<str>>| {
+                                let label = label?;
+                                Path::new(&*label).file_name()?.to_str().map(str::to_owned)
+                            };
+                            for at in 0..cut.batch.len() {
+                                let label = name(cut.batch.label.clone());
+                                let text = Ok(cut.batch.strings.get(at).to_vec());
+                                all.push((epoch, (label, cut.batch.numbers.get(at), text)));
+                            }
+                            for bad in cut.bad {
+                                let label = name(bad.record.label);
+                                let code = Err(bad.code.to_string());
+                                all.push((epoch, (label, bad.record.number, code)));
+                            }
+                        }
+                    }
+                }
+                all
+            }));
+        }
+    }
+    let mut all: Vec<_> = workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect();
+    all.sort();
+    Ok((all, processes.into_iter().next().unwrap()))
+}
+
+/// What one reader makes of the files as they are: the same without epochs, files or threads.
+fn expected(files: &[(String, Vec<u8>)], is_glob: bool) -> Vec<Line> {
+    let mut all = Vec::new();
+    for (name, bytes) in files {
+        let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+        lines.pop_if(|last| last.is_empty());
+        for (number, line) in lines.into_iter().enumerate() {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let text = match std::str::from_utf8(line) {
+                _ if line.len() > 20 => Err("too_long".to_owned()),
+                Ok(_) => Ok(line.to_vec()),
+                Err(_) => Err("invalid_utf8".to_owned()),
+            };
+            all.push((is_glob.then(|| name.clone()), number as u64, text));
+        }
+    }
+    all
+}
+
+fn pack(name: &str, bytes: &[u8]) -> Vec<u8> {
+    if name.ends_with(".gz") {
+        // Two members, as appending to a packed file makes them.
+        let mut packed = Vec::new();
+        for half in [&bytes[..bytes.len() / 2], &bytes[bytes.len() / 2..]] {
+            let mut encoder = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+            encoder.write_all(half).unwrap();
+            packed = encoder.finish().unwrap();
+        }
+        packed
+    } else if name.ends_with(".zst") {
+        let half = bytes.len() / 2;
+        let frame = |bytes| zstd::encode_all(bytes, 1).unwrap();
+        [frame(&bytes[..half]), frame(&bytes[half..])].concat()
+    } else {
+        bytes.to_vec()
+    }
+}
+
+/// Reads the files, cuts before every epoch and goes on there: each time the same.
+fn check(
+    files: &[(String, Vec<u8>)],
+    pace: &Arc<Pace>,
+    readers: Readers,
+    resumed: Readers,
+) -> Result<(), TestCaseError> {
+    let place = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        fs::write(place.path().join(name), pack(name, bytes)).unwrap();
+    }
+    let is_glob = files.len() > 1;
+    let path = place.path().join(if is_glob { "*" } else { &files[0].0 });
+    let (all, lines) = read(&settings(&path, pace, readers)).unwrap();
+    let mut want = expected(files, is_glob);
+    want.truncate(pace.end().map_or(usize::MAX, |end| end as usize));
+    let mut want: Vec<_> =
+        (0..).zip(want).map(|(number, line)| (pace.epoch(number).0, line)).collect();
+    want.sort();
+    prop_assert_eq!(&all, &want);
+    let end = all.last().map_or(0, |(epoch, _)| epoch + 2);
+    for epoch in 0..=end {
+        let position = lines.position(epoch).expect("the files are there");
+        let json = serde_json::to_string(&position).unwrap();
+        let from: Position = serde_json::from_str(&json).unwrap();
+        let settings = LinesSettings { from: Some(from), ..settings(&path, pace, resumed) };
+        let (rest, _) = read(&settings).unwrap();
+        let later: Vec<_> = all.iter().filter(|(at, _)| *at >= epoch).cloned().collect();
+        prop_assert_eq!(rest, later, "from {}", json);
+    }
+    Ok(())
+}
+
+fn contents() -> impl Strategy<Value = Vec<u8>> {
+    let piece =
+        prop::sample::select(vec!["a", "bb,c", "\u{e9}", "\r\n", "\n", "\n", "01234567", "~"]);
+    prop::collection::vec(piece, 0..60).prop_map(|pieces| {
+        let bytes = pieces.concat().into_bytes();
+        // No text, wherever it stands.
+        bytes.into_iter().map(|byte| if byte == b'~' { 0xff } else { byte }).collect()
+    })
+}
+
+fn files() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
+    let packing = prop::sample::select(vec!["", "", ".gz", ".zst"]);
+    prop::collection::vec((packing, contents()), 1..4).prop_map(|files| {
+        let named = |(number, (packing, bytes)): (usize, (&str, Vec<u8>))| {
+            (format!("file-{number}{packing}"), bytes)
+        };
+        files.into_iter().enumerate().map(named).collect()
+    })
+}
+
+fn pace(per_epoch: u64, events: Option<u64>) -> Arc<Pace> {
+    Arc::new(Pace::new(Rate::Max(per_epoch), events, None))
+}
+
+fn readers() -> impl Strategy<Value = Readers> {
+    let chunk = prop::option::of(1u64..40);
+    (1usize..4, 1usize..3, chunk).prop_map(|(workers, processes, chunk)| Readers {
+        workers,
+        processes,
+        chunk,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn wherever_it_is_cut_it_goes_on_the_same(
+        files in files(),
+        per_epoch in 1u64..9,
+        events in prop::option::of(0u64..60),
+        one in readers(),
+        other in readers(),
+    ) {
+        check(&files, &pace(per_epoch, events), one, other)?;
+    }
+
+    #[test]
+    fn shared_chunks_are_the_same_lines_as_one_reader(
+        contents in prop::collection::vec(contents(), 1..4),
+        chunk in 1u64..200,
+        (workers, processes) in (1usize..5, 1usize..3),
+    ) {
+        let name = |number| format!("file-{number}");
+        let files = contents.into_iter().enumerate().map(|(n, bytes)| (name(n), bytes));
+        let files: Vec<_> = files.collect();
+        let shared = Readers { workers, processes, chunk: Some(chunk) };
+        check(&files, &pace(4, None), shared, shared)?;
+        let schedule = Schedule::new(Shape::Constant, 5_000.0, 5_000.0, 0).unwrap();
+        let rate = Rate::Scheduled(Arc::new(schedule), Duration::from_millis(1));
+        check(&files, &Arc::new(Pace::new(rate, None, None)), shared, ONE)?;
+    }
+}
