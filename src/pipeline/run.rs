@@ -19,7 +19,7 @@ use crate::operators::Peers;
 use crate::sink::{self, SinkError, SinkHandle};
 use crate::source::{Lines, LinesError, LinesSettings};
 use crate::task;
-use crate::units::show_duration;
+use crate::units::{show_duration, show_many};
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -119,9 +119,9 @@ impl Waiting {
         if self.others > 0 && Instant::now() >= self.say_at {
             self.say_at += PATIENCE;
             tracing::warn!(
-                "still waiting for the {} other process(es) of this run: were all started, with \
-                 the same -n and -h, and did none of them end with an error?",
-                self.others
+                "still waiting for {} of this run: were all started, with the same -n and -h, and \
+                 did none of them end with an error?",
+                show_many(self.others as u64, "other process")
             );
         }
     }
