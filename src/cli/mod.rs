@@ -11,6 +11,8 @@ mod error;
 mod generate;
 mod lambda;
 mod logging;
+mod output;
+mod recorded;
 mod run;
 mod settings;
 mod simulate;
