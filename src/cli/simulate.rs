@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::args::{PolicyArg, RateArgs, SimulateArgs};
 use super::output::print;
 use super::recorded::Recorded;
-use super::settings::{bounds, duration, number, parse, schedule};
+use super::settings::{bounds, duration, not_of_a_trace, number, parse, schedule};
 use super::{UsageError, bursting, settings};
 use crate::batch::Nanos;
 use crate::cost::Cost;
@@ -67,6 +67,7 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<()> {
 
 impl Simulation {
     fn new(args: &SimulateArgs) -> Result<Self, UsageError> {
+        not_of_a_trace(&args.rates)?;
         if args.rates.rate.as_deref() == Some("max") {
             let why = "has no schedule, and nothing to simulate: give a rate in events a second";
             return Err(UsageError::new("--rate", "max", why));

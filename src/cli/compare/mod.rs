@@ -3,6 +3,7 @@
 //! Each run is a process of its own, so that one policy's memory, threads and connections do not
 //! touch the next one's, and each can be repeated by itself.
 
+mod capacity;
 mod child;
 mod folder;
 mod plan;
