@@ -140,6 +140,16 @@ pub fn show_count(count: u64) -> String {
     shown
 }
 
+/// A count of things: `1 request`, `2,000 requests`.
+pub fn show_many(count: u64, one: &str) -> String {
+    let ending = match one {
+        _ if count == 1 => "",
+        _ if one.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{} {one}{ending}", show_count(count))
+}
+
 /// A rate as it is typed, rounded to whole events a second: `70k`, `1500`.
 pub fn show_rate(rate: f64) -> String {
     let whole = rate.round() as u64;
@@ -186,6 +196,9 @@ mod tests {
         assert_eq!(show_duration(Duration::from_secs(10)), "10 s");
         assert_eq!(show_count(1_234_567), "1,234,567");
         assert_eq!(show_count(12), "12");
+        assert_eq!(show_many(1, "request"), "1 request");
+        assert_eq!(show_many(0, "request"), "0 requests");
+        assert_eq!(show_many(2_000, "process"), "2,000 processes");
         assert_eq!(show_rate(70_000.0), "70k");
         assert_eq!(show_rate(1_500.2), "1500");
     }

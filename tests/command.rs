@@ -25,6 +25,9 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
         ("negative.csv", "0,100\n5,-1\n"),
         ("back.csv", "0,100\n5,1\n4,1\n"),
         ("empty.csv", ""),
+        ("good.csv", "0,100\n5,0\n"),
+        ("rate.toml", "rate = \"5k\"\n"),
+        ("unknown.toml", "evnets = 300\n"),
     ] {
         fs::write(place.path(file), text).unwrap();
     }
@@ -91,6 +94,23 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
         (&["--arch", "mips"], &["--arch", "mips", "arm"]),
         (&["--local-lambda", "outage=3s"], &["--local-lambda", "outage=3s", "3s-6s"]),
         (&["--state", "x"], &["--state"]),
+        // A value that begins with a hyphen is the option's all the same.
+        (&["--budget", "-1/h"], &["--budget", "-1/h", "0.50/h"]),
+        (&["--deadline", "-5ms"], &["--deadline", "-5ms", "1.5s"]),
+        (&["--work", "-1us"], &["--work", "-1us"]),
+        (&["--task", "-words"], &["--task", "-words", "bpe"]),
+        // What would change nothing.
+        (&["--policy", "local", "--deadline", "5ms"], &["--deadline", "5ms", "--policy deadline"]),
+        (&["--policy", "remote", "--deadline", "5ms"], &["--deadline", "--policy deadline"]),
+        (&["--policy", "local", "--budget", "1/h"], &["--budget", "1/h", "remote"]),
+        (&["--budget-total", "1"], &["--budget-total", "1", "remote"]),
+        (&["--skew", "0.9"], &["--skew", "0.9", "-w 2"]),
+        (&["--local-lambda", "outage=3s-3s"], &["outage=3s-3s", "ends after it begins"]),
+        (&["--local-lambda", "trouble=6s-3s"], &["trouble=6s-3s", "ends after it begins"]),
+        (&["--shape", "trace:good.csv", "--rate", "5k"], &["--rate", "5k", "trace", "own rates"]),
+        (&["--shape", "trace:good.csv", "--rate", "max"], &["--rate", "max", "own rates"]),
+        (&["--config", "rate.toml", "--shape", "trace:good.csv"], &["--rate", "5k", "own rates"]),
+        (&["--config", "unknown.toml"], &["unknown.toml", "evnets", "no such setting"]),
     ];
     let mut wrong = Vec::new();
     for (args, named) in cases {
@@ -409,6 +429,47 @@ fn settings_come_from_a_file_and_flags_win() {
     let output = place.run(&["run", "--config", "wrong.toml"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(error_of(&output).contains("evnets"), "{}", error_of(&output));
+}
+
+/// A file may have the settings of several policies; what is typed is meant.
+#[test]
+fn a_file_may_say_what_the_policy_does_not_heed() {
+    let place = Place::new();
+    let toml = "events = 300\nrate = \"max\"\nsink = \"null\"\nthreshold = \"50k\"\n\
+                deadline = \"100ms\"\nbudget = \"1/h\"\n";
+    fs::write(place.path("all.toml"), toml).unwrap();
+    for policy in ["local", "threshold", "deadline"] {
+        let summary = place.run_well(&["run", "--config", "all.toml", "--policy", policy]);
+        assert_eq!((&summary["policy"], &summary["events_in"]), (&policy.into(), &300.into()));
+    }
+    let typed = ["run", "--config", "all.toml", "--policy", "local", "--deadline", "1s"];
+    let output = place.run(&typed);
+    assert_eq!(output.status.code(), Some(2), "{}", error_of(&output));
+    assert!(error_of(&output).contains("--deadline 1s"), "{}", error_of(&output));
+}
+
+/// Nobody reads on is no failure; that it cannot be written is.
+#[test]
+fn a_full_disk_is_said_and_a_closed_pipe_is_not() {
+    let place = Place::new();
+    let trace = ["--rate", "1k", "--duration", "100ms"];
+    let simulate = [&["simulate", "--service", "1us"][..], &trace].concat();
+    let compare = [&["compare", "--policies", "local", "--warm-up-run", "0s"][..], &trace].concat();
+    for args in [&["generate", "--events", "10"][..], &simulate, &compare] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = place.floodway(args);
+        let child = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+        let output = common::end_of(child, "it");
+        let error = error_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {error}");
+        assert!(error.contains("cannot write to standard output: No space"), "{args:?}: {error}");
+
+        let mut command = place.floodway(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = common::end_of(child, "it");
+        assert!(output.status.success(), "{args:?}: {}", error_of(&output));
+    }
 }
 
 #[test]

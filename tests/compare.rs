@@ -187,6 +187,10 @@ fn what_cannot_be_compared_is_refused_before_anything_runs() {
         (&["--policy", "local"], &["--policy", "local", "--policies"]),
         (&["--policies", "local", "--threshold", "5k"], &["--threshold", "5k", "--policies"]),
         (&["--threshold", "fast"], &["--threshold", "fast"]),
+        (&["--policies", "local", "--budget", "1/h"], &["--budget", "1/h", "--policies"]),
+        (&["--warm-up-run", "-1s"], &["--warm-up-run", "-1s", "1.5s"]),
+        (&["--shape", "trace:x", "--rate", "5k"], &["--rate", "5k", "own rates"]),
+        (&["--skew", "0.9"], &["--skew", "0.9", "-w 2"]),
         (&["--rounds", "0"], &["--rounds", "0", "at least 1"]),
         (&["--warm-up-run", "5"], &["--warm-up-run", "5", "1.5s"]),
         (&["--out", "x"], &["--out", "x", "null"]),
@@ -222,6 +226,42 @@ fn a_run_that_fails_ends_it_with_1_and_is_named() {
     assert_eq!(report["policies"][0]["policy"], "local");
     assert!(report["incomplete"].as_str().unwrap().contains("remote"), "{report}");
     assert!(String::from_utf8(output.stdout).unwrap().contains("local"));
+}
+
+/// What only some policies heed goes to their runs.
+#[test]
+fn options_of_some_policies_are_for_those() {
+    let place = Place::new();
+    let trace = ["compare", "--rate", "5k", "--duration", "200ms", "--warm-up-run", "0s"];
+    let more = ["--policies", "local,spill,deadline", "--deadline", "70ms", "--budget", "1/h"];
+    let output = place.run(&[&trace[..], &more, &["--report", "r"]].concat());
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{error}");
+    // The task costs nothing: it is the dataflow that bounds the threshold, and that is above the trace.
+    let report = json(&place.path("r/compare.json"));
+    let threshold = report["threshold"]["eps"].as_f64().unwrap();
+    assert!((20e3..20e6).contains(&threshold), "{threshold}");
+    assert!(error.contains("no more than 5k come"), "{error}");
+    assert_eq!(report["deadline_ms"], 70.0);
+    let has = |policy: usize, option: &str| {
+        report["policies"][policy]["command"].as_str().unwrap().contains(option)
+    };
+    assert_eq!([0, 1, 2].map(|policy| has(policy, "--deadline 70ms")), [false, false, true]);
+    assert_eq!([0, 1, 2].map(|policy| has(policy, "--budget 1/h")), [false, true, true]);
+}
+
+#[test]
+fn ctrl_c_in_the_first_run_leaves_nothing_in_the_way() {
+    let place = Place::new();
+    let args = command(&["--policies", "local,remote", "--report", "r", "--warm-up-run", "0s"]);
+    let mut command = place.floodway(&args);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    run_under(child.id(), "local");
+    signal(&child, Signal::INT);
+    let output = end_of(child, "compare");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    assert!(!place.path("r").exists(), "the same command can be given again");
 }
 
 #[test]

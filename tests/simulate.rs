@@ -98,6 +98,18 @@ fn a_runs_summary_says_what_a_record_costs() {
     let json: Value = serde_json::from_slice(&fs::read(place.path("out.json")).unwrap()).unwrap();
     assert_eq!((&json["service_us"], &json["workers"]), (&10.0.into(), &2.into()));
     assert!(json["lambda"].as_str().unwrap().starts_with("network=5ms"), "{json}");
+
+    // The true rate is the workers' sum: two of them did 50,000 a second, each 25,000.
+    fs::write(
+        place.path("summary.json"),
+        r#"{"events_in": 1000, "records_remote": 200, "cpu_ns_per_event": 8000, "workers": 2,
+            "processes": 1, "billed_ms": 4.0, "true_rate_eps": 50000.0}"#,
+    )
+    .unwrap();
+    let output = place.run(&all);
+    assert!(output.status.success(), "{}", error_of(&output));
+    let json: Value = serde_json::from_slice(&fs::read(place.path("out.json")).unwrap()).unwrap();
+    assert_eq!(json["service_us"], 40.0);
 }
 
 #[test]
@@ -130,6 +142,11 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
         (&["--service", "9us,wild", "--duration", "1s"], &["--service", "9us,wild", "lognormal"]),
         (&["--rate", "max", "--service", "1us"], &["--rate", "max", "events a second"]),
         (&["--rate", "0", "--service", "1us"], &["--rate", "0"]),
+        (&["--shape", "trace:x", "--rate", "5k", "--service", "1us"], &["--rate 5k", "own rates"]),
+        (&["--shape", "trace:x", "--rate", "max", "--service", "1us"], &["--rate", "own rates"]),
+        (&["--service", "-1us", "--duration", "1s"], &["--service -1us"]),
+        (&[ok[0], ok[1], ok[2], ok[3], "--json", "none/x"], &["--json none/x", "folder"]),
+        (&[ok[0], ok[1], ok[2], ok[3], "--json", "."], &["--json .", "folder"]),
         (&["--shape", "trace:hole.csv", "--service", "1us"], &["hole.csv", "line 2"]),
         (&["--shape", "trace:back.csv", "--service", "1us"], &["back.csv", "line 3"]),
         (&["--shape", "trace:short.csv", "--service", "1us"], &["short.csv", "two rows"]),

@@ -51,7 +51,8 @@ pub struct RateArgs {
     /// Events a second over all workers, or `max`: as fast as they are taken.
     #[arg(long, value_name = "R|max")]
     pub rate: Option<String>,
-    /// How the rate changes: constant, square, sine, step, spike, trace:FILE.
+    /// How the rate changes: constant, square, sine, step, spike, or trace:FILE: rows `seconds,rate`,
+    /// the seconds from 0 and increasing. A rate holds until the next row; the last row ends the trace.
     #[arg(long, value_name = "SHAPE")]
     pub shape: Option<String>,
     /// The peak of the shapes that have one.
@@ -174,6 +175,9 @@ pub struct RunArgs {
     /// Timely's own arguments: -w WORKERS -n PROCESSES -p PROCESS -h HOSTFILE.
     #[arg(last = true, value_name = "TIMELY")]
     pub timely: Vec<String>,
+    /// The options that stand in the file of --config and were not typed, without their hyphens.
+    #[arg(skip)]
+    pub from_file: Vec<String>,
 }
 
 /// The options of `run`, and what is done with them several times.
@@ -273,8 +277,8 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "D", help_heading = "Bursting")]
     pub deadline: Option<String>,
     /// The remote side, as KEY=VALUE[,KEY=VALUE...]: network, cold_start, idle, concurrency, memory,
-    /// failure_rate, throttle_rate, slow=10, trouble=3s-6s (when it is slow), outage=3s-6s. A record takes a function of 1,769 MB as long as it
-    /// takes a worker.
+    /// failure_rate, throttle_rate, slow=10, trouble=3s-6s (when it is slow), outage=3s-6s. A record takes
+    /// a function of 1,769 MB as long as it takes a worker.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     pub local_lambda: Option<String>,
     /// How a request's time in the function is spread: constant, exponential or lognormal=SIGMA

@@ -1,9 +1,9 @@
 //! What was typed of the remote side: which policy, which endpoint, how the bridge behaves, and
 //! what it costs.
 
-use super::UsageError;
 use super::args::{ArchArg, BridgeArgs, PolicyArg, RunArgs};
 use super::settings::{duration, number, parse, parse_some};
+use super::{UsageError, heeds};
 use crate::bridge::{Allowance, Settings};
 use crate::cost::{Cost, Prices};
 use crate::emulator::Model;
@@ -142,7 +142,7 @@ pub(super) fn shadow(args: &RunArgs) -> Result<bool, UsageError> {
     if !args.shadow {
         return Ok(false);
     }
-    if !policy(args.policy, args.threshold.as_ref())?.needs_remote() {
+    if !policy(args.policy, heeds::threshold(args))?.needs_remote() {
         let why = "needs a --policy that sends something: remote, threshold, spill or deadline";
         return Err(UsageError::new("--shadow", "(given)", why));
     }

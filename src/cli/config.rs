@@ -7,19 +7,29 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
+use clap::CommandFactory as _;
 use toml::Value;
 
-use super::UsageError;
+use super::args::Cli;
+use super::{UsageError, words};
 
-/// `args` with the settings of the file that they name, if they name one.
-pub(super) fn with_file(args: Vec<OsString>) -> Result<Vec<OsString>, UsageError> {
-    let Some(path) = named(&args) else { return Ok(args) };
+/// `args` with the settings of the file that they name, if they name one; and the settings that are
+/// the file's alone.
+pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, Vec<String>), UsageError> {
+    let Some(path) = named(&args) else { return Ok((args, Vec::new())) };
     let wrong = |why: String| UsageError::new("--config", path.display().to_string(), why);
     let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
     let table: toml::Table = text.parse().map_err(|error| wrong(format!("{error}")))?;
     let mut typed = Vec::new();
     let mut timely = Vec::new();
+    let mut own = Vec::new();
     for (key, value) in table {
+        if key != "timely" && !is_setting(&args, &key) {
+            return Err(wrong(format!("{key}: there is no such setting, which would be --{key}")));
+        }
+        if !words::has(&args, &format!("--{key}")) {
+            own.push(key.clone());
+        }
         if key == "timely" {
             let Value::Array(values) = &value else {
                 return Err(wrong("timely: expected an array of arguments".to_owned()));
@@ -42,7 +52,16 @@ pub(super) fn with_file(args: Vec<OsString>) -> Result<Vec<OsString>, UsageError
         all.push("--".into());
         all.extend(timely.into_iter().map(OsString::from));
     }
-    Ok(all)
+    Ok((all, own))
+}
+
+/// Whether the command has an option of this name. Where there is no such command, that is said later.
+fn is_setting(args: &[OsString], key: &str) -> bool {
+    let cli = Cli::command();
+    let command = args.get(1).and_then(|name| cli.find_subcommand(name));
+    command.is_none_or(|command| {
+        command.get_arguments().any(|argument| argument.get_long() == Some(key))
+    })
 }
 
 fn named(args: &[OsString]) -> Option<PathBuf> {

@@ -9,12 +9,16 @@ mod config;
 mod demo;
 mod error;
 mod generate;
+mod heeds;
 mod lambda;
 mod logging;
+mod output;
+mod recorded;
 mod run;
 mod settings;
 mod simulate;
 mod state;
+mod words;
 
 pub use error::{Exit, UsageError};
 
@@ -24,12 +28,12 @@ use args::{Cli, Command};
 
 /// Runs the command line `args` (with the program's name first); answers how the process ends.
 pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
-    let args = match config::with_file(args) {
-        Ok(args) => args,
+    let (args, from_file) = match config::with_file(words::joined(args)) {
+        Ok(read) => read,
         Err(error) => return Exit::from(anyhow::Error::from(error)),
     };
     let typed = typed(&args);
-    let cli = match Cli::try_parse_from(args) {
+    let mut cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Prints help and version to standard output, and errors to standard error.
@@ -37,6 +41,11 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done };
         }
     };
+    match &mut cli.command {
+        Command::Run(args) => args.from_file = from_file,
+        Command::Compare(args) => args.run.from_file = from_file,
+        _ => {}
+    }
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Compare(args) => compare::compare(&args, &typed),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::args::{EventArgs, RateArgs, RunArgs};
-use super::{UsageError, bursting, state};
+use super::{UsageError, bursting, heeds, state};
 use crate::batch::Nanos;
 use crate::cost::Cost;
 use crate::nexmark;
@@ -96,6 +96,7 @@ impl Events {
     /// `paced`: whether a rate is meant where none is given.
     pub(super) fn new(args: &EventArgs, paced: bool) -> Result<Self, UsageError> {
         let rates = &args.rates;
+        not_of_a_trace(rates)?;
         let is_max = rates.rate.as_deref() == Some("max") || (rates.rate.is_none() && !paced);
         let schedule = if is_max {
             for (option, given) in [
@@ -105,7 +106,7 @@ impl Events {
             ] {
                 // A trace has its own rates.
                 let trace = given.as_ref().is_some_and(|value| value.starts_with("trace:"));
-                if let Some(value) = given.as_ref().filter(|_| !(trace && rates.rate.is_none())) {
+                if let Some(value) = given.as_ref().filter(|_| !trace) {
                     return Err(UsageError::new(option, value, "needs a --rate that is not max"));
                 }
             }
@@ -133,6 +134,17 @@ impl Events {
             seed: parse("--seed", args.seed.as_ref(), 1, u64::from_str)?,
             nexmark,
         })
+    }
+}
+
+/// Refuses a rate for a trace, which has its own.
+pub(super) fn not_of_a_trace(rates: &RateArgs) -> Result<(), UsageError> {
+    match (&rates.rate, &rates.shape) {
+        (Some(rate), Some(shape)) if shape.starts_with("trace:") => {
+            let why = format!("is not for --shape {shape}: a trace has its own rates");
+            Err(UsageError::new("--rate", rate, why))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -263,7 +275,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
             "expected 1 byte to 4Mi: a record must fit into a request",
         ));
     }
-    Ok(Settings {
+    let settings = Settings {
         source,
         schedule: events.schedule,
         events: events.events,
@@ -274,7 +286,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         task,
         work: parse("--work", args.work.as_ref(), Work::default(), Work::from_str)?,
         deadline: duration("--deadline", &args.deadline, Duration::from_millis(200))?,
-        policy: bursting::policy(args.policy, args.threshold.as_ref())?,
+        policy: bursting::policy(args.policy, heeds::threshold(args))?,
         shadow: bursting::shadow(args)?,
         endpoint,
         bridge,
@@ -287,7 +299,13 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         summary: args.summary.clone(),
         series: args.series.clone(),
         timely,
-    })
+    };
+    if let (Some(skew), 1) = (&args.skew, settings.timely.workers * settings.timely.processes) {
+        let why = "is the first worker's share, and there is only one: give it others with -- -w 2";
+        return Err(UsageError::new("--skew", skew, why));
+    }
+    heeds::refuse(args)?;
+    Ok(settings)
 }
 
 fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, UsageError> {

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +12,9 @@ use clap::ValueEnum as _;
 use serde_json::{Value, json};
 
 use super::args::{PolicyArg, RateArgs, SimulateArgs};
-use super::settings::{bounds, duration, number, parse, schedule};
+use super::output::print;
+use super::recorded::Recorded;
+use super::settings::{bounds, duration, not_of_a_trace, number, parse, schedule};
 use super::{UsageError, bursting, settings};
 use crate::batch::Nanos;
 use crate::cost::Cost;
@@ -21,7 +22,7 @@ use crate::emulator;
 use crate::observe::Percentiles;
 use crate::pipeline::{PolicyChoice, simulated};
 use crate::simulate::{Lambda, Model, Optimum, Outcome, Service, Spread, Stream};
-use crate::units::{parse_duration, parse_rate, show_count, show_duration, show_rate};
+use crate::units::{parse_duration, parse_rate, show_count, show_duration, show_many, show_rate};
 
 /// What is simulated: a model, and the policies.
 struct Simulation {
@@ -47,20 +48,26 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<()> {
         })
         .collect();
     let took = began.elapsed();
-    // Nobody reads it: not worth failing for.
-    let _ = write!(std::io::stdout().lock(), "{}", table(model, &outcomes, &optimum));
-    let (stream, times) = (Duration::from_nanos(model.stream.end()), outcomes.len());
-    eprintln!("{} of stream, {times} times, in {}", show_duration(stream), show_duration(took));
+    // The file is written whatever becomes of the table.
+    let printed = print(&table(model, &outcomes, &optimum));
+    let (stream, times) = (Duration::from_nanos(model.stream.end()), outcomes.len() as u64);
+    eprintln!(
+        "{} of stream, {}, in {}",
+        show_duration(stream),
+        show_many(times, "time"),
+        show_duration(took)
+    );
     if let Some(path) = &args.json {
         let mut text = serde_json::to_vec_pretty(&simulation.json(&outcomes, &optimum))?;
         text.push(b'\n');
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(())
+    printed
 }
 
 impl Simulation {
     fn new(args: &SimulateArgs) -> Result<Self, UsageError> {
+        not_of_a_trace(&args.rates)?;
         if args.rates.rate.as_deref() == Some("max") {
             let why = "has no schedule, and nothing to simulate: give a rate in events a second";
             return Err(UsageError::new("--rate", "max", why));
@@ -88,6 +95,9 @@ impl Simulation {
                 let why = format!("is what {option} reads: it would be overwritten");
                 return Err(UsageError::new("--json", json.display().to_string(), why));
             }
+        }
+        if let Some(json) = &args.json {
+            can_be_written(json)?;
         }
         let prices = bursting::prices(&args.bridge)?;
         let bridge = bursting::bridge(&args.bridge, Cost { prices, memory_mb: remote.memory_mb })?;
@@ -125,11 +135,11 @@ impl Simulation {
     fn words(&self, optimum: &Optimum) -> String {
         let Model { workers, service, deadline, bridge, lambda, stream, .. } = &self.model;
         let mut words = format!(
-            "{} events in {}; {workers} worker{} of {} events a second each; due after {}\n\
+            "{} events in {}; {} of {} events a second each; due after {}\n\
              remote: {}\n",
             show_count(stream.events()),
             show_duration(Duration::from_nanos(stream.end())),
-            if *workers == 1 { "" } else { "s" },
+            show_many(*workers as u64, "worker"),
             show_count(service.rate() as u64),
             show_duration(*deadline),
             self.lambda,
@@ -218,6 +228,19 @@ impl Simulation {
                 "feasible": optimum.is_feasible,
             },
         })
+    }
+}
+
+/// Refuses a file whose folder is not there, before the work that it is for is done.
+fn can_be_written(json: &Path) -> Result<(), UsageError> {
+    let wrong = |why: &str| Err(UsageError::new("--json", json.display().to_string(), why));
+    let folder = json.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        _ if json.is_dir() => wrong("is a folder: name a file"),
+        Some(folder) if !folder.is_dir() => {
+            wrong("its folder is not there: make it, or name another")
+        }
+        _ => Ok(()),
     }
 }
 
@@ -311,42 +334,6 @@ fn policies(args: &SimulateArgs, capacity: f64) -> Result<Vec<PolicyChoice>, Usa
             .map_err(|error| UsageError::new("--threshold", typed, error.to_string()))?;
     }
     given.into_iter().map(of).collect()
-}
-
-/// What a run's summary says of its workers and its remote side.
-#[derive(Debug, Default)]
-struct Recorded {
-    workers: Option<usize>,
-    record: Option<Duration>,
-    remote_record: Option<Duration>,
-    lambda: Option<String>,
-}
-
-impl Recorded {
-    fn read(path: &std::path::Path) -> Result<Self, UsageError> {
-        let wrong = |why: String| UsageError::new("--recorded", path.display().to_string(), why);
-        let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        let summary: Value = serde_json::from_str(&text)
-            .map_err(|error| wrong(format!("{error}: expected a run's --summary")))?;
-        let number = |name: &str| {
-            let value = summary[name].as_f64().filter(|value| *value >= 0.0);
-            value.ok_or_else(|| wrong(format!("has no {name}: expected a run's --summary")))
-        };
-        let (events, remote) = (number("events_in")?, number("records_remote")?);
-        let at_home = events - remote;
-        if at_home <= 0.0 {
-            return Err(wrong("its workers did no record: their time is not known".to_owned()));
-        }
-        let record_ns = number("cpu_ns_per_event")? * events / at_home;
-        let remote_ns = (remote > 0.0).then_some(number("billed_ms")? * 1e6 / remote.max(1.0));
-        let workers = number("workers")? * number("processes")?;
-        Ok(Recorded {
-            workers: Some((workers as usize).max(1)),
-            record: Some(Duration::from_nanos(record_ns.max(1.0) as u64)),
-            remote_record: remote_ns.map(|ns| Duration::from_nanos(ns as u64)),
-            lambda: summary["lambda"].as_str().map(str::to_owned),
-        })
-    }
 }
 
 fn table(model: &Model, outcomes: &[(PolicyChoice, Outcome)], optimum: &Optimum) -> String {

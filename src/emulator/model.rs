@@ -132,7 +132,11 @@ impl Model {
 fn window(text: &str) -> Result<(Duration, Duration), ModelError> {
     let range = ModelError::Range("two durations since the start, such as 3s-6s");
     let (from, to) = text.split_once('-').ok_or(range)?;
-    Ok((parse_duration(from)?, parse_duration(to)?))
+    let (from, to) = (parse_duration(from)?, parse_duration(to)?);
+    if from >= to {
+        return Err(ModelError::Range("a time that ends after it begins, such as 3s-6s"));
+    }
+    Ok((from, to))
 }
 
 impl fmt::Display for Model {
@@ -196,6 +200,8 @@ mod tests {
             ("failure_rate", "nan"),
             ("network", "20"),
             ("outage", "3s"),
+            ("outage", "3s-3s"),
+            ("trouble", "6s-3s"),
             ("slow", "0.5"),
             ("jitter", "1ms"),
         ] {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Latencies, Level, Report};
 use crate::cost::Cost;
-use crate::units::{show_count, show_duration};
+use crate::units::{show_count, show_duration, show_many};
 use crate::whole;
 
 /// Quantiles of a latency, in milliseconds.
@@ -203,16 +203,14 @@ impl Summary {
         };
         let wall = Duration::from_secs_f64(self.wall_ms.max(0.0) / 1e3);
         line(format!(
-            "{} events in {}: {} events/s, {:.0} ns of CPU an event, policy {}, {} worker{} in {} process{}",
-            show_count(self.events_in),
+            "{} in {}: {} events/s, {:.0} ns of CPU an event, policy {}, {} in {}",
+            show_many(self.events_in, "event"),
             show_duration(wall),
             show_count(self.throughput_eps as u64),
             self.cpu_ns_per_event,
             self.policy,
-            self.workers,
-            if self.workers == 1 { "" } else { "s" },
-            self.processes,
-            if self.processes == 1 { "" } else { "es" },
+            show_many(self.workers as u64, "worker"),
+            show_many(self.processes as u64, "process"),
         ));
         let Percentiles { p50, p99, max, .. } = self.latency_ms;
         line(format!("latency   p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
@@ -223,20 +221,22 @@ impl Summary {
         line(format!("committed p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
         if self.requests > 0 {
             line(format!(
-                "offloaded {:.1} % in {} requests ({} attempts, {} throttled, {} came home); {} records \
-                 that were sent were done by workers",
+                "offloaded {:.1} % in {} ({}, {} throttled, {} came home); {} of the records that were sent \
+                 were done by workers",
                 self.offloaded_fraction * 100.0,
-                show_count(self.requests),
-                show_count(self.attempts),
+                show_many(self.requests, "request"),
+                show_many(self.attempts, "attempt"),
                 self.throttled,
                 self.failed,
                 show_count(self.records_home),
             ));
             if self.hedged + self.abandoned + self.breaker_opened > 0 {
                 line(format!(
-                    "weather   {} requests sent twice, {} attempts given up, {} records done twice, \
-                     breaker opened {} times",
-                    self.hedged, self.abandoned, self.superseded, self.breaker_opened,
+                    "weather   {} sent twice, {} given up, {} done twice, breaker opened {}",
+                    show_many(self.hedged, "request"),
+                    show_many(self.abandoned, "attempt"),
+                    show_many(self.superseded, "record"),
+                    show_many(self.breaker_opened, "time"),
                 ));
             }
             if let Some(Offloading { first, last }) = self.offloading_ms {
@@ -247,11 +247,11 @@ impl Summary {
         }
         if self.billed_ms > 0.0 {
             line(format!(
-                "cost      {} of billed time, ${:.6}, with {} probes and {} warm-ups",
+                "cost      {} of billed time, ${:.6}, with {} and {}",
                 show_duration(Duration::from_secs_f64(self.billed_ms / 1e3)),
                 self.cost_usd,
-                self.probes,
-                self.warm_ups,
+                show_many(self.probes, "probe"),
+                show_many(self.warm_ups, "warm-up"),
             ));
         }
         if self.over_budget_ms > 0.0 {
@@ -261,15 +261,15 @@ impl Summary {
             ));
         }
         if self.verified > 0 {
-            line(format!("verified  {} remote results", show_count(self.verified)));
+            line(format!("verified  {}", show_many(self.verified, "remote result")));
         }
         if let Some(shadow) = &self.shadow {
             line(format!(
-                "shadow    {} would have sent {:.1} % in {} requests for ${:.6}: p99 {} in place of {}, \
+                "shadow    {} would have sent {:.1} % in {} for ${:.6}: p99 {} in place of {}, \
                  {:.1} % late",
                 shadow.policy,
                 shadow.offloaded_fraction * 100.0,
-                show_count(shadow.requests),
+                show_many(shadow.requests, "request"),
                 shadow.cost_usd,
                 ms(shadow.latency_ms.p99),
                 ms(self.latency_ms.p99),
@@ -284,13 +284,16 @@ impl Summary {
             line(format!("work      {work} of modelled cost a record (--work)"));
         }
         if self.records_bad > 0 {
-            line(format!("bad       {} records", show_count(self.records_bad)));
+            line(format!("bad       {}", show_many(self.records_bad, "record")));
         }
         if self.backpressured_ms > 0.0 {
             line(format!(
-                "the source waited {} (backpressure); at most {} records were held",
+                "the source waited {} (backpressure); at most {} held",
                 show_duration(Duration::from_secs_f64(self.backpressured_ms / 1e3)),
-                show_count(self.peak_backlog),
+                match self.peak_backlog {
+                    1 => "1 record was".to_owned(),
+                    records => format!("{} records were", show_count(records)),
+                },
             ));
         }
         words

@@ -21,7 +21,7 @@ use crate::sink::{self, SinkError, SinkHandle};
 use crate::source::{Lines, LinesError, LinesSettings, Sharing};
 use crate::state::StateError;
 use crate::task;
-use crate::units::show_duration;
+use crate::units::{show_duration, show_many};
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -133,9 +133,9 @@ impl Waiting {
         if self.others > 0 && Instant::now() >= self.say_at {
             self.say_at += PATIENCE;
             tracing::warn!(
-                "still waiting for the {} other process(es) of this run: were all started, with \
-                 the same -n and -h, and did none of them end with an error?",
-                self.others
+                "still waiting for {} of this run: were all started, with the same -n and -h, and \
+                 did none of them end with an error?",
+                show_many(self.others as u64, "other process")
             );
         }
     }

@@ -58,6 +58,16 @@ impl Folder {
         let _ = fs::remove_file(path);
     }
 
+    /// Removes it and what its runs wrote, where none of them was finished: or the same command could
+    /// not be given again. What is somebody else's stays, and so does the folder then.
+    pub(super) fn remove_unused(&self) {
+        self.remove_runs();
+        for folder in [&self.path("runs"), &self.0] {
+            // One that is not empty is not removed.
+            let _ = fs::remove_dir(folder);
+        }
+    }
+
     fn remove_runs(&self) {
         let Ok(entries) = fs::read_dir(self.path("runs")) else { return };
         for entry in entries.flatten() {

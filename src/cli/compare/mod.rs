@@ -3,11 +3,12 @@
 //! Each run is a process of its own, so that one policy's memory, threads and connections do not
 //! touch the next one's, and each can be repeated by itself.
 
+mod capacity;
 mod child;
 mod folder;
 mod plan;
 
-use std::io::Write as _;
+use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, anyhow};
 
@@ -16,6 +17,7 @@ use self::folder::Folder;
 use self::plan::Plan;
 use super::args::CompareArgs;
 use super::logging;
+use super::output::print;
 use crate::compare::{Compared, Comparison, Round, page, table};
 
 /// `typed` is the command line after `compare`, without what is timely's.
@@ -39,15 +41,18 @@ pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
         comparison.incomplete = Some("it was stopped by a signal".to_owned());
         eprintln!("floodway: stopped; what was finished is reported");
     }
+    let mut printed = Ok(());
     if !comparison.policies.is_empty() {
         comparison.hold_against_optimum();
         let html = page(&comparison).map_err(|error| anyhow!("cannot draw the report: {error}"))?;
         folder.write("report.html", html.as_bytes())?;
         let json = serde_json::to_vec_pretty(&comparison.json())?;
         folder.write("compare.json", &json)?;
-        show(&comparison, &folder);
+        printed = print(&shown(&comparison, &folder));
+    } else {
+        folder.remove_unused();
     }
-    failed.map_or(Ok(()), Err)
+    failed.map_or(printed, Err)
 }
 
 /// Runs every policy, in as many rounds as are wanted: a round is all policies, so that whatever the
@@ -116,11 +121,9 @@ impl Plan {
     }
 }
 
-/// The table and where the rest is, on standard output.
-fn show(comparison: &Comparison, folder: &Folder) {
-    let mut out = std::io::stdout().lock();
-    // Nobody reads it: not worth failing for.
-    let _ = write!(out, "{}", table(comparison));
+/// The table and where the rest is, for standard output.
+fn shown(comparison: &Comparison, folder: &Folder) -> String {
+    let mut out = table(comparison);
     let of = if comparison.burst.is_empty() { "the whole run" } else { "the burst" };
     let _ = writeln!(out, "latencies are those of {of}; cost in US dollars");
     if let Some(why) = &comparison.incomplete {
@@ -130,4 +133,5 @@ fn show(comparison: &Comparison, folder: &Folder) {
         let _ = writeln!(out, "choose    {}: {}", choice.policy, choice.why);
     }
     let _ = writeln!(out, "report    {}", folder.path("report.html").display());
+    out
 }

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use clap::{Parser as _, ValueEnum as _};
 
+use super::capacity;
 use crate::batch::Nanos;
 use crate::cli::args::{Cli, Command, CompareArgs, PolicyArg, RunArgs};
+use crate::cli::heeds::{self, heeds};
 use crate::cli::settings::{number, parse};
 use crate::cli::{UsageError, demo, settings};
 use crate::compare::Threshold;
 use crate::pipeline::{Settings, Source};
 use crate::schedule::BurstWindow;
 use crate::source::Input;
-use crate::task::Work;
 use crate::units::{parse_duration, parse_rate, show_rate};
 
 /// The policies where none are named.
@@ -40,6 +41,7 @@ pub(super) struct PolicyRun {
     pub name: String,
     /// What it could be repeated with.
     pub command: String,
+    /// All of a run's options that the policy heeds.
     options: Vec<String>,
 }
 
@@ -52,9 +54,9 @@ pub(super) struct Plan {
     pub deadline: Duration,
     pub threshold: Option<Threshold>,
     pub burst: Vec<(f64, f64)>,
+    /// The highest rate that comes, if there is a schedule.
+    peak: Option<f64>,
     warm_up: Duration,
-    /// What each run is given.
-    common: Vec<String>,
     timely: Vec<String>,
     is_demo: bool,
 }
@@ -72,54 +74,44 @@ impl Plan {
         let rounds = number("--rounds", &args.rounds, 1)? as usize;
         let warm_up = parse("--warm-up-run", args.warm_up_run.as_ref(), WARM_UP, parse_duration)?;
         let policies = policies(args.policies.as_deref().unwrap_or(POLICIES))?;
+        refuse_unheeded(&args.run, &policies)?;
 
         let mut common = without_own(typed);
         let is_demo = common.is_empty();
         if is_demo {
             common = demo::trace(workers.workers);
         }
-        let (run, common) = bounded(common)?;
-        let needs_threshold =
-            |policy: &PolicyArg| matches!(policy, PolicyArg::Threshold | PolicyArg::Spill);
+        let timely = timely_part(&args.run.timely);
+        let (settings, common) = bounded(common, &timely)?;
+        let needs_threshold = |policy: &PolicyArg| heeds(*policy, "--threshold");
         let given = settings::parse_some("--threshold", args.run.threshold.as_ref(), parse_rate)?;
         let threshold = match given {
-            _ if !policies.iter().any(needs_threshold) => match &args.run.threshold {
-                Some(value) => {
-                    let why =
-                        "is for the policies threshold and spill, of which --policies has none";
-                    return Err(UsageError::new("--threshold", value, why));
-                }
-                None => None,
-            },
+            _ if !policies.iter().any(needs_threshold) => None,
             Some(eps) => Some(Threshold { eps, measured: false }),
-            None => Some(measured(&run, workers.workers)),
+            None => Some(measured(&settings)),
         };
 
         let mut runs = Vec::new();
-        let mut settings = None;
         for policy in &policies {
             let name = name(*policy);
-            let mut options = vec!["--policy".to_owned(), name.clone()];
+            let mut options = without(&common, |option| !heeds(*policy, option));
+            options.extend(["--policy".to_owned(), name.clone()]);
             if let (true, Some(threshold)) = (needs_threshold(policy), threshold) {
                 options.extend(["--threshold".to_owned(), show_rate(threshold.eps)]);
             }
             options.extend(["--sink", "null"].map(str::to_owned));
             // What is wrong is said before anything runs.
-            let line = [&common[..], &options, &timely_part(&args.run.timely)].concat();
-            let checked = settings::run(&run_args(&line)?)?;
+            let line = [&options[..], &timely].concat();
+            settings::run(&run_args(&line)?)?;
             let command = format!("floodway run {}", shown(&line));
             runs.push(PolicyRun { name, command, options });
-            settings.get_or_insert(checked);
         }
-        let settings = settings.ok_or_else(|| {
-            UsageError::new("--policies", "", format!("expected some of {POLICIES}"))
-        })?;
         let mut own = vec!["--policies".to_owned(), names(&policies)];
         if let Some(threshold) = threshold {
             own.extend(["--threshold".to_owned(), show_rate(threshold.eps)]);
         }
         own.extend(["--rounds".to_owned(), rounds.to_string()]);
-        let line = [&common[..], &own, &timely_part(&args.run.timely)].concat();
+        let line = [&common[..], &own, &timely].concat();
         Ok(Plan {
             policies: runs,
             rounds,
@@ -127,8 +119,8 @@ impl Plan {
             deadline: settings.deadline,
             threshold,
             burst: burst(&settings),
+            peak: settings.schedule.as_ref().map(|schedule| schedule.extremes().1),
             warm_up,
-            common,
             timely: args.run.timely.clone(),
             is_demo,
         })
@@ -158,8 +150,7 @@ impl Plan {
         policy: &PolicyRun,
         more: impl Iterator<Item = (&'static str, OsString)>,
     ) -> Vec<OsString> {
-        let words = ["run"].into_iter().chain(self.common.iter().map(String::as_str));
-        let words = words.chain(policy.options.iter().map(String::as_str));
+        let words = ["run"].into_iter().chain(policy.options.iter().map(String::as_str));
         let mut all: Vec<OsString> = words.map(OsString::from).collect();
         all.extend(more.flat_map(|(name, value)| [OsString::from(name), value]));
         all.extend(timely_part(&self.timely).into_iter().map(OsString::from));
@@ -182,10 +173,18 @@ impl fmt::Display for Plan {
             writeln!(
                 f,
                 "no --threshold was given: it is {} events a second, {:.0} % of what the workers can \
-                 do, measured just now on one thread",
+                 do, measured just now",
                 show_rate(eps),
                 SHARE * 100.0
             )?;
+            if let Some(peak) = self.peak.filter(|peak| *peak <= eps) {
+                writeln!(
+                    f,
+                    "no more than {} come: the workers can do them, and threshold and spill will send \
+                     next to nothing",
+                    show_rate(peak)
+                )?;
+            }
         }
         Ok(())
     }
@@ -205,10 +204,23 @@ fn refuse(args: &RunArgs) -> Result<(), UsageError> {
         ("--series", path(&args.series), own),
         ("--out", path(&args.out), null),
         ("--sink", sink, null),
+        ("--state", path(&args.state), null),
         ("--dead-letter", path(&args.dead_letter), null),
     ] {
         if let Some(value) = given {
             return Err(UsageError::new(option, value, why));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what was typed and none of the policies heeds. The deadline is the comparison's too.
+fn refuse_unheeded(args: &RunArgs, policies: &[PolicyArg]) -> Result<(), UsageError> {
+    for (option, whose) in heeds::SOME.iter().filter(|(option, _)| *option != "--deadline") {
+        let is_heeded = policies.iter().any(|policy| heeds(*policy, option));
+        if let Some(value) = heeds::typed(args, option).filter(|_| !is_heeded) {
+            let why = format!("is for {whose}, and --policies has none");
+            return Err(UsageError::new(*option, value, why));
         }
     }
     Ok(())
@@ -238,15 +250,21 @@ fn names(policies: &[PolicyArg]) -> String {
 
 /// `typed` without the options that are not a run's.
 fn without_own(typed: &[String]) -> Vec<String> {
+    let typed = without(typed, |option| OWN.contains(&option));
+    typed.into_iter().filter(|word| word != "--overwrite").collect()
+}
+
+/// `typed` without the options with a value that are to be left out.
+fn without(typed: &[String], left_out: impl Fn(&str) -> bool) -> Vec<String> {
     let mut kept = Vec::new();
     let mut words = typed.iter();
     while let Some(word) = words.next() {
         let option = word.split_once('=').map_or(word.as_str(), |(option, _)| option);
-        if OWN.contains(&option) {
+        if left_out(option) {
             if !word.contains('=') {
                 words.next();
             }
-        } else if option != "--overwrite" {
+        } else {
             kept.push(word.clone());
         }
     }
@@ -254,9 +272,17 @@ fn without_own(typed: &[String]) -> Vec<String> {
 }
 
 /// The options as they are understood, with an end where there would be none.
-fn bounded(mut common: Vec<String>) -> Result<(RunArgs, Vec<String>), UsageError> {
-    let mut run = run_args(&common)?;
-    let checked = settings::run(&RunArgs { sink: Some("null".to_owned()), ..run_args(&common)? })?;
+fn bounded(
+    mut common: Vec<String>,
+    timely: &[String],
+) -> Result<(Settings, Vec<String>), UsageError> {
+    let settings = |common: &[String]| {
+        let run = run_args(&[common, timely].concat())?;
+        // This policy heeds whatever there is, but a threshold, which is no part of it.
+        let policy = Some(PolicyArg::Deadline);
+        settings::run(&RunArgs { sink: Some("null".to_owned()), policy, ..run })
+    };
+    let mut checked = settings(&common)?;
     if let Source::Lines(Input::Stdin) = checked.source {
         let why = "can be read only once, and each policy reads all of it: name a file";
         return Err(UsageError::new("--source", "lines:-", why));
@@ -266,9 +292,9 @@ fn bounded(mut common: Vec<String>) -> Result<(RunArgs, Vec<String>), UsageError
         && checked.pace().end().is_none()
     {
         common.extend(["--duration", DURATION].map(str::to_owned));
-        run.events.rates.duration = Some(DURATION.to_owned());
+        checked = settings(&common)?;
     }
-    Ok((run, common))
+    Ok((checked, common))
 }
 
 fn run_args(options: &[String]) -> Result<RunArgs, UsageError> {
@@ -280,12 +306,9 @@ fn run_args(options: &[String]) -> Result<RunArgs, UsageError> {
     }
 }
 
-/// What the workers can do of the task, less a little.
-fn measured(run: &RunArgs, workers: usize) -> Threshold {
-    let task = run.task.as_deref().unwrap_or("words");
-    // Settings of the run were made of it already: it can be parsed.
-    let work = run.work.as_deref().and_then(|work| work.parse::<Work>().ok()).unwrap_or_default();
-    let eps = demo::capacity(task, work.first()) * workers as f64 * SHARE;
+/// What the workers can do, less a little.
+fn measured(settings: &Settings) -> Threshold {
+    let eps = capacity::measure(settings) * SHARE;
     let step = if eps >= 10_000.0 { 1_000.0 } else { 1.0 };
     Threshold { eps: ((eps / step).floor() * step).max(1.0), measured: true }
 }

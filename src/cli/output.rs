@@ -1,0 +1,14 @@
+//! What a command prints on standard output.
+
+use std::io::{ErrorKind, Write as _};
+
+use anyhow::{Context as _, Result};
+
+/// Prints `text`. Whoever reads may have had enough: `| head` is no error, a full disk is.
+pub(super) fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to standard output"),
+    }
+}
