@@ -48,7 +48,7 @@ impl Overload {
         let rates = Rates {
             local: Some(self.rate),
             waiting: self.queue.records(),
-            remote: Times { typical: 40 * MS, longest: 50 * MS, cold: 200 * MS },
+            remote: Times { typical: 40 * MS, longest: 50 * MS, cold: 200 * MS, failing: 0.0 },
             slack: SLACK,
             ..Rates::default()
         };

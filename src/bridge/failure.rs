@@ -61,6 +61,19 @@ impl Failure {
         )
     }
 
+    /// Whether it says something of the remote side, and not only of this one.
+    pub(super) fn is_of_the_remote_side(&self) -> bool {
+        !matches!(
+            self,
+            Failure::TooLarge
+                | Failure::Encode
+                | Failure::Closed
+                | Failure::BreakerOpen
+                | Failure::OverBudget
+                | Failure::DoneAtHome
+        )
+    }
+
     /// What to do about it, for the log.
     pub(super) fn advice(&self) -> &'static str {
         match self {

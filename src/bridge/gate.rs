@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::breaker::State;
 use super::budget::{Budget, retry};
 use super::environments::{Environments, Met};
+use super::failing::Failing;
 use super::health::Health;
 use super::limiter::Limiter;
 use super::purse::Purse;
@@ -51,6 +52,7 @@ pub(crate) struct Gate {
     limiter: Limiter,
     health: Health,
     timing: Timing,
+    failing: Failing,
     environments: Environments,
     size: Size,
     retries: Budget,
@@ -70,6 +72,7 @@ impl Gate {
             limiter: Limiter::new(settings.limiter()),
             health: Health::new(settings.breaker, settings.probes_at_start),
             timing: Timing::new(&settings),
+            failing: Failing::default(),
             environments: Environments::default(),
             size: Size::new(settings.batch_records),
             retries: Budget::full(retry::MOST),
@@ -96,6 +99,11 @@ impl Gate {
     /// How long requests take.
     pub(crate) fn timing(&self) -> &Timing {
         &self.timing
+    }
+
+    /// The share of the last attempts that failed.
+    pub(crate) fn failing(&self) -> f64 {
+        self.failing.share()
     }
 
     /// Records have been handed over: the limit follows what the stream needs.
@@ -157,6 +165,7 @@ impl Gate {
             Came::Well { took, cold } => {
                 self.answered(now, sent, took, cold, true);
                 self.limiter.answered(self.in_flight);
+                self.failing.note(false);
                 self.health.succeeded();
                 self.retries.put(retry::ANSWER);
                 self.hedges.put(self.settings.hedge);
@@ -182,6 +191,10 @@ impl Gate {
     }
 
     fn failed(&mut self, now: Nanos, sent: Sent, failure: &Failure) {
+        if !failure.is_of_the_remote_side() {
+            return self.environments.ran(sent.met);
+        }
+        self.failing.note(true);
         match failure {
             Failure::Throttled => {
                 // Throttled to the last request, nothing goes through.
@@ -204,17 +217,10 @@ impl Gate {
                 self.given_up(now, sent);
                 self.health.failed(now);
             }
-            Failure::Service(_) | Failure::Function(_) | Failure::Answer(_) => {
+            _ => {
                 self.environments.ran(sent.met);
                 self.health.failed(now);
             }
-            // These say nothing of the remote side.
-            Failure::TooLarge
-            | Failure::Encode
-            | Failure::Closed
-            | Failure::BreakerOpen
-            | Failure::OverBudget
-            | Failure::DoneAtHome => self.environments.ran(sent.met),
         }
     }
 

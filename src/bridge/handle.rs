@@ -106,6 +106,7 @@ impl Bridge {
                 ends: Arc::clone(&ends),
                 waiting: VecDeque::new(),
                 records: 0,
+                at_once: false,
                 halves: VecDeque::new(),
             };
             self.0.runtime.spawn(lane.run());
@@ -212,9 +213,8 @@ impl<K: Task> Lane<K> {
         self.line().typical()
     }
 
-    /// How long all but one of a hundred records are away that go to warm environments, the time in
-    /// which a request fills included; requests in flight count at their age. Zero like
-    /// [`Lane::typical`].
+    /// How long all but one of a hundred requests to warm environments take; those in flight count at
+    /// their age. Zero like [`Lane::typical`].
     pub fn longest(&self) -> Duration {
         self.line().longest()
     }
@@ -222,6 +222,11 @@ impl<K: Task> Lane<K> {
     /// The same of half of the cold ones; zero before one was met.
     pub fn cold(&self) -> Duration {
         self.line().cold()
+    }
+
+    /// The share of the last attempts that failed, throttled ones among them.
+    pub fn failing(&self) -> f64 {
+        self.line().failing()
     }
 
     /// Says what a record takes a worker: before the remote side has done any, they are believed to take

@@ -27,6 +27,8 @@ pub(super) struct LaneTask<K: Task> {
     pub waiting: VecDeque<Part<K>>,
     /// Records that wait there.
     pub records: usize,
+    /// Whether they go although they fill no request.
+    pub at_once: bool,
     /// Halves of requests that were too large, each to be sent by itself.
     pub halves: VecDeque<Vec<Part<K>>>,
 }
@@ -82,6 +84,7 @@ impl<K: Task> LaneTask<K> {
         let before = self.records;
         while let Ok(part) = self.parts.try_recv() {
             self.records += part.records();
+            self.at_once |= part.is_at_once();
             self.waiting.push_back(part);
         }
         let more = self.records - before;
@@ -120,6 +123,7 @@ impl<K: Task> LaneTask<K> {
     /// Records do not wait here any more.
     fn has_left(&mut self, records: usize) {
         self.records -= records;
+        self.at_once &= self.records > 0;
         self.line.waiting.fetch_sub(records, Relaxed);
     }
 
@@ -136,7 +140,8 @@ impl<K: Task> LaneTask<K> {
         let line = &self.line;
         !self.halves.is_empty()
             || self.records > 0
-                && (self.records >= line.gate(|gate, _| gate.most_records())
+                && (self.at_once
+                    || self.records >= line.gate(|gate, _| gate.most_records())
                     || line.live.in_flight.load(Relaxed) == 0
                     || self.linger_left().is_some_and(|left| left.is_zero()))
     }

@@ -38,6 +38,8 @@ pub(super) struct Line {
     typical_ns: AtomicU64,
     longest_ns: AtomicU64,
     cold_ns: AtomicU64,
+    /// As the bits of an `f64`.
+    failing: AtomicU64,
     warm_room: AtomicUsize,
     most_records: AtomicUsize,
     /// Whether a request with records was answered, and what a record takes at home.
@@ -70,6 +72,7 @@ impl Line {
             typical_ns: AtomicU64::new(0),
             longest_ns: AtomicU64::new(0),
             cold_ns: AtomicU64::new(0),
+            failing: AtomicU64::new(0),
             warm_room: AtomicUsize::new(0),
             most_records: AtomicUsize::new(0),
             has_worked: AtomicBool::new(false),
@@ -95,6 +98,7 @@ impl Line {
         self.typical_ns.store(gate.timing().known_typical().as_nanos() as u64, Relaxed);
         self.longest_ns.store(gate.timing().known_longest(now).as_nanos() as u64, Relaxed);
         self.cold_ns.store(gate.timing().known_cold().as_nanos() as u64, Relaxed);
+        self.failing.store(gate.failing().to_bits(), Relaxed);
         self.warm_room.store(gate.warm_room(), Relaxed);
         self.most_records.store(gate.most_records(), Relaxed);
         self.has_worked.store(gate.timing().has_worked(), Relaxed);
@@ -155,7 +159,7 @@ impl Line {
     fn outlook(&self) -> Outlook {
         let record = Duration::from_nanos(self.record_ns.load(Relaxed));
         let has_worked = self.has_worked.load(Relaxed);
-        Outlook::new(has_worked, record, self.most_records(), self.settings.linger)
+        Outlook::new(has_worked, record, self.most_records())
     }
 
     /// What the work of a full request is believed to take on top of what is known.
@@ -172,9 +176,14 @@ impl Line {
         self.request_time(&self.typical_ns)
     }
 
-    /// How long all but one of a hundred parts take, their linger included.
+    /// How long all but one of a hundred requests take.
     pub(super) fn longest(&self) -> Duration {
-        self.outlook().part(Duration::from_nanos(self.longest_ns.load(Relaxed)))
+        self.request_time(&self.longest_ns)
+    }
+
+    /// The share of the last attempts that failed.
+    pub(super) fn failing(&self) -> f64 {
+        f64::from_bits(self.failing.load(Relaxed))
     }
 
     /// How long a request takes whose environment is cold; zero before one was met.

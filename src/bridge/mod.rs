@@ -40,6 +40,7 @@ pub mod breaker;
 mod budget;
 mod counters;
 mod environments;
+mod failing;
 mod failure;
 mod flight;
 mod gate;

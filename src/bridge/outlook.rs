@@ -6,20 +6,14 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outlook {
     work: Duration,
-    linger: Duration,
 }
 
 impl Outlook {
     /// What the work of a full request takes is known once one was answered. Before, it is believed to
     /// be as much as at home, where a record takes `record`.
-    pub(crate) fn new(
-        has_worked: bool,
-        record: Duration,
-        records: usize,
-        linger: Duration,
-    ) -> Self {
+    pub(crate) fn new(has_worked: bool, record: Duration, records: usize) -> Self {
         let work = if has_worked { Duration::ZERO } else { record * records as u32 };
-        Outlook { work, linger }
+        Outlook { work }
     }
 
     /// What a full request takes on top of what is known.
@@ -30,10 +24,5 @@ impl Outlook {
     /// How long a request takes; zero while nothing was measured.
     pub(crate) fn request(&self, measured: Duration) -> Duration {
         if measured.is_zero() { measured } else { measured + self.work }
-    }
-
-    /// How long a part takes, the time included in which its request fills.
-    pub(crate) fn part(&self, measured: Duration) -> Duration {
-        if measured.is_zero() { measured } else { measured + self.work + self.linger }
     }
 }

@@ -19,6 +19,7 @@ pub struct Part<K: Task> {
     range: Range<usize>,
     open: Arc<Open>,
     warm_only: bool,
+    at_once: bool,
     reply: ReplyPort<K::Out>,
     handed_over: Instant,
 }
@@ -27,12 +28,27 @@ impl<K: Task> Part<K> {
     /// The records of `range` of `input`, answered to `reply` under `id`.
     pub fn new(id: u64, input: Arc<K::In>, range: Range<usize>, reply: ReplyPort<K::Out>) -> Self {
         let open = Arc::new(Open::new(range.clone()));
-        Part { id, input, range, open, warm_only: false, reply, handed_over: Instant::now() }
+        Part {
+            id,
+            input,
+            range,
+            open,
+            warm_only: false,
+            at_once: false,
+            reply,
+            handed_over: Instant::now(),
+        }
     }
 
     /// Whether it is for a warm environment alone: it waits for one, and none is started for it.
     pub fn warm_only(mut self, warm_only: bool) -> Self {
         self.warm_only = warm_only;
+        self
+    }
+
+    /// Whether it, and what was handed over before it, goes although its request is not full.
+    pub fn at_once(mut self, at_once: bool) -> Self {
+        self.at_once = at_once;
         self
     }
 
@@ -54,6 +70,11 @@ impl<K: Task> Part<K> {
     /// Whether it waits for a warm environment.
     pub(super) fn is_warm_only(&self) -> bool {
         self.warm_only
+    }
+
+    /// Whether it does not wait for others.
+    pub(super) fn is_at_once(&self) -> bool {
+        self.at_once
     }
 
     /// When the worker handed it over.
@@ -87,6 +108,7 @@ impl<K: Task> Part<K> {
             range: first,
             open: Arc::clone(&self.open),
             warm_only: self.warm_only,
+            at_once: self.at_once,
             reply: self.reply.clone(),
             handed_over: self.handed_over,
         }

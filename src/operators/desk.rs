@@ -262,6 +262,7 @@ where
                 typical: lane.typical().as_nanos() as Nanos,
                 longest: lane.longest().as_nanos() as Nanos,
                 cold: lane.cold().as_nanos() as Nanos,
+                failing: lane.failing(),
             },
             ..rates
         })
@@ -275,8 +276,10 @@ where
         let mut taken = std::mem::take(&mut self.taken);
         let mut refused = Vec::new();
         let mut sent = 0;
+        let at_once = self.policy.keeps_due_times();
         // They were taken from the last to the first.
-        for Taken { entry, payload: held, to } in taken.drain(..).rev() {
+        let mut taking = taken.drain(..).rev().peekable();
+        while let Some(Taken { entry, payload: held, to }) = taking.next() {
             let id = self.away.next_id();
             let part =
                 Part::new(id, Arc::clone(&held.batch), entry.range.clone(), self.port.clone());
@@ -284,7 +287,8 @@ where
             let (path, stays) = if to == Some(To::Peer) {
                 (Path::Peer, self.help.give(part).map_or(0, Part::take_back))
             } else {
-                let part = part.warm_only(to == Some(To::Warm));
+                let is_last = taking.peek().is_none();
+                let part = part.warm_only(to == Some(To::Warm)).at_once(at_once && is_last);
                 let lane = self.lane.as_ref();
                 let refused = lane.is_none_or(|lane| lane.send(part).is_err());
                 (Path::Remote, if refused { entry.records() } else { 0 })
@@ -300,6 +304,7 @@ where
                 self.away.went(id, entry, held, open, since, path);
             }
         }
+        drop(taking);
         self.taken = taken;
         if sent > 0 {
             self.observer.sent(sent, self.clock.now());
@@ -439,7 +444,12 @@ where
             self.observer.true_rate(rate);
         }
         if let Some(lane) = &self.lane {
-            self.port.home().set(self.queue.records(), rate);
+            // What comes home is done first: the rest is in its way only if it cannot go instead.
+            let ahead = match self.policy.keeps_due_times() {
+                true => self.queue.home_records(),
+                false => self.queue.records(),
+            };
+            self.port.home().set(ahead, rate);
             if let Some(rate) = rate {
                 lane.record_takes(Duration::from_secs_f64(1.0 / rate.max(1e-9)));
             }

@@ -19,7 +19,7 @@ pub(super) struct Guard {
 
 /// The share of results that may be late. Below the 1 % that a p99 allows; near 0 and one hiccup of
 /// the machine is paid for in offloaded records for long.
-const TARGET: f64 = 0.005;
+pub(super) const TARGET: f64 = 0.005;
 
 /// Fewer results than this say nothing of a share of a two-hundredth.
 const SAMPLE: u64 = 400;

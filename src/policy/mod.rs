@@ -80,14 +80,17 @@ pub struct Rates {
 }
 
 /// How long the remote side takes, in nanoseconds; zero while that was not measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Times {
     /// Half of the requests to warm environments take longer.
     pub typical: Nanos,
-    /// One of a hundred takes longer; those in flight count at their present age.
+    /// One of a hundred takes longer, from when the worker hands it over; those in flight count at their
+    /// present age.
     pub longest: Nanos,
     /// A request whose environment is cold.
     pub cold: Nanos,
+    /// The share of the attempts that failed, of late.
+    pub failing: f64,
 }
 
 /// Where results were made.
@@ -179,6 +182,13 @@ pub trait Policy: Send {
     /// if it never does.
     fn begins_at(&self) -> Option<f64>;
 
+    /// Whether it plans by due times. Then what it sends has no time to wait until a request is full,
+    /// which it has filled itself as far as it could. And what comes home is done at once, and does not
+    /// make the rest late: what has to go because of it goes.
+    fn keeps_due_times(&self) -> bool {
+        false
+    }
+
     /// Appends to `takes`, by rising entry, what goes to the remote side now. Entries that came
     /// home must not be taken again ([`Entry::home`]).
     fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>);
@@ -202,6 +212,10 @@ impl<P: Policy + ?Sized> Policy for Box<P> {
 
     fn begins_at(&self) -> Option<f64> {
         (**self).begins_at()
+    }
+
+    fn keeps_due_times(&self) -> bool {
+        (**self).keeps_due_times()
     }
 
     fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {

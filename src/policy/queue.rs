@@ -99,6 +99,11 @@ impl<P: Clone> Queue<P> {
         self.records
     }
 
+    /// Those of them at the front that have come home.
+    pub fn home_records(&self) -> usize {
+        self.entries.iter().take_while(|entry| entry.home).map(Entry::records).sum()
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -56,8 +56,8 @@ impl Bridge {
     }
 
     fn outlook(&self) -> Outlook {
-        let (gate, linger) = (&self.line.gate, self.line.settings.linger);
-        Outlook::new(gate.timing().has_worked(), self.record_takes, gate.most_records(), linger)
+        let gate = &self.line.gate;
+        Outlook::new(gate.timing().has_worked(), self.record_takes, gate.most_records())
     }
 
     /// What a worker sees of the remote side, at `now`.
@@ -70,8 +70,9 @@ impl Bridge {
             batch: gate.most_records(),
             remote: Times {
                 typical: nanos(outlook.request(timing.known_typical())),
-                longest: nanos(outlook.part(timing.known_longest(now))),
+                longest: nanos(outlook.request(timing.known_longest(now))),
                 cold: nanos(outlook.request(timing.known_cold())),
+                failing: gate.failing(),
             },
             ..Rates::default()
         }
@@ -189,7 +190,8 @@ impl Bridge {
     /// Whether there is a request to be sent: a full one, the only one, or one that has waited.
     fn is_ready(&self, now: Nanos) -> bool {
         self.lane.oldest().is_some_and(|oldest| {
-            self.lane.records() >= self.line.gate.most_records()
+            self.lane.is_at_once()
+                || self.lane.records() >= self.line.gate.most_records()
                 || self.line.is_idle()
                 || now >= oldest + self.linger()
         })

@@ -272,7 +272,15 @@ mod tests {
         let mut flights = Flights::new(2);
         let part = |worker| {
             let open = Rc::new(Open::new(0..500));
-            Part { worker, id: 9, range: 0..500, open, warm_only: false, handed_over: 0 }
+            Part {
+                worker,
+                id: 9,
+                range: 0..500,
+                open,
+                warm_only: false,
+                at_once: false,
+                handed_over: 0,
+            }
         };
         let parts = vec![part(0), part(1)];
         // The worker does some of its records itself meanwhile.

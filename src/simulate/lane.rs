@@ -15,6 +15,8 @@ pub(super) struct Part {
     pub range: Range<usize>,
     pub open: Rc<Open>,
     pub warm_only: bool,
+    /// It, and what came before it, goes although its request is not full.
+    pub at_once: bool,
     pub handed_over: Nanos,
 }
 
@@ -31,12 +33,14 @@ pub(super) struct Lane {
     /// Records of all of them, and those that came since somebody last asked.
     records: usize,
     more: usize,
+    at_once: bool,
 }
 
 impl Lane {
     pub(super) fn push(&mut self, part: Part) {
         self.records += part.range.len();
         self.more += part.range.len();
+        self.at_once |= part.at_once;
         self.parts.push_back(part);
     }
 
@@ -53,6 +57,11 @@ impl Lane {
     /// Since when the oldest one waits.
     pub(super) fn oldest(&self) -> Option<Nanos> {
         self.parts.front().map(|part| part.handed_over)
+    }
+
+    /// Whether what waits goes although it fills no request.
+    pub(super) fn is_at_once(&self) -> bool {
+        self.at_once && self.records > 0
     }
 
     /// Whether what waits is for warm environments alone.
@@ -73,21 +82,22 @@ impl Lane {
             let fit = (most - records).min(part.range.len());
             let range = part.range.start..part.range.start + fit;
             part.range.start = range.end;
-            let Part { worker, id, warm_only, handed_over, .. } = *part;
+            let Part { worker, id, warm_only, at_once, handed_over, .. } = *part;
             let open = Rc::clone(&part.open);
             if part.range.is_empty() {
                 self.parts.pop_front();
             }
             records += fit;
-            parts.push(Part { worker, id, range, open, warm_only, handed_over });
+            parts.push(Part { worker, id, range, open, warm_only, at_once, handed_over });
         }
         self.records -= records;
+        self.at_once &= self.records > 0;
         (parts, records)
     }
 
     /// Takes everything.
     pub(super) fn take_all(&mut self) -> VecDeque<Part> {
-        self.records = 0;
+        (self.records, self.at_once) = (0, false);
         std::mem::take(&mut self.parts)
     }
 }
@@ -99,7 +109,7 @@ mod tests {
     fn part(id: u64, records: usize) -> Part {
         let range = 0..records;
         let open = Rc::new(Open::new(range.clone()));
-        Part { worker: 0, id, range, open, warm_only: false, handed_over: id }
+        Part { worker: 0, id, range, open, warm_only: false, at_once: false, handed_over: id }
     }
 
     #[test]

@@ -115,7 +115,11 @@ impl Worker {
         self.plan(now, world);
         self.work(now, until, world);
         if let Some(bridge) = &mut world.bridge {
-            bridge.is_at_home(self.index, self.queue.records(), self.true_rate.get());
+            let ahead = match self.policy.keeps_due_times() {
+                true => self.queue.home_records(),
+                false => self.queue.records(),
+            };
+            bridge.is_at_home(self.index, ahead, self.true_rate.get());
         }
     }
 
@@ -207,7 +211,9 @@ impl Worker {
         // They are taken from the last to the first; the oldest is sent first.
         let taken = &mut self.taken;
         self.queue.take_all(&mut self.takes, |take| taken.push_front(take));
-        for Taken { entry, payload: is_burst, to } in self.taken.drain(..) {
+        let at_once = self.policy.keeps_due_times();
+        let mut taken = self.taken.drain(..).peekable();
+        while let Some(Taken { entry, payload: is_burst, to }) = taken.next() {
             let (id, left, range) = (self.next_id, entry.records(), entry.range.clone());
             self.next_id += 1;
             self.in_flight += left;
@@ -216,7 +222,15 @@ impl Worker {
             Timeline::add(&mut world.outcome.timeline.sent, now / TICK, left);
             self.away.insert(id, Away { entry, is_burst, open, left, since: now });
             let (worker, warm_only) = (self.index, to == Some(To::Warm));
-            bridge.send(Part { worker, id, range, open: sent_open, warm_only, handed_over: now });
+            bridge.send(Part {
+                worker,
+                id,
+                range,
+                open: sent_open,
+                warm_only,
+                at_once: at_once && taken.peek().is_none(),
+                handed_over: now,
+            });
         }
     }
 

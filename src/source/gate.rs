@@ -87,7 +87,9 @@ impl Gate {
         let ahead = epoch >= inner.committed_before.get().saturating_add(inner.window);
         let held = inner.holding.get() && !self.stops();
         let open = !(begins && (ahead || held));
-        let may = open && !inner.pressure.is_high() && !inner.outflow.is_full();
+        // Asked once: the writer goes on meanwhile, and who waits for what is over waits for ever.
+        let (is_high, is_full) = (inner.pressure.is_high(), inner.outflow.is_full());
+        let may = open && !is_high && !is_full;
         if may {
             if begins {
                 inner.begun.set(Some(epoch));
@@ -101,10 +103,10 @@ impl Gate {
                 inner.waiting_since.set(Some(Instant::now()));
             }
             if let Some(source) = &*inner.source.borrow() {
-                if inner.pressure.is_high() {
+                if is_high {
                     inner.pressure.wake_when_low(source.clone());
                 }
-                if inner.outflow.is_full() {
+                if is_full {
                     source.activate_after(WRITER_POLL);
                 }
             }
@@ -149,5 +151,51 @@ impl Gate {
         if let Some(source) = &*self.0.source.borrow() {
             source.activate();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use timely::container::NoopBuilder;
+    use timely::dataflow::operators::generic::OutputBuilderSession;
+    use timely::dataflow::operators::generic::operator::source;
+
+    use super::*;
+
+    /// Full when it is looked at for the first time, and never again.
+    struct FullOnce(Cell<bool>);
+
+    impl Outflow for FullOnce {
+        fn is_full(&self) -> bool {
+            self.0.replace(false)
+        }
+    }
+
+    #[test]
+    fn a_source_is_woken_although_the_writer_has_caught_up_meanwhile() {
+        let asked = timely::execute_directly(|worker| {
+            let full = FullOnce(Cell::new(true));
+            let gate = Gate::new(Pressure::new(10, 10), full, 1, Arc::default());
+            let answers = Rc::new(RefCell::new(Vec::new()));
+            let (gate_there, answered) = (gate.clone(), Rc::clone(&answers));
+            worker.dataflow::<u64, _, _>(|scope| {
+                source(scope, "Source", |capability, info| {
+                    gate.attach(scope.activator_for(info.address));
+                    let mut held = Some(capability);
+                    move |_output: &mut OutputBuilderSession<_, NoopBuilder<Vec<()>>>| {
+                        if held.is_some() {
+                            let may_emit = gate_there.may_emit(0);
+                            answered.borrow_mut().push(may_emit);
+                            held = held.take().filter(|_| !may_emit);
+                        }
+                    }
+                });
+            });
+            worker.step();
+            worker.step_or_park(Some(Duration::from_millis(100)));
+            worker.step();
+            answers.take()
+        });
+        assert_eq!(asked, [false, true]);
     }
 }

@@ -1,0 +1,48 @@
+//! How many of the attempts fail.
+
+/// Attempts that are remembered: few, and one failure is a large share of them; many, and for long
+/// after trouble has ended requests go sooner than they have to.
+const KEPT: usize = 256;
+
+/// The last attempts, whether they failed.
+#[derive(Debug)]
+pub(super) struct Failing {
+    failed: [bool; KEPT],
+    next: usize,
+    failures: usize,
+}
+
+impl Default for Failing {
+    fn default() -> Self {
+        Failing { failed: [false; KEPT], next: 0, failures: 0 }
+    }
+}
+
+impl Failing {
+    /// An attempt was answered well, or `failed`.
+    pub(super) fn note(&mut self, failed: bool) {
+        let oldest = std::mem::replace(&mut self.failed[self.next], failed);
+        self.failures = self.failures + usize::from(failed) - usize::from(oldest);
+        self.next = (self.next + 1) % KEPT;
+    }
+
+    /// The share that failed; those before the first one did not.
+    pub(super) fn share(&self) -> f64 {
+        self.failures as f64 / KEPT as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_of_the_last_attempts() {
+        let mut failing = Failing::default();
+        assert_eq!(failing.share(), 0.0);
+        (0..1_000).for_each(|n| failing.note(n % 4 == 0));
+        assert_eq!(failing.share(), 0.25);
+        (0..KEPT).for_each(|_| failing.note(false));
+        assert_eq!(failing.share(), 0.0);
+    }
+}
