@@ -1,7 +1,8 @@
 //! Lines on their way to workers: cut, put into epochs, timed, and handed out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
@@ -22,12 +23,25 @@ pub(super) enum Message {
 }
 
 /// Wakes a worker.
-pub(super) type Waker = Box<dyn Fn() + Send>;
+pub(super) struct Waker {
+    /// Whether it has been woken since it last looked.
+    pub is_woken: Arc<AtomicBool>,
+    pub activate: Box<dyn Fn() + Send>,
+}
+
+impl Waker {
+    /// Wakes it, if that was not done since it last looked: waking costs a system call.
+    fn wake(&self) {
+        if !self.is_woken.swap(true, AcqRel) {
+            (self.activate)();
+        }
+    }
+}
 
 /// A worker as a reader sees it.
 pub(super) struct End {
     pub sender: Sender<Message>,
-    pub wake: Waker,
+    pub waker: Waker,
 }
 
 /// A reader's way to its workers.
@@ -215,10 +229,10 @@ impl Outlet {
         }
         let turn = self.turn % self.ends.len();
         self.turn += 1;
-        let End { sender, wake } = &self.ends[turn];
+        let End { sender, waker } = &self.ends[turn];
         // A worker that is gone wants nothing more, and then nobody does.
         self.is_abandoned |= sender.send(Message::Lines(self.epochs.epoch(), cut)).is_err();
-        wake();
+        waker.wake();
     }
 
     /// Says to all that everything before `epoch` has been handed out.
@@ -226,9 +240,9 @@ impl Outlet {
         if let Some(places) = &self.places {
             places.begin(epoch, self.place());
         }
-        for End { sender, wake } in &self.ends {
+        for End { sender, waker } in &self.ends {
             let _ = sender.send(Message::Before(epoch));
-            wake();
+            waker.wake();
         }
     }
 
@@ -238,9 +252,9 @@ impl Outlet {
         if let Some(places) = &self.places {
             places.begin(u64::MAX, self.place());
         }
-        self.ends.into_iter().for_each(|End { sender, wake }| {
+        self.ends.into_iter().for_each(|End { sender, waker }| {
             drop(sender);
-            wake();
+            waker.wake();
         });
     }
 

@@ -60,7 +60,7 @@ impl Sharing {
     /// For lines that leave at this pace: where they are due one after the other, chunks are small,
     /// so that no worker has a burst to itself.
     pub fn of(pace: &Pace) -> Self {
-        Sharing { from: 16 << 20, chunk: if pace.is_scheduled() { 64 << 10 } else { 256 << 10 } }
+        Sharing { from: 16 << 20, chunk: if pace.is_scheduled() { 64 << 10 } else { 1 << 20 } }
     }
 }
 
@@ -276,8 +276,8 @@ impl LinesSettings {
         let waits = !matches!(self.input, Input::Files { follow: false, .. });
         let length = (waits && !self.pace.is_scheduled()).then_some(self.epoch);
         let ends = ends.into_iter().filter_map(|(sender, waker)| {
-            let wake = waker.recv().ok()?;
-            Some(End { sender, wake })
+            let waker = waker.recv().ok()?;
+            Some(End { sender, waker })
         });
         let ends = ends.collect();
         let (first, line) = self.from.as_ref().map_or((0, 0), |from| (from.epoch, from.lines));

@@ -1,6 +1,7 @@
 //! The workers' side of the reader.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use std::time::Duration;
 
 use crossbeam_channel::TryRecvError;
@@ -53,12 +54,13 @@ pub fn lines<'scope>(
     let receiver = lines.and_then(|lines| {
         let (receiver, wakers) = lines.worker(place)?;
         let wake = scope.worker().sync_activator_for(address.to_vec());
-        let waker: Waker = Box::new(move || {
+        let is_woken = Arc::new(AtomicBool::new(false));
+        let activate = Box::new(move || {
             let _ = wake.activate();
         });
         // There is room for one, and this is the one.
-        let _ = wakers.try_send(waker);
-        Some(receiver)
+        let _ = wakers.try_send(Waker { is_woken: Arc::clone(&is_woken), activate });
+        Some((receiver, is_woken))
     });
     builder.build(move |mut capabilities| {
         let both = capabilities.pop().zip(capabilities.pop());
@@ -76,7 +78,11 @@ pub fn lines<'scope>(
             if pace.is_over(clock.now()) {
                 held = None;
             }
-            let Some(((bad_capability, capability), receiver)) = &mut held else { return };
+            let Some(((bad_capability, capability), (receiver, is_woken))) = &mut held else {
+                return;
+            };
+            // Before it looks, and a swap: a store could be seen after the look.
+            is_woken.swap(false, AcqRel);
             for _ in 0..BATCHES_A_TURN {
                 let message = match front.take() {
                     Some(message) => message,

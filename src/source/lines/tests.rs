@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::outlet::Message;
+use super::outlet::{Message, Waker};
 use super::{Input, Lines, LinesError, LinesSettings, Position, Sharing};
 use crate::batch::Span;
 use crate::schedule::{Schedule, Shape};
@@ -54,7 +54,8 @@ fn read(settings: &LinesSettings) -> Result<(Vec<(u64, Line)>, Lines), LinesErro
     let mut workers = Vec::new();
     for lines in &processes {
         for (end, waker) in (0..settings.workers).filter_map(|worker| lines.worker(worker)) {
-            waker.send(Box::new(|| {})).unwrap();
+            let waking = Waker { is_woken: Arc::default(), activate: Box::new(|| {}) };
+            waker.send(waking).unwrap();
             let pace = Arc::clone(&settings.pace);
             workers.push(thread::spawn(move || {
                 let mut begun = 0;
