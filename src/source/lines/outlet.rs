@@ -1,55 +1,22 @@
 //! Lines on their way to workers: cut, put into epochs, timed, and handed out.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{AcqRel, Relaxed};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
-
-use super::cut::{Block, Cut, Cutter};
+use super::cut::{Block, Cutter};
 use super::epochs::Epochs;
+use super::link::{Message, Outward};
 use super::places::{Place, Places};
 use crate::batch::Span;
 use crate::source::Pace;
-
-/// What a worker is handed.
-#[derive(Debug)]
-pub(super) enum Message {
-    /// Lines of an epoch.
-    Lines(u64, Cut),
-    /// Everything before this epoch has been handed out.
-    Before(u64),
-}
-
-/// Wakes a worker.
-pub(super) struct Waker {
-    /// Whether it has been woken since it last looked.
-    pub is_woken: Arc<AtomicBool>,
-    pub activate: Box<dyn Fn() + Send>,
-}
-
-impl Waker {
-    /// Wakes it, if that was not done since it last looked: waking costs a system call.
-    fn wake(&self) {
-        if !self.is_woken.swap(true, AcqRel) {
-            (self.activate)();
-        }
-    }
-}
-
-/// A worker as a reader sees it.
-pub(super) struct End {
-    pub sender: Sender<Message>,
-    pub waker: Waker,
-}
 
 /// A reader's way to its workers.
 pub(super) struct Outlet {
     pub cutter: Cutter,
     pub pace: Arc<Pace>,
     pub epochs: Epochs,
-    pub ends: Vec<End>,
+    pub ends: Vec<Outward>,
     /// The reader stops after this epoch.
     pub last: Arc<AtomicU64>,
     /// Where it is noted what has been read before each epoch.
@@ -72,7 +39,7 @@ impl Outlet {
         cutter: Cutter,
         pace: Arc<Pace>,
         epochs: Epochs,
-        ends: Vec<End>,
+        ends: Vec<Outward>,
         last: Arc<AtomicU64>,
     ) -> Self {
         Outlet {
@@ -229,10 +196,9 @@ impl Outlet {
         }
         let turn = self.turn % self.ends.len();
         self.turn += 1;
-        let End { sender, waker } = &self.ends[turn];
+        let epoch = self.epochs.epoch();
         // A worker that is gone wants nothing more, and then nobody does.
-        self.is_abandoned |= sender.send(Message::Lines(self.epochs.epoch(), cut)).is_err();
-        waker.wake();
+        self.is_abandoned |= !self.ends[turn].send(Message::Lines(epoch, cut));
     }
 
     /// Says to all that everything before `epoch` has been handed out.
@@ -240,9 +206,8 @@ impl Outlet {
         if let Some(places) = &self.places {
             places.begin(epoch, self.place());
         }
-        for End { sender, waker } in &self.ends {
-            let _ = sender.send(Message::Before(epoch));
-            waker.wake();
+        for end in &self.ends {
+            end.send(Message::Before(epoch));
         }
     }
 
@@ -252,10 +217,7 @@ impl Outlet {
         if let Some(places) = &self.places {
             places.begin(u64::MAX, self.place());
         }
-        self.ends.into_iter().for_each(|End { sender, waker }| {
-            drop(sender);
-            waker.wake();
-        });
+        self.ends.into_iter().for_each(Outward::close);
     }
 
     /// The input failed: what it had is not all there was, so it must not look as if it had ended,
