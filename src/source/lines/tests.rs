@@ -285,3 +285,34 @@ fn a_file_that_grew_in_the_middle_of_an_epoch_goes_on_in_the_next() {
         read(&settings).unwrap().0.into_iter().map(|(at, (_, n, _))| (at, n)).collect();
     assert_eq!(epochs, [(2, 3), (2, 4), (2, 5), (3, 6)]);
 }
+
+/// The process that hears of the error may end later than the last epoch would be committed.
+#[test]
+fn input_that_fails_is_not_input_that_ends() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("cut.gz");
+    let packed = pack("cut.gz", &b"line\n".repeat(1_000));
+    fs::write(&path, &packed[..packed.len() - 4]).unwrap();
+    let (sender, failed) = std::sync::mpsc::channel();
+    let fail = move |error: LinesError| sender.send(error.to_string()).unwrap();
+    let lines = Lines::start(settings(&path, &pace(100, None), ONE), fail).unwrap();
+    let messages = lines.worker(0).unwrap();
+    messages.meet(Box::new(|| {}));
+    let mut seen = 0;
+    let error = loop {
+        seen += usize::from(messages.next().is_ok());
+        if let Ok(error) = failed.try_recv() {
+            break error;
+        }
+        thread::yield_now();
+    };
+    assert!(error.contains("cut.gz"), "{error}");
+    let end = loop {
+        match messages.next() {
+            Ok(_) => seen += 1,
+            Err(end) => break end,
+        }
+    };
+    assert!(seen > 0);
+    assert_eq!(end, TryRecvError::Empty, "it ended");
+}
