@@ -117,8 +117,10 @@ fn find_all(pattern: &str) -> Result<Vec<Found>, LinesError> {
     let paths = glob::glob_with(pattern, options).map_err(|error| wrong(error.to_string()))?;
     let mut found = Vec::new();
     for path in paths {
-        let path = path
-            .map_err(|error| LinesError::read(error.path(), io::Error::other(error.to_string())))?;
+        let path = path.map_err(|error| {
+            let at = error.path().to_owned();
+            LinesError::read(&at, error.into())
+        })?;
         let metadata = fs::metadata(&path).map_err(|error| LinesError::read(&path, error))?;
         if !metadata.is_file() {
             tracing::warn!("{} is no file: passed over", path.display());

@@ -16,6 +16,7 @@ mod epochs;
 mod error;
 mod index;
 mod input;
+mod link;
 mod outlet;
 mod places;
 mod position;

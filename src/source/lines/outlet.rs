@@ -4,38 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
-
-use super::cut::{Block, Cut, Cutter};
+use super::cut::{Block, Cutter};
 use super::epochs::Epochs;
+use super::link::{Message, Outward};
 use super::places::{Place, Places};
 use crate::batch::Span;
 use crate::source::Pace;
-
-/// What a worker is handed.
-#[derive(Debug)]
-pub(super) enum Message {
-    /// Lines of an epoch.
-    Lines(u64, Cut),
-    /// Everything before this epoch has been handed out.
-    Before(u64),
-}
-
-/// Wakes a worker.
-pub(super) type Waker = Box<dyn Fn() + Send>;
-
-/// A worker as a reader sees it.
-pub(super) struct End {
-    pub sender: Sender<Message>,
-    pub wake: Waker,
-}
 
 /// A reader's way to its workers.
 pub(super) struct Outlet {
     pub cutter: Cutter,
     pub pace: Arc<Pace>,
     pub epochs: Epochs,
-    pub ends: Vec<End>,
+    pub ends: Vec<Outward>,
     /// The reader stops after this epoch.
     pub last: Arc<AtomicU64>,
     /// Where it is noted what has been read before each epoch.
@@ -58,7 +39,7 @@ impl Outlet {
         cutter: Cutter,
         pace: Arc<Pace>,
         epochs: Epochs,
-        ends: Vec<End>,
+        ends: Vec<Outward>,
         last: Arc<AtomicU64>,
     ) -> Self {
         Outlet {
@@ -215,10 +196,9 @@ impl Outlet {
         }
         let turn = self.turn % self.ends.len();
         self.turn += 1;
-        let End { sender, wake } = &self.ends[turn];
+        let epoch = self.epochs.epoch();
         // A worker that is gone wants nothing more, and then nobody does.
-        self.is_abandoned |= sender.send(Message::Lines(self.epochs.epoch(), cut)).is_err();
-        wake();
+        self.is_abandoned |= !self.ends[turn].send(Message::Lines(epoch, cut));
     }
 
     /// Says to all that everything before `epoch` has been handed out.
@@ -226,9 +206,8 @@ impl Outlet {
         if let Some(places) = &self.places {
             places.begin(epoch, self.place());
         }
-        for End { sender, wake } in &self.ends {
-            let _ = sender.send(Message::Before(epoch));
-            wake();
+        for end in &self.ends {
+            end.send(Message::Before(epoch));
         }
     }
 
@@ -238,10 +217,7 @@ impl Outlet {
         if let Some(places) = &self.places {
             places.begin(u64::MAX, self.place());
         }
-        self.ends.into_iter().for_each(|End { sender, wake }| {
-            drop(sender);
-            wake();
-        });
+        self.ends.into_iter().for_each(Outward::close);
     }
 
     /// The input failed: what it had is not all there was, so it must not look as if it had ended,

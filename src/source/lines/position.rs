@@ -147,3 +147,80 @@ impl Found {
         self.packing == Packing::Plain
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::source::Input;
+
+    /// A file that was read up to `bytes`, then made into `after`: what going on says of it.
+    fn gone_on(name: &str, before: &[u8], bytes: u64, after: &[u8]) -> Result<(), String> {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join(name).to_str().unwrap().to_owned();
+        fs::write(&path, before).unwrap();
+        let input = Input::Files { path, follow: false };
+        let files = input.find().unwrap();
+        let file = FilePosition::note(&files[0], bytes, 1).unwrap();
+        let position = Position { epoch: 1, lines: 1, files: vec![file] };
+        fs::write(&files[0].path, after).unwrap();
+        let place = position.check(&input.find().unwrap()).map_err(|error| error.to_string())?;
+        assert_eq!((place.bytes, place.lines, place.line), (bytes, 1, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_may_grow_and_nothing_else() {
+        let long = |first: u8, last: u8| {
+            let mut bytes = vec![b'x'; 20_000];
+            (bytes[0], bytes[9_998], bytes[9_999]) = (first, last, b'\n');
+            bytes
+        };
+        let grown = [long(b'a', b'z'), b"more".to_vec()].concat();
+        assert_eq!(gone_on("f", &long(b'a', b'z'), 10_000, &grown), Ok(()));
+        assert_eq!(gone_on("f", b"one\n", 4, b"one\ntwo\n"), Ok(()));
+        assert_eq!(gone_on("f", b"", 0, b"one\n"), Ok(()));
+        for (after, what) in [
+            (long(b'b', b'z'), "other bytes"),
+            (long(b'a', b'y'), "other bytes"),
+            (long(b'a', b'z')[..15_000].to_vec(), "shrank from 20000 to 15000"),
+        ] {
+            let error = gone_on("f", &long(b'a', b'z'), 10_000, &after).unwrap_err();
+            assert!(error.contains(what) && error.contains("/f "), "{error}");
+        }
+        let error = gone_on("f", b"one", 3, b"one and more\n").unwrap_err();
+        assert!(error.contains("had no end"), "{error}");
+        assert_eq!(gone_on("f", b"one", 3, b"one"), Ok(()));
+        let error = gone_on("f.gz", b"packed", 3, b"packed and more").unwrap_err();
+        assert!(error.contains("grew from 6 to 15"), "{error}");
+        let error = gone_on("f.gz", b"packed", 300, b"pucked").unwrap_err();
+        assert!(error.contains("other bytes"), "{error}");
+    }
+
+    #[test]
+    fn files_may_come_after_and_not_before() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        let input = Input::Files { path: at("*").to_str().unwrap().to_owned(), follow: false };
+        for name in ["b", "d"] {
+            fs::write(at(name), b"line\n").unwrap();
+        }
+        let files = input.find().unwrap();
+        let note = |file: &Found| FilePosition::note(file, 5, 1).unwrap();
+        let files = files.iter().map(note).collect();
+        let position = Position { epoch: 2, lines: 2, files };
+        let check = || position.check(&input.find().unwrap()).map_err(|error| error.to_string());
+        fs::write(at("e"), b"line\n").unwrap();
+        fs::File::options().append(true).open(at("b")).unwrap().write_all(b"late\n").unwrap();
+        assert_eq!(check(), Ok(Place { file: 1, bytes: 5, lines: 1, line: 2 }));
+        fs::write(at("c"), b"").unwrap();
+        let error = check().unwrap_err();
+        assert!(error.contains("/c is new") && error.contains("before"), "{error}");
+        fs::remove_file(at("c")).unwrap();
+        fs::remove_file(at("b")).unwrap();
+        let error = check().unwrap_err();
+        assert!(error.contains("/b is not there any more"), "{error}");
+    }
+}

@@ -8,14 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-
 use super::chunks::{self, Turns};
 use super::cut::Cutter;
 use super::epochs::Epochs;
 use super::index::Index;
 use super::input::{Found, Input};
-use super::outlet::{End, Message, Outlet, Waker};
+use super::link::{self, Inward, Unmet, link};
+use super::outlet::Outlet;
 use super::places::{Place, Places};
 use super::sequence::{self, Sequence};
 use super::{LinesError, Position};
@@ -60,23 +59,14 @@ impl Sharing {
     /// For lines that leave at this pace: where they are due one after the other, chunks are small,
     /// so that no worker has a burst to itself.
     pub fn of(pace: &Pace) -> Self {
-        Sharing { from: 16 << 20, chunk: if pace.is_scheduled() { 64 << 10 } else { 256 << 10 } }
+        Sharing { from: 16 << 20, chunk: if pace.is_scheduled() { 64 << 10 } else { 1 << 20 } }
     }
 }
-
-/// Batches a worker may be behind the reader: enough that neither waits for the other's turn.
-const BATCHES_AHEAD: usize = 16;
-
-/// A worker's end: what it is handed, and where it leaves its waker.
-type WorkerEnd = (Receiver<Message>, Sender<Waker>);
-
-/// The same as a reader holds it.
-type ReaderEnd = (Sender<Message>, Receiver<Waker>);
 
 /// The workers' ends of the reader threads, and how far these are.
 #[derive(Debug)]
 pub struct Lines {
-    ends: Vec<Mutex<Option<WorkerEnd>>>,
+    ends: Vec<Mutex<Option<Inward>>>,
     /// The last epoch that is wanted.
     last: Arc<AtomicU64>,
     kept: Kept,
@@ -171,7 +161,7 @@ impl Lines {
             File::open(&file.path).map_err(|error| LinesError::read(&file.path, error))?;
         }
         let places = stdin.is_none().then(|| {
-            let most = settings.open_epochs as usize + 2 * BATCHES_AHEAD * settings.workers + 2;
+            let most = settings.open_epochs as usize + 2 * link::AHEAD * settings.workers + 2;
             let places = Arc::new(Places::new(most));
             let from = settings.from.as_ref().map(|from| from.files.as_slice());
             let read = from.and_then(<[_]>::split_last).map(|(_, before)| before);
@@ -201,8 +191,8 @@ impl Lines {
         Ok(Lines { ends, last, kept, fingerprint: 0 })
     }
 
-    /// Worker `index`'s end, and where it leaves its waker: once, and none where nobody reads for it.
-    pub(super) fn worker(&self, index: usize) -> Option<WorkerEnd> {
+    /// Worker `index`'s end: once, and none where nobody reads for it.
+    pub(super) fn worker(&self, index: usize) -> Option<Inward> {
         self.ends.get(index)?.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -239,11 +229,10 @@ fn stdin_error(source: io::Error) -> LinesError {
     LinesError::Read { what: "standard input".to_owned(), source }
 }
 
-fn ends(workers: usize) -> (Vec<Mutex<Option<WorkerEnd>>>, Vec<ReaderEnd>) {
+fn ends(workers: usize) -> (Vec<Mutex<Option<Inward>>>, Vec<Unmet>) {
     let pair = |_| {
-        let (sender, receiver) = bounded(BATCHES_AHEAD);
-        let (wakers, waker) = bounded(1);
-        (Mutex::new(Some((receiver, wakers))), (sender, waker))
+        let (reader, worker) = link();
+        (Mutex::new(Some(worker)), reader)
     };
     (0..workers).map(pair).unzip()
 }
@@ -269,17 +258,13 @@ impl LinesSettings {
     /// A reader's way to the workers, once they are there.
     fn outlet(
         &self,
-        ends: Vec<ReaderEnd>,
+        ends: Vec<Unmet>,
         last: Arc<AtomicU64>,
         places: Option<Arc<Places>>,
     ) -> Outlet {
         let waits = !matches!(self.input, Input::Files { follow: false, .. });
         let length = (waits && !self.pace.is_scheduled()).then_some(self.epoch);
-        let ends = ends.into_iter().filter_map(|(sender, waker)| {
-            let wake = waker.recv().ok()?;
-            Some(End { sender, wake })
-        });
-        let ends = ends.collect();
+        let ends = ends.into_iter().filter_map(Unmet::meet).collect();
         let (first, line) = self.from.as_ref().map_or((0, 0), |from| (from.epoch, from.lines));
         let epochs = Epochs::new(first, length);
         let cutter = Cutter::new(self.max_record);

@@ -10,7 +10,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, Stream};
 
 use super::Lines;
-use super::outlet::{Message, Waker};
+use super::link::Message;
 use crate::batch::{Batch, Span, TextRecord};
 use crate::observe::WorkerStats;
 use crate::operators::Clock;
@@ -50,20 +50,18 @@ pub fn lines<'scope>(
     let (bad, bad_stream) = builder.new_output::<Vec<Bad<TextRecord>>>();
     let mut output = OutputBuilder::<_, NoopBuilder<_>>::from(output);
     let mut bad = OutputBuilder::<_, NoopBuilder<_>>::from(bad);
-    let receiver = lines.and_then(|lines| {
-        let (receiver, wakers) = lines.worker(place)?;
+    let messages = lines.and_then(|lines| {
+        let messages = lines.worker(place)?;
         let wake = scope.worker().sync_activator_for(address.to_vec());
-        let waker: Waker = Box::new(move || {
+        messages.meet(Box::new(move || {
             let _ = wake.activate();
-        });
-        // There is room for one, and this is the one.
-        let _ = wakers.try_send(waker);
-        Some(receiver)
+        }));
+        Some(messages)
     });
     builder.build(move |mut capabilities| {
         let both = capabilities.pop().zip(capabilities.pop());
-        // The reader ends when the receiver is gone.
-        let mut held = both.zip(receiver);
+        // The reader ends when this end is gone.
+        let mut held = both.zip(messages);
         let mut front: Option<Message> = None;
         let mut is_new = true;
         move |_| {
@@ -76,11 +74,12 @@ pub fn lines<'scope>(
             if pace.is_over(clock.now()) {
                 held = None;
             }
-            let Some(((bad_capability, capability), receiver)) = &mut held else { return };
+            let Some(((bad_capability, capability), messages)) = &mut held else { return };
+            messages.look();
             for _ in 0..BATCHES_A_TURN {
                 let message = match front.take() {
                     Some(message) => message,
-                    None => match receiver.try_recv() {
+                    None => match messages.next() {
                         Ok(message) => message,
                         Err(TryRecvError::Empty) => return,
                         Err(TryRecvError::Disconnected) => {

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crossbeam_channel::TryRecvError;
 use proptest::prelude::*;
 
-use super::outlet::Message;
+use super::link::Message;
 use super::{Input, Lines, LinesError, LinesSettings, Position, Sharing};
 use crate::batch::Span;
 use crate::schedule::{Schedule, Shape};
@@ -53,13 +54,21 @@ fn read(settings: &LinesSettings) -> Result<(Vec<(u64, Line)>, Lines), LinesErro
     let processes = (0..settings.processes).map(start).collect::<Result<Vec<_>, _>>()?;
     let mut workers = Vec::new();
     for lines in &processes {
-        for (end, waker) in (0..settings.workers).filter_map(|worker| lines.worker(worker)) {
-            waker.send(Box::new(|| {})).unwrap();
+        for messages in (0..settings.workers).filter_map(|worker| lines.worker(worker)) {
+            messages.meet(Box::new(|| {}));
             let pace = Arc::clone(&settings.pace);
             workers.push(thread::spawn(move || {
                 let mut begun = 0;
                 let mut all = Vec::new();
-                for message in end {
+                loop {
+                    let message = match messages.next() {
+                        Ok(message) => message,
+                        Err(TryRecvError::Empty) => {
+                            thread::yield_now();
+                            continue;
+                        }
+                        Err(TryRecvError::Disconnected) => break,
+                    };
                     match message {
                         Message::Before(epoch) => {
                             assert!(epoch >= begun, "{epoch} after {begun}");
@@ -230,4 +239,80 @@ proptest! {
         let rate = Rate::Scheduled(Arc::new(schedule), Duration::from_millis(1));
         check(&files, &Arc::new(Pace::new(rate, None, None)), shared, ONE)?;
     }
+}
+
+/// Epochs of a followed file are counted as they come: they go on where they were, and a line that
+/// had no end is read when it has one.
+#[test]
+fn a_followed_file_goes_on_where_it_was() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("log");
+    fs::write(&path, b"a\nb\nc\npart").unwrap();
+    let followed = |events, from| {
+        let mut settings = settings(&path, &pace(2, Some(events)), ONE);
+        settings.input = Input::Files { path: path.to_str().unwrap().to_owned(), follow: true };
+        LinesSettings { from, ..settings }
+    };
+    let texts = |lines: Vec<(u64, Line)>| {
+        let text = |(epoch, (_, number, text)): (u64, Line)| {
+            (epoch, number, String::from_utf8(text.unwrap()).unwrap())
+        };
+        lines.into_iter().map(text).collect::<Vec<_>>()
+    };
+    let line = |epoch, number, text: &str| (epoch, number, text.to_owned());
+    let (first, lines) = read(&followed(3, None)).unwrap();
+    assert_eq!(texts(first), [line(0, 0, "a"), line(0, 1, "b"), line(1, 2, "c")]);
+    fs::write(&path, b"a\nb\nc\npartial\nd\ne\n").unwrap();
+    let one = lines.position(1).unwrap();
+    assert_eq!((one.lines, one.files[0].bytes), (2, 4));
+    let (rest, _) = read(&followed(5, Some(one))).unwrap();
+    assert_eq!(texts(rest), [line(1, 2, "c"), line(1, 3, "partial"), line(2, 4, "d")]);
+    let (rest, _) = read(&followed(6, lines.position(2))).unwrap();
+    assert_eq!(texts(rest), [line(2, 3, "partial"), line(2, 4, "d"), line(3, 5, "e")]);
+}
+
+/// What comes late, after an epoch was committed with what it had, goes with the next.
+#[test]
+fn a_file_that_grew_in_the_middle_of_an_epoch_goes_on_in_the_next() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("log");
+    fs::write(&path, b"a\nb\nc\n").unwrap();
+    let (_, lines) = read(&settings(&path, &pace(2, None), ONE)).unwrap();
+    let from = lines.position(2);
+    fs::write(&path, b"a\nb\nc\nd\ne\nf\ng\n").unwrap();
+    let settings = LinesSettings { from, ..settings(&path, &pace(2, None), ONE) };
+    let epochs: Vec<_> =
+        read(&settings).unwrap().0.into_iter().map(|(at, (_, n, _))| (at, n)).collect();
+    assert_eq!(epochs, [(2, 3), (2, 4), (2, 5), (3, 6)]);
+}
+
+/// The process that hears of the error may end later than the last epoch would be committed.
+#[test]
+fn input_that_fails_is_not_input_that_ends() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("cut.gz");
+    let packed = pack("cut.gz", &b"line\n".repeat(1_000));
+    fs::write(&path, &packed[..packed.len() - 4]).unwrap();
+    let (sender, failed) = std::sync::mpsc::channel();
+    let fail = move |error: LinesError| sender.send(error.to_string()).unwrap();
+    let lines = Lines::start(settings(&path, &pace(100, None), ONE), fail).unwrap();
+    let messages = lines.worker(0).unwrap();
+    messages.meet(Box::new(|| {}));
+    let mut seen = 0;
+    let error = loop {
+        seen += usize::from(messages.next().is_ok());
+        if let Ok(error) = failed.try_recv() {
+            break error;
+        }
+        thread::yield_now();
+    };
+    assert!(error.contains("cut.gz"), "{error}");
+    let end = loop {
+        match messages.next() {
+            Ok(_) => seen += 1,
+            Err(end) => break end,
+        }
+    };
+    assert!(seen > 0);
+    assert_eq!(end, TryRecvError::Empty, "it ended");
 }
