@@ -8,6 +8,7 @@
 mod common;
 
 use std::fs;
+use std::io::Write as _;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -161,43 +162,107 @@ fn a_state_is_used_by_one_run_at_a_time() {
     assert!(place.output("out") == expected);
 }
 
-/// How a run is made, the same or another each time it is started.
+/// What a run reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Input {
+    /// Nexmark events.
+    Events,
+    /// The same, of which some are too long.
+    Short,
+    /// Lines of several files, two of them packed.
+    Files,
+    /// Lines of a file that is so large that all workers read it.
+    Large,
+}
+
+impl Input {
+    const ALL: [Input; 4] = [Input::Events, Input::Short, Input::Files, Input::Large];
+
+    fn options(self) -> Vec<&'static str> {
+        match self {
+            Input::Events => INPUT.to_vec(),
+            Input::Short => {
+                [&INPUT[..], &["--max-record", "150", "--dead-letter", "dead.jsonl"]].concat()
+            }
+            Input::Files => {
+                let input = ["--source", "lines:logs/*", "--dead-letter", "dead.jsonl"];
+                [&input[..], &["--rate", "60k", "--epoch", "10ms"]].concat()
+            }
+            Input::Large => vec!["--source", "lines:large.log"],
+        }
+    }
+
+    /// Makes the files in a place.
+    fn make(self, place: &Place) {
+        match self {
+            Input::Events | Input::Short => {}
+            Input::Files => {
+                fs::create_dir(place.path("logs")).unwrap();
+                let lines = |from: u32, to| (from..to).map(line).collect::<Vec<_>>().concat();
+                let write = |name: &str, bytes: &[u8]| {
+                    fs::write(place.path("logs").join(name), bytes).unwrap();
+                };
+                write("a.log", &lines(0, 20_000));
+                let mut gzip = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+                gzip.write_all(&lines(20_000, 40_000)).unwrap();
+                write("b.log.gz", &gzip.finish().unwrap());
+                write("c.log.zst", &zstd::encode_all(&*lines(40_000, 55_000), 1).unwrap());
+                // Without an end.
+                write("d.log", &[&lines(55_000, 70_000), b"\xff\nand an end"].concat());
+            }
+            Input::Large => {
+                let lines: Vec<u8> = (0..450_000).flat_map(line).collect();
+                assert!(lines.len() > 16 << 20);
+                fs::write(place.path("large.log"), lines).unwrap();
+            }
+        }
+    }
+}
+
+/// A line of text, and now and then one that is none.
+fn line(number: u32) -> Vec<u8> {
+    match number % 1_000 {
+        999 => format!("{number} \u{e9}t\u{e9} \u{4e16}\u{754c}\r\n").into_bytes(),
+        500 => [number.to_string().as_bytes(), b" \xc3\n"].concat(),
+        _ => format!("{number} of some words, {:x} among them\n", number.wrapping_mul(0x9e37_79b1))
+            .into_bytes(),
+    }
+}
+
+/// How a run is made, each time it is started.
 struct Way {
+    input: Input,
     workers: &'static str,
     processes: usize,
     options: &'static [&'static str],
 }
 
 const WEATHER: &str = "network=3ms,cold_start=20ms,failure_rate=0.1,throttle_rate=0.1";
-const WAYS: [Way; 6] = [
-    Way { workers: "1", processes: 1, options: &["--policy", "local"] },
-    Way { workers: "2", processes: 1, options: &["--policy", "remote", "--local-lambda", WEATHER] },
-    Way {
-        workers: "4",
-        processes: 1,
-        options: &["--policy", "deadline", "--work", "30us", "--local-lambda", WEATHER],
-    },
-    Way {
-        workers: "1",
-        processes: 2,
-        options: &["--policy", "spill", "--threshold", "20k", "--local-lambda", WEATHER],
-    },
-    Way {
-        workers: "2",
-        processes: 2,
-        options: &["--policy", "threshold", "--threshold", "20k", "--local-lambda", WEATHER],
-    },
-    Way {
-        workers: "3",
-        processes: 1,
-        options: &["--policy", "local", "--dead-letter", "dead.jsonl"],
-    },
+const LOCAL: [&str; 2] = ["--policy", "local"];
+const REMOTE: [&str; 4] = ["--policy", "remote", "--local-lambda", WEATHER];
+const SPILL: [&str; 6] = ["--policy", "spill", "--threshold", "20k", "--local-lambda", WEATHER];
+const THRESHOLD: [&str; 6] =
+    ["--policy", "threshold", "--threshold", "20k", "--local-lambda", WEATHER];
+const DEADLINE: [&str; 6] = ["--policy", "deadline", "--work", "30us", "--local-lambda", WEATHER];
+
+const WAYS: [Way; 9] = [
+    Way { input: Input::Events, workers: "1", processes: 1, options: &LOCAL },
+    Way { input: Input::Files, workers: "2", processes: 1, options: &REMOTE },
+    Way { input: Input::Events, workers: "4", processes: 1, options: &DEADLINE },
+    Way { input: Input::Large, workers: "2", processes: 1, options: &LOCAL },
+    Way { input: Input::Events, workers: "1", processes: 2, options: &SPILL },
+    Way { input: Input::Short, workers: "3", processes: 1, options: &REMOTE },
+    Way { input: Input::Large, workers: "1", processes: 2, options: &LOCAL },
+    Way { input: Input::Files, workers: "1", processes: 2, options: &DEADLINE },
+    Way { input: Input::Events, workers: "2", processes: 2, options: &THRESHOLD },
 ];
 
 /// Starts all processes of a run.
-fn start(place: &Place, way: &Way, max_record: &[&str]) -> Vec<Child> {
-    let output = [&RESUMED[..], max_record, way.options, &["--summary", "summary.json"]].concat();
-    let all = run(&output, &["--", "-w", way.workers]);
+fn start(place: &Place, way: &Way) -> Vec<Child> {
+    let (input, summary) = (way.input.options(), ["--summary", "summary.json"]);
+    let workers = ["--", "-w", way.workers];
+    let all = [&["run"][..], &input, &COMMITS, &RESUMED, way.options, &summary, &workers];
+    let all = all.concat();
     let hosts = (way.processes > 1).then(|| hosts(place, way.processes));
     (0..way.processes)
         .map(|process| {
@@ -223,7 +288,7 @@ const MOST: usize = 12;
 fn kill_until_done(place: &Place, way: &Way, max_record: &[&str], random: &mut SmallRng) -> usize {
     for kills in 0.. {
         let before = commits(place);
-        let mut processes = start(place, way, max_record);
+        let mut processes = start(place, way);
         let began = Instant::now();
         let mut alive = || processes.iter_mut().all(|child| child.try_wait().unwrap().is_none());
         let nap = || std::thread::park_timeout(Duration::from_millis(1));
@@ -272,29 +337,30 @@ fn killed_at_any_instant_it_ends_with_the_same_output() {
     let seed = number("FLOODWAY_SEED").unwrap_or_else(rand::random);
     eprintln!("FLOODWAY_SEED={seed} FLOODWAY_KILLS={kills}");
     let mut random = SmallRng::seed_from_u64(seed);
-    let expecting = Place::new();
-    let whole = expected(&expecting);
-    // Some of the records are too long: they are dead letters.
-    let short = ["--max-record", "150"];
-    let letters = ["--dead-letter", "dead.jsonl"];
-    expecting.run_well(&run(&["--out", "short"], &[&short[..], &letters].concat()));
-    let (cut, dead) = (expecting.output("short"), sorted(&expecting, "dead.jsonl"));
-    assert!(!dead.is_empty() && cut.len() < whole.len());
+    // What a run of each input comes to that nobody ends: its lines, its dead letters, its records.
+    let whole = Input::ALL.map(|input| {
+        let place = Place::new();
+        input.make(&place);
+        let summary = place.run_well(&[&["run"][..], &input.options(), &["--out", "out"]].concat());
+        let records = summary["events_in"].as_u64().unwrap();
+        (place.output("out"), sorted(&place, "dead.jsonl"), records)
+    });
+    assert!([1, 2].iter().all(|at| !whole[*at].1.is_empty()), "some are dead letters");
 
     let mut killed = 0;
     for way in WAYS.iter().cycle() {
         let place = Place::new();
-        let has_dead = way.options.contains(&"--dead-letter");
-        let max_record: &[&str] = if has_dead { &short } else { &[] };
-        let times = kill_until_done(&place, way, max_record, &mut random);
-        let said = format!("seed {seed}, after {killed} and {times} kills, {:?}", way.options);
-        let output = place.output("out");
-        assert!(output == if has_dead { &*cut } else { &*whole }, "{said}");
-        if has_dead {
-            assert!(sorted(&place, "dead.jsonl") == dead, "{said}");
-        }
+        way.input.make(&place);
+        let times = kill_until_done(&place, way, &mut random);
+        let said = format!(
+            "seed {seed}, after {killed} and {times} kills, {:?} with {:?}",
+            way.input, way.options
+        );
+        let (lines, letters, records) = &whole[way.input as usize];
+        assert!(place.output("out") == *lines, "{said}");
+        assert!(sorted(&place, "dead.jsonl") == *letters, "{said}");
         let summary = place.summary();
-        assert_eq!(total(&summary, "events_in"), 72_000, "{said}");
+        assert_eq!(total(&summary, "events_in"), *records, "{said}");
         // One that is killed before it has looked at its state has not begun.
         assert!(total(&summary, "runs") as usize <= times + 1, "{said}");
         killed += times;
