@@ -89,6 +89,45 @@ fn the_same_command_goes_on_where_it_was_stopped() {
 }
 
 #[test]
+fn lines_go_on_where_they_were_stopped_unless_they_were_changed() {
+    let place = Place::new();
+    Input::Files.make(&place);
+    let input = Input::Files.options();
+    let whole = place.run_well(&[&["run"][..], &input, &["--out", "expected"]].concat());
+    let dead = sorted(&place, "dead.jsonl");
+    fs::remove_file(place.path("dead.jsonl")).unwrap();
+    // The state may be on another file system.
+    let memory = std::path::Path::new("/dev/shm");
+    let elsewhere = memory.exists().then(|| tempfile::tempdir_in(memory).unwrap());
+    let state = elsewhere.as_ref().map_or(place.path("state"), |dir| dir.path().join("state"));
+    let resumed = ["--out", "out", "--state", state.to_str().unwrap()];
+    let command = [&["run"][..], &input, &COMMITS, &resumed].concat();
+    for commits in [3, 6] {
+        let mut run = place.floodway(&command);
+        let child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        committed(&place, commits);
+        signal(&child, Signal::TERM);
+        assert_eq!(end_of(child, "the run").status.code(), Some(0));
+    }
+    // A file that shrank, and one that is another.
+    let log = place.path("logs/a.log");
+    let text = fs::read(&log).unwrap();
+    for changed in [&text[..100], &[b"x", &text[1..]].concat()] {
+        fs::write(&log, changed).unwrap();
+        let output = place.run(&command);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("logs/a.log"), "{error}");
+    }
+    fs::write(&log, text).unwrap();
+    let last = place.run_well(&command);
+    assert!(place.output("out") == place.output("expected"));
+    assert!(sorted(&place, "dead.jsonl") == dead);
+    assert_eq!(total(&last, "events_in"), whole["events_in"].as_u64().unwrap());
+    assert_eq!(total(&last, "runs"), 3, "one that is refused has not begun");
+}
+
+#[test]
 fn a_state_is_of_one_command() {
     let place = Place::new();
     let refused = |args: &[&str], what: &str| {
@@ -363,6 +402,10 @@ fn killed_at_any_instant_it_ends_with_the_same_output() {
         assert_eq!(total(&summary, "events_in"), *records, "{said}");
         // One that is killed before it has looked at its state has not begun.
         assert!(total(&summary, "runs") as usize <= times + 1, "{said}");
+        // What is complete is complete.
+        let again = [&["run"][..], &way.input.options(), &RESUMED].concat();
+        assert_eq!(place.run_well(&again)["results_out"], 0, "{said}");
+        assert!(place.output("out") == *lines, "{said}");
         killed += times;
         if killed >= kills {
             break;
