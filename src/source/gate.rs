@@ -87,7 +87,10 @@ impl Gate {
         let ahead = epoch >= inner.committed_before.get().saturating_add(inner.window);
         let held = inner.holding.get() && !self.stops();
         let open = !(begins && (ahead || held));
-        let may = open && !inner.pressure.is_high() && !inner.outflow.is_full();
+        // Asked once: the writer may catch up at any instant, and nobody would wake a source that was
+        // held for it and then not told to look again.
+        let (is_high, is_full) = (inner.pressure.is_high(), inner.outflow.is_full());
+        let may = open && !is_high && !is_full;
         if may {
             if begins {
                 inner.begun.set(Some(epoch));
@@ -101,10 +104,10 @@ impl Gate {
                 inner.waiting_since.set(Some(Instant::now()));
             }
             if let Some(source) = &*inner.source.borrow() {
-                if inner.pressure.is_high() {
+                if is_high {
                     inner.pressure.wake_when_low(source.clone());
                 }
-                if inner.outflow.is_full() {
+                if is_full {
                     source.activate_after(WRITER_POLL);
                 }
             }
@@ -149,5 +152,54 @@ impl Gate {
         if let Some(source) = &*self.0.source.borrow() {
             source.activate();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use timely::dataflow::operators::Probe as _;
+    use timely::dataflow::operators::generic::operator::source;
+
+    use super::*;
+    use crate::observe::ProcessStats;
+
+    /// A writer that is full whenever it is asked, and has caught up when it is asked again.
+    struct CatchesUp(Cell<bool>);
+
+    impl Outflow for CatchesUp {
+        fn is_full(&self) -> bool {
+            self.0.replace(!self.0.get())
+        }
+    }
+
+    #[test]
+    fn a_source_is_woken_although_the_writer_catches_up_while_it_is_held() {
+        timely::execute_directly(|worker| {
+            let stats = ProcessStats::new(1, false).worker(0);
+            let outflow = CatchesUp(Cell::new(true));
+            let gate = Gate::new(Pressure::new(10, 1_000), outflow, 8, stats);
+            let probe = worker.dataflow::<u64, _, _>(|scope| {
+                source::<_, timely::container::CapacityContainerBuilder<Vec<u64>>, _, _>(
+                    scope,
+                    "Source",
+                    |capability, info| {
+                        gate.attach(scope.activator_for(info.address));
+                        let mut held = Some(capability);
+                        move |_| {
+                            if gate.may_emit(0) {
+                                drop(held.take());
+                            }
+                        }
+                    },
+                )
+                .probe()
+                .0
+            });
+            let began = Instant::now();
+            while !probe.done() {
+                assert!(began.elapsed() < Duration::from_secs(10), "nobody wakes it");
+                worker.step_or_park(Some(Duration::from_millis(100)));
+            }
+        });
     }
 }
