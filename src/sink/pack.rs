@@ -4,8 +4,8 @@ use std::io;
 
 use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation as _, OutBuffer};
 
-/// Fast before small: one thread a process writes, and all its workers wait for it in the end
-/// (`docs/benchmarks.md` has what other levels cost).
+/// Fast before small: one thread a process writes, and all its workers wait for it in the end. Packing is
+/// most of what it does even so (`docs/benchmarks.md`).
 const LEVEL: i32 = 1;
 
 /// Room for what comes out at once: a whole block of zstd's, so that it need not keep one.
