@@ -247,7 +247,7 @@ impl Input {
                 write("b.log.gz", &gzip.finish().unwrap());
                 write("c.log.zst", &zstd::encode_all(&*lines(40_000, 55_000), 1).unwrap());
                 // Without an end.
-                write("d.log", &[&lines(55_000, 70_000), b"\xff\nand an end"].concat());
+                write("d.log", &[&*lines(55_000, 70_000), b"\xff\nand an end"].concat());
             }
             Input::Large => {
                 let lines: Vec<u8> = (0..450_000).flat_map(line).collect();
@@ -324,7 +324,7 @@ fn commits(place: &Place) -> usize {
 const MOST: usize = 12;
 
 /// Kills a run at random instants until it is done; answers how often.
-fn kill_until_done(place: &Place, way: &Way, max_record: &[&str], random: &mut SmallRng) -> usize {
+fn kill_until_done(place: &Place, way: &Way, random: &mut SmallRng) -> usize {
     for kills in 0.. {
         let before = commits(place);
         let mut processes = start(place, way);

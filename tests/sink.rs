@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+mod epochs;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,98 +11,28 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Place, hosts};
-use floodway::batch::{Batch, Numbers, TextRecord};
-use floodway::sink::{self, CommitExt as _, Manifest, Settings, SinkHandle, Step, Target};
-use floodway::task::{Bad, Code};
-use timely::dataflow::operators::{Input as _, Probe as _};
-use timely::dataflow::{InputHandle, ProbeHandle};
+use epochs::{EPOCHS, GROUP, LINES, Way, committed};
+use floodway::sink::{self, Files, Manifest, Settings, Step, Target};
 
-/// Epochs of a run, lines of an epoch on each worker, epochs that are committed together.
-const EPOCHS: u64 = 6;
-const LINES: u64 = 40;
-const GROUP: u64 = 2;
-
-/// The number of line `line` of `epoch` on worker `index`.
-fn number(epoch: u64, index: u64, line: u64) -> u64 {
-    epoch * 1_000 + index * 100 + line
-}
-
+/// Small files, so that each commit has several.
 fn target(dir: &Path) -> Target {
-    // Small files, so that each commit has several.
-    let (roll_bytes, roll_age) = (400, Duration::from_secs(60));
-    Target::Files { dir: dir.to_path_buf(), sync: true, direct: true, roll_bytes, roll_age }
+    Target::Files(Files { roll_bytes: 400, ..Files::new(dir) })
 }
 
-/// Commits `EPOCHS` epochs from all workers; each worker's third line of an epoch is bad.
-fn write_epochs(dir: &Path, timely: timely::Config, settings: Settings) {
-    let process = settings.process;
-    if process == 0 {
+/// Commits all epochs to a new folder.
+fn write(dir: &Path, timely: timely::Config, settings: Settings, way: Way) {
+    if settings.process == 0 {
         sink::prepare(dir, false).unwrap();
     }
-    let failed = Arc::new(|error: sink::SinkError| panic!("{error}"));
-    let sink = SinkHandle::start(settings, failed).unwrap();
-    let guards = timely::execute(timely, move |worker| {
-        let index = worker.index() as u64;
-        let mut good: InputHandle<u64, _> = InputHandle::new_with_builder();
-        let mut bad: InputHandle<u64, _> = InputHandle::new_with_builder();
-        let probe = ProbeHandle::new();
-        worker.dataflow::<u64, _, _>(|scope| {
-            let good = scope
-                .input_from::<timely::container::CapacityContainerBuilder<Vec<u64>>>(&mut good);
-            let bad =
-                scope.input_from::<timely::container::CapacityContainerBuilder<Vec<u64>>>(&mut bad);
-            lines(good).commit_to(letters(bad), &sink).probe_with(&probe);
-        });
-        for epoch in 0..EPOCHS {
-            for line in 0..LINES {
-                let input = if line == 2 { &mut bad } else { &mut good };
-                input.send(number(epoch, index, line));
-            }
-            good.advance_to(epoch + 1);
-            bad.advance_to(epoch + 1);
-            while probe.less_than(&(epoch / GROUP * GROUP)) {
-                worker.step_or_park(None);
-            }
-        }
-        drop((good, bad));
-        while !probe.done() {
-            worker.step_or_park(None);
-        }
-    });
-    drop(guards.unwrap());
+    epochs::write(timely, settings, way).unwrap();
 }
 
-type Numbers64<'scope> = timely::dataflow::Stream<'scope, u64, Vec<u64>>;
-
-/// Numbers as lines.
-fn lines<'scope>(numbers: Numbers64<'scope>) -> timely::dataflow::Stream<'scope, u64, Batch> {
-    use timely::container::NoopBuilder;
-    use timely::dataflow::channels::pact::Pipeline;
-    use timely::dataflow::operators::generic::operator::Operator as _;
-    numbers.unary::<NoopBuilder<Batch>, _, _, _>(Pipeline, "Lines", |_, _| {
-        move |input, output| {
-            input.for_each(|capability, numbers: &mut Vec<u64>| {
-                let mut batch = Batch::default();
-                numbers.iter().for_each(|number| batch.strings.push(&format!("line {number}")));
-                batch.numbers = Numbers::Each(std::mem::take(numbers));
-                output.session_with_builder(&capability).give_container(&mut batch);
-            });
-        }
-    })
-}
-
-/// Numbers as bad records.
-fn letters<'scope>(
-    numbers: Numbers64<'scope>,
-) -> timely::dataflow::Stream<'scope, u64, Vec<Bad<TextRecord>>> {
-    use timely::dataflow::operators::vec::Map as _;
-    numbers.map(|number| {
-        let record = TextRecord { label: None, number, bytes: b"bad".to_vec() };
-        Bad { record, code: Code::TOO_LONG }
-    })
+/// All numbers of epochs up to `last` of two processes of two workers.
+fn whole(last: Option<u64>) -> Vec<u64> {
+    epochs::whole(4, last)
 }
 
 /// The child that [`a_run_ended_after_any_step_is_whole_epochs`] starts: process `P` of two, which
@@ -131,7 +62,7 @@ fn child() {
         on_step: Some(Arc::new(on_step)),
         ..Settings::new(target(&dir), 2, process)
     };
-    write_epochs(&dir, timely, settings);
+    write(&dir, timely, settings, Way::default());
     // The steps there were: how many runs the test makes.
     println!("all steps were done");
 }
@@ -147,38 +78,6 @@ fn start(place: &Place, process: usize, end: usize, hosts: &Path) -> Child {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command.spawn().unwrap()
-}
-
-/// What a careful reader sees: the numbers in the files that the manifest names.
-fn committed(dir: &Path, manifest: &Manifest) -> Vec<u64> {
-    let mut numbers: Vec<u64> = manifest
-        .files()
-        .flat_map(|file| {
-            let path = [&file.name, &file.temporary].map(|name| dir.join(name));
-            let path = path.iter().find(|path| path.exists()).expect("a committed file is there");
-            let text = fs::read_to_string(path).unwrap();
-            assert_eq!(text.len() as u64, file.bytes);
-            assert_eq!(text.lines().count() as u64, file.records);
-            text.lines()
-                .map(|line| line.split('\t').next().unwrap().parse().unwrap())
-                .collect::<Vec<u64>>()
-        })
-        .collect();
-    numbers.sort_unstable();
-    numbers
-}
-
-/// All numbers of epochs up to `last`, without the bad ones.
-fn whole(last: Option<u64>) -> Vec<u64> {
-    let epochs = last.map_or(0..0, |last| 0..(last + 1).min(EPOCHS));
-    let mut numbers: Vec<u64> = epochs
-        .flat_map(|epoch| (0..4).map(move |index| (epoch, index)))
-        .flat_map(|(epoch, index)| {
-            (0..LINES).filter(|line| *line != 2).map(move |line| number(epoch, index, line))
-        })
-        .collect();
-    numbers.sort_unstable();
-    numbers
 }
 
 #[test]
@@ -238,7 +137,7 @@ fn a_manifest_that_is_torn_at_any_byte_is_read_up_to_there() {
     let place = Place::new();
     let dir = place.path("out");
     let settings = Settings { epochs_a_group: GROUP, ..Settings::new(target(&dir), 1, 0) };
-    write_epochs(&dir, timely::Config::thread(), settings);
+    write(&dir, timely::Config::thread(), settings, Way::default());
     let path = dir.join("manifest.jsonl");
     let text = fs::read(&path).unwrap();
     let commits = Manifest::read(&dir).unwrap().commits.len();
@@ -253,15 +152,55 @@ fn a_manifest_that_is_torn_at_any_byte_is_read_up_to_there() {
     }
 }
 
+/// All epochs in one commit of one worker, to files with these limits; answers their lengths.
+fn files_of_one_commit(files: Files, way: Way) -> Vec<u64> {
+    let dir = files.dir.clone();
+    let target = Target::Files(files);
+    let settings = Settings { epochs_a_group: EPOCHS, ..Settings::new(target, 1, 0) };
+    write(&dir, timely::Config::thread(), settings, way);
+    let manifest = Manifest::read(&dir).unwrap();
+    assert_eq!(manifest.commits.len(), 1);
+    assert_eq!(committed(&dir, &manifest), epochs::whole(1, Some(EPOCHS)));
+    manifest.files().map(|file| file.bytes).collect()
+}
+
 #[test]
 fn files_end_at_their_size() {
     let place = Place::new();
+    // A worker hands over some 64 KiB at once.
+    let way = Way { pad: 4_096, ..Way::default() };
+    let all = EPOCHS * (LINES - 1) * (4_096 + 15);
+    let roll_bytes = 200 << 10;
+    let lengths = files_of_one_commit(Files { roll_bytes, ..Files::new(place.path("out")) }, way);
+    assert!(lengths.len() as u64 >= all / (2 * roll_bytes), "{lengths:?}");
+    let (last, others) = lengths.split_last().unwrap();
+    let range = roll_bytes..2 * roll_bytes;
+    assert!(others.iter().all(|length| range.contains(length)), "{lengths:?}");
+    assert!(*last < range.end, "{lengths:?}");
+}
+
+#[test]
+fn files_end_at_their_age_although_nobody_writes_to_them() {
+    let place = Place::new();
     let dir = place.path("out");
-    let settings = Settings { epochs_a_group: EPOCHS, ..Settings::new(target(&dir), 1, 0) };
-    write_epochs(&dir, timely::Config::thread(), settings);
-    let manifest = Manifest::read(&dir).unwrap();
-    assert_eq!(manifest.commits.len(), 1);
-    assert!(manifest.files().count() >= 1);
-    let numbers: Vec<u64> = whole(Some(EPOCHS)).into_iter().filter(|n| n % 1_000 < 100).collect();
-    assert_eq!(committed(&dir, &manifest), numbers);
+    let out = dir.clone();
+    // What waits for the last of a megabyte is not in the file: it is when the file is ended.
+    let ended = move || {
+        let files = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap());
+        files
+            .filter(|file| file.file_name().to_string_lossy().starts_with(".part-"))
+            .filter(|file| file.metadata().unwrap().len() > 0)
+            .count() as u64
+    };
+    let between = move |epoch: u64, worker: &mut timely::worker::Worker| {
+        let began = Instant::now();
+        while ended() <= epoch {
+            assert!(began.elapsed() < Duration::from_secs(30), "no file ends after {epoch}");
+            worker.step_or_park(Some(Duration::from_millis(1)));
+        }
+    };
+    let way = Way { pad: 4_096, between: Some(Arc::new(between)) };
+    let roll_age = Duration::from_millis(20);
+    let lengths = files_of_one_commit(Files { roll_age, ..Files::new(dir) }, way);
+    assert!(lengths.len() as u64 >= EPOCHS, "{lengths:?}");
 }

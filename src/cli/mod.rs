@@ -17,6 +17,7 @@ mod recorded;
 mod run;
 mod settings;
 mod simulate;
+mod sink;
 mod state;
 mod words;
 

@@ -1,10 +1,10 @@
 //! `floodway run`.
 
 use std::io::Write as _;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::args::RunArgs;
@@ -25,6 +25,8 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     };
     let stop = Stop::default();
     stop_on_signals(&stop).context("cannot listen for signals")?;
+    // A file that grows past `ulimit -f` is an error of the write then, and not the process's end.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot listen for signals")?;
     let target = settings.target.clone();
     let (summary, result) = pipeline::run(settings, &stop, report_panics);
     if let Some(summary) = summary {
@@ -32,9 +34,9 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         // Nobody reads it: not worth failing for.
         let _ = write!(out, "{}", summary.words());
         if result.is_ok()
-            && let pipeline::Target::Files { dir, .. } = target
+            && let pipeline::Target::Files { files, .. } = target
         {
-            let _ = writeln!(out, "output    {}", dir.display());
+            let _ = writeln!(out, "output    {}", files.dir.display());
         }
     }
     result.map_err(|error| match error {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::args::{EventArgs, RateArgs, RunArgs};
-use super::{UsageError, bursting, heeds, state};
+use super::{UsageError, bursting, heeds, sink, state};
 use crate::batch::Nanos;
 use crate::cost::Cost;
 use crate::nexmark;
-use crate::pipeline::{Settings, Source, Target, TimelySettings};
+use crate::pipeline::{Settings, Source, TimelySettings};
 use crate::schedule::{Schedule, Shape, Trace};
 use crate::source::Input;
 use crate::task::{self, Work};
@@ -254,7 +254,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         let given = args.source.clone().unwrap_or_default();
         input.check().map_err(|why| UsageError::new("--source", given, why))?;
     }
-    let target = target(args, &timely)?;
+    let target = sink::target(args, &timely)?;
     let task = args.task.clone().unwrap_or_else(|| "words".to_owned());
     if !task::NAMES.contains(&task.as_str()) {
         let expected = format!("expected one of {}", task::NAMES.join(", "));
@@ -275,6 +275,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
             "expected 1 byte to 4Mi: a record must fit into a request",
         ));
     }
+    let state = state::state(args, &target)?;
     let settings = Settings {
         source,
         schedule: events.schedule,
@@ -294,7 +295,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         max_backlog_bytes: 256 << 20,
         target,
         commit_every: duration("--commit-every", &args.commit_every, Duration::from_secs(1))?,
-        state: state::state(args)?,
+        state,
         dead_letter: args.dead_letter.clone(),
         summary: args.summary.clone(),
         series: args.series.clone(),
@@ -306,58 +307,6 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
     }
     heeds::refuse(args)?;
     Ok(settings)
-}
-
-fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, UsageError> {
-    let files = |dir: &Path| Target::Files {
-        dir: dir.to_path_buf(),
-        sync: true,
-        direct: true,
-        roll_size: 256 << 20,
-        roll_age: Duration::from_secs(60),
-        overwrite: args.overwrite,
-    };
-    if let Some(dir) = &args.out {
-        return Ok(files(dir));
-    }
-    let Some(sink) = &args.sink else {
-        if timely.processes > 1 {
-            let why = "several processes need --out DIR, the same for all";
-            return Err(UsageError::new("-n", timely.processes.to_string(), why));
-        }
-        return Ok(files(&new_folder("run")));
-    };
-    if sink == "null" {
-        return Ok(Target::Null);
-    }
-    let wrong = |why: String| UsageError::new("--sink", sink, why);
-    let Some(rest) = sink.strip_prefix("files:").filter(|rest| !rest.is_empty()) else {
-        return Err(wrong("expected files:DIR or null".to_owned()));
-    };
-    let (dir, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut target = files(Path::new(dir));
-    let Target::Files { sync, direct, roll_size, roll_age, .. } = &mut target else {
-        return Ok(target);
-    };
-    for option in options.split('&').filter(|option| !option.is_empty()) {
-        match option.split_once('=') {
-            Some(("sync", "none")) => *sync = false,
-            Some(("sync", "all")) => *sync = true,
-            Some(("io", "direct")) => *direct = true,
-            Some(("io", "buffered")) => *direct = false,
-            Some(("roll_size", size)) => {
-                *roll_size = parse_bytes(size).map_err(|error| wrong(error.to_string()))?;
-            }
-            Some(("roll_age", age)) => {
-                *roll_age = parse_duration(age).map_err(|error| wrong(error.to_string()))?;
-            }
-            _ => {
-                let why = "expected sync=none|all, io=direct|buffered, roll_size=BYTES or roll_age=DURATION";
-                return Err(wrong(format!("{option}: {why}")));
-            }
-        }
-    }
-    Ok(target)
 }
 
 /// A folder of its own, in `out/`, for a `kind` of thing that was given none.

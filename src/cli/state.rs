@@ -5,12 +5,16 @@ use std::fs;
 
 use super::UsageError;
 use super::args::RunArgs;
-use crate::pipeline::StateSettings;
+use crate::pipeline::{StateSettings, Target};
+use crate::sink::Format;
 use crate::units::{parse_bytes, parse_count, parse_duration};
 
 /// Options that the output depends on, by their values or their defaults. What says how it is computed
-/// (policy, endpoint, workers, how often it is committed) may change between runs.
-fn output_depends_on(args: &RunArgs) -> Result<BTreeMap<String, String>, UsageError> {
+/// (policy, endpoint, workers, how often it is committed, how files are packed) may change between runs.
+fn output_depends_on(
+    args: &RunArgs,
+    target: &Target,
+) -> Result<BTreeMap<String, String>, UsageError> {
     let rates = &args.events.rates;
     let mut settings = BTreeMap::new();
     let mut set = |option: &str, given: Option<&String>, default: &str| {
@@ -34,6 +38,11 @@ fn output_depends_on(args: &RunArgs) -> Result<BTreeMap<String, String>, UsageEr
     set("--max-record", args.max_record.as_ref(), "1Mi");
     let letters = args.dead_letter.as_ref().map(|file| file.display().to_string());
     set("--dead-letter", letters.as_ref(), "");
+    if let Target::Files { files, .. } = target
+        && files.format == Format::JsonLines
+    {
+        settings.insert("the format of --sink".to_owned(), "jsonl".to_owned());
+    }
     if let Some(file) = rates.shape.as_ref().and_then(|shape| shape.strip_prefix("trace:")) {
         let rates = fs::read(file).map_err(|error| {
             UsageError::new("--shape", format!("trace:{file}"), error.to_string())
@@ -61,7 +70,7 @@ fn fingerprint(bytes: &[u8]) -> String {
 }
 
 /// What `--state` asks for, if it can be had.
-pub(super) fn state(args: &RunArgs) -> Result<Option<StateSettings>, UsageError> {
+pub(super) fn state(args: &RunArgs, target: &Target) -> Result<Option<StateSettings>, UsageError> {
     let Some(folder) = &args.state else { return Ok(None) };
     let refused = |why: &str| Err(UsageError::new("--state", folder.display().to_string(), why));
     let is_max = match args.events.rates.rate.as_deref() {
@@ -88,6 +97,6 @@ pub(super) fn state(args: &RunArgs) -> Result<Option<StateSettings>, UsageError>
     if args.shadow {
         return refused("a --shadow run is looked at as a whole, and not resumed");
     }
-    let output_depends_on = output_depends_on(args)?;
+    let output_depends_on = output_depends_on(args, target)?;
     Ok(Some(StateSettings { folder: folder.clone(), output_depends_on }))
 }

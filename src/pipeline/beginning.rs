@@ -83,7 +83,7 @@ impl Output {
     /// # Errors
     /// If it cannot be gone on with.
     pub(super) fn look(settings: &Settings) -> Result<Output, RunError> {
-        let (Target::Files { dir, .. }, Some(asked)) = (&settings.target, &settings.state) else {
+        let (Target::Files { files, .. }, Some(asked)) = (&settings.target, &settings.state) else {
             return Ok(Output { id: sink::new_id(), runs: 1, ..Output::default() });
         };
         let state = if settings.timely.process == 0 {
@@ -99,8 +99,8 @@ impl Output {
             None => State::output_in(&asked.folder),
         };
         let mut output = Output { state, id: id.unwrap_or_default(), ..Output::default() };
-        if dir.exists() && !output.id.is_empty() {
-            let manifest = Manifest::read(dir);
+        if files.dir.exists() && !output.id.is_empty() {
+            let manifest = Manifest::read(&files.dir);
             // One that is not ours may be anything.
             let manifest = manifest.ok().filter(|manifest| manifest.id == output.id);
             output.committed = manifest.map(Arc::new);
@@ -114,7 +114,8 @@ impl Output {
     /// # Errors
     /// If it is somebody else's, or cannot be written.
     pub(super) fn prepare(&mut self, settings: &Settings) -> Result<(), RunError> {
-        let Target::Files { dir, overwrite, .. } = &settings.target else { return Ok(()) };
+        let Target::Files { files, overwrite } = &settings.target else { return Ok(()) };
+        let dir = &files.dir;
         let (Some(asked), Some(state)) = (&settings.state, &mut self.state) else {
             return Ok(sink::prepare(dir, *overwrite)?);
         };

@@ -394,13 +394,7 @@ fn check_deadline(deadline: Duration, typical: Duration) {
 
 fn sink_settings(settings: &Settings, output: &Output) -> sink::Settings {
     let target = match &settings.target {
-        Target::Files { dir, sync, direct, roll_size, roll_age, .. } => sink::Target::Files {
-            dir: dir.clone(),
-            sync: *sync,
-            direct: *direct,
-            roll_bytes: *roll_size,
-            roll_age: *roll_age,
-        },
+        Target::Files { files, .. } => sink::Target::Files(files.clone()),
         Target::Null => sink::Target::Null,
     };
     let timely = &settings.timely;

@@ -11,6 +11,7 @@ use crate::emulator::Model;
 use crate::nexmark;
 use crate::policy::{Deadline, Local, Policy, Remote, Spill, Threshold};
 use crate::schedule::Schedule;
+use crate::sink::Files;
 use crate::source::{Pace, Rate};
 use crate::task::Work;
 
@@ -93,16 +94,8 @@ pub enum Endpoint {
 pub enum Target {
     /// Files in a folder.
     Files {
-        /// The folder.
-        dir: PathBuf,
-        /// Whether commits wait for the disk.
-        sync: bool,
-        /// Whether large files are written past the system's page cache.
-        direct: bool,
-        /// A file is ended past this size in bytes.
-        roll_size: u64,
-        /// And past this age.
-        roll_age: Duration,
+        /// Which folder, and how they are written.
+        files: Files,
         /// Replace another run's output.
         overwrite: bool,
     },
@@ -207,7 +200,7 @@ impl Settings {
     /// if they do. Computed from what is shown, which is all that the settings are.
     pub(super) fn fingerprint(&self) -> u64 {
         let target = match &self.target {
-            Target::Files { dir, sync, .. } => Some((dir, sync)),
+            Target::Files { files, .. } => Some((&files.dir, files.sync, files.format)),
             Target::Null => None,
         };
         let input = (&self.source, &self.schedule, self.events, self.duration, self.max_record);

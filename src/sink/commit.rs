@@ -16,7 +16,7 @@ use timely::dataflow::operators::{Capability, InputCapability, Operator as _};
 use super::committer::ToCommitter;
 use super::syncer::synced_channel;
 use super::writer::{Finished, Kind, ToWriter};
-use super::{SinkHandle, Target, format};
+use super::{SinkHandle, format};
 use crate::batch::{Batch, TextRecord};
 use crate::task::Bad;
 
@@ -109,7 +109,7 @@ fn write<'scope>(
     let (port, synced) = synced_channel(place, wake);
     let (emptied, spare) = bounded(SPARE);
     let _ = sink.writer.send(ToWriter::Port { from: place, port, emptied });
-    let keeps_lines = settings.target != Target::Null;
+    let format = settings.files().map(|files| files.format);
     let keeps_dead = settings.dead_letter.is_some();
     let outlet = Outlet { sink, from: place, spare };
 
@@ -131,16 +131,14 @@ fn write<'scope>(
                 buffers: Default::default(),
             };
             results.for_each(|capability, batch| {
-                if !keeps_lines || batch.is_empty() {
-                    return;
-                }
+                let Some(format) = format.filter(|_| !batch.is_empty()) else { return };
                 let Some((number, last)) = of(&capability) else { return };
                 let group = groups.entry(number).or_insert_with(|| new(&capability, last));
                 let waiting = &mut group.buffers[Kind::Part as usize];
                 if waiting.0.capacity() == 0 {
                     waiting.0 = outlet.buffer();
                 }
-                format::lines(batch, &mut waiting.0);
+                format::write(format, batch, &mut waiting.0);
                 waiting.1 += batch.len() as u64;
                 if waiting.0.len() >= BUFFER {
                     outlet.flush(number, Kind::Part, waiting);

@@ -1,17 +1,20 @@
 //! The committer thread of process 0: one record, synced, is the commit.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_channel::{Receiver, Sender};
 use timely::scheduling::SyncActivator;
 
+use super::disk::{Disk, DiskFile};
 use super::handle::Shared;
-use super::manifest::{Commit, CommittedFile, Header, MANIFEST, VERSION};
+use super::letters::Letters;
+use super::manifest::{Commit, CommittedFile, Header, MANIFEST, Manifest, VERSION};
 use super::prepare::{remove, rename, sync_folder};
+use super::settings::ZSTD;
 use super::writer::{Finished, Kind};
 use super::{SinkError, Step, Target};
 
@@ -31,8 +34,8 @@ pub(super) struct Committer {
     inbox: Receiver<ToCommitter>,
     folder: PathBuf,
     /// None where there are no files.
-    manifest: Option<(PathBuf, File)>,
-    dead_letters: Option<(PathBuf, File)>,
+    manifest: Option<DiskFile>,
+    dead_letters: Option<Letters>,
     dead_letters_at: u64,
     commits: u64,
     total_records: u64,
@@ -47,25 +50,19 @@ impl Committer {
     ) -> Result<Self, SinkError> {
         let folder = shared.settings.folder();
         let resumed = shared.settings.resumed.clone().unwrap_or_default();
+        let (disk, syncs) = (shared.settings.disk.clone(), shared.settings.syncs());
         let manifest = match shared.settings.target {
-            Target::Files { .. } => {
-                let path = folder.join(MANIFEST);
-                // What is past its whole lines is a commit that never was.
-                let file = open(&path, Some(resumed.whole_bytes))?;
-                Some((path, file))
-            }
+            Target::Files(_) => Some(open_manifest(&disk, folder.join(MANIFEST), &resumed, syncs)?),
             Target::Null => None,
         };
         let dead_letters = match &shared.settings.dead_letter {
-            Some(path) => Some((path.clone(), open(path, None)?)),
+            Some(path) => Some(Letters::open(&disk, path, syncs)?),
             None => None,
         };
         let dead_letters_at = match (&dead_letters, resumed.commits.last()) {
             (None, _) => 0,
             (Some(_), Some(last)) => last.dead_letters_at,
-            (Some((path, file)), None) => {
-                file.metadata().map_err(|error| SinkError::io("look at", path, error))?.len()
-            }
+            (Some(letters), None) => letters.length()?,
         };
         let mut committer = Committer {
             inbox,
@@ -121,7 +118,8 @@ impl Committer {
         let up_to_epoch = up_to_epoch.min(self.shared.last_epoch.load(Relaxed));
         let (mut parts, mut dead) = (Vec::new(), Vec::new());
         for (index, file) in files.into_iter().enumerate() {
-            let name = format!("part-{number:06}-{:03}-{index:03}", file.process);
+            let suffix = if file.name.ends_with(ZSTD) { ZSTD } else { "" };
+            let name = format!("part-{number:06}-{:03}-{index:03}{suffix}", file.process);
             let Finished { kind, name: temporary, bytes, records, .. } = file;
             let of_kind = if kind == Kind::Part { &mut parts } else { &mut dead };
             of_kind.push(CommittedFile { name, temporary, bytes, records });
@@ -140,9 +138,11 @@ impl Committer {
             total_bad: self.total_bad,
             sources: positions.map_or(serde_json::Value::Null, |of| of(up_to_epoch + 1)),
         };
+        let disk = self.shared.settings.disk.clone();
         if self.shared.settings.syncs() {
-            // The temporary files' names must be on the disk before the record that names them.
-            sync_folder(&self.folder)?;
+            // The temporary files' names must be on the disk before the record that names them, and
+            // the manifest's own with the first.
+            sync_folder(&disk, &self.folder)?;
         }
         // Numbers and names can be written.
         self.append_line(serde_json::to_vec(&commit).unwrap_or_default())?;
@@ -151,42 +151,29 @@ impl Committer {
         self.shared.step(Step::RecordAppended);
         self.commits += 1;
         for file in &commit.files {
-            rename(&self.folder, file)?;
+            if !rename(&disk, &self.folder, file)? {
+                let gone = io::ErrorKind::NotFound.into();
+                return Err(SinkError::io("rename", &self.folder.join(&file.temporary), gone));
+            }
             self.shared.step(Step::FileRenamed);
         }
         if self.shared.settings.syncs() && !commit.files.is_empty() {
-            sync_folder(&self.folder)?;
+            sync_folder(&disk, &self.folder)?;
             self.shared.step(Step::FolderSynced);
         }
         self.append_dead_letters(&commit)
     }
 
-    /// Appends the bad records to their file: at the offset that the record names, so that doing it
-    /// again after a crash does it once.
+    /// Appends the bad records to their file.
     fn append_dead_letters(&mut self, commit: &Commit) -> Result<(), SinkError> {
         if commit.dead_letters.is_empty() {
             return Ok(());
         }
-        if let Some((path, file)) = &mut self.dead_letters {
-            let error = |error| SinkError::io("append dead letters to", path, error);
-            file.set_len(commit.dead_letters_at).map_err(error)?;
-            file.seek(SeekFrom::Start(commit.dead_letters_at)).map_err(error)?;
-            for dead in &commit.dead_letters {
-                let mut bytes = Vec::new();
-                let temporary = self.folder.join(&dead.temporary);
-                File::open(&temporary)
-                    .and_then(|mut file| file.read_to_end(&mut bytes))
-                    .map_err(|error| SinkError::io("read", &temporary, error))?;
-                file.write_all(&bytes).map_err(error)?;
-                self.dead_letters_at += bytes.len() as u64;
-            }
-            if self.shared.settings.syncs() {
-                file.sync_all().map_err(error)?;
-            }
+        if let Some(letters) = &mut self.dead_letters {
+            letters.append(&self.folder, commit)?;
+            self.dead_letters_at = commit.dead_letters_at + length_of(&commit.dead_letters);
         }
-        for dead in &commit.dead_letters {
-            remove(&self.folder.join(&dead.temporary))?;
-        }
+        self.remove_temporary(commit)?;
         self.shared.step(Step::DeadLettersAppended);
         Ok(())
     }
@@ -194,37 +181,56 @@ impl Committer {
     /// Does so for the last commit of the run before, as far as it had come. A letter that is gone
     /// was appended: they are removed after all of them were.
     fn append_dead_letters_again(&mut self, last: &Commit) -> Result<(), SinkError> {
-        let bytes: u64 = last.dead_letters.iter().map(|file| file.bytes).sum();
         let is_there = |file: &CommittedFile| self.folder.join(&file.temporary).exists();
-        if self.dead_letters.is_none() || !last.dead_letters.iter().all(is_there) {
-            for dead in &last.dead_letters {
-                remove(&self.folder.join(&dead.temporary))?;
-            }
-            self.dead_letters_at = last.dead_letters_at + bytes;
-            return Ok(());
+        let Some(letters) = &self.dead_letters else { return self.remove_temporary(last) };
+        if last.dead_letters.iter().all(is_there) {
+            letters.has(last.dead_letters_at)?;
+            return self.append_dead_letters(last);
         }
-        self.append_dead_letters(last)
+        self.dead_letters_at = last.dead_letters_at + length_of(&last.dead_letters);
+        letters.has(self.dead_letters_at)?;
+        self.remove_temporary(last)
+    }
+
+    fn remove_temporary(&self, commit: &Commit) -> Result<(), SinkError> {
+        let mut paths = commit.dead_letters.iter().map(|dead| self.folder.join(&dead.temporary));
+        paths.try_for_each(|path| remove(&self.shared.settings.disk, &path))
     }
 
     fn append_line(&mut self, mut line: Vec<u8>) -> Result<(), SinkError> {
-        let Some((path, file)) = &mut self.manifest else { return Ok(()) };
+        let Some(file) = &mut self.manifest else { return Ok(()) };
         line.push(b'\n');
+        let syncs = self.shared.settings.syncs();
         let written = file
-            .write_all(&line)
-            .and_then(|()| if self.shared.settings.syncs() { file.sync_all() } else { Ok(()) });
-        written.map_err(|error: io::Error| SinkError::io("commit to", path, error))
+            .is_there()
+            .and_then(|()| file.write_all(&line))
+            .and_then(|()| if syncs { file.sync() } else { Ok(()) });
+        written.map_err(|error| SinkError::io("commit to", file.path(), error))
     }
 }
 
-/// Opens a file to append to; it is cut to `length` if one is given.
-fn open(path: &Path, length: Option<u64>) -> Result<File, SinkError> {
-    let error = |error| SinkError::io("write to", path, error);
-    let mut options = OpenOptions::new();
-    options.create(true).write(true).truncate(false).read(true);
-    let mut file = options.open(path).map_err(error)?;
-    if let Some(length) = length {
-        file.set_len(length).map_err(error)?;
+fn length_of(files: &[CommittedFile]) -> u64 {
+    files.iter().map(|file| file.bytes).sum()
+}
+
+/// Opens the manifest. What is past its whole lines is a commit that never was, and is cut off.
+///
+/// The whole lines are written again. If the run before ended because they could not be synced, they
+/// may be in the system's cache only, which holds them for written: a sync would answer that all is
+/// well. Any byte of them is what it was, whenever this ends.
+fn open_manifest(
+    disk: &Disk,
+    path: PathBuf,
+    resumed: &Manifest,
+    syncs: bool,
+) -> Result<DiskFile, SinkError> {
+    let failed = |error| SinkError::io("write to", &path, error);
+    let mut file = disk.open(&path).map_err(failed)?;
+    file.cut(resumed.whole_bytes).map_err(failed)?;
+    if syncs && resumed.whole_bytes > 0 {
+        let lines = fs::read(&path).map_err(failed)?;
+        file.write_from(0).map_err(failed)?;
+        file.write_all(&lines).and_then(|()| file.sync()).map_err(failed)?;
     }
-    file.seek(SeekFrom::End(0)).map_err(error)?;
     Ok(file)
 }

@@ -61,7 +61,11 @@ pub enum SinkError {
 impl SinkError {
     pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         let advice = match source.kind() {
-            io::ErrorKind::StorageFull => " (make room on the disk and start again)",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                " (make room on the disk and start again)"
+            }
+            io::ErrorKind::FileTooLarge => " (is there a limit on the size of files, ulimit -f?)",
+            io::ErrorKind::AlreadyExists => " (the name is taken: move that file away)",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 " (is it yours to write?)"
             }

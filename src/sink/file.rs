@@ -9,6 +9,10 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use super::Compression;
+use super::disk::{Disk, DiskFile};
+use super::pack::Packer;
+
 /// Bytes of a direct write. Smaller ones leave the disk idle between them; larger ones hold more
 /// memory for each open file.
 const STAGE: usize = 1 << 20;
@@ -52,66 +56,139 @@ impl Stage {
 
 /// The file, while it is written.
 pub(super) struct PartFile {
-    file: File,
-    /// None where nothing goes past the cache.
-    stage: Option<Stage>,
-    is_direct: bool,
+    plain: Plain,
+    /// None where bytes are written as they are.
+    packer: Option<Packer>,
 }
 
-/// Stages that no file uses now.
+/// What files use one after another.
 #[derive(Default)]
-pub(super) struct Stages(Vec<Stage>);
+pub(super) struct Spares {
+    stages: Vec<Stage>,
+    packers: Vec<Packer>,
+}
 
 impl PartFile {
     /// Creates the file; `direct` is whether it may go past the cache.
-    pub(super) fn create(path: &Path, direct: bool, stages: &mut Stages) -> io::Result<Self> {
-        let file = File::create(path)?;
-        let stage = direct.then(|| stages.0.pop().unwrap_or_else(Stage::new));
-        Ok(PartFile { file, stage, is_direct: false })
+    pub(super) fn create(
+        disk: &Disk,
+        path: &Path,
+        direct: bool,
+        compression: Compression,
+        spares: &mut Spares,
+    ) -> io::Result<Self> {
+        let file = disk.create(path)?;
+        let stage = direct.then(|| spares.stages.pop().unwrap_or_else(Stage::new));
+        let packer = match compression {
+            Compression::None => None,
+            Compression::Zstd => Some(spares.packers.pop().map_or_else(Packer::new, Ok)?),
+        };
+        Ok(PartFile { plain: Plain { file, stage, is_direct: false, length: 0 }, packer })
     }
 
     /// Appends bytes; those before the last megabyte are then on their way to the disk.
-    pub(super) fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        let Some(stage) = &mut self.stage else { return self.file.write_all(bytes) };
-        loop {
-            stage.take(&mut bytes);
-            if stage.filled().len() < STAGE {
-                return Ok(());
-            }
-            if !self.is_direct && !set_direct(&self.file, true) {
-                // This file system cannot.
-                self.file.write_all(stage.filled())?;
-                self.stage = None;
-                return self.file.write_all(bytes);
-            }
-            self.is_direct = true;
-            self.file.write_all(stage.filled())?;
-            stage.clear();
+    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.packer {
+            None => self.plain.append(bytes),
+            Some(packer) => packer.pack(bytes, |packed| self.plain.append(packed)),
         }
+    }
+
+    /// The file's length so far, without what is still being compressed.
+    pub(super) fn length(&self) -> u64 {
+        self.plain.length
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.plain.file.path()
     }
 
     /// Whether what was appended is waiting in the cache.
     pub(super) fn is_cached(&self) -> bool {
-        self.stage.is_none()
+        self.plain.stage.is_none()
     }
 
     /// The file, to be synced beside the writing.
-    pub(super) fn handle(&self) -> io::Result<File> {
-        self.file.try_clone()
+    pub(super) fn handle(&self) -> io::Result<DiskFile> {
+        self.plain.file.try_clone()
     }
 
     /// Writes the rest.
-    pub(super) fn finish(mut self, stages: &mut Stages) -> io::Result<File> {
-        if let Some(mut stage) = self.stage {
-            if self.is_direct {
-                set_direct(&self.file, false);
-            }
-            self.file.write_all(stage.filled())?;
-            stage.clear();
-            stages.0.push(stage);
+    pub(super) fn finish(&mut self, spares: &mut Spares) -> io::Result<()> {
+        if let Some(mut packer) = self.packer.take() {
+            packer.end(|packed| self.plain.append(packed))?;
+            spares.packers.push(packer);
         }
-        Ok(self.file)
+        if let Some(mut stage) = self.plain.stage.take() {
+            if self.plain.is_direct {
+                set_direct(self.plain.file.file(), false);
+            }
+            self.plain.file.write_all(stage.filled())?;
+            stage.clear();
+            spares.stages.push(stage);
+        }
+        Ok(())
     }
+
+    /// The file, when it is finished.
+    pub(super) fn into_file(self) -> DiskFile {
+        self.plain.file
+    }
+}
+
+/// A file of bytes as they are.
+struct Plain {
+    file: DiskFile,
+    /// None where nothing goes past the cache.
+    stage: Option<Stage>,
+    is_direct: bool,
+    length: u64,
+}
+
+impl Plain {
+    fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        self.length += bytes.len() as u64;
+        while let Some(stage) = &mut self.stage {
+            stage.take(&mut bytes);
+            if stage.filled().len() < STAGE {
+                return Ok(());
+            }
+            if !self.is_direct && !set_direct(self.file.file(), true) {
+                // This file system cannot.
+                self.go_on_cached(0)?;
+                break;
+            }
+            self.is_direct = true;
+            match write_direct(&mut self.file, stage.filled())? {
+                STAGE => stage.clear(),
+                written => self.go_on_cached(written)?,
+            }
+        }
+        self.file.write_all(bytes)
+    }
+
+    /// Writes what is left of the stage, and all that comes after it, through the cache.
+    fn go_on_cached(&mut self, written: usize) -> io::Result<()> {
+        set_direct(self.file.file(), false);
+        let Some(stage) = self.stage.take() else { return Ok(()) };
+        self.file.write_all(&stage.filled()[written..])
+    }
+}
+
+/// Writes past the cache; answers how much, which is less where the system took an odd number of
+/// bytes, or says that it takes none in this way.
+fn write_direct(file: &mut DiskFile, bytes: &[u8]) -> io::Result<usize> {
+    let mut written = 0;
+    while written < bytes.len() && written.is_multiple_of(ALIGN) {
+        match file.write(&bytes[written..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(more) => written += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(written)
 }
 
 /// Whether writes go past the cache from now on, if they can; answers whether it is as asked.
@@ -132,23 +209,86 @@ fn set_direct(_: &File, direct: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::super::disk::{Call, Fault};
     use super::*;
+
+    fn text() -> Vec<u8> {
+        (0..5_000_000_u32).map(|n| (n % 251) as u8).collect()
+    }
+
+    /// What is in a file of `text`, appended piece by piece.
+    fn written(
+        disk: &Disk,
+        text: &[u8],
+        piece: usize,
+        direct: bool,
+        packed: Compression,
+    ) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let mut spares = Spares::default();
+        let mut file = PartFile::create(disk, &path, direct, packed, &mut spares).unwrap();
+        text.chunks(piece).for_each(|piece| file.append(piece).unwrap());
+        file.finish(&mut spares).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!(file.length(), bytes.len() as u64);
+        bytes
+    }
+
+    const LENGTHS: [(usize, usize); 5] =
+        [(0, 1), (10, 3), (STAGE, 1 << 16), (STAGE + 1, 999_999), (5_000_000, 300_007)];
 
     #[test]
     fn what_is_appended_is_in_the_file_whatever_its_length() {
-        let folder = tempfile::tempdir().unwrap();
-        let text: Vec<u8> = (0..5_000_000_u32).map(|n| (n % 251) as u8).collect();
-        let mut stages = Stages::default();
-        for (length, piece) in
-            [(0, 1), (10, 3), (STAGE, 1 << 16), (STAGE + 1, 999_999), (5_000_000, 300_007)]
-        {
+        let (text, disk) = (text(), Disk::default());
+        for (length, piece) in LENGTHS {
+            let text = &text[..length];
             for direct in [true, false] {
-                let path = folder.path().join("file");
-                let mut file = PartFile::create(&path, direct, &mut stages).unwrap();
-                text[..length].chunks(piece).for_each(|piece| file.append(piece).unwrap());
-                drop(file.finish(&mut stages).unwrap());
-                assert!(std::fs::read(&path).unwrap() == text[..length], "{length} bytes");
+                let plain = written(&disk, text, piece, direct, Compression::None);
+                assert!(plain == text, "{length} bytes");
+                let packed = written(&disk, text, piece, direct, Compression::Zstd);
+                assert!(zstd::decode_all(&packed[..]).unwrap() == text, "{length} bytes");
             }
         }
+    }
+
+    #[test]
+    fn writes_that_take_less_and_are_interrupted_lose_nothing() {
+        let text = text();
+        // Aligned lengths, and an odd one, after which nothing can go past the cache.
+        for taken in [ALIGN, 3 * ALIGN, 777] {
+            let calls = AtomicUsize::new(0);
+            let disk = Disk::failing(Arc::new(move |call, _| {
+                let Call::Write(_) = call else { return None };
+                match calls.fetch_add(1, Relaxed) {
+                    call if call % 3 == 0 => Some(Fault::Short(taken)),
+                    call if call % 3 == 1 => Some(Fault::Error(io::ErrorKind::Interrupted.into())),
+                    _ => None,
+                }
+            }));
+            for direct in [true, false] {
+                assert!(written(&disk, &text, 300_007, direct, Compression::None) == text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_takes_no_direct_writes_is_written_through_the_cache() {
+        let text = text();
+        // As some file systems do, which let the flag be set.
+        let refuses = |call: Call, _: &Path| {
+            let whole = call == Call::Write(STAGE);
+            whole.then(|| Fault::Error(rustix::io::Errno::INVAL.into()))
+        };
+        // Only the first write is as long as a stage and comes from one.
+        let refused = AtomicUsize::new(0);
+        let disk = Disk::failing(Arc::new(move |call, path| {
+            refuses(call, path).filter(|_| refused.fetch_add(1, Relaxed) == 0)
+        }));
+        assert!(written(&disk, &text, 300_007, true, Compression::None) == text);
     }
 }

@@ -4,14 +4,57 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::batch::{Batch, Numbers, TextRecord};
+use super::Format;
+use crate::batch::{Batch, Numbers, TextRecord, push_json_string};
 use crate::task::Bad;
 
-/// Appends a batch's lines: number, tab, tokens, line break; with the label and a colon before the
-/// number where there is one.
-pub(super) fn lines(batch: &Batch, out: &mut Vec<u8>) {
+/// Appends a batch's lines.
+pub(super) fn write(format: Format, batch: &Batch, out: &mut Vec<u8>) {
+    match format {
+        Format::Text => text(batch, out),
+        Format::JsonLines => json(batch, out),
+    }
+}
+
+/// Number, tab, tokens, line break; with the label and a colon before the number where there is one.
+fn text(batch: &Batch, out: &mut Vec<u8>) {
     let label = batch.label.as_deref().map(str::as_bytes);
     out.reserve(batch.strings.bytes().len() + batch.len() * (24 + label.map_or(0, <[u8]>::len)));
+    for_each(batch, |digits, tokens| {
+        if let Some(label) = label {
+            out.extend_from_slice(label);
+            out.push(b':');
+        }
+        out.extend_from_slice(digits);
+        out.push(b'\t');
+        out.extend_from_slice(tokens);
+        out.push(b'\n');
+    });
+}
+
+/// `{"id":7,"tokens":"a b"}`; with the label as `"source"` before it where there is one.
+fn json(batch: &Batch, out: &mut Vec<u8>) {
+    let mut before = Vec::new();
+    before.push(b'{');
+    if let Some(label) = &batch.label {
+        before.extend_from_slice(b"\"source\":");
+        push_json_string(&mut before, label.as_bytes());
+        before.push(b',');
+    }
+    before.extend_from_slice(b"\"id\":");
+    out.reserve(batch.strings.bytes().len() + batch.len() * (40 + before.len()));
+    for_each(batch, |digits, tokens| {
+        out.extend_from_slice(&before);
+        out.extend_from_slice(digits);
+        out.extend_from_slice(b",\"tokens\":");
+        push_json_string(out, tokens);
+        out.extend_from_slice(b"}\n");
+    });
+}
+
+/// Hands over each record's number, in digits, and its tokens.
+#[inline]
+fn for_each(batch: &Batch, mut line: impl FnMut(&[u8], &[u8])) {
     let mut digits = Digits::of(batch.numbers.get(0));
     for index in 0..batch.len() {
         match &batch.numbers {
@@ -19,14 +62,7 @@ pub(super) fn lines(batch: &Batch, out: &mut Vec<u8>) {
             Numbers::From(_) => {}
             Numbers::Each(numbers) => digits = Digits::of(numbers[index]),
         }
-        if let Some(label) = label {
-            out.extend_from_slice(label);
-            out.push(b':');
-        }
-        out.extend_from_slice(digits.text());
-        out.push(b'\t');
-        out.extend_from_slice(batch.strings.get(index));
-        out.push(b'\n');
+        line(digits.text(), batch.strings.get(index));
     }
 }
 
@@ -94,6 +130,9 @@ pub(super) fn dead_letter(bad: &Bad<TextRecord>, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::task::Code;
 
@@ -102,15 +141,52 @@ mod tests {
         let mut batch: Batch = vec!["x"; 1_200].into_iter().collect();
         batch.numbers = Numbers::From(98);
         let mut out = Vec::new();
-        lines(&batch, &mut out);
+        text(&batch, &mut out);
         let expected: String = (98..1_298).map(|number| format!("{number}\tx\n")).collect();
         assert_eq!(String::from_utf8(out).unwrap(), expected);
         batch = ["a", ""].into_iter().collect();
         batch.numbers = Numbers::Each(vec![7, 3]);
         batch.label = Some("f.txt".into());
         let mut out = Vec::new();
-        lines(&batch, &mut out);
+        text(&batch, &mut out);
         assert_eq!(out, b"f.txt:7\ta\nf.txt:3\t\n");
+    }
+
+    #[test]
+    fn json_lines_have_the_number_and_the_tokens() {
+        let mut batch: Batch = ["a b", ""].into_iter().collect();
+        batch.numbers = Numbers::From(9);
+        let mut out = Vec::new();
+        write(Format::JsonLines, &batch, &mut out);
+        batch.label = Some("a \"b\".txt".into());
+        write(Format::JsonLines, &batch, &mut out);
+        let expected = r#"{"id":9,"tokens":"a b"}
+{"id":10,"tokens":""}
+{"source":"a \"b\".txt","id":9,"tokens":"a b"}
+{"source":"a \"b\".txt","id":10,"tokens":""}
+"#;
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn json_lines_read_back_whatever_the_text_holds(
+            texts in prop::collection::vec("(\\PC|[\\x00-\\x7f]){0,60}", 1..20),
+            label in "(\\PC|[\\x00-\\x7f]){0,20}",
+            first in any::<u32>(),
+        ) {
+            let mut batch: Batch = texts.iter().map(String::as_str).collect();
+            (batch.numbers, batch.label) = (Numbers::From(first.into()), Some(label.as_str().into()));
+            let mut out = Vec::new();
+            write(Format::JsonLines, &batch, &mut out);
+            let lines = out.strip_suffix(b"\n").unwrap().split(|byte| *byte == b'\n');
+            let read: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
+            let numbered = texts.iter().zip(u64::from(first)..);
+            let expected: Vec<Value> = numbered
+                .map(|(text, id)| json!({"source": label, "id": id, "tokens": text}))
+                .collect();
+            prop_assert_eq!(read, expected);
+        }
     }
 
     #[test]

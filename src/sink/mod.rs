@@ -9,15 +9,21 @@
 //! syncs it, and then renames the files. **The record is the commit**: what it names is there, and
 //! what it does not name is not. `docs/manifest.md` has the format.
 //!
+//! All that is done to files is done through a [`Disk`], and whatever the system refuses ends the run:
+//! a sync that failed is never asked for again, since the system would answer that all is well.
+//!
 //! The stream that [`CommitExt::commit_to`] answers passes an epoch when it is committed.
 
 mod commit;
 mod committer;
+mod disk;
 mod error;
 mod file;
 mod format;
 mod handle;
+mod letters;
 mod manifest;
+mod pack;
 mod prepare;
 mod settings;
 mod step;
@@ -25,9 +31,10 @@ mod syncer;
 mod writer;
 
 pub use commit::CommitExt;
+pub use disk::{Call, Disk, Fault, Faults};
 pub use error::SinkError;
 pub use handle::SinkHandle;
 pub use manifest::{Commit, CommittedFile, MANIFEST, Manifest};
-pub use prepare::{new_id, prepare, recover, resume};
-pub use settings::{Positions, Settings, Target};
+pub use prepare::{new_id, prepare, prepare_on, recover, recover_on, resume, resume_on};
+pub use settings::{Compression, Files, Format, Positions, Settings, Target};
 pub use step::{OnStep, Step};

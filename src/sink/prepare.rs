@@ -1,12 +1,14 @@
 //! Before a run: is the folder free; and after a crash: is it what the manifest says.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
 use super::manifest::{MANIFEST, Manifest};
-use super::{CommittedFile, SinkError};
+use super::settings::ZSTD;
+use super::{CommittedFile, Disk, SinkError};
+use crate::units::show_many;
 
 /// Makes the folder of a new run. Process 0 does so before any other process writes.
 ///
@@ -15,27 +17,37 @@ use super::{CommittedFile, SinkError};
 /// Overwriting removes what the folder's manifest names and nothing else: a `part-*` that no
 /// manifest names is somebody else's, and is refused.
 pub fn prepare(dir: &Path, overwrite: bool) -> Result<(), SinkError> {
-    fs::create_dir_all(dir).map_err(|error| SinkError::io("create the folder", dir, error))?;
+    prepare_on(&Disk::default(), dir, overwrite)
+}
+
+/// [`prepare`], on a disk that may fail.
+///
+/// # Errors
+/// As of [`prepare`].
+pub fn prepare_on(disk: &Disk, dir: &Path, overwrite: bool) -> Result<(), SinkError> {
+    disk.make_folder(dir).map_err(|error| SinkError::io("create the folder", dir, error))?;
     let names = names(dir)?;
-    let is_output = |name: &&String| *name == MANIFEST || name.starts_with(PART);
-    if names.iter().any(|name| is_output(&name)) {
+    let has_manifest = names.iter().any(|name| name == MANIFEST);
+    if has_manifest || names.iter().any(|name| is_part(name)) {
         if !overwrite {
             return Err(SinkError::Occupied(dir.to_path_buf()));
         }
         let manifest = Manifest::read(dir)?;
-        let ours: HashSet<&str> = manifest.files().map(|file| file.name.as_str()).collect();
-        let foreign = |name: &&String| name.starts_with(PART) && !ours.contains(name.as_str());
-        if let Some(name) = names.iter().find(foreign) {
-            return Err(SinkError::Foreign { dir: dir.to_path_buf(), name: name.clone() });
-        }
+        refuse_foreign(dir, &names, &manifest)?;
     }
-    let committed = names.iter().filter(is_output);
-    for name in committed.chain(names.iter().filter(|name| is_temporary(name))) {
-        remove(&dir.join(name))?;
+    for name in names.iter().filter(|name| is_part(name) || is_temporary(name)) {
+        remove(disk, &dir.join(name))?;
+    }
+    if has_manifest {
+        // Last of all: without it what is left of its files would be somebody else's.
+        sync_folder(disk, dir)?;
+        remove(disk, &dir.join(MANIFEST))?;
+        sync_folder(disk, dir)?;
     }
     let probe = dir.join(".floodway-probe");
-    File::create(&probe).map_err(|error| SinkError::io("write to the folder", dir, error))?;
-    remove(&probe)
+    remove(disk, &probe)?;
+    disk.create(&probe).map_err(|error| SinkError::io("write to the folder", dir, error))?;
+    remove(disk, &probe)
 }
 
 /// An id for a new output.
@@ -49,6 +61,19 @@ pub fn new_id() -> String {
 /// # Errors
 /// As of [`prepare`] if it holds another output, and of [`recover`].
 pub fn resume(dir: &Path, id: &str, overwrite: bool) -> Result<Option<Manifest>, SinkError> {
+    resume_on(&Disk::default(), dir, id, overwrite)
+}
+
+/// [`resume`], on a disk that may fail.
+///
+/// # Errors
+/// As of [`resume`].
+pub fn resume_on(
+    disk: &Disk,
+    dir: &Path,
+    id: &str,
+    overwrite: bool,
+) -> Result<Option<Manifest>, SinkError> {
     let manifest = match dir.exists() {
         true => Manifest::read(dir)?,
         false => Manifest::default(),
@@ -56,73 +81,105 @@ pub fn resume(dir: &Path, id: &str, overwrite: bool) -> Result<Option<Manifest>,
     // Not even the manifest's first line was written whole: nothing was committed.
     let has_begun = manifest.whole_bytes > 0;
     if has_begun && manifest.id == id {
-        return recover(dir).map(Some);
+        return recover_on(disk, dir).map(Some);
     }
-    prepare(dir, overwrite || !has_begun)?;
+    prepare_on(disk, dir, overwrite || !has_begun)?;
     Ok(None)
 }
 
 /// Makes a folder what its manifest says, after a run was ended at any instant: committed files
 /// have their names, and what was not committed is gone. Doing it twice is doing it once.
 ///
+/// Files of older commits may have been taken away: it is said how many. Those of the newest commit
+/// that has any tell that from a folder that was lost.
+///
 /// # Errors
-/// If the manifest is not one, or a committed file is missing or has another length.
+/// If the manifest is not one, a committed file has another length or one of the newest commit's is
+/// missing, or there is a `part-*` that it does not name.
 pub fn recover(dir: &Path) -> Result<Manifest, SinkError> {
+    recover_on(&Disk::default(), dir)
+}
+
+/// [`recover`], on a disk that may fail.
+///
+/// # Errors
+/// As of [`recover`].
+pub fn recover_on(disk: &Disk, dir: &Path) -> Result<Manifest, SinkError> {
     let manifest = Manifest::read(dir)?;
-    for file in manifest.files() {
-        rename(dir, file)?;
-        let path = dir.join(&file.name);
-        let there = fs::metadata(&path).map_err(|error| SinkError::io("look at", &path, error))?;
-        if there.len() != file.bytes {
-            return Err(SinkError::Length { path, is: there.len(), was: file.bytes });
+    let newest = manifest.commits.iter().rposition(|commit| !commit.files.is_empty());
+    let mut taken = 0_u64;
+    for (index, commit) in manifest.commits.iter().enumerate() {
+        for file in &commit.files {
+            let path = dir.join(&file.name);
+            if !rename(disk, dir, file)? && Some(index) != newest {
+                taken += 1;
+                continue;
+            }
+            let looked = fs::metadata(&path);
+            let there = looked.map_err(|error| SinkError::io("look at", &path, error))?;
+            if there.len() != file.bytes {
+                return Err(SinkError::Length { path, is: there.len(), was: file.bytes });
+            }
         }
     }
-    let named: HashSet<&str> = manifest
-        .files()
-        .map(|file| file.name.as_str())
-        .chain(
-            manifest
-                .commits
-                .iter()
-                .flat_map(|commit| commit.dead_letters.iter().map(|file| file.temporary.as_str())),
-        )
-        .collect();
-    for name in names(dir)? {
-        if is_temporary(&name) && !named.contains(name.as_str()) {
-            remove(&dir.join(name))?;
+    if taken > 0 {
+        let files = show_many(taken, "committed file");
+        tracing::warn!("{files} of {}: not there any more (taken away?)", dir.display());
+    }
+    let names = names(dir)?;
+    refuse_foreign(dir, &names, &manifest)?;
+    // Older letters were appended before the last commit.
+    let letters = manifest.commits.last().map_or(&[][..], |last| &last.dead_letters);
+    let letters: HashSet<&str> = letters.iter().map(|file| file.temporary.as_str()).collect();
+    for name in names {
+        if is_temporary(&name) && !letters.contains(name.as_str()) {
+            remove(disk, &dir.join(name))?;
         }
     }
-    sync_folder(dir)?;
+    sync_folder(disk, dir)?;
     Ok(manifest)
 }
 
-/// Gives a committed file its final name, if it has not got it.
-pub(super) fn rename(dir: &Path, file: &CommittedFile) -> Result<(), SinkError> {
-    let (from, to) = (dir.join(&file.temporary), dir.join(&file.name));
-    match fs::rename(&from, &to) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && to.exists() => Ok(()),
-        result => result.map_err(|error| SinkError::io("rename a committed file to", &to, error)),
+/// Refuses a folder with a `part-*` that `manifest` does not name.
+fn refuse_foreign(dir: &Path, names: &[String], manifest: &Manifest) -> Result<(), SinkError> {
+    let ours: HashSet<&str> = manifest.files().map(|file| file.name.as_str()).collect();
+    match names.iter().find(|name| is_part(name) && !ours.contains(name.as_str())) {
+        Some(name) => Err(SinkError::Foreign { dir: dir.to_path_buf(), name: name.clone() }),
+        None => Ok(()),
     }
 }
 
-pub(super) fn remove(path: &Path) -> Result<(), SinkError> {
-    match fs::remove_file(path) {
+/// Gives a committed file its final name, if it has not got it; answers whether it is there at all.
+pub(super) fn rename(disk: &Disk, dir: &Path, file: &CommittedFile) -> Result<bool, SinkError> {
+    let (from, to) = (dir.join(&file.temporary), dir.join(&file.name));
+    match disk.rename(&from, &to) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(to.exists()),
+        Err(error) => Err(SinkError::io("rename a committed file to", &to, error)),
+    }
+}
+
+pub(super) fn remove(disk: &Disk, path: &Path) -> Result<(), SinkError> {
+    match disk.remove(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result.map_err(|error| SinkError::io("remove", path, error)),
     }
 }
 
-pub(super) fn sync_folder(dir: &Path) -> Result<(), SinkError> {
-    File::open(dir)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| SinkError::io("sync the folder", dir, error))
+pub(super) fn sync_folder(disk: &Disk, dir: &Path) -> Result<(), SinkError> {
+    disk.sync_folder(dir).map_err(|error| SinkError::io("sync the folder", dir, error))
 }
 
 /// What final names begin with.
 const PART: &str = "part-";
 
+fn is_part(name: &str) -> bool {
+    name.starts_with(PART)
+}
+
 /// Whether a run of Floodway gives this name to a file that is not committed.
 fn is_temporary(name: &str) -> bool {
+    let name = name.strip_suffix(ZSTD).unwrap_or(name);
     let rest = name.strip_prefix(".part-").or_else(|| name.strip_prefix(".dead-"));
     rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
 }

@@ -4,29 +4,87 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Manifest, OnStep};
+use super::{Disk, Manifest, OnStep};
+use crate::whole::above;
 
 /// Where results go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Files in a folder.
-    Files {
-        /// The folder, which all processes share.
-        dir: PathBuf,
-        /// Whether a commit waits until files are on the disk. Without, a commit survives a crash
-        /// of the process but not of the machine.
-        sync: bool,
-        /// Whether large files are written past the system's page cache, where that can be.
-        direct: bool,
-        /// A file is ended past this size, in bytes. Too small and there are many files; too large
-        /// and readers get few that they can read side by side.
-        roll_bytes: u64,
-        /// And past this age. No file is older than its commit group either way.
-        roll_age: Duration,
-    },
+    Files(Files),
     /// Nowhere: an epoch is committed when the frontier passes it.
     Null,
 }
+
+/// Files in a folder, and how they are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// The folder, which all processes share.
+    pub dir: PathBuf,
+    /// Whether a commit waits until files are on the disk. Without, a commit survives a crash of the
+    /// process but not of the machine.
+    pub sync: bool,
+    /// Whether large files are written past the system's page cache, where that can be.
+    pub direct: bool,
+    /// A file is ended past this length in bytes, as it is on the disk. Too small and there are many
+    /// files; too large and readers get few that they can read side by side.
+    pub roll_bytes: u64,
+    /// And past this age, whether anybody writes to it or not. No file is older than its commit
+    /// group either way.
+    pub roll_age: Duration,
+    /// What a line looks like: the output depends on it.
+    pub format: Format,
+    /// How files are packed: readers get the same lines either way.
+    pub compression: Compression,
+}
+
+impl Files {
+    /// In the folder `dir`, synced, past the cache, lines of text as they are.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Files {
+            dir: dir.into(),
+            sync: true,
+            direct: true,
+            roll_bytes: 256 << 20,
+            roll_age: Duration::from_secs(60),
+            format: Format::Text,
+            compression: Compression::None,
+        }
+    }
+}
+
+/// What a line looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// The record's number, a tab, its tokens.
+    #[default]
+    Text,
+    /// A JSON object.
+    JsonLines,
+}
+
+/// How files are packed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// Each file is one frame of zstd's.
+    Zstd,
+}
+
+impl Compression {
+    /// What names of files end in.
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Compression::None => "",
+            Compression::Zstd => ZSTD,
+        }
+    }
+}
+
+/// What names of zstd's files end in.
+pub(super) const ZSTD: &str = ".zst";
 
 /// Settings of a process's sink.
 #[derive(Clone)]
@@ -53,6 +111,8 @@ pub struct Settings {
     pub positions: Option<Positions>,
     /// Called after each step of a commit.
     pub on_step: Option<OnStep>,
+    /// What all this is done to.
+    pub disk: Disk,
 }
 
 /// Answers where the sources stand before an epoch, on the thread that commits.
@@ -72,6 +132,7 @@ impl Settings {
             id: String::new(),
             positions: None,
             on_step: None,
+            disk: Disk::default(),
         }
     }
 
@@ -88,17 +149,22 @@ impl Settings {
     /// The folder that temporary files are in: the output's, or the dead letters'.
     pub(super) fn folder(&self) -> PathBuf {
         match (&self.target, &self.dead_letter) {
-            (Target::Files { dir, .. }, _) => dir.clone(),
-            (Target::Null, Some(file)) => match file.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-                _ => PathBuf::from("."),
-            },
+            (Target::Files(files), _) => files.dir.clone(),
+            (Target::Null, Some(file)) => above(file).to_path_buf(),
             (Target::Null, None) => PathBuf::from("."),
+        }
+    }
+
+    /// The files that results go to, if they do.
+    pub(super) fn files(&self) -> Option<&Files> {
+        match &self.target {
+            Target::Files(files) => Some(files),
+            Target::Null => None,
         }
     }
 
     /// Whether files wait for the disk.
     pub(super) fn syncs(&self) -> bool {
-        matches!(self.target, Target::Files { sync: true, .. })
+        self.files().is_some_and(|files| files.sync)
     }
 }

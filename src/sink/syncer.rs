@@ -1,19 +1,19 @@
 //! The thread that waits for the disk, so that the writer does not.
 
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use timely::scheduling::SyncActivator;
 
+use super::disk::DiskFile;
 use super::handle::Shared;
 use super::writer::{Ended, Finished};
 use super::{SinkError, Step};
 
 pub(super) enum ToSyncer {
     /// A file that is still written: what is in it may go to the disk already.
-    Early(File),
+    Early(DiskFile),
     /// A group's files, which nothing is written to any more.
     Group { number: u64, files: Vec<Ended>, reporter: usize, ports: Vec<SyncedPort> },
 }
@@ -75,12 +75,17 @@ impl Syncer {
         while let Ok(message) = self.inbox.recv() {
             match message {
                 ToSyncer::Early(file) => {
-                    // An error comes back when the file is synced for good.
-                    let _ = file.sync_data();
+                    // The system would not say it again when the file is synced for good.
+                    if let Err(error) = file.sync() {
+                        self.shared.fail(SinkError::io("sync", file.path(), error));
+                    }
                 }
+                // Not one more sync after one that failed: nobody is told of it anyway.
+                ToSyncer::Group { .. } if self.shared.has_failed() => {}
                 ToSyncer::Group { number, files, reporter, ports } => {
                     if let Err(error) = self.sync(&files) {
                         self.shared.fail(error);
+                        continue;
                     }
                     if self.shared.has_failed() {
                         continue;
@@ -101,9 +106,9 @@ impl Syncer {
     }
 
     fn sync(&self, files: &[Ended]) -> Result<(), SinkError> {
-        for Ended { file, path, .. } in files {
+        for Ended { file, .. } in files {
             if self.shared.settings.syncs() {
-                file.sync_all().map_err(|error| SinkError::io("sync", path, error))?;
+                file.sync().map_err(|error| SinkError::io("sync", file.path(), error))?;
             }
             self.shared.step(Step::FileSynced);
         }

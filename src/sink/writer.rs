@@ -1,19 +1,20 @@
 //! The writer thread: the only one that writes results.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use serde::{Deserialize, Serialize};
 
-use super::file::{PartFile, Stages};
+use super::disk::DiskFile;
+use super::file::{PartFile, Spares};
 use super::handle::Shared;
 use super::syncer::{SyncedPort, ToSyncer};
-use super::{SinkError, Target};
+use super::{Compression, Files, SinkError};
 
 /// What workers tell the writer.
 pub(super) enum ToWriter {
@@ -47,27 +48,26 @@ pub(super) struct Finished {
 
 struct Open {
     file: PartFile,
-    path: PathBuf,
-    began: Instant,
-    /// Bytes that the syncer has not been told of.
-    unsynced: u64,
+    /// When it is old; never, if that is further away than time goes.
+    ends: Option<Instant>,
+    /// What the file's length was when the syncer was last told of it.
+    synced: u64,
     finished: Finished,
 }
 
 /// A file that nothing is written to any more.
 pub(super) struct Ended {
-    pub file: File,
-    pub path: PathBuf,
+    pub file: DiskFile,
     pub finished: Finished,
 }
 
 impl Open {
-    fn end(self, stages: &mut Stages) -> Result<Ended, SinkError> {
-        let Open { file, path, finished, .. } = self;
-        match file.finish(stages) {
-            Ok(file) => Ok(Ended { file, path, finished }),
-            Err(error) => Err(SinkError::io("write to", &path, error)),
+    fn end(mut self, spares: &mut Spares) -> Result<Ended, SinkError> {
+        if let Err(error) = self.file.finish(spares) {
+            return Err(SinkError::io("write to", self.file.path(), error));
         }
+        self.finished.bytes = self.file.length();
+        Ok(Ended { file: self.file.into_file(), finished: self.finished })
     }
 }
 
@@ -95,10 +95,12 @@ pub(super) struct Writer {
     closed: Vec<u64>,
     workers: Vec<Option<Ends>>,
     files: u64,
+    /// When the first of the open files is old.
+    next_end: Option<Instant>,
     /// In the names of its files: a process that was killed and one that takes its place may, for a
     /// moment, both write.
     run: u32,
-    stages: Stages,
+    spares: Spares,
 }
 
 /// Bytes after which the syncer begins with a file that is still written, so that a commit has
@@ -121,35 +123,48 @@ impl Writer {
             closed: vec![0; workers],
             workers: (0..workers).map(|_| None).collect(),
             files: 0,
+            next_end: None,
             run: rand::random(),
-            stages: Stages::default(),
+            spares: Spares::default(),
         }
     }
 
     pub(super) fn run(mut self) {
-        while let Ok(message) = self.inbox.recv() {
-            let result = match message {
-                ToWriter::Append { group, kind, mut bytes, records, from } => {
-                    let result = self.append(group, kind, &bytes, records, from);
-                    self.shared.waiting.fetch_sub(bytes.len() as u64, Relaxed);
-                    if let Some(worker) = &self.workers[from] {
-                        bytes.clear();
-                        // One that has enough lets this one go.
-                        let _ = worker.emptied.try_send(bytes);
-                    }
-                    result
-                }
-                ToWriter::Closed { through, from } => {
-                    self.closed[from] = through.saturating_add(1);
-                    self.close()
-                }
-                ToWriter::Port { from, port, emptied } => {
-                    self.workers[from] = Some(Ends { port, emptied });
-                    Ok(())
-                }
+        loop {
+            let message = match self.next_end {
+                Some(at) => self.inbox.recv_deadline(at),
+                None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
-            if let Err(error) = result {
+            let result = match message {
+                Ok(message) => self.take(message),
+                Err(RecvTimeoutError::Timeout) => Ok(()),
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if let Err(error) = result.and_then(|()| self.end_old()) {
                 self.shared.fail(error);
+            }
+        }
+    }
+
+    fn take(&mut self, message: ToWriter) -> Result<(), SinkError> {
+        match message {
+            ToWriter::Append { group, kind, mut bytes, records, from } => {
+                let result = self.append(group, kind, &bytes, records, from);
+                self.shared.waiting.fetch_sub(bytes.len() as u64, Relaxed);
+                if let Some(worker) = &self.workers[from] {
+                    bytes.clear();
+                    // One that has enough lets this one go.
+                    let _ = worker.emptied.try_send(bytes);
+                }
+                result
+            }
+            ToWriter::Closed { through, from } => {
+                self.closed[from] = through.saturating_add(1);
+                self.close()
+            }
+            ToWriter::Port { from, port, emptied } => {
+                self.workers[from] = Some(Ends { port, emptied });
+                Ok(())
             }
         }
     }
@@ -165,47 +180,80 @@ impl Writer {
         if self.shared.has_failed() {
             return Ok(());
         }
-        let (roll_bytes, roll_age, direct) = match &self.shared.settings.target {
-            Target::Files { roll_bytes, roll_age, direct, .. } => {
-                (*roll_bytes, Some(*roll_age), *direct)
-            }
-            Target::Null => (u64::MAX, None, false),
-        };
         let group = self
             .groups
             .entry(number)
             .or_insert_with(|| Group { reporter: from, ..Group::default() });
+        let files = self.shared.settings.files();
         let open = match group.open.entry(kind) {
-            std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
-            std::collections::btree_map::Entry::Vacant(place) => {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => {
                 self.files += 1;
                 let process = self.shared.settings.process;
-                let what = if kind == Kind::Part { "part" } else { "dead" };
-                let (files, run) = (self.files, self.run);
-                let name = format!(".{what}-{process:03}-{number:010}-{files:06}-{run:010}");
+                // Bad records go on to another file, as they are.
+                let (what, compression) = match (kind, files) {
+                    (Kind::Part, Some(files)) => ("part", files.compression),
+                    _ => ("dead", Compression::None),
+                };
+                let (count, run, suffix) = (self.files, self.run, compression.suffix());
+                let name =
+                    format!(".{what}-{process:03}-{number:010}-{count:06}-{run:010}{suffix}");
                 let path = self.folder.join(&name);
-                let file = PartFile::create(&path, direct, &mut self.stages)
+                let direct = files.is_some_and(|files| files.direct);
+                let disk = &self.shared.settings.disk;
+                let file = PartFile::create(disk, &path, direct, compression, &mut self.spares)
                     .map_err(|error| SinkError::io("create the file", &path, error))?;
+                let ends = files.and_then(|files| Instant::now().checked_add(files.roll_age));
+                self.next_end = [self.next_end, ends].into_iter().flatten().min();
                 let finished = Finished { kind, name, process, bytes: 0, records: 0 };
-                place.insert(Open { file, path, began: Instant::now(), unsynced: 0, finished })
+                place.insert(Open { file, ends, synced: 0, finished })
             }
         };
-        open.file.append(bytes).map_err(|error| SinkError::io("write to", &open.path, error))?;
-        open.finished.bytes += bytes.len() as u64;
+        let appended = open.file.append(bytes);
+        appended.map_err(|error| SinkError::io("write to", open.file.path(), error))?;
         open.finished.records += records;
-        open.unsynced += bytes.len() as u64;
+        let length = open.file.length();
         let syncs = self.shared.settings.syncs() && open.file.is_cached();
-        if open.unsynced >= SYNC_EARLY && syncs {
-            open.unsynced = 0;
+        if length >= open.synced + SYNC_EARLY && syncs {
+            open.synced = length;
             if let Ok(file) = open.file.handle() {
                 let _ = self.syncer.send(ToSyncer::Early(file));
             }
         }
-        let is_old = roll_age.is_some_and(|age| open.began.elapsed() >= age);
-        if (open.finished.bytes >= roll_bytes || is_old)
+        if files.is_some_and(|files: &Files| length >= files.roll_bytes)
             && let Some(open) = group.open.remove(&kind)
         {
-            group.ended.push(open.end(&mut self.stages)?);
+            group.ended.push(open.end(&mut self.spares)?);
+        }
+        Ok(())
+    }
+
+    /// Ends the files that are old, whether anybody writes to them or not.
+    fn end_old(&mut self) -> Result<(), SinkError> {
+        let Some(at) = self.next_end else { return Ok(()) };
+        let now = Instant::now();
+        if now < at {
+            return Ok(());
+        }
+        self.next_end = None;
+        if self.shared.has_failed() {
+            // Nothing of them will be committed.
+            return Ok(());
+        }
+        for group in self.groups.values_mut() {
+            for kind in [Kind::Part, Kind::Dead] {
+                match group.open.get(&kind).map(|open| open.ends) {
+                    Some(Some(ends)) if ends <= now => {
+                        if let Some(open) = group.open.remove(&kind) {
+                            group.ended.push(open.end(&mut self.spares)?);
+                        }
+                    }
+                    Some(ends) => {
+                        self.next_end = [self.next_end, ends].into_iter().flatten().min();
+                    }
+                    None => {}
+                }
+            }
         }
         Ok(())
     }
@@ -216,7 +264,7 @@ impl Writer {
         while let Some(entry) = self.groups.first_entry().filter(|entry| *entry.key() < closed) {
             let (number, mut group) = entry.remove_entry();
             for open in std::mem::take(&mut group.open).into_values() {
-                group.ended.push(open.end(&mut self.stages)?);
+                group.ended.push(open.end(&mut self.spares)?);
             }
             let ports = self.workers.iter().flatten().map(|ends| ends.port.clone()).collect();
             let reporter = group.reporter;

@@ -38,7 +38,7 @@ impl State {
         new_output: impl FnOnce() -> String,
     ) -> Result<State, StateError> {
         let error = |error| StateError::io("make the folder", folder, error);
-        fs::create_dir_all(folder).map_err(error)?;
+        whole::make_folder(folder).map_err(error)?;
         let lock = lock(&folder.join(LOCK))?;
         let path = folder.join(RECORD);
         let record = match fs::read(&path) {

@@ -83,13 +83,18 @@ pub fn signal(child: &Child, signal: rustix::process::Signal) {
     rustix::process::kill_process(pid, signal).expect("the process is there");
 }
 
-/// What `LC_ALL=C sort DIR/part-*` prints.
+/// What `LC_ALL=C sort DIR/part-*` prints, or `zstdcat DIR/part-* | LC_ALL=C sort`.
 pub fn sorted_output(dir: &Path) -> Vec<u8> {
     let mut all = Vec::new();
     for entry in fs::read_dir(dir).expect("the output is there") {
         let entry = entry.expect("an entry");
-        if entry.file_name().to_string_lossy().starts_with("part-") {
-            all.extend(fs::read(entry.path()).expect("a part can be read"));
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("part-") {
+            let bytes = fs::read(entry.path()).expect("a part can be read");
+            match name.ends_with(".zst") {
+                true => all.extend(zstd::decode_all(&bytes[..]).expect("whole frames")),
+                false => all.extend(bytes),
+            }
         }
     }
     let mut lines: Vec<&[u8]> = all.split_inclusive(|byte| *byte == b'\n').collect();

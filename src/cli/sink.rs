@@ -1,0 +1,60 @@
+//! `--sink` and `--out`: where results go.
+
+use super::UsageError;
+use super::args::RunArgs;
+use super::settings::new_folder;
+use crate::pipeline::{Target, TimelySettings};
+use crate::sink::{Compression, Files, Format};
+use crate::units::{parse_bytes, parse_duration};
+
+/// What the options ask for; a new folder if they do not say.
+pub(super) fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, UsageError> {
+    let target = |files| Target::Files { files, overwrite: args.overwrite };
+    if let Some(dir) = &args.out {
+        return Ok(target(Files::new(dir)));
+    }
+    let Some(sink) = &args.sink else {
+        if timely.processes > 1 {
+            let why = "several processes need --out DIR, the same for all";
+            return Err(UsageError::new("-n", timely.processes.to_string(), why));
+        }
+        return Ok(target(Files::new(new_folder("run"))));
+    };
+    if sink == "null" {
+        return Ok(Target::Null);
+    }
+    let wrong = |why: String| UsageError::new("--sink", sink, why);
+    let Some(rest) = sink.strip_prefix("files:").filter(|rest| !rest.is_empty()) else {
+        return Err(wrong("expected files:DIR or null".to_owned()));
+    };
+    let (dir, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut files = Files::new(dir);
+    for option in options.split('&').filter(|option| !option.is_empty()) {
+        set(&mut files, option).map_err(|why| wrong(format!("{option}: {why}")))?;
+    }
+    Ok(target(files))
+}
+
+/// Sets what stands after the `?`, one at a time; or says what could.
+fn set(files: &mut Files, option: &str) -> Result<(), String> {
+    let expected = "expected format=text|jsonl, compress=none|zstd, sync=all|none, io=direct|buffered, \
+                    roll_size=BYTES or roll_age=DURATION";
+    match option.split_once('=').ok_or(expected)? {
+        ("format", "text") => files.format = Format::Text,
+        ("format", "jsonl") => files.format = Format::JsonLines,
+        ("compress", "none") => files.compression = Compression::None,
+        ("compress", "zstd") => files.compression = Compression::Zstd,
+        ("sync", "all") => files.sync = true,
+        ("sync", "none") => files.sync = false,
+        ("io", "direct") => files.direct = true,
+        ("io", "buffered") => files.direct = false,
+        ("roll_size", size) => {
+            files.roll_bytes = parse_bytes(size).map_err(|error| error.to_string())?;
+        }
+        ("roll_age", age) => {
+            files.roll_age = parse_duration(age).map_err(|error| error.to_string())?;
+        }
+        _ => return Err(expected.to_owned()),
+    }
+    Ok(())
+}
