@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use super::manifest::{MANIFEST, Manifest};
+use super::manifest::{MANIFEST, Manifest, PART, is_temporary};
 use super::{CommittedFile, SinkError};
 
 /// Makes the folder of a new run. Process 0 does so before any other process writes.
@@ -116,15 +116,6 @@ pub(super) fn sync_folder(dir: &Path) -> Result<(), SinkError> {
     File::open(dir)
         .and_then(|folder| folder.sync_all())
         .map_err(|error| SinkError::io("sync the folder", dir, error))
-}
-
-/// What final names begin with.
-const PART: &str = "part-";
-
-/// Whether a run of Floodway gives this name to a file that is not committed.
-fn is_temporary(name: &str) -> bool {
-    let rest = name.strip_prefix(".part-").or_else(|| name.strip_prefix(".dead-"));
-    rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
 }
 
 /// The names in the folder.
