@@ -20,8 +20,10 @@ use std::time::{Duration, Instant};
 use floodway::units::parse_duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
+use tempfile::TempDir;
 
 use crate::mutate::mutated;
+use crate::targets::folder;
 
 /// A format.
 pub struct Target {
@@ -91,10 +93,7 @@ impl Session {
         PLACE.set(Some(String::new()));
         let outcome = catch_unwind(AssertUnwindSafe(|| (self.target.check)(bytes)));
         let place = PLACE.take().unwrap_or_default();
-        match ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(what) => Err(what),
-            None => outcome.map_err(|payload| message(payload) + &place),
-        }
+        outcome.map_err(|payload| message(payload) + &place)
     }
 
     fn must_hold(&mut self, bytes: &[u8], what: &str) {
@@ -175,8 +174,12 @@ thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// A panic of a thread that a target started: of this input, or of the one before it.
 static ELSEWHERE: Mutex<Option<String>> = Mutex::new(None);
+
+/// A panic of a thread of Floodway's since this was last asked.
+pub fn panic_elsewhere() -> Option<String> {
+    ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
 
 /// A panic of a target is told by whoever tried it: many inputs panic while one is made shorter.
 fn hear_panics() {
@@ -212,9 +215,11 @@ fn words(outcome: &str) -> String {
     // A parser's picture of the place is a part of the input.
     let lines = outcome.lines().filter(|line| !line.contains('|'));
     let mut words = String::new();
-    let mut quoted = None;
+    let (mut quoted, mut escaped) = (None, false);
     for c in lines.flat_map(str::chars) {
         match quoted {
+            Some(_) if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
             Some(quote) if c == quote => quoted = None,
             Some(_) => {}
             None if matches!(c, '"' | '`' | '\'') => quoted = Some(c),
@@ -255,13 +260,16 @@ fn keep(target: &str, pool: &[Vec<u8>]) {
 
 /// Knows the input at hand, for where the process does not live to tell: it hangs, or is aborted.
 struct Watch {
+    _folder: TempDir,
     path: PathBuf,
     at: &'static AtomicU64,
 }
 
 impl Watch {
     fn start(name: &'static str) -> Watch {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}"));
+        // It stays where the process is ended.
+        let folder = folder();
+        let path = folder.path().join(format!("fuzz-{name}"));
         println!("{name}: the input at hand is in {}", path.display());
         // One for each session of a process, which are a handful.
         let at: &'static AtomicU64 = Box::leak(Box::default());
@@ -281,7 +289,7 @@ impl Watch {
                 }
             }
         });
-        Watch { path, at }
+        Watch { _folder: folder, path, at }
     }
 
     fn begin(&self, input: &[u8], executions: u64) {
@@ -291,6 +299,5 @@ impl Watch {
 
     fn end(&self) {
         self.at.store(u64::MAX, Relaxed);
-        let _ = fs::remove_file(&self.path);
     }
 }

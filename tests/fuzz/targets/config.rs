@@ -77,7 +77,7 @@ fn read(path: &std::ffi::OsStr) -> String {
         Err(error) => {
             let text = error.to_string();
             assert!(text.starts_with("--config "), "it does not name the option: {text}");
-            return text.replacen(&*path.to_string_lossy(), "", 1);
+            return why(&text).to_owned();
         }
     };
     // What was typed comes after what stands in the file, and before what is timely's.
@@ -113,7 +113,14 @@ fn read(path: &std::ffi::OsStr) -> String {
         Err(error) => {
             let text = error.to_string();
             assert!(text.starts_with('-'), "it does not name the option: {text}");
-            text
+            let option = text.split(' ').next().unwrap_or_default();
+            format!("{option}: {}", why(&text))
         }
     }
+}
+
+/// The end of an error, without the place and the key that it names.
+fn why(text: &str) -> &str {
+    let last = text.lines().last().unwrap_or_default();
+    last.rsplit(": ").next().unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use floodway::source::{Input, Lines, LinesSettings, Pace, Position, Rate, Sharing};
 
 use super::folder;
-use crate::engine::Target;
+use crate::engine::{Target, panic_elsewhere};
 
 /// The files, in a folder that an input calls `DIR`: two plain ones, and a packed one that is none.
 const FILES: [(&str, &[u8]); 3] = [
@@ -59,6 +59,10 @@ fn check(dir: &Path, bytes: &[u8]) -> String {
     let printed = serde_json::to_string(&position).unwrap();
     assert_eq!(serde_json::from_str::<Position>(&printed).unwrap(), position);
     let outcomes = [1, u64::MAX].map(|from| gone_on(&dir, &position, from));
+    // A reader's thread may be later than its input: it tells of this one, or of the one before.
+    if let Some(panic) = panic_elsewhere() {
+        panic!("{panic}");
+    }
     outcomes.join(" / ").replace(&dir, "")
 }
 

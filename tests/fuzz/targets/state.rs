@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use floodway::state::{State, StateError};
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::folder;
 use crate::engine::Target;
@@ -44,16 +44,19 @@ pub fn target() -> Target {
     Target { name: "state", tokens, cuts: usize::MAX, check: Box::new(check) }
 }
 
+#[derive(Default, Deserialize)]
+struct Asked {
+    version: String,
+    settings: BTreeMap<String, String>,
+}
+
 fn check(folder: &Path, bytes: &[u8]) -> String {
     let path = folder.join("state.json");
     fs::write(&path, bytes).unwrap();
-    let json: Option<Value> = serde_json::from_slice(bytes).ok();
     // Asked for by the command that it says it is of, where it says so.
-    let json = json.as_ref();
-    let version = json.and_then(|json| json["version"].as_str()).unwrap_or("0.1.0").to_owned();
-    let settings: BTreeMap<String, String> = json
-        .and_then(|json| serde_json::from_value(json["settings"].clone()).ok())
-        .unwrap_or_default();
+    let asked: Option<Asked> = serde_json::from_slice(bytes).ok();
+    let is_json = asked.is_some();
+    let Asked { version, settings } = asked.unwrap_or_default();
     let open = |settings| State::open(folder, &version, settings, || panic!("it is not new"));
     let mut state = match open(&settings) {
         Ok(state) => state,
@@ -64,7 +67,7 @@ fn check(folder: &Path, bytes: &[u8]) -> String {
             return error.to_string();
         }
     };
-    assert!(json.is_some() && !state.is_new(), "what is no JSON was taken for a state");
+    assert!(is_json && !state.is_new(), "what is no JSON was taken for a state");
     assert_eq!(State::output_in(folder).as_deref(), Some(state.output()));
     let output = state.output().to_owned();
     assert!(matches!(open(&settings), Err(StateError::Locked)));
