@@ -27,6 +27,9 @@ pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, Vec<Strin
         if key != "timely" && !is_setting(&args, &key) {
             return Err(wrong(format!("{key}: there is no such setting, which would be --{key}")));
         }
+        if key == "config" {
+            return Err(wrong("config: a file cannot name another one".to_owned()));
+        }
         if !words::has(&args, &format!("--{key}")) {
             own.push(key.clone());
         }

@@ -319,6 +319,9 @@ pub(super) fn new_folder(kind: &str) -> PathBuf {
         .expect("some number is free")
 }
 
+/// Workers of a process, and processes: more is a slip of the hand.
+const MOST_WORKERS: usize = 4_096;
+
 pub(super) fn timely(args: &[String]) -> Result<TimelySettings, UsageError> {
     let mut options = getopts::Options::new();
     timely::Config::install_options(&mut options);
@@ -339,6 +342,10 @@ pub(super) fn timely(args: &[String]) -> Result<TimelySettings, UsageError> {
     let process = number("p", 0)?;
     if workers == 0 || processes == 0 || process >= processes {
         return Err(wrong("expected at least 1 worker and process, and -p below -n".to_owned()));
+    }
+    // Timely makes an address for each process, and the run queues for each worker, as many as are asked for.
+    if workers > MOST_WORKERS || processes > MOST_WORKERS {
+        return Err(wrong(format!("expected at most {MOST_WORKERS} workers and processes")));
     }
     timely::Config::from_matches(&matches).map_err(wrong)?;
     Ok(TimelySettings { args: args.to_vec(), workers, processes, process })

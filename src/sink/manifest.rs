@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::SinkError;
+use super::settings::ZSTD;
 
 /// Its name in the output folder.
 pub const MANIFEST: &str = "manifest.jsonl";
@@ -61,6 +62,49 @@ pub struct Commit {
     pub sources: serde_json::Value,
 }
 
+/// Epochs past this are none: what counts on from them must have room.
+const MOST_EPOCHS: u64 = u64::MAX / 2;
+
+impl Commit {
+    /// Whether it can be the commit after these, or why not. The names are looked at because files are
+    /// renamed and removed by them: a line that was written by hand must not reach out of the folder.
+    fn follows(&self, before: &[Commit]) -> Result<(), String> {
+        if self.commit != before.len() as u64 {
+            return Err(format!("commit {} is out of order", self.commit));
+        }
+        let earliest = before.last().map_or(0, |last| last.up_to_epoch);
+        if !(earliest..=MOST_EPOCHS).contains(&self.up_to_epoch) {
+            return Err(format!("epoch {} cannot be after {earliest}", self.up_to_epoch));
+        }
+        let names = self.files.iter().map(|file| (&file.name, is_part(&file.name)));
+        let all = self.files.iter().chain(&self.dead_letters);
+        let temporary = all.map(|file| (&file.temporary, is_temporary(&file.temporary)));
+        match names.chain(temporary).find(|(_, is_ours)| !is_ours) {
+            Some((name, _)) => Err(format!("{name:?} is not the name of a file of an output")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What final names begin with.
+pub(super) const PART: &str = "part-";
+
+/// Whether a run of Floodway gives this name to a committed file.
+fn is_part(name: &str) -> bool {
+    name.strip_prefix(PART).is_some_and(is_numbers)
+}
+
+/// Whether a run of Floodway gives this name to a file that is not committed.
+pub(super) fn is_temporary(name: &str) -> bool {
+    name.strip_prefix(".part-").or_else(|| name.strip_prefix(".dead-")).is_some_and(is_numbers)
+}
+
+/// The rest of a name: numbers, and how the file is packed.
+fn is_numbers(rest: &str) -> bool {
+    let rest = rest.strip_suffix(ZSTD).unwrap_or(rest);
+    rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+}
+
 /// A manifest as it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
@@ -101,9 +145,7 @@ impl Manifest {
             } else {
                 let commit: Commit =
                     serde_json::from_slice(json).map_err(|error| wrong(error.to_string()))?;
-                if commit.commit != manifest.commits.len() as u64 {
-                    return Err(wrong(format!("commit {} is out of order", commit.commit)));
-                }
+                commit.follows(&manifest.commits).map_err(wrong)?;
                 manifest.commits.push(commit);
             }
             manifest.whole_bytes += line.len() as u64;

@@ -5,8 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::manifest::{MANIFEST, Manifest};
-use super::settings::ZSTD;
+use super::manifest::{MANIFEST, Manifest, PART, is_temporary};
 use super::{CommittedFile, Disk, SinkError};
 use crate::units::show_many;
 
@@ -170,18 +169,8 @@ pub(super) fn sync_folder(disk: &Disk, dir: &Path) -> Result<(), SinkError> {
     disk.sync_folder(dir).map_err(|error| SinkError::io("sync the folder", dir, error))
 }
 
-/// What final names begin with.
-const PART: &str = "part-";
-
 fn is_part(name: &str) -> bool {
     name.starts_with(PART)
-}
-
-/// Whether a run of Floodway gives this name to a file that is not committed.
-fn is_temporary(name: &str) -> bool {
-    let name = name.strip_suffix(ZSTD).unwrap_or(name);
-    let rest = name.strip_prefix(".part-").or_else(|| name.strip_prefix(".dead-"));
-    rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
 }
 
 /// The names in the folder.

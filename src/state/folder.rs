@@ -86,7 +86,7 @@ impl State {
     /// # Errors
     /// If the record cannot be written.
     pub fn begin(&mut self) -> Result<u64, StateError> {
-        self.record.runs += 1;
+        self.record.runs = self.record.runs.saturating_add(1);
         let path = self.folder.join(RECORD);
         let mut json = serde_json::to_vec_pretty(&self.record).unwrap_or_default();
         json.push(b'\n');

@@ -23,6 +23,9 @@ pub enum LinesError {
         /// What is wrong.
         why: String,
     },
+    /// Where a run ended is no place that it can have come to.
+    #[error("cannot go on where the last run ended: it is not known, {0}")]
+    Position(String),
     /// The files are not those that were read before a run was resumed.
     #[error("cannot go on where the last run ended: {path} {why}")]
     Changed {

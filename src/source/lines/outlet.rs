@@ -43,6 +43,8 @@ impl Outlet {
         last: Arc<AtomicU64>,
     ) -> Self {
         Outlet {
+            // A run that fails before its workers are there lets go of their ends.
+            is_abandoned: ends.is_empty(),
             cutter,
             pace,
             epochs,
@@ -55,7 +57,6 @@ impl Outlet {
             label: None,
             base: 0,
             at: 0,
-            is_abandoned: false,
         }
     }
 

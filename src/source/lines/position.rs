@@ -97,6 +97,7 @@ impl FilePosition {
 impl Position {
     /// Where to go on in `files`, if those that were read are the ones they were.
     pub(super) fn check(&self, files: &[Found]) -> Result<Place, LinesError> {
+        self.can_be().map_err(LinesError::Position)?;
         let named = |file: &Found, path: &str| file.path == Path::new(path);
         for (index, position) in self.files.iter().enumerate() {
             let path = &position.path;
@@ -121,6 +122,27 @@ impl Position {
             },
             None => Place { line: self.lines, ..Place::default() },
         })
+    }
+}
+
+/// Epochs past this are none: what counts on from them must have room.
+const MOST_EPOCHS: u64 = u64::MAX / 2;
+
+impl Position {
+    /// Whether it agrees with itself. What is counted on from it relies on that.
+    fn can_be(&self) -> Result<(), String> {
+        if self.epoch > MOST_EPOCHS {
+            return Err(format!("{} is no epoch", self.epoch));
+        }
+        // A line has an end, or it is the last one and has bytes.
+        if let Some(file) = self.files.iter().find(|file| file.lines > file.bytes) {
+            return Err(format!("{} lines in {} bytes of {}", file.lines, file.bytes, file.path));
+        }
+        let lines = self.files.iter().try_fold(0, |all: u64, file| all.checked_add(file.lines));
+        if lines != Some(self.lines) {
+            return Err(format!("its files do not have {} lines together", self.lines));
+        }
+        Ok(())
     }
 }
 
@@ -163,11 +185,12 @@ mod tests {
         fs::write(&path, before).unwrap();
         let input = Input::Files { path, follow: false };
         let files = input.find().unwrap();
-        let file = FilePosition::note(&files[0], bytes, 1).unwrap();
-        let position = Position { epoch: 1, lines: 1, files: vec![file] };
+        let lines = u64::from(bytes > 0);
+        let file = FilePosition::note(&files[0], bytes, lines).unwrap();
+        let position = Position { epoch: 1, lines, files: vec![file] };
         fs::write(&files[0].path, after).unwrap();
         let place = position.check(&input.find().unwrap()).map_err(|error| error.to_string())?;
-        assert_eq!((place.bytes, place.lines, place.line), (bytes, 1, 1));
+        assert_eq!((place.bytes, place.lines, place.line), (bytes, lines, lines));
         Ok(())
     }
 

@@ -1,0 +1,91 @@
+//! What comes from outside, as bytes: each format has a target, a function that takes any bytes and
+//! asserts what must hold of them. No panic is the least of it.
+//!
+//! `cargo test --test fuzz` gives every target its corpus (`corpus/NAME/`: real inputs, edge cases,
+//! and whatever was found), and each input cut off at every byte.
+//!
+//! `FLOODWAY_FUZZ=60s cargo test --release --test fuzz -- --nocapture --test-threads 1` then makes
+//! new inputs out of those for a minute each ([`engine`] says how). An input that fails is made
+//! shorter and saved in the corpus under the name of what failed. `FLOODWAY_SEED` repeats a session.
+//!
+//! A parser that is private is compiled into this test from its own source file: nothing is made
+//! public for it.
+#![allow(clippy::unwrap_used)]
+
+mod engine;
+mod mutate;
+mod targets;
+
+// What those source files call by its path from the crate's root.
+use floodway::{batch, bridge, cost, emulator, nexmark, pipeline, schedule, sink, task, units};
+
+/// The same, with what the crate keeps for itself.
+mod source {
+    pub use floodway::source::Input;
+    pub const KEPT_OF_OVERLONG: usize = 1_024;
+}
+
+/// What reads a configuration: from its text to the settings of a run.
+#[path = "../../src/cli"]
+#[allow(dead_code)]
+mod cli {
+    mod args;
+    mod bursting;
+    mod config;
+    mod error;
+    mod heeds;
+    mod settings;
+    mod sink;
+    mod state;
+    mod words;
+
+    use error::UsageError;
+
+    #[path = "../../tests/fuzz/targets/config.rs"]
+    pub mod target;
+}
+
+/// What cuts bytes into lines.
+#[path = "../../src/source/lines"]
+#[allow(dead_code)]
+mod lines {
+    mod cut;
+
+    #[path = "../../../tests/fuzz/targets/cut.rs"]
+    pub mod target;
+}
+
+#[test]
+fn trace() {
+    engine::run(targets::trace::target());
+}
+
+#[test]
+fn config() {
+    engine::run(cli::target::target());
+}
+
+#[test]
+fn wire() {
+    engine::run(targets::wire::target());
+}
+
+#[test]
+fn manifest() {
+    engine::run(targets::manifest::target());
+}
+
+#[test]
+fn state() {
+    engine::run(targets::state::target());
+}
+
+#[test]
+fn position() {
+    engine::run(targets::position::target());
+}
+
+#[test]
+fn cut() {
+    engine::run(lines::target::target());
+}

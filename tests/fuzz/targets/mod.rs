@@ -1,0 +1,14 @@
+//! The formats, a file each; `config` and `cut` are modules of what they try.
+
+pub mod manifest;
+pub mod position;
+pub mod state;
+pub mod trace;
+pub mod wire;
+
+use tempfile::TempDir;
+
+/// A folder in memory, where there is one: the targets that need files write thousands a second.
+pub fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder")
+}

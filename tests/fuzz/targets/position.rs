@@ -1,0 +1,94 @@
+//! How far lines had been read: what a commit remembers, held against the files that are there.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use floodway::source::{Input, Lines, LinesSettings, Pace, Position, Rate, Sharing};
+
+use super::folder;
+use crate::engine::{Target, panic_elsewhere};
+
+/// The files, in a folder that an input calls `DIR`: two plain ones, and a packed one that is none.
+const FILES: [(&str, &[u8]); 3] = [
+    ("a.log", b"one\ntwo\nthree\n"),
+    ("b.log", b"four\nfive\nand no end"),
+    ("c.log.gz", b"packed"),
+];
+
+pub fn target() -> Target {
+    let tokens = &[
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"epoch\":",
+        "\"lines\":",
+        "\"files\":[",
+        "\"path\":\"DIR/a.log\"",
+        "\"path\":\"DIR/b.log\"",
+        "\"path\":\"DIR/c.log.gz\"",
+        "\"bytes\":",
+        "\"size\":",
+        "\"head\":",
+        "\"tail\":",
+        "null",
+        "DIR/",
+        "/",
+        "..",
+        "\\u0000",
+    ];
+    let place = folder();
+    for (name, bytes) in FILES {
+        fs::write(place.path().join(name), bytes).unwrap();
+    }
+    let check = move |bytes: &[u8]| check(place.path(), bytes);
+    Target { name: "position", tokens, cuts: usize::MAX, check: Box::new(check) }
+}
+
+fn check(dir: &Path, bytes: &[u8]) -> String {
+    let dir = dir.to_string_lossy().into_owned();
+    let text = String::from_utf8_lossy(bytes).replace("DIR", &dir);
+    let position: Position = match serde_json::from_str(&text) {
+        Ok(position) => position,
+        Err(error) => return error.to_string(),
+    };
+    let printed = serde_json::to_string(&position).unwrap();
+    assert_eq!(serde_json::from_str::<Position>(&printed).unwrap(), position);
+    let outcomes = [1, u64::MAX].map(|from| gone_on(&dir, &position, from));
+    // A reader's thread may be later than its input: it tells of this one, or of the one before.
+    if let Some(panic) = panic_elsewhere() {
+        panic!("{panic}");
+    }
+    outcomes.join(" / ").replace(&dir, "")
+}
+
+/// Opens the files to go on from the position; `from` bytes in all are shared by the workers.
+fn gone_on(dir: &str, position: &Position, from: u64) -> String {
+    let settings = LinesSettings {
+        input: Input::Files { path: format!("{dir}/*.log"), follow: false },
+        max_record: 100,
+        pace: Arc::new(Pace::new(Rate::Max(4), None, None)),
+        epoch: Duration::from_millis(100),
+        process: 0,
+        workers: 2,
+        processes: 1,
+        from: Some(position.clone()),
+        open_epochs: 4,
+        sharing: Sharing { from, chunk: 8 },
+    };
+    match Lines::start(settings, |_| {}) {
+        Ok(_) => {
+            let read: u64 = position.files.iter().map(|file| file.lines).sum();
+            assert_eq!(position.lines, read, "other lines than were read");
+            for (file, (name, bytes)) in position.files.iter().zip(FILES) {
+                assert!(file.path.ends_with(name) && file.bytes <= bytes.len() as u64, "{file:?}");
+            }
+            format!("goes on in file {}", "x".repeat(position.files.len()))
+        }
+        Err(error) => error.to_string(),
+    }
+}
