@@ -122,5 +122,6 @@ fn read(path: &std::ffi::OsStr) -> String {
 /// The end of an error, without the place and the key that it names.
 fn why(text: &str) -> &str {
     let last = text.lines().last().unwrap_or_default();
-    last.rsplit(": ").next().unwrap_or_default()
+    let end = last.rsplit(": ").next().unwrap_or_default();
+    end.split(", which would be").next().unwrap_or_default()
 }

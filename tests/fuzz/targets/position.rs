@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use floodway::source::{Input, Lines, LinesSettings, Pace, Position, Rate, Sharing};
+use floodway::source::{Input, Lines, LinesError, LinesSettings, Pace, Position, Rate, Sharing};
 
 use super::folder;
 use crate::engine::{Target, panic_elsewhere};
@@ -85,10 +85,13 @@ fn gone_on(dir: &str, position: &Position, from: u64) -> String {
             let read: u64 = position.files.iter().map(|file| file.lines).sum();
             assert_eq!(position.lines, read, "other lines than were read");
             for (file, (name, bytes)) in position.files.iter().zip(FILES) {
-                assert!(file.path.ends_with(name) && file.bytes <= bytes.len() as u64, "{file:?}");
+                let is_it = Path::new(&file.path).ends_with(name);
+                assert!(is_it && file.bytes <= bytes.len() as u64, "{file:?}");
             }
             format!("goes on in file {}", "x".repeat(position.files.len()))
         }
+        Err(LinesError::Changed { why, .. }) => why,
+        Err(LinesError::Read { source, .. }) => source.to_string(),
         Err(error) => error.to_string(),
     }
 }
