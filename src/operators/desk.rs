@@ -445,7 +445,8 @@ where
         }
         if let Some(lane) = &self.lane {
             // What comes home is done first: the rest is in its way only if it cannot go instead.
-            let ahead = match self.policy.keeps_due_times() {
+            let remote = Times { failing: lane.failing(), ..Times::default() };
+            let ahead = match self.policy.does_at_once(remote) {
                 true => self.queue.home_records(),
                 false => self.queue.records(),
             };

@@ -36,7 +36,7 @@
 //! home, nothing goes.
 
 use super::guard::{self, Guard};
-use super::{Done, Entry, Policy, Rates, Side, Take, To};
+use super::{Done, Entry, Policy, Rates, Side, Take, Times, To};
 use crate::batch::Nanos;
 
 /// Offloads what would miss its due time at home, at the last safe moment.
@@ -48,6 +48,9 @@ pub struct Deadline {
     /// about them.
     hopeless: bool,
 }
+
+/// Where a larger share of the requests fails, they are tried again remotely if home has other work.
+const FEW: f64 = 0.05;
 
 /// Arrivals are measured over so long: long enough for some containers, and short beside the lead
 /// that there is to start environments in.
@@ -86,6 +89,11 @@ impl Policy for Deadline {
 
     fn keeps_due_times(&self) -> bool {
         true
+    }
+
+    /// What had to go because of it went. But where many requests fail, home would do nothing else.
+    fn does_at_once(&self, remote: Times) -> bool {
+        remote.failing <= FEW
     }
 
     fn done(&mut self, now: Nanos, done: Done) {
@@ -230,7 +238,7 @@ impl Room {
 mod tests {
     use super::*;
     use crate::batch::Span;
-    use crate::policy::{Queue, Times};
+    use crate::policy::Queue;
 
     const MS: Nanos = 1_000_000;
     const SLACK: Nanos = 200 * MS;

@@ -182,10 +182,16 @@ pub trait Policy: Send {
     /// if it never does.
     fn begins_at(&self) -> Option<f64>;
 
-    /// Whether it plans by due times. Then what it sends has no time to wait until a request is full,
-    /// which it has filled itself as far as it could. And what comes home is done at once, and does not
-    /// make the rest late: what has to go because of it goes.
+    /// Whether it plans by due times: then what it sends has no time to wait until a request is full,
+    /// which it has filled itself as far as it could.
     fn keeps_due_times(&self) -> bool {
+        false
+    }
+
+    /// Whether what comes home is done at once without making the rest late, so that the rest is not in
+    /// its way.
+    fn does_at_once(&self, remote: Times) -> bool {
+        let _ = remote;
         false
     }
 
@@ -216,6 +222,10 @@ impl<P: Policy + ?Sized> Policy for Box<P> {
 
     fn keeps_due_times(&self) -> bool {
         (**self).keeps_due_times()
+    }
+
+    fn does_at_once(&self, remote: Times) -> bool {
+        (**self).does_at_once(remote)
     }
 
     fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {

@@ -115,7 +115,7 @@ impl Worker {
         self.plan(now, world);
         self.work(now, until, world);
         if let Some(bridge) = &mut world.bridge {
-            let ahead = match self.policy.keeps_due_times() {
+            let ahead = match self.policy.does_at_once(bridge.rates(now).remote) {
                 true => self.queue.home_records(),
                 false => self.queue.records(),
             };
