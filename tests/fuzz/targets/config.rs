@@ -113,8 +113,11 @@ fn read(path: &std::ffi::OsStr) -> String {
         Err(error) => {
             let text = error.to_string();
             assert!(text.starts_with('-'), "it does not name the option: {text}");
-            let option = text.split(' ').next().unwrap_or_default();
-            format!("{option}: {}", why(&text))
+            match text.split(' ').next().unwrap_or_default() {
+                // Timely's arguments are any words, and its answers repeat them.
+                "--" => "timely's".to_owned(),
+                option => format!("{option}: {}", why(&text)),
+            }
         }
     }
 }

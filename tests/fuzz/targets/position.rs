@@ -90,8 +90,9 @@ fn gone_on(dir: &str, position: &Position, from: u64) -> String {
             }
             format!("goes on in file {}", "x".repeat(position.files.len()))
         }
-        Err(LinesError::Changed { why, .. }) => why,
+        // Without the paths, which may be any.
+        Err(LinesError::Changed { why, .. }) => why.split(" before ").take(1).collect(),
         Err(LinesError::Read { source, .. }) => source.to_string(),
-        Err(error) => error.to_string(),
+        Err(error) => error.to_string().split(" bytes of ").take(1).collect(),
     }
 }
