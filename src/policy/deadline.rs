@@ -26,7 +26,7 @@
 //!
 //! **Where requests fail**, a last safe moment would leave no time for anything else: so they go sooner
 //! by what a full one takes at home, and home keeps as much in hand. One that fails comes home then and is
-//! done first, and nothing is late because of it.
+//! done first, and little is late because of it.
 //!
 //! **Peers before dollars.** An idle worker of the same process is a remote side that costs nothing and
 //! takes no time: it is given what this worker would do next but one, before anything is sent.
