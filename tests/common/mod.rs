@@ -1,6 +1,8 @@
 //! What the tests of the command share: each run has a directory of its own.
 #![allow(dead_code)]
 
+pub mod parts;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -1,0 +1,26 @@
+//! The real parts that tests start: `.ci/parts` installs them under `target/parts`.
+
+use std::path::PathBuf;
+
+/// Where `.ci/parts` installs.
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/parts")
+}
+
+/// A part by its path under `target/parts`; without it the test says so, and does not count.
+pub fn part(path: &str) -> Option<PathBuf> {
+    let path = folder().join(path);
+    path.exists().then_some(path).or_else(|| absent("what .ci/parts installs"))
+}
+
+/// Says loudly that a test was not run because something is absent. With `FLOODWAY_REQUIRE` it fails.
+pub fn absent<T>(what: &str) -> Option<T> {
+    assert!(std::env::var("FLOODWAY_REQUIRE").is_err(), "this test needs {what}, and is required");
+    eprintln!("!! NOT RUN: this test needs {what}");
+    None
+}
+
+/// Python with AWS's runtime interface client and moto.
+pub fn python() -> Option<PathBuf> {
+    part("python/bin/python")
+}
