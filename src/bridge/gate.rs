@@ -209,7 +209,7 @@ impl Gate {
                 self.limiter.refused(now, sent.at);
                 self.health.failed(now);
             }
-            Failure::Rejected(_) | Failure::Redirected => {
+            failure if failure.is_refusal() => {
                 self.environments.ran(sent.met);
                 self.health.refused(now);
             }

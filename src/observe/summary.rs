@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Latencies, Level, Report};
+use super::{Billed, Latencies, Level, Report};
 use crate::cost::Cost;
 use crate::units::{show_count, show_duration, show_many};
 use crate::whole;
@@ -107,6 +107,8 @@ pub struct Summary {
     pub verified: u64,
     pub billed_ms: f64,
     pub cost_usd: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub functions: Vec<FunctionBill>,
     pub over_budget_ms: f64,
     pub peak_backlog: u64,
     pub backpressured_ms: f64,
@@ -118,6 +120,52 @@ pub struct Summary {
     pub lambda: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// What a function was billed: as measured, and as it would have been estimated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct FunctionBill {
+    pub name: String,
+    pub attempts: u64,
+    pub billed_ms: f64,
+    pub metered: u64,
+    pub metered_ms: f64,
+    pub estimated_ms: f64,
+    pub cost_usd: f64,
+}
+
+impl FunctionBill {
+    fn of(billed: &Billed, cost: &Cost) -> Self {
+        let ms = |us: u64| us as f64 / 1e3;
+        FunctionBill {
+            name: billed.name.clone(),
+            attempts: billed.attempts,
+            billed_ms: ms(billed.billed_us),
+            metered: billed.metered,
+            metered_ms: ms(billed.metered_us),
+            estimated_ms: ms(billed.estimated_us),
+            cost_usd: cost.usd(billed.attempts, ms(billed.billed_us)),
+        }
+    }
+
+    /// In words: how much of it the service said, and how good the estimate of that would have been.
+    fn words(&self) -> String {
+        let time = |ms: f64| show_duration(Duration::from_secs_f64(ms.max(0.0) / 1e3));
+        let all = show_many(self.attempts, "attempt");
+        if self.metered == 0 {
+            let billed = time(self.billed_ms);
+            return format!("{}: {all}, {billed} by estimate (none was metered)", self.name);
+        }
+        let off = (self.estimated_ms / self.metered_ms.max(f64::MIN_POSITIVE) - 1.0) * 100.0;
+        format!(
+            "{}: {} of {all} metered, {}, of which the estimate was {} ({off:+.1} %)",
+            self.name,
+            show_count(self.metered),
+            time(self.metered_ms),
+            time(self.estimated_ms),
+        )
+    }
 }
 
 /// When records were first handed to the remote side, and last, in milliseconds of the run.
@@ -178,6 +226,7 @@ impl Summary {
             // The bridge lives a little longer than the stream.
             over_budget_ms: (report.over_budget_us as f64 / 1e3).min(seconds * 1e3),
             cost_usd: cost.usd(report.billed_requests, billed_ms),
+            functions: report.functions.iter().map(|one| FunctionBill::of(one, cost)).collect(),
             peak_backlog: report.backlog_peaks.iter().max().copied().unwrap_or(0),
             backpressured_ms: report.backpressured_ns as f64 / 1e6,
             total: Totals { events_in: events, results_out: results, runs: 1 },
@@ -253,6 +302,9 @@ impl Summary {
                 show_many(self.probes, "probe"),
                 show_many(self.warm_ups, "warm-up"),
             ));
+        }
+        for function in self.functions.iter().filter(|function| function.attempts > 0) {
+            line(format!("billed    {}", function.words()));
         }
         if self.over_budget_ms > 0.0 {
             line(format!(

@@ -13,7 +13,7 @@ use super::control::Disagreement;
 use super::shadow;
 use super::worker::{Shared, Started, work};
 use super::{Endpoint, PolicyChoice, Settings, Source, Stop, Target};
-use crate::bridge::{Bridge, BridgeError};
+use crate::bridge::{self, Bridge, BridgeError, SettingsError};
 use crate::emulator;
 use crate::observe::{Goal, ProcessStats, Progress, Report, SLOT, Series, Summary, Totals};
 use crate::operators::Peers;
@@ -64,6 +64,16 @@ pub enum RunError {
     Differs {
         /// Which record.
         record: String,
+    },
+    /// The remote side is not to be had as it is set up.
+    #[error(
+        "{function} refused all that was sent to it: {why}. All work was done at home, and is committed"
+    )]
+    Refused {
+        /// Its name.
+        function: String,
+        /// How, and what to do about it.
+        why: String,
     },
     /// The other processes.
     #[error(transparent)]
@@ -222,7 +232,7 @@ pub fn run(
         }
         _ => Duration::ZERO,
     };
-    let (report, result) = match ended {
+    let (report, mut result) = match ended {
         Ended::Workers(Ok(reports)) => {
             let mut sum = Report::default();
             for report in reports.iter().filter_map(|json| serde_json::from_slice(json).ok()) {
@@ -232,6 +242,16 @@ pub fn run(
         }
         Ended::Workers(Err(error)) | Ended::Failed(error) => (shared.report(), Err(error)),
     };
+    // The work is done: what was wrong with the way it was to be done is said at the end. Process 0 says it
+    // for all of them, the others for themselves.
+    let refused = match settings.timely.process {
+        0 => report.refused.clone(),
+        _ => shared.refused(),
+    };
+    let is_done = result.is_ok();
+    if let (Some(why), true) = (refused, is_done) {
+        result = Err(RunError::Refused { function: settings.endpoint.name(), why });
+    }
     if settings.timely.process != 0 {
         return (None, result);
     }
@@ -239,23 +259,21 @@ pub fn run(
     summary.policy = settings.policy.name().to_owned();
     summary.task = settings.task.clone();
     summary.work_us = settings.work.first().as_nanos() as f64 / 1e3;
-    summary.stopped = match &result {
-        Err(_) => "failed",
-        Ok(()) if shared.was_stopped.load(Relaxed) => "signal",
-        Ok(()) => "done",
+    summary.stopped = match is_done {
+        false => "failed",
+        true if shared.was_stopped.load(Relaxed) => "signal",
+        true => "done",
     }
     .to_owned();
-    if result.is_err()
-        && let Target::Files { .. } = settings.target
-    {
+    if !is_done && let Target::Files { .. } = settings.target {
         // What was computed and is not committed is no output.
         summary.results_out = shared.sink.committed_records();
     }
     let before = shared.output.committed.as_deref();
     let (records, bad) = before.map_or((0, 0), |before| (before.records(), before.bad()));
-    let bad_now = match &result {
-        Ok(()) => summary.records_bad,
-        Err(_) => shared.sink.committed_bad(),
+    let bad_now = match is_done {
+        true => summary.records_bad,
+        false => shared.sink.committed_bad(),
     };
     let begun = shared.started.get().map_or(0, |started| started.epoch);
     summary.epochs = summary.epochs.saturating_sub(begun);
@@ -294,12 +312,12 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
     let timely = &settings.timely;
     let pace = Arc::new(settings.pace());
     let mut lambda = None;
-    let mut bridge = None;
+    let mut started_bridge = None;
     let task = task::text(&settings.task, settings.work.clone())
         .ok_or_else(|| RunError::Timely(format!("there is no task {}", settings.task)))?;
     if settings.is_bursting() {
-        let url = match &settings.endpoint {
-            Endpoint::Url(url) => url.clone(),
+        let endpoint = match &settings.endpoint {
+            Endpoint::Remote(endpoint) => endpoint.clone(),
             Endpoint::Embedded(model) => {
                 let listener =
                     std::net::TcpListener::bind("127.0.0.1:0").map_err(RunError::Lambda)?;
@@ -307,12 +325,13 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
                     emulator::Server::start(listener, model.clone()).map_err(RunError::Lambda)?;
                 let url = server.url();
                 lambda = Some(Arc::new(server));
-                url
+                bridge::Endpoint::url(&url)
+                    .map_err(|error| BridgeError::Settings(SettingsError::Endpoint(error)))?
             }
         };
         // Each process has its share of what may be spent.
         let allowance = settings.bridge.allowance.share(timely.processes);
-        let bridge_settings = crate::bridge::Settings { url, allowance, ..settings.bridge.clone() };
+        let bridge_settings = bridge::Settings { endpoint, allowance, ..settings.bridge.clone() };
         let started = Bridge::start(bridge_settings)?;
         // What the remote side is like is known before the first record comes: nothing is sent before.
         let lane = started.lane(Arc::new(Arc::clone(&task)));
@@ -320,7 +339,7 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
         if settings.policy == PolicyChoice::Deadline {
             check_deadline(settings.deadline, lane.typical());
         }
-        bridge = Some(started);
+        started_bridge = Some(started);
     }
     let mut output = Output::look(&settings)?;
     let beginning = output.beginning();
@@ -369,7 +388,7 @@ fn prepare(settings: Settings, stop: &Stop, failures: &Failures) -> Result<Share
         started: OnceLock::new(),
         pace,
         task,
-        bridge,
+        bridge: started_bridge,
         peers: Peers::default(),
         lambda,
         sink,

@@ -12,7 +12,7 @@ use crate::batch::Nanos;
 use crate::cli::args::{Cli, Command, CompareArgs, PolicyArg, RunArgs};
 use crate::cli::heeds::{self, heeds};
 use crate::cli::settings::{number, parse};
-use crate::cli::{UsageError, demo, settings};
+use crate::cli::{UsageError, bursting, demo, settings};
 use crate::compare::Threshold;
 use crate::pipeline::{Settings, Source};
 use crate::schedule::BurstWindow;
@@ -347,9 +347,11 @@ fn timely_part(timely: &[String]) -> Vec<String> {
 /// Arguments as a shell reads them.
 fn shown(words: &[String]) -> String {
     let quoted = |word: &String| {
+        // An endpoint's key may stand in its URL, and reports are passed on.
+        let word = if word.contains("://") { bursting::shown(word) } else { word.clone() };
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=.,:/%+@".contains(&byte);
         if !word.is_empty() && word.bytes().all(plain) {
-            word.clone()
+            word
         } else {
             format!("'{}'", word.replace('\'', r"'\''"))
         }
