@@ -40,7 +40,7 @@ impl From<&Latencies> for Percentiles {
 }
 
 /// Sums over a run and all runs that it resumed.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Totals {
     /// Events that came in.
     pub events_in: u64,
@@ -48,6 +48,8 @@ pub struct Totals {
     pub results_out: u64,
     /// Runs.
     pub runs: u64,
+    /// What was spent, in US dollars.
+    pub cost_usd: f64,
 }
 
 /// What a policy would have done, of a run that sent nothing.
@@ -136,6 +138,7 @@ impl Summary {
         let results = report.counts.results();
         let seconds = wall.as_secs_f64();
         let billed_ms = report.billed_us as f64 / 1e3;
+        let cost_usd = cost.usd(report.billed_requests, billed_ms);
         Summary {
             workers: report.workers,
             processes: report.processes,
@@ -177,10 +180,10 @@ impl Summary {
             billed_ms,
             // The bridge lives a little longer than the stream.
             over_budget_ms: (report.over_budget_us as f64 / 1e3).min(seconds * 1e3),
-            cost_usd: cost.usd(report.billed_requests, billed_ms),
+            cost_usd,
             peak_backlog: report.backlog_peaks.iter().max().copied().unwrap_or(0),
             backpressured_ms: report.backpressured_ns as f64 / 1e6,
-            total: Totals { events_in: events, results_out: results, runs: 1 },
+            total: Totals { events_in: events, results_out: results, runs: 1, cost_usd },
             ..Summary::default()
         }
     }
@@ -253,6 +256,10 @@ impl Summary {
                 show_many(self.probes, "probe"),
                 show_many(self.warm_ups, "warm-up"),
             ));
+        }
+        if self.total.cost_usd > self.cost_usd {
+            let runs = show_many(self.total.runs, "run");
+            line(format!("          ${:.6} in all {runs} of this state", self.total.cost_usd));
         }
         if self.over_budget_ms > 0.0 {
             line(format!(
