@@ -135,6 +135,11 @@ pub enum SettingsError {
 }
 
 impl Settings {
+    /// What an attempt may cost, before one is paid for.
+    pub(crate) fn first_price(&self) -> f64 {
+        self.cost.usd(1, self.first_latency.as_secs_f64() * 1e3)
+    }
+
     /// Those of the limiter.
     pub(super) fn limiter(&self) -> limiter::Settings {
         let (max, initial) = (self.max_in_flight, self.initial_in_flight);

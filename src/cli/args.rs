@@ -224,7 +224,7 @@ pub struct BridgeArgs {
     /// US dollars that may be spent in any hour, such as 0.50/h; then work stays home.
     #[arg(long, value_name = "USD/h", help_heading = "Bursting")]
     pub budget: Option<String>,
-    /// US dollars that may be spent in all.
+    /// US dollars that may be spent in all, with --state by all its runs together.
     #[arg(long, value_name = "USD", help_heading = "Bursting")]
     pub budget_total: Option<String>,
     /// Records a request [default: 1000].

@@ -40,7 +40,7 @@ impl From<&Latencies> for Percentiles {
 }
 
 /// Sums over a run and all runs that it resumed.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Totals {
     /// Events that came in.
     pub events_in: u64,
@@ -48,6 +48,8 @@ pub struct Totals {
     pub results_out: u64,
     /// Runs.
     pub runs: u64,
+    /// What was spent, in US dollars.
+    pub cost_usd: f64,
 }
 
 /// What a policy would have done, of a run that sent nothing.
@@ -184,6 +186,7 @@ impl Summary {
         let results = report.counts.results();
         let seconds = wall.as_secs_f64();
         let billed_ms = report.billed_us as f64 / 1e3;
+        let cost_usd = cost.usd(report.billed_requests, billed_ms);
         Summary {
             workers: report.workers,
             processes: report.processes,
@@ -225,11 +228,11 @@ impl Summary {
             billed_ms,
             // The bridge lives a little longer than the stream.
             over_budget_ms: (report.over_budget_us as f64 / 1e3).min(seconds * 1e3),
-            cost_usd: cost.usd(report.billed_requests, billed_ms),
+            cost_usd,
             functions: report.functions.iter().map(|one| FunctionBill::of(one, cost)).collect(),
             peak_backlog: report.backlog_peaks.iter().max().copied().unwrap_or(0),
             backpressured_ms: report.backpressured_ns as f64 / 1e6,
-            total: Totals { events_in: events, results_out: results, runs: 1 },
+            total: Totals { events_in: events, results_out: results, runs: 1, cost_usd },
             ..Summary::default()
         }
     }
@@ -305,6 +308,10 @@ impl Summary {
         }
         for function in self.functions.iter().filter(|function| function.attempts > 0) {
             line(format!("billed    {}", function.words()));
+        }
+        if self.total.cost_usd > self.cost_usd {
+            let runs = show_many(self.total.runs, "run");
+            line(format!("          ${:.6} in all {runs} of this state", self.total.cost_usd));
         }
         if self.over_budget_ms > 0.0 {
             line(format!(

@@ -199,6 +199,11 @@ fn refuse(args: &RunArgs) -> Result<(), UsageError> {
     let null = "a comparison's runs write no output: the sink is null";
     for (option, given, why) in [
         ("--policy", policy, "expected --policies, with commas between them"),
+        (
+            "--follow",
+            args.follow.then(|| "(given)".to_owned()),
+            "a file that grows has no end, and each policy reads the same input",
+        ),
         ("--shadow", args.shadow.then(|| "(given)".to_owned()), "a comparison really sends"),
         ("--summary", path(&args.summary), own),
         ("--series", path(&args.series), own),
