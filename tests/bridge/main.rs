@@ -180,7 +180,7 @@ fn a_record_that_the_function_refuses_comes_home_alone() {
 fn an_endpoint_that_is_not_there_is_no_worse_than_none() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (fates, counters, _) = with(&[], |settings| {
-        settings.url = format!("http://{gone}/");
+        settings.endpoint = format!("http://{gone}/").parse().unwrap();
         settings.attempts = 2;
     });
     assert!(fates.iter().all(|fate| matches!(fate, Fate::Home(Failure::Connection(_)))));
