@@ -123,8 +123,8 @@ pub struct RunArgs {
     #[command(flatten, next_help_heading = "Bursting")]
     pub endpoint: EndpointArgs,
     /// The embedded Lambda's model, as KEY=VALUE[,KEY=VALUE...]: network, cold_start, idle,
-    /// concurrency, memory, failure_rate, throttle_rate, slow=10, trouble=3s-6s (when these three hold),
-    /// outage=3s-6s, seed.
+    /// concurrency, ramp, memory, failure_rate, throttle_rate, slow=10, trouble=3s-6s (when these three
+    /// hold), outage=3s-6s, seed.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     pub local_lambda: Option<String>,
     #[command(flatten)]
@@ -294,9 +294,9 @@ pub struct SimulateArgs {
     /// How long after its schedule a result is due [default: 200ms].
     #[arg(long, value_name = "D", help_heading = "Bursting")]
     pub deadline: Option<String>,
-    /// The remote side, as KEY=VALUE[,KEY=VALUE...]: network, cold_start, idle, concurrency, memory,
-    /// failure_rate, throttle_rate, slow=10, trouble=3s-6s (when it is slow), outage=3s-6s. A record takes
-    /// a function of 1,769 MB as long as it takes a worker.
+    /// The remote side, as KEY=VALUE[,KEY=VALUE...]: network, cold_start, idle, concurrency, ramp,
+    /// memory, failure_rate, throttle_rate, slow=10, trouble=3s-6s (when it is slow), outage=3s-6s. A record
+    /// takes a function of 1,769 MB as long as it takes a worker.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     pub local_lambda: Option<String>,
     /// How a request's time in the function is spread: constant, exponential or lognormal=SIGMA
@@ -368,13 +368,40 @@ pub struct LambdaArgs {
     /// Address and port to listen on; port 0 lets the system choose.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub bind: String,
-    /// The model, as KEY=VALUE[,KEY=VALUE...]: network, cold_start, concurrency, memory,
-    /// failure_rate, throttle_rate, outage=3s-6s, idle, seed.
+    /// A folder with a function in Python, Java, or any program: it runs in processes of its own, under AWS's
+    /// own runtime clients. Its function.toml says what it is; without one: bootstrap, lambda_function.py,
+    /// or a single .jar with --handler. Default: the tasks that come with Floodway.
+    #[arg(long, value_name = "DIR")]
+    pub function: Option<PathBuf>,
+    /// The function's handler, as AWS writes it: module.function, or package.Class::method; wins over
+    /// function.toml.
+    #[arg(long, value_name = "HANDLER")]
+    pub handler: Option<String>,
+    /// How long an invocation of --function may take, up to 900s; wins over function.toml [default: 30s].
+    #[arg(long, value_name = "D")]
+    pub timeout: Option<String>,
+    /// Show on standard error what the processes of --function print.
+    #[arg(long)]
+    pub log_functions: bool,
+    /// none, or iam: only requests that are signed with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if it
+    /// is set, AWS_SESSION_TOKEN [default: none].
+    #[arg(long, value_enum, value_name = "AUTH")]
+    pub auth: Option<LambdaAuth>,
+    /// The model, as KEY=VALUE[,KEY=VALUE...]: network, cold_start (not with --function), concurrency, ramp,
+    /// memory, failure_rate, throttle_rate, slow=10, trouble=3s-6s, outage=3s-6s, idle, seed.
     #[arg(long, value_name = "KEY=VALUE")]
     pub local_lambda: Option<String>,
     /// error, warn, info, debug, trace, or a filter by module [default: warn].
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LambdaAuth {
+    /// Everybody may invoke it.
+    None,
+    /// Signature Version 4, for the service lambda.
+    Iam,
 }
 
 #[derive(Debug, Args)]

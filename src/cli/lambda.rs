@@ -2,25 +2,100 @@
 
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::args::LambdaArgs;
-use super::{bursting, logging};
-use crate::emulator::Server;
+use super::args::{LambdaArgs, LambdaAuth};
+use super::settings::parse_some;
+use super::{UsageError, bursting, logging};
+use crate::emulator::{Choices, Keys, Package, PackageError, Setup};
+use crate::units::parse_duration;
 
 pub(super) fn lambda(args: &LambdaArgs) -> Result<()> {
     logging::init(args.log.as_deref())?;
-    let model = bursting::model(args.local_lambda.as_ref())?;
+    let setup = setup(args)?;
     let listener = TcpListener::bind(&args.bind)
         .with_context(|| format!("cannot listen on --bind {}", args.bind))?;
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
-    let server = Server::start(listener, model).context("cannot start the local Lambda")?;
+    let server = setup.serve(listener)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", server.url()).and_then(|()| out.flush()).context("cannot print the URL")?;
     signals.forever().next();
     server.shutdown();
     Ok(())
+}
+
+fn setup(args: &LambdaArgs) -> Result<Setup> {
+    let mut setup = Setup::new(bursting::model(args.local_lambda.as_ref())?);
+    if args.auth == Some(LambdaAuth::Iam) {
+        setup = setup.keys(keys()?);
+    }
+    match &args.function {
+        Some(folder) => {
+            let package = package(folder, args)?;
+            Ok(setup.package(package).show_output(args.log_functions))
+        }
+        None => {
+            let given = [
+                ("--handler", args.handler.as_deref()),
+                ("--timeout", args.timeout.as_deref()),
+                ("--log-functions", args.log_functions.then_some("(given)")),
+            ];
+            match given.into_iter().find_map(|(option, value)| Some((option, value?))) {
+                Some((option, value)) => {
+                    Err(UsageError::new(option, value, "is for --function DIR").into())
+                }
+                None => Ok(setup),
+            }
+        }
+    }
+}
+
+fn package(folder: &Path, args: &LambdaArgs) -> Result<Package> {
+    let options = args.local_lambda.iter().flat_map(|options| options.split(','));
+    for option in options {
+        if option.split_once('=').is_some_and(|(key, _)| key.trim() == "cold_start") {
+            let why = "is not for --function, whose processes take as long to start as they do";
+            return Err(UsageError::new("--local-lambda", option, why).into());
+        }
+    }
+    let timeout = parse_some("--timeout", args.timeout.as_ref(), |text| {
+        parse_duration(text)
+            .ok()
+            .filter(|timeout| !timeout.is_zero() && timeout.as_secs() <= 900)
+            .ok_or("expected more than 0 and at most 900s, such as 30s")
+    })?;
+    let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(variable);
+    let choices = Choices { handler: args.handler.clone(), timeout, region, init_timeout: None };
+    Package::open(folder, &choices).map_err(|error| said(folder, error))
+}
+
+/// What is wrong with the folder is the command line's fault; what the machine lacks is not.
+fn said(folder: &Path, error: PackageError) -> anyhow::Error {
+    if error.is_of_the_machine() {
+        return error.into();
+    }
+    let folder = folder.display().to_string();
+    UsageError::new("--function", folder, format!("{:#}", anyhow::Error::from(error))).into()
+}
+
+/// The keys that requests must be signed with.
+fn keys() -> Result<Keys, UsageError> {
+    let needed = |name: &str| {
+        let why = format!("needs {name} in the environment: a key that requests are signed with");
+        variable(name).ok_or_else(|| UsageError::new("--auth", "iam", why))
+    };
+    Ok(Keys {
+        access_key_id: needed("AWS_ACCESS_KEY_ID")?,
+        secret_access_key: needed("AWS_SECRET_ACCESS_KEY")?,
+        session_token: variable("AWS_SESSION_TOKEN"),
+    })
+}
+
+/// A variable of the environment that says something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

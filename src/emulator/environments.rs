@@ -2,49 +2,109 @@
 
 use std::time::{Duration, Instant};
 
-/// The environments of a function: a plain count of modelled machines, on a clock that is passed in.
-#[derive(Debug)]
+use super::Model;
+use super::process::Process;
+
+/// An environment: a machine of the model, or a process.
+pub(super) enum Environment {
+    Modelled,
+    Process(Box<Process>),
+}
+
+/// What a request is given.
+pub(super) enum Taken {
+    Warm(Environment),
+    /// One that has to be started for it.
+    Cold,
+}
+
+/// The environments of a function, on a clock that is passed in.
 pub(super) struct Environments {
     most: usize,
     idle: Duration,
+    ramp: Ramp,
     /// Those that work for somebody who has not said yet until when.
     busy: usize,
     /// Since when the others are free, or until when they are not: the earliest first.
-    free_at: Vec<Instant>,
+    free: Vec<(Instant, Environment)>,
 }
 
 impl Environments {
-    pub(super) fn new(most: usize, idle: Duration) -> Self {
-        Environments { most, idle, busy: 0, free_at: Vec::new() }
+    pub(super) fn new(model: &Model) -> Self {
+        let Model { concurrency: most, idle, ramp, .. } = *model;
+        Environments { most, idle, ramp: Ramp::new(ramp), busy: 0, free: Vec::new() }
     }
 
-    /// Takes an environment: `Some(cold)` where there is one, whether it must be started first.
-    pub(super) fn take(&mut self, now: Instant) -> Option<bool> {
-        let idle = self.idle;
-        self.free_at.retain(|free| now.saturating_duration_since(*free) <= idle);
+    /// Takes an environment, if there is one or one more may be started.
+    pub(super) fn take(&mut self, now: Instant) -> Option<Taken> {
+        self.reap(now);
         // The one used last: the others may become idle and go.
-        let warm = self.free_at.partition_point(|free| *free <= now);
+        let warm = self.free.partition_point(|(free, _)| *free <= now);
         if warm > 0 {
-            self.free_at.remove(warm - 1);
+            let (_, environment) = self.free.remove(warm - 1);
             self.busy += 1;
-            return Some(false);
+            return Some(Taken::Warm(environment));
         }
-        (self.count() < self.most).then(|| {
+        (self.count() < self.most && self.ramp.take(now)).then(|| {
             self.busy += 1;
-            true
+            Taken::Cold
         })
     }
 
     /// Gives one back that is free from `at` on.
-    pub(super) fn give_back(&mut self, at: Instant) {
+    pub(super) fn give_back(&mut self, environment: Environment, at: Instant) {
         self.busy -= 1;
-        let position = self.free_at.partition_point(|free| *free <= at);
-        self.free_at.insert(position, at);
+        self.add(environment, at);
+    }
+
+    /// One that was busy is no more.
+    pub(super) fn lost(&mut self) {
+        self.busy -= 1;
+    }
+
+    /// One that was started for nobody.
+    pub(super) fn add(&mut self, environment: Environment, at: Instant) {
+        let position = self.free.partition_point(|(free, _)| *free <= at);
+        self.free.insert(position, (at, environment));
+    }
+
+    /// Ends those that were idle for too long.
+    pub(super) fn reap(&mut self, now: Instant) {
+        let idle = self.idle;
+        self.free.retain(|(free, _)| now.saturating_duration_since(*free) <= idle);
     }
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.busy + self.free_at.len()
+        self.busy + self.free.len()
+    }
+}
+
+/// How many may be started: a bucket that is full at first, and is filled again in ten seconds,
+/// continuously.
+struct Ramp {
+    most: f64,
+    left: f64,
+    at: Option<Instant>,
+}
+
+const REFILL: Duration = Duration::from_secs(10);
+
+impl Ramp {
+    fn new(most: usize) -> Self {
+        Ramp { most: most as f64, left: most as f64, at: None }
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let since = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        self.at = self.at.max(Some(now));
+        let gained = self.most * since.div_duration_f64(REFILL);
+        self.left = (self.left + gained).min(self.most);
+        let may = self.left >= 1.0;
+        if may {
+            self.left -= 1.0;
+        }
+        may
     }
 }
 
@@ -52,21 +112,51 @@ impl Environments {
 mod tests {
     use super::*;
 
+    fn environments(options: &[(&str, &str)]) -> Environments {
+        let mut model = Model::default();
+        for (key, value) in options {
+            model.set(key, value).unwrap();
+        }
+        Environments::new(&model)
+    }
+
+    /// Whether there is one, and whether it is cold.
+    fn cold(taken: Option<Taken>) -> Option<bool> {
+        taken.map(|taken| matches!(taken, Taken::Cold))
+    }
+
     #[test]
     fn warm_ones_are_used_again_until_they_were_idle_for_too_long() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut environments = Environments::new(2, Duration::from_secs(10));
-        assert_eq!(environments.take(at(0)), Some(true));
-        assert_eq!(environments.take(at(0)), Some(true));
-        assert_eq!(environments.take(at(0)), None, "there are two");
-        environments.give_back(at(5));
-        assert_eq!(environments.take(at(4)), None, "it works until 5");
-        assert_eq!(environments.take(at(5)), Some(false));
-        environments.give_back(at(6));
-        environments.give_back(at(7));
-        assert_eq!(environments.take(at(17)), Some(false), "the one of 7");
+        let mut environments = environments(&[("concurrency", "2"), ("idle", "10s")]);
+        assert_eq!(cold(environments.take(at(0))), Some(true));
+        assert_eq!(cold(environments.take(at(0))), Some(true));
+        assert_eq!(cold(environments.take(at(0))), None, "there are two");
+        environments.give_back(Environment::Modelled, at(5));
+        assert_eq!(cold(environments.take(at(4))), None, "it works until 5");
+        assert_eq!(cold(environments.take(at(5))), Some(false));
+        environments.give_back(Environment::Modelled, at(6));
+        environments.give_back(Environment::Modelled, at(7));
+        assert_eq!(cold(environments.take(at(17))), Some(false), "the one of 7");
         assert_eq!(environments.count(), 1, "the one of 6 is gone");
-        assert_eq!(environments.take(at(17)), Some(true));
+        assert_eq!(cold(environments.take(at(17))), Some(true));
+        environments.lost();
+        assert_eq!(environments.count(), 1);
+    }
+
+    #[test]
+    fn a_ramp_starts_so_many_and_as_many_again_in_ten_seconds() {
+        let start = Instant::now();
+        let mut environments = environments(&[("concurrency", "1000"), ("ramp", "20")]);
+        let mut started = |milliseconds| {
+            let now = start + Duration::from_millis(milliseconds);
+            (0..1_000).take_while(|_| environments.take(now).is_some()).count()
+        };
+        assert_eq!(started(0), 20);
+        assert_eq!(started(400), 0, "one takes half a second");
+        assert_eq!(started(600), 1);
+        assert_eq!(started(5_100), 9, "nine and a fraction since");
+        assert_eq!(started(60_000), 20, "no more than the bucket holds");
     }
 }

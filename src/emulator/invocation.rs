@@ -1,18 +1,19 @@
 //! One invocation: what happens to it, when, and what it costs.
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::environments::Environments;
+use super::Model;
+use super::environments::{Environment, Environments, Taken};
 use super::failures::{Fault, fault, throttled};
+use super::host::{Failure, Host, Ran};
+use super::process::StartError;
+use super::report::Report;
 use super::stats::Live;
-use super::threads::{Ran, Threads};
 use super::timer::Timer;
-use super::{FunctionError, Model};
 use crate::wire::MAX_BODY;
 
 /// What a client is told of an invocation.
@@ -22,7 +23,7 @@ pub(super) enum Outcome {
     /// The function answered, and the answer breaks off in its middle.
     Broken(Bytes, Report),
     /// The function failed.
-    Failed(FunctionError, Report),
+    Failed(Failure, Report),
     /// There is no environment free.
     Throttled,
     /// The service failed.
@@ -31,49 +32,11 @@ pub(super) enum Outcome {
     Gone,
 }
 
-/// The REPORT line of the log.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Report {
-    pub number: u64,
-    duration: Duration,
-    billed_ms: u64,
-    memory_mb: u32,
-    cold_start: Option<Duration>,
-}
-
-impl Report {
-    /// The log of the invocation.
-    pub(super) fn log(&self) -> String {
-        let id = request_id(self.number);
-        let milliseconds = |duration: Duration| duration.as_secs_f64() * 1e3;
-        let mut log = format!(
-            "START RequestId: {id} Version: $LATEST\nEND RequestId: {id}\n\
-             REPORT RequestId: {id}\tDuration: {:.2} ms\tBilled Duration: {} ms\t\
-             Memory Size: {} MB\tMax Memory Used: {} MB\t",
-            milliseconds(self.duration),
-            self.billed_ms,
-            self.memory_mb,
-            self.memory_mb / 2,
-        );
-        if let Some(cold_start) = self.cold_start {
-            // Writing to a String cannot fail.
-            let _ = write!(log, "Init Duration: {:.2} ms\t", milliseconds(cold_start));
-        }
-        log.push('\n');
-        log
-    }
-}
-
-/// A request's id, in the form that AWS gives them.
-pub(super) fn request_id(number: u64) -> String {
-    format!("00000000-0000-4000-8000-{number:012x}")
-}
-
 /// The service.
 pub(super) struct Service {
     model: Model,
     environments: Mutex<Environments>,
-    threads: Threads,
+    host: Host,
     timer: Timer,
     live: Arc<Live>,
     invocations: AtomicU64,
@@ -81,20 +44,50 @@ pub(super) struct Service {
 }
 
 impl Service {
-    pub(super) fn new(model: Model, threads: Threads, timer: Timer, live: Arc<Live>) -> Self {
-        let environments = Mutex::new(Environments::new(model.concurrency, model.idle));
+    pub(super) fn new(model: Model, host: Host, timer: Timer, live: Arc<Live>) -> Self {
+        let environments = Mutex::new(Environments::new(&model));
         let (invocations, began) = (AtomicU64::new(0), Instant::now());
-        Service { model, environments, threads, timer, live, invocations, began }
+        Service { model, environments, host, timer, live, invocations, began }
+    }
+
+    /// Whether its functions are processes, which are told what AWS tells them.
+    pub(super) fn is_real(&self) -> bool {
+        matches!(self.host, Host::Processes(_))
+    }
+
+    /// The id that the next invocation has.
+    pub(super) fn next_number(&self) -> u64 {
+        self.invocations.fetch_add(1, Relaxed)
+    }
+
+    /// Starts an environment that the first request finds warm.
+    pub(super) async fn try_start(&self) -> Result<(), StartError> {
+        let Host::Processes(processes) = &self.host else { return Ok(()) };
+        let process = processes.try_start().await?;
+        let mut environments = self.environments();
+        environments.add(Environment::Process(process), Instant::now());
+        self.live.environments.fetch_max(environments.count() as u64, Relaxed);
+        Ok(())
+    }
+
+    /// Ends environments that are idle for too long, for ever.
+    pub(super) async fn reap(&self) {
+        const LEAST: Duration = Duration::from_millis(20);
+        const MOST: Duration = Duration::from_secs(5);
+        loop {
+            tokio::time::sleep((self.model.idle / 4).clamp(LEAST, MOST)).await;
+            self.environments().reap(Instant::now());
+        }
     }
 
     fn environments(&self) -> MutexGuard<'_, Environments> {
-        // Only counts are kept there.
+        // What is kept there is whole between two calls.
         self.environments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Invokes the function with `event`, and answers when the model says that the client hears
     /// of it.
-    pub(super) async fn invoke(&self, event: Bytes) -> Outcome {
+    pub(super) async fn invoke(&self, number: u64, event: Bytes) -> Outcome {
         let age = self.began.elapsed();
         let (_, _, slow) = self.model.trouble_at(age);
         let half = self.model.network.mul_f64(slow / 2.0);
@@ -103,7 +96,7 @@ impl Service {
             self.live.failed.fetch_add(1, Relaxed);
             return Outcome::Gone;
         }
-        let (outcome, end) = self.run(event, begin).await;
+        let (outcome, end) = self.run(number, event, begin).await;
         self.timer.until(end + half).await;
         outcome
     }
@@ -114,10 +107,9 @@ impl Service {
     }
 
     /// What happens at the service, and when it is over.
-    async fn run(&self, event: Bytes, begin: Instant) -> (Outcome, Instant) {
+    async fn run(&self, number: u64, event: Bytes, begin: Instant) -> (Outcome, Instant) {
         let live = &self.live;
         live.requests.fetch_add(1, Relaxed);
-        let number = self.invocations.fetch_add(1, Relaxed);
         let (failure_rate, throttle_rate, slow) =
             self.model.trouble_at(begin.saturating_duration_since(self.began));
         let fault = fault(self.model.seed, number, failure_rate);
@@ -131,51 +123,56 @@ impl Service {
             live.throttled.fetch_add(1, Relaxed);
             return (Outcome::Throttled, begin);
         }
+        if self.is_real() {
+            self.timer.until(begin).await;
+        }
         let (taken, count) = {
             let mut environments = self.environments();
             (environments.take(begin), environments.count())
         };
         live.environments.fetch_max(count as u64, Relaxed);
-        let Some(cold) = taken else {
+        let Some(taken) = taken else {
             live.throttled.fetch_add(1, Relaxed);
             return (Outcome::Throttled, begin);
         };
-        let cold_start = cold.then_some(self.model.cold_start);
-        live.cold_starts.fetch_add(u64::from(cold), Relaxed);
-
-        let ran = self.threads.invoke(event, cold).await;
-        let Some(Ran { answer, work, cpu }) = ran else {
-            self.environments().give_back(begin);
+        let ran = match (&self.host, taken) {
+            (Host::Threads(threads), taken) => {
+                let cold = matches!(taken, Taken::Cold);
+                live.cold_starts.fetch_add(u64::from(cold), Relaxed);
+                threads.run(&self.model, event, cold, begin, slow).await
+            }
+            (Host::Processes(processes), Taken::Warm(Environment::Process(warm))) => {
+                Some(processes.run(Some(warm), number, event).await)
+            }
+            (Host::Processes(processes), _) => Some(processes.run(None, number, event).await),
+        };
+        let Some(ran) = ran else {
+            self.environments().lost();
             return (Outcome::Service, begin);
         };
-        let duration = self.model.scaled(work).mul_f64(slow) + cpu;
+        let Ran { answer, cold_start, duration, end, environment, used_mb, status, printed } = ran;
+        match environment {
+            Some(environment) => self.environments().give_back(environment, end),
+            None => self.environments().lost(),
+        }
         let billed = cold_start.unwrap_or_default() + duration;
-        // What was really computed may have waited for a core.
-        let end = (begin + billed).max(Instant::now());
-        self.environments().give_back(end);
         let billed_ms = billed.as_nanos().div_ceil(1_000_000).max(1) as u64;
         live.billed_ms.fetch_add(billed_ms, Relaxed);
         let memory_mb = self.model.memory_mb;
-        let report = Report { number, duration, billed_ms, memory_mb, cold_start };
+        let report =
+            Report { number, duration, billed_ms, memory_mb, used_mb, cold_start, status, printed };
         let outcome = match (fault, answer) {
             (Some(Fault::After), _) => Outcome::Service,
             (Some(Fault::Function), _) => {
-                let message = "this invocation was made to fail".to_owned();
-                Outcome::Failed(
-                    FunctionError { error_type: "Simulated".to_owned(), message },
-                    report,
-                )
+                let failure = Failure::new("Simulated", "this invocation was made to fail");
+                Outcome::Failed(failure, report)
             }
-            (_, Err(error)) => Outcome::Failed(error, report),
+            (_, Err(failure)) => Outcome::Failed(failure, report),
             (_, Ok(answer)) if answer.len() > MAX_BODY => {
-                let message = format!(
-                    "Response payload size exceeded maximum allowed payload size ({MAX_BODY} bytes)."
-                );
-                let error_type = "Function.ResponseSizeTooLarge".to_owned();
-                Outcome::Failed(FunctionError { error_type, message }, report)
+                Outcome::Failed(Failure::too_large(answer.len()), report)
             }
-            (Some(Fault::MidAnswer), Ok(answer)) => Outcome::Broken(answer.into(), report),
-            (_, Ok(answer)) => Outcome::Answered(answer.into(), report),
+            (Some(Fault::MidAnswer), Ok(answer)) => Outcome::Broken(answer, report),
+            (_, Ok(answer)) => Outcome::Answered(answer, report),
         };
         (outcome, end)
     }

@@ -16,6 +16,9 @@ pub struct Model {
     pub idle: Duration,
     /// Environments that may exist; a request beyond them is throttled (429).
     pub concurrency: usize,
+    /// Environments that may be started at once, and again every ten seconds, continuously: a start
+    /// beyond them is throttled too.
+    pub ramp: usize,
     /// The function's memory in MB. 1,769 are one virtual CPU; modelled work scales with it.
     pub memory_mb: u32,
     /// The share of invocations that fail, in four ways.
@@ -35,6 +38,9 @@ pub struct Model {
 /// The memory that is one virtual CPU.
 const ONE_CPU_MB: f64 = 1_769.0;
 
+/// What AWS gives every function.
+const LIST_RAMP: usize = 1_000;
+
 impl Default for Model {
     /// A region away, a function in Rust, and an account whose quota was never raised.
     fn default() -> Self {
@@ -43,6 +49,7 @@ impl Default for Model {
             cold_start: Duration::from_millis(150),
             idle: Duration::from_secs(300),
             concurrency: 100,
+            ramp: LIST_RAMP,
             memory_mb: 1_769,
             failure_rate: 0.0,
             throttle_rate: 0.0,
@@ -59,7 +66,7 @@ impl Default for Model {
 pub enum ModelError {
     /// There is no such option.
     #[error(
-        "expected network, cold_start, idle, concurrency, memory, failure_rate, throttle_rate, \
+        "expected network, cold_start, idle, concurrency, ramp, memory, failure_rate, throttle_rate, \
          slow, trouble, outage or seed"
     )]
     Unknown,
@@ -81,14 +88,8 @@ impl Model {
             "network" => self.network = parse_duration(value)?,
             "cold_start" => self.cold_start = parse_duration(value)?,
             "idle" => self.idle = parse_duration(value)?,
-            "concurrency" => {
-                let range = ModelError::Range("1 to 1M environments");
-                let environments = parse_count(value)?;
-                if !(1..=1_000_000).contains(&environments) {
-                    return Err(range);
-                }
-                self.concurrency = environments as usize;
-            }
+            "concurrency" => self.concurrency = environments(value)?,
+            "ramp" => self.ramp = environments(value)?,
             "memory" => {
                 let range = ModelError::Range("128 to 10240 MB");
                 let memory = value.parse().map_err(|_| ModelError::Range("128 to 10240 MB"))?;
@@ -129,6 +130,15 @@ impl Model {
     }
 }
 
+/// A number of environments.
+fn environments(text: &str) -> Result<usize, ModelError> {
+    let environments = parse_count(text)?;
+    if !(1..=1_000_000).contains(&environments) {
+        return Err(ModelError::Range("1 to 1M environments"));
+    }
+    Ok(environments as usize)
+}
+
 fn window(text: &str) -> Result<(Duration, Duration), ModelError> {
     let range = ModelError::Range("two durations since the start, such as 3s-6s");
     let (from, to) = text.split_once('-').ok_or(range)?;
@@ -149,6 +159,9 @@ impl fmt::Display for Model {
             "network={network:?},cold_start={cold_start:?},idle={idle:?},\
              concurrency={concurrency},memory={memory_mb},failure_rate={failure_rate:?},seed={seed}"
         )?;
+        if self.ramp != LIST_RAMP {
+            write!(f, ",ramp={}", self.ramp)?;
+        }
         if self.throttle_rate > 0.0 {
             write!(f, ",throttle_rate={:?}", self.throttle_rate)?;
         }
@@ -175,6 +188,7 @@ mod tests {
             ("network", "1.5ms"),
             ("failure_rate", "0.3"),
             ("memory", "885"),
+            ("ramp", "10"),
             ("throttle_rate", "50%"),
             ("slow", "10"),
             ("trouble", "1s-2s"),
@@ -195,6 +209,7 @@ mod tests {
         let mut model = Model::default();
         for (key, value) in [
             ("concurrency", "0"),
+            ("ramp", "0"),
             ("memory", "64"),
             ("failure_rate", "1.1"),
             ("failure_rate", "nan"),

@@ -11,11 +11,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
+use super::host::Host;
+use super::http::{self, Front};
 use super::invocation::Service;
+use super::process::{Groups, Processes, StartError};
+use super::sigv4::Keys;
 use super::stats::Live;
 use super::threads::Threads;
 use super::timer::{self, Timer};
-use super::{Builtin, Function, Model, Stats, http};
+use super::{Builtin, Function, Model, Package, Stats};
 
 /// The name that the Invoke path has the function under.
 pub const FUNCTION_NAME: &str = "floodway";
@@ -26,6 +30,59 @@ pub struct Server {
     live: Arc<Live>,
     /// Dropping it ends the threads.
     alive: Mutex<Option<oneshot::Sender<()>>>,
+    /// The processes of its functions, if they are processes.
+    groups: Option<Arc<Groups>>,
+}
+
+/// What a server runs, and how.
+pub struct Setup {
+    model: Model,
+    code: Code,
+    keys: Option<Keys>,
+    show_output: bool,
+}
+
+enum Code {
+    Rust(Arc<dyn Function>),
+    Package(Box<Package>),
+}
+
+impl Setup {
+    /// The tasks that come with Floodway, for everybody.
+    pub fn new(model: Model) -> Setup {
+        let code = Code::Rust(Arc::new(Builtin::new()));
+        Setup { model, code, keys: None, show_output: false }
+    }
+
+    /// A function in Rust, on threads of the server.
+    pub fn function(self, function: Arc<dyn Function>) -> Setup {
+        Setup { code: Code::Rust(function), ..self }
+    }
+
+    /// A function of any language, in processes of its own. Its cold starts are real, and so are its times:
+    /// of the model, the network, the limits, failures and throttles hold.
+    pub fn package(self, package: Package) -> Setup {
+        Setup { code: Code::Package(Box::new(package)), ..self }
+    }
+
+    /// Only for requests that are signed with these keys.
+    pub fn keys(self, keys: Keys) -> Setup {
+        Setup { keys: Some(keys), ..self }
+    }
+
+    /// Whether what processes print is shown on standard error.
+    pub fn show_output(self, show_output: bool) -> Setup {
+        Setup { show_output, ..self }
+    }
+
+    /// Serves it on `listener`. A package's function is started once before this returns, and that process
+    /// is the first warm one.
+    ///
+    /// # Errors
+    /// If the system has no threads for it, or the function's process does not start.
+    pub fn serve(self, listener: TcpListener) -> Result<Server, StartError> {
+        Server::serve(self, listener)
+    }
 }
 
 /// Threads by number: HTTP, the timer, then those of the functions.
@@ -64,20 +121,56 @@ impl Server {
         model: Model,
         function: Arc<dyn Function>,
     ) -> io::Result<Server> {
+        Setup::new(model).function(function).serve(listener).map_err(|error| match error {
+            StartError::Io(error) => error,
+            other => io::Error::other(other),
+        })
+    }
+
+    /// Serves a function of any language, in processes of its own: [`Setup`] has the choices.
+    ///
+    /// # Errors
+    /// If the system has no threads for it, or the function's process does not start.
+    pub fn running(
+        listener: TcpListener,
+        model: Model,
+        package: Package,
+    ) -> Result<Server, StartError> {
+        Setup::new(model).package(package).serve(listener)
+    }
+
+    fn serve(setup: Setup, listener: TcpListener) -> Result<Server, StartError> {
+        let Setup { model, code, keys, show_output } = setup;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let cores = thread::available_parallelism().map_or(2, usize::from);
+        let cores = match &code {
+            Code::Rust(_) => thread::available_parallelism().map_or(2, usize::from),
+            Code::Package(_) => 0,
+        };
         let functions = FIRST_FUNCTION..FIRST_FUNCTION + cores;
         let live = Arc::new(Live::new(functions.end));
         let (timer, alarms) = Timer::new();
-        let (threads, runs) = Threads::new(function, &live, functions);
-        for run in runs {
-            spawn("function", run)?;
-        }
         let of_timer = Arc::clone(&live);
         spawn("lambda-timer", move || timer::run(&alarms, || of_timer.note_cpu(TIMER)))?;
-        let service = Arc::new(Service::new(model, threads, timer, Arc::clone(&live)));
         let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (host, groups) = match code {
+            Code::Rust(function) => {
+                let (threads, runs) = Threads::new(function, &live, functions);
+                for run in runs {
+                    spawn("function", run)?;
+                }
+                (Host::Threads(threads), None)
+            }
+            Code::Package(package) => {
+                let (groups, handle) = (Arc::new(Groups::new()), runtime.handle().clone());
+                let processes =
+                    Processes::new(*package, &model, show_output, &groups, &live, handle)?;
+                (Host::Processes(Box::new(processes)), Some(groups))
+            }
+        };
+        let service = Service::new(model, host, timer, Arc::clone(&live));
+        let front = Arc::new(Front { service, keys });
+        runtime.block_on(front.service.try_start())?;
         let listener = {
             let _entered = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
@@ -87,13 +180,14 @@ impl Server {
         spawn("lambda", move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(listener, service, of_http) => {}
+                    () = accept(listener, &front, of_http) => {}
+                    () = front.service.reap(), if front.service.is_real() => {}
                     // Ends with an error when the sender is dropped: that is how it is told.
                     _ = ended => {}
                 }
             });
         })?;
-        Ok(Server { address, live, alive: Mutex::new(Some(alive)) })
+        Ok(Server { address, live, alive: Mutex::new(Some(alive)), groups })
     }
 
     /// The function's URL.
@@ -106,9 +200,19 @@ impl Server {
         self.live.snapshot()
     }
 
-    /// Ends it: connections are closed, and what runs is not answered.
+    /// Ends it: connections are closed, what runs is not answered, and no process of a function is left
+    /// when this returns.
     pub fn shutdown(&self) {
+        if let Some(groups) = &self.groups {
+            groups.end_all();
+        }
         self.alive.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown();
     }
 }
 
@@ -116,10 +220,10 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(format!("floodway-{name}")).spawn(run).map(drop)
 }
 
-async fn accept(listener: tokio::net::TcpListener, service: Arc<Service>, live: Arc<Live>) {
+async fn accept(listener: tokio::net::TcpListener, front: &Arc<Front>, live: Arc<Live>) {
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Too many open files, mostly: a moment later there are fewer.
                 tracing::warn!("the local Lambda cannot accept a connection: {error}");
@@ -129,12 +233,12 @@ async fn accept(listener: tokio::net::TcpListener, service: Arc<Service>, live: 
         };
         // Answers are small and written as one; a platform that cannot loses some latency.
         let _ = stream.set_nodelay(true);
-        let (service, live) = (Arc::clone(&service), Arc::clone(&live));
+        let (front, live) = (Arc::clone(front), Arc::clone(&live));
         tokio::spawn(async move {
             let answer = service_fn(|request| {
-                let (service, live) = (Arc::clone(&service), Arc::clone(&live));
+                let (front, live) = (Arc::clone(&front), Arc::clone(&live));
                 async move {
-                    let response = http::answer(service, request).await;
+                    let response = http::answer(front, request, peer.ip()).await;
                     live.note_cpu(HTTP);
                     response
                 }

@@ -2,29 +2,31 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use tokio::sync::oneshot;
 
+use super::environments::Environment;
+use super::host::{Failure, Printed, Ran, Status};
 use super::stats::Live;
-use super::{Context, Function, FunctionError};
+use super::{Context, Function, FunctionError, Model};
 use crate::cpu;
 
-/// What an invocation came to.
-pub(super) struct Ran {
-    pub answer: Result<Vec<u8>, FunctionError>,
+/// What a thread computed.
+struct Computed {
+    answer: Result<Vec<u8>, FunctionError>,
     /// Work to be modelled.
-    pub work: Duration,
+    work: Duration,
     /// CPU time that it took.
-    pub cpu: Duration,
+    cpu: Duration,
 }
 
 struct Job {
     event: Bytes,
     cold: bool,
-    done: oneshot::Sender<Ran>,
+    done: oneshot::Sender<Computed>,
 }
 
 /// Where events go. Cheap to clone; the threads end with the last clone.
@@ -46,25 +48,46 @@ impl Threads {
         (Threads(sender), runs.collect())
     }
 
-    /// Runs the function once.
-    pub(super) async fn invoke(&self, event: Bytes, cold: bool) -> Option<Ran> {
-        let (done, ran) = oneshot::channel();
+    /// Runs the function once, from the modelled instant `begin` on.
+    pub(super) async fn run(
+        &self,
+        model: &Model,
+        event: Bytes,
+        cold: bool,
+        begin: Instant,
+        slow: f64,
+    ) -> Option<Ran> {
+        let (done, computed) = oneshot::channel();
         self.0.send(Job { event, cold, done }).ok()?;
-        ran.await.ok()
+        let Computed { answer, work, cpu } = computed.await.ok()?;
+        let cold_start = cold.then_some(model.cold_start);
+        let duration = model.scaled(work).mul_f64(slow) + cpu;
+        // What was really computed may have waited for a core.
+        let end = (begin + cold_start.unwrap_or_default() + duration).max(Instant::now());
+        Some(Ran {
+            answer: answer.map(Bytes::from).map_err(Failure::from),
+            cold_start,
+            duration,
+            end,
+            environment: Some(Environment::Modelled),
+            used_mb: model.memory_mb / 2,
+            status: Status::Answered,
+            printed: Printed::default(),
+        })
     }
 }
 
 /// The cloud's cores are not this machine's: what a function takes here, a dataflow on the same
-/// machine must not lack.
+/// machine must not lack. Of the calling thread, and of the processes that it starts.
 #[cfg(target_os = "linux")]
-fn step_aside() {
+pub(super) fn step_aside() {
     const STEPS: i32 = 10;
     // On Linux of this thread only. One that cannot competes.
     let _ = rustix::process::nice(STEPS);
 }
 
 #[cfg(not(target_os = "linux"))]
-fn step_aside() {}
+pub(super) fn step_aside() {}
 
 fn run(function: &dyn Function, live: &Live, number: usize, jobs: &Receiver<Job>) {
     step_aside();
@@ -79,6 +102,6 @@ fn run(function: &dyn Function, live: &Live, number: usize, jobs: &Receiver<Job>
         let cpu = cpu::of_thread().saturating_sub(before);
         live.note_cpu(number);
         // Whoever hung up does not hear of it; it ran all the same.
-        let _ = done.send(Ran { answer, work: context.work, cpu });
+        let _ = done.send(Computed { answer, work: context.work, cpu });
     }
 }

@@ -13,7 +13,7 @@ use crate::batch::Nanos;
 use crate::emulator::Model as Function;
 use crate::observe::{Line, Percentiles, Series, Shadow};
 use crate::schedule::{Schedule, Shape, Trace};
-use crate::simulate::{Lambda, Model, Service, State, Stream, Weather};
+use crate::simulate::{Lambda, Model, Ramp, Service, State, Stream, Weather};
 
 /// The local Lambda of `model` as the simulator has it, where `record` is what a record takes a function
 /// with one CPU.
@@ -33,6 +33,7 @@ pub fn simulated(model: &Function, record: Duration) -> Lambda {
         cold_start: model.cold_start,
         idle: model.idle,
         concurrency: model.concurrency,
+        ramp: Ramp { most: model.ramp as f64, per_second: model.ramp as f64 / 10.0 },
         record: model.scaled(record),
         failure_rate: model.failure_rate,
         throttle_rate: model.throttle_rate,

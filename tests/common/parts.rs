@@ -24,3 +24,16 @@ pub fn absent<T>(what: &str) -> Option<T> {
 pub fn python() -> Option<PathBuf> {
     part("python/bin/python")
 }
+
+/// The folder with AWS's runtime interface client for Java and what it needs.
+pub fn java_client() -> Option<PathBuf> {
+    part("java-client")
+}
+
+/// A program on the PATH.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
+    found.or_else(|| absent(name))
+}

@@ -1,0 +1,128 @@
+//! One environment: a process, its endpoint, its output, its memory.
+
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+use tokio::net::TcpListener;
+use tokio::process::Child;
+use tokio::task::JoinHandle;
+
+use super::super::host::Failure;
+use super::desk::{Answer, Call, Desk};
+use super::groups::Groups;
+use super::memory::{self, Memory};
+use super::output::Output;
+use super::starter::Starter;
+use super::{StartError, api};
+
+/// A process that runs the function. It is killed when this is dropped, with all that it started.
+pub(in super::super) struct Process {
+    child: Child,
+    leader: Pid,
+    desk: Arc<Desk>,
+    groups: Arc<Groups>,
+    endpoint: JoinHandle<()>,
+    pub(super) output: Output,
+    pub(super) memory: Memory,
+}
+
+/// How an invocation ended.
+pub(super) enum Ended {
+    Answered(Answer),
+    TimedOut,
+    Exited(ExitStatus),
+    /// It is gone, or does not ask for events any more, and has not seen this one.
+    NotBegun,
+    /// It was killed for its memory.
+    TooMuchMemory,
+}
+
+/// Why a process did not come to ask for an event.
+pub(super) enum InitError {
+    Said(Failure),
+    Exited(ExitStatus),
+    TimedOut,
+    TooMuchMemory,
+}
+
+/// An endpoint for a process that is to be started.
+pub(super) async fn endpoint() -> std::io::Result<TcpListener> {
+    TcpListener::bind(("127.0.0.1", 0)).await
+}
+
+impl Process {
+    /// Starts `command`, which is told the address of `listener`.
+    pub(super) async fn start(
+        mut command: Command,
+        listener: TcpListener,
+        starter: &Starter,
+        groups: &Arc<Groups>,
+        memory: (u32, &Arc<memory::Groups>),
+        show: bool,
+    ) -> Result<Process, StartError> {
+        let (output, out, err) = Output::new(show).map_err(StartError::Io)?;
+        command.stdout(out).stderr(err);
+        let program = command.get_program().to_string_lossy().into_owned();
+        let spawned = starter.start(command).await;
+        let child = spawned.map_err(|error| StartError::Spawn { program, error })?;
+        let leader = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let leader = leader.ok_or_else(|| StartError::Io(std::io::ErrorKind::NotFound.into()))?;
+        groups.add(leader);
+        let desk = Arc::new(Desk::new());
+        let endpoint = tokio::spawn(api::serve(listener, Arc::clone(&desk)));
+        let (limit_mb, of_groups) = memory;
+        let memory = Memory::new(leader, limit_mb, of_groups);
+        Ok(Process { child, leader, desk, groups: Arc::clone(groups), endpoint, output, memory })
+    }
+
+    /// Waits until it has asked for its first event.
+    pub(super) async fn initialized(&mut self, limit: Duration) -> Result<(), InitError> {
+        tokio::select! {
+            biased;
+            ready = self.desk.initialized() => ready.map_err(InitError::Said),
+            status = self.child.wait() => Err(match status {
+                Ok(status) => InitError::Exited(status),
+                Err(_) => InitError::TimedOut,
+            }),
+            () = self.memory.is_exceeded() => Err(InitError::TooMuchMemory),
+            () = tokio::time::sleep(limit) => Err(InitError::TimedOut),
+        }
+    }
+
+    /// Whether it is still there.
+    pub(super) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Gives it an event, and waits for what comes of it until `deadline`.
+    pub(super) async fn invoke(&mut self, call: Arc<Call>, deadline: Instant) -> Ended {
+        let mut answer = self.desk.hand_over(call);
+        let ended = tokio::select! {
+            biased;
+            answer = &mut answer => answer.map_or(Ended::TimedOut, Ended::Answered),
+            () = self.memory.is_exceeded() => Ended::TooMuchMemory,
+            status = self.child.wait() => match status {
+                Ok(status) => Ended::Exited(status),
+                Err(_) => Ended::TimedOut,
+            },
+            () = tokio::time::sleep_until(deadline.into()) => Ended::TimedOut,
+        };
+        match ended {
+            Ended::Exited(_) | Ended::TimedOut if !self.desk.has_begun() => Ended::NotBegun,
+            // What was too much between two looks is too much.
+            Ended::Answered(_) | Ended::Exited(_) if self.memory.was_exceeded() => {
+                Ended::TooMuchMemory
+            }
+            ended => ended,
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.groups.end(self.leader);
+        self.endpoint.abort();
+    }
+}

@@ -1,0 +1,169 @@
+//! How much memory a process and its children have, where the system says it: on Linux.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+
+/// How often a busy process is looked at.
+const EVERY: Duration = Duration::from_millis(20);
+
+/// How often the groups are: that reads of every process on the machine.
+const GROUPS_EVERY: Duration = Duration::from_millis(500);
+
+/// The memory of all groups, read for all environments at once. In kB, as the system counts it.
+#[derive(Default)]
+pub(super) struct Groups(Mutex<(Option<Instant>, Arc<HashMap<i32, u64>>)>);
+
+impl Groups {
+    async fn of(&self, leader: Pid) -> u64 {
+        let due = {
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = state.0.is_none_or(|read| read.elapsed() >= GROUPS_EVERY);
+            if due {
+                state.0 = Some(Instant::now());
+            }
+            due
+        };
+        if due && let Ok(read) = tokio::task::spawn_blocking(system::groups).await {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = Arc::new(read);
+        }
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.1.get(&leader.as_raw_pid()).copied().unwrap_or(0)
+    }
+}
+
+/// The memory of an environment.
+pub(super) struct Memory {
+    leader: Pid,
+    limit_kb: u64,
+    groups: Arc<Groups>,
+    peak_kb: Mutex<u64>,
+}
+
+impl Memory {
+    pub(super) fn new(leader: Pid, limit_mb: u32, groups: &Arc<Groups>) -> Self {
+        let (limit_kb, groups) = (u64::from(limit_mb) * 1024, Arc::clone(groups));
+        Memory { leader, limit_kb, groups, peak_kb: Mutex::new(0) }
+    }
+
+    /// Waits until there is more than there may be.
+    pub(super) async fn is_exceeded(&self) {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let group = self.groups.of(self.leader).await;
+            let alone = system::resident(self.leader);
+            // Pages that a child shares with its parent count twice in a sum: where that is too much,
+            // they are counted properly.
+            let proper = |kb| match kb > self.limit_kb && kb > alone {
+                true => system::proportional(self.leader).unwrap_or(kb),
+                false => kb,
+            };
+            if self.note(alone.max(proper(group))) {
+                return;
+            }
+        }
+    }
+
+    /// Looks at the most that the process ever had; whether that is too much.
+    pub(super) fn was_exceeded(&self) -> bool {
+        self.note(system::peak(self.leader))
+    }
+
+    fn note(&self, kb: u64) -> bool {
+        let mut peak = self.peak_kb.lock().unwrap_or_else(PoisonError::into_inner);
+        *peak = (*peak).max(kb);
+        *peak > self.limit_kb
+    }
+
+    /// The most that was seen, in MB.
+    pub(super) fn peak_mb(&self) -> u32 {
+        let peak = self.peak_kb.lock().unwrap_or_else(PoisonError::into_inner);
+        peak.div_ceil(1024).min(u64::from(u32::MAX)) as u32
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::collections::HashMap;
+    use std::fs;
+
+    use rustix::process::Pid;
+
+    /// A line of a file of /proc, such as `VmHWM: 1728 kB`.
+    fn line(path: String, name: &str) -> Option<u64> {
+        let text = fs::read_to_string(path).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse().ok()
+    }
+
+    fn page_kb() -> u64 {
+        (rustix::param::page_size() / 1024) as u64
+    }
+
+    /// What a process has in memory; 0 if it is gone.
+    pub(super) fn resident(of: Pid) -> u64 {
+        let statm = fs::read_to_string(format!("/proc/{of}/statm")).unwrap_or_default();
+        let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+        pages.unwrap_or(0) * page_kb()
+    }
+
+    /// The most it ever had.
+    pub(super) fn peak(of: Pid) -> u64 {
+        line(format!("/proc/{of}/status"), "VmHWM:").unwrap_or(0)
+    }
+
+    /// The processes, each with its group and what it has in memory.
+    fn processes() -> impl Iterator<Item = (u32, i32, u64)> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        entries.filter_map(|entry| {
+            let process = entry.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+            // The name, in parentheses, may have anything in it.
+            let (_, fields) = stat.rsplit_once(") ")?;
+            let mut fields = fields.split(' ');
+            let group = fields.nth(2)?.parse().ok()?;
+            let pages: u64 = fields.nth(18)?.parse().ok()?;
+            Some((process, group, pages * page_kb()))
+        })
+    }
+
+    /// What each process group has in memory.
+    pub(super) fn groups() -> HashMap<i32, u64> {
+        let mut groups = HashMap::new();
+        for (_, group, kb) in processes() {
+            *groups.entry(group).or_default() += kb;
+        }
+        groups
+    }
+
+    /// What a group has in memory, with each shared page counted once.
+    pub(super) fn proportional(leader: Pid) -> Option<u64> {
+        let members = processes().filter(|(_, group, _)| *group == leader.as_raw_pid());
+        members.map(|(process, ..)| line(format!("/proc/{process}/smaps_rollup"), "Pss:")).sum()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::collections::HashMap;
+
+    use rustix::process::Pid;
+
+    pub(super) fn resident(_: Pid) -> u64 {
+        0
+    }
+
+    pub(super) fn peak(_: Pid) -> u64 {
+        0
+    }
+
+    pub(super) fn groups() -> HashMap<i32, u64> {
+        HashMap::new()
+    }
+
+    pub(super) fn proportional(_: Pid) -> Option<u64> {
+        None
+    }
+}

@@ -1,0 +1,321 @@
+//! Environments that are processes, which talk to AWS's Runtime API as they do in the cloud.
+//!
+//! A process is started when a request finds none free, and belongs to that request until it is ready,
+//! as in the cloud. It is reused, the one used last first; ended when it is idle for too long; killed,
+//! with all that it has started, at its time-out or past its memory; and replaced after a crash. What it
+//! waits for or prints holds up nobody else.
+
+mod api;
+mod desk;
+mod environment;
+mod groups;
+mod memory;
+mod output;
+mod starter;
+
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+
+pub(super) use environment::Process;
+pub(super) use groups::Groups;
+
+use super::environments::Environment;
+use super::host::{Failure, Printed, Ran, Status};
+use super::report::request_id;
+use super::stats::Live;
+use super::{Model, Package};
+use desk::{Answer, Call};
+use environment::{Ended, InitError, endpoint};
+use starter::Starter;
+
+/// Why a function's process does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The system has no threads, ports or pipes for it.
+    #[error("the local Lambda cannot start")]
+    Io(#[from] io::Error),
+    /// The program cannot be run.
+    #[error("{program} cannot be run")]
+    Spawn {
+        /// The program.
+        program: String,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// It ended, gave up or took too long before it asked for an event.
+    #[error("the function does not start: {reason}{printed}")]
+    Init {
+        /// What AWS would say.
+        reason: String,
+        /// The last of what it printed, on lines of their own.
+        printed: String,
+    },
+}
+
+/// Where processes come from.
+pub(super) struct Processes {
+    package: Package,
+    memory_mb: u32,
+    show: bool,
+    groups: Arc<Groups>,
+    of_groups: Arc<memory::Groups>,
+    starter: Starter,
+    live: Arc<Live>,
+}
+
+/// A process that was not started, with what it came to.
+struct NotStarted {
+    failure: Failure,
+    status: Status,
+    printed: Vec<u8>,
+    used_mb: u32,
+}
+
+impl Processes {
+    /// For processes that are watched on `runtime`.
+    pub(super) fn new(
+        package: Package,
+        model: &Model,
+        show: bool,
+        groups: &Arc<Groups>,
+        live: &Arc<Live>,
+        runtime: Handle,
+    ) -> io::Result<Processes> {
+        let (groups, live) = (Arc::clone(groups), Arc::clone(live));
+        let (of_groups, starter) = (Arc::default(), Starter::new(runtime)?);
+        let memory_mb = model.memory_mb;
+        Ok(Processes { package, memory_mb, show, groups, of_groups, starter, live })
+    }
+
+    async fn start(&self) -> Result<Process, StartError> {
+        let listener = endpoint().await?;
+        let command = self.package.command(listener.local_addr()?, self.memory_mb);
+        let memory = (self.memory_mb, &self.of_groups);
+        let starter = &self.starter;
+        self.live.cold_starts.fetch_add(1, Relaxed);
+        Process::start(command, listener, starter, &self.groups, memory, self.show).await
+    }
+
+    /// Starts one for nobody, to see that it does.
+    pub(super) async fn try_start(&self) -> Result<Box<Process>, StartError> {
+        let mut process = self.start().await?;
+        let limit = self.package.init_timeout();
+        let Err(error) = process.initialized(limit).await else { return Ok(Box::new(process)) };
+        let reason = match error {
+            InitError::Said(failure) => failure.message(),
+            InitError::Exited(status) => exited(status),
+            InitError::TooMuchMemory => format!("it takes more than {} MB", self.memory_mb),
+            InitError::TimedOut => format!("it asked for no event within {limit:?}"),
+        };
+        let printed = process.output.take();
+        let lines = String::from_utf8_lossy(&printed);
+        let printed = lines.lines().map(|line| format!("\n  {line}")).collect();
+        Err(StartError::Init { reason, printed })
+    }
+
+    /// Runs the function once: in `warm`, or in a process that is started for it.
+    pub(super) async fn run(&self, warm: Option<Box<Process>>, number: u64, event: Bytes) -> Ran {
+        let id = request_id(number);
+        let mut warm = warm.and_then(|mut process| process.is_alive().then_some(process));
+        loop {
+            let (mut process, cold) = match warm.take() {
+                Some(process) => (process, Cold::default()),
+                None => match self.start_for(&id).await {
+                    Ok(started) => started,
+                    Err(ran) => return *ran,
+                },
+            };
+            let before = [cold.printed, process.output.take()].concat();
+            let began = Instant::now();
+            let left = self.package.timeout().saturating_sub(cold.within);
+            let call = Arc::new(self.call(id.clone(), event.clone(), left));
+            let ended = process.invoke(call, began + left).await;
+            let duration = cold.within + began.elapsed();
+            let (answer, status) = match ended {
+                Ended::Answered(answer) => (answer, Status::Answered),
+                // It was warm, and went before it saw the event: another one has it.
+                Ended::NotBegun if cold.start.is_none() => continue,
+                Ended::TimedOut | Ended::NotBegun => self.timed_out(&id),
+                Ended::Exited(status) => failed(&id, &exited(status)),
+                Ended::TooMuchMemory => failed(&id, &killed()),
+            };
+            let mut printed = Printed { before, during: process.output.take() };
+            if let (Err(failure), false) = (&answer, status == Status::Answered) {
+                note(&mut printed.during, &failure.message());
+            }
+            let used_mb = process.memory.peak_mb();
+            let end = Instant::now();
+            let environment = (status == Status::Answered).then_some(Environment::Process(process));
+            let cold_start = cold.start;
+            return Ran {
+                answer,
+                cold_start,
+                duration,
+                end,
+                environment,
+                used_mb,
+                status,
+                printed,
+            };
+        }
+    }
+
+    /// Starts a process for request `id`. As in the cloud, one that does not ask for an event within
+    /// ten seconds is started again, within the time of the invocation.
+    async fn start_for(&self, id: &str) -> Result<(Box<Process>, Cold), Box<Ran>> {
+        let began = Instant::now();
+        let limit = self.package.init_timeout();
+        let (mut cold, used_mb) = match self.start_within(id, limit).await {
+            Ok(process) => {
+                let start = Some(began.elapsed());
+                return Ok((process, Cold { start, ..Cold::default() }));
+            }
+            Err(NotStarted { status: Status::TimedOut, mut printed, used_mb, .. }) => {
+                let took = began.elapsed().as_secs_f64() * 1e3;
+                let line = format!(
+                    "INIT_REPORT Init Duration: {took:.2} ms\tPhase: init\tStatus: timeout"
+                );
+                note(&mut printed, &line);
+                (Cold { start: Some(began.elapsed()), printed, ..Cold::default() }, used_mb)
+            }
+            Err(not) => {
+                return Err(Box::new(not.ran(Cold::default(), began.elapsed())));
+            }
+        };
+        let again = Instant::now();
+        match self.start_within(id, self.package.timeout()).await {
+            Ok(process) => {
+                cold.within = again.elapsed();
+                Ok((process, cold))
+            }
+            Err(not) => {
+                let used_mb = used_mb.max(not.used_mb);
+                Err(Box::new(NotStarted { used_mb, ..not }.ran(cold, again.elapsed())))
+            }
+        }
+    }
+
+    async fn start_within(&self, id: &str, limit: Duration) -> Result<Box<Process>, NotStarted> {
+        let mut process = self.start().await.map_err(|error| {
+            let message = format!("RequestId: {id} Error: {}", chain(&error));
+            let failure = Failure::new("Runtime.InvalidEntrypoint", &message);
+            let status = Status::Failed(failure.error_type.clone());
+            NotStarted { failure, status, printed: Vec::new(), used_mb: 0 }
+        })?;
+        let Err(error) = process.initialized(limit).await else { return Ok(Box::new(process)) };
+        let (answer, status): (Answer, Status) = match error {
+            InitError::TimedOut => self.timed_out(id),
+            InitError::Exited(status) => failed(id, &exited(status)),
+            InitError::TooMuchMemory => failed(id, &killed()),
+            InitError::Said(failure) => {
+                let status = Status::Failed(failure.error_type.clone());
+                (Err(failure), status)
+            }
+        };
+        process.memory.was_exceeded();
+        let (printed, used_mb) = (process.output.take(), process.memory.peak_mb());
+        // None of the above is an answer.
+        let failure = answer.err().unwrap_or_else(|| Failure::new("Runtime.ExitError", ""));
+        Err(NotStarted { failure, status, printed, used_mb })
+    }
+
+    fn call(&self, id: String, event: Bytes, left: Duration) -> Call {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let deadline_ms = u64::try_from((now + left).as_millis()).unwrap_or(u64::MAX);
+        let trace = format!("Root=1-{:08x}-{};Sampled=0", now.as_secs(), trace_of(&id));
+        Call { id, event, deadline_ms, arn: self.package.arn(), trace }
+    }
+
+    fn timed_out(&self, id: &str) -> (Answer, Status) {
+        let seconds = self.package.timeout().as_secs_f64();
+        let message = format!("RequestId: {id} Error: Task timed out after {seconds:.2} seconds");
+        (Err(Failure::new("Sandbox.Timedout", &message)), Status::TimedOut)
+    }
+}
+
+/// What is known of a cold start.
+#[derive(Default)]
+struct Cold {
+    start: Option<Duration>,
+    /// What of it counts as the invocation's own time.
+    within: Duration,
+    printed: Vec<u8>,
+}
+
+impl NotStarted {
+    /// The invocation that it was started for.
+    fn ran(self, cold: Cold, duration: Duration) -> Ran {
+        let NotStarted { failure, status, printed, used_mb } = self;
+        let mut printed = Printed { before: cold.printed, during: printed };
+        note(&mut printed.during, &failure.message());
+        Ran {
+            answer: Err(failure),
+            cold_start: cold.start,
+            duration,
+            end: Instant::now(),
+            environment: None,
+            used_mb,
+            status,
+            printed,
+        }
+    }
+}
+
+fn failed(id: &str, what: &str) -> (Answer, Status) {
+    const KIND: &str = "Runtime.ExitError";
+    let failure = Failure::new(KIND, &format!("RequestId: {id} Error: {what}"));
+    (Err(failure), Status::Failed(KIND.to_owned()))
+}
+
+/// As AWS says it.
+fn exited(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
+        (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
+        (None, Some(9)) => killed(),
+        (None, signal) => {
+            let number = signal.unwrap_or_default();
+            let name = match number {
+                6 => "aborted".to_owned(),
+                11 => "segmentation fault".to_owned(),
+                15 => "terminated".to_owned(),
+                other => other.to_string(),
+            };
+            format!("Runtime exited with error: signal: {name}")
+        }
+    }
+}
+
+fn killed() -> String {
+    "Runtime exited with error: signal: killed".to_owned()
+}
+
+fn chain(error: &StartError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// A line of the service's own in the log.
+fn note(log: &mut Vec<u8>, line: &str) {
+    if log.last().is_some_and(|last| *last != b'\n') {
+        log.push(b'\n');
+    }
+    log.extend_from_slice(line.as_bytes());
+    log.push(b'\n');
+}
+
+/// 24 hexadecimal digits.
+fn trace_of(id: &str) -> String {
+    let digits: String = id.chars().filter(char::is_ascii_hexdigit).collect();
+    digits.get(8..32).unwrap_or("000000000000000000000000").to_owned()
+}

@@ -1,0 +1,46 @@
+//! The thread that starts processes: a start takes milliseconds that requests must not wait for, and
+//! what it starts steps aside as it does.
+
+use std::io;
+use std::process::Command;
+use std::thread;
+
+use crossbeam_channel::{Sender, unbounded};
+use tokio::process::Child;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::super::threads::step_aside;
+
+struct Job {
+    command: Command,
+    started: oneshot::Sender<io::Result<Child>>,
+}
+
+/// Its thread ends with it.
+pub(super) struct Starter(Sender<Job>);
+
+impl Starter {
+    /// For processes that are watched on `runtime`.
+    pub(super) fn new(runtime: Handle) -> io::Result<Starter> {
+        let (sender, jobs) = unbounded::<Job>();
+        let start = move || {
+            step_aside();
+            let _entered = runtime.enter();
+            for Job { command, started } in jobs {
+                let mut command = tokio::process::Command::from(command);
+                // Whoever does not wait for it any more drops it, and that kills it.
+                let _ = started.send(command.kill_on_drop(true).spawn());
+            }
+        };
+        thread::Builder::new().name("floodway-starter".to_owned()).spawn(start)?;
+        Ok(Starter(sender))
+    }
+
+    pub(super) async fn start(&self, command: Command) -> io::Result<Child> {
+        let gone = || io::Error::other("the local Lambda ends");
+        let (started, child) = oneshot::channel();
+        self.0.send(Job { command, started }).map_err(|_| gone())?;
+        child.await.map_err(|_| gone())?
+    }
+}

@@ -1,0 +1,311 @@
+//! Whether a request is signed: AWS's Signature Version 4, from its specification, with the signature in
+//! the `Authorization` header.
+//!
+//! What is checked is what AWS checks: the key, the token, the clock, which headers are signed, and the
+//! signature over method, path, query, headers and body. The region may be any.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use hyper::http::request::Parts;
+use sha2::{Digest as _, Sha256};
+
+use super::date::Date;
+
+/// Who may invoke the function.
+#[derive(Clone)]
+pub struct Keys {
+    /// The access key's id.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: String,
+    /// The token that belongs to a temporary key.
+    pub session_token: Option<String>,
+}
+
+impl std::fmt::Debug for Keys {
+    /// Without the secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.debug_struct("Keys").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+/// Why a request is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unsigned {
+    Missing,
+    Incomplete(&'static str),
+    UnknownKey,
+    Signature(String),
+}
+
+/// How far clocks may be apart.
+const SKEW: Duration = Duration::from_secs(5 * 60);
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const SERVICE: &str = "lambda";
+
+/// What an `Authorization` header says.
+struct Authorization<'a> {
+    key: &'a str,
+    /// Date, region, service and `aws4_request`.
+    scope: Vec<&'a str>,
+    signed_headers: Vec<&'a str>,
+    signature: &'a str,
+}
+
+impl<'a> Authorization<'a> {
+    fn parse(text: &'a str) -> Result<Self, Unsigned> {
+        let rest = text.strip_prefix(ALGORITHM).ok_or(Unsigned::Missing)?;
+        let (mut credential, mut headers, mut signature) = (None, None, None);
+        for part in rest.split(',') {
+            match part.trim().split_once('=') {
+                Some(("Credential", value)) => credential = Some(value),
+                Some(("SignedHeaders", value)) => headers = Some(value),
+                Some(("Signature", value)) => signature = Some(value),
+                _ => return Err(Unsigned::Incomplete("Authorization header is malformed.")),
+            }
+        }
+        let credential = credential
+            .ok_or(Unsigned::Incomplete("Authorization header requires 'Credential' parameter."))?;
+        let headers = headers.ok_or(Unsigned::Incomplete(
+            "Authorization header requires 'SignedHeaders' parameter.",
+        ))?;
+        let signature = signature
+            .ok_or(Unsigned::Incomplete("Authorization header requires 'Signature' parameter."))?;
+        let mut scope: Vec<_> = credential.split('/').collect();
+        if scope.len() != 5 || scope[4] != "aws4_request" {
+            return Err(Unsigned::Incomplete(
+                "Credential must have exactly 5 slash-delimited elements, e.g. \
+                 keyid/date/region/service/aws4_request",
+            ));
+        }
+        let key = scope.remove(0);
+        let signed_headers = headers.split(';').collect();
+        Ok(Authorization { key, scope, signed_headers, signature })
+    }
+}
+
+impl Keys {
+    /// Whether a request is signed with these keys for the service `lambda`, now.
+    pub(super) fn check(&self, head: &Parts, body: &[u8], now: SystemTime) -> Result<(), Unsigned> {
+        let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let authorization = header("authorization").ok_or(Unsigned::Missing)?;
+        let authorization = Authorization::parse(authorization)?;
+        let date = header("x-amz-date").ok_or(Unsigned::Incomplete(
+            "Authorization header requires existence of a 'X-Amz-Date' header.",
+        ))?;
+        let signed = |name: &str| authorization.signed_headers.contains(&name);
+        if !signed("host") {
+            let why = "'Host' must be a 'SignedHeader' in the AWS Authorization.";
+            return Err(Unsigned::Signature(why.to_owned()));
+        }
+        if !signed("x-amz-date") {
+            let why = "'X-Amz-Date' must be a 'SignedHeader' in the AWS Authorization.";
+            return Err(Unsigned::Signature(why.to_owned()));
+        }
+        if authorization.key != self.access_key_id
+            || header("x-amz-security-token") != self.session_token.as_deref()
+        {
+            return Err(Unsigned::UnknownKey);
+        }
+        if authorization.scope[2] != SERVICE {
+            let why = format!("Credential should be scoped to correct service: '{SERVICE}'.");
+            return Err(Unsigned::Signature(why));
+        }
+        if date.get(..8) != Some(authorization.scope[0]) {
+            let why =
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date";
+            return Err(Unsigned::Signature(why.to_owned()));
+        }
+        in_time(date, now)?;
+        let request = Signed {
+            method: head.method.as_str(),
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            headers: head
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
+                .collect(),
+            body,
+        };
+        let canonical = request.canonical(&authorization.signed_headers, Path::Normalized);
+        let to_sign = string_to_sign(date, &authorization.scope, &canonical);
+        let mac = sign(&self.secret_access_key, &authorization.scope, &to_sign);
+        // In constant time.
+        let given = decode_hex(authorization.signature).unwrap_or_default();
+        mac.verify_slice(&given).map_err(|_| {
+            let why = "The request signature we calculated does not match the signature you provided. \
+                       Check your AWS Secret Access Key and signing method. Consult the service \
+                       documentation for details.";
+            Unsigned::Signature(why.to_owned())
+        })
+    }
+}
+
+fn in_time(date: &str, now: SystemTime) -> Result<(), Unsigned> {
+    let signed = Date::of_basic(date)
+        .ok_or(Unsigned::Incomplete("Date must be in ISO-8601 'basic format'."))?;
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let apart = now as i64 - signed.unix();
+    if apart.unsigned_abs() <= SKEW.as_secs() {
+        return Ok(());
+    }
+    let (now, what, than) = (Date::of_unix(now).basic(), "Signature", "5 min.");
+    Err(Unsigned::Signature(if apart > 0 {
+        format!("{what} expired: {date} is now earlier than {now} less {than}")
+    } else {
+        format!("{what} not yet current: {date} is still later than {now} and {than}")
+    }))
+}
+
+/// Whether dots and double slashes in a path are resolved. A service other than S3 does it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Path {
+    Normalized,
+    #[cfg(test)]
+    AsItIs,
+}
+
+/// What is signed of a request.
+struct Signed<'a> {
+    method: &'a str,
+    path: &'a str,
+    query: &'a str,
+    headers: Vec<(&'a str, std::borrow::Cow<'a, str>)>,
+    body: &'a [u8],
+}
+
+impl Signed<'_> {
+    /// The canonical request.
+    fn canonical(&self, signed_headers: &[&str], path: Path) -> String {
+        let mut canonical = format!("{}\n", self.method);
+        // What stands in the path is encoded once more: an ARN's colon, sent as %3A, is %253A.
+        let path = match path {
+            Path::Normalized => normalized(self.path),
+            #[cfg(test)]
+            Path::AsItIs => self.path.to_owned(),
+        };
+        encode(&mut canonical, path.as_bytes(), b"/");
+        canonical.push('\n');
+        canonical.push_str(&canonical_query(self.query));
+        canonical.push('\n');
+        for name in signed_headers {
+            let values = self.headers.iter().filter(|(of, _)| of.eq_ignore_ascii_case(name));
+            let values: Vec<_> = values.map(|(_, value)| trimmed(value)).collect();
+            canonical.push_str(&format!("{name}:{}\n", values.join(",")));
+        }
+        let hash = hex(&Sha256::digest(self.body));
+        canonical + "\n" + &signed_headers.join(";") + "\n" + &hash
+    }
+}
+
+fn string_to_sign(date: &str, scope: &[&str], canonical: &str) -> String {
+    let hash = hex(&Sha256::digest(canonical));
+    format!("{ALGORITHM}\n{date}\n{}\n{hash}", scope.join("/"))
+}
+
+/// The signature's computation, ready to be compared. The key is derived part by part of the scope.
+fn sign(secret: &str, scope: &[&str], to_sign: &str) -> Hmac<Sha256> {
+    let mut mac = keyed(format!("AWS4{secret}").as_bytes());
+    for part in scope {
+        mac.update(part.as_bytes());
+        mac = keyed(&mac.finalize().into_bytes());
+    }
+    mac.update(to_sign.as_bytes());
+    mac
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
+/// Without the spaces at its ends, and one for several between.
+fn trimmed(value: &str) -> String {
+    value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn normalized(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                kept.pop();
+            }
+            segment => kept.push(segment),
+        }
+    }
+    let end = if kept.is_empty() || !path.ends_with('/') { "" } else { "/" };
+    format!("/{}{end}", kept.join("/"))
+}
+
+/// Parameters in order, each encoded in the one proper way, whichever way they came.
+fn canonical_query(query: &str) -> String {
+    let mut parameters: Vec<(String, String)> = query
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let encoded = |text: &str| {
+                let mut encoded = String::new();
+                encode(&mut encoded, &decode(text), b"");
+                encoded
+            };
+            (encoded(name), encoded(value))
+        })
+        .collect();
+    parameters.sort();
+    let parameters: Vec<_> =
+        parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    parameters.join("&")
+}
+
+/// Percent-encodes all but what RFC 3986 reserves for nothing, and `kept`.
+fn encode(out: &mut String, bytes: &[u8], kept: &[u8]) {
+    for byte in bytes {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(*byte));
+            }
+            byte if kept.contains(byte) => out.push(char::from(*byte)),
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+}
+
+/// The bytes that a percent-encoded text stands for.
+pub(super) fn decode(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let pair = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%').and_then(decode_hex);
+        match pair {
+            Some(byte) => {
+                decoded.extend(byte);
+                at += 3;
+            }
+            None => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn decode_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> =
+        text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}
+
+#[cfg(test)]
+mod tests;
