@@ -209,7 +209,13 @@ impl Cell {
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         let mut wrong = Vec::new();
         let mut summary = Value::Null;
-        if output.status.success() {
+        // Whoever refuses everything is not set up right: all is done, and said.
+        let refused = format!("{} refused all that was sent to it", server.url);
+        let is_refusal = stderr.contains(&refused) && output.status.code() == Some(1);
+        if self.refuses() != is_refusal {
+            wrong.push(format!("it is a refusal: {is_refusal}"));
+        }
+        if output.status.success() || is_refusal {
             summary = place.summary();
             if place.output("out") != expected {
                 wrong.push("the output is not that of local".to_owned());
@@ -278,6 +284,11 @@ impl Cell {
         if let Some(request) = server.misunderstood() {
             expect(false, &request);
         }
+    }
+
+    /// Whether every request is refused for a reason that another would not change.
+    fn refuses(&self) -> bool {
+        self.on == On::All && matches!(self.weather, Weather::Status(403) | Weather::Redirect)
     }
 
     /// Whether only the time-out ends an attempt.

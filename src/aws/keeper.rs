@@ -41,6 +41,8 @@ struct Kept {
     /// The files as they were then.
     files: Vec<(PathBuf, Option<SystemTime>)>,
     looked: Option<Instant>,
+    /// When they were last found, or not.
+    loaded: Option<Instant>,
 }
 
 impl Keeper {
@@ -100,10 +102,13 @@ impl Keeper {
     ) -> Result<Arc<Credentials>, CredentialsError> {
         let _one = self.loading.lock().await;
         {
-            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(kept) = kept.credentials.as_ref().filter(|kept| Some(*kept) != before) {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_new = kept.loaded.is_some_and(|loaded| loaded.elapsed() < LOOK / 10);
+            let others = |kept: &&Arc<Credentials>| is_new || Some(*kept) != before;
+            if let Some(kept) = kept.credentials.as_ref().filter(others) {
                 return Ok(Arc::clone(kept));
             }
+            kept.loaded = Some(Instant::now());
         }
         let environment = match &self.source {
             Source::Process => Environment::of_process(),
@@ -140,6 +145,7 @@ impl Keeper {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.credentials = Some(Arc::clone(credentials));
         (kept.files, kept.looked) = (files, Some(Instant::now()));
+        kept.loaded = kept.looked;
     }
 }
 

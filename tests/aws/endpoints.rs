@@ -42,6 +42,9 @@ fn what_cannot_be_is_refused_with_2_and_says_which_part() {
     assert_eq!(output.status.code(), Some(2), "{}", err(&output));
 }
 
+/// AWS's chain, where it is built in, does not ask the network.
+const NO_METADATA: (&str, &str) = ("AWS_EC2_METADATA_DISABLED", "true");
+
 #[test]
 fn without_credentials_nothing_begins_and_it_says_where_was_looked() {
     let place = Place::new();
@@ -50,13 +53,13 @@ fn without_credentials_nothing_begins_and_it_says_where_was_looked() {
     std::fs::write(place.path(".aws/config"), config).unwrap();
     let ended = ("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z");
     for (variables, part) in [
-        (&[KEYS[2]][..], "no AWS credentials: looked for AWS_ACCESS_KEY_ID"),
+        (&[KEYS[2], NO_METADATA][..], "no AWS credentials: looked for AWS_ACCESS_KEY_ID"),
         (
             &[KEYS[0], KEYS[2]],
             "the environment has AWS_ACCESS_KEY_ID and lacks AWS_SECRET_ACCESS_KEY",
         ),
         (&[KEYS[0], KEYS[1], KEYS[2], ended], "have expired"),
-        (&[KEYS[2], ("AWS_PROFILE", "nobody")], "there is no profile nobody"),
+        (&[KEYS[2], NO_METADATA, ("AWS_PROFILE", "nobody")], "there is no profile nobody"),
         #[cfg(not(feature = "aws-config"))]
         (&[KEYS[2], ("AWS_PROFILE", "sso")], "build with --features aws-config"),
     ] {

@@ -1,10 +1,13 @@
 //! Calling AWS, and what is like it: signed requests against moto with IAM's enforcement on, AWS's signing
 //! vectors, TLS with HTTP/2, credentials that end in mid-run, refusals, versions, and that no secret is
 //! ever printed or written.
+#![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(feature = "aws-config")]
+mod chain;
 mod endpoints;
 mod expiry;
 mod moto;
