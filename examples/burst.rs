@@ -27,8 +27,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let function = Arc::new(emulator::function("collatz", |n: &u64| Ok((*n, collatz(n)))));
     let lambda = Server::hosting(TcpListener::bind("127.0.0.1:0")?, Model::default(), function)?;
     // This is over before a start-up probe would be back, and nothing is sent before.
-    let settings =
-        bridge::Settings { url: lambda.url(), probes_at_start: false, ..Default::default() };
+    let settings = bridge::Settings {
+        endpoint: lambda.url().parse()?,
+        probes_at_start: false,
+        ..Default::default()
+    };
     let bridge = Bridge::start(settings)?;
 
     let bridge_of_all = bridge.clone();

@@ -40,7 +40,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..Model::default()
     };
     let lambda = Server::start(TcpListener::bind("127.0.0.1:0")?, model)?;
-    let bridge = Bridge::start(bridge::Settings { url: lambda.url(), ..Default::default() })?;
+    let bridge =
+        Bridge::start(bridge::Settings { endpoint: lambda.url().parse()?, ..Default::default() })?;
 
     let local = count(&bridge, || Box::new(Local))?;
     let remote = count(&bridge, || Box::new(Remote))?;

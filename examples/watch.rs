@@ -55,7 +55,8 @@ fn work(n: &u64) -> u64 {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let function = Arc::new(emulator::function("square", |n: &u64| Ok(n * n)));
     let lambda = Server::hosting(TcpListener::bind("127.0.0.1:0")?, Model::default(), function)?;
-    let bridge = Bridge::start(bridge::Settings { url: lambda.url(), ..Default::default() })?;
+    let bridge =
+        Bridge::start(bridge::Settings { endpoint: lambda.url().parse()?, ..Default::default() })?;
 
     timely::execute_from_args(std::env::args(), move |worker| {
         let mut input: InputHandle<u64, CapacityContainerBuilder<Vec<u64>>> =

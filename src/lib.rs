@@ -4,6 +4,7 @@
 //! instead of slowing the source down, and the results rejoin the dataflow under the timestamps
 //! they left with.
 
+pub mod aws;
 pub mod batch;
 pub mod bridge;
 pub mod cli;

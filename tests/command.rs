@@ -64,7 +64,7 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
         (&["--budget", "0/h"], &["--budget", "0/h", "0.50/h"]),
         (&["--budget-total", "lots"], &["--budget-total", "lots", "2.00"]),
         (&["--lambda", "ftp://x/"], &["--lambda", "ftp", "https://"]),
-        (&["--lambda", "nonsense"], &["--lambda", "nonsense", "https://"]),
+        (&["--lambda", "non sense"], &["--lambda", "non sense", "ARN"]),
         (&["--local-lambda", "speed=9"], &["--local-lambda", "speed=9", "network"]),
         (&["--local-lambda", "failure_rate=2"], &["--local-lambda", "failure_rate=2"]),
         (&["--nexmark", "first_event_rate=3"], &["--nexmark", "--rate"]),

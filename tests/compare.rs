@@ -196,6 +196,7 @@ fn what_cannot_be_compared_is_refused_before_anything_runs() {
         (&["--out", "x"], &["--out", "x", "null"]),
         (&["--summary", "x"], &["--summary", "x", "--report"]),
         (&["--source", "lines:-"], &["--source", "lines:-", "file"]),
+        (&["--source", "lines:x", "--follow"], &["--follow", "no end"]),
         (&["--rate", "0"], &["--rate", "0"]),
         (&["--local-lambda", "speed=9"], &["--local-lambda", "speed=9"]),
         (&["--", "-n", "2", "-p", "0"], &["-n", "2", "-w"]),

@@ -276,6 +276,33 @@ fn a_file_that_grows_is_followed_until_the_run_is_stopped() {
     }
 }
 
+/// An epoch that the clock ends is the same one in the process that reads and in that which only waits.
+#[test]
+fn timed_epochs_of_a_file_that_grows_are_those_of_all_processes() {
+    let place = Place::new();
+    let log = place.path("log");
+    fs::write(&log, b"one\ntw").unwrap();
+    let args = ["run", "--source", "lines:log", "--follow", "--out", "out", "--epoch", "50ms"];
+    let more = ["--commit-every", "100ms", "--summary", "summary.json", "--", "-w", "2"];
+    let processes = start_processes(&place, 2, &[&args[..], &more].concat());
+    committed(&place, 1);
+    append(&log, b"o\nthree\n");
+    committed(&place, 3);
+    append(&log, b"four\nfi");
+    committed(&place, 4);
+    // Whichever of them hears of it.
+    signal(&processes[1], Signal::INT);
+    for process in processes {
+        let output = end_of(process, "a process");
+        assert_eq!(output.status.code(), Some(0), "{}", error_of(&output));
+    }
+    let output = place.output("out");
+    assert_eq!(String::from_utf8_lossy(&output), "0\tone\n1\ttwo\n2\tthree\n3\tfour\n");
+    let summary = place.summary();
+    assert_eq!((&summary["stopped"], &summary["processes"]), (&"signal".into(), &2.into()));
+    assert!(summary["epochs"].as_u64().unwrap() >= 3, "{summary}");
+}
+
 #[test]
 fn new_files_of_a_glob_are_followed_after_those_before() {
     let place = Place::new();

@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Place, end_of, hosts, poll, signal};
+use common::{Place, end_of, hosts, poll, signal, start_processes};
 use floodway::sink::Manifest;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -199,6 +199,71 @@ fn a_state_is_used_by_one_run_at_a_time() {
     let expected = expected(&place);
     place.run_well(&run(&RESUMED, &[]));
     assert!(place.output("out") == expected);
+}
+
+/// US dollars that the state says were spent, by so many processes.
+fn spent(place: &Place) -> (f64, usize) {
+    let files = fs::read_dir(place.path("state")).unwrap().filter_map(|entry| {
+        let path = entry.unwrap().path();
+        let name = path.file_name()?.to_str()?;
+        // Another is being written.
+        let is_whole = name.starts_with("spent-") && name.ends_with(".json");
+        is_whole.then(|| {
+            let json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            json["usd"].as_f64().unwrap()
+        })
+    });
+    files.fold((0.0, 0), |(sum, files), usd| (sum + usd, files + 1))
+}
+
+#[test]
+fn what_was_spent_is_not_spent_again() {
+    let place = Place::new();
+    let input = ["run", "--rate", "10k", "--duration", "3s", "--epoch", "10ms", "--batch", "50"];
+    let whole = [&input[..], &["--out", "expected"]].concat();
+    place.run_well(&whole[..]);
+    let remote = ["--policy", "remote", "--local-lambda", "network=2ms"];
+    let more = ["--summary", "summary.json"];
+    let resumed = [&input[..], &COMMITS, &RESUMED, &remote, &more].concat();
+
+    let mut processes = start_processes(&place, 2, &resumed);
+    poll(Duration::from_secs(30), "what both spend", || {
+        (place.path("state").exists() && spent(&place).1 == 2).then_some(())
+    });
+    processes[1].kill().unwrap();
+    assert_eq!(end_of(processes.remove(0), "the other one").status.code(), Some(1));
+    processes[0].wait().unwrap();
+    let (known, _) = spent(&place);
+    assert!(known > 0.0 && place.output("out") != place.output("expected"));
+
+    // All of it is spent, whoever spent it: not even a probe goes.
+    let none = (known * 0.999).to_string();
+    let command = [&resumed[..], &["--budget-total", &none]].concat();
+    let before = commits(&place);
+    let mut run = place.floodway(&command);
+    let child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    committed(&place, before + 3);
+    signal(&child, Signal::TERM);
+    let output = end_of(child, "the run");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("the budget is spent"), "{said}");
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(words.contains("in all 2 runs of this state"), "{words}");
+    let summary = place.summary();
+    assert_eq!((&summary["attempts"], &summary["cost_usd"]), (&0.into(), &0.0.into()), "{summary}");
+    let in_all = |summary: &Value| summary["total"]["cost_usd"].as_f64().unwrap();
+    assert!((in_all(&summary) - known).abs() < 1e-9, "{summary}");
+    assert!(summary["over_budget_ms"].as_f64().unwrap() > 0.0, "{summary}");
+
+    // A little more of it is that, and no more.
+    let little = (known + 0.000_03).to_string();
+    let last = place.run_well(&[&resumed[..], &["--budget-total", &little]].concat());
+    assert!(place.output("out") == place.output("expected"));
+    assert!(last["records_remote"].as_u64().unwrap() > 0, "{last}");
+    assert!(last["cost_usd"].as_f64().unwrap() < 0.000_04, "{last}");
+    let (spent, processes) = spent(&place);
+    assert!((in_all(&last) - spent).abs() < 1e-6 && processes == 2, "{spent}: {last}");
 }
 
 /// What a run reads.

@@ -158,6 +158,14 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
             &[ok[0], ok[1], ok[2], ok[3], "--policy", "local", "--threshold", "5"],
             &["--threshold", "5", "spill"],
         ),
+        (
+            &[ok[0], ok[1], ok[2], ok[3], "--policy", "local", "--budget", "1/h"],
+            &["--budget", "1/h", "remote"],
+        ),
+        (
+            &[ok[0], ok[1], ok[2], ok[3], "--policy", "local", "--budget-total", "1"],
+            &["--budget-total", "1", "remote"],
+        ),
         (&[ok[0], ok[1], ok[2], ok[3], "--deadline", "0ms"], &["--deadline", "0ms"]),
         (&[ok[0], ok[1], ok[2], ok[3], "--remote-spread", "x"], &["--remote-spread", "x"]),
         (&[ok[0], ok[1], ok[2], ok[3], "--batch", "0"], &["--batch", "0"]),

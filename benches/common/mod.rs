@@ -54,8 +54,11 @@ pub fn loopback() -> (Server, Bridge) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let lambda = Server::start(listener, model).expect("threads");
     // As many as these benches have away at once: none is to be done here for want of room.
-    let settings =
-        bridge::Settings { url: lambda.url(), initial_in_flight: 100, ..Default::default() };
+    let settings = bridge::Settings {
+        endpoint: lambda.url().parse().expect("a URL"),
+        initial_in_flight: 100,
+        ..Default::default()
+    };
     let bridge = Bridge::start(settings).expect("a thread");
     (lambda, bridge)
 }

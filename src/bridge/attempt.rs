@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 
 use super::Failure;
 use super::line::Line;
+use super::remote::broken;
 use crate::batch::spare::{self, Kept};
 use crate::cost::Cost;
 use crate::wire::MAX_BODY;
@@ -56,7 +57,14 @@ pub(super) async fn attempt(
     timeout: Duration,
     bill: &Bill,
 ) -> Result<Answered, Failed> {
-    let meter = Meter { began: Instant::now(), billed: None, is_over: false, line, bill };
+    let meter = Meter {
+        began: Instant::now(),
+        billed: None,
+        is_metered: false,
+        is_over: false,
+        line,
+        bill,
+    };
     line.live.add(|live| &live.bytes_out, body.len() as u64);
     match tokio::time::timeout(timeout, exchange(line, body, meter)).await {
         Ok(result) => result,
@@ -69,6 +77,8 @@ struct Meter<'a> {
     began: Instant,
     /// What the service says; `Some(0)` if it did not run.
     billed: Option<Duration>,
+    /// The service's log says so.
+    is_metered: bool,
     is_over: bool,
     line: &'a Line,
     bill: &'a Bill,
@@ -92,6 +102,11 @@ impl Drop for Meter<'_> {
             let micros = billed.as_micros() as u64;
             live.add(|live| &live.billed_us, micros);
             live.add(|live| &live.billed, 1);
+            if self.is_metered {
+                live.add(|live| &live.metered, 1);
+                live.add(|live| &live.metered_us, micros);
+                live.add(|live| &live.estimated_us, elapsed.as_micros() as u64);
+            }
             self.bill.billed_us.fetch_add(micros, Relaxed);
             self.bill.attempts.fetch_add(1, Relaxed);
             let usd = self.line.settings.cost.usd(1, billed.as_secs_f64() * 1e3);
@@ -107,47 +122,22 @@ async fn exchange(line: &Line, body: Bytes, mut meter: Meter<'_>) -> Result<Answ
 }
 
 async fn answer(line: &Line, body: Bytes, meter: &mut Meter<'_>) -> Result<Answered, Failed> {
-    let connection = |error: reqwest::Error| Failure::Connection(reason(&error));
-    let request = line
-        .client
-        .post(line.url.clone())
-        .header(CONTENT_TYPE, "application/json")
-        .header("x-amz-log-type", "Tail")
-        .body(body);
-    let answer = request.send().await.map_err(|error| {
-        if error.is_connect() {
+    let answer = line.remote.post(body).await.map_err(|unanswered| {
+        if !unanswered.may_have_run {
             meter.billed = Some(Duration::ZERO);
         }
-        connection(error)
+        Failed { failure: unanswered.failure, retry_after: unanswered.retry_after }
     })?;
-    let status = answer.status().as_u16();
     let headers = answer.headers().clone();
-    let failed = |failure| Failed { failure, retry_after: retry_after(&headers) };
-    match status {
-        200 => {}
-        300..=399 => return Err(failed(Failure::Redirected)),
-        413 => {
-            meter.billed = Some(Duration::ZERO);
-            return Err(failed(Failure::TooLarge));
-        }
-        429 => {
-            meter.billed = Some(Duration::ZERO);
-            return Err(failed(Failure::Throttled));
-        }
-        500..=599 => return Err(failed(Failure::Service(status))),
-        _ => {
-            meter.billed = Some(Duration::ZERO);
-            return Err(failed(Failure::Rejected(status)));
-        }
-    }
     let body = read(answer).await;
     let report = report(&headers);
     meter.billed = report.as_deref().and_then(billed);
+    meter.is_metered = meter.billed.is_some();
     let cold = report.is_some_and(|report| report.contains("Init Duration: "));
     let body = body?;
     line.live.add(|live| &live.bytes_in, body.0.len() as u64);
     if let Some(error) = headers.get("x-amz-function-error") {
-        let shown: String = String::from_utf8_lossy(&body.0).chars().take(200).collect();
+        let shown = line.remote.shown(&body.0).await;
         // An answer past the limit is no failure of the function's code: fewer records may do.
         if shown.contains("ResponseSizeTooLarge") {
             return Err(Failure::TooLarge.into());
@@ -167,7 +157,7 @@ async fn read(mut answer: reqwest::Response) -> Result<Kept, Failure> {
     let mut body = Kept(spare::take(expected));
     loop {
         let chunk = answer.chunk().await;
-        let chunk = chunk.map_err(|error| Failure::Connection(reason(&error)))?;
+        let chunk = chunk.map_err(|error| broken(&error))?;
         let Some(chunk) = chunk else { return Ok(body) };
         if body.0.len() + chunk.len() > MAX_BODY {
             return Err(Failure::TooLarge);
@@ -176,32 +166,14 @@ async fn read(mut answer: reqwest::Response) -> Result<Kept, Failure> {
     }
 }
 
-/// The innermost cause, which says more than "error sending request"; never the URL.
-fn reason(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    if std::ptr::addr_eq(cause, error) {
-        "the request broke off".to_owned()
-    } else {
-        cause.to_string()
-    }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
 /// The log's tail, if the service sent it.
-fn report(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn report(headers: &HeaderMap) -> Option<String> {
     let tail = STANDARD.decode(headers.get("x-amz-log-result")?.as_bytes()).ok()?;
     Some(String::from_utf8_lossy(&tail).into_owned())
 }
 
 /// `Billed Duration: 12 ms` from the tail's REPORT line.
-fn billed(tail: &str) -> Option<Duration> {
+pub(crate) fn billed(tail: &str) -> Option<Duration> {
     let after = tail.rsplit_once("Billed Duration: ")?.1;
     let milliseconds: f64 = after.split_whitespace().next()?.parse().ok()?;
     Duration::try_from_secs_f64(milliseconds / 1e3).ok()

@@ -39,6 +39,12 @@ pub struct Counters {
     pub billed_us: u64,
     /// Attempts that are billed: all that may have run.
     pub billed: u64,
+    /// Those of them whose billed time the service said.
+    pub metered: u64,
+    /// What it said, in microseconds.
+    pub metered_us: u64,
+    /// What it would have been taken for without the service's word: how long those attempts lasted.
+    pub estimated_us: u64,
     /// Answers from an environment that was started for the request.
     pub cold_starts: u64,
     /// CPU time of the bridge's thread, in nanoseconds.
@@ -67,6 +73,9 @@ pub(super) struct Live {
     pub bytes_in: AtomicU64,
     pub billed_us: AtomicU64,
     pub billed: AtomicU64,
+    pub metered: AtomicU64,
+    pub metered_us: AtomicU64,
+    pub estimated_us: AtomicU64,
     pub cold_starts: AtomicU64,
     pub cpu_ns: AtomicU64,
 }
@@ -95,6 +104,9 @@ impl Live {
             bytes_in: self.bytes_in.load(Relaxed),
             billed_us: self.billed_us.load(Relaxed),
             billed: self.billed.load(Relaxed),
+            metered: self.metered.load(Relaxed),
+            metered_us: self.metered_us.load(Relaxed),
+            estimated_us: self.estimated_us.load(Relaxed),
             cold_starts: self.cold_starts.load(Relaxed),
             cpu_ns: self.cpu_ns.load(Relaxed),
             over_budget_us: 0,

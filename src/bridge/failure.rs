@@ -1,5 +1,9 @@
 //! Why records come home.
 
+use std::borrow::Cow;
+
+use crate::aws::{Kind, Said};
+
 /// Why a request was not answered, or its answer not believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -18,6 +22,26 @@ pub enum Failure {
     /// Any other status that is not 200: trying again would not help.
     #[error("the service refused the request with {0}")]
     Rejected(u16),
+    /// AWS refuses it, and says why.
+    #[error("the service refused the request with {0}")]
+    Refused(Said),
+    /// AWS cannot do it now, and says why.
+    #[error("the service answered {0}")]
+    Unwell(Said),
+    /// There is nobody to sign for.
+    #[error("the request cannot be signed: {0}")]
+    Credentials(String),
+    /// Whoever answers at the endpoint does not prove to be who it is.
+    #[error("the endpoint's certificate cannot be verified: {0}")]
+    Certificate(String),
+    /// The function is of a version that computes something else.
+    #[error("the function is of version {function}, this program needs {needs}")]
+    Version {
+        /// Its version.
+        function: String,
+        /// Those that would do.
+        needs: String,
+    },
     /// A redirect, which is not followed.
     #[error("the service redirected the request, which is not followed")]
     Redirected,
@@ -50,15 +74,30 @@ pub enum Failure {
 impl Failure {
     /// Whether another attempt may go better.
     pub fn is_worth_another_attempt(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Failure::Throttled
-                | Failure::TimedOut
-                | Failure::Connection(_)
-                | Failure::Service(_)
-                | Failure::Function(_)
-                | Failure::Answer(_)
-        )
+            | Failure::TimedOut
+            | Failure::Connection(_)
+            | Failure::Service(_)
+            | Failure::Unwell(_)
+            | Failure::Function(_)
+            | Failure::Answer(_) => true,
+            Failure::Refused(said) => said.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// Whether another request would not change it: somebody has to set something up differently.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Failure::Rejected(_)
+            | Failure::Credentials(_)
+            | Failure::Certificate(_)
+            | Failure::Version { .. }
+            | Failure::Redirected => true,
+            Failure::Refused(said) => !said.is_transient(),
+            _ => false,
+        }
     }
 
     /// Whether it says something of the remote side, and not only of this one.
@@ -74,19 +113,63 @@ impl Failure {
         )
     }
 
-    /// What to do about it, for the log.
-    pub(super) fn advice(&self) -> &'static str {
-        match self {
+    /// What to do about it.
+    pub fn advice(&self) -> Cow<'static, str> {
+        let advice = match self {
             Failure::Throttled => "raise the function's concurrency or lower --max-in-flight",
             Failure::TimedOut => "it is slow or hangs: try a larger --timeout or a smaller --batch",
             Failure::TooLarge => "fewer records are sent at once; see the limits of the function",
             Failure::Connection(_) => "is the endpoint up and reachable? `floodway check` tries it",
+            Failure::Certificate(_) => {
+                "if you trust it, name a file with its authority's certificate in SSL_CERT_FILE"
+            }
             Failure::Service(_) => "the remote side is unwell; see the function's log",
-            Failure::Rejected(403) => "the function URL wants a signature, or lacks a permission",
+            Failure::Rejected(401 | 403) => {
+                "it wants requests that are signed (--auth iam), or a key in the URL"
+            }
             Failure::Rejected(404) => "there is no such function: check the URL",
+            Failure::Refused(said) | Failure::Unwell(said) => return to_do(said),
+            Failure::Credentials(_) => "`floodway check` says where they are looked for",
+            Failure::Version { .. } => "deploy the functions/ of this release",
             Failure::Redirected => "give the URL it redirects to, if you trust it",
             Failure::Answer(_) => "does the function speak this version of the wire?",
             _ => "see the function's log",
-        }
+        };
+        Cow::Borrowed(advice)
     }
+}
+
+/// What to do about what AWS says.
+fn to_do(said: &Said) -> Cow<'static, str> {
+    let advice = match &said.kind {
+        Kind::Signature => {
+            "the secret is not that of the access key: set AWS_SECRET_ACCESS_KEY, or the profile's, anew"
+        }
+        Kind::Clock => "this machine's clock is wrong by minutes: set it",
+        Kind::UnknownKey => {
+            "AWS knows no such access key, or it goes with another session token: get the keys anew"
+        }
+        Kind::Expired => "the credentials have ended: get new ones",
+        Kind::Unsigned => "it wants requests that are signed: --auth iam",
+        Kind::Denied(Some(action)) => {
+            return Cow::Owned(format!(
+                "whoever the access key belongs to needs a policy that allows {action} on this function: \
+                 docs/aws.md has one"
+            ));
+        }
+        Kind::Denied(None) => {
+            "a function URL of the auth type AWS_IAM wants --auth iam, and a policy that allows \
+             lambda:InvokeFunctionUrl and lambda:InvokeFunction on the function: docs/aws.md has one"
+        }
+        Kind::UnknownFunction => {
+            "there is no such function in this account and region: check its name, qualifier and --region"
+        }
+        Kind::NotReady => "the function is being updated: it will be ready",
+        Kind::Setup => {
+            "the function's key, network or file system is not there for it: see its configuration"
+        }
+        Kind::Request => "is it a function of Floodway's? `floodway check` tries it",
+        Kind::Other => "see the function's log",
+    };
+    Cow::Borrowed(advice)
 }

@@ -183,10 +183,12 @@ impl<K: Task> Flight<'_, K> {
         });
         match result {
             Ok((took, cold, believed)) => {
+                line.answered_well();
                 slot.came(Came::Well { took, cold });
                 Ok(believed)
             }
             Err(failed) => {
+                line.went_wrong(&failed.failure);
                 let is_throttle = failed.failure == Failure::Throttled;
                 line.live.add(|live| &live.throttled, u64::from(is_throttle));
                 slot.came(Came::Failed(&failed.failure));

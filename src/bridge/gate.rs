@@ -77,7 +77,7 @@ impl Gate {
             size: Size::new(settings.batch_records),
             retries: Budget::full(retry::MOST),
             hedges: Budget::full(HEDGES),
-            purse: Purse::new(settings.allowance, first_price(&settings)),
+            purse: Purse::new(settings.allowance, settings.first_price()),
             in_flight: 0,
             attempts: 0,
             demand: 0,
@@ -209,7 +209,7 @@ impl Gate {
                 self.limiter.refused(now, sent.at);
                 self.health.failed(now);
             }
-            Failure::Rejected(_) | Failure::Redirected => {
+            failure if failure.is_refusal() => {
                 self.environments.ran(sent.met);
                 self.health.refused(now);
             }
@@ -333,11 +333,6 @@ impl Gate {
     pub(crate) fn spent_for(&self, now: Nanos) -> Duration {
         Duration::from_nanos(self.purse.spent_for(now))
     }
-}
-
-/// What an attempt may cost, before one is paid for.
-fn first_price(settings: &Settings) -> f64 {
-    settings.cost.usd(1, settings.first_latency.as_secs_f64() * 1e3)
 }
 
 #[cfg(test)]

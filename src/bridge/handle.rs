@@ -8,14 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, unbounded};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, oneshot};
 
 use super::lane::LaneTask;
 use super::line::Line;
-use super::{Counters, Part, Settings, SettingsError};
+use super::remote::Remote;
+use super::{Counters, Failure, Part, Settings, SettingsError};
+use crate::aws::CredentialsError;
 use crate::task::Task;
 
 /// A bridge that cannot be started.
@@ -24,6 +24,9 @@ pub enum BridgeError {
     /// Its settings.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// Nobody to sign its requests.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// Its thread or its runtime.
     #[error("cannot start the bridge's thread")]
     Thread(#[source] std::io::Error),
@@ -47,28 +50,13 @@ struct Owner {
 }
 
 impl Bridge {
-    /// Starts the bridge's thread.
+    /// Starts the bridge's thread, and finds the credentials if requests are to be signed.
     ///
     /// # Errors
-    /// If the settings cannot be, or the system has no thread for it.
+    /// If the settings cannot be, there are no credentials, or the system has no thread for it.
     pub fn start(settings: Settings) -> Result<Bridge, BridgeError> {
         settings.validate()?;
-        let url = Url::parse(&settings.url).map_err(|error| {
-            BridgeError::Settings(SettingsError::Url {
-                url: settings.url.clone(),
-                why: error.to_string(),
-            })
-        })?;
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .tcp_nodelay(true)
-            // Below the 20 s after which a function URL closes: a connection that is just being
-            // closed would fail the request.
-            .pool_idle_timeout(Duration::from_secs(10))
-            .pool_max_idle_per_host(settings.max_in_flight)
-            .connect_timeout(settings.connect_timeout)
-            .build()
-            .map_err(BridgeError::Client)?;
+        let remote = Remote::new(&settings)?;
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(BridgeError::Thread)?;
         let handle = runtime.handle().clone();
@@ -80,7 +68,16 @@ impl Bridge {
                 let _ = runtime.block_on(ended);
             })
             .map_err(BridgeError::Thread)?;
-        let line = Arc::new(Line::new(settings, url, client));
+        let line = Arc::new(Line::new(settings, remote));
+        let (tell, told) = std::sync::mpsc::channel();
+        let of_thread = Arc::clone(&line);
+        handle.spawn(async move {
+            let found = of_thread.remote.credentials().await;
+            let _ = tell.send(found);
+        });
+        if let Ok(found) = told.recv() {
+            found?;
+        }
         Ok(Bridge(Arc::new(Owner {
             line,
             runtime: handle,
@@ -121,6 +118,12 @@ impl Bridge {
         let spent_for = self.0.line.gate(|gate, now| gate.spent_for(now));
         let over_budget_us = spent_for.as_micros() as u64;
         Counters { over_budget_us, ..self.0.line.live.snapshot() }
+    }
+
+    /// Why the remote side is of no use as things are set up, if it has refused whatever it was last sent
+    /// and has never answered anything well. Then all the work was done at home.
+    pub fn refusal(&self) -> Option<Failure> {
+        self.0.line.refusal()
     }
 
     /// Waits until the start-up probes have come back, well or not, but not for longer than `most`. It

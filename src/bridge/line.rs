@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::{Client, Url};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -15,6 +14,7 @@ use super::breaker::State;
 use super::counters::Live;
 use super::gate::Gate;
 use super::outlook::Outlook;
+use super::remote::Remote;
 use super::{Failure, Settings};
 use crate::batch::Nanos;
 use crate::cpu;
@@ -22,8 +22,7 @@ use crate::wire::MAX_BODY;
 
 pub(super) struct Line {
     pub settings: Settings,
-    pub url: Url,
-    pub client: Client,
+    pub remote: Remote,
     pub live: Live,
     pub closed: watch::Sender<bool>,
     /// Counts up when lanes should look again: a request is over, the breaker has changed.
@@ -50,18 +49,20 @@ pub(super) struct Line {
     /// Bytes of an answer for each thousand of its request, the most of late.
     ratio: AtomicU64,
     complained: Mutex<HashSet<Discriminant<Failure>>>,
+    /// Whether anything was ever answered well, and how the last that was not had failed.
+    has_answered: AtomicBool,
+    last_failure: Mutex<Option<Failure>>,
 }
 
 /// Before the first answer: byte-pair tokens are 2.6 times as long as their text.
 const FIRST_RATIO: u64 = 3_000;
 
 impl Line {
-    pub(super) fn new(settings: Settings, url: Url, client: Client) -> Self {
+    pub(super) fn new(settings: Settings, remote: Remote) -> Self {
         let line = Line {
             gate: Mutex::new(Gate::new(settings.clone())),
             settings,
-            url,
-            client,
+            remote,
             live: Live::default(),
             closed: watch::Sender::new(false),
             news: watch::Sender::new(0),
@@ -80,6 +81,8 @@ impl Line {
             is_spent: AtomicBool::new(false),
             ratio: AtomicU64::new(FIRST_RATIO),
             complained: Mutex::default(),
+            has_answered: AtomicBool::new(false),
+            last_failure: Mutex::default(),
         };
         line.gate(|_, _| ());
         line
@@ -217,6 +220,25 @@ impl Line {
     pub(super) fn request_limit(&self) -> usize {
         let ratio = self.ratio.load(Relaxed).max(1_000) as usize;
         self.settings.batch_bytes.min(MAX_BODY * 9 / 10 * 1_000 / ratio)
+    }
+
+    /// Something was answered well: the endpoint is right.
+    pub(super) fn answered_well(&self) {
+        self.has_answered.store(true, Relaxed);
+    }
+
+    /// Something failed.
+    pub(super) fn went_wrong(&self, failure: &Failure) {
+        if failure.is_of_the_remote_side() && !self.has_answered.load(Relaxed) {
+            let mut last = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = Some(failure.clone());
+        }
+    }
+
+    /// The last failure, if it was a refusal and nothing was ever answered well.
+    pub(super) fn refusal(&self) -> Option<Failure> {
+        let last = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone().filter(|last| last.is_refusal() && !self.has_answered.load(Relaxed))
     }
 
     /// Says once for each kind of failure what to do about it.

@@ -69,6 +69,10 @@ async fn ask<K: Task>(line: &Arc<Line>, task: &K, timeout: Duration) -> Result<(
         Err(_) => Came::ProbeFailed,
     };
     slot.came(came);
+    match &read {
+        Ok(_) => line.answered_well(),
+        Err(failure) => line.went_wrong(failure),
+    }
     let (_, cold) = read?;
     line.live.add(|live| &live.cold_starts, u64::from(cold));
     Ok(())

@@ -24,6 +24,17 @@ impl Allowance {
         [self.per_hour, self.total].iter().flatten().all(|usd| usd.is_finite() && *usd > 0.0)
     }
 
+    /// What is left of it after `spent` was: of a total that is spent, the least that is above nothing.
+    pub fn after(&self, spent: f64) -> Allowance {
+        let total = self.total.map(|total| (total - spent).max(f64::MIN_POSITIVE));
+        Allowance { total, ..*self }
+    }
+
+    /// Whether one attempt at this price can be paid for.
+    pub fn affords(&self, price: f64) -> bool {
+        [self.per_hour, self.total].iter().flatten().all(|usd| *usd >= price)
+    }
+
     /// One of `shares` equal shares.
     pub fn share(&self, shares: usize) -> Allowance {
         let share = |usd: Option<f64>| usd.map(|usd| usd / shares.max(1) as f64);
@@ -144,6 +155,20 @@ mod tests {
         free.pay(0, 1e9);
         free.look(0, 1);
         assert!(free.affords(1_000_000) && free.spent_for(MINUTE) == 0);
+    }
+
+    #[test]
+    fn what_was_spent_before_is_not_spent_again() {
+        let allowance = Allowance { per_hour: Some(1.0), total: Some(2.0) };
+        let left = allowance.after(1.5).share(2);
+        assert_eq!(left, Allowance { per_hour: Some(0.5), total: Some(0.25) });
+        assert!(left.affords(0.25) && !left.affords(0.3));
+        for spent in [2.0, 1e9] {
+            let none = allowance.after(spent).share(64);
+            assert!(none.is_valid() && !none.affords(1e-9));
+            assert!(!Purse::new(none, 1e-9).affords(0));
+        }
+        assert_eq!(Allowance::default().after(1.0), Allowance::default());
     }
 
     proptest! {

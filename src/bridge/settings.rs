@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use super::{Allowance, breaker, limiter};
+use super::{Allowance, Endpoint, EndpointError, breaker, limiter};
+use crate::aws;
 use crate::cost::Cost;
 use crate::wire::MAX_BODY;
 
 /// Settings of a bridge. Each says what too small and too large do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Where requests go: a function's URL, or anything else that speaks the wire.
-    pub url: String,
+    /// Where requests go: a function by its URL, its name or its ARN, or anything else that speaks the
+    /// wire.
+    pub endpoint: Endpoint,
+    /// Whose credentials sign the requests, where they are signed.
+    pub credentials: aws::Source,
     /// Records of a request at most. Too few and each record pays for the request's overhead (at
     /// 10 a record it is a hundred times that of 1,000); too many and the first record of a batch
     /// waits for the last, and one failure brings many home.
@@ -73,7 +77,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            url: String::new(),
+            endpoint: Endpoint::Unset,
+            credentials: aws::Source::Process,
             batch_records: 1_000,
             batch_bytes: 4 << 20,
             linger: Duration::from_millis(5),
@@ -101,14 +106,9 @@ impl Default for Settings {
 /// Settings that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// The URL.
-    #[error("{url} is not a URL that requests can be sent to: {why}")]
-    Url {
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        why: String,
-    },
+    /// Where requests go.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
     /// A number that must be at least 1.
     #[error("{0} must be at least 1")]
     Zero(&'static str),
@@ -135,6 +135,11 @@ pub enum SettingsError {
 }
 
 impl Settings {
+    /// What an attempt may cost, before one is paid for.
+    pub(crate) fn first_price(&self) -> f64 {
+        self.cost.usd(1, self.first_latency.as_secs_f64() * 1e3)
+    }
+
     /// Those of the limiter.
     pub(super) fn limiter(&self) -> limiter::Settings {
         let (max, initial) = (self.max_in_flight, self.initial_in_flight);
@@ -146,11 +151,7 @@ impl Settings {
     /// # Errors
     /// The first contradiction.
     pub fn validate(&self) -> Result<(), SettingsError> {
-        let wrong = |why: String| SettingsError::Url { url: self.url.clone(), why };
-        let url = reqwest::Url::parse(&self.url).map_err(|error| wrong(error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong("it is neither http nor https".to_owned()));
-        }
+        self.endpoint.target()?;
         let numbers = [
             ("batch_records", self.batch_records),
             ("batch_bytes", self.batch_bytes),

@@ -120,9 +120,8 @@ pub struct RunArgs {
     /// late results would have been, with the remote side that --local-lambda describes.
     #[arg(long, help_heading = "Bursting")]
     pub shadow: bool,
-    /// local (embedded), or the URL of a function [default: local].
-    #[arg(long, value_name = "local|URL", help_heading = "Bursting")]
-    pub lambda: Option<String>,
+    #[command(flatten, next_help_heading = "Bursting")]
+    pub endpoint: EndpointArgs,
     /// The embedded Lambda's model, as KEY=VALUE[,KEY=VALUE...]: network, cold_start, idle,
     /// concurrency, ramp, memory, failure_rate, throttle_rate, slow=10, trouble=3s-6s (when these three
     /// hold), outage=3s-6s, seed.
@@ -202,13 +201,30 @@ pub struct CompareArgs {
     pub run: RunArgs,
 }
 
+/// Where requests go, and who signs them: the part that `run` and `check` share.
+#[derive(Debug, Args)]
+pub struct EndpointArgs {
+    /// local (embedded), the URL of a function or of anything else that speaks the wire, or a function's
+    /// name or ARN, with a qualifier if wanted [default: local].
+    #[arg(long, value_name = "local|URL|NAME|ARN")]
+    pub lambda: Option<String>,
+    /// Whether requests to a URL are signed with AWS credentials: a function URL of the auth type AWS_IAM
+    /// wants that. Those to a function by its name or ARN always are [default: none for a URL].
+    #[arg(long, value_enum, value_name = "AUTH")]
+    pub auth: Option<AuthArg>,
+    /// The region that requests are signed for [default: that of the ARN or of the function URL, else
+    /// AWS_REGION, AWS_DEFAULT_REGION or the profile's].
+    #[arg(long, value_name = "NAME")]
+    pub region: Option<String>,
+}
+
 /// How the bridge behaves, and what the function costs: the part that `run` and `simulate` share.
 #[derive(Debug, Args)]
 pub struct BridgeArgs {
     /// US dollars that may be spent in any hour, such as 0.50/h; then work stays home.
     #[arg(long, value_name = "USD/h", help_heading = "Bursting")]
     pub budget: Option<String>,
-    /// US dollars that may be spent in all.
+    /// US dollars that may be spent in all, with --state by all its runs together.
     #[arg(long, value_name = "USD", help_heading = "Bursting")]
     pub budget_total: Option<String>,
     /// Records a request [default: 1000].
@@ -313,6 +329,14 @@ pub enum PolicyArg {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AuthArg {
+    /// Requests are not signed.
+    None,
+    /// Signature Version 4, with credentials from the environment or the profile files.
+    Iam,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ArchArg {
     /// $0.0000166667 a GB-second.
     X86,
@@ -382,13 +406,15 @@ pub enum LambdaAuth {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The URL of the function.
-    #[arg(long, value_name = "URL")]
-    pub lambda: String,
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
     /// The task to try [default: words].
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
     /// How long it may take [default: 10s].
     #[arg(long, value_name = "D")]
     pub timeout: Option<String>,
+    /// error, warn, info, debug, trace, or a filter by module [default: warn].
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<String>,
 }

@@ -1,10 +1,11 @@
 //! What was typed of the remote side: which policy, which endpoint, how the bridge behaves, and
 //! what it costs.
 
-use super::args::{ArchArg, BridgeArgs, PolicyArg, RunArgs};
+use super::args::{ArchArg, AuthArg, BridgeArgs, EndpointArgs, PolicyArg, RunArgs};
 use super::settings::{duration, number, parse, parse_some};
 use super::{UsageError, heeds};
-use crate::bridge::{Allowance, Settings};
+use crate::aws::Environment;
+use crate::bridge::{self, Allowance, Auth, EndpointError, Settings};
 use crate::cost::{Cost, Prices};
 use crate::emulator::Model;
 use crate::pipeline::{Endpoint, PolicyChoice};
@@ -87,13 +88,15 @@ pub(super) fn memory(given: Option<&String>, endpoint: &Endpoint) -> Result<u32,
     match (endpoint, given) {
         (Endpoint::Embedded(model), None) => Ok(model.memory_mb),
         (Endpoint::Embedded(_), Some(value)) => {
-            let why = "is for --lambda URL; the embedded one has --local-lambda memory=MB";
+            let why = "is for a function elsewhere; the embedded one has --local-lambda memory=MB";
             Err(UsageError::new("--memory", value, why))
         }
-        (Endpoint::Url(_), given) => parse("--memory", given, Cost::default().memory_mb, |text| {
-            let memory = text.parse().ok().filter(|mb| (128..=10_240).contains(mb));
-            memory.ok_or("expected 128 to 10240 MB")
-        }),
+        (Endpoint::Remote(_), given) => {
+            parse("--memory", given, Cost::default().memory_mb, |text| {
+                let memory = text.parse().ok().filter(|mb| (128..=10_240).contains(mb));
+                memory.ok_or("expected 128 to 10240 MB")
+            })
+        }
     }
 }
 
@@ -146,7 +149,7 @@ pub(super) fn shadow(args: &RunArgs) -> Result<bool, UsageError> {
         let why = "needs a --policy that sends something: remote, threshold, spill or deadline";
         return Err(UsageError::new("--shadow", "(given)", why));
     }
-    if let Some(url) = args.lambda.as_ref().filter(|lambda| *lambda != "local") {
+    if let Some(url) = args.endpoint.lambda.as_ref().filter(|lambda| *lambda != "local") {
         let why = "is not asked with --shadow, which sends nothing: say what it is like with --local-lambda";
         return Err(UsageError::new("--lambda", url, why));
     }
@@ -171,26 +174,64 @@ pub(super) fn model(options: Option<&String>) -> Result<Model, UsageError> {
 }
 
 pub(super) fn endpoint(args: &RunArgs) -> Result<Endpoint, UsageError> {
-    let lambda = args.lambda.as_deref().unwrap_or("local");
-    if lambda == "local" {
-        return Ok(Endpoint::Embedded(model(args.local_lambda.as_ref())?));
+    let lambda = args.endpoint.lambda.as_deref().unwrap_or("local");
+    if lambda != "local" {
+        if let Some(value) = &args.local_lambda {
+            return Err(UsageError::new("--local-lambda", value, "is for --lambda local"));
+        }
+        return remote(lambda, &args.endpoint).map(Endpoint::Remote);
     }
-    if let Some(value) = &args.local_lambda {
-        return Err(UsageError::new("--local-lambda", value, "is for --lambda local"));
+    let auth = args.endpoint.auth.map(|auth| auth_name(auth).to_owned());
+    for (option, given) in [("--auth", auth), ("--region", args.endpoint.region.clone())] {
+        if let Some(value) = given {
+            let why = "is for a function elsewhere: --lambda URL, NAME or ARN";
+            return Err(UsageError::new(option, value, why));
+        }
     }
-    url("--lambda", lambda).map(Endpoint::Url)
+    Ok(Endpoint::Embedded(model(args.local_lambda.as_ref())?))
 }
 
-/// A URL that a request can be sent to.
-pub(super) fn url(option: &str, given: &str) -> Result<String, UsageError> {
-    let expected = "expected a URL such as https://ID.lambda-url.REGION.on.aws/";
-    match reqwest::Url::parse(given) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url.into()),
-        Ok(url) => Err(UsageError::new(
-            option,
-            given,
-            format!("{} is not http or https: {expected}", url.scheme()),
-        )),
-        Err(error) => Err(UsageError::new(option, given, format!("{error}: {expected}"))),
+fn auth_name(auth: AuthArg) -> &'static str {
+    match auth {
+        AuthArg::None => "none",
+        AuthArg::Iam => "iam",
+    }
+}
+
+/// A function, or anything else that requests can be sent to.
+pub(super) fn remote(lambda: &str, args: &EndpointArgs) -> Result<bridge::Endpoint, UsageError> {
+    let region = parse_some("--region", args.region.as_ref(), str::parse)?;
+    let auth = args.auth.map(|auth| match auth {
+        AuthArg::None => Auth::None,
+        AuthArg::Iam => Auth::Iam,
+    });
+    let resolved = bridge::Endpoint::resolve(lambda, auth, region, &Environment::of_process());
+    resolved.map_err(|error| {
+        let why = error.to_string();
+        let given = args.region.clone().unwrap_or_else(|| "(not given)".to_owned());
+        match error {
+            EndpointError::AlwaysSigned => UsageError::new("--auth", "none", why),
+            EndpointError::OtherRegion { .. }
+            | EndpointError::UnsignedRegion
+            | EndpointError::NoRegion
+            | EndpointError::Region(_) => UsageError::new("--region", given, why),
+            _ => UsageError::new("--lambda", shown(lambda), why),
+        }
+    })
+}
+
+/// What was given as an endpoint, without what may be a secret in it.
+pub(super) fn shown(lambda: &str) -> String {
+    let (plain, hidden) = match lambda.find(['?', '#']) {
+        Some(at) => (&lambda[..at], "?…"),
+        None => (lambda, ""),
+    };
+    match plain.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+            format!("{scheme}://{host}{path}{hidden}")
+        }
+        None => format!("{plain}{hidden}"),
     }
 }

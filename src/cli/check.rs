@@ -3,20 +3,31 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use bytes::Bytes;
 
 use super::args::CheckArgs;
 use super::{UsageError, bursting, logging, settings};
 use crate::batch::{Batch, Strings};
+use crate::bridge::{self, Endpoint, Failure, Remote, Settings, Unanswered};
 use crate::task::{self, Task as _};
 use crate::units::{parse_duration, show_duration};
-use crate::wire::{Answer, MAX_BODY, RequestBody};
+use crate::wire::{Answer, MAX_BODY, RequestBody, compatible_with, is_compatible};
 
 /// Records that the round trip carries: plain, empty, and of several scripts.
 const RECORDS: [&str; 3] = ["one, two", "", "naïve Ελλάδα 日本"];
 
 pub(super) fn check(args: &CheckArgs) -> Result<()> {
-    logging::init(None)?;
-    let url = bursting::url("--lambda", &args.lambda)?;
+    logging::init(args.log.as_deref())?;
+    let Some(lambda) = &args.endpoint.lambda else {
+        let why = "names what is to be tried: a URL, or a function's name or ARN";
+        return Err(UsageError::new("--lambda", "(not given)", why).into());
+    };
+    if lambda == "local" {
+        let why =
+            "needs no check, it is part of this program: name a URL, or a function's name or ARN";
+        return Err(UsageError::new("--lambda", lambda, why).into());
+    }
+    let endpoint = bursting::remote(lambda, &args.endpoint)?;
     let default = Duration::from_secs(10);
     let timeout = settings::parse("--timeout", args.timeout.as_ref(), default, parse_duration)?;
     let name = args.task.clone().unwrap_or_else(|| "words".to_owned());
@@ -25,70 +36,65 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
         return Err(UsageError::new("--task", name, expected).into());
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(round_trip(&url, &task, timeout))
+    runtime.block_on(steps(endpoint, &task, timeout))
 }
 
-/// The URL without what may be a secret in it.
-fn shown(url: &str) -> String {
-    let Ok(mut url) = reqwest::Url::parse(url) else { return String::new() };
-    // A URL with a host can be without all of these.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    url.into()
+async fn steps(endpoint: Endpoint, task: &task::TextTask, timeout: Duration) -> Result<()> {
+    let kind = match &endpoint {
+        Endpoint::Function { .. } => "a function, by Lambda's Invoke API",
+        Endpoint::SignedUrl { .. } => "a URL, with signed requests",
+        Endpoint::Url(_) | Endpoint::Unset => "a URL, with requests that are not signed",
+    };
+    println!("endpoint  {endpoint}: {kind}");
+    if let Endpoint::Function { service, .. } = &endpoint {
+        println!("service   {service}");
+    }
+    if let Some(region) = endpoint.region() {
+        println!("region    {region}, of the partition {}", region.partition());
+    }
+    let remote = Remote::new(&Settings { endpoint, ..Settings::default() })?;
+    if let Some(found) = remote.credentials().await? {
+        let temporary = if found.session_token.is_some() { ", temporary" } else { "" };
+        println!("key       …{} of {}{temporary}", found.last4(), found.from);
+    }
+    round_trip(&remote, task, timeout).await?;
+    println!("good");
+    Ok(())
 }
 
-async fn round_trip(url: &str, task: &task::TextTask, timeout: Duration) -> Result<()> {
+async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -> Result<()> {
     let batch: Batch = RECORDS.into_iter().collect();
     let mut body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, MAX_BODY);
     body.push(&batch, 0..batch.len())?;
-    let client = reqwest::Client::builder()
-        .timeout(timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .context("cannot set up HTTPS")?;
-    println!("endpoint  {}", shown(url));
     let began = Instant::now();
-    let sent = client.post(url).header("content-type", "application/json").body(body.finish());
-    let answer = sent.send().await.map_err(|error| {
-        let advice = if error.is_timeout() {
-            "no answer in time: is the function's time-out longer than --timeout?"
-        } else if error.is_connect() {
-            "no connection: is the host right, and reachable from here?"
-        } else {
-            "the request failed"
-        };
-        anyhow::Error::from(error.without_url()).context(advice)
-    })?;
-    let status = answer.status();
-    let function_error =
-        answer.headers().get("x-amz-function-error").map(|value| format!("{value:?}"));
-    let location = answer.headers().get("location").map(|value| format!("{value:?}"));
-    let bytes = answer.bytes().await;
-    let bytes = bytes.map_err(reqwest::Error::without_url).context("the answer broke off")?;
-    println!("answered  {status} after {}", show_duration(began.elapsed()));
-    let shown: String = String::from_utf8_lossy(&bytes).chars().take(200).collect();
-    if let Some(location) = location {
-        bail!(
-            "it redirects to {location}: Floodway does not follow, give that URL if you trust it"
-        );
-    }
-    match status.as_u16() {
-        200 => {}
-        403 => bail!(
-            "it refuses: the function URL wants a signature, or a permission is missing: {shown}"
-        ),
-        404 => bail!("there is no such function: {shown}"),
-        429 => bail!("it is throttled: its concurrency is used up: {shown}"),
-        502 => bail!("the function failed: {shown}"),
-        _ => bail!("expected 200: {shown}"),
-    }
-    if let Some(error) = function_error {
-        bail!("the function failed ({error}): {shown}");
+    let answer = tokio::time::timeout(timeout, remote.post(Bytes::from(body.finish()))).await;
+    let answer = match answer {
+        Err(_) => {
+            bail!("no answer within {}: {}", show_duration(timeout), Failure::TimedOut.advice())
+        }
+        Ok(Err(Unanswered { failure, .. })) => return Err(said(&failure)),
+        Ok(Ok(answer)) => answer,
+    };
+    let (version, headers) = (answer.version(), answer.headers().clone());
+    let left = timeout.saturating_sub(began.elapsed());
+    let bytes = match tokio::time::timeout(left, answer.bytes()).await {
+        Err(_) => bail!("the answer is not whole within {}", show_duration(timeout)),
+        Ok(bytes) => bytes.map_err(|error| anyhow!(bridge::broken(&error)))?,
+    };
+    println!("answered  200 after {}, {version:?}", show_duration(began.elapsed()));
+    let shown = remote.shown(&bytes).await;
+    if let Some(error) = headers.get("x-amz-function-error") {
+        bail!("the function failed ({error:?}): {shown}");
     }
     let answer: Answer<Strings> = serde_json::from_slice(&bytes)
         .with_context(|| format!("not an answer of Floodway's wire: {shown}"))?;
+    let version = answer.version.as_deref();
+    if let (Some(function), Some(needs)) = (version, task.needs_version())
+        && !is_compatible(function, needs)
+    {
+        let (function, needs) = (function.to_owned(), compatible_with(needs).to_owned());
+        return Err(said(&Failure::Version { function, needs }));
+    }
     let slots = answer.check(task.name(), batch.len(), answer.results.len())?;
     let mut expected = Batch::default();
     let mut bad = Vec::new();
@@ -100,8 +106,17 @@ async fn round_trip(url: &str, task: &task::TextTask, timeout: Duration) -> Resu
             bail!("record {record:?} gives {there:?} there and {here:?} here");
         }
     }
-    let version = answer.version.as_deref().unwrap_or("unknown");
-    println!("function  version {version}, same results as here for {}", task.name());
-    println!("good");
+    let version =
+        version.map_or("of an unknown version".to_owned(), |version| format!("version {version}"));
+    println!("function  {version}, same results as here for {}", task.name());
+    match bridge::report(&headers).as_deref().and_then(bridge::billed) {
+        Some(billed) => println!("billed    {}, as the service says", show_duration(billed)),
+        None => println!("billed    not said: the time that a request takes is taken for it"),
+    }
     Ok(())
+}
+
+/// A failure, and what to do about it.
+fn said(failure: &Failure) -> anyhow::Error {
+    anyhow!("{failure}: {}", failure.advice())
 }

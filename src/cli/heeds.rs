@@ -1,7 +1,7 @@
 //! Which options a policy makes something of: one that would change nothing is refused.
 
 use super::UsageError;
-use super::args::{PolicyArg, RunArgs};
+use super::args::{BridgeArgs, PolicyArg, RunArgs};
 
 /// The options that only some policies heed, and which those are.
 pub(super) const SOME: [(&str, &str); 4] = [
@@ -50,6 +50,20 @@ pub(super) fn refuse(args: &RunArgs) -> Result<(), UsageError> {
         // A shadow says how many results would have been late, whatever the policy.
         let is_heeded = heeds(policy, option) || args.shadow && option == "--deadline";
         if let Some(value) = typed(args, option).filter(|_| !is_heeded) {
+            return Err(UsageError::new(option, value, format!("is for {whose}")));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a budget that none of the policies of a simulation spends.
+pub(super) fn refuse_budgets(args: &BridgeArgs, policies: &[PolicyArg]) -> Result<(), UsageError> {
+    let given = [("--budget", &args.budget), ("--budget-total", &args.budget_total)];
+    for (option, whose) in SOME {
+        let value =
+            given.iter().find_map(|(name, value)| value.as_ref().filter(|_| *name == option));
+        let is_heeded = policies.iter().any(|policy| heeds(*policy, option));
+        if let Some(value) = value.filter(|_| !is_heeded) {
             return Err(UsageError::new(option, value, format!("is for {whose}")));
         }
     }

@@ -33,7 +33,8 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         let mut out = std::io::stdout().lock();
         // Nobody reads it: not worth failing for.
         let _ = write!(out, "{}", summary.words());
-        if result.is_ok()
+        // What was refused elsewhere was done here.
+        if matches!(result, Ok(()) | Err(RunError::Refused { .. }))
             && let pipeline::Target::Files { files, .. } = target
         {
             let _ = writeln!(out, "output    {}", files.dir.display());

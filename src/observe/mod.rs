@@ -13,8 +13,8 @@ mod summary;
 
 pub use latency::Latencies;
 pub use progress::{Goal, Progress};
-pub use report::Report;
+pub use report::{Billed, Report};
 pub use series::{Flow, Level, Line, Series, SlotLatency, SlotLine};
 pub use slots::{SLOT, Slot, Slots};
 pub use stats::{Counts, ProcessStats, Sent, WorkerStats};
-pub use summary::{Offloading, Percentiles, Shadow, Summary, Totals};
+pub use summary::{FunctionBill, Offloading, Percentiles, Shadow, Summary, Totals};

@@ -6,6 +6,34 @@ use super::series::{Flow, Level};
 use super::stats::Sent;
 use super::{Counts, Latencies, ProcessStats, Slots};
 
+/// What a function was billed, or will have been.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Billed {
+    /// Its name.
+    pub name: String,
+    /// Attempts that are billed, empty ones among them.
+    pub attempts: u64,
+    /// For how long, in microseconds.
+    pub billed_us: u64,
+    /// Those of the attempts whose billed time the service said.
+    pub metered: u64,
+    /// What it said.
+    pub metered_us: u64,
+    /// What it would have been taken for without the service's word.
+    pub estimated_us: u64,
+}
+
+impl Billed {
+    /// Adds what another process had billed of the same function.
+    fn add(&mut self, other: &Billed) {
+        self.attempts += other.attempts;
+        self.billed_us += other.billed_us;
+        self.metered += other.metered;
+        self.metered_us += other.metered_us;
+        self.estimated_us += other.estimated_us;
+    }
+}
+
 /// A process's figures; [`Report::add`] sums them up.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
@@ -63,6 +91,10 @@ pub struct Report {
     pub billed_requests: u64,
     /// For how long the budget was spent, in microseconds: the longest of all processes.
     pub over_budget_us: u64,
+    /// The same by function.
+    pub functions: Vec<Billed>,
+    /// Why the remote side was of no use, if it has refused everything, and what to do about it.
+    pub refused: Option<String>,
     /// One past the last committed epoch.
     pub committed: u64,
 }
@@ -129,6 +161,15 @@ impl Report {
         self.billed_us += other.billed_us;
         self.billed_requests += other.billed_requests;
         self.over_budget_us = self.over_budget_us.max(other.over_budget_us);
+        for theirs in &other.functions {
+            match self.functions.iter_mut().find(|mine| mine.name == theirs.name) {
+                Some(mine) => mine.add(theirs),
+                None => self.functions.push(theirs.clone()),
+            }
+        }
+        if self.refused.is_none() {
+            self.refused.clone_from(&other.refused);
+        }
         self.committed = self.committed.max(other.committed);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Latencies, Level, Report};
+use super::{Billed, Latencies, Level, Report};
 use crate::cost::Cost;
 use crate::units::{show_count, show_duration, show_many};
 use crate::whole;
@@ -40,7 +40,7 @@ impl From<&Latencies> for Percentiles {
 }
 
 /// Sums over a run and all runs that it resumed.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Totals {
     /// Events that came in.
     pub events_in: u64,
@@ -48,6 +48,8 @@ pub struct Totals {
     pub results_out: u64,
     /// Runs.
     pub runs: u64,
+    /// What was spent, in US dollars.
+    pub cost_usd: f64,
 }
 
 /// What a policy would have done, of a run that sent nothing.
@@ -107,6 +109,8 @@ pub struct Summary {
     pub verified: u64,
     pub billed_ms: f64,
     pub cost_usd: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub functions: Vec<FunctionBill>,
     pub over_budget_ms: f64,
     pub peak_backlog: u64,
     pub backpressured_ms: f64,
@@ -118,6 +122,52 @@ pub struct Summary {
     pub lambda: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// What a function was billed: as measured, and as it would have been estimated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct FunctionBill {
+    pub name: String,
+    pub attempts: u64,
+    pub billed_ms: f64,
+    pub metered: u64,
+    pub metered_ms: f64,
+    pub estimated_ms: f64,
+    pub cost_usd: f64,
+}
+
+impl FunctionBill {
+    fn of(billed: &Billed, cost: &Cost) -> Self {
+        let ms = |us: u64| us as f64 / 1e3;
+        FunctionBill {
+            name: billed.name.clone(),
+            attempts: billed.attempts,
+            billed_ms: ms(billed.billed_us),
+            metered: billed.metered,
+            metered_ms: ms(billed.metered_us),
+            estimated_ms: ms(billed.estimated_us),
+            cost_usd: cost.usd(billed.attempts, ms(billed.billed_us)),
+        }
+    }
+
+    /// In words: how much of it the service said, and how good the estimate of that would have been.
+    fn words(&self) -> String {
+        let time = |ms: f64| show_duration(Duration::from_secs_f64(ms.max(0.0) / 1e3));
+        let all = show_many(self.attempts, "attempt");
+        if self.metered == 0 {
+            let billed = time(self.billed_ms);
+            return format!("{}: {all}, {billed} by estimate (none was metered)", self.name);
+        }
+        let off = (self.estimated_ms / self.metered_ms.max(f64::MIN_POSITIVE) - 1.0) * 100.0;
+        format!(
+            "{}: {} of {all} metered, {}, of which the estimate was {} ({off:+.1} %)",
+            self.name,
+            show_count(self.metered),
+            time(self.metered_ms),
+            time(self.estimated_ms),
+        )
+    }
 }
 
 /// When records were first handed to the remote side, and last, in milliseconds of the run.
@@ -136,6 +186,7 @@ impl Summary {
         let results = report.counts.results();
         let seconds = wall.as_secs_f64();
         let billed_ms = report.billed_us as f64 / 1e3;
+        let cost_usd = cost.usd(report.billed_requests, billed_ms);
         Summary {
             workers: report.workers,
             processes: report.processes,
@@ -177,10 +228,11 @@ impl Summary {
             billed_ms,
             // The bridge lives a little longer than the stream.
             over_budget_ms: (report.over_budget_us as f64 / 1e3).min(seconds * 1e3),
-            cost_usd: cost.usd(report.billed_requests, billed_ms),
+            cost_usd,
+            functions: report.functions.iter().map(|one| FunctionBill::of(one, cost)).collect(),
             peak_backlog: report.backlog_peaks.iter().max().copied().unwrap_or(0),
             backpressured_ms: report.backpressured_ns as f64 / 1e6,
-            total: Totals { events_in: events, results_out: results, runs: 1 },
+            total: Totals { events_in: events, results_out: results, runs: 1, cost_usd },
             ..Summary::default()
         }
     }
@@ -253,6 +305,13 @@ impl Summary {
                 show_many(self.probes, "probe"),
                 show_many(self.warm_ups, "warm-up"),
             ));
+        }
+        for function in self.functions.iter().filter(|function| function.attempts > 0) {
+            line(format!("billed    {}", function.words()));
+        }
+        if self.total.cost_usd > self.cost_usd {
+            let runs = show_many(self.total.runs, "run");
+            line(format!("          ${:.6} in all {runs} of this state", self.total.cost_usd));
         }
         if self.over_budget_ms > 0.0 {
             line(format!(

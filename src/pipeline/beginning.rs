@@ -10,7 +10,7 @@ use super::{RunError, Settings, Target};
 use crate::batch::Nanos;
 use crate::sink::{self, Manifest, Positions};
 use crate::source::{Lines, Pace, Position};
-use crate::state::{State, StateError};
+use crate::state::{Spent, State, StateError};
 
 /// Where a run keeps what ties it to its output, and what that output depends on.
 #[derive(Clone, Debug)]
@@ -75,6 +75,8 @@ pub(super) struct Output {
     pub committed: Option<Arc<Manifest>>,
     /// Runs that have begun, this one among them.
     pub runs: u64,
+    /// What they have spent, where there is a state to keep it.
+    pub spent: Option<Spent>,
 }
 
 impl Output {
@@ -98,7 +100,9 @@ impl Output {
             Some(state) => Some(state.output().to_owned()),
             None => State::output_in(&asked.folder),
         };
-        let mut output = Output { state, id: id.unwrap_or_default(), ..Output::default() };
+        let spent = Spent::read(&asked.folder, settings.timely.process);
+        let spent = Some(spent.map_err(|source| asked.failed(source))?);
+        let mut output = Output { state, id: id.unwrap_or_default(), spent, ..Output::default() };
         if files.dir.exists() && !output.id.is_empty() {
             let manifest = Manifest::read(&files.dir);
             // One that is not ours may be anything.
@@ -130,6 +134,11 @@ impl Output {
         Ok(())
     }
 
+    /// US dollars that the runs before this one have spent.
+    pub(super) fn spent(&self) -> f64 {
+        self.spent.as_ref().map_or(0.0, Spent::usd)
+    }
+
     /// Where the run begins.
     pub(super) fn beginning(&self) -> Beginning {
         self.committed.as_deref().map(Beginning::after).unwrap_or_default()
@@ -137,7 +146,7 @@ impl Output {
 }
 
 impl StateSettings {
-    fn failed(&self, source: StateError) -> RunError {
+    pub(super) fn failed(&self, source: StateError) -> RunError {
         RunError::State { folder: self.folder.display().to_string(), source }
     }
 }

@@ -2,9 +2,13 @@
 
 mod beginning;
 mod control;
+mod error;
+mod figures;
+mod prepare;
 mod run;
 mod settings;
 mod shadow;
+mod spending;
 mod steps;
 mod stop;
 mod watch;
@@ -12,7 +16,8 @@ mod worker;
 
 pub use beginning::StateSettings;
 pub use control::Disagreement;
-pub use run::{Failures, RunError, run};
+pub use error::RunError;
+pub use run::{Failures, run};
 pub use settings::{
     EVENTS_AN_EPOCH, Endpoint, PolicyChoice, Settings, Source, Target, TimelySettings,
 };

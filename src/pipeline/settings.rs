@@ -85,8 +85,18 @@ impl PolicyChoice {
 pub enum Endpoint {
     /// The embedded local Lambda.
     Embedded(Model),
-    /// A function by its URL.
-    Url(String),
+    /// A function, or anything else that speaks the wire.
+    Remote(bridge::Endpoint),
+}
+
+impl Endpoint {
+    /// Its name, without what may be a secret.
+    pub fn name(&self) -> String {
+        match self {
+            Endpoint::Embedded(_) => "local".to_owned(),
+            Endpoint::Remote(endpoint) => endpoint.to_string(),
+        }
+    }
 }
 
 /// Where results go.
@@ -132,7 +142,7 @@ pub struct Settings {
     pub shadow: bool,
     /// The remote side.
     pub endpoint: Endpoint,
-    /// The bridge to it; the endpoint's URL is filled in when it is known.
+    /// The bridge to it; the endpoint is filled in when it is known.
     pub bridge: bridge::Settings,
     /// Records waiting on a worker before the source waits.
     pub max_backlog: usize,

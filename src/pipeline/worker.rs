@@ -20,7 +20,7 @@ use crate::bridge::Bridge;
 use crate::cpu;
 use crate::emulator;
 use crate::nexmark::Generator;
-use crate::observe::{ProcessStats, Report};
+use crate::observe::{Billed, ProcessStats, Report};
 use crate::operators::{Burst, BurstExt as _, Clock, Peers, Pressure};
 use crate::schedule::BurstWindow;
 use crate::sink::{CommitExt as _, SinkHandle};
@@ -105,8 +105,23 @@ impl Shared {
             report.billed_us = counters.billed_us;
             report.billed_requests = counters.billed;
             report.over_budget_us = counters.over_budget_us;
+            report.functions = vec![Billed {
+                name: self.settings.endpoint.name(),
+                attempts: counters.billed,
+                billed_us: counters.billed_us,
+                metered: counters.metered,
+                metered_us: counters.metered_us,
+                estimated_us: counters.estimated_us,
+            }];
+            report.refused = self.refused();
         }
         report
+    }
+
+    /// Why the remote side was of no use, if it has refused everything, and what to do about it.
+    pub(super) fn refused(&self) -> Option<String> {
+        let refusal = self.bridge.as_ref()?.refusal()?;
+        Some(format!("{refusal} ({})", refusal.advice()))
     }
 }
 

@@ -171,7 +171,7 @@ impl Committer {
         }
         if let Some(letters) = &mut self.dead_letters {
             letters.append(&self.folder, commit)?;
-            self.dead_letters_at = commit.dead_letters_at + length_of(&commit.dead_letters);
+            self.dead_letters_at = commit.dead_letters_end();
         }
         self.remove_temporary(commit)?;
         self.shared.step(Step::DeadLettersAppended);
@@ -187,7 +187,7 @@ impl Committer {
             letters.has(last.dead_letters_at)?;
             return self.append_dead_letters(last);
         }
-        self.dead_letters_at = last.dead_letters_at + length_of(&last.dead_letters);
+        self.dead_letters_at = last.dead_letters_end();
         letters.has(self.dead_letters_at)?;
         self.remove_temporary(last)
     }
@@ -207,10 +207,6 @@ impl Committer {
             .and_then(|()| if syncs { file.sync() } else { Ok(()) });
         written.map_err(|error| SinkError::io("commit to", file.path(), error))
     }
-}
-
-fn length_of(files: &[CommittedFile]) -> u64 {
-    files.iter().map(|file| file.bytes).sum()
 }
 
 /// Opens the manifest. What is past its whole lines is a commit that never was, and is cut off.

@@ -62,8 +62,8 @@ pub struct Commit {
     pub sources: serde_json::Value,
 }
 
-/// Epochs past this are none: what counts on from them must have room.
-const MOST_EPOCHS: u64 = u64::MAX / 2;
+/// Epochs and totals past this are none: what counts on from them must have room.
+const MOST: u64 = u64::MAX / 4;
 
 impl Commit {
     /// Whether it can be the commit after these, or why not. The names are looked at because files are
@@ -73,7 +73,7 @@ impl Commit {
             return Err(format!("commit {} is out of order", self.commit));
         }
         let earliest = before.last().map_or(0, |last| last.up_to_epoch);
-        if !(earliest..=MOST_EPOCHS).contains(&self.up_to_epoch) {
+        if !(earliest..=MOST).contains(&self.up_to_epoch) {
             return Err(format!("epoch {} cannot be after {earliest}", self.up_to_epoch));
         }
         let names = self.files.iter().map(|file| (&file.name, is_part(&file.name)));
@@ -81,8 +81,44 @@ impl Commit {
         let temporary = all.map(|file| (&file.temporary, is_temporary(&file.temporary)));
         match names.chain(temporary).find(|(_, is_ours)| !is_ours) {
             Some((name, _)) => Err(format!("{name:?} is not the name of a file of an output")),
-            None => Ok(()),
+            None => self.adds_up(before.last()),
         }
+    }
+
+    /// Whether its totals are those before it and what its own files say, or which is not.
+    fn adds_up(&self, before: Option<&Commit>) -> Result<(), String> {
+        let sum =
+            |what: &str, from: u64, files: &[CommittedFile], of: fn(&CommittedFile) -> u64| {
+                let sum = files.iter().try_fold(from, |sum, file| sum.checked_add(of(file)));
+                sum.filter(|sum| *sum <= MOST).ok_or_else(|| format!("{what} is more than can be"))
+            };
+        let (records, bad) = before.map_or((0, 0), |last| (last.total_records, last.total_bad));
+        let records = sum("total_records", records, &self.files, |file| file.records)?;
+        if self.total_records != records {
+            return Err(format!(
+                "total_records is {}, and adds up to {records}",
+                self.total_records
+            ));
+        }
+        // There may be more than are kept.
+        let bad = sum("total_bad", bad, &self.dead_letters, |file| file.records)?;
+        if !(bad..=MOST).contains(&self.total_bad) {
+            return Err(format!("total_bad is {}, and adds up to {bad}", self.total_bad));
+        }
+        // The first may come to a file that is there already.
+        let at = before.map_or(self.dead_letters_at, Commit::dead_letters_end);
+        if self.dead_letters_at != at {
+            return Err(format!(
+                "dead_letters_at is {}, and adds up to {at}",
+                self.dead_letters_at
+            ));
+        }
+        sum("dead_letters_at", at, &self.dead_letters, |file| file.bytes).map(drop)
+    }
+
+    /// Length of the dead letters' file after they are appended.
+    pub(super) fn dead_letters_end(&self) -> u64 {
+        self.dead_letters_at + self.dead_letters.iter().map(|file| file.bytes).sum::<u64>()
     }
 }
 
@@ -171,5 +207,70 @@ impl Manifest {
     /// All committed files.
     pub fn files(&self) -> impl Iterator<Item = &CommittedFile> {
         self.commits.iter().flat_map(|commit| &commit.files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = r#"{"floodway_manifest":1,"id":"x"}"#;
+
+    fn commit(number: u64, records: u64, totals: [u64; 3]) -> String {
+        let [total, bad, at] = totals;
+        let file = |name: &str, temporary: &str, bytes, records| CommittedFile {
+            name: name.to_owned(),
+            temporary: temporary.to_owned(),
+            bytes,
+            records,
+        };
+        let commit = Commit {
+            commit: number,
+            up_to_epoch: number,
+            files: vec![file("part-1", ".part-1", 9, records)],
+            dead_letters: vec![file("part-2", ".dead-2", 50, 2)],
+            dead_letters_at: at,
+            total_records: total,
+            total_bad: bad,
+            sources: serde_json::Value::Null,
+        };
+        serde_json::to_string(&commit).unwrap()
+    }
+
+    fn read(lines: &[String]) -> Result<Manifest, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("{ID}\n{}\n", lines.join("\n"));
+        fs::write(folder.path().join(MANIFEST), text).unwrap();
+        let manifest = Manifest::read(folder.path());
+        manifest.map_err(|error| {
+            let error = error.to_string();
+            error.split_once(MANIFEST).unwrap().1.to_owned()
+        })
+    }
+
+    #[test]
+    fn totals_are_what_the_lines_add_up_to() {
+        // More bad records than are kept, in a file that was there.
+        let first = commit(0, 7, [7, 3, 1_000]);
+        let whole = read(&[first.clone(), commit(1, 5, [12, 5, 1_050])]).unwrap();
+        assert_eq!((whole.records(), whole.bad()), (12, 5));
+        let after_first = |records, totals| read(&[first.clone(), commit(1, records, totals)]);
+        for (records, totals, why) in [
+            (5, [13, 5, 1_050], ", line 3: total_records is 13, and adds up to 12"),
+            (5, [5, 5, 1_050], ", line 3: total_records is 5, and adds up to 12"),
+            (5, [12, 4, 1_050], ", line 3: total_bad is 4, and adds up to 5"),
+            (
+                5,
+                [12, u64::MAX, 1_050],
+                ", line 3: total_bad is 18446744073709551615, and adds up to 5",
+            ),
+            (5, [12, 5, 1_000], ", line 3: dead_letters_at is 1000, and adds up to 1050"),
+            (u64::MAX, [6, 5, 1_050], ", line 3: total_records is more than can be"),
+            (MOST, [MOST + 7, 5, 1_050], ", line 3: total_records is more than can be"),
+        ] {
+            assert_eq!(after_first(records, totals).unwrap_err(), why);
+        }
+        let late = read(&[commit(0, 7, [7, 3, MOST - 49])]);
+        assert_eq!(late.unwrap_err(), ", line 2: dead_letters_at is more than can be");
     }
 }

@@ -51,6 +51,17 @@ pub enum StateError {
         /// Why.
         why: String,
     },
+    /// It does not say what was spent.
+    #[error(
+        "{path} does not say what was spent ({why}): put back what it was, or remove it to count from \
+         nothing"
+    )]
+    Spent {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// It was made by a version whose output may be another.
     #[error(
         "it was made by version {was}, and this is {is}: resume it with that one, or begin anew with another \

@@ -106,6 +106,13 @@ pub trait Task: Send + Sync + 'static {
     /// another. For `--verify`.
     fn is_same(&self, results: &Self::Out, index: usize, one: &Self::Out) -> bool;
 
+    /// The version of the function that computes the same, such as `0.1.0`: an answer of one that is not
+    /// compatible with it (see [`is_compatible`](crate::wire::is_compatible)) is not believed. An answer
+    /// that names no version is. Any will do without one, which is the default.
+    fn needs_version(&self) -> Option<&str> {
+        None
+    }
+
     /// Modelled extra cost of a record (`--work`), which the local Lambda sleeps and a worker
     /// burns by itself inside [`Task::compute`].
     fn work(&self) -> Duration {
@@ -157,6 +164,10 @@ impl<K: Task + ?Sized> Task for Arc<K> {
 
     fn is_same(&self, results: &K::Out, index: usize, one: &K::Out) -> bool {
         (**self).is_same(results, index, one)
+    }
+
+    fn needs_version(&self) -> Option<&str> {
+        (**self).needs_version()
     }
 
     fn work(&self) -> Duration {

@@ -83,6 +83,10 @@ impl<K: Task> Task for Modelled<K> {
         self.task.is_same(results, index, one)
     }
 
+    fn needs_version(&self) -> Option<&str> {
+        self.task.needs_version()
+    }
+
     fn work(&self) -> Duration {
         self.extra() + self.task.work()
     }

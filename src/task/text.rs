@@ -58,6 +58,11 @@ impl<K: Tokenize> Task for K {
         one.len() == 1 && results.strings.get(index) == one.strings.get(0)
     }
 
+    /// The functions of this release have its version.
+    fn needs_version(&self) -> Option<&str> {
+        Some(env!("CARGO_PKG_VERSION"))
+    }
+
     /// As one copy where the values stand in order, one by one otherwise.
     fn assemble(
         &self,

@@ -20,7 +20,7 @@ use server::{Server, Weather};
 
 fn settings(server: &Server) -> Settings {
     Settings {
-        url: server.url.clone(),
+        endpoint: server.url.parse().unwrap(),
         linger: Duration::from_millis(1),
         timeout: Duration::from_millis(200),
         backoff: Duration::from_millis(1),
@@ -180,7 +180,7 @@ fn a_record_that_the_function_refuses_comes_home_alone() {
 fn an_endpoint_that_is_not_there_is_no_worse_than_none() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (fates, counters, _) = with(&[], |settings| {
-        settings.url = format!("http://{gone}/");
+        settings.endpoint = format!("http://{gone}/").parse().unwrap();
         settings.attempts = 2;
     });
     assert!(fates.iter().all(|fate| matches!(fate, Fate::Home(Failure::Connection(_)))));
@@ -358,8 +358,12 @@ fn what_is_for_a_warm_environment_starts_none() {
         let function = Arc::new(emulator::function("square", |n: &u64| Ok(n * n)));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let lambda = emulator::Server::hosting(listener, model, function).unwrap();
-        let settings =
-            Settings { url: lambda.url(), batch_records: 10, hedge: 0.0, ..Settings::default() };
+        let settings = Settings {
+            endpoint: lambda.url().parse().unwrap(),
+            batch_records: 10,
+            hedge: 0.0,
+            ..Settings::default()
+        };
         let bridge = Bridge::start(settings).unwrap();
         let lane = bridge.lane(Arc::new(square()));
         bridge.wait_for_probes(Duration::from_secs(30));

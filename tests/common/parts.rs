@@ -1,4 +1,5 @@
-//! The real parts that tests start: `.ci/parts` installs them under `target/parts`.
+//! The real parts that tests start: `.ci/parts` installs them under `target/parts`, and builds the
+//! functions' packages.
 
 use std::path::PathBuf;
 
@@ -25,9 +26,15 @@ pub fn python() -> Option<PathBuf> {
     part("python/bin/python")
 }
 
+/// A function's package or what its build puts beside it, by its path under `functions`.
+pub fn function(path: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("functions").join(path);
+    path.exists().then_some(path).or_else(|| absent("what .ci/parts builds"))
+}
+
 /// The folder with AWS's runtime interface client for Java and what it needs.
 pub fn java_client() -> Option<PathBuf> {
-    part("java-client")
+    function("java/dist/runtime")
 }
 
 /// A program on the PATH.

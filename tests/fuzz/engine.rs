@@ -30,11 +30,39 @@ pub struct Target {
     /// Its name, and its corpus's.
     pub name: &'static str,
     /// Words that its inputs are made of.
-    pub tokens: &'static [&'static str],
+    pub tokens: Vec<&'static str>,
     /// At how many places an input of the corpus is cut off, at most.
     pub cuts: usize,
     /// Takes an input, and answers what became of it. Panics if that is wrong.
     pub check: Box<dyn FnMut(&[u8]) -> String>,
+}
+
+/// What all JSON is made of.
+const JSON: [&str; 9] = ["{", "}", "[", "]", ",", ":", "\"", "null", "\\u0000"];
+
+impl Target {
+    /// The format `name`, whose inputs are made of `words` and cut off everywhere.
+    pub fn new(
+        name: &'static str,
+        words: &[&'static str],
+        check: impl FnMut(&[u8]) -> String + 'static,
+    ) -> Target {
+        Target { name, tokens: words.to_vec(), cuts: usize::MAX, check: Box::new(check) }
+    }
+
+    /// The same of a format that is JSON: `words` are those of its own.
+    pub fn json(
+        name: &'static str,
+        words: &[&'static str],
+        check: impl FnMut(&[u8]) -> String + 'static,
+    ) -> Target {
+        Target::new(name, &[&JSON, words].concat(), check)
+    }
+
+    /// An input is cut off at so many places at most.
+    pub fn cut_at_most(self, cuts: usize) -> Target {
+        Target { cuts, ..self }
+    }
 }
 
 /// An execution that lasts longer is one that never ends.
@@ -118,7 +146,7 @@ impl Session {
         let mut failures: Vec<String> = Vec::new();
         while began.elapsed() < time {
             let [one, other] = [(); 2].map(|()| &pool[rng.random_range(0..pool.len())]);
-            let input = mutated(&mut rng, one, other, self.target.tokens);
+            let input = mutated(&mut rng, one, other, &self.target.tokens);
             watch.begin(&input, executions);
             let before = Instant::now();
             let outcome = self.outcome(&input);

@@ -17,7 +17,9 @@ mod mutate;
 mod targets;
 
 // What those source files call by its path from the crate's root.
-use floodway::{batch, bridge, cost, emulator, nexmark, pipeline, schedule, sink, task, units};
+use floodway::{
+    aws, batch, bridge, cost, emulator, nexmark, pipeline, schedule, sink, task, units,
+};
 
 /// The same, with what the crate keeps for itself.
 mod source {

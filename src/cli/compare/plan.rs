@@ -12,7 +12,7 @@ use crate::batch::Nanos;
 use crate::cli::args::{Cli, Command, CompareArgs, PolicyArg, RunArgs};
 use crate::cli::heeds::{self, heeds};
 use crate::cli::settings::{number, parse};
-use crate::cli::{UsageError, demo, settings};
+use crate::cli::{UsageError, bursting, demo, settings};
 use crate::compare::Threshold;
 use crate::pipeline::{Settings, Source};
 use crate::schedule::BurstWindow;
@@ -199,6 +199,11 @@ fn refuse(args: &RunArgs) -> Result<(), UsageError> {
     let null = "a comparison's runs write no output: the sink is null";
     for (option, given, why) in [
         ("--policy", policy, "expected --policies, with commas between them"),
+        (
+            "--follow",
+            args.follow.then(|| "(given)".to_owned()),
+            "a file that grows has no end, and each policy reads the same input",
+        ),
         ("--shadow", args.shadow.then(|| "(given)".to_owned()), "a comparison really sends"),
         ("--summary", path(&args.summary), own),
         ("--series", path(&args.series), own),
@@ -347,9 +352,11 @@ fn timely_part(timely: &[String]) -> Vec<String> {
 /// Arguments as a shell reads them.
 fn shown(words: &[String]) -> String {
     let quoted = |word: &String| {
+        // An endpoint's key may stand in its URL, and reports are passed on.
+        let word = if word.contains("://") { bursting::shown(word) } else { word.clone() };
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=.,:/%+@".contains(&byte);
         if !word.is_empty() && word.bytes().all(plain) {
-            word.clone()
+            word
         } else {
             format!("'{}'", word.replace('\'', r"'\''"))
         }

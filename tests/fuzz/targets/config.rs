@@ -8,10 +8,10 @@ use clap::Parser as _;
 use super::args::{Cli, Command};
 use super::{config, settings};
 use crate::engine::Target;
-use crate::targets::folder;
+use crate::targets::in_folder;
 
 pub fn target() -> Target {
-    let tokens = &[
+    let words = [
         "\n",
         " = ",
         "\"",
@@ -59,13 +59,12 @@ pub fn target() -> Target {
         "inf",
         "nan",
     ];
-    let folder = folder();
-    let check = move |bytes: &[u8]| {
-        let path = folder.path().join("config.toml");
+    let check = in_folder(|folder, bytes| {
+        let path = folder.join("config.toml");
         fs::write(&path, bytes).unwrap();
         read(path.as_os_str())
-    };
-    Target { name: "config", tokens, cuts: 48, check: Box::new(check) }
+    });
+    Target::new("config", &words, check).cut_at_most(48)
 }
 
 fn read(path: &std::ffi::OsStr) -> String {

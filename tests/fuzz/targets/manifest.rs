@@ -6,20 +6,15 @@ use std::path::Path;
 
 use floodway::sink::{self, MANIFEST, Manifest};
 
-use super::folder;
+use super::in_folder;
 use crate::engine::Target;
 
 /// Files that a manifest names are made up to this length.
 const MOST_BYTES: u64 = 1 << 20;
 
 pub fn target() -> Target {
-    let tokens = &[
-        "{",
-        "}",
-        "[",
-        "]",
+    let words = [
         "\n",
-        ",",
         "\"floodway_manifest\":1",
         "\"floodway_manifest\":2",
         "\"id\":\"\"",
@@ -36,7 +31,6 @@ pub fn target() -> Target {
         "\"total_records\":",
         "\"total_bad\":",
         "\"sources\":",
-        "null",
         "{\"events\":5}",
         "{\"lines\":{\"epoch\":1,\"lines\":2,\"files\":[]}}",
         "../",
@@ -44,12 +38,9 @@ pub fn target() -> Target {
         ".",
         "..",
         "manifest.jsonl",
-        "\\u0000",
         "\\n",
     ];
-    let place = folder();
-    let check = move |bytes: &[u8]| check(place.path(), bytes);
-    Target { name: "manifest", tokens, cuts: 1_000, check: Box::new(check) }
+    Target::json("manifest", &words, in_folder(check)).cut_at_most(1_000)
 }
 
 fn check(place: &Path, bytes: &[u8]) -> String {

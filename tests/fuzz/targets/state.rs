@@ -7,18 +7,11 @@ use std::path::Path;
 use floodway::state::{State, StateError};
 use serde::Deserialize;
 
-use super::folder;
+use super::in_folder;
 use crate::engine::Target;
 
 pub fn target() -> Target {
-    let tokens = &[
-        "{",
-        "}",
-        "[",
-        "]",
-        ":",
-        ",",
-        "\"",
+    let words = [
         "\"floodway_state\":",
         "\"version\":",
         "\"0.1.0\"",
@@ -31,17 +24,12 @@ pub fn target() -> Target {
         "\"settings\":",
         "\"--seed\":\"1\"",
         "\"--rate\":",
-        "null",
-        "\\u0000",
         "\\ud800",
         "\u{e9}",
     ];
-    let place = folder();
-    let check = move |bytes: &[u8]| {
-        let outcome = check(place.path(), bytes);
-        outcome.replace(&*place.path().to_string_lossy(), "")
-    };
-    Target { name: "state", tokens, cuts: usize::MAX, check: Box::new(check) }
+    let check =
+        in_folder(|folder, bytes| check(folder, bytes).replace(&*folder.to_string_lossy(), ""));
+    Target::json("state", &words, check)
 }
 
 #[derive(Default, Deserialize)]

@@ -5,7 +5,7 @@ use floodway::schedule::{Schedule, ScheduleError, Shape, Trace};
 use crate::engine::Target;
 
 pub fn target() -> Target {
-    let tokens = &[
+    let words = [
         ",",
         "\n",
         "\r\n",
@@ -27,7 +27,7 @@ pub fn target() -> Target {
         "#",
         "seconds,rate",
     ];
-    Target { name: "trace", tokens, cuts: usize::MAX, check: Box::new(check) }
+    Target::new("trace", &words, check)
 }
 
 fn check(bytes: &[u8]) -> String {

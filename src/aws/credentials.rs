@@ -1,0 +1,294 @@
+//! Keys, and where they were found.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::profile::Profile;
+use super::{Environment, Secret};
+
+/// An access key, with the token that temporary ones have. Its debug print has no secret in it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The access key's id. It is no secret, but names whose key it is.
+    pub access_key_id: String,
+    /// The key itself.
+    pub secret_access_key: Secret,
+    /// The token of temporary keys.
+    pub session_token: Option<Secret>,
+    /// When they end, if that is known.
+    pub expires: Option<SystemTime>,
+    /// Where they were found, in words.
+    pub from: String,
+}
+
+/// Why there are no credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialsError {
+    /// None are anywhere.
+    #[error(
+        "no AWS credentials: looked for AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, and \
+         for the profile {profile} in {looked}"
+    )]
+    None {
+        /// The profile's name.
+        profile: String,
+        /// The files.
+        looked: String,
+    },
+    /// One of the two is there.
+    #[error("half of the AWS credentials: {place} has {has} and lacks {lacks}")]
+    Half {
+        /// Where.
+        place: String,
+        /// What is there.
+        has: &'static str,
+        /// What is not.
+        lacks: &'static str,
+    },
+    /// They have ended.
+    #[error("the AWS credentials of {place} have expired {ago} ago: get new ones")]
+    Expired {
+        /// Where they were found.
+        place: String,
+        /// How long ago.
+        ago: String,
+    },
+    /// A time that is none.
+    #[error("AWS_CREDENTIAL_EXPIRATION is {0:?}: expected a time such as 2026-01-31T12:00:00Z")]
+    Time(String),
+    /// `AWS_PROFILE` names one that is not there.
+    #[error("there is no profile {profile}, which AWS_PROFILE names: looked in {looked}")]
+    NoProfile {
+        /// Its name.
+        profile: String,
+        /// The files.
+        looked: String,
+    },
+    /// The profile says how to get them, and this build does not know how.
+    #[error(
+        "the profile {profile} has {key} in {file}, which needs AWS's own chain of credentials: build with \
+         --features aws-config, or put keys into the environment (`aws configure export-credentials \
+         --format env`)"
+    )]
+    NeedsChain {
+        /// The profile.
+        profile: String,
+        /// The key that says how.
+        key: &'static str,
+        /// The file it stands in.
+        file: String,
+    },
+    /// A file that is there and cannot be read.
+    #[error("cannot read {file}")]
+    Unreadable {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// AWS's chain found none.
+    #[error("AWS's chain of credentials has none to give: {0}")]
+    Chain(String),
+}
+
+/// Keys of a profile that say how to get credentials which this build may not know.
+const HOW: [&str; 7] = [
+    "role_arn",
+    "sso_session",
+    "sso_start_url",
+    "credential_process",
+    "credential_source",
+    "web_identity_token_file",
+    "login_session",
+];
+
+const ID: [&str; 2] = ["AWS_ACCESS_KEY_ID", "aws_access_key_id"];
+const KEY: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "aws_secret_access_key"];
+const TOKEN: [&str; 2] = ["AWS_SESSION_TOKEN", "aws_session_token"];
+
+impl Credentials {
+    /// Keys without an end, such as a test's.
+    pub fn new(access_key_id: impl Into<String>, secret: Secret, token: Option<Secret>) -> Self {
+        Credentials {
+            access_key_id: access_key_id.into(),
+            secret_access_key: secret,
+            session_token: token,
+            expires: None,
+            from: "the program".to_owned(),
+        }
+    }
+
+    /// The end of the access key's id, to tell keys apart by.
+    pub fn last4(&self) -> String {
+        let skipped = self.access_key_id.chars().count().saturating_sub(4);
+        self.access_key_id.chars().skip(skipped).collect()
+    }
+
+    /// Those of the environment's variables or else of the profile.
+    ///
+    /// # Errors
+    /// There are none, or half of them, or they have expired; it says where was looked.
+    pub fn find(environment: &Environment, now: SystemTime) -> Result<Self, CredentialsError> {
+        let found = match Self::of_variables(environment)? {
+            Some(found) => found,
+            None => Self::of_profile(environment)?,
+        };
+        found.must_last(now)
+    }
+
+    /// Itself, unless it has ended.
+    pub(super) fn must_last(self, now: SystemTime) -> Result<Self, CredentialsError> {
+        match self.expires.and_then(|end| now.duration_since(end).ok()) {
+            Some(ago) => {
+                let ago = format!("{:?}", Duration::from_secs(ago.as_secs()));
+                Err(CredentialsError::Expired { place: self.from, ago })
+            }
+            None => Ok(self),
+        }
+    }
+
+    fn of_variables(environment: &Environment) -> Result<Option<Self>, CredentialsError> {
+        let get = |names: [&'static str; 2]| environment.get(names[0]);
+        let expires = environment.get("AWS_CREDENTIAL_EXPIRATION");
+        let expires = expires.map(|text| {
+            let end = OffsetDateTime::parse(text.trim(), &Rfc3339);
+            end.map(SystemTime::from).map_err(|_| CredentialsError::Time(text.to_owned()))
+        });
+        let found = pair(get(ID), get(KEY), get(TOKEN), 0, "the environment")?;
+        found.map(|found| Ok(Credentials { expires: expires.transpose()?, ..found })).transpose()
+    }
+
+    fn of_profile(environment: &Environment) -> Result<Self, CredentialsError> {
+        let profile = environment.profile()?;
+        let name = profile.name().to_owned();
+        let needs_chain = |key: &'static str| CredentialsError::NeedsChain {
+            profile: profile.name().to_owned(),
+            key,
+            file: profile.file_of(key).map(|file| file.display().to_string()).unwrap_or_default(),
+        };
+        // A role's profile may have keys too: those that it is assumed with.
+        if profile.get("role_arn").is_some() {
+            return Err(needs_chain("role_arn"));
+        }
+        let (id, key) = (profile.get(ID[1]), profile.get(KEY[1]));
+        if let Some(found) = pair(id, key, profile.get(TOKEN[1]), 1, &place(&profile))? {
+            return Ok(found);
+        }
+        if let Some(how) = HOW.into_iter().find(|key| profile.get(key).is_some()) {
+            return Err(needs_chain(how));
+        }
+        let looked = profile.looked();
+        if environment.get("AWS_PROFILE").is_some() && !profile.is_there() {
+            return Err(CredentialsError::NoProfile { profile: name, looked });
+        }
+        Err(CredentialsError::None { profile: name, looked })
+    }
+}
+
+/// Where a profile has its keys.
+fn place(profile: &Profile) -> String {
+    let file = profile.file_of(ID[1]).or(profile.file_of(KEY[1]));
+    let file = file.map(|file| format!(" in {}", file.display())).unwrap_or_default();
+    format!("the profile {}{file}", profile.name())
+}
+
+/// Both or none; `names` is which of the names they have there.
+fn pair(
+    id: Option<&str>,
+    key: Option<&str>,
+    token: Option<&str>,
+    names: usize,
+    place: &str,
+) -> Result<Option<Credentials>, CredentialsError> {
+    let place = place.to_owned();
+    match (id, key) {
+        (None, None) => Ok(None),
+        (Some(id), Some(key)) => Ok(Some(Credentials {
+            access_key_id: id.trim().to_owned(),
+            secret_access_key: Secret::new(key.trim()),
+            session_token: token.map(|token| Secret::new(token.trim())),
+            expires: None,
+            from: place,
+        })),
+        (Some(_), None) => Err(CredentialsError::Half { place, has: ID[names], lacks: KEY[names] }),
+        (None, Some(_)) => Err(CredentialsError::Half { place, has: KEY[names], lacks: ID[names] }),
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("access_key_id", &format_args!("…{}", self.last4()))
+            .field("secret_access_key", &self.secret_access_key)
+            .field("session_token", &self.session_token)
+            .field("expires", &self.expires)
+            .field("from", &self.from)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(variables: &[(&str, &str)]) -> Result<Credentials, String> {
+        let environment = Environment::of(variables.iter().copied());
+        Credentials::find(&environment, SystemTime::now()).map_err(|error| error.to_string())
+    }
+
+    const BOTH: [(&str, &str); 2] =
+        [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")];
+
+    #[test]
+    fn those_of_the_environment() {
+        let found = find(&[BOTH[0], BOTH[1], ("AWS_SESSION_TOKEN", "token")]).unwrap();
+        assert_eq!((found.last4().as_str(), found.from.as_str()), ("MPLE", "the environment"));
+        assert_eq!(found.session_token.as_ref().map(Secret::reveal), Some("token"));
+        let shown = format!("{found:?}");
+        assert!(!shown.contains("wJalr") && !shown.contains("token\""), "{shown}");
+        let error = find(&BOTH[..1]).unwrap_err();
+        assert!(error.contains("has AWS_ACCESS_KEY_ID and lacks AWS_SECRET_ACCESS_KEY"), "{error}");
+        let error = find(&BOTH[1..]).unwrap_err();
+        assert!(error.contains("lacks AWS_ACCESS_KEY_ID"), "{error}");
+        let ended = ("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z");
+        assert!(find(&[BOTH[0], BOTH[1], ended]).unwrap_err().contains("have expired"));
+        let none = ("AWS_CREDENTIAL_EXPIRATION", "tomorrow");
+        assert!(find(&[BOTH[0], BOTH[1], none]).unwrap_err().contains("expected a time"));
+    }
+
+    #[test]
+    fn those_of_a_profile() {
+        let folder = tempfile::tempdir().unwrap();
+        let aws = folder.path().join(".aws");
+        std::fs::create_dir(&aws).unwrap();
+        let home = ("HOME", folder.path().to_str().unwrap());
+        let profile = |name| [home, ("AWS_PROFILE", name)];
+        let error = find(&[home]).unwrap_err();
+        assert!(error.contains("no AWS credentials") && error.contains(".aws/config"), "{error}");
+        let config = "[default]\naws_access_key_id = A\naws_secret_access_key = B\n\
+            [profile half]\naws_access_key_id = A\n[profile sso]\nsso_session = s\n\
+            [profile role]\nrole_arn = r\naws_access_key_id = A\naws_secret_access_key = B\n\
+            [profile process]\ncredential_process = /bin/true\n[profile empty]\nregion=us-east-1\n";
+        std::fs::write(aws.join("config"), config).unwrap();
+        assert!(find(&[home]).unwrap().from.starts_with("the profile default in "));
+        for (name, part) in [
+            ("half", "has aws_access_key_id and lacks aws_secret_access_key"),
+            ("sso", "has sso_session in "),
+            ("role", "has role_arn in "),
+            ("process", "build with --features aws-config"),
+            ("empty", "no AWS credentials"),
+            ("other", "there is no profile other"),
+        ] {
+            let error = find(&profile(name)).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+        let error = find(&[BOTH[0], BOTH[1], home, ("AWS_PROFILE", "other")]);
+        assert!(error.is_ok(), "the environment's keys count first");
+    }
+}

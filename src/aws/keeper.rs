@@ -1,0 +1,226 @@
+//! The credentials of the moment: read once, and again when they have changed or are about to end.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{Credentials, CredentialsError, Environment};
+
+/// Where credentials come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// The environment of this process, and the profile files that it names.
+    #[default]
+    Process,
+    /// The same of another environment.
+    Environment(Environment),
+    /// These, for ever.
+    Fixed(Credentials),
+}
+
+/// How often it looks at most whether the files have changed, or asks again after the service said that
+/// they have expired.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Those that end so soon are replaced ahead. The SDKs' own buffer is 10 s to 5 min; what takes part in a
+/// run of seconds must not be replaced all the time.
+const AHEAD: Duration = Duration::from_secs(60);
+
+/// Keeps credentials fresh. All that reads is short: two small files, on the bridge's thread; AWS's chain
+/// asks without blocking.
+#[derive(Debug)]
+pub struct Keeper {
+    source: Source,
+    kept: Mutex<Kept>,
+    loading: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    credentials: Option<Arc<Credentials>>,
+    /// The files as they were then.
+    files: Vec<(PathBuf, Option<SystemTime>)>,
+    looked: Option<Instant>,
+}
+
+impl Keeper {
+    /// Has none yet.
+    pub fn new(source: Source) -> Self {
+        Keeper { source, kept: Mutex::default(), loading: tokio::sync::Mutex::default() }
+    }
+
+    /// Those of now: they are found if there are none, replaced if they end soon, and read again if their
+    /// files have changed. If that fails, those that still last are good enough.
+    ///
+    /// # Errors
+    /// There are none that last.
+    pub async fn current(&self) -> Result<Arc<Credentials>, CredentialsError> {
+        let (kept, is_fresh) = self.kept();
+        match kept {
+            Some(kept) if is_fresh => Ok(kept),
+            kept => self.load(kept.as_ref()).await,
+        }
+    }
+
+    /// Others than `expired`, which the service says have ended; none if there are no others.
+    pub async fn renew(&self, expired: &Arc<Credentials>) -> Option<Arc<Credentials>> {
+        let is_other = |kept: &Arc<Credentials>| kept != expired;
+        let waits = {
+            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(other) = kept.credentials.as_ref().filter(|kept| is_other(kept)) {
+                return Some(Arc::clone(other));
+            }
+            kept.looked.is_some_and(|looked| looked.elapsed() < LOOK)
+        };
+        // Whatever refused these was asked just now: that is how a run begins with old ones.
+        if waits {
+            tokio::time::sleep(LOOK / 10).await;
+        }
+        self.load(Some(expired)).await.ok().filter(is_other)
+    }
+
+    /// What is kept, and whether it need not be looked at again.
+    fn kept(&self) -> (Option<Arc<Credentials>>, bool) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(credentials) = kept.credentials.clone() else { return (None, false) };
+        if kept.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+            return (Some(credentials), true);
+        }
+        kept.looked = Some(Instant::now());
+        let ahead = SystemTime::now() + AHEAD;
+        let ends_soon = credentials.expires.is_some_and(|end| end <= ahead);
+        let has_changed = kept.files.iter().any(|(file, was)| modified(file) != *was);
+        (Some(credentials), !ends_soon && !has_changed)
+    }
+
+    /// Loads them, unless another did so while this one waited.
+    async fn load(
+        &self,
+        before: Option<&Arc<Credentials>>,
+    ) -> Result<Arc<Credentials>, CredentialsError> {
+        let _one = self.loading.lock().await;
+        {
+            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(kept) = kept.credentials.as_ref().filter(|kept| Some(*kept) != before) {
+                return Ok(Arc::clone(kept));
+            }
+        }
+        let environment = match &self.source {
+            Source::Process => Environment::of_process(),
+            Source::Environment(environment) => environment.clone(),
+            Source::Fixed(fixed) => {
+                let fixed = Arc::new(fixed.clone());
+                self.keep(&fixed, Vec::new());
+                return Ok(fixed);
+            }
+        };
+        let files = [environment.credentials_file(), environment.config_file()];
+        let files = files.into_iter().flatten().map(|file| (modified(&file), file));
+        let files = files.map(|(modified, file)| (file, modified)).collect();
+        match found(&environment).await {
+            Ok(found) => {
+                let found = Arc::new(found);
+                self.keep(&found, files);
+                Ok(found)
+            }
+            // The file may be in the middle of being written.
+            Err(error) => match before.filter(|before| lasts(before)) {
+                Some(before) => {
+                    tracing::warn!(
+                        "the credentials cannot be read again, and stay as they are: {error}"
+                    );
+                    Ok(Arc::clone(before))
+                }
+                None => Err(error),
+            },
+        }
+    }
+
+    fn keep(&self, credentials: &Arc<Credentials>, files: Vec<(PathBuf, Option<SystemTime>)>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.credentials = Some(Arc::clone(credentials));
+        (kept.files, kept.looked) = (files, Some(Instant::now()));
+    }
+}
+
+fn lasts(credentials: &Credentials) -> bool {
+    credentials.expires.is_none_or(|end| end > SystemTime::now())
+}
+
+fn modified(file: &std::path::Path) -> Option<SystemTime> {
+    std::fs::metadata(file).and_then(|file| file.modified()).ok()
+}
+
+#[cfg(not(feature = "aws-config"))]
+async fn found(environment: &Environment) -> Result<Credentials, CredentialsError> {
+    Credentials::find(environment, SystemTime::now())
+}
+
+/// What this crate finds itself it takes, as AWS's chain would: the order is the same. The rest is asked of
+/// the chain.
+#[cfg(feature = "aws-config")]
+async fn found(environment: &Environment) -> Result<Credentials, CredentialsError> {
+    use CredentialsError::{NeedsChain, NoProfile, None};
+    match Credentials::find(environment, SystemTime::now()) {
+        Err(error @ (None { .. } | NoProfile { .. } | NeedsChain { .. })) => {
+            super::chain::credentials(environment, error).await?.must_last(SystemTime::now())
+        }
+        found => found,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(file: &std::path::Path, key: &str) {
+        let text = format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = B\n");
+        std::fs::write(file, text).unwrap();
+    }
+
+    #[tokio::test]
+    async fn rotated_keys_are_taken_when_the_service_says_that_the_old_ones_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("credentials");
+        write(&file, "OLD");
+        let name = file.to_str().unwrap();
+        let environment = Environment::of([("AWS_SHARED_CREDENTIALS_FILE", name)]);
+        let keeper = Keeper::new(Source::Environment(environment));
+        let old = keeper.current().await.unwrap();
+        assert_eq!(old.access_key_id, "OLD");
+        assert_eq!(keeper.renew(&old).await, None, "there are no others");
+        write(&file, "NEW");
+        let new = keeper.renew(&old).await.unwrap();
+        assert_eq!(new.access_key_id, "NEW");
+        assert_eq!(keeper.renew(&old).await, Some(new.clone()), "another request's are as good");
+        std::fs::write(&file, "[default]\naws_access_key_id = HALF\n").unwrap();
+        assert_eq!(keeper.renew(&new).await, None, "half a file changes nothing");
+        assert_eq!(keeper.current().await.unwrap(), new);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changed_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("credentials");
+        write(&file, "OLD");
+        let name = file.to_str().unwrap();
+        let environment = Environment::of([("AWS_SHARED_CREDENTIALS_FILE", name)]);
+        let keeper = Keeper::new(Source::Environment(environment));
+        assert_eq!(keeper.current().await.unwrap().access_key_id, "OLD");
+        write(&file, "NEW");
+        let later = SystemTime::now() + Duration::from_secs(5);
+        std::fs::File::options().write(true).open(&file).unwrap().set_modified(later).unwrap();
+        let began = Instant::now();
+        while keeper.current().await.unwrap().access_key_id != "NEW" {
+            assert!(began.elapsed() < Duration::from_secs(30), "it was not read again");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn none_is_an_error() {
+        let keeper = Keeper::new(Source::Environment(Environment::of([])));
+        let error = keeper.current().await.unwrap_err().to_string();
+        assert!(error.contains("HOME is not set"), "{error}");
+    }
+}

@@ -1,0 +1,226 @@
+//! What AWS says of a request that it does not take.
+
+use std::fmt;
+
+/// A refusal in AWS's own words, and what kind it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The status.
+    pub status: u16,
+    /// What kind of refusal it is.
+    pub kind: Kind,
+    /// The error's name, such as `AccessDeniedException`.
+    pub code: String,
+    /// What it says, cut to 300 characters.
+    pub message: String,
+}
+
+/// Kinds of refusals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The signature is not what the secret gives.
+    Signature,
+    /// It was made too long ago, or will be: this machine's clock is wrong.
+    Clock,
+    /// There is no such key.
+    UnknownKey,
+    /// The credentials have ended.
+    Expired,
+    /// It is not signed, and has to be.
+    Unsigned,
+    /// Whoever signed it may not do this. The action, if it is named.
+    Denied(Option<String>),
+    /// There is no such function, or no such version of it.
+    UnknownFunction,
+    /// The function is being updated, or not ready yet: it will be.
+    NotReady,
+    /// The request is not what the service expects.
+    Request,
+    /// The service cannot use a key, a network or a disk that the function is set up with.
+    Setup,
+    /// Something else.
+    Other,
+}
+
+/// As much of a body as is looked at.
+const MOST: usize = 4_096;
+
+impl Said {
+    /// Reads an answer that is no 200: its `x-amzn-errortype` header, if there is one, and its body, JSON or
+    /// XML. `None` if it is none of AWS's.
+    pub fn read(status: u16, error_type: Option<&str>, body: &[u8]) -> Option<Said> {
+        let body = String::from_utf8_lossy(&body[..body.len().min(MOST)]);
+        let json: Option<serde_json::Value> = serde_json::from_str(&body).ok();
+        let text = |names: &[&str]| {
+            let field = |name: &&str| json.as_ref()?.get(*name)?.as_str();
+            names.iter().find_map(field).map(str::to_owned)
+        };
+        let code = error_type.map(str::to_owned);
+        let code = code
+            .or_else(|| text(&["__type", "code", "Code"]))
+            .or_else(|| element(&body, "Code"))
+            .or_else(|| text(&["Type"]).filter(|kind| kind.ends_with("Exception")));
+        let message = text(&["message", "Message"]).or_else(|| element(&body, "Message"));
+        // `com.amazonaws#Code`, and `Code:http://…`.
+        let code = code.map(|code| {
+            let code = code.rsplit('#').next().unwrap_or_default();
+            code.split(':').next().unwrap_or_default().trim().chars().take(80).collect::<String>()
+        });
+        let message = message.unwrap_or_default();
+        let code = code.filter(|code| !code.is_empty()).or_else(|| {
+            // A function URL refuses with these words, and a header that proxies may drop.
+            (status == 403 && message.starts_with("Forbidden"))
+                .then(|| "AccessDeniedException".to_owned())
+        })?;
+        let kind = kind(status, &code, &message);
+        let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        Some(Said { status, kind, code, message: message.chars().take(300).collect() })
+    }
+
+    /// Whether it may be otherwise in a moment.
+    pub fn is_transient(&self) -> bool {
+        self.kind == Kind::NotReady || self.status >= 500
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {}", self.status, self.code)?;
+        if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", self.message) }
+    }
+}
+
+fn kind(status: u16, code: &str, message: &str) -> Kind {
+    let code = code.trim_end_matches("Exception").trim_end_matches("Error");
+    let says = |part: &str| message.contains(part);
+    match code {
+        "InvalidSignature" | "SignatureDoesNotMatch"
+            if says("Signature expired") || says("not yet current") =>
+        {
+            Kind::Clock
+        }
+        "RequestExpired" | "RequestTimeTooSkewed" => Kind::Clock,
+        "InvalidSignature" | "SignatureDoesNotMatch" => Kind::Signature,
+        "ExpiredToken" | "ExpiredTokenId" | "TokenRefreshRequired" => Kind::Expired,
+        "UnrecognizedClient" | "InvalidClientTokenId" | "InvalidAccessKeyId" | "InvalidToken"
+            if says("is expired") =>
+        {
+            Kind::Expired
+        }
+        "UnrecognizedClient"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "InvalidToken"
+        | "AuthFailure" => Kind::UnknownKey,
+        "MissingAuthenticationToken" | "IncompleteSignature" | "MissingAuthentication" => {
+            Kind::Unsigned
+        }
+        "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" => {
+            if says("token included in the request is expired") {
+                return Kind::Expired;
+            }
+            let action = message.split_once("to perform: ").map(|(_, after)| after);
+            let action = action.and_then(|after| after.split_whitespace().next());
+            Kind::Denied(action.map(|action| action.trim_end_matches(['.', ',']).to_owned()))
+        }
+        "ResourceNotFound" => Kind::UnknownFunction,
+        "ResourceConflict" | "ResourceNotReady" | "SnapStartNotReady" => Kind::NotReady,
+        _ if [
+            "KMS",
+            "EC2",
+            "ENI",
+            "EFS",
+            "Subnet",
+            "InvalidSubnet",
+            "InvalidSecurityGroup",
+            "SnapStart",
+        ]
+        .iter()
+        .any(|begins| code.starts_with(begins)) =>
+        {
+            Kind::Setup
+        }
+        _ if matches!(status, 400 | 415) => Kind::Request,
+        _ if status == 404 => Kind::UnknownFunction,
+        _ => Kind::Other,
+    }
+}
+
+/// The text of the first such element in XML.
+fn element(xml: &str, name: &str) -> Option<String> {
+    let (_, after) = xml.split_once(&format!("<{name}>"))?;
+    let (text, _) = after.split_once(&format!("</{name}>"))?;
+    Some(text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_aws_says_and_what_it_means() {
+        for (status, header, body, kind) in [
+            (
+                403,
+                Some("InvalidSignatureException"),
+                r#"{"message":"The request signature we calculated does not match"}"#,
+                Kind::Signature,
+            ),
+            (
+                403,
+                Some("InvalidSignatureException:http://internal.amazon.com/"),
+                r#"{"message":"Signature expired: 20150830T123600Z is now earlier than 2026"}"#,
+                Kind::Clock,
+            ),
+            (
+                403,
+                None,
+                r#"{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"Signature not yet current: x"}"#,
+                Kind::Clock,
+            ),
+            (
+                403,
+                Some("UnrecognizedClientException"),
+                r#"{"message":"The security token included in the request is invalid."}"#,
+                Kind::UnknownKey,
+            ),
+            (
+                403,
+                Some("ExpiredTokenException"),
+                r#"{"message":"The security token included in the request is expired"}"#,
+                Kind::Expired,
+            ),
+            (
+                403,
+                None,
+                "<ErrorResponse><Errors><Error><Code>SignatureDoesNotMatch</Code><Message>no</Message></Error>",
+                Kind::Signature,
+            ),
+            (
+                403,
+                Some("AccessDeniedException"),
+                r#"{"Message":"User: arn:aws:iam::1:user/x is not authorized to perform: lambda:InvokeFunction on resource: arn"}"#,
+                Kind::Denied(Some("lambda:InvokeFunction".to_owned())),
+            ),
+            (403, None, r#"{"Message":"Forbidden"}"#, Kind::Denied(None)),
+            (
+                404,
+                Some("ResourceNotFoundException"),
+                r#"{"Type":"User","Message":"Function not found: arn"}"#,
+                Kind::UnknownFunction,
+            ),
+            (409, Some("ResourceConflictException"), "{}", Kind::NotReady),
+            (400, Some("InvalidRequestContentException"), "{}", Kind::Request),
+            (415, Some("UnsupportedMediaTypeException"), "{}", Kind::Request),
+            (502, Some("KMSAccessDeniedException"), "{}", Kind::Setup),
+            (502, Some("EC2UnexpectedException"), "{}", Kind::Setup),
+            (500, Some("ServiceException"), "{}", Kind::Other),
+        ] {
+            let said = Said::read(status, header, body.as_bytes()).unwrap();
+            assert_eq!(said.kind, kind, "{said}");
+        }
+        assert_eq!(Said::read(403, None, b"<html>no entry</html>"), None);
+        assert_eq!(Said::read(502, None, b""), None);
+        assert_eq!(Said::read(404, None, br#"{"v":1,"results":[]}"#), None);
+    }
+}

@@ -1,0 +1,322 @@
+//! Where requests go.
+
+use std::fmt;
+use std::str::FromStr;
+
+use reqwest::Url;
+
+use crate::aws::{Environment, Function, FunctionError, Region, RegionError};
+
+/// Where a bridge's requests go, and whether they are signed. It is printed without what may be a secret
+/// in it: a URL's query, user and password, an ARN's account.
+///
+/// # Examples
+/// From what a user types, and with the environment's region where none is in it:
+/// ```
+/// use floodway::bridge::Endpoint;
+///
+/// let plain: Endpoint = "https://example.com/api/words?code=secret".parse()?;
+/// assert_eq!(plain.to_string(), "https://example.com/api/words");
+/// let function: Endpoint = "arn:aws:lambda:eu-north-1:123456789012:function:words:live".parse()?;
+/// assert_eq!(function.to_string(), "words:live");
+/// # Ok::<(), floodway::bridge::EndpointError>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum Endpoint {
+    /// None was named: a bridge to it does not start.
+    #[default]
+    Unset,
+    /// Whatever speaks the wire under this URL, a function URL of the auth type `NONE` among it. Requests
+    /// are not signed.
+    Url(Url),
+    /// A function URL of the auth type `AWS_IAM`: requests are signed for this region.
+    SignedUrl {
+        /// Its URL.
+        url: Url,
+        /// Its region.
+        region: Region,
+    },
+    /// A function by its name or ARN, through Lambda's Invoke API. Requests are signed.
+    Function {
+        /// Which.
+        function: Function,
+        /// Its region.
+        region: Region,
+        /// Where the service is: the region's own, or another that speaks its API.
+        service: Url,
+    },
+}
+
+/// Whether requests are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// They are not.
+    None,
+    /// With AWS credentials.
+    Iam,
+}
+
+/// An endpoint that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// None was named.
+    #[error("no endpoint was given: expected a URL, or a function's name or ARN")]
+    Unset,
+    /// The URL.
+    #[error(
+        "{url} is not a URL that requests can be sent to: {why}; expected one such as \
+         https://ID.lambda-url.REGION.on.aws/"
+    )]
+    Url {
+        /// What was given, without what may be a secret.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Neither a URL nor a function.
+    #[error("it is neither a URL nor a function's name or ARN: {0}")]
+    Function(#[from] FunctionError),
+    /// Calls of the Invoke API are always signed.
+    #[error(
+        "a function by its name or ARN is called by Lambda's API, which takes signed requests only"
+    )]
+    AlwaysSigned,
+    /// Nobody says in which region the function is.
+    #[error(
+        "the region is not known: give --region, an ARN or a function URL that has it, or set AWS_REGION"
+    )]
+    NoRegion,
+    /// A region that contradicts the endpoint's own.
+    #[error("{given} is not the region of {what}, which is {own}")]
+    OtherRegion {
+        /// The region that was given.
+        given: Region,
+        /// What has one of its own.
+        what: &'static str,
+        /// That one.
+        own: Region,
+    },
+    /// A region for requests that are not signed.
+    #[error("is for requests that are signed, and these are not: give --auth iam too")]
+    UnsignedRegion,
+    /// The environment's region.
+    #[error("AWS_REGION, AWS_DEFAULT_REGION or the profile: {0}")]
+    Region(#[from] RegionError),
+}
+
+impl Endpoint {
+    /// Whatever speaks the wire under `url`; requests are not signed.
+    ///
+    /// # Errors
+    /// It is no URL, or neither http nor https.
+    pub fn url(url: &str) -> Result<Self, EndpointError> {
+        http(url).map(Endpoint::Url)
+    }
+
+    /// What `given` means: a URL, or a function's name or ARN. Without `auth`, URLs are not signed for and
+    /// functions are. Without `region` it is that of the ARN or of the function URL, or else the
+    /// environment's, which also says where the service is if it is elsewhere
+    /// (`AWS_ENDPOINT_URL_LAMBDA`, `AWS_ENDPOINT_URL`).
+    ///
+    /// # Errors
+    /// What of it cannot be, or contradicts the rest.
+    pub fn resolve(
+        given: &str,
+        auth: Option<Auth>,
+        region: Option<Region>,
+        environment: &Environment,
+    ) -> Result<Self, EndpointError> {
+        let one = |what, own: Option<Region>| match (region.clone(), own) {
+            (Some(given), Some(own)) if given != own => {
+                Err(EndpointError::OtherRegion { given, what, own })
+            }
+            (Some(region), _) | (None, Some(region)) => Ok(region),
+            (None, None) => environment.region()?.ok_or(EndpointError::NoRegion),
+        };
+        if given.contains("://") {
+            let url = http(given)?;
+            if auth != Some(Auth::Iam) {
+                return match region {
+                    Some(_) => Err(EndpointError::UnsignedRegion),
+                    None => Ok(Endpoint::Url(url)),
+                };
+            }
+            let own = url.host_str().and_then(Region::of_function_url);
+            let region = one("this function URL", own)?;
+            return Ok(Endpoint::SignedUrl { url, region });
+        }
+        let function: Function = given.parse()?;
+        if auth == Some(Auth::None) {
+            return Err(EndpointError::AlwaysSigned);
+        }
+        let region = one("this ARN", function.region().cloned())?;
+        let service = match environment.lambda_endpoint() {
+            Some(elsewhere) => http(elsewhere)?,
+            None => http(&format!("https://{}/", region.lambda_host()))?,
+        };
+        Ok(Endpoint::Function { function, region, service })
+    }
+
+    /// What a request is posted to.
+    pub(super) fn target(&self) -> Result<Url, EndpointError> {
+        match self {
+            Endpoint::Unset => Err(EndpointError::Unset),
+            Endpoint::Url(url) | Endpoint::SignedUrl { url, .. } => Ok(url.clone()),
+            Endpoint::Function { function, service, .. } => {
+                let mut url = service.clone();
+                let below = url.path().trim_end_matches('/').to_owned();
+                url.set_path(&format!("{below}{}", function.path()));
+                Ok(url)
+            }
+        }
+    }
+
+    /// The region that requests are signed for, if they are.
+    pub fn region(&self) -> Option<&Region> {
+        match self {
+            Endpoint::Unset | Endpoint::Url(_) => None,
+            Endpoint::SignedUrl { region, .. } | Endpoint::Function { region, .. } => Some(region),
+        }
+    }
+}
+
+/// A URL that a request can be sent to.
+fn http(given: &str) -> Result<Url, EndpointError> {
+    let wrong = |why: String| {
+        let shown = given.split(['?', '#']).next().unwrap_or_default();
+        let shown =
+            match shown.split_once("://").map(|(scheme, rest)| (scheme, rest.rsplit_once('@'))) {
+                Some((scheme, Some((_, host)))) => format!("{scheme}://{host}"),
+                _ => shown.to_owned(),
+            };
+        EndpointError::Url { url: shown, why }
+    };
+    let url = Url::parse(given.trim()).map_err(|error| wrong(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong(format!("{} is not http or https", url.scheme())));
+    }
+    if !url.has_host() {
+        return Err(wrong("it has no host".to_owned()));
+    }
+    Ok(url)
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    /// As [`Endpoint::resolve`], with the environment of this process.
+    fn from_str(given: &str) -> Result<Self, EndpointError> {
+        Endpoint::resolve(given, None, None, &Environment::of_process())
+    }
+}
+
+impl From<Url> for Endpoint {
+    fn from(url: Url) -> Self {
+        Endpoint::Url(url)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Endpoint::Unset => f.write_str("none"),
+            Endpoint::Function { function, .. } => write!(f, "{function}"),
+            Endpoint::Url(url) | Endpoint::SignedUrl { url, .. } => {
+                let mut url = url.clone();
+                // A URL with a host can be without all of these.
+                let _ = url.set_username("");
+                let _ = url.set_password(None);
+                url.set_query(None);
+                url.set_fragment(None);
+                write!(f, "{url}")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let kind = match self {
+            Endpoint::Unset => "Unset",
+            Endpoint::Url(_) => "Url",
+            Endpoint::SignedUrl { .. } => "SignedUrl",
+            Endpoint::Function { .. } => "Function",
+        };
+        write!(f, "{kind}({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://abc.lambda-url.eu-north-1.on.aws/";
+    const ARN: &str = "arn:aws:lambda:eu-north-1:123456789012:function:words:live";
+
+    fn resolve(
+        given: &str,
+        auth: Option<Auth>,
+        region: Option<&str>,
+        variables: &[(&str, &str)],
+    ) -> Result<String, EndpointError> {
+        let region = region.map(|region| region.parse().unwrap());
+        let environment = Environment::of(variables.iter().copied());
+        let endpoint = Endpoint::resolve(given, auth, region, &environment)?;
+        let region = endpoint.region().map(|region| format!(" {region}")).unwrap_or_default();
+        Ok(format!("{}{region}", endpoint.target()?))
+    }
+
+    #[test]
+    fn where_requests_go() {
+        let us = [("AWS_REGION", "us-east-1")];
+        let plain = "https://example.com/api?code=1";
+        let invoke = "https://lambda.eu-north-1.amazonaws.com/2015-03-31/functions/";
+        let arn = "arn%3Aaws%3Alambda%3Aeu-north-1%3A123456789012%3Afunction%3Awords%3Alive";
+        for (given, auth, region, variables, expected) in [
+            (plain, None, None, &[][..], plain.to_owned()),
+            (URL, None, None, &us[..], URL.to_owned()),
+            (URL, Some(Auth::Iam), None, &us, format!("{URL} eu-north-1")),
+            (plain, Some(Auth::Iam), Some("us-west-2"), &us, format!("{plain} us-west-2")),
+            (plain, Some(Auth::Iam), None, &us, format!("{plain} us-east-1")),
+            (ARN, None, None, &us, format!("{invoke}{arn}/invocations eu-north-1")),
+            ("words", None, Some("eu-north-1"), &us, format!("{invoke}words/invocations eu-north-1")),
+            (
+                "words",
+                Some(Auth::Iam),
+                None,
+                &[("AWS_DEFAULT_REGION", "cn-north-1")],
+                "https://lambda.cn-north-1.amazonaws.com.cn/2015-03-31/functions/words/invocations \
+                 cn-north-1"
+                    .to_owned(),
+            ),
+            (
+                "words",
+                None,
+                None,
+                &[us[0], ("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:9/below/"), ("AWS_ENDPOINT_URL", "no")],
+                "http://127.0.0.1:9/below/2015-03-31/functions/words/invocations us-east-1".to_owned(),
+            ),
+        ] {
+            assert_eq!(resolve(given, auth, region, variables), Ok(expected), "{given}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let (iam, none) = (Some(Auth::Iam), Some(Auth::None));
+        let says = |given: &str, auth, region, part: &str| {
+            let error = resolve(given, auth, region, &[]).unwrap_err().to_string();
+            assert!(error.contains(part), "{given}: {error}");
+        };
+        says(ARN, none, None, "signed requests only");
+        says(ARN, None, Some("us-east-1"), "not the region of this ARN, which is eu-north-1");
+        says(URL, iam, Some("us-east-1"), "not the region of this function URL");
+        says("words", None, None, "the region is not known");
+        says("https://example.com/", iam, None, "the region is not known");
+        says("https://example.com/", None, Some("us-east-1"), "--auth iam");
+        says("ftp://example.com/", None, None, "not http or https");
+        says("two words", None, None, "neither a URL nor a function");
+        let error = resolve("http://user:secret@:1/?code=secret", None, None, &[]).unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}

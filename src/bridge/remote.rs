@@ -1,0 +1,209 @@
+//! The remote side as HTTP sees it: a client, where to, and who signs.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Request, Response, Url};
+
+use super::{BridgeError, Failure, Settings, SettingsError};
+use crate::aws::{
+    Credentials, CredentialsError, Keeper, Kind, Payload, Region, Said, Unsigned, sign,
+};
+
+/// How requests are sent.
+pub(crate) struct Remote {
+    client: Client,
+    url: Url,
+    signing: Option<Signing>,
+}
+
+struct Signing {
+    region: Region,
+    keeper: Keeper,
+}
+
+/// A request that was not answered with a 200.
+pub(crate) struct Unanswered {
+    pub failure: Failure,
+    /// When the service says to come back.
+    pub retry_after: Option<Duration>,
+    /// It may have run, and may be billed.
+    pub may_have_run: bool,
+}
+
+impl Unanswered {
+    fn never_ran(failure: Failure) -> Self {
+        Unanswered { failure, retry_after: None, may_have_run: false }
+    }
+}
+
+/// How long the text of a refusal is waited for, and how much of it is read.
+const WORDS: Duration = Duration::from_secs(1);
+const MOST_WORDS: usize = 4_096;
+
+impl Remote {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, BridgeError> {
+        let url = settings.endpoint.target().map_err(SettingsError::Endpoint)?;
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .tcp_nodelay(true)
+            // Below the 20 s after which a function URL closes: a connection that is just being
+            // closed would fail the request.
+            .pool_idle_timeout(Duration::from_secs(10))
+            .pool_max_idle_per_host(settings.max_in_flight)
+            .connect_timeout(settings.connect_timeout)
+            .build()
+            .map_err(BridgeError::Client)?;
+        let signing = settings.endpoint.region().map(|region| Signing {
+            region: region.clone(),
+            keeper: Keeper::new(settings.credentials.clone()),
+        });
+        Ok(Remote { client, url, signing })
+    }
+
+    /// Finds the credentials, if any are needed.
+    pub(crate) async fn credentials(&self) -> Result<Option<Arc<Credentials>>, CredentialsError> {
+        match &self.signing {
+            Some(signing) => signing.keeper.current().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Sends `body`; answers what came with a 200. Credentials that the service says have ended are found
+    /// anew, and if there are others it is sent again.
+    pub(crate) async fn post(&self, body: Bytes) -> Result<Response, Unanswered> {
+        let credentials = self
+            .credentials()
+            .await
+            .map_err(|error| Unanswered::never_ran(Failure::Credentials(error.to_string())))?;
+        let unanswered = match self.send(body.clone(), credentials.as_deref()).await {
+            Ok(answer) => return Ok(answer),
+            Err(unanswered) => unanswered,
+        };
+        if let Failure::Refused(Said { kind: Kind::Expired, .. }) = unanswered.failure
+            && let (Some(signing), Some(expired)) = (&self.signing, &credentials)
+            && let Some(others) = signing.keeper.renew(expired).await
+        {
+            tracing::info!("the credentials have ended; others were found in {}", others.from);
+            return self.send(body, Some(&others)).await;
+        }
+        Err(unanswered)
+    }
+
+    async fn send(
+        &self,
+        body: Bytes,
+        credentials: Option<&Credentials>,
+    ) -> Result<Response, Unanswered> {
+        let request = self.request(body, credentials).map_err(Unanswered::never_ran)?;
+        let answer = self.client.execute(request).await.map_err(|error| Unanswered {
+            may_have_run: !error.is_connect(),
+            retry_after: None,
+            failure: broken(&error),
+        })?;
+        let status = answer.status().as_u16();
+        if status == 200 {
+            return Ok(answer);
+        }
+        let retry_after = retry_after(answer.headers());
+        let failure = match status {
+            300..=399 => Failure::Redirected,
+            413 => Failure::TooLarge,
+            429 => Failure::Throttled,
+            _ => match self.said(answer, credentials).await {
+                Some(said) if said.status >= 500 => Failure::Unwell(said),
+                Some(said) => Failure::Refused(said),
+                None if status >= 500 => Failure::Service(status),
+                None => Failure::Rejected(status),
+            },
+        };
+        Err(Unanswered { failure, retry_after, may_have_run: !(400..500).contains(&status) })
+    }
+
+    fn request(&self, body: Bytes, credentials: Option<&Credentials>) -> Result<Request, Failure> {
+        const HEADERS: [(&str, &str); 2] =
+            [("content-type", "application/json"), ("x-amz-log-type", "Tail")];
+        let mut request = self.client.post(self.url.clone());
+        for (name, value) in HEADERS {
+            request = request.header(name, value);
+        }
+        if let (Some(signing), Some(credentials)) = (&self.signing, credentials) {
+            let unsigned = Unsigned {
+                method: "POST",
+                url: self.url.as_str(),
+                headers: &HEADERS,
+                payload: Payload::Bytes(&body),
+            };
+            let region = signing.region.as_str();
+            let headers = sign(&unsigned, credentials, region, "lambda", SystemTime::now())
+                .map_err(|error| Failure::Credentials(error.to_string()))?;
+            request = request.headers(headers.into_iter().collect());
+        }
+        request.body(body).build().map_err(|error| broken(&error))
+    }
+
+    /// What AWS says in an answer that is no 200, if it is AWS that says something.
+    async fn said(&self, mut answer: Response, credentials: Option<&Credentials>) -> Option<Said> {
+        let status = answer.status().as_u16();
+        let kind = answer.headers().get("x-amzn-errortype").and_then(|kind| kind.to_str().ok());
+        let kind = kind.map(str::to_owned);
+        let mut words = Vec::new();
+        let reading = async {
+            while let Ok(Some(chunk)) = answer.chunk().await {
+                words.extend_from_slice(&chunk);
+                if words.len() >= MOST_WORDS {
+                    break;
+                }
+            }
+        };
+        // What did not come in time is not needed.
+        let _ = tokio::time::timeout(WORDS, reading).await;
+        let words = without_token(&words, credentials);
+        Said::read(status, kind.as_deref(), words.as_bytes())
+    }
+
+    /// A text from the remote side, to be shown: it may repeat what it was sent, but not the session token.
+    pub(crate) async fn shown(&self, text: &[u8]) -> String {
+        let credentials = self.credentials().await.ok().flatten();
+        without_token(text, credentials.as_deref()).chars().take(200).collect()
+    }
+}
+
+fn without_token(text: &[u8], credentials: Option<&Credentials>) -> String {
+    let text = String::from_utf8_lossy(text);
+    match credentials.and_then(|credentials| credentials.session_token.as_ref()) {
+        Some(token) if text.contains(token.reveal()) => text.replace(token.reveal(), "(secret)"),
+        _ => text.into_owned(),
+    }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// Why a request broke off: the innermost cause, which says more than "error sending request"; never the
+/// URL.
+pub(crate) fn broken(error: &reqwest::Error) -> Failure {
+    let mut cause: &dyn std::error::Error = error;
+    let mut is_name = false;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+        is_name |= cause.to_string().starts_with("dns error");
+    }
+    if std::ptr::addr_eq(cause, error) {
+        return Failure::Connection("the request broke off".to_owned());
+    }
+    let why = cause.to_string();
+    if is_name {
+        return Failure::Connection(format!("the host's name does not resolve: {why}"));
+    }
+    // By rustls's words: its type is not in reqwest's API.
+    match why.split_once("invalid peer certificate: ") {
+        Some((_, why)) => Failure::Certificate(why.to_owned()),
+        None => Failure::Connection(why),
+    }
+}

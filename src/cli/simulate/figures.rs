@@ -1,0 +1,180 @@
+//! What a simulation says: in words before it, as a table after it, and as JSON.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Simulation;
+use crate::observe::Percentiles;
+use crate::pipeline::PolicyChoice;
+use crate::simulate::{Model, Optimum, Outcome};
+use crate::units::{show_count, show_duration, show_many, show_rate};
+
+impl Simulation {
+    /// What is simulated, and what is to be said about it.
+    pub(super) fn words(&self, optimum: &Optimum) -> String {
+        let Model { workers, service, deadline, bridge, lambda, stream, .. } = &self.model;
+        let mut words = format!(
+            "{} events in {}; {} of {} events a second each; due after {}\n\
+             remote: {}\n",
+            show_count(stream.events()),
+            show_duration(Duration::from_nanos(stream.end())),
+            show_many(*workers as u64, "worker"),
+            show_count(service.rate() as u64),
+            show_duration(*deadline),
+            self.lambda,
+        );
+        let thresholds = self.policies.iter().find_map(|policy| match policy {
+            PolicyChoice::Threshold(rate) | PolicyChoice::Spill(rate) => Some(*rate),
+            _ => None,
+        });
+        if let Some(rate) = thresholds {
+            let _ = writeln!(words, "threshold: {} events a second", show_rate(rate));
+        }
+        let (one, full) = (lambda.least(1), lambda.least(bridge.batch_records));
+        if full > *deadline {
+            let _ = writeln!(
+                words,
+                "warning: --deadline {}: a request takes at least {} with one record and {} with {}: \
+                 {}",
+                show_duration(*deadline),
+                show_duration(one),
+                show_duration(full),
+                bridge.batch_records,
+                if one > *deadline {
+                    "nothing that is sent can be in time"
+                } else {
+                    "a full one cannot be in time; a smaller --batch may be"
+                }
+            );
+        }
+        if !optimum.is_feasible {
+            words.push_str(
+                "warning: the optimum has to send some, and the remote side cannot do it in time: \
+                 its row says what it would have to send\n",
+            );
+        }
+        words
+    }
+
+    /// The figures.
+    pub(super) fn json(&self, outcomes: &[(PolicyChoice, Outcome)], optimum: &Optimum) -> Value {
+        let Model { workers, service, deadline, bridge, stream, seed, .. } = &self.model;
+        let rows: Vec<Value> = outcomes
+            .iter()
+            .map(|(choice, outcome)| {
+                json!({
+                    "policy": choice.name(),
+                    "latency_ms": Percentiles::from(&outcome.latency),
+                    "burst_latency_ms": Percentiles::from(&outcome.burst_latency),
+                    "burst_events": outcome.burst_latency.len(),
+                    "late_fraction": outcome.late_share(),
+                    "offloaded_fraction": outcome.offloaded_share(),
+                    "home_of_optimum": outcome.home_of_optimum(optimum),
+                    "records_local": outcome.counts.local,
+                    "records_remote": outcome.counts.remote,
+                    "records_home": outcome.counts.home,
+                    "requests": outcome.requests,
+                    "attempts": outcome.attempts,
+                    "hedged": outcome.hedged,
+                    "throttled": outcome.throttled,
+                    "failed": outcome.failed,
+                    "probes": outcome.probes,
+                    "warm_ups": outcome.warm_ups,
+                    "environments": outcome.environments,
+                    "cold_starts": outcome.cold_starts,
+                    "billed_ms": outcome.billed_ms,
+                    "cost_usd": outcome.usd,
+                    "peak_backlog": outcome.peak_backlog,
+                    "backpressured_ms": outcome.backpressured as f64 / 1e6,
+                    "wall_ms": outcome.ended as f64 / 1e6,
+                })
+            })
+            .collect();
+        json!({
+            "events": stream.events(),
+            "stream_ms": stream.end() as f64 / 1e6,
+            "workers": workers,
+            "service_us": service.record.as_nanos() as f64 / 1e3,
+            "deadline_ms": deadline.as_secs_f64() * 1e3,
+            "lambda": self.lambda,
+            "seed": seed,
+            "policies": rows,
+            "optimum": {
+                "records_local": optimum.home,
+                "records_remote": optimum.offloaded,
+                "offloaded_fraction": optimum.offloaded_share(),
+                "requests": optimum.requests(bridge.batch_records),
+                "cost_usd": self.model.least_usd(optimum),
+                "feasible": optimum.is_feasible,
+            },
+        })
+    }
+}
+
+/// The figures as a table, a policy a row.
+pub(super) fn table(
+    model: &Model,
+    outcomes: &[(PolicyChoice, Outcome)],
+    optimum: &Optimum,
+) -> String {
+    let mut table = format!(
+        "{:<10}{:>10}{:>10}{:>10}{:>10}{:>11}{:>9}{:>11}{:>10}{:>11}{:>7}{:>13}\n",
+        "policy",
+        "p50",
+        "p99",
+        "p999",
+        "max",
+        "burst p99",
+        "late",
+        "offloaded",
+        "home",
+        "requests",
+        "envs",
+        "cost $",
+    );
+    let percent = |share: f64| format!("{:.2} %", share * 100.0);
+    let ms =
+        |ms: f64| if ms < 9_999.5 { format!("{ms:.1} ms") } else { format!("{:.1} s", ms / 1e3) };
+    for (choice, outcome) in outcomes {
+        let of_all = |quantile| ms(outcome.latency.quantile_ms(quantile));
+        let burst = match outcome.burst_latency.is_empty() {
+            true => "-".to_owned(),
+            false => ms(outcome.burst_latency.quantile_ms(0.99)),
+        };
+        let _ = writeln!(
+            table,
+            "{:<10}{:>10}{:>10}{:>10}{:>10}{:>11}{:>9}{:>11}{:>10}{:>11}{:>7}{:>13.6}",
+            choice.name(),
+            of_all(0.5),
+            of_all(0.99),
+            of_all(0.999),
+            ms(outcome.latency.max_ms()),
+            burst,
+            percent(outcome.late_share()),
+            percent(outcome.offloaded_share()),
+            percent(outcome.home_of_optimum(optimum)),
+            show_count(outcome.requests),
+            outcome.environments,
+            outcome.usd,
+        );
+    }
+    let _ = writeln!(
+        table,
+        "{:<10}{:>10}{:>10}{:>10}{:>10}{:>11}{:>9}{:>11}{:>10}{:>11}{:>7}{:>13.6}",
+        "optimum",
+        "-",
+        "-",
+        "-",
+        "-",
+        "-",
+        if optimum.is_feasible { percent(0.0) } else { "-".to_owned() },
+        percent(optimum.offloaded_share()),
+        percent(1.0),
+        show_count(optimum.requests(model.bridge.batch_records)),
+        "-",
+        model.least_usd(optimum),
+    );
+    table
+}

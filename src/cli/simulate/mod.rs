@@ -1,0 +1,56 @@
+//! `floodway simulate`.
+
+mod figures;
+mod plan;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use super::args::SimulateArgs;
+use super::output::print;
+use crate::pipeline::PolicyChoice;
+use crate::simulate::{Model, Outcome};
+use crate::units::{show_duration, show_many};
+
+/// What is simulated: a model, and the policies.
+struct Simulation {
+    model: Model,
+    epoch: Duration,
+    policies: Vec<PolicyChoice>,
+    /// As the local Lambda's options are typed.
+    lambda: String,
+}
+
+pub(super) fn simulate(args: &SimulateArgs) -> Result<()> {
+    let simulation = Simulation::new(args)?;
+    let model = &simulation.model;
+    let optimum = model.optimum();
+    eprint!("{}", simulation.words(&optimum));
+    let began = Instant::now();
+    let outcomes: Vec<(PolicyChoice, Outcome)> = simulation
+        .policies
+        .iter()
+        .map(|choice| {
+            let make = || choice.make(simulation.epoch, model.deadline, model.workers);
+            (*choice, model.run(choice.needs_remote(), make))
+        })
+        .collect();
+    let took = began.elapsed();
+    // The file is written whatever becomes of the table.
+    let printed = print(&figures::table(model, &outcomes, &optimum));
+    let (stream, times) = (Duration::from_nanos(model.stream.end()), outcomes.len() as u64);
+    eprintln!(
+        "{} of stream, {}, in {}",
+        show_duration(stream),
+        show_many(times, "time"),
+        show_duration(took)
+    );
+    if let Some(path) = &args.json {
+        let mut text = serde_json::to_vec_pretty(&simulation.json(&outcomes, &optimum))?;
+        text.push(b'\n');
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    printed
+}

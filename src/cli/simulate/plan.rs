@@ -1,0 +1,194 @@
+//! From what was typed to what is simulated.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::ValueEnum as _;
+
+use super::Simulation;
+use crate::batch::Nanos;
+use crate::cli::args::{PolicyArg, RateArgs, SimulateArgs};
+use crate::cli::recorded::Recorded;
+use crate::cli::settings::{bounds, duration, not_of_a_trace, number, parse, schedule};
+use crate::cli::{UsageError, bursting, heeds, settings};
+use crate::cost::Cost;
+use crate::emulator;
+use crate::pipeline::{PolicyChoice, simulated};
+use crate::simulate::{Lambda, Model, Service, Spread, Stream};
+use crate::units::{parse_duration, parse_rate, show_duration};
+
+impl Simulation {
+    pub(super) fn new(args: &SimulateArgs) -> Result<Self, UsageError> {
+        not_of_a_trace(&args.rates)?;
+        if args.rates.rate.as_deref() == Some("max") {
+            let why = "has no schedule, and nothing to simulate: give a rate in events a second";
+            return Err(UsageError::new("--rate", "max", why));
+        }
+        let recorded = args.recorded.as_ref().map(|path| Recorded::read(path)).transpose()?;
+        let recorded = recorded.unwrap_or_default();
+        let schedule = Arc::new(schedule(&args.rates)?);
+        let events = events(args, &schedule)?;
+        let service = service(args, &recorded)?;
+        let timely = settings::timely(&args.timely)?;
+        let workers = match recorded.workers {
+            Some(workers) if args.timely.is_empty() => workers,
+            _ => timely.workers * timely.processes,
+        };
+        let options = args.local_lambda.clone().or(recorded.lambda);
+        let remote = bursting::model(options.as_ref())?;
+        bursting::can_be_simulated(&remote)?;
+        for (option, path) in
+            [("--shape", trace_file(&args.rates)), ("--recorded", args.recorded.clone())]
+        {
+            if let (Some(json), Some(path)) = (&args.json, path)
+                && fs::canonicalize(json).ok() == fs::canonicalize(&path).ok()
+                && path.exists()
+            {
+                let why = format!("is what {option} reads: it would be overwritten");
+                return Err(UsageError::new("--json", json.display().to_string(), why));
+            }
+        }
+        if let Some(json) = &args.json {
+            can_be_written(json)?;
+        }
+        let prices = bursting::prices(&args.bridge)?;
+        let bridge = bursting::bridge(&args.bridge, Cost { prices, memory_mb: remote.memory_mb })?;
+        let lambda = lambda(args, &remote, recorded.remote_record.unwrap_or(service.record))?;
+        let epoch = duration("--epoch", &args.epoch, Duration::from_millis(100))?;
+        let nanos = epoch.as_nanos() as Nanos;
+        let capacity = service.rate() * workers as f64;
+        let stream = Stream::new(schedule, events, workers, nanos, capacity);
+        let stream = stream.ok_or_else(|| {
+            UsageError::new("--events", "0", "no event is due in this time: nothing to simulate")
+        })?;
+        const MOST_TICKS: u64 = 2_000_000_000;
+        if stream.ticks().saturating_mul(workers as u64) > MOST_TICKS {
+            let length = show_duration(Duration::from_nanos(stream.end()));
+            let why = format!(
+                "with {workers} workers is too long to simulate: at most 550 hours of one worker's time"
+            );
+            return Err(UsageError::new("--duration", length, why));
+        }
+        let model = Model {
+            stream,
+            workers,
+            service,
+            deadline: duration("--deadline", &args.deadline, Duration::from_millis(200))?,
+            max_backlog: number("--max-backlog", &args.max_backlog, 500_000)? as usize,
+            bridge,
+            lambda,
+            seed: parse("--seed", args.seed.as_ref(), 1, u64::from_str)?,
+        };
+        let policies = policies(args, capacity)?;
+        Ok(Simulation { model, epoch, policies, lambda: remote.to_string() })
+    }
+}
+
+/// Refuses a file whose folder is not there, before the work that it is for is done.
+fn can_be_written(json: &Path) -> Result<(), UsageError> {
+    let wrong = |why: &str| Err(UsageError::new("--json", json.display().to_string(), why));
+    let folder = json.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        _ if json.is_dir() => wrong("is a folder: name a file"),
+        Some(folder) if !folder.is_dir() => {
+            wrong("its folder is not there: make it, or name another")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The file that the rates are read from.
+fn trace_file(rates: &RateArgs) -> Option<PathBuf> {
+    rates.shape.as_ref()?.strip_prefix("trace:").map(PathBuf::from)
+}
+
+/// How many events the simulation takes: as many as are due before its end.
+fn events(args: &SimulateArgs, schedule: &crate::schedule::Schedule) -> Result<u64, UsageError> {
+    let (events, duration) = bounds(&args.rates)?;
+    let until = duration.map(|duration| duration.as_nanos() as Nanos);
+    let until = match (until, schedule.end()) {
+        (Some(until), Some(end)) => Some(until.min(end)),
+        (until, end) => until.or(end),
+    };
+    match (events, until.map(|until| schedule.count(until))) {
+        (Some(events), Some(due)) => Ok(events.min(due)),
+        (Some(events), None) => Ok(events),
+        (None, Some(due)) => Ok(due),
+        (None, None) => {
+            let why = "is needed, or --events: a simulation has an end";
+            Err(UsageError::new("--duration", "(not given)", why))
+        }
+    }
+}
+
+fn service(args: &SimulateArgs, recorded: &Recorded) -> Result<Service, UsageError> {
+    let Some(given) = &args.service else {
+        let Some(record) = recorded.record else {
+            let why = "is needed, such as 12us: what a record costs a worker (or --recorded FILE)";
+            return Err(UsageError::new("--service", "(not given)", why));
+        };
+        return Ok(Service::constant(record));
+    };
+    let wrong = |why: String| UsageError::new("--service", given, why);
+    let (record, spread) = given.split_once(',').unwrap_or((given, "constant"));
+    let record = parse_duration(record).map_err(|error| wrong(error.to_string()))?;
+    if record.is_zero() {
+        return Err(wrong("must be longer than 0".to_owned()));
+    }
+    let spread =
+        spread.parse().map_err(|error: crate::simulate::SpreadError| wrong(error.to_string()))?;
+    Ok(Service { spread, ..Service::constant(record) })
+}
+
+/// The remote side, as the local Lambda's options say it.
+fn lambda(
+    args: &SimulateArgs,
+    model: &emulator::Model,
+    record: Duration,
+) -> Result<Lambda, UsageError> {
+    let spread =
+        parse("--remote-spread", args.remote_spread.as_ref(), Spread::Constant, Spread::from_str)?;
+    Ok(Lambda { spread, ..simulated(model, record) })
+}
+
+/// The policies, each once, in the order they were named.
+fn policies(args: &SimulateArgs, capacity: f64) -> Result<Vec<PolicyChoice>, UsageError> {
+    let all = args.policy.is_empty() || args.policy.iter().any(|name| name == "all");
+    let mut given: Vec<PolicyArg> = Vec::new();
+    for name in args.policy.iter().filter(|name| *name != "all") {
+        let policy = PolicyArg::from_str(name, false).map_err(|_| {
+            let expected = "expected local, remote, threshold, spill, deadline or all";
+            UsageError::new("--policy", name, expected)
+        })?;
+        given.push(policy);
+    }
+    if all {
+        given.extend(PolicyArg::value_variants());
+    }
+    heeds::refuse_budgets(&args.bridge, &given)?;
+    let mut seen: Vec<PolicyArg> = Vec::new();
+    given.retain(|policy| {
+        let is_new = !seen.contains(policy);
+        seen.push(*policy);
+        is_new
+    });
+    let has_threshold =
+        |policy: &PolicyArg| matches!(policy, PolicyArg::Threshold | PolicyArg::Spill);
+    if !given.iter().any(has_threshold) && args.threshold.is_some() {
+        bursting::policy(given.first().copied(), args.threshold.as_ref())?;
+    }
+    let workers_do = all.then(|| capacity.max(1.0).floor().to_string());
+    let threshold = args.threshold.clone().or(workers_do);
+    let of = |policy| {
+        let typed = threshold.as_ref().filter(|_| has_threshold(&policy));
+        bursting::policy(Some(policy), typed)
+    };
+    if let Some(typed) = &args.threshold {
+        parse_rate(typed)
+            .map_err(|error| UsageError::new("--threshold", typed, error.to_string()))?;
+    }
+    given.into_iter().map(of).collect()
+}

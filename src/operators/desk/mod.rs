@@ -1,0 +1,203 @@
+//! A worker's desk: what it has to do, what it has sent away, and the epochs these belong to.
+//!
+//! `sending` is what leaves it, `answers` what comes back, `work` what is done at it.
+
+mod answers;
+mod sending;
+mod work;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use timely::Container;
+use timely::container::{CapacityContainerBuilder, NoopBuilder};
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilderSession;
+use timely::progress::Timestamp;
+use timely::progress::frontier::MutableAntichain;
+
+use super::away::Away;
+use super::epochs::Epochs;
+use super::peers::Help;
+use super::verify::{Checking, Verify};
+use super::{Burst, Clock, Observer, Pressure};
+use crate::batch::{Nanos, Records, Span};
+use crate::bridge::{Lane, ReplyInbox, ReplyPort, reply_channel};
+use crate::policy::{Offered, Policy, Queue, Take, Taken, Times, TrueRate};
+use crate::task::{Bad, Code, Task};
+
+/// The operator's outputs while it is scheduled.
+pub(super) struct Outputs<'a, T: Timestamp, K: Task>
+where
+    K::Out: Container,
+{
+    pub results: OutputBuilderSession<'a, T, NoopBuilder<K::Out>>,
+    pub bad:
+        OutputBuilderSession<'a, T, CapacityContainerBuilder<Vec<Bad<<K::In as Records>::Record>>>>,
+}
+
+/// The container and the epoch that a queue's entry belongs to.
+pub(super) struct Held<T, C> {
+    pub epoch: T,
+    pub batch: Arc<C>,
+}
+
+impl<T: Clone, C> Clone for Held<T, C> {
+    fn clone(&self) -> Self {
+        Held { epoch: self.epoch.clone(), batch: Arc::clone(&self.batch) }
+    }
+}
+
+pub(super) struct Desk<T: Timestamp, K: Task> {
+    task: Arc<K>,
+    policy: Box<dyn Policy>,
+    lane: Option<Lane<K>>,
+    help: Help<K>,
+    port: ReplyPort<K::Out>,
+    inbox: ReplyInbox<K::Out>,
+    clock: Clock,
+    schedule: Option<Box<dyn Fn(&K::In) -> Span>>,
+    slack: Nanos,
+    slice: Duration,
+    pressure: Pressure,
+    observer: Box<dyn Observer<T>>,
+    queue: Queue<Held<T, K::In>>,
+    away: Away<T, K::In>,
+    /// When the worker went on to other things although records waited.
+    left: Option<Instant>,
+    /// When the policy was last asked what it expects to send.
+    looked_ahead: Nanos,
+    verify: Verify,
+    checking: VecDeque<Checking<T, K>>,
+    epochs: Epochs<T>,
+    true_rate: TrueRate,
+    takes: Vec<Take>,
+    taken: Vec<Taken<Held<T, K::In>>>,
+    verdicts: Vec<(usize, Code)>,
+}
+
+impl<T: Timestamp, K: Task> Desk<T, K>
+where
+    K::Out: Container,
+{
+    pub(super) fn new(
+        task: Arc<K>,
+        burst: Burst<T, K::In>,
+        wake: Arc<dyn Fn() + Send + Sync>,
+    ) -> Self {
+        let help = burst.peers.join(task.name(), Arc::clone(&wake));
+        let (port, inbox) = reply_channel(wake);
+        let lane = burst.bridge.map(|bridge| bridge.lane(Arc::clone(&task)));
+        Desk {
+            verify: Verify::new(lane.as_ref().map_or(0.0, |lane| lane.settings().verify)),
+            checking: VecDeque::new(),
+            left: None,
+            looked_ahead: 0,
+            lane,
+            help,
+            task,
+            policy: burst.policy,
+            port,
+            inbox,
+            clock: burst.clock,
+            schedule: burst.schedule,
+            slack: burst.deadline.as_nanos() as Nanos,
+            slice: burst.slice,
+            pressure: burst.pressure,
+            observer: burst.observer,
+            queue: Queue::default(),
+            away: Away::new(),
+            epochs: Epochs::new(),
+            true_rate: TrueRate::default(),
+            takes: Vec::new(),
+            taken: Vec::new(),
+            verdicts: Vec::new(),
+        }
+    }
+
+    /// Takes a container in.
+    pub(super) fn accept(
+        &mut self,
+        epoch: &T,
+        batch: K::In,
+        capabilities: impl FnOnce() -> Option<(Capability<T>, Capability<T>)>,
+    ) {
+        let records = batch.len();
+        if records == 0 || !self.epochs.came(epoch, records as u64, capabilities) {
+            return;
+        }
+        let arrival = self.clock.now();
+        let scheduled = self.schedule.as_ref().map_or(Span::at(arrival), |of| of(&batch));
+        self.pressure.add(records, batch.size(&(0..records)));
+        let held = Held { epoch: epoch.clone(), batch: Arc::new(batch) };
+        self.queue.push(0..records, arrival, scheduled, self.slack, held);
+    }
+
+    /// Names the counts of the epochs that the frontier has passed since it stood at `from`, which
+    /// is among them even without records.
+    pub(super) fn count(
+        &mut self,
+        from: &T,
+        frontier: &MutableAntichain<T>,
+        mut each: impl FnMut(&T, u64),
+    ) {
+        if self.epochs.records(from) == 0 {
+            each(from, 0);
+        }
+        for time in self.epochs.times() {
+            if from <= time && !frontier.less_equal(time) {
+                each(time, self.epochs.records(time));
+            }
+        }
+    }
+
+    /// Takes note of what a final epoch brought. When the rate climbs towards where the policy begins
+    /// to send, environments are started for it.
+    pub(super) fn offered(&mut self, epoch: T, offered: Offered) {
+        self.policy.epoch(offered);
+        self.epochs.offered(epoch, offered);
+        if let Some(lane) = &self.lane
+            && let Some(share) = lane.settings().warm_up
+            && let Some(begins_at) = self.policy.begins_at()
+            && let Some(expected) = offered.expects(begins_at, share)
+        {
+            lane.expect(expected);
+        }
+    }
+
+    /// Gives up complete epochs and tells the observer how things stand.
+    pub(super) fn settle(&mut self, frontier: &MutableAntichain<T>) {
+        let is_idle = self.queue.is_empty() && self.checking.is_empty();
+        // So that there is something to do until others plan again.
+        self.help.take_in(if is_idle { self.true_rate.fit(2 * self.slice) } else { 0 });
+        self.epochs.complete(frontier);
+        self.epochs.publish(&mut *self.observer);
+        self.observer.backlog(self.queue.records(), self.away.records());
+        let rate = self.true_rate.get();
+        if let Some(rate) = rate {
+            self.observer.true_rate(rate);
+        }
+        if let Some(lane) = &self.lane {
+            // What comes home is done first: the rest is in its way only if it cannot go instead.
+            let remote = Times { failing: lane.failing(), ..Times::default() };
+            let ahead = match self.policy.does_at_once(remote) {
+                true => self.queue.home_records(),
+                false => self.queue.records(),
+            };
+            self.port.home().set(ahead, rate);
+            if let Some(rate) = rate {
+                lane.record_takes(Duration::from_secs_f64(1.0 / rate.max(1e-9)));
+            }
+        }
+    }
+
+    /// When the operator is to be scheduled again although nothing comes: now, or when the oldest part
+    /// becomes late.
+    pub(super) fn next_work(&mut self) -> Option<Duration> {
+        if !self.queue.is_empty() || !self.checking.is_empty() || self.help.has_work() {
+            return Some(Duration::ZERO);
+        }
+        self.away.next_late(self.lane.as_ref()?.late())
+    }
+}

@@ -1,0 +1,94 @@
+//! Why a run failed.
+
+use super::control::Disagreement;
+use crate::bridge::BridgeError;
+use crate::sink::SinkError;
+use crate::source::LinesError;
+use crate::state::StateError;
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// What the run is to be resumed from.
+    #[error("the state in {folder}")]
+    State {
+        /// Its folder.
+        folder: String,
+        /// Why it cannot be used.
+        #[source]
+        source: StateError,
+    },
+    /// The last commit does not say how far its source was.
+    #[error("the last commit of the output does not say how far its lines were read")]
+    NoPosition,
+    /// The output.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The input.
+    #[error(transparent)]
+    Lines(#[from] LinesError),
+    /// The bridge.
+    #[error(transparent)]
+    Bridge(#[from] BridgeError),
+    /// The embedded Lambda.
+    #[error("cannot start the embedded Lambda")]
+    Lambda(#[source] std::io::Error),
+    /// Timely.
+    #[error("cannot start the workers: {0}")]
+    Timely(String),
+    /// A worker's thread, or a connection to another process.
+    #[error("a worker ended before its work was done: {0}")]
+    Worker(String),
+    /// The remote side's results are not the workers'.
+    #[error(
+        "the remote side computes something else of {record} than a worker does (--verify): is the \
+         function of the same version as this command? What was committed before may be wrong too"
+    )]
+    Differs {
+        /// Which record.
+        record: String,
+    },
+    /// The remote side is not to be had as it is set up.
+    #[error(
+        "{function} refused all that was sent to it: {why}. All work was done at home, and is committed"
+    )]
+    Refused {
+        /// Its name.
+        function: String,
+        /// How, and what to do about it.
+        why: String,
+    },
+    /// The other processes.
+    #[error(transparent)]
+    Settings(#[from] Disagreement),
+    /// The summary or the series.
+    #[error("cannot write the {what} to {path}")]
+    Figures {
+        /// Which of them.
+        what: &'static str,
+        /// Where.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl RunError {
+    /// Whether all work was done in spite of it, and is committed.
+    pub(super) fn is_of_done_work(&self) -> bool {
+        matches!(self, RunError::Refused { .. })
+    }
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,173 @@
+//! What a run needs before its workers start: the remote side, the input, the output.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::beginning::{Output, positions};
+use super::figures::figures_to;
+use super::spending::Spending;
+use super::worker::Shared;
+use super::{Endpoint, Failures, PolicyChoice, RunError, Settings, Source, Stop, Target};
+use crate::bridge::{self, Bridge, BridgeError, SettingsError};
+use crate::emulator;
+use crate::observe::ProcessStats;
+use crate::operators::Peers;
+use crate::sink::{self, SinkError, SinkHandle};
+use crate::source::{Lines, LinesSettings, Sharing};
+use crate::state::StateError;
+use crate::task;
+use crate::units::show_duration;
+
+/// How long a run waits for a remote side that does not answer before it begins without it.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// Starts what the workers share.
+pub(super) fn prepare(
+    settings: Settings,
+    stop: &Stop,
+    failures: &Failures,
+) -> Result<Shared, RunError> {
+    let timely = &settings.timely;
+    let pace = Arc::new(settings.pace());
+    let mut output = Output::look(&settings)?;
+    let mut lambda = None;
+    let mut started_bridge = None;
+    let task = task::text(&settings.task, settings.work.clone())
+        .ok_or_else(|| RunError::Timely(format!("there is no task {}", settings.task)))?;
+    if settings.is_bursting() {
+        let endpoint = match &settings.endpoint {
+            Endpoint::Remote(endpoint) => endpoint.clone(),
+            Endpoint::Embedded(model) => {
+                let listener =
+                    std::net::TcpListener::bind("127.0.0.1:0").map_err(RunError::Lambda)?;
+                let server =
+                    emulator::Server::start(listener, model.clone()).map_err(RunError::Lambda)?;
+                let url = server.url();
+                lambda = Some(Arc::new(server));
+                bridge::Endpoint::url(&url)
+                    .map_err(|error| BridgeError::Settings(SettingsError::Endpoint(error)))?
+            }
+        };
+        // Each process has its share of what may still be spent, and asks for nothing if that is
+        // nothing.
+        let allowance = settings.bridge.allowance.after(output.spent()).share(timely.processes);
+        let affords = allowance.affords(settings.bridge.first_price());
+        let probes_at_start = settings.bridge.probes_at_start && affords;
+        let bridge_settings =
+            bridge::Settings { endpoint, allowance, probes_at_start, ..settings.bridge.clone() };
+        let started = Bridge::start(bridge_settings)?;
+        // What the remote side is like is known before the first record comes: nothing is sent before.
+        let lane = started.lane(Arc::new(Arc::clone(&task)));
+        started.wait_for_probes(PROBE);
+        if settings.policy == PolicyChoice::Deadline {
+            check_deadline(settings.deadline, lane.typical());
+        }
+        started_bridge = Some(started);
+    }
+    let beginning = output.beginning();
+    // An input or a summary that cannot be leaves no output behind.
+    let lines = match &settings.source {
+        Source::Lines(input) => {
+            let lines_settings = LinesSettings {
+                input: input.clone(),
+                pace: Arc::clone(&pace),
+                max_record: settings.max_record,
+                epoch: settings.epoch,
+                open_epochs: settings.open_epochs(),
+                from: beginning.lines()?,
+                sharing: Sharing::of(&pace),
+                workers: timely.workers,
+                processes: timely.processes,
+                process: timely.process,
+            };
+            let failures = failures.clone();
+            let failed = move |error| failures.fail(RunError::Lines(error));
+            Some(Arc::new(Lines::start(lines_settings, failed)?))
+        }
+        Source::Nexmark { .. } => None,
+    };
+    for (what, path) in figures_to(&settings) {
+        if timely.process == 0
+            && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+            && let Err(source) = std::fs::read_dir(folder)
+        {
+            return Err(RunError::Figures { what, path: path.display().to_string(), source });
+        }
+    }
+    let sink_failures = failures.clone();
+    let on_failure = Arc::new(move |error: SinkError| sink_failures.fail(RunError::Sink(error)));
+    if timely.process == 0 {
+        output.prepare(&settings)?;
+    }
+    let mut sink_settings = sink_settings(&settings, &output);
+    sink_settings.positions = Some(positions(&pace, lines.as_ref()));
+    let sink = SinkHandle::start(sink_settings, on_failure)?;
+    Ok(Shared {
+        stats: ProcessStats::new(timely.workers, settings.has_series()),
+        stop: stop.clone(),
+        failures: failures.clone(),
+        was_stopped: AtomicBool::new(false),
+        started: OnceLock::new(),
+        pace,
+        task,
+        bridge: started_bridge,
+        peers: Peers::default(),
+        lambda,
+        sink,
+        lines,
+        output,
+        beginning,
+        settings,
+    })
+}
+
+/// Notes what is spent, where there is a state.
+pub(super) fn spending(
+    shared: &Arc<Shared>,
+    failures: &Failures,
+) -> Result<Option<Spending>, RunError> {
+    let Shared { settings, output, bridge, .. } = &**shared;
+    let (Some(state), Some(spent), Some(bridge)) = (&settings.state, &output.spent, bridge) else {
+        return Ok(None);
+    };
+    let no_thread = |source| {
+        state.failed(StateError::Io {
+            what: "start a thread for",
+            path: state.folder.clone(),
+            source,
+        })
+    };
+    let (asked, failures) = (state.clone(), failures.clone());
+    let failed = move |source| failures.fail(asked.failed(source));
+    Spending::start(spent.clone(), bridge.clone(), settings.bridge.clone(), failed)
+        .map(Some)
+        .map_err(no_thread)
+}
+
+/// Says so if the remote side cannot keep the deadline even for nothing.
+fn check_deadline(deadline: Duration, typical: Duration) {
+    if typical >= deadline {
+        tracing::warn!(
+            "the remote side takes {} to answer an empty request: no result of it can be there within \
+             the deadline of {}. Records go to it only where home would be later still",
+            show_duration(typical),
+            show_duration(deadline),
+        );
+    }
+}
+
+fn sink_settings(settings: &Settings, output: &Output) -> sink::Settings {
+    let target = match &settings.target {
+        Target::Files { files, .. } => sink::Target::Files(files.clone()),
+        Target::Null => sink::Target::Null,
+    };
+    let timely = &settings.timely;
+    sink::Settings {
+        epochs_a_group: settings.epochs_a_commit(),
+        dead_letter: settings.dead_letter.clone(),
+        id: output.id.clone(),
+        resumed: output.committed.clone(),
+        ..sink::Settings::new(target, timely.workers, timely.process)
+    }
+}
