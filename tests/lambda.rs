@@ -197,6 +197,24 @@ fn past_its_concurrency_it_throttles() {
 }
 
 #[test]
+fn environments_are_started_no_faster_than_the_ramp() {
+    for host in Host::both("concurrency=10,ramp=2,cold_start=0ms") {
+        in_async(async |client| {
+            let url = host.invoke("floodway");
+            let calls = (0..6).map(|_| {
+                let (client, url) = (client.clone(), url.clone());
+                tokio::spawn(async move { post(&client, &url, work(100, 5_000)).await.status() })
+            });
+            let mut done = 0;
+            for call in calls.collect::<Vec<_>>() {
+                done += usize::from(call.await.expect("it does not panic") == 200);
+            }
+            assert_eq!(done, 2);
+        });
+    }
+}
+
+#[test]
 fn the_first_call_is_cold_and_so_is_one_after_a_long_pause() {
     for host in Host::both("cold_start=40ms,idle=30ms") {
         in_async(async |client| {

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -28,8 +28,8 @@ pub const FUNCTION_NAME: &str = "floodway";
 pub struct Server {
     address: SocketAddr,
     live: Arc<Live>,
-    /// Dropping it ends the threads.
-    alive: Mutex<Option<oneshot::Sender<()>>>,
+    /// Dropping it ends the threads; that of HTTP is waited for.
+    alive: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
     /// The processes of its functions, if they are processes.
     groups: Option<Arc<Groups>>,
 }
@@ -37,7 +37,8 @@ pub struct Server {
 /// What a server runs, and how.
 pub struct Setup {
     model: Model,
-    code: Code,
+    /// The tasks that come with Floodway if it is `None`: they are large, and made when they are needed.
+    code: Option<Code>,
     keys: Option<Keys>,
     show_output: bool,
 }
@@ -50,19 +51,18 @@ enum Code {
 impl Setup {
     /// The tasks that come with Floodway, for everybody.
     pub fn new(model: Model) -> Setup {
-        let code = Code::Rust(Arc::new(Builtin::new()));
-        Setup { model, code, keys: None, show_output: false }
+        Setup { model, code: None, keys: None, show_output: false }
     }
 
     /// A function in Rust, on threads of the server.
     pub fn function(self, function: Arc<dyn Function>) -> Setup {
-        Setup { code: Code::Rust(function), ..self }
+        Setup { code: Some(Code::Rust(function)), ..self }
     }
 
     /// A function of any language, in processes of its own. Its cold starts are real, and so are its times:
     /// of the model, the network, the limits, failures and throttles hold.
     pub fn package(self, package: Package) -> Setup {
-        Setup { code: Code::Package(Box::new(package)), ..self }
+        Setup { code: Some(Code::Package(Box::new(package))), ..self }
     }
 
     /// Only for requests that are signed with these keys.
@@ -141,6 +141,7 @@ impl Server {
 
     fn serve(setup: Setup, listener: TcpListener) -> Result<Server, StartError> {
         let Setup { model, code, keys, show_output } = setup;
+        let code = code.unwrap_or_else(|| Code::Rust(Arc::new(Builtin::new())));
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let cores = match &code {
@@ -177,7 +178,7 @@ impl Server {
         };
         let (alive, ended) = oneshot::channel();
         let of_http = Arc::clone(&live);
-        spawn("lambda", move || {
+        let http = spawn("lambda", move || {
             runtime.block_on(async {
                 tokio::select! {
                     () = accept(listener, &front, of_http) => {}
@@ -187,7 +188,7 @@ impl Server {
                 }
             });
         })?;
-        Ok(Server { address, live, alive: Mutex::new(Some(alive)), groups })
+        Ok(Server { address, live, alive: Mutex::new(Some((alive, http))), groups })
     }
 
     /// The function's URL.
@@ -203,10 +204,15 @@ impl Server {
     /// Ends it: connections are closed, what runs is not answered, and no process of a function is left
     /// when this returns.
     pub fn shutdown(&self) {
+        let alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((alive, http)) = alive {
+            drop(alive);
+            // It has nothing to say: a panic of it was printed.
+            let _ = http.join();
+        }
         if let Some(groups) = &self.groups {
             groups.end_all();
         }
-        self.alive.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -216,8 +222,8 @@ impl Drop for Server {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name(format!("floodway-{name}")).spawn(run).map(drop)
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(format!("floodway-{name}")).spawn(run)
 }
 
 async fn accept(listener: tokio::net::TcpListener, front: &Arc<Front>, live: Arc<Live>) {

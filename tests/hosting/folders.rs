@@ -121,11 +121,11 @@ fn a_missing_interpreter_is_said_with_how_to_get_it() {
 /// The raw bootstrap, whose start is as `start` says.
 fn slow(place: &Place, start: &str) -> Package {
     let toml = format!(
-        "runtime = \"provided\"\ncode = {:?}\ntimeout = \"1500ms\"\nenvironment = {{ START = {start:?} }}",
+        "runtime = \"provided\"\ncode = {:?}\ntimeout = \"30s\"\nenvironment = {{ START = {start:?} }}",
         folder("raw")
     );
     fs::write(place.path("function.toml"), toml).unwrap();
-    let init_timeout = Some(Duration::from_millis(500));
+    let init_timeout = Some(Duration::from_secs(2));
     Package::open(&place.path(""), &Choices { init_timeout, ..Choices::default() }).unwrap()
 }
 
@@ -141,7 +141,7 @@ fn a_start_that_takes_too_long_is_tried_again_within_the_invocations_time() {
         model
     };
     let error = Server::running(listener(), model(), slow(&place, "sleep")).err().unwrap();
-    assert!(error.to_string().contains("no event within 500ms"), "{error}");
+    assert!(error.to_string().contains("no event within 2s"), "{error}");
 
     // The first process, which is there to see that it starts, does; the next one takes too long.
     fs::write(file("marker"), "").unwrap();

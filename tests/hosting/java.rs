@@ -22,9 +22,10 @@ fn java_processes_run_side_by_side_under_awss_client() {
         "runtime = \"java\"\nhandler = \"Echo::handle\"\ncode = \"classes\"\nruntime_jars = {jars:?}"
     );
     fs::write(place.path("function.toml"), toml).unwrap();
-    let Some(command) = super::command(&place.path(""), "concurrency=2,memory=512", &[]) else {
-        return;
-    };
+    let model = "concurrency=2,memory=512";
+    let Some(mut command) = super::command(&place.path(""), model, &[]) else { return };
+    // A server that is killed leaves the client's native library behind.
+    command.env("TMPDIR", place.path(""));
     let hosted = Hosted::start(command);
     let sleep = json!({ "sleep": "é" });
     let all = in_async(async |client| at_once(&client, &hosted.invoke_path(), 2, &sleep).await);
