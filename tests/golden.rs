@@ -1,5 +1,7 @@
 //! Golden vectors: what every language's function must answer, in `functions/golden`. Written again
-//! from the definitions with `FLOODWAY_REGENERATE=1 cargo test --test golden`.
+//! from the definitions with `FLOODWAY_REGENERATE=1 cargo test --test golden`. Whole requests, bad
+//! records and function URLs among them, are in `requests.jsonl`, which is written by hand and run by
+//! the functions' own tests.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -53,6 +55,7 @@ fn texts() -> Vec<String> {
         "ª º ʰ",
         "zero\u{200b}width",
         "half-width ｱｲｳ",
+        "👋🏽 1️⃣ 🇩🇪 ☺️",
         "٠١٢ ०१२ 012",
     ]
     .map(str::to_owned)
@@ -62,6 +65,12 @@ fn texts() -> Vec<String> {
         for middle in [",", "--", "é", "—", "\u{301}"] {
             texts.push(format!("{}{middle}{}", "a".repeat(at), "b".repeat(40)));
         }
+    }
+    // All scripts: the first and the last character of every range of the table, and what follows it.
+    let table: Vec<(u32, u32)> = ranges(RANGES).collect();
+    for some in table.chunks(64) {
+        let edges = some.iter().flat_map(|(first, last)| [*first, *last, last + 1]);
+        texts.push(edges.filter_map(char::from_u32).collect());
     }
     texts
 }
@@ -114,4 +123,10 @@ fn words_are_the_golden_ones() {
 #[test]
 fn byte_pair_tokens_are_the_golden_ones() {
     check("bpe", bpe);
+}
+
+#[test]
+fn the_functions_are_of_this_version() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions/VERSION");
+    assert_eq!(fs::read_to_string(path).unwrap(), concat!(env!("CARGO_PKG_VERSION"), "\n"));
 }
