@@ -76,6 +76,23 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
         (&["--timeout", "1ms"], &["--timeout", "1ms", "--linger"]),
         (&["--sink", "s3://x"], &["--sink", "s3://x", "files:"]),
         (&["--sink", "files:x?sync=maybe"], &["--sink", "sync=maybe", "sync="]),
+        (&["--sink", "files:?format=text"], &["--sink", "no folder", "files:DIR"]),
+        (&["--sink", "files:x?sync=all&sync=none"], &["--sink", "sync=none", "twice"]),
+        (&["--sink", "files:x?roll_size=0"], &["--sink", "roll_size=0", "at least 1"]),
+        (&["--sink", "files:x?roll_age=0s"], &["--sink", "roll_age=0s", "longer than 0"]),
+        // A file that would be two things.
+        (
+            &["--out", "x", "--dead-letter", "x/manifest.jsonl"],
+            &["--dead-letter", "x/manifest.jsonl"],
+        ),
+        (&["--out", "x", "--summary", "./x/part-000000-000-000"], &["--summary", "output"]),
+        (&["--out", "x", "--state", "y", "--series", "y/lock"], &["--series", "y/lock", "--state"]),
+        (&["--summary", "x.json", "--dead-letter", "./x.json"], &["--dead-letter", "--summary"]),
+        (
+            &["--source", "lines:good.csv", "--dead-letter", "good.csv"],
+            &["good.csv", "--source reads"],
+        ),
+        (&["--source", "lines:*.csv", "--summary", "good.csv"], &["good.csv", "--source reads"]),
         (&["--log", "loud=="], &["--log"]),
         (&["--config", "none.toml"], &["none.toml"]),
         (&["--", "-w", "0"], &["-w 0", "1 worker"]),

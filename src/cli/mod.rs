@@ -20,6 +20,7 @@ mod simulate;
 mod sink;
 mod state;
 mod words;
+mod written;
 
 pub use error::{Exit, UsageError};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::args::{EventArgs, RateArgs, RunArgs};
-use super::{UsageError, bursting, heeds, sink, state};
+use super::{UsageError, bursting, heeds, sink, state, written};
 use crate::batch::Nanos;
 use crate::cost::Cost;
 use crate::nexmark;
@@ -243,10 +243,6 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         None => Source::Nexmark { config: events.nexmark, seed: events.seed },
     };
 
-    if let (Some(summary), true) = (&args.summary, args.summary == args.series) {
-        let value = summary.display().to_string();
-        return Err(UsageError::new("--series", value, "is --summary's file too: name another"));
-    }
     let timely = timely(&args.timely)?;
     if let Source::Lines(input) = &source
         && timely.process == 0
@@ -255,6 +251,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         input.check().map_err(|why| UsageError::new("--source", given, why))?;
     }
     let target = sink::target(args, &timely)?;
+    written::refuse_taken(args, &source, &target)?;
     let task = args.task.clone().unwrap_or_else(|| "words".to_owned());
     if !task::NAMES.contains(&task.as_str()) {
         let expected = format!("expected one of {}", task::NAMES.join(", "));

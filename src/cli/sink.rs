@@ -28,9 +28,18 @@ pub(super) fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, 
         return Err(wrong("expected files:DIR or null".to_owned()));
     };
     let (dir, options) = rest.split_once('?').unwrap_or((rest, ""));
+    if dir.is_empty() {
+        return Err(wrong("names no folder: expected files:DIR?OPTIONS".to_owned()));
+    }
     let mut files = Files::new(dir);
+    let mut seen = Vec::new();
     for option in options.split('&').filter(|option| !option.is_empty()) {
         set(&mut files, option).map_err(|why| wrong(format!("{option}: {why}")))?;
+        let key = option.split('=').next();
+        if seen.contains(&key) {
+            return Err(wrong(format!("{option}: is said twice")));
+        }
+        seen.push(key);
     }
     Ok(target(files))
 }
@@ -50,9 +59,15 @@ fn set(files: &mut Files, option: &str) -> Result<(), String> {
         ("io", "buffered") => files.direct = false,
         ("roll_size", size) => {
             files.roll_bytes = parse_bytes(size).map_err(|error| error.to_string())?;
+            if files.roll_bytes == 0 {
+                return Err("must be at least 1".to_owned());
+            }
         }
         ("roll_age", age) => {
             files.roll_age = parse_duration(age).map_err(|error| error.to_string())?;
+            if files.roll_age.is_zero() {
+                return Err("must be longer than 0".to_owned());
+            }
         }
         _ => return Err(expected.to_owned()),
     }

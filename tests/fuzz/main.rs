@@ -40,6 +40,7 @@ mod cli {
     mod sink;
     mod state;
     mod words;
+    mod written;
 
     use error::UsageError;
 
