@@ -4,7 +4,10 @@
 
 mod common;
 
-use common::{Lambda, Place, start_processes};
+use std::fs;
+use std::path::Path;
+
+use common::{Lambda, Place, parts, start_processes};
 
 /// 10,000 events in a third of a second or so, most of them in a burst.
 const EVENTS: [&str; 14] = [
@@ -109,5 +112,58 @@ fn two_processes_write_the_same_and_share_an_endpoint() {
         assert!(place.output("out") == expected, "{policy:?}: {summary}");
         assert_eq!(summary["events_in"], 10_000);
         assert_eq!((&summary["processes"], &summary["workers"]), (&2.into(), &4.into()));
+    }
+}
+
+/// Text of all scripts, of marks and emoji, long and empty lines: the golden vectors', and some of one's own.
+fn all_scripts(path: &Path) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions/golden/words.jsonl");
+    let golden = fs::read_to_string(golden).unwrap();
+    let mut lines: Vec<String> = golden
+        .lines()
+        .filter_map(|line| {
+            let vector: serde_json::Value = serde_json::from_str(line).unwrap();
+            vector.as_object()?.values().find_map(|value| value.as_str().map(str::to_owned))
+        })
+        // A line has no line break in it.
+        .map(|text| text.replace(['\n', '\r'], " "))
+        .collect();
+    assert!(lines.len() > 20 && lines.iter().any(|line| !line.is_ascii()), "{lines:?}");
+    for seed in 0..2_000_u32 {
+        // One of each thousandth character there is, from another start in each line.
+        let characters =
+            (0..60_u32).filter_map(|nth| char::from_u32((seed * 557 + nth * 1_009) % 0x2_0000));
+        lines.push(characters.filter(|c| !matches!(c, '\n' | '\r')).collect());
+    }
+    fs::write(path, lines.join("\n") + "\n").unwrap();
+}
+
+/// Real processes of the functions in all languages make what the workers make.
+#[test]
+fn functions_in_all_languages_make_the_same() {
+    let (Some(_), Some(_)) = (parts::function("java/dist/function.jar"), parts::java_client())
+    else {
+        return;
+    };
+    let (Some(_), Some(python)) = (parts::function("rust/dist/bootstrap"), parts::python()) else {
+        return;
+    };
+    let place = Place::new();
+    all_scripts(&place.path("scripts.txt"));
+    let text = ["run", "--source", "lines:scripts.txt", "--overwrite", "--out"];
+    place.run_well(&[&text[..], &["scripts", "--policy", "local"]].concat());
+    let (expected, scripts) = (expected(&place), place.output("scripts"));
+    for language in ["python", "java", "rust"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions").join(language);
+        let lambda = Lambda::hosting(&folder, &python, "network=1ms,concurrency=2");
+        let remote = ["--policy", "remote", "--lambda", &lambda.url, "--batch", "500"];
+        let summary = place.run_well(&[&EVENTS[..], &["--out", "out"], &remote].concat());
+        assert!(place.output("out") == expected, "{language}: {summary}");
+        assert!(summary["records_remote"].as_u64().unwrap() > 5_000, "{language}: {summary}");
+        let summary = place.run_well(&[&text[..], &["out"], &remote].concat());
+        assert!(place.output("out") == scripts, "{language}: {summary}");
+        let remote = summary["records_remote"].as_u64().unwrap();
+        assert!(remote > 100, "{language}: {summary}");
+        assert_eq!(summary["records_bad"], 0, "{language}: {summary}");
     }
 }

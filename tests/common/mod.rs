@@ -154,10 +154,23 @@ pub struct Lambda {
 impl Lambda {
     pub fn start(model: &str) -> Lambda {
         let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
-        command.arg("lambda").stdout(Stdio::piped()).stdin(Stdio::null());
+        command.arg("lambda");
         if !model.is_empty() {
             command.args(["--local-lambda", model]);
         }
+        Lambda::of(command)
+    }
+
+    /// One with real processes of the function in `folder`.
+    pub fn hosting(folder: &Path, python: &Path, model: &str) -> Lambda {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
+        command.arg("lambda").arg("--function").arg(folder).args(["--local-lambda", model]);
+        command.env("FLOODWAY_PYTHON", python);
+        Lambda::of(command)
+    }
+
+    fn of(mut command: Command) -> Lambda {
+        command.stdout(Stdio::piped()).stdin(Stdio::null());
         let mut child = command.spawn().expect("the command starts");
         let mut url = String::new();
         let out = child.stdout.take().expect("its output is a pipe");
@@ -168,7 +181,9 @@ impl Lambda {
 
 impl Drop for Lambda {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Asked to stop, it stops its functions' processes too.
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let _ = self.child.wait();
     }
 }
