@@ -64,6 +64,11 @@ impl Keeper {
         }
     }
 
+    /// Those that were found last, if any were.
+    pub fn last(&self) -> Option<Arc<Credentials>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).credentials.clone()
+    }
+
     /// Others than `expired`, which the service says have ended; none if there are no others.
     pub async fn renew(&self, expired: &Arc<Credentials>) -> Option<Arc<Credentials>> {
         let is_other = |kept: &Arc<Credentials>| kept != expired;

@@ -137,7 +137,7 @@ async fn answer(line: &Line, body: Bytes, meter: &mut Meter<'_>) -> Result<Answe
     let body = body?;
     line.live.add(|live| &live.bytes_in, body.0.len() as u64);
     if let Some(error) = headers.get("x-amz-function-error") {
-        let shown = line.remote.shown(&body.0).await;
+        let shown = line.remote.shown(&body.0);
         // An answer past the limit is no failure of the function's code: fewer records may do.
         if shown.contains("ResponseSizeTooLarge") {
             return Err(Failure::TooLarge.into());

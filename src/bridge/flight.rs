@@ -178,7 +178,8 @@ impl<K: Task> Flight<'_, K> {
         };
         let result = result.and_then(|Answered { body, took, cold }| {
             line.learn_ratio(body.0.len(), self.body.len());
-            let believed = Believed::read(self.task, &body.0, self.records)?;
+            let believed = Believed::read(self.task, &body.0, self.records)
+                .map_err(|failure| line.remote.cleaned(failure))?;
             Ok((took, cold || believed.cold, believed))
         });
         match result {

@@ -61,7 +61,8 @@ async fn ask<K: Task>(line: &Arc<Line>, task: &K, timeout: Duration) -> Result<(
     let answered = attempt(line, Bytes::from(body), timeout, &bill).await;
     let read =
         answered.map_err(|failed| failed.failure).and_then(|Answered { body, took, cold }| {
-            let believed = Believed::read(task, &body.0, 0)?;
+            let believed =
+                Believed::read(task, &body.0, 0).map_err(|failure| line.remote.cleaned(failure))?;
             Ok((took, cold || believed.cold))
         });
     let came = match &read {

@@ -165,7 +165,7 @@ impl<K: Task> Believed<K> {
         if let (Some(needs), Some(function)) = (task.needs_version(), answer.version.as_deref())
             && !is_compatible(function, needs)
         {
-            let function = function.chars().take(40).collect();
+            let function = function.to_owned();
             return Err(Failure::Version { function, needs: compatible_with(needs).to_owned() });
         }
         let slots = answer

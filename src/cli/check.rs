@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use bytes::Bytes;
 
 use super::args::CheckArgs;
@@ -82,17 +82,20 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
         Ok(bytes) => bytes.map_err(|error| anyhow!(bridge::broken(&error)))?,
     };
     println!("answered  200 after {}, {version:?}", show_duration(began.elapsed()));
-    let shown = remote.shown(&bytes).await;
+    let shown = remote.shown(&bytes);
     if let Some(error) = headers.get("x-amz-function-error") {
         bail!("the function failed ({error:?}): {shown}");
     }
-    let answer: Answer<Strings> = serde_json::from_slice(&bytes)
-        .with_context(|| format!("not an answer of Floodway's wire: {shown}"))?;
+    let answer: Answer<Strings> = serde_json::from_slice(&bytes).map_err(|error| {
+        let why = remote.shown(error.to_string().as_bytes());
+        anyhow!("not an answer of Floodway's wire: {shown}: {why}")
+    })?;
     let version = answer.version.as_deref();
     if let (Some(function), Some(needs)) = (version, task.needs_version())
         && !is_compatible(function, needs)
     {
-        let (function, needs) = (function.to_owned(), compatible_with(needs).to_owned());
+        let function = remote.shown(function.as_bytes());
+        let needs = compatible_with(needs).to_owned();
         return Err(said(&Failure::Version { function, needs }));
     }
     let slots = answer.check(task.name(), batch.len(), answer.results.len())?;

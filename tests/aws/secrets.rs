@@ -46,9 +46,11 @@ fn wrote_none(what: &str, place: &Place) {
     }
 }
 
-/// All that came with a request, back.
+/// All that came with a request, back, and the token first: only the beginning of a text is shown.
 fn echo(seen: &Seen) -> String {
-    seen.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+    let mut headers = seen.headers.clone();
+    headers.sort_by_key(|(name, _)| name != "x-amz-security-token");
+    headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
 }
 
 const LOUD: [(&str, &str); 4] = [
@@ -60,7 +62,7 @@ const LOUD: [(&str, &str); 4] = [
 
 #[test]
 fn whatever_goes_wrong_no_secret_is_printed_or_written() {
-    type Ways = [(&'static str, fn(&Seen) -> Reply); 7];
+    type Ways = [(&'static str, fn(&Seen) -> Reply); 9];
     let ways: Ways = [
         ("well", well),
         // AWS says what it would have signed, with the token in it.
@@ -71,6 +73,15 @@ fn whatever_goes_wrong_no_secret_is_printed_or_written() {
         ("a failed function", |seen| {
             let headers = vec![("x-amz-function-error", "Unhandled".to_owned())];
             (200, headers, echo(seen).into_bytes())
+        }),
+        ("an answer that has it for a number", |seen| {
+            let token = seen.header("x-amz-security-token");
+            (200, Vec::new(), format!(r#"{{"v":"{token}","task":"words"}}"#).into_bytes())
+        }),
+        ("an answer that has it for a version", |seen| {
+            let token = seen.header("x-amz-security-token");
+            let rest = r#""v":1,"task":"words","results":[],"ids":[]"#;
+            (200, Vec::new(), format!(r#"{{{rest},"version":"{token}"}}"#).into_bytes())
         }),
         ("unwell", |seen| error(500, "ServiceException", &echo(seen))),
     ];
