@@ -1,12 +1,21 @@
-//! Compression, on the thread that writes.
+//! Compression, on threads of zstd's own beside the one that writes.
 
 use std::io;
+use std::thread::available_parallelism;
 
 use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation as _, OutBuffer};
 
-/// Fast before small: one thread a process writes, and all its workers wait for it in the end. Packing is
-/// most of what it does even so (`docs/benchmarks.md`).
+/// Fast before small: all workers of a process wait for what is packed in the end, and it costs several
+/// times what they do themselves (`docs/benchmarks.md`).
 const LEVEL: i32 = 1;
+
+/// Threads that pack a file, where there are as many cores. Fewer and they hold back a few workers; more
+/// and each open file holds more memory, some 2 MB a thread.
+const THREADS: usize = 4;
+
+/// Bytes that one of them takes at once. Smaller ones pack less well; larger ones hold more memory, and
+/// more of a file is not counted in its length yet.
+const JOB: u32 = 1 << 20;
 
 /// Room for what comes out at once: a whole block of zstd's, so that it need not keep one.
 const ROOM: usize = (128 << 10) + 1_024;
@@ -22,6 +31,12 @@ impl Packer {
         let mut encoder = Encoder::new(LEVEL)?;
         // Whoever reads the file notices if it was damaged.
         encoder.set_parameter(CParameter::ChecksumFlag(true))?;
+        let threads = available_parallelism().map_or(1, |cores| cores.get().min(THREADS));
+        // A single one would only be another than the writer's.
+        if threads > 1 {
+            encoder.set_parameter(CParameter::NbWorkers(threads as u32))?;
+            encoder.set_parameter(CParameter::JobSize(JOB))?;
+        }
         Ok(Packer { encoder, room: vec![0; ROOM] })
     }
 
