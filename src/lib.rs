@@ -24,6 +24,7 @@ pub mod source;
 pub mod state;
 pub mod task;
 pub mod units;
+mod version;
 mod whole;
 pub mod wire;
 

@@ -189,14 +189,19 @@ mod tests {
         std::fs::write(file, text).unwrap();
     }
 
-    #[tokio::test]
-    async fn rotated_keys_are_taken_when_the_service_says_that_the_old_ones_ended() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("credentials");
+    /// Of a file with old keys.
+    fn keeper_of(folder: &std::path::Path) -> (PathBuf, Keeper) {
+        let file = folder.join("credentials");
         write(&file, "OLD");
         let name = file.to_str().unwrap();
         let environment = Environment::of([("AWS_SHARED_CREDENTIALS_FILE", name)]);
-        let keeper = Keeper::new(Source::Environment(environment));
+        (file, Keeper::new(Source::Environment(environment)))
+    }
+
+    #[tokio::test]
+    async fn rotated_keys_are_taken_when_the_service_says_that_the_old_ones_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, keeper) = keeper_of(folder.path());
         let old = keeper.current().await.unwrap();
         assert_eq!(old.access_key_id, "OLD");
         assert_eq!(keeper.renew(&old).await, None, "there are no others");
@@ -212,11 +217,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_changed_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("credentials");
-        write(&file, "OLD");
-        let name = file.to_str().unwrap();
-        let environment = Environment::of([("AWS_SHARED_CREDENTIALS_FILE", name)]);
-        let keeper = Keeper::new(Source::Environment(environment));
+        let (file, keeper) = keeper_of(folder.path());
         assert_eq!(keeper.current().await.unwrap().access_key_id, "OLD");
         write(&file, "NEW");
         let later = SystemTime::now() + Duration::from_secs(5);

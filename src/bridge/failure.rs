@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::aws::{Kind, Said};
+use crate::version;
 
 /// Why a request was not answered, or its answer not believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +73,20 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Refuses a function that says it is of another version than the task needs.
+    pub(crate) fn unless_compatible(
+        function: Option<&str>,
+        needs: Option<&str>,
+    ) -> Result<(), Failure> {
+        match (function, needs) {
+            (Some(function), Some(needs)) if !version::are_compatible(function, needs) => {
+                let (function, needs) = (function.to_owned(), version::leading(needs).to_owned());
+                Err(Failure::Version { function, needs })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether another attempt may go better.
     pub fn is_worth_another_attempt(&self) -> bool {
         match self {

@@ -167,17 +167,13 @@ impl Remote {
 
     /// A text from the remote side, to be shown: it may repeat what it was sent, but not the session token.
     pub(crate) fn shown(&self, text: &[u8]) -> String {
-        self.without_secrets(text).chars().take(200).collect()
-    }
-
-    fn without_secrets(&self, text: &[u8]) -> String {
         let credentials = self.signing.as_ref().and_then(|signing| signing.keeper.last());
-        without_token(text, credentials.as_deref())
+        without_token(text, credentials.as_deref()).chars().take(200).collect()
     }
 
     /// A failure that quotes an answer, without what must not be shown of it.
     pub(crate) fn cleaned(&self, failure: Failure) -> Failure {
-        let clean = |text: String| self.without_secrets(text.as_bytes());
+        let clean = |text: String| self.shown(text.as_bytes());
         match failure {
             Failure::Answer(why) => Failure::Answer(clean(why)),
             Failure::Version { function, needs } => {

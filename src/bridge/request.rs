@@ -12,7 +12,7 @@ use super::{Failure, Outcome, Part};
 use crate::batch::BATCH_BYTES;
 use crate::batch::spare;
 use crate::task::Task;
-use crate::wire::{Answer, RequestBody, Slots, compatible_with, is_compatible};
+use crate::wire::{Answer, RequestBody, Slots};
 
 /// Parts that are sent together, in order, and the body made of them.
 pub(super) struct Request<K: Task> {
@@ -162,12 +162,7 @@ impl<K: Task> Believed<K> {
     pub(super) fn read(task: &K, answer: &[u8], records: usize) -> Result<Self, Failure> {
         let answer: Answer<'_, K::Answers> =
             serde_json::from_slice(answer).map_err(|error| Failure::Answer(error.to_string()))?;
-        if let (Some(needs), Some(function)) = (task.needs_version(), answer.version.as_deref())
-            && !is_compatible(function, needs)
-        {
-            let function = function.to_owned();
-            return Err(Failure::Version { function, needs: compatible_with(needs).to_owned() });
-        }
+        Failure::unless_compatible(answer.version.as_deref(), task.needs_version())?;
         let slots = answer
             .check(task.name(), records, task.answered(&answer.results))
             .map_err(|refused| Failure::Answer(refused.to_string()))?;

@@ -11,7 +11,7 @@ use crate::batch::{Batch, Strings};
 use crate::bridge::{self, Endpoint, Failure, Remote, Settings, Unanswered};
 use crate::task::{self, Task as _};
 use crate::units::{parse_duration, show_duration};
-use crate::wire::{Answer, MAX_BODY, RequestBody, compatible_with, is_compatible};
+use crate::wire::{Answer, MAX_BODY, RequestBody};
 
 /// Records that the round trip carries: plain, empty, and of several scripts.
 const RECORDS: [&str; 3] = ["one, two", "", "naïve Ελλάδα 日本"];
@@ -91,13 +91,8 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
         anyhow!("not an answer of Floodway's wire: {shown}: {why}")
     })?;
     let version = answer.version.as_deref();
-    if let (Some(function), Some(needs)) = (version, task.needs_version())
-        && !is_compatible(function, needs)
-    {
-        let function = remote.shown(function.as_bytes());
-        let needs = compatible_with(needs).to_owned();
-        return Err(said(&Failure::Version { function, needs }));
-    }
+    Failure::unless_compatible(version, task.needs_version())
+        .map_err(|failure| said(&remote.cleaned(failure)))?;
     let slots = answer.check(task.name(), batch.len(), answer.results.len())?;
     let mut expected = Batch::default();
     let mut bad = Vec::new();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Difference;
+use crate::version::are_compatible;
 
 /// The version of its format.
 pub(super) const VERSION: u32 = 1;
@@ -35,26 +36,8 @@ impl Record {
         options.into_iter().filter_map(of).collect()
     }
 
-    /// Whether `version` makes the same output: what comes after the first number that is not 0 may
-    /// differ.
+    /// Whether `version` makes the same output.
     pub(super) fn is_of(&self, version: &str) -> bool {
-        compatible(&self.version) == compatible(version)
-    }
-}
-
-/// The part of a version that stands for what it does.
-fn compatible(version: &str) -> &str {
-    let end = version.match_indices('.').find(|(at, _)| version[..*at].contains(|c| c > '0'));
-    end.map_or(version, |(at, _)| &version[..at])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_that_make_the_same_output() {
-        let versions = ["1.2.3", "0.1.0", "0.1.9", "0.0.3", "10.0.1", "odd"];
-        assert_eq!(versions.map(compatible), ["1", "0.1", "0.1", "0.0.3", "10", "odd"]);
+        are_compatible(&self.version, version)
     }
 }

@@ -106,9 +106,9 @@ pub trait Task: Send + Sync + 'static {
     /// another. For `--verify`.
     fn is_same(&self, results: &Self::Out, index: usize, one: &Self::Out) -> bool;
 
-    /// The version of the function that computes the same, such as `0.1.0`: an answer of one that is not
-    /// compatible with it (see [`is_compatible`](crate::wire::is_compatible)) is not believed. An answer
-    /// that names no version is. Any will do without one, which is the default.
+    /// The version of the function that computes the same, such as `0.1.0`: an answer of one that differs in
+    /// its first number that is not 0, or before it, is not believed. An answer that names no version is. Any
+    /// will do without one, which is the default.
     fn needs_version(&self) -> Option<&str> {
         None
     }

@@ -12,13 +12,10 @@
 mod answer;
 mod request;
 mod slots;
-mod version;
 
 pub use answer::{Answer, Refused, RemoteError, answer_strings, answer_values};
 pub use request::{Request, RequestBody};
 pub use slots::Slots;
-pub(crate) use version::compatible_with;
-pub use version::is_compatible;
 
 /// The wire's version.
 pub const VERSION: u32 = 1;
