@@ -84,7 +84,7 @@ fn a_child_that_holds_on_holds_nobody_up() {
 
 #[test]
 fn a_program_that_answers_twice_is_heard_once() {
-    let Some(hosted) = Hosted::of("raw", "concurrency=1", &[]) else { return };
+    let Some(hosted) = Hosted::raw("concurrency=1", &[]) else { return };
     let told = ask(&hosted, raw("twice"));
     assert_eq!((told.status, &told.body), (200, &json!("first")));
     let told = ask(&hosted, raw("tell"));
@@ -94,7 +94,7 @@ fn a_program_that_answers_twice_is_heard_once() {
 
 #[test]
 fn what_a_program_asks_wrongly_is_refused() {
-    let Some(hosted) = Hosted::of("raw", "", &[]) else { return };
+    let Some(hosted) = Hosted::raw("", &[]) else { return };
     let told = ask(&hosted, raw("wrong"));
     assert_eq!(told.body, json!([400, 403, 403, 404, "application/json"]));
     let told = ask(&hosted, raw("error"));
@@ -111,7 +111,7 @@ fn what_a_program_asks_wrongly_is_refused() {
 
 #[test]
 fn one_that_never_answers_is_ended_and_one_that_is_gone_swallows_nothing() {
-    let Some(hosted) = Hosted::of("raw", "concurrency=1", &["--timeout", "500ms"]) else { return };
+    let Some(hosted) = Hosted::raw("concurrency=1", &["--timeout", "500ms"]) else { return };
     assert_eq!(failed(&ask(&hosted, raw("never"))).0, "Sandbox.Timedout");
     for _ in 0..20 {
         let left = ask(&hosted, raw("answer and leave"));
@@ -134,10 +134,10 @@ fn a_function_that_does_not_start_is_said_before_the_url() {
         assert_eq!((output.status.code(), &output.stdout[..]), (Some(1), &b""[..]), "{error}");
         assert!(error.contains("does not start") && error.contains(what), "{error}");
     }
+    let Some(raw) = super::raw() else { return };
     for (start, what) in [("error", "no configuration"), ("exit", "exit status 7")] {
         let toml = format!(
-            "runtime = \"provided\"\ncode = {:?}\nenvironment = {{ START = \"{start}\" }}",
-            folder("raw")
+            "runtime = \"provided\"\ncode = {raw:?}\nenvironment = {{ START = \"{start}\" }}",
         );
         std::fs::write(place.path("function.toml"), toml).unwrap();
         let output = place.run(&["lambda", "--function", "."]);

@@ -36,6 +36,11 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/functions").join(name)
 }
 
+/// The program that speaks the Runtime API by itself, which is a script of the system's Python.
+pub(crate) fn raw() -> Option<PathBuf> {
+    parts::program("python3").map(|_| folder("raw"))
+}
+
 /// The command that serves `folder`, with an interpreter that has awslambdaric.
 pub(crate) fn command(folder: &Path, model: &str, args: &[&str]) -> Option<Command> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
@@ -62,6 +67,11 @@ impl Hosted {
     /// `tests/functions/python`.
     pub(crate) fn python(model: &str, args: &[&str]) -> Option<Hosted> {
         Hosted::of("python", model, args)
+    }
+
+    /// `tests/functions/raw`.
+    pub(crate) fn raw(model: &str, args: &[&str]) -> Option<Hosted> {
+        command(&raw()?, model, args).map(Hosted::start)
     }
 
     pub(crate) fn invoke_path(&self) -> String {
