@@ -3,9 +3,11 @@
 
 mod common;
 
+use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 
-use common::Place;
+use common::{Place, parts};
 
 #[test]
 fn the_commands_of_the_readme_work() {
@@ -36,23 +38,60 @@ fn the_commands_of_the_readme_work() {
     assert_eq!(lines.lines().count(), readme.lines().count());
 }
 
-#[test]
-fn the_run_that_is_killed_in_the_readme_ends_with_the_same_output() {
+/// A script of the README.
+fn script(number: usize) -> &'static str {
     let readme = include_str!("../README.md");
-    let script = readme.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let shorter = script.replace("--duration 6s", "--duration 3s").replace("sleep 3", "sleep 2");
-    assert!(shorter.matches("--duration 3s").count() == 1 && shorter.contains("sleep 2; kill -9"));
-    let place = Place::new();
+    readme.split("```sh\n").nth(number).and_then(|rest| rest.split("```").next()).unwrap()
+}
+
+/// Runs a script with this build of the command, and holds that both hashes that it ends with are the
+/// same. Answers all that it said.
+fn runs(place: &Place, script: &str) -> String {
     std::fs::create_dir_all(place.path("target/release")).unwrap();
     let binary = place.path("target/release/floodway");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_floodway"), binary).unwrap();
-    let output = Command::new("sh").arg("-c").arg(shorter).current_dir(place.path("")).output();
+    let output = Command::new("sh").arg("-c").arg(script).current_dir(place.path("")).output();
     let output = output.unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     let hashes: Vec<&str> = said.lines().filter(|line| line.ends_with("  -")).collect();
     assert!(hashes.len() == 2 && hashes[0] == hashes[1], "{said}\n{error}");
-    let lines = place.output("out/killed").iter().filter(|byte| **byte == b'\n').count();
+    said
+}
+
+/// How many lines an output folder has.
+fn lines(place: &Place, out: &str) -> usize {
+    place.output(out).iter().filter(|byte| **byte == b'\n').count()
+}
+
+#[test]
+fn the_run_that_is_killed_in_the_readme_ends_with_the_same_output() {
+    let shorter = script(1).replace("--duration 6s", "--duration 3s").replace("sleep 3", "sleep 2");
+    assert!(shorter.matches("--duration 3s").count() == 1 && shorter.contains("sleep 2; kill -9"));
+    let place = Place::new();
+    runs(&place, &shorter);
     let state = std::fs::read_to_string(place.path("out/killed.state/state.json")).unwrap();
+    let lines = lines(&place, "out/killed");
     assert!(lines == 300_000 && state.contains("\"runs\": 2"), "{lines} lines, {state}");
+}
+
+#[test]
+fn the_function_in_real_processes_of_the_readme_does_the_same_as_home() {
+    // What the script's first line would build.
+    let Some(_) = parts::function("rust/dist/bootstrap") else { return };
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let shorter = script(2)
+        .replace("functions/rust/build\n", "")
+        .replace(":9000", &format!(":{port}"))
+        .replace("--rate 20k --duration 5s", "--rate 2k --duration 1s");
+    assert!(
+        shorter.starts_with("target/release/floodway lambda") && shorter.contains("--rate 2k ")
+    );
+    let place = Place::new();
+    let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions");
+    std::os::unix::fs::symlink(functions, place.path("functions")).unwrap();
+    let said = runs(&place, &shorter);
+    assert!(said.contains("same results as here for bpe") && said.contains("\ngood\n"), "{said}");
+    assert!(said.contains("\noffloaded ") && !said.contains("\noffloaded 0.0 %"), "{said}");
+    assert_eq!(lines(&place, "out/remote"), 2_000);
 }

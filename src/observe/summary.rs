@@ -151,22 +151,26 @@ impl FunctionBill {
         }
     }
 
-    /// In words: how much of it the service said, and how good the estimate of that would have been.
+    /// In words: how much of it the service said, and what bounds it where it says nothing.
     fn words(&self) -> String {
         let time = |ms: f64| show_duration(Duration::from_secs_f64(ms.max(0.0) / 1e3));
         let all = show_many(self.attempts, "attempt");
         if self.metered == 0 {
             let billed = time(self.billed_ms);
-            return format!("{}: {all}, {billed} by estimate (none was metered)", self.name);
+            return format!(
+                "{}: {all}, at most {billed} (their round trips: it does not say what it bills)",
+                self.name
+            );
         }
-        let off = (self.estimated_ms / self.metered_ms.max(f64::MIN_POSITIVE) - 1.0) * 100.0;
-        format!(
-            "{}: {} of {all} metered, {}, of which the estimate was {} ({off:+.1} %)",
-            self.name,
-            show_count(self.metered),
-            time(self.metered_ms),
-            time(self.estimated_ms),
-        )
+        let others = match self.attempts - self.metered {
+            0 => String::new(),
+            others => {
+                let most = time(self.billed_ms - self.metered_ms);
+                format!("; {} not metered, at most {most}", show_count(others))
+            }
+        };
+        let (metered, trips) = (time(self.metered_ms), time(self.estimated_ms));
+        format!("{}: {all}, {metered} metered, in round trips of {trips}{others}", self.name)
     }
 }
 
