@@ -1,8 +1,9 @@
 //! The way from a reader thread to a worker.
 //!
 //! A bounded channel that wakes either side for every batch would switch threads for every batch,
-//! where they share a core. So a worker is woken only if it has looked since it was woken, and a
-//! reader that found no room goes on when most of it is free again.
+//! where they share a core. So a worker is woken only if it has looked since it was woken, and, where
+//! nobody waits for a line in particular, only if enough has come to be worth it; a reader that found
+//! no room goes on when most of it is free again.
 
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire};
 use std::sync::{Arc, OnceLock};
@@ -27,6 +28,9 @@ pub(super) type Waker = Box<dyn Fn() + Send>;
 
 /// Messages a worker may be behind the reader: enough that neither waits for the other's turn.
 pub(super) const AHEAD: usize = 16;
+
+/// So many are worth waking a worker for, where lines have no schedule and input does not wait.
+pub(super) const WORTH_WAKING: usize = AHEAD / 2;
 
 /// So many or fewer, and a reader that waits goes on.
 const FEW: usize = 4;
@@ -55,6 +59,8 @@ pub(super) struct Unmet {
 pub(super) struct Outward {
     messages: Sender<Message>,
     wake: Waker,
+    /// So many messages are worth waking the worker for.
+    enough: usize,
     shared: Arc<Shared>,
 }
 
@@ -76,11 +82,12 @@ pub(super) fn link() -> (Unmet, Inward) {
 }
 
 impl Unmet {
-    /// Waits for the worker, on the reader's own thread; none if it will not come.
-    pub(super) fn meet(self) -> Option<Outward> {
+    /// Waits for the worker, on the reader's own thread; none if it will not come. It will be woken
+    /// when there are `enough` messages, and at the end.
+    pub(super) fn meet(self, enough: usize) -> Option<Outward> {
         let wake = self.wakers.recv().ok()?;
         let _ = self.shared.reader.set(thread::current());
-        Some(Outward { messages: self.messages, wake, shared: self.shared })
+        Some(Outward { messages: self.messages, wake, enough, shared: self.shared })
     }
 }
 
@@ -103,7 +110,9 @@ impl Outward {
             }
             self.shared.is_waiting.swap(false, AcqRel);
         }
-        self.wake();
+        if self.enough == 1 || self.messages.len() >= self.enough {
+            self.wake();
+        }
         true
     }
 

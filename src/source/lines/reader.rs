@@ -264,7 +264,9 @@ impl LinesSettings {
     ) -> Outlet {
         let waits = !matches!(self.input, Input::Files { follow: false, .. });
         let length = (waits && !self.pace.is_scheduled()).then_some(self.epoch);
-        let ends = ends.into_iter().filter_map(Unmet::meet).collect();
+        let hurries = waits || self.pace.is_scheduled();
+        let enough = if hurries { 1 } else { link::WORTH_WAKING };
+        let ends = ends.into_iter().filter_map(|end| end.meet(enough)).collect();
         let (first, line) = self.from.as_ref().map_or((0, 0), |from| (from.epoch, from.lines));
         let epochs = Epochs::new(first, length);
         let cutter = Cutter::new(self.max_record);

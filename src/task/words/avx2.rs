@@ -39,7 +39,8 @@ mod x86 {
     };
     use std::ops::Range;
 
-    use super::super::{BLOCK, Block, write_words};
+    use super::super::blocks::{self, BLOCK, Block};
+    use super::super::write_words;
     use crate::batch::Strings;
 
     #[target_feature(enable = "avx2")]
@@ -49,7 +50,7 @@ mod x86 {
         out: &mut Vec<u8>,
         ends: &mut Vec<u32>,
     ) {
-        write_words(|block| classify(block), strings, range, out, ends);
+        write_words(blocks::with(|block| classify(block)), strings, range, out, ends);
     }
 
     /// A byte is of a word if its halves have a class in common: one class for the digits, one for

@@ -1,6 +1,6 @@
 //! Classification for any machine.
 
-use super::{BLOCK, Block};
+use super::blocks::{BLOCK, Block};
 
 #[inline(always)]
 pub(super) fn classify(block: &[u8; BLOCK]) -> Block {
