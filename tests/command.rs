@@ -559,6 +559,7 @@ fn processes_with_different_settings_are_refused() {
     let start = |process: &str, task: &str| {
         let args = ["run", "--events", "100", "--rate", "max", "--out", "out", "--task", task];
         let mut command = place.floodway(&args);
+        command.args(["--state", "state/of/it", "--dead-letter", "bad.jsonl"]);
         command.args(["--", "-n", "2", "-p", process, "-h"]).arg(&hosts);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
@@ -568,7 +569,9 @@ fn processes_with_different_settings_are_refused() {
         assert_eq!(output.status.code(), Some(1), "{error}");
         assert!(error.contains("different settings"), "{error}");
     }
-    assert!(place.output("out").is_empty());
+    for name in ["out", "state", "bad.jsonl"] {
+        assert!(!place.path(name).exists(), "{name}: the same command can be given again");
+    }
 }
 
 #[test]

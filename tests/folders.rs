@@ -1,0 +1,74 @@
+//! The folders of a run, as a user meets them: what a run that is refused leaves in them.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::Place;
+
+/// Runs it; it ends with `code`, and names these in one line.
+fn refused(place: &Place, code: i32, args: &[&str], named: &[&str]) {
+    let output = place.run(args);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {error}");
+    assert!(named.iter().all(|what| error.contains(what)), "{args:?}: {named:?}: {error}");
+    assert_eq!(error.lines().count(), 1, "{args:?}: {error}");
+}
+
+/// All that is in a folder, with its length.
+fn all(folder: &Path) -> Vec<(String, u64)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let (path, metadata) =
+                (entry.as_ref().unwrap().path(), entry.unwrap().metadata().unwrap());
+            found.push((path.display().to_string(), metadata.len()));
+            if metadata.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+const SMALL: [&str; 5] = ["run", "--events", "500", "--rate", "max"];
+
+#[test]
+fn a_run_that_is_refused_leaves_nothing() {
+    let place = Place::new();
+    place.run_well(&[&SMALL[..], &["--out", "other"]].concat());
+    place.run_well(&[&SMALL[..], &["--out", "of", "--state", "state"]].concat());
+    fs::create_dir(place.path("empty")).unwrap();
+    fs::create_dir_all(place.path("taken/state.json")).unwrap();
+    fs::create_dir(place.path("spent")).unwrap();
+    fs::write(place.path("spent/spent-0.json"), "{").unwrap();
+    let new = ["--out", "new/out", "--state", "new/state"];
+    let cases: &[(i32, &[&str], &[&str])] = &[
+        (2, &["--out", "other", "--state", "new"], &["other", "--overwrite"]),
+        (2, &["--out", "other", "--state", "new/a/b"], &["other", "--overwrite"]),
+        (2, &["--out", "other", "--state", "empty"], &["other", "--overwrite"]),
+        (2, &["--out", "new", "--state", "state", "--seed", "2"], &["--seed was"]),
+        (2, &["--out", "new", "--state", "spent"], &["spent-0.json"]),
+        (2, &[&new[..], &["--task", "wordz"]].concat(), &["wordz"]),
+        (1, &[&new[..], &["--summary", "none/file"]].concat(), &["none/file"]),
+        (1, &[&new[..], &["--dead-letter", "none/file"]].concat(), &["none/file"]),
+        (1, &["--out", "other/manifest.jsonl/out", "--state", "new"], &["other/manifest.jsonl"]),
+        (1, &["--out", "new/a/out", "--state", "taken"], &["taken"]),
+    ];
+    let before = all(&place.path(""));
+    for (code, args, named) in cases {
+        refused(&place, *code, &[&SMALL[..], args].concat(), named);
+        assert_eq!(all(&place.path("")), before, "{args:?}");
+    }
+    let lines = ["run", "--source", "lines:none", "--out", "new/out", "--state", "new/state"];
+    refused(&place, 1, &lines, &["none"]);
+    assert_eq!(all(&place.path("")), before);
+    // Nor does it take what was there.
+    refused(&place, 2, &[&SMALL[..], &["--out", "of", "--state", "empty"]].concat(), &["of"]);
+    place.run_well(&[&SMALL[..], &["--out", "of", "--state", "state"]].concat());
+    place.run_well(&[&SMALL[..], &["--out", "empty", "--state", "new/state"]].concat());
+}
