@@ -3,10 +3,13 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 
-use common::Place;
+use common::{Place, end_of};
+use rustix::fs::{FlockOperation, flock};
 
 /// Runs it; it ends with `code`, and names these in one line.
 fn refused(place: &Place, code: i32, args: &[&str], named: &[&str]) {
@@ -71,4 +74,22 @@ fn a_run_that_is_refused_leaves_nothing() {
     refused(&place, 2, &[&SMALL[..], &["--out", "of", "--state", "empty"]].concat(), &["of"]);
     place.run_well(&[&SMALL[..], &["--out", "of", "--state", "state"]].concat());
     place.run_well(&[&SMALL[..], &["--out", "empty", "--state", "new/state"]].concat());
+}
+
+#[test]
+fn a_state_that_is_let_go_soon_is_waited_for() {
+    let place = Place::new();
+    fs::create_dir(place.path("state")).unwrap();
+    let owner = File::create(place.path("state/lock")).unwrap();
+    flock(&owner, FlockOperation::LockExclusive).unwrap();
+    let args = [&SMALL[..], &["--out", "out", "--state", "state"]].concat();
+    let mut command = place.floodway(&args);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = said.find(|line| line.contains("waiting")).expect("it says that it waits");
+    assert!(line.contains("the state in state"), "{line}");
+    drop(owner);
+    let rest: Vec<String> = said.collect();
+    assert_eq!(end_of(child, "the run").status.code(), Some(0), "{rest:?}");
+    assert_eq!(place.output("out").split_inclusive(|byte| *byte == b'\n').count(), 500);
 }

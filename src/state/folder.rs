@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -16,6 +18,14 @@ use crate::whole;
 
 const LOCK: &str = "lock";
 const RECORD: &str = "state.json";
+
+/// How long the lock is waited for. A process that was killed has it until the system has taken all of it
+/// apart, and whoever starts it again may be sooner.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// After what time it is said that the lock is waited for, and how often it is tried.
+const SAY_AFTER: Duration = Duration::from_millis(500);
+const TRY: Duration = Duration::from_millis(10);
 
 /// A run's state. Nobody else has it until it is dropped, or its process ends, however it does.
 #[derive(Debug)]
@@ -31,7 +41,8 @@ pub struct State {
 
 impl State {
     /// Opens the state in `folder`, or makes one there, for a run of this `version` whose output
-    /// depends on `settings`; a new one has a new id from `new_output`. Nothing but the lock is written.
+    /// depends on `settings`; a new one has a new id from `new_output`. Nothing but the lock is written,
+    /// which is waited for for two seconds where another run has it.
     /// What it makes is removed again when it is dropped before a run has begun.
     ///
     /// # Errors
@@ -112,6 +123,8 @@ impl State {
 fn lock(folder: &Path) -> Result<(Made, File), StateError> {
     let path = folder.join(LOCK);
     let mut made = Made::default();
+    let began = Instant::now();
+    let mut is_said = false;
     loop {
         let folders = whole::make_folder(folder);
         made.add(folders.map_err(|error| StateError::io("make the folder", folder, error))?);
@@ -126,8 +139,18 @@ fn lock(folder: &Path) -> Result<(Made, File), StateError> {
             }
             // Its owner was refused, and has removed it just now.
             Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Err(StateError::Locked),
+            Err(Errno::WOULDBLOCK) if began.elapsed() >= PATIENCE => {
+                return Err(StateError::Locked);
+            }
+            Err(Errno::WOULDBLOCK) => thread::sleep(TRY),
             Err(errno) => return Err(error(errno.into())),
+        }
+        if !is_said && began.elapsed() >= SAY_AFTER {
+            is_said = true;
+            let folder = folder.display();
+            tracing::warn!(
+                "another run uses the state in {folder}: waiting for its end, but not long"
+            );
         }
     }
 }
