@@ -93,6 +93,7 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
             &["good.csv", "--source reads"],
         ),
         (&["--source", "lines:*.csv", "--summary", "good.csv"], &["good.csv", "--source reads"]),
+        (&["--source", "lines:./*.csv", "--summary", "new.csv"], &["new.csv", "--source reads"]),
         (&["--log", "loud=="], &["--log"]),
         (&["--config", "none.toml"], &["none.toml"]),
         (&["--", "-w", "0"], &["-w 0", "1 worker"]),

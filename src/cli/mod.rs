@@ -8,6 +8,7 @@ mod compare;
 mod config;
 mod demo;
 mod error;
+mod folders;
 mod generate;
 mod heeds;
 mod lambda;
