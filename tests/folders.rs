@@ -168,3 +168,36 @@ fn an_input_among_the_runs_own_output_is_refused() {
     }
     assert_eq!(fs::read(place.path("out/mine.txt")).unwrap(), b"my own\n");
 }
+
+#[test]
+fn a_state_and_an_output_are_in_nobodys_way() {
+    let place = Place::new();
+    std::os::unix::fs::symlink("x", place.path("link")).unwrap();
+    for (out, state, named) in [
+        ("x", "x", "the output's folder too"),
+        ("x", "./y/../x", "the output's folder too"),
+        ("x/", "x", "the output's folder too"),
+        ("x/out", "x", "has the output in it, x/out"),
+        ("x/a/b", "./x", "has the output in it, x/a/b"),
+        ("x", "x/part-state", "a name that the output in x has for itself"),
+        ("x", "x/manifest.jsonl/state", "a name that the output in x has for itself"),
+        ("x", "x/.part-1/state", "a name that the output in x has for itself"),
+    ] {
+        let args = [&SMALL[..], &["--out", out, "--state", state]].concat();
+        refused(&place, 2, &args, &["--state", state, named]);
+        assert!(!place.path("x").exists());
+    }
+    fs::create_dir(place.path("x")).unwrap();
+    refused(&place, 2, &[&SMALL[..], &["--out", "x", "--state", "link"]].concat(), &["too"]);
+    // Under a name of its own it may be there: neither counts as the other's, nor is replaced with it.
+    let whole = &place.run_well(&[&SMALL[..], &["--out", "whole"]].concat())["results_out"];
+    for state in ["x/state", "x/.state"] {
+        let inside = [&SMALL[..], &["--out", "x", "--state", state, "--overwrite"]].concat();
+        assert_eq!(&place.run_well(&inside)["results_out"], whole);
+        assert_eq!(place.run_well(&inside)["results_out"], 0, "it is complete");
+        assert!(place.path(state).join("state.json").exists());
+        assert!(place.output("x") == place.output("whole"));
+    }
+    place.run_well(&[&SMALL[..], &["--out", "x", "--overwrite", "--seed", "2"]].concat());
+    assert!(place.path("x/state/state.json").exists());
+}

@@ -1,4 +1,4 @@
-//! What a run reads: nothing that it writes.
+//! Where a run's folders are: what is read may not be what is written, and the state is no output.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -23,6 +23,30 @@ pub(super) fn place(path: &Path) -> PathBuf {
         }
     }
     place
+}
+
+/// Refuses a state and an output of which one is in the other's way.
+pub(super) fn refuse_mixed(args: &RunArgs, target: &Target) -> Result<(), UsageError> {
+    let (Target::Files { files, .. }, Some(state)) = (target, &args.state) else { return Ok(()) };
+    let (output, place) = (place(&files.dir), place(state));
+    let shown = files.dir.display();
+    let why = if output == place {
+        "is the output's folder too: give the state one of its own, since it is removed to begin anew"
+            .to_owned()
+    } else if output.starts_with(&place) {
+        format!(
+            "has the output in it, {shown}: give the state a folder of its own, since it is \
+                 removed to begin anew"
+        )
+    } else if let Ok(below) = place.strip_prefix(&output)
+        && let Some(first) = below.components().next()
+        && sink::is_own_name(&first.as_os_str().to_string_lossy())
+    {
+        format!("is a name that the output in {shown} has for itself: name another folder")
+    } else {
+        return Ok(());
+    };
+    Err(UsageError::new("--state", state.display().to_string(), why))
 }
 
 /// Refuses an input that names, or may come to name, files of the run's own output or state: they would

@@ -251,6 +251,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         input.check().map_err(|why| UsageError::new("--source", given, why))?;
     }
     let target = sink::target(args, &timely)?;
+    folders::refuse_mixed(args, &target)?;
     folders::refuse_own(args, &source, &target)?;
     written::refuse_taken(args, &source, &target)?;
     let task = args.task.clone().unwrap_or_else(|| "words".to_owned());
