@@ -17,6 +17,7 @@ mod output;
 mod recorded;
 mod run;
 mod settings;
+mod signals;
 mod simulate;
 mod sink;
 mod state;

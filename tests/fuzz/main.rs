@@ -42,6 +42,7 @@ mod cli {
     mod error;
     mod folders;
     mod heeds;
+    mod output;
     mod settings;
     mod sink;
     mod state;

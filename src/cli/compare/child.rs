@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
-/// Starts runs one after the other. A first Ctrl-C or SIGTERM ends the one at hand in good order, and
+use crate::cli::{output::say, signals};
+
+/// Starts runs one after the other. A first signal ends the one at hand in good order, and
 /// no other begins; a second one ends it at once.
 pub(super) struct Children {
     stopped: Arc<AtomicBool>,
@@ -33,18 +33,15 @@ impl Children {
         let (stopped, current) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let children = Children { stopped, current };
         let (stopped, current) = (Arc::clone(&children.stopped), Arc::clone(&children.current));
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        std::thread::Builder::new().name("floodway-signals".to_owned()).spawn(move || {
-            for (count, _) in signals.forever().enumerate() {
-                stopped.store(true, Relaxed);
-                if let Some(pid) = *current.lock().unwrap_or_else(PoisonError::into_inner) {
-                    // The child hears it once, from here: it has a process group of its own.
-                    let _ = kill_process(pid, Signal::INT);
-                }
-                if count > 0 {
-                    eprintln!("floodway: ended by a second signal");
-                    std::process::exit(1);
-                }
+        signals::listen(move |before| {
+            stopped.store(true, Relaxed);
+            if let Some(pid) = *current.lock().unwrap_or_else(PoisonError::into_inner) {
+                // The child hears it once, from here: it has a process group of its own.
+                let _ = kill_process(pid, Signal::INT);
+            }
+            if before > 0 {
+                say("floodway: ended by a second signal");
+                std::process::exit(1);
             }
         })?;
         Ok(children)
