@@ -24,9 +24,9 @@ use crate::compare::{Compared, Comparison, Round, page, table};
 pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
     logging::init(args.run.log.as_deref())?;
     let plan = Plan::new(args, typed)?;
+    let children = Children::new().context("cannot listen for signals")?;
     let folder = Folder::prepare(args.report.clone(), args.run.overwrite)?;
     say(&plan);
-    let children = Children::new().context("cannot listen for signals")?;
     let mut comparison = plan.comparison();
     let failed = run_all(&plan, &folder, &children, &mut comparison);
     let failed = match failed {
@@ -51,6 +51,9 @@ pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
         printed = print(&shown(&comparison, &folder));
     } else {
         folder.remove_unused();
+    }
+    if children.aborted() {
+        return Err(anyhow!("ended by a second signal"));
     }
     failed.map_or(printed, Err)
 }
