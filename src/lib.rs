@@ -12,6 +12,7 @@ pub mod compare;
 pub mod cost;
 mod cpu;
 pub mod emulator;
+mod made;
 pub mod nexmark;
 pub mod observe;
 pub mod operators;

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use crate::made::Made;
+
 /// Writes `bytes` to `path` atomically: to a file beside it, which then takes its name. What was
 /// written stays, whatever happens to the machine.
 ///
@@ -14,18 +16,35 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
     let mut file = fs::File::create(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
+        // If it cannot be removed either, it is in nobody's way.
+        let _ = fs::remove_file(&temporary);
+        return Err(error);
+    }
     sync_folder(above(path))
 }
 
-/// Makes a folder, and those above it that are not there, to stay.
-pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+/// Makes a folder, and those above it that are not there, to stay; answers which it made.
+///
+/// # Errors
+/// If one of them cannot be made: then none of them is.
+pub(crate) fn make_folder(path: &Path) -> io::Result<Made> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    let mut made = Made::default();
+    for folder in missing.iter().rev() {
+        match fs::create_dir(folder) {
+            Ok(()) => made.note(*folder),
+            // Somebody else was sooner.
+            Err(_) if folder.is_dir() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // Says what is wrong with one that is there, and is none.
     fs::create_dir_all(path)?;
-    missing.into_iter().try_for_each(|folder| sync_folder(above(folder)))
+    missing.into_iter().try_for_each(|folder| sync_folder(above(folder)))?;
+    Ok(made)
 }
 
 /// Waits until the names in a folder are on the disk: a file's own sync does not say so.

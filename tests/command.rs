@@ -93,6 +93,7 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
             &["good.csv", "--source reads"],
         ),
         (&["--source", "lines:*.csv", "--summary", "good.csv"], &["good.csv", "--source reads"]),
+        (&["--source", "lines:./*.csv", "--summary", "new.csv"], &["new.csv", "--source reads"]),
         (&["--log", "loud=="], &["--log"]),
         (&["--config", "none.toml"], &["none.toml"]),
         (&["--", "-w", "0"], &["-w 0", "1 worker"]),
@@ -559,6 +560,7 @@ fn processes_with_different_settings_are_refused() {
     let start = |process: &str, task: &str| {
         let args = ["run", "--events", "100", "--rate", "max", "--out", "out", "--task", task];
         let mut command = place.floodway(&args);
+        command.args(["--state", "state/of/it", "--dead-letter", "bad.jsonl"]);
         command.args(["--", "-n", "2", "-p", process, "-h"]).arg(&hosts);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
@@ -568,7 +570,9 @@ fn processes_with_different_settings_are_refused() {
         assert_eq!(output.status.code(), Some(1), "{error}");
         assert!(error.contains("different settings"), "{error}");
     }
-    assert!(place.output("out").is_empty());
+    for name in ["out", "state", "bad.jsonl"] {
+        assert!(!place.path(name).exists(), "{name}: the same command can be given again");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -262,6 +263,27 @@ fn ctrl_c_in_the_first_run_leaves_nothing_in_the_way() {
     let output = end_of(child, "compare");
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{error}");
+    assert!(!place.path("r").exists(), "the same command can be given again");
+}
+
+/// The first signal finishes what is at hand, which may take long.
+#[test]
+fn a_second_signal_ends_the_run_at_once_and_leaves_nothing_in_the_way() {
+    let place = Place::new();
+    // A second of input is fifty seconds of work.
+    let args = ["compare", "--rate", "1k", "--duration", "10s", "--work", "50ms", "--report", "r"];
+    let more = ["--max-backlog", "100k", "--policies", "local,remote", "--warm-up-run", "0s"];
+    let mut command = place.floodway(&[&args[..], &more].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("backlog")));
+    let run = run_under(child.id(), "local");
+    signal(&child, Signal::INT);
+    assert!(said.any(|line| line.contains("again to end at once")));
+    signal(&child, Signal::INT);
+    assert!(said.any(|line| line == "floodway: ended by a second signal"));
+    assert_eq!(end_of(child, "compare").status.code(), Some(1));
+    assert!(rustix::process::test_kill_process(run).is_err(), "the run is gone");
     assert!(!place.path("r").exists(), "the same command can be given again");
 }
 

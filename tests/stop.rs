@@ -102,6 +102,46 @@ fn a_second_signal_ends_at_once_and_keeps_what_was_committed() {
     assert_eq!(lines as u64, total);
 }
 
+/// A terminal that is closed says so more than once, and then there is nothing to write to.
+#[test]
+fn a_terminal_that_is_closed_stops_a_run_in_good_order() {
+    let place = Place::new();
+    let args = ["run", "--rate", "5k", "--out", "out", "--commit-every", "200ms"];
+    let mut child = spawn(&place, &[&args[..], &["--summary", "summary.json"]].concat());
+    committed(&place.path("out"));
+    drop((child.stdout.take(), child.stderr.take()));
+    let code = poll(Duration::from_secs(60), "its end", || {
+        let ended = child.try_wait().unwrap();
+        if ended.is_none() {
+            signal(&child, Signal::HUP);
+        }
+        ended
+    });
+    assert_eq!(code.code(), Some(0));
+    assert_eq!(place.summary()["stopped"], "signal");
+    let lines = without_a_gap(&place.path("out"));
+    assert!(lines > 0 && lines.is_multiple_of(500), "whole epochs of 100 ms: {lines}");
+}
+
+#[test]
+fn a_hangup_that_is_ignored_stays_so() {
+    let place = Place::new();
+    let mut command = std::process::Command::new("sh");
+    let floodway = env!("CARGO_BIN_EXE_floodway");
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh", floodway, "run", "--rate", "5k"]);
+    command.args(["--out", "out", "--commit-every", "100ms"]).current_dir(place.path(""));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    committed(&place.path("out"));
+    let commits =
+        || Manifest::read(&place.path("out")).map_or(0, |manifest| manifest.commits.len());
+    signal(&child, Signal::HUP);
+    let before = commits();
+    poll(Duration::from_secs(60), "it goes on", || (commits() > before + 10).then_some(()));
+    signal(&child, Signal::TERM);
+    assert_eq!(end_of(child, "the run").status.code(), Some(0));
+    without_a_gap(&place.path("out"));
+}
+
 /// Panics on the worker's own thread when an epoch is complete there: that is told to the log.
 struct PanicsAt(u64);
 

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use super::output::say;
+
 /// A setting that cannot be: it names the option, the value and what would be right.
 #[derive(Debug, thiserror::Error)]
 #[error("{option} {value}: {expected}")]
@@ -36,7 +38,7 @@ pub enum Exit {
 impl From<anyhow::Error> for Exit {
     /// Says what is wrong: one line, the chain of causes, to standard error.
     fn from(error: anyhow::Error) -> Self {
-        eprintln!("floodway: {error:#}");
+        say(format_args!("floodway: {error:#}"));
         if error.chain().any(|cause| cause.is::<UsageError>()) { Exit::Usage } else { Exit::Failed }
     }
 }

@@ -5,12 +5,10 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use super::args::{LambdaArgs, LambdaAuth};
 use super::settings::parse_some;
-use super::{UsageError, bursting, logging};
+use super::{UsageError, bursting, logging, signals};
 use crate::emulator::{Choices, Keys, Package, PackageError, Setup};
 use crate::units::parse_duration;
 
@@ -19,7 +17,7 @@ pub(super) fn lambda(args: &LambdaArgs) -> Result<()> {
     let setup = setup(args)?;
     let listener = TcpListener::bind(&args.bind)
         .with_context(|| format!("cannot listen on --bind {}", args.bind))?;
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
+    let mut signals = signals::ending().context("cannot listen for signals")?;
     let server = setup.serve(listener)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", server.url()).and_then(|()| out.flush()).context("cannot print the URL")?;

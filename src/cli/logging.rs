@@ -20,6 +20,8 @@ pub(super) fn init(level: Option<&str>) -> Result<(), UsageError> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        // It would panic where standard error is gone.
+        .log_internal_errors(false)
         .try_init();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a command prints on standard output.
+//! What a command prints, and what it says.
 
 use std::io::{ErrorKind, Write as _};
 
@@ -11,4 +11,10 @@ pub(super) fn print(text: &str) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to standard output"),
     }
+}
+
+/// Says `line` on standard error. Nobody hears it: not worth failing for, and a terminal that is closed
+/// should not be.
+pub(super) fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

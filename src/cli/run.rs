@@ -4,11 +4,11 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::SIGXFSZ;
 
 use super::args::RunArgs;
-use super::{UsageError, demo, logging, settings};
+use super::output::say;
+use super::{UsageError, demo, logging, settings, signals};
 use crate::pipeline::{self, Failures, RunError, Stop};
 use crate::sink::SinkError;
 use crate::state::StateError;
@@ -18,7 +18,7 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     let demo = demo::command(args);
     let settings = match &demo {
         Some(demo) => {
-            eprintln!("{demo}");
+            say(demo);
             settings::run(&demo.args)?
         }
         None => settings::run(args)?,
@@ -59,21 +59,17 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
     })
 }
 
-/// The first Ctrl-C or SIGTERM stops in good order; the second ends the process.
+/// The first signal stops in good order; the second ends the process.
 fn stop_on_signals(stop: &Stop) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let stop = stop.clone();
-    std::thread::Builder::new().name("floodway-signals".to_owned()).spawn(move || {
-        for (count, _) in signals.forever().enumerate() {
-            if count > 0 {
-                eprintln!("floodway: ended by a second signal; what was committed stays");
-                std::process::exit(1);
-            }
-            eprintln!("floodway: finishing and committing the last epoch; again to end at once");
-            stop.request();
+    signals::listen(move |before| {
+        if before > 0 {
+            say("floodway: ended by a second signal; what was committed stays");
+            std::process::exit(1);
         }
-    })?;
-    Ok(())
+        say("floodway: finishing and committing the last epoch; again to end at once");
+        stop.request();
+    })
 }
 
 /// A thread that panics, timely's own among them, ends the run: nothing would wake the others.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::args::{EventArgs, RateArgs, RunArgs};
-use super::{UsageError, bursting, heeds, sink, state, written};
+use super::{UsageError, bursting, folders, heeds, sink, state, written};
 use crate::batch::Nanos;
 use crate::cost::Cost;
 use crate::nexmark;
@@ -251,6 +251,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         input.check().map_err(|why| UsageError::new("--source", given, why))?;
     }
     let target = sink::target(args, &timely)?;
+    folders::refuse_mixed(args, &target)?;
+    folders::refuse_own(args, &source, &target)?;
     written::refuse_taken(args, &source, &target)?;
     let task = args.task.clone().unwrap_or_else(|| "words".to_owned());
     if !task::NAMES.contains(&task.as_str()) {

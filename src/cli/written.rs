@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::UsageError;
 use super::args::RunArgs;
+use super::folders::{is_read, place};
 use crate::pipeline::{Source, Target};
 use crate::sink::MANIFEST;
-use crate::source::Input;
 
 /// Refuses a file that is the input's, the output's, the state's, or another option's too: one of the
 /// two would be lost.
@@ -26,11 +26,13 @@ pub(super) fn refuse_taken(
         let wrong = |why: &str| {
             UsageError::new(option, file.display().to_string(), format!("{why}: name another file"))
         };
-        let place = place(file);
+        let place = self::place(file);
         if let Some((other, _)) = before.iter().find(|(_, other)| *other == place) {
             return Err(wrong(&format!("is {other}'s file too")));
         }
-        if is_read(file, &place, source) {
+        if let Source::Lines(input) = source
+            && is_read(&place, input)
+        {
             return Err(wrong("is what --source reads"));
         }
         let folder = place.parent();
@@ -48,22 +50,6 @@ pub(super) fn refuse_taken(
         before.push((option, place));
     }
     Ok(())
-}
-
-/// Where a file is or will be, however it is written.
-fn place(path: &Path) -> PathBuf {
-    let whole = path.canonicalize().or_else(|_| {
-        let path = std::path::absolute(path)?;
-        let folder = path.parent().unwrap_or(&path).canonicalize()?;
-        Ok::<_, std::io::Error>(folder.join(path.file_name().unwrap_or_default()))
-    });
-    whole.or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_path_buf())
-}
-
-fn is_read(file: &Path, place: &Path, source: &Source) -> bool {
-    let Source::Lines(Input::Files { path, .. }) = source else { return false };
-    let is_named = glob::Pattern::new(path).is_ok_and(|glob| glob.matches_path(file));
-    is_named || self::place(Path::new(path)) == place
 }
 
 /// Whether the output has, or may have, a file of this name.

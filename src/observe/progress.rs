@@ -1,6 +1,6 @@
 //! Progress while a run lasts: a bar on a terminal, plain lines otherwise.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -62,7 +62,10 @@ impl Progress {
                 });
                 bar.set_message(message);
             }
-            None => eprintln!("{:>6}  {message}", show_duration(elapsed)),
+            None => {
+                // Nobody sees it: not worth failing for.
+                let _ = writeln!(stderr(), "{:>6}  {message}", show_duration(elapsed));
+            }
         }
     }
 

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{RunError, Settings, Target};
 use crate::batch::Nanos;
-use crate::sink::{self, Manifest, Positions};
+use crate::made::Made;
+use crate::sink::{self, MANIFEST, Manifest, Positions};
 use crate::source::{Lines, Pace, Position};
 use crate::state::{Spent, State, StateError};
+use crate::whole;
 
 /// Where a run keeps what ties it to its output, and what that output depends on.
 #[derive(Clone, Debug)]
@@ -67,6 +69,8 @@ impl Beginning {
 /// The output as it is before the run, and what ties the run to it.
 #[derive(Default)]
 pub(super) struct Output {
+    /// What was made for it and its state; it goes before the state's lock does.
+    made: Made,
     /// Nobody else has it while it is held: process 0 holds it.
     state: Option<State>,
     /// Whose output it is.
@@ -118,20 +122,43 @@ impl Output {
     /// # Errors
     /// If it is somebody else's, or cannot be written.
     pub(super) fn prepare(&mut self, settings: &Settings) -> Result<(), RunError> {
-        let Target::Files { files, overwrite } = &settings.target else { return Ok(()) };
-        let dir = &files.dir;
-        let (Some(asked), Some(state)) = (&settings.state, &mut self.state) else {
-            return Ok(sink::prepare(dir, *overwrite)?);
-        };
-        self.committed = if state.is_new() {
-            sink::prepare(dir, *overwrite)?;
-            None
-        } else {
-            sink::resume(dir, &self.id, *overwrite)?.map(Arc::new)
-        };
-        // From here on the output is this state's, whenever the process ends.
-        self.runs = state.begin().map_err(|source| asked.failed(source))?;
+        if let Target::Files { files, overwrite } = &settings.target {
+            // One that cannot be made is the sink's to tell.
+            self.made.add(whole::make_folder(&files.dir).unwrap_or_default());
+            self.committed = match &self.state {
+                Some(state) if !state.is_new() => {
+                    sink::resume(&files.dir, &self.id, *overwrite)?.map(Arc::new)
+                }
+                _ => {
+                    sink::prepare(&files.dir, *overwrite)?;
+                    None
+                }
+            };
+            if self.committed.is_none() {
+                self.made.note(files.dir.join(MANIFEST));
+            }
+        }
+        if let Some(letters) = &settings.dead_letter
+            && self.committed.is_none()
+            && !letters.exists()
+        {
+            self.made.note(letters);
+        }
+        if let (Some(asked), Some(state)) = (&settings.state, &mut self.state) {
+            // From here on the output is this state's, whenever the process ends.
+            self.runs = state.begin().map_err(|source| asked.failed(source))?;
+            // But not if it is refused yet.
+            let mut made = Made::default();
+            made.add(state.made());
+            made.add(std::mem::take(&mut self.made));
+            self.made = made;
+        }
         Ok(())
+    }
+
+    /// What was made for it and its state: it is removed again if the run does not begin.
+    pub(super) fn made(&mut self) -> Made {
+        std::mem::take(&mut self.made)
     }
 
     /// US dollars that the runs before this one have spent.

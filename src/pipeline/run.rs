@@ -85,8 +85,13 @@ pub fn run(
     let (ended_sender, ended) = unbounded();
     let failures = Failures(ended_sender.clone());
     begun(failures.clone());
-    let shared = match prepare(settings, stop, &failures) {
-        Ok(shared) => Arc::new(shared),
+    let prepared = prepare(settings, stop, &failures).map(|mut shared| {
+        let made = shared.output.made();
+        (Arc::new(shared), made)
+    });
+    // What was made goes first, and then the lock on the state.
+    let (shared, mut made) = match prepared {
+        Ok(prepared) => prepared,
         Err(error) => return (None, Err(error)),
     };
     let settings = &shared.settings;
@@ -114,6 +119,7 @@ pub fn run(
         return (None, Err(RunError::Timely(error.to_string())));
     }
 
+    made.keep();
     let mut progress: Option<Progress> = None;
     let mut waiting = Waiting::new(settings.timely.processes);
     let mut coming_home = false;
@@ -167,6 +173,10 @@ pub fn run(
         }
         Ended::Workers(Err(error)) | Ended::Failed(error) => (shared.report(), Err(error)),
     };
+    if matches!(result, Err(RunError::Settings(_))) {
+        // No worker has begun, and none is there any more.
+        made.undo();
+    }
     // The work is done: what was wrong with the way it was to be done is said at the end. Process 0 says it
     // for all of them, the others for themselves.
     let refused = match settings.timely.process {

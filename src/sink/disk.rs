@@ -75,7 +75,7 @@ impl Disk {
 
     pub(super) fn make_folder(&self, path: &Path) -> io::Result<()> {
         self.ask(Call::MakeFolder, path)?;
-        whole::make_folder(path)
+        whole::make_folder(path).map(|mut made| made.keep())
     }
 
     /// A file that was not there.

@@ -130,6 +130,18 @@ fn is_part(name: &str) -> bool {
     name.strip_prefix(PART).is_some_and(is_numbers)
 }
 
+/// The file that is made to see whether the folder can be written to.
+pub(super) const PROBE: &str = ".floodway-probe";
+
+/// How the names of an output's files begin, beside that of its manifest.
+pub const OWN: [&str; 4] = [PART, ".part-", ".dead-", PROBE];
+
+/// Whether this is a name that an output has for itself: a run may make such a file in its folder, and
+/// remove it.
+pub fn is_own_name(name: &str) -> bool {
+    name == MANIFEST || OWN.iter().any(|own| name.starts_with(own))
+}
+
 /// Whether a run of Floodway gives this name to a file that is not committed.
 pub(super) fn is_temporary(name: &str) -> bool {
     name.strip_prefix(".part-").or_else(|| name.strip_prefix(".dead-")).is_some_and(is_numbers)

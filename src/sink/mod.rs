@@ -34,7 +34,7 @@ pub use commit::CommitExt;
 pub use disk::{Call, Disk, Fault, Faults};
 pub use error::SinkError;
 pub use handle::SinkHandle;
-pub use manifest::{Commit, CommittedFile, MANIFEST, Manifest};
+pub use manifest::{Commit, CommittedFile, MANIFEST, Manifest, OWN, is_own_name};
 pub use prepare::{new_id, prepare, prepare_on, recover, recover_on, resume, resume_on};
 pub use settings::{Compression, Files, Format, Positions, Settings, Target};
 pub use step::{OnStep, Step};

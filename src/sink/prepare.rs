@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::manifest::{MANIFEST, Manifest, PART, is_temporary};
+use super::manifest::{MANIFEST, Manifest, PART, PROBE, is_temporary};
 use super::{CommittedFile, Disk, SinkError};
 use crate::units::show_many;
 
@@ -43,7 +43,7 @@ pub fn prepare_on(disk: &Disk, dir: &Path, overwrite: bool) -> Result<(), SinkEr
         remove(disk, &dir.join(MANIFEST))?;
         sync_folder(disk, dir)?;
     }
-    let probe = dir.join(".floodway-probe");
+    let probe = dir.join(PROBE);
     remove(disk, &probe)?;
     disk.create(&probe).map_err(|error| SinkError::io("write to the folder", dir, error))?;
     remove(disk, &probe)

@@ -14,6 +14,7 @@ const KEPT_OF_OVERLONG: usize = 1_024;
 
 pub use events::{EventSource, events};
 pub use gate::{Gate, Outflow};
+pub(crate) use lines::GLOB;
 pub use lines::{
     FilePosition, Input, LineSource, Lines, LinesError, LinesSettings, Position, Sharing, lines,
 };

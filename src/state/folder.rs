@@ -3,17 +3,29 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::StateError;
 use super::record::{Record, VERSION};
+use crate::made::Made;
 use crate::whole;
 
 const LOCK: &str = "lock";
 const RECORD: &str = "state.json";
+
+/// How long the lock is waited for. A process that was killed has it until the system has taken all of it
+/// apart, and whoever starts it again may be sooner.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// After what time it is said that the lock is waited for, and how often it is tried.
+const SAY_AFTER: Duration = Duration::from_millis(500);
+const TRY: Duration = Duration::from_millis(10);
 
 /// A run's state. Nobody else has it until it is dropped, or its process ends, however it does.
 #[derive(Debug)]
@@ -21,13 +33,17 @@ pub struct State {
     folder: PathBuf,
     record: Record,
     is_new: bool,
+    /// What was not there before; it goes before the lock does.
+    made: Made,
     /// Held as long as it is open.
     _lock: File,
 }
 
 impl State {
     /// Opens the state in `folder`, or makes one there, for a run of this `version` whose output
-    /// depends on `settings`; a new one has a new id from `new_output`. Nothing but the lock is written.
+    /// depends on `settings`; a new one has a new id from `new_output`. Nothing but the lock is written,
+    /// which is waited for for two seconds where another run has it.
+    /// What it makes is removed again when it is dropped before a run has begun.
     ///
     /// # Errors
     /// If it cannot be read, another run has it, or it is that of another run.
@@ -37,9 +53,7 @@ impl State {
         settings: &BTreeMap<String, String>,
         new_output: impl FnOnce() -> String,
     ) -> Result<State, StateError> {
-        let error = |error| StateError::io("make the folder", folder, error);
-        whole::make_folder(folder).map_err(error)?;
-        let lock = lock(&folder.join(LOCK))?;
+        let (made, lock) = lock(folder)?;
         let path = folder.join(RECORD);
         let record = match fs::read(&path) {
             Ok(json) => Some(read(&path, &json)?),
@@ -61,7 +75,7 @@ impl State {
         if !differences.is_empty() {
             return Err(StateError::Differs(differences));
         }
-        Ok(State { folder: folder.to_path_buf(), record, is_new, _lock: lock })
+        Ok(State { folder: folder.to_path_buf(), record, is_new, made, _lock: lock })
     }
 
     /// The id of its output.
@@ -88,23 +102,76 @@ impl State {
     pub fn begin(&mut self) -> Result<u64, StateError> {
         self.record.runs = self.record.runs.saturating_add(1);
         let path = self.folder.join(RECORD);
+        if self.is_new {
+            self.made.note(&path);
+        }
         let mut json = serde_json::to_vec_pretty(&self.record).unwrap_or_default();
         json.push(b'\n');
         whole::write(&path, &json).map_err(|error| StateError::io("write", &path, error))?;
+        self.made.keep();
         Ok(self.record.runs)
+    }
+
+    /// What was made for it: for whoever knows better whether the run begins.
+    pub(crate) fn made(&mut self) -> Made {
+        std::mem::take(&mut self.made)
     }
 }
 
-/// Takes the lock. The system lets it go when the process ends.
-fn lock(path: &Path) -> Result<File, StateError> {
-    let error = |error| StateError::io("lock", path, error);
-    let file =
-        File::options().create(true).truncate(false).write(true).open(path).map_err(error)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(Errno::WOULDBLOCK) => Err(StateError::Locked),
-        Err(errno) => Err(error(errno.into())),
+/// Takes the lock, in a folder that is made if need be; answers what was made. The system lets the lock go
+/// when the process ends.
+fn lock(folder: &Path) -> Result<(Made, File), StateError> {
+    let path = folder.join(LOCK);
+    let mut made = Made::default();
+    let began = Instant::now();
+    let mut is_said = false;
+    loop {
+        let folders = whole::make_folder(folder);
+        made.add(folders.map_err(|error| StateError::io("make the folder", folder, error))?);
+        let error = |error| StateError::io("lock", &path, error);
+        let (file, is_new) = open_or_create(&path).map_err(error)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) if is_at(&file, &path) => {
+                if is_new {
+                    made.note(path);
+                }
+                return Ok((made, file));
+            }
+            // Its owner was refused, and has removed it just now.
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) if began.elapsed() >= PATIENCE => {
+                return Err(StateError::Locked);
+            }
+            Err(Errno::WOULDBLOCK) => thread::sleep(TRY),
+            Err(errno) => return Err(error(errno.into())),
+        }
+        if !is_said && began.elapsed() >= SAY_AFTER {
+            is_said = true;
+            let folder = folder.display();
+            tracing::warn!(
+                "another run uses the state in {folder}: waiting for its end, but not long"
+            );
+        }
     }
+}
+
+/// Opens a file, and says whether it was not there.
+fn open_or_create(path: &Path) -> io::Result<(File, bool)> {
+    let mut options = File::options();
+    options.write(true);
+    match options.clone().create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Ok((options.create(true).truncate(false).open(path)?, false))
+        }
+        file => Ok((file?, true)),
+    }
+}
+
+/// Whether the file at `path` is still this one.
+fn is_at(file: &File, path: &Path) -> bool {
+    let place = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let [one, other] = [file.metadata(), fs::metadata(path)].map(|found| found.ok().map(place));
+    one.is_some() && one == other
 }
 
 fn read(path: &Path, json: &[u8]) -> Result<Record, StateError> {

@@ -25,6 +25,11 @@ use floodway::{
 mod source {
     pub use floodway::source::Input;
     pub const KEPT_OF_OVERLONG: usize = 1_024;
+    pub const GLOB: glob::MatchOptions = glob::MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+    };
 }
 
 /// What reads a configuration: from its text to the settings of a run.
@@ -35,7 +40,9 @@ mod cli {
     mod bursting;
     mod config;
     mod error;
+    mod folders;
     mod heeds;
+    mod output;
     mod settings;
     mod sink;
     mod state;

@@ -4,18 +4,18 @@ use std::ffi::OsString;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
-/// Starts runs one after the other. A first Ctrl-C or SIGTERM ends the one at hand in good order, and
-/// no other begins; a second one ends it at once.
+use crate::cli::{output::say, signals};
+
+/// Starts runs one after the other. A first signal ends the one at hand in good order, and no other
+/// begins; a second one ends it at once, and what was finished is still reported; a third ends the command.
 pub(super) struct Children {
-    stopped: Arc<AtomicBool>,
+    heard: Arc<AtomicUsize>,
     current: Arc<Mutex<Option<Pid>>>,
 }
 
@@ -30,21 +30,19 @@ pub(super) enum Ended {
 
 impl Children {
     pub(super) fn new() -> std::io::Result<Self> {
-        let (stopped, current) = (Arc::new(AtomicBool::new(false)), Arc::default());
-        let children = Children { stopped, current };
-        let (stopped, current) = (Arc::clone(&children.stopped), Arc::clone(&children.current));
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        std::thread::Builder::new().name("floodway-signals".to_owned()).spawn(move || {
-            for (count, _) in signals.forever().enumerate() {
-                stopped.store(true, Relaxed);
-                if let Some(pid) = *current.lock().unwrap_or_else(PoisonError::into_inner) {
-                    // The child hears it once, from here: it has a process group of its own.
-                    let _ = kill_process(pid, Signal::INT);
-                }
-                if count > 0 {
-                    eprintln!("floodway: ended by a second signal");
-                    std::process::exit(1);
-                }
+        let children = Children { heard: Arc::default(), current: Arc::default() };
+        let (heard, current) = (Arc::clone(&children.heard), Arc::clone(&children.current));
+        signals::listen(move |before| {
+            heard.store(before + 1, Relaxed);
+            // The child hears it once, from here: it has a process group of its own. What it has done is
+            // not kept, so that nothing is lost with it.
+            let signal = if before == 0 { Signal::INT } else { Signal::KILL };
+            if let Some(pid) = *current.lock().unwrap_or_else(PoisonError::into_inner) {
+                let _ = kill_process(pid, signal);
+            }
+            if before > 1 {
+                say("floodway: ended by a third signal");
+                std::process::exit(1);
             }
         })?;
         Ok(children)
@@ -52,7 +50,12 @@ impl Children {
 
     /// Whether a signal asked to stop.
     pub(super) fn stopped(&self) -> bool {
-        self.stopped.load(Relaxed)
+        self.heard.load(Relaxed) > 0
+    }
+
+    /// Whether a second one did, so that a run was ended at once.
+    pub(super) fn aborted(&self) -> bool {
+        self.heard.load(Relaxed) > 1
     }
 
     /// Runs this command with `args` until its end. Its progress and its warnings are shown.

@@ -17,16 +17,16 @@ use self::folder::Folder;
 use self::plan::Plan;
 use super::args::CompareArgs;
 use super::logging;
-use super::output::print;
+use super::output::{print, say};
 use crate::compare::{Compared, Comparison, Round, page, table};
 
 /// `typed` is the command line after `compare`, without what is timely's.
 pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
     logging::init(args.run.log.as_deref())?;
     let plan = Plan::new(args, typed)?;
-    let folder = Folder::prepare(args.report.clone(), args.run.overwrite)?;
-    eprintln!("{plan}");
     let children = Children::new().context("cannot listen for signals")?;
+    let folder = Folder::prepare(args.report.clone(), args.run.overwrite)?;
+    say(&plan);
     let mut comparison = plan.comparison();
     let failed = run_all(&plan, &folder, &children, &mut comparison);
     let failed = match failed {
@@ -39,7 +39,7 @@ pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
     comparison.policies.retain(|compared| !compared.rounds.is_empty());
     if children.stopped() {
         comparison.incomplete = Some("it was stopped by a signal".to_owned());
-        eprintln!("floodway: stopped; what was finished is reported");
+        say("floodway: stopped; what was finished is reported");
     }
     let mut printed = Ok(());
     if !comparison.policies.is_empty() {
@@ -51,6 +51,9 @@ pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
         printed = print(&shown(&comparison, &folder));
     } else {
         folder.remove_unused();
+    }
+    if children.aborted() {
+        return Err(anyhow!("ended by a second signal"));
     }
     failed.map_or(printed, Err)
 }
@@ -65,7 +68,7 @@ fn run_all(
 ) -> Result<()> {
     let summary_of_last = folder.run_file("warm-up", "summary.json");
     if let Some(args) = plan.warm_up(&summary_of_last) {
-        eprintln!("a run to warm up, which does not count");
+        say("a run to warm up, which does not count");
         let ended = children.run(&args)?;
         if ended == Ended::Stopped {
             return Ok(());
@@ -79,7 +82,7 @@ fn run_all(
     for round in 1..=plan.rounds {
         for (index, policy) in plan.policies.iter().enumerate() {
             let number = (round - 1) * plan.policies.len() + index + 1;
-            eprintln!("{} ({number} of {all})", policy.name);
+            say(format_args!("{} ({number} of {all})", policy.name));
             let name = format!("{}-{round}", policy.name);
             let summary = folder.run_file(&name, "summary.json");
             let series = folder.run_file(&name, "series.jsonl");

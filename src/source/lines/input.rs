@@ -7,6 +7,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use glob::MatchOptions;
+
 use super::LinesError;
 
 /// Where the lines come from.
@@ -23,6 +25,13 @@ pub enum Input {
     /// Standard input.
     Stdin,
 }
+
+/// As a shell: neither `*` nor `?` is a slash, or the dot of a hidden file.
+pub(crate) const GLOB: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
 
 /// A file that is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,9 +84,24 @@ impl Input {
         }
     }
 
-    /// Whether it is a glob, so that it may come to name more files than it does now.
-    pub(super) fn is_open(&self) -> bool {
-        matches!(self, Input::Files { path, .. } if is_glob(path))
+    /// The glob, where it is one, so that it may come to name more files than it does now.
+    pub fn glob(&self) -> Option<&str> {
+        match self {
+            Input::Files { path, .. } if is_glob(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// What it names now, whether that can be read or not.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        match (self, self.glob()) {
+            (_, Some(glob)) => {
+                let found = glob::glob_with(glob, GLOB).into_iter().flatten();
+                found.flatten().collect()
+            }
+            (Input::Files { path, .. }, None) => vec![path.into()],
+            (Input::Stdin, None) => Vec::new(),
+        }
     }
 
     /// The files that it names now, in byte order of their paths.
@@ -108,13 +132,7 @@ fn find_one(path: &Path) -> Result<Found, LinesError> {
 
 fn find_all(pattern: &str) -> Result<Vec<Found>, LinesError> {
     let wrong = |why: String| LinesError::Glob { pattern: pattern.to_owned(), why };
-    // As a shell: neither `*` nor `?` is a slash, or the dot of a hidden file.
-    let options = glob::MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
-    let paths = glob::glob_with(pattern, options).map_err(|error| wrong(error.to_string()))?;
+    let paths = glob::glob_with(pattern, GLOB).map_err(|error| wrong(error.to_string()))?;
     let mut found = Vec::new();
     for path in paths {
         let path = path.map_err(|error| {

@@ -27,6 +27,7 @@ mod stream;
 mod tests;
 
 pub use error::LinesError;
+pub(crate) use input::GLOB;
 pub use input::Input;
 pub use position::{FilePosition, Position};
 pub use reader::{Lines, LinesSettings, Sharing};

@@ -153,7 +153,7 @@ impl Sequence {
                 format!("it shrank from {} to {size} bytes while it was followed", outlet.at());
             return Err(LinesError::read(path, io::Error::other(why)));
         }
-        if self.input.is_open() && self.looked.elapsed() >= GLOB {
+        if self.input.glob().is_some() && self.looked.elapsed() >= GLOB {
             self.looked = Instant::now();
             let later = self.input.find()?.into_iter().filter(|file| file.path.as_path() > path);
             self.files.extend(later);

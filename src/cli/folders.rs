@@ -1,0 +1,169 @@
+//! Where a run's folders are: what is read may not be what is written, and the state is no output.
+
+use std::path::{Component, Path, PathBuf};
+
+use glob::Pattern;
+
+use super::UsageError;
+use super::args::RunArgs;
+use crate::pipeline::{Source, Target};
+use crate::sink::{self, MANIFEST};
+use crate::source::{GLOB, Input};
+
+/// Where a file or a folder is or will be, however it is written.
+pub(super) fn place(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let there = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let Some((above, mut place)) = there else { return path };
+    // No link is among what is not there.
+    for component in path.strip_prefix(above).into_iter().flat_map(Path::components) {
+        match component {
+            Component::ParentDir => drop(place.pop()),
+            component => place.push(component),
+        }
+    }
+    place
+}
+
+/// Refuses a state and an output of which one is in the other's way.
+pub(super) fn refuse_mixed(args: &RunArgs, target: &Target) -> Result<(), UsageError> {
+    let (Target::Files { files, .. }, Some(state)) = (target, &args.state) else { return Ok(()) };
+    let (output, place) = (place(&files.dir), place(state));
+    let shown = files.dir.display();
+    let why = if output == place {
+        "is the output's folder too: give the state one of its own, since it is removed to begin anew"
+            .to_owned()
+    } else if output.starts_with(&place) {
+        format!(
+            "has the output in it, {shown}: give the state a folder of its own, since it is \
+                 removed to begin anew"
+        )
+    } else if let Ok(below) = place.strip_prefix(&output)
+        && let Some(first) = below.components().next()
+        && sink::is_own_name(&first.as_os_str().to_string_lossy())
+    {
+        format!("is a name that the output in {shown} has for itself: name another folder")
+    } else {
+        return Ok(());
+    };
+    Err(UsageError::new("--state", state.display().to_string(), why))
+}
+
+/// Refuses an input that names, or may come to name, files of the run's own output or state: they would
+/// be removed before they are read, or read as they are written.
+pub(super) fn refuse_own(
+    args: &RunArgs,
+    source: &Source,
+    target: &Target,
+) -> Result<(), UsageError> {
+    let Source::Lines(input) = source else { return Ok(()) };
+    let wrong = |why: String| {
+        let value = args.source.clone().unwrap_or_default();
+        Err(UsageError::new("--source", value, why))
+    };
+    let read: Vec<(PathBuf, PathBuf)> =
+        input.paths().into_iter().map(|path| (place(&path), path)).collect();
+    let is_in = |folder: &Path, is_own: fn(&str) -> bool| {
+        let found = read.iter().find(|(place, _)| {
+            let name = place.file_name().unwrap_or_default().to_string_lossy();
+            place.parent() == Some(folder) && is_own(&name)
+        });
+        found.map(|(_, path)| path.display())
+    };
+    if let Target::Files { files, .. } = target {
+        let (folder, shown) = (place(&files.dir), files.dir.display());
+        if let Some(file) = is_in(&folder, sink::is_own_name) {
+            return wrong(format!(
+                "{file} is a file of the output's own in its folder, {shown}: name another --out"
+            ));
+        }
+        if may_name(input, &folder, may_be_own) {
+            return wrong(format!(
+                "may name files of the run's own output in {shown}: name another --out, or say more of the \
+                 files' names"
+            ));
+        }
+    }
+    if let Some(state) = &args.state {
+        let (folder, shown) = (place(state), state.display());
+        if let Some(file) = is_in(&folder, |_| true) {
+            return wrong(format!(
+                "{file} is in the folder of --state, {shown}, which is for the state alone: name another"
+            ));
+        }
+        let is_states = |last: &str| {
+            ["lock", "state.json", "spent-0.json"].iter().any(|name| matches(last, name))
+        };
+        if may_name(input, &folder, is_states) {
+            return wrong(format!(
+                "may name files of the run's own state in {shown}: name another --state, or say more of the \
+                 files' names"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether `file`, which is or will be at this place, is read.
+pub(super) fn is_read(place: &Path, input: &Input) -> bool {
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    let may_come = || {
+        let folder = place.parent();
+        folder.is_some_and(|folder| may_name(input, folder, |last| matches(last, &name)))
+    };
+    input.paths().iter().any(|path| self::place(path) == place) || may_come()
+}
+
+/// Whether a glob may name files in `folder`, which need not be there yet: those that `is_one` knows by
+/// the glob's last part.
+fn may_name(input: &Input, folder: &Path, is_one: impl Fn(&str) -> bool) -> bool {
+    input.glob().is_some_and(|glob| {
+        let (folders, last) = split(glob);
+        is_one(last) && names_folder(folders, folder)
+    })
+}
+
+/// Whether `glob` names `folder`, if that were there.
+fn names_folder(glob: &str, folder: &Path) -> bool {
+    let (above, last) = split(glob);
+    if matches!(last, "" | "." | "**") && above != glob && names_folder(above, folder) {
+        return true;
+    }
+    if folder.exists() {
+        let found = glob::glob_with(glob, GLOB).into_iter().flatten().flatten();
+        return found.into_iter().any(|found| place(&found) == folder);
+    }
+    let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else { return false };
+    match last {
+        "**" => names_folder(glob, parent),
+        last => {
+            matches(last, &name.to_string_lossy()) && above != glob && names_folder(above, parent)
+        }
+    }
+}
+
+/// The folders of a glob, and what it names in them.
+fn split(glob: &str) -> (&str, &str) {
+    match glob.rfind('/') {
+        None => (".", glob),
+        Some(0) => ("/", &glob[1..]),
+        Some(at) => (&glob[..at], &glob[at + 1..]),
+    }
+}
+
+fn matches(last: &str, name: &str) -> bool {
+    Pattern::new(last).is_ok_and(|pattern| pattern.matches_with(name, GLOB))
+}
+
+/// Whether this last part of a glob may name a file that an output has for itself. Only how it begins and
+/// ends is looked at, so one that ends with `*` is taken to name more than it may.
+fn may_be_own(last: &str) -> bool {
+    let Some(at) = last.find(['*', '?', '[']) else { return sink::is_own_name(last) };
+    let begins = &last[..at];
+    let ends = last.rsplit(['*', '?', ']']).next().unwrap_or_default();
+    let is_of_numbers = |ends: &str| ends.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let may_end =
+        ".zst".ends_with(ends) || is_of_numbers(ends.strip_suffix(".zst").unwrap_or(ends));
+    let may_begin = sink::OWN.iter().any(|own| own.starts_with(begins) || begins.starts_with(own));
+    may_begin && may_end || matches(last, MANIFEST)
+}
