@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::args::CheckArgs;
 use super::{UsageError, bursting, logging, settings};
+use crate::aws::Environment;
 use crate::batch::{Batch, Strings};
 use crate::bridge::{self, Endpoint, Failure, Remote, Settings, Unanswered};
 use crate::task::{self, Task as _};
@@ -47,7 +48,9 @@ async fn steps(endpoint: Endpoint, task: &task::TextTask, timeout: Duration) -> 
     };
     println!("endpoint  {endpoint}: {kind}");
     if let Endpoint::Function { service, .. } = &endpoint {
-        println!("service   {service}");
+        let from = Environment::of_process().lambda_endpoint();
+        let from = from.map(|(_, from)| format!(", by {from}")).unwrap_or_default();
+        println!("service   {}{from}", Endpoint::Url(service.clone()));
     }
     if let Some(region) = endpoint.region() {
         println!("region    {region}, of the partition {}", region.partition());
