@@ -162,7 +162,12 @@ impl Remote {
         // What did not come in time is not needed.
         let _ = tokio::time::timeout(WORDS, reading).await;
         let words = without_token(&words, credentials);
-        Said::read(status, kind.as_deref(), words.as_bytes())
+        let mut said = Said::read(status, kind.as_deref(), words.as_bytes())?;
+        // A function URL says no more than that to whoever did not sign.
+        if credentials.is_none() && said.kind == Kind::Denied(None) {
+            said.kind = Kind::Unsigned;
+        }
+        Some(said)
     }
 
     /// A text from the remote side, to be shown: it may repeat what it was sent, but not the session token.

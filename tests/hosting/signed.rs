@@ -4,10 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{Hosted, folder, in_async, parts, post, tell};
-
-const KEYS: [(&str, &str); 2] =
-    [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "a/secret+key")];
+use super::{Hosted, KEYS, folder, in_async, parts, post, tell};
 
 /// A server for those who have the keys, and a token if there is one.
 fn hosted(token: Option<&str>) -> Option<Hosted> {
