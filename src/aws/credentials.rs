@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::profile::Profile;
 use super::{Environment, Secret};
+use crate::units::show_duration;
 
 /// An access key, with the token that temporary ones have. Its debug print has no secret in it.
 #[derive(Clone, PartialEq, Eq)]
@@ -146,7 +147,7 @@ impl Credentials {
     pub(super) fn must_last(self, now: SystemTime) -> Result<Self, CredentialsError> {
         match self.expires.and_then(|end| now.duration_since(end).ok()) {
             Some(ago) => {
-                let ago = format!("{:?}", Duration::from_secs(ago.as_secs()));
+                let ago = show_duration(Duration::from_secs(ago.as_secs()));
                 Err(CredentialsError::Expired { place: self.from, ago })
             }
             None => Ok(self),

@@ -209,7 +209,7 @@ fn http(given: &str) -> Result<Url, EndpointError> {
     };
     let url = Url::parse(given.trim()).map_err(|error| wrong(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(wrong(format!("{} is not http or https", url.scheme())));
+        return Err(wrong(format!("its scheme, {}, is not http or https", url.scheme())));
     }
     if !url.has_host() {
         return Err(wrong("it has no host".to_owned()));

@@ -183,6 +183,7 @@ fn to_do(said: &Said) -> Cow<'static, str> {
             "there is no such function in this account and region: check its name, qualifier and --region"
         }
         Kind::NotReady => "the function is being updated: it will be ready",
+        Kind::Function => "that is what the function itself says",
         Kind::Setup => {
             "the function's key, network or file system is not there for it: see its configuration"
         }
