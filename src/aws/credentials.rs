@@ -84,6 +84,17 @@ pub enum CredentialsError {
         /// The file it stands in.
         file: String,
     },
+    /// The profile says how to get them, and no build knows how.
+    #[error(
+        "the profile {profile} has login_session in {file}, which is not known here: put keys into the \
+         environment (`aws configure export-credentials --format env`)"
+    )]
+    Login {
+        /// The profile.
+        profile: String,
+        /// The file it stands in.
+        file: String,
+    },
     /// A file that is there and cannot be read.
     #[error("cannot read {file}")]
     Unreadable {
@@ -98,15 +109,18 @@ pub enum CredentialsError {
     Chain(String),
 }
 
-/// Keys of a profile that say how to get credentials which this build may not know.
-const HOW: [&str; 7] = [
+/// A key of a profile that says how to get credentials, which `aws-config` knows with `aws login`'s own
+/// cryptography only.
+const LOGIN: &str = "login_session";
+
+/// Others, which this build may not know.
+const HOW: [&str; 6] = [
     "role_arn",
     "sso_session",
     "sso_start_url",
     "credential_process",
     "credential_source",
     "web_identity_token_file",
-    "login_session",
 ];
 
 const ID: [&str; 2] = ["AWS_ACCESS_KEY_ID", "aws_access_key_id"];
@@ -183,6 +197,12 @@ impl Credentials {
         }
         if let Some(how) = HOW.into_iter().find(|key| profile.get(key).is_some()) {
             return Err(needs_chain(how));
+        }
+        if let Some(file) = profile.get(LOGIN).and(profile.file_of(LOGIN)) {
+            return Err(CredentialsError::Login {
+                profile: name,
+                file: file.display().to_string(),
+            });
         }
         let looked = profile.looked();
         if environment.get("AWS_PROFILE").is_some() && !profile.is_there() {
@@ -275,7 +295,7 @@ mod tests {
         let config = "[default]\naws_access_key_id = A\naws_secret_access_key = B\n\
             [profile half]\naws_access_key_id = A\n[profile sso]\nsso_session = s\n\
             [profile role]\nrole_arn = r\naws_access_key_id = A\naws_secret_access_key = B\n\
-            [profile process]\ncredential_process = /bin/true\n[profile empty]\nregion=us-east-1\n";
+            [profile process]\ncredential_process = /bin/true\n[profile login]\nlogin_session = x\n[profile empty]\nregion=us-east-1\n";
         std::fs::write(aws.join("config"), config).unwrap();
         assert!(find(&[home]).unwrap().from.starts_with("the profile default in "));
         for (name, part) in [
@@ -283,6 +303,7 @@ mod tests {
             ("sso", "has sso_session in "),
             ("role", "has role_arn in "),
             ("process", "build with --features aws-config"),
+            ("login", "which is not known here: put keys"),
             ("empty", "no AWS credentials"),
             ("other", "there is no profile other"),
         ] {
