@@ -1,14 +1,28 @@
 //! AWS's own chain of credentials, by `aws-config`: SSO, processes, assumed roles, web identities, the
 //! metadata of containers and instances.
 
+use std::error::Error;
+
 use aws_config::BehaviorVersion;
 use aws_credential_types::provider::ProvideCredentials as _;
+use tracing::instrument::WithSubscriber as _;
+use tracing::subscriber::NoSubscriber;
 
 use super::{Credentials, CredentialsError, Environment, Secret};
 
 /// What the chain has to give. It reads the process's own environment; `without` is what was found without
 /// it, and is said if the chain has none to give either.
+///
+/// Nobody hears what it logs, whatever the log's level and whoever listens: at `trace` that is its requests
+/// with the tokens in them, and answers with keys. What went wrong is in the error.
 pub(super) async fn credentials(
+    environment: &Environment,
+    without: CredentialsError,
+) -> Result<Credentials, CredentialsError> {
+    asked(environment, without).with_subscriber(NoSubscriber::default()).await
+}
+
+async fn asked(
     environment: &Environment,
     without: CredentialsError,
 ) -> Result<Credentials, CredentialsError> {
@@ -18,15 +32,10 @@ pub(super) async fn credentials(
     }
     let config = loader.load().await;
     let Some(provider) = config.credentials_provider() else { return Err(without) };
-    let found = provider.provide_credentials().await.map_err(|error| {
-        let mut causes = vec![error.to_string()];
-        let mut cause = std::error::Error::source(&error);
-        while let Some(error) = cause {
-            causes.push(error.to_string());
-            cause = error.source();
-        }
-        CredentialsError::Chain(format!("{} ({without})", causes.join(": ")))
-    })?;
+    let found = provider
+        .provide_credentials()
+        .await
+        .map_err(|error| CredentialsError::Chain(why(&error, &without)))?;
     Ok(Credentials {
         access_key_id: found.access_key_id().to_owned(),
         secret_access_key: Secret::new(found.secret_access_key()),
@@ -34,4 +43,34 @@ pub(super) async fn credentials(
         expires: found.expiry(),
         from: format!("AWS's chain, profile {}", environment.profile_name()),
     })
+}
+
+/// The causes, each once, where it was looked, and what may help.
+fn why(error: &dyn Error, without: &CredentialsError) -> String {
+    /// What says nothing that its cause does not say.
+    const EMPTY: [&str; 3] =
+        ["an error occurred while loading credentials", "unhandled error", "service error"];
+    let mut causes: Vec<String> = Vec::new();
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // What a process said to standard error may have lines.
+        let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        cause = error.source();
+        let is_empty = EMPTY.contains(&text.as_str()) && cause.is_some();
+        // Some repeat their cause.
+        if !is_empty && !causes.iter().any(|before| before.contains(&text)) {
+            causes.push(text);
+        }
+    }
+    let causes = causes.join(": ");
+    match without {
+        CredentialsError::NeedsChain { profile, key, file } => {
+            let help = match *key {
+                "sso_session" | "sso_start_url" => ": `aws sso login` gets a new token",
+                _ => "",
+            };
+            format!("{causes} (the profile {profile} has {key} in {file}){help}")
+        }
+        without => format!("{causes} ({without})"),
+    }
 }

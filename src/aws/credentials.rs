@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::profile::Profile;
 use super::{Environment, Secret};
+use crate::units::show_duration;
 
 /// An access key, with the token that temporary ones have. Its debug print has no secret in it.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,6 +84,17 @@ pub enum CredentialsError {
         /// The file it stands in.
         file: String,
     },
+    /// The profile says how to get them, and no build knows how.
+    #[error(
+        "the profile {profile} has login_session in {file}, which is not known here: put keys into the \
+         environment (`aws configure export-credentials --format env`)"
+    )]
+    Login {
+        /// The profile.
+        profile: String,
+        /// The file it stands in.
+        file: String,
+    },
     /// A file that is there and cannot be read.
     #[error("cannot read {file}")]
     Unreadable {
@@ -97,15 +109,18 @@ pub enum CredentialsError {
     Chain(String),
 }
 
-/// Keys of a profile that say how to get credentials which this build may not know.
-const HOW: [&str; 7] = [
+/// A key of a profile that says how to get credentials, which `aws-config` knows with `aws login`'s own
+/// cryptography only.
+const LOGIN: &str = "login_session";
+
+/// Others, which this build may not know.
+const HOW: [&str; 6] = [
     "role_arn",
     "sso_session",
     "sso_start_url",
     "credential_process",
     "credential_source",
     "web_identity_token_file",
-    "login_session",
 ];
 
 const ID: [&str; 2] = ["AWS_ACCESS_KEY_ID", "aws_access_key_id"];
@@ -146,7 +161,7 @@ impl Credentials {
     pub(super) fn must_last(self, now: SystemTime) -> Result<Self, CredentialsError> {
         match self.expires.and_then(|end| now.duration_since(end).ok()) {
             Some(ago) => {
-                let ago = format!("{:?}", Duration::from_secs(ago.as_secs()));
+                let ago = show_duration(Duration::from_secs(ago.as_secs()));
                 Err(CredentialsError::Expired { place: self.from, ago })
             }
             None => Ok(self),
@@ -182,6 +197,12 @@ impl Credentials {
         }
         if let Some(how) = HOW.into_iter().find(|key| profile.get(key).is_some()) {
             return Err(needs_chain(how));
+        }
+        if let Some(file) = profile.get(LOGIN).and(profile.file_of(LOGIN)) {
+            return Err(CredentialsError::Login {
+                profile: name,
+                file: file.display().to_string(),
+            });
         }
         let looked = profile.looked();
         if environment.get("AWS_PROFILE").is_some() && !profile.is_there() {
@@ -274,7 +295,7 @@ mod tests {
         let config = "[default]\naws_access_key_id = A\naws_secret_access_key = B\n\
             [profile half]\naws_access_key_id = A\n[profile sso]\nsso_session = s\n\
             [profile role]\nrole_arn = r\naws_access_key_id = A\naws_secret_access_key = B\n\
-            [profile process]\ncredential_process = /bin/true\n[profile empty]\nregion=us-east-1\n";
+            [profile process]\ncredential_process = /bin/true\n[profile login]\nlogin_session = x\n[profile empty]\nregion=us-east-1\n";
         std::fs::write(aws.join("config"), config).unwrap();
         assert!(find(&[home]).unwrap().from.starts_with("the profile default in "));
         for (name, part) in [
@@ -282,6 +303,7 @@ mod tests {
             ("sso", "has sso_session in "),
             ("role", "has role_arn in "),
             ("process", "build with --features aws-config"),
+            ("login", "which is not known here: put keys"),
             ("empty", "no AWS credentials"),
             ("other", "there is no profile other"),
         ] {

@@ -82,13 +82,33 @@ impl Environment {
         profile.as_ref().and_then(|profile| profile.get("region")).map(str::parse).transpose()
     }
 
-    /// Where the Lambda service is, if it is not at its usual place.
-    pub fn lambda_endpoint(&self) -> Option<&str> {
+    /// Where the Lambda service is, if it is not at its usual place, and what says so: `AWS_ENDPOINT_URL_LAMBDA`,
+    /// `AWS_ENDPOINT_URL`, `endpoint_url` of `lambda` in the profile's `services`, or the profile's own. None
+    /// counts if `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is `true`, or `ignore_configured_endpoint_urls` in the
+    /// profile where that variable is not set.
+    pub fn lambda_endpoint(&self) -> Option<(String, String)> {
+        const URL: &str = "endpoint_url";
+        // Files that cannot be read say nothing of it.
+        let profile = self.profile().unwrap_or_default();
         let ignored = self.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
-        if ignored.is_some_and(|ignored| ignored.eq_ignore_ascii_case("true")) {
+        let ignored = ignored.or_else(|| profile.get("ignore_configured_endpoint_urls"));
+        if ignored.is_some_and(|ignored| ignored.trim().eq_ignore_ascii_case("true")) {
             return None;
         }
-        self.first(&["AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"])
+        for name in ["AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"] {
+            if let Some(url) = self.get(name) {
+                return Some((url.to_owned(), name.to_owned()));
+            }
+        }
+        let of = |what: &str, file: Option<&std::path::Path>| {
+            let file = file.map(|file| format!(" in {}", file.display())).unwrap_or_default();
+            format!("{URL} of {what} {}{file}", profile.name())
+        };
+        if let Some((url, file)) = profile.of_service("lambda", URL) {
+            return Some((url.to_owned(), of("lambda in the services of the profile", Some(file))));
+        }
+        let url = profile.get(URL)?;
+        Some((url.to_owned(), of("the profile", profile.file_of(URL))))
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Kind {
     NotReady,
     /// The request is not what the service expects.
     Request,
+    /// A function of Floodway's refuses it, and says itself what to do.
+    Function,
     /// The service cannot use a key, a network or a disk that the function is set up with.
     Setup,
     /// Something else.
@@ -59,8 +61,10 @@ impl Said {
         let code = code
             .or_else(|| text(&["__type", "code", "Code"]))
             .or_else(|| element(&body, "Code"))
-            .or_else(|| text(&["Type"]).filter(|kind| kind.ends_with("Exception")));
-        let message = text(&["message", "Message"]).or_else(|| element(&body, "Message"));
+            .or_else(|| text(&["Type"]).filter(|kind| kind.ends_with("Exception")))
+            .or_else(|| text(&["errorType"]));
+        let message =
+            text(&["message", "Message", "errorMessage"]).or_else(|| element(&body, "Message"));
         // `com.amazonaws#Code`, and `Code:http://…`.
         let code = code.map(|code| {
             let code = code.rsplit('#').next().unwrap_or_default();
@@ -86,7 +90,9 @@ impl Said {
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{} {}", self.status, self.code)?;
-        if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", self.message) }
+        // What to do may follow.
+        let message = self.message.trim_end_matches('.');
+        if message.is_empty() { Ok(()) } else { write!(f, ": {message}") }
     }
 }
 
@@ -124,6 +130,7 @@ fn kind(status: u16, code: &str, message: &str) -> Kind {
             Kind::Denied(action.map(|action| action.trim_end_matches(['.', ',']).to_owned()))
         }
         "ResourceNotFound" => Kind::UnknownFunction,
+        "InvalidEvent" | "InvalidRequest" if status == 400 => Kind::Function,
         "ResourceConflict" | "ResourceNotReady" | "SnapStartNotReady" => Kind::NotReady,
         _ if [
             "KMS",
@@ -208,6 +215,12 @@ mod tests {
                 Some("ResourceNotFoundException"),
                 r#"{"Type":"User","Message":"Function not found: arn"}"#,
                 Kind::UnknownFunction,
+            ),
+            (
+                400,
+                None,
+                r#"{"errorType":"InvalidRequest","errorMessage":"there is no task \"bpe\" in this function"}"#,
+                Kind::Function,
             ),
             (409, Some("ResourceConflictException"), "{}", Kind::NotReady),
             (400, Some("InvalidRequestContentException"), "{}", Kind::Request),

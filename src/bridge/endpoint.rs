@@ -73,6 +73,19 @@ pub enum EndpointError {
         /// What is wrong with it.
         why: String,
     },
+    /// Where the environment says that the Lambda service is.
+    #[error(
+        "{from} is {url:?}, which is not a URL that requests can be sent to: {why}; expected one such as \
+         http://127.0.0.1:3000/, or none"
+    )]
+    Service {
+        /// The variable, or where it stands in a profile.
+        from: String,
+        /// What it says, without what may be a secret.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Neither a URL nor a function.
     #[error("it is neither a URL nor a function's name or ARN: {0}")]
     Function(#[from] FunctionError),
@@ -116,7 +129,7 @@ impl Endpoint {
     /// What `given` means: a URL, or a function's name or ARN. Without `auth`, URLs are not signed for and
     /// functions are. Without `region` it is that of the ARN or of the function URL, or else the
     /// environment's, which also says where the service is if it is elsewhere
-    /// (`AWS_ENDPOINT_URL_LAMBDA`, `AWS_ENDPOINT_URL`).
+    /// ([`Environment::lambda_endpoint`]).
     ///
     /// # Errors
     /// What of it cannot be, or contradicts the rest.
@@ -151,7 +164,10 @@ impl Endpoint {
         }
         let region = one("this ARN", function.region().cloned())?;
         let service = match environment.lambda_endpoint() {
-            Some(elsewhere) => http(elsewhere)?,
+            Some((elsewhere, from)) => http(&elsewhere).map_err(|error| match error {
+                EndpointError::Url { url, why } => EndpointError::Service { from, url, why },
+                error => error,
+            })?,
             None => http(&format!("https://{}/", region.lambda_host()))?,
         };
         Ok(Endpoint::Function { function, region, service })
@@ -193,7 +209,7 @@ fn http(given: &str) -> Result<Url, EndpointError> {
     };
     let url = Url::parse(given.trim()).map_err(|error| wrong(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(wrong(format!("{} is not http or https", url.scheme())));
+        return Err(wrong(format!("its scheme, {}, is not http or https", url.scheme())));
     }
     if !url.has_host() {
         return Err(wrong("it has no host".to_owned()));

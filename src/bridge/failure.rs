@@ -165,7 +165,10 @@ fn to_do(said: &Said) -> Cow<'static, str> {
             "AWS knows no such access key, or it goes with another session token: get the keys anew"
         }
         Kind::Expired => "the credentials have ended: get new ones",
-        Kind::Unsigned => "it wants requests that are signed: --auth iam",
+        Kind::Unsigned => {
+            "it wants requests that are signed: --auth iam; or, if it is a function URL of the auth type NONE, a \
+             policy of the function that lets anybody call it"
+        }
         Kind::Denied(Some(action)) => {
             return Cow::Owned(format!(
                 "whoever the access key belongs to needs a policy that allows {action} on this function: \
@@ -173,13 +176,14 @@ fn to_do(said: &Said) -> Cow<'static, str> {
             ));
         }
         Kind::Denied(None) => {
-            "a function URL of the auth type AWS_IAM wants --auth iam, and a policy that allows \
+            "either the secret is not that of the access key, or whoever it belongs to needs a policy that allows \
              lambda:InvokeFunctionUrl and lambda:InvokeFunction on the function: docs/aws.md has one"
         }
         Kind::UnknownFunction => {
             "there is no such function in this account and region: check its name, qualifier and --region"
         }
         Kind::NotReady => "the function is being updated: it will be ready",
+        Kind::Function => "that is what the function itself says",
         Kind::Setup => {
             "the function's key, network or file system is not there for it: see its configuration"
         }

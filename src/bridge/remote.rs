@@ -162,7 +162,12 @@ impl Remote {
         // What did not come in time is not needed.
         let _ = tokio::time::timeout(WORDS, reading).await;
         let words = without_token(&words, credentials);
-        Said::read(status, kind.as_deref(), words.as_bytes())
+        let mut said = Said::read(status, kind.as_deref(), words.as_bytes())?;
+        // A function URL says no more than that to whoever did not sign.
+        if credentials.is_none() && said.kind == Kind::Denied(None) {
+            said.kind = Kind::Unsigned;
+        }
+        Some(said)
     }
 
     /// A text from the remote side, to be shown: it may repeat what it was sent, but not the session token.
@@ -213,9 +218,18 @@ pub(crate) fn broken(error: &reqwest::Error) -> Failure {
     if is_name {
         return Failure::Connection(format!("the host's name does not resolve: {why}"));
     }
+    if why.contains("InvalidContentType") {
+        return Failure::Connection(
+            "it does not speak TLS: is it http:// and not https://?".to_owned(),
+        );
+    }
     // By rustls's words: its type is not in reqwest's API.
     match why.split_once("invalid peer certificate: ") {
-        Some((_, why)) => Failure::Certificate(why.to_owned()),
+        Some((_, why)) => {
+            let why =
+                why.strip_prefix("Other(OtherError(").map_or(why, |why| why.trim_end_matches(')'));
+            Failure::Certificate(why.to_owned())
+        }
         None => Failure::Connection(why),
     }
 }

@@ -384,7 +384,7 @@ pub struct LambdaArgs {
     #[arg(long)]
     pub log_functions: bool,
     /// none, or iam: only requests that are signed with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if it
-    /// is set, AWS_SESSION_TOKEN [default: none].
+    /// is set, AWS_SESSION_TOKEN, until AWS_CREDENTIAL_EXPIRATION if that is set [default: none].
     #[arg(long, value_enum, value_name = "AUTH")]
     pub auth: Option<LambdaAuth>,
     /// The model, as KEY=VALUE[,KEY=VALUE...]: network, cold_start (not with --function), concurrency, ramp,

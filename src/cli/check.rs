@@ -7,13 +7,17 @@ use bytes::Bytes;
 
 use super::args::CheckArgs;
 use super::{UsageError, bursting, logging, settings};
+use crate::aws::{Environment, Kind, Said};
 use crate::batch::{Batch, Strings};
 use crate::bridge::{self, Endpoint, Failure, Remote, Settings, Unanswered};
 use crate::task::{self, Task as _};
 use crate::units::{parse_duration, show_duration};
 use crate::wire::{Answer, MAX_BODY, RequestBody};
 
-/// Records that the round trip carries: plain, empty, and of several scripts.
+/// What to ask where something answers, and not as it should.
+const OURS: &str = "is it a function of Floodway's, from functions/, of this release?";
+
+/// What the round trip carries: plain, empty, and of several scripts.
 const RECORDS: [&str; 3] = ["one, two", "", "naïve Ελλάδα 日本"];
 
 pub(super) fn check(args: &CheckArgs) -> Result<()> {
@@ -47,7 +51,9 @@ async fn steps(endpoint: Endpoint, task: &task::TextTask, timeout: Duration) -> 
     };
     println!("endpoint  {endpoint}: {kind}");
     if let Endpoint::Function { service, .. } = &endpoint {
-        println!("service   {service}");
+        let from = Environment::of_process().lambda_endpoint();
+        let from = from.map(|(_, from)| format!(", by {from}")).unwrap_or_default();
+        println!("service   {}{from}", Endpoint::Url(service.clone()));
     }
     if let Some(region) = endpoint.region() {
         println!("region    {region}, of the partition {}", region.partition());
@@ -79,16 +85,16 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
     let left = timeout.saturating_sub(began.elapsed());
     let bytes = match tokio::time::timeout(left, answer.bytes()).await {
         Err(_) => bail!("the answer is not whole within {}", show_duration(timeout)),
-        Ok(bytes) => bytes.map_err(|error| anyhow!(bridge::broken(&error)))?,
+        Ok(bytes) => bytes.map_err(|error| said(&bridge::broken(&error)))?,
     };
     println!("answered  200 after {}, {version:?}", show_duration(began.elapsed()));
     let shown = remote.shown(&bytes);
     if let Some(error) = headers.get("x-amz-function-error") {
-        bail!("the function failed ({error:?}): {shown}");
+        bail!("the function failed ({error:?}): {shown}: {OURS} See its log");
     }
     let answer: Answer<Strings> = serde_json::from_slice(&bytes).map_err(|error| {
         let why = remote.shown(error.to_string().as_bytes());
-        anyhow!("not an answer of Floodway's wire: {shown}: {why}")
+        anyhow!("not an answer of Floodway's wire ({why}): {shown}: {OURS}")
     })?;
     let version = answer.version.as_deref();
     Failure::unless_compatible(version, task.needs_version())
@@ -116,5 +122,12 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
 
 /// A failure, and what to do about it.
 fn said(failure: &Failure) -> anyhow::Error {
-    anyhow!("{failure}: {}", failure.advice())
+    match failure {
+        // Elsewhere this command is what to try.
+        Failure::Connection(_) => {
+            anyhow!("{failure}: is the address right, is it up, and may this machine reach it?")
+        }
+        Failure::Refused(Said { kind: Kind::Request, .. }) => anyhow!("{failure}: {OURS}"),
+        failure => anyhow!("{failure}: {}", failure.advice()),
+    }
 }

@@ -3,8 +3,11 @@
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::args::{LambdaArgs, LambdaAuth};
 use super::settings::parse_some;
@@ -90,7 +93,21 @@ fn keys() -> Result<Keys, UsageError> {
         access_key_id: needed("AWS_ACCESS_KEY_ID")?,
         secret_access_key: needed("AWS_SECRET_ACCESS_KEY")?,
         session_token: variable("AWS_SESSION_TOKEN"),
+        expires: expires()?,
     })
+}
+
+/// When the keys end.
+fn expires() -> Result<Option<SystemTime>, UsageError> {
+    const NAME: &str = "AWS_CREDENTIAL_EXPIRATION";
+    let Some(text) = variable(NAME) else { return Ok(None) };
+    let end = OffsetDateTime::parse(text.trim(), &Rfc3339).map_err(|_| {
+        let why = format!(
+            "{NAME} in the environment is {text:?}: expected a time such as 2026-01-31T12:00:00Z"
+        );
+        UsageError::new("--auth", "iam", why)
+    })?;
+    Ok(Some(end.into()))
 }
 
 /// A variable of the environment that says something.

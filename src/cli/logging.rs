@@ -14,6 +14,14 @@ pub(super) fn init(level: Option<&str>) -> Result<(), UsageError> {
         let expected = format!("{error}: expected error, warn, info, debug or trace");
         UsageError::new("--log", level, expected)
     })?;
+    // It says at once, and as an error, what the request's own error says.
+    let filter = match level.contains("rustls") {
+        true => filter,
+        false => match "rustls_platform_verifier=off".parse() {
+            Ok(directive) => filter.add_directive(directive),
+            Err(_) => filter,
+        },
+    };
     // A second start, in a test, changes nothing.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -59,6 +59,10 @@ impl Refusal {
                 "UnrecognizedClientException",
                 "The security token included in the request is invalid.".to_owned(),
             ),
+            Unsigned::Expired => (
+                "ExpiredTokenException",
+                "The security token included in the request is expired".to_owned(),
+            ),
             Unsigned::Signature(why) => ("InvalidSignatureException", why),
         };
         Refusal::new(StatusCode::FORBIDDEN, kind, message)

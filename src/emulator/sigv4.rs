@@ -1,7 +1,7 @@
 //! Whether a request is signed: AWS's Signature Version 4, from its specification, with the signature in
 //! the `Authorization` header.
 //!
-//! What is checked is what AWS checks: the key, the token, the clock, which headers are signed, and the
+//! What is checked is what AWS checks: the key, the token, whether they have ended, the clock, which headers are signed, and the
 //! signature over method, path, query, headers and body. The region may be any.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,6 +21,8 @@ pub struct Keys {
     pub secret_access_key: String,
     /// The token that belongs to a temporary key.
     pub session_token: Option<String>,
+    /// When they end, if they do: whoever signs with them then is refused.
+    pub expires: Option<SystemTime>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -36,6 +38,7 @@ pub(super) enum Unsigned {
     Missing,
     Incomplete(&'static str),
     UnknownKey,
+    Expired,
     Signature(String),
 }
 
@@ -108,6 +111,9 @@ impl Keys {
             || header("x-amz-security-token") != self.session_token.as_deref()
         {
             return Err(Unsigned::UnknownKey);
+        }
+        if self.expires.is_some_and(|end| end <= now) {
+            return Err(Unsigned::Expired);
         }
         if authorization.scope[2] != SERVICE {
             let why = format!("Credential should be scoped to correct service: '{SERVICE}'.");

@@ -184,3 +184,49 @@ fn weather_is_no_refusal() {
         came_home(&place, &expected);
     }
 }
+
+#[test]
+fn check_says_what_may_be_wrong_with_what_answers() {
+    const REFUSED: &str =
+        r#"{"errorType":"InvalidRequest","errorMessage":"there is no task \"x\": ask for words"}"#;
+    type Case = (u16, &'static str, &'static [(&'static str, &'static str)], [&'static str; 2]);
+    let cases: [Case; 4] = [
+        (
+            200,
+            "<html>It works!</html>",
+            &[],
+            ["not an answer of Floodway's wire", "from functions/"],
+        ),
+        (
+            200,
+            r#"{"errorMessage":"no"}"#,
+            &[("x-amz-function-error", "Unhandled")],
+            ["failed", "its log"],
+        ),
+        // What a function of Floodway's says at its URL of a request that it cannot take.
+        (400, REFUSED, &[], ["400 InvalidRequest: there is no task", "ask for words"]),
+        (403, r#"{"Message":"Forbidden"}"#, &[], ["--auth iam", "lets anybody call it"]),
+    ];
+    for (status, body, headers, parts) in cases {
+        let server = Server::start(None, move |_| {
+            let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned()));
+            (status, headers.collect(), body.as_bytes().to_vec())
+        });
+        let place = Place::new();
+        let checked = run(&place, &["check", "--lambda", &server.url()], &[]);
+        assert_eq!(checked.status.code(), Some(1), "{}", out(&checked));
+        let said = err(&checked);
+        assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+        // It is not told to try what it is.
+        assert!(said.lines().count() == 1 && !said.contains("floodway check"), "{said}");
+        let signed = run(&place, &["check", "--lambda", &server.url(), "--auth", "iam"], &KEYS);
+        assert!(!err(&signed).contains("--auth iam"), "it is signed: {}", err(&signed));
+    }
+    let server = Server::start(None, well);
+    let place = Place::new();
+    let secure = server.url().replace("http:", "https:");
+    for (url, part) in [(&*secure, "is it http://"), ("http://127.0.0.1:9/", "is it up")] {
+        let said = err(&run(&place, &["check", "--lambda", url], &[]));
+        assert!(said.contains(part) && !said.contains("floodway check"), "{said}");
+    }
+}

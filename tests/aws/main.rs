@@ -1,6 +1,6 @@
 //! Calling AWS, and what is like it: signed requests against moto with IAM's enforcement on, AWS's signing
-//! vectors, TLS with HTTP/2, credentials that end in mid-run, refusals, versions, and that no secret is
-//! ever printed or written.
+//! vectors, TLS with HTTP/2, credentials that end in mid-run, where the service is, refusals, versions, and that
+//! no secret is ever printed or written.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
@@ -13,6 +13,7 @@ mod expiry;
 mod moto;
 mod secrets;
 mod server;
+mod services;
 mod signing;
 mod tls;
 mod versions;

@@ -45,7 +45,7 @@ functions.create_alias(FunctionName="words", Name="live", FunctionVersion="1")
 
 # moto calls the action lambda:Invoke, AWS calls it lambda:InvokeFunction.
 keys = {}
-for user, action in [("caller", "lambda:Invoke*"), ("reader", "lambda:GetFunction")]:
+for user, action in [("caller", "lambda:Invoke*"), ("reader", "lambda:GetFunction"), ("assumer", "sts:AssumeRole")]:
     iam.create_user(UserName=user)
     statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
     iam.put_user_policy(
@@ -55,6 +55,20 @@ for user, action in [("caller", "lambda:Invoke*"), ("reader", "lambda:GetFunctio
     )
     key = iam.create_access_key(UserName=user)["AccessKey"]
     keys[user] = [key["AccessKeyId"], key["SecretAccessKey"]]
+
+# Roles that may call the functions or not, and who may assume them.
+for name, action in [("bursting", "lambda:Invoke*"), ("reading", "lambda:GetFunction")]:
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )
+    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    iam.put_role_policy(
+        RoleName=name,
+        PolicyName="policy",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+    keys[name] = role["Role"]["Arn"]
 
 arn = function["FunctionArn"]
 parts = arn.split(":")

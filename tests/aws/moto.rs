@@ -15,10 +15,10 @@ use super::common::{Place, poll, sorted_output};
 use super::server::words;
 use super::{err, out, run};
 
-struct Moto {
+pub struct Moto {
     child: Child,
-    port: u16,
-    keys: Value,
+    pub port: u16,
+    pub keys: Value,
 }
 
 impl Drop for Moto {
@@ -29,7 +29,7 @@ impl Drop for Moto {
 }
 
 impl Moto {
-    fn start() -> Option<Moto> {
+    pub fn start() -> Option<Moto> {
         let (python, server) = (python()?, part("python/bin/moto_server")?);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new(&python)
@@ -65,17 +65,10 @@ impl Moto {
 
     /// Tells moto itself something.
     fn tell(&self, path: &str, body: &Value) {
-        let body = body.to_string();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let head = format!(
-            "POST /moto-api/{path} HTTP/1.0\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all((head + &body).as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.contains(" 201 "), "{answer}");
+        let json = [("content-type".to_owned(), "application/json".to_owned())];
+        let path = format!("/moto-api/{path}");
+        let (status, _, body) = post(self.port, &path, &json, body.to_string().as_bytes());
+        assert_eq!(status, 201, "{}", String::from_utf8_lossy(&body));
     }
 
     fn key<'a>(&'a self, user: &str, url: &'a str) -> [(&'a str, &'a str); 4] {
@@ -87,6 +80,28 @@ impl Moto {
             ("AWS_ENDPOINT_URL_LAMBDA", url),
         ]
     }
+}
+
+/// Posts to moto; answers the status, the head and the body.
+pub fn post(
+    port: u16,
+    path: &str,
+    headers: &[(String, String)],
+    body: &[u8],
+) -> (u16, String, Vec<u8>) {
+    let mut request = format!("POST {path} HTTP/1.0\r\n");
+    for (name, value) in headers.iter().filter(|(name, _)| name != "content-length") {
+        request += &format!("{name}: {value}\r\n");
+    }
+    request += &format!("content-length: {}\r\n\r\n", body.len());
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(&[request.as_bytes(), body].concat()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, head, answer.split_off(end + 4))
 }
 
 /// Records of a check, as its round trip has them.

@@ -24,9 +24,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-fn has_none(what: &str, bytes: &[u8]) {
+fn has_none(what: &str, bytes: &[u8], hidden: &[String]) {
     let text = String::from_utf8_lossy(bytes);
-    for hidden in hidden() {
+    for hidden in hidden {
         // As JSON may have it, too.
         for form in [hidden.clone(), hidden.replace('/', "\\/")] {
             let found = text.lines().find(|line| line.contains(&form));
@@ -35,15 +35,17 @@ fn has_none(what: &str, bytes: &[u8]) {
     }
 }
 
-fn printed_none(what: &str, output: &Output) {
-    has_none(what, &output.stdout);
-    has_none(what, &output.stderr);
+/// Nothing that is hidden was printed, or written below `place`.
+pub fn told_none(what: &str, output: &Output, place: &Place, hidden: &[String]) {
+    has_none(what, &output.stdout, hidden);
+    has_none(what, &output.stderr, hidden);
+    for file in files(&place.path("")) {
+        has_none(&format!("{what}: {}", file.display()), &std::fs::read(&file).unwrap(), hidden);
+    }
 }
 
-fn wrote_none(what: &str, place: &Place) {
-    for file in files(&place.path("")) {
-        has_none(&format!("{what}: {}", file.display()), &std::fs::read(&file).unwrap());
-    }
+fn printed_none(what: &str, output: &Output) {
+    told_none(what, output, &Place::new(), &hidden());
 }
 
 /// All that came with a request, back, and the token first: only the beginning of a text is shown.
@@ -53,12 +55,11 @@ fn echo(seen: &Seen) -> String {
     headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
 }
 
-const LOUD: [(&str, &str); 4] = [
-    ("AWS_SESSION_TOKEN", TOKEN),
-    ("RUST_LOG", "trace"),
-    ("RUST_BACKTRACE", "full"),
-    ("LOG_SIGNABLE_BODY", "true"),
-];
+const TEMPORARY: [(&str, &str); 1] = [("AWS_SESSION_TOKEN", TOKEN)];
+
+/// Variables of whoever wants to hear everything.
+pub const LOUD: [(&str, &str); 3] =
+    [("RUST_LOG", "trace"), ("RUST_BACKTRACE", "full"), ("LOG_SIGNABLE_BODY", "true")];
 
 #[test]
 fn whatever_goes_wrong_no_secret_is_printed_or_written() {
@@ -92,12 +93,11 @@ fn whatever_goes_wrong_no_secret_is_printed_or_written() {
         });
         let place = Place::new();
         let service = server.url();
-        let variables = [&KEYS[..], &LOUD, &[("AWS_ENDPOINT_URL", service.as_str())]].concat();
+        let variables = [&KEYS[..], &TEMPORARY, &LOUD, &[("AWS_ENDPOINT_URL", &*service)]].concat();
         let more = ["--log", "trace", "--state", "state", "--series", "series.jsonl"];
         let ran = run(&place, &remote("words", "500", &more), &variables);
         assert!(String::from_utf8_lossy(&ran.stderr).contains("TRACE"), "it logs all that it does");
-        printed_none(what, &ran);
-        wrote_none(what, &place);
+        told_none(what, &ran, &place, &hidden());
         let check = ["check", "--lambda", "words", "--log", "trace"];
         printed_none(what, &run(&place, &check, &variables));
         assert_eq!(ran.status.success(), matches!(ran.status.code(), Some(0)));
@@ -109,7 +109,7 @@ fn neither_does_a_panic_or_a_file_that_cannot_be_read() {
     let server = Server::start(None, well);
     let place = Place::new();
     let service = server.url();
-    let variables = [&KEYS[..], &LOUD, &[("AWS_ENDPOINT_URL", service.as_str())]].concat();
+    let variables = [&KEYS[..], &TEMPORARY, &LOUD, &[("AWS_ENDPOINT_URL", &*service)]].concat();
     // A process whose other one is killed: timely panics, and the backtrace is logged.
     let hosts = hosts(&place, 2);
     let process = |index: &str| {
@@ -131,7 +131,7 @@ fn neither_does_a_panic_or_a_file_that_cannot_be_read() {
     let first = end_of(first, "the first");
     let said = std::fs::read_to_string(place.path("log-0")).unwrap();
     assert!(!first.status.success() && said.contains("backtrace"), "{:?}", first.status);
-    wrote_none("a panic", &place);
+    told_none("a panic", &first, &place, &hidden());
     // Half of a file of credentials, and one that is not text.
     let file = place.path("credentials");
     let half = format!("[default]\naws_secret_access_key = {SECRET}\n");

@@ -64,6 +64,7 @@ fn a_certificate_that_cannot_be_verified_is_refused_and_the_work_comes_home() {
     let place = Place::new();
     let url = format!("https://localhost:{}/", server.address.port());
     let checked = run(&place, &["check", "--lambda", &url], &[]);
+    assert_eq!(err(&checked).lines().count(), 1, "it is said once: {}", err(&checked));
     let ran = run(&place, &remote(&url, "2k", &[]), &[]);
     for output in [checked, ran] {
         assert_eq!(output.status.code(), Some(1), "{}", err(&output));

@@ -6,6 +6,7 @@
 mod common;
 
 mod bad;
+mod bridge;
 mod doors;
 mod folders;
 mod java;
@@ -30,6 +31,10 @@ pub(crate) struct Hosted {
     child: Child,
     pub(crate) url: String,
 }
+
+/// Keys that are not real, for a server that wants signed requests.
+pub(crate) const KEYS: [(&str, &str); 2] =
+    [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "a/secret+key")];
 
 /// A folder of `tests/functions`.
 pub(crate) fn folder(name: &str) -> PathBuf {

@@ -4,15 +4,12 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{Hosted, folder, in_async, parts, post, tell};
-
-const KEYS: [(&str, &str); 2] =
-    [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "a/secret+key")];
+use super::{Hosted, KEYS, folder, in_async, parts, post, tell};
 
 /// A server for those who have the keys, and a token if there is one.
 fn hosted(token: Option<&str>) -> Option<Hosted> {
     let mut command = super::command(&folder("python"), "", &["--auth", "iam"])?;
-    command.envs(KEYS).env_remove("AWS_SESSION_TOKEN");
+    command.envs(KEYS).env_remove("AWS_SESSION_TOKEN").env_remove("AWS_CREDENTIAL_EXPIRATION");
     if let Some(token) = token {
         command.env("AWS_SESSION_TOKEN", token);
     }
@@ -76,6 +73,26 @@ fn a_wrong_secret_an_unknown_key_and_a_token_that_is_none_are_refused() {
 }
 
 #[test]
+fn keys_that_have_ended_are_refused() {
+    let Some(mut command) = super::command(&folder("python"), "", &["--auth", "iam"]) else {
+        return;
+    };
+    command.envs(KEYS).env("AWS_SESSION_TOKEN", "token");
+    command.env("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z");
+    let hosted = Hosted::start(command);
+    let token = [("AWS_SESSION_TOKEN", "token")];
+    let Some(said) = sdk(&hosted, "floodway", &tell(), &token) else { return };
+    let expected = (&json!(403), &json!("ExpiredTokenException"));
+    assert_eq!((&said["status"], &said["Code"]), expected, "{said}");
+    assert_eq!(said["Message"], "The security token included in the request is expired");
+    let Some(by_url) = sdk(&hosted, "--url", &tell(), &token) else { return };
+    assert_eq!(
+        (&by_url["status"], &by_url["body"]),
+        (&json!(403), &json!("{\"Message\":\"Forbidden\"}"))
+    );
+}
+
+#[test]
 fn what_is_not_signed_is_refused() {
     let Some(hosted) = hosted(None) else { return };
     in_async(async |client| {
@@ -102,4 +119,10 @@ fn without_keys_in_the_environment_it_says_which() {
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert!(error.contains("--auth iam") && error.contains(missing), "{error}");
     }
+    let mut command = place.floodway(&["lambda", "--auth", "iam"]);
+    command.envs(KEYS).env("AWS_CREDENTIAL_EXPIRATION", "tomorrow");
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("\"tomorrow\": expected a time"), "{error}");
 }

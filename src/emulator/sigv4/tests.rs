@@ -81,6 +81,7 @@ fn keys(token: Option<&str>) -> Keys {
         access_key_id: "AKIDEXAMPLE".to_owned(),
         secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
         session_token: token.map(str::to_owned),
+        expires: None,
     }
 }
 
@@ -135,6 +136,10 @@ fn what_is_signed_rightly_passes_and_nothing_else() {
     ] {
         assert_eq!(checked(request, &of, unchanged), Err(Unsigned::UnknownKey));
     }
+    let now = UNIX_EPOCH + Duration::from_secs(Date::of_basic(NOW).unwrap().unix() as u64);
+    let until = |end| Keys { expires: Some(end), ..keys(None) };
+    assert_eq!(checked(well, &until(now), unchanged), Err(Unsigned::Expired));
+    assert_eq!(checked(well, &until(now + Duration::from_secs(1)), unchanged), Ok(()));
 
     let is_wrong = |result: Result<(), Unsigned>, what: &str| match result {
         Err(Unsigned::Signature(why)) => assert!(why.contains(what), "{why}"),
