@@ -14,6 +14,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::host::{Failure, TOO_LARGE};
 use super::invocation::{Outcome, Service};
+use super::pieces::Pieces;
 use super::report::{Report, request_id};
 use super::server::FUNCTION_NAME;
 use super::shapes::{Body, FUNCTION_ERROR, Refusal, describe, json_response, with_body};
@@ -92,8 +93,8 @@ async fn read(
     request: Request<Incoming>,
 ) -> Result<(Door, Parts, Bytes), Box<Response<Body>>> {
     let (head, body) = request.into_parts();
-    let body = match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => body.to_bytes(),
+    let body = match gather(body).await {
+        Ok(body) => body,
         Err(error) if error.is::<LengthLimitError>() => {
             let message = format!(
                 "Request must be smaller than {MAX_BODY} bytes for the InvokeFunction operation"
@@ -130,6 +131,18 @@ async fn read(
         return Err(bad("Could not parse request body into json".to_owned()));
     }
     Ok((door, head, body))
+}
+
+/// A body within the limit.
+async fn gather(body: Incoming) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+    let mut pieces = Pieces::of(&body, MAX_BODY);
+    let mut body = Limited::new(body, MAX_BODY);
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            pieces.push(data);
+        }
+    }
+    Ok(pieces.finish())
 }
 
 fn refuse(

@@ -30,6 +30,7 @@ mod http;
 mod invocation;
 mod model;
 mod package;
+mod pieces;
 mod process;
 mod report;
 mod server;

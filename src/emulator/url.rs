@@ -72,14 +72,25 @@ pub(super) fn event(head: &Parts, body: &Bytes, peer: IpAddr, request_id: &str) 
         event["queryStringParameters"] = parameters(query);
     }
     match std::str::from_utf8(body) {
-        Ok("") => {}
-        Ok(text) => event["body"] = text.into(),
+        Ok("") => event.to_string().into(),
+        Ok(text) => with_body(&event, text),
         Err(_) => {
-            event["body"] = STANDARD.encode(body).into();
             event["isBase64Encoded"] = true.into();
+            with_body(&event, &STANDARD.encode(body))
         }
     }
-    event.to_string().into()
+}
+
+/// The event with its body, which is most of it: written once, and in its place.
+fn with_body(event: &Value, body: &str) -> Bytes {
+    let event = event.to_string();
+    let mut text = Vec::with_capacity(event.len() + body.len() / 8 * 9 + 64);
+    text.extend_from_slice(event.strip_suffix('}').unwrap_or(&event).as_bytes());
+    text.extend_from_slice(b",\"body\":");
+    // A string can be written, and memory takes it.
+    let _ = serde_json::to_writer(&mut text, body);
+    text.push(b'}');
+    text.into()
 }
 
 /// By name; several values of one have commas between them.
@@ -107,11 +118,12 @@ fn time(date: Date) -> String {
     format!("{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000")
 }
 
-/// An answer that says what the response is to be.
+/// An answer that says what the response is to be, if it has a status.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Said {
-    status_code: u16,
+    #[serde(default)]
+    status_code: Option<u16>,
     #[serde(default)]
     headers: BTreeMap<String, Value>,
     #[serde(default)]
@@ -127,17 +139,13 @@ struct Said {
 pub(super) fn response(answer: Bytes) -> Option<(Response<()>, Bytes)> {
     let mut response = Response::new(());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    // What has a statusCode is looked at in full; the usual answer has none.
-    #[derive(Deserialize)]
-    struct Has {
-        #[serde(rename = "statusCode")]
-        status: Option<Value>,
-    }
-    if !serde_json::from_slice::<Has>(&answer).is_ok_and(|has| has.status.is_some()) {
-        return Some((response, answer));
-    }
-    let said: Said = serde_json::from_slice(&answer).ok()?;
-    *response.status_mut() = StatusCode::from_u16(said.status_code).ok()?;
+    let (said, status) = match serde_json::from_slice::<Said>(&answer) {
+        Ok(Said { status_code: None, .. }) => return Some((response, answer)),
+        Ok(said @ Said { status_code: Some(status), .. }) => (said, status),
+        // Something else altogether; or its status is not to be understood, or what it says with it.
+        Err(_) => return (!has_status(&answer)).then_some((response, answer)),
+    };
+    *response.status_mut() = StatusCode::from_u16(status).ok()?;
     for (name, value) in said.headers {
         let value = match value {
             Value::String(text) => text,
@@ -160,6 +168,15 @@ pub(super) fn response(answer: Bytes) -> Option<(Response<()>, Bytes)> {
     Some((response, body))
 }
 
+fn has_status(answer: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Has {
+        #[serde(rename = "statusCode")]
+        status: Option<Value>,
+    }
+    serde_json::from_slice::<Has>(answer).is_ok_and(|has| has.status.is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,7 +190,15 @@ mod tests {
         assert_eq!(response.headers()["content-type"], "text/plain");
         assert_eq!(response.headers()["x-n"], "1");
         assert_eq!(response.headers().get_all("set-cookie").iter().count(), 2);
-        for plain in [r#"{"v": 1}"#, r#""text""#, "[1, 2]", "null", "no JSON"] {
+        for plain in [
+            r#"{"v": 1}"#,
+            r#""text""#,
+            "[1, 2]",
+            "null",
+            "no JSON",
+            r#"{"body": 7}"#,
+            r#"{"statusCode": null, "body": "as it is"}"#,
+        ] {
             let (response, body) = super::response(plain.into()).unwrap();
             assert_eq!((response.status().as_u16(), &body[..]), (200, plain.as_bytes()));
             assert_eq!(response.headers()["content-type"], "application/json");

@@ -105,9 +105,16 @@ fn a_missing_interpreter_is_said_with_how_to_get_it() {
         assert_eq!(code, Some(1), "{error}");
         assert!(error.contains(what), "{error}");
     }
+    // A path is meant from here, and not from the function's folder.
+    let place = place(&[("code/lambda_function.py", "def lambda_handler(e, c): pass\n")]);
+    std::os::unix::fs::symlink("/bin/false", place.path("no-python")).unwrap();
+    let mut command = place.floodway(&["lambda", "--function", "code"]);
+    let output = command.env("FLOODWAY_PYTHON", "./no-python").output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("no-python -m pip install awslambdaric"), "{error}");
     let Some(jars) = parts::java_client() else { return };
     let toml = format!("runtime = \"java\"\nhandler = \"A::b\"\nruntime_jars = {jars:?}");
-    let java = place(&[("function.toml", &toml)]);
+    let java = self::place(&[("function.toml", &toml)]);
     for (variables, what) in [
         (&[("JAVA_HOME", "/nowhere")][..], "/nowhere/bin/java (JAVA_HOME) cannot be run"),
         (&[("JAVA_HOME", ""), ("PATH", "/nowhere")], "Install a Java runtime"),

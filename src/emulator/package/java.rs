@@ -96,7 +96,7 @@ fn program() -> Result<(PathBuf, String), PackageError> {
     let home = std::env::var_os("JAVA_HOME").filter(|home| !home.is_empty());
     let (program, source) = match home {
         Some(home) => {
-            let program = Path::new(&home).join("bin/java");
+            let program = super::program(home).join("bin/java");
             let source = format!("{} (JAVA_HOME)", program.display());
             (program, source)
         }

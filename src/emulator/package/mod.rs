@@ -9,6 +9,7 @@ mod python;
 mod variables;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -56,6 +57,13 @@ pub struct Choices {
     pub init_timeout: Option<Duration>,
     /// The region that it is told to be in; `us-east-1` if nobody says.
     pub region: Option<String>,
+}
+
+/// A program that the user names. A path is meant from here, and the function runs elsewhere.
+fn program(name: OsString) -> PathBuf {
+    let name = PathBuf::from(name);
+    let is_path = name.components().count() > 1;
+    is_path.then(|| std::path::absolute(&name).ok()).flatten().unwrap_or(name)
 }
 
 /// AWS's own is 3 s, which is short for a first try.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::PackageError;
+use super::{PackageError, program};
 
 /// An interpreter that has `awslambdaric`.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Python {
     pub(super) fn find(code: &Path, handler: &str) -> Result<Python, PackageError> {
         module(code, handler)?;
         let chosen = std::env::var_os(VARIABLE);
-        let interpreter = chosen.clone().map_or_else(|| "python3".into(), PathBuf::from);
+        let interpreter = chosen.clone().map_or_else(|| "python3".into(), program);
         let source = match chosen {
             Some(_) => format!("{} ({VARIABLE})", interpreter.display()),
             None => "python3 (the one on PATH)".to_owned(),

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::super::host::Failure;
+use super::super::pieces::Pieces;
 use super::desk::{Call, Desk, Wrong};
 use crate::wire::MAX_BODY;
 
@@ -102,19 +103,19 @@ async fn respond(desk: &Desk, id: &str, body: Incoming) -> Reply {
 /// A body, how long it is, and whether it came to its end. Of one that is too long only the length is
 /// kept.
 async fn read(mut body: Incoming) -> (Bytes, usize, bool) {
-    let (mut kept, mut bytes) = (BytesMut::new(), 0);
+    let (mut kept, mut bytes) = (Pieces::of(&body, MAX_BODY), 0);
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return (kept.freeze(), bytes, false) };
-        if let Some(data) = frame.data_ref() {
+        let Ok(frame) = frame else { return (kept.finish(), bytes, false) };
+        if let Ok(data) = frame.into_data() {
             bytes += data.len();
             if bytes <= MAX_BODY {
-                kept.extend_from_slice(data);
+                kept.push(data);
             } else {
-                kept.clear();
+                kept = Pieces::default();
             }
         }
     }
-    (kept.freeze(), bytes, true)
+    (kept.finish(), bytes, true)
 }
 
 fn failure(headers: &HeaderMap, body: Bytes) -> Failure {

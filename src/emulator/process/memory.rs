@@ -87,13 +87,23 @@ impl Memory {
 #[cfg(target_os = "linux")]
 mod system {
     use std::collections::HashMap;
-    use std::fs;
+    use std::fs::{self, File};
+    use std::io::Read as _;
 
     use rustix::process::Pid;
 
+    /// A file of /proc, which is smaller than a page. In one read: its size is not known before, and who
+    /// does not know it reads in small steps.
+    fn read(path: &str) -> Option<String> {
+        let mut text = [0; 4 << 10];
+        let bytes = File::open(path).ok()?.read(&mut text).ok()?;
+        // A process may be called anything.
+        Some(String::from_utf8_lossy(&text[..bytes]).into_owned())
+    }
+
     /// A line of a file of /proc, such as `VmHWM: 1728 kB`.
-    fn line(path: String, name: &str) -> Option<u64> {
-        let text = fs::read_to_string(path).ok()?;
+    fn line(path: &str, name: &str) -> Option<u64> {
+        let text = read(path)?;
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().next()?.parse().ok()
     }
@@ -104,14 +114,14 @@ mod system {
 
     /// What a process has in memory; 0 if it is gone.
     pub(super) fn resident(of: Pid) -> u64 {
-        let statm = fs::read_to_string(format!("/proc/{of}/statm")).unwrap_or_default();
+        let statm = read(&format!("/proc/{of}/statm")).unwrap_or_default();
         let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
         pages.unwrap_or(0) * page_kb()
     }
 
     /// The most it ever had.
     pub(super) fn peak(of: Pid) -> u64 {
-        line(format!("/proc/{of}/status"), "VmHWM:").unwrap_or(0)
+        line(&format!("/proc/{of}/status"), "VmHWM:").unwrap_or(0)
     }
 
     /// The processes, each with its group and what it has in memory.
@@ -119,7 +129,7 @@ mod system {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         entries.filter_map(|entry| {
             let process = entry.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+            let stat = read(&format!("/proc/{process}/stat"))?;
             // The name, in parentheses, may have anything in it.
             let (_, fields) = stat.rsplit_once(") ")?;
             let mut fields = fields.split(' ');
@@ -141,7 +151,7 @@ mod system {
     /// What a group has in memory, with each shared page counted once.
     pub(super) fn proportional(leader: Pid) -> Option<u64> {
         let members = processes().filter(|(_, group, _)| *group == leader.as_raw_pid());
-        members.map(|(process, ..)| line(format!("/proc/{process}/smaps_rollup"), "Pss:")).sum()
+        members.map(|(process, ..)| line(&format!("/proc/{process}/smaps_rollup"), "Pss:")).sum()
     }
 }
 
