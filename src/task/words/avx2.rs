@@ -1,17 +1,17 @@
 //! Classification with AVX2, on processors that have it.
 
+use std::arch::x86_64::{
+    __m256i, _mm256_and_si256, _mm256_blendv_epi8, _mm256_cmpeq_epi8, _mm256_loadu_si256,
+    _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setr_epi8, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_storeu_si256,
+};
 use std::ops::Range;
 
+use super::blocks::{self, BLOCK, Block};
+use super::write_words;
 use crate::batch::Strings;
 
 /// Writes the words of all strings of `range`; false if this processor cannot do it this way.
-#[cfg(not(target_arch = "x86_64"))]
-pub(super) fn all_words(_: &Strings, _: &Range<usize>, _: &mut Vec<u8>, _: &mut Vec<u32>) -> bool {
-    false
-}
-
-/// Writes the words of all strings of `range`; false if this processor cannot do it this way.
-#[cfg(target_arch = "x86_64")]
 pub(super) fn all_words(
     strings: &Strings,
     range: &Range<usize>,
@@ -24,81 +24,62 @@ pub(super) fn all_words(
         // `docs/benchmarks.md`.
         #[allow(unsafe_code)]
         unsafe {
-            x86::all_words(strings, range, out, ends);
+            write_all(strings, range, out, ends);
         }
     }
     there
 }
 
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use std::arch::x86_64::{
-        __m256i, _mm256_and_si256, _mm256_blendv_epi8, _mm256_cmpeq_epi8, _mm256_loadu_si256,
-        _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setr_epi8, _mm256_setzero_si256,
-        _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_storeu_si256,
-    };
-    use std::ops::Range;
+#[target_feature(enable = "avx2")]
+fn write_all(strings: &Strings, range: &Range<usize>, out: &mut Vec<u8>, ends: &mut Vec<u32>) {
+    write_words(blocks::with(|block| classify(block)), strings, range, out, ends);
+}
 
-    use super::super::blocks::{self, BLOCK, Block};
-    use super::super::write_words;
-    use crate::batch::Strings;
-
-    #[target_feature(enable = "avx2")]
-    pub(super) fn all_words(
-        strings: &Strings,
-        range: &Range<usize>,
-        out: &mut Vec<u8>,
-        ends: &mut Vec<u32>,
-    ) {
-        write_words(blocks::with(|block| classify(block)), strings, range, out, ends);
+/// A byte is of a word if its halves have a class in common: one class for the digits, one for
+/// `A` to `O`, one for `P` to `Z` and the underscore, one for `p` to `z`; `a` to `o` are in the
+/// second one too. A byte that is not ASCII has none.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn classify(block: &[u8; BLOCK]) -> Block {
+    #[rustfmt::skip]
+    let of_low = _mm256_setr_epi8(
+        13, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14, 2, 2, 2, 2, 6,
+        13, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14, 2, 2, 2, 2, 6,
+    );
+    #[rustfmt::skip]
+    let of_high = _mm256_setr_epi8(
+        0, 0, 0, 1, 2, 4, 2, 8, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 1, 2, 4, 2, 8, 0, 0, 0, 0, 0, 0, 0, 0,
+    );
+    let bytes = load(block);
+    let half = _mm256_set1_epi8(15);
+    let low = _mm256_shuffle_epi8(of_low, bytes);
+    let shifted = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), half);
+    let high = _mm256_shuffle_epi8(of_high, shifted);
+    let class = _mm256_and_si256(low, high);
+    let separators = _mm256_cmpeq_epi8(class, _mm256_setzero_si256());
+    let spaces = _mm256_set1_epi8(b' ' as i8);
+    Block {
+        blended: store(_mm256_blendv_epi8(bytes, spaces, separators)),
+        separators: _mm256_movemask_epi8(separators) as u32,
+        high: _mm256_movemask_epi8(bytes) as u32,
     }
+}
 
-    /// A byte is of a word if its halves have a class in common: one class for the digits, one for
-    /// `A` to `O`, one for `P` to `Z` and the underscore, one for `p` to `z`; `a` to `o` are in the
-    /// second one too. A byte that is not ASCII has none.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn classify(block: &[u8; BLOCK]) -> Block {
-        #[rustfmt::skip]
-        let of_low = _mm256_setr_epi8(
-            13, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14, 2, 2, 2, 2, 6,
-            13, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14, 2, 2, 2, 2, 6,
-        );
-        #[rustfmt::skip]
-        let of_high = _mm256_setr_epi8(
-            0, 0, 0, 1, 2, 4, 2, 8, 0, 0, 0, 0, 0, 0, 0, 0,
-            0, 0, 0, 1, 2, 4, 2, 8, 0, 0, 0, 0, 0, 0, 0, 0,
-        );
-        let bytes = load(block);
-        let half = _mm256_set1_epi8(15);
-        let low = _mm256_shuffle_epi8(of_low, bytes);
-        let shifted = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), half);
-        let high = _mm256_shuffle_epi8(of_high, shifted);
-        let class = _mm256_and_si256(low, high);
-        let separators = _mm256_cmpeq_epi8(class, _mm256_setzero_si256());
-        let spaces = _mm256_set1_epi8(b' ' as i8);
-        Block {
-            blended: store(_mm256_blendv_epi8(bytes, spaces, separators)),
-            separators: _mm256_movemask_epi8(separators) as u32,
-            high: _mm256_movemask_epi8(bytes) as u32,
-        }
-    }
+#[inline]
+#[target_feature(enable = "avx2")]
+#[allow(unsafe_code)]
+fn load(block: &[u8; BLOCK]) -> __m256i {
+    // SAFETY: the block is 32 bytes, and the load asks for no alignment.
+    unsafe { _mm256_loadu_si256(block.as_ptr().cast()) }
+}
 
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    #[allow(unsafe_code)]
-    fn load(block: &[u8; BLOCK]) -> __m256i {
-        // SAFETY: the block is 32 bytes, and the load asks for no alignment.
-        unsafe { _mm256_loadu_si256(block.as_ptr().cast()) }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    #[allow(unsafe_code)]
-    fn store(bytes: __m256i) -> [u8; BLOCK] {
-        let mut block = [0; BLOCK];
-        // SAFETY: the block is 32 bytes, and the store asks for no alignment.
-        unsafe { _mm256_storeu_si256(block.as_mut_ptr().cast(), bytes) };
-        block
-    }
+#[inline]
+#[target_feature(enable = "avx2")]
+#[allow(unsafe_code)]
+fn store(bytes: __m256i) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    // SAFETY: the block is 32 bytes, and the store asks for no alignment.
+    unsafe { _mm256_storeu_si256(block.as_mut_ptr().cast(), bytes) };
+    block
 }

@@ -7,9 +7,11 @@
 //!
 //! Most text is ASCII, and it is done in blocks, with all separators of a block found at once. There
 //! are three ways, chosen when it runs: with AVX-512, which leaves bytes out of a block in one
-//! instruction ([`avx512`]); with AVX2; and for any machine ([`blocks`] for both).
+//! instruction; with AVX2; and for any machine (`blocks` for both).
 
+#[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod blocks;
 mod portable;
@@ -50,11 +52,12 @@ pub fn ranges(table: &str) -> impl Iterator<Item = (u32, u32)> + '_ {
 
 /// Appends the words of each string of `range` to `out`, and where they end to `ends`.
 fn all_words(strings: &Strings, range: Range<usize>, out: &mut Vec<u8>, ends: &mut Vec<u32>) {
-    if !avx512::all_words(strings, &range, out, ends)
-        && !avx2::all_words(strings, &range, out, ends)
+    #[cfg(target_arch = "x86_64")]
+    if avx512::all_words(strings, &range, out, ends) || avx2::all_words(strings, &range, out, ends)
     {
-        all_words_portable(strings, range, out, ends);
+        return;
     }
+    all_words_portable(strings, range, out, ends);
 }
 
 /// The path for any machine, also where a faster one is there: for benchmarks and tests.
@@ -165,8 +168,10 @@ mod tests {
             },
         );
         let all = 0..strings.len();
-        let paths: [&dyn Fn(&mut Vec<u8>, &mut Vec<u32>) -> bool; 3] = [
+        let paths: &[&dyn Fn(&mut Vec<u8>, &mut Vec<u32>) -> bool] = &[
+            #[cfg(target_arch = "x86_64")]
             &|out, ends| avx512::all_words(&strings, &all, out, ends),
+            #[cfg(target_arch = "x86_64")]
             &|out, ends| avx2::all_words(&strings, &all, out, ends),
             &|out, ends| {
                 all_words_portable(&strings, all.clone(), out, ends);
