@@ -132,13 +132,17 @@ impl Failure {
     pub fn advice(&self) -> Cow<'static, str> {
         let advice = match self {
             Failure::Throttled => "raise the function's concurrency or lower --max-in-flight",
-            Failure::TimedOut => "it is slow or hangs: try a larger --timeout or a smaller --batch",
+            Failure::TimedOut => {
+                "it is slow or hangs, measured by what it took before; see its log, and try a smaller --batch"
+            }
             Failure::TooLarge => "fewer records are sent at once; see the limits of the function",
             Failure::Connection(_) => "is the endpoint up and reachable? `floodway check` tries it",
             Failure::Certificate(_) => {
                 "if you trust it, name a file with its authority's certificate in SSL_CERT_FILE"
             }
-            Failure::Service(_) => "the remote side is unwell; see the function's log",
+            Failure::Service(_) => {
+                "the remote side is unwell; see the function's log, a local one's with --log-functions"
+            }
             Failure::Rejected(401 | 403) => {
                 "it wants requests that are signed (--auth iam), or a key in the URL"
             }

@@ -49,6 +49,7 @@ pub(super) struct Line {
     /// Bytes of an answer for each thousand of its request, the most of late.
     ratio: AtomicU64,
     complained: Mutex<HashSet<Discriminant<Failure>>>,
+    complained_of_records: AtomicBool,
     /// Whether anything was ever answered well, and how the last that was not had failed.
     has_answered: AtomicBool,
     last_failure: Mutex<Option<Failure>>,
@@ -81,6 +82,7 @@ impl Line {
             is_spent: AtomicBool::new(false),
             ratio: AtomicU64::new(FIRST_RATIO),
             complained: Mutex::default(),
+            complained_of_records: AtomicBool::new(false),
             has_answered: AtomicBool::new(false),
             last_failure: Mutex::default(),
         };
@@ -248,6 +250,16 @@ impl Line {
             matches!(failure, Failure::Closed | Failure::BreakerOpen | Failure::DoneAtHome);
         if !is_ours && complained.insert(discriminant(failure)) {
             tracing::warn!("a request went wrong: {failure} ({})", failure.advice());
+        }
+    }
+
+    /// Says once that the function refuses records which the task at home may not refuse.
+    pub(super) fn complain_of_records(&self, code: &str) {
+        if !self.complained_of_records.swap(true, Relaxed) {
+            let code = self.remote.shown(code.as_bytes());
+            tracing::warn!(
+                "the function refuses records ({code:?}): they are done at home, and paid for all the same"
+            );
         }
     }
 

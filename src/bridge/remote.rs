@@ -189,10 +189,15 @@ impl Remote {
     }
 }
 
+/// Shorter ones are no secrets, and would be found in any text.
+const SHORTEST_TOKEN: usize = 16;
+
 fn without_token(text: &[u8], credentials: Option<&Credentials>) -> String {
     let text = String::from_utf8_lossy(text);
     match credentials.and_then(|credentials| credentials.session_token.as_ref()) {
-        Some(token) if text.contains(token.reveal()) => text.replace(token.reveal(), "(secret)"),
+        Some(token) if token.reveal().len() >= SHORTEST_TOKEN && text.contains(token.reveal()) => {
+            text.replace(token.reveal(), "(secret)")
+        }
         _ => text.into_owned(),
     }
 }

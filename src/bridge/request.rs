@@ -156,6 +156,8 @@ pub(super) struct Believed<K: Task> {
     pub cold: bool,
     /// It answers a second attempt.
     hedged: bool,
+    /// Why it refused a record, if it did.
+    refused: Option<String>,
 }
 
 impl<K: Task> Believed<K> {
@@ -169,7 +171,8 @@ impl<K: Task> Believed<K> {
         if !task.are_well_formed(&answer.results) {
             return Err(Failure::Answer("a result has a line break in it".to_owned()));
         }
-        Ok(Believed { values: answer.results, slots, cold: answer.cold, hedged: false })
+        let refused = answer.errors.first().map(|error| error.code.to_string());
+        Ok(Believed { values: answer.results, slots, cold: answer.cold, hedged: false, refused })
     }
 
     /// It answers a second attempt.
@@ -181,6 +184,9 @@ impl<K: Task> Believed<K> {
     /// Gives each part the results of what is still open. `usd` is what a record cost.
     fn deliver(mut self, parts: Vec<Part<K>>, task: &K, line: &Line, usd: f64) {
         line.live.add(|live| &live.cold_starts, u64::from(self.cold));
+        if let Some(code) = self.refused.take() {
+            line.complain_of_records(&code);
+        }
         let (mut base, mut done, mut superseded) = (0, 0, 0);
         for part in parts {
             let (all, input) = (part.range(), Arc::clone(part.input()));

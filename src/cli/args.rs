@@ -204,8 +204,8 @@ pub struct CompareArgs {
 /// Where requests go, and who signs them: the part that `run` and `check` share.
 #[derive(Debug, Args)]
 pub struct EndpointArgs {
-    /// local (embedded), the URL of a function or of anything else that speaks the wire, or a function's
-    /// name or ARN, with a qualifier if wanted [default: local].
+    /// local (embedded, which `run` does without another), the URL of a function or of anything else that
+    /// speaks the wire, or a function's name or ARN, with a qualifier if wanted.
     #[arg(long, value_name = "local|URL|NAME|ARN")]
     pub lambda: Option<String>,
     /// Whether requests to a URL are signed with AWS credentials: a function URL of the auth type AWS_IAM

@@ -17,8 +17,16 @@ use crate::wire::{Answer, MAX_BODY, RequestBody};
 /// What to ask where something answers, and not as it should.
 const OURS: &str = "is it a function of Floodway's, from functions/, of this release?";
 
-/// What the round trip carries: plain, empty, and of several scripts.
-const RECORDS: [&str; 3] = ["one, two", "", "naïve Ελλάδα 日本"];
+/// What the round trip carries: texts of all scripts, with marks and emoji, long and empty ones, a JSON object
+/// with a `text` on each line. Functions are tested with them too.
+const GOLDEN: &str = include_str!("../../functions/golden/words.jsonl");
+
+fn records() -> impl Iterator<Item = String> {
+    GOLDEN.lines().filter_map(|line| {
+        let vector: serde_json::Value = serde_json::from_str(line).ok()?;
+        vector["text"].as_str().map(str::to_owned)
+    })
+}
 
 pub(super) fn check(args: &CheckArgs) -> Result<()> {
     logging::init(args.log.as_deref())?;
@@ -34,6 +42,9 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
     let endpoint = bursting::remote(lambda, &args.endpoint)?;
     let default = Duration::from_secs(10);
     let timeout = settings::parse("--timeout", args.timeout.as_ref(), default, parse_duration)?;
+    if timeout.is_zero() {
+        return Err(UsageError::new("--timeout", "0s", "expected more than 0").into());
+    }
     let name = args.task.clone().unwrap_or_else(|| "words".to_owned());
     let Some(task) = task::text(&name, Duration::ZERO) else {
         let expected = format!("expected one of {}", task::NAMES.join(", "));
@@ -69,14 +80,18 @@ async fn steps(endpoint: Endpoint, task: &task::TextTask, timeout: Duration) -> 
 }
 
 async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -> Result<()> {
-    let batch: Batch = RECORDS.into_iter().collect();
+    let records: Vec<String> = records().collect();
+    let batch: Batch = records.iter().map(String::as_str).collect();
     let mut body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, MAX_BODY);
     body.push(&batch, 0..batch.len())?;
     let began = Instant::now();
     let answer = tokio::time::timeout(timeout, remote.post(Bytes::from(body.finish()))).await;
     let answer = match answer {
         Err(_) => {
-            bail!("no answer within {}: {}", show_duration(timeout), Failure::TimedOut.advice())
+            bail!(
+                "no answer within {}: it is slow or hangs: try a larger --timeout, and see its log",
+                show_duration(timeout)
+            )
         }
         Ok(Err(Unanswered { failure, .. })) => return Err(said(&failure)),
         Ok(Ok(answer)) => answer,
@@ -103,8 +118,12 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
     let mut expected = Batch::default();
     let mut bad = Vec::new();
     task.compute(&batch, 0..batch.len(), &mut expected, &mut bad);
-    for (at, record) in RECORDS.iter().enumerate() {
-        let value = slots.get(at).ok_or_else(|| anyhow!("it refused record {record:?}"))?;
+    for (at, record) in records.iter().enumerate() {
+        let value = slots.get(at).ok_or_else(|| {
+            let error = answer.errors.iter().find(|error| error.id as usize == at);
+            let code = error.map(|error| remote.shown(error.code.as_bytes())).unwrap_or_default();
+            anyhow!("it refused record {record:?} with {code:?}")
+        })?;
         let (there, here) = (answer.results.text(value), expected.strings.text(at));
         if there != here {
             bail!("record {record:?} gives {there:?} there and {here:?} here");
@@ -112,7 +131,11 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
     }
     let version =
         version.map_or("of an unknown version".to_owned(), |version| format!("version {version}"));
-    println!("function  {version}, same results as here for {}", task.name());
+    println!(
+        "function  {version}, same results as here for {}: {} records",
+        task.name(),
+        records.len()
+    );
     match bridge::report(&headers).as_deref().and_then(bridge::billed) {
         Some(billed) => println!("billed    {}, as the service says", show_duration(billed)),
         None => println!("billed    not said: the time that a request takes is taken for it"),

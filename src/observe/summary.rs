@@ -151,22 +151,22 @@ impl FunctionBill {
         }
     }
 
-    /// In words: how much of it the service said, and what bounds it where it says nothing.
+    /// In words: how much of it the service said, and what is taken for it where it says nothing.
     fn words(&self) -> String {
         let time = |ms: f64| show_duration(Duration::from_secs_f64(ms.max(0.0) / 1e3));
         let all = show_many(self.attempts, "attempt");
         if self.metered == 0 {
             let billed = time(self.billed_ms);
             return format!(
-                "{}: {all}, at most {billed} (their round trips: it does not say what it bills)",
+                "{}: {all}, {billed} by how long they took (it does not say what it bills)",
                 self.name
             );
         }
         let others = match self.attempts - self.metered {
             0 => String::new(),
             others => {
-                let most = time(self.billed_ms - self.metered_ms);
-                format!("; {} not metered, at most {most}", show_count(others))
+                let took = time(self.billed_ms - self.metered_ms);
+                format!("; {} not metered, {took} by how long they took", show_count(others))
             }
         };
         let (metered, trips) = (time(self.metered_ms), time(self.estimated_ms));

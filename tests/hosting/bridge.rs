@@ -114,3 +114,43 @@ fn when_the_keys_end_in_mid_run_the_work_comes_home() {
     assert!(place.output("out") == place.output("local"));
     assert_eq!(summary["results_out"], 24_000);
 }
+
+/// A function of one's own, in Python, whose answer to `words` has these results and errors.
+fn of_ones_own(place: &Place, answer: &str) -> Option<Hosted> {
+    let handler = format!(
+        "import json, re\n\
+         def lambda_handler(event, context):\n    \
+             records = json.loads(event['body'])['records']\n    \
+             return {{'v': 1, 'task': 'words', **({answer})}}\n"
+    );
+    std::fs::create_dir(place.path("own")).unwrap();
+    std::fs::write(place.path("own/lambda_function.py"), handler).unwrap();
+    super::command(&place.path("own"), "", &[]).map(Hosted::start)
+}
+
+#[test]
+fn one_that_refuses_all_records_is_said_to_and_they_are_done_at_home() {
+    let place = Place::new();
+    let answer =
+        "dict(results=[], ids=[], errors=[dict(id=i, code='boo') for i in range(len(records))])";
+    let Some(hosted) = of_ones_own(&place, answer) else { return };
+    place.run_well(&[&TASK[..], &["--out", "local"]].concat());
+    let ran = run(&place, &hosted, &["--lambda", &hosted.url], "unused");
+    assert!(ran.status.success() && place.output("out") == place.output("local"), "{}", said(&ran));
+    assert!(said(&ran).contains("refuses records (\"boo\")"), "{}", said(&ran));
+    let checked = place.run(&["check", "--lambda", &hosted.url]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(said(&checked).contains("with \"boo\""), "{}", said(&checked));
+}
+
+/// Marks are of a word, which Python's own idea of one does not know: three short texts would not tell.
+#[test]
+fn a_check_finds_a_function_whose_words_are_others() {
+    let place = Place::new();
+    let answer = "dict(results=[' '.join(re.findall(r'\\w+', r)) for r in records], \
+                  ids=list(range(len(records))), errors=[])";
+    let Some(hosted) = of_ones_own(&place, answer) else { return };
+    let checked = place.run(&["check", "--lambda", &hosted.url]);
+    assert_eq!(checked.status.code(), Some(1), "{}", said(&checked));
+    assert!(said(&checked).contains(" there and "), "{}", said(&checked));
+}
