@@ -105,7 +105,13 @@ pub fn post(
 }
 
 /// Records of a check, as its round trip has them.
-const CHECKED: [&str; 3] = ["one, two", "", "naïve Ελλάδα 日本"];
+fn checked() -> impl Iterator<Item = String> {
+    include_str!("../../functions/golden/words.jsonl").lines().map(|line| {
+        let vector: Value = serde_json::from_str(line).unwrap();
+        vector["text"].as_str().unwrap().to_owned()
+    })
+}
+
 const LINES: [&str; 6] = ["one, two", "", "Ἀχιλλεύς", "a_b c-d", "日本 語", "e\u{301} x"];
 
 #[test]
@@ -144,7 +150,7 @@ fn moto_accepts_what_the_bridge_signs_and_refuses_the_rest() {
         format!("{account}:function:words"),
     ];
     for lambda in &given {
-        moto.queue(&[words(CHECKED)]);
+        moto.queue(&[words(checked())]);
         let checked = run(&place, &["check", "--lambda", lambda], &keys);
         assert!(checked.status.success(), "{lambda}: {}{}", out(&checked), err(&checked));
         // Two empty requests ask at the start, and one brings all the lines.
