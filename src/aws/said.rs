@@ -81,6 +81,16 @@ impl Said {
         Some(Said { status, kind, code, message: message.chars().take(300).collect() })
     }
 
+    /// Reads the error of a function of Floodway's that refuses the request itself, as it does by its URL with
+    /// a 400: by the Invoke API that is a failure of the function as any other. `None` if it is another one.
+    pub fn of_function(error: &[u8]) -> Option<Said> {
+        let json: serde_json::Value = serde_json::from_slice(error).ok()?;
+        // Java's has its package before it.
+        let name = json.get("errorType")?.as_str()?.rsplit('.').next()?;
+        let said = Said::read(400, Some(name), error)?;
+        (said.kind == Kind::Function).then_some(said)
+    }
+
     /// Whether it may be otherwise in a moment.
     pub fn is_transient(&self) -> bool {
         self.kind == Kind::NotReady || self.status >= 500
@@ -235,5 +245,18 @@ mod tests {
         assert_eq!(Said::read(403, None, b"<html>no entry</html>"), None);
         assert_eq!(Said::read(502, None, b""), None);
         assert_eq!(Said::read(404, None, br#"{"v":1,"results":[]}"#), None);
+    }
+
+    #[test]
+    fn what_a_function_refuses_is_told_from_how_it_fails() {
+        for name in ["InvalidRequest", "floodway.InvalidRequest", "InvalidEvent"] {
+            let error = format!(r#"{{"errorType": "{name}", "errorMessage": "no task \"bpe\"."}}"#);
+            let said = Said::of_function(error.as_bytes()).unwrap();
+            assert_eq!((said.status, said.kind), (400, Kind::Function));
+            assert_eq!(said.message, "no task \"bpe\".");
+        }
+        for other in [r#"{"errorType": "KeyError"}"#, "{}", "\"InvalidRequest\"", "no JSON"] {
+            assert_eq!(Said::of_function(other.as_bytes()), None, "{other}");
+        }
     }
 }

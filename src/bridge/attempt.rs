@@ -142,6 +142,9 @@ async fn answer(line: &Line, body: Bytes, meter: &mut Meter<'_>) -> Result<Answe
         if shown.contains("ResponseSizeTooLarge") {
             return Err(Failure::TooLarge.into());
         }
+        if let Some(said) = line.remote.refused_by_function(&body.0) {
+            return Err(Failure::Refused(said).into());
+        }
         let error = error.to_str().unwrap_or("unknown");
         return Err(Failure::Function(format!("{error}: {shown}")).into());
     }

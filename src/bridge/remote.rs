@@ -176,6 +176,12 @@ impl Remote {
         without_token(text, credentials.as_deref()).chars().take(200).collect()
     }
 
+    /// What a function says that fails because it refuses the request itself.
+    pub(crate) fn refused_by_function(&self, error: &[u8]) -> Option<Said> {
+        let credentials = self.signing.as_ref().and_then(|signing| signing.keeper.last());
+        Said::of_function(without_token(error, credentials.as_deref()).as_bytes())
+    }
+
     /// A failure that quotes an answer, without what must not be shown of it.
     pub(crate) fn cleaned(&self, failure: Failure) -> Failure {
         let clean = |text: String| self.shown(text.as_bytes());

@@ -105,6 +105,9 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
     println!("answered  200 after {}, {version:?}", show_duration(began.elapsed()));
     let shown = remote.shown(&bytes);
     if let Some(error) = headers.get("x-amz-function-error") {
+        if let Some(refused) = remote.refused_by_function(&bytes) {
+            return Err(said(&Failure::Refused(refused)));
+        }
         bail!("the function failed ({error:?}): {shown}: {OURS} See its log");
     }
     let answer: Answer<Strings> = serde_json::from_slice(&bytes).map_err(|error| {

@@ -154,3 +154,21 @@ fn a_check_finds_a_function_whose_words_are_others() {
     assert_eq!(checked.status.code(), Some(1), "{}", said(&checked));
     assert!(said(&checked).contains(" there and "), "{}", said(&checked));
 }
+
+/// By its URL the function says it with a 400, by its name it fails: a run that got nowhere ends with 1 either way.
+#[test]
+fn a_task_that_the_function_does_not_have_is_a_refusal_by_both_doors() {
+    let Some(hosted) = words(None) else { return };
+    let place = Place::new();
+    for lambda in [&["--lambda", "floodway"][..], &["--lambda", &hosted.url, "--auth", "iam"]] {
+        let other = [&["--task", "bpe"][..], lambda].concat();
+        let ran = run(&place, &hosted, &other, KEYS[1].1);
+        assert_eq!(ran.status.code(), Some(1), "{lambda:?}: {}", said(&ran));
+        assert!(said(&ran).contains("there is no task"), "{lambda:?}: {}", said(&ran));
+        assert_eq!(place.summary()["results_out"], 4_000);
+        let checked = [&["check", "--task", "bpe"][..], lambda].concat();
+        let checked = floodway(&place, &hosted, &checked, KEYS[1].1);
+        assert_eq!(checked.status.code(), Some(1), "{}", said(&checked));
+        assert!(said(&checked).contains("the function itself says"), "{}", said(&checked));
+    }
+}
