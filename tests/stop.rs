@@ -106,8 +106,12 @@ fn a_second_signal_ends_at_once_and_keeps_what_was_committed() {
 #[test]
 fn a_terminal_that_is_closed_stops_a_run_in_good_order() {
     let place = Place::new();
-    let args = ["run", "--rate", "5k", "--out", "out", "--commit-every", "200ms"];
-    let mut child = spawn(&place, &[&args[..], &["--summary", "summary.json"]].concat());
+    // Whoever runs the tests may ignore it (`nohup`), and then the run would.
+    let mut command = std::process::Command::new("env");
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_floodway"), "run", "--rate", "5k"]);
+    command.args(["--out", "out", "--commit-every", "200ms", "--summary", "summary.json"]);
+    command.current_dir(place.path("")).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     committed(&place.path("out"));
     drop((child.stdout.take(), child.stderr.take()));
     let code = poll(Duration::from_secs(60), "its end", || {
