@@ -1,8 +1,8 @@
 //! Whether a request is signed: AWS's Signature Version 4, from its specification, with the signature in
 //! the `Authorization` header.
 //!
-//! What is checked is what AWS checks: the key, the token, whether they have ended, the clock, which headers are signed, and the
-//! signature over method, path, query, headers and body. The region may be any.
+//! What is checked is what AWS checks: the key, the token, whether they have ended, the clock, which headers
+//! are signed, and the signature over method, path, query, headers and body. The region may be any.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -162,7 +162,7 @@ impl FunctionBill {
                 self.name
             );
         }
-        let others = match self.attempts - self.metered {
+        let others = match self.attempts.saturating_sub(self.metered) {
             0 => String::new(),
             others => {
                 let took = time(self.billed_ms - self.metered_ms);

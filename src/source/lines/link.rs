@@ -110,7 +110,8 @@ impl Outward {
             }
             self.shared.is_waiting.swap(false, AcqRel);
         }
-        if self.enough == 1 || self.messages.len() >= self.enough {
+        // One that is not there any more was seen.
+        if self.messages.len() >= self.enough {
             self.wake();
         }
         true
