@@ -78,9 +78,11 @@ pub struct EventArgs {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// nexmark, lines:PATH, or lines:- for standard input [default: nexmark]. PATH is a file, or a
-    /// glob such as 'logs/*.gz': its files are read in byte order of their paths, and output lines
-    /// begin with FILE:LINE. Files that end in .gz or .zst are unpacked.
+    /// nexmark, lines:PATH, lines:- for standard input, or, built with the feature kafka,
+    /// kafka://HOST:PORT/TOPIC [default: nexmark]. PATH is a file, or a glob such as 'logs/*.gz': its files
+    /// are read in byte order of their paths, and output lines begin with FILE:LINE. Files that end in .gz or
+    /// .zst are unpacked. After a topic, a ? and with & between them: from=latest to begin with what comes,
+    /// until=end to end with what is there, config=FILE for properties of librdkafka's.
     #[arg(long, value_name = "SOURCE", help_heading = "Input")]
     pub source: Option<String>,
     /// Wait for what is added to the file, or to the last one of a glob, and for new files of the

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::UsageError;
 use super::args::RunArgs;
+use super::{UsageError, kafka};
 use crate::pipeline::{StateSettings, Target};
 use crate::sink::Format;
 use crate::units::{parse_bytes, parse_count, parse_duration};
@@ -24,7 +24,8 @@ fn output_depends_on(
         }
     };
     let is_nexmark = args.source.as_deref().is_none_or(|source| source == "nexmark");
-    set("--source", args.source.as_ref(), "nexmark");
+    let source = args.source.as_deref().map(kafka::name);
+    set("--source", source.as_ref(), "nexmark");
     set("--events", rates.events.as_ref(), "");
     set("--duration", rates.duration.as_ref(), "");
     set("--rate", rates.rate.as_ref(), if is_nexmark { "10k" } else { "max" });

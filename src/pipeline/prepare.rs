@@ -4,6 +4,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+#[cfg(feature = "kafka")]
+use super::beginning::{Beginning, topic_positions};
 use super::beginning::{Output, positions};
 use super::figures::figures_to;
 use super::spending::Spending;
@@ -14,6 +16,8 @@ use crate::emulator;
 use crate::observe::ProcessStats;
 use crate::operators::Peers;
 use crate::sink::{self, SinkError, SinkHandle};
+#[cfg(feature = "kafka")]
+use crate::source::{Kafka, KafkaSettings, TopicPosition};
 use crate::source::{Lines, LinesSettings, Sharing};
 use crate::state::StateError;
 use crate::task;
@@ -85,8 +89,10 @@ pub(super) fn prepare(
             let failed = move |error| failures.fail(RunError::Lines(error));
             Some(Arc::new(Lines::start(lines_settings, failed)?))
         }
-        Source::Nexmark { .. } => None,
+        _ => None,
     };
+    #[cfg(feature = "kafka")]
+    let kafka = kafka(&settings, &beginning, failures)?;
     for (what, path) in figures_to(&settings) {
         if timely.process == 0
             && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
@@ -102,6 +108,11 @@ pub(super) fn prepare(
     }
     let mut sink_settings = sink_settings(&settings, &output);
     sink_settings.positions = Some(positions(&pace, lines.as_ref()));
+    #[cfg(feature = "kafka")]
+    if let Source::Kafka(input) = &settings.source {
+        let from = beginning.kafka()?.unwrap_or_else(|| TopicPosition::new(&input.topic.name));
+        sink_settings.positions = Some(topic_positions(from));
+    }
     let sink = SinkHandle::start(sink_settings, on_failure)?;
     Ok(Shared {
         stats: ProcessStats::new(timely.workers, settings.has_series()),
@@ -116,10 +127,35 @@ pub(super) fn prepare(
         lambda,
         sink,
         lines,
+        #[cfg(feature = "kafka")]
+        kafka,
         output,
         beginning,
         settings,
     })
+}
+
+/// The readers of a topic, where that is the source.
+#[cfg(feature = "kafka")]
+fn kafka(
+    settings: &Settings,
+    beginning: &Beginning,
+    failures: &Failures,
+) -> Result<Option<Arc<Kafka>>, RunError> {
+    let Source::Kafka(input) = &settings.source else { return Ok(None) };
+    let kafka_settings = KafkaSettings {
+        input: input.clone(),
+        max_record: settings.max_record,
+        epoch: settings.epoch,
+        first_epoch: beginning.epoch,
+        from: beginning.kafka()?,
+        workers: settings.timely.workers,
+        processes: settings.timely.processes,
+        process: settings.timely.process,
+    };
+    let failures = failures.clone();
+    let failed = move |error| failures.fail(RunError::Kafka(error));
+    Ok(Some(Arc::new(Kafka::start(kafka_settings, failed)?)))
 }
 
 /// Notes what is spent, where there is a state.

@@ -27,6 +27,9 @@ pub enum Source {
     },
     /// Lines of text.
     Lines(crate::source::Input),
+    /// A topic of Kafka's.
+    #[cfg(feature = "kafka")]
+    Kafka(crate::source::KafkaInput),
 }
 
 /// Which policy, with what it needs.
@@ -224,22 +227,26 @@ impl Settings {
         hasher.finish()
     }
 
+    /// The length of an epoch, where that is a matter of time.
+    pub(super) fn epoch_length(&self) -> Option<Duration> {
+        let is_timed = match &self.source {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(_) => true,
+            _ => self.schedule.is_some(),
+        };
+        is_timed.then_some(self.epoch)
+    }
+
     /// Epochs that are committed together: as many as fit between two commits, and one where
     /// epochs have no length. The same in all processes.
     pub(super) fn epochs_a_commit(&self) -> u64 {
-        match self.schedule {
-            Some(_) => ratio(self.commit_every, self.epoch),
-            None => 1,
-        }
+        self.epoch_length().map_or(1, |epoch| ratio(self.commit_every, epoch))
     }
 
     /// Epochs that may be begun past the last committed one: at least four commits' worth. An
     /// epoch without a schedule is at least 4 ms, at 25 M events/s.
     pub(super) fn open_epochs(&self) -> u64 {
-        let epoch = match self.schedule {
-            Some(_) => self.epoch,
-            None => Duration::from_millis(4),
-        };
+        let epoch = self.epoch_length().unwrap_or(Duration::from_millis(4));
         (4 * ratio(self.commit_every, epoch)).max(8)
     }
 }

@@ -16,7 +16,7 @@ use super::manifest::{Commit, CommittedFile, Header, MANIFEST, Manifest, VERSION
 use super::prepare::{remove, rename, sync_folder};
 use super::settings::ZSTD;
 use super::writer::{Finished, Kind};
-use super::{SinkError, Step, Target};
+use super::{Note, SinkError, Step, Target};
 
 /// What worker 0 tells the committer: everything up to an epoch is reported by all processes.
 pub(super) struct ToCommitter {
@@ -24,6 +24,8 @@ pub(super) struct ToCommitter {
     pub files: Vec<Finished>,
     /// Bad records of these epochs.
     pub bad: u64,
+    /// What the sources want remembered of them.
+    pub notes: Vec<Note>,
     /// Where it is told what is committed, and how it is woken.
     pub done: Sender<u64>,
     pub wake: Arc<SyncActivator>,
@@ -92,16 +94,18 @@ impl Committer {
             for later in self.inbox.try_iter() {
                 next.files.extend(later.files);
                 next.bad += later.bad;
+                next.notes.extend(later.notes);
                 next.up_to_epoch = later.up_to_epoch;
             }
             if self.shared.has_failed() {
                 continue;
             }
-            match self.commit(next.up_to_epoch, std::mem::take(&mut next.files), next.bad) {
+            let ToCommitter { up_to_epoch, files, bad, notes, done, wake } = next;
+            match self.commit(up_to_epoch, files, bad, notes) {
                 Ok(()) => {
                     // A worker that is gone needs no word.
-                    let _ = next.done.send(next.up_to_epoch);
-                    let _ = next.wake.activate();
+                    let _ = done.send(up_to_epoch);
+                    let _ = wake.activate();
                 }
                 Err(error) => self.shared.fail(error),
             }
@@ -113,6 +117,7 @@ impl Committer {
         up_to_epoch: u64,
         files: Vec<Finished>,
         bad: u64,
+        notes: Vec<Note>,
     ) -> Result<(), SinkError> {
         let number = self.commits;
         let up_to_epoch = up_to_epoch.min(self.shared.last_epoch.load(Relaxed));
@@ -136,7 +141,7 @@ impl Committer {
             dead_letters_at: self.dead_letters_at,
             total_records: self.total_records,
             total_bad: self.total_bad,
-            sources: positions.map_or(serde_json::Value::Null, |of| of(up_to_epoch + 1)),
+            sources: positions.map_or(serde_json::Value::Null, |of| of(up_to_epoch + 1, notes)),
         };
         let disk = self.shared.settings.disk.clone();
         if self.shared.settings.syncs() {

@@ -36,5 +36,5 @@ pub use error::SinkError;
 pub use handle::SinkHandle;
 pub use manifest::{Commit, CommittedFile, MANIFEST, Manifest, OWN, is_own_name};
 pub use prepare::{new_id, prepare, prepare_on, recover, recover_on, resume, resume_on};
-pub use settings::{Compression, Files, Format, Positions, Settings, Target};
+pub use settings::{Compression, Files, Format, Note, Positions, Settings, Target};
 pub use step::{OnStep, Step};

@@ -115,8 +115,12 @@ pub struct Settings {
     pub disk: Disk,
 }
 
-/// Answers where the sources stand before an epoch, on the thread that commits.
-pub type Positions = Arc<dyn Fn(u64) -> serde_json::Value + Send + Sync>;
+/// What a source has the commit of an epoch remember, in a form of its own: the sink hands it on.
+pub type Note = Vec<u8>;
+
+/// Answers where the sources stand before an epoch, on the thread that commits; it is given the notes of
+/// the epochs that are committed with it.
+pub type Positions = Arc<dyn Fn(u64, Vec<Note>) -> serde_json::Value + Send + Sync>;
 
 impl Settings {
     /// For `workers` workers of process `process`, one epoch a group, nothing else.
