@@ -23,6 +23,10 @@ fn what_was_not_built_says_how_it_is_had() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("--features kafka"), "{said}");
+    let output = place.run(&["run", "--sink", "kafka://localhost:9092/topic", "--state", "state"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("--sink kafka:") && said.contains("--features kafka"), "{said}");
 }
 
 #[test]

@@ -142,7 +142,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", help_heading = "Bursting")]
     pub max_backlog: Option<String>,
 
-    /// files:DIR, or null [default: a new folder in out/]. After a ? and with & between them:
+    /// files:DIR, null, or, built with the feature kafka and with --state, kafka://HOST:PORT/TOPIC, each line
+    /// exactly once [default: a new folder in out/]. For files, after a ? and with & between them:
     /// format=jsonl for JSON lines, compress=zstd, roll_size=BYTES (of a file on the disk) and roll_age=D
     /// to end files sooner, sync=none not to wait for the disk, io=buffered not to write past the cache.
     #[arg(long, value_name = "SINK", help_heading = "Output")]

@@ -8,7 +8,7 @@ use signal_hook::consts::SIGXFSZ;
 
 use super::args::RunArgs;
 use super::output::say;
-use super::{UsageError, demo, logging, settings, signals};
+use super::{UsageError, demo, logging, settings, signals, sink};
 use crate::pipeline::{self, Failures, RunError, Stop};
 use crate::sink::SinkError;
 use crate::state::StateError;
@@ -35,9 +35,9 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         let _ = write!(out, "{}", summary.words());
         // What was refused elsewhere was done here.
         if matches!(result, Ok(()) | Err(RunError::Refused { .. }))
-            && let pipeline::Target::Files { files, .. } = target
+            && let Some(place) = sink::place(&target)
         {
-            let _ = writeln!(out, "output    {}", files.dir.display());
+            let _ = writeln!(out, "output    {place}");
         }
     }
     result.map_err(|error| match error {

@@ -37,6 +37,9 @@ fn output_depends_on(
     set("--epoch", args.epoch.as_ref(), "100ms");
     set("--task", args.task.as_ref(), "words");
     set("--max-record", args.max_record.as_ref(), "1Mi");
+    if let Some(sink) = args.sink.as_ref().filter(|sink| sink.starts_with("kafka:")) {
+        set("--sink", Some(&kafka::name(sink)), "");
+    }
     let letters = args.dead_letter.as_ref().map(|file| file.display().to_string());
     set("--dead-letter", letters.as_ref(), "");
     if let Target::Files { files, .. } = target

@@ -72,6 +72,8 @@ impl Topic {
     pub(crate) fn config(&self, defaults: &[(&str, &str)], ours: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("client.id", "floodway");
+        // A cluster that comes back is found again soon.
+        config.set("reconnect.backoff.max.ms", "1000");
         config.set_log_level(RDKafkaLogLevel::Info);
         let given: Vec<_> = self.properties.iter().collect();
         for (key, value) in defaults.iter().chain(&given).chain(ours) {
@@ -102,6 +104,17 @@ impl Topic {
         ];
         let created = self.config(&DEFAULTS, &OURS).create_with_context(Client::default());
         created.map_err(|error| KafkaError::failed("set up a reader of", self, None, &error))
+    }
+
+    /// One that is there for the offsets of its group alone.
+    pub(crate) fn member(&self, group: &str) -> Result<Consumer, KafkaError> {
+        let ours = [
+            ("group.id", group),
+            ("isolation.level", "read_committed"),
+            ("enable.auto.commit", "false"),
+        ];
+        let created = self.config(&[], &ours).create_with_context(Client::default());
+        created.map_err(|error| KafkaError::failed("set up a group for", self, None, &error))
     }
 
     /// The numbers of its partitions, in order.

@@ -70,6 +70,37 @@ pub enum KafkaError {
         /// What changed.
         why: String,
     },
+    /// Nobody knows how much of an output was published.
+    #[error(
+        "it is not known how much of this output was published to {topic}: at least {lines} lines, but the \
+         offset of the group {group}, which says so, is not there any more (offsets.retention.minutes). Begin \
+         anew with another --state, and have readers pass over what they have"
+    )]
+    Forgotten {
+        /// The topic's name.
+        topic: String,
+        /// The group's.
+        group: String,
+        /// Lines that were published for certain.
+        lines: u64,
+    },
+    /// A line is larger than a message may be.
+    #[error(
+        "the line of record {record} has {bytes} bytes, which is more than a message of {topic} may have: allow \
+         more (max.message.bytes of the topic, message.max.bytes in ?config=FILE), or take less with \
+         --max-record"
+    )]
+    TooLarge {
+        /// The topic's name.
+        topic: String,
+        /// Which record.
+        record: String,
+        /// Its line's length.
+        bytes: usize,
+    },
+    /// The note of what was published.
+    #[error("cannot keep the note of what was published in the folder of --state")]
+    Note(#[source] std::io::Error),
     /// The system has no threads.
     #[error("cannot start a thread for Kafka")]
     Thread(#[source] std::io::Error),

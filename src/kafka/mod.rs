@@ -6,10 +6,13 @@
 mod client;
 mod error;
 mod properties;
+mod published;
+mod publisher;
 mod topic;
 
 pub(crate) use client::Consumer;
 pub use error::KafkaError;
 pub(crate) use error::is_passing;
 pub use properties::Properties;
+pub use publisher::Publisher;
 pub use topic::Topic;

@@ -107,7 +107,7 @@ impl Output {
     /// # Errors
     /// If it cannot be gone on with.
     pub(super) fn look(settings: &Settings) -> Result<Output, RunError> {
-        let (Target::Files { files, .. }, Some(asked)) = (&settings.target, &settings.state) else {
+        let (Some(files), Some(asked)) = (settings.target.files(), &settings.state) else {
             return Ok(Output { id: sink::new_id(), runs: 1, ..Output::default() });
         };
         let state = if settings.timely.process == 0 {
@@ -140,6 +140,14 @@ impl Output {
     /// # Errors
     /// If it is somebody else's, or cannot be written.
     pub(super) fn prepare(&mut self, settings: &Settings) -> Result<(), RunError> {
+        #[cfg(feature = "kafka")]
+        if let Target::Kafka { outbox, .. } = &settings.target {
+            self.made.add(whole::make_folder(&outbox.dir).unwrap_or_default());
+            self.committed = sink::resume_outbox(&outbox.dir, &self.id)?.map(Arc::new);
+            if self.committed.is_none() {
+                self.made.note(outbox.dir.join(MANIFEST));
+            }
+        }
         if let Target::Files { files, overwrite } = &settings.target {
             // One that cannot be made is the sink's to tell.
             self.made.add(whole::make_folder(&files.dir).unwrap_or_default());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::error::chain;
 use super::worker::Shared;
-use super::{Endpoint, RunError, Settings, Target, shadow};
+use super::{Endpoint, RunError, Settings, shadow};
 use crate::observe::{Report, Series, Summary, Totals};
 
 const SUMMARY: &str = "summary";
@@ -38,7 +38,7 @@ pub(super) fn write(
         true => "done",
     }
     .to_owned();
-    if !is_done && let Target::Files { .. } = settings.target {
+    if !is_done && settings.target.files().is_some() {
         // What was computed and is not committed is no output.
         summary.results_out = shared.sink.committed_records();
     }

@@ -5,14 +5,18 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 #[cfg(feature = "kafka")]
+use super::Target;
+#[cfg(feature = "kafka")]
 use super::beginning::{Beginning, topic_positions};
 use super::beginning::{Output, positions};
 use super::figures::figures_to;
 use super::spending::Spending;
 use super::worker::Shared;
-use super::{Endpoint, Failures, PolicyChoice, RunError, Settings, Source, Stop, Target};
+use super::{Endpoint, Failures, PolicyChoice, RunError, Settings, Source, Stop};
 use crate::bridge::{self, Bridge, BridgeError, SettingsError};
 use crate::emulator;
+#[cfg(feature = "kafka")]
+use crate::kafka::Publisher;
 use crate::observe::ProcessStats;
 use crate::operators::Peers;
 use crate::sink::{self, SinkError, SinkHandle};
@@ -103,6 +107,10 @@ pub(super) fn prepare(
     }
     let sink_failures = failures.clone();
     let on_failure = Arc::new(move |error: SinkError| sink_failures.fail(RunError::Sink(error)));
+    #[cfg(feature = "kafka")]
+    let publisher = publisher(&settings, &output)?;
+    #[cfg(not(feature = "kafka"))]
+    let publisher: Option<Box<dyn sink::Publish>> = None;
     if timely.process == 0 {
         output.prepare(&settings)?;
     }
@@ -113,7 +121,10 @@ pub(super) fn prepare(
         let from = beginning.kafka()?.unwrap_or_else(|| TopicPosition::new(&input.topic.name));
         sink_settings.positions = Some(topic_positions(from));
     }
-    let sink = SinkHandle::start(sink_settings, on_failure)?;
+    let sink = match publisher {
+        Some(publisher) => SinkHandle::start_publishing(sink_settings, publisher, on_failure)?,
+        None => SinkHandle::start(sink_settings, on_failure)?,
+    };
     Ok(Shared {
         stats: ProcessStats::new(timely.workers, settings.has_series()),
         stop: stop.clone(),
@@ -158,6 +169,21 @@ fn kafka(
     Ok(Some(Arc::new(Kafka::start(kafka_settings, failed)?)))
 }
 
+/// What process 0 publishes with, where results go to a topic.
+#[cfg(feature = "kafka")]
+fn publisher(
+    settings: &Settings,
+    output: &Output,
+) -> Result<Option<Box<dyn sink::Publish>>, RunError> {
+    let (Target::Kafka { topic, .. }, Some(state)) = (&settings.target, &settings.state) else {
+        return Ok(None);
+    };
+    if settings.timely.process != 0 {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(Publisher::connect(topic.clone(), &output.id, &state.folder)?)))
+}
+
 /// Notes what is spent, where there is a state.
 pub(super) fn spending(
     shared: &Arc<Shared>,
@@ -194,10 +220,8 @@ fn check_deadline(deadline: Duration, typical: Duration) {
 }
 
 fn sink_settings(settings: &Settings, output: &Output) -> sink::Settings {
-    let target = match &settings.target {
-        Target::Files { files, .. } => sink::Target::Files(files.clone()),
-        Target::Null => sink::Target::Null,
-    };
+    let files = settings.target.files();
+    let target = files.map_or(sink::Target::Null, |files| sink::Target::Files(files.clone()));
     let timely = &settings.timely;
     sink::Settings {
         epochs_a_group: settings.epochs_a_commit(),

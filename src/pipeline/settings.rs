@@ -112,8 +112,28 @@ pub enum Target {
         /// Replace another run's output.
         overwrite: bool,
     },
+    /// To a topic of Kafka's, from files that are removed when they are published.
+    #[cfg(feature = "kafka")]
+    Kafka {
+        /// Which topic.
+        topic: crate::kafka::Topic,
+        /// The outbox.
+        outbox: Files,
+    },
     /// Nowhere: counted only.
     Null,
+}
+
+impl Target {
+    /// The files that results are committed in, if they are.
+    pub fn files(&self) -> Option<&Files> {
+        match self {
+            Target::Files { files, .. } => Some(files),
+            #[cfg(feature = "kafka")]
+            Target::Kafka { outbox, .. } => Some(outbox),
+            Target::Null => None,
+        }
+    }
 }
 
 /// The settings of a run.
@@ -212,9 +232,11 @@ impl Settings {
     /// A number for everything that the processes of a run must agree on, the same in all of them
     /// if they do. Computed from what is shown, which is all that the settings are.
     pub(super) fn fingerprint(&self) -> u64 {
+        let target = self.target.files().map(|files| (&files.dir, files.sync, files.format));
+        #[cfg(feature = "kafka")]
         let target = match &self.target {
-            Target::Files { files, .. } => Some((&files.dir, files.sync, files.format)),
-            Target::Null => None,
+            Target::Kafka { topic, .. } => (target, Some(&topic.name)),
+            _ => (target, None),
         };
         let input = (&self.source, &self.schedule, self.events, self.duration, self.max_record);
         let input = (input, self.skew);

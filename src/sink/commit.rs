@@ -14,6 +14,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::{Capability, Concat as _, InputCapability, Operator as _};
 
 use super::committer::ToCommitter;
+use super::outbox::ToOutbox;
 use super::syncer::synced_channel;
 use super::writer::{Finished, Kind, ToWriter};
 use super::{Note, SinkHandle, format};
@@ -245,11 +246,20 @@ fn commit<'scope>(
         Exchange::new(|_: &Report| 0),
         "Commit",
         move |capability, info| {
-            drop(capability);
             let wake = Arc::new(scope.worker().sync_activator_for(info.address.to_vec()));
             let (done, committed) = unbounded();
             let mut waiting: BTreeMap<u64, (Capability<u64>, Report)> = BTreeMap::new();
             let mut committing: BTreeMap<u64, Capability<u64>> = BTreeMap::new();
+            if let Some(outbox) = sink.leftover.as_ref().filter(|_| scope.index() == 0) {
+                // The run does not end before it is published, though it may have nothing else to do. The
+                // first epoch was committed by a run before, so this is in no other's way.
+                let (done, wake) = (done.clone(), Arc::clone(&wake));
+                let up_to_epoch = *capability.time();
+                let files = Vec::new();
+                // One that has failed has said so.
+                let _ = outbox.send(ToOutbox { files, up_to_epoch, done, wake });
+                committing.insert(up_to_epoch, capability);
+            }
             move |(input, frontier), _output| {
                 input.for_each(|capability, reports| {
                     let Some(&epoch) = capability.least() else { return };

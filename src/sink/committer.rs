@@ -13,6 +13,7 @@ use super::disk::{Disk, DiskFile};
 use super::handle::Shared;
 use super::letters::Letters;
 use super::manifest::{Commit, CommittedFile, Header, MANIFEST, Manifest, VERSION};
+use super::outbox::ToOutbox;
 use super::prepare::{remove, rename, sync_folder};
 use super::settings::ZSTD;
 use super::writer::{Finished, Kind};
@@ -38,6 +39,8 @@ pub(super) struct Committer {
     /// None where there are no files.
     manifest: Option<DiskFile>,
     dead_letters: Option<Letters>,
+    /// Who publishes what is committed, if anybody does.
+    outbox: Option<Sender<ToOutbox>>,
     dead_letters_at: u64,
     commits: u64,
     total_records: u64,
@@ -49,6 +52,7 @@ impl Committer {
     pub(super) fn open(
         shared: Arc<Shared>,
         inbox: Receiver<ToCommitter>,
+        outbox: Option<Sender<ToOutbox>>,
     ) -> Result<Self, SinkError> {
         let folder = shared.settings.folder();
         let resumed = shared.settings.resumed.clone().unwrap_or_default();
@@ -71,6 +75,7 @@ impl Committer {
             folder,
             manifest,
             dead_letters,
+            outbox,
             dead_letters_at,
             commits: resumed.commits.len() as u64,
             total_records: resumed.records(),
@@ -102,14 +107,30 @@ impl Committer {
             }
             let ToCommitter { up_to_epoch, files, bad, notes, done, wake } = next;
             match self.commit(up_to_epoch, files, bad, notes) {
-                Ok(()) => {
-                    // A worker that is gone needs no word.
-                    let _ = done.send(up_to_epoch);
-                    let _ = wake.activate();
-                }
+                Ok(files) => self.tell(files, up_to_epoch, done, wake),
                 Err(error) => self.shared.fail(error),
             }
         }
+    }
+
+    /// Says what is committed; where it is published from there, whoever does so says it then.
+    fn tell(
+        &self,
+        files: Vec<CommittedFile>,
+        up_to_epoch: u64,
+        done: Sender<u64>,
+        wake: Arc<SyncActivator>,
+    ) {
+        if let Some(outbox) = &self.outbox {
+            let bytes = files.iter().map(|file| file.bytes).sum();
+            self.shared.unpublished.fetch_add(bytes, Relaxed);
+            // One that has failed has said so.
+            let _ = outbox.send(ToOutbox { files, up_to_epoch, done, wake });
+            return;
+        }
+        // A worker that is gone needs no word.
+        let _ = done.send(up_to_epoch);
+        let _ = wake.activate();
     }
 
     fn commit(
@@ -118,7 +139,7 @@ impl Committer {
         files: Vec<Finished>,
         bad: u64,
         notes: Vec<Note>,
-    ) -> Result<(), SinkError> {
+    ) -> Result<Vec<CommittedFile>, SinkError> {
         let number = self.commits;
         let up_to_epoch = up_to_epoch.min(self.shared.last_epoch.load(Relaxed));
         let (mut parts, mut dead) = (Vec::new(), Vec::new());
@@ -166,7 +187,8 @@ impl Committer {
             sync_folder(&disk, &self.folder)?;
             self.shared.step(Step::FolderSynced);
         }
-        self.append_dead_letters(&commit)
+        self.append_dead_letters(&commit)?;
+        Ok(commit.files)
     }
 
     /// Appends the bad records to their file.

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::broker::broker;
 use super::common::{Place, end_of, hosts};
+use super::sink::assert_has;
 use super::source::mixed;
 
 /// How a run is made, each time it is started.
@@ -116,6 +117,23 @@ fn from_a_topic_to_files_each_line_is_there_once() {
         let place = Place::new();
         killed += kill_until_done(&place, "out", &args, &mut random);
         assert!(place.output("out") == expected, "after {killed} kills");
+    }
+    eprintln!("killed {killed} times");
+}
+
+#[test]
+fn from_a_topic_to_a_topic_each_line_is_there_once() {
+    let Some(broker) = broker() else { return };
+    let topic = mixed(broker, 15_000);
+    let expected = broker.expected(&topic);
+    let source = format!("{}?until=end", broker.url(&topic));
+    let (mut killed, mut random) = (0, random());
+    while killed < kills() {
+        let (place, to) = (Place::new(), broker.topic(3));
+        let sink = broker.url(&to);
+        let args = ["run", "--source", &source, "--sink", &sink, "--state", "state"];
+        killed += kill_until_done(&place, "state/outbox", &args, &mut random);
+        assert_has(broker, &to, &expected, &format!("after {killed} kills"));
     }
     eprintln!("killed {killed} times");
 }

@@ -8,6 +8,8 @@ mod common;
 
 mod broker;
 mod kills;
+mod sink;
 mod source;
+mod speed;
 mod topics;
 mod trouble;

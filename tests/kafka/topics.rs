@@ -1,6 +1,7 @@
 //! Topics: made, filled and read.
 
 use std::collections::BTreeMap;
+use std::io::BufRead;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -8,7 +9,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::message::Message as _;
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -80,6 +81,16 @@ impl Broker {
         producer.flush(PATIENCE).unwrap();
     }
 
+    /// Appends lines to partitions in turn.
+    pub fn send_lines(&self, topic: &str, partitions: i32, lines: impl BufRead) {
+        let mut config = self.config();
+        let producer: BaseProducer = config.set("linger.ms", "20").create().unwrap();
+        for (line, partition) in lines.lines().zip((0..partitions).cycle()) {
+            append(&producer, topic, &[(partition, Some(line.unwrap().into_bytes()))]);
+        }
+        producer.flush(PATIENCE).unwrap();
+    }
+
     /// A producer of transactions, in the middle of one.
     pub fn transaction(&self, topic: &str, messages: &[(i32, Option<Vec<u8>>)]) -> BaseProducer {
         let id = format!("id-{:08x}", rand::random::<u32>());
@@ -93,30 +104,15 @@ impl Broker {
 
     /// All that is committed, in order of partition and offset.
     pub fn read(&self, topic: &str) -> Vec<Got> {
-        let mut config = self.config();
-        config.set("group.id", "tests").set("enable.partition.eof", "true");
-        config.set("isolation.level", "read_committed").set("enable.auto.commit", "false");
-        let consumer: BaseConsumer = config.create().unwrap();
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
-        let mut list = TopicPartitionList::new();
-        let mut open = metadata.topics()[0].partitions().len();
-        for partition in metadata.topics()[0].partitions() {
-            list.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
-        }
-        consumer.assign(&list).unwrap();
         let mut all = Vec::new();
-        while open > 0 {
-            match consumer.poll(PATIENCE).expect("a message or an end") {
-                Ok(message) => all.push(Got {
-                    partition: message.partition(),
-                    offset: message.offset(),
-                    key: message.key().map(<[u8]>::to_vec),
-                    value: message.payload().map(<[u8]>::to_vec),
-                }),
-                Err(KafkaError::PartitionEOF(_)) => open -= 1,
-                Err(error) => panic!("{error}"),
-            }
-        }
+        consume(&self.address(), topic, |got| {
+            all.push(Got {
+                partition: got.partition(),
+                offset: got.offset(),
+                key: got.key().map(<[u8]>::to_vec),
+                value: got.payload().map(<[u8]>::to_vec),
+            });
+        });
         all.sort_unstable();
         all
     }
@@ -163,4 +159,37 @@ pub fn by_partition(output: &[u8]) -> BTreeMap<String, usize> {
         *by.entry(line.split(':').next().unwrap().to_owned()).or_default() += 1;
     }
     by
+}
+
+/// Hands over all committed messages of a topic, up to its end.
+fn consume(address: &str, topic: &str, mut take: impl FnMut(&BorrowedMessage<'_>)) {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", address);
+    config.set("group.id", "tests").set("enable.partition.eof", "true");
+    config.set("isolation.level", "read_committed").set("enable.auto.commit", "false");
+    let consumer: BaseConsumer = config.create().unwrap();
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+    let mut list = TopicPartitionList::new();
+    let mut open = metadata.topics()[0].partitions().len();
+    for partition in metadata.topics()[0].partitions() {
+        list.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
+    }
+    consumer.assign(&list).unwrap();
+    while open > 0 {
+        match consumer.poll(PATIENCE).expect("a message or an end") {
+            Ok(message) => take(&message),
+            Err(KafkaError::PartitionEOF(_)) => open -= 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// The messages of a topic, and their payloads' bytes.
+pub fn count(address: &str, topic: &str) -> (u64, u64) {
+    let (mut messages, mut bytes) = (0, 0);
+    consume(address, topic, |message| {
+        messages += 1;
+        bytes += message.payload().map_or(0, <[u8]>::len) as u64;
+    });
+    (messages, bytes)
 }

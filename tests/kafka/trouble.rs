@@ -8,7 +8,7 @@ use super::source::{committed, spawn, stop};
 use super::topics::texts;
 
 /// Runs it, and it must fail; answers what it says, which is one line.
-fn fails(place: &Place, code: i32, args: &[&str]) -> String {
+pub fn fails(place: &Place, code: i32, args: &[&str]) -> String {
     let output = place.run(args);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
