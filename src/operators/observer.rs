@@ -1,5 +1,7 @@
 //! What an operator tells whoever watches it.
 
+use std::time::Duration;
+
 use crate::batch::{Nanos, Span};
 use crate::policy::{Offered, Path};
 
@@ -61,6 +63,16 @@ pub trait Observer<T>: 'static {
     /// The records a second of useful time that this worker does.
     fn true_rate(&mut self, records_per_second: f64) {
         let _ = records_per_second;
+    }
+
+    /// The worker has spent `time` in the task, in one slice.
+    fn worked(&mut self, time: Duration) {
+        let _ = time;
+    }
+
+    /// An epoch is final: no more comes in it, in the whole dataflow. Epochs come in order.
+    fn offered(&mut self, epoch: &T, offered: Offered) {
+        let _ = (epoch, offered);
     }
 
     /// `records` results of the remote side were computed here too, and are the same.

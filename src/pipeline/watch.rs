@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use super::{Failures, RunError};
 use crate::batch::{Nanos, Span};
 use crate::observe::{ProcessStats, WorkerStats};
 use crate::operators::{Clock, EpochStats, Observer, Path};
+use crate::policy::Offered;
 use crate::schedule::BurstWindow;
 
 /// The results that wait for their epoch's commit: when they were scheduled, and how many.
@@ -23,6 +25,9 @@ pub(super) struct Watch {
     clock: Clock,
     burst: Option<BurstWindow>,
     held: usize,
+    /// Records that came to the operator and are done, and all that came, as they were last counted.
+    done: u64,
+    came: u64,
     in_flight: usize,
     uncommitted: Uncommitted,
     failures: Failures,
@@ -42,6 +47,8 @@ impl Watch {
             clock,
             burst,
             held: 0,
+            done: 0,
+            came: 0,
             in_flight: 0,
             uncommitted: Uncommitted::default(),
             failures: failures.clone(),
@@ -64,11 +71,13 @@ impl Observer<u64> for Watch {
     fn results(&mut self, epoch: &u64, path: Path, scheduled: Span, records: usize, now: Nanos) {
         // A batch is cut where the rate changes: all of it is in the burst, or none.
         let in_burst = self.burst.as_ref().is_some_and(|burst| burst.contains(scheduled.first));
+        self.done += records as u64;
         self.worker.results(path, scheduled, records, now, in_burst);
         self.uncommitted.borrow_mut().entry(*epoch).or_default().push((scheduled, records));
     }
 
     fn bad(&mut self, records: usize) {
+        self.done += records as u64;
         self.worker.bad(records, self.clock.now());
     }
 
@@ -89,6 +98,20 @@ impl Observer<u64> for Watch {
         self.process.backlog_changed(self.held, held);
         self.process.in_flight_changed(self.in_flight, in_flight);
         (self.held, self.in_flight) = (held, in_flight);
+        // Records that are checked meanwhile are in neither.
+        let came = (self.done + held as u64).max(self.came);
+        if came > self.came {
+            self.worker.emitted(came - self.came);
+            self.came = came;
+        }
+    }
+
+    fn worked(&mut self, time: Duration) {
+        self.worker.useful.fetch_add(time.as_nanos() as u64, Relaxed);
+    }
+
+    fn offered(&mut self, _: &u64, offered: Offered) {
+        self.process.offered(offered.total as f64 * 1e9 / offered.length.max(1) as f64);
     }
 
     fn true_rate(&mut self, records_per_second: f64) {

@@ -16,6 +16,8 @@ pub(super) struct Shared {
     pub settings: Settings,
     /// Bytes that wait for the writer.
     pub waiting: AtomicU64,
+    /// Nanoseconds for which the writer has had something to do: it waits for the disk in them too.
+    pub busy: AtomicU64,
     /// Lines that are committed: known in process 0.
     pub committed: AtomicU64,
     /// And the bad records with them.
@@ -68,6 +70,7 @@ impl SinkHandle {
         let shared = Arc::new(Shared {
             settings,
             waiting: AtomicU64::new(0),
+            busy: AtomicU64::new(0),
             committed: AtomicU64::new(0),
             committed_bad: AtomicU64::new(0),
             last_epoch: AtomicU64::new(u64::MAX),
@@ -115,5 +118,9 @@ impl SinkHandle {
     /// Bytes that wait for the writer.
     pub fn waiting_bytes(&self) -> u64 {
         self.shared.waiting.load(Relaxed)
+    }
+    /// For how many nanoseconds the writer has had something to do, the disk's time among them.
+    pub fn writer_busy_ns(&self) -> u64 {
+        self.shared.busy.load(Relaxed)
     }
 }

@@ -156,6 +156,7 @@ where
     /// to send, environments are started for it.
     pub(super) fn offered(&mut self, epoch: T, offered: Offered) {
         self.policy.epoch(offered);
+        self.observer.offered(&epoch, offered);
         self.epochs.offered(epoch, offered);
         if let Some(lane) = &self.lane
             && let Some(share) = lane.settings().warm_up

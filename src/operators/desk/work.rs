@@ -52,6 +52,9 @@ where
             self.true_rate.note(records, until_now - spent);
             spent = until_now;
         }
+        if spent > Duration::ZERO {
+            self.observer.worked(spent);
+        }
         self.left = (!self.queue.is_empty()).then(|| began + spent);
     }
 

@@ -74,15 +74,23 @@ pub fn lines<'scope>(
             if pace.is_over(clock.now()) {
                 held = None;
             }
-            let Some(((bad_capability, capability), messages)) = &mut held else { return };
+            let Some(((bad_capability, capability), messages)) = &mut held else {
+                stats.waits.end();
+                stats.emits_next(None);
+                return;
+            };
             messages.look();
             for _ in 0..BATCHES_A_TURN {
                 let message = match front.take() {
                     Some(message) => message,
                     None => match messages.next() {
                         Ok(message) => message,
-                        Err(TryRecvError::Empty) => return,
+                        Err(TryRecvError::Empty) => {
+                            stats.emits_next(None);
+                            return;
+                        }
                         Err(TryRecvError::Disconnected) => {
+                            stats.emits_next(None);
                             held = None;
                             return;
                         }
@@ -99,10 +107,13 @@ pub fn lines<'scope>(
                 let is_scheduled = cut.batch.span != Span::default();
                 let wait = clock.until(cut.batch.span.last);
                 if !gate.wants(epoch) {
+                    stats.waits.end();
+                    stats.emits_next(None);
                     held = None;
                     return;
                 }
                 if wait > Duration::ZERO || !gate.may_emit(epoch) {
+                    stats.emits_next(is_scheduled.then_some(cut.batch.span.first));
                     front = Some(Message::Lines(epoch, cut));
                     if wait > Duration::ZERO {
                         activator.activate_after(wait);
@@ -117,7 +128,7 @@ pub fn lines<'scope>(
                     session.session_with_builder(capability).give_container(&mut cut.batch);
                 }
                 if !cut.bad.is_empty() {
-                    stats.bad(cut.bad.len(), clock.now());
+                    stats.bad_at_source(cut.bad.len(), clock.now());
                     let mut session = bad.activate();
                     session.session_with_builder(bad_capability).give_container(&mut cut.bad);
                 }
