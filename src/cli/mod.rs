@@ -12,6 +12,7 @@ mod folders;
 mod generate;
 mod heeds;
 mod lambda;
+mod listen;
 mod logging;
 mod output;
 mod recorded;
@@ -51,7 +52,7 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
         _ => {}
     }
     let result = match cli.command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => return run::run(&args),
         Command::Compare(args) => compare::compare(&args, &typed),
         Command::Generate(args) => generate::generate(&args),
         Command::Simulate(args) => simulate::simulate(&args),

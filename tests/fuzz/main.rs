@@ -18,7 +18,7 @@ mod targets;
 
 // What those source files call by its path from the crate's root.
 use floodway::{
-    aws, batch, bridge, cost, emulator, nexmark, pipeline, schedule, sink, task, units,
+    aws, batch, bridge, cost, emulator, live, nexmark, pipeline, schedule, sink, task, units,
 };
 
 /// The same, with what the crate keeps for itself.
@@ -42,6 +42,7 @@ mod cli {
     mod error;
     mod folders;
     mod heeds;
+    mod listen;
     mod output;
     mod settings;
     mod sink;
