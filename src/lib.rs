@@ -12,6 +12,7 @@ pub mod compare;
 pub mod cost;
 mod cpu;
 pub mod emulator;
+mod lock;
 mod made;
 pub mod nexmark;
 pub mod observe;
