@@ -50,6 +50,7 @@ where
             };
             let until_now = began.elapsed();
             self.true_rate.note(records, until_now - spent);
+            self.observer.worked(records, until_now - spent);
             spent = until_now;
         }
         self.left = (!self.queue.is_empty()).then(|| began + spent);
