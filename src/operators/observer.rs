@@ -44,7 +44,7 @@ pub trait Observer<T>: 'static {
         let _ = records;
     }
 
-    /// The task did `records` records here, this worker's or another's, in `time`.
+    /// In one slice the task did `records` records here, this worker's or another's, in `time`.
     fn worked(&mut self, records: usize, time: Duration) {
         let _ = (records, time);
     }
