@@ -13,6 +13,7 @@ pub mod cost;
 mod cpu;
 pub mod emulator;
 pub mod live;
+mod lock;
 mod made;
 pub mod nexmark;
 pub mod observe;

@@ -75,6 +75,10 @@ fn run_shown(args: &RunArgs, stop: &Stop, shown: &mut Option<(Live, Listen)>) ->
                 "holds another run's output: name another folder, or replace it with --overwrite";
             UsageError::new("--out", dir.display().to_string(), why).into()
         }
+        RunError::Sink(SinkError::Held(dir)) => {
+            let why = "is another run's, which goes on: wait for its end, or name another folder";
+            UsageError::new("--out", dir.display().to_string(), why).into()
+        }
         RunError::Sink(SinkError::Foreign { dir, name }) => {
             let why = format!(
                 "holds {name}, which is no output of Floodway's: name another folder, or remove it"

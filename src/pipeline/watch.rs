@@ -25,9 +25,6 @@ pub(super) struct Watch {
     clock: Clock,
     burst: Option<BurstWindow>,
     held: usize,
-    /// Records that came to the operator and are done, and all that came, as they were last counted.
-    done: u64,
-    came: u64,
     in_flight: usize,
     uncommitted: Uncommitted,
     failures: Failures,
@@ -47,8 +44,6 @@ impl Watch {
             clock,
             burst,
             held: 0,
-            done: 0,
-            came: 0,
             in_flight: 0,
             uncommitted: Uncommitted::default(),
             failures: failures.clone(),
@@ -71,13 +66,11 @@ impl Observer<u64> for Watch {
     fn results(&mut self, epoch: &u64, path: Path, scheduled: Span, records: usize, now: Nanos) {
         // A batch is cut where the rate changes: all of it is in the burst, or none.
         let in_burst = self.burst.as_ref().is_some_and(|burst| burst.contains(scheduled.first));
-        self.done += records as u64;
         self.worker.results(path, scheduled, records, now, in_burst);
         self.uncommitted.borrow_mut().entry(*epoch).or_default().push((scheduled, records));
     }
 
     fn bad(&mut self, records: usize) {
-        self.done += records as u64;
         self.worker.bad(records, self.clock.now());
     }
 
@@ -98,15 +91,13 @@ impl Observer<u64> for Watch {
         self.process.backlog_changed(self.held, held);
         self.process.in_flight_changed(self.in_flight, in_flight);
         (self.held, self.in_flight) = (held, in_flight);
-        // Records that are checked meanwhile are in neither.
-        let came = (self.done + held as u64).max(self.came);
-        if came > self.came {
-            self.worker.emitted(came - self.came);
-            self.came = came;
-        }
     }
 
-    fn worked(&mut self, time: Duration) {
+    fn came(&mut self, records: usize) {
+        self.worker.emitted(records as u64);
+    }
+
+    fn worked(&mut self, _: usize, time: Duration) {
         self.worker.useful.fetch_add(time.as_nanos() as u64, Relaxed);
     }
 

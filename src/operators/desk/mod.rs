@@ -130,6 +130,7 @@ where
         let arrival = self.clock.now();
         let scheduled = self.schedule.as_ref().map_or(Span::at(arrival), |of| of(&batch));
         self.pressure.add(records, batch.size(&(0..records)));
+        self.observer.came(records);
         let held = Held { epoch: epoch.clone(), batch: Arc::new(batch) };
         self.queue.push(0..records, arrival, scheduled, self.slack, held);
     }
