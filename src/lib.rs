@@ -12,6 +12,8 @@ pub mod compare;
 pub mod cost;
 mod cpu;
 pub mod emulator;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod live;
 mod lock;
 mod made;

@@ -15,6 +15,20 @@ fn error_of(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+#[cfg(not(feature = "kafka"))]
+#[test]
+fn what_was_not_built_says_how_it_is_had() {
+    let place = Place::new();
+    let output = place.run(&["run", "--source", "kafka://localhost:9092/topic", "--out", "out"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("--features kafka"), "{said}");
+    let output = place.run(&["run", "--sink", "kafka://localhost:9092/topic", "--state", "state"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("--sink kafka:") && said.contains("--features kafka"), "{said}");
+}
+
 #[test]
 fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_right() {
     let place = Place::new();
@@ -49,7 +63,8 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
         (&["--shape", "trace:back.csv"], &["back.csv", "line 3"]),
         (&["--shape", "trace:empty.csv"], &["empty.csv"]),
         (&["--shape", "trace:none.csv"], &["none.csv"]),
-        (&["--source", "kafka://x/y"], &["--source", "kafka", "lines:"]),
+        (&["--source", "nats://x/y"], &["--source", "nats", "lines:", "kafka:"]),
+        (&["--source", "kafka://x/y"], &["--source", "kafka"]),
         (&["--source", "lines:"], &["--source"]),
         (&["--task", "wordz"], &["--task", "wordz", "words"]),
         (&["--policy", "spill"], &["--policy", "--threshold"]),

@@ -78,9 +78,11 @@ pub struct EventArgs {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// nexmark, lines:PATH, or lines:- for standard input [default: nexmark]. PATH is a file, or a
-    /// glob such as 'logs/*.gz': its files are read in byte order of their paths, and output lines
-    /// begin with FILE:LINE. Files that end in .gz or .zst are unpacked.
+    /// nexmark, lines:PATH, lines:- for standard input, or, built with the feature kafka,
+    /// kafka://HOST:PORT/TOPIC [default: nexmark]. PATH is a file, or a glob such as 'logs/*.gz': its files
+    /// are read in byte order of their paths, and output lines begin with FILE:LINE. Files that end in .gz or
+    /// .zst are unpacked. After a topic, a ? and with & between them: from=latest to begin with what comes,
+    /// until=end to end with what is there, config=FILE for properties of librdkafka's.
     #[arg(long, value_name = "SOURCE", help_heading = "Input")]
     pub source: Option<String>,
     /// Wait for what is added to the file, or to the last one of a glob, and for new files of the
@@ -140,7 +142,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", help_heading = "Bursting")]
     pub max_backlog: Option<String>,
 
-    /// files:DIR, or null [default: a new folder in out/]. After a ? and with & between them:
+    /// files:DIR, null, or, built with the feature kafka and with --state, kafka://HOST:PORT/TOPIC, each line
+    /// exactly once [default: a new folder in out/]. For files, after a ? and with & between them:
     /// format=jsonl for JSON lines, compress=zstd, roll_size=BYTES (of a file on the disk) and roll_age=D
     /// to end files sooner, sync=none not to wait for the disk, io=buffered not to write past the cache.
     #[arg(long, value_name = "SINK", help_heading = "Output")]

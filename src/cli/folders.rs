@@ -70,7 +70,7 @@ pub(super) fn refuse_own(
         });
         found.map(|(_, path)| path.display())
     };
-    if let Target::Files { files, .. } = target {
+    if let Some(files) = target.files() {
         let (folder, shown) = (place(&files.dir), files.dir.display());
         if let Some(file) = is_in(&folder, sink::is_own_name) {
             return wrong(format!(
@@ -92,7 +92,9 @@ pub(super) fn refuse_own(
             ));
         }
         let is_states = |last: &str| {
-            ["lock", "state.json", "spent-0.json"].iter().any(|name| matches(last, name))
+            ["lock", "state.json", "spent-0.json", "published.json"]
+                .iter()
+                .any(|name| matches(last, name))
         };
         if may_name(input, &folder, is_states) {
             return wrong(format!(

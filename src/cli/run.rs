@@ -9,7 +9,7 @@ use signal_hook::consts::SIGXFSZ;
 use super::args::RunArgs;
 use super::listen::Listen;
 use super::output::say;
-use super::{Exit, UsageError, demo, logging, settings, signals};
+use super::{Exit, UsageError, demo, logging, settings, signals, sink};
 use crate::live::{End, Live};
 use crate::pipeline::{self, Failures, RunError, Stop};
 use crate::sink::SinkError;
@@ -61,9 +61,9 @@ fn run_shown(args: &RunArgs, stop: &Stop, shown: &mut Option<(Live, Listen)>) ->
         let _ = write!(out, "{}", summary.words());
         // What was refused elsewhere was done here.
         if matches!(result, Ok(()) | Err(RunError::Refused { .. }))
-            && let pipeline::Target::Files { files, .. } = target
+            && let Some(place) = sink::place(&target)
         {
-            let _ = writeln!(out, "output    {}", files.dir.display());
+            let _ = writeln!(out, "output    {place}");
         }
     }
     result.map_err(|error| match error {

@@ -7,13 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::args::{EventArgs, RateArgs, RunArgs};
 use super::listen::Listen;
-use super::{UsageError, bursting, folders, heeds, sink, state, written};
+use super::{UsageError, bursting, folders, heeds, sink, source, state, written};
 use crate::batch::Nanos;
 use crate::cost::Cost;
 use crate::nexmark;
 use crate::pipeline::{Settings, Source, TimelySettings};
 use crate::schedule::{Schedule, Shape, Trace};
-use crate::source::Input;
 use crate::task::{self, Work};
 use crate::units::{parse_bytes, parse_count, parse_duration, parse_rate, parse_share};
 
@@ -202,31 +201,9 @@ pub(super) fn schedule(args: &RateArgs) -> Result<Schedule, UsageError> {
     })
 }
 
-/// Lines of text, where those are the source.
-fn input(source: &str, follow: bool) -> Result<Option<Input>, UsageError> {
-    let wrong = |expected: &str| UsageError::new("--source", source, expected);
-    let input = match source.split_once(':') {
-        None if source == "nexmark" => None,
-        Some(("lines", "-")) => Some(Input::Stdin),
-        Some(("lines", path)) if !path.is_empty() => {
-            return Ok(Some(Input::Files { path: path.to_owned(), follow }));
-        }
-        _ => {
-            let expected = "expected nexmark, lines:PATH (a file, or a glob), or lines:- for \
-                            standard input";
-            return Err(wrong(expected));
-        }
-    };
-    if follow {
-        return Err(wrong("--follow needs lines:PATH, a file that can grow"));
-    }
-    Ok(input)
-}
-
 /// The settings of a run.
 pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
-    let source = args.source.as_deref().unwrap_or("nexmark");
-    let input = input(source, args.follow)?;
+    let input = source::source(args)?;
     let events = Events::new(&args.events, input.is_none())?;
     if input.is_some() {
         for (option, given) in [
@@ -240,7 +217,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         }
     }
     let source = match input {
-        Some(input) => Source::Lines(input),
+        Some(input) => input,
         None => Source::Nexmark { config: events.nexmark, seed: events.seed },
     };
 

@@ -29,8 +29,11 @@ pub(super) fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, 
         return Ok(Target::Null);
     }
     let wrong = |why: String| UsageError::new("--sink", sink, why);
+    if let Some(topic) = sink.strip_prefix("kafka:") {
+        return kafka(args, sink, topic);
+    }
     let Some(rest) = sink.strip_prefix("files:").filter(|rest| !rest.is_empty()) else {
-        return Err(wrong("expected files:DIR or null".to_owned()));
+        return Err(wrong("expected files:DIR, kafka://HOST:PORT/TOPIC or null".to_owned()));
     };
     let (dir, options) = rest.split_once('?').unwrap_or((rest, ""));
     if dir.is_empty() {
@@ -47,6 +50,43 @@ pub(super) fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, 
         seen.push(key);
     }
     Ok(target(files))
+}
+
+/// A topic; what is not published yet waits in the state's folder.
+#[cfg(feature = "kafka")]
+fn kafka(args: &RunArgs, given: &str, topic: &str) -> Result<Target, UsageError> {
+    let wrong = |why: String| UsageError::new("--sink", given, why);
+    let (topic, options) = super::kafka::topic("--sink", given, topic)?;
+    if let Some(option) = options.first() {
+        return Err(wrong(format!("{option}: expected config=FILE")));
+    }
+    let Some(state) = &args.state else {
+        let why = "needs --state DIR: lines wait there until they are published, and a run that was ended goes on";
+        return Err(wrong(why.to_owned()));
+    };
+    if args.overwrite {
+        return Err(wrong("with --overwrite: nothing is taken back from a topic".to_owned()));
+    }
+    Ok(Target::Kafka { topic, outbox: Files::new(state.join(OUTBOX)) })
+}
+
+/// The folder in the state's of what is not published yet.
+#[cfg(feature = "kafka")]
+const OUTBOX: &str = "outbox";
+
+#[cfg(not(feature = "kafka"))]
+fn kafka(_: &RunArgs, given: &str, _: &str) -> Result<Target, UsageError> {
+    Err(super::kafka::absent("--sink", given))
+}
+
+/// Where the output is, for people.
+pub(super) fn place(target: &Target) -> Option<String> {
+    match target {
+        Target::Files { files, .. } => Some(files.dir.display().to_string()),
+        #[cfg(feature = "kafka")]
+        Target::Kafka { topic, .. } => Some(format!("{} at {}", topic.name, topic.brokers)),
+        Target::Null => None,
+    }
 }
 
 /// Sets what stands after the `?`, one at a time; or says what could.

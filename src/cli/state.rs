@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::UsageError;
 use super::args::RunArgs;
+use super::{UsageError, kafka};
 use crate::pipeline::{StateSettings, Target};
 use crate::sink::Format;
 use crate::units::{parse_bytes, parse_count, parse_duration};
@@ -24,7 +24,8 @@ fn output_depends_on(
         }
     };
     let is_nexmark = args.source.as_deref().is_none_or(|source| source == "nexmark");
-    set("--source", args.source.as_ref(), "nexmark");
+    let source = args.source.as_deref().map(kafka::name);
+    set("--source", source.as_ref(), "nexmark");
     set("--events", rates.events.as_ref(), "");
     set("--duration", rates.duration.as_ref(), "");
     set("--rate", rates.rate.as_ref(), if is_nexmark { "10k" } else { "max" });
@@ -36,6 +37,9 @@ fn output_depends_on(
     set("--epoch", args.epoch.as_ref(), "100ms");
     set("--task", args.task.as_ref(), "words");
     set("--max-record", args.max_record.as_ref(), "1Mi");
+    if let Some(sink) = args.sink.as_ref().filter(|sink| sink.starts_with("kafka:")) {
+        set("--sink", Some(&kafka::name(sink)), "");
+    }
     let letters = args.dead_letter.as_ref().map(|file| file.display().to_string());
     set("--dead-letter", letters.as_ref(), "");
     if let Target::Files { files, .. } = target

@@ -36,7 +36,7 @@ pub(super) fn refuse_taken(
             return Err(wrong("is what --source reads"));
         }
         let folder = place.parent();
-        if let Target::Files { files, .. } = target
+        if let Some(files) = target.files()
             && folder == Some(&self::place(&files.dir))
             && is_of_an_output(&place)
         {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,8 @@ use super::{RunError, Settings, Target};
 use crate::batch::Nanos;
 use crate::made::Made;
 use crate::sink::{self, Hold, MANIFEST, Manifest, Positions};
+#[cfg(feature = "kafka")]
+use crate::source::TopicPosition;
 use crate::source::{Lines, Pace, Position};
 use crate::state::{Spent, State, StateError};
 use crate::whole;
@@ -41,6 +44,10 @@ struct Sources {
     /// How far lines had been read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lines: Option<Position>,
+    /// How far a topic had been read.
+    #[cfg(feature = "kafka")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kafka: Option<TopicPosition>,
 }
 
 impl Beginning {
@@ -49,9 +56,9 @@ impl Beginning {
         Beginning { epoch: manifest.next_epoch(), sources }
     }
 
-    /// The time of the run's schedule at which it begins.
-    pub(super) fn time(&self, pace: &Pace) -> Nanos {
-        let length = pace.epoch_length().unwrap_or_default().as_nanos() as Nanos;
+    /// The run's time at which it begins, where epochs are of this length.
+    pub(super) fn time(&self, epoch: Option<Duration>) -> Nanos {
+        let length = epoch.unwrap_or_default().as_nanos() as Nanos;
         self.epoch.saturating_mul(length)
     }
 
@@ -63,6 +70,17 @@ impl Beginning {
         let Some(json) = &self.sources else { return Ok(None) };
         let sources: Sources = serde_json::from_str(json).unwrap_or_default();
         sources.lines.map(Some).ok_or(RunError::NoPosition)
+    }
+
+    /// How far a topic had been read.
+    ///
+    /// # Errors
+    /// If the commit does not say.
+    #[cfg(feature = "kafka")]
+    pub(super) fn kafka(&self) -> Result<Option<TopicPosition>, RunError> {
+        let Some(json) = &self.sources else { return Ok(None) };
+        let sources: Sources = serde_json::from_str(json).unwrap_or_default();
+        sources.kafka.map(Some).ok_or(RunError::NoPosition)
     }
 }
 
@@ -91,7 +109,7 @@ impl Output {
     /// # Errors
     /// If it cannot be gone on with.
     pub(super) fn look(settings: &Settings) -> Result<Output, RunError> {
-        let (Target::Files { files, .. }, Some(asked)) = (&settings.target, &settings.state) else {
+        let (Some(files), Some(asked)) = (settings.target.files(), &settings.state) else {
             return Ok(Output { id: sink::new_id(), runs: 1, ..Output::default() });
         };
         let state = if settings.timely.process == 0 {
@@ -124,6 +142,14 @@ impl Output {
     /// # Errors
     /// If it is somebody else's, or cannot be written.
     pub(super) fn prepare(&mut self, settings: &Settings) -> Result<(), RunError> {
+        #[cfg(feature = "kafka")]
+        if let Target::Kafka { outbox, .. } = &settings.target {
+            self.made.add(whole::make_folder(&outbox.dir).unwrap_or_default());
+            self.committed = sink::resume_outbox(&outbox.dir, &self.id)?.map(Arc::new);
+            if self.committed.is_none() {
+                self.made.note(outbox.dir.join(MANIFEST));
+            }
+        }
         if let Target::Files { files, overwrite } = &settings.target {
             // One that cannot be made is the sink's to tell.
             self.made.add(whole::make_folder(&files.dir).unwrap_or_default());
@@ -184,12 +210,25 @@ impl StateSettings {
 /// What says where the sources stand, for the commits.
 pub(super) fn positions(pace: &Arc<Pace>, lines: Option<&Arc<Lines>>) -> Positions {
     let (pace, lines) = (Arc::clone(pace), lines.cloned());
-    Arc::new(move |epoch| {
+    Arc::new(move |epoch, _| {
         let sources = match &lines {
             Some(lines) => Sources { lines: lines.position(epoch), ..Sources::default() },
             None => Sources { events: Some(pace.first(epoch)), ..Sources::default() },
         };
         // Numbers and paths can be written.
+        serde_json::to_value(sources).unwrap_or_default()
+    })
+}
+
+/// The same for a topic of Kafka's, which had been read so far before.
+#[cfg(feature = "kafka")]
+pub(super) fn topic_positions(position: TopicPosition) -> Positions {
+    let position = std::sync::Mutex::new(position);
+    Arc::new(move |_, notes| {
+        let mut position = position.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        position.advance(&notes);
+        let sources = Sources { kafka: Some(position.clone()), ..Sources::default() };
+        // Numbers and names can be written.
         serde_json::to_value(sources).unwrap_or_default()
     })
 }

@@ -19,7 +19,7 @@ pub enum RunError {
         source: StateError,
     },
     /// The last commit does not say how far its source was.
-    #[error("the last commit of the output does not say how far its lines were read")]
+    #[error("the last commit of the output does not say how far its input was read")]
     NoPosition,
     /// The output.
     #[error(transparent)]
@@ -27,6 +27,10 @@ pub enum RunError {
     /// The input.
     #[error(transparent)]
     Lines(#[from] LinesError),
+    /// The input, or the output, in Kafka.
+    #[cfg(feature = "kafka")]
+    #[error(transparent)]
+    Kafka(#[from] crate::kafka::KafkaError),
     /// The bridge.
     #[error(transparent)]
     Bridge(#[from] BridgeError),

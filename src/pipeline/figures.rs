@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::error::chain;
 use super::worker::Shared;
-use super::{Endpoint, RunError, Settings, Target, shadow};
+use super::{Endpoint, RunError, Settings, shadow};
 use crate::observe::{Report, Series, Summary, Totals};
 
 const SUMMARY: &str = "summary";
@@ -33,7 +33,8 @@ pub(super) fn sum_up(
     summary.task = settings.task.clone();
     summary.work_us = settings.work.first().as_nanos() as f64 / 1e3;
     stopped.clone_into(&mut summary.stopped);
-    if in_part && let Target::Files { .. } = settings.target {
+    if in_part && settings.target.files().is_some() {
+        // What was computed and is not committed is no output.
         summary.results_out = shared.sink.committed_records();
     }
     let before = shared.output.committed.as_deref();

@@ -4,16 +4,24 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+#[cfg(feature = "kafka")]
+use super::Target;
+#[cfg(feature = "kafka")]
+use super::beginning::{Beginning, topic_positions};
 use super::beginning::{Output, positions};
 use super::figures::figures_to;
 use super::spending::Spending;
 use super::worker::Shared;
-use super::{Endpoint, Failures, PolicyChoice, RunError, Settings, Source, Stop, Target};
+use super::{Endpoint, Failures, PolicyChoice, RunError, Settings, Source, Stop};
 use crate::bridge::{self, Bridge, BridgeError, SettingsError};
 use crate::emulator;
+#[cfg(feature = "kafka")]
+use crate::kafka::Publisher;
 use crate::observe::ProcessStats;
 use crate::operators::Peers;
 use crate::sink::{self, SinkError, SinkHandle};
+#[cfg(feature = "kafka")]
+use crate::source::{Kafka, KafkaSettings, TopicPosition};
 use crate::source::{Lines, LinesSettings, Sharing};
 use crate::state::StateError;
 use crate::task;
@@ -85,8 +93,10 @@ pub(super) fn prepare(
             let failed = move |error| failures.fail(RunError::Lines(error));
             Some(Arc::new(Lines::start(lines_settings, failed)?))
         }
-        Source::Nexmark { .. } => None,
+        _ => None,
     };
+    #[cfg(feature = "kafka")]
+    let kafka = kafka(&settings, &beginning, failures)?;
     for (what, path) in figures_to(&settings) {
         if timely.process == 0
             && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
@@ -97,12 +107,24 @@ pub(super) fn prepare(
     }
     let sink_failures = failures.clone();
     let on_failure = Arc::new(move |error: SinkError| sink_failures.fail(RunError::Sink(error)));
+    #[cfg(feature = "kafka")]
+    let publisher = publisher(&settings, &output)?;
+    #[cfg(not(feature = "kafka"))]
+    let publisher: Option<Box<dyn sink::Publish>> = None;
     if timely.process == 0 {
         output.prepare(&settings)?;
     }
     let mut sink_settings = sink_settings(&settings, &output);
     sink_settings.positions = Some(positions(&pace, lines.as_ref()));
-    let sink = SinkHandle::start(sink_settings, on_failure)?;
+    #[cfg(feature = "kafka")]
+    if let Source::Kafka(input) = &settings.source {
+        let from = beginning.kafka()?.unwrap_or_else(|| TopicPosition::new(&input.topic.name));
+        sink_settings.positions = Some(topic_positions(from));
+    }
+    let sink = match publisher {
+        Some(publisher) => SinkHandle::start_publishing(sink_settings, publisher, on_failure)?,
+        None => SinkHandle::start(sink_settings, on_failure)?,
+    };
     Ok(Shared {
         stats: ProcessStats::watched(
             timely.workers,
@@ -120,10 +142,50 @@ pub(super) fn prepare(
         lambda,
         sink,
         lines,
+        #[cfg(feature = "kafka")]
+        kafka,
         output,
         beginning,
         settings,
     })
+}
+
+/// The readers of a topic, where that is the source.
+#[cfg(feature = "kafka")]
+fn kafka(
+    settings: &Settings,
+    beginning: &Beginning,
+    failures: &Failures,
+) -> Result<Option<Arc<Kafka>>, RunError> {
+    let Source::Kafka(input) = &settings.source else { return Ok(None) };
+    let kafka_settings = KafkaSettings {
+        input: input.clone(),
+        max_record: settings.max_record,
+        epoch: settings.epoch,
+        first_epoch: beginning.epoch,
+        from: beginning.kafka()?,
+        workers: settings.timely.workers,
+        processes: settings.timely.processes,
+        process: settings.timely.process,
+    };
+    let failures = failures.clone();
+    let failed = move |error| failures.fail(RunError::Kafka(error));
+    Ok(Some(Arc::new(Kafka::start(kafka_settings, failed)?)))
+}
+
+/// What process 0 publishes with, where results go to a topic.
+#[cfg(feature = "kafka")]
+fn publisher(
+    settings: &Settings,
+    output: &Output,
+) -> Result<Option<Box<dyn sink::Publish>>, RunError> {
+    let (Target::Kafka { topic, .. }, Some(state)) = (&settings.target, &settings.state) else {
+        return Ok(None);
+    };
+    if settings.timely.process != 0 {
+        return Ok(None);
+    }
+    Ok(Some(Box::new(Publisher::connect(topic.clone(), &output.id, &state.folder)?)))
 }
 
 /// Notes what is spent, where there is a state.
@@ -162,10 +224,8 @@ fn check_deadline(deadline: Duration, typical: Duration) {
 }
 
 fn sink_settings(settings: &Settings, output: &Output) -> sink::Settings {
-    let target = match &settings.target {
-        Target::Files { files, .. } => sink::Target::Files(files.clone()),
-        Target::Null => sink::Target::Null,
-    };
+    let files = settings.target.files();
+    let target = files.map_or(sink::Target::Null, |files| sink::Target::Files(files.clone()));
     let timely = &settings.timely;
     sink::Settings {
         epochs_a_group: settings.epochs_a_commit(),

@@ -28,6 +28,9 @@ pub enum Source {
     },
     /// Lines of text.
     Lines(crate::source::Input),
+    /// A topic of Kafka's.
+    #[cfg(feature = "kafka")]
+    Kafka(crate::source::KafkaInput),
 }
 
 /// Which policy, with what it needs.
@@ -110,8 +113,28 @@ pub enum Target {
         /// Replace another run's output.
         overwrite: bool,
     },
+    /// To a topic of Kafka's, from files that are removed when they are published.
+    #[cfg(feature = "kafka")]
+    Kafka {
+        /// Which topic.
+        topic: crate::kafka::Topic,
+        /// The outbox.
+        outbox: Files,
+    },
     /// Nowhere: counted only.
     Null,
+}
+
+impl Target {
+    /// The files that results are committed in, if they are.
+    pub fn files(&self) -> Option<&Files> {
+        match self {
+            Target::Files { files, .. } => Some(files),
+            #[cfg(feature = "kafka")]
+            Target::Kafka { outbox, .. } => Some(outbox),
+            Target::Null => None,
+        }
+    }
 }
 
 /// The settings of a run.
@@ -212,9 +235,11 @@ impl Settings {
     /// A number for everything that the processes of a run must agree on, the same in all of them
     /// if they do. Computed from what is shown, which is all that the settings are.
     pub(super) fn fingerprint(&self) -> u64 {
+        let target = self.target.files().map(|files| (&files.dir, files.sync, files.format));
+        #[cfg(feature = "kafka")]
         let target = match &self.target {
-            Target::Files { files, .. } => Some((&files.dir, files.sync, files.format)),
-            Target::Null => None,
+            Target::Kafka { topic, .. } => (target, Some(&topic.name)),
+            _ => (target, None),
         };
         let input = (&self.source, &self.schedule, self.events, self.duration, self.max_record);
         let input = (input, self.skew);
@@ -227,22 +252,26 @@ impl Settings {
         hasher.finish()
     }
 
+    /// The length of an epoch, where that is a matter of time.
+    pub(super) fn epoch_length(&self) -> Option<Duration> {
+        let is_timed = match &self.source {
+            #[cfg(feature = "kafka")]
+            Source::Kafka(_) => true,
+            _ => self.schedule.is_some(),
+        };
+        is_timed.then_some(self.epoch)
+    }
+
     /// Epochs that are committed together: as many as fit between two commits, and one where
     /// epochs have no length. The same in all processes.
     pub(super) fn epochs_a_commit(&self) -> u64 {
-        match self.schedule {
-            Some(_) => ratio(self.commit_every, self.epoch),
-            None => 1,
-        }
+        self.epoch_length().map_or(1, |epoch| ratio(self.commit_every, epoch))
     }
 
     /// Epochs that may be begun past the last committed one: at least four commits' worth. An
     /// epoch without a schedule is at least 4 ms, at 25 M events/s.
     pub(super) fn open_epochs(&self) -> u64 {
-        let epoch = match self.schedule {
-            Some(_) => self.epoch,
-            None => Duration::from_millis(4),
-        };
+        let epoch = self.epoch_length().unwrap_or(Duration::from_millis(4));
         (4 * ratio(self.commit_every, epoch)).max(8)
     }
 }

@@ -23,8 +23,10 @@ use crate::nexmark::Generator;
 use crate::observe::{Billed, ProcessStats, Report};
 use crate::operators::{Burst, BurstExt as _, Clock, Peers, Pressure};
 use crate::schedule::BurstWindow;
-use crate::sink::{CommitExt as _, SinkHandle};
+use crate::sink::{CommitExt as _, Note, SinkHandle};
 use crate::source::{EventSource, Gate, LineSource, Lines, Outflow, Pace, events, lines, nominal};
+#[cfg(feature = "kafka")]
+use crate::source::{Kafka, KafkaSource, kafka};
 use crate::task::{Bad, TextTask};
 
 /// What the workers of a process share.
@@ -37,6 +39,8 @@ pub(super) struct Shared {
     pub lambda: Option<Arc<emulator::Server>>,
     pub sink: SinkHandle,
     pub lines: Option<Arc<Lines>>,
+    #[cfg(feature = "kafka")]
+    pub kafka: Option<Arc<Kafka>>,
     pub stats: ProcessStats,
     pub stop: Stop,
     pub failures: Failures,
@@ -65,7 +69,10 @@ impl Shared {
     /// all of them read.
     fn fingerprint(&self) -> u64 {
         let lines = self.lines.as_ref().map_or(0, |lines| lines.fingerprint());
-        self.settings.fingerprint().wrapping_add(lines)
+        let input = self.settings.fingerprint().wrapping_add(lines);
+        #[cfg(feature = "kafka")]
+        let input = input.wrapping_add(self.kafka.as_ref().map_or(0, |kafka| kafka.fingerprint()));
+        input
     }
 
     fn lambda_cpu_ns(&self) -> u64 {
@@ -156,7 +163,7 @@ pub(super) fn work(
             return Err(differ);
         }
     };
-    let from = beginning.time(&shared.pace);
+    let from = beginning.time(settings.epoch_length());
     shared.started.get_or_init(|| Started {
         at: start,
         from,
@@ -177,7 +184,7 @@ pub(super) fn work(
     let probe = ProbeHandle::new();
 
     worker.dataflow_named::<u64, _, _>("Floodway", |scope| {
-        let (records, bad_records) = source(&scope, shared, place, clock, &gate);
+        let (records, bad_records, notes) = source(&scope, shared, place, clock, &gate);
         let mut burst = Burst::new(settings.policy(scope.peers()))
             .deadline(settings.deadline)
             .clock(clock)
@@ -185,7 +192,7 @@ pub(super) fn work(
             .peers(&shared.peers)
             .pressure(&pressure)
             .observer(watch.clone());
-        if let Some(epoch) = shared.pace.epoch_length() {
+        if let Some(epoch) = settings.epoch_length() {
             burst = burst.epoch(epoch);
         }
         if let Some(bridge) = &shared.bridge {
@@ -193,16 +200,17 @@ pub(super) fn work(
         }
         let (results, bad) = records.burst(Arc::clone(&shared.task), burst);
         let (gate, watch) = (gate.clone(), watch.clone());
-        results.commit_to(bad.concat(bad_records), &shared.sink).probe_with(&probe).sink(
-            Pipeline,
-            "Committed",
-            move |(input, frontier)| {
-                input.for_each(|_, _| {});
-                let before = frontier.frontier().first().copied();
-                watch.committed_before(before, clock.now());
-                gate.committed_before(before.unwrap_or(u64::MAX));
-            },
-        );
+        let bad = bad.concat(bad_records);
+        let committed = match notes {
+            Some(notes) => results.commit_with_notes(bad, notes, &shared.sink),
+            None => results.commit_to(bad, &shared.sink),
+        };
+        committed.probe_with(&probe).sink(Pipeline, "Committed", move |(input, frontier)| {
+            input.for_each(|_, _| {});
+            let before = frontier.frontier().first().copied();
+            watch.committed_before(before, clock.now());
+            gate.committed_before(before.unwrap_or(u64::MAX));
+        });
     });
 
     shared.stop.attach(control.waker());
@@ -223,6 +231,10 @@ pub(super) fn work(
             if let Some(lines) = &shared.lines {
                 lines.stop_after(last);
             }
+            #[cfg(feature = "kafka")]
+            if let Some(kafka) = &shared.kafka {
+                kafka.stop();
+            }
             shared.sink.stop_after(last);
             gate.stop_after(last);
         }
@@ -238,7 +250,12 @@ pub(super) fn work(
     Ok(control.finish(worker, settings.timely.processes, report))
 }
 
-type Records<'scope> = (Stream<'scope, u64, Batch>, Stream<'scope, u64, Vec<Bad<TextRecord>>>);
+/// Records, those that are bad, and what commits are to remember of a source that tells them itself.
+type Records<'scope> = (
+    Stream<'scope, u64, Batch>,
+    Stream<'scope, u64, Vec<Bad<TextRecord>>>,
+    Option<Stream<'scope, u64, Vec<Note>>>,
+);
 
 fn source<'scope>(
     scope: &Scope<'scope, u64>,
@@ -247,7 +264,7 @@ fn source<'scope>(
     clock: Clock,
     gate: &Gate,
 ) -> Records<'scope> {
-    match &shared.settings.source {
+    let (records, bad) = match &shared.settings.source {
         Source::Nexmark { config, seed } => {
             let schedule = shared.settings.schedule.clone().unwrap_or_else(nominal);
             let generator = Generator::new(config.clone(), *seed, schedule);
@@ -263,7 +280,17 @@ fn source<'scope>(
             let (pace, gate) = (Arc::clone(&shared.pace), gate.clone());
             lines(scope, LineSource { lines: lines_source, pace, place, clock, gate, stats })
         }
-    }
+        #[cfg(feature = "kafka")]
+        Source::Kafka(_) => {
+            let kafka_source = shared.kafka.clone().expect("it was started with its settings");
+            let stats = shared.stats.worker(place);
+            let (pace, gate) = (Arc::clone(&shared.pace), gate.clone());
+            let source = KafkaSource { kafka: kafka_source, pace, place, clock, gate, stats };
+            let (records, bad, notes) = kafka(scope, source);
+            return (records, bad, Some(notes));
+        }
+    };
+    (records, bad, None)
 }
 
 /// Makes the sink a thing that a gate looks at.

@@ -11,12 +11,13 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
-use timely::dataflow::operators::{Capability, InputCapability, Operator as _};
+use timely::dataflow::operators::{Capability, Concat as _, InputCapability, Operator as _};
 
 use super::committer::ToCommitter;
+use super::outbox::ToOutbox;
 use super::syncer::synced_channel;
 use super::writer::{Finished, Kind, ToWriter};
-use super::{SinkHandle, format};
+use super::{Note, SinkHandle, format};
 use crate::batch::{Batch, TextRecord};
 use crate::task::Bad;
 
@@ -26,6 +27,8 @@ pub struct Report {
     files: Vec<Finished>,
     /// Bad records, with a dead letter or without.
     bad: u64,
+    /// What sources want remembered.
+    notes: Vec<Note>,
 }
 
 /// Adds [`CommitExt::commit_to`] to streams of results.
@@ -38,6 +41,15 @@ pub trait CommitExt<'scope> {
         bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
         sink: &SinkHandle,
     ) -> Stream<'scope, u64, Vec<()>>;
+
+    /// The same for a source that has commits remember something: the commit of an epoch hands its notes
+    /// to [`Settings::positions`](super::Settings::positions).
+    fn commit_with_notes(
+        self,
+        bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
+        notes: Stream<'scope, u64, Vec<Note>>,
+        sink: &SinkHandle,
+    ) -> Stream<'scope, u64, Vec<()>>;
 }
 
 impl<'scope> CommitExt<'scope> for Stream<'scope, u64, Batch> {
@@ -47,6 +59,16 @@ impl<'scope> CommitExt<'scope> for Stream<'scope, u64, Batch> {
         sink: &SinkHandle,
     ) -> Stream<'scope, u64, Vec<()>> {
         let reports = write(self, bad, sink.clone());
+        commit(reports, sink.clone())
+    }
+
+    fn commit_with_notes(
+        self,
+        bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
+        notes: Stream<'scope, u64, Vec<Note>>,
+        sink: &SinkHandle,
+    ) -> Stream<'scope, u64, Vec<()>> {
+        let reports = write(self, bad, sink.clone()).concat(report(notes, sink.clone()));
         commit(reports, sink.clone())
     }
 }
@@ -178,7 +200,7 @@ fn write<'scope>(
                 open_from = closed;
                 let later = bad_records.split_off(&closed);
                 for (capability, bad) in std::mem::replace(&mut bad_records, later).into_values() {
-                    output.session(&capability).give(Report { files: Vec::new(), bad });
+                    output.session(&capability).give(Report { bad, ..Report::default() });
                 }
                 let _ =
                     outlet.sink.writer.send(ToWriter::Closed { through: closed - 1, from: place });
@@ -188,12 +210,30 @@ fn write<'scope>(
                 if let Some(group) = groups.remove(&number)
                     && !files.is_empty()
                 {
-                    output.session(&group.capability).give(Report { files, bad: 0 });
+                    output.session(&group.capability).give(Report { files, ..Report::default() });
                 }
             }
         }
     });
     stream
+}
+
+/// Notes are committed with their epoch's group, as everything is.
+fn report<'scope>(
+    notes: Stream<'scope, u64, Vec<Note>>,
+    sink: SinkHandle,
+) -> Stream<'scope, u64, Vec<Report>> {
+    notes.unary::<CapacityContainerBuilder<Vec<Report>>, _, _, _>(Pipeline, "Note", move |_, _| {
+        move |input, output| {
+            input.for_each(|capability, notes| {
+                let Some(&epoch) = capability.least() else { return };
+                let settings = &sink.shared.settings;
+                let capability = capability.delayed(&settings.last_epoch(settings.group(epoch)), 0);
+                let notes = std::mem::take(notes);
+                output.session(&capability).give(Report { notes, ..Report::default() });
+            });
+        }
+    })
 }
 
 /// Collects all processes' reports on worker 0, and lets epochs go when they are committed.
@@ -206,11 +246,20 @@ fn commit<'scope>(
         Exchange::new(|_: &Report| 0),
         "Commit",
         move |capability, info| {
-            drop(capability);
             let wake = Arc::new(scope.worker().sync_activator_for(info.address.to_vec()));
             let (done, committed) = unbounded();
             let mut waiting: BTreeMap<u64, (Capability<u64>, Report)> = BTreeMap::new();
             let mut committing: BTreeMap<u64, Capability<u64>> = BTreeMap::new();
+            if let Some(outbox) = sink.leftover.as_ref().filter(|_| scope.index() == 0) {
+                // The run does not end before it is published, though it may have nothing else to do. The
+                // first epoch was committed by a run before, so this is in no other's way.
+                let (done, wake) = (done.clone(), Arc::clone(&wake));
+                let up_to_epoch = *capability.time();
+                let files = Vec::new();
+                // One that has failed has said so.
+                let _ = outbox.send(ToOutbox { files, up_to_epoch, done, wake });
+                committing.insert(up_to_epoch, capability);
+            }
             move |(input, frontier), _output| {
                 input.for_each(|capability, reports| {
                     let Some(&epoch) = capability.least() else { return };
@@ -220,18 +269,20 @@ fn commit<'scope>(
                     for report in reports.drain(..) {
                         sum.files.extend(report.files);
                         sum.bad += report.bad;
+                        sum.notes.extend(report.notes);
                     }
                 });
                 while let Some(entry) = waiting.first_entry() {
                     if frontier.less_equal(entry.key()) {
                         break;
                     }
-                    let (epoch, (capability, Report { mut files, bad })) = entry.remove_entry();
+                    let (epoch, (capability, Report { mut files, bad, notes })) =
+                        entry.remove_entry();
                     // The same order whatever order the reports came in.
                     files.sort_by(|a, b| (a.process, &a.name).cmp(&(b.process, &b.name)));
                     committing.insert(epoch, capability);
                     let (done, wake) = (done.clone(), Arc::clone(&wake));
-                    let message = ToCommitter { up_to_epoch: epoch, files, bad, done, wake };
+                    let message = ToCommitter { up_to_epoch: epoch, files, bad, notes, done, wake };
                     // The committer lives as long as the handles.
                     let _ = sink.committer.send(message);
                 }

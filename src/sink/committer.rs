@@ -13,10 +13,11 @@ use super::disk::{Disk, DiskFile};
 use super::handle::Shared;
 use super::letters::Letters;
 use super::manifest::{Commit, CommittedFile, Header, MANIFEST, Manifest, VERSION};
+use super::outbox::ToOutbox;
 use super::prepare::{remove, rename, sync_folder};
 use super::settings::ZSTD;
 use super::writer::{Finished, Kind};
-use super::{SinkError, Step, Target};
+use super::{Note, SinkError, Step, Target};
 
 /// What worker 0 tells the committer: everything up to an epoch is reported by all processes.
 pub(super) struct ToCommitter {
@@ -24,6 +25,8 @@ pub(super) struct ToCommitter {
     pub files: Vec<Finished>,
     /// Bad records of these epochs.
     pub bad: u64,
+    /// What the sources want remembered of them.
+    pub notes: Vec<Note>,
     /// Where it is told what is committed, and how it is woken.
     pub done: Sender<u64>,
     pub wake: Arc<SyncActivator>,
@@ -36,6 +39,8 @@ pub(super) struct Committer {
     /// None where there are no files.
     manifest: Option<DiskFile>,
     dead_letters: Option<Letters>,
+    /// Who publishes what is committed, if anybody does.
+    outbox: Option<Sender<ToOutbox>>,
     dead_letters_at: u64,
     commits: u64,
     total_records: u64,
@@ -47,6 +52,7 @@ impl Committer {
     pub(super) fn open(
         shared: Arc<Shared>,
         inbox: Receiver<ToCommitter>,
+        outbox: Option<Sender<ToOutbox>>,
     ) -> Result<Self, SinkError> {
         let folder = shared.settings.folder();
         let resumed = shared.settings.resumed.clone().unwrap_or_default();
@@ -69,6 +75,7 @@ impl Committer {
             folder,
             manifest,
             dead_letters,
+            outbox,
             dead_letters_at,
             commits: resumed.commits.len() as u64,
             total_records: resumed.records(),
@@ -92,20 +99,38 @@ impl Committer {
             for later in self.inbox.try_iter() {
                 next.files.extend(later.files);
                 next.bad += later.bad;
+                next.notes.extend(later.notes);
                 next.up_to_epoch = later.up_to_epoch;
             }
             if self.shared.has_failed() {
                 continue;
             }
-            match self.commit(next.up_to_epoch, std::mem::take(&mut next.files), next.bad) {
-                Ok(()) => {
-                    // A worker that is gone needs no word.
-                    let _ = next.done.send(next.up_to_epoch);
-                    let _ = next.wake.activate();
-                }
+            let ToCommitter { up_to_epoch, files, bad, notes, done, wake } = next;
+            match self.commit(up_to_epoch, files, bad, notes) {
+                Ok(files) => self.tell(files, up_to_epoch, done, wake),
                 Err(error) => self.shared.fail(error),
             }
         }
+    }
+
+    /// Says what is committed; where it is published from there, whoever does so says it then.
+    fn tell(
+        &self,
+        files: Vec<CommittedFile>,
+        up_to_epoch: u64,
+        done: Sender<u64>,
+        wake: Arc<SyncActivator>,
+    ) {
+        if let Some(outbox) = &self.outbox {
+            let bytes = files.iter().map(|file| file.bytes).sum();
+            self.shared.unpublished.fetch_add(bytes, Relaxed);
+            // One that has failed has said so.
+            let _ = outbox.send(ToOutbox { files, up_to_epoch, done, wake });
+            return;
+        }
+        // A worker that is gone needs no word.
+        let _ = done.send(up_to_epoch);
+        let _ = wake.activate();
     }
 
     fn commit(
@@ -113,7 +138,8 @@ impl Committer {
         up_to_epoch: u64,
         files: Vec<Finished>,
         bad: u64,
-    ) -> Result<(), SinkError> {
+        notes: Vec<Note>,
+    ) -> Result<Vec<CommittedFile>, SinkError> {
         let number = self.commits;
         let up_to_epoch = up_to_epoch.min(self.shared.last_epoch.load(Relaxed));
         let (mut parts, mut dead) = (Vec::new(), Vec::new());
@@ -136,7 +162,7 @@ impl Committer {
             dead_letters_at: self.dead_letters_at,
             total_records: self.total_records,
             total_bad: self.total_bad,
-            sources: positions.map_or(serde_json::Value::Null, |of| of(up_to_epoch + 1)),
+            sources: positions.map_or(serde_json::Value::Null, |of| of(up_to_epoch + 1, notes)),
         };
         let disk = self.shared.settings.disk.clone();
         if self.shared.settings.syncs() {
@@ -161,7 +187,8 @@ impl Committer {
             sync_folder(&disk, &self.folder)?;
             self.shared.step(Step::FolderSynced);
         }
-        self.append_dead_letters(&commit)
+        self.append_dead_letters(&commit)?;
+        Ok(commit.files)
     }
 
     /// Appends the bad records to their file.

@@ -61,6 +61,41 @@ pub enum SinkError {
         /// What is wrong with it.
         why: String,
     },
+    /// What is committed could not be published.
+    #[error("cannot publish to {to}")]
+    Publish {
+        /// Where to.
+        to: String,
+        /// Why not.
+        #[source]
+        source: Box<super::PublishError>,
+    },
+    /// The same, of a run that was told to stop.
+    #[error(
+        "{to} did not take what is committed, and this run was told to stop: the same command publishes the rest \
+         ({why})"
+    )]
+    Unpublished {
+        /// Where to.
+        to: String,
+        /// Why not.
+        why: String,
+    },
+    /// More was published than is known of.
+    #[error(
+        "{to} has taken {taken} lines of this output, and {folder} has {has} of them: is it an older copy, or \
+         was it removed? Begin anew with another --state"
+    )]
+    Outrun {
+        /// The outbox.
+        folder: PathBuf,
+        /// Where they went.
+        to: String,
+        /// Lines that were taken.
+        taken: u64,
+        /// Lines that are known.
+        has: u64,
+    },
 }
 
 impl SinkError {

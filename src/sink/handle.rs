@@ -7,9 +7,10 @@ use std::thread;
 use crossbeam_channel::{Sender, unbounded};
 
 use super::committer::{Committer, ToCommitter};
+use super::outbox::{Outbox, ToOutbox};
 use super::syncer::Syncer;
 use super::writer::{ToWriter, Writer};
-use super::{Settings, SinkError, Step};
+use super::{Publish, Settings, SinkError, Step};
 
 /// What the sink's threads and its workers share.
 pub(super) struct Shared {
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     pub waiting: AtomicU64,
     /// Nanoseconds for which the writer has had something to do: it waits for the disk in them too.
     pub busy: AtomicU64,
+    /// Bytes that are committed and not published: known in process 0.
+    pub unpublished: AtomicU64,
     /// Lines that are committed: known in process 0.
     pub committed: AtomicU64,
     /// And the bad records with them.
@@ -54,6 +57,8 @@ pub struct SinkHandle {
     pub(super) writer: Sender<ToWriter>,
     /// The committer of the whole run: used in process 0 only.
     pub(super) committer: Sender<ToCommitter>,
+    /// Where runs before this one have left something to publish: who does so.
+    pub(super) leftover: Option<Sender<ToOutbox>>,
 }
 
 impl SinkHandle {
@@ -65,12 +70,34 @@ impl SinkHandle {
         settings: Settings,
         on_failure: Arc<dyn Fn(SinkError) + Send + Sync>,
     ) -> Result<SinkHandle, SinkError> {
+        SinkHandle::start_with(settings, None, on_failure)
+    }
+
+    /// The same for an output that is an outbox: in process 0 its committed lines are published, and are let
+    /// go then. Only lines of text that are not packed can be.
+    ///
+    /// # Errors
+    /// As of [`SinkHandle::start`]; and if nothing can be published.
+    pub fn start_publishing(
+        settings: Settings,
+        publish: Box<dyn Publish>,
+        on_failure: Arc<dyn Fn(SinkError) + Send + Sync>,
+    ) -> Result<SinkHandle, SinkError> {
+        SinkHandle::start_with(settings, Some(publish), on_failure)
+    }
+
+    fn start_with(
+        settings: Settings,
+        publish: Option<Box<dyn Publish>>,
+        on_failure: Arc<dyn Fn(SinkError) + Send + Sync>,
+    ) -> Result<SinkHandle, SinkError> {
         let folder = settings.folder();
         let process = settings.process;
         let shared = Arc::new(Shared {
             settings,
             waiting: AtomicU64::new(0),
             busy: AtomicU64::new(0),
+            unpublished: AtomicU64::new(0),
             committed: AtomicU64::new(0),
             committed_bad: AtomicU64::new(0),
             last_epoch: AtomicU64::new(u64::MAX),
@@ -88,11 +115,21 @@ impl SinkHandle {
         spawn("writer", Box::new(move || writing.run()))?;
         let syncing = Syncer::new(Arc::clone(&shared), to_syncer);
         spawn("syncer", Box::new(move || syncing.run()))?;
+        let mut leftover = None;
         if process == 0 {
-            let committing = Committer::open(Arc::clone(&shared), to_committer)?;
+            let mut to_outbox = None;
+            if let Some(publish) = publish {
+                let resumed = shared.settings.resumed.clone().unwrap_or_default();
+                let (sender, inbox) = unbounded();
+                let outbox = Outbox::open(Arc::clone(&shared), inbox, publish, &resumed)?;
+                leftover = outbox.has_leftover().then(|| sender.clone());
+                spawn("publisher", Box::new(move || outbox.run()))?;
+                to_outbox = Some(sender);
+            }
+            let committing = Committer::open(Arc::clone(&shared), to_committer, to_outbox)?;
             spawn("committer", Box::new(move || committing.run()))?;
         }
-        Ok(SinkHandle { shared, writer, committer })
+        Ok(SinkHandle { shared, writer, committer, leftover })
     }
 
     /// The run ends with `epoch`, although its input does not: no commit says that it has come further.
@@ -100,9 +137,11 @@ impl SinkHandle {
         self.shared.last_epoch.store(epoch, Relaxed);
     }
 
-    /// Whether so much waits for the writer that sources should wait.
+    /// Whether so much waits for the writer, or to be published, that sources should wait.
     pub fn is_full(&self) -> bool {
-        self.waiting_bytes() > self.shared.settings.max_waiting_bytes
+        let settings = &self.shared.settings;
+        self.waiting_bytes() > settings.max_waiting_bytes
+            || self.shared.unpublished.load(Relaxed) > settings.max_unpublished_bytes
     }
 
     /// Lines that this run has committed, in the process that commits.

@@ -12,7 +12,8 @@
 //! All that is done to files is done through a [`Disk`], and whatever the system refuses ends the run:
 //! a sync that failed is never asked for again, since the system would answer that all is well.
 //!
-//! The stream that [`CommitExt::commit_to`] answers passes an epoch when it is committed.
+//! The stream that [`CommitExt::commit_to`] answers passes an epoch when it is committed, or, where what is
+//! committed is published from there ([`SinkHandle::start_publishing`]), when it is published.
 
 mod commit;
 mod committer;
@@ -24,8 +25,10 @@ mod handle;
 mod hold;
 mod letters;
 mod manifest;
+mod outbox;
 mod pack;
 mod prepare;
+mod publish;
 mod settings;
 mod step;
 mod syncer;
@@ -37,6 +40,9 @@ pub use error::SinkError;
 pub use handle::SinkHandle;
 pub use hold::{Hold, hold};
 pub use manifest::{Commit, CommittedFile, MANIFEST, Manifest, OWN, is_own_name};
-pub use prepare::{new_id, prepare, prepare_on, recover, recover_on, resume, resume_on};
-pub use settings::{Compression, Files, Format, Positions, Settings, Target};
+pub use prepare::{
+    new_id, prepare, prepare_on, recover, recover_on, resume, resume_on, resume_outbox,
+};
+pub use publish::{Publish, PublishError};
+pub use settings::{Compression, Files, Format, Note, Positions, Settings, Target};
 pub use step::{OnStep, Step};

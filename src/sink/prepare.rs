@@ -73,6 +73,24 @@ pub fn resume_on(
     id: &str,
     overwrite: bool,
 ) -> Result<Option<Manifest>, SinkError> {
+    resume_as(disk, dir, id, overwrite, true)
+}
+
+/// [`resume`], of a folder from which published files are taken away.
+///
+/// # Errors
+/// As of [`resume`].
+pub fn resume_outbox(dir: &Path, id: &str) -> Result<Option<Manifest>, SinkError> {
+    resume_as(&Disk::default(), dir, id, false, false)
+}
+
+fn resume_as(
+    disk: &Disk,
+    dir: &Path,
+    id: &str,
+    overwrite: bool,
+    warns: bool,
+) -> Result<Option<Manifest>, SinkError> {
     let manifest = match dir.exists() {
         true => Manifest::read(dir)?,
         false => Manifest::default(),
@@ -80,7 +98,7 @@ pub fn resume_on(
     // Not even the manifest's first line was written whole: nothing was committed.
     let has_begun = manifest.whole_bytes > 0;
     if has_begun && manifest.id == id {
-        return recover_on(disk, dir).map(Some);
+        return recover_as(disk, dir, warns).map(Some);
     }
     prepare_on(disk, dir, overwrite || !has_begun)?;
     Ok(None)
@@ -104,6 +122,10 @@ pub fn recover(dir: &Path) -> Result<Manifest, SinkError> {
 /// # Errors
 /// As of [`recover`].
 pub fn recover_on(disk: &Disk, dir: &Path) -> Result<Manifest, SinkError> {
+    recover_as(disk, dir, true)
+}
+
+fn recover_as(disk: &Disk, dir: &Path, warns: bool) -> Result<Manifest, SinkError> {
     let manifest = Manifest::read(dir)?;
     let newest = manifest.commits.iter().rposition(|commit| !commit.files.is_empty());
     let mut taken = 0_u64;
@@ -121,7 +143,7 @@ pub fn recover_on(disk: &Disk, dir: &Path) -> Result<Manifest, SinkError> {
             }
         }
     }
-    if taken > 0 {
+    if taken > 0 && warns {
         let files = show_many(taken, "committed file");
         tracing::warn!("{files} of {}: not there any more (taken away?)", dir.display());
     }
@@ -174,7 +196,7 @@ fn is_part(name: &str) -> bool {
 }
 
 /// The names in the folder.
-fn names(dir: &Path) -> Result<Vec<String>, SinkError> {
+pub(super) fn names(dir: &Path) -> Result<Vec<String>, SinkError> {
     let error = |error| SinkError::io("list the folder", dir, error);
     let entries = fs::read_dir(dir).map_err(error)?;
     entries

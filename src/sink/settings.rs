@@ -103,6 +103,9 @@ pub struct Settings {
     /// Bytes that may wait for the writer before sources should wait. Too few and they wait at
     /// every hiccup of the disk; too many and memory grows, and no cache holds what waits.
     pub max_waiting_bytes: u64,
+    /// Bytes of committed files that may wait to be published: too few and sources wait for every
+    /// transaction; too many and the disk fills while nothing can be published.
+    pub max_unpublished_bytes: u64,
     /// What is committed already, if this run goes on with another's output.
     pub resumed: Option<Arc<Manifest>>,
     /// Whose output it is: written into a new manifest.
@@ -115,8 +118,12 @@ pub struct Settings {
     pub disk: Disk,
 }
 
-/// Answers where the sources stand before an epoch, on the thread that commits.
-pub type Positions = Arc<dyn Fn(u64) -> serde_json::Value + Send + Sync>;
+/// What a source has the commit of an epoch remember, in a form of its own: the sink hands it on.
+pub type Note = Vec<u8>;
+
+/// Answers where the sources stand before an epoch, on the thread that commits; it is given the notes of
+/// the epochs that are committed with it.
+pub type Positions = Arc<dyn Fn(u64, Vec<Note>) -> serde_json::Value + Send + Sync>;
 
 impl Settings {
     /// For `workers` workers of process `process`, one epoch a group, nothing else.
@@ -128,6 +135,7 @@ impl Settings {
             workers,
             process,
             max_waiting_bytes: 16 << 20,
+            max_unpublished_bytes: 256 << 20,
             resumed: None,
             id: String::new(),
             positions: None,

@@ -6,16 +6,26 @@
 
 mod events;
 mod gate;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod lines;
+mod link;
 mod pace;
+mod parcel;
+mod stream;
 
 /// Bytes of a record that is too long which go to the dead letters with it.
 const KEPT_OF_OVERLONG: usize = 1_024;
 
 pub use events::{EventSource, events};
 pub use gate::{Gate, Outflow};
+#[cfg(feature = "kafka")]
+pub use kafka::{
+    Kafka, KafkaInput, KafkaSettings, KafkaSource, PartitionPosition, TopicPosition, kafka,
+};
 pub(crate) use lines::GLOB;
 pub use lines::{
     FilePosition, Input, LineSource, Lines, LinesError, LinesSettings, Position, Sharing, lines,
 };
 pub use pace::{Pace, Rate, nominal};
+pub(crate) use parcel::Parcel;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use floodway::batch::{Batch, Numbers, TextRecord};
-use floodway::sink::{CommitExt as _, Manifest, Settings, SinkError, SinkHandle};
+use floodway::sink::{CommitExt as _, Manifest, Publish, Settings, SinkError, SinkHandle};
 use floodway::task::{Bad, Code};
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::channels::pact::Pipeline;
@@ -49,6 +49,8 @@ pub struct Way {
     pub pad: usize,
     /// Called after each epoch was handed in.
     pub between: Option<Arc<dyn Fn(u64, &mut Worker) + Send + Sync>>,
+    /// Who publishes what is committed.
+    pub publish: Option<Arc<Mutex<Option<Box<dyn Publish>>>>>,
 }
 
 /// Commits the epochs from the first one that is not committed on, from all workers; each worker's
@@ -59,7 +61,11 @@ pub fn write(timely: timely::Config, settings: Settings, way: Way) -> Result<(),
     let failed = Arc::clone(&error);
     let on_failure = Arc::new(move |error| *failed.lock().unwrap() = Some(error));
     let group = settings.epochs_a_group;
-    let sink = SinkHandle::start(settings, on_failure)?;
+    let publish = way.publish.as_ref().and_then(|publish| publish.lock().unwrap().take());
+    let sink = match publish {
+        Some(publish) => SinkHandle::start_publishing(settings, publish, on_failure)?,
+        None => SinkHandle::start(settings, on_failure)?,
+    };
     let failed = Arc::clone(&error);
     let guards = timely::execute(timely, move |worker| {
         let has_failed = || failed.lock().unwrap().is_some();

@@ -17,13 +17,23 @@ mod mutate;
 mod targets;
 
 // What those source files call by its path from the crate's root.
+#[cfg(feature = "kafka")]
+use floodway::kafka;
 use floodway::{
     aws, batch, bridge, cost, emulator, live, nexmark, pipeline, schedule, sink, task, units,
 };
 
 /// The same, with what the crate keeps for itself.
+#[path = "../../src/source"]
 mod source {
     pub use floodway::source::Input;
+    #[cfg(feature = "kafka")]
+    pub use floodway::source::KafkaInput;
+    pub(crate) use parcel::Parcel;
+
+    #[allow(dead_code)]
+    mod parcel;
+
     pub const KEPT_OF_OVERLONG: usize = 1_024;
     pub const GLOB: glob::MatchOptions = glob::MatchOptions {
         case_sensitive: true,
@@ -42,10 +52,12 @@ mod cli {
     mod error;
     mod folders;
     mod heeds;
+    mod kafka;
     mod listen;
     mod output;
     mod settings;
     mod sink;
+    mod source;
     mod state;
     mod words;
     mod written;

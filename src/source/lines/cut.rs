@@ -3,17 +3,8 @@
 use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::batch::{BATCH_BYTES, BATCH_RECORDS, Batch, Numbers, Strings, TextRecord};
-use crate::source::KEPT_OF_OVERLONG;
+use crate::source::{KEPT_OF_OVERLONG, Parcel};
 use crate::task::{Bad, Code};
-
-/// The lines cut so far, since they were last taken.
-#[derive(Debug, Default)]
-pub(super) struct Cut {
-    /// Good lines, with their numbers.
-    pub batch: Batch,
-    /// Bad ones.
-    pub bad: Vec<Bad<TextRecord>>,
-}
 
 /// Bytes that are to be cut, and whether all whole lines in them are known to be text.
 ///
@@ -61,7 +52,8 @@ pub(super) struct Cutter {
     record_bytes: usize,
     /// Bytes of the bad lines cut so far.
     bad_bytes: usize,
-    pub cut: Cut,
+    /// The lines cut so far, since they were last taken.
+    pub cut: Parcel,
 }
 
 impl Cutter {
@@ -73,7 +65,7 @@ impl Cutter {
             partial_len: 0,
             record_bytes: 0,
             bad_bytes: 0,
-            cut: Cut::default(),
+            cut: Parcel::default(),
         }
     }
 
@@ -171,7 +163,7 @@ impl Cutter {
     }
 
     /// Takes what was cut.
-    pub(super) fn take(&mut self) -> Cut {
+    pub(super) fn take(&mut self) -> Parcel {
         let cut = std::mem::take(&mut self.cut);
         self.bad_bytes = 0;
         if !cut.batch.is_empty() {
@@ -271,7 +263,7 @@ mod tests {
             }
         }
         cutter.finish();
-        let Cut { batch, bad } = cutter.take();
+        let Parcel { batch, bad, .. } = cutter.take();
         let good =
             (0..batch.len()).map(|at| (batch.numbers.get(at), Ok(batch.strings.get(at).to_vec())));
         let bad = bad.into_iter().map(|bad| (bad.record.number, Err(bad.code.to_string())));

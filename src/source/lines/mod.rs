@@ -16,7 +16,6 @@ mod epochs;
 mod error;
 mod index;
 mod input;
-mod link;
 mod outlet;
 mod places;
 mod position;

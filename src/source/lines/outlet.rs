@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::cut::{Block, Cutter};
 use super::epochs::Epochs;
-use super::link::{Message, Outward};
 use super::places::{Place, Places};
 use crate::batch::Span;
 use crate::source::Pace;
+use crate::source::link::{Message, Outward};
 
 /// A reader's way to its workers.
 pub(super) struct Outlet {
@@ -182,7 +182,7 @@ impl Outlet {
     /// Hands what was cut to the next worker.
     pub(super) fn flush(&mut self) {
         let mut cut = self.cutter.take();
-        if cut.batch.is_empty() && cut.bad.is_empty() {
+        if cut.is_empty() {
             return;
         }
         let due = |at: usize| self.pace.due(self.base + cut.batch.numbers.get(at));
@@ -199,7 +199,7 @@ impl Outlet {
         self.turn += 1;
         let epoch = self.epochs.epoch();
         // A worker that is gone wants nothing more, and then nobody does.
-        self.is_abandoned |= !self.ends[turn].send(Message::Lines(epoch, cut));
+        self.is_abandoned |= !self.ends[turn].send(Message::Records(epoch, cut));
     }
 
     /// Says to all that everything before `epoch` has been handed out.

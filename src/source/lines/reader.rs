@@ -13,12 +13,12 @@ use super::cut::Cutter;
 use super::epochs::Epochs;
 use super::index::Index;
 use super::input::{Found, Input};
-use super::link::{self, Inward, Unmet, link};
 use super::outlet::Outlet;
 use super::places::{Place, Places};
 use super::sequence::{self, Sequence};
 use super::{LinesError, Position};
 use crate::source::Pace;
+use crate::source::link::{self, Inward, Unmet, link};
 
 /// What is read, and for whom.
 #[derive(Clone, Debug)]

@@ -10,10 +10,10 @@ use std::time::Duration;
 use crossbeam_channel::TryRecvError;
 use proptest::prelude::*;
 
-use super::link::Message;
 use super::{Input, Lines, LinesError, LinesSettings, Position, Sharing};
 use crate::batch::Span;
 use crate::schedule::{Schedule, Shape};
+use crate::source::link::Message;
 use crate::source::{Pace, Rate};
 
 /// A line: its file, its number, and its text, or why it is bad.
@@ -74,7 +74,7 @@ fn read(settings: &LinesSettings) -> Result<(Vec<(u64, Line)>, Lines), LinesErro
                             assert!(epoch >= begun, "{epoch} after {begun}");
                             begun = epoch;
                         }
-                        Message::Lines(epoch, cut) => {
+                        Message::Records(epoch, cut) => {
                             assert_eq!(epoch, begun);
                             if !cut.batch.is_empty() {
                                 let Span { first, last } = cut.batch.span;

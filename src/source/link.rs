@@ -2,7 +2,7 @@
 //!
 //! A bounded channel that wakes either side for every batch would switch threads for every batch,
 //! where they share a core. So a worker is woken only if it has looked since it was woken, and, where
-//! nobody waits for a line in particular, only if enough has come to be worth it; a reader that found
+//! nobody waits for a record in particular, only if enough has come to be worth it; a reader that found
 //! no room goes on when most of it is free again.
 
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire};
@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 
-use super::cut::Cut;
+use super::Parcel;
 
 /// What a worker is handed.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// Lines of an epoch.
-    Lines(u64, Cut),
+    /// Records of an epoch.
+    Records(u64, Parcel),
     /// Everything before this epoch has been handed out.
     Before(u64),
 }
@@ -29,7 +29,7 @@ pub(super) type Waker = Box<dyn Fn() + Send>;
 /// Messages a worker may be behind the reader: enough that neither waits for the other's turn.
 pub(super) const AHEAD: usize = 16;
 
-/// So many are worth waking a worker for, where lines have no schedule and input does not wait.
+/// So many are worth waking a worker for, where records have no schedule and input does not wait.
 pub(super) const WORTH_WAKING: usize = AHEAD / 2;
 
 /// So many or fewer, and a reader that waits goes on.
@@ -115,6 +115,14 @@ impl Outward {
             self.wake();
         }
         true
+    }
+
+    /// Wakes the worker if anything waits for it: no more may come for a while.
+    #[cfg(feature = "kafka")]
+    pub(super) fn nudge(&self) {
+        if !self.messages.is_empty() {
+            self.wake();
+        }
     }
 
     fn wake(&self) {

@@ -1,0 +1,253 @@
+//! The outbox: lines of committed files are published, each once, in the order of the manifest.
+//!
+//! What the manifest names is what is to be published, and how many of its lines have been is noted by the
+//! other side in the transaction that takes them. So there is nothing to agree on: whoever comes next, after
+//! whatever end, goes on after that many lines. Files that are published are removed, but those of the newest
+//! commit that has any, by which a resumed run knows its folder.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use memchr::{memchr, memchr_iter, memrchr};
+use timely::scheduling::SyncActivator;
+
+use super::handle::Shared;
+use super::manifest::{CommittedFile, Manifest};
+use super::prepare::{names, remove};
+use super::{Publish, PublishError, SinkError};
+
+/// What the committer tells of a commit.
+pub(super) struct ToOutbox {
+    pub files: Vec<CommittedFile>,
+    pub up_to_epoch: u64,
+    /// Where it is told what is published, and how it is woken.
+    pub done: Sender<u64>,
+    pub wake: Arc<SyncActivator>,
+}
+
+/// The thread that publishes.
+pub(super) struct Outbox {
+    shared: Arc<Shared>,
+    inbox: Receiver<ToOutbox>,
+    folder: PathBuf,
+    publish: Box<dyn Publish>,
+    /// By the runs before this one: files with lines to publish.
+    left: VecDeque<CommittedFile>,
+    /// Lines in files before the one at hand.
+    before: u64,
+    /// Lines that were taken.
+    taken: u64,
+    /// Files that are published, and stay until another commit is.
+    kept: Vec<CommittedFile>,
+    /// Whole lines that are to be published together.
+    lines: Vec<u8>,
+    said: Option<Instant>,
+}
+
+/// Bytes of lines that are published in one transaction, or a little more. Fewer, and there are more
+/// transactions, each of which costs some milliseconds; more, and it is memory.
+const AT_ONCE: usize = 8 << 20;
+
+/// Bytes that are read at once.
+const BLOCK: usize = 1 << 20;
+
+/// How long it is waited before it is tried again, at first and at most.
+const BACKOFF: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// How often it is said that nothing can be published.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a run that stops waits for it.
+const GRACE: Duration = Duration::from_secs(10);
+
+impl Outbox {
+    /// Finds where to go on: after the lines that were taken of those that `resumed` has.
+    pub(super) fn open(
+        shared: Arc<Shared>,
+        inbox: Receiver<ToOutbox>,
+        mut publish: Box<dyn Publish>,
+        resumed: &Manifest,
+    ) -> Result<Self, SinkError> {
+        let folder = shared.settings.folder();
+        let taken = publish.taken();
+        let to = publish.name();
+        let taken = taken.map_err(|error| SinkError::Publish { to, source: Box::new(error) })?;
+        if taken > resumed.records() {
+            let (to, has) = (publish.name(), resumed.records());
+            return Err(SinkError::Outrun { folder, to, taken, has });
+        }
+        let mut outbox = Outbox {
+            shared,
+            inbox,
+            folder,
+            publish,
+            left: VecDeque::new(),
+            before: 0,
+            taken,
+            kept: Vec::new(),
+            lines: Vec::new(),
+            said: None,
+        };
+        let there = names(&outbox.folder)?;
+        let newest = resumed.commits.iter().rposition(|commit| !commit.files.is_empty());
+        for (index, commit) in resumed.commits.iter().enumerate() {
+            for file in &commit.files {
+                if !outbox.left.is_empty() || outbox.before + file.records > taken {
+                    outbox.unpublished(file.bytes);
+                    outbox.left.push_back(file.clone());
+                } else {
+                    outbox.before += file.records;
+                    if Some(index) == newest {
+                        outbox.kept.push(file.clone());
+                    } else if there.contains(&file.name) {
+                        outbox.remove(file)?;
+                    }
+                }
+            }
+        }
+        Ok(outbox)
+    }
+
+    /// Whether runs before this one have left something to publish.
+    pub(super) fn has_leftover(&self) -> bool {
+        !self.left.is_empty()
+    }
+
+    pub(super) fn run(mut self) {
+        if let Err(error) = self.run_until_done() {
+            self.shared.fail(error);
+        }
+    }
+
+    fn run_until_done(&mut self) -> Result<(), SinkError> {
+        let left: Vec<_> = self.left.drain(..).collect();
+        self.publish_files(&left)?;
+        // Some of them may be of the newest commit, as those may be that are kept already.
+        self.kept.extend(left);
+        self.rest()?;
+        while let Ok(ToOutbox { files, up_to_epoch, done, wake }) = self.inbox.recv() {
+            self.publish_files(&files)?;
+            if !files.is_empty() {
+                for file in std::mem::replace(&mut self.kept, files) {
+                    self.remove(&file)?;
+                }
+            }
+            if self.inbox.is_empty() {
+                self.rest()?;
+            }
+            // A worker that is gone needs no word.
+            let _ = done.send(up_to_epoch);
+            let _ = wake.activate();
+        }
+        Ok(())
+    }
+
+    /// Publishes what was not taken of the next files.
+    fn publish_files(&mut self, files: &[CommittedFile]) -> Result<(), SinkError> {
+        for file in files {
+            let skip = self.taken.saturating_sub(self.before).min(file.records);
+            self.read(&self.folder.join(&file.name), skip)?;
+            self.before += file.records;
+        }
+        self.flush()?;
+        let published = files.iter().map(|file| file.bytes).sum();
+        self.shared.unpublished.fetch_sub(published, Relaxed);
+        Ok(())
+    }
+
+    /// Reads a file's lines but the first `skip`, and publishes what is enough.
+    fn read(&mut self, path: &Path, mut skip: u64) -> Result<(), SinkError> {
+        let failed = |error| SinkError::io("read", path, error);
+        let mut file = File::open(path).map_err(failed)?;
+        let mut block = vec![0; BLOCK];
+        loop {
+            let mut bytes = match file.read(&mut block) {
+                Ok(0) => return Ok(()),
+                Ok(read) => &block[..read],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(failed(error)),
+            };
+            while skip > 0 && !bytes.is_empty() {
+                let end = memchr(b'\n', bytes);
+                skip -= u64::from(end.is_some());
+                bytes = &bytes[end.map_or(bytes.len(), |end| end + 1)..];
+            }
+            self.lines.extend_from_slice(bytes);
+            if self.lines.len() >= AT_ONCE {
+                self.flush()?;
+            }
+        }
+    }
+
+    /// Publishes the whole lines that were read.
+    fn flush(&mut self) -> Result<(), SinkError> {
+        let Some(last) = memrchr(b'\n', &self.lines) else { return Ok(()) };
+        let rest = self.lines.split_off(last + 1);
+        let lines = std::mem::replace(&mut self.lines, rest);
+        let up_to = self.taken + memchr_iter(b'\n', &lines).count() as u64;
+        let mut wait = BACKOFF;
+        let began = Instant::now();
+        while let Err(error) = self.publish.publish(&lines, up_to) {
+            self.bear(error, began)?;
+            let taken = loop {
+                thread::sleep(wait);
+                wait = (2 * wait).min(LONGEST);
+                match self.publish.taken() {
+                    Ok(taken) => break taken,
+                    Err(error) => self.bear(error, began)?,
+                }
+            };
+            if taken == up_to {
+                break;
+            }
+            if taken != self.taken {
+                let (folder, to) = (self.folder.clone(), self.publish.name());
+                return Err(SinkError::Outrun { folder, to, taken, has: self.taken });
+            }
+        }
+        self.said = None;
+        self.taken = up_to;
+        Ok(())
+    }
+
+    /// What passes is waited for, but not for ever where the run is to stop.
+    fn bear(&mut self, error: PublishError, began: Instant) -> Result<(), SinkError> {
+        let to = self.publish.name();
+        let why = match error {
+            PublishError::Passing(why) => why,
+            error => return Err(SinkError::Publish { to, source: Box::new(error) }),
+        };
+        let stops = self.shared.last_epoch.load(Relaxed) < u64::MAX;
+        if stops && began.elapsed() >= GRACE {
+            return Err(SinkError::Unpublished { to, why });
+        }
+        if self.said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
+            self.said = Some(Instant::now());
+            tracing::warn!("{to} is waited for: {why}");
+        }
+        Ok(())
+    }
+
+    fn rest(&mut self) -> Result<(), SinkError> {
+        let rested = self.publish.rest();
+        let failed =
+            |error| SinkError::Publish { to: self.publish.name(), source: Box::new(error) };
+        rested.map_err(failed)
+    }
+
+    fn unpublished(&self, bytes: u64) {
+        self.shared.unpublished.fetch_add(bytes, Relaxed);
+    }
+
+    fn remove(&self, file: &CommittedFile) -> Result<(), SinkError> {
+        remove(&self.shared.settings.disk, &self.folder.join(&file.name))
+    }
+}

@@ -1,0 +1,138 @@
+//! A partition while it is read: its messages become the records of batches.
+
+use std::sync::Arc;
+
+use crate::batch::{BATCH_BYTES, BATCH_RECORDS, Numbers, Strings, TextRecord};
+use crate::source::{KEPT_OF_OVERLONG, Parcel};
+use crate::task::{Bad, Code};
+
+use super::position::PartitionPosition;
+
+/// A partition, and what of it has not been handed out.
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub number: i32,
+    pub at: PartitionPosition,
+    /// What commits were last told.
+    pub noted: Option<PartitionPosition>,
+    label: Arc<str>,
+    parcel: Parcel,
+    /// Bytes of the bad ones among it.
+    bad_bytes: usize,
+    /// Bytes a record of the last batch.
+    record_bytes: usize,
+}
+
+impl Partition {
+    pub(super) fn new(
+        number: i32,
+        at: PartitionPosition,
+        noted: Option<PartitionPosition>,
+    ) -> Self {
+        Partition {
+            number,
+            at,
+            noted,
+            label: number.to_string().into(),
+            parcel: Parcel::default(),
+            bad_bytes: 0,
+            record_bytes: 0,
+        }
+    }
+
+    /// Whether it has been read to the input's end.
+    pub(super) fn is_done(&self) -> bool {
+        self.at.end.is_some_and(|end| self.at.next >= end)
+    }
+
+    /// Takes a message; one without a payload, a tombstone, is no record.
+    pub(super) fn take(&mut self, offset: i64, payload: Option<&[u8]>, max_record: usize) {
+        if offset < self.at.next {
+            return;
+        }
+        if let Some(end) = self.at.end.filter(|end| offset >= *end) {
+            // What lay before the end and is not there was no record.
+            self.at.next = end;
+            return;
+        }
+        self.at.next = offset + 1;
+        let Some(payload) = payload else { return };
+        let number = offset as u64;
+        let code = match payload.len() > max_record {
+            true => Code::TOO_LONG,
+            false if simdutf8::basic::from_utf8(payload).is_ok() => {
+                return self.push(number, payload);
+            }
+            false => Code::INVALID_UTF8,
+        };
+        let most = if code == Code::TOO_LONG { KEPT_OF_OVERLONG } else { payload.len() };
+        let bytes = payload[..most.min(payload.len())].to_vec();
+        self.bad_bytes += bytes.len();
+        let record = TextRecord { label: Some(Arc::clone(&self.label)), number, bytes };
+        self.parcel.bad.push(Bad { record, code });
+    }
+
+    fn push(&mut self, number: u64, text: &[u8]) {
+        let batch = &mut self.parcel.batch;
+        if batch.is_empty() {
+            const SLACK: usize = 16 << 10;
+            let bytes = (BATCH_RECORDS * self.record_bytes / 8 * 9).min(BATCH_BYTES) + SLACK;
+            batch.strings = Strings::with_capacity(BATCH_RECORDS, bytes);
+            batch.label = Some(Arc::clone(&self.label));
+        }
+        let len = batch.len();
+        batch.numbers.extend_from(len, &Numbers::From(number), 0..1);
+        // It was looked at: it is text.
+        batch.strings.buffer().extend_from_slice(text);
+        batch.strings.end_string();
+    }
+
+    /// Whether it should be handed out before more is taken.
+    pub(super) fn is_full(&self) -> bool {
+        let Parcel { batch, bad, .. } = &self.parcel;
+        batch.len() + bad.len() >= BATCH_RECORDS
+            || batch.strings.bytes().len() + self.bad_bytes >= BATCH_BYTES
+    }
+
+    /// What has not been handed out, if there is anything.
+    pub(super) fn flush(&mut self) -> Option<Parcel> {
+        let parcel = std::mem::take(&mut self.parcel);
+        self.bad_bytes = 0;
+        if !parcel.batch.is_empty() {
+            self.record_bytes = parcel.batch.strings.bytes().len() / parcel.batch.len();
+        }
+        (!parcel.is_empty()).then_some(parcel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_without_text_are_no_records_and_keep_no_place() {
+        let at = PartitionPosition { next: 3, end: Some(20) };
+        let mut partition = Partition::new(7, at, None);
+        for (offset, payload) in [
+            (3, Some(&b"one"[..])),
+            (4, Some(b"two")),
+            (5, None),
+            (9, Some(b"\xff")),
+            (10, Some(b"")),
+            (11, Some(b"longer")),
+        ] {
+            partition.take(offset, payload, 5);
+        }
+        assert_eq!(partition.at.next, 12);
+        let parcel = partition.flush().unwrap();
+        assert_eq!(parcel.batch.numbers, Numbers::Each(vec![3, 4, 10]));
+        assert_eq!(parcel.batch.label.as_deref(), Some("7"));
+        let bad: Vec<_> =
+            parcel.bad.iter().map(|bad| (bad.record.number, bad.code.clone())).collect();
+        assert_eq!(bad, [(9, Code::INVALID_UTF8), (11, Code::TOO_LONG)]);
+        assert!(partition.flush().is_none());
+        // One past the end ends it.
+        partition.take(25, Some(b"late"), 5);
+        assert!(partition.is_done() && partition.at.next == 20 && partition.flush().is_none());
+    }
+}

@@ -1,0 +1,152 @@
+//! The workers' side of a reader: what it has read leaves when it is due and the gate is open.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::TryRecvError;
+use timely::container::NoopBuilder;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::{Scope, Stream};
+
+use super::link::{Inward, Message};
+use super::{Gate, Pace};
+use crate::batch::{Batch, Span, TextRecord};
+use crate::observe::WorkerStats;
+use crate::operators::Clock;
+use crate::sink::Note;
+use crate::task::Bad;
+
+/// What the workers' side of a reader needs.
+pub(super) struct Reading {
+    /// The operator's name.
+    pub name: &'static str,
+    /// When the input ends, if that is a matter of time.
+    pub pace: Arc<Pace>,
+    /// The run's clock.
+    pub clock: Clock,
+    /// Where it waits.
+    pub gate: Gate,
+    /// Where it counts.
+    pub stats: Arc<WorkerStats>,
+}
+
+/// Records, those that are bad, and what commits are to remember of the source.
+pub(super) type Read<'scope> = (
+    Stream<'scope, u64, Batch>,
+    Stream<'scope, u64, Vec<Bad<TextRecord>>>,
+    Stream<'scope, u64, Vec<Note>>,
+);
+
+/// Batches that leave before the operators behind get their turn.
+const BATCHES_A_TURN: usize = 2;
+
+/// The streams of what comes through `messages`, if anything does.
+pub(super) fn read<'scope>(
+    scope: &Scope<'scope, u64>,
+    messages: Option<Inward>,
+    reading: Reading,
+) -> Read<'scope> {
+    let Reading { name, pace, clock, gate, stats } = reading;
+    let mut builder = OperatorBuilder::new(name.to_owned(), *scope);
+    let address = builder.operator_info().address;
+    let activator = scope.activator_for(address.clone());
+    gate.attach(scope.activator_for(address.clone()));
+    let (output, stream) = builder.new_output::<Batch>();
+    let (bad, bad_stream) = builder.new_output::<Vec<Bad<TextRecord>>>();
+    let (notes, note_stream) = builder.new_output::<Vec<Note>>();
+    let mut output = OutputBuilder::<_, NoopBuilder<_>>::from(output);
+    let mut bad = OutputBuilder::<_, NoopBuilder<_>>::from(bad);
+    let mut notes = OutputBuilder::<_, NoopBuilder<_>>::from(notes);
+    if let Some(messages) = &messages {
+        let wake = scope.worker().sync_activator_for(address.to_vec());
+        messages.meet(Box::new(move || {
+            let _ = wake.activate();
+        }));
+    }
+    builder.build(move |mut capabilities| {
+        // In the order of the outputs, from the last one.
+        let all = capabilities.pop().zip(capabilities.pop()).zip(capabilities.pop());
+        // The reader ends when this end is gone.
+        let mut held = all.zip(messages);
+        let mut front: Option<Message> = None;
+        let mut is_new = true;
+        move |_| {
+            if std::mem::take(&mut is_new)
+                && let Some(stop) = pace.stop_at()
+            {
+                // Input that never comes wakes nobody.
+                activator.activate_after(clock.until(stop));
+            }
+            if pace.is_over(clock.now()) {
+                held = None;
+            }
+            let Some((((of_notes, of_bad), capability), messages)) = &mut held else {
+                stats.waits.end();
+                stats.emits_next(None);
+                return;
+            };
+            messages.look();
+            for _ in 0..BATCHES_A_TURN {
+                let message = match front.take() {
+                    Some(message) => message,
+                    None => match messages.next() {
+                        Ok(message) => message,
+                        Err(TryRecvError::Empty) => {
+                            stats.emits_next(None);
+                            return;
+                        }
+                        Err(TryRecvError::Disconnected) => {
+                            stats.emits_next(None);
+                            held = None;
+                            return;
+                        }
+                    },
+                };
+                let (epoch, mut cut) = match message {
+                    Message::Before(epoch) => {
+                        capability.downgrade(&epoch);
+                        of_bad.downgrade(&epoch);
+                        of_notes.downgrade(&epoch);
+                        continue;
+                    }
+                    Message::Records(epoch, cut) => (epoch, cut),
+                };
+                let is_scheduled = cut.batch.span != Span::default();
+                let wait = clock.until(cut.batch.span.last);
+                if !gate.wants(epoch) {
+                    stats.waits.end();
+                    stats.emits_next(None);
+                    held = None;
+                    return;
+                }
+                if wait > Duration::ZERO || !gate.may_emit(epoch) {
+                    stats.emits_next(is_scheduled.then_some(cut.batch.span.first));
+                    front = Some(Message::Records(epoch, cut));
+                    if wait > Duration::ZERO {
+                        activator.activate_after(wait);
+                    }
+                    return;
+                }
+                if !cut.batch.is_empty() {
+                    if !is_scheduled {
+                        cut.batch.span = Span::at(clock.now());
+                    }
+                    let mut session = output.activate();
+                    session.session_with_builder(capability).give_container(&mut cut.batch);
+                }
+                if !cut.bad.is_empty() {
+                    stats.bad_at_source(cut.bad.len(), clock.now());
+                    let mut session = bad.activate();
+                    session.session_with_builder(of_bad).give_container(&mut cut.bad);
+                }
+                if !cut.notes.is_empty() {
+                    let mut session = notes.activate();
+                    session.session_with_builder(of_notes).give_container(&mut cut.notes);
+                }
+            }
+            activator.activate();
+        }
+    });
+    (stream, bad_stream, note_stream)
+}

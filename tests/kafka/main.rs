@@ -1,0 +1,15 @@
+//! Kafka as a source and as a sink, with a real broker (Apache Kafka, one node) that the tests start.
+//!
+//! `.ci/parts` installs it; Java runs it. All tests share one broker, but those that end it.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod broker;
+mod kills;
+mod sink;
+mod source;
+mod speed;
+mod topics;
+mod trouble;

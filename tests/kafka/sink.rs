@@ -1,0 +1,207 @@
+//! Results go to a topic: each line once, whoever makes it, and whatever ends.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::broker::{Broker, broker};
+use super::common::{Place, end_of, poll, signal, start_processes};
+use super::source::{committed, mixed, spawn, stop};
+use super::topics::texts;
+use super::trouble::fails;
+
+/// Waits until a topic has what it must: a transaction that is committed is seen a moment later. What is there
+/// twice is never right.
+pub fn assert_has(broker: &Broker, topic: &str, expected: &[u8], what: &str) {
+    let began = Instant::now();
+    while lines(broker, topic) != expected {
+        if began.elapsed() < Duration::from_secs(5) {
+            std::thread::park_timeout(Duration::from_millis(50));
+            continue;
+        }
+        let there = lines(broker, topic);
+        let count = |lines: &[u8]| lines.split(|byte| *byte == b'\n').count() - 1;
+        let mut once: Vec<&[u8]> = there.split(|byte| *byte == b'\n').collect();
+        once.dedup();
+        let (all, wanted) = (count(&there), count(expected));
+        panic!("{what}: {all} lines, {} of them once, and {wanted} are right", once.len() - 1);
+    }
+}
+
+/// The sorted lines of a topic's messages: the key, a tab, the value.
+fn lines(broker: &Broker, topic: &str) -> Vec<u8> {
+    let mut lines: Vec<Vec<u8>> = broker
+        .read(topic)
+        .into_iter()
+        .map(|got| [&got.key.unwrap()[..], b"\t", &got.value.unwrap(), b"\n"].concat())
+        .collect();
+    lines.sort_unstable();
+    lines.concat()
+}
+
+#[test]
+fn a_topic_has_each_line_once_whoever_makes_it() {
+    let Some(broker) = broker() else { return };
+    let from = mixed(broker, 2_000);
+    let expected = broker.expected(&from);
+    let source = format!("{}?until=end", broker.url(&from));
+    let weather = "network=2ms,failure_rate=0.2,seed=3";
+    let remote = ["--policy", "remote", "--local-lambda", weather];
+    let spill = ["--policy", "spill", "--threshold", "5k", "--local-lambda", weather];
+    for (workers, processes, policy) in
+        [("1", 1, &[][..]), ("2", 1, &remote), ("4", 1, &spill), ("2", 2, &[])]
+    {
+        let (place, to) = (Place::new(), broker.topic(3));
+        let sink = broker.url(&to);
+        let args = ["run", "--source", &source, "--sink", &sink, "--state", "state"];
+        let more = ["--epoch", "20ms", "--commit-every", "60ms", "--summary", "summary.json"];
+        let args = [&args[..], &more, policy, &["--", "-w", workers]].concat();
+        let started = start_processes(&place, processes, &args);
+        for (process, child) in started.into_iter().enumerate() {
+            let output = end_of(child, "it");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{said}");
+            let words = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(process > 0 || words.contains(&format!("output    {to} at ")), "{words}");
+        }
+        let named = format!("{workers} workers in {processes} processes, {policy:?}");
+        assert_has(broker, &to, &expected, &named);
+        let made = expected.iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(place.summary()["results_out"], made, "{named}");
+        // What is complete is complete.
+        let again = place.run(&args[..args.len() - 2]);
+        assert!(processes > 1 || again.status.success());
+        assert_has(broker, &to, &expected, &named);
+    }
+}
+
+#[test]
+fn events_go_to_a_topic_as_they_do_to_files() {
+    let Some(broker) = broker() else { return };
+    let (place, to) = (Place::new(), broker.topic(4));
+    let events = ["run", "--events", "300k", "--rate", "max", "--seed", "3"];
+    place.run_well(&[&events[..], &["--out", "out"]].concat());
+    let sink = broker.url(&to);
+    place.run_well(&[&events[..], &["--sink", &sink, "--state", "state"]].concat());
+    assert_has(broker, &to, &place.output("out"), "events");
+    // Published files are gone, but those of the newest commit.
+    let left = fs::read_dir(place.path("state/outbox"))
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("part-"));
+    assert_eq!(left.count(), 1);
+}
+
+#[test]
+fn a_run_that_is_stopped_has_published_what_it_committed() {
+    let Some(broker) = broker() else { return };
+    let (from, to) = (broker.topic(2), broker.topic(1));
+    let (place, source, sink) = (Place::new(), broker.url(&from), broker.url(&to));
+    let args = ["run", "--source", &source, "--sink", &sink, "--state", "state"];
+    let args = [&args[..], &["--epoch", "20ms", "--commit-every", "40ms"]].concat();
+    for round in 1..4 {
+        broker.send(&from, &texts((round - 1) * 200, round * 200, &[0, 1]));
+        let child = spawn(&place, &args);
+        poll(Duration::from_secs(30), "all", || {
+            (committed(&place, "state/outbox") == u64::from(round) * 200).then_some(())
+        });
+        // Two at once are refused.
+        let said = fails(&place, 2, &args);
+        assert!(said.contains("another run is using it"), "{said}");
+        stop(child);
+        assert_has(broker, &to, &broker.expected(&from), &format!("round {round}"));
+    }
+}
+
+#[test]
+fn a_broker_that_dies_while_it_is_published_to_is_waited_for() {
+    let Some(broker) = Broker::start() else { return };
+    let (place, to) = (Place::new(), broker.topic(2));
+    let events = ["run", "--rate", "20k", "--duration", "5s", "--seed", "3"];
+    let sink = broker.url(&to);
+    let args = [&events[..], &["--sink", &sink, "--state", "state"]].concat();
+    let args = [&args[..], &["--epoch", "20ms", "--commit-every", "100ms"]].concat();
+    let child = spawn(&place, &args);
+    poll(Duration::from_secs(30), "some commits", || {
+        (committed(&place, "state/outbox") > 10_000).then_some(())
+    });
+    broker.kill();
+    broker.begin();
+    let output = end_of(child, "the run");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    place.run_well(&[&events[..], &["--out", "out"]].concat());
+    assert_has(&broker, &to, &place.output("out"), "events");
+}
+
+#[test]
+fn without_its_broker_a_run_that_is_told_to_stop_ends_and_the_next_one_publishes_the_rest() {
+    let Some(broker) = Broker::start() else { return };
+    let (place, to) = (Place::new(), broker.topic(2));
+    let events = ["run", "--rate", "20k", "--duration", "3s", "--seed", "3"];
+    let sink = broker.url(&to);
+    let args = [&events[..], &["--sink", &sink, "--state", "state"]].concat();
+    let args = [&args[..], &["--epoch", "20ms", "--commit-every", "100ms"]].concat();
+    let child = spawn(&place, &args);
+    poll(Duration::from_secs(30), "some commits", || {
+        (committed(&place, "state/outbox") > 10_000).then_some(())
+    });
+    broker.kill();
+    signal(&child, Signal::TERM);
+    let output = end_of(child, "the run");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the same command publishes the rest"), "{said}");
+    broker.begin();
+    place.run_well(&args);
+    place.run_well(&[&events[..], &["--out", "out"]].concat());
+    assert_has(&broker, &to, &place.output("out"), "events");
+}
+
+#[test]
+fn what_cannot_be_published_to_is_said() {
+    let place = Place::new();
+    let refused = |args: &[&str], what: &str| {
+        let said = fails(&place, 2, &[&["run", "--events", "1k", "--rate", "max"], args].concat());
+        assert!(said.contains(what), "{said}");
+    };
+    refused(&["--sink", "kafka://localhost:9092/t"], "needs --state DIR");
+    let to = ["--sink", "kafka://localhost:9092/t", "--state", "state"];
+    refused(&[&to[..], &["--overwrite"]].concat(), "nothing is taken back");
+    refused(&["--sink", "kafka://localhost:9092/t?format=text"], "format=text: expected config=");
+    assert!(!place.path("state").exists());
+
+    let Some(broker) = broker() else { return };
+    let run = |topic: &str, more: &[&'static str]| {
+        let sink = broker.url(topic);
+        let args = ["run", "--events", "1k", "--rate", "max", "--sink", &sink, "--state", "state"];
+        fails(&place, 1, &[&args[..], more].concat())
+    };
+    let said = run("no-such-topic", &[]);
+    assert!(said.contains("there is no topic no-such-topic"), "{said}");
+    assert!(!place.path("state").exists());
+    // A line of more than a megabyte.
+    let to = broker.topic(1);
+    let long = format!("{}\n", "word ".repeat(250_000));
+    fs::write(place.path("long"), long).unwrap();
+    let said = {
+        let sink = broker.url(&to);
+        let args = ["run", "--source", "lines:long", "--max-record", "2Mi", "--sink", &sink];
+        fails(&place, 1, &[&args[..], &["--state", "long-state"]].concat())
+    };
+    assert!(said.contains("record 0 has 1250001 bytes") && said.contains("max.message"), "{said}");
+
+    // An outbox that is gone is no reason to publish everything again.
+    let sink = broker.url(&to);
+    let args = ["run", "--events", "1k", "--rate", "max", "--sink", &sink, "--state", "state"];
+    place.run_well(&args);
+    fs::remove_dir_all(place.path("state/outbox")).unwrap();
+    let said = run(&to, &[]);
+    assert!(said.contains("has taken 1000 lines") && said.contains("older copy"), "{said}");
+    assert_eq!(broker.read(&to).len(), 1_000);
+    // Another topic is another output.
+    let other = broker.url(&broker.topic(1));
+    let args = ["run", "--events", "1k", "--rate", "max", "--sink", &other, "--state", "state"];
+    let said = fails(&place, 2, &args);
+    assert!(said.contains("--sink was kafka:"), "{said}");
+}
