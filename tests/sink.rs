@@ -199,7 +199,7 @@ fn files_end_at_their_age_although_nobody_writes_to_them() {
             worker.step_or_park(Some(Duration::from_millis(1)));
         }
     };
-    let way = Way { pad: 4_096, between: Some(Arc::new(between)) };
+    let way = Way { pad: 4_096, between: Some(Arc::new(between)), publish: None };
     let roll_age = Duration::from_millis(20);
     let lengths = files_of_one_commit(Files { roll_age, ..Files::new(dir) }, way);
     assert!(lengths.len() as u64 >= EPOCHS, "{lengths:?}");
