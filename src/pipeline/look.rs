@@ -63,6 +63,8 @@ fn about(shared: &Shared) -> About {
         source: match &settings.source {
             Source::Nexmark { .. } => "nexmark",
             Source::Lines(_) => "lines",
+            #[cfg(feature = "kafka")]
+            Source::Kafka(_) => "kafka",
         }
         .to_owned(),
         function: bursts.then(|| settings.endpoint.name()),
