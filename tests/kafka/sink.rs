@@ -159,6 +159,31 @@ fn without_its_broker_a_run_that_is_told_to_stop_ends_and_the_next_one_publishes
 }
 
 #[test]
+fn what_was_published_is_known_here_too_where_the_cluster_has_forgotten_it() {
+    let Some(broker) = broker() else { return };
+    let (place, to) = (Place::new(), broker.topic(1));
+    let sink = broker.url(&to);
+    let args = ["run", "--events", "1k", "--rate", "max", "--sink", &sink, "--state", "state"];
+    place.run_well(&args);
+    let state = fs::read(place.path("state/state.json")).unwrap();
+    let state: serde_json::Value = serde_json::from_slice(&state).unwrap();
+    let group = format!("floodway-{}", state["output"].as_str().unwrap());
+    for _ in 0..2 {
+        broker.forget(&group);
+        place.run_well(&args);
+        assert_eq!(broker.read(&to).len(), 1_000);
+    }
+    // A run that was ended while it published has not noted how much it did.
+    broker.forget(&group);
+    let note = place.path("state/published.json");
+    let unsettled = fs::read_to_string(&note).unwrap().replace("true", "false");
+    fs::write(&note, unsettled).unwrap();
+    let said = fails(&place, 1, &args);
+    assert!(said.contains(&group) && said.contains("at least 1000 lines"), "{said}");
+    assert_eq!(broker.read(&to).len(), 1_000);
+}
+
+#[test]
 fn what_cannot_be_published_to_is_said() {
     let place = Place::new();
     let refused = |args: &[&str], what: &str| {

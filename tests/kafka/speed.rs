@@ -86,5 +86,5 @@ fn bare_consumer() {
     let began = Instant::now();
     let (messages, bytes) = super::topics::count(&address, &topic);
     assert!(bytes > messages);
-    println!("rate {}", messages as f64 / began.elapsed().as_secs_f64());
+    println!("\nrate {}", messages as f64 / began.elapsed().as_secs_f64());
 }

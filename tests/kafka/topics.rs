@@ -68,6 +68,12 @@ impl Broker {
         wait(self.admin().delete_records(&list, &AdminOptions::new())).unwrap();
     }
 
+    /// Has a group and its offsets forgotten.
+    pub fn forget(&self, group: &str) {
+        let forgotten = wait(self.admin().delete_groups(&[group], &AdminOptions::new()));
+        forgotten.unwrap().into_iter().for_each(|group| drop(group.unwrap()));
+    }
+
     /// Adds partitions, up to so many.
     pub fn grow(&self, topic: &str, partitions: usize) {
         let more = rdkafka::admin::NewPartitions::new(topic, partitions);

@@ -44,6 +44,8 @@ fn what_is_wrong_with_the_command_is_said() {
     }
     let said = fails(&place, 2, &[&input[..], &["--follow"]].concat());
     assert!(said.contains("is followed without --follow"), "{said}");
+    let said = fails(&place, 2, &["compare", "--source", "kafka://localhost:9092/t"]);
+    assert!(said.contains("until=end"), "{said}");
     assert!(!place.path("out").exists());
 }
 

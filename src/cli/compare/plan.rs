@@ -297,6 +297,14 @@ fn bounded(
         let why = "can be read only once, and each policy reads all of it: name a file";
         return Err(UsageError::new("--source", "lines:-", why));
     }
+    #[cfg(feature = "kafka")]
+    if let Source::Kafka(input) = &checked.source
+        && !input.until_end
+        && checked.duration.is_none()
+    {
+        let why = "each policy reads all of it, so it has to end: add ?until=end, or --duration";
+        return Err(UsageError::new("--source", &input.topic.name, why));
+    }
     if matches!(checked.source, Source::Nexmark { .. })
         && checked.duration.is_none()
         && checked.pace().end().is_none()
