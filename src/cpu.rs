@@ -1,4 +1,4 @@
-//! CPU time, as the system counts it.
+//! CPU time and memory, as the system counts them.
 
 use std::time::Duration;
 
@@ -12,6 +12,13 @@ pub(crate) fn of_thread() -> Duration {
 /// Of all threads of the process.
 pub(crate) fn of_process() -> Duration {
     read(ClockId::ProcessCPUTime)
+}
+
+/// Memory that the process has, where the system has `/proc`.
+pub(crate) fn resident_bytes() -> Option<u64> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let resident: u64 = pages.split(' ').nth(1)?.parse().ok()?;
+    Some(resident * rustix::param::page_size() as u64)
 }
 
 fn read(clock: ClockId) -> Duration {

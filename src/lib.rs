@@ -14,6 +14,8 @@ mod cpu;
 pub mod emulator;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+pub mod live;
+mod lock;
 mod made;
 pub mod nexmark;
 pub mod observe;

@@ -71,3 +71,27 @@ fn watch_sees_the_burst_leave() {
     let epochs = printed.lines().filter(|line| line.starts_with("epoch ")).count();
     assert!(epochs >= 15, "{printed}");
 }
+
+/// The bottleneck is the stage that takes the time, whose records wait there or further up; how much of it
+/// has to go follows from what is measured, and is what then goes.
+#[test]
+fn a_chains_bottleneck_is_found_and_relieved() {
+    for workers in ["1", "2"] {
+        let printed = run("chain", &["-w", workers]);
+        let found: Vec<&str> =
+            printed.lines().filter(|line| line.starts_with("score is the bottleneck")).collect();
+        assert_eq!(found.len(), 2, "{printed}");
+        assert!(
+            found[0].contains("% of it would have to be done remotely, where 0 % are"),
+            "{printed}"
+        );
+        let scores: Vec<&str> =
+            printed.lines().filter(|line| line.starts_with("score  ")).collect();
+        let remote = |line: &str| -> f64 {
+            let column = line.split_whitespace().find_map(|column| column.strip_suffix('%'));
+            column.unwrap().parse().unwrap()
+        };
+        assert_eq!(remote(scores[0]), 0.0, "{printed}");
+        assert!(remote(scores[1]) > 20.0, "{printed}");
+    }
+}

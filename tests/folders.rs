@@ -96,6 +96,36 @@ fn a_state_that_is_let_go_soon_is_waited_for() {
     assert_eq!(place.output("out").split_inclusive(|byte| *byte == b'\n').count(), 500);
 }
 
+/// Not even who may overwrite it takes it from a run that goes on; once that is gone, it is free.
+#[test]
+fn an_output_is_one_runs_at_a_time() {
+    let place = Place::new();
+    let paced = ["run", "--rate", "1k", "--out", "out", "--commit-every", "50ms"];
+    let mut first = place.floodway(&paced).stderr(Stdio::null()).spawn().unwrap();
+    while !place.path("out/manifest.jsonl").exists() {
+        assert!(first.try_wait().unwrap().is_none(), "it ended");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    std::os::unix::fs::symlink("out", place.path("link")).unwrap();
+    for (out, more) in
+        [("out", &["--overwrite"][..]), ("link", &["--overwrite", "--state", "state"])]
+    {
+        let args = [&SMALL[..], &["--out", out], more].concat();
+        refused(&place, 2, &args, &["--out", out, "another run's, which goes on"]);
+        assert!(!place.path("state").exists());
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    place.run_well(&[&SMALL[..], &["--out", "out", "--overwrite"]].concat());
+    assert_eq!(place.output("out").split_inclusive(|byte| *byte == b'\n').count(), 500);
+    refused(
+        &place,
+        2,
+        &[&SMALL[..], &["--sink", "null", "--overwrite"]].concat(),
+        &["--overwrite"],
+    );
+}
+
 /// What is read is never what the same run writes, nor removes because it is to be replaced.
 #[test]
 fn an_input_among_the_runs_own_output_is_refused() {

@@ -314,4 +314,10 @@ fn a_port_in_use_is_said_and_ends_with_1() {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains(&address), "{error}");
+    for none in ["127.0.0.1", "127.0.0.1:65536", ":"] {
+        let output = place.run(&["lambda", "--bind", none]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains("--bind") && error.contains("expected ADDRESS:PORT"), "{error}");
+    }
 }

@@ -28,6 +28,10 @@ fn the_commands_of_the_readme_work() {
         if let Some(at) = arguments.iter().position(|argument| *argument == "--duration") {
             arguments[at + 1] = "500ms";
         }
+        if let Some(at) = arguments.iter().position(|argument| *argument == "--listen") {
+            // The reader's port may be taken here.
+            arguments[at + 1] = "127.0.0.1:0";
+        }
         let output = place.run(&arguments);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{command}: {error}");

@@ -70,6 +70,12 @@ impl Environment {
         read(self.profile_name(), self.credentials_file(), self.config_file())
     }
 
+    /// The profile that `AWS_PROFILE` names, if no file has it.
+    pub fn missing_profile(&self) -> Option<Profile> {
+        self.get("AWS_PROFILE")?;
+        self.profile().ok().filter(|profile| !profile.is_there())
+    }
+
     /// The region: `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's.
     ///
     /// # Errors

@@ -99,6 +99,16 @@ pub enum EndpointError {
         "the region is not known: give --region, an ARN or a function URL that has it, or set AWS_REGION"
     )]
     NoRegion,
+    /// Nobody says in which region the function is; the profile that might is not there.
+    #[error(
+        "the region is not known, and there is no profile {profile}, which AWS_PROFILE names: looked in {looked}"
+    )]
+    NoProfile {
+        /// Its name.
+        profile: String,
+        /// The files.
+        looked: String,
+    },
     /// A region that contradicts the endpoint's own.
     #[error("{given} is not the region of {what}, which is {own}")]
     OtherRegion {
@@ -144,7 +154,7 @@ impl Endpoint {
                 Err(EndpointError::OtherRegion { given, what, own })
             }
             (Some(region), _) | (None, Some(region)) => Ok(region),
-            (None, None) => environment.region()?.ok_or(EndpointError::NoRegion),
+            (None, None) => environment.region()?.ok_or_else(|| no_region(environment)),
         };
         if given.contains("://") {
             let url = http(given)?;
@@ -193,6 +203,16 @@ impl Endpoint {
             Endpoint::Unset | Endpoint::Url(_) => None,
             Endpoint::SignedUrl { region, .. } | Endpoint::Function { region, .. } => Some(region),
         }
+    }
+}
+
+fn no_region(environment: &Environment) -> EndpointError {
+    match environment.missing_profile() {
+        Some(profile) => EndpointError::NoProfile {
+            profile: profile.name().to_owned(),
+            looked: profile.looked(),
+        },
+        None => EndpointError::NoRegion,
     }
 }
 
@@ -329,6 +349,9 @@ mod tests {
         says(URL, iam, Some("us-east-1"), "not the region of this function URL");
         says("words", None, None, "the region is not known");
         says("https://example.com/", iam, None, "the region is not known");
+        let misspelt = Environment::of([("AWS_PROFILE", "prdo"), ("HOME", "/nowhere")]);
+        let error = Endpoint::resolve("words", None, None, &misspelt).unwrap_err().to_string();
+        assert!(error.contains("no profile prdo") && error.contains("/nowhere/.aws"), "{error}");
         says("https://example.com/", None, Some("us-east-1"), "--auth iam");
         says("ftp://example.com/", None, None, "not http or https");
         says("two words", None, None, "neither a URL nor a function");

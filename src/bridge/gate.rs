@@ -126,6 +126,11 @@ impl Gate {
         requests * (self.timing.typical() + work).as_secs_f64() * HEADROOM + 1.0
     }
 
+    /// Requests that may be in flight.
+    pub(crate) fn limit(&self) -> usize {
+        self.limiter.limit()
+    }
+
     /// Whether a request may go now; one that is `warm_only` is for a warm environment alone.
     pub(crate) fn may_send(&self, warm_only: bool) -> bool {
         match self.health.state() {

@@ -11,6 +11,7 @@ use crossbeam_channel::{Sender, unbounded};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, oneshot};
 
+use super::breaker::State as BreakerState;
 use super::lane::LaneTask;
 use super::line::Line;
 use super::remote::Remote;
@@ -47,6 +48,19 @@ struct Owner {
     closing: AtomicBool,
     /// Dropping it ends the thread.
     _alive: oneshot::Sender<()>,
+}
+
+/// How a bridge stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What the breaker lets through.
+    pub breaker: BreakerState,
+    /// Requests that may be in flight.
+    pub limit: usize,
+    /// Records that wait in it to be sent.
+    pub waiting: usize,
+    /// Whether the budget is spent.
+    pub is_spent: bool,
 }
 
 impl Bridge {
@@ -118,6 +132,13 @@ impl Bridge {
         let spent_for = self.0.line.gate(|gate, now| gate.spent_for(now));
         let over_budget_us = spent_for.as_micros() as u64;
         Counters { over_budget_us, ..self.0.line.live.snapshot() }
+    }
+
+    /// How the bridge stands now.
+    pub fn standing(&self) -> Standing {
+        let line = &self.0.line;
+        let (breaker, limit) = line.gate(|gate, _| (gate.health().state(), gate.limit()));
+        Standing { breaker, limit, waiting: line.waiting.load(Relaxed), is_spent: line.is_spent() }
     }
 
     /// Why the remote side is of no use as things are set up, if it has refused whatever it was last sent

@@ -150,6 +150,11 @@ impl Line {
         self.warm_room.load(Relaxed).saturating_sub(self.waiting.load(Relaxed))
     }
 
+    /// Whether the budget is spent.
+    pub(super) fn is_spent(&self) -> bool {
+        self.is_spent.load(Relaxed)
+    }
+
     /// Records of a full request.
     pub(super) fn most_records(&self) -> usize {
         self.most_records.load(Relaxed)

@@ -70,7 +70,7 @@ pub use counters::Counters;
 pub use endpoint::{Auth, Endpoint, EndpointError};
 pub use failure::Failure;
 pub(crate) use gate::{Came, Gate, Sent};
-pub use handle::{Bridge, BridgeError, ClosedError, Lane};
+pub use handle::{Bridge, BridgeError, ClosedError, Lane, Standing};
 pub use home::HomeLoad;
 pub use open::Open;
 pub(crate) use outlook::Outlook;

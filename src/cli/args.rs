@@ -169,6 +169,13 @@ pub struct RunArgs {
     /// The run's figures over time, as JSON lines: one for each 100 ms, and the latencies by path.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub series: Option<PathBuf>,
+    /// Serve metrics (/metrics), a live page (/) and the run's health (/healthz) here, to whoever can reach
+    /// it; port 0: any that is free. Process P of several listens P ports higher.
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Output")]
+    pub listen: Option<String>,
+    /// Go on to serve them for so long after the end [default: 0s].
+    #[arg(long, value_name = "D", help_heading = "Output")]
+    pub listen_after: Option<String>,
 
     /// The same settings as TOML, named as the flags are; flags win.
     #[arg(long, value_name = "FILE")]

@@ -1,6 +1,6 @@
 //! `floodway lambda`.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::SystemTime;
@@ -18,8 +18,7 @@ use crate::units::parse_duration;
 pub(super) fn lambda(args: &LambdaArgs) -> Result<()> {
     logging::init(args.log.as_deref())?;
     let setup = setup(args)?;
-    let listener = TcpListener::bind(&args.bind)
-        .with_context(|| format!("cannot listen on --bind {}", args.bind))?;
+    let listener = TcpListener::bind(&args.bind).map_err(|error| no_listener(args, error))?;
     let mut signals = signals::ending().context("cannot listen for signals")?;
     let server = setup.serve(listener)?;
     let mut out = std::io::stdout().lock();
@@ -27,6 +26,15 @@ pub(super) fn lambda(args: &LambdaArgs) -> Result<()> {
     signals.forever().next();
     server.shutdown();
     Ok(())
+}
+
+/// What is no address is the command line's fault; one that is taken is not.
+fn no_listener(args: &LambdaArgs, error: io::Error) -> anyhow::Error {
+    if error.kind() == io::ErrorKind::InvalidInput {
+        let why = "expected ADDRESS:PORT, such as 127.0.0.1:9000; port 0 lets the system choose";
+        return UsageError::new("--bind", &args.bind, why).into();
+    }
+    anyhow::Error::from(error).context(format!("cannot listen on --bind {}", args.bind))
 }
 
 fn setup(args: &LambdaArgs) -> Result<Setup> {

@@ -13,6 +13,7 @@ mod generate;
 mod heeds;
 mod kafka;
 mod lambda;
+mod listen;
 mod logging;
 mod output;
 mod recorded;
@@ -53,7 +54,7 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
         _ => {}
     }
     let result = match cli.command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => return run::run(&args),
         Command::Compare(args) => compare::compare(&args, &typed),
         Command::Generate(args) => generate::generate(&args),
         Command::Simulate(args) => simulate::simulate(&args),

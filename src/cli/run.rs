@@ -7,28 +7,54 @@ use anyhow::{Context as _, Result};
 use signal_hook::consts::SIGXFSZ;
 
 use super::args::RunArgs;
+use super::listen::Listen;
 use super::output::say;
-use super::{UsageError, demo, logging, settings, signals, sink};
+use super::{Exit, UsageError, demo, logging, settings, signals, sink};
+use crate::live::{End, Live};
 use crate::pipeline::{self, Failures, RunError, Stop};
 use crate::sink::SinkError;
 use crate::state::StateError;
 
-pub(super) fn run(args: &RunArgs) -> Result<()> {
+/// Runs it, and shows it for as long as that is asked for: what went wrong is said before.
+pub(super) fn run(args: &RunArgs) -> Exit {
+    let stop = Stop::default();
+    let mut shown = None;
+    let exit = match run_shown(args, &stop, &mut shown) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            if let Some((live, _)) = &shown {
+                // If it has not come so far that this was said.
+                live.end(End { error: Some(format!("{error:#}")), ..End::default() });
+            }
+            Exit::from(error)
+        }
+    };
+    if let Some((live, listen)) = shown.filter(|_| exit != Exit::Usage) {
+        live.finish(listen.after(), || stop.is_requested());
+    }
+    exit
+}
+
+fn run_shown(args: &RunArgs, stop: &Stop, shown: &mut Option<(Live, Listen)>) -> Result<()> {
     logging::init(args.log.as_deref())?;
     let demo = demo::command(args);
-    let settings = match &demo {
+    let mut settings = match &demo {
         Some(demo) => {
             say(demo);
             settings::run(&demo.args)?
         }
         None => settings::run(args)?,
     };
-    let stop = Stop::default();
-    stop_on_signals(&stop).context("cannot listen for signals")?;
+    if let Some(listen) = Listen::new(args, &settings.timely)? {
+        let live = listen.start()?;
+        settings.live = Some(live.clone());
+        *shown = Some((live, listen));
+    }
+    stop_on_signals(stop).context("cannot listen for signals")?;
     // A file that grows past `ulimit -f` is an error of the write then, and not the process's end.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot listen for signals")?;
     let target = settings.target.clone();
-    let (summary, result) = pipeline::run(settings, &stop, report_panics);
+    let (summary, result) = pipeline::run(settings, stop, report_panics);
     if let Some(summary) = summary {
         let mut out = std::io::stdout().lock();
         // Nobody reads it: not worth failing for.
@@ -47,6 +73,10 @@ pub(super) fn run(args: &RunArgs) -> Result<()> {
         RunError::Sink(SinkError::Occupied(dir)) => {
             let why =
                 "holds another run's output: name another folder, or replace it with --overwrite";
+            UsageError::new("--out", dir.display().to_string(), why).into()
+        }
+        RunError::Sink(SinkError::Held(dir)) => {
+            let why = "is another run's, which goes on: wait for its end, or name another folder";
             UsageError::new("--out", dir.display().to_string(), why).into()
         }
         RunError::Sink(SinkError::Foreign { dir, name }) => {

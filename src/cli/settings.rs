@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::args::{EventArgs, RateArgs, RunArgs};
+use super::listen::Listen;
 use super::{UsageError, bursting, folders, heeds, sink, source, state, written};
 use crate::batch::Nanos;
 use crate::cost::Cost;
@@ -227,6 +228,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         let given = args.source.clone().unwrap_or_default();
         input.check().map_err(|why| UsageError::new("--source", given, why))?;
     }
+    // Bound when all else is as it should be.
+    Listen::new(args, &timely)?;
     let target = sink::target(args, &timely)?;
     folders::refuse_mixed(args, &target)?;
     folders::refuse_own(args, &source, &target)?;
@@ -275,6 +278,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
         dead_letter: args.dead_letter.clone(),
         summary: args.summary.clone(),
         series: args.series.clone(),
+        live: None,
         timely,
     };
     if let (Some(skew), 1) = (&args.skew, settings.timely.workers * settings.timely.processes) {

@@ -21,6 +21,11 @@ pub(super) fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, 
         return Ok(target(Files::new(new_folder("run"))));
     };
     if sink == "null" {
+        // A file may have the settings of other sinks.
+        if args.overwrite && !args.from_file.iter().any(|key| key == "overwrite") {
+            let why = "is for an output: --sink null has none";
+            return Err(UsageError::new("--overwrite", "(given)", why));
+        }
         return Ok(Target::Null);
     }
     let wrong = |why: String| UsageError::new("--sink", sink, why);

@@ -12,30 +12,7 @@ use crate::units::{show_count, show_rate};
 
 /// How the page looks. Plots are drawn in one set of colours, by attributes, which any rule of a
 /// style sheet overrides: so one set of drawings serves light and dark.
-const STYLE: &str = "
-:root { color-scheme: light dark; --bg: #fff; --fg: #222; --dim: #555; --grid: #ddd; --burst: #f1ede2;
-  --offered: #8a8a8a; --blue: #0072b2; --orange: #e69f00; --green: #009e73; --red: #d55e00; --pink: #cc79a7;
-  --box: #eef5f1; }
-@media (prefers-color-scheme: dark) { :root { --bg: #16181b; --fg: #e6e6e6; --dim: #a9a9a9; --grid: #3a3d41;
-  --burst: #2a2923; --offered: #999; --blue: #56b4e9; --orange: #f0b429; --green: #2fc79a; --red: #ff8546;
-  --pink: #e39ac3; --box: #1d2a25; } }
-body { background: var(--bg); color: var(--fg); font: 16px/1.5 system-ui, sans-serif; max-width: 1000px;
-  margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; } h3 { font-size: 1rem; margin: 1.2rem 0 0; }
-code, pre { font-family: ui-monospace, monospace; font-size: .9rem; }
-pre span { white-space: nowrap; } pre { white-space: pre-wrap; border-left: 3px solid var(--grid); padding-left: .8rem; }
-.choice { background: var(--box); border-left: 4px solid var(--green); padding: .7rem 1rem; }
-.incomplete { border-left: 4px solid var(--red); padding: .7rem 1rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .85rem; }
-th, td { text-align: right; padding: .3rem .4rem; border-bottom: 1px solid var(--grid); white-space: nowrap;
-  font-variant-numeric: tabular-nums; }
-th { white-space: normal; vertical-align: bottom; } th:first-child, td:first-child { text-align: left; } tr.chosen td { font-weight: 600; }
-.legend { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; margin: .3rem 0; font-size: .9rem; color: var(--dim); }
-.legend i { display: inline-block; width: 1.4rem; height: .25rem; margin-right: .4rem; vertical-align: middle; }
-.note { color: var(--dim); font-size: .9rem; margin: .2rem 0; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 1.5rem; }
-svg { display: block; width: 100%; height: auto; } svg text { fill: var(--fg); }
-";
+const STYLE: &str = include_str!("../look.css");
 
 /// A colour of the drawings and the style's name for it.
 const COLORS: [(RGBColor, &str); 9] = [

@@ -38,19 +38,16 @@ impl Latencies {
 
     /// Counts `records` that were scheduled evenly over `scheduled` and are done at `now`.
     pub fn record(&mut self, scheduled: Span, records: usize, now: Nanos) {
-        let width = scheduled.last.saturating_sub(scheduled.first);
-        let finest = now.saturating_sub(scheduled.last) / RESOLUTION;
-        let steps = (width / finest.max(1) + 1).min(records.min(STEPS) as u64) as usize;
-        for step in 0..steps {
-            let range = records * step / steps..records * (step + 1) / steps;
-            let part = scheduled.slice(&range, records);
-            let middle = part.first + part.last.saturating_sub(part.first) / 2;
-            self.note(now.saturating_sub(middle) / 1_000, range.len() as u64);
-        }
+        each(scheduled, records, now, |us, records| self.note(us, records));
     }
 
     fn note(&mut self, us: u64, records: u64) {
         self.0.record_n(us.min(DAY_US), records).expect("a day fits into either kind");
+    }
+
+    /// Counts `records` that took so many milliseconds.
+    pub(super) fn count_ms(&mut self, ms: f64, records: u64) {
+        self.note((ms * 1e3) as u64, records);
     }
 
     /// Adds all of `other`.
@@ -82,6 +79,20 @@ impl Latencies {
     /// The largest latency, in milliseconds.
     pub fn max_ms(&self) -> f64 {
         self.0.max() as f64 / 1e3
+    }
+}
+
+/// Names the latencies, in microseconds, of `records` that were scheduled evenly over `scheduled` and
+/// are done at `now`, and how many have them: a few for all.
+pub(super) fn each(scheduled: Span, records: usize, now: Nanos, mut of: impl FnMut(u64, u64)) {
+    let width = scheduled.last.saturating_sub(scheduled.first);
+    let finest = now.saturating_sub(scheduled.last) / RESOLUTION;
+    let steps = (width / finest.max(1) + 1).min(records.min(STEPS) as u64) as usize;
+    for step in 0..steps {
+        let range = records * step / steps..records * (step + 1) / steps;
+        let part = scheduled.slice(&range, records);
+        let middle = part.first + part.last.saturating_sub(part.first) / 2;
+        of(now.saturating_sub(middle) / 1_000, range.len() as u64);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Knows numbers only, and the names of the paths that a record can take. It reads what the workers
 //! count; nothing waits for it.
 
+mod ladder;
 mod latency;
 mod progress;
 mod report;
@@ -10,7 +11,10 @@ mod series;
 mod slots;
 mod stats;
 mod summary;
+mod tally;
+mod waits;
 
+pub use ladder::{Ladder, Rungs, quantile_ms};
 pub use latency::Latencies;
 pub use progress::{Goal, Progress};
 pub use report::{Billed, Report};
@@ -18,3 +22,5 @@ pub use series::{Flow, Level, Line, Series, SlotLatency, SlotLine};
 pub use slots::{SLOT, Slot, Slots};
 pub use stats::{Counts, ProcessStats, Sent, WorkerStats};
 pub use summary::{FunctionBill, Offloading, Percentiles, Shadow, Summary, Totals};
+pub use tally::Tallied;
+pub use waits::{Wait, Waited, Waits};

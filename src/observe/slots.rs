@@ -14,10 +14,10 @@ pub trait Slot: Clone + Default {
     fn add(&mut self, other: &Self);
 }
 
-/// Slots of equal length from the run's start on. When there would be more than 2,400 of them,
+/// Slots of equal length from the run's start on. When there would be more than `MOST` of them,
 /// each two become one of twice the length.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Slots<S> {
+pub struct Slots<S, const MOST: usize = DEFAULT_MOST> {
     length: Nanos,
     slots: Vec<S>,
 }
@@ -27,15 +27,15 @@ pub const SLOT: Nanos = 100_000_000;
 
 /// Four minutes of a tenth of a second: more points than a plot has, and with a coarse histogram
 /// each 24 MB.
-const MOST: usize = 2_400;
+const DEFAULT_MOST: usize = 2_400;
 
-impl<S> Default for Slots<S> {
+impl<S, const MOST: usize> Default for Slots<S, MOST> {
     fn default() -> Self {
         Slots { length: SLOT, slots: Vec::new() }
     }
 }
 
-impl<S: Slot> Slots<S> {
+impl<S: Slot, const MOST: usize> Slots<S, MOST> {
     /// How long a slot is.
     pub fn length(&self) -> Nanos {
         self.length
@@ -65,7 +65,7 @@ impl<S: Slot> Slots<S> {
     }
 
     /// Adds what happened elsewhere.
-    pub fn add(&mut self, other: &Slots<S>) {
+    pub fn add(&mut self, other: &Self) {
         let mut other = other.clone();
         while self.length < other.length {
             self.halve();

@@ -3,13 +3,15 @@
 //! A worker adds to its own [`WorkerStats`] once a batch; others read. The only lock is taken for
 //! an addition or for taking a copy out, never across work.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::series::{Flow, Level};
-use super::{Latencies, Report, Slots};
+use super::tally::Tally;
+use super::{Latencies, Report, Slots, Tallied, Waits};
 use crate::batch::{Nanos, Span};
 use crate::policy::Path;
 
@@ -82,8 +84,19 @@ impl Counts {
 #[derive(Debug, Default)]
 pub struct WorkerStats {
     figures: Mutex<Figures>,
-    /// Nanoseconds for which the source had records and had to wait.
-    pub backpressured: AtomicU64,
+    /// What is counted for those who look while the run lasts, if anybody may.
+    tally: Option<Tally>,
+    /// For how long the source had records and had to wait.
+    pub waits: Waits,
+    /// Nanoseconds in the task.
+    pub useful: AtomicU64,
+    /// Records that have left the source.
+    emitted: AtomicU64,
+    /// When the event is due that the source emits next, and one more; 0 while nobody knows.
+    next_due: AtomicU64,
+    /// CPU time of the worker's thread, as it was when somebody last asked, and whether somebody does.
+    cpu: AtomicU64,
+    cpu_is_asked: AtomicBool,
     /// Results of the remote side that were computed here too.
     pub verified: AtomicU64,
     /// When records were first handed to the remote side, and last; nothing if never.
@@ -134,6 +147,9 @@ impl WorkerStats {
     /// Counts `records` results that were made by `path` at `now`, of records that were scheduled at
     /// `scheduled`, `in_burst` or not.
     pub fn results(&self, path: Path, scheduled: Span, records: usize, now: Nanos, in_burst: bool) {
+        if let Some(tally) = &self.tally {
+            tally.results(path, scheduled, records, now);
+        }
         let mut figures = self.lock();
         figures.counts.count(path, records as u64);
         figures.by_path[path as usize].record(scheduled, records, now);
@@ -148,11 +164,25 @@ impl WorkerStats {
 
     /// Counts records that were found to be bad at `now`.
     pub fn bad(&self, records: usize, now: Nanos) {
+        if let Some(tally) = &self.tally {
+            tally.bad(records);
+        }
         let mut figures = self.lock();
         figures.counts.bad += records as u64;
         if let Some(flow) = &mut figures.flow {
             flow.at(now).bad(records);
         }
+    }
+
+    /// Counts records that the source found to be bad at `now`: they go no further.
+    pub fn bad_at_source(&self, records: usize, now: Nanos) {
+        self.emitted(records as u64);
+        self.bad(records, now);
+    }
+
+    /// So many more records have left the source.
+    pub fn emitted(&self, records: u64) {
+        self.emitted.fetch_add(records, Relaxed);
     }
 
     /// The worker does so many records a second of useful time.
@@ -165,6 +195,23 @@ impl WorkerStats {
         let mut figures = self.lock();
         for (scheduled, records) in spans {
             figures.commit.record(scheduled, records, now);
+            if let Some(tally) = &self.tally {
+                tally.committed(scheduled, records, now);
+            }
+        }
+    }
+
+    /// The source emits next what is due at `due`; nothing if there is nothing more, or no schedule.
+    pub fn emits_next(&self, due: Option<Nanos>) {
+        self.next_due.store(due.map_or(0, |due| due.saturating_add(1)), Relaxed);
+    }
+
+    /// Notes the CPU time of the worker's thread, if somebody has asked for it: else it costs a load.
+    #[inline]
+    pub fn note_cpu(&self, of_thread: impl FnOnce() -> Duration) {
+        if self.cpu_is_asked.load(Relaxed) {
+            self.cpu_is_asked.store(false, Relaxed);
+            self.cpu.store(of_thread().as_nanos() as u64, Relaxed);
         }
     }
 
@@ -183,6 +230,8 @@ struct Backlog {
     /// The largest sum in each second of the run.
     peaks: Mutex<Vec<u64>>,
     peak: AtomicUsize,
+    /// The largest of all seconds that have ended.
+    highest: AtomicUsize,
 }
 
 /// The figures of all workers of a process. Cheap to clone; the clones are one.
@@ -198,13 +247,22 @@ struct Inner {
     /// One past the last committed epoch, and when it was committed.
     committed: AtomicU64,
     last_commit: AtomicU64,
+    /// The offered rate of the last epoch that is final, as the bits of an `f64`.
+    offered: AtomicU64,
 }
 
 impl ProcessStats {
     /// For `workers` workers; with a `series`, what they do is counted by slots of time too.
     pub fn new(workers: usize, series: bool) -> Self {
+        ProcessStats::watched(workers, series, false)
+    }
+
+    /// The same; if it is `watched`, it is also counted for those who look while the run lasts
+    /// ([`ProcessStats::tallied`]).
+    pub fn watched(workers: usize, series: bool, watched: bool) -> Self {
         let worker = |_| {
-            let worker = WorkerStats::default();
+            let tally = watched.then(Tally::default);
+            let worker = WorkerStats { tally, ..WorkerStats::default() };
             worker.lock().flow = series.then(Slots::default);
             Arc::new(worker)
         };
@@ -216,7 +274,9 @@ impl ProcessStats {
                 in_flight: AtomicUsize::new(0),
                 peaks: Mutex::default(),
                 peak: AtomicUsize::new(0),
+                highest: AtomicUsize::new(0),
             },
+            offered: AtomicU64::new(0),
             committed: AtomicU64::new(0),
             last_commit: AtomicU64::new(0),
         }))
@@ -265,6 +325,11 @@ impl ProcessStats {
         *self.levels().ending_at(now) = level;
     }
 
+    /// How things stood, slot by slot. No worker waits for it.
+    pub fn levels_so_far(&self) -> Slots<Level> {
+        self.levels().clone()
+    }
+
     fn levels(&self) -> MutexGuard<'_, Slots<Level>> {
         self.0.levels.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -277,7 +342,9 @@ impl ProcessStats {
     /// Ends second `second` of the run: its peak is kept.
     pub fn end_second(&self, second: usize) {
         let backlog = &self.0.backlog;
-        let peak = backlog.peak.swap(backlog.now.load(Relaxed), Relaxed) as u64;
+        let peak = backlog.peak.swap(backlog.now.load(Relaxed), Relaxed);
+        backlog.highest.fetch_max(peak, Relaxed);
+        let peak = peak as u64;
         let mut peaks = backlog.peaks.lock().unwrap_or_else(PoisonError::into_inner);
         if peaks.len() <= second {
             peaks.resize(second + 1, 0);
@@ -315,7 +382,39 @@ impl ProcessStats {
 
     /// Nanoseconds for which sources had to wait, summed over workers.
     pub fn backpressured(&self) -> Nanos {
-        self.0.workers.iter().map(|worker| worker.backpressured.load(Relaxed)).sum()
+        self.0.workers.iter().flat_map(|worker| worker.waits.waited()).sum()
+    }
+
+    /// An epoch is final: so many records a second were offered, over the whole dataflow.
+    pub fn offered(&self, records_per_second: f64) {
+        self.0.offered.store(records_per_second.to_bits(), Relaxed);
+    }
+
+    /// What the workers have counted until now, if they are watched. No worker waits for it. Those
+    /// that are awake will say what CPU time they have used.
+    pub fn tallied(&self) -> Tallied {
+        let mut sum = Tallied::default();
+        for worker in &self.0.workers {
+            worker.tally.iter().for_each(|tally| tally.add_to(&mut sum));
+            for (sum, waited) in sum.waited.iter_mut().zip(worker.waits.waited()) {
+                *sum += waited;
+            }
+            sum.emitted += worker.emitted.load(Relaxed);
+            sum.useful_ns += worker.useful.load(Relaxed);
+            sum.cpu_ns += worker.cpu.load(Relaxed);
+            worker.cpu_is_asked.store(true, Relaxed);
+            let due = worker.next_due.load(Relaxed).checked_sub(1);
+            sum.next_due = sum.next_due.into_iter().chain(due).min();
+            sum.true_rate += f64::from_bits(worker.true_rate.load(Relaxed));
+        }
+        let backlog = &self.0.backlog;
+        sum.backlog = self.backlog() as u64;
+        sum.in_flight = backlog.in_flight.load(Relaxed) as u64;
+        sum.peak_backlog = backlog.highest.load(Relaxed).max(backlog.peak.load(Relaxed)) as u64;
+        sum.committed = self.committed();
+        let offered = f64::from_bits(self.0.offered.load(Relaxed));
+        sum.offered_eps = (offered > 0.0).then_some(offered);
+        sum
     }
 
     /// Results of the remote side that workers computed too.

@@ -14,6 +14,7 @@ mod meter;
 mod observer;
 mod peers;
 mod pressure;
+mod stages;
 mod verify;
 
 pub use crate::policy::Path;
@@ -22,3 +23,4 @@ pub use clock::Clock;
 pub use observer::{EpochStats, Observer};
 pub use peers::Peers;
 pub use pressure::Pressure;
+pub use stages::{Load, Loads, Stages};

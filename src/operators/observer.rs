@@ -1,5 +1,7 @@
 //! What an operator tells whoever watches it.
 
+use std::time::Duration;
+
 use crate::batch::{Nanos, Span};
 use crate::policy::{Offered, Path};
 
@@ -37,6 +39,16 @@ impl EpochStats {
 /// Sees what a worker's operator does, on the worker's thread: whatever it does there, it must be
 /// short and must not block. Every method has an empty default.
 pub trait Observer<T>: 'static {
+    /// `records` records came in.
+    fn came(&mut self, records: usize) {
+        let _ = records;
+    }
+
+    /// In one slice the task did `records` records here, this worker's or another's, in `time`.
+    fn worked(&mut self, records: usize, time: Duration) {
+        let _ = (records, time);
+    }
+
     /// `records` results of `epoch` left at `now`, made by `path`, of records scheduled at
     /// `scheduled`.
     fn results(&mut self, epoch: &T, path: Path, scheduled: Span, records: usize, now: Nanos) {
@@ -63,6 +75,11 @@ pub trait Observer<T>: 'static {
         let _ = records_per_second;
     }
 
+    /// An epoch is final: no more comes in it, in the whole dataflow. Epochs come in order.
+    fn offered(&mut self, epoch: &T, offered: Offered) {
+        let _ = (epoch, offered);
+    }
+
     /// `records` results of the remote side were computed here too, and are the same.
     fn verified(&mut self, records: usize) {
         let _ = records;
@@ -83,3 +100,61 @@ pub trait Observer<T>: 'static {
 
 /// Watches nothing.
 impl<T> Observer<T> for () {}
+
+/// Both of them watch.
+impl<T, A: Observer<T>, B: Observer<T>> Observer<T> for (A, B) {
+    fn came(&mut self, records: usize) {
+        self.0.came(records);
+        self.1.came(records);
+    }
+
+    fn worked(&mut self, records: usize, time: Duration) {
+        self.0.worked(records, time);
+        self.1.worked(records, time);
+    }
+
+    fn offered(&mut self, epoch: &T, offered: Offered) {
+        self.0.offered(epoch, offered);
+        self.1.offered(epoch, offered);
+    }
+
+    fn results(&mut self, epoch: &T, path: Path, scheduled: Span, records: usize, now: Nanos) {
+        self.0.results(epoch, path, scheduled, records, now);
+        self.1.results(epoch, path, scheduled, records, now);
+    }
+
+    fn bad(&mut self, records: usize) {
+        self.0.bad(records);
+        self.1.bad(records);
+    }
+
+    fn sent(&mut self, records: usize, now: Nanos) {
+        self.0.sent(records, now);
+        self.1.sent(records, now);
+    }
+
+    fn backlog(&mut self, queued: usize, in_flight: usize) {
+        self.0.backlog(queued, in_flight);
+        self.1.backlog(queued, in_flight);
+    }
+
+    fn true_rate(&mut self, records_per_second: f64) {
+        self.0.true_rate(records_per_second);
+        self.1.true_rate(records_per_second);
+    }
+
+    fn verified(&mut self, records: usize) {
+        self.0.verified(records);
+        self.1.verified(records);
+    }
+
+    fn differs(&mut self, record: &str) {
+        self.0.differs(record);
+        self.1.differs(record);
+    }
+
+    fn epoch(&mut self, epoch: &T, stats: &EpochStats) {
+        self.0.epoch(epoch, stats);
+        self.1.epoch(epoch, stats);
+    }
+}

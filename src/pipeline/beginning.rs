@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{RunError, Settings, Target};
 use crate::batch::Nanos;
 use crate::made::Made;
-use crate::sink::{self, MANIFEST, Manifest, Positions};
+use crate::sink::{self, Hold, MANIFEST, Manifest, Positions};
 #[cfg(feature = "kafka")]
 use crate::source::TopicPosition;
 use crate::source::{Lines, Pace, Position};
@@ -91,6 +91,8 @@ pub(super) struct Output {
     made: Made,
     /// Nobody else has it while it is held: process 0 holds it.
     state: Option<State>,
+    /// The same of its folder.
+    hold: Option<Hold>,
     /// Whose output it is.
     pub id: String,
     /// What is committed.
@@ -151,6 +153,7 @@ impl Output {
         if let Target::Files { files, overwrite } = &settings.target {
             // One that cannot be made is the sink's to tell.
             self.made.add(whole::make_folder(&files.dir).unwrap_or_default());
+            self.hold = Some(sink::hold(&files.dir)?);
             self.committed = match &self.state {
                 Some(state) if !state.is_new() => {
                     sink::resume(&files.dir, &self.id, *overwrite)?.map(Arc::new)

@@ -18,6 +18,44 @@ pub(super) fn figures_to(settings: &Settings) -> Vec<(&'static str, &PathBuf)> {
     files.into_iter().filter_map(|(what, path)| Some((what, path.as_ref()?))).collect()
 }
 
+/// Sums up a run of so long, which has `stopped` so. Of one that is there `in_part`, what was computed and is
+/// not committed is no output.
+pub(super) fn sum_up(
+    shared: &Shared,
+    report: &Report,
+    wall: Duration,
+    stopped: &str,
+    in_part: bool,
+) -> Summary {
+    let settings = &shared.settings;
+    let mut summary = Summary::of(report, wall, &settings.bridge.cost);
+    summary.policy = settings.policy.name().to_owned();
+    summary.task = settings.task.clone();
+    summary.work_us = settings.work.first().as_nanos() as f64 / 1e3;
+    stopped.clone_into(&mut summary.stopped);
+    if in_part && settings.target.files().is_some() {
+        // What was computed and is not committed is no output.
+        summary.results_out = shared.sink.committed_records();
+    }
+    let before = shared.output.committed.as_deref();
+    let (records, bad) = before.map_or((0, 0), |before| (before.records(), before.bad()));
+    let bad_now = if in_part { shared.sink.committed_bad() } else { summary.records_bad };
+    let begun = shared.started.get().map_or(0, |started| started.epoch);
+    summary.epochs = summary.epochs.saturating_sub(begun);
+    summary.total = Totals {
+        events_in: records + bad + summary.results_out + bad_now,
+        results_out: records + summary.results_out,
+        runs: shared.output.runs,
+        cost_usd: shared.output.spent() + summary.cost_usd,
+    };
+    if let Endpoint::Embedded(model) = &settings.endpoint
+        && settings.is_bursting()
+    {
+        summary.lambda = Some(model.to_string());
+    }
+    summary
+}
+
 /// Sums up a run of so long, and writes what the settings ask for; `result` is how it ended. For
 /// process 0.
 pub(super) fn write(
@@ -27,41 +65,14 @@ pub(super) fn write(
     result: &Result<(), RunError>,
 ) -> (Summary, Result<(), RunError>) {
     let settings = &shared.settings;
-    let mut summary = Summary::of(report, wall, &settings.bridge.cost);
-    summary.policy = settings.policy.name().to_owned();
-    summary.task = settings.task.clone();
-    summary.work_us = settings.work.first().as_nanos() as f64 / 1e3;
     let is_done = result.as_ref().err().is_none_or(RunError::is_of_done_work);
-    summary.stopped = match is_done {
+    let stopped = match is_done {
         false => "failed",
         true if shared.was_stopped.load(Relaxed) => "signal",
         true => "done",
-    }
-    .to_owned();
-    if !is_done && settings.target.files().is_some() {
-        // What was computed and is not committed is no output.
-        summary.results_out = shared.sink.committed_records();
-    }
-    let before = shared.output.committed.as_deref();
-    let (records, bad) = before.map_or((0, 0), |before| (before.records(), before.bad()));
-    let bad_now = match is_done {
-        true => summary.records_bad,
-        false => shared.sink.committed_bad(),
     };
-    let begun = shared.started.get().map_or(0, |started| started.epoch);
-    summary.epochs = summary.epochs.saturating_sub(begun);
-    summary.total = Totals {
-        events_in: records + bad + summary.results_out + bad_now,
-        results_out: records + summary.results_out,
-        runs: shared.output.runs,
-        cost_usd: shared.output.spent() + summary.cost_usd,
-    };
+    let mut summary = sum_up(shared, report, wall, stopped, !is_done);
     summary.error = result.as_ref().err().map(|error| chain(error));
-    if let Endpoint::Embedded(model) = &settings.endpoint
-        && settings.is_bursting()
-    {
-        summary.lambda = Some(model.to_string());
-    }
     let series = settings.has_series().then(|| Series::of(report, &settings.bridge.cost));
     if let Some(series) = series.as_ref().filter(|_| settings.shadow) {
         let true_rate = summary.true_rate_eps.unwrap_or_default();

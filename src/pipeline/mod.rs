@@ -4,6 +4,7 @@ mod beginning;
 mod control;
 mod error;
 mod figures;
+mod look;
 mod prepare;
 mod run;
 mod settings;

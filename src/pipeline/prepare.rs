@@ -126,7 +126,11 @@ pub(super) fn prepare(
         None => SinkHandle::start(sink_settings, on_failure)?,
     };
     Ok(Shared {
-        stats: ProcessStats::new(timely.workers, settings.has_series()),
+        stats: ProcessStats::watched(
+            timely.workers,
+            settings.has_series(),
+            settings.live.is_some(),
+        ),
         stop: stop.clone(),
         failures: failures.clone(),
         was_stopped: AtomicBool::new(false),

@@ -8,7 +8,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 
 use super::prepare::{prepare, spending};
 use super::worker::{Started, work};
-use super::{RunError, Settings, Stop, figures};
+use super::{RunError, Settings, Stop, figures, look};
 use crate::observe::{Goal, Progress, Report, SLOT, Summary};
 use crate::units::show_many;
 
@@ -95,6 +95,7 @@ pub fn run(
         Err(error) => return (None, Err(error)),
     };
     let settings = &shared.settings;
+    look::show(&shared);
     let spending = match spending(&shared, &failures) {
         Ok(spending) => spending,
         Err(error) => return (None, Err(error)),
@@ -187,10 +188,13 @@ pub fn run(
         result = Err(RunError::Refused { function: settings.endpoint.name(), why });
     }
     if settings.timely.process != 0 {
+        look::end(&shared, None, &result);
         return (None, result);
     }
     let (summary, written) = figures::write(&shared, &report, wall(), &result);
-    (Some(summary), result.and(written))
+    let result = result.and(written);
+    look::end(&shared, Some(&summary), &result);
+    (Some(summary), result)
 }
 
 /// What is still to be done when a run has `started`.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::StateSettings;
 use crate::bridge;
 use crate::emulator::Model;
+use crate::live::Live;
 use crate::nexmark;
 use crate::policy::{Deadline, Local, Policy, Remote, Spill, Threshold};
 use crate::schedule::Schedule;
@@ -183,6 +184,8 @@ pub struct Settings {
     pub summary: Option<PathBuf>,
     /// The run's figures over time: where process 0 writes them; all processes count them.
     pub series: Option<PathBuf>,
+    /// Where the run is shown while it lasts, if it is.
+    pub live: Option<Live>,
     /// Timely's own.
     pub timely: TimelySettings,
 }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use super::{Failures, RunError};
 use crate::batch::{Nanos, Span};
 use crate::observe::{ProcessStats, WorkerStats};
 use crate::operators::{Clock, EpochStats, Observer, Path};
+use crate::policy::Offered;
 use crate::schedule::BurstWindow;
 
 /// The results that wait for their epoch's commit: when they were scheduled, and how many.
@@ -89,6 +91,18 @@ impl Observer<u64> for Watch {
         self.process.backlog_changed(self.held, held);
         self.process.in_flight_changed(self.in_flight, in_flight);
         (self.held, self.in_flight) = (held, in_flight);
+    }
+
+    fn came(&mut self, records: usize) {
+        self.worker.emitted(records as u64);
+    }
+
+    fn worked(&mut self, _: usize, time: Duration) {
+        self.worker.useful.fetch_add(time.as_nanos() as u64, Relaxed);
+    }
+
+    fn offered(&mut self, _: &u64, offered: Offered) {
+        self.process.offered(offered.total as f64 * 1e9 / offered.length.max(1) as f64);
     }
 
     fn true_rate(&mut self, records_per_second: f64) {

@@ -92,11 +92,23 @@ impl Shared {
             self.sample(*started);
         }
         let mut report = Report::of(&self.stats, self.settings.timely.workers);
+        self.fill(&mut report);
+        report
+    }
+
+    /// CPU time since the start: of all threads but the embedded Lambda's, and of these.
+    pub(super) fn cpu_since(&self, started: &Started) -> (u64, u64) {
+        let lambda = self.lambda_cpu_ns().saturating_sub(started.lambda_cpu_ns);
+        let all = (cpu::of_process().as_nanos() as u64).saturating_sub(started.cpu_ns);
+        (all.saturating_sub(lambda), lambda)
+    }
+
+    /// Puts into `report` what workers do not count.
+    pub(super) fn fill(&self, report: &mut Report) {
         if let Some(started) = self.started.get() {
-            report.lambda_cpu_ns = self.lambda_cpu_ns().saturating_sub(started.lambda_cpu_ns);
-            let all = (cpu::of_process().as_nanos() as u64).saturating_sub(started.cpu_ns);
-            report.cpu_ns = all.saturating_sub(report.lambda_cpu_ns);
+            (report.cpu_ns, report.lambda_cpu_ns) = self.cpu_since(started);
         }
+        report.verified = self.stats.verified();
         if let Some(bridge) = &self.bridge {
             let counters = bridge.counters();
             report.requests = counters.requests;
@@ -122,7 +134,6 @@ impl Shared {
             }];
             report.refused = self.refused();
         }
-        report
     }
 
     /// Why the remote side was of no use, if it has refused everything, and what to do about it.
@@ -205,8 +216,10 @@ pub(super) fn work(
     shared.stop.attach(control.waker());
     let mut told = false;
     let mut steps = Steps::new();
+    let stats = shared.stats.worker(place);
     while !probe.done() {
         steps.measure(|| worker.step_or_park(None));
+        stats.note_cpu(cpu::of_thread);
         let said = control.stop_was_said();
         if said || shared.stop.is_requested() {
             shared.was_stopped.store(true, Relaxed);
@@ -226,6 +239,7 @@ pub(super) fn work(
             gate.stop_after(last);
         }
     }
+    stats.note_cpu(cpu::of_thread);
     steps.log(worker.index());
     let report = (place == 0).then_some(|| {
         // Nothing of the stream is open any more; what is still away is given up, and counted.

@@ -25,6 +25,11 @@ pub enum SinkError {
          --overwrite"
     )]
     Occupied(PathBuf),
+    /// Another run writes to the folder.
+    #[error(
+        "{0} is another run's, which goes on: wait for its end, or name another folder with --out"
+    )]
+    Held(PathBuf),
     /// The folder holds files that look like output and are not in its manifest.
     #[error(
         "{dir} holds {name}, which no manifest names and --overwrite does not touch: name another \

@@ -17,6 +17,8 @@ pub(super) struct Shared {
     pub settings: Settings,
     /// Bytes that wait for the writer.
     pub waiting: AtomicU64,
+    /// Nanoseconds for which the writer has had something to do: it waits for the disk in them too.
+    pub busy: AtomicU64,
     /// Bytes that are committed and not published: known in process 0.
     pub unpublished: AtomicU64,
     /// Lines that are committed: known in process 0.
@@ -94,6 +96,7 @@ impl SinkHandle {
         let shared = Arc::new(Shared {
             settings,
             waiting: AtomicU64::new(0),
+            busy: AtomicU64::new(0),
             unpublished: AtomicU64::new(0),
             committed: AtomicU64::new(0),
             committed_bad: AtomicU64::new(0),
@@ -154,5 +157,9 @@ impl SinkHandle {
     /// Bytes that wait for the writer.
     pub fn waiting_bytes(&self) -> u64 {
         self.shared.waiting.load(Relaxed)
+    }
+    /// For how many nanoseconds the writer has had something to do, the disk's time among them.
+    pub fn writer_busy_ns(&self) -> u64 {
+        self.shared.busy.load(Relaxed)
     }
 }

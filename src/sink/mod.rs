@@ -22,6 +22,7 @@ mod error;
 mod file;
 mod format;
 mod handle;
+mod hold;
 mod letters;
 mod manifest;
 mod outbox;
@@ -37,6 +38,7 @@ pub use commit::CommitExt;
 pub use disk::{Call, Disk, Fault, Faults};
 pub use error::SinkError;
 pub use handle::SinkHandle;
+pub use hold::{Hold, hold};
 pub use manifest::{Commit, CommittedFile, MANIFEST, Manifest, OWN, is_own_name};
 pub use prepare::{
     new_id, prepare, prepare_on, recover, recover_on, resume, resume_on, resume_outbox,

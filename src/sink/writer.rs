@@ -135,6 +135,7 @@ impl Writer {
                 Some(at) => self.inbox.recv_deadline(at),
                 None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
+            let began = Instant::now();
             let result = match message {
                 Ok(message) => self.take(message),
                 Err(RecvTimeoutError::Timeout) => Ok(()),
@@ -143,6 +144,7 @@ impl Writer {
             if let Err(error) = result.and_then(|()| self.end_old()) {
                 self.shared.fail(error);
             }
+            self.shared.busy.fetch_add(began.elapsed().as_nanos() as u64, Relaxed);
         }
     }
 

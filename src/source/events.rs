@@ -79,7 +79,7 @@ where
                 if batch.strings.bytes().len() > max_record {
                     let mut too_long = take_too_long(&mut batch, max_record);
                     if !too_long.is_empty() {
-                        stats.bad(too_long.len(), clock.now());
+                        stats.bad_at_source(too_long.len(), clock.now());
                         let capability = bad_capability.delayed(capability.time());
                         let mut bad = bad.activate();
                         bad.session_with_builder(&capability).give_container(&mut too_long);
@@ -90,11 +90,18 @@ where
                 }
             });
             bad_capability.downgrade(capability.time());
+            source.stats.emits_next(match turn {
+                Turn::Over => None,
+                _ => source.pace.due(cursor.next),
+            });
             match turn {
                 Turn::Again => activator.activate(),
                 Turn::After(delay) => activator.activate_after(delay),
                 Turn::Held => {}
-                Turn::Over => held = None,
+                Turn::Over => {
+                    source.stats.waits.end();
+                    held = None;
+                }
             }
         }
     });

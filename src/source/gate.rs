@@ -3,12 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use timely::scheduling::Activator;
 
-use crate::observe::WorkerStats;
+use crate::observe::{Wait, WorkerStats};
 use crate::operators::Pressure;
 
 /// Bytes that wait for the writer, and how to be told when they are few.
@@ -42,7 +41,6 @@ struct Inner {
     holding: Cell<bool>,
     last: Cell<Option<u64>>,
     source: RefCell<Option<Activator>>,
-    waiting_since: Cell<Option<Instant>>,
     stats: Arc<WorkerStats>,
 }
 
@@ -64,7 +62,6 @@ impl Gate {
             holding: Cell::new(false),
             last: Cell::new(None),
             source: RefCell::default(),
-            waiting_since: Cell::new(None),
             stats,
         }))
     }
@@ -94,14 +91,13 @@ impl Gate {
             if begins {
                 inner.begun.set(Some(epoch));
             }
-            if let Some(since) = inner.waiting_since.take() {
-                let waited = since.elapsed().as_nanos() as u64;
-                inner.stats.backpressured.fetch_add(waited, Relaxed);
-            }
+            inner.stats.waits.end();
         } else {
-            if inner.waiting_since.get().is_none() {
-                inner.waiting_since.set(Some(Instant::now()));
-            }
+            inner.stats.waits.begin(match (is_full, is_high) {
+                (true, _) => Wait::Writer,
+                (false, true) => Wait::Backlog,
+                (false, false) => Wait::Commit,
+            });
             if let Some(source) = &*inner.source.borrow() {
                 if is_high {
                     inner.pressure.wake_when_low(source.clone());

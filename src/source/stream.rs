@@ -81,15 +81,23 @@ pub(super) fn read<'scope>(
             if pace.is_over(clock.now()) {
                 held = None;
             }
-            let Some((((of_notes, of_bad), capability), messages)) = &mut held else { return };
+            let Some((((of_notes, of_bad), capability), messages)) = &mut held else {
+                stats.waits.end();
+                stats.emits_next(None);
+                return;
+            };
             messages.look();
             for _ in 0..BATCHES_A_TURN {
                 let message = match front.take() {
                     Some(message) => message,
                     None => match messages.next() {
                         Ok(message) => message,
-                        Err(TryRecvError::Empty) => return,
+                        Err(TryRecvError::Empty) => {
+                            stats.emits_next(None);
+                            return;
+                        }
                         Err(TryRecvError::Disconnected) => {
+                            stats.emits_next(None);
                             held = None;
                             return;
                         }
@@ -107,10 +115,13 @@ pub(super) fn read<'scope>(
                 let is_scheduled = cut.batch.span != Span::default();
                 let wait = clock.until(cut.batch.span.last);
                 if !gate.wants(epoch) {
+                    stats.waits.end();
+                    stats.emits_next(None);
                     held = None;
                     return;
                 }
                 if wait > Duration::ZERO || !gate.may_emit(epoch) {
+                    stats.emits_next(is_scheduled.then_some(cut.batch.span.first));
                     front = Some(Message::Records(epoch, cut));
                     if wait > Duration::ZERO {
                         activator.activate_after(wait);
@@ -125,7 +136,7 @@ pub(super) fn read<'scope>(
                     session.session_with_builder(capability).give_container(&mut cut.batch);
                 }
                 if !cut.bad.is_empty() {
-                    stats.bad(cut.bad.len(), clock.now());
+                    stats.bad_at_source(cut.bad.len(), clock.now());
                     let mut session = bad.activate();
                     session.session_with_builder(of_bad).give_container(&mut cut.bad);
                 }

@@ -3,29 +3,19 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::StateError;
 use super::record::{Record, VERSION};
+use crate::lock::{Patience, is_at};
 use crate::made::Made;
 use crate::whole;
 
 const LOCK: &str = "lock";
 const RECORD: &str = "state.json";
-
-/// How long the lock is waited for. A process that was killed has it until the system has taken all of it
-/// apart, and whoever starts it again may be sooner.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// After what time it is said that the lock is waited for, and how often it is tried.
-const SAY_AFTER: Duration = Duration::from_millis(500);
-const TRY: Duration = Duration::from_millis(10);
 
 /// A run's state. Nobody else has it until it is dropped, or its process ends, however it does.
 #[derive(Debug)]
@@ -123,8 +113,7 @@ impl State {
 fn lock(folder: &Path) -> Result<(Made, File), StateError> {
     let path = folder.join(LOCK);
     let mut made = Made::default();
-    let began = Instant::now();
-    let mut is_said = false;
+    let mut patience = Patience::new();
     loop {
         let folders = whole::make_folder(folder);
         made.add(folders.map_err(|error| StateError::io("make the folder", folder, error))?);
@@ -139,18 +128,10 @@ fn lock(folder: &Path) -> Result<(Made, File), StateError> {
             }
             // Its owner was refused, and has removed it just now.
             Ok(()) => {}
-            Err(Errno::WOULDBLOCK) if began.elapsed() >= PATIENCE => {
-                return Err(StateError::Locked);
-            }
-            Err(Errno::WOULDBLOCK) => thread::sleep(TRY),
+            Err(Errno::WOULDBLOCK)
+                if patience.waits_for(format_args!("the state in {}", folder.display())) => {}
+            Err(Errno::WOULDBLOCK) => return Err(StateError::Locked),
             Err(errno) => return Err(error(errno.into())),
-        }
-        if !is_said && began.elapsed() >= SAY_AFTER {
-            is_said = true;
-            let folder = folder.display();
-            tracing::warn!(
-                "another run uses the state in {folder}: waiting for its end, but not long"
-            );
         }
     }
 }
@@ -165,13 +146,6 @@ fn open_or_create(path: &Path) -> io::Result<(File, bool)> {
         }
         file => Ok((file?, true)),
     }
-}
-
-/// Whether the file at `path` is still this one.
-fn is_at(file: &File, path: &Path) -> bool {
-    let place = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    let [one, other] = [file.metadata(), fs::metadata(path)].map(|found| found.ok().map(place));
-    one.is_some() && one == other
 }
 
 fn read(path: &Path, json: &[u8]) -> Result<Record, StateError> {

@@ -20,7 +20,7 @@ mod targets;
 #[cfg(feature = "kafka")]
 use floodway::kafka;
 use floodway::{
-    aws, batch, bridge, cost, emulator, nexmark, pipeline, schedule, sink, task, units,
+    aws, batch, bridge, cost, emulator, live, nexmark, pipeline, schedule, sink, task, units,
 };
 
 /// The same, with what the crate keeps for itself.
@@ -53,6 +53,7 @@ mod cli {
     mod folders;
     mod heeds;
     mod kafka;
+    mod listen;
     mod output;
     mod settings;
     mod sink;

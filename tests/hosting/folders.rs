@@ -187,3 +187,14 @@ fn a_program_that_cannot_be_run_is_said() {
     assert_eq!(code, Some(1), "{error}");
     assert!(error.contains("bootstrap cannot be run"), "{error}");
 }
+
+#[test]
+fn a_file_is_no_folder() {
+    let place = place(&[("mine/lambda_function.py", "")]);
+    let output = place.run(&["lambda", "--function", "mine/lambda_function.py"]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    let folder = place.path("mine").canonicalize().unwrap();
+    let ends = format!("is a file: give the folder that it is in, {}", folder.display());
+    assert!(error.trim_end().ends_with(&ends), "{error}");
+}

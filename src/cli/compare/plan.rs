@@ -211,6 +211,11 @@ fn refuse(args: &RunArgs) -> Result<(), UsageError> {
         ("--sink", sink, null),
         ("--state", path(&args.state), null),
         ("--dead-letter", path(&args.dead_letter), null),
+        (
+            "--listen",
+            args.listen.clone(),
+            "a comparison is several runs: look at one of them, with floodway run",
+        ),
     ] {
         if let Some(value) = given {
             return Err(UsageError::new(option, value, why));

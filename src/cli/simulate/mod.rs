@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::args::SimulateArgs;
-use super::output::print;
+use super::output::{print, say};
 use crate::pipeline::PolicyChoice;
 use crate::simulate::{Model, Outcome};
 use crate::units::{show_duration, show_many};
@@ -27,7 +27,7 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<()> {
     let simulation = Simulation::new(args)?;
     let model = &simulation.model;
     let optimum = model.optimum();
-    eprint!("{}", simulation.words(&optimum));
+    say(simulation.words(&optimum).trim_end());
     let began = Instant::now();
     let outcomes: Vec<(PolicyChoice, Outcome)> = simulation
         .policies
@@ -41,12 +41,8 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<()> {
     // The file is written whatever becomes of the table.
     let printed = print(&figures::table(model, &outcomes, &optimum));
     let (stream, times) = (Duration::from_nanos(model.stream.end()), outcomes.len() as u64);
-    eprintln!(
-        "{} of stream, {}, in {}",
-        show_duration(stream),
-        show_many(times, "time"),
-        show_duration(took)
-    );
+    let times = show_many(times, "time");
+    say(format_args!("{} of stream, {times}, in {}", show_duration(stream), show_duration(took)));
     if let Some(path) = &args.json {
         let mut text = serde_json::to_vec_pretty(&simulation.json(&outcomes, &optimum))?;
         text.push(b'\n');

@@ -15,6 +15,12 @@ pub enum PackageError {
         #[source]
         error: io::Error,
     },
+    /// It is a file.
+    #[error("{} is a file: give the folder that it is in, {}", file.display(), file.parent().unwrap_or(file).display())]
+    File {
+        /// The file.
+        file: PathBuf,
+    },
     /// Nothing in it says what it is.
     #[error(
         "{} holds no function: looked for function.toml, an executable bootstrap, \

@@ -92,6 +92,9 @@ impl Package {
         let folder = folder
             .canonicalize()
             .map_err(|error| PackageError::Folder { folder: folder.to_owned(), error })?;
+        if folder.is_file() {
+            return Err(PackageError::File { file: folder });
+        }
         let manifest = Manifest::read(&folder, choices.handler.as_deref())?;
         let timeout = match (choices.timeout, &manifest.timeout) {
             (Some(timeout), _) => timeout,

@@ -130,6 +130,7 @@ where
         let arrival = self.clock.now();
         let scheduled = self.schedule.as_ref().map_or(Span::at(arrival), |of| of(&batch));
         self.pressure.add(records, batch.size(&(0..records)));
+        self.observer.came(records);
         let held = Held { epoch: epoch.clone(), batch: Arc::new(batch) };
         self.queue.push(0..records, arrival, scheduled, self.slack, held);
     }
@@ -156,6 +157,7 @@ where
     /// to send, environments are started for it.
     pub(super) fn offered(&mut self, epoch: T, offered: Offered) {
         self.policy.epoch(offered);
+        self.observer.offered(&epoch, offered);
         self.epochs.offered(epoch, offered);
         if let Some(lane) = &self.lane
             && let Some(share) = lane.settings().warm_up

@@ -25,7 +25,7 @@ where
         if let Some(left) = self.left.take() {
             self.true_rate.waited(began - left);
         }
-        let mut spent = Duration::ZERO;
+        let (mut spent, mut useful, mut done) = (Duration::ZERO, Duration::ZERO, 0);
         while spent < self.slice {
             let fit = self.true_rate.fit(self.slice - spent);
             let records = if let Some(checking) = self.checking.pop_front() {
@@ -50,7 +50,12 @@ where
             };
             let until_now = began.elapsed();
             self.true_rate.note(records, until_now - spent);
+            done += records;
+            useful += until_now - spent;
             spent = until_now;
+        }
+        if done > 0 {
+            self.observer.worked(done, useful);
         }
         self.left = (!self.queue.is_empty()).then(|| began + spent);
     }

@@ -1,0 +1,84 @@
+//! `--listen`: where a run is shown while it lasts.
+
+use std::net::{Ipv6Addr, ToSocketAddrs as _};
+use std::time::Duration;
+
+use super::UsageError;
+use super::args::RunArgs;
+use super::output::say;
+use super::settings::parse;
+use crate::live::{self, Live};
+use crate::pipeline::TimelySettings;
+use crate::units::parse_duration;
+
+const OPTION: &str = "--listen";
+const EXPECTED: &str = "expected HOST:PORT such as 127.0.0.1:9090, or port 0 for any that is free";
+
+/// Where a run is to be shown, and for how long after its end.
+#[derive(Debug)]
+pub(super) struct Listen {
+    typed: String,
+    host: String,
+    port: u16,
+    after: Duration,
+}
+
+impl Listen {
+    /// What the options say; nothing if it is not to be shown.
+    pub(super) fn new(
+        args: &RunArgs,
+        timely: &TimelySettings,
+    ) -> Result<Option<Listen>, UsageError> {
+        let after = args.listen_after.as_ref();
+        let Some(typed) = args.listen.clone() else {
+            return match after {
+                Some(after) => Err(UsageError::new("--listen-after", after, "needs --listen")),
+                None => Ok(None),
+            };
+        };
+        let after = parse("--listen-after", after, Duration::ZERO, parse_duration)?;
+        let wrong = |why: String| UsageError::new(OPTION, &typed, why);
+        let (host, port) = typed
+            .rsplit_once(':')
+            .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
+            .filter(|(host, _)| is_host(host))
+            .ok_or_else(|| wrong(EXPECTED.to_owned()))?;
+        // Processes on one machine cannot share one.
+        let port = match port {
+            0 => 0,
+            first => u16::try_from(usize::from(first) + timely.process).map_err(|_| {
+                wrong(format!("process {} has no port that far above it", timely.process))
+            })?,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(Some(Listen { typed, host, port, after }))
+    }
+
+    /// Binds it, and says where.
+    pub(super) fn start(&self) -> Result<Live, UsageError> {
+        let bound = (self.host.as_str(), self.port)
+            .to_socket_addrs()
+            .and_then(|addresses| live::bind(&addresses.collect::<Vec<_>>()).and_then(Live::start));
+        let live = bound.map_err(|error| {
+            let port = self.port;
+            let what =
+                format!("cannot listen on port {port}: {error}; name another, or port 0 for any");
+            UsageError::new(OPTION, &self.typed, what)
+        })?;
+        say(format_args!("floodway: live at http://{}/, metrics at /metrics", live.address()));
+        Ok(live)
+    }
+
+    /// For how long it is shown after its end.
+    pub(super) fn after(&self) -> Duration {
+        self.after
+    }
+}
+
+/// Whether it can be the name or the address of a host; one of IP version 6 stands in brackets.
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|host| host.parse::<Ipv6Addr>().is_ok()),
+        None => !host.is_empty() && !host.contains([':', '/', ' ', '@']),
+    }
+}

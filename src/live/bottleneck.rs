@@ -1,0 +1,422 @@
+//! What holds a run up: a pure function of what it did in the last moments.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::sample::{About, Breaker, Remote, Sample};
+use crate::batch::Nanos;
+use crate::observe::Wait;
+use crate::units::{show_count, show_duration};
+
+/// What holds a run up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Nothing: what comes is done.
+    #[default]
+    Nothing,
+    /// The workers have no more time, and nothing is sent for them.
+    Workers,
+    /// The workers have work and get no processor.
+    Processor,
+    /// The source makes or reads less than is wanted.
+    Source,
+    /// The remote side does not answer well.
+    Remote,
+    /// It takes no more requests: its concurrency, or `--max-in-flight`.
+    Concurrency,
+    /// The budget is spent.
+    Budget,
+    /// The bridge's thread has no more time.
+    Bridge,
+    /// The sink's writer.
+    Writer,
+    /// Commits.
+    Commit,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 10] = [
+        Kind::Nothing,
+        Kind::Workers,
+        Kind::Processor,
+        Kind::Source,
+        Kind::Remote,
+        Kind::Concurrency,
+        Kind::Budget,
+        Kind::Bridge,
+        Kind::Writer,
+        Kind::Commit,
+    ];
+
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Nothing => "nothing",
+            Kind::Workers => "workers",
+            Kind::Processor => "processor",
+            Kind::Source => "source",
+            Kind::Remote => "remote",
+            Kind::Concurrency => "concurrency",
+            Kind::Budget => "budget",
+            Kind::Bridge => "bridge",
+            Kind::Writer => "writer",
+            Kind::Commit => "commit",
+        }
+    }
+}
+
+/// What holds a run up, in words.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Bottleneck {
+    /// What it is.
+    pub kind: Kind,
+    /// One sentence with the figures that say so.
+    pub says: String,
+    /// What to do about it.
+    pub advice: String,
+}
+
+/// A share of the time that is worth a word.
+const SOME: f64 = 0.1;
+/// A share of the time that is as good as all of it.
+const BUSY: f64 = 0.85;
+/// A backlog that takes the workers longer than this, or a source that is so late, is a queue.
+const LONG: f64 = 0.2;
+
+/// What happened between two looks, by the second.
+struct Between<'a> {
+    about: &'a About,
+    now: &'a Sample,
+    seconds: f64,
+    workers: f64,
+    /// Records that were done.
+    done: f64,
+    /// Shares of the workers' time.
+    task: f64,
+    cpu: f64,
+    waited: [f64; Wait::ALL.len()],
+    /// Of the writer's and of the bridge's thread's.
+    writer: f64,
+    bridge: f64,
+    throttled: u64,
+}
+
+impl<'a> Between<'a> {
+    fn new(about: &'a About, before: &Sample, now: &'a Sample) -> Option<Self> {
+        let nanos = now.at.checked_sub(before.at).filter(|nanos| *nanos > 0)?;
+        let share = |now: Nanos, before: Nanos| now.saturating_sub(before) as f64 / nanos as f64;
+        let workers = about.workers.max(1) as f64;
+        let remote = |sample: &Sample| sample.remote.unwrap_or_default();
+        let mut waited = [0.0; Wait::ALL.len()];
+        for (at, waited) in waited.iter_mut().enumerate() {
+            *waited = share(now.tallied.waited[at], before.tallied.waited[at]) / workers;
+        }
+        let seconds = nanos as f64 / 1e9;
+        let done = now.tallied.counts().done() - before.tallied.counts().done();
+        Some(Between {
+            about,
+            now,
+            seconds,
+            workers,
+            done: done as f64 / seconds,
+            task: share(now.tallied.useful_ns, before.tallied.useful_ns) / workers,
+            cpu: share(now.tallied.cpu_ns, before.tallied.cpu_ns) / workers,
+            waited,
+            writer: share(now.writer.busy_ns, before.writer.busy_ns),
+            bridge: share(remote(now).cpu_ns, remote(before).cpu_ns),
+            throttled: remote(now).throttled.saturating_sub(remote(before).throttled),
+        })
+    }
+
+    fn waited_for(&self, what: Wait) -> f64 {
+        self.waited[what as usize]
+    }
+
+    /// Records that wait on workers. Those that are away are on their way.
+    fn queued(&self) -> u64 {
+        self.now.tallied.backlog.saturating_sub(self.now.tallied.in_flight)
+    }
+
+    /// How long they take, at the rate at which records are done now.
+    fn queue_s(&self) -> f64 {
+        self.queued() as f64 / self.done.max(1.0)
+    }
+
+    fn late_s(&self) -> f64 {
+        self.now.late_ns() as f64 / 1e9
+    }
+
+    /// What the workers are short of, in words.
+    fn queue(&self) -> String {
+        let queued = show_count(self.queued());
+        let mut says = format!("{queued} records wait, which take {}", span(self.queue_s()));
+        if self.late_s() > LONG {
+            says += &format!(", and the source is {} behind its schedule", span(self.late_s()));
+        }
+        says
+    }
+}
+
+/// What holds a run up, by what it did from the look `before` to that `now`.
+pub(super) fn find(about: &About, before: &Sample, now: &Sample) -> Bottleneck {
+    let Some(between) = Between::new(about, before, now) else { return Bottleneck::default() };
+    let found = sink(&between)
+        .or_else(|| queue(&between))
+        .or_else(|| source(&between))
+        .unwrap_or_else(|| nothing(&between));
+    let (kind, says, advice) = found;
+    Bottleneck { kind, says, advice }
+}
+
+type Found = (Kind, String, String);
+
+fn found(kind: Kind, says: String, advice: &str) -> Option<Found> {
+    Some((kind, says, advice.to_owned()))
+}
+
+/// The writer and the commits hold sources, whatever waits elsewhere.
+fn sink(between: &Between) -> Option<Found> {
+    let writer = between.waited_for(Wait::Writer);
+    if writer > SOME {
+        let says = format!(
+            "The writer: sources waited for it {} of the time, and it was busy for {}.",
+            percent(writer),
+            percent(between.writer.min(1.0)),
+        );
+        let advice = "Write to a faster disk, or less: compress=zstd where the processor has time for it, or \
+                      sync=none if the machine may lose what it has not written yet.";
+        return found(Kind::Writer, says, advice);
+    }
+    let commit = between.waited_for(Wait::Commit);
+    (commit > SOME).then_some(())?;
+    let says = format!(
+        "Commits: sources waited {} of the time for epochs to be committed before others begin.",
+        percent(commit)
+    );
+    let advice = "Look at what a commit waits for: the disk's sync (sync=none does not), an epoch whose records \
+                  are away for long, or another process of the run. A longer --commit-every commits less often.";
+    found(Kind::Commit, says, advice)
+}
+
+/// What keeps a queue from being done.
+fn queue(between: &Between) -> Option<Found> {
+    let backpressured = between.waited_for(Wait::Backlog) > SOME;
+    let limit = between.about.deadline_ms.map_or(LONG, |ms| (ms / 1e3).max(LONG));
+    let is_long = between.queue_s() > limit;
+    let is_late = between.late_s() > LONG && between.cpu.max(between.task) > BUSY;
+    (backpressured || is_long || is_late).then_some(())?;
+    if let Some(remote) = &between.now.remote
+        && let Some(found) = away(between, remote)
+    {
+        return Some(found);
+    }
+    // The time in the task is by the clock: where it is much and little of it was on a processor, others
+    // were.
+    if between.task > BUSY && between.cpu < 0.7 * between.task {
+        let says = format!(
+            "The processor: workers had work for {} of the time and ran for {}: {}.",
+            percent(between.task.min(1.0)),
+            percent(between.cpu),
+            between.queue(),
+        );
+        let advice = "Give the run more cores, or take from them what else runs there; more workers than cores \
+                      only share them.";
+        return found(Kind::Processor, says, advice);
+    }
+    let says = format!(
+        "The workers: they are busy for {} of the time and do {} records a second: {}.",
+        percent(between.cpu.max(between.task).min(1.0)),
+        show_count(between.done as u64),
+        between.queue(),
+    );
+    let advice = match (&between.now.remote, between.about.policy.as_str()) {
+        (None, _) => {
+            "Add workers where there are cores (-- -w N), or let the excess go to a function: --policy \
+                      deadline, or spill with a --threshold below what they do."
+        }
+        (Some(_), "threshold" | "spill") => {
+            "Lower the --threshold: what is below it stays with the workers, and they cannot do that much."
+        }
+        (Some(_), _) => "Add workers where there are cores (-- -w N).",
+    };
+    found(Kind::Workers, says, advice)
+}
+
+/// What keeps a queue from being sent away.
+fn away(between: &Between, remote: &Remote) -> Option<Found> {
+    let queue = between.queue();
+    if remote.is_spent {
+        let says = format!("The budget is spent, and work stays home: {queue}.");
+        return found(
+            Kind::Budget,
+            says,
+            "Raise --budget or --budget-total, or wait for the next hour's.",
+        );
+    }
+    match remote.breaker {
+        Breaker::Closed => {}
+        Breaker::Condemned => {
+            let says =
+                format!("The remote side computes something else, and is used no more: {queue}.");
+            return found(
+                Kind::Remote,
+                says,
+                "Deploy the function of this version: floodway check says more.",
+            );
+        }
+        Breaker::Open | Breaker::HalfOpen => {
+            let says =
+                format!("The remote side does not answer well, and work stays home: {queue}.");
+            let advice = "It is tried again by itself. floodway check says what is wrong with it.";
+            return found(Kind::Remote, says, advice);
+        }
+    }
+    let is_full = remote.in_flight as f64 >= 0.9 * remote.limit as f64 && remote.in_flight > 0;
+    if between.throttled as f64 / between.seconds > 1.0 || is_full {
+        let says = format!(
+            "The function's concurrency: {} requests are in flight of {} that may be, {} were throttled a second: \
+             {queue}.",
+            remote.in_flight,
+            remote.limit,
+            (between.throttled as f64 / between.seconds).round(),
+        );
+        let advice = "Raise the function's (or the account's) concurrency, or --max-in-flight if that is what \
+                      bounds it.";
+        return found(Kind::Concurrency, says, advice);
+    }
+    (between.bridge > BUSY).then_some(())?;
+    let says = format!(
+        "The bridge: its thread is busy for {} of the time: {queue}.",
+        percent(between.bridge)
+    );
+    found(
+        Kind::Bridge,
+        says,
+        "Split the run over several processes (-- -n N): each has a bridge of its own.",
+    )
+}
+
+/// A source that is slow by itself.
+fn source(between: &Between) -> Option<Found> {
+    let busy = between.cpu.max(between.task);
+    let is_late = between.late_s() > LONG;
+    let is_idle = !between.about.is_paced && busy < BUSY && between.done >= 1.0;
+    (is_late || is_idle).then_some(())?;
+    let why = match is_late {
+        true => format!("it is {} behind its schedule", span(between.late_s())),
+        false => format!("it gives {} records a second", show_count(between.done as u64)),
+    };
+    let says =
+        format!("The source: {why}, and workers are busy for {} of the time.", percent(busy));
+    let advice = "Look at what it reads from: a pipe that brings no more, a disk, one thread that unpacks a file \
+                  (several files are unpacked by several workers' readers).";
+    found(Kind::Source, says, advice)
+}
+
+fn nothing(between: &Between) -> Found {
+    let busy = percent(between.cpu.max(between.task).min(1.0));
+    let done = show_count(between.done as u64);
+    if between.done < 1.0 {
+        let says = "Nothing comes at the moment, and nothing waits.";
+        return (Kind::Nothing, says.to_owned(), String::new());
+    }
+    if !between.about.is_paced {
+        let says = format!(
+            "The workers, as --rate max wants it: they are busy for {busy} of the time and do {done} records a \
+             second."
+        );
+        let advice = "More workers do more where there are cores for them (-- -w N).";
+        return (Kind::Workers, says, advice.to_owned());
+    }
+    let says = format!(
+        "Nothing holds it up: what comes is done, {done} records a second, and {} busy for {busy} of the time.",
+        if between.workers == 1.0 { "the worker is" } else { "workers are" },
+    );
+    (Kind::Nothing, says, String::new())
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+fn span(seconds: f64) -> String {
+    show_duration(Duration::from_millis((seconds * 1e3).min(1e12) as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Nanos = 1_000_000_000;
+
+    /// Two workers, a second in which they did 1,000 records, half of the time.
+    fn looks() -> (About, Sample, Sample) {
+        let about =
+            About { workers: 2, policy: "spill".into(), is_paced: true, ..About::default() };
+        let before = Sample { at: SECOND, schedule: SECOND, ..Sample::default() };
+        let mut now = Sample { at: 2 * SECOND, schedule: 2 * SECOND, ..Sample::default() };
+        now.tallied.bad = 1_000;
+        (now.tallied.useful_ns, now.tallied.cpu_ns) = (SECOND, SECOND);
+        (about, before, now)
+    }
+
+    fn kind_of(change: impl FnOnce(&mut About, &mut Sample)) -> Kind {
+        let (mut about, before, mut now) = looks();
+        change(&mut about, &mut now);
+        let found = find(&about, &before, &now);
+        assert!(found.says.ends_with('.'), "{found:?}");
+        assert_eq!(found.advice.is_empty(), found.kind == Kind::Nothing, "{found:?}");
+        found.kind
+    }
+
+    /// A second's work waits, and sources wait for it.
+    fn queued(now: &mut Sample) {
+        now.tallied.backlog = 1_000;
+        now.tallied.waited[Wait::Backlog as usize] = SECOND;
+    }
+
+    #[test]
+    fn each_has_its_own_sign() {
+        assert_eq!(kind_of(|_, _| ()), Kind::Nothing);
+        assert_eq!(kind_of(|_, now| now.tallied.waited = [0, SECOND, 0]), Kind::Writer);
+        assert_eq!(kind_of(|_, now| now.tallied.waited = [SECOND, 0, SECOND]), Kind::Commit);
+        assert_eq!(kind_of(|_, now| queued(now)), Kind::Workers);
+        assert_eq!(kind_of(|about, _| about.is_paced = false), Kind::Source);
+        let silent = kind_of(|about, now| (about.is_paced, now.tallied.bad) = (false, 0));
+        assert_eq!(silent, Kind::Nothing);
+        let late = |now: &mut Sample| now.tallied.next_due = Some(SECOND);
+        assert_eq!(kind_of(|_, now| late(now)), Kind::Source);
+        let busy = |now: &mut Sample| {
+            late(now);
+            now.tallied.useful_ns = 2 * SECOND;
+        };
+        assert_eq!(kind_of(|_, now| busy(now)), Kind::Processor);
+        let whole = |now: &mut Sample| {
+            busy(now);
+            now.tallied.cpu_ns = 2 * SECOND;
+        };
+        assert_eq!(kind_of(|_, now| whole(now)), Kind::Workers);
+    }
+
+    #[test]
+    fn a_queue_that_is_not_sent_says_why() {
+        let with = |remote: Remote| {
+            kind_of(|_, now| {
+                queued(now);
+                now.remote = Some(Remote { limit: 10, ..remote });
+            })
+        };
+        assert_eq!(with(Remote::default()), Kind::Workers);
+        assert_eq!(with(Remote { is_spent: true, ..Remote::default() }), Kind::Budget);
+        assert_eq!(with(Remote { breaker: Breaker::Open, ..Remote::default() }), Kind::Remote);
+        assert_eq!(with(Remote { throttled: 9, ..Remote::default() }), Kind::Concurrency);
+        assert_eq!(with(Remote { in_flight: 10, ..Remote::default() }), Kind::Concurrency);
+        assert_eq!(with(Remote { cpu_ns: SECOND, ..Remote::default() }), Kind::Bridge);
+        // Without a queue none of that holds anything up.
+        let spent = Some(Remote { is_spent: true, ..Remote::default() });
+        assert_eq!(kind_of(|_, now| now.remote = spent), Kind::Nothing);
+    }
+}

@@ -1,0 +1,383 @@
+//! The metrics, as Prometheus reads them. `docs/live.md` has them in a table.
+
+use std::fmt::Error;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, prometheus_text, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::exemplar::Exemplar;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::bottleneck::Kind;
+use super::sample::{About, Breaker, Remote, Sample};
+use super::state::Phase;
+use crate::cpu;
+use crate::observe::{Rungs, Wait};
+use crate::policy::Path;
+
+/// How metrics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// OpenMetrics 1.0.
+    Open,
+    /// Prometheus' own text, 0.0.4.
+    Text,
+}
+
+impl Format {
+    /// The one that a client reads who accepts this.
+    pub(super) fn accepted(accept: &str) -> Format {
+        if accept.contains("application/openmetrics-text") { Format::Open } else { Format::Text }
+    }
+
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Format::Open => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Format::Text => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+/// All that is shown of a run.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    pub about: About,
+    pub sample: Sample,
+    pub phase: Phase,
+    pub bottleneck: Kind,
+    pub is_stuck: bool,
+}
+
+/// `metrics` as text.
+pub(super) fn write(metrics: Metrics, format: Format) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(metrics));
+    let mut out = String::with_capacity(16 << 10);
+    // Into a string everything can be written.
+    let _ = match format {
+        Format::Open => text::encode(&mut out, &registry),
+        Format::Text => prometheus_text::encode(&mut out, &registry),
+    };
+    out
+}
+
+/// Ends of the buckets, in microseconds: 1, 2, 5 and so on, and more of them where deadlines are.
+const ENDS_US: [u64; 18] = [
+    500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 150_000, 200_000, 300_000, 500_000,
+    1_000_000, 2_000_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
+];
+
+struct Page<'a>(DescriptorEncoder<'a>);
+
+const COUNTER: MetricType = MetricType::Counter;
+const GAUGE: MetricType = MetricType::Gauge;
+const NO_EXEMPLAR: Option<&Exemplar<[(&str, &str); 0], f64>> = None;
+
+impl Page<'_> {
+    fn count<V: EncodeCounterValue>(
+        &mut self,
+        name: &str,
+        unit: Option<Unit>,
+        help: &str,
+        value: V,
+    ) -> Result<(), Error> {
+        let mut metric = self.0.encode_descriptor(name, help, unit.as_ref(), COUNTER)?;
+        metric.encode_counter(&value, NO_EXEMPLAR)
+    }
+
+    fn counts<V: EncodeCounterValue>(
+        &mut self,
+        (name, label): (&str, &str),
+        unit: Option<Unit>,
+        help: &str,
+        values: impl IntoIterator<Item = (&'static str, V)>,
+    ) -> Result<(), Error> {
+        let mut metric = self.0.encode_descriptor(name, help, unit.as_ref(), COUNTER)?;
+        values.into_iter().try_for_each(|(of, value)| {
+            metric.encode_family(&[(label, of)])?.encode_counter(&value, NO_EXEMPLAR)
+        })
+    }
+
+    fn gauge(
+        &mut self,
+        name: &str,
+        unit: Option<Unit>,
+        help: &str,
+        value: f64,
+    ) -> Result<(), Error> {
+        let mut metric = self.0.encode_descriptor(name, help, unit.as_ref(), GAUGE)?;
+        metric.encode_gauge(&value)
+    }
+
+    /// One of several: 1 for it, 0 for the others.
+    fn one_of(
+        &mut self,
+        (name, label): (&str, &str),
+        help: &str,
+        all: impl IntoIterator<Item = (&'static str, bool)>,
+    ) -> Result<(), Error> {
+        let mut metric = self.0.encode_descriptor(name, help, None, GAUGE)?;
+        all.into_iter().try_for_each(|(of, is)| {
+            metric.encode_family(&[(label, of)])?.encode_gauge(&f64::from(u8::from(is)))
+        })
+    }
+
+    fn histogram<'r>(
+        &mut self,
+        name: &str,
+        help: &str,
+        all: impl IntoIterator<Item = (Option<&'static str>, &'r Rungs)>,
+    ) -> Result<(), Error> {
+        let (seconds, kind) = (Unit::Seconds, MetricType::Histogram);
+        let mut metric = self.0.encode_descriptor(name, help, Some(&seconds), kind)?;
+        for (of, rungs) in all {
+            let ends = ENDS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::INFINITY]);
+            let buckets: Vec<_> = ends.zip(rungs.between(&ENDS_US)).collect();
+            let (sum, count) = (rungs.sum_seconds(), rungs.len());
+            type NoLabels = [(&'static str, &'static str); 0];
+            match of {
+                Some(of) => metric
+                    .encode_family(&[("where", of)])?
+                    .encode_histogram::<NoLabels>(sum, count, &buckets, None)?,
+                None => metric.encode_histogram::<NoLabels>(sum, count, &buckets, None)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, metrics: &Metrics) -> Result<(), Error> {
+        let Metrics { about, phase, .. } = metrics;
+        let info = MetricType::Info;
+        let mut build = self.0.encode_descriptor("floodway_build", "What runs.", None, info)?;
+        build.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])?;
+        let mut run = self.0.encode_descriptor("floodway_run", "What the run is.", None, info)?;
+        run.encode_info(&[
+            ("policy", about.policy.clone()),
+            ("task", about.task.clone()),
+            ("source", about.source.clone()),
+            ("function", about.function.clone().unwrap_or_default()),
+            ("process", about.process.to_string()),
+            ("processes", about.processes.to_string()),
+        ])?;
+        self.one_of(
+            ("floodway_run_state", "state"),
+            "Whether the run waits to begin, goes on, or has ended and how: 1 for what it is.",
+            Phase::ALL.map(|one| (one.name(), one == *phase)),
+        )?;
+        self.gauge(
+            "floodway_healthy",
+            None,
+            "0 while the run is stuck or has failed: what /healthz says.",
+            f64::from(u8::from(!metrics.is_stuck && *phase != Phase::Failed)),
+        )?;
+        self.one_of(
+            ("floodway_bottleneck", "what"),
+            "What holds the run up, by the last two seconds: 1 for what it is.",
+            Kind::ALL.map(|kind| (kind.name(), kind == metrics.bottleneck)),
+        )?;
+        let workers = "Workers of this process.";
+        self.gauge("floodway_workers", None, workers, about.workers as f64)
+    }
+
+    fn records(&mut self, about: &About, sample: &Sample) -> Result<(), Error> {
+        let (tallied, counts) = (&sample.tallied, sample.tallied.counts());
+        self.counts(
+            ("floodway_records", "where"),
+            None,
+            "Records that are done, by where their final result was made; home: on a worker after they were sent \
+             away.",
+            [
+                ("local", counts.local + counts.peer),
+                ("remote", counts.remote),
+                ("home", counts.home),
+                ("bad", counts.bad),
+            ],
+        )?;
+        self.count(
+            "floodway_records_peer",
+            None,
+            "Those of the local ones that another worker of the process made.",
+            counts.peer,
+        )?;
+        self.count(
+            "floodway_records_hedged",
+            None,
+            "Those of the remote ones that a second attempt made.",
+            counts.hedged,
+        )?;
+        self.count(
+            "floodway_records_emitted",
+            None,
+            "Records that have left the sources.",
+            tallied.emitted,
+        )?;
+        if let Some(due) = sample.due {
+            self.count(
+                "floodway_records_due",
+                None,
+                "Records that were due by the schedule.",
+                due,
+            )?;
+        }
+        let help = "Records a second of the last epoch that is final, over all processes.";
+        if let Some(rate) = tallied.offered_eps {
+            self.gauge("floodway_offered_records_per_second", None, help, rate)?;
+        }
+        self.gauge(
+            "floodway_true_rate_records_per_second",
+            None,
+            "What the workers can do: records a second of time in the task, summed over workers.",
+            tallied.true_rate,
+        )?;
+        let held = tallied.backlog as f64;
+        self.gauge("floodway_backlog_records", None, "Records held: queued or away.", held)?;
+        self.gauge(
+            "floodway_backlog_peak_records",
+            None,
+            "The most that were held.",
+            tallied.peak_backlog as f64,
+        )?;
+        let away = tallied.in_flight as f64;
+        self.gauge("floodway_in_flight_records", None, "Those that are away.", away)?;
+        let paths = Path::ALL.iter().zip(&tallied.by_path);
+        let paths = paths.filter(|(_, rungs)| !rungs.is_empty());
+        self.histogram(
+            "floodway_latency",
+            "From a record's own scheduled time to its result, by where that was made.",
+            paths.map(|(path, rungs)| (Some(path.name()), rungs)),
+        )?;
+        self.histogram(
+            "floodway_commit_latency",
+            "From a record's own scheduled time to its epoch's commit.",
+            [(None, &tallied.commit)],
+        )?;
+        let epochs = "Epochs that this run has committed.";
+        self.count("floodway_epochs_committed", None, epochs, sample.epochs)?;
+        if about.is_paced {
+            let late = "How late the source is that is furthest behind its schedule.";
+            self.gauge("floodway_source_late", seconds(), late, secs(sample.late_ns()))?;
+        }
+        Ok(())
+    }
+
+    fn time(&mut self, sample: &Sample) -> Result<(), Error> {
+        let tallied = &sample.tallied;
+        self.counts(
+            ("floodway_source_wait", "for"),
+            seconds(),
+            "For how long sources had records and waited, and for what, summed over workers: backpressure.",
+            Wait::ALL.map(|what| (what.name(), secs(tallied.waited[what as usize]))),
+        )?;
+        let help = "Time that workers spent in the task, by the clock.";
+        self.count("floodway_worker_task", seconds(), help, secs(tallied.useful_ns))?;
+        let help = "CPU time of the workers' threads.";
+        self.count("floodway_worker_cpu", seconds(), help, secs(tallied.cpu_ns))?;
+        let help = "For how long the sink's writer had something to do, the disk's time among it.";
+        self.count("floodway_writer_busy", seconds(), help, secs(sample.writer.busy_ns))?;
+        let help = "Bytes that wait for the sink's writer.";
+        let waiting = sample.writer.waiting_bytes as f64;
+        self.gauge("floodway_writer_waiting", Some(Unit::Bytes), help, waiting)?;
+        let help = "CPU time of all threads since the run's start, without the embedded Lambda's.";
+        self.count("floodway_cpu", seconds(), help, secs(sample.cpu_ns))?;
+        let help = "CPU time of the embedded Lambda.";
+        self.count("floodway_lambda_cpu", seconds(), help, secs(sample.lambda_cpu_ns))?;
+        let help = "CPU time of the process since it was started.";
+        let cpu = cpu::of_process().as_secs_f64();
+        self.count("process_cpu", seconds(), help, cpu)?;
+        match cpu::resident_bytes() {
+            Some(bytes) => {
+                let help = "Memory of the process.";
+                self.gauge("process_resident_memory", Some(Unit::Bytes), help, bytes as f64)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn remote(&mut self, about: &About, remote: &Remote) -> Result<(), Error> {
+        let counts: [(&str, &str, u64); 12] = [
+            ("floodway_requests", "Distinct batches that were sent.", remote.requests),
+            ("floodway_attempts", "HTTP sends.", remote.attempts),
+            ("floodway_retries", "Attempts after a failed one.", remote.retries()),
+            ("floodway_hedged", "Second sends of a request that was late.", remote.hedged),
+            ("floodway_throttled", "Answers that said: too many.", remote.throttled),
+            ("floodway_failed", "Requests that came home.", remote.failed),
+            ("floodway_abandoned", "Attempts that were given up.", remote.abandoned),
+            (
+                "floodway_superseded_records",
+                "Records in answers that came too late.",
+                remote.superseded,
+            ),
+            (
+                "floodway_probes",
+                "Empty requests to see whether the remote side is well.",
+                remote.probes,
+            ),
+            ("floodway_warm_ups", "Empty requests to start environments ahead.", remote.warm_ups),
+            (
+                "floodway_cold_starts",
+                "Answers from an environment started for them.",
+                remote.cold_starts,
+            ),
+            ("floodway_breaker_opened", "How often the breaker opened.", remote.breaker_opened),
+        ];
+        for (name, help, count) in counts {
+            self.count(name, None, help, count)?;
+        }
+        let help = "Billed time, as the service says or as attempts lasted.";
+        self.count("floodway_billed", seconds(), help, remote.billed_us as f64 / 1e6)?;
+        let help = "What was spent, in US dollars, at the prices that are set.";
+        self.count("floodway_cost_usd", None, help, remote.cost_usd)?;
+        if let Some(budget) = about.budget {
+            let all = [("hour", budget.per_hour_usd), ("total", budget.total_usd)];
+            let help = "What this process may spend, in US dollars.";
+            let mut metric = self.0.encode_descriptor("floodway_budget_usd", help, None, GAUGE)?;
+            for (of, usd) in all {
+                if let Some(usd) = usd {
+                    metric.encode_family(&[("in", of)])?.encode_gauge(&usd)?;
+                }
+            }
+            let help = "For how long the budget was spent.";
+            let spent = remote.over_budget_us as f64 / 1e6;
+            self.count("floodway_over_budget", seconds(), help, spent)?;
+        }
+        self.counts(
+            ("floodway_bridge", "direction"),
+            Some(Unit::Bytes),
+            "Bytes of requests (out) and of answers (in).",
+            [("out", remote.bytes_out), ("in", remote.bytes_in)],
+        )?;
+        let help = "CPU time of the bridge's thread.";
+        self.count("floodway_bridge_cpu", seconds(), help, secs(remote.cpu_ns))?;
+        let gauges: [(&str, &str, u64); 3] = [
+            ("floodway_requests_in_flight", "Requests in flight.", remote.in_flight),
+            ("floodway_requests_limit", "Requests that may be in flight now.", remote.limit),
+            ("floodway_bridge_waiting_records", "Records that wait to be sent.", remote.waiting),
+        ];
+        for (name, help, value) in gauges {
+            self.gauge(name, None, help, value as f64)?;
+        }
+        self.one_of(
+            ("floodway_breaker_state", "state"),
+            "What the breaker lets through: everything, one request at a time, nothing: 1 for what it is.",
+            Breaker::ALL.map(|one| (one.name(), one == remote.breaker)),
+        )
+    }
+}
+
+impl Collector for Metrics {
+    fn encode(&self, encoder: DescriptorEncoder) -> Result<(), Error> {
+        let mut page = Page(encoder);
+        page.run(self)?;
+        page.records(&self.about, &self.sample)?;
+        page.time(&self.sample)?;
+        self.sample.remote.iter().try_for_each(|remote| page.remote(&self.about, remote))
+    }
+}
+
+fn seconds() -> Option<Unit> {
+    Some(Unit::Seconds)
+}
+
+fn secs(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}

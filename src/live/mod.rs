@@ -1,0 +1,20 @@
+//! A run while it lasts, over HTTP: metrics for Prometheus, a page with plots, whether it advances, and the
+//! summary so far. `docs/live.md` says what each of them shows.
+//!
+//! One thread does all of it: it looks at the run's counters ten times a second and answers requests. It
+//! reads numbers ([`Source::look`]) that nobody locks, so no worker waits for it, however many ask and however
+//! slowly they read. Without `--listen` there is no such thread, and workers do not count for it.
+
+mod bottleneck;
+mod health;
+mod metrics;
+mod page;
+mod sample;
+mod series;
+mod server;
+mod state;
+
+pub use bottleneck::{Bottleneck, Kind};
+pub use sample::{About, Breaker, Budget, Look, Remote, Sample, Source, Writer};
+pub use server::{Live, bind};
+pub use state::End;

@@ -1,0 +1,221 @@
+//! The thread that looks at the run and serves what it sees.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::runtime::Builder;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{AbortHandle, LocalSet, spawn_local};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::page;
+use super::sample::{About, Source};
+use super::state::{End, State};
+
+/// How often the run is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Connections at a time. One more, and the oldest is closed: who comes is served, whoever else sits there.
+const CONNECTIONS: usize = 64;
+
+/// How long a client may take to send a request, or be silent between two.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a connection lasts at most, and what is under way then.
+const LIFE: Duration = Duration::from_secs(60);
+
+/// The longest head of a request, in bytes; no request has a body that is read.
+const LONGEST_HEAD: usize = 8 << 10;
+
+/// A page asks once a second: for so long after a run's end it may still hear of it.
+const FAREWELL: Duration = Duration::from_millis(1_500);
+
+/// The live view of a process. Cheap to clone; the clones are one.
+#[derive(Clone)]
+pub struct Live(Arc<Inner>);
+
+struct Inner {
+    address: SocketAddr,
+    commands: UnboundedSender<Command>,
+    pages: Arc<Pages>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+enum Command {
+    Watch(Box<About>, Arc<dyn Source>),
+    End(Box<End>),
+    Finish,
+}
+
+/// When a page last asked, in milliseconds after the start.
+struct Pages {
+    began: Instant,
+    asked: AtomicU64,
+}
+
+impl Pages {
+    fn now(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+
+    pub(super) fn ask(&self) {
+        self.asked.store(self.now().max(1), Relaxed);
+    }
+
+    fn are_open(&self) -> bool {
+        const RECENT: u64 = 3_000;
+        let asked = self.asked.load(Relaxed);
+        asked > 0 && self.now() < asked + RECENT
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_tuple("Live").field(&self.0.address).finish()
+    }
+}
+
+/// Binds the first of `addresses` that can be: a free port if it says 0.
+///
+/// # Errors
+/// If none can be bound.
+pub fn bind(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    TcpListener::bind(addresses)
+}
+
+impl Live {
+    /// Serves on `listener`: that the run waits to begin, until [`Live::watch`] says which one it is.
+    ///
+    /// # Errors
+    /// If the system has no thread for it.
+    pub fn start(listener: TcpListener) -> io::Result<Live> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let listener = {
+            let _entered = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        let (commands, inbox) = unbounded_channel();
+        let pages = Arc::new(Pages { began: Instant::now(), asked: AtomicU64::new(0) });
+        let of_thread = Arc::clone(&pages);
+        let run = move || {
+            let state = Rc::new(RefCell::new(State::default()));
+            LocalSet::new().block_on(&runtime, async move {
+                spawn_local(accept(listener, Rc::clone(&state), of_thread));
+                watch(&state, inbox).await;
+            });
+        };
+        let thread = thread::Builder::new().name("floodway-live".to_owned()).spawn(run)?;
+        Ok(Live(Arc::new(Inner { address, commands, pages, thread: Mutex::new(Some(thread)) })))
+    }
+
+    /// Where it is served.
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// Shows this run from now on.
+    pub fn watch(&self, about: About, source: Arc<dyn Source>) {
+        self.tell(Command::Watch(Box::new(about), source));
+    }
+
+    /// The run is over.
+    pub fn end(&self, end: End) {
+        self.tell(Command::End(Box::new(end)));
+    }
+
+    /// Goes on to serve what it saw last for `longer`, and until open pages have heard of the end; not any
+    /// more when `stop` says so. Then it ends.
+    pub fn finish(&self, longer: Duration, stop: impl Fn() -> bool) {
+        const LOOK: Duration = Duration::from_millis(20);
+        let began = Instant::now();
+        let farewell = || self.0.pages.are_open() && began.elapsed() < FAREWELL;
+        while farewell() || began.elapsed() < longer && !stop() {
+            thread::park_timeout(LOOK);
+        }
+        self.tell(Command::Finish);
+        let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // If it has panicked, that was said.
+            let _ = thread.join();
+        }
+    }
+
+    fn tell(&self, command: Command) {
+        // A thread that is gone hears nothing.
+        let _ = self.0.commands.send(command);
+    }
+}
+
+/// Looks at the run, and hears what becomes of it, until all is over.
+async fn watch(state: &RefCell<State>, mut inbox: UnboundedReceiver<Command>) {
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = looks.tick() => state.borrow_mut().look(),
+            command = inbox.recv() => match command {
+                Some(Command::Watch(about, source)) => state.borrow_mut().watch(*about, source),
+                Some(Command::End(end)) => state.borrow_mut().end(*end),
+                Some(Command::Finish) | None => return,
+            },
+        }
+    }
+}
+
+async fn accept(listener: tokio::net::TcpListener, state: Rc<RefCell<State>>, pages: Arc<Pages>) {
+    let mut open: VecDeque<AbortHandle> = VecDeque::new();
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Too many open files, mostly: a moment later there are fewer.
+                tracing::debug!("the live view cannot accept a connection: {error}");
+                tokio::time::sleep(LOOK).await;
+                continue;
+            }
+        };
+        open.retain(|connection| !connection.is_finished());
+        if open.len() >= CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
+        }
+        let serving = spawn_local(serve(stream, Rc::clone(&state), Arc::clone(&pages)));
+        open.push_back(serving.abort_handle());
+    }
+}
+
+async fn serve(stream: TcpStream, state: Rc<RefCell<State>>, pages: Arc<Pages>) {
+    // Answers are written as one; a platform that cannot loses some latency.
+    let _ = stream.set_nodelay(true);
+    let answer = service_fn(|request| {
+        let response = page::answer(&request, &state.borrow(), || pages.ask());
+        async { Ok::<_, std::convert::Infallible>(response) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_header_size(LONGEST_HEAD)
+        .max_buf_size(2 * LONGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), answer);
+    let mut connection = std::pin::pin!(connection);
+    if timeout(LIFE, connection.as_mut()).await.is_err() {
+        connection.as_mut().graceful_shutdown();
+        // Who does not read by then does not read.
+        let _ = timeout(PATIENCE, connection).await;
+    }
+}

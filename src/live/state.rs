@@ -1,0 +1,265 @@
+//! What is known of the run, and the answers that are made of it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::bottleneck::{self, Bottleneck};
+use super::health::Health;
+use super::metrics;
+use super::metrics::{Format, Metrics};
+use super::sample::{About, Look, Sample, Source};
+use super::series::{Columns, Series};
+use crate::observe::{Rungs, quantile_ms};
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Phase {
+    /// It has not begun.
+    #[default]
+    Waiting,
+    /// It goes on.
+    Running,
+    /// It has ended well.
+    Done,
+    /// It was asked to stop, and has.
+    Stopped,
+    /// It has failed.
+    Failed,
+}
+
+impl Phase {
+    pub(super) const ALL: [Phase; 5] =
+        [Phase::Waiting, Phase::Running, Phase::Done, Phase::Stopped, Phase::Failed];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Phase::Waiting => "waiting",
+            Phase::Running => "running",
+            Phase::Done => "done",
+            Phase::Stopped => "stopped",
+            Phase::Failed => "failed",
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Default)]
+pub struct End {
+    /// How it stood at its end, if it had begun.
+    pub sample: Option<Box<Sample>>,
+    /// Its summary, where this process has it.
+    pub summary: Option<Value>,
+    /// Whether it was asked to stop.
+    pub stopped: bool,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+}
+
+/// Looks that are compared to see what holds the run up: two seconds' worth.
+const WINDOW: usize = 21;
+
+/// All that the thread knows.
+#[derive(Default)]
+pub(super) struct State {
+    about: About,
+    source: Option<Arc<dyn Source>>,
+    phase: Phase,
+    error: Option<String>,
+    window: VecDeque<Arc<Sample>>,
+    series: Series,
+    health: Health,
+    stuck: Option<String>,
+    bottleneck: Bottleneck,
+    summary: Option<Value>,
+}
+
+/// What the page and whoever else draws is told.
+#[derive(Serialize)]
+struct Shown<'a> {
+    state: Phase,
+    error: Option<&'a str>,
+    stuck: Option<&'a str>,
+    about: &'a About,
+    now: Now,
+    bottleneck: &'a Bottleneck,
+    columns: Columns,
+}
+
+/// How things stand. `docs/live.md` says what each is.
+#[derive(Debug, Default, Serialize)]
+struct Now {
+    at_s: f64,
+    done_eps: f64,
+    offered_eps: Option<f64>,
+    p50_ms: Option<f64>,
+    p99_ms: Option<f64>,
+    commit_p99_ms: Option<f64>,
+    true_rate_eps: f64,
+    events_in: u64,
+    records_local: u64,
+    records_remote: u64,
+    records_home: u64,
+    records_bad: u64,
+    backlog: u64,
+    peak_backlog: u64,
+    in_flight: u64,
+    epochs: u64,
+    late_s: f64,
+    requests: u64,
+    retries: u64,
+    hedged: u64,
+    throttled: u64,
+    failed: u64,
+    requests_in_flight: u64,
+    requests_limit: u64,
+    breaker: Option<&'static str>,
+    breaker_opened: u64,
+    cost_usd: f64,
+    is_spent: bool,
+}
+
+impl State {
+    pub(super) fn watch(&mut self, about: About, source: Arc<dyn Source>) {
+        (self.about, self.source) = (about, Some(source));
+    }
+
+    /// Looks at the run.
+    pub(super) fn look(&mut self) {
+        match self.source.as_ref().map(|source| source.look()) {
+            Some(Look::Running(sample)) => {
+                self.phase = Phase::Running;
+                self.take(Arc::from(sample));
+            }
+            Some(Look::Gone) => self.source = None,
+            Some(Look::Waiting) | None => {}
+        }
+    }
+
+    fn take(&mut self, sample: Arc<Sample>) {
+        self.series.take(&sample);
+        self.stuck = self.health.take(&self.about, &sample);
+        self.window.push_back(sample);
+        while self.window.len() > WINDOW {
+            self.window.pop_front();
+        }
+        if let (Some(first), Some(last)) = (self.window.front(), self.window.back())
+            && self.window.len() > 1
+        {
+            self.bottleneck = bottleneck::find(&self.about, first, last);
+        }
+    }
+
+    /// The run is over: who says so first knows most.
+    pub(super) fn end(&mut self, end: End) {
+        if !matches!(self.phase, Phase::Waiting | Phase::Running) {
+            return;
+        }
+        self.source = None;
+        if let Some(sample) = end.sample {
+            self.take(Arc::from(sample));
+        }
+        self.phase = match (&end.error, end.stopped) {
+            (Some(_), _) => Phase::Failed,
+            (None, true) => Phase::Stopped,
+            (None, false) => Phase::Done,
+        };
+        (self.error, self.summary, self.stuck) = (end.error, end.summary, None);
+        self.bottleneck = Bottleneck::default();
+    }
+
+    fn last(&self) -> Sample {
+        self.window.back().map(|sample| Sample::clone(sample)).unwrap_or_default()
+    }
+
+    pub(super) fn metrics(&self, format: Format) -> String {
+        let metrics = Metrics {
+            about: self.about.clone(),
+            sample: self.last(),
+            phase: self.phase,
+            bottleneck: self.bottleneck.kind,
+            is_stuck: self.stuck.is_some(),
+        };
+        metrics::write(metrics, format)
+    }
+
+    /// The series, of the whole run or its last two minutes, and how things stand.
+    pub(super) fn series(&self, whole: bool) -> Vec<u8> {
+        let shown = Shown {
+            state: self.phase,
+            error: self.error.as_deref(),
+            stuck: self.stuck.as_deref(),
+            about: &self.about,
+            now: self.now(),
+            bottleneck: &self.bottleneck,
+            columns: self.series.columns(whole),
+        };
+        // Numbers and texts can be written.
+        serde_json::to_vec(&shown).unwrap_or_default()
+    }
+
+    /// The summary: the run's own when it is over, and until then as far as it has come. Nothing before
+    /// it has begun.
+    pub(super) fn summary(&self) -> Option<Vec<u8>> {
+        let so_far = || serde_json::to_value(self.source.as_ref()?.summary()?).ok();
+        let summary = self.summary.clone().or_else(so_far)?;
+        serde_json::to_vec_pretty(&summary).ok()
+    }
+
+    /// Whether the run advances, and what there is to say about that.
+    pub(super) fn health(&self) -> (bool, String) {
+        match (self.phase, &self.stuck, &self.error) {
+            (_, Some(stuck), _) => (false, format!("stuck: {stuck}")),
+            (Phase::Failed, _, error) => (
+                false,
+                format!("failed: {}", error.as_deref().unwrap_or("for no reason that is known")),
+            ),
+            (phase, ..) => (true, phase.name().to_owned()),
+        }
+    }
+
+    fn now(&self) -> Now {
+        let (Some(first), Some(last)) = (self.window.front(), self.window.back()) else {
+            return Now::default();
+        };
+        let (tallied, counts) = (&last.tallied, last.tallied.counts());
+        let seconds = last.at.saturating_sub(first.at) as f64 / 1e9;
+        let done = counts.done() - first.tallied.counts().done();
+        let recent = tallied.latency().since(&first.tallied.latency());
+        let committed = tallied.commit.since(&Rungs::default());
+        let remote = last.remote.unwrap_or_default();
+        Now {
+            at_s: last.at as f64 / 1e9,
+            done_eps: if seconds > 0.0 { (done as f64 / seconds).round() } else { 0.0 },
+            offered_eps: tallied.offered_eps.map(f64::round),
+            p50_ms: quantile_ms(&recent, 0.5),
+            p99_ms: quantile_ms(&recent, 0.99),
+            commit_p99_ms: quantile_ms(&committed, 0.99),
+            true_rate_eps: tallied.true_rate.round(),
+            events_in: counts.done(),
+            records_local: counts.local + counts.peer,
+            records_remote: counts.remote,
+            records_home: counts.home,
+            records_bad: counts.bad,
+            backlog: tallied.backlog,
+            peak_backlog: tallied.peak_backlog,
+            in_flight: tallied.in_flight,
+            epochs: last.epochs,
+            late_s: (last.late_ns() / 1_000_000) as f64 / 1e3,
+            requests: remote.requests,
+            retries: remote.retries(),
+            hedged: remote.hedged,
+            throttled: remote.throttled,
+            failed: remote.failed,
+            requests_in_flight: remote.in_flight,
+            requests_limit: remote.limit,
+            breaker: last.remote.map(|remote| remote.breaker.name()),
+            breaker_opened: remote.breaker_opened,
+            cost_usd: remote.cost_usd,
+            is_spent: remote.is_spent,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What workers count for whoever looks at a run while it lasts, and how that is read: without a lock,
+//! so that a worker never waits for somebody who looks.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::waits::Waited;
+use super::{Counts, Ladder, Report, Rungs};
+use crate::batch::{Nanos, Span};
+use crate::policy::Path;
+
+/// One worker's.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// From schedule to result, by the path's number.
+    by_path: [Ladder; Path::ALL.len()],
+    /// From schedule to commit.
+    commit: Ladder,
+    bad: AtomicU64,
+}
+
+impl Tally {
+    pub(super) fn results(&self, path: Path, scheduled: Span, records: usize, now: Nanos) {
+        self.by_path[path as usize].record(scheduled, records, now);
+    }
+
+    pub(super) fn committed(&self, scheduled: Span, records: usize, now: Nanos) {
+        self.commit.record(scheduled, records, now);
+    }
+
+    pub(super) fn bad(&self, records: usize) {
+        self.bad.fetch_add(records as u64, Relaxed);
+    }
+
+    pub(super) fn add_to(&self, sum: &mut Tallied) {
+        for (sum, ladder) in sum.by_path.iter_mut().zip(&self.by_path) {
+            sum.add(&ladder.read());
+        }
+        sum.commit.add(&self.commit.read());
+        sum.bad += self.bad.load(Relaxed);
+    }
+}
+
+/// What the workers of a process have counted until now.
+#[derive(Clone, Debug)]
+pub struct Tallied {
+    /// From schedule to result, by the path's number.
+    pub by_path: Vec<Rungs>,
+    /// From schedule to commit.
+    pub commit: Rungs,
+    /// Bad records.
+    pub bad: u64,
+    /// Records that have left the sources.
+    pub emitted: u64,
+    /// For how long sources have waited, and for what, summed over workers.
+    pub waited: Waited,
+    /// Time in the task, summed over workers.
+    pub useful_ns: u64,
+    /// CPU time of the workers' threads.
+    pub cpu_ns: u64,
+    /// When the event is due that a source is to emit next, of the source that is furthest behind.
+    pub next_due: Option<Nanos>,
+    /// Records a second of useful time, summed over workers; 0 while they did none.
+    pub true_rate: f64,
+    /// Records held, queued and in flight.
+    pub backlog: u64,
+    /// Those of them that the remote side has.
+    pub in_flight: u64,
+    /// The most that were held.
+    pub peak_backlog: u64,
+    /// One past the last committed epoch.
+    pub committed: u64,
+    /// The offered rate of the last epoch that is final, over the whole dataflow.
+    pub offered_eps: Option<f64>,
+}
+
+impl Default for Tallied {
+    fn default() -> Self {
+        Tallied {
+            by_path: vec![Rungs::default(); Path::ALL.len()],
+            commit: Rungs::default(),
+            bad: 0,
+            emitted: 0,
+            waited: Waited::default(),
+            useful_ns: 0,
+            cpu_ns: 0,
+            next_due: None,
+            true_rate: 0.0,
+            backlog: 0,
+            in_flight: 0,
+            peak_backlog: 0,
+            committed: 0,
+            offered_eps: None,
+        }
+    }
+}
+
+impl Tallied {
+    /// Records by where their final result was made.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts { bad: self.bad, ..Counts::default() };
+        for (path, rungs) in Path::ALL.iter().zip(&self.by_path) {
+            counts.count(*path, rungs.len());
+        }
+        counts
+    }
+
+    /// From schedule to result, by all paths.
+    pub fn latency(&self) -> Rungs {
+        let mut sum = Rungs::default();
+        self.by_path.iter().for_each(|path| sum.add(path));
+        sum
+    }
+
+    /// The same as a report, so far as it is known: latencies to within a twentieth.
+    pub fn report(&self, workers: usize) -> Report {
+        let mut report = Report {
+            processes: 1,
+            workers,
+            counts: self.counts(),
+            backlog_peaks: vec![self.peak_backlog],
+            backpressured_ns: self.waited.iter().sum(),
+            committed: self.committed,
+            ..Report::default()
+        };
+        for path in &self.by_path {
+            let mut latencies = super::Latencies::default();
+            path.latencies().for_each(|(ms, records)| latencies.count_ms(ms, records));
+            report.by_path.push(latencies);
+        }
+        let commit = self.commit.latencies();
+        commit.for_each(|(ms, records)| report.commit_latency.count_ms(ms, records));
+        report
+    }
+}

@@ -1,0 +1,274 @@
+//! What stages did in some time, and what follows from it: no clock, no counters.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::units::{show_count, show_duration, show_many};
+
+/// What the workers of a process did at a stage until some instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub came: u64,
+    /// Results made by workers.
+    pub home: u64,
+    /// Results made by the remote side.
+    pub remote: u64,
+    pub bad: u64,
+    /// Waiting or in flight, then.
+    pub held: u64,
+    /// Records that the workers spent the useful time on.
+    pub worked: u64,
+    pub useful: Duration,
+}
+
+/// A stage, and what it did until two instants.
+pub(super) struct Seen {
+    pub name: String,
+    pub workers: usize,
+    pub before: Totals,
+    pub after: Totals,
+    /// The useful time for a record until the first of them.
+    pub cost: Option<Duration>,
+}
+
+/// What one burst operator did, in all workers of the process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Load {
+    /// Its name.
+    pub name: String,
+    /// Records that came.
+    pub came: u64,
+    /// Records that were done, with a result or found bad.
+    pub done: u64,
+    /// The share of the results that the remote side made.
+    pub remote_share: f64,
+    /// Useful time of a worker for a record: the last that is known, if any worker ever did one.
+    pub cost: Option<Duration>,
+    /// The share of the workers' time that they spent on its records.
+    pub useful_share: f64,
+    /// Records waiting or in flight at the end.
+    pub held: u64,
+    /// How many more these are than at the beginning.
+    pub held_more: i64,
+    /// Workers that it would take to do all that it would be offered if no stage held up another, with
+    /// nothing done remotely. Nothing if the cost of a record is not known.
+    pub needs: Option<f64>,
+}
+
+/// What the stages of a chain did in some time. Displayed as a table, with a sentence below it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loads {
+    /// From the source to the sink.
+    pub stages: Vec<Load>,
+    /// The time.
+    pub time: Duration,
+    /// Workers of this process, whose time all stages share.
+    pub workers: usize,
+}
+
+/// The loads of stages, from the source to the sink, in the time between the two instants.
+pub(super) fn loads(stages: impl IntoIterator<Item = Seen>, time: Duration) -> Loads {
+    let seconds = time.as_secs_f64().max(1e-9);
+    let mut loads = Loads { stages: Vec::new(), time, workers: 0 };
+    // Records a second that the stage would be offered if none before it held anything up.
+    let mut wanted = 0.0;
+    let mut done_before: Option<u64> = None;
+    for Seen { name, workers, before, after, cost } in stages {
+        let came = after.came - before.came;
+        let results = [after.home - before.home, after.remote - before.remote];
+        let done = results[0] + results[1] + after.bad - before.bad;
+        let (worked, useful) = (after.worked - before.worked, after.useful - before.useful);
+        let share = |part: f64, of: f64| if of > 0.0 { part / of } else { 0.0 };
+        wanted = match done_before {
+            None => came as f64 / seconds,
+            // What comes of a record of the stage before.
+            Some(0) => wanted,
+            Some(done) => wanted * came as f64 / done as f64,
+        };
+        done_before = Some(done);
+        let cost = if worked > 0 { Some(useful.div_f64(worked as f64)) } else { cost };
+        loads.workers = loads.workers.max(workers);
+        loads.stages.push(Load {
+            name,
+            came,
+            done,
+            remote_share: share(results[1] as f64, (results[0] + results[1]) as f64),
+            cost,
+            useful_share: share(useful.as_secs_f64(), seconds * workers as f64),
+            held: after.held,
+            held_more: after.held as i64 - before.held as i64,
+            needs: cost.map(|cost| wanted * cost.as_secs_f64()),
+        });
+    }
+    loads
+}
+
+impl Loads {
+    /// Workers that all stages together need.
+    pub fn needs(&self) -> f64 {
+        self.stages.iter().filter_map(|stage| stage.needs).fold(0.0, |all, needs| all + needs)
+    }
+
+    /// The stage that needs the most, if all of them need more than there are workers: there a record less,
+    /// or one done elsewhere, helps the most.
+    pub fn bottleneck(&self) -> Option<&Load> {
+        if self.needs() <= self.workers as f64 {
+            return None;
+        }
+        let needs = |stage: &Load| stage.needs.unwrap_or(0.0);
+        self.stages.iter().max_by(|one, other| needs(one).total_cmp(&needs(other)))
+    }
+
+    /// The share of a stage's records that has to be done elsewhere for the rest of the chain to fit into its
+    /// workers: 1 if the other stages alone do not.
+    pub fn to_offload(&self, stage: &Load) -> f64 {
+        let own = stage.needs.unwrap_or(0.0);
+        let left = self.workers as f64 - (self.needs() - own);
+        if own > 0.0 { (1.0 - left / own).clamp(0.0, 1.0) } else { 0.0 }
+    }
+
+    /// Records a second by which what waits grows, in all stages.
+    fn grows(&self) -> f64 {
+        let more: i64 = self.stages.iter().map(|stage| stage.held_more).sum();
+        more as f64 / self.time.as_secs_f64().max(1e-9)
+    }
+
+    /// Whether what waits stays about as much as it is.
+    pub fn keeps_up(&self) -> bool {
+        /// Of what came: as much is there or not as batches come and go.
+        const NOISE: f64 = 0.05;
+        let came: u64 = self.stages.iter().map(|stage| stage.came).sum();
+        self.grows() * self.time.as_secs_f64() <= came as f64 * NOISE
+    }
+}
+
+impl fmt::Display for Loads {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let width = self.stages.iter().map(|stage| stage.name.chars().count()).max();
+        let width = width.unwrap_or(0).max("stage".len());
+        writeln!(
+            f,
+            "{:width$}  {:>10}  {:>10}  {:>10}  {:>6}  {:>7}  {:>10}",
+            "stage", "came/s", "done/s", "a record", "needs", "remote", "held"
+        )?;
+        let seconds = self.time.as_secs_f64().max(1e-9);
+        let rate = |records: u64| show_count((records as f64 / seconds).round() as u64);
+        for stage in &self.stages {
+            let Load { name, came, done, cost, needs, remote_share, held, .. } = stage;
+            writeln!(
+                f,
+                "{name:width$}  {:>10}  {:>10}  {:>10}  {:>6}  {:>6.0}%  {:>10}",
+                rate(*came),
+                rate(*done),
+                cost.map_or("?".to_owned(), show_duration),
+                needs.map_or("?".to_owned(), |needs| format!("{needs:.2}")),
+                remote_share * 100.0,
+                show_count(*held),
+            )?;
+        }
+        let workers = show_many(self.workers as u64, "worker");
+        let Some(stage) = self.bottleneck() else {
+            return write!(f, "nothing holds it up: it needs {:.2} of {workers}", self.needs());
+        };
+        let Load { name, remote_share, .. } = stage;
+        write!(
+            f,
+            "{name} is the bottleneck: {:.2} of {:.2} that all of it needs, with {workers}",
+            stage.needs.unwrap_or(0.0),
+            self.needs()
+        )?;
+        if self.keeps_up() {
+            return write!(
+                f,
+                "; {:.0} % of it is done remotely, and it keeps up",
+                remote_share * 100.0
+            );
+        }
+        write!(
+            f,
+            "; what waits grows by {}/s: {:.0} % of it would have to be done remotely, where {:.0} % are, or \
+             {} be there",
+            show_count(self.grows().round() as u64),
+            self.to_offload(stage) * 100.0,
+            remote_share * 100.0,
+            show_many(self.needs().ceil() as u64, "worker"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(came: u64, done: [u64; 2], held: u64, cost_us: u64) -> Totals {
+        let [home, remote] = done;
+        let useful = Duration::from_micros(cost_us * home);
+        Totals { came, home, remote, held, worked: home, useful, bad: 0 }
+    }
+
+    fn of(stages: &[(&str, Totals)], workers: usize) -> Loads {
+        let seen = |(name, after): &(&str, Totals)| {
+            let (name, before) = (name.to_string(), Totals::default());
+            Seen { name, workers, before, after: *after, cost: None }
+        };
+        loads(stages.iter().map(seen), Duration::from_secs(1))
+    }
+
+    #[test]
+    fn what_a_stage_needs_is_of_what_it_would_be_offered() {
+        // 100,000 a second are offered, and half of them wait in front of a cheap stage, because the
+        // other one takes the worker's time.
+        let loads = of(
+            &[
+                ("cheap", totals(100_000, [50_000, 0], 50_000, 2)),
+                ("dear", totals(50_000, [45_000, 0], 5_000, 20)),
+            ],
+            1,
+        );
+        // And not of the 50,000 that came through.
+        for (stage, needs) in loads.stages.iter().zip([0.2, 2.0]) {
+            assert!((stage.needs.unwrap() - needs).abs() < 1e-9, "{stage:?}");
+        }
+        assert_eq!(loads.bottleneck().unwrap().name, "dear");
+        assert!(!loads.keeps_up());
+        // The other one leaves 0.8 workers for what takes 2.
+        assert!((loads.to_offload(&loads.stages[1]) - 0.6).abs() < 1e-9);
+        let shown = loads.to_string();
+        assert!(shown.contains("dear is the bottleneck: 2.00 of 2.20"), "{shown}");
+        assert!(shown.ends_with(
+            "60 % of it would have to be done remotely, where 0 % are, or 3 workers be there"
+        ));
+    }
+
+    #[test]
+    fn a_cheap_stage_that_is_given_many_records_is_one_too() {
+        let loads = of(
+            &[
+                ("few", totals(1_000, [1_000, 0], 0, 100)),
+                ("many", totals(100_000, [20_000, 80_000], 0, 20)),
+            ],
+            1,
+        );
+        let bottleneck = loads.bottleneck().unwrap();
+        assert_eq!((&*bottleneck.name, bottleneck.remote_share), ("many", 0.8));
+        assert!(loads.keeps_up());
+        let shown = loads.to_string();
+        assert!(shown.ends_with("; 80 % of it is done remotely, and it keeps up"), "{shown}");
+    }
+
+    #[test]
+    fn nothing_is_one_while_the_workers_have_time() {
+        let loads = of(&[("a", totals(1_000, [1_000, 0], 0, 100))], 2);
+        assert!(loads.bottleneck().is_none() && (loads.needs() - 0.1).abs() < 1e-9);
+        assert!((loads.stages[0].useful_share - 0.05).abs() < 1e-9);
+        // All of it was ever done remotely: nobody knows what it would take here.
+        let loads = of(&[("a", totals(1_000, [0, 1_000], 0, 100))], 2);
+        assert_eq!((loads.stages[0].needs, loads.bottleneck()), (None, None));
+        let known = Some(Duration::from_millis(5));
+        let (before, after) = (Totals::default(), totals(1_000, [0, 1_000], 0, 100));
+        let seen = Seen { name: "a".to_owned(), workers: 2, before, after, cost: known };
+        let later = super::loads([seen], Duration::from_secs(1));
+        assert_eq!(later.bottleneck().unwrap().needs, Some(5.0));
+        assert!(of(&[], 0).to_string().ends_with("it needs 0.00 of 0 workers"));
+    }
+}

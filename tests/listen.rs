@@ -1,0 +1,470 @@
+//! `--listen`: what a run shows of itself while it lasts, to Prometheus and to a browser, and that nobody
+//! who asks is in its way.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Place, end_of, hosts, parts, poll, signal};
+use rustix::process::{Resource, Rlimit, Signal};
+use serde_json::Value;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A run that shows itself. It is ended with the test.
+struct Shown {
+    child: Option<Child>,
+    address: SocketAddr,
+}
+
+impl Shown {
+    /// Starts it; it says where it is to be seen.
+    fn start(mut command: Command) -> Shown {
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command starts");
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let said = lines.find(|line| line.contains("live at http://")).expect("it says where");
+        let address = said.split(['/', ',']).nth(2).unwrap().parse().unwrap();
+        // What else it says must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(|line| eprintln!("{line}")));
+        Shown { child: Some(child), address }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask(path, "").unwrap_or_else(|| panic!("{path} is answered"))
+    }
+
+    fn ask(&self, path: &str, header: &str) -> Option<Answer> {
+        ask(self.address, &format!("GET {path} HTTP/1.1\r\nHost: run\r\n{header}"))
+    }
+
+    fn metrics(&self) -> Metrics {
+        Metrics::of(&self.get("/metrics").body)
+    }
+
+    /// Waits until its state is this one.
+    fn until(&self, state: &str) -> Metrics {
+        let name = format!("floodway_run_state{{state=\"{state}\"}}");
+        poll(LIMIT, state, || Some(self.metrics()).filter(|all| all.get(&name) == 1.0))
+    }
+
+    /// Ends it, and it must end well.
+    fn end(self) {
+        assert_eq!(self.end_with(), Some(0));
+    }
+
+    /// Ends it, and answers with what.
+    fn end_with(mut self) -> Option<i32> {
+        let child = self.child.take().unwrap();
+        signal(&child, Signal::INT);
+        end_of(child, "a run that is shown").status.code()
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+/// Asks, and closes the connection after the answer.
+fn ask(address: SocketAddr, request: &str) -> Option<Answer> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(LIMIT)).ok()?;
+    stream.write_all(format!("{request}Connection: close\r\n\r\n").as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some(Answer { status, head: head.to_lowercase(), body: body.to_owned() })
+}
+
+/// Values by names with their labels.
+#[derive(Debug)]
+struct Metrics(BTreeMap<String, f64>);
+
+impl Metrics {
+    fn of(text: &str) -> Metrics {
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        let pair = |line: &str| {
+            let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
+            (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("{line}")))
+        };
+        Metrics(samples.map(pair).collect())
+    }
+
+    fn get(&self, name: &str) -> f64 {
+        *self.0.get(name).unwrap_or_else(|| panic!("there is {name}"))
+    }
+
+    fn sum(&self, begin: &str) -> f64 {
+        self.0.iter().filter(|(name, _)| name.starts_with(begin)).map(|(_, value)| value).sum()
+    }
+
+    /// What counts up.
+    fn counters(&self) -> impl Iterator<Item = (&String, &f64)> {
+        self.0.iter().filter(|(name, _)| {
+            let name = name.split('{').next().unwrap();
+            ["_total", "_count", "_bucket", "_sum"].iter().any(|end| name.ends_with(end))
+        })
+    }
+}
+
+/// A run with a burst that a worker cannot do, a second long.
+fn bursting(place: &Place, more: &[&str]) -> Command {
+    let mut args = vec!["run", "--task", "words", "--work", "14us", "--rate", "20k"];
+    args.extend(["--shape", "square", "--peak-rate", "90k", "--period", "1s"]);
+    args.extend(["--policy", "spill", "--threshold", "30k", "--listen", "127.0.0.1:0"]);
+    args.extend(["--summary", "summary.json"]);
+    args.extend(more);
+    place.floodway(&args)
+}
+
+/// What a counter's sum over all its labels is in the summary.
+const SAME: [(&str, &str, f64); 15] = [
+    ("floodway_records_total{where=\"local\"}", "records_local", 1.0),
+    ("floodway_records_total{where=\"remote\"}", "records_remote", 1.0),
+    ("floodway_records_total{where=\"home\"}", "records_home", 1.0),
+    ("floodway_records_total{where=\"bad\"}", "records_bad", 1.0),
+    ("floodway_records_total", "events_in", 1.0),
+    ("floodway_latency_seconds_count", "results_out", 1.0),
+    ("floodway_commit_latency_seconds_count", "results_out", 1.0),
+    ("floodway_requests_total", "requests", 1.0),
+    ("floodway_attempts_total", "attempts", 1.0),
+    ("floodway_retries_total", "retries", 1.0),
+    ("floodway_hedged_total", "hedged", 1.0),
+    ("floodway_failed_total", "failed", 1.0),
+    ("floodway_billed_seconds_total", "billed_ms", 1e-3),
+    ("floodway_cost_usd_total", "cost_usd", 1.0),
+    ("floodway_source_wait_seconds_total", "backpressured_ms", 1e-3),
+];
+
+fn are_the_summarys(all: &[Metrics], summary: &Value) {
+    for (name, field, unit) in SAME {
+        let shown: f64 = all.iter().map(|metrics| metrics.sum(name)).sum();
+        let summed = summary[field].as_f64().unwrap() * unit;
+        assert!((shown - summed).abs() <= 1e-9 * summed.abs(), "{name} {shown}, {field} {summed}");
+    }
+}
+
+#[test]
+fn what_is_scraped_counts_up_to_the_summary() {
+    let place = Place::new();
+    let bad = ["--max-record", "200", "--verify", "1%", "--out", "out", "--listen-after", "1h"];
+    let run = Shown::start(bursting(&place, &[&bad[..], &["--duration", "2s"]].concat()));
+    let mut before = run.until("running");
+    let mut scrapes = 0;
+    let mut so_far = 0.0;
+    while before.get("floodway_run_state{state=\"done\"}") == 0.0 {
+        let now = run.metrics();
+        for (name, value) in before.counters() {
+            assert!(now.get(name) >= *value, "{name} was {value} and is {}", now.get(name));
+        }
+        let summary: Value = serde_json::from_str(&run.get("/summary.json").body).unwrap();
+        assert!(summary["events_in"].as_f64().unwrap() >= so_far, "{summary}");
+        so_far = summary["events_in"].as_f64().unwrap();
+        (before, scrapes) = (now, scrapes + 1);
+    }
+    assert!(scrapes > 5, "{scrapes}");
+    let last = run.until("done");
+    let summary = place.summary();
+    assert_eq!(serde_json::from_str::<Value>(&run.get("/summary.json").body).unwrap(), summary);
+    are_the_summarys(std::slice::from_ref(&last), &summary);
+    let epochs = summary["epochs"].as_f64().unwrap();
+    assert_eq!(last.get("floodway_epochs_committed_total"), epochs);
+    assert!(
+        summary["records_bad"].as_u64() > Some(0) && summary["records_remote"].as_u64() > Some(0)
+    );
+    assert_eq!(last.get("floodway_records_emitted_total"), summary["events_in"].as_f64().unwrap());
+    assert_eq!(last.get("floodway_records_due_total"), summary["events_in"].as_f64().unwrap());
+    assert_eq!(last.get("floodway_backlog_records"), 0.0);
+    assert_eq!(
+        last.get("floodway_backlog_peak_records"),
+        summary["peak_backlog"].as_f64().unwrap()
+    );
+    assert_eq!(last.get("floodway_bottleneck{what=\"nothing\"}"), 1.0);
+
+    // The series is the run's too.
+    let shown: Value = serde_json::from_str(&run.get("/series.json").body).unwrap();
+    let column = |name: &str| -> Vec<f64> {
+        let values = shown["columns"][name].as_array().unwrap();
+        values.iter().map(|value| value.as_f64().unwrap_or(f64::NAN)).collect()
+    };
+    let lengths = column("length_s");
+    for (rates, field) in [("local_eps", "records_local"), ("remote_eps", "records_remote")] {
+        let sum: f64 = column(rates).iter().zip(&lengths).map(|(rate, length)| rate * length).sum();
+        let records = summary[field].as_f64().unwrap();
+        assert!((sum - records).abs() < 0.02 * records, "{rates}: {sum}, {records}");
+    }
+    assert_eq!(shown["now"]["events_in"], summary["events_in"]);
+    assert_eq!(run.get("/healthz").body, "done\n");
+    run.end();
+}
+
+#[test]
+fn prometheus_own_parsers_read_the_metrics() {
+    let Some(python) = parts::python() else { return };
+    let place = Place::new();
+    let budget = ["--budget-total", "1", "--sink", "null", "--listen-after", "1h"];
+    let run = Shown::start(bursting(&place, &[&budget[..], &["--duration", "600ms"]].concat()));
+    run.until("done");
+    let script = "
+import sys
+name, path = sys.argv[1:]
+parser = __import__('prometheus_client.' + name, fromlist=['parser'])
+families = list(parser.text_string_to_metric_families(open(path).read()))
+for family in families:
+    assert family.documentation, family.name + ' has no help'
+    assert family.samples, family.name + ' has no samples'
+    print(family.name, family.type, len(family.samples))
+";
+    let open = "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
+    let both = [("openmetrics.parser", open, "openmetrics-text"), ("parser", "", "text/plain")];
+    for (parser, accept, kind) in both {
+        let answer = run.ask("/metrics", accept).unwrap();
+        assert!(
+            answer.head.contains(&format!("content-type: {}", &kind_of(kind))),
+            "{}",
+            answer.head
+        );
+        fs::write(place.path("metrics"), &answer.body).unwrap();
+        let output = Command::new(&python)
+            .args(["-c", script, parser])
+            .arg(place.path("metrics"))
+            .output()
+            .unwrap();
+        let read = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        for line in ["floodway_latency_seconds histogram", "floodway_records counter 4"] {
+            assert!(read.contains(line), "{parser}: {line} is not in\n{read}");
+        }
+    }
+    run.end();
+}
+
+fn kind_of(kind: &str) -> String {
+    if kind.contains('/') { kind.to_owned() } else { format!("application/{kind}") }
+}
+
+#[test]
+fn only_what_is_there_is_answered_and_only_to_get() {
+    let place = Place::new();
+    let run = Shown::start(bursting(&place, &["--sink", "null", "--duration", "1h"]));
+    run.until("running");
+    assert_eq!((run.get("/healthz").status, run.get("/healthz").body), (200, "running\n".into()));
+    let answer = run.get("/nothing");
+    assert_eq!(answer.status, 404);
+    assert!(answer.body.contains("/metrics"), "{}", answer.body);
+    let post = ask(run.address, "POST /metrics HTTP/1.1\r\nHost: run\r\nContent-Length: 0\r\n");
+    let post = post.unwrap();
+    assert_eq!(post.status, 405);
+    assert!(post.head.contains("allow: get, head"), "{}", post.head);
+    let head = ask(run.address, "HEAD / HTTP/1.1\r\nHost: run\r\n").unwrap();
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    let long = format!("GET / HTTP/1.1\r\nHost: run\r\nX-Long: {}\r\n", "x".repeat(20_000));
+    assert_eq!(ask(run.address, &long).map(|answer| answer.status), Some(431));
+    let page = run.get("/").body;
+    for outside in ["http:", "https:", "<script src", "<link rel=\"stylesheet", "@import"] {
+        let own = page.replace("http://www.w3.org/2000/svg", "");
+        assert!(!own.contains(outside), "the page needs {outside}");
+    }
+    run.end();
+    assert_eq!(place.summary()["stopped"], "signal");
+}
+
+/// What a browser makes of the page, after it has run for a moment; and what its console says.
+fn browsed(chromium: &std::path::Path, place: &Place, url: &str) -> (String, String) {
+    let profile = format!("--user-data-dir={}", place.path("profile").display());
+    let mut command = Command::new(chromium);
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", &profile]);
+    command.args(["--enable-logging=stderr", "--v=0", "--virtual-time-budget=3000", url]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let output = end_of(child, "the browser");
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_browser_draws_the_page_and_shows_the_end() {
+    let Some(chromium) = parts::program("chromium") else { return };
+    let place = Place::new();
+    let options = ["--sink", "null", "--duration", "1h", "--listen-after", "1h"];
+    let run = Shown::start(bursting(&place, &options));
+    run.until("running");
+    poll(LIMIT, "a commit", || {
+        (run.metrics().get("floodway_epochs_committed_total") > 5.0).then_some(())
+    });
+    let url = format!("http://{}/", run.address);
+    let (page, console) = browsed(&chromium, &place, &url);
+    assert!(page.contains("running for"), "{page}\n{console}");
+    assert!(page.contains("policy spill · task words"), "{page}");
+    // Six plots, each with its curves, and what it shows in words.
+    assert_eq!(page.matches("<svg role=\"img\"").count(), 6, "{page}");
+    assert!(page.matches("<path ").count() >= 8, "{page}");
+    assert!(page.contains("aria-label=\"Latency, from schedule to result, last: p50 "), "{page}");
+    assert!(page.contains("epochs committed"), "{page}");
+    assert!(!console.contains("Uncaught") && !console.contains("Refused to"), "{console}");
+
+    // After the end it has the run's last figures.
+    signal(run.child.as_ref().unwrap(), Signal::INT);
+    let (page, console) = browsed(&chromium, &place, &url);
+    let gone = page.contains("not reached") || page.is_empty() || page.contains("ERR_");
+    assert!(page.contains("stopped after") || gone, "{page}\n{console}");
+}
+
+#[test]
+fn a_page_hears_of_the_end_although_nobody_asked_for_more_time() {
+    let place = Place::new();
+    let run = Shown::start(bursting(&place, &["--sink", "null", "--duration", "700ms"]));
+    // As a page does.
+    let mut last = Value::Null;
+    while let Some(answer) = run.ask("/series.json?span=recent", "") {
+        last = serde_json::from_str(&answer.body).unwrap();
+    }
+    assert_eq!(last["state"], "done", "{last}");
+    assert_eq!(last["now"]["events_in"], place.summary()["events_in"]);
+    let mut run = run;
+    assert!(end_of(run.child.take().unwrap(), "the run").status.success());
+}
+
+#[test]
+fn slow_clients_and_a_thousand_connections_are_not_in_the_way() {
+    let most = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: most.maximum, maximum: most.maximum };
+    rustix::process::setrlimit(Resource::Nofile, raised).unwrap();
+    let place = Place::new();
+    let run = Shown::start(bursting(&place, &["--sink", "null", "--duration", "1h"]));
+    run.until("running");
+    let open_files = || {
+        let pid = run.child.as_ref().unwrap().id();
+        fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+    };
+    let before = open_files();
+    let began = Instant::now();
+    let mut slow = Vec::new();
+    for number in 0..1_000 {
+        let mut stream = TcpStream::connect(run.address).unwrap();
+        // Half of a request, none, or one whose answer is not read.
+        let part: &[u8] = match number % 3 {
+            0 => b"GET /metrics HTT",
+            1 => b"",
+            _ => b"GET /series.json HTTP/1.1\r\nHost: run\r\n\r\n",
+        };
+        let _ = stream.write_all(part);
+        slow.push(stream);
+        if number % 100 == 0 {
+            assert_eq!(run.get("/healthz").status, 200);
+        }
+    }
+    let records = |metrics: &Metrics| metrics.sum("floodway_records_total");
+    let now = run.metrics();
+    // Connections in the kernel's queue are the kernel's.
+    assert!(open_files() < before + 64 + 8, "{before}, {}", open_files());
+    poll(LIMIT, "the run goes on", || {
+        (records(&run.metrics()) > records(&now) + 20_000.0).then_some(())
+    });
+    // Who was slow was let go: by those that came after, or for being slow.
+    let gone = poll(LIMIT, "slow clients are let go", || {
+        let is_gone = |stream: &mut TcpStream| {
+            stream.set_nonblocking(true).unwrap();
+            let mut byte = [0; 4_096];
+            loop {
+                match stream.read(&mut byte) {
+                    Ok(0) => break true,
+                    Ok(_) => {}
+                    Err(error) => break error.kind() != std::io::ErrorKind::WouldBlock,
+                }
+            }
+        };
+        slow.retain_mut(|stream| !is_gone(stream));
+        slow.is_empty().then(|| began.elapsed())
+    });
+    eprintln!("the last of 1,000 slow clients was let go after {gone:?}");
+    run.end();
+    assert_eq!(place.summary()["stopped"], "signal");
+}
+
+#[test]
+fn a_port_that_is_taken_is_refused_before_anything_is_made() {
+    let place = Place::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = place.run(&["run", "--events", "100", "--out", "out", "--listen", &address]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains(&format!("--listen {address}")) && error.contains("in use"), "{error}");
+    assert!(!place.path("out").exists());
+
+    // In a file of settings it is the same option.
+    fs::write(place.path("run.toml"), format!("events = 100\nlisten = \"{address}\"\n")).unwrap();
+    let output = place.run(&["run", "--config", "run.toml", "--sink", "null"]);
+    assert_eq!(output.status.code(), Some(2));
+    drop(taken);
+    let output = place.run(&["run", "--config", "run.toml", "--sink", "null"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && error.contains(&format!("http://{address}/")), "{error}");
+}
+
+#[test]
+fn a_run_that_fails_says_why_for_as_long_as_it_is_shown() {
+    let place = Place::new();
+    let mut args = vec!["run", "--events", "1000", "--sink", "null", "--listen", "127.0.0.1:0"];
+    args.extend(["--listen-after", "1h", "--summary", "nowhere/summary.json"]);
+    let run = Shown::start(place.floodway(&args));
+    run.until("failed");
+    let health = run.get("/healthz");
+    assert_eq!(health.status, 503);
+    assert!(health.body.starts_with("failed: cannot write the summary"), "{}", health.body);
+    assert_eq!(run.metrics().get("floodway_healthy"), 0.0);
+    assert_eq!(run.end_with(), Some(1));
+}
+
+/// A port that is free, and so is the next one.
+fn two_ports() -> u16 {
+    poll(LIMIT, "two free ports", || {
+        let first = TcpListener::bind("127.0.0.1:0").ok()?;
+        let port = first.local_addr().ok()?.port();
+        TcpListener::bind(("127.0.0.1", port.checked_add(1)?)).ok().map(|_| port)
+    })
+}
+
+#[test]
+fn each_process_shows_its_own_and_together_they_are_the_summary() {
+    let place = Place::new();
+    let (port, hosts) = (two_ports(), hosts(&place, 2));
+    let listen = format!("127.0.0.1:{port}");
+    let start = |process: &str| {
+        let mut args = vec!["--listen", &listen, "--listen-after", "1h", "--duration", "1200ms"];
+        args.extend(["--out", "out", "--", "-n", "2", "-p", process, "-h"]);
+        let mut command = bursting(&place, &args);
+        command.arg(&hosts);
+        Shown::start(command)
+    };
+    let first = start("0");
+    // Alone it waits for the other.
+    assert_eq!(first.until("waiting").sum("floodway_records_total"), 0.0);
+    assert_eq!((first.get("/healthz").status, first.get("/summary.json").status), (200, 503));
+    let second = start("1");
+    assert_eq!((first.address.port(), second.address.port()), (port, port + 1));
+    let all = [first.until("done"), second.until("done")];
+    are_the_summarys(&all, &place.summary());
+    let of_both = |metrics: &Metrics| metrics.sum("floodway_records_total") > 0.0;
+    assert!(all.iter().all(of_both), "both had some");
+    first.end();
+    second.end();
+}
