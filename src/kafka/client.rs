@@ -86,11 +86,14 @@ impl Topic {
     /// A consumer that sees committed messages only, is told of the ends of partitions, and never moves
     /// past what is not there. Its group has no members and no offsets.
     pub(crate) fn consumer(&self) -> Result<Consumer, KafkaError> {
-        const DEFAULTS: [(&str, &str); 5] = [
+        const DEFAULTS: [(&str, &str); 6] = [
             ("group.id", "floodway"),
             // Memory: what is fetched ahead, by each reader.
             ("queued.max.messages.kbytes", "32768"),
             ("fetch.max.bytes", "16777216"),
+            // When that is reached it fetches nothing for so long; by itself for a second, in which all of it is
+            // read and nothing is left to do.
+            ("fetch.queue.backoff.ms", "5"),
             // What has come is handed on at once.
             ("fetch.wait.max.ms", "100"),
             ("queued.min.messages", "100000"),
