@@ -118,6 +118,9 @@ fn an_output_is_one_runs_at_a_time() {
     first.wait().unwrap();
     place.run_well(&[&SMALL[..], &["--out", "out", "--overwrite"]].concat());
     assert_eq!(place.output("out").split_inclusive(|byte| *byte == b'\n').count(), 500);
+    for out in ["kafka://127.0.0.1:9092/topic", "files:out", "out?format=jsonl"] {
+        refused(&place, 2, &[&SMALL[..], &["--out", out]].concat(), &["--out", "--sink"]);
+    }
     refused(
         &place,
         2,

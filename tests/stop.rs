@@ -77,6 +77,27 @@ fn one_process_is_told_and_both_stop_at_the_same_epoch() {
     assert_eq!(place.summary()["results_out"], lines);
 }
 
+/// The other process never comes: there is nothing to finish, and nothing is left.
+#[test]
+fn a_run_that_waits_for_another_process_ends_at_the_first_signal() {
+    let place = Place::new();
+    let ports = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let hosts = ports.map(|port| port.local_addr().unwrap().to_string()).join("\n");
+    fs::write(place.path("hosts"), hosts).unwrap();
+    let args = ["run", "--rate", "5k", "--out", "out", "--summary", "s.json", "--"];
+    let timely = ["-n", "2", "-p", "0", "-h", "hosts"];
+    let child = spawn(&place, &[&args[..], &timely].concat());
+    poll(Duration::from_secs(60), "it has begun to wait", || {
+        place.path("out").exists().then_some(())
+    });
+    signal(&child, Signal::TERM);
+    let output = end_of(child, "the run");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("nothing was read"), "{said}");
+    assert!(!place.path("out").exists());
+}
+
 #[test]
 fn a_second_signal_ends_at_once_and_keeps_what_was_committed() {
     let place = Place::new();

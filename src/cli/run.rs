@@ -10,6 +10,8 @@ use super::args::RunArgs;
 use super::listen::Listen;
 use super::output::say;
 use super::{Exit, UsageError, demo, logging, settings, signals, sink};
+#[cfg(feature = "kafka")]
+use crate::kafka::KafkaError;
 use crate::live::{End, Live};
 use crate::pipeline::{self, Failures, RunError, Stop};
 use crate::sink::SinkError;
@@ -74,6 +76,11 @@ fn run_shown(args: &RunArgs, stop: &Stop, shown: &mut Option<(Live, Listen)>) ->
             let why =
                 "holds another run's output: name another folder, or replace it with --overwrite";
             UsageError::new("--out", dir.display().to_string(), why).into()
+        }
+        #[cfg(feature = "kafka")]
+        RunError::Kafka(error @ KafkaError::Own { .. }) => {
+            UsageError::new("--sink", args.sink.clone().unwrap_or_default(), error.to_string())
+                .into()
         }
         RunError::Sink(SinkError::Held(dir)) => {
             let why = "is another run's, which goes on: wait for its end, or name another folder";

@@ -11,6 +11,16 @@ use crate::units::{parse_bytes, parse_duration};
 pub(super) fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, UsageError> {
     let target = |files| Target::Files { files, overwrite: args.overwrite };
     if let Some(dir) = &args.out {
+        let given = dir.display().to_string();
+        if given.contains("://") || given.starts_with("files:") {
+            return Err(UsageError::new("--out", &given, format!("is no folder: --sink {given}")));
+        }
+        if let Some((folder, options)) =
+            given.split_once('?').filter(|(_, rest)| rest.contains('='))
+        {
+            let why = format!("options are for --sink files:{folder}?{options}");
+            return Err(UsageError::new("--out", &given, why));
+        }
         return Ok(target(Files::new(dir)));
     }
     let Some(sink) = &args.sink else {

@@ -109,6 +109,23 @@ impl Topic {
         created.map_err(|error| KafkaError::failed("set up a reader of", self, None, &error))
     }
 
+    /// Whether it is that other one, by whichever of its cluster's brokers.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub fn is(&self, other: &Topic) -> Result<bool, KafkaError> {
+        if self.name != other.name || self.brokers == other.brokers {
+            return Ok(self.name == other.name);
+        }
+        let cluster = |topic: &Topic| {
+            let consumer = topic.consumer()?;
+            topic.partitions(&consumer)?;
+            Ok(consumer.client().fetch_cluster_id(PATIENCE))
+        };
+        let (one, two) = (cluster(self)?, cluster(other)?);
+        Ok(one.is_some() && one == two)
+    }
+
     /// One that is there for the offsets of its group alone.
     pub(crate) fn member(&self, group: &str) -> Result<Consumer, KafkaError> {
         let ours = [

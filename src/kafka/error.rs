@@ -16,6 +16,16 @@ pub enum KafkaError {
         /// Why.
         why: String,
     },
+    /// What is read is what would be written.
+    #[error(
+        "{topic} at {brokers} is what the run reads: it would read what it writes for ever. Name another topic"
+    )]
+    Own {
+        /// Its name.
+        topic: String,
+        /// Where.
+        brokers: String,
+    },
     /// There is no such topic.
     #[error("there is no topic {topic} at {brokers}: make it, or name another")]
     NoTopic {

@@ -34,11 +34,13 @@ pub enum Kind {
     Writer,
     /// Commits.
     Commit,
+    /// What output is published to.
+    Publisher,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Nothing,
         Kind::Workers,
         Kind::Processor,
@@ -49,6 +51,7 @@ impl Kind {
         Kind::Bridge,
         Kind::Writer,
         Kind::Commit,
+        Kind::Publisher,
     ];
 
     /// Its name in metrics.
@@ -64,6 +67,7 @@ impl Kind {
             Kind::Bridge => "bridge",
             Kind::Writer => "writer",
             Kind::Commit => "commit",
+            Kind::Publisher => "publisher",
         }
     }
 }
@@ -149,6 +153,12 @@ impl<'a> Between<'a> {
         self.now.late_ns() as f64 / 1e9
     }
 
+    /// Whether the threshold is above what all workers do.
+    fn keeps_too_much(&self) -> bool {
+        let all = self.done * self.about.processes.max(1) as f64;
+        self.about.threshold_eps.is_none_or(|threshold| threshold > all)
+    }
+
     /// What the workers are short of, in words.
     fn queue(&self) -> String {
         let queued = show_count(self.queued());
@@ -163,8 +173,10 @@ impl<'a> Between<'a> {
 /// What holds a run up, by what it did from the look `before` to that `now`.
 pub(super) fn find(about: &About, before: &Sample, now: &Sample) -> Bottleneck {
     let Some(between) = Between::new(about, before, now) else { return Bottleneck::default() };
-    let found = sink(&between)
+    let found = publisher(&between)
+        .or_else(|| writer(&between))
         .or_else(|| queue(&between))
+        .or_else(|| commit(&between))
         .or_else(|| source(&between))
         .unwrap_or_else(|| nothing(&between));
     let (kind, says, advice) = found;
@@ -177,8 +189,34 @@ fn found(kind: Kind, says: String, advice: &str) -> Option<Found> {
     Some((kind, says, advice.to_owned()))
 }
 
-/// The writer and the commits hold sources, whatever waits elsewhere.
-fn sink(between: &Between) -> Option<Found> {
+/// What output is published to holds all of it, whatever waits elsewhere.
+fn publisher(between: &Between) -> Option<Found> {
+    /// Bytes that are more than one transaction's.
+    const MANY: u64 = 16 << 20;
+    let waiting = between.now.writer.unpublished_bytes;
+    let bytes = show_count(waiting);
+    if between.now.writer.is_refused {
+        let says = format!(
+            "The topic: its cluster takes no lines at the moment, and {bytes} bytes of committed ones wait."
+        );
+        let advice = "It is tried again by itself, and standard error says with which error. Nothing is lost: what \
+                      waits is in the state's folder.";
+        return found(Kind::Publisher, says, advice);
+    }
+    let holds = between.waited_for(Wait::Commit).max(between.waited_for(Wait::Writer)) > SOME;
+    (holds && waiting > MANY).then_some(())?;
+    let says = format!(
+        "The topic: lines are made faster than they are published, and {bytes} bytes wait."
+    );
+    found(
+        Kind::Publisher,
+        says,
+        "One producer publishes for the whole run: look at what its cluster is short of.",
+    )
+}
+
+/// The writer holds sources, whatever waits elsewhere.
+fn writer(between: &Between) -> Option<Found> {
     let writer = between.waited_for(Wait::Writer);
     if writer > SOME {
         let says = format!(
@@ -190,6 +228,11 @@ fn sink(between: &Between) -> Option<Found> {
                       sync=none if the machine may lose what it has not written yet.";
         return found(Kind::Writer, says, advice);
     }
+    None
+}
+
+/// Commits that are waited for. A queue holds epochs open too, and is looked at before.
+fn commit(between: &Between) -> Option<Found> {
     let commit = between.waited_for(Wait::Commit);
     (commit > SOME).then_some(())?;
     let says = format!(
@@ -237,7 +280,7 @@ fn queue(between: &Between) -> Option<Found> {
             "Add workers where there are cores (-- -w N), or let the excess go to a function: --policy \
                       deadline, or spill with a --threshold below what they do."
         }
-        (Some(_), "threshold" | "spill") => {
+        (Some(_), "threshold" | "spill") if between.keeps_too_much() => {
             "Lower the --threshold: what is below it stays with the workers, and they cannot do that much."
         }
         (Some(_), _) => "Add workers where there are cores (-- -w N).",
@@ -275,7 +318,17 @@ fn away(between: &Between, remote: &Remote) -> Option<Found> {
         }
     }
     let is_full = remote.in_flight as f64 >= 0.9 * remote.limit as f64 && remote.in_flight > 0;
-    if between.throttled as f64 / between.seconds > 1.0 || is_full {
+    let is_throttled = between.throttled as f64 / between.seconds > 1.0;
+    if is_full && !is_throttled && (remote.limit as f64) < 0.9 * remote.most as f64 {
+        let says = format!(
+            "The remote side: {} requests are in flight, about as many as its answers are in time for: {queue}.",
+            remote.in_flight,
+        );
+        let advice = "More are sent as it answers soon. If it does not: is the function slower than it was (more \
+                      --memory makes it faster), or far away?";
+        return found(Kind::Remote, says, advice);
+    }
+    if is_throttled || is_full {
         let says = format!(
             "The function's concurrency: {} requests are in flight of {} that may be, {} were throttled a second: \
              {queue}.",
@@ -382,7 +435,15 @@ mod tests {
     fn each_has_its_own_sign() {
         assert_eq!(kind_of(|_, _| ()), Kind::Nothing);
         assert_eq!(kind_of(|_, now| now.tallied.waited = [0, SECOND, 0]), Kind::Writer);
-        assert_eq!(kind_of(|_, now| now.tallied.waited = [SECOND, 0, SECOND]), Kind::Commit);
+        assert_eq!(kind_of(|_, now| now.tallied.waited = [0, 0, SECOND]), Kind::Commit);
+        // Epochs stay open for what waits.
+        assert_eq!(kind_of(|_, now| now.tallied.waited = [SECOND, 0, SECOND]), Kind::Workers);
+        assert_eq!(kind_of(|_, now| now.writer.is_refused = true), Kind::Publisher);
+        let slow = |now: &mut Sample| {
+            now.tallied.waited = [0, 0, SECOND];
+            now.writer.unpublished_bytes = 64 << 20;
+        };
+        assert_eq!(kind_of(|_, now| slow(now)), Kind::Publisher);
         assert_eq!(kind_of(|_, now| queued(now)), Kind::Workers);
         assert_eq!(kind_of(|about, _| about.is_paced = false), Kind::Source);
         let silent = kind_of(|about, now| (about.is_paced, now.tallied.bad) = (false, 0));
@@ -414,6 +475,9 @@ mod tests {
         assert_eq!(with(Remote { breaker: Breaker::Open, ..Remote::default() }), Kind::Remote);
         assert_eq!(with(Remote { throttled: 9, ..Remote::default() }), Kind::Concurrency);
         assert_eq!(with(Remote { in_flight: 10, ..Remote::default() }), Kind::Concurrency);
+        // Its own limit, that has not come to what may be.
+        let slow = Remote { in_flight: 10, most: 1_000, ..Remote::default() };
+        assert_eq!(with(slow), Kind::Remote);
         assert_eq!(with(Remote { cpu_ns: SECOND, ..Remote::default() }), Kind::Bridge);
         // Without a queue none of that holds anything up.
         let spent = Some(Remote { is_spent: true, ..Remote::default() });

@@ -24,18 +24,23 @@ impl Health {
         let (done, committed) = (sample.tallied.counts().done(), sample.tallied.committed);
         let backlog = sample.tallied.backlog;
         let is_late = sample.late_ns() > about.longest_step.as_nanos() as Nanos;
-        if (done, committed) != (self.done, self.committed) || backlog == 0 && !is_late {
+        let has_work = backlog > 0 || is_late || sample.writer.unpublished_bytes > 0;
+        if (done, committed) != (self.done, self.committed) || !has_work {
             *self = Health { done, committed, since: sample.at };
         }
         let stuck = Duration::from_nanos(sample.at.saturating_sub(self.since));
         (stuck > PATIENCE + 2 * about.longest_step).then(|| {
             format!(
                 "for {} no record was done and no epoch committed: {} records wait, {} of them with the remote \
-                 side; {} epochs are committed",
+                 side; {} epochs are committed{}",
                 show_duration(Duration::from_secs(stuck.as_secs())),
                 show_count(backlog),
                 show_count(sample.tallied.in_flight),
                 show_count(sample.epochs),
+                match sample.writer.is_refused {
+                    true => "; the topic's cluster takes no lines",
+                    false => "",
+                },
             )
         })
     }

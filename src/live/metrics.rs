@@ -277,6 +277,16 @@ impl Page<'_> {
         let help = "Bytes that wait for the sink's writer.";
         let waiting = sample.writer.waiting_bytes as f64;
         self.gauge("floodway_writer_waiting", Some(Unit::Bytes), help, waiting)?;
+        let help = "Bytes that are committed and not published to the topic yet, in process 0.";
+        let unpublished = sample.writer.unpublished_bytes as f64;
+        self.gauge("floodway_unpublished", Some(Unit::Bytes), help, unpublished)?;
+        let help = "Whether the topic's cluster is waited for: 1 if it takes no lines.";
+        self.gauge(
+            "floodway_publisher_waits",
+            None,
+            help,
+            f64::from(u8::from(sample.writer.is_refused)),
+        )?;
         let help = "CPU time of all threads since the run's start, without the embedded Lambda's.";
         self.count("floodway_cpu", seconds(), help, secs(sample.cpu_ns))?;
         let help = "CPU time of the embedded Lambda.";

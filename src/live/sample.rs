@@ -95,6 +95,10 @@ pub struct Writer {
     pub waiting_bytes: u64,
     /// Nanoseconds for which it had something to do.
     pub busy_ns: u64,
+    /// Bytes that are committed and not published, where output goes on from files.
+    pub unpublished_bytes: u64,
+    /// Whether what would take them is waited for.
+    pub is_refused: bool,
 }
 
 /// What the breaker lets through.
@@ -149,9 +153,10 @@ pub struct Remote {
     pub bytes_in: u64,
     /// CPU time of the bridge's thread.
     pub cpu_ns: u64,
-    /// Requests in flight now, and how many may be.
+    /// Requests in flight now, how many may be now, and how many ever may.
     pub in_flight: u64,
     pub limit: u64,
+    pub most: u64,
     /// Records that wait in the bridge to be sent.
     pub waiting: u64,
     pub breaker: Breaker,

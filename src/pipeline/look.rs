@@ -100,6 +100,7 @@ fn sample(shared: &Shared, started: &Started) -> Sample {
         && shared.pace.is_scheduled()
         && matches!(shared.settings.source, Source::Nexmark { .. });
     let (cpu_ns, lambda_cpu_ns) = shared.cpu_since(started);
+    let (unpublished_bytes, is_refused) = shared.sink.unpublished();
     Sample {
         at,
         schedule,
@@ -110,6 +111,8 @@ fn sample(shared: &Shared, started: &Started) -> Sample {
         writer: Writer {
             waiting_bytes: shared.sink.waiting_bytes(),
             busy_ns: shared.sink.writer_busy_ns(),
+            unpublished_bytes,
+            is_refused,
         },
         remote: shared.bridge.as_ref().map(|bridge| remote(bridge, &shared.settings)),
         tallied,
@@ -137,6 +140,7 @@ fn remote(bridge: &Bridge, settings: &Settings) -> Remote {
         cpu_ns: counters.cpu_ns,
         in_flight: counters.in_flight,
         limit: standing.limit as u64,
+        most: settings.bridge.max_in_flight as u64,
         waiting: standing.waiting as u64,
         breaker: match standing.breaker {
             State::Closed => Breaker::Closed,

@@ -16,7 +16,7 @@ use super::{Endpoint, Failures, PolicyChoice, RunError, Settings, Source, Stop};
 use crate::bridge::{self, Bridge, BridgeError, SettingsError};
 use crate::emulator;
 #[cfg(feature = "kafka")]
-use crate::kafka::Publisher;
+use crate::kafka::{KafkaError, Publisher};
 use crate::observe::ProcessStats;
 use crate::operators::Peers;
 use crate::sink::{self, SinkError, SinkHandle};
@@ -184,6 +184,12 @@ fn publisher(
     };
     if settings.timely.process != 0 {
         return Ok(None);
+    }
+    if let Source::Kafka(input) = &settings.source
+        && topic.is(&input.topic)?
+    {
+        let (topic, brokers) = (topic.name.clone(), topic.brokers.clone());
+        return Err(RunError::Kafka(KafkaError::Own { topic, brokers }));
     }
     Ok(Some(Box::new(Publisher::connect(topic.clone(), &output.id, &state.folder)?)))
 }

@@ -1,6 +1,7 @@
 //! Runs a process's workers, and says how it went.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ use crate::units::show_many;
 /// What ends a run.
 enum Ended {
     Workers(Result<Vec<Vec<u8>>, RunError>),
+    /// It was asked to stop before all of its processes were there.
+    NotBegun,
     Failed(RunError),
 }
 
@@ -123,7 +126,7 @@ pub fn run(
     made.keep();
     let mut progress: Option<Progress> = None;
     let mut waiting = Waiting::new(settings.timely.processes);
-    let mut coming_home = false;
+    let mut coming_home = None;
     let ended = loop {
         match ended.recv_timeout(until_look(shared.started.get())) {
             Ok(ended) => break ended,
@@ -143,10 +146,15 @@ pub fn run(
         } else {
             waiting.look();
         }
-        if stop.is_requested() && !coming_home {
-            coming_home = true;
-            if let Some(bridge) = &shared.bridge {
-                bridge.come_home(GRACE);
+        if stop.is_requested() {
+            let asked = *coming_home.get_or_insert_with(|| {
+                if let Some(bridge) = &shared.bridge {
+                    bridge.come_home(GRACE);
+                }
+                Instant::now()
+            });
+            if shared.started.get().is_none() && asked.elapsed() >= GRACE {
+                break Ended::NotBegun;
             }
         }
     };
@@ -173,6 +181,12 @@ pub fn run(
             (sum, Ok(()))
         }
         Ended::Workers(Err(error)) | Ended::Failed(error) => (shared.report(), Err(error)),
+        Ended::NotBegun => {
+            shared.was_stopped.store(true, Relaxed);
+            tracing::warn!("stopped before all processes of the run were there: nothing was read");
+            made.undo();
+            (shared.report(), Ok(()))
+        }
     };
     if matches!(result, Err(RunError::Settings(_))) {
         // No worker has begun, and none is there any more.

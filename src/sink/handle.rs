@@ -21,6 +21,8 @@ pub(super) struct Shared {
     pub busy: AtomicU64,
     /// Bytes that are committed and not published: known in process 0.
     pub unpublished: AtomicU64,
+    /// Whether who publishes waits for the other side.
+    pub is_refused: AtomicBool,
     /// Lines that are committed: known in process 0.
     pub committed: AtomicU64,
     /// And the bad records with them.
@@ -98,6 +100,7 @@ impl SinkHandle {
             waiting: AtomicU64::new(0),
             busy: AtomicU64::new(0),
             unpublished: AtomicU64::new(0),
+            is_refused: AtomicBool::new(false),
             committed: AtomicU64::new(0),
             committed_bad: AtomicU64::new(0),
             last_epoch: AtomicU64::new(u64::MAX),
@@ -158,6 +161,13 @@ impl SinkHandle {
     pub fn waiting_bytes(&self) -> u64 {
         self.shared.waiting.load(Relaxed)
     }
+
+    /// Bytes that are committed and not published, in the process that publishes; and whether what would take
+    /// them is waited for.
+    pub fn unpublished(&self) -> (u64, bool) {
+        (self.shared.unpublished.load(Relaxed), self.shared.is_refused.load(Relaxed))
+    }
+
     /// For how many nanoseconds the writer has had something to do, the disk's time among them.
     pub fn writer_busy_ns(&self) -> u64 {
         self.shared.busy.load(Relaxed)

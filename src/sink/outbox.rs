@@ -214,6 +214,7 @@ impl Outbox {
             }
         }
         self.said = None;
+        self.shared.is_refused.store(false, Relaxed);
         self.taken = up_to;
         Ok(())
     }
@@ -229,6 +230,7 @@ impl Outbox {
         if stops && began.elapsed() >= GRACE {
             return Err(SinkError::Unpublished { to, why });
         }
+        self.shared.is_refused.store(true, Relaxed);
         if self.said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
             self.said = Some(Instant::now());
             tracing::warn!("{to} is waited for: {why}");

@@ -205,6 +205,16 @@ fn what_cannot_be_published_to_is_said() {
     let said = run("no-such-topic", &[]);
     assert!(said.contains("there is no topic no-such-topic"), "{said}");
     assert!(!place.path("state").exists());
+    // What would feed itself for ever, also by another of its brokers' names.
+    let own = broker.topic(1);
+    let port = broker.address().rsplit_once(':').unwrap().1.to_owned();
+    for sink in [broker.url(&own), format!("kafka://localhost:{port}/{own}")] {
+        let source = broker.url(&own);
+        let args = ["run", "--source", &source, "--sink", &sink, "--state", "own-state"];
+        let said = fails(&place, 2, &args);
+        assert!(said.contains("is what the run reads"), "{said}");
+        assert!(!place.path("own-state").exists());
+    }
     // A line of more than a megabyte.
     let to = broker.topic(1);
     let long = format!("{}\n", "word ".repeat(250_000));
