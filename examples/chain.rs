@@ -4,6 +4,9 @@
 //!
 //!     cargo run --example chain
 //!     cargo run --example chain -- -w 2
+//!
+//! In the table, `a record` is the useful time for one, `needs` the workers that a stage would take with nothing done
+//! remotely, and `held` what waits or is away.
 
 use std::net::TcpListener;
 use std::sync::Arc;
