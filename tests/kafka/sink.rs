@@ -1,6 +1,7 @@
 //! Results go to a topic: each line once, whoever makes it, and whatever ends.
 
 use std::fs;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -113,24 +114,37 @@ fn a_run_that_is_stopped_has_published_what_it_committed() {
     }
 }
 
+/// Four seconds of events.
+const EVENTS: [&str; 7] = ["run", "--rate", "20k", "--duration", "4s", "--seed", "3"];
+
+/// The arguments to publish them, in many commits.
+fn published(sink: &str) -> Vec<&str> {
+    let args = [&EVENTS[..], &["--sink", sink, "--state", "state"]].concat();
+    [&args[..], &["--epoch", "20ms", "--commit-every", "100ms"]].concat()
+}
+
+/// A run whose broker is killed when it has committed something.
+fn with_a_broker_that_dies(broker: &Broker, place: &Place, args: &[&str]) -> Child {
+    let child = spawn(place, args);
+    poll(Duration::from_secs(30), "some commits", || {
+        (committed(place, "state/outbox") > 10_000).then_some(())
+    });
+    broker.kill();
+    child
+}
+
 #[test]
 fn a_broker_that_dies_while_it_is_published_to_is_waited_for() {
     let Some(broker) = Broker::start() else { return };
     let (place, to) = (Place::new(), broker.topic(2));
-    let events = ["run", "--rate", "20k", "--duration", "5s", "--seed", "3"];
     let sink = broker.url(&to);
-    let args = [&events[..], &["--sink", &sink, "--state", "state"]].concat();
-    let args = [&args[..], &["--epoch", "20ms", "--commit-every", "100ms"]].concat();
-    let child = spawn(&place, &args);
-    poll(Duration::from_secs(30), "some commits", || {
-        (committed(&place, "state/outbox") > 10_000).then_some(())
-    });
-    broker.kill();
+    let args = published(&sink);
+    let child = with_a_broker_that_dies(&broker, &place, &args);
     broker.begin();
     let output = end_of(child, "the run");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
-    place.run_well(&[&events[..], &["--out", "out"]].concat());
+    place.run_well(&[&EVENTS[..], &["--out", "out"]].concat());
     assert_has(&broker, &to, &place.output("out"), "events");
 }
 
@@ -138,15 +152,9 @@ fn a_broker_that_dies_while_it_is_published_to_is_waited_for() {
 fn without_its_broker_a_run_that_is_told_to_stop_ends_and_the_next_one_publishes_the_rest() {
     let Some(broker) = Broker::start() else { return };
     let (place, to) = (Place::new(), broker.topic(2));
-    let events = ["run", "--rate", "20k", "--duration", "3s", "--seed", "3"];
     let sink = broker.url(&to);
-    let args = [&events[..], &["--sink", &sink, "--state", "state"]].concat();
-    let args = [&args[..], &["--epoch", "20ms", "--commit-every", "100ms"]].concat();
-    let child = spawn(&place, &args);
-    poll(Duration::from_secs(30), "some commits", || {
-        (committed(&place, "state/outbox") > 10_000).then_some(())
-    });
-    broker.kill();
+    let args = published(&sink);
+    let child = with_a_broker_that_dies(&broker, &place, &args);
     signal(&child, Signal::TERM);
     let output = end_of(child, "the run");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -154,7 +162,7 @@ fn without_its_broker_a_run_that_is_told_to_stop_ends_and_the_next_one_publishes
     assert!(said.contains("the same command publishes the rest"), "{said}");
     broker.begin();
     place.run_well(&args);
-    place.run_well(&[&events[..], &["--out", "out"]].concat());
+    place.run_well(&[&EVENTS[..], &["--out", "out"]].concat());
     assert_has(&broker, &to, &place.output("out"), "events");
 }
 
