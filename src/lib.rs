@@ -4,6 +4,9 @@
 //! instead of slowing the source down, and the results rejoin the dataflow under the timestamps
 //! they left with.
 
+// `println!` panics where standard output is closed or full, and nothing may.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod aws;
 pub mod batch;
 pub mod bridge;

@@ -491,14 +491,20 @@ fn a_file_may_say_what_the_policy_does_not_heed() {
     assert!(error_of(&output).contains("--deadline 1s"), "{}", error_of(&output));
 }
 
-/// Nobody reads on is no failure; that it cannot be written is.
+/// Nobody reads on is no failure; that it cannot be written is. All that a command prints is printed so.
 #[test]
 fn a_full_disk_is_said_and_a_closed_pipe_is_not() {
     let place = Place::new();
+    let lambda = common::Lambda::start("network=1ms");
+    let check = ["check", "--lambda", &lambda.url];
+    let help = ["run", "--help"];
     let trace = ["--rate", "1k", "--duration", "100ms"];
     let simulate = [&["simulate", "--service", "1us"][..], &trace].concat();
     let compare = [&["compare", "--policies", "local", "--warm-up-run", "0s"][..], &trace].concat();
-    for args in [&["generate", "--events", "10"][..], &simulate, &compare] {
+    let printed: [&[&str]; 4] = [&["completion", "bash"], &check, &help, &["--version"]];
+    for args in
+        [&["generate", "--events", "10"][..], &simulate, &compare].into_iter().chain(printed)
+    {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let mut command = place.floodway(args);
         let child = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap();

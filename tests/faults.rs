@@ -54,7 +54,7 @@ enum Fate {
     Home,
 }
 
-const WEATHERS: [(&str, Weather, Fate); 33] = [
+const WEATHERS: [(&str, Weather, Fate); 35] = [
     ("fair", Weather::Fair, Fate::Done),
     ("ids in another order", Weather::OtherOrder, Fate::Done),
     ("errors for some ids", Weather::Errors, Fate::Done),
@@ -81,6 +81,8 @@ const WEATHERS: [(&str, Weather, Fate); 33] = [
     ("an id is missing", Weather::Missing, Fate::Home),
     ("an id twice", Weather::Doubled, Fate::Home),
     ("a result too many", Weather::TooMany, Fate::Home),
+    ("a result of two lines", Weather::LineBreak("\n"), Fate::Home),
+    ("a carriage return in one", Weather::LineBreak("\r"), Fate::Home),
     ("function error, handled", Weather::FunctionError("Handled"), Fate::Home),
     ("function error, unhandled", Weather::FunctionError("Unhandled"), Fate::Home),
     ("redirect", Weather::Redirect, Fate::Home),
@@ -130,6 +132,7 @@ fn comes(weather: Weather, on: On) -> bool {
         | Weather::OtherOrder
         | Weather::Errors
         | Weather::Absent
+        | Weather::LineBreak(_)
         | Weather::GoneAfter(_) => on == On::All,
         // A probe comes so seldom that several of them would outlast the run.
         Weather::FairAfter(resets) => (on == On::Records) == (resets > 1),

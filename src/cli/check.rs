@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use bytes::Bytes;
 
 use super::args::CheckArgs;
+use super::output::print_line;
 use super::{UsageError, bursting, logging, settings};
 use crate::aws::{Environment, Kind, Said};
 use crate::batch::{Batch, Strings};
@@ -60,22 +61,22 @@ async fn steps(endpoint: Endpoint, task: &task::TextTask, timeout: Duration) -> 
         Endpoint::SignedUrl { .. } => "a URL, with signed requests",
         Endpoint::Url(_) | Endpoint::Unset => "a URL, with requests that are not signed",
     };
-    println!("endpoint  {endpoint}: {kind}");
+    print_line(format_args!("endpoint  {endpoint}: {kind}"))?;
     if let Endpoint::Function { service, .. } = &endpoint {
         let from = Environment::of_process().lambda_endpoint();
         let from = from.map(|(_, from)| format!(", by {from}")).unwrap_or_default();
-        println!("service   {}{from}", Endpoint::Url(service.clone()));
+        print_line(format_args!("service   {}{from}", Endpoint::Url(service.clone())))?;
     }
     if let Some(region) = endpoint.region() {
-        println!("region    {region}, of the partition {}", region.partition());
+        print_line(format_args!("region    {region}, of the partition {}", region.partition()))?;
     }
     let remote = Remote::new(&Settings { endpoint, ..Settings::default() })?;
     if let Some(found) = remote.credentials().await? {
         let temporary = if found.session_token.is_some() { ", temporary" } else { "" };
-        println!("key       …{} of {}{temporary}", found.last4(), found.from);
+        print_line(format_args!("key       …{} of {}{temporary}", found.last4(), found.from))?;
     }
     round_trip(&remote, task, timeout).await?;
-    println!("good");
+    print_line("good")?;
     Ok(())
 }
 
@@ -102,7 +103,10 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
         Err(_) => bail!("the answer is not whole within {}", show_duration(timeout)),
         Ok(bytes) => bytes.map_err(|error| said(&bridge::broken(&error)))?,
     };
-    println!("answered  200 after {}, {version:?}", show_duration(began.elapsed()));
+    print_line(format_args!(
+        "answered  200 after {}, {version:?}",
+        show_duration(began.elapsed())
+    ))?;
     let shown = remote.shown(&bytes);
     if let Some(error) = headers.get("x-amz-function-error") {
         if let Some(refused) = remote.refused_by_function(&bytes) {
@@ -134,14 +138,16 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
     }
     let version =
         version.map_or("of an unknown version".to_owned(), |version| format!("version {version}"));
-    println!(
+    print_line(format_args!(
         "function  {version}, same results as here for {}: {} records",
         task.name(),
         records.len()
-    );
+    ))?;
     match bridge::report(&headers).as_deref().and_then(bridge::billed) {
-        Some(billed) => println!("billed    {}, as the service says", show_duration(billed)),
-        None => println!("billed    not said: the time that a request takes is taken for it"),
+        Some(billed) => {
+            print_line(format_args!("billed    {}, as the service says", show_duration(billed)))?
+        }
+        None => print_line("billed    not said: the time that a request takes is taken for it")?,
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! `floodway generate`.
 
-use std::io::{BufWriter, ErrorKind, Write as _};
+use std::io::{BufWriter, Write as _};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::args::{FormatArg, GenerateArgs};
+use super::output::printed;
 use super::settings::Events;
 use super::{UsageError, logging};
 use crate::batch::BATCH_RECORDS;
@@ -34,14 +35,9 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
             FormatArg::Csv | FormatArg::Text => generator.csv_lines(range, &mut lines),
             FormatArg::Json => generator.json_lines(range, &mut lines),
         }
-        match out.write_all(&lines) {
-            // Whoever reads has enough: `| head` is no error.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-            result => result.context("cannot write to standard output")?,
+        if let Err(error) = out.write_all(&lines) {
+            return printed(Err(error));
         }
     }
-    match out.flush() {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("cannot write to standard output"),
-    }
+    printed(out.flush())
 }

@@ -1,6 +1,6 @@
 //! `floodway lambda`.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::SystemTime;
@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::args::{LambdaArgs, LambdaAuth};
+use super::output::print_line;
 use super::settings::parse_some;
 use super::{UsageError, bursting, logging, signals};
 use crate::emulator::{Choices, Keys, Package, PackageError, Setup};
@@ -21,8 +22,7 @@ pub(super) fn lambda(args: &LambdaArgs) -> Result<()> {
     let listener = TcpListener::bind(&args.bind).map_err(|error| no_listener(args, error))?;
     let mut signals = signals::ending().context("cannot listen for signals")?;
     let server = setup.serve(listener)?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", server.url()).and_then(|()| out.flush()).context("cannot print the URL")?;
+    print_line(server.url())?;
     signals.forever().next();
     server.shutdown();
     Ok(())

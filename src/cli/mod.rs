@@ -44,8 +44,11 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
         Ok(cli) => cli,
         Err(error) => {
             // Prints help and version to standard output, and errors to standard error.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let printed = error.print();
+            return match error.use_stderr() {
+                true => Exit::Usage,
+                false => output::printed(printed).map_or_else(Exit::from, |()| Exit::Done),
+            };
         }
     };
     match &mut cli.command {
@@ -61,9 +64,9 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
         Command::Lambda(args) => lambda::lambda(&args),
         Command::Check(args) => check::check(&args),
         Command::Completion { shell } => {
-            let mut command = Cli::command();
-            clap_complete::generate(shell, &mut command, "floodway", &mut std::io::stdout());
-            Ok(())
+            let (mut command, mut script) = (Cli::command(), Vec::new());
+            clap_complete::generate(shell, &mut command, "floodway", &mut script);
+            output::print(&String::from_utf8_lossy(&script))
         }
     };
     match result {

@@ -1,13 +1,23 @@
 //! What a command prints, and what it says.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 
 use anyhow::{Context as _, Result};
 
 /// Prints `text`. Whoever reads may have had enough: `| head` is no error, a full disk is.
 pub(super) fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    let mut out = io::stdout().lock();
+    printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Prints a line, at once.
+pub(super) fn print_line(line: impl std::fmt::Display) -> Result<()> {
+    print(&format!("{line}\n"))
+}
+
+/// What it comes to that something was printed so.
+pub(super) fn printed(result: io::Result<()>) -> Result<()> {
+    match result {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to standard output"),
     }
@@ -16,5 +26,5 @@ pub(super) fn print(text: &str) -> Result<()> {
 /// Says `line` on standard error. Nobody hears it: not worth failing for, and a terminal that is closed
 /// should not be.
 pub(super) fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -61,6 +61,11 @@ impl Answer {
                 self.results.push(self.results.first().cloned().unwrap_or_default());
                 self.ids.push(0);
             }
+            Weather::LineBreak(end) => {
+                if let Some(first) = self.results.first_mut() {
+                    first.push_str(end);
+                }
+            }
             Weather::TooMany => self.results.push("one more".to_owned()),
             Weather::WrongResults => match &mut self.results[..] {
                 [] => {}

@@ -53,6 +53,8 @@ pub enum Weather {
     Doubled,
     /// A result without an id.
     TooMany,
+    /// The first result has this in it, which ends a line for some reader.
+    LineBreak(&'static str),
     /// 200 with `X-Amz-Function-Error`.
     FunctionError(&'static str),
     /// To another server, which would answer well.

@@ -216,6 +216,7 @@ fn answer(
         | Weather::Missing
         | Weather::Doubled
         | Weather::TooMany
+        | Weather::LineBreak(_)
         | Weather::WrongResults => http::write(stream, 200, "", &json),
         Weather::Status(status) => http::write(stream, status, "", &json),
         Weather::RetryAfter(seconds) => {
