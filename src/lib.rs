@@ -31,6 +31,7 @@ pub mod sink;
 pub mod source;
 pub mod state;
 pub mod task;
+mod terminal;
 pub mod units;
 mod version;
 mod whole;

@@ -5,9 +5,18 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Cloud bursting for timely dataflow: what the workers cannot process in time goes to AWS Lambda.
+use super::help;
+
+/// Cloud bursting for timely dataflow: records that the workers cannot process in time are sent to AWS
+/// Lambda, and their results rejoin the dataflow.
 #[derive(Debug, Parser)]
-#[command(name = "floodway", version, about, args_override_self = true)]
+#[command(
+    name = "floodway",
+    version,
+    args_override_self = true,
+    max_term_width = 100,
+    after_help = help::ALL
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -15,26 +24,39 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run one dataflow: source → burst → sink. Without options: a demonstration.
-    #[command(allow_negative_numbers = true)]
+    /// Run one dataflow: source → burst → sink. Without options, run a demonstration.
+    #[command(allow_negative_numbers = true, after_help = help::RUN)]
     Run(Box<RunArgs>),
-    /// The same trace under several policies: a table, and a report with plots. Without options: a
-    /// demonstration.
-    #[command(allow_negative_numbers = true)]
+    /// Run the same input under several policies and report how they compare.
+    ///
+    /// Prints a table, says which policy to choose, and writes a report with plots. It takes the options of
+    /// `run`. Without options, it runs a demonstration.
+    #[command(allow_negative_numbers = true, after_help = help::COMPARE)]
     Compare(Box<CompareArgs>),
     /// Print Nexmark events.
-    #[command(allow_negative_numbers = true)]
+    #[command(allow_negative_numbers = true, after_help = help::GENERATE)]
     Generate(GenerateArgs),
-    /// What policies would do on a trace of rates: no network, no computation, the same policies.
-    #[command(allow_negative_numbers = true, args_override_self = false)]
+    /// Predict what policies would do, in simulated time.
+    ///
+    /// Nothing is computed and nothing is sent: the policies' own code decides on a trace of rates.
+    #[command(
+        allow_negative_numbers = true,
+        args_override_self = false,
+        after_help = help::SIMULATE
+    )]
     Simulate(Box<SimulateArgs>),
-    /// Serve a local Lambda; the first line on standard output is its URL.
+    /// Serve a local Lambda.
+    ///
+    /// The first line on standard output is its URL, which is a value for --lambda. It serves until Ctrl-C.
+    #[command(after_help = help::LAMBDA)]
     Lambda(LambdaArgs),
-    /// Try an endpoint with one round trip, and say what is wrong.
+    /// Check credentials, endpoint and function with one request, and say what is wrong.
+    #[command(after_help = help::CHECK)]
     Check(CheckArgs),
     /// Print a completion script for a shell.
+    #[command(after_help = help::COMPLETION)]
     Completion {
-        /// The shell.
+        /// The shell that the script is for.
         shell: clap_complete::Shell,
     },
 }
@@ -42,23 +64,32 @@ pub enum Command {
 /// How many events come, and when.
 #[derive(Debug, Args)]
 pub struct RateArgs {
-    /// Stop after this many events.
+    /// Stop after exactly this many events.
     #[arg(long, value_name = "N")]
     pub events: Option<String>,
-    /// Take the events that are due within this time.
+    /// Take the events that are due within this time, however long processing them lasts.
+    ///
+    /// Without it and without --events, Nexmark events come until Ctrl-C; `compare` takes 10s of them, and
+    /// `simulate` needs one of the two. Files and traces end by themselves.
     #[arg(long, value_name = "D")]
     pub duration: Option<String>,
-    /// Events a second over all workers, or `max`: as fast as they are taken.
+    /// Events per second over all workers, or `max`: as fast as they are taken [default: 10k for Nexmark
+    /// events, max for lines].
     #[arg(long, value_name = "R|max")]
     pub rate: Option<String>,
-    /// How the rate changes: constant, square, sine, step, spike, or trace:FILE: rows `seconds,rate`,
-    /// the seconds from 0 and increasing. A rate holds until the next row; the last row ends the trace.
+    /// How the rate changes over time: constant, square, sine, step, spike or trace:FILE [default:
+    /// constant].
+    ///
+    /// square: --rate in the first half of each period and --peak-rate in the second. sine: a wave between
+    /// the two. step: --peak-rate from --period on. spike: --peak-rate in the second tenth of each period.
+    /// trace:FILE: rows `seconds,rate`, the seconds from 0 and increasing; a rate holds until the next row,
+    /// and the last row ends the input.
     #[arg(long, value_name = "SHAPE")]
     pub shape: Option<String>,
-    /// The peak of the shapes that have one.
+    /// Highest rate of the shapes square, sine, step and spike.
     #[arg(long, value_name = "P")]
     pub peak_rate: Option<String>,
-    /// The period of the shapes that have one; `step` steps once, after it.
+    /// Period of the shapes square, sine and spike; for step, when the rate changes.
     #[arg(long, value_name = "T")]
     pub period: Option<String>,
 }
@@ -68,119 +99,148 @@ pub struct RateArgs {
 pub struct EventArgs {
     #[command(flatten)]
     pub rates: RateArgs,
-    /// Of the events: the same seed, the same events.
+    /// Seed of the event generator: the same seed gives the same events [default: 1].
     #[arg(long, value_name = "N")]
     pub seed: Option<String>,
-    /// The generator's options, as KEY=VALUE[,KEY=VALUE...], for example person_proportion=2.
+    /// Options of the event generator, as KEY=VALUE[,KEY=VALUE...], such as person_proportion=2.
     #[arg(long, value_name = "KEY=VALUE")]
     pub nexmark: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// nexmark, lines:PATH, lines:- for standard input, or, built with the feature kafka,
-    /// kafka://HOST:PORT/TOPIC [default: nexmark]. PATH is a file, or a glob such as 'logs/*.gz': its files
-    /// are read in byte order of their paths, and output lines begin with FILE:LINE. Files that end in .gz or
-    /// .zst are unpacked. After a topic, a ? and with & between them: from=latest to begin with what comes,
-    /// until=end to end with what is there, config=FILE for properties of librdkafka's.
+    /// Where records come from: nexmark, lines:PATH, lines:- (standard input) or kafka://HOST:PORT/TOPIC
+    /// [default: nexmark].
+    ///
+    /// PATH is a file, or a glob such as 'logs/*.gz'. The files of a glob are read in byte order of their
+    /// paths, and their output lines begin with FILE:LINE. Files compressed with gzip or zstd are
+    /// decompressed.
+    ///
+    /// Kafka needs a build with the feature `kafka`. A topic is read until Ctrl-C. Options follow the topic
+    /// after a ?, with & between them: from=latest skips what the topic holds already, until=end stops at
+    /// its present end, config=FILE names a file of librdkafka properties.
     #[arg(long, value_name = "SOURCE", help_heading = "Input")]
     pub source: Option<String>,
-    /// Wait for what is added to the file, or to the last one of a glob, and for new files of the
-    /// glob, until Ctrl-C.
+    /// Keep reading as the file grows, until Ctrl-C.
+    ///
+    /// Of a glob, the last file is followed, and new files of the glob are read as they appear.
     #[arg(long, help_heading = "Input")]
     pub follow: bool,
     #[command(flatten, next_help_heading = "Input")]
     pub events: EventArgs,
-    /// Length of an epoch, which is the interval that the rate is measured over [default: 100ms].
+    /// Length of an epoch, over which the rate is measured [default: 100ms].
     #[arg(long, value_name = "D", help_heading = "Input")]
     pub epoch: Option<String>,
-    /// Longer records, in bytes, are bad [default: 1Mi].
+    /// Longest record in bytes; longer ones are bad records [default: 1Mi].
     #[arg(long, value_name = "BYTES", help_heading = "Input")]
     pub max_record: Option<String>,
 
-    /// What is computed of each record [default: words].
+    /// What is computed from each record: words or bpe [default: words].
+    ///
+    /// words splits the text into words. bpe computes byte-pair tokens with the vocabulary o200k, which is
+    /// more work: about 14 us a record.
     #[arg(long, value_name = "TASK", help_heading = "Work")]
     pub task: Option<String>,
-    /// Extra cost a record, for experiments: burnt on a worker, slept in the local Lambda. It may change
-    /// in mid-run: 12us,60us@5s is 60us from second 5 on.
+    /// Extra time that each record takes, for experiments [default: 0us].
+    ///
+    /// The worker is busy for this time; the local Lambda sleeps instead. It may change during the run:
+    /// 12us,60us@5s is 60us from second 5 on.
     #[arg(long, value_name = "D[,D@T]", help_heading = "Work")]
     pub work: Option<String>,
 
-    /// Where records are processed [default: local].
+    /// Which records are sent to the remote side [default: local, or spill where --threshold is given].
     #[arg(long, value_enum, value_name = "POLICY", help_heading = "Bursting")]
     pub policy: Option<PolicyArg>,
-    /// Events a second over all workers, for threshold and spill.
+    /// Events per second over all workers, for the policies threshold and spill.
     #[arg(long, value_name = "R", help_heading = "Bursting")]
     pub threshold: Option<String>,
-    /// The share of the events that the first worker makes, for experiments [default: an equal one].
+    /// Share of the events that the first worker makes, for experiments [default: the same for all].
     #[arg(long, value_name = "SHARE", help_heading = "Work")]
     pub skew: Option<String>,
-    /// How long after its schedule a result is due [default: 200ms].
+    /// Deadline of a result: this long after the scheduled time of its record [default: 200ms].
     #[arg(long, value_name = "D", help_heading = "Bursting")]
     pub deadline: Option<String>,
-    /// Send nothing, and say at the end what the policy would have sent, what it would have cost and how
-    /// late results would have been, with the remote side that --local-lambda describes.
+    /// Send nothing, and report at the end what the policy would have sent.
+    ///
+    /// The report says what it would have cost and how late results would have been, with a remote side as
+    /// --local-lambda describes it.
     #[arg(long, help_heading = "Bursting")]
     pub shadow: bool,
     #[command(flatten, next_help_heading = "Bursting")]
     pub endpoint: EndpointArgs,
-    /// The embedded Lambda's model, as KEY=VALUE[,KEY=VALUE...]: network, cold_start, idle,
-    /// concurrency, ramp, memory, failure_rate, throttle_rate, slow=10, trouble=3s-6s (when these three
-    /// hold), outage=3s-6s, seed.
+    /// How the built-in Lambda behaves, as KEY=VALUE[,KEY=VALUE...].
+    ///
+    /// network=20ms (a round trip), cold_start=150ms, idle=5m (until an idle environment ends),
+    /// concurrency=100 (environments), ramp=1000 (starts per 10 s), memory=1769 (MB), failure_rate=0.0,
+    /// throttle_rate=0.0, slow=1 (times slower), trouble=3s-6s (when the last three apply; always if not
+    /// given), outage=3s-6s (when it is down), seed=1.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     pub local_lambda: Option<String>,
     #[command(flatten)]
     pub bridge: BridgeArgs,
-    /// Compute this share of remote records at home too, as 0.001 or 0.1%; a difference ends the
-    /// run with 1 [default: 0].
+    /// Share of remote results that are computed on a worker too, such as 0.001 or 0.1%; a difference ends
+    /// the run with exit code 1 [default: 0].
     #[arg(long, value_name = "P", help_heading = "Bursting")]
     pub verify: Option<String>,
-    /// The function's memory in MB, for the cost [default: 1769; the embedded Lambda's own].
+    /// Memory of the function in MB, for its cost [default: 1769; the built-in Lambda has --local-lambda
+    /// memory=MB].
     #[arg(long, value_name = "MB", help_heading = "Bursting")]
     pub memory: Option<String>,
-    /// Records waiting on a worker before the source waits [default: 500k].
+    /// Records that wait on a worker before its source waits (backpressure) [default: 500k].
     #[arg(long, value_name = "N", help_heading = "Bursting")]
     pub max_backlog: Option<String>,
 
-    /// files:DIR, null, or, built with the feature kafka and with --state, kafka://HOST:PORT/TOPIC, each line
-    /// exactly once [default: a new folder in out/]. For files, after a ? and with & between them:
-    /// format=jsonl for JSON lines, compress=zstd, roll_size=BYTES (of a file on the disk) and roll_age=D
-    /// to end files sooner, sync=none not to wait for the disk, io=buffered not to write past the cache.
+    /// Where results go: files:DIR, kafka://HOST:PORT/TOPIC or null [default: files in a new folder in
+    /// out/].
+    ///
+    /// Options of files follow after a ?, with & between them: format=jsonl writes JSON lines,
+    /// compress=zstd compresses, roll_size=BYTES and roll_age=DURATION start new files sooner, sync=none
+    /// does not wait for the disk, io=buffered writes through the page cache.
+    ///
+    /// Kafka needs a build with the feature `kafka`, and --state; each line is published exactly once.
     #[arg(long, value_name = "SINK", help_heading = "Output")]
     pub sink: Option<String>,
-    /// Short for --sink files:DIR.
+    /// Output folder; short for --sink files:DIR.
     #[arg(long, value_name = "DIR", conflicts_with = "sink", help_heading = "Output")]
     pub out: Option<PathBuf>,
     /// How often finished epochs are committed [default: 1s].
     #[arg(long, value_name = "D", help_heading = "Output")]
     pub commit_every: Option<String>,
-    /// Replace another run's output.
+    /// Replace the output of another run in the output folder.
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,
-    /// Where it is kept what the same command needs to go on where it was ended, whatever ended it.
+    /// Folder that stores progress. Running the same command again resumes from it.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub state: Option<PathBuf>,
-    /// Bad records with their reasons, as JSON lines.
+    /// File for bad records and why they are bad, as JSON lines.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub dead_letter: Option<PathBuf>,
-    /// The run's figures, as JSON.
+    /// File for the summary of the run, as JSON.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub summary: Option<PathBuf>,
-    /// The run's figures over time, as JSON lines: one for each 100 ms, and the latencies by path.
+    /// File for figures over time, as JSON lines.
+    ///
+    /// One line for each 100 ms of the run, and then the latencies by where the results were made.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub series: Option<PathBuf>,
-    /// Serve metrics (/metrics), a live page (/) and the run's health (/healthz) here, to whoever can reach
-    /// it; port 0: any that is free. Process P of several listens P ports higher.
+    /// Address of the live page (/), metrics (/metrics) and health (/healthz).
+    ///
+    /// Whoever can reach the address can read them. Port 0 takes any free port. With several processes,
+    /// process P listens on a port higher by P.
     #[arg(long, value_name = "HOST:PORT", help_heading = "Output")]
     pub listen: Option<String>,
-    /// Go on to serve them for so long after the end [default: 0s].
+    /// How long the live page stays after the end of the run [default: 0s].
     #[arg(long, value_name = "D", help_heading = "Output")]
     pub listen_after: Option<String>,
 
-    /// The same settings as TOML, named as the flags are; flags win.
+    /// File with the same settings as TOML; options on the command line win.
+    ///
+    /// A setting has the name of its option, such as peak-rate = "100k" for --peak-rate 100k, overwrite =
+    /// true, and timely = ["-w", "2"] for the arguments after --.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// error, warn, info, debug, trace, or a filter by module [default: warn].
+    /// Log level: error, warn, info, debug or trace, or MODULE=LEVEL with commas between them [default:
+    /// warn].
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
     /// Timely's own arguments: -w WORKERS -n PROCESSES -p PROCESS -h HOSTFILE.
@@ -194,17 +254,19 @@ pub struct RunArgs {
 /// The options of `run`, and what is done with them several times.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Policies, with commas between them [default: local,threshold,spill,deadline,remote]. Those
-    /// that need a threshold get --threshold, or nine tenths of what the workers can do.
+    /// Policies to compare, with commas between them [default: local,threshold,spill,deadline,remote].
+    ///
+    /// threshold and spill take --threshold; without it, the threshold is nine tenths of the rate that the
+    /// workers sustain, which is measured first.
     #[arg(long, value_name = "POLICIES", help_heading = "Comparison")]
     pub policies: Option<String>,
-    /// How often each policy is run; a round is all of them [default: 1].
+    /// How many times each policy is run; the table has the medians [default: 1].
     #[arg(long, value_name = "N", help_heading = "Comparison")]
     pub rounds: Option<String>,
-    /// How long a first run lasts that does not count, or 0s for none [default: 1s].
+    /// Length of a first run that is not counted; 0s for none [default: 1s].
     #[arg(long, value_name = "D", help_heading = "Comparison")]
     pub warm_up_run: Option<String>,
-    /// The report's folder [default: a new folder in out/].
+    /// Folder for the report [default: a new folder in out/].
     #[arg(long, value_name = "DIR", help_heading = "Comparison")]
     pub report: Option<PathBuf>,
     #[command(flatten)]
@@ -214,16 +276,20 @@ pub struct CompareArgs {
 /// Where requests go, and who signs them: the part that `run` and `check` share.
 #[derive(Debug, Args)]
 pub struct EndpointArgs {
-    /// local (embedded, which `run` does without another), the URL of a function or of anything else that
-    /// speaks the wire, or a function's name or ARN, with a qualifier if wanted.
+    /// The remote side: local, a URL, or the name or ARN of a Lambda function [default for `run`: local].
+    ///
+    /// local is a Lambda that is built into Floodway. A URL is a function URL, or any server that answers
+    /// the same JSON. A name or ARN may have a qualifier.
     #[arg(long, value_name = "local|URL|NAME|ARN")]
     pub lambda: Option<String>,
-    /// Whether requests to a URL are signed with AWS credentials: a function URL of the auth type AWS_IAM
-    /// wants that. Those to a function by its name or ARN always are [default: none for a URL].
+    /// Whether requests to a URL are signed with AWS credentials [default: none for a URL].
+    ///
+    /// A function URL of the auth type AWS_IAM needs iam. Requests to a function by name or ARN are always
+    /// signed.
     #[arg(long, value_enum, value_name = "AUTH")]
     pub auth: Option<AuthArg>,
-    /// The region that requests are signed for [default: that of the ARN or of the function URL, else
-    /// AWS_REGION, AWS_DEFAULT_REGION or the profile's].
+    /// AWS region that requests are signed for [default: that of the ARN or function URL, then AWS_REGION,
+    /// AWS_DEFAULT_REGION, and the profile's].
     #[arg(long, value_name = "NAME")]
     pub region: Option<String>,
 }
@@ -231,41 +297,43 @@ pub struct EndpointArgs {
 /// How the bridge behaves, and what the function costs: the part that `run` and `simulate` share.
 #[derive(Debug, Args)]
 pub struct BridgeArgs {
-    /// US dollars that may be spent in any hour, such as 0.50/h; then work stays home.
+    /// US dollars that may be spent in any hour, such as 0.50/h; past it nothing is sent [default: no
+    /// limit].
     #[arg(long, value_name = "USD/h", help_heading = "Bursting")]
     pub budget: Option<String>,
-    /// US dollars that may be spent in all, with --state by all its runs together.
+    /// US dollars that may be spent in all, and with --state by all runs of that state together [default:
+    /// no limit].
     #[arg(long, value_name = "USD", help_heading = "Bursting")]
     pub budget_total: Option<String>,
-    /// Records a request [default: 1000].
+    /// Records per request [default: 1000].
     #[arg(long, value_name = "N", help_heading = "Bursting")]
     pub batch: Option<String>,
-    /// How long a record may wait for its request to fill [default: 5ms].
+    /// Longest time that a record waits for its request to fill [default: 5ms].
     #[arg(long, value_name = "D", help_heading = "Bursting")]
     pub linger: Option<String>,
-    /// Requests in flight at most [default: 1000].
+    /// Most requests in flight at a time [default: 1000].
     #[arg(long, value_name = "N", help_heading = "Bursting")]
     pub max_in_flight: Option<String>,
-    /// How long an attempt may take [default: 10s].
+    /// Longest time that an attempt may take [default: 10s].
     #[arg(long, value_name = "D", help_heading = "Bursting")]
     pub timeout: Option<String>,
-    /// Attempts a request has before its records come home [default: 3].
+    /// Attempts per request before its records are returned to the worker [default: 3].
     #[arg(long, value_name = "N", help_heading = "Bursting")]
     pub attempts: Option<String>,
-    /// The share of requests that may be sent a second time when they are late [default: 0.05].
+    /// Share of the requests that may be hedged: sent a second time when they are late [default: 0.05].
     #[arg(long, value_name = "SHARE", help_heading = "Bursting")]
     pub hedge: Option<String>,
-    /// Start environments ahead when the rate is above this share of the rate at which the policy
-    /// begins to send, or `off` [default: 0.8].
+    /// Start environments ahead of a burst: when the rate exceeds this share of the rate at which the
+    /// policy begins to send; `off` never does [default: 0.8].
     #[arg(long, value_name = "SHARE|off", help_heading = "Bursting")]
     pub warm_up: Option<String>,
-    /// The function's processor, for the list price: x86 or arm [default: x86].
+    /// Processor of the function, for its price [default: x86].
     #[arg(long, value_enum, value_name = "ARCH", help_heading = "Bursting")]
     pub arch: Option<ArchArg>,
     /// Price of a million requests in US dollars [default: 0.20].
     #[arg(long, value_name = "USD", help_heading = "Bursting")]
     pub price_million_requests: Option<String>,
-    /// Price of a GB-second in US dollars [default: of us-east-1, by --arch].
+    /// Price of a GB-second in US dollars [default: us-east-1's for --arch].
     #[arg(long, value_name = "USD", help_heading = "Bursting")]
     pub price_gb_second: Option<String>,
 }
@@ -274,49 +342,52 @@ pub struct BridgeArgs {
 pub struct SimulateArgs {
     #[command(flatten, next_help_heading = "Input")]
     pub rates: RateArgs,
-    /// Of all that is random: the same seed, the same figures [default: 1].
+    /// Seed of all that is random: the same seed gives the same figures [default: 1].
     #[arg(long, value_name = "N", help_heading = "Input")]
     pub seed: Option<String>,
-    /// Length of an epoch, which is the interval that the rate is measured over [default: 100ms].
+    /// Length of an epoch, over which the rate is measured [default: 100ms].
     #[arg(long, value_name = "D", help_heading = "Input")]
     pub epoch: Option<String>,
 
-    /// What a record costs a worker, all included, as D[,SPREAD]: 12us, 12us,exponential or
-    /// 12us,lognormal=0.5.
+    /// Time that a record takes a worker, as D[,SPREAD]: 12us, 12us,exponential or 12us,lognormal=0.5.
+    /// Needed unless --recorded is given.
     #[arg(long, value_name = "D[,SPREAD]", help_heading = "Work")]
     pub service: Option<String>,
-    /// The summary of a run: its workers, what a record cost, and its local Lambda's model are taken
-    /// where no option says otherwise.
+    /// Summary of a run (--summary) whose workers, time per record and local Lambda are taken where no
+    /// option says otherwise.
     #[arg(long, value_name = "FILE", help_heading = "Work")]
     pub recorded: Option<PathBuf>,
-    /// Records that a worker holds before its source waits [default: 500k].
+    /// Records that wait on a worker before its source waits (backpressure) [default: 500k].
     #[arg(long, value_name = "N", help_heading = "Work")]
     pub max_backlog: Option<String>,
 
-    /// local, remote, threshold, spill, deadline, or all; several times or with commas between
+    /// Policies to simulate: local, remote, threshold, spill, deadline or all, with commas between them
     /// [default: all].
     #[arg(long, value_name = "POLICY", value_delimiter = ',', help_heading = "Bursting")]
     pub policy: Vec<String>,
-    /// Events a second over all workers, for threshold and spill [default with all: what the workers
-    /// do].
+    /// Events per second over all workers, for the policies threshold and spill [default with all: what the
+    /// workers sustain].
     #[arg(long, value_name = "R", help_heading = "Bursting")]
     pub threshold: Option<String>,
-    /// How long after its schedule a result is due [default: 200ms].
+    /// Deadline of a result: this long after the scheduled time of its record [default: 200ms].
     #[arg(long, value_name = "D", help_heading = "Bursting")]
     pub deadline: Option<String>,
-    /// The remote side, as KEY=VALUE[,KEY=VALUE...]: network, cold_start, idle, concurrency, ramp,
-    /// memory, failure_rate, throttle_rate, slow=10, trouble=3s-6s (when it is slow), outage=3s-6s. A record
-    /// takes a function of 1,769 MB as long as it takes a worker.
+    /// How the remote side behaves, as KEY=VALUE[,KEY=VALUE...].
+    ///
+    /// network=20ms (a round trip), cold_start=150ms, idle=5m (until an idle environment ends),
+    /// concurrency=100 (environments), ramp=1000 (starts per 10 s), memory=1769 (MB), failure_rate=0.0,
+    /// throttle_rate=0.0, slow=1 (times slower), trouble=3s-6s (when it is slow), outage=3s-6s (when it is
+    /// down). A record takes a function of 1,769 MB as long as it takes a worker.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     pub local_lambda: Option<String>,
-    /// How a request's time in the function is spread: constant, exponential or lognormal=SIGMA
+    /// How the time of a request in the function is spread: constant, exponential or lognormal=SIGMA
     /// [default: constant].
     #[arg(long, value_name = "SPREAD", help_heading = "Bursting")]
     pub remote_spread: Option<String>,
     #[command(flatten)]
     pub bridge: BridgeArgs,
 
-    /// The figures as JSON.
+    /// File for the figures, as JSON.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub json: Option<PathBuf>,
     /// Timely's own arguments, of which the number of workers is used: -w WORKERS -n PROCESSES.
@@ -326,15 +397,15 @@ pub struct SimulateArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PolicyArg {
-    /// Everything on the workers: backpressure when they cannot.
+    /// None: the source waits when the workers fall behind.
     Local,
-    /// Everything to the remote side.
+    /// All.
     Remote,
-    /// Everything, while the offered rate is above the threshold.
+    /// All, from the epoch after one whose rate is above --threshold until a rate is not.
     Threshold,
-    /// What is in excess of the threshold.
+    /// The records in excess of --threshold.
     Spill,
-    /// What would be late at home, at the last moment at which it can still be in time remotely.
+    /// The records that a worker would finish after their deadline.
     Deadline,
 }
 
@@ -356,7 +427,7 @@ pub enum ArchArg {
 
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
-    /// What a line is [default: csv, which is what `run` tokenizes].
+    /// Format of the lines [default: csv, which is the text that `run` takes for its records].
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<FormatArg>,
     #[command(flatten)]
@@ -375,42 +446,52 @@ pub enum FormatArg {
 
 #[derive(Debug, Args)]
 pub struct LambdaArgs {
-    /// Address and port to listen on; port 0 lets the system choose.
+    /// Address and port to listen on; port 0 takes any free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub bind: String,
-    /// A folder with a function in Python, Java, or any program: it runs in processes of its own, under AWS's
-    /// own runtime clients. Its function.toml says what it is; without one: bootstrap, lambda_function.py,
-    /// or a single .jar with --handler. Default: the tasks that come with Floodway.
+    /// Folder of a function to run in real processes [default: the tasks that are built in].
+    ///
+    /// The function is in Python, Java, or any program; it runs under AWS's own runtime clients. Its
+    /// function.toml says what it is. Without one, the folder holds bootstrap, lambda_function.py, or a
+    /// single .jar (with --handler).
     #[arg(long, value_name = "DIR")]
     pub function: Option<PathBuf>,
-    /// The function's handler, as AWS writes it: module.function, or package.Class::method; wins over
+    /// Handler of the function as AWS writes it: module.function or package.Class::method. It wins over
     /// function.toml.
     #[arg(long, value_name = "HANDLER")]
     pub handler: Option<String>,
-    /// How long an invocation of --function may take, up to 900s; wins over function.toml [default: 30s].
+    /// Longest time that an invocation of --function may take, up to 900s; it wins over function.toml
+    /// [default: 30s].
     #[arg(long, value_name = "D")]
     pub timeout: Option<String>,
-    /// Show on standard error what the processes of --function print.
+    /// Print the output of the processes of --function on standard error.
     #[arg(long)]
     pub log_functions: bool,
-    /// none, or iam: only requests that are signed with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if it
-    /// is set, AWS_SESSION_TOKEN, until AWS_CREDENTIAL_EXPIRATION if that is set [default: none].
+    /// Which requests are accepted [default: none].
+    ///
+    /// iam accepts requests that are signed with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if set,
+    /// AWS_SESSION_TOKEN, until AWS_CREDENTIAL_EXPIRATION if that is set.
     #[arg(long, value_enum, value_name = "AUTH")]
     pub auth: Option<LambdaAuth>,
-    /// The model, as KEY=VALUE[,KEY=VALUE...]: network, cold_start (not with --function), concurrency, ramp,
-    /// memory, failure_rate, throttle_rate, slow=10, trouble=3s-6s, outage=3s-6s, idle, seed.
+    /// How it behaves, as KEY=VALUE[,KEY=VALUE...].
+    ///
+    /// network=20ms (a round trip), cold_start=150ms (not with --function), idle=5m (until an idle
+    /// environment ends), concurrency=100 (environments), ramp=1000 (starts per 10 s), memory=1769 (MB),
+    /// failure_rate=0.0, throttle_rate=0.0, slow=1 (times slower), trouble=3s-6s (when the last three
+    /// apply; always if not given), outage=3s-6s (when it is down), seed=1.
     #[arg(long, value_name = "KEY=VALUE")]
     pub local_lambda: Option<String>,
-    /// error, warn, info, debug, trace, or a filter by module [default: warn].
+    /// Log level: error, warn, info, debug or trace, or MODULE=LEVEL with commas between them [default:
+    /// warn].
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LambdaAuth {
-    /// Everybody may invoke it.
+    /// All requests.
     None,
-    /// Signature Version 4, for the service lambda.
+    /// Requests that are signed with the keys in the environment (Signature Version 4).
     Iam,
 }
 
@@ -418,13 +499,14 @@ pub enum LambdaAuth {
 pub struct CheckArgs {
     #[command(flatten)]
     pub endpoint: EndpointArgs,
-    /// The task to try [default: words].
+    /// Task to check: words or bpe [default: words].
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
-    /// How long it may take [default: 10s].
+    /// Longest time to wait for the answer [default: 10s].
     #[arg(long, value_name = "D")]
     pub timeout: Option<String>,
-    /// error, warn, info, debug, trace, or a filter by module [default: warn].
+    /// Log level: error, warn, info, debug or trace, or MODULE=LEVEL with commas between them [default:
+    /// warn].
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::output::say;
+use crate::terminal::plain;
 
 /// A setting that cannot be: it names the option, the value and what would be right.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +39,7 @@ pub enum Exit {
 impl From<anyhow::Error> for Exit {
     /// Says what is wrong: one line, the chain of causes, to standard error.
     fn from(error: anyhow::Error) -> Self {
-        say(format_args!("floodway: {error:#}"));
+        say(format_args!("floodway: {}", plain(&format!("{error:#}"))));
         if error.chain().any(|cause| cause.is::<UsageError>()) { Exit::Usage } else { Exit::Failed }
     }
 }

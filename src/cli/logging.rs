@@ -1,19 +1,32 @@
 //! The log, on standard error.
 
-use std::io::IsTerminal as _;
-
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::debug_fn;
 
 use super::UsageError;
+use crate::terminal::{self, plain};
+
+/// The environment's variable that has the level where --log is not given.
+const VARIABLE: &str = "FLOODWAY_LOG";
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Starts the log at `level`, or as `FLOODWAY_LOG` says, or at `warn`.
 pub(super) fn init(level: Option<&str>) -> Result<(), UsageError> {
-    let from_environment = std::env::var("FLOODWAY_LOG").ok();
+    let from_environment = std::env::var(VARIABLE).ok().filter(|level| !level.is_empty());
+    let option = if level.is_some() { "--log" } else { VARIABLE };
     let level = level.or(from_environment.as_deref()).unwrap_or("warn");
-    let filter = EnvFilter::try_new(level).map_err(|error| {
-        let expected = format!("{error}: expected error, warn, info, debug or trace");
-        UsageError::new("--log", level, expected)
-    })?;
+    let wrong = || {
+        let expected = "expected error, warn, info, debug, trace or off, or MODULE=LEVEL such as \
+                        warn,floodway::bridge=debug";
+        UsageError::new(option, level, expected)
+    };
+    // The filter takes any other word for a module's name, and shows nothing of the rest.
+    if !level.split(',').all(is_directive) {
+        return Err(wrong());
+    }
+    let filter = EnvFilter::try_new(level).map_err(|_| wrong())?;
     // It says at once, and as an error, what the request's own error says.
     let filter = match level.contains("rustls") {
         true => filter,
@@ -22,14 +35,34 @@ pub(super) fn init(level: Option<&str>) -> Result<(), UsageError> {
             Err(_) => filter,
         },
     };
+    // An event is a line, whatever a remote side had in its message.
+    let fields = debug_fn(|writer, field, value| {
+        let text = format!("{value:?}");
+        match field.name() {
+            "message" => write!(writer, "{}", plain(&text)),
+            "backtrace" => write!(writer, "\n{text}"),
+            name => write!(writer, "{name}={}", plain(&text)),
+        }
+    });
     // A second start, in a test, changes nothing.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(terminal::has_colors())
         .with_target(false)
         // It would panic where standard error is gone.
         .log_internal_errors(false)
+        .fmt_fields(fields.delimited(" "))
         .try_init();
     Ok(())
+}
+
+/// Whether a part of the level is a level, or a module's.
+fn is_directive(part: &str) -> bool {
+    let level = match part.rsplit_once('=') {
+        None => part,
+        Some((module, level)) if !module.is_empty() => level,
+        Some(_) => return false,
+    };
+    LEVELS.iter().any(|known| level.trim().eq_ignore_ascii_case(known))
 }

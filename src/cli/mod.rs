@@ -11,6 +11,7 @@ mod error;
 mod folders;
 mod generate;
 mod heeds;
+mod help;
 mod kafka;
 mod lambda;
 mod listen;
@@ -24,11 +25,13 @@ mod simulate;
 mod sink;
 mod source;
 mod state;
+mod unparsed;
 mod words;
 mod written;
 
 pub use error::{Exit, UsageError};
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 
 use args::{Cli, Command};
@@ -43,12 +46,19 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
     let mut cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
-            // Prints help and version to standard output, and errors to standard error.
-            let printed = error.print();
-            return match error.use_stderr() {
-                true => Exit::Usage,
-                false => output::printed(printed).map_or_else(Exit::from, |()| Exit::Done),
+            use ErrorKind::{
+                DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion,
             };
+            match error.kind() {
+                DisplayHelp | DisplayVersion => {
+                    let printed = output::printed(error.print());
+                    return printed.map_or_else(Exit::from, |()| Exit::Done);
+                }
+                // To standard error: it is not what was asked for.
+                DisplayHelpOnMissingArgumentOrSubcommand => drop(error.print()),
+                _ => output::say(format_args!("floodway: {}", unparsed::said(&error))),
+            }
+            return Exit::Usage;
         }
     };
     match &mut cli.command {

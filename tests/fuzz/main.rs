@@ -42,6 +42,10 @@ mod source {
     };
 }
 
+#[path = "../../src/terminal.rs"]
+#[allow(dead_code)]
+mod terminal;
+
 /// What reads a configuration: from its text to the settings of a run.
 #[path = "../../src/cli"]
 #[allow(dead_code)]
@@ -52,6 +56,7 @@ mod cli {
     mod error;
     mod folders;
     mod heeds;
+    mod help;
     mod kafka;
     mod listen;
     mod output;

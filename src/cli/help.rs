@@ -1,0 +1,60 @@
+//! What stands below the options in the help of a command: examples, and the exit codes.
+
+/// The help of a command: its examples, and the exit codes, which are the same for all commands.
+macro_rules! help {
+    ($($line:literal)*) => {
+        concat!(
+            "Examples:\n", $("  ", $line, "\n",)*
+            "\nExit codes:\n",
+            "  0  Done, or stopped by Ctrl-C or SIGTERM with all results until then committed.\n",
+            "  1  Failed while it ran. What was committed stays.\n",
+            "  2  Cannot run as given: an option, its value, or a file, folder or address that it names is\n",
+            "     wrong. Nothing was read or written.",
+        )
+    };
+}
+
+pub(super) const ALL: &str = help!(
+    "floodway run                          # a demonstration of ten seconds, on this machine alone"
+    "floodway compare                      # a demonstration of all policies, in about a minute"
+    "floodway run --source lines:in.txt --out out/words"
+    "floodway run --help                   # all options of a command"
+);
+
+pub(super) const RUN: &str = help!(
+    "floodway run                          # a demonstration; it prints the command that it stands for"
+    "floodway run --rate 100k --duration 20s --task bpe --policy deadline --out out/tokens"
+    "floodway run --source lines:in.txt --out out/words --state out/words.state"
+    "floodway run --rate 50k --events 1M --sink null -- -w 2"
+    "floodway run --config floodway.toml --lambda arn:aws:lambda:eu-west-1:123456789012:function:words"
+);
+
+pub(super) const COMPARE: &str = help!(
+    "floodway compare                      # a demonstration of about a minute"
+    "floodway compare --policies local,deadline --work 14us --rate 28k --shape spike --peak-rate 100k \
+     --period 30s"
+    "floodway compare --source lines:in.txt --rate 50k --rounds 3 --report out/report -- -w 2"
+);
+
+pub(super) const GENERATE: &str = help!(
+    "floodway generate --events 5"
+    "floodway generate --events 100k --seed 7 --format json > events.jsonl"
+);
+
+pub(super) const SIMULATE: &str = help!(
+    "floodway simulate --rate 100k --duration 1m --service 14us"
+    "floodway simulate --shape trace:rates.csv --service 14us --policy deadline,spill --threshold 50k -- -w 4"
+);
+
+pub(super) const LAMBDA: &str = help!(
+    "floodway lambda --bind 127.0.0.1:9000"
+    "floodway lambda --function functions/rust --local-lambda concurrency=2"
+);
+
+pub(super) const CHECK: &str = help!(
+    "floodway check --lambda http://127.0.0.1:9000/"
+    "floodway check --lambda arn:aws:lambda:eu-west-1:123456789012:function:words --task bpe"
+);
+
+pub(super) const COMPLETION: &str =
+    help!("floodway completion bash > ~/.local/share/bash-completion/completions/floodway");

@@ -1,0 +1,62 @@
+//! A command line that cannot be parsed: what is wrong with it, in one line.
+
+use clap::CommandFactory as _;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::args::Cli;
+use crate::terminal::plain;
+
+/// The options of timely's that have one letter and stand after `--`.
+const TIMELY: [&str; 5] = ["-w", "-n", "-p", "-h", "-r"];
+
+/// What is wrong, and what would be right.
+pub(super) fn said(error: &clap::Error) -> String {
+    let one = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(all)) if !all.is_empty() => Some(all.join(", ")),
+        _ => None,
+    };
+    let near = |kind| one(kind).map(|near| format!(", did you mean {near}?")).unwrap_or_default();
+    let argument = one(ContextKind::InvalidArg).unwrap_or_default();
+    let text = match error.kind() {
+        ErrorKind::UnknownArgument if TIMELY.iter().any(|own| argument.starts_with(own)) => {
+            format!("{argument}: is an option of timely's; those stand after --, as in -- -w 2")
+        }
+        ErrorKind::UnknownArgument if !argument.starts_with('-') => {
+            format!("{argument}: is not an option, and no option before it takes it as its value")
+        }
+        ErrorKind::UnknownArgument => {
+            format!("{argument}: there is no such option{}", near(ContextKind::SuggestedArg))
+        }
+        ErrorKind::InvalidSubcommand => {
+            let name = one(ContextKind::InvalidSubcommand).unwrap_or_default();
+            let cli = Cli::command();
+            let all: Vec<&str> = cli.get_subcommands().map(|command| command.get_name()).collect();
+            format!("{name}: there is no such command: expected one of {}", all.join(", "))
+        }
+        ErrorKind::InvalidValue => {
+            let option = argument.split_whitespace().next().unwrap_or_default();
+            let value = one(ContextKind::InvalidValue).filter(|value| !value.is_empty());
+            let value = value.unwrap_or_else(|| "(no value)".to_owned());
+            let valid = one(ContextKind::ValidValue);
+            let valid = valid.map(|valid| format!("one of {valid}"));
+            format!("{option} {value}: expected {}", valid.unwrap_or_else(|| "a value".to_owned()))
+        }
+        ErrorKind::ArgumentConflict => {
+            let other = one(ContextKind::PriorArg).unwrap_or_default();
+            format!("{argument}: cannot be used with {other}")
+        }
+        ErrorKind::TooManyValues => {
+            let value = one(ContextKind::InvalidValue).unwrap_or_default();
+            format!("{argument} {value}: takes no value")
+        }
+        ErrorKind::MissingRequiredArgument => format!("{argument} is missing"),
+        _ => {
+            let text = error.to_string();
+            let first = text.split("\n\n").next().unwrap_or_default();
+            let first = first.strip_prefix("error: ").unwrap_or(first);
+            first.split_whitespace().collect::<Vec<_>>().join(" ")
+        }
+    };
+    plain(&text).into_owned()
+}
