@@ -30,6 +30,9 @@ async fn asked(
     if let Ok(Some(region)) = environment.region() {
         loader = loader.region(aws_config::Region::new(region.to_string()));
     }
+    if environment.profile_variable().is_some() {
+        loader = loader.profile_name(environment.profile_name());
+    }
     let config = loader.load().await;
     let Some(provider) = config.credentials_provider() else { return Err(without) };
     let found = provider

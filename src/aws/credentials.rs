@@ -1,15 +1,13 @@
 //! Keys, and where they were found.
 
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::profile::Profile;
-use super::{Environment, Secret};
+use super::{Environment, ProfileError, Secret};
 use crate::units::show_duration;
 
 /// An access key, with the token that temporary ones have. Its debug print has no secret in it.
@@ -62,11 +60,13 @@ pub enum CredentialsError {
     /// A time that is none.
     #[error("AWS_CREDENTIAL_EXPIRATION is {0:?}: expected a time such as 2026-01-31T12:00:00Z")]
     Time(String),
-    /// `AWS_PROFILE` names one that is not there.
-    #[error("there is no profile {profile}, which AWS_PROFILE names: looked in {looked}")]
+    /// The environment names one that is not there.
+    #[error("there is no profile {profile}, which {variable} names: looked in {looked}")]
     NoProfile {
         /// Its name.
         profile: String,
+        /// The variable that names it.
+        variable: &'static str,
         /// The files.
         looked: String,
     },
@@ -96,14 +96,8 @@ pub enum CredentialsError {
         file: String,
     },
     /// A file that is there and cannot be read.
-    #[error("cannot read {file}")]
-    Unreadable {
-        /// Which.
-        file: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// AWS's chain found none.
     #[error("AWS's chain of credentials has none to give: {0}")]
     Chain(String),
@@ -126,6 +120,8 @@ const HOW: [&str; 6] = [
 const ID: [&str; 2] = ["AWS_ACCESS_KEY_ID", "aws_access_key_id"];
 const KEY: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "aws_secret_access_key"];
 const TOKEN: [&str; 2] = ["AWS_SESSION_TOKEN", "aws_session_token"];
+/// What the token was called before. It counts first.
+const OLD_TOKEN: &str = "aws_security_token";
 
 impl Credentials {
     /// Keys without an end, such as a test's.
@@ -191,8 +187,7 @@ impl Credentials {
         if profile.get("role_arn").is_some() {
             return Err(needs_chain("role_arn"));
         }
-        let (id, key) = (profile.get(ID[1]), profile.get(KEY[1]));
-        if let Some(found) = pair(id, key, profile.get(TOKEN[1]), 1, &place(&profile))? {
+        if let Some(found) = keys_of(&profile)? {
             return Ok(found);
         }
         if let Some(how) = HOW.into_iter().find(|key| profile.get(key).is_some()) {
@@ -205,18 +200,22 @@ impl Credentials {
             });
         }
         let looked = profile.looked();
-        if environment.get("AWS_PROFILE").is_some() && !profile.is_there() {
-            return Err(CredentialsError::NoProfile { profile: name, looked });
+        if let Some(variable) = environment.profile_variable().filter(|_| !profile.is_there()) {
+            return Err(CredentialsError::NoProfile { profile: name, variable, looked });
         }
         Err(CredentialsError::None { profile: name, looked })
     }
 }
 
-/// Where a profile has its keys.
-fn place(profile: &Profile) -> String {
-    let file = profile.file_of(ID[1]).or(profile.file_of(KEY[1]));
-    let file = file.map(|file| format!(" in {}", file.display())).unwrap_or_default();
-    format!("the profile {}{file}", profile.name())
+/// The keys of a profile. They are of one file, the first that has an id: a secret of the other is another one's.
+fn keys_of(profile: &Profile) -> Result<Option<Credentials>, CredentialsError> {
+    let Some((file, has)) = profile.file_with(ID[1]).or(profile.file_with(KEY[1])) else {
+        return Ok(None);
+    };
+    let get = |key: &str| has.get(key).map(String::as_str).filter(|value| !value.is_empty());
+    let token = [OLD_TOKEN, TOKEN[1]].into_iter().find(|key| has.contains_key(*key));
+    let place = format!("the profile {} in {}", profile.name(), file.display());
+    pair(get(ID[1]), get(KEY[1]), token.and_then(get), 1, &place)
 }
 
 /// Both or none; `names` is which of the names they have there.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::profile::{Profile, read};
-use super::{CredentialsError, Region, RegionError};
+use super::profile::{Profile, ProfileError, read};
+use super::{Region, RegionError};
 
-/// The variables that matter here, as they are when it is made. It holds secrets, and prints none.
+/// The variables as they are when it is made. It holds secrets, and prints none.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -17,7 +17,7 @@ impl Environment {
         let all = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
-        Environment(all.filter(|(name, _)| name.starts_with("AWS_") || name == "HOME").collect())
+        Environment(all.collect())
     }
 
     /// These, for tests.
@@ -36,9 +36,14 @@ impl Environment {
         names.iter().find_map(|name| self.get(name))
     }
 
-    /// The profile that is chosen by `AWS_PROFILE`.
+    /// The variable that chooses a profile, if one does: in botocore's order.
+    pub fn profile_variable(&self) -> Option<&'static str> {
+        ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"].into_iter().find(|name| self.get(name).is_some())
+    }
+
+    /// The profile that is chosen.
     pub fn profile_name(&self) -> &str {
-        self.get("AWS_PROFILE").unwrap_or("default")
+        self.profile_variable().and_then(|name| self.get(name)).unwrap_or("default")
     }
 
     /// The file of credentials, whether there is one or not.
@@ -53,49 +58,68 @@ impl Environment {
 
     fn file(&self, variable: &str, name: &str) -> Option<PathBuf> {
         let home = self.get("HOME").map(PathBuf::from);
-        match self.get(variable) {
-            Some(given) => match given.strip_prefix("~/") {
-                Some(below) => Some(home?.join(below)),
-                None => Some(PathBuf::from(given)),
-            },
-            None => Some(home?.join(".aws").join(name)),
+        let Some(given) = self.get(variable) else { return Some(home?.join(".aws").join(name)) };
+        let given = self.expanded(given);
+        match given.strip_prefix("~/") {
+            Some(below) => Some(home?.join(below)),
+            None => Some(PathBuf::from(given)),
         }
+    }
+
+    /// A path with the values of the variables that it names, `$NAME` or `${NAME}`; one that is not set stays.
+    fn expanded(&self, path: &str) -> String {
+        let mut parts = path.split('$');
+        let mut expanded = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let is_name = |char: char| char.is_ascii_alphanumeric() || char == '_';
+            let braced = part.strip_prefix('{').and_then(|part| part.split_once('}'));
+            let (name, rest) = braced
+                .unwrap_or(part.split_at(part.find(|char| !is_name(char)).unwrap_or(part.len())));
+            match self.0.get(name) {
+                Some(value) => expanded.extend([value, rest]),
+                None => expanded.extend(["$", part]),
+            }
+        }
+        expanded
     }
 
     /// The profile that is chosen, from both files.
     ///
     /// # Errors
     /// A file that is there and cannot be read.
-    pub fn profile(&self) -> Result<Profile, CredentialsError> {
+    pub fn profile(&self) -> Result<Profile, ProfileError> {
         read(self.profile_name(), self.credentials_file(), self.config_file())
-    }
-
-    /// The profile that `AWS_PROFILE` names, if no file has it.
-    pub fn missing_profile(&self) -> Option<Profile> {
-        self.get("AWS_PROFILE")?;
-        self.profile().ok().filter(|profile| !profile.is_there())
     }
 
     /// The region: `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's.
     ///
     /// # Errors
-    /// A name that is none. Files that cannot be read have none.
-    pub fn region(&self) -> Result<Option<Region>, RegionError> {
+    /// A name that is none, and files that cannot be read where the variables do not say it.
+    pub fn region(&self) -> Result<Option<Region>, EnvironmentError> {
         if let Some(region) = self.first(&["AWS_REGION", "AWS_DEFAULT_REGION"]) {
-            return region.parse().map(Some);
+            return Ok(Some(region.parse()?));
         }
-        let profile = self.profile().ok();
-        profile.as_ref().and_then(|profile| profile.get("region")).map(str::parse).transpose()
+        Ok(self.profile()?.get("region").map(str::parse).transpose()?)
     }
 
     /// Where the Lambda service is, if it is not at its usual place, and what says so: `AWS_ENDPOINT_URL_LAMBDA`,
     /// `AWS_ENDPOINT_URL`, `endpoint_url` of `lambda` in the profile's `services`, or the profile's own. None
     /// counts if `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is `true`, or `ignore_configured_endpoint_urls` in the
     /// profile where that variable is not set.
-    pub fn lambda_endpoint(&self) -> Option<(String, String)> {
+    ///
+    /// # Errors
+    /// A malformed file. One that the system does not let be read says nothing of it, as with AWS's own programs:
+    /// who has all else in variables may well have no home of their own.
+    pub fn lambda_endpoint(&self) -> Result<Option<(String, String)>, ProfileError> {
+        let profile = match self.profile() {
+            Err(ProfileError::Unreadable { .. }) => Profile::default(),
+            profile => profile?,
+        };
+        Ok(self.endpoint_of(&profile))
+    }
+
+    fn endpoint_of(&self, profile: &Profile) -> Option<(String, String)> {
         const URL: &str = "endpoint_url";
-        // Files that cannot be read say nothing of it.
-        let profile = self.profile().unwrap_or_default();
         let ignored = self.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
         let ignored = ignored.or_else(|| profile.get("ignore_configured_endpoint_urls"));
         if ignored.is_some_and(|ignored| ignored.trim().eq_ignore_ascii_case("true")) {
@@ -116,6 +140,17 @@ impl Environment {
         let url = profile.get(URL)?;
         Some((url.to_owned(), of("the profile", profile.file_of(URL))))
     }
+}
+
+/// What the environment says and cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvironmentError {
+    /// Its region.
+    #[error("AWS_REGION, AWS_DEFAULT_REGION or the profile: {0}")]
+    Region(#[from] RegionError),
+    /// A file that it names.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
 }
 
 impl fmt::Debug for Environment {

@@ -84,12 +84,7 @@ impl Function {
     fn check_name(name: &str) -> Result<(), FunctionError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-            let why = match name.contains(['.', ':', '/']) {
-                true => {
-                    "expected 1 to 64 letters, digits, hyphens and underscores; or, for a URL, http:// or https:// before it"
-                }
-                false => "expected 1 to 64 letters, digits, hyphens and underscores",
-            };
+            let why = "expected 1 to 64 letters, digits, hyphens and underscores";
             return Err(wrong("function's name", name, why));
         }
         Ok(())

@@ -1,28 +1,47 @@
-//! The shared profile files, `~/.aws/credentials` and `~/.aws/config`.
+//! The shared profile files, `~/.aws/credentials` and `~/.aws/config`, as botocore reads them.
 //!
-//! The format is that of AWS's SDKs and tools: sections of `key = value`, a profile's section being
-//! `[NAME]` in the one file and `[profile NAME]` in the other (but `[default]` in both); comments are
-//! lines that begin with `#` or `;`, and what follows one of them after a blank; indented lines belong
-//! to the key above. Keys of the credentials file count first. What a profile says of services stands in
-//! `[services NAME]` of the config file, where `services = NAME` in the profile; there the indented lines
-//! are keys of a service's own.
+//! A profile is the section `[NAME]` of the one file and `[profile NAME]` of the other (but `[default]` in both).
+//! Keys of the credentials file count first. What a profile says of services stands in `[services NAME]` of the
+//! config file, where `services = NAME` in the profile; there the indented lines are keys of a service's own.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::CredentialsError;
+use super::ini::{self, Properties};
+
+/// A profile file that is there and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProfileError {
+    /// The system does not let it be read.
+    #[error("cannot read {}: {why}", file.display())]
+    Unreadable {
+        /// Which.
+        file: PathBuf,
+        /// What the system says.
+        why: String,
+    },
+    /// It is no profile file.
+    #[error("cannot read {}: line {line}: {why}", file.display())]
+    Malformed {
+        /// Which.
+        file: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong there.
+        why: String,
+    },
+}
 
 /// A profile as it stands in both files. It may hold secrets, and prints no values.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Profile {
     name: String,
-    values: BTreeMap<String, (String, PathBuf)>,
+    /// The files, the one that counts first before, and what each has of it.
+    files: Vec<(PathBuf, Option<Properties>)>,
     /// The keys of its services, by the service's name and their own.
     of_services: BTreeMap<(String, String), (String, PathBuf)>,
-    is_there: bool,
-    looked: Vec<PathBuf>,
 }
 
 impl Profile {
@@ -33,17 +52,24 @@ impl Profile {
 
     /// Whether it stands in any of the files.
     pub fn is_there(&self) -> bool {
-        self.is_there
+        self.files.iter().any(|(_, has)| has.is_some())
     }
 
     /// A key's value, if it has one.
     pub fn get(&self, key: &str) -> Option<&str> {
-        Some(self.values.get(key)?.0.as_str()).filter(|value| !value.is_empty())
+        let value = self.file_with(key)?.1.get(key)?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// The file that a key stands in.
     pub fn file_of(&self, key: &str) -> Option<&Path> {
-        Some(&self.values.get(key)?.1)
+        Some(self.file_with(key)?.0)
+    }
+
+    /// The first file that has a key, and all that stands there of the profile.
+    pub(super) fn file_with(&self, key: &str) -> Option<(&Path, &Properties)> {
+        let files = self.files.iter().filter_map(|(file, has)| Some((&**file, has.as_ref()?)));
+        files.into_iter().find(|(_, has)| has.contains_key(key))
     }
 
     /// A key's value for a service, and the file that it stands in.
@@ -54,18 +80,19 @@ impl Profile {
 
     /// Where it was looked for, in words.
     pub fn looked(&self) -> String {
-        if self.looked.is_empty() {
+        if self.files.is_empty() {
             return "no file, as HOME is not set".to_owned();
         }
         let files: Vec<String> =
-            self.looked.iter().map(|file| file.display().to_string()).collect();
+            self.files.iter().map(|(file, _)| file.display().to_string()).collect();
         files.join(" and ")
     }
 }
 
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let keys: Vec<&String> = self.values.keys().collect();
+        let keys = self.files.iter().flat_map(|(_, has)| has).flat_map(Properties::keys);
+        let keys: Vec<&String> = keys.collect();
         f.debug_struct("Profile").field("name", &self.name).field("keys", &keys).finish()
     }
 }
@@ -75,33 +102,46 @@ pub(super) fn read(
     name: &str,
     credentials: Option<PathBuf>,
     config: Option<PathBuf>,
-) -> Result<Profile, CredentialsError> {
+) -> Result<Profile, ProfileError> {
     let mut profile = Profile { name: name.to_owned(), ..Profile::default() };
-    for (file, is_config) in [(credentials, false), (config, true)] {
-        let Some(file) = file else { continue };
-        let text = match std::fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                profile.looked.push(file);
-                continue;
-            }
-            Err(source) => return Err(CredentialsError::Unreadable { file, source }),
-        };
-        let title = if is_config { Title::Profile(name) } else { Title::Plain(name) };
-        if let Some(section) = section(&text, title) {
-            profile.is_there = true;
-            for (key, value) in section.values {
-                profile.values.entry(key).or_insert_with(|| (value, file.clone()));
+    if let Some(file) = credentials {
+        let has = Title::Plain(name).last_of(&sections(&file)?).cloned();
+        profile.files.push((file, has));
+    }
+    if let Some(file) = config {
+        let sections = sections(&file)?;
+        let has = Title::Profile(name).last_of(&sections).cloned();
+        profile.files.push((file.clone(), has));
+        let services = profile.get("services").map(Title::Services);
+        let services = services.and_then(|title| title.last_of(&sections));
+        for (service, value) in services.into_iter().flatten() {
+            for (key, value) in ini::nested(value).unwrap_or_default() {
+                profile.of_services.insert((service.clone(), key), (value, file.clone()));
             }
         }
-        let services = profile.get("services").filter(|_| is_config);
-        if let Some(section) = services.and_then(|name| section(&text, Title::Services(name))) {
-            let keys = section.below.into_iter();
-            profile.of_services = keys.map(|(key, value)| (key, (value, file.clone()))).collect();
-        }
-        profile.looked.push(file);
     }
     Ok(profile)
+}
+
+/// The sections of a file; none if there is no such file, or it is a folder or a device.
+fn sections(file: &Path) -> Result<Vec<(String, Properties)>, ProfileError> {
+    let text = match std::fs::metadata(file) {
+        Ok(metadata) if metadata.is_file() => std::fs::read(file),
+        Ok(_) => Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
+    };
+    let text = text.map_err(|error| ProfileError::Unreadable {
+        file: file.to_owned(),
+        why: error.to_string(),
+    })?;
+    ini::parse(&text).map_err(|ini::Wrong { line, why }| ProfileError::Malformed {
+        file: file.to_owned(),
+        line,
+        why,
+    })
 }
 
 /// What a section is called.
@@ -116,78 +156,38 @@ enum Title<'a> {
 }
 
 impl Title<'_> {
-    fn is(self, words: &[&str]) -> bool {
-        let unquoted = |of: &str| of.trim_matches('"').to_owned();
-        match (self, words) {
-            (Title::Plain(name), [of]) => *of == name,
-            (Title::Profile(name), [of]) => *of == name && name == "default",
-            (Title::Profile(name), ["profile", of]) => unquoted(of) == name,
-            (Title::Services(name), ["services", of]) => unquoted(of) == name,
-            _ => false,
+    /// The section of this name. There are several only if their names are quoted in different ways: then the
+    /// last one counts.
+    fn last_of(self, sections: &[(String, Properties)]) -> Option<&Properties> {
+        let found = sections.iter().rfind(|(title, _)| self.is(title));
+        found.map(|(_, section)| section)
+    }
+
+    fn is(self, title: &str) -> bool {
+        let has = |kind: &str, name: &str| {
+            let words = title.starts_with(kind).then(|| ini::words(title)).flatten();
+            words.is_some_and(|words| matches!(&words[..], [_, of] if of == name))
+        };
+        match self {
+            Title::Plain(name) => title == name,
+            Title::Profile(name) => has("profile", name) || (name == "default" && title == name),
+            Title::Services(name) => has("services", name),
         }
     }
-}
-
-/// What stands in a section.
-#[derive(Default)]
-struct Section {
-    values: BTreeMap<String, String>,
-    /// What stands indented below a key that has no value, by that key and its own.
-    below: BTreeMap<(String, String), String>,
-}
-
-/// A section of the text of a file, if it is there. A later value of a key replaces an earlier one.
-fn section(text: &str, title: Title<'_>) -> Option<Section> {
-    let mut found: Option<Section> = None;
-    let (mut is_inside, mut outer) = (false, None);
-    for line in text.trim_start_matches('\u{feff}').lines() {
-        let is_indented = line.starts_with([' ', '\t']);
-        let line = line.trim();
-        if line.is_empty() || line.starts_with(['#', ';']) {
-            continue;
-        }
-        if let Some(name) = line.strip_prefix('[').filter(|_| !is_indented) {
-            let name = name.split(']').next().unwrap_or_default();
-            is_inside = title.is(&name.split_whitespace().collect::<Vec<_>>());
-            outer = None;
-            if is_inside {
-                found.get_or_insert_default();
-            }
-        } else if let (true, Some(section)) = (is_inside, &mut found)
-            && let Some((key, value)) = line.split_once('=')
-        {
-            let (key, value) = (key.trim().to_ascii_lowercase(), without_comment(value).to_owned());
-            if !is_indented {
-                outer = Some(key.clone()).filter(|_| value.is_empty());
-                section.values.insert(key, value);
-            } else if let Some(outer) = &outer {
-                section.below.insert((outer.clone(), key), value);
-            }
-        }
-    }
-    found
-}
-
-/// A value without what follows ` #` or ` ;`.
-fn without_comment(value: &str) -> &str {
-    let bytes = value.as_bytes();
-    let begins = (1..bytes.len())
-        .find(|&at| matches!(bytes[at], b'#' | b';') && matches!(bytes[at - 1], b' ' | b'\t'));
-    value[..begins.unwrap_or(value.len())].trim()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CREDENTIALS: &str = "\u{feff}# mine\n[default]\naws_access_key_id=AKIDDEFAULT\n\
-        aws_secret_access_key = a/b+c=  ; a comment\n\n[ dev ]\r\naws_access_key_id = AKIDDEV\r\n\
-        s3 =\n  aws_access_key_id = not this one\n[default]\nregion = eu-west-1 # late\n";
+    const CREDENTIALS: &str = "# mine\n[default]\naws_access_key_id=AKIDDEFAULT\n\
+        aws_secret_access_key = a/b+c=  \nregion = eu-west-1\n\n[dev] ; x\r\naws_access_key_id = AKIDDEV\r\n\
+        s3 =\n  aws_access_key_id = not this one\n";
     const CONFIG: &str = "[default]\nregion = us-east-1\n[profile dev]\nrole_arn = arn:aws:iam::1:role/r\n\
         [profile \"quoted\"]\nregion=eu-north-1\n[other]\nregion = no\n[sso-session dev]\nregion = no\n\
-        [services mine]\ns3 =\n  # one\n  endpoint_url = http://s3/\nlambda =\n\tendpoint_url=http://lambda/ ; x\n\
+        [services mine]\ns3 =\n  # one\n  endpoint_url = http://s3/\nlambda =\n\tendpoint_url=http://lambda/\n\
         sts = no\n  endpoint_url = http://sts/\n[services other]\nlambda =\n  endpoint_url = http://no/\n\
-        [profile served]\nservices = mine\n  endpoint_url = http://no/\n";
+        [profile served]\nservices = mine\ns3 =\n  endpoint_url = http://no/\n";
 
     #[test]
     fn a_profile_is_what_both_files_have_of_it() {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use reqwest::Url;
 
-use crate::aws::{Environment, Function, FunctionError, Region, RegionError};
+use crate::aws::{Environment, EnvironmentError, Function, FunctionError, Region};
 
 /// Where a bridge's requests go, and whether they are signed. It is printed without what may be a secret
 /// in it: a URL's query, user and password, an ARN's account.
@@ -96,16 +96,19 @@ pub enum EndpointError {
     AlwaysSigned,
     /// Nobody says in which region the function is.
     #[error(
-        "the region is not known: give --region, an ARN or a function URL that has it, or set AWS_REGION"
+        "the region is not known: give --region, an ARN or a function URL that has it, or set AWS_REGION; or, if \
+         it is to be a URL, write http:// or https:// before it"
     )]
     NoRegion,
     /// Nobody says in which region the function is; the profile that might is not there.
     #[error(
-        "the region is not known, and there is no profile {profile}, which AWS_PROFILE names: looked in {looked}"
+        "the region is not known, and there is no profile {profile}, which {variable} names: looked in {looked}"
     )]
     NoProfile {
         /// Its name.
         profile: String,
+        /// The variable that names it.
+        variable: &'static str,
         /// The files.
         looked: String,
     },
@@ -122,9 +125,12 @@ pub enum EndpointError {
     /// A region for requests that are not signed.
     #[error("is for requests that are signed, and these are not: give --auth iam too")]
     UnsignedRegion,
-    /// The environment's region.
-    #[error("AWS_REGION, AWS_DEFAULT_REGION or the profile: {0}")]
-    Region(#[from] RegionError),
+    /// The environment's region, or a file that may have it.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// A host, without what is spoken there.
+    #[error("it is neither a function nor a whole URL: write http://{0} or https://{0}")]
+    NoScheme(String),
 }
 
 impl Endpoint {
@@ -168,12 +174,15 @@ impl Endpoint {
             let region = one("this function URL", own)?;
             return Ok(Endpoint::SignedUrl { url, region });
         }
+        if is_host(given) {
+            return Err(EndpointError::NoScheme(without_secrets(given)));
+        }
         let function: Function = given.parse()?;
         if auth == Some(Auth::None) {
             return Err(EndpointError::AlwaysSigned);
         }
         let region = one("this ARN", function.region().cloned())?;
-        let service = match environment.lambda_endpoint() {
+        let service = match environment.lambda_endpoint().map_err(EnvironmentError::from)? {
             Some((elsewhere, from)) => http(&elsewhere).map_err(|error| match error {
                 EndpointError::Url { url, why } => EndpointError::Service { from, url, why },
                 error => error,
@@ -207,26 +216,38 @@ impl Endpoint {
 }
 
 fn no_region(environment: &Environment) -> EndpointError {
-    match environment.missing_profile() {
-        Some(profile) => EndpointError::NoProfile {
+    let missing = environment.profile().ok().filter(|profile| !profile.is_there());
+    match environment.profile_variable().zip(missing) {
+        Some((variable, profile)) => EndpointError::NoProfile {
             profile: profile.name().to_owned(),
+            variable,
             looked: profile.looked(),
         },
         None => EndpointError::NoRegion,
     }
 }
 
+/// Whether what has no scheme is a host, perhaps with a port and a path, and no function: a function has none of these
+/// characters, and nobody calls one `localhost`. Of `words:9000` the 9000 is a version.
+fn is_host(given: &str) -> bool {
+    let host = given.split(':').next().unwrap_or_default();
+    let is_host = given.contains(['.', '/', '[', '@']) || host.eq_ignore_ascii_case("localhost");
+    is_host && !given.starts_with("arn:")
+}
+
+/// A URL up to its query, without a user and a password.
+fn without_secrets(url: &str) -> String {
+    let plain = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = match plain.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), plain),
+    };
+    format!("{scheme}{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
+}
+
 /// A URL that a request can be sent to.
 fn http(given: &str) -> Result<Url, EndpointError> {
-    let wrong = |why: String| {
-        let shown = given.split(['?', '#']).next().unwrap_or_default();
-        let shown =
-            match shown.split_once("://").map(|(scheme, rest)| (scheme, rest.rsplit_once('@'))) {
-                Some((scheme, Some((_, host)))) => format!("{scheme}://{host}"),
-                _ => shown.to_owned(),
-            };
-        EndpointError::Url { url: shown, why }
-    };
+    let wrong = |why: String| EndpointError::Url { url: without_secrets(given), why };
     let url = Url::parse(given.trim()).map_err(|error| wrong(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong(format!("its scheme, {}, is not http or https", url.scheme())));
@@ -355,6 +376,21 @@ mod tests {
         says("https://example.com/", None, Some("us-east-1"), "--auth iam");
         says("ftp://example.com/", None, None, "not http or https");
         says("two words", None, None, "neither a URL nor a function");
+        for host in [
+            "localhost:9000",
+            "LocalHost",
+            "localhost:9000/a",
+            "127.0.0.1:9000",
+            "[::1]:9000",
+            "::1",
+        ] {
+            let region = Some("us-east-1");
+            assert!(resolve(host, None, region, &[]).is_err(), "{host} is no function");
+        }
+        let region = Some("us-east-1");
+        says("localhost:9000", None, region, "write http://localhost:9000 or https://");
+        says("user:secret@example.com/a?code=secret", None, region, "http://example.com/a ");
+        assert!(resolve("words:9000", None, region, &[]).is_ok(), "that is a version");
         let error = resolve("http://user:secret@:1/?code=secret", None, None, &[]).unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
     }

@@ -180,8 +180,9 @@ fn to_do(said: &Said) -> Cow<'static, str> {
             ));
         }
         Kind::Denied(None) => {
-            "either the secret is not that of the access key, or whoever it belongs to needs a policy that allows \
-             lambda:InvokeFunctionUrl and lambda:InvokeFunction on the function: docs/aws.md has one"
+            "either the secret is not that of the access key, or this machine's clock is wrong by minutes, or whoever \
+             the key belongs to needs a policy that allows lambda:InvokeFunctionUrl and lambda:InvokeFunction on the \
+             function: docs/aws.md has one"
         }
         Kind::UnknownFunction => {
             "there is no such function in this account and region: check its name, qualifier and --region"

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Request, Response, Url};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
 use super::{BridgeError, Failure, Settings, SettingsError};
 use crate::aws::{
@@ -150,6 +152,7 @@ impl Remote {
         let status = answer.status().as_u16();
         let kind = answer.headers().get("x-amzn-errortype").and_then(|kind| kind.to_str().ok());
         let kind = kind.map(str::to_owned);
+        let apart = apart(answer.headers(), SystemTime::now());
         let mut words = Vec::new();
         let reading = async {
             while let Ok(Some(chunk)) = answer.chunk().await {
@@ -166,6 +169,13 @@ impl Remote {
         // A function URL says no more than that to whoever did not sign.
         if credentials.is_none() && said.kind == Kind::Denied(None) {
             said.kind = Kind::Unsigned;
+        }
+        // A function URL says the same of a clock that is off as of a wrong secret; and its own time.
+        if credentials.is_some()
+            && matches!(said.kind, Kind::Denied(None) | Kind::Signature)
+            && apart.is_some_and(|apart| apart > MOST_APART)
+        {
+            said.kind = Kind::Clock;
         }
         Some(said)
     }
@@ -206,6 +216,16 @@ fn without_token(text: &[u8], credentials: Option<&Credentials>) -> String {
         }
         _ => text.into_owned(),
     }
+}
+
+/// How far clocks may be apart for a signature to count.
+const MOST_APART: Duration = Duration::from_secs(5 * 60);
+
+/// How far this machine's clock is from the one that an answer tells the time by.
+fn apart(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let date = OffsetDateTime::parse(headers.get(DATE)?.to_str().ok()?, &Rfc2822).ok()?;
+    let date = SystemTime::from(date);
+    now.duration_since(date).or_else(|_| date.duration_since(now)).ok()
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -4,7 +4,7 @@
 use super::args::{ArchArg, AuthArg, BridgeArgs, EndpointArgs, PolicyArg, RunArgs};
 use super::settings::{duration, number, parse, parse_some};
 use super::{UsageError, heeds};
-use crate::aws::Environment;
+use crate::aws::{Environment, EnvironmentError};
 use crate::bridge::{self, Allowance, Auth, EndpointError, Settings};
 use crate::cost::{Cost, Prices};
 use crate::emulator::Model;
@@ -173,11 +173,11 @@ pub(super) fn model(options: Option<&String>) -> Result<Model, UsageError> {
     Ok(model)
 }
 
-pub(super) fn endpoint(args: &RunArgs) -> Result<Endpoint, UsageError> {
+pub(super) fn endpoint(args: &RunArgs) -> anyhow::Result<Endpoint> {
     let lambda = args.endpoint.lambda.as_deref().unwrap_or("local");
     if lambda != "local" {
         if let Some(value) = &args.local_lambda {
-            return Err(UsageError::new("--local-lambda", value, "is for --lambda local"));
+            return Err(UsageError::new("--local-lambda", value, "is for --lambda local").into());
         }
         return remote(lambda, &args.endpoint).map(Endpoint::Remote);
     }
@@ -185,7 +185,7 @@ pub(super) fn endpoint(args: &RunArgs) -> Result<Endpoint, UsageError> {
     for (option, given) in [("--auth", auth), ("--region", args.endpoint.region.clone())] {
         if let Some(value) = given {
             let why = "is for a function elsewhere: --lambda URL, NAME or ARN";
-            return Err(UsageError::new(option, value, why));
+            return Err(UsageError::new(option, value, why).into());
         }
     }
     Ok(Endpoint::Embedded(model(args.local_lambda.as_ref())?))
@@ -199,7 +199,7 @@ fn auth_name(auth: AuthArg) -> &'static str {
 }
 
 /// A function, or anything else that requests can be sent to.
-pub(super) fn remote(lambda: &str, args: &EndpointArgs) -> Result<bridge::Endpoint, UsageError> {
+pub(super) fn remote(lambda: &str, args: &EndpointArgs) -> anyhow::Result<bridge::Endpoint> {
     let region = parse_some("--region", args.region.as_ref(), str::parse)?;
     let auth = args.auth.map(|auth| match auth {
         AuthArg::None => Auth::None,
@@ -209,14 +209,17 @@ pub(super) fn remote(lambda: &str, args: &EndpointArgs) -> Result<bridge::Endpoi
     resolved.map_err(|error| {
         let why = error.to_string();
         let given = args.region.clone().unwrap_or_else(|| "(not given)".to_owned());
-        match error {
+        let usage = match error {
+            // No option is wrong.
+            EndpointError::Environment(EnvironmentError::Profile(error)) => return error.into(),
             EndpointError::AlwaysSigned => UsageError::new("--auth", "none", why),
             EndpointError::OtherRegion { .. }
             | EndpointError::UnsignedRegion
             | EndpointError::NoRegion
-            | EndpointError::Region(_) => UsageError::new("--region", given, why),
+            | EndpointError::Environment(_) => UsageError::new("--region", given, why),
             _ => UsageError::new("--lambda", shown(lambda), why),
-        }
+        };
+        usage.into()
     })
 }
 

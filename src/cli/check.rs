@@ -63,7 +63,7 @@ async fn steps(endpoint: Endpoint, task: &task::TextTask, timeout: Duration) -> 
     };
     print_line(format_args!("endpoint  {endpoint}: {kind}"))?;
     if let Endpoint::Function { service, .. } = &endpoint {
-        let from = Environment::of_process().lambda_endpoint();
+        let from = Environment::of_process().lambda_endpoint()?;
         let from = from.map(|(_, from)| format!(", by {from}")).unwrap_or_default();
         print_line(format_args!("service   {}{from}", Endpoint::Url(service.clone())))?;
     }

@@ -202,7 +202,7 @@ pub(super) fn schedule(args: &RateArgs) -> Result<Schedule, UsageError> {
 }
 
 /// The settings of a run.
-pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
     let input = source::source(args)?;
     let events = Events::new(&args.events, input.is_none())?;
     if input.is_some() {
@@ -212,7 +212,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
             ("--skew", &args.skew),
         ] {
             if let Some(value) = given {
-                return Err(UsageError::new(option, value, "is for --source nexmark"));
+                return Err(UsageError::new(option, value, "is for --source nexmark").into());
             }
         }
     }
@@ -237,7 +237,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
     let task = args.task.clone().unwrap_or_else(|| "words".to_owned());
     if !task::NAMES.contains(&task.as_str()) {
         let expected = format!("expected one of {}", task::NAMES.join(", "));
-        return Err(UsageError::new("--task", task, expected));
+        return Err(UsageError::new("--task", task, expected).into());
     }
     let endpoint = bursting::endpoint(args)?;
     let memory_mb = bursting::memory(args.memory.as_ref(), &endpoint)?;
@@ -252,7 +252,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
             "--max-record",
             value,
             "expected 1 byte to 4Mi: a record must fit into a request",
-        ));
+        )
+        .into());
     }
     let state = state::state(args, &target)?;
     let settings = Settings {
@@ -283,7 +284,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Settings, UsageError> {
     };
     if let (Some(skew), 1) = (&args.skew, settings.timely.workers * settings.timely.processes) {
         let why = "is the first worker's share, and there is only one: give it others with -- -w 2";
-        return Err(UsageError::new("--skew", skew, why));
+        return Err(UsageError::new("--skew", skew, why).into());
     }
     heeds::refuse(args)?;
     Ok(settings)

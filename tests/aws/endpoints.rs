@@ -170,6 +170,30 @@ fn a_remote_side_that_refuses_everything_ends_with_1_when_all_is_done_at_home() 
     }
 }
 
+/// A function URL says `Forbidden` of a clock that is off as of a wrong secret. Its own clock is in its answers.
+#[test]
+fn a_clock_that_is_off_is_named_for_function_urls_too() {
+    for (date, part) in [
+        (Some("Sun, 30 Aug 2015 12:36:00 GMT"), "this machine's clock is wrong by minutes: set it"),
+        (Some("Fri, 30 Aug 2999 12:36:00 GMT"), "this machine's clock is wrong by minutes: set it"),
+        (Some("tomorrow"), "or this machine's clock is wrong by minutes, or"),
+        (None, "or this machine's clock is wrong by minutes, or"),
+    ] {
+        let server = Server::start(None, move |_| {
+            let headers = date.map(|date| ("date", date.to_owned())).into_iter().collect();
+            (403, headers, br#"{"Message":"Forbidden"}"#.to_vec())
+        });
+        let place = Place::new();
+        let url = server.url();
+        let checked = run(&place, &["check", "--lambda", &url, "--auth", "iam"], &KEYS);
+        assert_eq!(checked.status.code(), Some(1), "{}", out(&checked));
+        assert!(err(&checked).contains(part), "{date:?}: {}", err(&checked));
+        // Without a signature the clock does not count.
+        let unsigned = run(&place, &["check", "--lambda", &url], &KEYS);
+        assert!(!err(&unsigned).contains("clock"), "{}", err(&unsigned));
+    }
+}
+
 #[test]
 fn weather_is_no_refusal() {
     let expected = at_home("2k");

@@ -11,6 +11,7 @@ mod chain;
 mod endpoints;
 mod expiry;
 mod moto;
+mod profiles;
 mod secrets;
 mod server;
 mod services;

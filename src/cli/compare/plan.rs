@@ -63,13 +63,13 @@ pub(super) struct Plan {
 
 impl Plan {
     /// `typed`: the command line after `compare` and before timely's part.
-    pub(super) fn new(args: &CompareArgs, typed: &[String]) -> Result<Plan, UsageError> {
+    pub(super) fn new(args: &CompareArgs, typed: &[String]) -> anyhow::Result<Plan> {
         refuse(&args.run)?;
         let workers = settings::timely(&args.run.timely)?;
         if workers.processes > 1 {
             let why = "a comparison runs one process after the other, each of one process: use -w for \
                        more workers";
-            return Err(UsageError::new("-n", workers.processes.to_string(), why));
+            return Err(UsageError::new("-n", workers.processes.to_string(), why).into());
         }
         let rounds = number("--rounds", &args.rounds, 1)? as usize;
         let warm_up = parse("--warm-up-run", args.warm_up_run.as_ref(), WARM_UP, parse_duration)?;
@@ -282,10 +282,7 @@ fn without(typed: &[String], left_out: impl Fn(&str) -> bool) -> Vec<String> {
 }
 
 /// The options as they are understood, with an end where there would be none.
-fn bounded(
-    mut common: Vec<String>,
-    timely: &[String],
-) -> Result<(Settings, Vec<String>), UsageError> {
+fn bounded(mut common: Vec<String>, timely: &[String]) -> anyhow::Result<(Settings, Vec<String>)> {
     let settings = |common: &[String]| {
         let run = run_args(&[common, timely].concat())?;
         // This policy heeds whatever there is, but a threshold, which is no part of it.
@@ -295,7 +292,7 @@ fn bounded(
     let mut checked = settings(&common)?;
     if let Source::Lines(Input::Stdin) = checked.source {
         let why = "can be read only once, and each policy reads all of it: name a file";
-        return Err(UsageError::new("--source", "lines:-", why));
+        return Err(UsageError::new("--source", "lines:-", why).into());
     }
     #[cfg(feature = "kafka")]
     if let Source::Kafka(input) = &checked.source
@@ -303,7 +300,7 @@ fn bounded(
         && checked.duration.is_none()
     {
         let why = "each policy reads all of it, so it has to end: add ?until=end, or --duration";
-        return Err(UsageError::new("--source", &input.topic.name, why));
+        return Err(UsageError::new("--source", &input.topic.name, why).into());
     }
     if matches!(checked.source, Source::Nexmark { .. })
         && checked.duration.is_none()
