@@ -13,7 +13,7 @@ use super::{Exit, UsageError, demo, logging, settings, signals, sink};
 #[cfg(feature = "kafka")]
 use crate::kafka::KafkaError;
 use crate::live::{End, Live};
-use crate::pipeline::{self, Failures, RunError, Stop};
+use crate::pipeline::{self, Failures, MeshError, RunError, Stop};
 use crate::sink::SinkError;
 use crate::state::StateError;
 
@@ -81,6 +81,10 @@ fn run_shown(args: &RunArgs, stop: &Stop, shown: &mut Option<(Live, Listen)>) ->
         RunError::Kafka(error @ KafkaError::Own { .. }) => {
             UsageError::new("--sink", args.sink.clone().unwrap_or_default(), error.to_string())
                 .into()
+        }
+        RunError::Mesh(error @ MeshError::Listen { .. }) => {
+            let why = format!("{:#}", anyhow::Error::from(error));
+            UsageError::new("--", args.timely.join(" "), why).into()
         }
         RunError::Sink(SinkError::Held(dir)) => {
             let why = "is another run's, which goes on: wait for its end, or name another folder";

@@ -11,7 +11,7 @@ use super::{UsageError, bursting, folders, heeds, sink, source, state, written};
 use crate::batch::Nanos;
 use crate::cost::Cost;
 use crate::nexmark;
-use crate::pipeline::{Settings, Source, TimelySettings};
+use crate::pipeline::{Settings, Source, TimelySettings, local_hosts, read_hosts};
 use crate::schedule::{Schedule, Shape, Trace};
 use crate::task::{self, Work};
 use crate::units::{parse_bytes, parse_count, parse_duration, parse_rate, parse_share};
@@ -328,6 +328,13 @@ pub(super) fn timely(args: &[String]) -> Result<TimelySettings, UsageError> {
     if workers > MOST_WORKERS || processes > MOST_WORKERS {
         return Err(wrong(format!("expected at most {MOST_WORKERS} workers and processes")));
     }
-    timely::Config::from_matches(&matches).map_err(wrong)?;
-    Ok(TimelySettings { args: args.to_vec(), workers, processes, process })
+    let hosts = match matches.opt_str("h") {
+        _ if processes == 1 => Vec::new(),
+        None => local_hosts(processes),
+        Some(file) => read_hosts(Path::new(&file), processes)
+            .map_err(|error| wrong(format!("{:#}", anyhow::Error::from(error))))?,
+    };
+    let worker = timely::WorkerConfig::from_matches(&matches).map_err(wrong)?;
+    let is_zerocopy = matches.opt_present("zerocopy");
+    Ok(TimelySettings { workers, processes, process, hosts, is_zerocopy, worker })
 }

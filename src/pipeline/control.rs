@@ -7,7 +7,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Exchange;
@@ -21,9 +20,8 @@ use super::beginning::Beginning;
 /// What a worker says to all.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Message {
-    /// It is set up for a run of these settings that begins there; its clock says so many nanoseconds
-    /// of Unix time.
-    Ready { at: u64, fingerprint: u64, beginning: Beginning },
+    /// It is set up for a run of these settings that begins there.
+    Ready { fingerprint: u64, beginning: Beginning },
     /// It was asked to stop, and has begun no epoch after this one.
     Stop(u64),
     /// Its dataflow is done.
@@ -60,7 +58,7 @@ pub(super) struct Control {
     open: Rc<Cell<bool>>,
     activator: Activator,
     sync_activator: SyncActivator,
-    ready: Vec<(u64, u64, Beginning)>,
+    ready: Vec<(u64, Beginning)>,
     stops: Vec<u64>,
     said_stop: bool,
     done: usize,
@@ -128,9 +126,8 @@ impl Control {
         self.sync_activator.clone()
     }
 
-    /// Waits for all workers; answers the one instant at which the run starts, a little after the
-    /// last of them was ready. Clocks of several machines must agree as well as their schedules
-    /// are to.
+    /// Waits for all workers: the run starts when the last of them is ready. Each hears of that as soon as a
+    /// message takes to come, so their starts lie no further apart than that, whatever their clocks say.
     ///
     /// # Errors
     /// If not all have the same `fingerprint` of their settings, or see the same `beginning`: all
@@ -140,27 +137,19 @@ impl Control {
         worker: &mut Worker,
         fingerprint: u64,
         beginning: &Beginning,
-    ) -> Result<Instant, Disagreement> {
-        const MARGIN: Duration = Duration::from_millis(5);
-        let at = unix_now().as_nanos() as u64;
-        self.say(Message::Ready { at, fingerprint, beginning: beginning.clone() });
+    ) -> Result<(), Disagreement> {
+        self.say(Message::Ready { fingerprint, beginning: beginning.clone() });
         while self.ready.len() < self.peers {
             worker.step_or_park(None);
             self.read();
         }
-        if self.ready.iter().any(|(_, other, _)| *other != fingerprint) {
+        if self.ready.iter().any(|(other, _)| *other != fingerprint) {
             return Err(Disagreement::Settings);
         }
-        if self.ready.iter().any(|(.., other)| other != beginning) {
+        if self.ready.iter().any(|(_, other)| other != beginning) {
             return Err(Disagreement::Beginning);
         }
-        let last = self.ready.iter().map(|(at, ..)| *at).max().unwrap_or(0);
-        let start = Duration::from_nanos(last) + MARGIN;
-        let (now, unix) = (Instant::now(), unix_now());
-        Ok(match start.checked_sub(unix) {
-            Some(ahead) => now + ahead,
-            None => now.checked_sub(unix - start).unwrap_or(now),
-        })
+        Ok(())
     }
 
     /// Says that this worker was asked to stop and has begun no epoch after `epoch`. Only the
@@ -222,8 +211,8 @@ impl Control {
     fn read(&mut self) {
         for message in self.inbox.borrow_mut().drain(..) {
             match message {
-                Message::Ready { at, fingerprint, beginning } => {
-                    self.ready.push((at, fingerprint, beginning));
+                Message::Ready { fingerprint, beginning } => {
+                    self.ready.push((fingerprint, beginning));
                 }
                 Message::Stop(epoch) => self.stops.push(epoch),
                 Message::Done => self.done += 1,
@@ -231,8 +220,4 @@ impl Control {
             }
         }
     }
-}
-
-fn unix_now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! Why a run failed.
 
+use super::MeshError;
 use super::control::Disagreement;
 use crate::bridge::BridgeError;
 use crate::sink::SinkError;
@@ -37,6 +38,9 @@ pub enum RunError {
     /// The embedded Lambda.
     #[error("cannot start the embedded Lambda")]
     Lambda(#[source] std::io::Error),
+    /// The connections to the other processes.
+    #[error(transparent)]
+    Mesh(#[from] MeshError),
     /// Timely.
     #[error("cannot start the workers: {0}")]
     Timely(String),

@@ -6,12 +6,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
+use timely::communication::WorkerGuards;
 
+use super::mesh::Mesh;
 use super::prepare::{prepare, spending};
+use super::start::start;
 use super::worker::{Started, work};
-use super::{RunError, Settings, Stop, figures, look};
+use super::{Disagreement, RunError, Settings, Stop, figures, look};
 use crate::observe::{Goal, Progress, Report, SLOT, Summary};
-use crate::units::show_many;
 
 /// What ends a run.
 enum Ended {
@@ -45,33 +47,6 @@ fn until_look(started: Option<&Started>) -> Duration {
     LOOK - Duration::from_nanos(since.as_nanos() as u64 % SLOT)
 }
 
-/// Says that the other processes are waited for, as long as they are: timely tries to reach them
-/// for ever.
-struct Waiting {
-    others: usize,
-    say_at: Instant,
-}
-
-/// How long the processes of a run may take to find each other before it is said, and said again.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-impl Waiting {
-    fn new(processes: usize) -> Self {
-        Waiting { others: processes - 1, say_at: Instant::now() + PATIENCE }
-    }
-
-    fn look(&mut self) {
-        if self.others > 0 && Instant::now() >= self.say_at {
-            self.say_at += PATIENCE;
-            tracing::warn!(
-                "still waiting for {} of this run: were all started, with the same -n and -h, and \
-                 did none of them end with an error?",
-                show_many(self.others as u64, "other process")
-            );
-        }
-    }
-}
-
 /// Runs `settings` until the input ends, `stop` asks for it, or something fails. In process 0 the
 /// summary comes back, and is written where the settings say, whether the run failed or not.
 ///
@@ -88,6 +63,10 @@ pub fn run(
     let (ended_sender, ended) = unbounded();
     let failures = Failures(ended_sender.clone());
     begun(failures.clone());
+    let mesh = match Mesh::listen(&settings.timely) {
+        Ok(mesh) => mesh,
+        Err(error) => return (None, Err(error.into())),
+    };
     let prepared = prepare(settings, stop, &failures).map(|mut shared| {
         let made = shared.output.made();
         (Arc::new(shared), made)
@@ -104,20 +83,17 @@ pub fn run(
         Err(error) => return (None, Err(error)),
     };
 
-    let config = match timely::Config::from_args(settings.timely.args.iter().cloned()) {
-        Ok(config) => config,
-        Err(error) => return (None, Err(RunError::Timely(error))),
-    };
     let for_workers = Arc::clone(&shared);
     let joiner = thread::Builder::new().name("floodway-join".to_owned()).spawn(move || {
-        let result = timely::execute(config, move |worker| work(worker, &for_workers));
-        let result = result.map_err(RunError::Worker).and_then(|guards| {
-            let ends: Result<Vec<_>, _> = guards.join().into_iter().collect();
-            let first = ends.map_err(RunError::Worker)?.into_iter().next();
-            Ok(first.transpose()?.unwrap_or_default())
-        });
+        let (timely, stop) = (for_workers.settings.timely.clone(), for_workers.stop.clone());
+        let started = start(&timely, mesh, &stop, move |worker| work(worker, &for_workers));
+        let ended = match started {
+            Ok(Some(guards)) => Ended::Workers(joined(guards)),
+            Ok(None) => Ended::NotBegun,
+            Err(error) => Ended::Failed(error),
+        };
         // The receiver is gone only when the run has failed.
-        let _ = ended_sender.send(Ended::Workers(result));
+        let _ = ended_sender.send(ended);
     });
     if let Err(error) = joiner {
         return (None, Err(RunError::Timely(error.to_string())));
@@ -125,7 +101,6 @@ pub fn run(
 
     made.keep();
     let mut progress: Option<Progress> = None;
-    let mut waiting = Waiting::new(settings.timely.processes);
     let mut coming_home = None;
     let ended = loop {
         match ended.recv_timeout(until_look(shared.started.get())) {
@@ -143,8 +118,6 @@ pub fn run(
                 let new = || Progress::new(shared.stats.clone(), goal, started.at);
                 progress.get_or_insert_with(new).tick();
             }
-        } else {
-            waiting.look();
         }
         if stop.is_requested() {
             let asked = *coming_home.get_or_insert_with(|| {
@@ -209,6 +182,15 @@ pub fn run(
     let result = result.and(written);
     look::end(&shared, Some(&summary), &result);
     (Some(summary), result)
+}
+
+/// What the first of the workers answers, once all have ended.
+fn joined(
+    guards: WorkerGuards<Result<Vec<Vec<u8>>, Disagreement>>,
+) -> Result<Vec<Vec<u8>>, RunError> {
+    let ends: Result<Vec<_>, _> = guards.join().into_iter().collect();
+    let first = ends.map_err(RunError::Worker)?.into_iter().next();
+    Ok(first.transpose()?.unwrap_or_default())
 }
 
 /// What is still to be done when a run has `started`.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::StateSettings;
+use super::hosts::Host;
 use crate::bridge;
 use crate::emulator::Model;
 use crate::live::Live;
@@ -191,16 +192,20 @@ pub struct Settings {
 }
 
 /// What timely's arguments say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct TimelySettings {
-    /// The arguments.
-    pub args: Vec<String>,
     /// Workers a process.
     pub workers: usize,
     /// Processes.
     pub processes: usize,
     /// This one.
     pub process: usize,
+    /// Where the processes listen, by process, if there are several.
+    pub hosts: Vec<Host>,
+    /// Whether what workers of a process exchange is serialised too.
+    pub is_zerocopy: bool,
+    /// What a worker is told.
+    pub worker: timely::WorkerConfig,
 }
 
 /// Events of an epoch where there is no schedule.

@@ -155,24 +155,21 @@ pub(super) fn work(
     let place = worker.index() % settings.timely.workers;
     let mut control = Control::new(worker);
     let beginning = &shared.beginning;
-    let agreed = control.agree_on_start(worker, shared.fingerprint(), beginning);
-    let start = match agreed {
-        Ok(start) => start,
-        Err(differ) => {
-            control.close();
-            return Err(differ);
-        }
-    };
+    if let Err(differ) = control.agree_on_start(worker, shared.fingerprint(), beginning) {
+        control.close();
+        return Err(differ);
+    }
     let from = beginning.time(settings.epoch_length());
-    shared.started.get_or_init(|| Started {
-        at: start,
+    // The first worker of a process to hear of it starts the clock for all.
+    let started = shared.started.get_or_init(|| Started {
+        at: Instant::now(),
         from,
         epoch: beginning.epoch,
         cpu_ns: cpu::of_process().as_nanos() as u64,
         lambda_cpu_ns: shared.lambda_cpu_ns(),
     });
     // The schedule goes on where it stood.
-    let zero = start.checked_sub(Duration::from_nanos(from)).unwrap_or(start);
+    let zero = started.at.checked_sub(Duration::from_nanos(from)).unwrap_or(started.at);
     let clock = Clock::starting(zero);
     let burst = settings.schedule.as_ref().and_then(BurstWindow::of);
     let watch = Watch::new(&shared.stats, place, clock, burst, &shared.failures);
