@@ -168,17 +168,59 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
 }
 
 #[test]
-fn what_is_not_there_fails_with_1_and_one_clear_line() {
+fn a_name_that_cannot_be_used_ends_with_2_and_one_clear_line() {
     let place = Place::new();
     fs::write(place.path("file"), "").unwrap();
-    for (args, named) in [
-        (vec!["run", "--source", "lines:none.txt", "--out", "out"], "none.txt"),
-        (vec!["run", "--events", "10", "--out", "file/out"], "file/out"),
+    fs::create_dir(place.path("folder")).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    // What comes after the options that are common to all runs, and what has to be named.
+    let few = ["run", "--events", "10"];
+    let cases: [(&[&str], &[&str], &str); 18] = [
+        (&["run", "--out", "out"], &["--source", "lines:none.txt"], "none.txt"),
+        (&["run", "--out", "out"], &["--source", "lines:none*"], "matches no file"),
+        (&["run", "--out", "out"], &["--source", "lines:file/in"], "file/in"),
+        (&["run", "--out", "out"], &["--source", "lines:folder"], "DIR/*"),
+        (&few, &["--out", "file/out"], "Not a directory"),
+        (&few, &["--out", "file"], "file"),
+        (&few, &["--sink", "files:file/out?sync=none"], "file/out"),
+        (&[&few[..], &["--sink", "null"]].concat(), &["--summary", "none/s.json"], "No such file"),
+        (&[&few[..], &["--sink", "null"]].concat(), &["--series", "file/s.jsonl"], "file/s.jsonl"),
+        (&[&few[..], &["--sink", "null"]].concat(), &["--dead-letter", "none/d"], "none/d"),
+        (&[&few[..], &["--out", "out"]].concat(), &["--state", "file/state"], "file/state"),
+        (&few, &["--shape", "trace:none.csv"], "none.csv"),
+        (&few, &["--config", "none.toml"], "none.toml"),
+        (&few, &["--listen", &taken], "in use"),
+        (&["lambda"], &["--bind", &taken], "in use"),
+        (&["lambda"], &["--function", "none"], "none"),
+        (&["compare", "--duration", "1s"], &["--report", "file/report"], "file/report"),
         (
-            vec!["run", "--events", "10", "--sink", "null", "--summary", "none/s.json"],
-            "none/s.json",
+            &["simulate", "--rate", "1k", "--duration", "1s"],
+            &["--recorded", "none.json"],
+            "none.json",
         ),
-        (vec!["run", "--events", "10", "--sink", "null", "--dead-letter", "none/d"], "none/d"),
+    ];
+    for (common, wrong, named) in cases {
+        let args = [common, wrong].concat();
+        let output = place.run(&args);
+        let error = error_of(&output);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        assert!(error.contains(named), "{args:?} should name {named}: {error}");
+        let [option, value] = wrong else { unreachable!() };
+        let value = value.split('?').next().unwrap().trim_start_matches("files:");
+        assert!(error.contains(&format!("{option} {value}")), "{args:?}: {error}");
+        let lines: Vec<_> = error.lines().filter(|line| line.starts_with("floodway: ")).collect();
+        assert_eq!(lines.len(), 1, "{args:?}: {error}");
+    }
+    assert!(!place.path("out").exists(), "a run that did not begin leaves no output");
+}
+
+#[test]
+fn what_is_found_in_a_file_or_on_the_way_ends_with_1() {
+    let place = Place::new();
+    fs::write(place.path("broken.gz"), b"\x1f\x8b\x08\x00 and then nothing of gzip's").unwrap();
+    for (args, named) in [
+        (vec!["run", "--source", "lines:broken.gz", "--sink", "null"], "broken.gz"),
         (vec!["check", "--lambda", "http://127.0.0.1:1/"], "connection"),
     ] {
         let output = place.run(&args);
@@ -188,7 +230,35 @@ fn what_is_not_there_fails_with_1_and_one_clear_line() {
         let lines: Vec<_> = error.lines().filter(|line| line.starts_with("floodway: ")).collect();
         assert_eq!(lines.len(), 1, "{args:?}: {error}");
     }
-    assert!(!place.path("out").exists(), "an input that is not there leaves no output");
+}
+
+#[test]
+fn a_run_without_an_end_says_how_it_is_ended() {
+    let place = Place::new();
+    let mut child = place.floodway(&["run", "--out", "out"]);
+    let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut said, &mut line).unwrap();
+    common::signal(&child, rustix::process::Signal::INT);
+    assert!(common::end_of(child, "the run").status.success());
+    assert!(line.contains("until Ctrl-C") && line.contains("--duration 10s"), "{line}");
+    let output = place.run(&["run", "--events", "10", "--out", "ended"]);
+    assert!(!error_of(&output).contains("Ctrl-C"), "{}", error_of(&output));
+}
+
+#[test]
+fn a_resumed_run_with_nothing_left_says_so() {
+    let place = Place::new();
+    let run = ["run", "--events", "1k", "--rate", "max", "--out", "out", "--state", "state"];
+    let said = || String::from_utf8(place.run(&run).stdout).unwrap();
+    assert!(said().starts_with("1,000 events in "));
+    for earlier in ["an earlier run", "2 earlier runs"] {
+        let words = said();
+        assert!(words.starts_with("nothing was left to do: "), "{words}");
+        assert!(words.contains(earlier) && words.contains("all of the 1,000 events"), "{words}");
+        assert!(!words.contains("p50"), "{words}");
+    }
 }
 
 #[test]

@@ -306,13 +306,13 @@ fn failures_come_before_the_work_after_it_in_mid_answer_and_from_the_function() 
 }
 
 #[test]
-fn a_port_in_use_is_said_and_ends_with_1() {
+fn a_port_in_use_is_said_and_ends_with_2() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let place = common::Place::new();
     let output = place.run(&["lambda", "--bind", &address]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains(&address), "{error}");
     for none in ["127.0.0.1", "127.0.0.1:65536", ":"] {
         let output = place.run(&["lambda", "--bind", none]);

@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use super::args::{LambdaArgs, LambdaAuth};
 use super::output::print_line;
 use super::settings::parse_some;
-use super::{UsageError, bursting, logging, signals};
+use super::{UsageError, bursting, logging, signals, unusable};
 use crate::emulator::{Choices, Keys, Package, PackageError, Setup};
 use crate::units::parse_duration;
 
@@ -28,13 +28,13 @@ pub(super) fn lambda(args: &LambdaArgs) -> Result<()> {
     Ok(())
 }
 
-/// What is no address is the command line's fault; one that is taken is not.
 fn no_listener(args: &LambdaArgs, error: io::Error) -> anyhow::Error {
     if error.kind() == io::ErrorKind::InvalidInput {
         let why = "expected ADDRESS:PORT, such as 127.0.0.1:9000; port 0 lets the system choose";
         return UsageError::new("--bind", &args.bind, why).into();
     }
-    anyhow::Error::from(error).context(format!("cannot listen on --bind {}", args.bind))
+    let error = anyhow::Error::from(error).context("cannot listen");
+    unusable::named("--bind", &args.bind, error)
 }
 
 fn setup(args: &LambdaArgs) -> Result<Setup> {

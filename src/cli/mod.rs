@@ -26,6 +26,7 @@ mod sink;
 mod source;
 mod state;
 mod unparsed;
+mod unusable;
 mod words;
 mod written;
 

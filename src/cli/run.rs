@@ -9,12 +9,13 @@ use signal_hook::consts::SIGXFSZ;
 use super::args::RunArgs;
 use super::listen::Listen;
 use super::output::say;
-use super::{Exit, UsageError, demo, logging, settings, signals, sink};
+use super::{Exit, UsageError, demo, logging, settings, signals, sink, unusable};
 #[cfg(feature = "kafka")]
 use crate::kafka::KafkaError;
 use crate::live::{End, Live};
-use crate::pipeline::{self, Failures, MeshError, RunError, Stop};
+use crate::pipeline::{self, Failures, MeshError, RunError, Settings, Source, Stop, Target};
 use crate::sink::SinkError;
+use crate::source::Input;
 use crate::state::StateError;
 
 /// Runs it, and shows it for as long as that is asked for: what went wrong is said before.
@@ -55,6 +56,9 @@ fn run_shown(args: &RunArgs, stop: &Stop, shown: &mut Option<(Live, Listen)>) ->
     stop_on_signals(stop).context("cannot listen for signals")?;
     // A file that grows past `ulimit -f` is an error of the write then, and not the process's end.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot listen for signals")?;
+    if let Some(end) = open_end(&settings) {
+        say(format_args!("floodway: {end}"));
+    }
     let target = settings.target.clone();
     let (summary, result) = pipeline::run(settings, stop, report_panics);
     if let Some(summary) = summary {
@@ -69,6 +73,37 @@ fn run_shown(args: &RunArgs, stop: &Stop, shown: &mut Option<(Live, Listen)>) ->
         }
     }
     result.map_err(|error| match error {
+        RunError::NotBegun(error) => not_begun(*error, args, &target),
+        error => error.into(),
+    })
+}
+
+/// How a run whose input has no end is ended. Process 0 says it for all.
+fn open_end(settings: &Settings) -> Option<String> {
+    let has_end = settings.duration.is_some() || settings.pace().end().is_some();
+    if has_end || settings.timely.process > 0 {
+        return None;
+    }
+    match &settings.source {
+        Source::Nexmark { .. } => Some(
+            "Nexmark events come until Ctrl-C; with --duration 10s or --events 100k the run ends by itself"
+                .to_owned(),
+        ),
+        Source::Lines(Input::Files { path, follow: true }) => {
+            Some(format!("following {path} until Ctrl-C"))
+        }
+        #[cfg(feature = "kafka")]
+        Source::Kafka(input) if !input.until_end => Some(format!(
+            "reading {} until Ctrl-C; with ?until=end after the topic the run ends with what it holds now",
+            input.topic.name
+        )),
+        _ => None,
+    }
+}
+
+/// Why a run did not begin, as an error of the command line if its cause is there.
+fn not_begun(error: RunError, args: &RunArgs, target: &Target) -> anyhow::Error {
+    match error {
         RunError::State { folder, source } if !matches!(source, StateError::Io { .. }) => {
             UsageError::new("--state", folder, source.to_string()).into()
         }
@@ -87,17 +122,17 @@ fn run_shown(args: &RunArgs, stop: &Stop, shown: &mut Option<(Live, Listen)>) ->
             UsageError::new("--", args.timely.join(" "), why).into()
         }
         RunError::Sink(SinkError::Held(dir)) => {
-            let why = "is another run's, which goes on: wait for its end, or name another folder";
+            let why = "another run writes to it: wait for its end, or name another folder";
             UsageError::new("--out", dir.display().to_string(), why).into()
         }
         RunError::Sink(SinkError::Foreign { dir, name }) => {
             let why = format!(
-                "holds {name}, which is no output of Floodway's: name another folder, or remove it"
+                "holds {name}, which is not Floodway's output: name another folder, or remove it"
             );
             UsageError::new("--out", dir.display().to_string(), why).into()
         }
-        error => error.into(),
-    })
+        error => unusable::not_begun(error, args, target),
+    }
 }
 
 /// The first signal stops in good order; the second ends the process.

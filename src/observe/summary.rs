@@ -158,7 +158,7 @@ impl FunctionBill {
         if self.metered == 0 {
             let billed = time(self.billed_ms);
             return format!(
-                "{}: {all}, {billed} by how long they took (it does not say what it bills)",
+                "{}: {all}, {billed} estimated from their duration (the service does not say what it bills)",
                 self.name
             );
         }
@@ -166,11 +166,14 @@ impl FunctionBill {
             0 => String::new(),
             others => {
                 let took = time(self.billed_ms - self.metered_ms);
-                format!("; {} not metered, {took} by how long they took", show_count(others))
+                format!(
+                    "; {} not metered, {took} estimated from their duration",
+                    show_count(others)
+                )
             }
         };
         let (metered, trips) = (time(self.metered_ms), time(self.estimated_ms));
-        format!("{}: {all}, {metered} metered, in round trips of {trips}{others}", self.name)
+        format!("{}: {all}, {metered} metered, round trips of {trips}{others}", self.name)
     }
 }
 
@@ -251,6 +254,11 @@ impl Summary {
         whole::write(path, &json)
     }
 
+    /// Whether earlier runs had done all that there was to do.
+    fn nothing_left(&self) -> bool {
+        self.events_in == 0 && self.total.runs > 1 && self.stopped == "done" && self.error.is_none()
+    }
+
     /// In words, for a person.
     pub fn words(&self) -> String {
         let mut words = String::new();
@@ -258,54 +266,75 @@ impl Summary {
             let _ = writeln!(words, "{text}");
         };
         let wall = Duration::from_secs_f64(self.wall_ms.max(0.0) / 1e3);
-        line(format!(
-            "{} in {}: {} events/s, {:.0} ns of CPU an event, policy {}, {} in {}",
-            show_many(self.events_in, "event"),
-            show_duration(wall),
-            show_count(self.throughput_eps as u64),
-            self.cpu_ns_per_event,
-            self.policy,
-            show_many(self.workers as u64, "worker"),
-            show_many(self.processes as u64, "process"),
-        ));
-        let Percentiles { p50, p99, max, .. } = self.latency_ms;
-        line(format!("latency   p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
-        if let Some(Percentiles { p50, p99, max, .. }) = self.latency_burst_ms {
-            line(format!("in bursts p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
+        match self.nothing_left() {
+            true => line(format!(
+                "nothing was left to do: {} of this state had committed all of the {}",
+                match self.total.runs {
+                    2 => "an earlier run".to_owned(),
+                    runs => format!("{} earlier runs", runs - 1),
+                },
+                show_many(self.total.events_in, "event"),
+            )),
+            false => line(format!(
+                "{} in {}: {} events/s, {:.0} ns of CPU per event, policy {}, {} in {}",
+                show_many(self.events_in, "event"),
+                show_duration(wall),
+                show_count(self.throughput_eps as u64),
+                self.cpu_ns_per_event,
+                self.policy,
+                show_many(self.workers as u64, "worker"),
+                show_many(self.processes as u64, "process"),
+            )),
         }
-        let Percentiles { p50, p99, max, .. } = self.commit_latency_ms;
-        line(format!("committed p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
+        if self.events_in > 0 {
+            let Percentiles { p50, p99, max, .. } = self.latency_ms;
+            line(format!("latency   p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
+            if let Some(Percentiles { p50, p99, max, .. }) = self.latency_burst_ms {
+                line(format!("in bursts p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
+            }
+            let Percentiles { p50, p99, max, .. } = self.commit_latency_ms;
+            line(format!("to commit p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
+        }
         if self.requests > 0 {
-            line(format!(
-                "offloaded {:.1} % in {} ({}, {} throttled, {} came home); {} of the records that were sent \
-                 were done by workers",
+            // Of records here, of requests in the next line: neither is a part of the other.
+            let mut sent = format!(
+                "offloaded {:.1} % of the records: {} remote, {} returned to a worker",
                 self.offloaded_fraction * 100.0,
-                show_many(self.requests, "request"),
-                show_many(self.attempts, "attempt"),
-                self.throttled,
-                self.failed,
+                show_count(self.records_remote),
                 show_count(self.records_home),
-            ));
-            if self.hedged + self.abandoned + self.breaker_opened > 0 {
-                line(format!(
-                    "weather   {} sent twice, {} given up, {} done twice, breaker opened {}",
-                    show_many(self.hedged, "request"),
-                    show_many(self.abandoned, "attempt"),
-                    show_many(self.superseded, "record"),
-                    show_many(self.breaker_opened, "time"),
-                ));
+            );
+            if self.superseded > 0 {
+                let _ = write!(sent, ", {} done twice", show_count(self.superseded));
             }
             if let Some(Offloading { first, last }) = self.offloading_ms {
-                line(format!("sent      from {} to {} of the run", ms(first), ms(last)));
+                let _ = write!(sent, "; sent from {} to {} of the run", ms(first), ms(last));
             }
-        } else {
+            line(sent);
+            let attempts = show_many(self.attempts, "attempt");
+            let mut requests = format!("requests  {} in {attempts}", show_count(self.requests));
+            for (count, what) in [
+                (self.retries, "retried"),
+                (self.hedged, "hedged"),
+                (self.throttled, "throttled"),
+                (self.abandoned, "given up"),
+                (self.failed, "failed and returned"),
+            ] {
+                if count > 0 {
+                    let _ = write!(requests, ", {} {what}", show_count(count));
+                }
+            }
+            line(requests);
+            if self.breaker_opened > 0 {
+                line(format!("breaker   opened {}", show_many(self.breaker_opened, "time")));
+            }
+        } else if self.events_in > 0 {
             line("offloaded nothing".to_owned());
         }
         if self.billed_ms > 0.0 {
             line(format!(
-                "cost      {} of billed time, ${:.6}, with {} and {}",
-                show_duration(Duration::from_secs_f64(self.billed_ms / 1e3)),
+                "cost      ${:.6} for {} of billed time, {} and {} included",
                 self.cost_usd,
+                show_duration(Duration::from_secs_f64(self.billed_ms / 1e3)),
                 show_many(self.probes, "probe"),
                 show_many(self.warm_ups, "warm-up"),
             ));
@@ -315,21 +344,22 @@ impl Summary {
         }
         if self.total.cost_usd > self.cost_usd {
             let runs = show_many(self.total.runs, "run");
-            line(format!("          ${:.6} in all {runs} of this state", self.total.cost_usd));
+            line(format!("          ${:.6} for all {runs} of this state", self.total.cost_usd));
         }
         if self.over_budget_ms > 0.0 {
             line(format!(
-                "budget    spent for {}: work stayed home",
+                "budget    spent for {}: nothing was sent in this time",
                 show_duration(Duration::from_secs_f64(self.over_budget_ms / 1e3)),
             ));
         }
         if self.verified > 0 {
-            line(format!("verified  {}", show_many(self.verified, "remote result")));
+            let results = show_many(self.verified, "remote result");
+            line(format!("verified  {results}: a worker computed them too"));
         }
         if let Some(shadow) = &self.shadow {
             line(format!(
-                "shadow    {} would have sent {:.1} % in {} for ${:.6}: p99 {} in place of {}, \
-                 {:.1} % late",
+                "shadow    {} would have sent {:.1} % of the records in {} for ${:.6}: p99 {} instead \
+                 of {}, {:.1} % late",
                 shadow.policy,
                 shadow.offloaded_fraction * 100.0,
                 show_many(shadow.requests, "request"),
@@ -344,19 +374,16 @@ impl Summary {
         }
         if self.work_us > 0.0 {
             let work = show_duration(Duration::from_secs_f64(self.work_us / 1e6));
-            line(format!("work      {work} of modelled cost a record (--work)"));
+            line(format!("work      {work} of modelled time per record (--work)"));
         }
         if self.records_bad > 0 {
             line(format!("bad       {}", show_many(self.records_bad, "record")));
         }
         if self.backpressured_ms > 0.0 {
             line(format!(
-                "the source waited {} (backpressure); at most {} held",
+                "waited    the source waited {} (backpressure); at most {} waited at a time",
                 show_duration(Duration::from_secs_f64(self.backpressured_ms / 1e3)),
-                match self.peak_backlog {
-                    1 => "1 record was".to_owned(),
-                    records => format!("{} records were", show_count(records)),
-                },
+                show_many(self.peak_backlog, "record"),
             ));
         }
         words

@@ -10,6 +10,9 @@ use crate::state::StateError;
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// It did not begin: nothing was read or written.
+    #[error(transparent)]
+    NotBegun(Box<RunError>),
     /// What the run is to be resumed from.
     #[error("the state in {folder}")]
     State {

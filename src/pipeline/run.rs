@@ -65,7 +65,7 @@ pub fn run(
     begun(failures.clone());
     let mesh = match Mesh::listen(&settings.timely) {
         Ok(mesh) => mesh,
-        Err(error) => return (None, Err(error.into())),
+        Err(error) => return not_begun(error.into()),
     };
     let prepared = prepare(settings, stop, &failures).map(|mut shared| {
         let made = shared.output.made();
@@ -74,13 +74,13 @@ pub fn run(
     // What was made goes first, and then the lock on the state.
     let (shared, mut made) = match prepared {
         Ok(prepared) => prepared,
-        Err(error) => return (None, Err(error)),
+        Err(error) => return not_begun(error),
     };
     let settings = &shared.settings;
     look::show(&shared);
     let spending = match spending(&shared, &failures) {
         Ok(spending) => spending,
-        Err(error) => return (None, Err(error)),
+        Err(error) => return not_begun(error),
     };
 
     let for_workers = Arc::clone(&shared);
@@ -96,7 +96,7 @@ pub fn run(
         let _ = ended_sender.send(ended);
     });
     if let Err(error) = joiner {
-        return (None, Err(RunError::Timely(error.to_string())));
+        return not_begun(RunError::Timely(error.to_string()));
     }
 
     made.keep();
@@ -191,6 +191,11 @@ fn joined(
     let ends: Result<Vec<_>, _> = guards.join().into_iter().collect();
     let first = ends.map_err(RunError::Worker)?.into_iter().next();
     Ok(first.transpose()?.unwrap_or_default())
+}
+
+/// It did not begin, and there is nothing to sum up.
+fn not_begun(error: RunError) -> (Option<Summary>, Result<(), RunError>) {
+    (None, Err(RunError::NotBegun(Box::new(error))))
 }
 
 /// What is still to be done when a run has `started`.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::cli::{UsageError, settings::new_folder};
+use crate::cli::settings::new_folder;
+use crate::cli::{UsageError, unusable};
 use crate::whole;
 
 /// Where everything goes: the report, its figures, and in `runs/` what each run wrote.
@@ -32,7 +33,9 @@ impl Folder {
             folder.remove_runs();
         }
         let runs = folder.path("runs");
-        fs::create_dir_all(&runs).with_context(|| format!("cannot make the folder {shown}"))?;
+        fs::create_dir_all(&runs)
+            .with_context(|| format!("cannot make the folder {shown}"))
+            .map_err(|error| unusable::named("--report", shown, error))?;
         Ok(folder)
     }
 

@@ -120,11 +120,11 @@ fn find_one(path: &Path) -> Result<Found, LinesError> {
     // A pipe would be waited for before it is open: asked first.
     if metadata.is_dir() {
         let why = "it is a directory, not a file; a glob reads the files in it, as in DIR/*";
-        return Err(LinesError::read(path, io::Error::other(why)));
+        return Err(LinesError::read(path, io::Error::new(io::ErrorKind::IsADirectory, why)));
     }
     if !metadata.is_file() {
         let why = "it is a pipe or a device: give it as standard input, with lines:-";
-        return Err(LinesError::read(path, io::Error::other(why)));
+        return Err(LinesError::read(path, io::Error::new(io::ErrorKind::InvalidInput, why)));
     }
     let packing = Packing::of(path);
     Ok(Found { path: path.to_owned(), label: None, packing, size: metadata.len() })
