@@ -8,7 +8,7 @@ mod weather;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use common::{Place, end_of};
+use common::{Lambda, Place, end_of};
 use serde_json::Value;
 use weather::{On, Server, Weather};
 
@@ -376,6 +376,54 @@ fn a_function_that_hangs_although_probes_are_answered_is_left_alone() {
     args.extend(["--policy", "remote", "--lambda", &server.url]);
     let summary = place.run_well(&args);
     assert!(summary["breaker_opened"].as_u64() > Some(0), "{summary}");
+}
+
+/// The baseline: against a healthy endpoint everything is done remotely, however fast it comes, through however
+/// narrow a way. What there is no room for waits, and counts as backlog.
+#[test]
+fn the_policy_remote_does_everything_remotely() {
+    const KEY: [(&str, &str); 3] = [
+        ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "a-secret-of-the-test"),
+        ("AWS_REGION", "eu-north-1"),
+    ];
+    let place = Place::new();
+    let input: String = (0..20_000).map(|line| format!("line number {line} of some\n")).collect();
+    std::fs::write(place.path("in.txt"), input).unwrap();
+    let lines: &[&str] = &["--source", "lines:in.txt"];
+    let nexmark: &[&str] = &["--events", "20k", "--rate", "max"];
+    let paced: &[&str] = &["--events", "20k", "--rate", "40k"];
+    // A quota that is below what is in flight to begin with, and cold starts as long as Java's.
+    for (source, model, more, workers) in [
+        (lines, "network=5ms", &[][..], "1"),
+        (nexmark, "network=5ms", &[], "2"),
+        (lines, "network=5ms", &["--max-in-flight", "1"], "2"),
+        (lines, "network=5ms,concurrency=4,cold_start=2s", &[], "1"),
+        (paced, "network=5ms", &["--batch", "100"], "2"),
+        (lines, "network=5ms", &["--auth", "iam"], "1"),
+        (paced, "network=5ms", &["--auth", "iam"], "2"),
+    ] {
+        let is_signed = more.contains(&"iam");
+        let lambda = if is_signed { Lambda::signed(model, &KEY) } else { Lambda::start(model) };
+        let mut args = vec!["run", "--policy", "remote", "--lambda", &lambda.url];
+        args.extend([source, more, &["--sink", "null", "--summary", "summary.json"]].concat());
+        // A machine that is busy is no remote side that hangs.
+        args.extend(["--timeout", "60s", "--", "-w", workers]);
+        let mut command = place.floodway(&args);
+        command.envs(KEY.iter().copied().filter(|_| is_signed));
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let output = end_of(command.spawn().unwrap(), "the run");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let summary = place.summary();
+        let count = |field: &str| summary[field].as_u64().unwrap();
+        if count("breaker_opened") == 0 {
+            assert_eq!(count("records_local"), 0, "{args:?}: {summary}");
+        } else {
+            println!("the breaker opened, on a busy machine: {args:?}");
+        }
+        assert!(count("records_remote") >= 19_000, "{args:?}: {summary}");
+        assert!(count("peak_backlog") <= 500_000, "{args:?}: {summary}");
+    }
 }
 
 #[test]

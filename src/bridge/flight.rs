@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::attempt::{Answered, Bill, Failed, attempt};
-use super::gate::{Came, Sent};
+use super::gate::{Came, Sent, lost};
 use super::home::HomeLoad;
 use super::line::Line;
 use super::request::Believed;
@@ -125,10 +125,16 @@ impl<K: Task> Flight<'_, K> {
                 Err(failed) => failed,
             };
             tried += 1;
+            let throttled = failure == Failure::Throttled;
+            let waits = throttled && self.parts.iter().all(Part::is_left);
+            if waits {
+                // It goes again once there is a place for it: the limit knows of the throttle.
+                self.back_off(retry_after.unwrap_or_default().min(settings.max_backoff)).await?;
+                return Err(failure);
+            }
             if tried >= settings.attempts || !failure.is_worth_another_attempt() {
                 return Err(failure);
             }
-            let throttled = failure == Failure::Throttled;
             let random = rand::random::<f64>();
             let delay = backoff::delay(settings, throttled, tried - 1, retry_after, random);
             let remote = delay + self.line.gate(|gate, _| gate.next());
@@ -173,7 +179,17 @@ impl<K: Task> Flight<'_, K> {
                 line.complain(&Failure::TimedOut);
                 line.gate(|gate, now| gate.health_mut().failed(now));
                 self.dead.store(true, Relaxed);
-                sent.await
+                tokio::select! {
+                    biased;
+                    result = &mut sent => result,
+                    // Other workers do what is late by themselves.
+                    () = sleep(lost(dead) - dead), if self.parts.iter().any(Part::is_left) => {
+                        for part in self.parts.iter().filter(|part| part.is_left()) {
+                            part.bring_home(&Failure::TimedOut);
+                        }
+                        sent.await
+                    }
+                }
             }
         };
         let result = result.and_then(|Answered { body, took, cold }| {

@@ -40,6 +40,12 @@ pub(crate) enum Came<'a> {
     GivenUp,
 }
 
+/// A request that counts as failed after `dead` is waited for until this age where its workers leave it to the
+/// remote side: then its records come home.
+pub(crate) fn lost(dead: Duration) -> Duration {
+    4 * dead
+}
+
 /// The demand is measured over so long.
 const DEMAND: Nanos = 50_000_000;
 
@@ -140,6 +146,12 @@ impl Gate {
             State::HalfOpen => self.in_flight == 0,
             State::Open(_) | State::Condemned => false,
         }
+    }
+
+    /// Whether records that wait for room will have it: the breaker is closed and the budget lasts. Before
+    /// the start-up probe has come back they wait for that.
+    pub(crate) fn is_there(&self) -> bool {
+        self.health.state() == State::Closed && self.affords()
     }
 
     /// Records that may wait here to be sent: as many as are sent in a quarter of a round trip. Fewer

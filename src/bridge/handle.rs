@@ -15,7 +15,7 @@ use super::breaker::State as BreakerState;
 use super::lane::LaneTask;
 use super::line::Line;
 use super::remote::Remote;
-use super::{Counters, Failure, Part, Settings, SettingsError};
+use super::{Counters, Failure, Part, ReplyPort, Settings, SettingsError};
 use crate::aws::CredentialsError;
 use crate::task::Task;
 
@@ -219,6 +219,18 @@ impl<K: Task> Lane<K> {
     /// it takes little: what would wait here is better off with its worker.
     pub fn room(&self) -> usize {
         self.line().room()
+    }
+
+    /// Whether records that wait for room will have it: no breaker is open, the budget lasts, and the
+    /// bridge is not closed.
+    pub fn is_there(&self) -> bool {
+        self.line().is_there()
+    }
+
+    /// Wakes the worker of `port` once there is room, or once [`Lane::is_there`] is false. To be asked for
+    /// before the room is looked at for the last time.
+    pub fn wake_when_there_is_room(&self, port: &ReplyPort<K::Out>) {
+        self.line().ring_when_there_is_room(port.bell());
     }
 
     /// Records of a full request.

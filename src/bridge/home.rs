@@ -14,6 +14,9 @@ pub struct HomeLoad {
 /// A worker that has done nothing yet cannot say.
 const UNKNOWN: u64 = u64::MAX;
 
+/// A worker that leaves its records to the remote side is never sooner.
+const NEVER: u64 = u64::MAX - 1;
+
 impl Default for HomeLoad {
     fn default() -> Self {
         HomeLoad { backlog_ns: AtomicU64::new(0), record_ns: AtomicU64::new(UNKNOWN) }
@@ -28,6 +31,16 @@ impl HomeLoad {
             self.record_ns.store(record_ns as u64, Relaxed);
             self.backlog_ns.store((waiting as f64 * record_ns) as u64, Relaxed);
         }
+    }
+
+    /// The worker leaves its records to the remote side as long as they can be done there.
+    pub fn leave_all(&self) {
+        self.record_ns.store(NEVER, Relaxed);
+    }
+
+    /// Whether it does.
+    pub(crate) fn leaves_all(&self) -> bool {
+        self.record_ns.load(Relaxed) == NEVER
     }
 
     /// When `records` more would be done, if they were the worker's own.

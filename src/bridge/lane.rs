@@ -29,7 +29,7 @@ pub(super) struct LaneTask<K: Task> {
     pub records: usize,
     /// Whether they go although they fill no request.
     pub at_once: bool,
-    /// Halves of requests that were too large, each to be sent by itself.
+    /// Halves of requests that were too large, and requests that were throttled: each to be sent by itself.
     pub halves: VecDeque<Vec<Part<K>>>,
 }
 
@@ -62,6 +62,7 @@ impl<K: Task> LaneTask<K> {
                     let _ = over.send(halves);
                 });
             }
+            self.line.tell_waiters();
             let linger = self.waiting.front().filter(|_| self.may_send());
             let linger = linger.map(|oldest| oldest.handed_over() + self.line.settings.linger);
             let look = self.line.gate(|gate, _| gate.next_look());

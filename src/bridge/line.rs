@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -14,6 +14,7 @@ use super::breaker::State;
 use super::counters::Live;
 use super::gate::Gate;
 use super::outlook::Outlook;
+use super::port::Bell;
 use super::remote::Remote;
 use super::{Failure, Settings};
 use crate::batch::Nanos;
@@ -34,6 +35,9 @@ pub(super) struct Line {
     /// For the workers: records that may wait in the lanes, and from which age on a part is late.
     may_wait: AtomicUsize,
     late_ns: AtomicU64,
+    /// Whether what waits for room will have it, and the workers that do.
+    is_there: AtomicBool,
+    waiters: Mutex<Vec<Arc<Bell>>>,
     typical_ns: AtomicU64,
     longest_ns: AtomicU64,
     cold_ns: AtomicU64,
@@ -71,6 +75,8 @@ impl Line {
             began: Instant::now(),
             may_wait: AtomicUsize::new(0),
             late_ns: AtomicU64::new(0),
+            is_there: AtomicBool::new(false),
+            waiters: Mutex::default(),
             typical_ns: AtomicU64::new(0),
             longest_ns: AtomicU64::new(0),
             cold_ns: AtomicU64::new(0),
@@ -100,6 +106,7 @@ impl Line {
         let answer = ask(&mut gate, now);
         self.may_wait.store(gate.may_wait(), Relaxed);
         self.late_ns.store(gate.timing().late().as_nanos() as u64, Relaxed);
+        self.is_there.store(gate.is_there(), Relaxed);
         self.typical_ns.store(gate.timing().known_typical().as_nanos() as u64, Relaxed);
         self.longest_ns.store(gate.timing().known_longest(now).as_nanos() as u64, Relaxed);
         self.cold_ns.store(gate.timing().known_cold().as_nanos() as u64, Relaxed);
@@ -143,6 +150,27 @@ impl Line {
     pub(super) fn room(&self) -> usize {
         let may_wait = if *self.closed.borrow() { 0 } else { self.may_wait.load(Relaxed) };
         may_wait.saturating_sub(self.waiting.load(Relaxed))
+    }
+
+    /// Whether records that wait for room will have it.
+    pub(super) fn is_there(&self) -> bool {
+        self.is_there.load(Relaxed) && !*self.closed.borrow()
+    }
+
+    /// Rings `bell` once there is room, or none is to be waited for.
+    pub(super) fn ring_when_there_is_room(&self, bell: &Arc<Bell>) {
+        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        if !waiters.iter().any(|waiter| Arc::ptr_eq(waiter, bell)) {
+            waiters.push(Arc::clone(bell));
+        }
+    }
+
+    /// Rings for the workers that wait for room, if they need not any more.
+    pub(super) fn tell_waiters(&self) {
+        if self.room() > 0 || !self.is_there() {
+            let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+            waiters.drain(..).for_each(|bell| bell.ring());
+        }
     }
 
     /// Those of them that will meet no cold environment, as far as is known.

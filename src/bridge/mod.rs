@@ -69,7 +69,7 @@ pub(crate) use backoff::delay;
 pub use counters::Counters;
 pub use endpoint::{Auth, Endpoint, EndpointError};
 pub use failure::Failure;
-pub(crate) use gate::{Came, Gate, Sent};
+pub(crate) use gate::{Came, Gate, Sent, lost};
 pub use handle::{Bridge, BridgeError, ClosedError, Lane, Standing};
 pub use home::HomeLoad;
 pub use open::Open;

@@ -129,6 +129,19 @@ impl<K: Task> Part<K> {
         self.reply_with(usd, &mut |_| Outcome::Home(failure.clone()));
     }
 
+    /// Sends what is still open home, although an answer may come.
+    pub(super) fn bring_home(&self, failure: &Failure) {
+        for range in self.open.take(&self.range) {
+            let outcome = Outcome::Home(failure.clone());
+            self.reply.send(Reply { id: self.id, range, usd: 0.0, outcome });
+        }
+    }
+
+    /// Whether its worker leaves it to the remote side.
+    pub(super) fn is_left(&self) -> bool {
+        self.reply.home().leaves_all()
+    }
+
     /// Gives the records back to whoever tried to send them, and says how many: no reply will come.
     pub(crate) fn take_back(mut self) -> usize {
         std::mem::replace(&mut self.range, 0..0).len()

@@ -59,7 +59,8 @@ pub struct ReplyInbox<O> {
     bell: Arc<Bell>,
 }
 
-struct Bell {
+/// Wakes a worker, at most once until it has looked.
+pub(super) struct Bell {
     rung: AtomicBool,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
@@ -73,7 +74,19 @@ pub fn reply_channel<O>(wake: Arc<dyn Fn() + Send + Sync>) -> (ReplyPort<O>, Rep
     (port, ReplyInbox { replies, bell })
 }
 
+impl Bell {
+    pub(super) fn ring(&self) {
+        if !self.rung.swap(true, AcqRel) {
+            (self.wake)();
+        }
+    }
+}
+
 impl<O> ReplyPort<O> {
+    pub(super) fn bell(&self) -> &Arc<Bell> {
+        &self.bell
+    }
+
     /// Where the worker says how busy it is.
     pub fn home(&self) -> &Arc<HomeLoad> {
         &self.home
@@ -82,8 +95,8 @@ impl<O> ReplyPort<O> {
     /// Leaves a reply, and wakes the worker if nobody has since it last looked.
     pub fn send(&self, reply: Reply<O>) {
         // A worker that is gone needs no reply.
-        if self.replies.send(reply).is_ok() && !self.bell.rung.swap(true, AcqRel) {
-            (self.bell.wake)();
+        if self.replies.send(reply).is_ok() {
+            self.bell.ring();
         }
     }
 }

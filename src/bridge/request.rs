@@ -78,7 +78,7 @@ impl<K: Task> Request<K> {
     }
 
     /// Sends it until it is answered or comes home. A request that is too large comes back in two
-    /// halves, to be sent as requests of their own.
+    /// halves, and one that is to wait for room as it is: they are sent as requests of their own.
     pub(super) async fn run(
         self,
         line: &Arc<Line>,
@@ -117,6 +117,8 @@ impl<K: Task> Request<K> {
                 line.complain(&Failure::TooLarge);
                 halves(parts, records)
             }
+            // What is beyond the quota waits for room, if its workers leave it to the remote side.
+            Err(Failure::Throttled) if parts.iter().all(Part::is_left) => vec![parts],
             Err(failure) => {
                 if failure == Failure::TooLarge {
                     line.gate(|gate, now| gate.too_large(now, records));

@@ -15,13 +15,18 @@ impl Policy for Local {
     fn plan(&mut self, _: Nanos, _: &[&[Entry]; 2], _: Rates, _: &mut Vec<Take>) {}
 }
 
-/// Everything goes to the remote side as it arrives.
+/// Everything goes to the remote side: as it arrives, or as soon as there is room. Workers do what failed there,
+/// what is late, and what comes while the breaker is open or the budget is spent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Remote;
 
 impl Policy for Remote {
     fn begins_at(&self) -> Option<f64> {
         Some(0.0)
+    }
+
+    fn waits_for_room(&self) -> bool {
+        true
     }
 
     fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {

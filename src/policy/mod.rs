@@ -195,6 +195,12 @@ pub trait Policy: Send {
         false
     }
 
+    /// Whether what waits is the remote side's alone: as long as that may be sent to, a worker does only
+    /// what has come home, and the rest waits for room.
+    fn waits_for_room(&self) -> bool {
+        false
+    }
+
     /// Appends to `takes`, by rising entry, what goes to the remote side now. Entries that came
     /// home must not be taken again ([`Entry::home`]).
     fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>);
@@ -226,6 +232,10 @@ impl<P: Policy + ?Sized> Policy for Box<P> {
 
     fn does_at_once(&self, remote: Times) -> bool {
         (**self).does_at_once(remote)
+    }
+
+    fn waits_for_room(&self) -> bool {
+        (**self).waits_for_room()
     }
 
     fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {

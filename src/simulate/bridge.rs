@@ -78,14 +78,22 @@ impl Bridge {
         }
     }
 
+    /// Whether records that wait for room will have it.
+    pub(super) fn is_there(&self) -> bool {
+        self.line.gate.is_there()
+    }
+
     /// From which age on a part is late.
     pub(super) fn late(&self) -> Nanos {
         (self.line.gate.timing().late() + self.line.settings.linger).as_nanos() as Nanos
     }
 
-    /// A worker says how busy it is.
-    pub(super) fn is_at_home(&mut self, worker: usize, waiting: usize, rate: Option<f64>) {
-        self.flights.home(worker).set(waiting, rate);
+    /// A worker says how busy it is; `waiting` is none if it leaves its records to the remote side.
+    pub(super) fn is_at_home(&mut self, worker: usize, waiting: Option<usize>, rate: Option<f64>) {
+        match waiting {
+            Some(waiting) => self.flights.home(worker).set(waiting, rate),
+            None => self.flights.home(worker).leave_all(),
+        }
         if let Some(rate) = rate {
             self.record_takes = Duration::from_secs_f64(1.0 / rate.max(1e-9));
         }
@@ -135,6 +143,9 @@ impl Bridge {
                     flights.came(line, now, flight, is_second, result);
                 }
             }
+        }
+        for part in flights.take_back() {
+            self.lane.put_back(part);
         }
     }
 

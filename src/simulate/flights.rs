@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::lane::Part;
 use super::line::{Event, Line, Purpose};
 use crate::batch::Nanos;
-use crate::bridge::{Failure, HomeLoad, delay};
+use crate::bridge::{Failure, HomeLoad, delay, lost};
 
 /// What a worker hears of records that it handed over.
 pub(super) struct Reply {
@@ -34,6 +34,8 @@ struct Flight {
     /// An attempt counts as dead from then on, or did.
     dead_at: Nanos,
     is_dead: bool,
+    /// What is left to the remote side comes home from then on.
+    lost_at: Nanos,
 }
 
 impl Flight {
@@ -48,6 +50,7 @@ impl Flight {
             failed: None,
             dead_at: 0,
             is_dead: false,
+            lost_at: 0,
         }
     }
 
@@ -65,6 +68,8 @@ pub(super) struct Flights {
     flights: HashMap<u64, Flight>,
     homes: Vec<HomeLoad>,
     replies: Vec<VecDeque<Reply>>,
+    /// Parts that were throttled and wait for room again.
+    back: Vec<Part>,
 }
 
 impl Flights {
@@ -73,6 +78,7 @@ impl Flights {
             flights: HashMap::new(),
             homes: (0..workers).map(|_| HomeLoad::default()).collect(),
             replies: (0..workers).map(|_| VecDeque::new()).collect(),
+            back: Vec::new(),
         }
     }
 
@@ -105,7 +111,9 @@ impl Flights {
         if is_second {
             flight.second = Some(attempt);
         } else {
-            let dead_at = now + line.gate.dead(sent).as_nanos() as Nanos;
+            let dead = line.gate.dead(sent);
+            let dead_at = now + dead.as_nanos() as Nanos;
+            flight.lost_at = now + lost(dead).as_nanos() as Nanos;
             (flight.first, flight.dead_at, flight.is_dead) = (Some(attempt), dead_at, false);
             flight.backs_off = false;
         }
@@ -166,8 +174,12 @@ impl Flights {
         if tried >= line.settings.attempts || !failure.is_worth_another_attempt() {
             return None;
         }
-        let random = line.draw();
         let throttled = *failure == Failure::Throttled;
+        // It goes again once there is a place for it.
+        if throttled && self.flights.get(&id).is_some_and(|flight| self.are_left(&flight.parts)) {
+            return None;
+        }
+        let random = line.draw();
         let delay = delay(&line.settings, throttled, tried - 1, None, random);
         let remote = delay + line.gate.next();
         let home_is_sooner = self.home_time(id).is_some_and(|home| home <= remote);
@@ -206,6 +218,12 @@ impl Flights {
             flight.is_dead = true;
             line.gate.health_mut().failed(now);
         }
+        if flight.is_dead && now >= flight.lost_at {
+            let is_left = |part: &&Part| self.homes[part.worker].leaves_all();
+            for part in flight.parts.iter().filter(is_left) {
+                answer(&mut self.replies, part, false);
+            }
+        }
         let (dead_at, is_dead) = (flight.dead_at, flight.is_dead);
         let may_hedge = flight.second.is_none() && flight.failed.is_none();
         if !flight.is_open() && (is_dead || flight.backs_off) {
@@ -237,6 +255,9 @@ impl Flights {
         if is_done {
             line.gate.not_too_large(flight.records);
         }
+        if failure == Some(Failure::Throttled) && self.are_left(&flight.parts) {
+            return self.back.extend(flight.parts.into_iter().rev());
+        }
         line.counted.failed +=
             u64::from(failure.is_some_and(|failure| failure != Failure::DoneAtHome));
         for part in flight.parts {
@@ -244,11 +265,25 @@ impl Flights {
         }
     }
 
+    /// Whether their workers leave them to the remote side.
+    fn are_left(&self, parts: &[Part]) -> bool {
+        parts.iter().all(|part| self.homes[part.worker].leaves_all())
+    }
+
+    /// What was throttled and is to be sent again, the last first.
+    pub(super) fn take_back(&mut self) -> Vec<Part> {
+        std::mem::take(&mut self.back)
+    }
+
     /// Answers what is still open of a part.
     pub(super) fn give(&mut self, part: Part, is_done: bool) {
-        for range in part.open.take(&part.range) {
-            self.replies[part.worker].push_back(Reply { id: part.id, range, is_done });
-        }
+        answer(&mut self.replies, &part, is_done);
+    }
+}
+
+fn answer(replies: &mut [VecDeque<Reply>], part: &Part, is_done: bool) {
+    for range in part.open.take(&part.range) {
+        replies[part.worker].push_back(Reply { id: part.id, range, is_done });
     }
 }
 

@@ -44,6 +44,12 @@ impl Lane {
         self.parts.push_back(part);
     }
 
+    /// What was throttled waits for room again, before everything else.
+    pub(super) fn put_back(&mut self, part: Part) {
+        self.records += part.range.len();
+        self.parts.push_front(part);
+    }
+
     /// Records that wait.
     pub(super) fn records(&self) -> usize {
         self.records

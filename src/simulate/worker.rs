@@ -100,6 +100,7 @@ impl Worker {
         self.policy.epoch(offered);
         if let Some(bridge) = bridge
             && let Some(share) = bridge.settings().warm_up
+            && !self.policy.waits_for_room()
             && let Some(begins_at) = self.policy.begins_at()
             && let Some(expected) = offered.expects(begins_at, share)
         {
@@ -119,6 +120,7 @@ impl Worker {
                 true => self.queue.home_records(),
                 false => self.queue.records(),
             };
+            let ahead = (!self.policy.waits_for_room()).then_some(ahead);
             bridge.is_at_home(self.index, ahead, self.true_rate.get());
         }
     }
@@ -243,7 +245,9 @@ impl Worker {
         let mut at = now;
         while at < until {
             let fit = self.true_rate.fit(Duration::from_nanos(until - at));
-            let (entry, is_burst, path) = if let Some(taken) = self.queue.take_front(fit) {
+            let (entry, is_burst, path) = if self.has_own_work(world)
+                && let Some(taken) = self.queue.take_front(fit)
+            {
                 let path = if taken.entry.home { Path::Home } else { Path::Local };
                 (taken.entry, taken.payload, path)
             } else if let Some((entry, is_burst)) = self.take_late(at, fit, world) {
@@ -257,7 +261,14 @@ impl Worker {
             self.made(at, path, &entry, is_burst, world);
         }
         self.free_at = at;
-        self.left = (!self.queue.is_empty()).then_some(at);
+        self.left = self.has_own_work(world).then_some(at);
+    }
+
+    /// Whether the front of the queue is this worker's to do, and does not wait for the remote side.
+    fn has_own_work(&self, world: &World<'_>) -> bool {
+        let Some((entry, _)) = self.queue.front() else { return false };
+        let waits = self.policy.waits_for_room() && !entry.home;
+        !(waits && world.bridge.as_ref().is_some_and(|bridge| bridge.is_there()))
     }
 
     /// Takes up to `records` records out of the oldest part that is late.
@@ -267,7 +278,9 @@ impl Worker {
         records: usize,
         world: &World<'_>,
     ) -> Option<(Entry, bool)> {
-        let late = world.bridge.as_ref()?.late();
+        // What is left to the remote side comes home by itself.
+        let bridge = world.bridge.as_ref().filter(|_| !self.policy.waits_for_room())?;
+        let late = bridge.late();
         let (id, range) = self
             .away
             .iter()

@@ -161,6 +161,14 @@ impl Lambda {
         Lambda::of(command)
     }
 
+    /// One that takes only requests that are signed with these variables' key.
+    pub fn signed(model: &str, key: &[(&str, &str)]) -> Lambda {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
+        command.args(["lambda", "--auth", "iam", "--local-lambda", model]);
+        command.envs(key.iter().copied());
+        Lambda::of(command)
+    }
+
     /// One with real processes of the function in `folder`.
     pub fn hosting(folder: &Path, python: &Path, model: &str) -> Lambda {
         let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));

@@ -161,6 +161,8 @@ where
         self.epochs.offered(epoch, offered);
         if let Some(lane) = &self.lane
             && let Some(share) = lane.settings().warm_up
+            // A policy that sends everything starts environments by what it sends.
+            && !self.policy.waits_for_room()
             && let Some(begins_at) = self.policy.begins_at()
             && let Some(expected) = offered.expects(begins_at, share)
         {
@@ -170,7 +172,7 @@ where
 
     /// Gives up complete epochs and tells the observer how things stand.
     pub(super) fn settle(&mut self, frontier: &MutableAntichain<T>) {
-        let is_idle = self.queue.is_empty() && self.checking.is_empty();
+        let is_idle = !self.has_own_work() && self.checking.is_empty();
         // So that there is something to do until others plan again.
         self.help.take_in(if is_idle { self.true_rate.fit(2 * self.slice) } else { 0 });
         self.epochs.complete(frontier);
@@ -187,7 +189,10 @@ where
                 true => self.queue.home_records(),
                 false => self.queue.records(),
             };
-            self.port.home().set(ahead, rate);
+            match self.policy.waits_for_room() {
+                true => self.port.home().leave_all(),
+                false => self.port.home().set(ahead, rate),
+            }
             if let Some(rate) = rate {
                 lane.record_takes(Duration::from_secs_f64(1.0 / rate.max(1e-9)));
             }
@@ -197,9 +202,28 @@ where
     /// When the operator is to be scheduled again although nothing comes: now, or when the oldest part
     /// becomes late.
     pub(super) fn next_work(&mut self) -> Option<Duration> {
-        if !self.queue.is_empty() || !self.checking.is_empty() || self.help.has_work() {
+        if self.has_own_work() || !self.checking.is_empty() || self.help.has_work() {
             return Some(Duration::ZERO);
         }
-        self.away.next_late(self.lane.as_ref()?.late())
+        let lane = self.lane.as_ref()?;
+        if !self.queue.is_empty() {
+            lane.wake_when_there_is_room(&self.port);
+            if lane.room() > 0 || !lane.is_there() {
+                return Some(Duration::ZERO);
+            }
+        }
+        self.away.next_late(self.late()?)
+    }
+
+    /// Whether the front of the queue is this worker's to do, and does not wait for the remote side.
+    fn has_own_work(&self) -> bool {
+        let Some((entry, _)) = self.queue.front() else { return false };
+        let waits = self.policy.waits_for_room() && !entry.home;
+        !(waits && self.lane.as_ref().is_some_and(Lane::is_there))
+    }
+
+    /// From which age on this worker does what is away, if it does not leave it to the remote side.
+    fn late(&self) -> Option<Duration> {
+        self.lane.as_ref().filter(|_| !self.policy.waits_for_room()).map(Lane::late)
     }
 }

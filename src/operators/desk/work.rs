@@ -37,7 +37,9 @@ where
                 continue;
             } else if let Some(part) = self.help.next(fit) {
                 self.do_for_another(part)
-            } else if let Some(Taken { entry, payload, .. }) = self.queue.take_front(fit) {
+            } else if self.has_own_work()
+                && let Some(Taken { entry, payload, .. }) = self.queue.take_front(fit)
+            {
                 let path = if entry.home { Path::Home } else { Path::Local };
                 self.compute(&payload, entry.range.clone(), entry.scheduled, path, outputs);
                 entry.records()
@@ -57,7 +59,7 @@ where
         if done > 0 {
             self.observer.worked(done, useful);
         }
-        self.left = (!self.queue.is_empty()).then(|| began + spent);
+        self.left = self.has_own_work().then(|| began + spent);
     }
 
     /// Computes records here, and sends their results out.
@@ -109,6 +111,6 @@ where
 
     /// Takes up to `records` records out of the oldest part that is late at `now`.
     fn take_late(&mut self, now: Instant, records: usize) -> Option<(Entry, Held<T, K::In>, Path)> {
-        self.away.take_late(now, self.lane.as_ref()?.late(), records)
+        self.away.take_late(now, self.late()?, records)
     }
 }
