@@ -155,8 +155,8 @@ fn what_cannot_be_read_is_said() {
     let text: Vec<u8> = (0..9_000_000_u32).flat_map(u32::to_be_bytes).take(3_000_000).collect();
     let packed = gzip(&text);
     fs::write(place.path("cut.gz"), &packed[..packed.len() / 2]).unwrap();
-    fs::write(place.path("no.gz"), b"this is not packed").unwrap();
-    fs::write(place.path("no.zst"), b"this is not packed").unwrap();
+    fs::write(place.path("no.gz"), b"\x1f\x8bthis is not packed").unwrap();
+    fs::write(place.path("no.zst"), b"\x28\xb5\x2f\xfdthis is not packed").unwrap();
     fs::write(place.path("tab\there"), b"text\n").unwrap();
     fs::write(place.path("plain"), b"text\n").unwrap();
     fs::write(place.path("closed"), b"text\n").unwrap();

@@ -113,8 +113,8 @@ pub struct RunArgs {
     /// [default: nexmark].
     ///
     /// PATH is a file, or a glob such as 'logs/*.gz'. The files of a glob are read in byte order of their
-    /// paths, and their output lines begin with FILE:LINE. Files compressed with gzip or zstd are
-    /// decompressed.
+    /// paths, and their output lines begin with FILE:LINE. Files compressed with gzip or zstd,
+    /// whatever their names, are decompressed.
     ///
     /// Kafka needs a build with the feature `kafka`. A topic is read until Ctrl-C. Options follow the topic
     /// after a ?, with & between them: from=latest skips what the topic holds already, until=end stops at

@@ -25,7 +25,8 @@ pub use kafka::{
 };
 pub(crate) use lines::GLOB;
 pub use lines::{
-    FilePosition, Input, LineSource, Lines, LinesError, LinesSettings, Position, Sharing, lines,
+    FileId, FilePosition, Input, LineSource, Lines, LinesError, LinesSettings, Position, Sharing,
+    lines,
 };
 pub use pace::{Pace, Rate, nominal};
 pub(crate) use parcel::Parcel;

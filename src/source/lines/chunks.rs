@@ -7,6 +7,7 @@ use memchr::memchr;
 use super::LinesError;
 use super::index::{Chunk, Index, Open};
 use super::outlet::Outlet;
+use super::places::Place;
 
 /// Which chunks are whose.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +50,8 @@ pub(super) fn read(
             let base = index.base(chunk.file, &mut open)?;
             let from = chunk.start - lead + at as u64;
             let label = index.file(chunk.file).label.clone();
-            outlet.go_to(chunk.file, label, from, line - base, line);
+            let place = Place { file: chunk.file, bytes: from, lines: line - base, line };
+            outlet.go_to(place, label, index.before_file(chunk.file));
             outlet.feed(&bytes[at..own.end]);
             end_line(index, chunk, &mut open, &mut bytes, own.end, outlet)?;
             outlet.flush();

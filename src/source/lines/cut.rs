@@ -27,6 +27,11 @@ impl<'a> Block<'a> {
         Block { bytes, is_text: simdutf8::basic::from_utf8(whole).is_ok() }
     }
 
+    /// What is left.
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// Whether nothing is left.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()

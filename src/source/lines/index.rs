@@ -6,18 +6,18 @@
 //! has to know. Nobody waits but for a count that is being made.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use memchr::memchr_iter;
 
 use super::LinesError;
 use super::input::Found;
+use super::opened::Opened;
 use super::places::Place;
 use super::position::{FilePosition, Position};
+use super::trail::Trail;
 
 /// A file that is read in chunks.
 #[derive(Debug)]
@@ -36,6 +36,12 @@ pub(super) struct Index {
     /// The first file that is not yet read to its end.
     start: Place,
     read_before: Vec<FilePosition>,
+    /// Lines of other files that have the name of that one.
+    before: u64,
+    /// The files that are read, or were lately.
+    open: Mutex<BTreeMap<usize, Opened>>,
+    /// The positions at their ends of those that were noted.
+    whole: Mutex<BTreeMap<usize, FilePosition>>,
     chunk: u64,
     chunks: usize,
     state: Mutex<State>,
@@ -85,7 +91,10 @@ impl Index {
         let files = files.collect();
         let state = State { before: vec![start.line], counts: BTreeMap::new() };
         let state = Mutex::new(state);
-        Index { files, start, read_before, chunk, chunks, state, counted: Condvar::new() }
+        let (open, whole) = Default::default();
+        let before = read_before.get(start.file).map_or(0, |file| file.before);
+        let counted = Condvar::new();
+        Index { files, start, read_before, before, open, whole, chunk, chunks, state, counted }
     }
 
     /// How many chunks there are.
@@ -95,6 +104,11 @@ impl Index {
 
     pub(super) fn file(&self, file: usize) -> &Found {
         &self.files[file].found
+    }
+
+    /// Lines of other files that have this one's name.
+    pub(super) fn before_file(&self, file: usize) -> u64 {
+        if file == self.start.file { self.before } else { 0 }
     }
 
     /// The same in all processes that see the same files.
@@ -208,37 +222,68 @@ impl Index {
     }
 
     /// The position at which `epoch` begins, which begins with `line`.
-    pub(super) fn position(&self, epoch: u64, line: u64) -> Result<Option<Position>, LinesError> {
+    pub(super) fn position(&self, epoch: u64, line: u64) -> Result<Position, LinesError> {
         let mut open = Open::default();
         let place = self.place(line, &mut open)?;
-        let mut files = Vec::with_capacity(place.file + 1);
-        for (index, SharedFile { found, .. }) in self.files[..=place.file].iter().enumerate() {
-            let (bytes, lines) = match index.cmp(&place.file) {
-                std::cmp::Ordering::Equal => (place.bytes, place.lines),
-                _ if index < self.start.file => {
-                    files.push(self.read_before[index].clone());
-                    continue;
-                }
-                _ => {
+        let mut files = self.read_before[..self.start.file].to_vec();
+        for index in self.start.file..place.file {
+            let whole = lock(&self.whole).get(&index).cloned();
+            files.push(match whole {
+                Some(whole) => whole,
+                None => {
                     let next = self.base(index + 1, &mut open)?;
-                    (found.size, next - self.base(index, &mut open)?)
+                    let lines = next - self.base(index, &mut open)?;
+                    let whole = self.note(index, self.file(index).size, lines)?;
+                    lock(&self.whole).insert(index, whole.clone());
+                    lock(&self.open).remove(&index);
+                    whole
                 }
-            };
-            let Some(position) = FilePosition::note(found, bytes, lines) else { return Ok(None) };
-            files.push(position);
+            });
         }
-        Ok(Some(Position { epoch, lines: place.line, files }))
+        if place.file < self.files.len() {
+            files.push(self.note(place.file, place.bytes, place.lines)?);
+        }
+        Ok(Position { epoch, lines: place.line, files })
+    }
+
+    /// The position in a file.
+    fn note(&self, file: usize, bytes: u64, lines: u64) -> Result<FilePosition, LinesError> {
+        let opened = self.open(file)?;
+        let path = opened.found.path.clone();
+        let trail = Trail::new(opened, self.before_file(file), bytes);
+        Ok(trail.map_err(|error| LinesError::read(&path, error))?.position(bytes, lines))
+    }
+
+    /// A file that is read: the one that it was when it was listed.
+    fn open(&self, file: usize) -> Result<Opened, LinesError> {
+        let mut open = lock(&self.open);
+        if let Some(open) = open.get(&file) {
+            return Ok(open.clone());
+        }
+        let opened = Opened::new(self.file(file))?;
+        while open.len() >= MOST_OPEN {
+            open.pop_first();
+        }
+        open.insert(file, opened.clone());
+        Ok(opened)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Files that are kept open, at most: those that were opened and have the highest numbers.
+const MOST_OPEN: usize = 64;
 
 /// The file that a thread reads in.
 #[derive(Debug, Default)]
 pub(super) struct Open {
-    file: Option<(usize, Arc<File>)>,
+    file: Option<(usize, Opened)>,
     scratch: Vec<u8>,
 }
 
@@ -251,25 +296,14 @@ impl Open {
         range: std::ops::Range<u64>,
         bytes: &mut Vec<u8>,
     ) -> Result<(), LinesError> {
-        let path = &index.file(file).path;
-        let failed = |error: io::Error| {
-            LinesError::read(
-                path,
-                match error.kind() {
-                    io::ErrorKind::UnexpectedEof => io::Error::other("it shrank while it was read"),
-                    _ => error,
-                },
-            )
-        };
         let open = match &self.file {
-            Some((at, open)) if *at == file => Arc::clone(open),
-            _ => {
-                let open = Arc::new(File::open(path).map_err(failed)?);
-                self.file = Some((file, Arc::clone(&open)));
-                open
-            }
+            Some((at, open)) if *at == file => open,
+            _ => &self.file.insert((file, index.open(file)?)).1,
         };
         bytes.resize((range.end - range.start) as usize, 0);
-        open.read_exact_at(bytes, range.start).map_err(failed)
+        let read = open.file.read_exact_at(bytes, range.start);
+        // One that shrank is said to have done so.
+        open.is_unchanged()?;
+        read.map_err(|error| LinesError::read(&open.found.path, error))
     }
 }

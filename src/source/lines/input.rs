@@ -1,8 +1,7 @@
 //! Which files are read, in which order, and what they are called.
 
-use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use std::sync::Arc;
 use glob::MatchOptions;
 
 use super::LinesError;
+use super::opened::{FileId, Opened};
 
 /// Where the lines come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,27 +39,9 @@ pub(super) struct Found {
     pub path: PathBuf,
     /// What stands before a line's number: the path as it was matched, where a glob named it.
     pub label: Option<Arc<str>>,
-    pub packing: Packing,
+    pub id: FileId,
     /// Its size in bytes when it was found.
     pub size: u64,
-}
-
-/// How a file's bytes are packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packing {
-    Plain,
-    Gzip,
-    Zstd,
-}
-
-impl Packing {
-    fn of(path: &Path) -> Packing {
-        match path.extension().map(OsStr::as_bytes) {
-            Some(b"gz") => Packing::Gzip,
-            Some(b"zst") => Packing::Zstd,
-            _ => Packing::Plain,
-        }
-    }
 }
 
 impl Input {
@@ -75,11 +57,10 @@ impl Input {
             return Err(why);
         }
         let found = if *follow { self.find().unwrap_or_default() } else { Vec::new() };
-        match found.iter().find(|file| file.packing != Packing::Plain) {
-            Some(packed) => {
-                let path = packed.path.display();
-                Err(format!("{path} is compressed, and only plain files can be followed"))
-            }
+        // One that cannot be opened is not known to be packed.
+        let is_packed = |file: &&Found| Opened::new(file).is_ok_and(|opened| !opened.is_plain());
+        match found.iter().find(is_packed) {
+            Some(packed) => Err(packed_and_followed(&packed.path)),
             None => Ok(()),
         }
     }
@@ -104,11 +85,22 @@ impl Input {
         }
     }
 
+    /// A file of this path, which need not be there.
+    pub(super) fn named(&self, path: &Path) -> Found {
+        let label = self.glob().map(|_| path.to_string_lossy().into());
+        Found { path: path.to_owned(), label, id: FileId { device: 0, inode: 0 }, size: 0 }
+    }
+
     /// The files that it names now, in byte order of their paths.
     pub(super) fn find(&self) -> Result<Vec<Found>, LinesError> {
         let Input::Files { path, .. } = self else { return Ok(Vec::new()) };
         if is_glob(path) { find_all(path) } else { find_one(Path::new(path)).map(|one| vec![one]) }
     }
+}
+
+/// Why a file is not followed.
+pub(super) fn packed_and_followed(path: &Path) -> String {
+    format!("{} is compressed, and only plain files can be followed", path.display())
 }
 
 fn is_glob(path: &str) -> bool {
@@ -126,8 +118,8 @@ fn find_one(path: &Path) -> Result<Found, LinesError> {
         let why = "it is a pipe or a device: give it as standard input, with lines:-";
         return Err(LinesError::read(path, io::Error::new(io::ErrorKind::InvalidInput, why)));
     }
-    let packing = Packing::of(path);
-    Ok(Found { path: path.to_owned(), label: None, packing, size: metadata.len() })
+    let id = FileId::of(&metadata);
+    Ok(Found { path: path.to_owned(), label: None, id, size: metadata.len() })
 }
 
 fn find_all(pattern: &str) -> Result<Vec<Found>, LinesError> {
@@ -149,8 +141,8 @@ fn find_all(pattern: &str) -> Result<Vec<Found>, LinesError> {
             let path = path.display();
             return Err(wrong(format!("{path}: a name that an output line cannot begin with")));
         };
-        let packing = Packing::of(&path);
-        found.push(Found { label: Some(name.into()), packing, size: metadata.len(), path });
+        let (id, size) = (FileId::of(&metadata), metadata.len());
+        found.push(Found { label: Some(name.into()), id, size, path });
     }
     if found.is_empty() {
         return Err(wrong("matches no file".to_owned()));
@@ -158,31 +150,6 @@ fn find_all(pattern: &str) -> Result<Vec<Found>, LinesError> {
     found.sort_by(|a, b| a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes()));
     found.dedup_by(|a, b| a.path == b.path);
     Ok(found)
-}
-
-/// A file's bytes as they are when they are unpacked.
-pub(super) fn unpack(file: File, packing: Packing) -> io::Result<Box<dyn Read + Send>> {
-    Ok(match packing {
-        Packing::Plain => Box::new(file),
-        // Both read files of several members or frames, as appending to a packed file makes them.
-        Packing::Gzip => Box::new(Packed(flate2::read::MultiGzDecoder::new(file))),
-        Packing::Zstd => Box::new(Packed(zstd::Decoder::new(file)?)),
-    })
-}
-
-/// Says of an end that comes too early what it means.
-struct Packed<R>(R);
-
-impl<R: Read> Read for Packed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::Interrupted => error,
-            io::ErrorKind::UnexpectedEof => {
-                io::Error::other("the compressed data ends too early: it is truncated")
-            }
-            kind => io::Error::new(kind, format!("the compressed data is damaged: {error}")),
-        })
-    }
 }
 
 #[cfg(test)]

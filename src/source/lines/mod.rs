@@ -8,7 +8,8 @@
 //!
 //! The parts: [`Input`] names files, `cut` makes lines of bytes, `outlet` puts them into epochs and
 //! hands them out; `sequence` reads one file after the other, `chunks` those that are shared, of which
-//! `index` knows the numbers; [`Position`] says how far they are, for the run that goes on.
+//! `index` knows the numbers; [`Position`] says how far they are, for the run that goes on. What is read is an
+//! `opened` file, whatever its path names meanwhile; `rotation` finds it under another name.
 
 mod chunks;
 mod cut;
@@ -16,18 +17,24 @@ mod epochs;
 mod error;
 mod index;
 mod input;
+mod opened;
 mod outlet;
+mod packing;
 mod places;
 mod position;
 mod reader;
+mod rotation;
 mod sequence;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod trail;
+mod watch;
 
 pub use error::LinesError;
 pub(crate) use input::GLOB;
 pub use input::Input;
+pub use opened::FileId;
 pub use position::{FilePosition, Position};
 pub use reader::{Lines, LinesSettings, Sharing};
 pub use stream::{LineSource, lines};

@@ -4,9 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::LinesError;
 use super::cut::{Block, Cutter};
 use super::epochs::Epochs;
+use super::opened::Opened;
 use super::places::{Place, Places};
+use super::position::FilePosition;
+use super::trail::Trail;
 use crate::batch::Span;
 use crate::source::Pace;
 use crate::source::link::{Message, Outward};
@@ -21,6 +25,8 @@ pub(super) struct Outlet {
     pub last: Arc<AtomicU64>,
     /// Where it is noted what has been read before each epoch.
     pub places: Option<Arc<Places>>,
+    /// What was read last of the file at hand, where that is noted.
+    pub trail: Option<Trail>,
     turn: usize,
     /// A paced batch ends before this line: those before it are due within a moment, evenly.
     even_end: u64,
@@ -28,6 +34,8 @@ pub(super) struct Outlet {
     label: Option<Arc<str>>,
     /// Lines in the files before this one.
     base: u64,
+    /// Lines of other files that have this one's name.
+    before: u64,
     /// Bytes of the file that were given to the cutter.
     at: u64,
     /// The worker whose turn it is is gone.
@@ -51,28 +59,53 @@ impl Outlet {
             ends,
             last,
             places: None,
+            trail: None,
             turn: 0,
             even_end: 0,
             file: 0,
             label: None,
             base: 0,
+            before: 0,
             at: 0,
         }
     }
 
-    /// Goes on in file number `file` from byte `at`, where line `number` of the file begins, which
-    /// is line `line` of all.
-    pub(super) fn go_to(
-        &mut self,
-        file: usize,
-        label: Option<Arc<str>>,
-        at: u64,
-        number: u64,
-        line: u64,
-    ) {
+    /// Goes on at `place`; `before` lines of other files have the same name, `label`.
+    pub(super) fn go_to(&mut self, place: Place, label: Option<Arc<str>>, before: u64) {
         self.flush();
+        let number = before + place.lines;
         self.cutter.number_from(number);
-        (self.file, self.label, self.at, self.base) = (file, label, at, line - number);
+        (self.file, self.label, self.before) = (place.file, label, before);
+        (self.at, self.base) = (place.bytes, place.line - number);
+    }
+
+    /// Goes on in a file whose position is noted.
+    pub(super) fn go_to_file(&mut self, trail: Trail, place: Place) {
+        self.go_to(place, trail.opened.found.label.clone(), trail.before);
+        self.trail = Some(trail);
+    }
+
+    /// The position of the line at hand in the file at hand.
+    pub(super) fn position(&self) -> Option<FilePosition> {
+        let Place { bytes, lines, .. } = self.place();
+        self.trail.as_ref().map(|trail| trail.position(bytes, lines))
+    }
+
+    /// What was read of the file at hand is read on in `copy`.
+    pub(super) fn goes_on_in(&mut self, copy: &Opened) {
+        if let Some(trail) = &mut self.trail {
+            trail.opened = copy.clone();
+        }
+    }
+
+    /// Whether the file at hand still has what was read of it.
+    pub(super) fn is_there(&self) -> bool {
+        self.trail.as_ref().is_none_or(|trail| trail.is_there(self.at))
+    }
+
+    /// Refuses the file at hand if it has lost bytes and still has the first ones that were read.
+    pub(super) fn is_begun_anew(&self) -> Result<(), LinesError> {
+        self.trail.as_ref().map_or(Ok(()), |trail| trail.is_begun_anew(self.at))
     }
 
     /// The next line's number among the lines of all files.
@@ -85,7 +118,7 @@ impl Outlet {
         Place {
             file: self.file,
             bytes: self.at - self.cutter.unfinished(),
-            lines: self.cutter.next_number(),
+            lines: self.cutter.next_number() - self.before,
             line: self.line(),
         }
     }
@@ -133,6 +166,10 @@ impl Outlet {
         let end = self.epochs.end().min(self.even_end).min(self.pace.end().unwrap_or(u64::MAX));
         let taken = self.cutter.feed(block, end.saturating_sub(self.line()).max(1));
         self.at += taken as u64;
+        if let Some(trail) = &mut self.trail {
+            let lines = taken.saturating_sub(self.cutter.unfinished() as usize);
+            trail.extend(&block.bytes()[..taken], lines);
+        }
         if self.cutter.is_full() {
             self.flush();
         }
@@ -144,6 +181,9 @@ impl Outlet {
         if self.cutter.unfinished() > 0 && !self.is_over() {
             self.begin_line();
             self.cutter.finish();
+            if let Some(trail) = &mut self.trail {
+                trail.end_line();
+            }
         }
     }
 
@@ -205,7 +245,7 @@ impl Outlet {
     /// Says to all that everything before `epoch` has been handed out.
     pub(super) fn tell(&mut self, epoch: u64) {
         if let Some(places) = &self.places {
-            places.begin(epoch, self.place());
+            places.begin(epoch, self.line(), self.position());
         }
         for end in &self.ends {
             end.send(Message::Before(epoch));
@@ -216,7 +256,7 @@ impl Outlet {
     pub(super) fn close(mut self) {
         self.flush();
         if let Some(places) = &self.places {
-            places.begin(u64::MAX, self.place());
+            places.begin(u64::MAX, self.line(), self.position());
         }
         self.ends.into_iter().for_each(Outward::close);
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::input::Found;
 use super::position::{FilePosition, Position};
 
 /// Where a line begins.
@@ -25,70 +24,53 @@ pub(super) struct Places(Mutex<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    begun: BTreeMap<u64, Place>,
+    begun: BTreeMap<u64, Begun>,
     most: usize,
-    files: Vec<Found>,
-    /// What was read of the files before the one at hand.
-    read: Vec<(u64, u64)>,
-    /// Of files that were read to their ends: they are not looked at again.
-    known: BTreeMap<usize, FilePosition>,
+    /// The files that were read to their ends.
+    read: Vec<FilePosition>,
+}
+
+/// Where an epoch began.
+#[derive(Clone, Debug)]
+struct Begun {
+    /// So many files had been read to their ends.
+    read: usize,
+    /// Lines before it in all files.
+    line: u64,
+    /// In the file at hand.
+    file: Option<FilePosition>,
 }
 
 impl Places {
-    /// `most` epochs are open at most, and those before them are forgotten.
-    pub(super) fn new(most: usize) -> Self {
-        Places(Mutex::new(Inner {
-            begun: BTreeMap::new(),
-            most,
-            files: Vec::new(),
-            read: Vec::new(),
-            known: BTreeMap::new(),
-        }))
+    /// `most` epochs are open at most, and those before them are forgotten. `read` are the files that a
+    /// run before this one read to their ends.
+    pub(super) fn new(most: usize, read: Vec<FilePosition>) -> Self {
+        Places(Mutex::new(Inner { begun: BTreeMap::new(), most, read }))
     }
 
-    /// `epoch` begins at `place`.
-    pub(super) fn begin(&self, epoch: u64, place: Place) {
+    /// `epoch` begins after `line` lines, at `file` in the file at hand.
+    pub(super) fn begin(&self, epoch: u64, line: u64, file: Option<FilePosition>) {
         let mut inner = self.lock();
-        inner.begun.insert(epoch, place);
+        let read = inner.read.len();
+        inner.begun.insert(epoch, Begun { read, line, file });
         while inner.begun.len() > inner.most {
             inner.begun.pop_first();
         }
     }
 
-    /// Another file is read, after those before it.
-    pub(super) fn open(&self, file: Found) {
-        self.lock().files.push(file);
+    /// The file at hand was read to its end.
+    pub(super) fn finish(&self, file: FilePosition) {
+        self.lock().read.push(file);
     }
 
-    /// The file at hand was read to its end: so many bytes and lines.
-    pub(super) fn finish(&self, bytes: u64, lines: u64) {
-        self.lock().read.push((bytes, lines));
-    }
-
-    /// Where everything of epochs before `epoch` had been read; none if that has not come yet, or a
-    /// file of it cannot be looked at any more. Earlier epochs are forgotten.
+    /// Where everything of epochs before `epoch` had been read; none if that has not come yet. Earlier
+    /// epochs are forgotten.
     pub(super) fn position(&self, epoch: u64) -> Option<Position> {
         let mut inner = self.lock();
         inner.begun = inner.begun.split_off(&epoch);
-        let (_, &place) = inner.begun.first_key_value()?;
-        let whole = inner.read[..place.file].to_vec();
-        let known = inner.known.clone();
-        let files: Vec<Found> = inner.files.iter().take(place.file + 1).cloned().collect();
-        // The reader does not wait for files that are looked at.
-        drop(inner);
-        let mut positions = Vec::with_capacity(files.len());
-        for (index, file) in files.iter().enumerate() {
-            let (bytes, lines) = whole.get(index).copied().unwrap_or((place.bytes, place.lines));
-            let position = match known.get(&index) {
-                Some(known) => known.clone(),
-                None => FilePosition::note(file, bytes, lines)?,
-            };
-            if index < place.file {
-                self.lock().known.insert(index, position.clone());
-            }
-            positions.push(position);
-        }
-        Some(Position { epoch, lines: place.line, files: positions })
+        let (_, Begun { read, line, file }) = inner.begun.first_key_value()?;
+        let files = inner.read[..*read].iter().chain(file).cloned().collect();
+        Some(Position { epoch, lines: *line, files })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

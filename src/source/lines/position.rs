@@ -1,15 +1,16 @@
 //! How far the input has been read, in words that outlive the run: what a commit remembers, and
 //! where the next run goes on.
 
-use std::fs::File;
-use std::io;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::LinesError;
-use super::input::{Found, Packing};
+use super::input::Found;
+use super::opened::{FileId, Opened};
 use super::places::Place;
 
 /// Where everything of the epochs before one had been read.
@@ -26,7 +27,7 @@ pub struct Position {
 /// How far a file had been read, and what shows that it is still the same file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilePosition {
-    /// Its path.
+    /// Its path in the input. A byte that is not UTF-8 is a NUL and its two hexadecimal digits.
     pub path: String,
     /// Bytes that had been read; of a compressed file, as they are when they are unpacked.
     pub bytes: u64,
@@ -39,66 +40,106 @@ pub struct FilePosition {
     /// A checksum of the last 4 KiB that had been read. A compressed file does not grow, and cannot
     /// be looked at in its middle: there it is of the file's own end.
     pub tail: u32,
+    /// Lines that had been read under the same path from files that were there before this one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub before: u64,
+    /// Which file it is; older versions did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<FileId>,
+    /// Its path without links, if it had some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real: Option<String>,
 }
 
-/// Bytes that a checksum is of, at most.
-const CHECKED: u64 = 4096;
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
 
 impl FilePosition {
-    /// Notes how far `file` has been read; none, and a word to the log, if it is not there any more.
-    pub(super) fn note(file: &Found, bytes: u64, lines: u64) -> Option<Self> {
-        let look = || -> io::Result<FilePosition> {
-            let open = File::open(&file.path)?;
-            let size = open.metadata()?.len();
-            let (head, tail) = checksums(&open, if file.is_plain() { bytes } else { size })?;
-            let path = file.path.to_string_lossy().into_owned();
-            Ok(FilePosition { path, bytes, lines, size, head, tail })
-        };
-        match look() {
-            Ok(position) => Some(position),
-            Err(error) => {
-                let path = file.path.display();
-                tracing::warn!("cannot note how far {path} was read: {error}");
-                None
-            }
-        }
+    /// Whether `opened` has the bytes that had been read, where they were looked at.
+    pub(super) fn is_of(&self, opened: &Opened) -> bool {
+        let read = if opened.is_plain() { self.bytes } else { opened.found.size };
+        let ends = opened.ends(read);
+        ends.is_ok_and(|(head, tail)| (checksum(&head), checksum(&tail)) == (self.head, self.tail))
+    }
+
+    /// Whether it may be the same file, by its name or its number.
+    pub(super) fn may_be(&self, found: &Found) -> bool {
+        self.id == Some(found.id) || path_of(&self.path) == found.path
     }
 
     /// Looks whether `file` is what it was.
     fn check(&self, file: &Found, is_last: bool) -> Result<(), LinesError> {
         let changed = |why: String| LinesError::changed(&self.path, why);
-        let failed = |error| LinesError::read(&file.path, error);
-        let open = File::open(&file.path).map_err(failed)?;
-        let size = open.metadata().map_err(failed)?.len();
+        let opened = Opened::new(file)?;
+        let size = opened.found.size;
         if size < self.size {
             return Err(changed(format!("shrank from {} to {size} bytes", self.size)));
         }
-        if size > self.size && !file.is_plain() {
+        if size > self.size && !opened.is_plain() {
             return Err(changed(format!("grew from {} to {size} bytes", self.size)));
         }
-        let read = if file.is_plain() { self.bytes } else { size };
-        if checksums(&open, read).map_err(failed)? != (self.head, self.tail) {
-            return Err(changed("has other bytes where it was read already".to_owned()));
+        if !self.is_of(&opened) {
+            let what = match self.id.is_some_and(|id| id != file.id) {
+                true => "was replaced by another file, with other bytes where it was read already",
+                false => "has other bytes where it was read already",
+            };
+            return Err(changed(what.to_owned()));
         }
-        if !file.is_plain() || size == self.bytes {
+        if !opened.is_plain() || size == self.bytes {
             return Ok(());
         }
         if !is_last {
             let more = size - self.bytes;
             tracing::warn!("{} has {more} bytes more than when it was read: left", self.path);
-        } else if self.bytes > 0 && byte_at(&open, self.bytes - 1).map_err(failed)? != b'\n' {
-            let why = "goes on in a line that had no end, and was taken as it was";
-            return Err(changed(why.to_owned()));
+            return Ok(());
+        }
+        self.can_grow(&opened)
+    }
+
+    /// Refuses a file that goes on in the middle of a line.
+    pub(super) fn can_grow(&self, opened: &Opened) -> Result<(), LinesError> {
+        let failed = |error| LinesError::read(&opened.found.path, error);
+        if opened.found.size > self.bytes && self.bytes > 0 {
+            let mut byte = [0];
+            opened.file.read_exact_at(&mut byte, self.bytes - 1).map_err(failed)?;
+            if byte[0] != b'\n' {
+                let why = "goes on in a line that had no end, and was taken as it was";
+                return Err(LinesError::changed(&self.path, why));
+            }
         }
         Ok(())
     }
 }
 
+/// A path as text, whatever bytes it has: a byte that is not UTF-8 is a NUL, which no path has, and its
+/// two hexadecimal digits.
+pub(super) fn text_of(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\0{byte:02x}")));
+    }
+    text
+}
+
+/// The path that a text is of.
+pub(super) fn path_of(text: &str) -> PathBuf {
+    let mut parts = text.split('\0');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let byte = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.extend(byte);
+        bytes.extend_from_slice(part.get(2..).unwrap_or_default().as_bytes());
+    }
+    OsString::from_vec(bytes).into()
+}
+
 impl Position {
     /// Where to go on in `files`, if those that were read are the ones they were.
     pub(super) fn check(&self, files: &[Found]) -> Result<Place, LinesError> {
-        self.can_be().map_err(LinesError::Position)?;
-        let named = |file: &Found, path: &str| file.path == Path::new(path);
+        self.is_sound()?;
+        let named = |file: &Found, path: &str| file.path == path_of(path);
         for (index, position) in self.files.iter().enumerate() {
             let path = &position.path;
             let Some(file) = files.get(index).filter(|file| named(file, path)) else {
@@ -108,7 +149,7 @@ impl Position {
                         &new.path.to_string_lossy(),
                         format!("is new, and would have been read before {path}"),
                     ),
-                    _ => LinesError::changed(path, "is not there any more"),
+                    _ => LinesError::changed(path, position.where_it_went(files)),
                 });
             };
             position.check(file, index + 1 == self.files.len())?;
@@ -125,10 +166,31 @@ impl Position {
     }
 }
 
+impl FilePosition {
+    /// What became of a file that is not there under its path.
+    fn where_it_went(&self, files: &[Found]) -> String {
+        match files.iter().find(|file| self.id == Some(file.id)) {
+            Some(file) => format!("is not there any more: it is {} now", file.path.display()),
+            None => "is not there any more".to_owned(),
+        }
+    }
+}
+
 /// Epochs past this are none: what counts on from them must have room.
 const MOST_EPOCHS: u64 = u64::MAX / 2;
 
 impl Position {
+    /// Refuses one that does not agree with itself.
+    pub(super) fn is_sound(&self) -> Result<(), LinesError> {
+        self.can_be().map_err(LinesError::Position)
+    }
+
+    /// Lines that were read under a path.
+    pub(super) fn lines_of(&self, path: &str) -> u64 {
+        let last = self.files.iter().rev().find(|file| file.path == path);
+        last.map_or(0, |last| last.before + last.lines)
+    }
+
     /// Whether it agrees with itself. What is counted on from it relies on that.
     fn can_be(&self) -> Result<(), String> {
         if self.epoch > MOST_EPOCHS {
@@ -138,7 +200,11 @@ impl Position {
         if let Some(file) = self.files.iter().find(|file| file.lines > file.bytes) {
             return Err(format!("{} lines in {} bytes of {}", file.lines, file.bytes, file.path));
         }
-        let lines = self.files.iter().try_fold(0, |all: u64, file| all.checked_add(file.lines));
+        let lines = self.files.iter().enumerate().try_fold(0, |all: u64, (index, file)| {
+            // Those before it under its path may be in the position themselves.
+            let is_first = !self.files[..index].iter().any(|before| before.path == file.path);
+            all.checked_add(file.lines)?.checked_add(file.before * u64::from(is_first))
+        });
         if lines != Some(self.lines) {
             return Err(format!("its files do not have {} lines together", self.lines));
         }
@@ -146,28 +212,10 @@ impl Position {
     }
 }
 
-/// The checksums of the first and of the last bytes of the first `len`.
-fn checksums(file: &File, len: u64) -> io::Result<(u32, u32)> {
-    let of = |from: u64| {
-        let mut bytes = vec![0; len.min(CHECKED) as usize];
-        file.read_exact_at(&mut bytes, from)?;
-        let mut crc = flate2::Crc::new();
-        crc.update(&bytes);
-        io::Result::Ok(crc.sum())
-    };
-    Ok((of(0)?, of(len - len.min(CHECKED))?))
-}
-
-fn byte_at(file: &File, at: u64) -> io::Result<u8> {
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, at)?;
-    Ok(byte[0])
-}
-
-impl Found {
-    pub(super) fn is_plain(&self) -> bool {
-        self.packing == Packing::Plain
-    }
+pub(super) fn checksum(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }
 
 #[cfg(test)]
@@ -175,8 +223,31 @@ mod tests {
     use std::fs;
     use std::io::Write as _;
 
+    use super::super::trail::Trail;
     use super::*;
     use crate::source::Input;
+
+    fn note(file: &Found, bytes: u64, lines: u64) -> FilePosition {
+        let opened = Opened::new(file).unwrap();
+        Trail::new(opened, 0, bytes).unwrap().position(bytes, lines)
+    }
+
+    #[test]
+    fn a_path_is_text_whatever_bytes_it_has() {
+        for path in [&b"logs/a.log"[..], b"d/photo\xff\xfe.jpg", b"", "d\u{e9}j\u{e0}".as_bytes()] {
+            let path = PathBuf::from(OsString::from_vec(path.to_vec()));
+            assert_eq!(path_of(&text_of(&path)), path);
+        }
+        assert_eq!(text_of(Path::new("logs/a.log")), "logs/a.log");
+    }
+
+    #[test]
+    fn a_position_of_an_older_version_is_read() {
+        let json = r#"{"path":"f","bytes":4,"lines":1,"size":4,"head":1,"tail":2}"#;
+        let file: FilePosition = serde_json::from_str(json).unwrap();
+        assert_eq!((file.before, file.id), (0, None));
+        assert_eq!(serde_json::to_string(&file).unwrap(), json);
+    }
 
     /// A file that was read up to `bytes`, then made into `after`: what going on says of it.
     fn gone_on(name: &str, before: &[u8], bytes: u64, after: &[u8]) -> Result<(), String> {
@@ -186,7 +257,7 @@ mod tests {
         let input = Input::Files { path, follow: false };
         let files = input.find().unwrap();
         let lines = u64::from(bytes > 0);
-        let file = FilePosition::note(&files[0], bytes, lines).unwrap();
+        let file = note(&files[0], bytes, lines);
         let position = Position { epoch: 1, lines, files: vec![file] };
         fs::write(&files[0].path, after).unwrap();
         let place = position.check(&input.find().unwrap()).map_err(|error| error.to_string())?;
@@ -216,9 +287,9 @@ mod tests {
         let error = gone_on("f", b"one", 3, b"one and more\n").unwrap_err();
         assert!(error.contains("had no end"), "{error}");
         assert_eq!(gone_on("f", b"one", 3, b"one"), Ok(()));
-        let error = gone_on("f.gz", b"packed", 3, b"packed and more").unwrap_err();
+        let error = gone_on("f", b"\x1f\x8bpack", 3, b"\x1f\x8bpacked and mo").unwrap_err();
         assert!(error.contains("grew from 6 to 15"), "{error}");
-        let error = gone_on("f.gz", b"packed", 300, b"pucked").unwrap_err();
+        let error = gone_on("f", b"\x1f\x8bpack", 300, b"\x1f\x8bpuck").unwrap_err();
         assert!(error.contains("other bytes"), "{error}");
     }
 
@@ -231,8 +302,7 @@ mod tests {
             fs::write(at(name), b"line\n").unwrap();
         }
         let files = input.find().unwrap();
-        let note = |file: &Found| FilePosition::note(file, 5, 1).unwrap();
-        let files = files.iter().map(note).collect();
+        let files = files.iter().map(|file| note(file, 5, 1)).collect();
         let position = Position { epoch: 2, lines: 2, files };
         let check = || position.check(&input.find().unwrap()).map_err(|error| error.to_string());
         fs::write(at("e"), b"line\n").unwrap();

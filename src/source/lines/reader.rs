@@ -13,8 +13,10 @@ use super::cut::Cutter;
 use super::epochs::Epochs;
 use super::index::Index;
 use super::input::{Found, Input};
+use super::opened::Opened;
 use super::outlet::Outlet;
 use super::places::{Place, Places};
+use super::rotation::{self, Start};
 use super::sequence::{self, Sequence};
 use super::{LinesError, Position};
 use crate::source::Pace;
@@ -95,6 +97,8 @@ impl Lines {
         let is_first = settings.process == 0;
         let files = match settings.input.find() {
             Ok(files) => files,
+            // What was followed may have another name now.
+            Err(_) if is_first && settings.follows() && settings.from.is_some() => Vec::new(),
             // Where one process reads, the others need not see the files.
             Err(_) if !is_first => return Ok(Lines::none()),
             Err(error) => return Err(error),
@@ -148,7 +152,6 @@ impl Lines {
         files: Vec<Found>,
         failed: &Arc<F>,
     ) -> Result<Lines, LinesError> {
-        let start = settings.start(&files)?;
         let stdin = match &settings.input {
             Input::Files { .. } => None,
             Input::Stdin => {
@@ -156,19 +159,11 @@ impl Lines {
                 Some(File::from(own.map_err(stdin_error)?))
             }
         };
-        if let Some(file) = files.get(start.file) {
-            // What cannot be read is said before there is any output.
-            File::open(&file.path).map_err(|error| LinesError::read(&file.path, error))?;
-        }
+        // What cannot be read is said before there is any output.
+        let start = settings.start_one(files)?;
         let places = stdin.is_none().then(|| {
             let most = settings.open_epochs as usize + 2 * link::AHEAD * settings.workers + 2;
-            let places = Arc::new(Places::new(most));
-            let from = settings.from.as_ref().map(|from| from.files.as_slice());
-            let read = from.and_then(<[_]>::split_last).map(|(_, before)| before);
-            let read: Vec<_> =
-                read.unwrap_or_default().iter().map(|file| (file.bytes, file.lines)).collect();
-            sequence::note_read(&places, &files, &read, start.file);
-            places
+            Arc::new(Places::new(most, start.read.clone()))
         });
         let (ends, reader_ends) = ends(settings.workers);
         let last = Arc::new(AtomicU64::new(u64::MAX));
@@ -178,7 +173,7 @@ impl Lines {
             let mut outlet = settings.outlet(reader_ends, wanted, places);
             let result = match stdin {
                 Some(stdin) => sequence::read_pipe(&mut outlet, stdin).map_err(stdin_error),
-                None => Sequence::new(settings.input, files, start).read(&mut outlet),
+                None => Sequence::new(settings.input, start).read(&mut outlet),
             };
             match result {
                 Ok(()) => outlet.close(),
@@ -211,10 +206,9 @@ impl Lines {
             Kept::Places(places) => places.position(epoch),
             Kept::Index(index, pace) => {
                 let position = index.position(epoch, pace.first(epoch));
-                position.unwrap_or_else(|error| {
-                    tracing::warn!("cannot note how far the input was read: {error}");
-                    None
-                })
+                let failed =
+                    |error| tracing::warn!("cannot note how far the input was read: {error}");
+                position.map_err(failed).ok()
             }
         }
     }
@@ -245,10 +239,29 @@ fn spawn(run: impl FnOnce() + Send + 'static) -> Result<(), LinesError> {
 
 impl LinesSettings {
     fn shares(&self, files: &[Found]) -> bool {
-        let follow = !matches!(self.input, Input::Files { follow: false, .. });
+        let waits = !matches!(self.input, Input::Files { follow: false, .. });
         let size: u64 = files.iter().map(|file| file.size).sum();
-        let plain = files.iter().all(Found::is_plain);
-        !follow && plain && self.workers * self.processes > 1 && size >= self.sharing.from.max(1)
+        let is_large = self.workers * self.processes > 1 && size >= self.sharing.from.max(1);
+        // One that cannot be opened is said to be that when it is read.
+        let is_plain = |file: &Found| Opened::new(file).is_ok_and(|opened| opened.is_plain());
+        !waits && is_large && files.iter().all(is_plain)
+    }
+
+    fn follows(&self) -> bool {
+        matches!(self.input, Input::Files { follow: true, .. })
+    }
+
+    /// Where one reader begins.
+    fn start_one(&self, mut files: Vec<Found>) -> Result<Start, LinesError> {
+        let Some(from) = &self.from else { return Start::new(files, 0) };
+        if self.follows() {
+            return rotation::go_on(from, &self.input, files);
+        }
+        let place = from.check(&files)?;
+        let read = from.files[..place.file].to_vec();
+        let before = from.files.last().map_or(0, |last| last.before);
+        let start = Start::new(files.split_off(place.file), 0)?;
+        Ok(Start { place, read, before, ..start })
     }
 
     fn start(&self, files: &[Found]) -> Result<Place, LinesError> {
@@ -271,7 +284,7 @@ impl LinesSettings {
         let epochs = Epochs::new(first, length);
         let cutter = Cutter::new(self.max_record);
         let mut outlet = Outlet::new(cutter, Arc::clone(&self.pace), epochs, ends, last);
-        outlet.go_to(0, None, 0, 0, line);
+        outlet.go_to(Place { line, ..Place::default() }, None, 0);
         if self.from.is_some() {
             // Nothing comes of what was committed.
             outlet.tell(first);

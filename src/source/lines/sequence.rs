@@ -10,29 +10,34 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::LinesError;
-use super::input::{Found, Input, unpack};
+use super::input::Input;
+use super::opened::Opened;
 use super::outlet::Outlet;
-use super::places::{Place, Places};
+use super::packing::unpack;
+use super::places::Place;
+use super::position::path_of;
+use super::rotation::{Start, find_copy, warn_lost};
+use super::trail::Trail;
+use super::watch::{LOOK, Watch};
 
 /// Bytes read at once: they are still in the second level of the cache when they are cut.
 const BLOCK: usize = 256 << 10;
 
 /// How long a pipe is waited for before the reader looks whether it is to stop.
-const LOOK: Duration = Duration::from_millis(100);
+const PIPE: Duration = Duration::from_millis(100);
 
-/// How long a followed file is left alone before it is looked at again. A look costs a few
-/// microseconds, and an idle worker is not woken by it.
-const FOLLOW: Duration = Duration::from_millis(20);
+/// Bytes that are cut before it is looked again whether the file was replaced.
+const SLICE: usize = 32 << 10;
 
-/// How often a followed glob is looked through for new files.
-const GLOB: Duration = Duration::from_secs(1);
+/// How often it is looked whether a file that is not followed was replaced.
+const CHECK: Duration = Duration::from_millis(100);
 
 /// Reads standard input to its end.
 pub(super) fn read_pipe(outlet: &mut Outlet, mut input: File) -> io::Result<()> {
     let mut block = vec![0; BLOCK];
     while !outlet.is_over() {
         outlet.tick(false);
-        if !has_input(&input, outlet.patience(LOOK))? {
+        if !has_input(&input, outlet.patience(PIPE))? {
             outlet.tick(true);
             continue;
         }
@@ -71,98 +76,152 @@ fn read(input: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
 
 /// Files that are read one after the other.
 pub(super) struct Sequence {
-    input: Input,
-    follow: bool,
-    files: Vec<Found>,
-    start: Place,
+    /// Where they are followed: what comes after the file at hand.
+    watch: Option<Watch>,
+    start: Start,
     block: Vec<u8>,
-    looked: Instant,
 }
 
 impl Sequence {
     /// Those that `input` names, from `start` on.
-    pub(super) fn new(input: Input, files: Vec<Found>, start: Place) -> Self {
+    pub(super) fn new(input: Input, mut start: Start) -> Self {
         let follow = matches!(input, Input::Files { follow: true, .. });
-        let block = vec![0; BLOCK];
-        Sequence { input, follow, files, start, block, looked: Instant::now() }
+        let watch = follow.then(|| {
+            let ahead = std::mem::take(&mut start.ahead);
+            Watch::new(input, ahead, start.read.clone(), start.is_resumed)
+        });
+        Sequence { watch, start, block: vec![0; BLOCK] }
     }
 
     /// Reads them to their end; where they are followed, until the run stops.
     pub(super) fn read(mut self, outlet: &mut Outlet) -> Result<(), LinesError> {
-        let places = outlet.places.clone();
-        let mut index = self.start.file;
-        while index < self.files.len() && !outlet.is_over() {
-            if let Some(places) = &places
-                && index > self.start.file
-            {
-                places.open(self.files[index].clone());
+        let (mut place, mut before) = (self.start.place, self.start.before);
+        let mut next = self.start.first.take();
+        while let Some(opened) = next {
+            self.read_file(outlet, opened, place, before)?;
+            if outlet.is_over() {
+                break;
             }
-            let place = match index == self.start.file {
-                true => self.start,
-                false => Place { file: index, line: outlet.line(), ..Place::default() },
+            place = Place { line: outlet.line(), ..Place::default() };
+            next = match &mut self.watch {
+                Some(watch) => watch.next()?.map(|(opened, bytes)| {
+                    place.bytes = bytes;
+                    opened
+                }),
+                None => self.start.ahead.pop_front().map(|file| Opened::new(&file)).transpose()?,
             };
-            self.read_file(outlet, place)?;
-            if let Some(places) = &places {
-                places.finish(outlet.at(), outlet.place().lines);
+            if let Some(next) = &next {
+                before = self.finish(outlet, next);
             }
-            index += 1;
         }
         Ok(())
     }
 
-    fn read_file(&mut self, outlet: &mut Outlet, place: Place) -> Result<(), LinesError> {
-        let index = place.file;
-        let Found { path, label, packing, .. } = self.files[index].clone();
+    /// Notes that the file at hand was read to its end; answers how many lines have the next one's path.
+    fn finish(&mut self, outlet: &Outlet, next: &Opened) -> u64 {
+        let Some(whole) = outlet.position() else { return 0 };
+        let is_same_path = path_of(&whole.path) == next.found.path;
+        let before = if is_same_path { whole.before + whole.lines } else { 0 };
+        if let Some(watch) = &mut self.watch {
+            watch.finish(whole.clone());
+        }
+        // What a path named before is nothing to a run that goes on, unless a glob may name it too.
+        if let Some(places) = &outlet.places
+            && (!is_same_path || next.found.label.is_some())
+        {
+            places.finish(whole);
+        }
+        before
+    }
+
+    fn read_file(
+        &mut self,
+        outlet: &mut Outlet,
+        mut at: Opened,
+        place: Place,
+        before: u64,
+    ) -> Result<(), LinesError> {
+        let path = at.found.path.clone();
         let failed = |error| LinesError::read(&path, error);
-        let mut file = File::open(&path).map_err(failed)?;
-        if self.files[index].is_plain() {
-            file.seek(SeekFrom::Start(place.bytes)).map_err(failed)?;
-        }
-        let watched = file.try_clone().map_err(failed)?;
-        let mut content = unpack(file, packing).map_err(failed)?;
-        if !self.files[index].is_plain() {
-            skip(&mut content, place.bytes, &path)?;
-        }
-        outlet.go_to(index, label, place.bytes, place.lines, place.line);
+        let mut content = content(&at, place.bytes)?;
+        let trail = Trail::new(at.clone(), before, place.bytes).map_err(failed)?;
+        outlet.go_to_file(trail, place);
+        let mut is_copy = false;
+        let mut checked = Instant::now();
         while !outlet.is_over() {
-            // Once there is a next file, this one is read to its end once more.
-            let is_last = index + 1 == self.files.len();
-            match read(&mut content, &mut self.block).map_err(failed)? {
-                0 if self.follow && is_last => self.wait(outlet, &watched, &path)?,
-                0 => {
+            let read = read(&mut content, &mut self.block).map_err(failed)?;
+            for slice in self.block[..read].chunks(SLICE) {
+                outlet.feed(slice);
+                match &mut self.watch {
+                    Some(watch) => watch.look(&at, None)?,
+                    None if checked.elapsed() < CHECK => {}
+                    None => {
+                        at.is_unchanged()?;
+                        checked = Instant::now();
+                    }
+                }
+            }
+            let Some(watch) = &mut self.watch else {
+                if read == 0 {
+                    at.is_unchanged()?;
+                    if !outlet.is_there() {
+                        let why =
+                            "it was overwritten while it was read: what was read is not there";
+                        return Err(failed(io::Error::other(why)));
+                    }
                     outlet.finish();
                     break;
                 }
-                read => outlet.feed(&self.block[..read]),
-            }
-            if self.follow {
+                continue;
+            };
+            if read > 0 {
+                watch.grow();
                 outlet.flush();
                 outlet.tick(false);
+            } else {
+                outlet.flush();
+                outlet.tick(true);
+                let position = outlet.position();
+                if watch.is_over(position.as_ref()) {
+                    outlet.finish();
+                    break;
+                }
+                watch.look(&at, position.as_ref())?;
+                if !outlet.is_over() {
+                    thread::sleep(outlet.patience(LOOK));
+                }
+            }
+            // Looked at last of all: what was read is what the file has.
+            if !is_copy && !outlet.is_there() {
+                watch.begin_again(&at);
+                let Some(position) = outlet.position() else { break };
+                let Some(copy) = find_copy(&position, &at.found) else {
+                    outlet.is_begun_anew()?;
+                    warn_lost(&path, &position);
+                    outlet.finish();
+                    break;
+                };
+                tracing::info!("{} was truncated: what it was is read from a copy", path.display());
+                (at, is_copy) = (copy, true);
+                content = self::content(&at, outlet.at())?;
+                outlet.goes_on_in(&at);
             }
         }
         Ok(())
     }
+}
 
-    /// A followed file has nothing more just now.
-    fn wait(&mut self, outlet: &mut Outlet, file: &File, path: &Path) -> Result<(), LinesError> {
-        outlet.flush();
-        outlet.tick(true);
-        let size = file.metadata().map_err(|error| LinesError::read(path, error))?.len();
-        if size < outlet.at() {
-            let why =
-                format!("it shrank from {} to {size} bytes while it was followed", outlet.at());
-            return Err(LinesError::read(path, io::Error::other(why)));
-        }
-        if self.input.glob().is_some() && self.looked.elapsed() >= GLOB {
-            self.looked = Instant::now();
-            let later = self.input.find()?.into_iter().filter(|file| file.path.as_path() > path);
-            self.files.extend(later);
-        }
-        if !outlet.is_over() {
-            thread::sleep(outlet.patience(FOLLOW));
-        }
-        Ok(())
+/// The content of a file from byte `from` of what it is when it is unpacked.
+fn content(opened: &Opened, from: u64) -> Result<Box<dyn Read + Send>, LinesError> {
+    let path = &opened.found.path;
+    let failed = |error| LinesError::read(path, error);
+    let mut file = Arc::clone(&opened.file);
+    file.seek(SeekFrom::Start(if opened.is_plain() { from } else { 0 })).map_err(failed)?;
+    let mut content = unpack(file, opened.packing).map_err(failed)?;
+    if !opened.is_plain() {
+        skip(&mut content, from, path)?;
     }
+    Ok(content)
 }
 
 /// Passes over what was read by the run before.
@@ -174,14 +233,4 @@ fn skip(content: &mut impl Read, bytes: u64, path: &Path) -> Result<(), LinesErr
         return Err(LinesError::changed(&path.to_string_lossy(), why));
     }
     Ok(())
-}
-
-/// Notes the files that were read by the run before, and the one at hand.
-pub(super) fn note_read(places: &Arc<Places>, files: &[Found], read: &[(u64, u64)], file: usize) {
-    for (index, file) in files.iter().take(file + 1).enumerate() {
-        places.open(file.clone());
-        if let Some((bytes, lines)) = read.get(index) {
-            places.finish(*bytes, *lines);
-        }
-    }
 }

@@ -14,7 +14,7 @@ use crate::engine::{Target, panic_elsewhere};
 const FILES: [(&str, &[u8]); 3] = [
     ("a.log", b"one\ntwo\nthree\n"),
     ("b.log", b"four\nfive\nand no end"),
-    ("c.log.gz", b"packed"),
+    ("c.log.gz", b"\x1f\x8bpacked"),
 ];
 
 pub fn target() -> Target {

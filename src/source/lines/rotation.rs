@@ -1,0 +1,182 @@
+//! Files that are given another name, truncated or removed while they are followed, in a run or between
+//! two runs: which file is the one that was read, and what comes after it.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::LinesError;
+use super::input::{Found, Input};
+use super::opened::{FileId, Opened};
+use super::places::Place;
+use super::position::{FilePosition, Position, path_of};
+
+/// Where reading begins.
+#[derive(Debug, Default)]
+pub(super) struct Start {
+    /// The file at hand.
+    pub first: Option<Opened>,
+    /// Where in it, and in all files.
+    pub place: Place,
+    /// Lines that were read under its path from files that were there before it.
+    pub before: u64,
+    /// The files after it.
+    pub ahead: VecDeque<Found>,
+    /// The files that were read to their ends.
+    pub read: Vec<FilePosition>,
+    /// The file at hand was read by a run before this one.
+    pub is_resumed: bool,
+}
+
+/// Where to go on in an input that is followed, of which these files are there now.
+pub(super) fn go_on(
+    position: &Position,
+    input: &Input,
+    there: Vec<Found>,
+) -> Result<Start, LinesError> {
+    position.is_sound()?;
+    let Some((last, read)) = position.files.split_last() else {
+        return Start::new(there, position.lines);
+    };
+    let path = path_of(&last.path);
+    let at_path = there.iter().find(|found| found.path == path);
+    let mut start =
+        Start { read: read.to_vec(), before: last.before, is_resumed: true, ..Start::default() };
+    start.ahead = ahead(position, &path, &there);
+    start.place = Place { line: position.lines, ..Place::default() };
+    match (find_read(last, at_path, input)?, at_path) {
+        (Some(opened), _) => {
+            start.first = Some(opened);
+            (start.place.bytes, start.place.lines) = (last.bytes, last.lines);
+        }
+        (None, Some(new)) => {
+            warn_lost(&path, last);
+            start.first = Some(Opened::new(new)?);
+            start.before = position.lines_of(&last.path);
+            if input.glob().is_some() {
+                start.read.push(last.clone());
+            }
+        }
+        (None, None) => {
+            let why = "is not there any more, under this name or another one in its folder";
+            return Err(LinesError::changed(&last.path, why));
+        }
+    }
+    Ok(start)
+}
+
+impl Start {
+    /// At the start of files that were not read, after `line` lines of others.
+    pub(super) fn new(files: Vec<Found>, line: u64) -> Result<Self, LinesError> {
+        let mut ahead = VecDeque::from(files);
+        let first = ahead.pop_front().map(|first| Opened::new(&first)).transpose()?;
+        let place = Place { line, ..Place::default() };
+        Ok(Start { first, place, ahead, ..Start::default() })
+    }
+}
+
+/// Says that a file is gone of which there may have been more to read.
+pub(super) fn warn_lost(path: &Path, last: &FilePosition) {
+    let unread = match last.size.saturating_sub(last.bytes) {
+        0 => String::new(),
+        unread => format!(", {unread} bytes of it at the least"),
+    };
+    tracing::warn!(
+        "{} was replaced or truncated, and what it was is not in its folder under another name: what \
+         came after its first {} bytes ({} lines) is lost{unread}; the file that is there now is read \
+         from its start",
+        path.display(),
+        last.bytes,
+        last.lines
+    );
+}
+
+/// The file that a position is in: under its path, or under another name in the same folder.
+fn find_read(
+    last: &FilePosition,
+    at_path: Option<&Found>,
+    input: &Input,
+) -> Result<Option<Opened>, LinesError> {
+    let path = path_of(&last.path);
+    let at_path = at_path.map(Opened::new).transpose()?;
+    let found = at_path.as_ref().map_or_else(|| input.named(&path), |opened| opened.found.clone());
+    let at_path = at_path.filter(|opened| last.is_of(opened));
+    let is_same = |opened: &Opened| last.id == Some(opened.found.id);
+    if let Some(opened) = at_path {
+        if is_same(&opened) {
+            last.can_grow(&opened)?;
+            return Ok(Some(opened));
+        }
+        // Its own file may be there too, under another name.
+        let own = find(last, &found, |id| last.id == Some(id));
+        let goes_on = last.bytes > 0;
+        return Ok(own.or(goes_on.then_some(opened)));
+    }
+    let own = find(last, &found, |id| last.id == Some(id));
+    Ok(own.or_else(|| find_copy(last, &found)))
+}
+
+/// A copy of what had been read of a file, which was truncated then: the newest one.
+pub(super) fn find_copy(last: &FilePosition, found: &Found) -> Option<Opened> {
+    if last.bytes == 0 { None } else { find(last, found, |_| true) }
+}
+
+/// The newest file with another name in the same folder that begins with what had been read.
+fn find(last: &FilePosition, found: &Found, is_one: impl Fn(FileId) -> bool) -> Option<Opened> {
+    let path = &found.path;
+    let real = last.real.as_ref().map(|real| path_of(real));
+    let mut folders: Vec<PathBuf> = vec![folder_of(path)];
+    folders.extend(real.as_deref().map(folder_of).filter(|folder| *folder != folder_of(path)));
+    let mut best: Option<(SystemTime, Opened)> = None;
+    for entry in folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten() {
+        let other = entry.path();
+        // Neither what the path names now nor a pipe, which would be waited for.
+        let Ok(metadata) = fs::metadata(&other) else { continue };
+        let is_candidate = metadata.is_file() && metadata.len() >= last.bytes && other != *path;
+        if !is_candidate || !is_one(FileId::of(&metadata)) {
+            continue;
+        }
+        let Ok(opened) = Opened::at(&other, found) else { continue };
+        let when = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        if last.is_of(&opened) && best.as_ref().is_none_or(|(before, _)| when > *before) {
+            best = Some((when, opened));
+        }
+    }
+    best.map(|(_, opened)| opened)
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// The files after the one at `path` which have not been read, under whatever name.
+pub(super) fn ahead(position: &Position, path: &Path, there: &[Found]) -> VecDeque<Found> {
+    let mut ahead = VecDeque::new();
+    for found in there.iter().filter(|found| found.path != path) {
+        let mut known = position.files.iter();
+        if known.any(|file| file.may_be(found) && is_read(file, found)) {
+            continue;
+        }
+        if found.path.as_path() > path {
+            ahead.push_back(found.clone());
+        } else {
+            warn_earlier(found, path);
+        }
+    }
+    ahead
+}
+
+/// Says that a file is not read.
+pub(super) fn warn_earlier(found: &Found, path: &Path) {
+    let (found, path) = (found.path.display(), path.display());
+    tracing::warn!("{found} is new and comes before {path}, which is followed: it is not read");
+}
+
+/// Whether `found` is the file of which `file` had been read.
+pub(super) fn is_read(file: &FilePosition, found: &Found) -> bool {
+    Opened::new(found).is_ok_and(|opened| file.is_of(&opened))
+}

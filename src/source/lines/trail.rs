@@ -1,0 +1,115 @@
+//! The bytes of a file that were read last, as they were read: what a position's checksums are of. The
+//! file itself may have been truncated by the time that the position is asked for.
+
+use std::io;
+use std::os::unix::fs::FileExt as _;
+
+use super::LinesError;
+use super::opened::{CHECKED, Opened};
+use super::position::{FilePosition, checksum, text_of};
+
+/// What a reader keeps of the file at hand.
+#[derive(Debug)]
+pub(super) struct Trail {
+    pub opened: Opened,
+    /// Lines that were read under the same path, from files that were there before.
+    pub before: u64,
+    /// The first bytes.
+    head: Vec<u8>,
+    /// The bytes before the line at hand.
+    tail: Vec<u8>,
+    /// All last bytes, of which the line at hand may be a part.
+    recent: Vec<u8>,
+}
+
+impl Trail {
+    /// Of a file of which the first `bytes` were read before.
+    pub(super) fn new(opened: Opened, before: u64, bytes: u64) -> io::Result<Self> {
+        let (head, tail) = match opened.is_plain() {
+            true => opened.ends(bytes)?,
+            // It cannot be looked at in its middle, and does not grow: its own ends are looked at.
+            false => opened.ends(opened.found.size)?,
+        };
+        Ok(Trail { opened, before, head, recent: tail.clone(), tail })
+    }
+
+    /// `bytes` were read; a line begins behind the first `lines` of them, if that is not 0.
+    pub(super) fn extend(&mut self, bytes: &[u8], lines: usize) {
+        if !self.opened.is_plain() {
+            return;
+        }
+        let room = CHECKED as usize - self.head.len();
+        self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if lines > 0 {
+            self.tail.clear();
+            self.tail.extend_from_slice(&self.recent);
+            keep_last(&mut self.tail, &bytes[..lines]);
+        }
+        keep_last(&mut self.recent, bytes);
+    }
+
+    /// The line at hand ends without an end of its own.
+    pub(super) fn end_line(&mut self) {
+        if self.opened.is_plain() {
+            self.tail.clone_from(&self.recent);
+        }
+    }
+
+    /// Whether the file still has the bytes that were read last before byte `at` of it.
+    pub(super) fn is_there(&self, at: u64) -> bool {
+        let is_same = |(head, tail)| head == self.head && tail == self.recent;
+        !self.opened.is_plain() || self.opened.ends(at).is_ok_and(is_same)
+    }
+
+    /// Refuses a file that lost bytes and still has the first ones: it would be read twice.
+    pub(super) fn is_begun_anew(&self, at: u64) -> Result<(), LinesError> {
+        let path = &self.opened.found.path;
+        let failed = |error| LinesError::read(path, error);
+        let size = self.opened.size().map_err(failed)?;
+        let first = size.min(self.head.len() as u64);
+        let mut bytes = vec![0; first as usize];
+        if first == 0 || self.opened.file.read_exact_at(&mut bytes, 0).is_err() {
+            return Ok(());
+        }
+        if bytes != self.head[..first as usize] {
+            return Ok(());
+        }
+        let why = match size < at {
+            true => format!("it shrank from {at} to {size} bytes while it was followed"),
+            false => {
+                "it was overwritten while it was followed: what was read is not there".to_owned()
+            }
+        };
+        Err(failed(io::Error::other(why)))
+    }
+
+    /// The position in the file: before a line that begins at byte `bytes`, with `lines` before it.
+    pub(super) fn position(&self, bytes: u64, lines: u64) -> FilePosition {
+        let head = &self.head[..self.head.len().min(bytes.max(self.packed()) as usize)];
+        FilePosition {
+            path: text_of(&self.opened.found.path),
+            bytes,
+            lines,
+            size: self.opened.size().unwrap_or(0).max(bytes * u64::from(self.opened.is_plain())),
+            head: checksum(head),
+            tail: checksum(&self.tail),
+            before: self.before,
+            id: Some(self.opened.found.id),
+            real: self.opened.real.as_deref().map(text_of),
+        }
+    }
+
+    /// All bytes that are kept count for a packed file.
+    fn packed(&self) -> u64 {
+        if self.opened.is_plain() { 0 } else { CHECKED }
+    }
+}
+
+/// Appends `bytes` and keeps the last of all.
+fn keep_last(kept: &mut Vec<u8>, bytes: &[u8]) {
+    let most = CHECKED as usize;
+    let bytes = &bytes[bytes.len().saturating_sub(most)..];
+    let old = (most - bytes.len()).min(kept.len());
+    kept.drain(..kept.len() - old);
+    kept.extend_from_slice(bytes);
+}

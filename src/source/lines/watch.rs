@@ -1,0 +1,193 @@
+//! What a followed input names while it is read: other files than the one at hand.
+
+use std::collections::{HashSet, VecDeque};
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::LinesError;
+use super::input::{Found, Input, packed_and_followed};
+use super::opened::{FileId, Opened};
+use super::position::{FilePosition, path_of};
+use super::rotation::{is_read, warn_earlier};
+
+/// How often it is looked which file the path names. A look costs a few microseconds.
+pub(super) const LOOK: Duration = Duration::from_millis(20);
+
+/// How often a glob is looked through for new files.
+const GLOB: Duration = Duration::from_secs(1);
+
+/// How long a followed file is read on after there is a next one, from its last growth on: a writer may
+/// not have opened the next one yet. Too short, and its late lines are lost; too long, and the next
+/// file's lines are late.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What comes after the file at hand.
+#[derive(Debug)]
+pub(super) struct Watch {
+    input: Input,
+    /// What the path at hand came to name, in this order: open, since they may lose their names too.
+    successors: VecDeque<Opened>,
+    /// Files of a glob whose paths come later.
+    ahead: VecDeque<Found>,
+    /// Files that were read to their ends.
+    read: Vec<FilePosition>,
+    /// Those that are not read, as the log says.
+    warned: HashSet<FileId>,
+    looked: Option<Instant>,
+    looked_through: Instant,
+    /// The end of the file at hand was waited at.
+    has_waited: bool,
+    /// Since when there is a next file.
+    noticed: Option<Instant>,
+    /// When the file at hand grew last.
+    grew: Instant,
+}
+
+impl Watch {
+    /// `ahead` are the files after the first one; `has_waited`: that one was followed before.
+    pub(super) fn new(
+        input: Input,
+        ahead: VecDeque<Found>,
+        read: Vec<FilePosition>,
+        has_waited: bool,
+    ) -> Self {
+        Watch {
+            input,
+            successors: VecDeque::new(),
+            ahead,
+            read,
+            warned: HashSet::new(),
+            looked: None,
+            looked_through: Instant::now(),
+            has_waited,
+            noticed: None,
+            grew: Instant::now(),
+        }
+    }
+
+    /// The file at hand has grown.
+    pub(super) fn grow(&mut self) {
+        self.grew = Instant::now();
+    }
+
+    /// The file at hand has nothing more just now: whether it is over, because there is a next one.
+    pub(super) fn is_over(&mut self, at: Option<&FilePosition>) -> bool {
+        let Some(noticed) = self.noticed else {
+            self.has_waited = true;
+            return false;
+        };
+        let is_followed = self.has_waited || !self.successors.is_empty();
+        if is_followed && noticed.max(self.grew).elapsed() < GRACE {
+            return false;
+        }
+        // A copy may not have been complete when it was found.
+        self.ahead.retain(|found| !is_known(found, &self.read, at));
+        self.note();
+        self.noticed.is_some()
+    }
+
+    /// Looks for a next file, `at` being at hand.
+    pub(super) fn look(
+        &mut self,
+        at: &Opened,
+        position: Option<&FilePosition>,
+    ) -> Result<(), LinesError> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+            return Ok(());
+        }
+        self.looked = Some(Instant::now());
+        let path = &at.found.path;
+        let is_open = |id: FileId| {
+            id == at.found.id || self.successors.iter().any(|next| next.found.id == id)
+        };
+        // What has no name, or is no file just now, is waited for.
+        if let Ok(there) = fs::metadata(path)
+            && there.is_file()
+            && !is_open(FileId::of(&there))
+            && let Ok(next) = Opened::at(path, &at.found)
+            && !is_open(next.found.id)
+        {
+            if !next.is_plain() {
+                let why = std::io::Error::other(packed_and_followed(path));
+                return Err(LinesError::read(path, why));
+            }
+            tracing::info!("{} names another file now, which comes next", path.display());
+            self.successors.push_back(next);
+        }
+        if self.input.glob().is_some() && self.looked_through.elapsed() >= GLOB {
+            self.looked_through = Instant::now();
+            self.look_through(at, position)?;
+        }
+        self.note();
+        Ok(())
+    }
+
+    fn look_through(
+        &mut self,
+        at: &Opened,
+        position: Option<&FilePosition>,
+    ) -> Result<(), LinesError> {
+        for found in self.input.find()? {
+            let is_ahead = self.ahead.iter().any(|ahead| ahead.path == found.path);
+            if is_ahead
+                || found.id == at.found.id
+                || found.path == at.found.path
+                || self.successors.iter().any(|next| next.found.id == found.id)
+                || is_known(&found, &self.read, position)
+            {
+                continue;
+            }
+            if found.path > at.found.path {
+                self.ahead.push_back(found);
+            } else if self.warned.insert(found.id) {
+                warn_earlier(&found, &at.found.path);
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self) {
+        let has_next = !self.successors.is_empty() || !self.ahead.is_empty();
+        self.noticed = has_next.then(|| self.noticed.unwrap_or_else(Instant::now));
+    }
+
+    /// The file at hand is read again from its start, once it is over: it was truncated.
+    pub(super) fn begin_again(&mut self, at: &Opened) {
+        self.successors.push_front(at.clone());
+        self.note();
+    }
+
+    /// A file was read to its end.
+    pub(super) fn finish(&mut self, whole: FilePosition) {
+        self.read.push(whole);
+    }
+
+    /// The next file, and how many bytes of it were read before; none if it is gone.
+    pub(super) fn next(&mut self) -> Result<Option<(Opened, u64)>, LinesError> {
+        let mut next = self.successors.pop_front();
+        if next.is_none() {
+            next = self.ahead.pop_front().map(|found| Opened::new(&found)).transpose()?;
+        }
+        self.has_waited = false;
+        (self.looked, self.noticed) = (None, None);
+        self.note();
+        // A link may be led back to a file that was read.
+        let bytes = |opened: &Opened| {
+            let mut read = self.read.iter().rev();
+            let read = read.find(|read| read.id == Some(opened.found.id) && read.is_of(opened));
+            read.map_or(0, |read| read.bytes)
+        };
+        Ok(next.map(|opened| {
+            let bytes = bytes(&opened);
+            (opened, bytes)
+        }))
+    }
+}
+
+/// Whether a file is one of those that were read, maybe under another name, or a copy of the one at hand.
+fn is_known(found: &Found, read: &[FilePosition], at: Option<&FilePosition>) -> bool {
+    let is_own = |file: &FilePosition| {
+        file.id == Some(found.id) && (path_of(&file.path) == found.path || is_read(file, found))
+    };
+    read.iter().any(is_own) || at.is_some_and(|at| at.bytes > 0 && is_read(at, found))
+}
