@@ -140,8 +140,11 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
         (&["--work", "-1us"], &["--work", "-1us"]),
         (&["--task", "-words"], &["--task", "-words", "bpe"]),
         // What would change nothing.
-        (&["--policy", "local", "--deadline", "5ms"], &["--deadline", "5ms", "--policy deadline"]),
-        (&["--policy", "remote", "--deadline", "5ms"], &["--deadline", "--policy deadline"]),
+        (&["--policy", "local", "--require-remote"], &["--require-remote", "--policy"]),
+        (
+            &["--policy", "remote", "--shadow", "--require-remote"],
+            &["--require-remote", "--shadow"],
+        ),
         (&["--policy", "local", "--budget", "1/h"], &["--budget", "1/h", "remote"]),
         (&["--budget-total", "1"], &["--budget-total", "1", "remote"]),
         (&["--skew", "0.9"], &["--skew", "0.9", "-w 2"]),
@@ -555,10 +558,10 @@ fn a_file_may_say_what_the_policy_does_not_heed() {
         let summary = place.run_well(&["run", "--config", "all.toml", "--policy", policy]);
         assert_eq!((&summary["policy"], &summary["events_in"]), (&policy.into(), &300.into()));
     }
-    let typed = ["run", "--config", "all.toml", "--policy", "local", "--deadline", "1s"];
+    let typed = ["run", "--config", "all.toml", "--policy", "local", "--threshold", "1k"];
     let output = place.run(&typed);
     assert_eq!(output.status.code(), Some(2), "{}", error_of(&output));
-    assert!(error_of(&output).contains("--deadline 1s"), "{}", error_of(&output));
+    assert!(error_of(&output).contains("--threshold 1k"), "{}", error_of(&output));
 }
 
 /// Nobody reads on is no failure; that it cannot be written is. All that a command prints is printed so.

@@ -136,12 +136,13 @@ fn bursting(place: &Place, more: &[&str]) -> Command {
 }
 
 /// What a counter's sum over all its labels is in the summary.
-const SAME: [(&str, &str, f64); 15] = [
+const SAME: [(&str, &str, f64); 16] = [
     ("floodway_records_total{where=\"local\"}", "records_local", 1.0),
     ("floodway_records_total{where=\"remote\"}", "records_remote", 1.0),
     ("floodway_records_total{where=\"home\"}", "records_home", 1.0),
     ("floodway_records_total{where=\"bad\"}", "records_bad", 1.0),
     ("floodway_records_total", "events_in", 1.0),
+    ("floodway_late_records_total", "late_records", 1.0),
     ("floodway_latency_seconds_count", "results_out", 1.0),
     ("floodway_commit_latency_seconds_count", "results_out", 1.0),
     ("floodway_requests_total", "requests", 1.0),

@@ -51,6 +51,18 @@ fn script(number: usize) -> &'static str {
 /// Runs a script with this build of the command, and holds that both hashes that it ends with are the
 /// same. Answers all that it said.
 fn runs(place: &Place, script: &str) -> String {
+    let (said, error) = ran(place, script);
+    let hashes: Vec<&str> = hashes(&said);
+    assert!(hashes.len() == 2 && hashes[0] == hashes[1], "{said}\n{error}");
+    said
+}
+
+fn hashes(said: &str) -> Vec<&str> {
+    said.lines().filter(|line| line.ends_with("  -")).collect()
+}
+
+/// Runs a script with this build of the command; answers what it said, and what went wrong.
+fn ran(place: &Place, script: &str) -> (String, String) {
     std::fs::create_dir_all(place.path("target/release")).unwrap();
     let binary = place.path("target/release/floodway");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_floodway"), binary).unwrap();
@@ -58,9 +70,7 @@ fn runs(place: &Place, script: &str) -> String {
     let output = output.unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    let hashes: Vec<&str> = said.lines().filter(|line| line.ends_with("  -")).collect();
-    assert!(hashes.len() == 2 && hashes[0] == hashes[1], "{said}\n{error}");
-    said
+    (said, error)
 }
 
 /// How many lines an output folder has.
@@ -96,6 +106,25 @@ fn the_function_in_real_processes_of_the_readme_does_the_same_as_home() {
     std::os::unix::fs::symlink(functions, place.path("functions")).unwrap();
     let said = runs(&place, &shorter);
     assert!(said.contains("same results as here for bpe") && said.contains("\ngood\n"), "{said}");
-    assert!(said.contains("\noffloaded ") && !said.contains("\noffloaded 0.0 %"), "{said}");
+    let share = said.split("\"offloaded_fraction\": ").nth(1).unwrap().split(',').next().unwrap();
+    assert!(share.parse::<f64>().unwrap() > 0.5, "{said}");
     assert_eq!(lines(&place, "out/remote"), 2_000);
+}
+
+/// All at home gives the same hashes: the proof has to fail where the function does not start.
+#[test]
+fn the_proof_of_the_readme_fails_without_the_function() {
+    let server = "target/release/floodway lambda --function functions/rust ";
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let broken = script(2)
+        .replace("functions/rust/build\n", "")
+        .replace(server, "false ")
+        .replace(":9000", &format!(":{port}"))
+        .replace("--rate 20k --duration 5s", "--rate 2k --duration 500ms");
+    assert!(broken.starts_with("false ") && broken.contains("--rate 2k "), "{broken}");
+    let (said, error) = ran(&Place::new(), &broken);
+    assert!(
+        hashes(&said).is_empty() && error.contains("Nothing was done remotely"),
+        "{said}{error}"
+    );
 }

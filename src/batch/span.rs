@@ -43,6 +43,12 @@ impl Span {
         passed.div_ceil(width) as usize
     }
 
+    /// How many of `records` are late whose results are made at `now` and are due `slack` after their
+    /// schedule.
+    pub fn late(&self, now: Nanos, slack: Nanos, records: usize) -> usize {
+        self.before(now.saturating_sub(slack), records)
+    }
+
     /// The span of `range` out of `records`.
     pub fn slice(&self, range: &Range<usize>, records: usize) -> Span {
         Span {
@@ -68,5 +74,9 @@ mod tests {
         let before = |instant| span.before(instant, 10);
         assert_eq!([100, 101, 400, 401, 1_000, 1_001].map(before), [0, 1, 3, 4, 9, 10]);
         assert_eq!((Span::at(5).before(5, 3), Span::at(5).before(6, 3)), (0, 3));
+        // A result that is made when it is due is in time.
+        let late = |now| span.late(now, 1_000, 10);
+        assert_eq!([0, 1_100, 1_101, 1_400, 2_000, 2_001].map(late), [0, 0, 1, 3, 9, 10]);
+        assert_eq!(span.late(5_000, Nanos::MAX, 10), 0);
     }
 }

@@ -147,6 +147,16 @@ impl Bridge {
         self.0.line.refusal()
     }
 
+    /// How the last request or probe failed that did, in a way that says something of the remote side.
+    pub fn last_failure(&self) -> Option<Failure> {
+        self.0.line.last_failure()
+    }
+
+    /// How long a request takes by what was measured: all but one of a hundred. Zero before one was.
+    pub fn longest(&self) -> Duration {
+        self.0.line.longest()
+    }
+
     /// Waits until the start-up probes have come back, well or not, but not for longer than `most`. It
     /// blocks: before the workers start, never on one.
     pub fn wait_for_probes(&self, most: Duration) {

@@ -54,7 +54,7 @@ pub(super) struct Line {
     ratio: AtomicU64,
     complained: Mutex<HashSet<Discriminant<Failure>>>,
     complained_of_records: AtomicBool,
-    /// Whether anything was ever answered well, and how the last that was not had failed.
+    /// Whether anything was ever answered well, and how the last request or probe failed that did.
     has_answered: AtomicBool,
     last_failure: Mutex<Option<Failure>>,
 }
@@ -264,16 +264,21 @@ impl Line {
 
     /// Something failed.
     pub(super) fn went_wrong(&self, failure: &Failure) {
-        if failure.is_of_the_remote_side() && !self.has_answered.load(Relaxed) {
+        if failure.is_of_the_remote_side() {
             let mut last = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
             *last = Some(failure.clone());
         }
     }
 
+    /// How the last request or probe failed that did.
+    pub(super) fn last_failure(&self) -> Option<Failure> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The last failure, if it was a refusal and nothing was ever answered well.
     pub(super) fn refusal(&self) -> Option<Failure> {
-        let last = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
-        last.clone().filter(|last| last.is_refusal() && !self.has_answered.load(Relaxed))
+        let has_answered = self.has_answered.load(Relaxed);
+        self.last_failure().filter(|last| last.is_refusal() && !has_answered)
     }
 
     /// Says once for each kind of failure what to do about it.

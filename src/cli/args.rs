@@ -166,6 +166,9 @@ pub struct RunArgs {
     /// --local-lambda describes it.
     #[arg(long, help_heading = "Bursting")]
     pub shadow: bool,
+    /// End with 1 if the policy wanted to send records and none was done remotely.
+    #[arg(long, help_heading = "Bursting")]
+    pub require_remote: bool,
     #[command(flatten, next_help_heading = "Bursting")]
     pub endpoint: EndpointArgs,
     /// How the built-in Lambda behaves, as KEY=VALUE[,KEY=VALUE...].

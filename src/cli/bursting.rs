@@ -140,6 +140,17 @@ pub(super) fn can_be_simulated(model: &Model) -> Result<(), UsageError> {
     Ok(())
 }
 
+/// Whether something has to be done remotely if the policy wants it.
+pub(super) fn require_remote(args: &RunArgs) -> Result<bool, UsageError> {
+    let sends = policy(args.policy, heeds::threshold(args))?.needs_remote() && !args.shadow;
+    if args.require_remote && !sends {
+        let why = "needs a --policy that sends something: remote, threshold, spill or deadline, without \
+                   --shadow";
+        return Err(UsageError::new("--require-remote", "(given)", why));
+    }
+    Ok(args.require_remote)
+}
+
 /// Whether the policy is only tried.
 pub(super) fn shadow(args: &RunArgs) -> Result<bool, UsageError> {
     if !args.shadow {

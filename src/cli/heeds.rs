@@ -4,9 +4,8 @@ use super::UsageError;
 use super::args::{BridgeArgs, PolicyArg, RunArgs};
 
 /// The options that only some policies heed, and which those are.
-pub(super) const SOME: [(&str, &str); 4] = [
+pub(super) const SOME: [(&str, &str); 3] = [
     ("--threshold", "--policy threshold or spill"),
-    ("--deadline", "--policy deadline"),
     ("--budget", "a --policy that sends something: remote, threshold, spill or deadline"),
     ("--budget-total", "a --policy that sends something: remote, threshold, spill or deadline"),
 ];
@@ -15,7 +14,6 @@ pub(super) const SOME: [(&str, &str); 4] = [
 pub(super) fn heeds(policy: PolicyArg, option: &str) -> bool {
     match option {
         "--threshold" => matches!(policy, PolicyArg::Threshold | PolicyArg::Spill),
-        "--deadline" => policy == PolicyArg::Deadline,
         "--budget" | "--budget-total" => policy != PolicyArg::Local,
         _ => true,
     }
@@ -26,7 +24,6 @@ pub(super) fn heeds(policy: PolicyArg, option: &str) -> bool {
 pub(super) fn typed<'a>(args: &'a RunArgs, option: &str) -> Option<&'a String> {
     let given = match option {
         "--threshold" => &args.threshold,
-        "--deadline" => &args.deadline,
         "--budget" => &args.bridge.budget,
         "--budget-total" => &args.bridge.budget_total,
         _ => &None,
@@ -47,9 +44,7 @@ pub(super) fn refuse(args: &RunArgs) -> Result<(), UsageError> {
     let default = if threshold(args).is_some() { PolicyArg::Spill } else { PolicyArg::Local };
     let policy = args.policy.unwrap_or(default);
     for (option, whose) in SOME {
-        // A shadow says how many results would have been late, whatever the policy.
-        let is_heeded = heeds(policy, option) || args.shadow && option == "--deadline";
-        if let Some(value) = typed(args, option).filter(|_| !is_heeded) {
+        if let Some(value) = typed(args, option).filter(|_| !heeds(policy, option)) {
             return Err(UsageError::new(option, value, format!("is for {whose}")));
         }
     }

@@ -71,6 +71,9 @@ fn run_shown(args: &RunArgs, stop: &Stop, shown: &mut Option<(Live, Listen)>) ->
         {
             let _ = writeln!(out, "output    {place}");
         }
+        for words in summary.last_words() {
+            let _ = writeln!(out, "{words}");
+        }
     }
     result.map_err(|error| match error {
         RunError::NotBegun(error) => not_begun(*error, args, &target),

@@ -269,6 +269,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         deadline: duration("--deadline", &args.deadline, Duration::from_millis(200))?,
         policy: bursting::policy(args.policy, heeds::threshold(args))?,
         shadow: bursting::shadow(args)?,
+        require_remote: bursting::require_remote(args)?,
         endpoint,
         bridge,
         max_backlog: number("--max-backlog", &args.max_backlog, 500_000)? as usize,

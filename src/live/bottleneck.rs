@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::sample::{About, Breaker, Remote, Sample};
 use crate::batch::Nanos;
-use crate::observe::Wait;
+use crate::observe::{Counts, OnTime, Wait};
 use crate::units::{show_count, show_duration};
 
 /// What holds a run up.
@@ -98,6 +98,9 @@ struct Between<'a> {
     workers: f64,
     /// Records that were done.
     done: f64,
+    /// How many of the results came in time, and where the late ones were made.
+    on_time: OnTime,
+    late: Counts,
     /// Shares of the workers' time.
     task: f64,
     cpu: f64,
@@ -119,13 +122,15 @@ impl<'a> Between<'a> {
             *waited = share(now.tallied.waited[at], before.tallied.waited[at]) / workers;
         }
         let seconds = nanos as f64 / 1e9;
-        let done = now.tallied.counts().done() - before.tallied.counts().done();
+        let done = now.tallied.counts.since(&before.tallied.counts).done();
         Some(Between {
             about,
             now,
             seconds,
             workers,
             done: done as f64 / seconds,
+            on_time: now.tallied.on_time_since(&before.tallied),
+            late: now.tallied.late.since(&before.tallied.late),
             task: share(now.tallied.useful_ns, before.tallied.useful_ns) / workers,
             cpu: share(now.tallied.cpu_ns, before.tallied.cpu_ns) / workers,
             waited,
@@ -178,6 +183,7 @@ pub(super) fn find(about: &About, before: &Sample, now: &Sample) -> Bottleneck {
         .or_else(|| queue(&between))
         .or_else(|| commit(&between))
         .or_else(|| source(&between))
+        .or_else(|| late(&between))
         .unwrap_or_else(|| nothing(&between));
     let (kind, says, advice) = found;
     Bottleneck { kind, says, advice }
@@ -247,7 +253,7 @@ fn commit(between: &Between) -> Option<Found> {
 /// What keeps a queue from being done.
 fn queue(between: &Between) -> Option<Found> {
     let backpressured = between.waited_for(Wait::Backlog) > SOME;
-    let limit = between.about.deadline_ms.map_or(LONG, |ms| (ms / 1e3).max(LONG));
+    let limit = (between.about.deadline_ms / 1e3).max(LONG);
     let is_long = between.queue_s() > limit;
     let is_late = between.late_s() > LONG && between.cpu.max(between.task) > BUSY;
     (backpressured || is_long || is_late).then_some(())?;
@@ -369,6 +375,44 @@ fn source(between: &Between) -> Option<Found> {
     found(Kind::Source, says, advice)
 }
 
+/// Results come late, although nothing waits for long at the moment.
+fn late(between: &Between) -> Option<Found> {
+    (between.about.has_due_times && between.on_time.is_missed()).then_some(())?;
+    let (share, deadline) = (between.on_time.late_share(), span(between.about.deadline_ms / 1e3));
+    let Counts { remote, home, .. } = between.late;
+    let late = between.on_time.late;
+    if 2 * remote > late {
+        let says = format!(
+            "The remote side: {share} of the results come later than {deadline}, and most of those are the \
+             function's."
+        );
+        let advice = "Its round trip has to be well within the deadline: floodway check measures it. A function \
+                      that is nearer or has more --memory answers sooner; a longer --deadline allows for it.";
+        return found(Kind::Remote, says, advice);
+    }
+    if 2 * home > late {
+        let says = format!(
+            "The remote side: {share} of the results come later than {deadline}, and most of those are of records \
+             that it returned undone."
+        );
+        let advice = "Look at why requests fail: floodway check says more.";
+        return found(Kind::Remote, says, advice);
+    }
+    let says = format!(
+        "The workers: {share} of their results come later than {deadline}, although they are busy for only {} of \
+         the time: more came at once than they do in {deadline}, or the process had to pause.",
+        percent(between.cpu.max(between.task).min(1.0)),
+    );
+    let advice = match between.now.remote {
+        None => {
+            "Let what they cannot do in time go to a function: --policy deadline. If the process had to pause, \
+             give it a processor of its own."
+        }
+        Some(_) => "If the process had to pause, give it a processor of its own.",
+    };
+    found(Kind::Workers, says, advice)
+}
+
 fn nothing(between: &Between) -> Found {
     let busy = percent(between.cpu.max(between.task).min(1.0));
     let done = show_count(between.done as u64);
@@ -411,7 +455,7 @@ mod tests {
             About { workers: 2, policy: "spill".into(), is_paced: true, ..About::default() };
         let before = Sample { at: SECOND, schedule: SECOND, ..Sample::default() };
         let mut now = Sample { at: 2 * SECOND, schedule: 2 * SECOND, ..Sample::default() };
-        now.tallied.bad = 1_000;
+        now.tallied.counts.bad = 1_000;
         (now.tallied.useful_ns, now.tallied.cpu_ns) = (SECOND, SECOND);
         (about, before, now)
     }
@@ -446,7 +490,7 @@ mod tests {
         assert_eq!(kind_of(|_, now| slow(now)), Kind::Publisher);
         assert_eq!(kind_of(|_, now| queued(now)), Kind::Workers);
         assert_eq!(kind_of(|about, _| about.is_paced = false), Kind::Source);
-        let silent = kind_of(|about, now| (about.is_paced, now.tallied.bad) = (false, 0));
+        let silent = kind_of(|about, now| (about.is_paced, now.tallied.counts.bad) = (false, 0));
         assert_eq!(silent, Kind::Nothing);
         let late = |now: &mut Sample| now.tallied.next_due = Some(SECOND);
         assert_eq!(kind_of(|_, now| late(now)), Kind::Source);

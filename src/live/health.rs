@@ -21,7 +21,7 @@ pub(super) struct Health {
 impl Health {
     /// Takes a look in; answers why the run is stuck, if it is.
     pub(super) fn take(&mut self, about: &About, sample: &Sample) -> Option<String> {
-        let (done, committed) = (sample.tallied.counts().done(), sample.tallied.committed);
+        let (done, committed) = (sample.tallied.counts.done(), sample.tallied.committed);
         let backlog = sample.tallied.backlog;
         let is_late = sample.late_ns() > about.longest_step.as_nanos() as Nanos;
         let has_work = backlog > 0 || is_late || sample.writer.unpublished_bytes > 0;
@@ -57,7 +57,7 @@ mod tests {
         let mut look = |seconds: u64, backlog: u64, done: u64| {
             let at = seconds * 1_000_000_000;
             let mut sample = Sample { at, ..Sample::default() };
-            (sample.tallied.backlog, sample.tallied.bad) = (backlog, done);
+            (sample.tallied.backlog, sample.tallied.counts.bad) = (backlog, done);
             health.take(&about, &sample)
         };
         assert_eq!(look(100, 0, 10), None);

@@ -180,7 +180,7 @@ impl Page<'_> {
     }
 
     fn records(&mut self, about: &About, sample: &Sample) -> Result<(), Error> {
-        let (tallied, counts) = (&sample.tallied, sample.tallied.counts());
+        let (tallied, counts) = (&sample.tallied, sample.tallied.counts);
         self.counts(
             ("floodway_records", "where"),
             None,
@@ -192,6 +192,19 @@ impl Page<'_> {
                 ("home", counts.home),
                 ("bad", counts.bad),
             ],
+        )?;
+        self.gauge(
+            "floodway_deadline",
+            seconds(),
+            "How long after its schedule a result is due.",
+            about.deadline_ms / 1e3,
+        )?;
+        let late = tallied.late;
+        self.counts(
+            ("floodway_late_records", "where"),
+            None,
+            "Results that came later than they were due, by where they were made.",
+            [("local", late.local + late.peer), ("remote", late.remote), ("home", late.home)],
         )?;
         self.count(
             "floodway_records_peer",

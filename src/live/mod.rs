@@ -6,6 +6,7 @@
 //! slowly they read. Without `--listen` there is no such thread, and workers do not count for it.
 
 mod bottleneck;
+mod diagnosis;
 mod health;
 mod metrics;
 mod page;
@@ -15,6 +16,7 @@ mod server;
 mod state;
 
 pub use bottleneck::{Bottleneck, Kind};
+pub use diagnosis::Diagnosis;
 pub use sample::{About, Breaker, Budget, Look, Remote, Sample, Source, Writer};
 pub use server::{Live, bind};
 pub use state::End;

@@ -43,8 +43,11 @@ pub struct About {
     pub processes: usize,
     /// This one.
     pub process: usize,
-    /// Until when a result is due, in milliseconds after its schedule, where the policy heeds it.
-    pub deadline_ms: Option<f64>,
+    /// Until when a result is due, in milliseconds after its schedule.
+    pub deadline_ms: f64,
+    /// Whether a late result is a fault: records have times of their own, or the policy goes by the
+    /// deadline. Where they are read as fast as they are taken, they are late when they have queued.
+    pub has_due_times: bool,
     /// The threshold, in records a second over all workers, where the policy has one.
     pub threshold_eps: Option<f64>,
     /// Whether records have a schedule.

@@ -147,7 +147,7 @@ impl Series {
 fn point(before: &Before, now: &Before) -> Option<Point> {
     let (was, is) = (&before.sample, &now.sample);
     let length = is.at.checked_sub(was.at).filter(|length| *length > 0)?;
-    let (counted, counts) = (was.tallied.counts(), is.tallied.counts());
+    let (counted, counts) = (was.tallied.counts, is.tallied.counts);
     let remote = is.remote.unwrap_or_default();
     let remote_was = was.remote.unwrap_or_default();
     let mut waited = is.tallied.waited;
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_run_of_days_keeps_its_sums_in_few_points() {
-        let stats = ProcessStats::watched(1, false, true);
+        let stats = ProcessStats::watched(1, false, true, None);
         let mut series = Series::default();
         let (looks, span) = (20_000, Span { first: 0, last: 0 });
         for look in 1..=looks {

@@ -1,12 +1,12 @@
 //! What is known of the run, and the answers that are made of it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::bottleneck::{self, Bottleneck};
+use super::bottleneck::Bottleneck;
+use super::diagnosis::Diagnosis;
 use super::health::Health;
 use super::metrics;
 use super::metrics::{Format, Metrics};
@@ -59,9 +59,6 @@ pub struct End {
     pub error: Option<String>,
 }
 
-/// Looks that are compared to see what holds the run up: two seconds' worth.
-const WINDOW: usize = 21;
-
 /// All that the thread knows.
 #[derive(Default)]
 pub(super) struct State {
@@ -69,11 +66,10 @@ pub(super) struct State {
     source: Option<Arc<dyn Source>>,
     phase: Phase,
     error: Option<String>,
-    window: VecDeque<Arc<Sample>>,
+    diagnosis: Diagnosis,
     series: Series,
     health: Health,
     stuck: Option<String>,
-    bottleneck: Bottleneck,
     summary: Option<Value>,
 }
 
@@ -85,7 +81,7 @@ struct Shown<'a> {
     stuck: Option<&'a str>,
     about: &'a About,
     now: Now,
-    bottleneck: &'a Bottleneck,
+    bottleneck: Bottleneck,
     columns: Columns,
 }
 
@@ -142,15 +138,7 @@ impl State {
     fn take(&mut self, sample: Arc<Sample>) {
         self.series.take(&sample);
         self.stuck = self.health.take(&self.about, &sample);
-        self.window.push_back(sample);
-        while self.window.len() > WINDOW {
-            self.window.pop_front();
-        }
-        if let (Some(first), Some(last)) = (self.window.front(), self.window.back())
-            && self.window.len() > 1
-        {
-            self.bottleneck = bottleneck::find(&self.about, first, last);
-        }
+        self.diagnosis.take(&self.about, sample);
     }
 
     /// The run is over: who says so first knows most.
@@ -168,19 +156,22 @@ impl State {
             (None, false) => Phase::Done,
         };
         (self.error, self.summary, self.stuck) = (end.error, end.summary, None);
-        self.bottleneck = Bottleneck::default();
     }
 
-    fn last(&self) -> Sample {
-        self.window.back().map(|sample| Sample::clone(sample)).unwrap_or_default()
+    /// What holds the run up: nothing when it is over.
+    fn bottleneck(&self) -> Bottleneck {
+        match self.phase {
+            Phase::Running => self.diagnosis.bottleneck().clone(),
+            _ => Bottleneck::default(),
+        }
     }
 
     pub(super) fn metrics(&self, format: Format) -> String {
         let metrics = Metrics {
             about: self.about.clone(),
-            sample: self.last(),
+            sample: Sample::clone(&self.diagnosis.last()),
             phase: self.phase,
-            bottleneck: self.bottleneck.kind,
+            bottleneck: self.bottleneck().kind,
             is_stuck: self.stuck.is_some(),
         };
         metrics::write(metrics, format)
@@ -194,7 +185,7 @@ impl State {
             stuck: self.stuck.as_deref(),
             about: &self.about,
             now: self.now(),
-            bottleneck: &self.bottleneck,
+            bottleneck: self.bottleneck(),
             columns: self.series.columns(whole),
         };
         // Numbers and texts can be written.
@@ -222,12 +213,10 @@ impl State {
     }
 
     fn now(&self) -> Now {
-        let (Some(first), Some(last)) = (self.window.front(), self.window.back()) else {
-            return Now::default();
-        };
-        let (tallied, counts) = (&last.tallied, last.tallied.counts());
+        let (first, last) = (self.diagnosis.first(), self.diagnosis.last());
+        let (tallied, counts) = (&last.tallied, last.tallied.counts);
         let seconds = last.at.saturating_sub(first.at) as f64 / 1e9;
-        let done = counts.done() - first.tallied.counts().done();
+        let done = counts.done() - first.tallied.counts.done();
         let recent = tallied.latency().since(&first.tallied.latency());
         let committed = tallied.commit.since(&Rungs::default());
         let remote = last.remote.unwrap_or_default();

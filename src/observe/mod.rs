@@ -5,6 +5,7 @@
 
 mod ladder;
 mod latency;
+mod on_time;
 mod progress;
 mod report;
 mod series;
@@ -16,11 +17,12 @@ mod waits;
 
 pub use ladder::{Ladder, Rungs, quantile_ms};
 pub use latency::Latencies;
+pub use on_time::{Cause, OnTime};
 pub use progress::{Goal, Progress};
 pub use report::{Billed, Report};
 pub use series::{Flow, Level, Line, Series, SlotLatency, SlotLine};
 pub use slots::{SLOT, Slot, Slots};
 pub use stats::{Counts, ProcessStats, Sent, WorkerStats};
-pub use summary::{FunctionBill, Offloading, Percentiles, Shadow, Summary, Totals};
+pub use summary::{FunctionBill, LateBy, Offloading, Percentiles, Shadow, Summary, Totals};
 pub use tally::Tallied;
 pub use waits::{Wait, Waited, Waits};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Counts, ProcessStats};
+use super::{Counts, OnTime, ProcessStats};
 use crate::terminal;
 use crate::units::{show_count, show_duration};
 
@@ -28,6 +28,7 @@ pub struct Progress {
     began: Instant,
     last: Instant,
     before: Counts,
+    late_before: Counts,
 }
 
 /// How often a bar is drawn, and a line written.
@@ -38,7 +39,15 @@ impl Progress {
     /// Shows on standard error: a bar if that is a terminal that can redraw a line.
     pub fn new(stats: ProcessStats, goal: Goal, began: Instant) -> Self {
         let bar = terminal::is_capable().then(|| bar(goal));
-        Progress { stats, goal, bar, began, last: began, before: Counts::default() }
+        Progress {
+            stats,
+            goal,
+            bar,
+            began,
+            last: began,
+            before: Counts::default(),
+            late_before: Counts::default(),
+        }
     }
 
     /// Shows how things stand, if it is time to.
@@ -49,10 +58,12 @@ impl Progress {
         if since < every {
             return;
         }
+        // What is late was counted as done before.
+        let late = self.stats.late();
         let counts = self.stats.counts();
-        let parts = self.parts(&counts, since);
+        let parts = self.parts(&counts, &late, since);
         self.last = now;
-        self.before = counts;
+        (self.before, self.late_before) = (counts, late);
         let elapsed = now.saturating_duration_since(self.began);
         match &self.bar {
             Some(bar) => {
@@ -78,14 +89,19 @@ impl Progress {
     }
 
     /// What is said, the most important first: what does not fit is left out from the end.
-    fn parts(&self, counts: &Counts, since: Duration) -> Vec<String> {
+    fn parts(&self, counts: &Counts, late: &Counts, since: Duration) -> Vec<String> {
         let done = counts.done() - self.before.done();
         let away = counts.remote - self.before.remote;
         let recent = self.stats.take_recent();
         let latency =
             |quantile| show_duration(Duration::from_secs_f64(recent.quantile_ms(quantile) / 1e3));
+        let on_time = OnTime {
+            results: counts.since(&self.before).results(),
+            late: late.since(&self.late_before).results(),
+        };
         vec![
             format!("{}/s", show_count((done as f64 / since.as_secs_f64()) as u64)),
+            format!("on time {on_time}"),
             format!("remote {:.0} %", away as f64 * 100.0 / done.max(1) as f64),
             format!("p99 {}", latency(0.99)),
             format!("backlog {}", show_count(self.stats.backlog() as u64)),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::series::{Flow, Level};
 use super::stats::Sent;
-use super::{Counts, Latencies, ProcessStats, Slots};
+use super::{Cause, Counts, Latencies, OnTime, ProcessStats, Slots};
 
 /// What a function was billed, or will have been.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,6 +43,10 @@ pub struct Report {
     pub workers: usize,
     /// Records by path.
     pub counts: Counts,
+    /// Results by path that came later than they were due.
+    pub late: Counts,
+    /// The highest offered rate of an epoch, in records a second over the whole dataflow.
+    pub offered_peak: f64,
     /// From schedule to result, by the path's number.
     pub by_path: Vec<Latencies>,
     /// The same of what was scheduled during the burst.
@@ -95,6 +99,12 @@ pub struct Report {
     pub functions: Vec<Billed>,
     /// Why the remote side was of no use, if it has refused everything, and what to do about it.
     pub refused: Option<String>,
+    /// How the last request or probe failed, and what to do about it.
+    pub last_failure: Option<String>,
+    /// How long all but one of a hundred requests take, in microseconds; 0 before one was answered.
+    pub longest_us: u64,
+    /// What held the process up while most of its late results came.
+    pub cause: Option<Cause>,
     /// One past the last committed epoch.
     pub committed: u64,
 }
@@ -106,6 +116,8 @@ impl Report {
             processes: 1,
             workers,
             counts: stats.counts(),
+            late: stats.late(),
+            offered_peak: stats.offered_peak(),
             backlog_peaks: stats.peaks(),
             backpressured_ns: stats.backpressured(),
             verified: stats.verified(),
@@ -124,11 +136,18 @@ impl Report {
         sum
     }
 
+    /// How many of the results came in time.
+    pub fn on_time(&self) -> OnTime {
+        OnTime { results: self.counts.results(), late: self.late.results() }
+    }
+
     /// Adds another process's figures. Backlogs of the same second are added.
     pub fn add(&mut self, other: &Report) {
         self.processes += other.processes;
         self.workers += other.workers;
         self.counts.add(&other.counts);
+        self.late.add(&other.late);
+        self.offered_peak = self.offered_peak.max(other.offered_peak);
         self.by_path.resize_with(other.by_path.len(), Latencies::default);
         for (mine, theirs) in self.by_path.iter_mut().zip(&other.by_path) {
             mine.add(theirs);
@@ -170,6 +189,13 @@ impl Report {
         if self.refused.is_none() {
             self.refused.clone_from(&other.refused);
         }
+        if self.last_failure.is_none() {
+            self.last_failure.clone_from(&other.last_failure);
+        }
+        self.longest_us = self.longest_us.max(other.longest_us);
+        // Of the process with the most late results.
+        let (mine, theirs) = (self.cause.take(), other.cause.clone());
+        self.cause = mine.into_iter().chain(theirs).max_by_key(|cause| cause.late);
         self.committed = self.committed.max(other.committed);
     }
 }

@@ -47,6 +47,18 @@ impl Counts {
         }
     }
 
+    /// What was counted since it stood at `before`.
+    pub fn since(&self, before: &Counts) -> Counts {
+        Counts {
+            local: self.local.saturating_sub(before.local),
+            peer: self.peer.saturating_sub(before.peer),
+            remote: self.remote.saturating_sub(before.remote),
+            hedged: self.hedged.saturating_sub(before.hedged),
+            home: self.home.saturating_sub(before.home),
+            bad: self.bad.saturating_sub(before.bad),
+        }
+    }
+
     /// Adds all of `other`.
     pub fn add(&mut self, other: &Counts) {
         let Counts { local, peer, remote, hedged, home, bad } = other;
@@ -83,6 +95,11 @@ impl Counts {
 /// One worker's figures.
 #[derive(Debug, Default)]
 pub struct WorkerStats {
+    /// How long after its schedule a result is due; without one none is ever late.
+    deadline: Option<Nanos>,
+    /// Records that are done, and the results among them that came later than they were due.
+    done: Counters,
+    late: Counters,
     figures: Mutex<Figures>,
     /// What is counted for those who look while the run lasts, if anybody may.
     tally: Option<Tally>,
@@ -105,9 +122,33 @@ pub struct WorkerStats {
     true_rate: AtomicU64,
 }
 
+/// [`Counts`] that a worker adds to and anybody reads while it does.
+#[derive(Debug, Default)]
+struct Counters {
+    by_path: [AtomicU64; Path::ALL.len()],
+    bad: AtomicU64,
+}
+
+impl Counters {
+    fn count(&self, path: Path, records: usize) {
+        self.by_path[path as usize].fetch_add(records as u64, Relaxed);
+    }
+
+    fn bad(&self, records: usize) {
+        self.bad.fetch_add(records as u64, Relaxed);
+    }
+
+    fn read(&self) -> Counts {
+        let mut counts = Counts { bad: self.bad.load(Relaxed), ..Counts::default() };
+        for (path, records) in Path::ALL.iter().zip(&self.by_path) {
+            counts.count(*path, records.load(Relaxed));
+        }
+        counts
+    }
+}
+
 #[derive(Debug, Default)]
 struct Figures {
-    counts: Counts,
     /// From schedule to result, by the path's number, over the whole run.
     by_path: [Latencies; Path::ALL.len()],
     /// Of what was scheduled during the burst.
@@ -147,11 +188,14 @@ impl WorkerStats {
     /// Counts `records` results that were made by `path` at `now`, of records that were scheduled at
     /// `scheduled`, `in_burst` or not.
     pub fn results(&self, path: Path, scheduled: Span, records: usize, now: Nanos, in_burst: bool) {
+        self.done.count(path, records);
+        if let Some(deadline) = self.deadline {
+            self.late.count(path, scheduled.late(now, deadline, records));
+        }
         if let Some(tally) = &self.tally {
             tally.results(path, scheduled, records, now);
         }
         let mut figures = self.lock();
-        figures.counts.count(path, records as u64);
         figures.by_path[path as usize].record(scheduled, records, now);
         figures.recent.record(scheduled, records, now);
         if in_burst {
@@ -164,12 +208,8 @@ impl WorkerStats {
 
     /// Counts records that were found to be bad at `now`.
     pub fn bad(&self, records: usize, now: Nanos) {
-        if let Some(tally) = &self.tally {
-            tally.bad(records);
-        }
-        let mut figures = self.lock();
-        figures.counts.bad += records as u64;
-        if let Some(flow) = &mut figures.flow {
+        self.done.bad(records);
+        if let Some(flow) = &mut self.lock().flow {
             flow.at(now).bad(records);
         }
     }
@@ -249,20 +289,28 @@ struct Inner {
     last_commit: AtomicU64,
     /// The offered rate of the last epoch that is final, as the bits of an `f64`.
     offered: AtomicU64,
+    /// The highest of all final epochs.
+    offered_peak: AtomicU64,
 }
 
 impl ProcessStats {
     /// For `workers` workers; with a `series`, what they do is counted by slots of time too.
     pub fn new(workers: usize, series: bool) -> Self {
-        ProcessStats::watched(workers, series, false)
+        ProcessStats::watched(workers, series, false, None)
     }
 
-    /// The same; if it is `watched`, it is also counted for those who look while the run lasts
-    /// ([`ProcessStats::tallied`]).
-    pub fn watched(workers: usize, series: bool, watched: bool) -> Self {
+    /// The same; if it is `watched`, latencies are also counted for those who look while the run lasts
+    /// ([`ProcessStats::tallied`]). Results that come more than `deadline` after their schedule are late.
+    pub fn watched(
+        workers: usize,
+        series: bool,
+        watched: bool,
+        deadline: Option<Duration>,
+    ) -> Self {
+        let deadline = deadline.map(|deadline| deadline.as_nanos() as Nanos);
         let worker = |_| {
             let tally = watched.then(Tally::default);
-            let worker = WorkerStats { tally, ..WorkerStats::default() };
+            let worker = WorkerStats { tally, deadline, ..WorkerStats::default() };
             worker.lock().flow = series.then(Slots::default);
             Arc::new(worker)
         };
@@ -277,6 +325,7 @@ impl ProcessStats {
                 highest: AtomicUsize::new(0),
             },
             offered: AtomicU64::new(0),
+            offered_peak: AtomicU64::new(0),
             committed: AtomicU64::new(0),
             last_commit: AtomicU64::new(0),
         }))
@@ -376,7 +425,14 @@ impl ProcessStats {
     /// The workers' sums.
     pub fn counts(&self) -> Counts {
         let mut sum = Counts::default();
-        self.0.workers.iter().for_each(|worker| sum.add(&worker.lock().counts));
+        self.0.workers.iter().for_each(|worker| sum.add(&worker.done.read()));
+        sum
+    }
+
+    /// The results among them that came later than they were due.
+    pub fn late(&self) -> Counts {
+        let mut sum = Counts::default();
+        self.0.workers.iter().for_each(|worker| sum.add(&worker.late.read()));
         sum
     }
 
@@ -387,13 +443,24 @@ impl ProcessStats {
 
     /// An epoch is final: so many records a second were offered, over the whole dataflow.
     pub fn offered(&self, records_per_second: f64) {
-        self.0.offered.store(records_per_second.to_bits(), Relaxed);
+        let bits = records_per_second.to_bits();
+        self.0.offered.store(bits, Relaxed);
+        // Of numbers that are not negative, the larger has the larger bits.
+        self.0.offered_peak.fetch_max(bits, Relaxed);
     }
 
-    /// What the workers have counted until now, if they are watched. No worker waits for it. Those
-    /// that are awake will say what CPU time they have used.
+    /// The highest offered rate of all epochs that are final, in records a second; 0 if none is.
+    pub fn offered_peak(&self) -> f64 {
+        f64::from_bits(self.0.offered_peak.load(Relaxed))
+    }
+
+    /// What the workers have counted until now; latencies only if they are watched. No worker waits for
+    /// it. Those that are awake will say what CPU time they have used.
     pub fn tallied(&self) -> Tallied {
-        let mut sum = Tallied::default();
+        // What is late was counted as done before.
+        let late = self.late();
+        let counts = self.counts();
+        let mut sum = Tallied { counts, late, ..Tallied::default() };
         for worker in &self.0.workers {
             worker.tally.iter().for_each(|tally| tally.add_to(&mut sum));
             for (sum, waited) in sum.waited.iter_mut().zip(worker.waits.waited()) {
@@ -454,5 +521,29 @@ impl ProcessStats {
             report.commit_latency.add(&figures.commit);
             figures.flow.iter().for_each(|flow| report.flow.add(flow));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_result_is_late_by_its_own_scheduled_time() {
+        const MS: Nanos = 1_000_000;
+        let deadline = Duration::from_millis(200);
+        let stats = ProcessStats::watched(2, false, false, Some(deadline));
+        // A thousand records, a tenth of a millisecond apart, of which some are due before 250 ms.
+        let span = Span { first: 0, last: 999 * MS / 10 };
+        stats.worker(0).results(Path::Local, span, 1_000, 250 * MS, false);
+        stats.worker(1).results(Path::Hedged, span, 1_000, 200 * MS, false);
+        stats.worker(1).results(Path::Home, span, 1_000, 300 * MS, false);
+        let counts = Counts { local: 500, home: 1_000, ..Counts::default() };
+        assert_eq!(stats.late(), counts);
+        let mut report = Report::default();
+        report.add(&Report::of(&stats, 2));
+        report.add(&Report::of(&stats, 2));
+        assert_eq!((report.late.results(), report.on_time().results), (3_000, 6_000));
+        assert_eq!(stats.tallied().on_time_since(&Tallied::default()).late, 1_500);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Billed, Latencies, Level, Report};
+use super::{Billed, Counts, Latencies, Level, OnTime, Report};
 use crate::cost::Cost;
 use crate::units::{show_count, show_duration, show_many};
 use crate::whole;
@@ -93,6 +93,10 @@ pub struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_burst_ms: Option<Percentiles>,
     pub commit_latency_ms: Percentiles,
+    pub deadline_ms: f64,
+    pub late_records: u64,
+    pub late_by: LateBy,
+    pub on_time_fraction: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offloading_ms: Option<Offloading>,
     pub requests: u64,
@@ -120,8 +124,29 @@ pub struct Summary {
     pub shadow: Option<Shadow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lambda: Option<String>,
+    /// Where the deadline was missed: that it was, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missed: Option<String>,
+    /// Where the policy wanted to send records and none was done remotely: that it is so, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nothing_remote: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// Results that came later than they were due, by where they were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
+pub struct LateBy {
+    pub local: u64,
+    pub remote: u64,
+    pub home: u64,
+}
+
+impl From<&Counts> for LateBy {
+    fn from(late: &Counts) -> Self {
+        LateBy { local: late.local + late.peer, remote: late.remote, home: late.home }
+    }
 }
 
 /// What a function was billed: as measured, and as it would have been estimated.
@@ -216,6 +241,9 @@ impl Summary {
             latency_ms: Percentiles::from(&report.latency()),
             latency_burst_ms: (!report.burst.is_empty()).then(|| Percentiles::from(&report.burst)),
             commit_latency_ms: Percentiles::from(&report.commit_latency),
+            late_records: report.late.results(),
+            late_by: LateBy::from(&report.late),
+            on_time_fraction: report.on_time().fraction(),
             offloading_ms: report.sent.map(|sent| Offloading {
                 first: sent.first as f64 / 1e6,
                 last: sent.last as f64 / 1e6,
@@ -287,6 +315,7 @@ impl Summary {
             )),
         }
         if self.events_in > 0 {
+            line(format!("on time   {}", self.on_time()));
             let Percentiles { p50, p99, max, .. } = self.latency_ms;
             line(format!("latency   p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
             if let Some(Percentiles { p50, p99, max, .. }) = self.latency_burst_ms {
@@ -387,6 +416,34 @@ impl Summary {
             ));
         }
         words
+    }
+}
+
+impl Summary {
+    /// How many results came in time, in words.
+    fn on_time(&self) -> String {
+        let results = self.events_in - self.records_bad;
+        let on_time = OnTime { results, late: self.late_records };
+        let LateBy { local, remote, home } = self.late_by;
+        let routes = [(local, "local"), (remote, "remote"), (home, "returned")];
+        let routes = routes.iter().filter(|(late, _)| *late > 0);
+        let routes: Vec<_> =
+            routes.map(|(late, name)| format!("{} {name}", show_count(*late))).collect();
+        let late = match routes[..] {
+            [] => String::new(),
+            _ => {
+                let late = show_many(self.late_records, "result");
+                format!("; {late} late: {}", routes.join(", "))
+            }
+        };
+        format!("{on_time} within {}{late}", ms(self.deadline_ms))
+    }
+
+    /// What is said last, after all other figures: what did not go as it should have.
+    pub fn last_words(&self) -> impl Iterator<Item = &str> {
+        // An error says it itself.
+        let nothing_remote = self.nothing_remote.iter().filter(|_| self.error.is_none());
+        self.missed.iter().chain(nothing_remote).map(String::as_str)
     }
 }
 

@@ -1,10 +1,8 @@
 //! What workers count for whoever looks at a run while it lasts, and how that is read: without a lock,
 //! so that a worker never waits for somebody who looks.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
 use super::waits::Waited;
-use super::{Counts, Ladder, Report, Rungs};
+use super::{Counts, Ladder, OnTime, Report, Rungs};
 use crate::batch::{Nanos, Span};
 use crate::policy::Path;
 
@@ -15,7 +13,6 @@ pub(super) struct Tally {
     by_path: [Ladder; Path::ALL.len()],
     /// From schedule to commit.
     commit: Ladder,
-    bad: AtomicU64,
 }
 
 impl Tally {
@@ -27,28 +24,25 @@ impl Tally {
         self.commit.record(scheduled, records, now);
     }
 
-    pub(super) fn bad(&self, records: usize) {
-        self.bad.fetch_add(records as u64, Relaxed);
-    }
-
     pub(super) fn add_to(&self, sum: &mut Tallied) {
         for (sum, ladder) in sum.by_path.iter_mut().zip(&self.by_path) {
             sum.add(&ladder.read());
         }
         sum.commit.add(&self.commit.read());
-        sum.bad += self.bad.load(Relaxed);
     }
 }
 
 /// What the workers of a process have counted until now.
 #[derive(Clone, Debug)]
 pub struct Tallied {
+    /// Records by where their final result was made.
+    pub counts: Counts,
+    /// The results among them that came later than they were due.
+    pub late: Counts,
     /// From schedule to result, by the path's number.
     pub by_path: Vec<Rungs>,
     /// From schedule to commit.
     pub commit: Rungs,
-    /// Bad records.
-    pub bad: u64,
     /// Records that have left the sources.
     pub emitted: u64,
     /// For how long sources have waited, and for what, summed over workers.
@@ -76,9 +70,10 @@ pub struct Tallied {
 impl Default for Tallied {
     fn default() -> Self {
         Tallied {
+            counts: Counts::default(),
+            late: Counts::default(),
             by_path: vec![Rungs::default(); Path::ALL.len()],
             commit: Rungs::default(),
-            bad: 0,
             emitted: 0,
             waited: Waited::default(),
             useful_ns: 0,
@@ -95,13 +90,12 @@ impl Default for Tallied {
 }
 
 impl Tallied {
-    /// Records by where their final result was made.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts { bad: self.bad, ..Counts::default() };
-        for (path, rungs) in Path::ALL.iter().zip(&self.by_path) {
-            counts.count(*path, rungs.len());
+    /// How many of the results since `before` came in time.
+    pub fn on_time_since(&self, before: &Tallied) -> OnTime {
+        OnTime {
+            results: self.counts.since(&before.counts).results(),
+            late: self.late.since(&before.late).results(),
         }
-        counts
     }
 
     /// From schedule to result, by all paths.
@@ -116,7 +110,8 @@ impl Tallied {
         let mut report = Report {
             processes: 1,
             workers,
-            counts: self.counts(),
+            counts: self.counts,
+            late: self.late,
             backlog_peaks: vec![self.peak_backlog],
             backpressured_ns: self.waited.iter().sum(),
             committed: self.committed,

@@ -61,12 +61,21 @@ pub enum RunError {
     },
     /// The remote side is not to be had as it is set up.
     #[error(
-        "{function} refused all that was sent to it: {why}. All work was done at home, and is committed"
+        "{function} refused all that was sent to it: {why}. Nothing was done remotely: the workers did all \
+         work, and it is committed"
     )]
     Refused {
         /// Its name.
         function: String,
         /// How, and what to do about it.
+        why: String,
+    },
+    /// The policy wanted to send records, and none was done remotely.
+    #[error(
+        "{why} The workers did all work, and it is committed; --require-remote wants some done remotely"
+    )]
+    NothingRemote {
+        /// That it is so, and why.
         why: String,
     },
     /// The other processes.
@@ -88,7 +97,7 @@ pub enum RunError {
 impl RunError {
     /// Whether all work was done in spite of it, and is committed.
     pub(super) fn is_of_done_work(&self) -> bool {
-        matches!(self, RunError::Refused { .. })
+        matches!(self, RunError::Refused { .. } | RunError::NothingRemote { .. })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::error::chain;
 use super::worker::Shared;
-use super::{Endpoint, RunError, Settings, shadow};
+use super::{Endpoint, RunError, Settings, shadow, verdict};
 use crate::observe::{Report, Series, Summary, Totals};
 
 const SUMMARY: &str = "summary";
@@ -48,6 +48,9 @@ pub(super) fn sum_up(
         runs: shared.output.runs,
         cost_usd: shared.output.spent() + summary.cost_usd,
     };
+    summary.deadline_ms = settings.deadline.as_secs_f64() * 1e3;
+    summary.missed = verdict::missed(settings, report);
+    summary.nothing_remote = verdict::nothing_remote(settings, report);
     if let Endpoint::Embedded(model) = &settings.endpoint
         && settings.is_bursting()
     {

@@ -53,7 +53,8 @@ pub(super) fn end(shared: &Shared, summary: Option<&Summary>, result: &Result<()
     }
 }
 
-fn about(shared: &Shared) -> About {
+/// What the run is.
+pub(super) fn about(shared: &Shared) -> About {
     let Shared { settings, output, .. } = shared;
     let bursts = settings.is_bursting();
     let commit = if settings.schedule.is_some() { settings.commit_every } else { Duration::ZERO };
@@ -71,8 +72,8 @@ fn about(shared: &Shared) -> About {
         workers: settings.timely.workers,
         processes: settings.timely.processes,
         process: settings.timely.process,
-        deadline_ms: (settings.policy == PolicyChoice::Deadline)
-            .then_some(settings.deadline.as_secs_f64() * 1e3),
+        deadline_ms: settings.deadline.as_secs_f64() * 1e3,
+        has_due_times: settings.has_due_times(),
         threshold_eps: match settings.policy {
             PolicyChoice::Threshold(rate) | PolicyChoice::Spill(rate) => Some(rate),
             _ => None,
@@ -92,7 +93,8 @@ fn budget(settings: &Settings, spent: f64) -> Option<Budget> {
     })
 }
 
-fn sample(shared: &Shared, started: &Started) -> Sample {
+/// How this process stands now.
+pub(super) fn sample(shared: &Shared, started: &Started) -> Sample {
     let at = started.at.elapsed().as_nanos() as Nanos;
     let schedule = started.from + at;
     let tallied = shared.stats.tallied();

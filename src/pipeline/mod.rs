@@ -16,6 +16,7 @@ mod spending;
 mod start;
 mod steps;
 mod stop;
+mod verdict;
 mod watch;
 mod worker;
 

@@ -1,7 +1,7 @@
 //! What a run needs before its workers start: the remote side, the input, the output.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 #[cfg(feature = "kafka")]
@@ -130,7 +130,9 @@ pub(super) fn prepare(
             timely.workers,
             settings.has_series(),
             settings.live.is_some(),
+            Some(settings.deadline),
         ),
+        diagnosis: Mutex::default(),
         stop: stop.clone(),
         failures: failures.clone(),
         was_stopped: AtomicBool::new(false),

@@ -12,7 +12,7 @@ use super::mesh::Mesh;
 use super::prepare::{prepare, spending};
 use super::start::start;
 use super::worker::{Started, work};
-use super::{Disagreement, RunError, Settings, Stop, figures, look};
+use super::{Disagreement, RunError, Settings, Stop, figures, look, verdict};
 use crate::observe::{Goal, Progress, Report, SLOT, Summary};
 
 /// What ends a run.
@@ -177,6 +177,11 @@ pub fn run(
     if settings.timely.process != 0 {
         look::end(&shared, None, &result);
         return (None, result);
+    }
+    if let (true, Ok(()), Some(why)) =
+        (settings.require_remote, &result, verdict::nothing_remote(settings, &report))
+    {
+        result = Err(RunError::NothingRemote { why });
     }
     let (summary, written) = figures::write(&shared, &report, wall(), &result);
     let result = result.and(written);

@@ -165,6 +165,8 @@ pub struct Settings {
     pub policy: PolicyChoice,
     /// Send nothing, and say at the end what the policy would have done.
     pub shadow: bool,
+    /// Fail if the policy wanted to send records and none was done remotely.
+    pub require_remote: bool,
     /// The remote side.
     pub endpoint: Endpoint,
     /// The bridge to it; the endpoint is filled in when it is known.
@@ -265,6 +267,12 @@ impl Settings {
             _ => self.schedule.is_some(),
         };
         is_timed.then_some(self.epoch)
+    }
+
+    /// Whether a late result is a fault: records have times of their own, or the policy goes by the
+    /// deadline. What is read as fast as it is taken is late when it has queued.
+    pub(super) fn has_due_times(&self) -> bool {
+        self.epoch_length().is_some() || self.policy == PolicyChoice::Deadline
     }
 
     /// Epochs that are committed together: as many as fit between two commits, and one where

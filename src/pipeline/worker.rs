@@ -1,8 +1,7 @@
 //! One worker of a run: builds the dataflow, steps it, and says at the end what happened.
 
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use timely::dataflow::channels::pact::Pipeline;
@@ -14,11 +13,12 @@ use super::beginning::{Beginning, Output};
 use super::control::{Control, Disagreement};
 use super::steps::Steps;
 use super::watch::Watch;
-use super::{Failures, Settings, Source, Stop};
+use super::{Failures, Settings, Source, Stop, look};
 use crate::batch::{Batch, Nanos, TextRecord};
 use crate::bridge::Bridge;
 use crate::cpu;
 use crate::emulator;
+use crate::live::Diagnosis;
 use crate::nexmark::Generator;
 use crate::observe::{Billed, ProcessStats, Report};
 use crate::operators::{Burst, BurstExt as _, Clock, Peers, Pressure};
@@ -42,6 +42,8 @@ pub(super) struct Shared {
     #[cfg(feature = "kafka")]
     pub kafka: Option<Arc<Kafka>>,
     pub stats: ProcessStats,
+    /// What holds the run up, and what did while results came late.
+    pub diagnosis: Mutex<Diagnosis>,
     pub stop: Stop,
     pub failures: Failures,
     /// The run, in whatever process, was asked to stop before its input ended.
@@ -81,6 +83,9 @@ impl Shared {
 
     /// Notes how things stand, for the slot of time that has just ended.
     pub(super) fn sample(&self, started: Started) {
+        let (about, sample) = (look::about(self), look::sample(self, &started));
+        let diagnosis = self.diagnosis.lock();
+        diagnosis.unwrap_or_else(PoisonError::into_inner).take(&about, Arc::new(sample));
         let counters = self.bridge.as_ref().map(Bridge::counters).unwrap_or_default();
         let now = started.from + started.at.elapsed().as_nanos() as Nanos;
         self.stats.sample(now, (counters.billed, counters.billed_us));
@@ -109,6 +114,7 @@ impl Shared {
             (report.cpu_ns, report.lambda_cpu_ns) = self.cpu_since(started);
         }
         report.verified = self.stats.verified();
+        report.cause = self.diagnosis.lock().unwrap_or_else(PoisonError::into_inner).cause();
         if let Some(bridge) = &self.bridge {
             let counters = bridge.counters();
             report.requests = counters.requests;
@@ -133,6 +139,10 @@ impl Shared {
                 estimated_us: counters.estimated_us,
             }];
             report.refused = self.refused();
+            let last_failure = bridge.last_failure();
+            report.last_failure =
+                last_failure.map(|failure| format!("{failure} ({})", failure.advice()));
+            report.longest_us = bridge.longest().as_micros() as u64;
         }
     }
 

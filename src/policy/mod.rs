@@ -122,7 +122,7 @@ impl Done {
         slack: Nanos,
         records: usize,
     ) -> Self {
-        Done { side, records, late: scheduled.before(now.saturating_sub(slack), records) }
+        Done { side, records, late: scheduled.late(now, slack, records) }
     }
 }
 

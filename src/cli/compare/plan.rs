@@ -205,6 +205,11 @@ fn refuse(args: &RunArgs) -> Result<(), UsageError> {
             "a file that grows has no end, and each policy reads the same input",
         ),
         ("--shadow", args.shadow.then(|| "(given)".to_owned()), "a comparison really sends"),
+        (
+            "--require-remote",
+            args.require_remote.then(|| "(given)".to_owned()),
+            "is for one run: a comparison says what each policy sent",
+        ),
         ("--summary", path(&args.summary), own),
         ("--series", path(&args.series), own),
         ("--out", path(&args.out), null),
@@ -224,9 +229,9 @@ fn refuse(args: &RunArgs) -> Result<(), UsageError> {
     Ok(())
 }
 
-/// Refuses what was typed and none of the policies heeds. The deadline is the comparison's too.
+/// Refuses what was typed and none of the policies heeds.
 fn refuse_unheeded(args: &RunArgs, policies: &[PolicyArg]) -> Result<(), UsageError> {
-    for (option, whose) in heeds::SOME.iter().filter(|(option, _)| *option != "--deadline") {
+    for (option, whose) in &heeds::SOME {
         let is_heeded = policies.iter().any(|policy| heeds(*policy, option));
         if let Some(value) = heeds::typed(args, option).filter(|_| !is_heeded) {
             let why = format!("is for {whose}, and --policies has none");
