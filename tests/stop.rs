@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Place, end_of, poll, signal, sorted_output, start_processes};
 use floodway::sink::Manifest;
@@ -121,6 +121,82 @@ fn a_second_signal_ends_at_once_and_keeps_what_was_committed() {
     let lines = without_a_gap(&place.path("out"));
     let total = manifest.commits.last().map_or(0, |commit| commit.total_records);
     assert_eq!(lines as u64, total);
+}
+
+/// The bound that these tests set, and what they grant a busy machine beyond it.
+const WITHIN: [&str; 2] = ["--stop-within", "4s"];
+const BOUND: Duration = Duration::from_secs(4 + 10);
+
+/// Sends one signal to a run that could not end by itself; answers what it said.
+fn ends_within_the_bound(child: Child, what: &str) -> String {
+    let began = Instant::now();
+    signal(&child, Signal::TERM);
+    let output = end_of(child, what);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{what}: {said}");
+    assert!(began.elapsed() < BOUND, "{what}: {:?}: {said}", began.elapsed());
+    said
+}
+
+/// In life it is a dead file server; here a file of the kernel's whose reader waits for messages.
+#[test]
+fn one_signal_ends_a_run_whose_read_hangs() {
+    if fs::File::open("/proc/kmsg").is_err() {
+        eprintln!("SKIPPED: only root may read /proc/kmsg, which hangs");
+        assert!(std::env::var("FLOODWAY_REQUIRE").is_err(), "and it is required");
+        return;
+    }
+    let place = Place::new();
+    let args = ["run", "--source", "lines:/proc/kmsg", "--events", "100k", "--out", "out"];
+    let child = spawn(&place, &[&args[..], &WITHIN].concat());
+    poll(Duration::from_secs(60), "the output", || {
+        place.path("out/manifest.jsonl").exists().then_some(())
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    ends_within_the_bound(child, "a read that hangs");
+    assert_eq!(without_a_gap(&place.path("out")), 0);
+}
+
+#[test]
+fn one_signal_ends_a_run_in_an_epoch_of_an_hour() {
+    let place = Place::new();
+    let args =
+        ["run", "--rate", "1k", "--epoch", "1h", "--out", "out", "--summary", "summary.json"];
+    let child = spawn(&place, &[&args[..], &WITHIN].concat());
+    poll(Duration::from_secs(60), "the output", || {
+        place.path("out/manifest.jsonl").exists().then_some(())
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    let said = ends_within_the_bound(child, "an epoch of an hour");
+    assert!(said.contains("--stop-within 4 s") && said.contains("without --state"), "{said}");
+    assert_eq!(without_a_gap(&place.path("out")), 0);
+    let summary = place.summary();
+    assert_eq!((&summary["stopped"], &summary["results_out"]), (&"signal".into(), &0.into()));
+}
+
+/// What is whole is committed, in both processes alike, and the rest is the resumed run's.
+#[test]
+fn one_signal_ends_a_run_with_a_backlog_of_a_hundred_times_what_can_be_done() {
+    let place = Place::new();
+    let input = ["run", "--rate", "20k", "--events", "20k", "--epoch", "10ms"];
+    place.run_well(&[&input[..], &["--out", "expected"]].concat());
+    let output = ["--out", "out", "--state", "state", "--commit-every", "50ms"];
+    let output = [&input[..], &output, &["--summary", "summary.json"], &WITHIN].concat();
+    let slow = [&output[..], &["--work", "5ms", "--max-backlog", "100k"]].concat();
+    let mut children = start_processes(&place, 2, &slow);
+    committed(&place.path("out"));
+    let other = children.pop().unwrap();
+    let one = std::thread::spawn(move || end_of(other, "the other process"));
+    let said = ends_within_the_bound(children.pop().unwrap(), "a backlog");
+    assert!(said.contains("the same command does the rest"), "{said}");
+    let other = one.join().unwrap();
+    assert_eq!(other.status.code(), Some(0), "{}", String::from_utf8_lossy(&other.stderr));
+    let summary = place.summary();
+    let lines = without_a_gap(&place.path("out"));
+    assert_eq!((&summary["stopped"], &summary["results_out"]), (&"signal".into(), &lines.into()));
+    assert!(lines > 0 && lines < 20_000 && lines.is_multiple_of(200), "whole epochs: {lines}");
+    place.run_well(&output);
+    assert!(place.output("out") == place.output("expected"));
 }
 
 /// A terminal that is closed says so more than once, and then there is nothing to write to.

@@ -209,6 +209,12 @@ pub struct RunArgs {
     /// How often finished epochs are committed [default: 1s].
     #[arg(long, value_name = "D", help_heading = "Output")]
     pub commit_every: Option<String>,
+    /// The longest that one signal takes to end the run [default: 10s].
+    ///
+    /// The signal is SIGINT, SIGTERM or SIGHUP. What is whole by then is committed; what is not is left to the
+    /// run that resumes it.
+    #[arg(long, value_name = "D", help_heading = "Output")]
+    pub stop_within: Option<String>,
     /// Replace the output of another run in the output folder.
     #[arg(long, help_heading = "Output")]
     pub overwrite: bool,

@@ -1,7 +1,9 @@
 //! `floodway run`.
 
 use std::io::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use signal_hook::consts::SIGXFSZ;
@@ -17,12 +19,13 @@ use crate::pipeline::{self, Failures, MeshError, RunError, Settings, Source, Sto
 use crate::sink::SinkError;
 use crate::source::Input;
 use crate::state::StateError;
+use crate::units::show_duration;
 
 /// Runs it, and shows it for as long as that is asked for: what went wrong is said before.
 pub(super) fn run(args: &RunArgs) -> Exit {
-    let stop = Stop::default();
+    let (stop, ended) = (Stop::default(), Arc::default());
     let mut shown = None;
-    let exit = match run_shown(args, &stop, &mut shown) {
+    let exit = match run_shown(args, &stop, &ended, &mut shown) {
         Ok(()) => Exit::Done,
         Err(error) => {
             if let Some((live, _)) = &shown {
@@ -32,13 +35,19 @@ pub(super) fn run(args: &RunArgs) -> Exit {
             Exit::from(error)
         }
     };
+    let _ = ended.set(exit);
     if let Some((live, listen)) = shown.filter(|_| exit != Exit::Usage) {
         live.finish(listen.after(), || stop.is_requested());
     }
     exit
 }
 
-fn run_shown(args: &RunArgs, stop: &Stop, shown: &mut Option<(Live, Listen)>) -> Result<()> {
+fn run_shown(
+    args: &RunArgs,
+    stop: &Stop,
+    ended: &Arc<OnceLock<Exit>>,
+    shown: &mut Option<(Live, Listen)>,
+) -> Result<()> {
     logging::init(args.log.as_deref())?;
     let demo = demo::command(args);
     let mut settings = match &demo {
@@ -53,7 +62,7 @@ fn run_shown(args: &RunArgs, stop: &Stop, shown: &mut Option<(Live, Listen)>) ->
         settings.live = Some(live.clone());
         *shown = Some((live, listen));
     }
-    stop_on_signals(stop).context("cannot listen for signals")?;
+    stop_on_signals(stop, settings.stop_within, ended).context("cannot listen for signals")?;
     // A file that grows past `ulimit -f` is an error of the write then, and not the process's end.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot listen for signals")?;
     if let Some(end) = open_end(&settings) {
@@ -138,9 +147,13 @@ fn not_begun(error: RunError, args: &RunArgs, target: &Target) -> anyhow::Error 
     }
 }
 
-/// The first signal stops in good order; the second ends the process.
-fn stop_on_signals(stop: &Stop) -> std::io::Result<()> {
-    let stop = stop.clone();
+/// The first signal stops in good order, and `within` this time; the second ends the process.
+fn stop_on_signals(
+    stop: &Stop,
+    within: Duration,
+    ended: &Arc<OnceLock<Exit>>,
+) -> std::io::Result<()> {
+    let (stop, ended) = (stop.clone(), Arc::clone(ended));
     signals::listen(move |before| {
         if before > 0 {
             say("floodway: ended by a second signal; what was committed stays");
@@ -148,6 +161,21 @@ fn stop_on_signals(stop: &Stop) -> std::io::Result<()> {
         }
         say("floodway: finishing and committing the last epoch; again to end at once");
         stop.request();
+        let ended = Arc::clone(&ended);
+        let end = move || {
+            thread::sleep(within);
+            // It may still show its end to whoever looks at the page.
+            let exit = ended.get().copied().unwrap_or_else(|| {
+                say(format_args!(
+                    "floodway: not ended within --stop-within {}: ended now; what was committed stays",
+                    show_duration(within)
+                ));
+                Exit::Failed
+            });
+            std::process::exit(exit.code().into());
+        };
+        // Without a thread there is the second signal.
+        let _ = thread::Builder::new().name("floodway-end".to_owned()).spawn(end);
     })
 }
 
@@ -163,13 +191,12 @@ fn report_panics(failures: Failures) {
             .unwrap_or("a panic");
         let place = info.location().map(|at| format!(" ({at})")).unwrap_or_default();
         tracing::debug!(backtrace = %std::backtrace::Backtrace::force_capture(), "{what}{place}");
-        let explained = if what.starts_with("timely communication error") {
-            format!("another process of this run is gone: {what}")
-        } else {
-            format!("{what}{place}")
+        let error = match what.starts_with("timely communication error") {
+            true => RunError::Gone(what.to_owned()),
+            false => RunError::Worker(format!("{what}{place}")),
         };
         if let Ok(failures) = failures.lock() {
-            failures.fail(RunError::Worker(explained));
+            failures.fail(error);
         }
     }));
 }

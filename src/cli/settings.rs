@@ -276,6 +276,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         max_backlog_bytes: 256 << 20,
         target,
         commit_every: duration("--commit-every", &args.commit_every, Duration::from_secs(1))?,
+        stop_within: duration("--stop-within", &args.stop_within, Duration::from_secs(10))?,
         state,
         dead_letter: args.dead_letter.clone(),
         summary: args.summary.clone(),

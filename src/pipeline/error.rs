@@ -50,6 +50,9 @@ pub enum RunError {
     /// A worker's thread, or a connection to another process.
     #[error("a worker ended before its work was done: {0}")]
     Worker(String),
+    /// Another process of the run.
+    #[error("another process of this run is gone: {0}")]
+    Gone(String),
     /// The remote side's results are not the workers'.
     #[error(
         "the remote side computes something else of {record} than a worker does (--verify): is the \

@@ -59,22 +59,23 @@ pub(super) fn sum_up(
     summary
 }
 
-/// Sums up a run of so long, and writes what the settings ask for; `result` is how it ended. For
-/// process 0.
+/// Sums up a run of so long, and writes what the settings ask for; `result` is how it ended, and `in_part`
+/// whether its last epoch was given up. For process 0.
 pub(super) fn write(
     shared: &Shared,
     report: &Report,
     wall: Duration,
     result: &Result<(), RunError>,
+    in_part: bool,
 ) -> (Summary, Result<(), RunError>) {
     let settings = &shared.settings;
-    let is_done = result.as_ref().err().is_none_or(RunError::is_of_done_work);
-    let stopped = match is_done {
-        false => "failed",
-        true if shared.was_stopped.load(Relaxed) => "signal",
-        true => "done",
+    let has_failed = !result.as_ref().err().is_none_or(RunError::is_of_done_work);
+    let stopped = match has_failed {
+        true => "failed",
+        false if shared.was_stopped.load(Relaxed) => "signal",
+        false => "done",
     };
-    let mut summary = sum_up(shared, report, wall, stopped, !is_done);
+    let mut summary = sum_up(shared, report, wall, stopped, has_failed || in_part);
     summary.error = result.as_ref().err().map(|error| chain(error));
     let series = settings.has_series().then(|| Series::of(report, &settings.bridge.cost));
     if let Some(series) = series.as_ref().filter(|_| settings.shadow) {

@@ -5,21 +5,26 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded, unbounded};
 use timely::communication::WorkerGuards;
 
 use super::mesh::Mesh;
 use super::prepare::{prepare, spending};
 use super::start::start;
-use super::worker::{Started, work};
+use super::stop::Ending;
+use super::worker::{Shared, Started, work};
 use super::{Disagreement, RunError, Settings, Stop, figures, look, verdict};
+use crate::made::Made;
 use crate::observe::{Goal, Progress, Report, SLOT, Summary};
+use crate::units::show_duration;
 
 /// What ends a run.
 enum Ended {
     Workers(Result<Vec<Vec<u8>>, RunError>),
     /// It was asked to stop before all of its processes were there.
     NotBegun,
+    /// It was asked to stop, and its last epoch was not whole in time.
+    CutShort,
     Failed(RunError),
 }
 
@@ -34,9 +39,6 @@ impl Failures {
         let _ = self.0.send(Ended::Failed(error));
     }
 }
-
-/// How long remote work may last after the run was asked to stop, before it comes home.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// How often the figures are looked at: at the end of each slot of a series.
 const LOOK: Duration = Duration::from_nanos(SLOT);
@@ -67,13 +69,14 @@ pub fn run(
         Ok(mesh) => mesh,
         Err(error) => return not_begun(error.into()),
     };
-    let prepared = prepare(settings, stop, &failures).map(|mut shared| {
-        let made = shared.output.made();
-        (Arc::new(shared), made)
-    });
+    let mut ending = Ending::new(settings.stop_within);
     // What was made goes first, and then the lock on the state.
-    let (shared, mut made) = match prepared {
-        Ok(prepared) => prepared,
+    let (shared, mut made) = match prepared(settings, stop, &failures, &mut ending) {
+        Ok(Some(prepared)) => prepared,
+        Ok(None) => {
+            tracing::warn!("stopped while the run was being prepared: nothing was read");
+            return (None, Ok(()));
+        }
         Err(error) => return not_begun(error),
     };
     let settings = &shared.settings;
@@ -101,9 +104,12 @@ pub fn run(
 
     made.keep();
     let mut progress: Option<Progress> = None;
-    let mut coming_home = None;
     let ended = loop {
-        match ended.recv_timeout(until_look(shared.started.get())) {
+        match ended.recv_timeout(until_look(shared.started.get()).min(ending.look())) {
+            // It was asked as this one was, and could not wait any longer.
+            Ok(Ended::Failed(RunError::Gone(_))) if ending.is_nearly_over() => {
+                break Ended::CutShort;
+            }
             Ok(ended) => break ended,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
@@ -119,16 +125,22 @@ pub fn run(
                 progress.get_or_insert_with(new).tick();
             }
         }
-        if stop.is_requested() {
-            let asked = *coming_home.get_or_insert_with(|| {
-                if let Some(bridge) = &shared.bridge {
-                    bridge.come_home(GRACE);
-                }
-                Instant::now()
-            });
-            if shared.started.get().is_none() && asked.elapsed() >= GRACE {
-                break Ended::NotBegun;
-            }
+        // Another process may have been asked, and not this one.
+        let asked = stop.requested_at().or_else(|| {
+            let was_told = shared.was_stopped.load(Relaxed);
+            was_told.then(Instant::now)
+        });
+        if let Some(asked) = asked
+            && ending.begin(asked)
+            && let Some(bridge) = &shared.bridge
+        {
+            bridge.come_home(ending.grace());
+        }
+        if shared.started.get().is_none() && ending.is_past_grace() {
+            break Ended::NotBegun;
+        }
+        if ending.is_over() {
+            break Ended::CutShort;
         }
     };
     if let Some(progress) = progress {
@@ -145,6 +157,7 @@ pub fn run(
         }
         _ => Duration::ZERO,
     };
+    let is_cut_short = matches!(ended, Ended::CutShort);
     let (report, mut result) = match ended {
         Ended::Workers(Ok(reports)) => {
             let mut sum = Report::default();
@@ -159,6 +172,12 @@ pub fn run(
             tracing::warn!("stopped before all processes of the run were there: nothing was read");
             made.undo();
             (shared.report(), Ok(()))
+        }
+        Ended::CutShort => {
+            shared.was_stopped.store(true, Relaxed);
+            let published = shared.sink.give_up(ending.patience());
+            say_cut_short(&shared);
+            (shared.report(), published.map_err(RunError::Sink))
         }
     };
     if matches!(result, Err(RunError::Settings(_))) {
@@ -183,7 +202,7 @@ pub fn run(
     {
         result = Err(RunError::NothingRemote { why });
     }
-    let (summary, written) = figures::write(&shared, &report, wall(), &result);
+    let (summary, written) = figures::write(&shared, &report, wall(), &result, is_cut_short);
     let result = result.and(written);
     look::end(&shared, Some(&summary), &result);
     (Some(summary), result)
@@ -201,6 +220,56 @@ fn joined(
 /// It did not begin, and there is nothing to sum up.
 fn not_begun(error: RunError) -> (Option<Summary>, Result<(), RunError>) {
     (None, Err(RunError::NotBegun(Box::new(error))))
+}
+
+/// Prepares the run on a thread of its own: there are files that do not open for as long as nobody writes to
+/// them. None if the run was asked to stop and that took too long.
+fn prepared(
+    settings: Settings,
+    stop: &Stop,
+    failures: &Failures,
+    ending: &mut Ending,
+) -> Result<Option<(Arc<Shared>, Made)>, RunError> {
+    let (sender, prepared) = bounded(1);
+    let (stop, failures) = (stop.clone(), failures.clone());
+    let stopping = stop.clone();
+    let preparing = move || {
+        let shared = prepare(settings, &stop, &failures).map(|mut shared| {
+            let made = shared.output.made();
+            (Arc::new(shared), made)
+        });
+        // If nobody waits any more, what was made goes.
+        let _ = sender.send(shared);
+    };
+    let thread = thread::Builder::new().name("floodway-prepare".to_owned()).spawn(preparing);
+    thread.map_err(|error| RunError::Timely(error.to_string()))?;
+    loop {
+        match prepared.recv_timeout(LOOK.min(ending.look())) {
+            Ok(prepared) => return prepared.map(Some),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(RunError::Worker("it could not be prepared".to_owned()));
+            }
+        }
+        if let Some(asked) = stopping.requested_at() {
+            ending.begin(asked);
+        }
+        if ending.is_over() {
+            return Ok(None);
+        }
+    }
+}
+
+/// Says what becomes of the epoch that was not whole in time.
+fn say_cut_short(shared: &Shared) {
+    let within = show_duration(shared.settings.stop_within);
+    let rest = match shared.settings.state {
+        Some(_) => "the same command does the rest",
+        None => "without --state nothing resumes from there",
+    };
+    tracing::warn!(
+        "the last epochs were not whole within --stop-within {within}, and are not committed: {rest}"
+    );
 }
 
 /// What is still to be done when a run has `started`.

@@ -179,6 +179,8 @@ pub struct Settings {
     pub target: Target,
     /// How often finished epochs are committed.
     pub commit_every: Duration,
+    /// The longest that the run may take to end after it was asked to stop.
+    pub stop_within: Duration,
     /// Where it is kept what a run needs to be resumed, if it is.
     pub state: Option<StateSettings>,
     /// Bad records with their reasons.

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender};
 use timely::scheduling::SyncActivator;
 
 use super::disk::{Disk, DiskFile};
-use super::handle::Shared;
+use super::handle::{Shared, lock};
 use super::letters::Letters;
 use super::manifest::{Commit, CommittedFile, Header, MANIFEST, Manifest, VERSION};
 use super::outbox::ToOutbox;
@@ -102,7 +102,9 @@ impl Committer {
                 next.notes.extend(later.notes);
                 next.up_to_epoch = later.up_to_epoch;
             }
-            if self.shared.has_failed() {
+            let shared = Arc::clone(&self.shared);
+            let _committing = lock(&shared.committing);
+            if shared.has_failed() {
                 continue;
             }
             let ToCommitter { up_to_epoch, files, bad, notes, done, wake } = next;

@@ -72,13 +72,10 @@ pub enum SinkError {
     },
     /// The same, of a run that was told to stop.
     #[error(
-        "{to} did not take what is committed, and this run was told to stop: the same command publishes the rest \
-         ({why})"
+        "what is committed was not taken, and this run was told to stop: the same command publishes the rest ({why})"
     )]
     Unpublished {
-        /// Where to.
-        to: String,
-        /// Why not.
+        /// By what not, and why.
         why: String,
     },
     /// More was published than is known of.

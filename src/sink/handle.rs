@@ -1,8 +1,9 @@
 //! A process's sink: its threads, and the ends that workers hold.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, unbounded};
 
@@ -21,8 +22,10 @@ pub(super) struct Shared {
     pub busy: AtomicU64,
     /// Bytes that are committed and not published: known in process 0.
     pub unpublished: AtomicU64,
-    /// Whether who publishes waits for the other side.
-    pub is_refused: AtomicBool,
+    /// Why what is committed is not taken just now by what it is published to, while that is waited for.
+    pub refused: Mutex<Option<String>>,
+    /// Held while a commit is made.
+    pub committing: Mutex<()>,
     /// Lines that are committed: known in process 0.
     pub committed: AtomicU64,
     /// And the bad records with them.
@@ -50,6 +53,11 @@ impl Shared {
             on_step(step);
         }
     }
+}
+
+/// Locks what no thread leaves half done.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A process's sink. Cheap to clone; its threads end with the last clone.
@@ -100,7 +108,8 @@ impl SinkHandle {
             waiting: AtomicU64::new(0),
             busy: AtomicU64::new(0),
             unpublished: AtomicU64::new(0),
-            is_refused: AtomicBool::new(false),
+            refused: Mutex::default(),
+            committing: Mutex::default(),
             committed: AtomicU64::new(0),
             committed_bad: AtomicU64::new(0),
             last_epoch: AtomicU64::new(u64::MAX),
@@ -140,6 +149,25 @@ impl SinkHandle {
         self.shared.last_epoch.store(epoch, Relaxed);
     }
 
+    /// Commits nothing any more: what is not committed is given up. A commit that has begun is waited for for
+    /// `patience`; if it takes longer than that it may still come.
+    ///
+    /// # Errors
+    /// If what is committed could not be published.
+    pub fn give_up(&self, patience: Duration) -> Result<(), SinkError> {
+        self.shared.failed.store(true, Relaxed);
+        let began = Instant::now();
+        while self.shared.committing.try_lock().is_err() && began.elapsed() < patience {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let why = lock(&self.shared.refused).take();
+        if why.is_none() && self.shared.unpublished.load(Relaxed) == 0 {
+            return Ok(());
+        }
+        let why = why.unwrap_or_else(|| "it takes longer than the end may".to_owned());
+        Err(SinkError::Unpublished { why })
+    }
+
     /// Whether so much waits for the writer, or to be published, that sources should wait.
     pub fn is_full(&self) -> bool {
         let settings = &self.shared.settings;
@@ -165,7 +193,7 @@ impl SinkHandle {
     /// Bytes that are committed and not published, in the process that publishes; and whether what would take
     /// them is waited for.
     pub fn unpublished(&self) -> (u64, bool) {
-        (self.shared.unpublished.load(Relaxed), self.shared.is_refused.load(Relaxed))
+        (self.shared.unpublished.load(Relaxed), lock(&self.shared.refused).is_some())
     }
 
     /// For how many nanoseconds the writer has had something to do, the disk's time among them.

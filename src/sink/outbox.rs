@@ -18,7 +18,7 @@ use crossbeam_channel::{Receiver, Sender};
 use memchr::{memchr, memchr_iter, memrchr};
 use timely::scheduling::SyncActivator;
 
-use super::handle::Shared;
+use super::handle::{Shared, lock};
 use super::manifest::{CommittedFile, Manifest};
 use super::prepare::{names, remove};
 use super::{Publish, PublishError, SinkError};
@@ -64,9 +64,6 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// How often it is said that nothing can be published.
 const SAY_EVERY: Duration = Duration::from_secs(10);
-
-/// How long a run that stops waits for it.
-const GRACE: Duration = Duration::from_secs(10);
 
 impl Outbox {
     /// Finds where to go on: after the lines that were taken of those that `resumed` has.
@@ -194,15 +191,14 @@ impl Outbox {
         let lines = std::mem::replace(&mut self.lines, rest);
         let up_to = self.taken + memchr_iter(b'\n', &lines).count() as u64;
         let mut wait = BACKOFF;
-        let began = Instant::now();
         while let Err(error) = self.publish.publish(&lines, up_to) {
-            self.bear(error, began)?;
+            self.bear(error)?;
             let taken = loop {
                 thread::sleep(wait);
                 wait = (2 * wait).min(LONGEST);
                 match self.publish.taken() {
                     Ok(taken) => break taken,
-                    Err(error) => self.bear(error, began)?,
+                    Err(error) => self.bear(error)?,
                 }
             };
             if taken == up_to {
@@ -214,23 +210,19 @@ impl Outbox {
             }
         }
         self.said = None;
-        self.shared.is_refused.store(false, Relaxed);
+        *lock(&self.shared.refused) = None;
         self.taken = up_to;
         Ok(())
     }
 
-    /// What passes is waited for, but not for ever where the run is to stop.
-    fn bear(&mut self, error: PublishError, began: Instant) -> Result<(), SinkError> {
+    /// What passes is waited for, as long as the run lasts.
+    fn bear(&mut self, error: PublishError) -> Result<(), SinkError> {
         let to = self.publish.name();
         let why = match error {
             PublishError::Passing(why) => why,
             error => return Err(SinkError::Publish { to, source: Box::new(error) }),
         };
-        let stops = self.shared.last_epoch.load(Relaxed) < u64::MAX;
-        if stops && began.elapsed() >= GRACE {
-            return Err(SinkError::Unpublished { to, why });
-        }
-        self.shared.is_refused.store(true, Relaxed);
+        *lock(&self.shared.refused) = Some(format!("{to}: {why}"));
         if self.said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
             self.said = Some(Instant::now());
             tracing::warn!("{to} is waited for: {why}");
