@@ -15,6 +15,7 @@ pub mod compare;
 pub mod cost;
 mod cpu;
 pub mod emulator;
+mod hosts;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod live;

@@ -305,6 +305,115 @@ fn failures_come_before_the_work_after_it_in_mid_answer_and_from_the_function() 
     }
 }
 
+/// A web page of another site cannot read an answer, but what it asks for would be done.
+#[test]
+fn requests_of_other_sites_pages_are_refused() {
+    for host in Host::both("cold_start=0ms") {
+        let own = host.url().trim_end_matches('/').to_owned();
+        in_async(async |client| {
+            let ask = async |name: &'static str, value: &str| {
+                let request = client.post(host.url()).header(name, value).body(words(&["a"]));
+                request.send().await.expect("it is answered").status().as_u16()
+            };
+            for (name, value, status) in [
+                ("origin", "https://evil.example", 403),
+                ("origin", "http://127.0.0.1:1", 403),
+                ("origin", "null", 403),
+                ("sec-fetch-site", "cross-site", 403),
+                ("sec-fetch-site", "same-site", 403),
+                ("host", "evil.example", 403),
+                ("host", "127.0.0.1:1", 200),
+                ("host", "localhost", 200),
+                ("origin", &own, 200),
+                ("sec-fetch-site", "same-origin", 200),
+            ] {
+                assert_eq!(ask(name, value).await, status, "{name}: {value}");
+            }
+        });
+    }
+}
+
+/// What the process has in memory, in MB.
+#[cfg(target_os = "linux")]
+fn resident_mb(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1_024
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn large_bodies_of_many_who_are_not_known_are_bounded() {
+    use std::io::{ErrorKind, Read as _, Write as _};
+    use std::net::TcpStream;
+    use std::time::Instant;
+
+    const LONG: usize = 6 << 20;
+    let key = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+    for (more, authorization) in [
+        (&[][..], ""),
+        (&["--auth", "iam"][..], ""),
+        // One whose head looks right.
+        (
+            &["--auth", "iam"],
+            "Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/DAY/eu/lambda/aws4_request, \
+             SignedHeaders=host;x-amz-date, Signature=SIGNATURE\r\nX-Amz-Date: NOW\r\n",
+        ),
+    ] {
+        let lambda = Lambda::with(more, &key);
+        let address = lambda.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let before = resident_mb(lambda.id());
+        let now = time::OffsetDateTime::now_utc();
+        let day = format!("{}{:02}{:02}", now.year(), u8::from(now.month()), now.day());
+        let date = format!("{day}T{:02}{:02}{:02}Z", now.hour(), now.minute(), now.second());
+        let authorization = authorization
+            .replace("DAY", &day)
+            .replace("NOW", &date)
+            .replace("SIGNATURE", &"0".repeat(64));
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: {address}\r\n{authorization}Content-Length: {LONG}\r\n\r\n"
+        );
+        // All but the last byte of each body, as far as it is taken.
+        let piece = vec![b'x'; 64 << 10];
+        let mut clients: Vec<(TcpStream, usize)> = Vec::new();
+        for _ in 0..200 {
+            let mut stream = TcpStream::connect(&address).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            clients.push((stream, 0));
+        }
+        let began = Instant::now();
+        let mut most = 0;
+        while began.elapsed() < Duration::from_secs(4) {
+            for (stream, sent) in &mut clients {
+                let left = piece.len().min(LONG - 1 - *sent);
+                match stream.write(&piece[..left]) {
+                    Ok(written) => *sent += written,
+                    // It is refused.
+                    Err(error) if error.kind() != ErrorKind::WouldBlock => *sent = LONG - 1,
+                    Err(_) => {}
+                }
+            }
+            most = most.max(resident_mb(lambda.id()));
+        }
+        assert!(most < before + 200, "{more:?}: from {before} to {most} MB");
+        drop(clients);
+        // Who comes then is answered.
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let body = words(&["a"]);
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = if more.is_empty() { "HTTP/1.1 200" } else { "HTTP/1.1 403" };
+        assert!(answer.starts_with(status), "{answer}");
+    }
+}
+
 #[test]
 fn a_port_in_use_is_said_and_ends_with_2() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");

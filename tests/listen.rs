@@ -41,7 +41,7 @@ impl Shown {
     }
 
     fn ask(&self, path: &str, header: &str) -> Option<Answer> {
-        ask(self.address, &format!("GET {path} HTTP/1.1\r\nHost: run\r\n{header}"))
+        ask(self.address, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}"))
     }
 
     fn metrics(&self) -> Metrics {
@@ -271,13 +271,14 @@ fn only_what_is_there_is_answered_and_only_to_get() {
     let answer = run.get("/nothing");
     assert_eq!(answer.status, 404);
     assert!(answer.body.contains("/metrics"), "{}", answer.body);
-    let post = ask(run.address, "POST /metrics HTTP/1.1\r\nHost: run\r\nContent-Length: 0\r\n");
+    let post =
+        ask(run.address, "POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n");
     let post = post.unwrap();
     assert_eq!(post.status, 405);
     assert!(post.head.contains("allow: get, head"), "{}", post.head);
-    let head = ask(run.address, "HEAD / HTTP/1.1\r\nHost: run\r\n").unwrap();
+    let head = ask(run.address, "HEAD / HTTP/1.1\r\nHost: localhost\r\n").unwrap();
     assert_eq!((head.status, head.body.as_str()), (200, ""));
-    let long = format!("GET / HTTP/1.1\r\nHost: run\r\nX-Long: {}\r\n", "x".repeat(20_000));
+    let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n", "x".repeat(20_000));
     assert_eq!(ask(run.address, &long).map(|answer| answer.status), Some(431));
     let page = run.get("/").body;
     for outside in ["http:", "https:", "<script src", "<link rel=\"stylesheet", "@import"] {
@@ -289,6 +290,53 @@ fn only_what_is_there_is_answered_and_only_to_get() {
 }
 
 /// What a browser makes of the page, after it has run for a moment; and what its console says.
+#[test]
+fn only_requests_for_its_own_host_are_answered() {
+    let place = Place::new();
+    let refused = |run: &Shown, host: &str| {
+        let answer = ask(run.address, &format!("GET /summary.json HTTP/1.1\r\nHost: {host}\r\n"));
+        let answer = answer.unwrap_or_else(|| panic!("{host:?} is answered"));
+        assert!(answer.status != 403 || answer.body.contains("--allow-host"), "{}", answer.body);
+        answer.status == 403
+    };
+    // A page lets its own name resolve to this address: DNS rebinding.
+    let others =
+        ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "x@evil.example", ""];
+    let more = ["--listen", "127.0.0.1:0"];
+    let run = Shown::start(bursting(&place, &more));
+    let own = run.address.to_string();
+    for host in [&*own, "127.0.0.1", "localhost:1", "[::1]:80", "10.0.0.1"] {
+        assert!(!refused(&run, host), "{host}");
+    }
+    for host in others.iter().chain(&["box.example"]) {
+        assert!(refused(&run, host), "{host:?}");
+    }
+    let twice = format!("GET / HTTP/1.1\r\nHost: {own}\r\nHost: evil.example\r\n");
+    assert_eq!(ask(run.address, &twice).unwrap().status, 403);
+    let whole = format!("GET http://evil.example/ HTTP/1.1\r\nHost: {own}\r\n");
+    assert_eq!(ask(run.address, &whole).unwrap().status, 403);
+    run.end();
+
+    let place = Place::new();
+    let more = ["--listen", "0.0.0.0:0", "--allow-host", "box.example,Prometheus"];
+    let run = Shown::start(bursting(&place, &more));
+    for host in ["box.example:9090", "prometheus", "192.168.0.1"] {
+        assert!(!refused(&run, host), "{host}");
+    }
+    assert!(others.iter().all(|host| refused(&run, host)));
+    run.end();
+
+    for args in [
+        &["run", "--allow-host", "box", "--sink", "null"][..],
+        &["run", "--listen", "127.0.0.1:0", "--allow-host", "http://box", "--sink", "null"],
+        &["lambda", "--allow-host", "box:80"],
+    ] {
+        let output = place.run(args);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("--allow-host"));
+    }
+}
+
 fn browsed(chromium: &std::path::Path, place: &Place, url: &str) -> (String, String) {
     let profile = format!("--user-data-dir={}", place.path("profile").display());
     let mut command = Command::new(chromium);
@@ -364,7 +412,7 @@ fn slow_clients_and_a_thousand_connections_are_not_in_the_way() {
         let part: &[u8] = match number % 3 {
             0 => b"GET /metrics HTT",
             1 => b"",
-            _ => b"GET /series.json HTTP/1.1\r\nHost: run\r\n\r\n",
+            _ => b"GET /series.json HTTP/1.1\r\nHost: localhost\r\n\r\n",
         };
         let _ = stream.write_all(part);
         slow.push(stream);

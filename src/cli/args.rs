@@ -238,6 +238,10 @@ pub struct RunArgs {
     /// process P listens on a port higher by P.
     #[arg(long, value_name = "HOST:PORT", help_heading = "Output")]
     pub listen: Option<String>,
+    /// Other names that the live page is reached by, with commas between them. It answers requests for an address,
+    /// for localhost, for the name in --listen and for these; a page of another site could use any name.
+    #[arg(long, value_name = "NAME[,NAME...]", help_heading = "Output")]
+    pub allow_host: Option<String>,
     /// How long the live page stays after the end of the run [default: 0s].
     #[arg(long, value_name = "D", help_heading = "Output")]
     pub listen_after: Option<String>,
@@ -458,6 +462,10 @@ pub struct LambdaArgs {
     /// Address and port to listen on; port 0 takes any free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub bind: String,
+    /// Other names that it is reached by, with commas between them. Without --auth iam it answers requests for an
+    /// address, for localhost, for the name in --bind and for these.
+    #[arg(long, value_name = "NAME[,NAME...]")]
+    pub allow_host: Option<String>,
     /// Folder of a function to run in real processes [default: the tasks that are built in].
     ///
     /// The function is in Python, Java, or any program; it runs under AWS's own runtime clients. Its

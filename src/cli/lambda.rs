@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use super::args::{LambdaArgs, LambdaAuth};
 use super::output::print_line;
 use super::settings::parse_some;
-use super::{UsageError, bursting, logging, signals, unusable};
+use super::{UsageError, bursting, listen, logging, signals, unusable};
 use crate::emulator::{Choices, Keys, Package, PackageError, Setup};
 use crate::units::parse_duration;
 
@@ -38,7 +38,9 @@ fn no_listener(args: &LambdaArgs, error: io::Error) -> anyhow::Error {
 }
 
 fn setup(args: &LambdaArgs) -> Result<Setup> {
-    let mut setup = Setup::new(bursting::model(args.local_lambda.as_ref())?);
+    let mut names = listen::names(args.allow_host.as_ref())?;
+    names.extend(args.bind.rsplit_once(':').map(|(host, _)| host.to_owned()));
+    let mut setup = Setup::new(bursting::model(args.local_lambda.as_ref())?).hosts(names);
     if args.auth == Some(LambdaAuth::Iam) {
         setup = setup.keys(keys()?);
     }

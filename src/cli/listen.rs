@@ -19,6 +19,8 @@ const EXPECTED: &str = "expected HOST:PORT such as 127.0.0.1:9090, or port 0 for
 pub(super) struct Listen {
     typed: String,
     host: String,
+    /// Other names that it is reached by.
+    names: Vec<String>,
     port: u16,
     after: Duration,
 }
@@ -31,11 +33,13 @@ impl Listen {
     ) -> Result<Option<Listen>, UsageError> {
         let after = args.listen_after.as_ref();
         let Some(typed) = args.listen.clone() else {
-            return match after {
-                Some(after) => Err(UsageError::new("--listen-after", after, "needs --listen")),
+            let alone = [("--listen-after", after), (ALLOW, args.allow_host.as_ref())];
+            return match alone.into_iter().find_map(|(option, value)| Some((option, value?))) {
+                Some((option, value)) => Err(UsageError::new(option, value, "needs --listen")),
                 None => Ok(None),
             };
         };
+        let names = names(args.allow_host.as_ref())?;
         let after = parse("--listen-after", after, Duration::ZERO, parse_duration)?;
         let wrong = |why: String| UsageError::new(OPTION, &typed, why);
         let (host, port) = typed
@@ -51,14 +55,15 @@ impl Listen {
             })?,
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Some(Listen { typed, host, port, after }))
+        Ok(Some(Listen { typed, host, names, port, after }))
     }
 
     /// Binds it, and says where.
     pub(super) fn start(&self) -> Result<Live, UsageError> {
-        let bound = (self.host.as_str(), self.port)
-            .to_socket_addrs()
-            .and_then(|addresses| live::bind(&addresses.collect::<Vec<_>>()).and_then(Live::start));
+        let bound = (self.host.as_str(), self.port).to_socket_addrs().and_then(|addresses| {
+            let listener = live::bind(&addresses.collect::<Vec<_>>())?;
+            Live::start(listener, self.names.iter().chain([&self.host]))
+        });
         let live = bound.map_err(|error| {
             let port = self.port;
             let what =
@@ -73,6 +78,23 @@ impl Listen {
     pub(super) fn after(&self) -> Duration {
         self.after
     }
+}
+
+const ALLOW: &str = "--allow-host";
+
+/// Names that a server may be reached by, as they are typed.
+pub(super) fn names(typed: Option<&String>) -> Result<Vec<String>, UsageError> {
+    let names = typed.iter().flat_map(|typed| typed.split(',')).map(|name| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        match !name.is_empty() && name.bytes().all(plain) {
+            true => Ok(name.to_owned()),
+            false => {
+                let why = "expected names of hosts without ports, such as box.example,floodway";
+                Err(UsageError::new(ALLOW, typed.map_or("", String::as_str), why))
+            }
+        }
+    });
+    names.collect()
 }
 
 /// Whether it can be the name or the address of a host; one of IP version 6 stands in brackets.

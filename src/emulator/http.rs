@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::host::{Failure, TOO_LARGE};
+use super::intake::{Intake, NotRead, discard};
 use super::invocation::{Outcome, Service};
-use super::pieces::Pieces;
 use super::report::{Report, request_id};
 use super::server::FUNCTION_NAME;
 use super::shapes::{Body, FUNCTION_ERROR, Refusal, describe, json_response, with_body};
-use super::sigv4::Keys;
+use super::sigv4::{Keys, Unsigned};
 use super::url;
+use crate::hosts::{Hosts, is_cross_site};
 use crate::wire::MAX_BODY;
 
 /// The two doors of a function.
@@ -37,6 +37,10 @@ pub(super) struct Front {
     pub service: Service,
     /// Who may ask, if not everybody.
     pub keys: Option<Keys>,
+    /// By which names.
+    pub hosts: Hosts,
+    /// The bodies that are being read.
+    pub intake: Intake,
 }
 
 /// Answers one request of `peer`.
@@ -93,24 +97,39 @@ async fn read(
     request: Request<Incoming>,
 ) -> Result<(Door, Parts, Bytes), Box<Response<Body>>> {
     let (head, body) = request.into_parts();
-    let body = match gather(body).await {
+    // Whoever may not ask hears nothing else, and nothing of what it sends is kept.
+    if let Err(refused) = may_ask(front, &head) {
+        discard(body).await;
+        return Err(refused);
+    }
+    let now = SystemTime::now();
+    let claim = front.keys.as_ref().map(|keys| keys.claim(&head, now)).transpose();
+    let claim = match claim {
+        Ok(claim) => claim,
+        Err(why) => {
+            discard(body).await;
+            return Err(unsigned(&head, why));
+        }
+    };
+    let body = match front.intake.gather(body).await {
         Ok(body) => body,
-        Err(error) if error.is::<LengthLimitError>() => {
+        Err(NotRead::TooLarge) => {
             let message = format!(
                 "Request must be smaller than {MAX_BODY} bytes for the InvokeFunction operation"
             );
             let status = StatusCode::PAYLOAD_TOO_LARGE;
             return Err(refuse(status, "RequestTooLargeException", message));
         }
-        Err(error) => return Err(bad(format!("Could not read the request body: {error}"))),
+        Err(NotRead::TooSlow) => {
+            let message = "The request's body did not come in time.";
+            return Err(refuse(StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException", message));
+        }
+        Err(NotRead::Broken(why)) => {
+            return Err(bad(format!("Could not read the request body: {why}")));
+        }
     };
-    // Whoever may not ask hears nothing else.
-    let checked = front.keys.as_ref().map(|keys| keys.check(&head, &body, SystemTime::now()));
-    if let Some(Err(why)) = checked {
-        return Err(Box::new(match head.uri.path().starts_with(INVOKE) {
-            true => Refusal::unsigned(why).response(),
-            false => Refusal::forbidden(),
-        }));
+    if let Some(Err(why)) = claim.map(|claim| claim.check(&body)) {
+        return Err(unsigned(&head, why));
     }
     let door = door(head.uri.path()).map_err(|refusal| Box::new(refusal.response()))?;
     let any_method = door == Door::Url && front.service.is_real();
@@ -133,16 +152,24 @@ async fn read(
     Ok((door, head, body))
 }
 
-/// A body within the limit.
-async fn gather(body: Incoming) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
-    let mut pieces = Pieces::of(&body, MAX_BODY);
-    let mut body = Limited::new(body, MAX_BODY);
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            pieces.push(data);
-        }
+/// Whether a request may be one of somebody who knows where it goes, and not of a web page of another site. One that
+/// is signed may be for any host: no page can sign.
+fn may_ask(front: &Front, head: &Parts) -> Result<(), Box<Response<Body>>> {
+    let forbidden = |why: &str| refuse(StatusCode::FORBIDDEN, "AccessDeniedException", why);
+    if is_cross_site(&head.method, &head.headers) {
+        return Err(forbidden("Requests of web pages of other sites are not accepted."));
     }
-    Ok(pieces.finish())
+    match &front.keys {
+        Some(_) => Ok(()),
+        None => front.hosts.refuse(&head.uri, &head.headers).map_err(|why| forbidden(&why)),
+    }
+}
+
+fn unsigned(head: &Parts, why: Unsigned) -> Box<Response<Body>> {
+    Box::new(match head.uri.path().starts_with(INVOKE) {
+        true => Refusal::unsigned(why).response(),
+        false => Refusal::forbidden(),
+    })
 }
 
 fn refuse(

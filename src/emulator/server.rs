@@ -4,15 +4,18 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::runtime::Builder;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
+use super::heard::Heard;
 use super::host::Host;
 use super::http::{self, Front};
+use super::intake::Intake;
 use super::invocation::Service;
 use super::process::{Groups, Processes, StartError};
 use super::sigv4::Keys;
@@ -20,6 +23,7 @@ use super::stats::Live;
 use super::threads::Threads;
 use super::timer::{self, Timer};
 use super::{Builtin, Function, Model, Package, Stats};
+use crate::hosts::Hosts;
 
 /// The name that the Invoke path has the function under.
 pub const FUNCTION_NAME: &str = "floodway";
@@ -40,6 +44,7 @@ pub struct Setup {
     /// The tasks that come with Floodway if it is `None`: they are large, and made when they are needed.
     code: Option<Code>,
     keys: Option<Keys>,
+    hosts: Hosts,
     show_output: bool,
 }
 
@@ -51,7 +56,7 @@ enum Code {
 impl Setup {
     /// The tasks that come with Floodway, for everybody.
     pub fn new(model: Model) -> Setup {
-        Setup { model, code: None, keys: None, show_output: false }
+        Setup { model, code: None, keys: None, hosts: Hosts::default(), show_output: false }
     }
 
     /// A function in Rust, on threads of the server.
@@ -68,6 +73,12 @@ impl Setup {
     /// Only for requests that are signed with these keys.
     pub fn keys(self, keys: Keys) -> Setup {
         Setup { keys: Some(keys), ..self }
+    }
+
+    /// Also for requests whose `Host` is one of these names. Where they need not be signed, others are refused but
+    /// for addresses and `localhost`: a web page could make its own name resolve to this server.
+    pub fn hosts(self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Setup {
+        Setup { hosts: Hosts::new(names), ..self }
     }
 
     /// Whether what processes print is shown on standard error.
@@ -140,7 +151,8 @@ impl Server {
     }
 
     fn serve(setup: Setup, listener: TcpListener) -> Result<Server, StartError> {
-        let Setup { model, code, keys, show_output } = setup;
+        let Setup { model, code, keys, hosts, show_output } = setup;
+        let most = CONNECTIONS + model.concurrency;
         let code = code.unwrap_or_else(|| Code::Rust(Arc::new(Builtin::new())));
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -170,7 +182,7 @@ impl Server {
             }
         };
         let service = Service::new(model, host, timer, Arc::clone(&live));
-        let front = Arc::new(Front { service, keys });
+        let front = Arc::new(Front { service, keys, hosts, intake: Intake::new() });
         runtime.block_on(front.service.try_start())?;
         let listener = {
             let _entered = runtime.enter();
@@ -181,7 +193,7 @@ impl Server {
         let http = spawn("lambda", move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(listener, &front, of_http) => {}
+                    () = accept(listener, most, &front, of_http) => {}
                     () = front.service.reap(), if front.service.is_real() => {}
                     // Ends with an error when the sender is dropped: that is how it is told.
                     _ = ended => {}
@@ -226,14 +238,35 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
     thread::Builder::new().name(format!("floodway-{name}")).spawn(run)
 }
 
-async fn accept(listener: tokio::net::TcpListener, front: &Arc<Front>, live: Arc<Live>) {
+/// Connections at a time, beyond one for each environment: more wait until one is closed.
+const CONNECTIONS: usize = 1_024;
+
+/// How long a client may take for a request's head, or be silent between two requests. Function URLs have the same.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// How long a client may leave what is sent to it unread.
+const UNREAD: Duration = Duration::from_secs(30);
+
+/// The longest head of a request, and what is read ahead of its body, in bytes.
+const HEAD: usize = 32 << 10;
+const AHEAD: usize = 2 * HEAD;
+
+async fn accept(
+    listener: tokio::net::TcpListener,
+    most: usize,
+    front: &Arc<Front>,
+    live: Arc<Live>,
+) {
+    let connections = Arc::new(Semaphore::new(most));
     loop {
+        // It is never closed.
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Too many open files, mostly: a moment later there are fewer.
                 tracing::warn!("the local Lambda cannot accept a connection: {error}");
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
                 continue;
             }
         };
@@ -241,6 +274,7 @@ async fn accept(listener: tokio::net::TcpListener, front: &Arc<Front>, live: Arc
         let _ = stream.set_nodelay(true);
         let (front, live) = (Arc::clone(front), Arc::clone(&live));
         tokio::spawn(async move {
+            let _permit = permit;
             let answer = service_fn(|request| {
                 let (front, live) = (Arc::clone(&front), Arc::clone(&live));
                 async move {
@@ -251,7 +285,10 @@ async fn accept(listener: tokio::net::TcpListener, front: &Arc<Front>, live: Arc
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), answer);
+                .header_read_timeout(IDLE)
+                .max_header_size(HEAD)
+                .max_buf_size(AHEAD)
+                .serve_connection(TokioIo::new(Heard::new(stream, UNREAD)), answer);
             if let Err(error) = connection.await {
                 tracing::debug!("a connection to the local Lambda ended: {error}");
             }

@@ -4,12 +4,15 @@
 //! What is checked is what AWS checks: the key, the token, whether they have ended, the clock, which headers
 //! are signed, and the signature over method, path, query, headers and body. The region may be any.
 
+mod authorization;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use hyper::http::request::Parts;
 use sha2::{Digest as _, Sha256};
 
+use self::authorization::Authorization;
 use super::date::Date;
 
 /// Who may invoke the function.
@@ -48,56 +51,40 @@ const SKEW: Duration = Duration::from_secs(5 * 60);
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SERVICE: &str = "lambda";
 
-/// What an `Authorization` header says.
-struct Authorization<'a> {
-    key: &'a str,
-    /// Date, region, service and `aws4_request`.
-    scope: Vec<&'a str>,
-    signed_headers: Vec<&'a str>,
-    signature: &'a str,
+/// A signature that does not match, whatever is wrong with it.
+fn mismatch() -> Unsigned {
+    let why = "The request signature we calculated does not match the signature you provided. Check your AWS \
+               Secret Access Key and signing method. Consult the service documentation for details.";
+    Unsigned::Signature(why.to_owned())
 }
 
-impl<'a> Authorization<'a> {
-    fn parse(text: &'a str) -> Result<Self, Unsigned> {
-        let rest = text.strip_prefix(ALGORITHM).ok_or(Unsigned::Missing)?;
-        let (mut credential, mut headers, mut signature) = (None, None, None);
-        for part in rest.split(',') {
-            match part.trim().split_once('=') {
-                Some(("Credential", value)) => credential = Some(value),
-                Some(("SignedHeaders", value)) => headers = Some(value),
-                Some(("Signature", value)) => signature = Some(value),
-                _ => return Err(Unsigned::Incomplete("Authorization header is malformed.")),
-            }
-        }
-        let credential = credential
-            .ok_or(Unsigned::Incomplete("Authorization header requires 'Credential' parameter."))?;
-        let headers = headers.ok_or(Unsigned::Incomplete(
-            "Authorization header requires 'SignedHeaders' parameter.",
-        ))?;
-        let signature = signature
-            .ok_or(Unsigned::Incomplete("Authorization header requires 'Signature' parameter."))?;
-        let mut scope: Vec<_> = credential.split('/').collect();
-        if scope.len() != 5 || scope[4] != "aws4_request" {
-            return Err(Unsigned::Incomplete(
-                "Credential must have exactly 5 slash-delimited elements, e.g. \
-                 keyid/date/region/service/aws4_request",
-            ));
-        }
-        let key = scope.remove(0);
-        let signed_headers = headers.split(';').collect();
-        Ok(Authorization { key, scope, signed_headers, signature })
-    }
+/// What a request's head says of who signed it.
+pub(super) struct Claim<'a> {
+    keys: &'a Keys,
+    head: &'a Parts,
+    authorization: Authorization<'a>,
+    date: &'a str,
 }
 
 impl Keys {
-    /// Whether a request is signed with these keys for the service `lambda`, now.
-    pub(super) fn check(&self, head: &Parts, body: &[u8], now: SystemTime) -> Result<(), Unsigned> {
-        let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-        let authorization = header("authorization").ok_or(Unsigned::Missing)?;
+    /// Whether a request can be signed with these keys for the service `lambda`, now: all that can be said before
+    /// its body is read.
+    pub(super) fn claim<'a>(
+        &'a self,
+        head: &'a Parts,
+        now: SystemTime,
+    ) -> Result<Claim<'a>, Unsigned> {
+        if is_presigned(head.uri.query().unwrap_or_default()) {
+            let why = "A presigned request is not accepted: sign it in its 'Authorization' header.";
+            return Err(Unsigned::Incomplete(why));
+        }
+        let header = |name: &str| one(head, name);
+        let authorization = header("authorization")?.ok_or(Unsigned::Missing)?;
         let authorization = Authorization::parse(authorization)?;
-        let date = header("x-amz-date").ok_or(Unsigned::Incomplete(
+        let date = header("x-amz-date")?.ok_or(Unsigned::Incomplete(
             "Authorization header requires existence of a 'X-Amz-Date' header.",
         ))?;
+        header("host")?;
         let signed = |name: &str| authorization.signed_headers.contains(&name);
         if !signed("host") {
             let why = "'Host' must be a 'SignedHeader' in the AWS Authorization.";
@@ -108,7 +95,7 @@ impl Keys {
             return Err(Unsigned::Signature(why.to_owned()));
         }
         if authorization.key != self.access_key_id
-            || header("x-amz-security-token") != self.session_token.as_deref()
+            || header("x-amz-security-token")? != self.session_token.as_deref()
         {
             return Err(Unsigned::UnknownKey);
         }
@@ -125,6 +112,17 @@ impl Keys {
             return Err(Unsigned::Signature(why.to_owned()));
         }
         in_time(date, now)?;
+        if !authorization.is_canonical() {
+            return Err(mismatch());
+        }
+        Ok(Claim { keys: self, head, authorization, date })
+    }
+}
+
+impl Claim<'_> {
+    /// Whether the signature is that of the request with this body.
+    pub(super) fn check(&self, body: &[u8]) -> Result<(), Unsigned> {
+        let Claim { keys, head, authorization, date } = self;
         let request = Signed {
             method: head.method.as_str(),
             path: head.uri.path(),
@@ -138,16 +136,29 @@ impl Keys {
         };
         let canonical = request.canonical(&authorization.signed_headers, Path::Normalized);
         let to_sign = string_to_sign(date, &authorization.scope, &canonical);
-        let mac = sign(&self.secret_access_key, &authorization.scope, &to_sign);
+        let mac = sign(&keys.secret_access_key, &authorization.scope, &to_sign);
         // In constant time.
         let given = decode_hex(authorization.signature).unwrap_or_default();
-        mac.verify_slice(&given).map_err(|_| {
-            let why = "The request signature we calculated does not match the signature you provided. \
-                       Check your AWS Secret Access Key and signing method. Consult the service \
-                       documentation for details.";
-            Unsigned::Signature(why.to_owned())
-        })
+        mac.verify_slice(&given).map_err(|_| mismatch())
     }
+}
+
+/// The value of a header that is there once at most: of two, one could be signed and the other be heeded.
+fn one<'a>(head: &'a Parts, name: &str) -> Result<Option<&'a str>, Unsigned> {
+    let mut values = head.headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    match (value.to_str(), values.next()) {
+        (Ok(value), None) => Ok(Some(value)),
+        _ => Err(Unsigned::Incomplete("A header that says who signed is there more than once.")),
+    }
+}
+
+/// Whether a signature stands in the query.
+fn is_presigned(query: &str) -> bool {
+    const NAMES: [&str; 3] = ["x-amz-algorithm", "x-amz-credential", "x-amz-signature"];
+    let mut names =
+        query.split('&').map(|parameter| parameter.split('=').next().unwrap_or_default());
+    names.any(|name| NAMES.iter().any(|of| decode(name).eq_ignore_ascii_case(of.as_bytes())))
 }
 
 fn in_time(date: &str, now: SystemTime) -> Result<(), Unsigned> {

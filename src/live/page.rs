@@ -76,6 +76,11 @@ pub(super) fn answer<B>(
     }
 }
 
+/// Answers a request that may not be asked.
+pub(super) fn refused(why: String) -> Response<Full<Bytes>> {
+    with(StatusCode::FORBIDDEN, TEXT, format!("{why}\n"))
+}
+
 fn text<'a, B>(request: &'a Request<B>, name: &HeaderName) -> &'a str {
     request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -23,6 +25,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::page;
 use super::sample::{About, Source};
 use super::state::{End, State};
+use crate::hosts::Hosts;
 
 /// How often the run is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -96,11 +99,17 @@ pub fn bind(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
 }
 
 impl Live {
-    /// Serves on `listener`: that the run waits to begin, until [`Live::watch`] says which one it is.
+    /// Serves on `listener`: that the run waits to begin, until [`Live::watch`] says which one it is. It answers
+    /// requests for an address, for `localhost` and for these names, and no others: a web page could make its own
+    /// name resolve to this server, and read what it says.
     ///
     /// # Errors
     /// If the system has no thread for it.
-    pub fn start(listener: TcpListener) -> io::Result<Live> {
+    pub fn start(
+        listener: TcpListener,
+        names: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> io::Result<Live> {
+        let hosts = Hosts::new(names);
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -114,7 +123,7 @@ impl Live {
         let run = move || {
             let state = Rc::new(RefCell::new(State::default()));
             LocalSet::new().block_on(&runtime, async move {
-                spawn_local(accept(listener, Rc::clone(&state), of_thread));
+                spawn_local(accept(listener, hosts, Rc::clone(&state), of_thread));
                 watch(&state, inbox).await;
             });
         };
@@ -176,7 +185,13 @@ async fn watch(state: &RefCell<State>, mut inbox: UnboundedReceiver<Command>) {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, state: Rc<RefCell<State>>, pages: Arc<Pages>) {
+async fn accept(
+    listener: tokio::net::TcpListener,
+    hosts: Hosts,
+    state: Rc<RefCell<State>>,
+    pages: Arc<Pages>,
+) {
+    let hosts = Rc::new(hosts);
     let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let stream = match listener.accept().await {
@@ -194,16 +209,20 @@ async fn accept(listener: tokio::net::TcpListener, state: Rc<RefCell<State>>, pa
         {
             oldest.abort();
         }
-        let serving = spawn_local(serve(stream, Rc::clone(&state), Arc::clone(&pages)));
+        let serving =
+            spawn_local(serve(stream, Rc::clone(&hosts), Rc::clone(&state), Arc::clone(&pages)));
         open.push_back(serving.abort_handle());
     }
 }
 
-async fn serve(stream: TcpStream, state: Rc<RefCell<State>>, pages: Arc<Pages>) {
+async fn serve(stream: TcpStream, hosts: Rc<Hosts>, state: Rc<RefCell<State>>, pages: Arc<Pages>) {
     // Answers are written as one; a platform that cannot loses some latency.
     let _ = stream.set_nodelay(true);
-    let answer = service_fn(|request| {
-        let response = page::answer(&request, &state.borrow(), || pages.ask());
+    let answer = service_fn(|request: Request<Incoming>| {
+        let response = match hosts.refuse(request.uri(), request.headers()) {
+            Ok(()) => page::answer(&request, &state.borrow(), || pages.ask()),
+            Err(why) => page::refused(why),
+        };
         async { Ok::<_, std::convert::Infallible>(response) }
     });
     let connection = http1::Builder::new()

@@ -169,6 +169,18 @@ impl Lambda {
         Lambda::of(command)
     }
 
+    /// One with more options and variables.
+    pub fn with(args: &[&str], variables: &[(&str, &str)]) -> Lambda {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
+        command.arg("lambda").args(args).envs(variables.iter().copied());
+        Lambda::of(command)
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// One with real processes of the function in `folder`.
     pub fn hosting(folder: &Path, python: &Path, model: &str) -> Lambda {
         let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));

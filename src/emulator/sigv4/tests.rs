@@ -118,7 +118,7 @@ fn checked(
     head.headers.insert("authorization", authorization.parse().unwrap());
     change(&mut head, &mut body);
     let now = Date::of_basic(NOW).unwrap().unix() as u64;
-    of.check(&head, &body, UNIX_EPOCH + Duration::from_secs(now))
+    of.claim(&head, UNIX_EPOCH + Duration::from_secs(now))?.check(&body)
 }
 
 #[test]
@@ -177,4 +177,67 @@ fn what_is_signed_rightly_passes_and_nothing_else() {
 fn secrets_are_not_shown() {
     let shown = format!("{:?}", keys(Some("a-token")));
     assert!(!shown.contains("wJalr") && !shown.contains("a-token"), "{shown}");
+}
+
+/// What is there twice, or written otherwise than AWS takes it, with a signature that is right but for that.
+#[test]
+fn only_the_canonical_form_is_accepted() {
+    let well = ("lambda", NOW, None);
+    let replaced = |from: &'static str, to: &'static str| {
+        checked(well, &keys(None), move |head, _| {
+            let text = head.headers["authorization"].to_str().unwrap();
+            assert!(text.contains(from), "{text}");
+            let text = text.replace(from, to);
+            head.headers.insert("authorization", text.parse().unwrap());
+        })
+    };
+    for (from, to) in [
+        ("host;x-amz-date", "x-amz-date;host"),
+        ("host;x-amz-date", "host;host;x-amz-date"),
+        ("host;x-amz-date", "Host;X-Amz-Date"),
+        ("host;x-amz-date", "host; x-amz-date"),
+        ("host;x-amz-date", "host;x-amz-date;"),
+        ("Signature=", "Signature=00"),
+        ("eu-central-1", ""),
+    ] {
+        assert!(matches!(replaced(from, to), Err(Unsigned::Signature(_))), "{to}");
+    }
+    for (from, to) in [
+        ("SHA256 ", "SHA256"),
+        ("Signature=", "Signature=0, Signature="),
+        ("Credential=", "Credential=a/b/c/d/aws4_request, Credential="),
+    ] {
+        assert!(matches!(replaced(from, to), Err(Unsigned::Incomplete(_))), "{to}");
+    }
+    let upper = checked(well, &keys(None), |head, _| {
+        let text = head.headers["authorization"].to_str().unwrap();
+        let (before, signature) = text.split_once("Signature=").unwrap();
+        let text = format!("{before}Signature={}", signature.to_ascii_uppercase());
+        head.headers.insert("authorization", text.parse().unwrap());
+    });
+    assert_eq!(upper, Err(mismatch()));
+    for name in ["authorization", "host", "x-amz-date"] {
+        let twice = checked(well, &keys(None), |head, _| {
+            let value = head.headers[name].clone();
+            head.headers.append(name, value);
+        });
+        assert!(matches!(twice, Err(Unsigned::Incomplete(_))), "{name}: {twice:?}");
+    }
+}
+
+#[test]
+fn a_presigned_request_is_refused_with_and_without_a_header() {
+    for query in
+        ["X-Amz-Signature=0", "Qualifier=1&X-Amz-Algorithm=AWS4-HMAC-SHA256", "x%2Damz-credential"]
+    {
+        for has_header in [true, false] {
+            let presigned = checked(("lambda", NOW, None), &keys(None), |head, _| {
+                head.uri = format!("/2015-03-31/functions/a/invocations?{query}").parse().unwrap();
+                if !has_header {
+                    head.headers.remove("authorization");
+                }
+            });
+            assert!(matches!(presigned, Err(Unsigned::Incomplete(_))), "{query}: {presigned:?}");
+        }
+    }
 }

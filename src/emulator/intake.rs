@@ -1,0 +1,79 @@
+//! Bodies of requests, while it is not known who sends them: bounded in bytes and in time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::pieces::Pieces;
+use crate::wire::MAX_BODY;
+
+/// Bytes of bodies that are read at a time: ten of the largest. Further ones wait for their turn in the system's
+/// buffers, so that it does not matter how many connections there are.
+const BYTES: usize = 10 * MAX_BODY;
+
+/// How long a body may take, the wait for its turn included. The largest passes at 200 kB/s.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long what is not kept is read, so that its sender reads the answer.
+const DISCARD: Duration = Duration::from_secs(5);
+
+/// The bodies that are being read.
+pub(super) struct Intake(Semaphore);
+
+/// Why a body was not read.
+pub(super) enum NotRead {
+    /// It is longer than a request may be.
+    TooLarge,
+    /// It did not come in time.
+    TooSlow,
+    /// It broke off.
+    Broken(String),
+}
+
+impl Intake {
+    pub(super) fn new() -> Intake {
+        Intake(Semaphore::new(BYTES))
+    }
+
+    /// A body within the limits.
+    pub(super) async fn gather(&self, body: Incoming) -> Result<Bytes, NotRead> {
+        // One that does not say how long it is may be of any length.
+        let length = body.size_hint().exact().unwrap_or(MAX_BODY as u64);
+        if length > MAX_BODY as u64 {
+            return Err(NotRead::TooLarge);
+        }
+        let reading = async {
+            // It is never closed.
+            let _turn = self.0.acquire_many(length as u32).await;
+            read(body).await
+        };
+        timeout(PATIENCE, reading).await.unwrap_or(Err(NotRead::TooSlow))
+    }
+}
+
+async fn read(body: Incoming) -> Result<Bytes, NotRead> {
+    let mut pieces = Pieces::of(&body, MAX_BODY);
+    let mut body = Limited::new(body, MAX_BODY);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
+            true => NotRead::TooLarge,
+            false => NotRead::Broken(error.to_string()),
+        })?;
+        if let Ok(data) = frame.into_data() {
+            pieces.push(data);
+        }
+    }
+    Ok(pieces.finish())
+}
+
+/// Reads a body for a while and keeps nothing of it: who is refused while it still sends would not read why.
+pub(super) async fn discard(body: Incoming) {
+    let mut body = Limited::new(body, MAX_BODY);
+    let reading = async { while let Some(Ok(_)) = body.frame().await {} };
+    // Whoever is not done by then is cut off.
+    let _ = timeout(DISCARD, reading).await;
+}

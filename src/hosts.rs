@@ -1,0 +1,155 @@
+//! Whether a web page of somebody else's asks: the servers here have neither users nor passwords, and a browser
+//! carries any page's requests to addresses that its site cannot reach itself.
+//!
+//! - *DNS rebinding*: a page lets the name of its own site resolve to this address, and is then of the same origin.
+//!   The `Host` of its requests is that name: only addresses, `localhost`, the name that was bound and names that are
+//!   allowed are taken.
+//! - *Cross-site requests*: a page sends requests whose answers it cannot read, which run functions all the same. A
+//!   browser says so, in `Origin` or `Sec-Fetch-Site`.
+
+use std::net::IpAddr;
+
+use hyper::header::{HOST, HeaderMap, ORIGIN};
+use hyper::http::uri::Authority;
+use hyper::{Method, Uri};
+
+/// The names that a server answers to, besides addresses and `localhost`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hosts(Vec<String>);
+
+impl Hosts {
+    /// These, in any case.
+    pub(crate) fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> Hosts {
+        let names = names.into_iter().map(|name| plain(name.as_ref()));
+        Hosts(names.filter(|name| !name.is_empty()).collect())
+    }
+
+    /// Why a request is refused that is for another host.
+    pub(crate) fn refuse(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
+        let mut hosts = headers.get_all(HOST).iter();
+        let host = hosts.next().map(|host| host.to_str().unwrap_or_default());
+        // HTTP/1.0 has none, and a browser always has one.
+        let given = [uri.authority().map(Authority::as_str), host];
+        for host in given.into_iter().flatten() {
+            let authority = host.parse::<Authority>().ok().filter(|_| !host.contains('@'));
+            let is_ours = authority.as_ref().is_some_and(|host| self.has(host.host()));
+            if !is_ours || hosts.next().is_some() {
+                let host: String =
+                    host.chars().filter(|char| char.is_ascii_graphic()).take(80).collect();
+                return Err(format!(
+                    "the request is for {host:?}, which is no name of this server: --allow-host allows one"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn has(&self, host: &str) -> bool {
+        let name = plain(host);
+        let address = name.trim_start_matches('[').trim_end_matches(']');
+        address.parse::<IpAddr>().is_ok() || name == "localhost" || self.0.contains(&name)
+    }
+}
+
+/// A name as it is compared.
+fn plain(name: &str) -> String {
+    let name = name.trim().to_ascii_lowercase();
+    name.strip_suffix('.').map_or(name.clone(), str::to_owned)
+}
+
+/// Whether a browser sends this for a page of another site.
+pub(crate) fn is_cross_site(method: &Method, headers: &HeaderMap) -> bool {
+    let all = |name: &str| headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?"));
+    let is_other = |site: &str| !matches!(site, "same-origin" | "none");
+    if all("sec-fetch-site").any(is_other) {
+        return true;
+    }
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let mut origins = all(ORIGIN.as_str());
+    let is_own = |origin: &str| {
+        let of = origin.split_once("://").map(|(_, of)| of);
+        of.is_some_and(|of| !of.is_empty() && of.eq_ignore_ascii_case(host))
+    };
+    // What a browser asks before a request of another site.
+    method == Method::OPTIONS && headers.contains_key("access-control-request-method")
+        || origins.any(|origin| !is_own(origin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(of: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in of {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn addresses_and_names_that_are_allowed_are_answered_and_no_others() {
+        let hosts = Hosts::new(["Floodway.internal.", "box"]);
+        let takes = |uri: &'static str, of: &[&'static str]| {
+            let all: Vec<_> = of.iter().map(|host| ("host", *host)).collect();
+            hosts.refuse(&Uri::from_static(uri), &headers(&all)).is_ok()
+        };
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1:9090",
+            "[::1]:9090",
+            "10.1.2.3",
+            "localhost:1",
+            "LocalHost",
+            "localhost.",
+            "floodway.INTERNAL:80",
+            "box",
+        ] {
+            assert!(takes("/", &[host]), "{host}");
+        }
+        assert!(takes("/", &[]), "HTTP/1.0 has no host");
+        for host in [
+            "evil.example",
+            "evil.example:9090",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "evil",
+            "",
+            "127.0.0.1@evil.example",
+            "evil@127.0.0.1",
+            "a b",
+            "127.0.0.1, evil.example",
+            "[::1",
+            "127.0.0.1:9090:1",
+        ] {
+            assert!(!takes("/", &[host]), "{host:?}");
+        }
+        assert!(!takes("/", &["127.0.0.1", "evil.example"]), "one host");
+        assert!(!takes("http://evil.example/", &["127.0.0.1"]), "the line counts too");
+        assert!(takes("http://127.0.0.1/", &["127.0.0.1"]));
+    }
+
+    #[test]
+    fn requests_of_other_sites_are_told_from_own_ones() {
+        let is = |method: Method, of: &[(&'static str, &'static str)]| {
+            is_cross_site(&method, &headers(&[&[("host", "127.0.0.1:9000")], of].concat()))
+        };
+        let post = Method::POST;
+        assert!(!is(post.clone(), &[]), "no browser");
+        assert!(!is(post.clone(), &[("origin", "http://127.0.0.1:9000")]));
+        assert!(!is(post.clone(), &[("sec-fetch-site", "same-origin")]));
+        assert!(!is(Method::GET, &[("sec-fetch-site", "none")]), "typed by the user");
+        for cross in [
+            [("origin", "http://evil.example")],
+            [("origin", "http://127.0.0.1:8000")],
+            [("origin", "null")],
+            [("sec-fetch-site", "cross-site")],
+            [("sec-fetch-site", "same-site")],
+        ] {
+            assert!(is(post.clone(), &cross), "{cross:?}");
+        }
+        let twice = [("origin", "http://127.0.0.1:9000"), ("origin", "http://evil.example")];
+        assert!(is(post, &twice));
+        assert!(is(Method::OPTIONS, &[("access-control-request-method", "POST")]));
+    }
+}
