@@ -89,7 +89,23 @@ fn policies_are_compared_and_the_report_needs_nothing_else() {
     let words = format!("--policy spill --threshold {}", shown(threshold));
     assert!(html.contains(&format!("<span>{}</span>", words.replace(' ', "</span> <span>"))));
 
+    let order = ["<h2>Latency over time", "<h2>Rates and backlog", "<h2>Cost over time"];
+    let at = order.map(|title| html.find(title).unwrap_or_else(|| panic!("{title}")));
+    assert!(at.is_sorted(), "the latency is first: {at:?}");
+
+    let picture = fs::read_to_string(place.path("report/burst.svg")).unwrap();
+    assert!(picture.starts_with("<svg ") && picture.trim_end().ends_with("</svg>"), "{picture}");
+    assert_eq!((picture.matches("<svg ").count(), picture.matches("</svg>").count()), (3, 3));
+    assert!(!picture.contains("NaN") && !picture.contains("var("), "{picture}");
+
     let report = json(&place.path("report/compare.json"));
+    // When and where it was made, and what a column is, is said wherever the figures are.
+    let made = |what: &str| report["made"][what].as_str().unwrap().to_owned();
+    for said in [made("date"), made("machine"), made("version"), "known beforehand".to_owned()] {
+        assert!(!said.is_empty() && table.contains(&said), "{said}: {table}");
+        assert!(html.contains(&said), "{said} is not in the report");
+    }
+    assert!(made("date").ends_with(" UTC") && made("machine").contains(" core"), "{table}");
     let compared = report["policies"].as_array().unwrap();
     assert_eq!(compared.len(), 3);
     for (policy, compared) in policies.iter().zip(compared) {
@@ -174,7 +190,7 @@ fn a_series_is_of_all_processes_and_of_bad_records_too() {
     assert!(summary["latency_burst_ms"].is_null(), "a constant rate has no burst");
     the_series_adds_up_to(&summary, &text(&place, "series"));
     let output = place.run(&["run", "--events", "10", "--sink", "null", "--series", "none/s"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("none/s"));
 }
 

@@ -249,7 +249,7 @@ fn what_was_spent_is_not_spent_again() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("the budget is spent"), "{said}");
     let words = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(words.contains("in all 2 runs of this state"), "{words}");
+    assert!(words.contains("for all 2 runs of this state"), "{words}");
     let summary = place.summary();
     assert_eq!((&summary["attempts"], &summary["cost_usd"]), (&0.into(), &0.0.into()), "{summary}");
     let in_all = |summary: &Value| summary["total"]["cost_usd"].as_f64().unwrap();

@@ -7,7 +7,7 @@ use super::args::Cli;
 use crate::terminal::plain;
 
 /// The options of timely's that have one letter and stand after `--`.
-const TIMELY: [&str; 5] = ["-w", "-n", "-p", "-h", "-r"];
+const TIMELY: [&str; 6] = ["-w", "-n", "-p", "-h", "-r", "-z"];
 
 /// What is wrong, and what would be right.
 pub(super) fn said(error: &clap::Error) -> String {

@@ -89,6 +89,25 @@ pub struct Comparison {
     pub burst: Vec<(f64, f64)>,
     /// Why not all runs that were asked for are there.
     pub incomplete: Option<String>,
+    /// When it was made, and on which machine.
+    pub made: Made,
+}
+
+/// When a comparison was made, and where: without these its figures say nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Made {
+    /// The date and the time, in UTC.
+    pub date: String,
+    /// Its processor, its cores, its memory and its system.
+    pub machine: String,
+    /// Floodway's version.
+    pub version: String,
+}
+
+impl std::fmt::Display for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{} on {}, floodway {}", self.date, self.machine, self.version)
+    }
 }
 
 impl Round {
@@ -180,6 +199,7 @@ impl Comparison {
         });
         json!({
             "version": 1,
+            "made": self.made,
             "command": self.command,
             "rounds": self.rounds,
             "deadline_ms": self.deadline_ms,

@@ -6,7 +6,7 @@ use plotters::style::RGBColor;
 
 use super::plot::DrawError;
 use super::plots::{self, Figure};
-use super::table::{COLUMNS, latency};
+use super::table::{COLUMNS, OF_OPTIMUM, latency};
 use super::{Comparison, Threshold};
 use crate::units::{show_count, show_rate};
 
@@ -61,24 +61,24 @@ pub fn page(comparison: &Comparison) -> Result<String, DrawError> {
     summary(&mut html, comparison);
     section(
         &mut html,
-        "What happened where",
-        Some(
-            "Results count where they were made and when; what was offered, when it was scheduled. The \
-         rates of all policies are drawn to one scale, their backlogs each to its own.",
-        ),
-    );
-    plots::flows(comparison)?.iter().for_each(|figure| draw(&mut html, figure));
-    section(
-        &mut html,
         "Latency over time",
-        Some("By the time at which a record was scheduled to come, from then to its result."),
+        Some("From the scheduled time of a record to its result, by that scheduled time."),
     );
     let latencies = plots::latencies(comparison)?;
     draw(&mut html, &latencies);
     section(
         &mut html,
-        "Tails by path",
-        Some("The share of the records that took longer, by where their result was made."),
+        "Rates and backlog",
+        Some(
+            "Records per second: offered, when they were scheduled; done, when and where their results were \
+             made. All rates have the same scale; each backlog has its own.",
+        ),
+    );
+    plots::flows(comparison)?.iter().for_each(|figure| draw(&mut html, figure));
+    section(
+        &mut html,
+        "Latency by where the result was made",
+        Some("The share of the records that took longer than a latency."),
     );
     let tails = plots::tails(comparison)?;
     legend(&mut html, &tails.legend);
@@ -91,7 +91,7 @@ pub fn page(comparison: &Comparison) -> Result<String, DrawError> {
     let _ = writeln!(html, "</div>");
     section(&mut html, "Cost over time", None);
     draw(&mut html, &plots::costs(comparison)?);
-    section(&mut html, "The runs", Some("Each of them by itself is one of these commands."));
+    section(&mut html, "The runs", Some("Each of these commands repeats one of them."));
     for compared in &comparison.policies {
         command(&mut html, &compared.command);
     }
@@ -125,18 +125,27 @@ fn summary(html: &mut String, comparison: &Comparison) {
         let _ = writeln!(html, "</tr>");
     }
     let _ = writeln!(html, "</table></div>");
-    let mut notes = vec![if comparison.burst.is_empty() {
+    let mut notes = vec![format!("Made {}.", comparison.made)];
+    notes.push(if comparison.burst.is_empty() {
         "Latencies are of the whole run.".to_owned()
     } else {
         "Latencies are of what was scheduled during the burst, which is shaded in the plots: while the \
          rate is above the mean of its lowest and its highest."
             .to_owned()
-    }];
+    });
+    if rows.iter().any(|(_, figures)| figures.home_share_of_optimum.is_some()) {
+        notes.push(format!("\u{201c}Of optimum\u{201d} is {OF_OPTIMUM}."));
+    }
     notes.push(match comparison.rounds {
         0 | 1 => "One run of each policy.".to_owned(),
-        rounds => format!("Medians of {rounds} rounds; drawn is the run in the middle by its p99."),
+        rounds => {
+            format!("Medians of {rounds} rounds; the plots show the run with the median p99.")
+        }
     });
-    notes.push(format!("A result is due {} after its schedule.", latency(comparison.deadline_ms)));
+    notes.push(format!(
+        "A result is due {} after the scheduled time of its record.",
+        latency(comparison.deadline_ms)
+    ));
     if let Some(Threshold { eps, measured }) = comparison.threshold {
         let how = if measured {
             ", nine tenths of what the workers can do, as measured first"
@@ -148,11 +157,11 @@ fn summary(html: &mut String, comparison: &Comparison) {
     let rates = rows.iter().filter_map(|(_, figures)| figures.true_rate_eps);
     if let Some(rate) = rates.max_by(f64::total_cmp) {
         let rate = show_count(rate.round() as u64);
-        notes.push(format!("The workers did up to {rate} records a second of useful time."));
+        notes.push(format!("While busy, the workers do up to {rate} records per second."));
     }
     let lambdas = comparison.policies.iter().flat_map(|compared| &compared.rounds);
     if let Some(model) = lambdas.filter_map(|run| run.summary.get("lambda")?.as_str()).next() {
-        notes.push(format!("The cloud is the local Lambda: {model}."));
+        notes.push(format!("The remote side is the local Lambda: {model}."));
     }
     let _ = writeln!(html, "<p class=\"note\">{}</p>", escaped(&notes.join(" ")));
 }
@@ -189,10 +198,10 @@ fn legend(html: &mut String, entries: &[(RGBColor, String)]) {
     let _ = writeln!(html, "</div>");
 }
 
-fn hex(RGBColor(red, green, blue): RGBColor) -> String {
+pub(super) fn hex(RGBColor(red, green, blue): RGBColor) -> String {
     format!("#{red:02X}{green:02X}{blue:02X}")
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -23,7 +23,7 @@ pub(super) struct Tails {
 }
 
 /// The width of all plots, and the heights of those in a stack.
-const WIDTH: u32 = 960;
+pub(super) const WIDTH: u32 = 960;
 const TALL: u32 = 300;
 const FLAT: u32 = 170;
 
@@ -54,10 +54,10 @@ fn color_of_path(path: &str) -> RGBColor {
 fn path_in_words(path: &str) -> String {
     match path {
         "local" => "by its worker",
-        "peer" => "by another worker",
-        "remote" => "by the cloud",
-        "hedged" => "by the cloud, at a second attempt",
-        "home" => "sent away, and then done by a worker",
+        "peer" => "by a peer",
+        "remote" => "remote",
+        "hedged" => "remote, hedged",
+        "home" => "sent, returned, done by a worker",
         other => other,
     }
     .to_owned()
@@ -144,9 +144,9 @@ pub(super) fn flows(comparison: &Comparison) -> Result<Vec<Figure>, DrawError> {
             svgs: vec![rates, backlogs],
             legend: vec![
                 (OFFERED, "offered".to_owned()),
-                (BLUE, "done at home; below: queued there".to_owned()),
-                (RED, "done by the cloud; below: in flight".to_owned()),
-                (GREEN, "came home and done there".to_owned()),
+                (BLUE, "done by the workers; below: waiting there".to_owned()),
+                (RED, "done remotely; below: in flight".to_owned()),
+                (GREEN, "returned, and done by the workers".to_owned()),
             ],
         })
     };
@@ -178,7 +178,7 @@ pub(super) fn latencies(comparison: &Comparison) -> Result<Figure, DrawError> {
         draw((WIDTH, TALL), time(until), y, &comparison.burst, (low, high), &curves)
     };
     Ok(Figure {
-        title: "Latency of what was scheduled then".to_owned(),
+        title: "p99 above, median below".to_owned(),
         svgs: vec![plot("p99 (ms)", p99)?, plot("p50 (ms)", p50)?],
         legend: policies(comparison, Some("the deadline (dashed)")),
     })
@@ -197,7 +197,7 @@ pub(super) fn costs(comparison: &Comparison) -> Result<Figure, DrawError> {
     let show: (&str, &dyn Fn(&f64) -> String) = ("thousandths of a $", &|usd| plain(*usd));
     let svg = over_time(TALL - 60, end(comparison), top, show, &comparison.burst, &curves)?;
     Ok(Figure {
-        title: "Cost until then, in thousandths of a dollar".to_owned(),
+        title: "Cost so far, in thousandths of a dollar".to_owned(),
         svgs: vec![svg],
         legend: policies(comparison, None),
     })

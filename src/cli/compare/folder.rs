@@ -13,7 +13,7 @@ use crate::whole;
 pub(super) struct Folder(PathBuf);
 
 /// The files that a comparison writes, beside those of its runs.
-const OWN: [&str; 2] = ["report.html", "compare.json"];
+const OWN: [&str; 3] = ["report.html", "compare.json", "burst.svg"];
 
 impl Folder {
     /// A new or an empty folder; another one only if it may be overwritten, and then only what a

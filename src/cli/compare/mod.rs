@@ -6,6 +6,7 @@
 mod capacity;
 mod child;
 mod folder;
+mod made;
 mod plan;
 
 use std::fmt::Write as _;
@@ -18,7 +19,7 @@ use self::plan::Plan;
 use super::args::CompareArgs;
 use super::logging;
 use super::output::{print, say};
-use crate::compare::{Compared, Comparison, Round, page, table};
+use crate::compare::{Compared, Comparison, OF_OPTIMUM, Round, page, picture, table};
 
 /// `typed` is the command line after `compare`, without what is timely's.
 pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
@@ -46,6 +47,10 @@ pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
         comparison.hold_against_optimum();
         let html = page(&comparison).map_err(|error| anyhow!("cannot draw the report: {error}"))?;
         folder.write("report.html", html.as_bytes())?;
+        let picture = picture(&comparison);
+        if let Some(svg) = picture.map_err(|error| anyhow!("cannot draw the picture: {error}"))? {
+            folder.write("burst.svg", svg.as_bytes())?;
+        }
         let json = serde_json::to_vec_pretty(&comparison.json())?;
         folder.write("compare.json", &json)?;
         printed = print(&shown(&comparison, &folder));
@@ -120,6 +125,7 @@ impl Plan {
             threshold: self.threshold,
             burst: self.burst.clone(),
             incomplete: None,
+            made: made::made(),
         }
     }
 }
@@ -128,7 +134,11 @@ impl Plan {
 fn shown(comparison: &Comparison, folder: &Folder) -> String {
     let mut out = table(comparison);
     let of = if comparison.burst.is_empty() { "the whole run" } else { "the burst" };
-    let _ = writeln!(out, "latencies are those of {of}; cost in US dollars");
+    let _ = writeln!(out, "latency   of the records of {of}; cost in US dollars");
+    if comparison.figures().iter().any(|(_, figures)| figures.home_share_of_optimum.is_some()) {
+        let _ = writeln!(out, "optimum   {OF_OPTIMUM}");
+    }
+    let _ = writeln!(out, "made      {}", comparison.made);
     if let Some(why) = &comparison.incomplete {
         let _ = writeln!(out, "incomplete: {why}; policies that were not run are not compared");
     }
