@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -21,6 +22,8 @@ pub(super) struct Start {
     pub place: Place,
     /// Lines that were read under its path from files that were there before it.
     pub before: u64,
+    /// What its path named later and names no more: rotated after it, and not read.
+    pub between: Vec<Opened>,
     /// The files after it.
     pub ahead: VecDeque<Found>,
     /// The files that were read to their ends.
@@ -47,6 +50,11 @@ pub(super) fn go_on(
     start.place = Place { line: position.lines, ..Place::default() };
     match (find_read(last, at_path, input)?, at_path) {
         (Some(opened), _) => {
+            if at_path.is_none_or(|found| found.id != opened.found.id) {
+                start.between = between(position, &path, &opened, at_path);
+            }
+            let is_ahead = |id| start.between.iter().all(|between| between.found.id != id);
+            start.ahead.retain(|found| is_ahead(found.id));
             start.first = Some(opened);
             (start.place.bytes, start.place.lines) = (last.bytes, last.lines);
         }
@@ -120,6 +128,42 @@ fn find_read(
 /// A copy of what had been read of a file, which was truncated then: the newest one.
 pub(super) fn find_copy(last: &FilePosition, found: &Found) -> Option<Opened> {
     if last.bytes == 0 { None } else { find(last, found, |_| true) }
+}
+
+/// The files that were rotated after `old`, in the order of their last growth: the path's name with a
+/// number or a date behind it.
+fn between(position: &Position, path: &Path, old: &Opened, at_path: Option<&Found>) -> Vec<Opened> {
+    let grown = |file: &fs::File| file.metadata().and_then(|metadata| metadata.modified());
+    let Ok(old_grown) = grown(&old.file) else { return Vec::new() };
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let is_rotated = |other: &Path| {
+        let other = other.file_name().unwrap_or_default().as_bytes();
+        let Some([b'.' | b'-', number @ ..]) = other.strip_prefix(name) else { return false };
+        number.iter().any(u8::is_ascii_digit)
+            && number.iter().all(|byte| byte.is_ascii_digit() || b".-_:T".contains(byte))
+    };
+    let is_known = |id: FileId| {
+        id == old.found.id
+            || at_path.is_some_and(|found| found.id == id)
+            || position.files.iter().any(|file| file.id == Some(id))
+    };
+    let mut between = Vec::new();
+    for entry in fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
+        let other = entry.path();
+        if is_rotated(&other)
+            && fs::metadata(&other).is_ok_and(|metadata| metadata.is_file())
+            && let Ok(opened) = Opened::at(&other, &old.found)
+            && opened.is_plain()
+            && !is_known(opened.found.id)
+            && let Ok(grown) = grown(&opened.file)
+            && grown > old_grown
+        {
+            tracing::info!("{} was rotated too, and is read", other.display());
+            between.push((grown, opened));
+        }
+    }
+    between.sort_by_key(|(grown, _)| *grown);
+    between.into_iter().map(|(_, opened)| opened).collect()
 }
 
 /// The newest file with another name in the same folder that begins with what had been read.

@@ -86,10 +86,7 @@ impl Sequence {
     /// Those that `input` names, from `start` on.
     pub(super) fn new(input: Input, mut start: Start) -> Self {
         let follow = matches!(input, Input::Files { follow: true, .. });
-        let watch = follow.then(|| {
-            let ahead = std::mem::take(&mut start.ahead);
-            Watch::new(input, ahead, start.read.clone(), start.is_resumed)
-        });
+        let watch = follow.then(|| Watch::new(input, &mut start));
         Sequence { watch, start, block: vec![0; BLOCK] }
     }
 

@@ -8,7 +8,7 @@ use super::LinesError;
 use super::input::{Found, Input, packed_and_followed};
 use super::opened::{FileId, Opened};
 use super::position::{FilePosition, path_of};
-use super::rotation::{is_read, warn_earlier};
+use super::rotation::{Start, is_read, warn_earlier};
 
 /// How often it is looked which file the path names. A look costs a few microseconds.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
@@ -44,23 +44,19 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// `ahead` are the files after the first one; `has_waited`: that one was followed before.
-    pub(super) fn new(
-        input: Input,
-        ahead: VecDeque<Found>,
-        read: Vec<FilePosition>,
-        has_waited: bool,
-    ) -> Self {
+    /// Of the files after the first one of `start`, which it takes.
+    pub(super) fn new(input: Input, start: &mut Start) -> Self {
+        let successors: VecDeque<Opened> = std::mem::take(&mut start.between).into();
         Watch {
             input,
-            successors: VecDeque::new(),
-            ahead,
-            read,
+            noticed: (!successors.is_empty()).then(Instant::now),
+            successors,
+            ahead: std::mem::take(&mut start.ahead),
+            read: start.read.clone(),
             warned: HashSet::new(),
             looked: None,
             looked_through: Instant::now(),
-            has_waited,
-            noticed: None,
+            has_waited: start.is_resumed,
             grew: Instant::now(),
         }
     }
