@@ -4,15 +4,17 @@ use std::io::{self, ErrorKind, Write as _};
 
 use anyhow::{Context as _, Result};
 
+use crate::terminal::plain;
+
 /// Prints `text`. Whoever reads may have had enough: `| head` is no error, a full disk is.
 pub(super) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-/// Prints a line, at once.
+/// Prints a line, at once: one line, whatever a remote side had in it.
 pub(super) fn print_line(line: impl std::fmt::Display) -> Result<()> {
-    print(&format!("{line}\n"))
+    print(&format!("{}\n", plain(&line.to_string())))
 }
 
 /// What it comes to that something was printed so.

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Billed, Counts, Latencies, Level, OnTime, Report};
 use crate::cost::Cost;
+use crate::terminal::plain;
 use crate::units::{show_count, show_duration, show_many};
 use crate::whole;
 
@@ -198,7 +199,7 @@ impl FunctionBill {
             }
         };
         let (metered, trips) = (time(self.metered_ms), time(self.estimated_ms));
-        format!("{}: {all}, {metered} metered, round trips of {trips}{others}", self.name)
+        format!("{}: {all}, {metered} metered (their round trips: {trips}){others}", self.name)
     }
 }
 
@@ -291,7 +292,7 @@ impl Summary {
     pub fn words(&self) -> String {
         let mut words = String::new();
         let mut line = |text: String| {
-            let _ = writeln!(words, "{text}");
+            let _ = writeln!(words, "{}", plain(&text));
         };
         let wall = Duration::from_secs_f64(self.wall_ms.max(0.0) / 1e3);
         match self.nothing_left() {
@@ -335,12 +336,12 @@ impl Summary {
             if self.superseded > 0 {
                 let _ = write!(sent, ", {} done twice", show_count(self.superseded));
             }
-            if let Some(Offloading { first, last }) = self.offloading_ms {
-                let _ = write!(sent, "; sent from {} to {} of the run", ms(first), ms(last));
-            }
             line(sent);
             let attempts = show_many(self.attempts, "attempt");
             let mut requests = format!("requests  {} in {attempts}", show_count(self.requests));
+            if let Some(Offloading { first, last }) = self.offloading_ms {
+                let _ = write!(requests, " from {} to {} of the run", ms(first), ms(last));
+            }
             for (count, what) in [
                 (self.retries, "retried"),
                 (self.hedged, "hedged"),
