@@ -341,6 +341,7 @@ fn browsed(chromium: &std::path::Path, place: &Place, url: &str) -> (String, Str
     let profile = format!("--user-data-dir={}", place.path("profile").display());
     let mut command = Command::new(chromium);
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", &profile]);
+    command.arg("--window-size=1400,900");
     command.args(["--enable-logging=stderr", "--v=0", "--virtual-time-budget=3000", url]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let output = end_of(child, "the browser");
@@ -374,6 +375,110 @@ fn a_browser_draws_the_page_and_shows_the_end() {
     let (page, console) = browsed(&chromium, &place, &url);
     let gone = page.contains("not reached") || page.is_empty() || page.contains("ERR_");
     assert!(page.contains("stopped after") || gone, "{page}\n{console}");
+}
+
+/// Serves the page of a run with a script that measures it, at `/400` in a frame that is so wide (a browser
+/// without a screen is never as narrow as a phone), and all else as the run does.
+fn measured(run: SocketAddr) -> SocketAddr {
+    // Texts that stand out of the page, of their tile or of their plot.
+    const SCRIPT: &str = "<script>setInterval(() => {
+        const found = [], wide = innerWidth, cut = (box, inside, what) => {
+            if (box.left < inside.left - 1 || box.right > inside.right + 1) found.push(what);
+        };
+        for (const text of document.querySelectorAll('h1, p, b, dt, dd, small, label, output, h2, span:not([hidden])')) {
+            const box = text.getBoundingClientRect();
+            if (box.width) cut(box, { left: 0, right: wide }, text.textContent);
+            if (text.scrollWidth > text.clientWidth + 1 && text.clientWidth && !text.closest('.hidden')) {
+                found.push('too wide: ' + text.textContent);
+            }
+        }
+        for (const text of document.querySelectorAll('svg text')) {
+            cut(text.getBoundingClientRect(), text.ownerSVGElement.getBoundingClientRect(), 'in a plot: ' + text.textContent);
+        }
+        top.document.body.dataset.measured = 'width ' + wide + ', cut: ' + found.length + ' ' + found.join(' | ');
+    }, 500)</script>";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut line = String::new();
+            let Ok(_) = BufReader::new(&stream).read_line(&mut line) else { continue };
+            let path = line.split(' ').nth(1).unwrap_or("/");
+            if let Ok(width) = path[1..].parse::<u32>() {
+                let frame = format!("<iframe src=\"/\" width={width} height=900 style=border:0>");
+                let head = format!("Content-Type: text/html\r\nContent-Length: {}", frame.len());
+                let _ =
+                    write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\nConnection: close\r\n\r\n{frame}");
+                continue;
+            }
+            let request = format!("GET {path} HTTP/1.1\r\nHost: run\r\n");
+            let Some(answer) = ask(run, &request) else { continue };
+            let kind = if path == "/" { "text/html; charset=utf-8" } else { "application/json" };
+            let body = answer.body.replace("</body>", &format!("{SCRIPT}</body>"));
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}",
+                body.len()
+            );
+            let _ =
+                stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n{body}").as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn no_text_of_the_page_is_cut_on_a_phone_or_a_screen() {
+    let Some(chromium) = parts::program("chromium") else { return };
+    let place = Place::new();
+    let options = ["--sink", "null", "--duration", "1h", "--budget-total", "0.001"];
+    let run = Shown::start(bursting(&place, &options));
+    run.until("running");
+    poll(LIMIT, "a commit", || {
+        (run.metrics().get("floodway_epochs_committed_total") > 5.0).then_some(())
+    });
+    let address = measured(run.address);
+    for width in [400, 1280] {
+        let (page, console) = browsed(&chromium, &place, &format!("http://{address}/{width}"));
+        let measured =
+            page.split("data-measured=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let measured = measured.unwrap_or_else(|| panic!("{page}\n{console}"));
+        assert!(measured.starts_with(&format!("width {width}, cut: 0 ")), "{measured}");
+    }
+    run.end();
+}
+
+/// The first tile says what is on time, and the page says so at a glance while it is not.
+#[test]
+fn the_page_is_not_green_while_the_deadline_is_missed() {
+    let Some(chromium) = parts::program("chromium") else { return };
+    let place = Place::new();
+    let late = ["run", "--work", "2ms", "--rate", "1k", "--events", "5k", "--deadline", "20ms"];
+    let more = ["--sink", "null", "--listen", "127.0.0.1:0", "--listen-after", "1h"];
+    let run = Shown::start(place.floodway(&[&late[..], &more].concat()));
+    poll(LIMIT, "late results", || {
+        (run.metrics().sum("floodway_late_records_total") > 100.0).then_some(())
+    });
+    assert_eq!(run.metrics().get("floodway_deadline_seconds"), 0.02);
+    let url = format!("http://{}/", run.address);
+    let (page, console) = browsed(&chromium, &place, &url);
+    let state = page.split("id=\"state\" class=\"").nth(1).unwrap().split('<').next().unwrap();
+    assert!(state.starts_with("state late\"") && state.contains(", late"), "{state}\n{console}");
+    let tiles = page.split("id=\"tiles\"").nth(1).unwrap();
+    assert!(tiles.contains("><div class=\"late\"><dt>on time</dt>"), "{tiles}");
+    assert!(tiles.contains("<div class=\"late\"><dt>p99 latency</dt>"), "{tiles}");
+    assert!(tiles.contains("of the last 2 s; half within"), "{tiles}");
+    assert!(page.contains("class=\"choice trouble\""), "{page}");
+    let version = format!("floodway {} on ", env!("CARGO_PKG_VERSION"));
+    assert!(page.contains(&version) && page.contains(" · began "), "{page}");
+
+    // At its end it says what the run says last.
+    run.until("done");
+    let summary: Value = serde_json::from_str(&run.get("/summary.json").body).unwrap();
+    let shown: Value = serde_json::from_str(&run.get("/series.json").body).unwrap();
+    let missed = summary["missed"].as_str().unwrap();
+    assert_eq!(shown["last_words"], serde_json::json!([missed]));
+    let (page, _) = browsed(&chromium, &place, &url);
+    assert!(page.contains(missed), "{page}");
 }
 
 #[test]

@@ -239,7 +239,7 @@ impl Page<'_> {
         self.gauge(
             "floodway_true_rate_records_per_second",
             None,
-            "What the workers can do: records a second of time in the task, summed over workers.",
+            "Records a second of time in the task alone, summed over workers: more than they do with all else.",
             tallied.true_rate,
         )?;
         let held = tallied.backlog as f64;

@@ -6,6 +6,7 @@
 //! slowly they read. Without `--listen` there is no such thread, and workers do not count for it.
 
 mod bottleneck;
+mod capacity;
 mod diagnosis;
 mod health;
 mod metrics;

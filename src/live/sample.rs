@@ -29,6 +29,10 @@ pub enum Look {
 /// What a run is: what does not change.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct About {
+    /// The version of the program.
+    pub version: String,
+    /// The machine's name.
+    pub host: String,
     /// Its policy.
     pub policy: String,
     /// Its task.

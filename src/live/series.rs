@@ -27,6 +27,7 @@ struct Point {
     remote: u64,
     home: u64,
     bad: u64,
+    late_results: u64,
     throttled: u64,
     failed: u64,
     latency: Vec<(u16, u64)>,
@@ -61,6 +62,7 @@ impl Slot for Point {
             remote: first.remote + last.remote,
             home: first.home + last.home,
             bad: first.bad + last.bad,
+            late_results: first.late_results + last.late_results,
             throttled: first.throttled + last.throttled,
             failed: first.failed + last.failed,
             latency: merged(&first.latency, &last.latency),
@@ -164,6 +166,7 @@ fn point(before: &Before, now: &Before) -> Option<Point> {
         remote: counts.remote - counted.remote,
         home: counts.home - counted.home,
         bad: counts.bad - counted.bad,
+        late_results: is.tallied.on_time_since(&was.tallied).late,
         throttled: remote.throttled - remote_was.throttled,
         failed: remote.failed - remote_was.failed,
         latency: now.latency.since(&before.latency),
@@ -193,6 +196,7 @@ pub(super) struct Columns {
     remote_eps: Vec<f64>,
     home_eps: Vec<f64>,
     bad_eps: Vec<f64>,
+    late_eps: Vec<f64>,
     throttled_per_s: Vec<f64>,
     failed_per_s: Vec<f64>,
     p50_ms: Vec<Option<f64>>,
@@ -227,6 +231,7 @@ impl Columns {
         self.remote_eps.push(rate(point.remote));
         self.home_eps.push(rate(point.home));
         self.bad_eps.push(rate(point.bad));
+        self.late_eps.push(rate(point.late_results));
         self.throttled_per_s.push(rate(point.throttled));
         self.failed_per_s.push(rate(point.failed));
         self.p50_ms.push(quantile_ms(&point.latency, 0.5));

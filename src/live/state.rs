@@ -1,18 +1,20 @@
 //! What is known of the run, and the answers that are made of it.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::bottleneck::Bottleneck;
+use super::capacity::Capacity;
 use super::diagnosis::Diagnosis;
 use super::health::Health;
 use super::metrics;
 use super::metrics::{Format, Metrics};
 use super::sample::{About, Look, Sample, Source};
 use super::series::{Columns, Series};
-use crate::observe::{Rungs, quantile_ms};
+use crate::observe::{Rungs, Tallied, quantile_ms};
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -67,6 +69,9 @@ pub(super) struct State {
     phase: Phase,
     error: Option<String>,
     diagnosis: Diagnosis,
+    capacity: Capacity,
+    /// When it began, since the Unix epoch.
+    began: Option<Duration>,
     series: Series,
     health: Health,
     stuck: Option<String>,
@@ -82,6 +87,8 @@ struct Shown<'a> {
     about: &'a About,
     now: Now,
     bottleneck: Bottleneck,
+    /// That it missed its deadline and why, and that nothing was done remotely and why: at its end.
+    last_words: Vec<&'a str>,
     columns: Columns,
 }
 
@@ -89,12 +96,17 @@ struct Shown<'a> {
 #[derive(Debug, Default, Serialize)]
 struct Now {
     at_s: f64,
+    began_ms: Option<u64>,
+    on_time_fraction: Option<f64>,
+    late_records: u64,
+    on_time_in_all: f64,
+    is_late: bool,
     done_eps: f64,
     offered_eps: Option<f64>,
     p50_ms: Option<f64>,
     p99_ms: Option<f64>,
     commit_p99_ms: Option<f64>,
-    true_rate_eps: f64,
+    can_do_eps: Option<f64>,
     events_in: u64,
     records_local: u64,
     records_remote: u64,
@@ -138,7 +150,13 @@ impl State {
     fn take(&mut self, sample: Arc<Sample>) {
         self.series.take(&sample);
         self.stuck = self.health.take(&self.about, &sample);
+        if self.began.is_none() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.began = Some(now.saturating_sub(Duration::from_nanos(sample.at)));
+        }
         self.diagnosis.take(&self.about, sample);
+        let (first, last) = (self.diagnosis.first(), self.diagnosis.last());
+        self.capacity.take(&self.about, &first, &last);
     }
 
     /// The run is over: who says so first knows most.
@@ -186,10 +204,18 @@ impl State {
             about: &self.about,
             now: self.now(),
             bottleneck: self.bottleneck(),
+            last_words: self.last_words(),
             columns: self.series.columns(whole),
         };
         // Numbers and texts can be written.
         serde_json::to_vec(&shown).unwrap_or_default()
+    }
+
+    /// What its summary says last.
+    fn last_words(&self) -> Vec<&str> {
+        let summary = self.summary.as_ref();
+        let said = |field| summary?.get(field)?.as_str();
+        ["missed", "nothing_remote"].into_iter().filter_map(said).collect()
     }
 
     /// The summary: the run's own when it is over, and until then as far as it has come. Nothing before
@@ -220,14 +246,23 @@ impl State {
         let recent = tallied.latency().since(&first.tallied.latency());
         let committed = tallied.commit.since(&Rungs::default());
         let remote = last.remote.unwrap_or_default();
+        let on_time = tallied.on_time_since(&first.tallied);
+        let in_all = tallied.on_time_since(&Tallied::default());
+        // While it goes on, by the last two seconds.
+        let judged = if self.phase == Phase::Running { on_time } else { in_all };
         Now {
+            began_ms: self.began.map(|began| began.as_millis() as u64),
+            on_time_fraction: (on_time.results > 0).then(|| on_time.fraction()),
+            late_records: in_all.late,
+            on_time_in_all: in_all.fraction(),
+            is_late: self.about.has_due_times && judged.is_missed(),
             at_s: last.at as f64 / 1e9,
             done_eps: if seconds > 0.0 { (done as f64 / seconds).round() } else { 0.0 },
             offered_eps: tallied.offered_eps.map(f64::round),
             p50_ms: quantile_ms(&recent, 0.5),
             p99_ms: quantile_ms(&recent, 0.99),
             commit_p99_ms: quantile_ms(&committed, 0.99),
-            true_rate_eps: tallied.true_rate.round(),
+            can_do_eps: self.capacity.eps().map(f64::round),
             events_in: counts.done(),
             records_local: counts.local + counts.peer,
             records_remote: counts.remote,

@@ -59,6 +59,8 @@ pub(super) fn about(shared: &Shared) -> About {
     let bursts = settings.is_bursting();
     let commit = if settings.schedule.is_some() { settings.commit_every } else { Duration::ZERO };
     About {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         policy: settings.policy.name().to_owned(),
         task: settings.task.clone(),
         source: match &settings.source {

@@ -17,11 +17,29 @@ function times(columns, is) {
   });
   return found;
 }
-const waiting = (columns) => times(columns, (at) =>
-  columns.wait_backlog[at] + columns.wait_writer[at] + columns.wait_commit[at] > 0.1);
+// What is shaded in every plot, in this order.
+const BANDS = [
+  { name: "the source had to wait", color: "shade", of: (columns) => times(columns, (at) =>
+    columns.wait_backlog[at] + columns.wait_writer[at] + columns.wait_commit[at] > 0.1) },
+  { name: "the breaker was open", color: "open", of: (columns) => times(columns, (at) => columns.breaker[at] > 0) },
+];
+
+for (const band of BANDS) {
+  const mark = html("i");
+  mark.style.cssText = `background:var(--${band.color})`;
+  band.legend = html("span", { hidden: "" }, mark, band.name);
+  $("shades").append(band.legend);
+}
+function shades(columns) {
+  return BANDS.map(({ of, color, legend }) => {
+    const times = of(columns);
+    legend.hidden = !times.length;
+    return { times, color };
+  });
+}
 
 const plots = [
-  new Plot({ title: "Records a second", show: si, bands: waiting, shaded: "the source had to wait", parts: [
+  new Plot({ title: "Records a second", show: si, parts: [
     { name: "done by workers", color: "blue", kind: "area", of: column("local_eps") },
     { name: "by the function", color: "red", kind: "area", of: (columns, about) => about.function ? columns.remote_eps : null },
     { name: "sent, then done at home", color: "green", kind: "area", of: (columns) => exists(columns.home_eps) },
@@ -29,25 +47,24 @@ const plots = [
     { name: "offered", color: "fg", kind: "line", of: (columns) => exists(columns.due_eps) || columns.offered_eps },
     { name: "threshold", color: "orange", kind: "dashed", of: (columns, about) => all(about.threshold_eps)(columns) },
   ] }),
-  new Plot({ title: "Latency, from schedule to result", show: millis, log: true, bands: waiting, shaded: "the source had to wait", parts: [
+  new Plot({ title: "Latency, from schedule to result", show: millis, log: true, parts: [
     { name: "p50", color: "blue", kind: "line", of: column("p50_ms") },
     { name: "p99", color: "red", kind: "line", of: column("p99_ms") },
     { name: "deadline", color: "orange", kind: "dashed", of: (columns, about) => all(about.deadline_ms)(columns) },
   ] }),
-  new Plot({ title: "Backlog: records held", show: si, least: 10, bands: waiting, shaded: "the source had to wait", parts: [
+  new Plot({ title: "Backlog: records held", show: si, least: 10, parts: [
     { name: "queued on workers", color: "blue", kind: "area",  of: column("queued") },
     { name: "away", color: "red", kind: "area", of: (columns, about) => about.function ? columns.in_flight : null },
   ] }),
   new Plot({ title: "Where the workers' time goes", show: (value) => trimmed(value), parts: [
-    { name: "in the task", color: "blue", kind: "area", of: column("busy_task") },
-    { name: "for all else", color: "offered", kind: "area", of: (columns) =>
-      columns.busy_cpu.map((cpu, at) => Math.max(0, cpu - columns.busy_task[at])) },
+    { name: "in the task", color: "blue", kind: "area", of: (columns, about) => columns.busy_task.map((task) => Math.min(task, about.workers)) },
+    { name: "for all else", color: "offered", kind: "area", of: (columns, about) =>
+      columns.busy_cpu.map((cpu, at) => Math.max(0, Math.min(cpu, about.workers) - columns.busy_task[at])) },
     { name: "sources waiting", color: "orange", kind: "line", of: sum("wait_backlog", "wait_writer", "wait_commit") },
     { name: "the writer", color: "pink", kind: "line", of: (columns) => exists(columns.busy_writer) },
     { name: "all workers", color: "fg", kind: "dashed", of: (columns, about) => all(about.workers)(columns) },
   ] }),
-  new Plot({ title: "Requests", show: si, least: 4, bands: (columns) => times(columns, (at) => columns.breaker[at] > 0),
-    shaded: "the breaker was open", parts: [
+  new Plot({ title: "Requests", show: si, least: 4, parts: [
     { name: "in flight", color: "red", kind: "area", of: column("requests_in_flight") },
     { name: "may be in flight", color: "fg", kind: "dashed", of: (columns) => {
       const used = Math.max(...columns.requests_in_flight, 4);
@@ -66,14 +83,29 @@ const plots = [
 ];
 for (const plot of plots) $("plots").append(plot.section);
 
+// The time of day, `seconds` after the run began.
+function wall(seconds) {
+  return new Date(told.now.began_ms + seconds * 1000).toLocaleTimeString();
+}
+
 function cursor(at) {
   for (const plot of plots) plot.mark(at);
+  const { columns, now } = told || {};
+  const shown = columns && now.began_ms != null && columns.t_s.length;
+  const point = at == null ? (shown || 0) - 1 : Math.min(at, shown - 1);
+  say("when", shown ? `${at == null ? "last: " : ""}${clock(columns.t_s[point])}, at ${wall(columns.t_s[point])}` : "");
 }
 
 // A tile: what it says, its value, and a line below it.
+// A third part says whether it is coloured.
+const WINDOW = "the last 2 s";
+const percent = (share) => (share === 1 ? "100" : share === 0 ? "0" : (Math.floor(share * 1000) / 10).toFixed(1)) + " %";
 const TILES = [
+  ["on time", ({ now, about }) => [now.on_time_fraction == null ? "–" : percent(now.on_time_fraction),
+    `in ${WINDOW}; ${percent(now.on_time_in_all)} of all within ${millis(about.deadline_ms)}`, now.is_late]],
   ["done a second", ({ now }) => [si(now.done_eps), now.offered_eps == null ? "" : `of ${si(now.offered_eps)} offered`]],
-  ["p99 latency", ({ now }) => [now.p99_ms == null ? "–" : millis(now.p99_ms), now.p50_ms == null ? "" : `half within ${millis(now.p50_ms)}`]],
+  ["p99 latency", ({ now, about }) => [now.p99_ms == null ? "–" : millis(now.p99_ms), now.p50_ms == null ? "" : `of ${WINDOW}; half within ${millis(now.p50_ms)}`,
+    about.has_due_times && now.p99_ms > about.deadline_ms]],
   ["backlog", ({ now }) => [si(now.backlog), `${si(now.peak_backlog)} at the most`]],
   ["by the function", ({ now, about }) => about.function
     ? [now.events_in ? trimmed(now.records_remote * 100 / now.events_in) + " %" : "–", `of ${si(now.events_in)} records`]
@@ -88,7 +120,8 @@ const TILES = [
     return [dollars(now.cost_usd), now.is_spent ? "the budget is spent" : budget];
   }],
   ["epochs committed", ({ now }) => [si(now.epochs), now.commit_p99_ms == null ? "" : `99 % within ${millis(now.commit_p99_ms)}`]],
-  ["workers can do", ({ now, about }) => [si(now.true_rate_eps), about.workers === 1 ? "a second, 1 worker" : `a second, ${about.workers} workers`]],
+  ["workers can do", ({ now, about }) => [now.can_do_eps == null ? "–" : si(now.can_do_eps),
+    about.workers === 1 ? "a second, 1 worker" : `a second, ${about.workers} workers`]],
 ];
 const tiles = TILES.map(([name, of]) => {
   const value = html("dd");
@@ -99,10 +132,12 @@ const tiles = TILES.map(([name, of]) => {
 
 const COLUMNS = [
   ["time", (columns, at) => clock(columns.t_s[at])],
+  ["clock", (columns, at) => told.now.began_ms == null ? "–" : wall(columns.t_s[at])],
   ["offered/s", (columns, at) => si(columns.offered_eps[at])],
   ["workers/s", (columns, at) => si(columns.local_eps[at])],
   ["function/s", (columns, at) => si(columns.remote_eps[at])],
   ["home/s", (columns, at) => si(columns.home_eps[at])],
+  ["late/s", (columns, at) => si(columns.late_eps[at])],
   ["p50", (columns, at) => columns.p50_ms[at] == null ? "–" : millis(columns.p50_ms[at])],
   ["p99", (columns, at) => columns.p99_ms[at] == null ? "–" : millis(columns.p99_ms[at])],
   ["queued", (columns, at) => si(columns.queued[at])],
@@ -129,11 +164,13 @@ function say(id, text) {
   if ($(id).textContent !== text) $(id).textContent = text;
 }
 
-function about({ about, state }) {
+function about({ about, state, now }) {
   if (state === "waiting" && !about.policy) return "The run has not begun.";
   const parts = [`policy ${about.policy}`, `task ${about.task}`, `${about.source} as source`,
     about.workers === 1 ? "1 worker" : `${about.workers} workers`];
   if (about.function) parts.push(`function: ${about.function}`);
+  parts.push(`floodway ${about.version} on ${about.host}`);
+  if (now.began_ms != null) parts.push(`began ${new Date(now.began_ms).toLocaleString()}`);
   if (about.processes > 1) parts.push(`process ${about.process} of 0 to ${about.processes - 1}: these are its own figures`);
   return parts.join(" · ");
 }
@@ -147,11 +184,11 @@ const STATES = {
 let told = null, missed = 0;
 
 function show() {
-  const { state, now, bottleneck, columns, error, stuck } = told;
+  const { state, now, bottleneck, last_words, columns, error, stuck } = told;
   const gone = missed > 1 && (state === "running" || state === "waiting");
   document.body.classList.toggle("stale", gone);
-  $("state").className = "state " + (gone ? "gone" : state);
-  say("state", gone ? "not reached" : STATES[state](now));
+  $("state").className = "state " + (gone ? "gone" : now.is_late && state !== "failed" ? "late" : state);
+  say("state", gone ? "not reached" : STATES[state](now) + (now.is_late ? ", late" : ""));
   say("about", about(told));
   let what = bottleneck.says, advice = bottleneck.advice, look = bottleneck.kind === "nothing" ? "" : "trouble";
   if (gone) {
@@ -159,7 +196,9 @@ function show() {
   } else if (state === "failed") {
     [what, advice, look] = ["The run has failed.", error || "", "failed"];
   } else if (state === "done" || state === "stopped") {
-    [what, advice, look] = [state === "done" ? "The run has ended." : "The run was stopped, and has committed what it had begun.", "These are its last figures; the summary has all of them.", ""];
+    const end = state === "done" ? "The run has ended." : "The run was stopped, and has committed what it had begun.";
+    const figures = "These are its last figures; the summary has all of them.";
+    [what, advice, look] = last_words.length ? [end, last_words.join(" "), "trouble"] : [end, figures, ""];
   } else if (stuck) {
     [what, advice, look] = ["The run is stuck:", stuck + ".", "failed"];
   } else if (state === "waiting") {
@@ -172,12 +211,15 @@ function show() {
     const shown = of(told);
     tile.hidden = !shown;
     if (shown) value.replaceChildren(shown[0], html("small", {}, shown[1]));
+    tile.className = shown && shown[2] ? "late" : "";
   }
   plots.slice(4).forEach((plot) => { plot.section.hidden = !told.about.function; });
-  for (const plot of plots) plot.draw(columns, told.about);
+  const shaded = shades(columns);
+  for (const plot of plots) plot.draw(columns, told.about, shaded);
+  cursor(plots[0].at);
   table(columns);
   document.title = state === "running" && !gone
-    ? `${si(now.done_eps)}/s, p99 ${now.p99_ms == null ? "–" : millis(now.p99_ms)} · floodway` : `${$("state").textContent} · floodway`;
+    ? `${now.is_late ? "late: " : ""}${si(now.done_eps)}/s, p99 ${now.p99_ms == null ? "–" : millis(now.p99_ms)} · floodway` : `${$("state").textContent} · floodway`;
 }
 
 async function ask() {

@@ -37,6 +37,7 @@ function millis(ms) {
 }
 function dollars(usd) {
   if (usd === 0) return "$0";
+  if (usd < 0.001) return trimmed(usd * 1e6) + " µ$";
   return "$" + (usd >= 1 ? usd.toFixed(2) : usd.toPrecision(3).replace(/e.*/, "") === "" ? usd :
     Number(usd.toPrecision(3)).toFixed(usd >= 0.01 ? 4 : 7).replace(/0+$/, "").replace(/\.$/, ""));
 }
@@ -76,11 +77,31 @@ function decades(low, high) {
   return found;
 }
 
+// How high a plot is: what one or two points alone are far above does not flatten all others.
+const ALONE = 2, FAR = 2.5;
+function settled(drawn, high) {
+  const lines = drawn.filter(({ part }) => part.kind !== "dashed").map(({ values }) => values);
+  const fixed = drawn.filter(({ part }) => part.kind === "dashed").flatMap(({ values }) => values);
+  const count = lines.length ? lines[0].length : 0;
+  if (count < 10 * ALONE) return high;
+  const points = lines[0].map((_, at) => Math.max(...lines.map((values) => values[at] || 0)));
+  const rest = points.sort((one, other) => other - one)[ALONE];
+  const usual = Math.max(rest * 1.2, ...fixed.filter((value) => value != null));
+  return usual > 0 && high > FAR * usual ? usual : high;
+}
+// The points that are above it, the highest first.
+function cut(drawn, high, times) {
+  const found = new Map();
+  for (const { values } of drawn) values.forEach((value, at) => {
+    if (value > high && value > (found.get(at) || 0)) found.set(at, value);
+  });
+  return [...found].map(([at, value]) => [times[at], value]).sort((one, other) => other[1] - one[1]);
+}
+
 class Plot {
   // `parts`: {name, color, of(columns, about), kind: "area" | "line" | "dashed"}; areas are stacked.
-  // `bands` answers the times that are shaded, and `shaded` says what is so in them.
-  constructor({ title, show, parts, log = false, bands = () => [], shaded = "", least = 0 }) {
-    Object.assign(this, { title, show, parts, log, bands, least });
+  constructor({ title, show, parts, log = false, least = 0 }) {
+    Object.assign(this, { title, show, parts, log, least });
     this.svg = element("svg", { role: "img", tabindex: "0" });
     this.legend = html("div", { class: "legend" });
     this.values = parts.map((part) => {
@@ -90,8 +111,6 @@ class Plot {
       this.legend.append(html("span", {}, mark, part.name + " ", value));
       return value;
     });
-    this.shade = html("span", {}, html("i", { class: "shade" }), shaded);
-    this.legend.append(this.shade);
     this.section = html("section", {}, html("h2", {}, title), this.legend, this.svg);
     this.svg.addEventListener("pointermove", (event) => this.point(event));
     this.svg.addEventListener("pointerdown", (event) => this.point(event));
@@ -119,7 +138,8 @@ class Plot {
   }
 
   // Draws `columns` again. What was not measured is a gap.
-  draw(columns, about) {
+  // `shaded` are times with colors.
+  draw(columns, about, shaded) {
     const width = this.svg.clientWidth;
     if (!width) return;
     this.times = columns.t_s.map((time, index) => time + columns.length_s[index] / 2);
@@ -147,18 +167,18 @@ class Plot {
       low = above.length ? Math.min(...above) * 0.8 : 1;
       high = Math.max(high * 1.25, low * 10);
     } else {
-      high = (high || 1) * 1.06;
+      high = (settled(drawn, high) || 1) * 1.06;
     }
     const y = this.log
       ? (value) => MARGIN.top + tall * (1 - Math.log(Math.max(value, low) / low) / Math.log(high / low))
-      : (value) => MARGIN.top + tall * (1 - value / high);
+      : (value) => MARGIN.top + tall * (1 - Math.min(value, high) / high);
 
     const back = element("g"), grid = element("g", { class: "grid" }), curves = element("g");
-    const bands = this.bands(columns);
-    this.shade.hidden = !bands.length;
-    for (const [from, to] of bands) {
-      back.append(element("rect", { x: x(from), y: MARGIN.top, width: Math.max(1, x(to) - x(from)), height: tall,
-        fill: "var(--shade)" }));
+    for (const { times, color } of shaded) {
+      for (const [from, to] of times) {
+        back.append(element("rect", { x: x(from), y: MARGIN.top, width: Math.max(1, x(to) - x(from)), height: tall,
+          fill: `var(--${color})` }));
+      }
     }
     for (const at of this.log ? decades(low, high) : ticks(0, high, 4)) {
       const line = { x1: MARGIN.left, x2: width - MARGIN.right, y1: y(at), y2: y(at) };
@@ -167,7 +187,9 @@ class Plot {
     }
     for (const at of timeTicks(this.from, until, Math.max(2, inner / 90))) {
       const tick = element("line", { x1: x(at), x2: x(at), y1: MARGIN.top + tall, y2: MARGIN.top + tall + 4 });
-      const text = element("text", { x: x(at), y: HEIGHT - 4, class: "dim", "text-anchor": "middle" }, [clock(at)]);
+      // The last one would stand out at the right.
+      const isLast = x(at) > width - 30, anchor = isLast ? "end" : "middle";
+      const text = element("text", { x: isLast ? width - 1 : x(at), y: HEIGHT - 4, class: "dim", "text-anchor": anchor }, [clock(at)]);
       grid.append(tick, text);
     }
     for (const { part, values, below } of drawn) {
@@ -192,6 +214,13 @@ class Plot {
           "stroke-dasharray": part.kind === "dashed" ? "6 5" : "none", "stroke-linejoin": "round" }));
       }
     }
+    if (!this.log) cut(drawn, high, this.times).forEach(([time, value], index) => {
+      const left = x(time) > width / 2, at = x(time) + (left ? -6 : 6);
+      curves.append(element("path", { d: `M${x(time) - 4},${MARGIN.top + 7}h8l-4,-7Z`, fill: "var(--fg)" }));
+      if (index === 0) {
+        curves.append(element("text", { x: at, y: MARGIN.top + 8, "text-anchor": left ? "end" : "start" }, ["up to " + this.show(value)]));
+      }
+    });
     const base = MARGIN.top + tall;
     const axis = element("line", { class: "axis", x1: MARGIN.left, x2: width - MARGIN.right, y1: base, y2: base });
     this.cross = element("line", { class: "cross", y1: MARGIN.top, y2: base, visibility: "hidden" });
