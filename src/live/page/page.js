@@ -101,9 +101,13 @@ function cursor(at) {
 const WINDOW = "the last 2 s";
 const percent = (share) => (share === 1 ? "100" : share === 0 ? "0" : (Math.floor(share * 1000) / 10).toFixed(1)) + " %";
 const TILES = [
-  ["on time", ({ now, about }) => [now.on_time_fraction == null ? "–" : percent(now.on_time_fraction),
-    `in ${WINDOW}; ${percent(now.on_time_in_all)} of all within ${millis(about.deadline_ms)}`, now.is_late]],
-  ["done a second", ({ now }) => [si(now.done_eps), now.offered_eps == null ? "" : `of ${si(now.offered_eps)} offered`]],
+  ["on time", ({ now, about, state }) => {
+    const deadline = `within ${millis(about.deadline_ms)}`, all = percent(now.on_time_in_all);
+    if (state !== "running") return [all, `of all results ${deadline}`, now.is_late];
+    const recent = now.on_time_fraction == null ? "–" : percent(now.on_time_fraction);
+    return [recent, `in ${WINDOW}; ${all} of all ${deadline}`, now.is_late];
+  }],
+  ["done a second", ({ now }) => [si(now.done_eps), now.offered_eps == null ? "" : `${si(now.offered_eps)} offered`]],
   ["p99 latency", ({ now, about }) => [now.p99_ms == null ? "–" : millis(now.p99_ms), now.p50_ms == null ? "" : `of ${WINDOW}; half within ${millis(now.p50_ms)}`,
     about.has_due_times && now.p99_ms > about.deadline_ms]],
   ["backlog", ({ now }) => [si(now.backlog), `${si(now.peak_backlog)} at the most`]],
