@@ -14,6 +14,7 @@ pub mod cli;
 pub mod compare;
 pub mod cost;
 mod cpu;
+mod descriptors;
 pub mod emulator;
 mod hosts;
 #[cfg(feature = "kafka")]

@@ -426,6 +426,70 @@ fn the_policy_remote_does_everything_remotely() {
     }
 }
 
+fn run_in(mut command: std::process::Command) -> (std::process::Output, String) {
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let output = end_of(command.spawn().expect("it starts"), "the run");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    (output, stderr)
+}
+
+/// A soft limit is raised; a hard one bounds what is in flight, and leaves the sink what it needs.
+#[test]
+fn too_few_file_descriptors_are_a_limit_on_what_is_in_flight() {
+    let lambda = Lambda::start("network=300ms,cold_start=0ms,concurrency=1000");
+    let run = |limits: &str, lambda: &[&str]| {
+        let place = Place::new();
+        let mut args = vec!["run", "--events", "4k", "--rate", "4k", "--out", "out"];
+        args.extend(["--policy", "remote", "--batch", "50", "--summary", "summary.json"]);
+        args.extend(lambda);
+        args.extend(["--commit-every", "100ms", "--", "-w", "2"]);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &format!("{limits}; exec \"$0\" \"$@\"")]);
+        shell.arg(env!("CARGO_BIN_EXE_floodway")).args(args).current_dir(place.path("."));
+        let (_, stderr) = run_in(shell);
+        let summary = place.summary();
+        assert_eq!(summary["results_out"], 4_000, "{summary}");
+        assert!(summary["records_remote"].as_u64() > Some(2_000), "{summary}\n{stderr}");
+        stderr
+    };
+    let model = ["--local-lambda", "network=300ms,cold_start=0ms,concurrency=1000"];
+    for lambda in [&["--lambda", lambda.url.as_str()], &model] {
+        assert!(run("ulimit -n 64", lambda).contains("of 64 files that may be open"));
+        assert!(!run("ulimit -Sn 64", lambda).contains("files that may be open"));
+    }
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_not_for_this_machine_and_is_said_for_others() {
+    let lambda = Lambda::start("network=1ms,cold_start=0ms");
+    let place = Place::new();
+    let run = |proxy: &str, args: &[&str]| {
+        let mut command = place.floodway(args);
+        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
+            command.env(name, proxy);
+        }
+        run_in(command)
+    };
+    let one = ["run", "--events", "2k", "--rate", "4k", "--policy", "remote", "--sink", "null"];
+    let all = [&one[..], &["--summary", "summary.json"]].concat();
+    let dead = "http://user:secret@127.0.0.1:9";
+    for lambda in ["local", &lambda.url, &lambda.url.replace("127.0.0.1", "localhost")] {
+        let (_, stderr) = run(dead, &[&all[..], &["--lambda", lambda]].concat());
+        assert_eq!(place.summary()["records_remote"], 2_000, "{lambda}: {stderr}");
+        assert!(!stderr.contains("proxy"), "{stderr}");
+    }
+    // The local Lambda answers whatever it is asked for, as a proxy does.
+    let elsewhere = ["--lambda", "http://function.example/"];
+    let (_, stderr) = run(&lambda.url, &[&all[..], &elsewhere].concat());
+    assert_eq!(place.summary()["records_remote"], 2_000, "{stderr}");
+    let proxy = lambda.url.trim_end_matches('/');
+    assert!(stderr.lines().next().is_some_and(|line| line.contains(proxy)), "{stderr}");
+    let (output, _) = run(&lambda.url, &[&["check"][..], &elsewhere].concat());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains(&format!("proxy     {proxy}")), "{said}");
+}
+
 #[test]
 fn a_wrong_result_under_its_right_id_is_found_by_verify() {
     let server = Server::start(Weather::WrongResults, On::All);

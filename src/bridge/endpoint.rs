@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use reqwest::Url;
 
+use super::proxy;
 use crate::aws::{Environment, EnvironmentError, Function, FunctionError, Region};
 
 /// Where a bridge's requests go, and whether they are signed. It is printed without what may be a secret
@@ -204,6 +205,13 @@ impl Endpoint {
                 Ok(url)
             }
         }
+    }
+
+    /// The proxy by which requests to it go, if the environment names one (`HTTPS_PROXY`, `HTTP_PROXY`,
+    /// `ALL_PROXY`, `NO_PROXY`). Requests to this machine itself go by none.
+    pub fn proxy(&self) -> Option<String> {
+        let url = self.target().ok()?;
+        proxy::of(&url).as_ref().map(proxy::shown)
     }
 
     /// The region that requests are signed for, if they are.

@@ -17,6 +17,9 @@ pub enum Failure {
     /// No connection, or it broke.
     #[error("the connection failed: {0}")]
     Connection(String),
+    /// This machine has no descriptor, port or memory for another connection. Nothing was sent.
+    #[error("this machine has no room for another connection: {0}")]
+    NoRoom(String),
     /// 500 to 599, and 502 for a function that failed.
     #[error("the service answered {0}")]
     Service(u16),
@@ -91,6 +94,7 @@ impl Failure {
     pub fn is_worth_another_attempt(&self) -> bool {
         match self {
             Failure::Throttled
+            | Failure::NoRoom(_)
             | Failure::TimedOut
             | Failure::Connection(_)
             | Failure::Service(_)
@@ -100,6 +104,11 @@ impl Failure {
             Failure::Refused(said) => said.is_transient(),
             _ => false,
         }
+    }
+
+    /// Whether there were too many requests at once, here or there: fewer go then.
+    pub(super) fn is_limit(&self) -> bool {
+        matches!(self, Failure::Throttled | Failure::NoRoom(_))
     }
 
     /// Whether another request would not change it: somebody has to set something up differently.
@@ -132,6 +141,9 @@ impl Failure {
     pub fn advice(&self) -> Cow<'static, str> {
         let advice = match self {
             Failure::Throttled => "raise the function's concurrency or lower --max-in-flight",
+            Failure::NoRoom(_) => {
+                "fewer requests are sent at once; raise the limit on open files (ulimit -n), or lower --max-in-flight"
+            }
             Failure::TimedOut => {
                 "it is slow or hangs, measured by what it took before; see its log, and try a smaller --batch"
             }

@@ -125,7 +125,7 @@ impl<K: Task> Flight<'_, K> {
                 Err(failed) => failed,
             };
             tried += 1;
-            let throttled = failure == Failure::Throttled;
+            let throttled = failure.is_limit();
             let waits = throttled && self.parts.iter().all(Part::is_left);
             if waits {
                 // It goes again once there is a place for it: the limit knows of the throttle.

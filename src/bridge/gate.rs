@@ -213,7 +213,7 @@ impl Gate {
         }
         self.failing.note(true);
         match failure {
-            Failure::Throttled => {
+            Failure::Throttled | Failure::NoRoom(_) => {
                 // Throttled to the last request, nothing goes through.
                 if self.limiter.is_lowest() {
                     self.health.failed(now);
@@ -279,7 +279,7 @@ impl Gate {
 
     /// Takes a retry after `failure` from the budget.
     pub(crate) fn may_retry(&mut self, failure: &Failure) -> bool {
-        let is_throttle = *failure == Failure::Throttled;
+        let is_throttle = failure.is_limit();
         self.affords()
             && self.retries.take(if is_throttle { retry::THROTTLE } else { retry::FAILURE })
     }

@@ -19,6 +19,9 @@ use super::{Counters, Failure, Part, ReplyPort, Settings, SettingsError};
 use crate::aws::CredentialsError;
 use crate::task::Task;
 
+/// Threads that look up names, one for each connection that is being made: a burst makes hundreds.
+const LOOKUPS: usize = 16;
+
 /// A bridge that cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum BridgeError {
@@ -71,8 +74,11 @@ impl Bridge {
     pub fn start(settings: Settings) -> Result<Bridge, BridgeError> {
         settings.validate()?;
         let remote = Remote::new(&settings)?;
-        let runtime =
-            Builder::new_current_thread().enable_all().build().map_err(BridgeError::Thread)?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(LOOKUPS)
+            .build()
+            .map_err(BridgeError::Thread)?;
         let handle = runtime.handle().clone();
         let (alive, ended) = oneshot::channel::<()>();
         thread::Builder::new()

@@ -10,7 +10,8 @@ use reqwest::{Client, Request, Response, Url};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use super::{BridgeError, Failure, Settings, SettingsError};
+use super::connecting::{Connecting, lacks_room, watched};
+use super::{BridgeError, Failure, Settings, SettingsError, proxy};
 use crate::aws::{
     Credentials, CredentialsError, Keeper, Kind, Payload, Region, Said, Unsigned, sign,
 };
@@ -46,19 +47,28 @@ impl Unanswered {
 const WORDS: Duration = Duration::from_secs(1);
 const MOST_WORDS: usize = 4_096;
 
+/// How often a request is sent again at once because its connection had been closed.
+const RESENT: usize = 3;
+
 impl Remote {
     pub(crate) fn new(settings: &Settings) -> Result<Self, BridgeError> {
         let url = settings.endpoint.target().map_err(SettingsError::Endpoint)?;
-        let client = Client::builder()
+        let proxy = proxy::of(&url);
+        let mut client = Client::builder()
             .redirect(Policy::none())
+            // The one that was looked for, and no other.
+            .no_proxy()
+            .connector_layer(Connecting)
             .tcp_nodelay(true)
             // Below the 20 s after which a function URL closes: a connection that is just being
             // closed would fail the request.
             .pool_idle_timeout(Duration::from_secs(10))
             .pool_max_idle_per_host(settings.max_in_flight)
-            .connect_timeout(settings.connect_timeout)
-            .build()
-            .map_err(BridgeError::Client)?;
+            .connect_timeout(settings.connect_timeout);
+        if let Some(found) = &proxy {
+            client = client.proxy(proxy::for_client(found).map_err(BridgeError::Client)?);
+        }
+        let client = client.build().map_err(BridgeError::Client)?;
         let signing = settings.endpoint.region().map(|region| Signing {
             region: region.clone(),
             keeper: Keeper::new(settings.credentials.clone()),
@@ -100,8 +110,19 @@ impl Remote {
         body: Bytes,
         credentials: Option<&Credentials>,
     ) -> Result<Response, Unanswered> {
-        let request = self.request(body, credentials).map_err(Unanswered::never_ran)?;
-        let answer = self.client.execute(request).await.map_err(|error| Unanswered {
+        let send =
+            |body| self.request(body, credentials).map(|request| self.client.execute(request));
+        let (mut answer, mut is_new) =
+            watched(send(body.clone()).map_err(Unanswered::never_ran)?).await;
+        // A connection of the pool that the other side has closed meanwhile says nothing of the remote side.
+        // Others of the pool may be closed too.
+        for _ in 0..RESENT {
+            if is_new || !answer.as_ref().is_err_and(is_closed) {
+                break;
+            }
+            (answer, is_new) = watched(send(body.clone()).map_err(Unanswered::never_ran)?).await;
+        }
+        let answer = answer.map_err(|error| Unanswered {
             may_have_run: !error.is_connect(),
             retry_after: None,
             failure: broken(&error),
@@ -233,6 +254,11 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
+/// Whether the other side closed the connection before a byte of its answer came.
+fn is_closed(error: &reqwest::Error) -> bool {
+    !error.is_connect() && !error.is_timeout() && error.is_request()
+}
+
 /// Why a request broke off: the innermost cause, which says more than "error sending request"; never the
 /// URL.
 pub(crate) fn broken(error: &reqwest::Error) -> Failure {
@@ -240,6 +266,9 @@ pub(crate) fn broken(error: &reqwest::Error) -> Failure {
     let mut is_name = false;
     while let Some(inner) = cause.source() {
         cause = inner;
+        if let Some(error) = cause.downcast_ref().filter(|error| lacks_room(error)) {
+            return Failure::NoRoom(error.to_string());
+        }
         is_name |= cause.to_string().starts_with("dns error");
     }
     if std::ptr::addr_eq(cause, error) {

@@ -118,7 +118,7 @@ impl<K: Task> Request<K> {
                 halves(parts, records)
             }
             // What is beyond the quota waits for room, if its workers leave it to the remote side.
-            Err(Failure::Throttled) if parts.iter().all(Part::is_left) => vec![parts],
+            Err(failure) if failure.is_limit() && parts.iter().all(Part::is_left) => vec![parts],
             Err(failure) => {
                 if failure == Failure::TooLarge {
                     line.gate(|gate, now| gate.too_large(now, records));

@@ -39,6 +39,7 @@ use args::{Cli, Command};
 
 /// Runs the command line `args` (with the program's name first); answers how the process ends.
 pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
+    crate::descriptors::raise();
     let (args, from_file) = match config::with_file(words::joined(args)) {
         Ok(read) => read,
         Err(error) => return Exit::from(anyhow::Error::from(error)),

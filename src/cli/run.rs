@@ -57,6 +57,14 @@ fn run_shown(
         }
         None => settings::run(args)?,
     };
+    if let Some((endpoint, proxy)) = settings.proxy()
+        && settings.timely.process == 0
+    {
+        say(format_args!(
+            "floodway: requests to {endpoint} go by the proxy {proxy}, as the environment says (HTTPS_PROXY and \
+             the like; NO_PROXY names hosts without one)"
+        ));
+    }
     if let Some(listen) = Listen::new(args, &settings.timely)? {
         let live = listen.start()?;
         settings.live = Some(live.clone());

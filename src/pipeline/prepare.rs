@@ -14,6 +14,7 @@ use super::spending::Spending;
 use super::worker::Shared;
 use super::{Endpoint, Failures, PolicyChoice, RunError, Settings, Source, Stop};
 use crate::bridge::{self, Bridge, BridgeError, SettingsError};
+use crate::descriptors;
 use crate::emulator;
 #[cfg(feature = "kafka")]
 use crate::kafka::{KafkaError, Publisher};
@@ -29,6 +30,19 @@ use crate::units::show_duration;
 
 /// How long a run waits for a remote side that does not answer before it begins without it.
 const PROBE: Duration = Duration::from_secs(2);
+
+/// Requests in flight for which there are file descriptors.
+fn most_in_flight(wanted: usize, each: usize) -> usize {
+    let most = descriptors::connections(each).max(1);
+    if most < wanted {
+        tracing::warn!(
+            "of {} files that may be open, {most} requests may be in flight, not {wanted}: the rest is kept for \
+             input and output; raise the limit with ulimit -n",
+            descriptors::limit()
+        );
+    }
+    wanted.min(most)
+}
 
 /// Starts what the workers share.
 pub(super) fn prepare(
@@ -62,8 +76,16 @@ pub(super) fn prepare(
         let allowance = settings.bridge.allowance.after(output.spent()).share(timely.processes);
         let affords = allowance.affords(settings.bridge.first_price());
         let probes_at_start = settings.bridge.probes_at_start && affords;
-        let bridge_settings =
-            bridge::Settings { endpoint, allowance, probes_at_start, ..settings.bridge.clone() };
+        // The embedded one has the other end of each connection in this process too.
+        let each = if lambda.is_some() { 2 } else { 1 };
+        let max_in_flight = most_in_flight(settings.bridge.max_in_flight, each);
+        let bridge_settings = bridge::Settings {
+            max_in_flight,
+            endpoint,
+            allowance,
+            probes_at_start,
+            ..settings.bridge.clone()
+        };
         let started = Bridge::start(bridge_settings)?;
         // What the remote side is like is known before the first record comes: nothing is sent before.
         let lane = started.lane(Arc::new(Arc::clone(&task)));

@@ -221,6 +221,14 @@ impl Settings {
         self.policy.needs_remote() && !self.shadow
     }
 
+    /// Where requests go, and by which proxy, if they go by one.
+    pub(crate) fn proxy(&self) -> Option<(&bridge::Endpoint, String)> {
+        match &self.endpoint {
+            Endpoint::Remote(endpoint) if self.is_bursting() => Some((endpoint, endpoint.proxy()?)),
+            _ => None,
+        }
+    }
+
     /// Whether what happens is counted by slots of time too.
     pub(super) fn has_series(&self) -> bool {
         self.series.is_some() || self.shadow

@@ -144,6 +144,21 @@ fn what_goes_better_the_next_time_is_tried_again() {
     }
 }
 
+/// The service closes a connection that was idle while a request is on its way to it.
+#[test]
+fn a_connection_of_the_pool_that_was_closed_is_no_failure() {
+    let server = Server::start(vec![Weather::Stale]);
+    let bridge = Bridge::start(Settings { attempts: 1, ..settings(&server) }).unwrap();
+    for round in 0..5 {
+        let fates = send(&bridge, 3, 10);
+        assert!(fates.iter().all(|fate| *fate == Fate::Done), "round {round}: {fates:?}");
+    }
+    let counters = bridge.counters();
+    assert_eq!((counters.attempts, counters.failed), (counters.requests, 0));
+    assert_eq!(counters.attempts as usize, server.requests.load(SeqCst));
+    assert_eq!(counters.billed, counters.attempts, "what was sent again is one attempt");
+}
+
 #[test]
 fn what_does_not_get_better_comes_home() {
     let (fates, counters, requests) = with(&[Weather::Status(503)], |s| s.attempts = 2);

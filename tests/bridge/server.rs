@@ -19,6 +19,8 @@ pub enum Weather {
     FunctionError,
     /// Closes the connection instead of an answer.
     Reset,
+    /// The same, after one answer on the connection: it was kept for the next request, and is closed.
+    Stale,
     /// Closes it in the middle of the answer.
     Half,
     /// Never answers.
@@ -74,7 +76,7 @@ fn serve(
 ) -> io::Result<()> {
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
-    loop {
+    for of_connection in 0.. {
         let mut length = 0;
         loop {
             let mut line = String::new();
@@ -92,11 +94,15 @@ fn serve(
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         largest.fetch_max(length, SeqCst);
+        if of_connection > 0 && weathers == [Weather::Stale] {
+            return Ok(());
+        }
         let number = count.fetch_add(1, SeqCst);
         let weather = weathers.get(number).or(weathers.last()).copied().unwrap_or(Weather::Fair);
         let request: Value = serde_json::from_slice(&body).unwrap();
         answer(&mut writer, weather, &request)?;
     }
+    Ok(())
 }
 
 fn answer(writer: &mut TcpStream, weather: Weather, request: &Value) -> io::Result<()> {
@@ -131,7 +137,7 @@ fn answer(writer: &mut TcpStream, weather: Weather, request: &Value) -> io::Resu
             results.remove(0);
             errors.push(json!({ "id": id, "code": "no" }));
         }
-        Weather::Fair | Weather::Half | Weather::Garbage => {}
+        Weather::Fair | Weather::Stale | Weather::Half | Weather::Garbage => {}
     }
     let answer = json!({
         "v": 1, "task": task, "results": results, "ids": ids, "errors": errors
