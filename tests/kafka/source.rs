@@ -114,18 +114,64 @@ fn a_followed_topic_goes_on_where_it_was_stopped() {
         assert!(place.output("out") == broker.expected(&topic));
     }
     // A partition that was added since is read from its first message on.
-    broker.grow(&topic, 4);
-    poll(Duration::from_secs(30), "the new partition", || {
-        let probe = format!("{source}?until=end");
-        let run = Place::new().run(&["run", "--source", &probe, "--sink", "null"]);
-        run.status.success().then_some(())
-    });
+    grow(broker, &topic, 4);
     broker.send(&topic, &texts(sent, sent + 10, &[3]));
     let child = spawn(&place, &args);
     poll(Duration::from_secs(30), "its messages", || {
         (committed(&place, "out") == u64::from(sent + 10)).then_some(())
     });
     stop(child);
+    assert!(place.output("out") == broker.expected(&topic));
+}
+
+/// Adds partitions to a topic, and waits until clients see them.
+fn grow(broker: &Broker, topic: &str, partitions: usize) {
+    broker.grow(topic, partitions);
+    let source = format!("{}?until=end", broker.url(topic));
+    poll(Duration::from_secs(30), "the new partitions", || {
+        let run = Place::new().run(&["run", "--source", &source, "--sink", "null"]);
+        run.status.success().then_some(())
+    });
+}
+
+/// Process 1 has none at first.
+#[test]
+fn partitions_that_are_added_while_it_runs_are_read_without_a_restart() {
+    let Some(broker) = broker() else { return };
+    // Most of it is waiting.
+    std::thread::scope(|scope| {
+        for (workers, processes) in [("1", 1), ("3", 1), ("2", 2)] {
+            scope.spawn(move || partitions_are_added(broker, workers, processes));
+        }
+    });
+}
+
+fn partitions_are_added(broker: &Broker, workers: &str, processes: usize) {
+    let (topic, place) = (broker.topic(1), Place::new());
+    let source = broker.url(&topic);
+    let args = ["run", "--source", &source, "--out", "out", "--state", "state"];
+    let more = ["--epoch", "20ms", "--commit-every", "40ms", "--", "-w", workers];
+    let args = [&args[..], &more].concat();
+    let has_come = |lines| {
+        let what = format!("{lines} lines, {workers} workers, {processes} processes");
+        poll(Duration::from_secs(60), &what, || (committed(&place, "out") == lines).then_some(()));
+    };
+    broker.send(&topic, &texts(0, 500, &[0]));
+    let run = start_processes(&place, processes, &args);
+    has_come(500);
+    grow(broker, &topic, 4);
+    broker.send(&topic, &texts(500, 900, &[0, 1, 2, 3]));
+    has_come(900);
+    grow(broker, &topic, 6);
+    broker.send(&topic, &texts(900, 1_200, &[5, 0, 4, 2]));
+    has_come(1_200);
+    run.into_iter().for_each(stop);
+    assert!(place.output("out") == broker.expected(&topic));
+    // They are remembered.
+    broker.send(&topic, &texts(1_200, 1_300, &[5, 1]));
+    let run = start_processes(&place, processes, &args);
+    has_come(1_300);
+    run.into_iter().for_each(stop);
     assert!(place.output("out") == broker.expected(&topic));
 }
 

@@ -6,6 +6,7 @@
 //! the run's clock which epoch a message is in, and has each commit remember how far its partitions were
 //! read: a run goes on from that, and from nothing that Kafka keeps. `docs/kafka.md` says what is read when.
 
+mod added;
 mod partition;
 mod position;
 mod reader;

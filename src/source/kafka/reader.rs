@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::Receiver;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::Message as _;
@@ -39,6 +40,10 @@ pub(super) struct Reader {
     partitions: Partitions,
     epoch_length: Nanos,
     first_epoch: u64,
+    /// Partitions that are new.
+    added: Receiver<Partition>,
+    /// There may be new ones: it does not end by itself.
+    follows: bool,
     stops: Arc<AtomicBool>,
     said: Option<Instant>,
 }
@@ -66,21 +71,24 @@ impl Reader {
         settings: &KafkaSettings,
         consumer: Consumer,
         all: Vec<Partition>,
+        added: Receiver<Partition>,
         stops: Arc<AtomicBool>,
     ) -> Self {
-        let most = all.iter().map(|partition| partition.number as usize + 1).max().unwrap_or(0);
-        let mut by_number = vec![None; most];
-        for (index, partition) in all.iter().enumerate() {
-            by_number[partition.number as usize] = Some(index);
-        }
-        let partitions =
-            Partitions { all, by_number, max_record: settings.max_record, since: None };
+        let mut partitions = Partitions {
+            all: Vec::new(),
+            by_number: Vec::new(),
+            max_record: settings.max_record,
+            since: None,
+        };
+        all.into_iter().for_each(|partition| partitions.add(partition));
         Reader {
             consumer,
             topic: settings.input.topic.clone(),
             partitions,
             epoch_length: (settings.epoch.as_nanos() as Nanos).max(1),
             first_epoch: settings.first_epoch,
+            added,
+            follows: !settings.input.until_end,
             stops,
             said: None,
         }
@@ -123,8 +131,14 @@ impl Reader {
                 outlet.tell();
             }
             let stops = self.stops.load(Relaxed);
-            if stops || outlet.is_abandoned || self.partitions.are_done() {
+            let is_done = !self.follows && self.partitions.are_done();
+            if stops || outlet.is_abandoned || is_done {
                 return Ok(());
+            }
+            if let Ok(partition) = self.added.try_recv() {
+                self.partitions.add(partition);
+                // All that were read go on where they stand.
+                self.assign()?;
             }
             if self.take_some(outlet)? {
                 let left = (epoch + 1).saturating_mul(self.epoch_length).saturating_sub(now);
@@ -218,6 +232,15 @@ impl Reader {
 }
 
 impl Partitions {
+    fn add(&mut self, partition: Partition) {
+        let number = partition.number as usize;
+        if self.by_number.len() <= number {
+            self.by_number.resize(number + 1, None);
+        }
+        self.by_number[number] = Some(self.all.len());
+        self.all.push(partition);
+    }
+
     /// Changes a partition; answers its number if it is done with that.
     fn take(
         &mut self,

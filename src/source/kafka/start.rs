@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crossbeam_channel::unbounded;
+
+use super::added::Added;
 use super::partition::Partition;
 use super::reader::Reader;
 use super::{PartitionPosition, TopicPosition};
@@ -68,13 +71,17 @@ impl Kafka {
         let consumer = topic.consumer()?;
         let all = topic.partitions(&consumer)?;
         let own = settings.begin(&consumer, &all)?;
+        let follows = !settings.input.until_end;
         let mut kafka = Kafka {
             ends: Vec::new(),
             stops: Arc::default(),
             clock: Arc::default(),
-            partitions: all.len() as u64,
+            // Partitions may be added while the processes of a run look at what there is.
+            partitions: if follows { 0 } else { all.len() as u64 },
         };
-        let readers = own.len().min(settings.workers);
+        // A process without a partition may get one, if there can be new ones.
+        let readers = own.len().min(settings.workers).max(usize::from(follows));
+        let turn = own.len();
         let mut of_readers: Vec<(Vec<Partition>, Vec<Unmet>)> = Vec::new();
         of_readers.resize_with(readers, Default::default);
         for (index, partition) in own.into_iter().enumerate() {
@@ -86,18 +93,25 @@ impl Kafka {
             kafka.ends.push(Mutex::new(Some(workers_end)));
         }
         let failed = Arc::new(failed);
-        let mut first = Some(consumer);
+        let mut to_readers = Vec::new();
         for (partitions, ends) in of_readers {
-            let consumer = first.take().map_or_else(|| topic.consumer(), Ok)?;
-            let reader = Reader::new(&settings, consumer, partitions, Arc::clone(&kafka.stops));
+            let (to_reader, added) = unbounded();
+            to_readers.push(to_reader);
+            let stops = Arc::clone(&kafka.stops);
+            let reader = Reader::new(&settings, topic.consumer()?, partitions, added, stops);
             let (clock, failed) = (Arc::clone(&kafka.clock), Arc::clone(&failed));
             let run = move || {
                 if let Err(error) = reader.run(ends, &clock) {
                     failed(error);
                 }
             };
-            let thread = thread::Builder::new().name("floodway-reader".to_owned()).spawn(run);
-            thread.map(drop).map_err(KafkaError::Thread)?;
+            spawn("floodway-reader", run)?;
+        }
+        if follows {
+            let known = all.into_iter().collect();
+            let (readers, stops) = (to_readers, Arc::clone(&kafka.stops));
+            let added = Added { settings, consumer, known, readers, turn, stops };
+            spawn("floodway-added", move || added.run())?;
         }
         Ok(kafka)
     }
@@ -113,21 +127,48 @@ impl Kafka {
         self.stops.store(true, Relaxed);
     }
 
-    /// What all processes must agree on: how many partitions there are.
+    /// What all processes must agree on: how many partitions there are, where these are all that will be read.
     pub(crate) fn fingerprint(&self) -> u64 {
         self.partitions
     }
 }
 
+/// Nobody wants anything more.
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), KafkaError> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
+    thread.map(drop).map_err(KafkaError::Thread)
+}
+
 impl KafkaSettings {
+    /// Whether this process reads a partition.
+    pub(super) fn is_own(&self, partition: i32) -> bool {
+        partition as usize % self.processes == self.process
+    }
+
+    /// A partition that was not there when the run first began.
+    pub(super) fn new_partition(
+        &self,
+        consumer: &Consumer,
+        number: i32,
+    ) -> Result<Partition, KafkaError> {
+        let (next, _) = self.input.topic.ends(consumer, number)?;
+        tracing::info!("partition {number} is new, and read from its first message on");
+        Ok(Partition::new(number, PartitionPosition { next, end: None }, None))
+    }
+
     /// This process's partitions of all there are, and where they begin.
     fn begin(&self, consumer: &Consumer, all: &[i32]) -> Result<Vec<Partition>, KafkaError> {
         if let Some(from) = &self.from {
             self.check(from, all)?;
         }
-        let is_own = |partition: &&i32| **partition as usize % self.processes == self.process;
         let mut own = Vec::new();
-        for &number in all.iter().filter(is_own) {
+        for number in all.iter().copied().filter(|number| self.is_own(*number)) {
             let known = self.from.as_ref().map(|from| from.partitions.get(&number).copied());
             let ends = || self.input.topic.ends(consumer, number);
             let partition = match known {
@@ -140,11 +181,7 @@ impl KafkaSettings {
                 }
                 // The input's end was before it.
                 Some(None) if self.input.until_end => continue,
-                Some(None) => {
-                    tracing::info!("partition {number} is new, and read from its first message on");
-                    let next = ends()?.0;
-                    Partition::new(number, PartitionPosition { next, end: None }, None)
-                }
+                Some(None) => self.new_partition(consumer, number)?,
                 None => {
                     let (first, end) = ends()?;
                     let next = if self.input.from_latest { end } else { first };
