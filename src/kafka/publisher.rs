@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -39,19 +40,29 @@ pub struct Publisher {
     lines: u64,
 }
 
-/// What became of messages: the first thing that went wrong.
+/// What became of a producer's messages, and of its connections.
 #[derive(Default)]
 struct Deliveries {
     client: Client,
+    /// The first message that was not delivered.
     failed: Mutex<Option<Code>>,
+    /// Whether a connection was lost, or a request timed out, on which something was under way.
+    has_lost: AtomicBool,
+    /// What the client has told so far, of whatever kind.
+    told: AtomicUsize,
 }
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        self.told.fetch_add(1, Relaxed);
+        if is_loss(fac, message) {
+            self.has_lost.store(true, Relaxed);
+        }
         self.client.log(level, fac, message);
     }
 
     fn error(&self, error: ClientError, reason: &str) {
+        self.told.fetch_add(1, Relaxed);
         self.client.error(error, reason);
     }
 }
@@ -60,6 +71,7 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, _: ()) {
+        self.told.fetch_add(1, Relaxed);
         if let Err((error, _)) = result {
             self.fail(error.rdkafka_error_code().unwrap_or(Code::Fail));
         }
@@ -101,10 +113,15 @@ impl Publisher {
             ("queue.buffering.max.kbytes", "65536"),
         ];
         self.producer = None;
-        let ours = [("transactional.id", &*self.id)];
-        let config = self.topic.config(&DEFAULTS, &ours);
+        // The client says by its log alone that a connection was lost and all was sent again.
+        let ours = [("transactional.id", &*self.id), ("debug", "broker")];
+        let mut config = self.topic.config(&DEFAULTS, &ours);
+        config.set_log_level(RDKafkaLogLevel::Debug);
         let producer: BaseProducer<_> = config.create_with_context(Deliveries::default())?;
         producer.init_transactions(PATIENCE)?;
+        // What was lost until then can no longer do any harm.
+        has_lost(&producer);
+        producer.context().has_lost.store(false, Relaxed);
         self.producer = Some(producer);
         Ok(())
     }
@@ -146,7 +163,17 @@ impl Publisher {
     }
 
     /// One transaction.
+    ///
+    /// A request whose connection was lost is sent again by the client, and the first may reach the cluster all the
+    /// same, at any later time. The end of a transaction, or a note, would then count for a later transaction of the
+    /// same producer: librdkafka does not have the epoch for each transaction (KIP-890) that would tell them apart.
+    /// So a producer that has lost something makes no other transaction. The cluster refuses all that is still
+    /// under way of it as soon as there is a new one.
     fn transact(&mut self, lines: &[u8], up_to: u64) -> Result<(), Trouble> {
+        if self.producer.as_ref().is_some_and(has_lost) {
+            tracing::debug!("a connection was lost: the producer is made anew");
+            self.begin()?;
+        }
         let Some(producer) = &self.producer else {
             return Err(Trouble::Passing("it is not connected".to_owned()));
         };
@@ -224,9 +251,29 @@ impl Publisher {
     }
 }
 
+/// Whether a connection was lost, by all that the client has to tell: what it logs waits until it is asked for.
+fn has_lost(producer: &BaseProducer<Deliveries>) -> bool {
+    let context = producer.context();
+    loop {
+        let before = context.told.load(Relaxed);
+        producer.poll(Duration::ZERO);
+        if context.told.load(Relaxed) == before {
+            return context.has_lost.load(Relaxed);
+        }
+    }
+}
+
+/// Whether the client's log says that a request may be under way that it has given up. A connection that was
+/// never made had none.
+fn is_loss(fac: &str, message: &str) -> bool {
+    let was_up = || ["in state UP", "in state REAUTH"].iter().any(|up| message.contains(up));
+    fac == "REQTMOUT" || fac == "FAIL" && was_up()
+}
+
 /// Waits until all messages are delivered, as long as any are.
 fn deliver(producer: &BaseProducer<Deliveries>) -> Result<(), Trouble> {
-    const STEP: Duration = Duration::from_millis(500);
+    // The client looks whether all is delivered once in a step, and not before.
+    const STEP: Duration = Duration::from_millis(5);
     let (mut left, mut since) = (i32::MAX, Instant::now());
     loop {
         let flushed = producer.flush(STEP);
@@ -294,5 +341,21 @@ impl Publish for Publisher {
 
     fn rest(&mut self) -> Result<(), PublishError> {
         self.noted(self.lines, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loss;
+
+    #[test]
+    fn a_connection_that_was_never_made_is_no_loss() {
+        let disconnected =
+            "[thrd:a:9092/1]: a:9092/1: Disconnected (after 7ms in state UP) (_TRANSPORT)";
+        assert!(is_loss("FAIL", disconnected));
+        let refused = "[thrd:a:9092/1]: a:9092/1: Connect to ipv6#[::1]:9092 failed (after 0ms in state CONNECT)";
+        assert!(!is_loss("FAIL", refused));
+        assert!(is_loss("REQTMOUT", "Timed out EndTxnRequest in flight"));
+        assert!(!is_loss("STATE", "a:9092/1: Broker changed state DOWN -> INIT, in state UP"));
     }
 }

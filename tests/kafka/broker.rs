@@ -9,11 +9,14 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use super::common::{parts, poll};
+use super::proxy::Proxy;
 
 /// A broker.
 pub struct Broker {
     dir: PathBuf,
     port: u16,
+    /// Before it, for clients that are to have trouble.
+    pub proxy: Proxy,
     process: Mutex<Option<Child>>,
 }
 
@@ -41,16 +44,19 @@ impl Broker {
         let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let dir = tmp.join(format!("kafka-{}-{:x}", std::process::id(), rand::random::<u32>()));
         fs::create_dir_all(&dir).unwrap();
-        let [port, controller] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [port, controller] = [port, controller].map(|own| own.local_addr().unwrap().port());
+        let [proxy, proxied, port, controller] =
+            [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [before, proxied, port, controller] = [&proxy, &proxied, &port, &controller]
+            .map(|listener| listener.local_addr().unwrap().port());
+        let proxy = Proxy::start(proxy, proxied);
         let properties = format!(
             "process.roles=broker,controller\n\
              node.id=1\n\
              controller.quorum.voters=1@127.0.0.1:{controller}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{proxied},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{before}\n\
              controller.listener.names=CONTROLLER\n\
-             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT\n\
              log.dirs={}/data\n\
              auto.create.topics.enable=false\n\
              offsets.topic.replication.factor=1\n\
@@ -61,7 +67,7 @@ impl Broker {
             dir.display()
         );
         fs::write(dir.join("server.properties"), properties).unwrap();
-        let broker = Broker { dir, port, process: Mutex::new(None) };
+        let broker = Broker { dir, port, proxy, process: Mutex::new(None) };
         let mut format = broker.java(&java, &jars, "kafka.tools.StorageTool");
         format.args(["format", "-t", "Zmxvb2R3YXktZmxvb2R3YQ", "-c"]);
         let formatted = format.arg(broker.dir.join("server.properties")).output().unwrap();

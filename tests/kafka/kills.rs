@@ -1,5 +1,6 @@
 //! Runs that are killed at any instant, and started again with the same command.
 
+use std::fs;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -38,7 +39,7 @@ const MOST: usize = 15;
 
 fn start(place: &Place, way: &Way, args: &[&str]) -> Vec<Child> {
     let hosts = (way.processes > 1).then(|| hosts(place, way.processes));
-    let all = [args, &SLOW, way.options, &["--", "-w", way.workers]].concat();
+    let all = [args, way.options, &["--", "-w", way.workers]].concat();
     let process = |process: usize| {
         let mut command = place.floodway(&all);
         if let Some(hosts) = &hosts {
@@ -51,12 +52,18 @@ fn start(place: &Place, way: &Way, args: &[&str]) -> Vec<Child> {
 }
 
 /// Kills a run at random instants, each time in another way, until it is done; answers how often.
-fn kill_until_done(place: &Place, manifest: &str, args: &[&str], random: &mut SmallRng) -> usize {
+fn kill_until_done(
+    place: &Place,
+    manifest: &str,
+    ways: &[Way],
+    args: &[&str],
+    random: &mut SmallRng,
+) -> usize {
     let commits =
         || Manifest::read(&place.path(manifest)).map_or(0, |manifest| manifest.commits.len());
     for kills in 0.. {
         let before = commits();
-        let way = &WAYS[random.random_range(0..WAYS.len())];
+        let way = &ways[random.random_range(0..ways.len())];
         let mut processes = start(place, way, args);
         let began = Instant::now();
         let mut alive = || processes.iter_mut().all(|child| child.try_wait().unwrap().is_none());
@@ -95,8 +102,8 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Kills of a test, at least.
-fn kills() -> usize {
-    number("FLOODWAY_KILLS").unwrap_or(20) as usize
+fn kills(usual: u64) -> usize {
+    number("FLOODWAY_KILLS").unwrap_or(usual) as usize
 }
 
 fn random() -> SmallRng {
@@ -112,10 +119,11 @@ fn from_a_topic_to_files_each_line_is_there_once() {
     let expected = broker.expected(&topic);
     let source = format!("{}?until=end", broker.url(&topic));
     let args = ["run", "--source", &source, "--out", "out", "--state", "state"];
+    let args = [&args[..], &SLOW].concat();
     let (mut killed, mut random) = (0, random());
-    while killed < kills() {
+    while killed < kills(20) {
         let place = Place::new();
-        killed += kill_until_done(&place, "out", &args, &mut random);
+        killed += kill_until_done(&place, "out", &WAYS, &args, &mut random);
         assert!(place.output("out") == expected, "after {killed} kills");
     }
     eprintln!("killed {killed} times");
@@ -128,12 +136,39 @@ fn from_a_topic_to_a_topic_each_line_is_there_once() {
     let expected = broker.expected(&topic);
     let source = format!("{}?until=end", broker.url(&topic));
     let (mut killed, mut random) = (0, random());
-    while killed < kills() {
+    while killed < kills(20) {
         let (place, to) = (Place::new(), broker.topic(3));
         let sink = broker.url(&to);
         let args = ["run", "--source", &source, "--sink", &sink, "--state", "state"];
-        killed += kill_until_done(&place, "state/outbox", &args, &mut random);
+        let args = [&args[..], &SLOW].concat();
+        killed += kill_until_done(&place, "state/outbox", &WAYS, &args, &mut random);
         assert_has(broker, &to, &expected, &format!("after {killed} kills"));
     }
     eprintln!("killed {killed} times");
+}
+
+/// The ends of transactions come late, twice or never to the broker, over connections that are lost meanwhile. None
+/// of them may end a later transaction, which would commit lines without their note.
+#[test]
+fn ends_of_transactions_that_are_late_repeated_or_lost_leave_each_line_there_once() {
+    let Some(broker) = broker() else { return };
+    const EVENTS: [&str; 7] = ["run", "--events", "20k", "--rate", "40k", "--seed", "7"];
+    const SMALL: [&str; 4] = ["--epoch", "5ms", "--commit-every", "15ms"];
+    const ONE: [Way; 1] = [Way { workers: "1", processes: 1, options: &[] }];
+    let place = Place::new();
+    place.run_well(&[&EVENTS[..], &["--out", "out"]].concat());
+    let expected = place.output("out");
+    let (mut killed, mut random) = (0, random());
+    while killed < kills(100) {
+        let (place, to) = (Place::new(), broker.topic(3));
+        // Lost connections are made again at once, or the test would take minutes.
+        fs::write(place.path("soon"), "reconnect.backoff.ms=5\nretry.backoff.ms=5\n").unwrap();
+        let sink = format!("{}?config=soon", broker.proxy.url(&to));
+        let args = [&EVENTS[..], &SMALL, &["--sink", &sink, "--state", "state"]].concat();
+        killed += kill_until_done(&place, "state/outbox", &ONE, &args, &mut random);
+        assert_has(broker, &to, &expected, &format!("after {killed} kills"));
+    }
+    let troubles = broker.proxy.troubles();
+    eprintln!("killed {killed} times, {troubles} ends of transactions met trouble");
+    assert!(troubles > 0);
 }

@@ -8,6 +8,7 @@ mod common;
 
 mod broker;
 mod kills;
+mod proxy;
 mod sink;
 mod source;
 mod speed;

@@ -93,6 +93,20 @@ fn events_go_to_a_topic_as_they_do_to_files() {
     assert_eq!(left.count(), 1);
 }
 
+/// A producer that has lost a connection is replaced, and no other.
+#[test]
+fn a_producer_whose_connections_hold_makes_all_transactions() {
+    let Some(broker) = broker() else { return };
+    let (place, to) = (Place::new(), broker.topic(2));
+    let sink = broker.url(&to);
+    let events = ["run", "--events", "20k", "--rate", "20k", "--commit-every", "20ms"];
+    let args = [&events[..], &["--epoch", "10ms", "--sink", &sink, "--state", "state"]].concat();
+    let output = place.run(&[&args[..], &["--log", "floodway=debug"]].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("kafka") && !said.contains("made anew"), "{said}");
+}
+
 #[test]
 fn a_run_that_is_stopped_has_published_what_it_committed() {
     let Some(broker) = broker() else { return };
