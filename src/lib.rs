@@ -27,6 +27,7 @@ pub mod observe;
 pub mod operators;
 pub mod pipeline;
 pub mod policy;
+mod quota;
 pub mod schedule;
 pub mod simulate;
 pub mod sink;

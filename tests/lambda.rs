@@ -215,6 +215,37 @@ fn environments_are_started_no_faster_than_the_ramp() {
 }
 
 #[test]
+fn more_than_ten_requests_a_second_for_each_environment_are_throttled_for_that_reason() {
+    for host in Host::both("concurrency=2,cold_start=0ms,network=0ms") {
+        in_async(async |client| {
+            let began = Instant::now();
+            let (mut done, mut throttled) = (0, 0);
+            // One after another: an environment is always free.
+            while throttled == 0 {
+                let response = post(&client, &host.invoke("floodway"), words(&["a"])).await;
+                if response.status() == 200 {
+                    done += 1;
+                    continue;
+                }
+                throttled += 1;
+                assert_eq!(response.status(), 429);
+                assert_eq!(header(&response, "x-amzn-errortype"), Some("TooManyRequestsException"));
+                assert_eq!(header(&response, "retry-after"), Some("1"));
+                let error = json_of(response).await;
+                assert_eq!(error["Reason"], "FunctionInvocationRateLimitExceeded");
+            }
+            // Twenty at once, and twenty more in each second.
+            let most = 20.0 * (1.0 + began.elapsed().as_secs_f64()) + 1.0;
+            assert!(done >= 20 && f64::from(done) <= most, "{done} of {most}");
+            // A second later there is one again.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let response = post(&client, &host.invoke("floodway"), words(&["a"])).await;
+            assert_eq!(response.status(), 200);
+        });
+    }
+}
+
+#[test]
 fn the_first_call_is_cold_and_so_is_one_after_a_long_pause() {
     for host in Host::both("cold_start=40ms,idle=30ms") {
         in_async(async |client| {

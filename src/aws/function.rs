@@ -42,6 +42,9 @@ pub struct FunctionError {
     pub expected: String,
 }
 
+/// What the paths of the Invoke API begin with.
+pub(crate) const INVOKE: &str = "/2015-03-31/";
+
 /// What an ARN looks like.
 const ARN: &str = "arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME or …:NAME:QUALIFIER";
 
@@ -68,7 +71,7 @@ impl Function {
 
     /// The path of the Invoke API. What is not plain in a path is percent-encoded once, `:` among it.
     pub fn path(&self) -> String {
-        let mut path = String::from("/2015-03-31/functions/");
+        let mut path = format!("{INVOKE}functions/");
         for byte in self.given.bytes() {
             match byte {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => path.push(byte.into()),

@@ -25,6 +25,7 @@ mod sign;
 
 pub use credentials::{Credentials, CredentialsError};
 pub use environment::{Environment, EnvironmentError};
+pub(crate) use function::INVOKE;
 pub use function::{Function, FunctionError};
 pub use keeper::{Keeper, Source};
 pub use profile::{Profile, ProfileError};

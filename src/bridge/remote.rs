@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc2822;
 use super::connecting::{Connecting, lacks_room, watched};
 use super::{BridgeError, Failure, Settings, SettingsError, proxy};
 use crate::aws::{
-    Credentials, CredentialsError, Keeper, Kind, Payload, Region, Said, Unsigned, sign,
+    Credentials, CredentialsError, INVOKE, Keeper, Kind, Payload, Region, Said, Unsigned, sign,
 };
 
 /// How requests are sent.
@@ -49,6 +49,9 @@ const MOST_WORDS: usize = 4_096;
 
 /// How often a request is sent again at once because its connection had been closed.
 const RESENT: usize = 3;
+
+/// How long the account's settings are waited for.
+const ACCOUNT: Duration = Duration::from_secs(5);
 
 impl Remote {
     pub(crate) fn new(settings: &Settings) -> Result<Self, BridgeError> {
@@ -166,6 +169,32 @@ impl Remote {
             request = request.headers(headers.into_iter().collect());
         }
         request.body(body).build().map_err(|error| broken(&error))
+    }
+
+    /// How many environments the account may have in the region, of a function that is called by Lambda's API. None
+    /// where that does not say so: it takes a permission of its own.
+    pub(crate) async fn environments(&self) -> Option<u64> {
+        const PATH: &str = "/2016-08-19/account-settings/";
+        let signing = self.signing.as_ref()?;
+        let (below, _) = self.url.path().split_once(INVOKE)?;
+        let mut url = self.url.clone();
+        url.set_path(&format!("{below}{PATH}"));
+        let credentials = self.credentials().await.ok()??;
+        let payload = Payload::Bytes(b"");
+        let unsigned = Unsigned { method: "GET", url: url.as_str(), headers: &[], payload };
+        let region = signing.region.as_str();
+        let headers = sign(&unsigned, &credentials, region, "lambda", SystemTime::now()).ok()?;
+        let request = self.client.get(url).headers(headers.into_iter().collect());
+        let mut answer = request.timeout(ACCOUNT).send().await.ok()?;
+        let mut words = Vec::new();
+        while let Some(chunk) = answer.chunk().await.ok()? {
+            words.extend_from_slice(&chunk);
+            if words.len() > MOST_WORDS {
+                return None;
+            }
+        }
+        let settings: serde_json::Value = serde_json::from_slice(&words).ok()?;
+        settings["AccountLimit"]["ConcurrentExecutions"].as_u64()
     }
 
     /// What AWS says in an answer that is no 200, if it is AWS that says something.

@@ -8,11 +8,12 @@ use bytes::Bytes;
 use super::args::CheckArgs;
 use super::output::print_line;
 use super::{UsageError, bursting, logging, settings};
-use crate::aws::{Environment, Kind, Said};
+use crate::aws::{Environment, Kind, Region, Said};
 use crate::batch::{Batch, Strings};
 use crate::bridge::{self, Endpoint, Failure, Remote, Settings, Unanswered};
+use crate::quota::REQUESTS;
 use crate::task::{self, Task as _};
-use crate::units::{parse_duration, show_duration};
+use crate::units::{parse_duration, show_count, show_duration, show_rate};
 use crate::wire::{Answer, MAX_BODY, RequestBody};
 
 /// What to ask where something answers, and not as it should.
@@ -75,14 +76,43 @@ async fn steps(endpoint: Endpoint, task: &task::TextTask, timeout: Duration) -> 
     if let Some(region) = endpoint.region() {
         print_line(format_args!("region    {region}, of the partition {}", region.partition()))?;
     }
+    let is_lambda = match &endpoint {
+        Endpoint::Function { .. } | Endpoint::SignedUrl { .. } => true,
+        Endpoint::Url(url) => url.host_str().and_then(Region::of_function_url).is_some(),
+        Endpoint::Unset => false,
+    };
     let remote = Remote::new(&Settings { endpoint, ..Settings::default() })?;
     if let Some(found) = remote.credentials().await? {
         let temporary = if found.session_token.is_some() { ", temporary" } else { "" };
         print_line(format_args!("key       …{} of {}{temporary}", found.last4(), found.from))?;
     }
     round_trip(&remote, task, timeout).await?;
+    if is_lambda {
+        print_line(format_args!("ceiling   {}", ceiling(remote.environments().await)))?;
+    }
     print_line("good")?;
     Ok(())
+}
+
+/// The most records a second that Lambda lets a function have, whose account may have so many environments.
+fn ceiling(environments: Option<u64>) -> String {
+    let batch = Settings::default().batch_records as u64;
+    let rate = |environments: u64| show_rate(environments as f64 * REQUESTS * batch as f64);
+    let of =
+        format!("{REQUESTS} requests/s for each environment, {} records each", show_count(batch));
+    match environments {
+        Some(own) => format!(
+            "{} records/s: {} environments of the account, {of} (--batch)",
+            rate(own),
+            show_count(own)
+        ),
+        None => format!(
+            "{} records/s with the 10 environments of a new account, {} with 1,000: {of} (--batch). Those of this \
+             account are not known: lambda:GetAccountSettings is not allowed, or it is not called by its name",
+            rate(10),
+            rate(1_000)
+        ),
+    }
 }
 
 async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -> Result<()> {

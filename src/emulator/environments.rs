@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Model;
 use super::process::Process;
+use crate::quota::{Bucket, Rate};
 
 /// An environment: a machine of the model, or a process.
 pub(super) enum Environment {
@@ -18,11 +19,22 @@ pub(super) enum Taken {
     Cold,
 }
 
+/// Why a request is throttled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Throttle {
+    /// All environments that there may be are busy, or those that may be started for now.
+    Concurrency,
+    /// There are more requests a second than the environments may have, or than the ramp allows for now.
+    Rate,
+}
+
 /// The environments of a function, on a clock that is passed in.
 pub(super) struct Environments {
     most: usize,
     idle: Duration,
-    ramp: Ramp,
+    began: Option<Instant>,
+    starts: Bucket,
+    rate: Rate,
     /// Those that work for somebody who has not said yet until when.
     busy: usize,
     /// Since when the others are free, or until when they are not: the earliest first.
@@ -31,24 +43,38 @@ pub(super) struct Environments {
 
 impl Environments {
     pub(super) fn new(model: &Model) -> Self {
-        let Model { concurrency: most, idle, ramp, .. } = *model;
-        Environments { most, idle, ramp: Ramp::new(ramp), busy: 0, free: Vec::new() }
+        let Model { concurrency: most, idle, ramp, requests, .. } = *model;
+        let ramp = Bucket::new(ramp as f64, ramp as f64 / REFILL.as_secs_f64());
+        Environments {
+            most,
+            idle,
+            began: None,
+            starts: ramp.clone(),
+            rate: Rate::new(requests as f64, ramp),
+            busy: 0,
+            free: Vec::new(),
+        }
     }
 
     /// Takes an environment, if there is one or one more may be started.
-    pub(super) fn take(&mut self, now: Instant) -> Option<Taken> {
+    pub(super) fn take(&mut self, now: Instant) -> Result<Taken, Throttle> {
         self.reap(now);
         // The one used last: the others may become idle and go.
         let warm = self.free.partition_point(|(free, _)| *free <= now);
+        let passed = now.saturating_duration_since(*self.began.get_or_insert(now));
+        if warm == 0 && (self.count() >= self.most || !self.starts.has(passed)) {
+            return Err(Throttle::Concurrency);
+        }
+        if !self.rate.take(passed, self.most as f64) {
+            return Err(Throttle::Rate);
+        }
+        self.busy += 1;
         if warm > 0 {
             let (_, environment) = self.free.remove(warm - 1);
-            self.busy += 1;
-            return Some(Taken::Warm(environment));
+            return Ok(Taken::Warm(environment));
         }
-        (self.count() < self.most && self.ramp.take(now)).then(|| {
-            self.busy += 1;
-            Taken::Cold
-        })
+        self.starts.take(passed);
+        Ok(Taken::Cold)
     }
 
     /// Gives one back that is free from `at` on.
@@ -80,33 +106,8 @@ impl Environments {
     }
 }
 
-/// How many may be started: a bucket that is full at first, and is filled again in ten seconds,
-/// continuously.
-struct Ramp {
-    most: f64,
-    left: f64,
-    at: Option<Instant>,
-}
-
+/// In which time as many more may be started as at once.
 const REFILL: Duration = Duration::from_secs(10);
-
-impl Ramp {
-    fn new(most: usize) -> Self {
-        Ramp { most: most as f64, left: most as f64, at: None }
-    }
-
-    fn take(&mut self, now: Instant) -> bool {
-        let since = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-        self.at = self.at.max(Some(now));
-        let gained = self.most * since.div_duration_f64(REFILL);
-        self.left = (self.left + gained).min(self.most);
-        let may = self.left >= 1.0;
-        if may {
-            self.left -= 1.0;
-        }
-        may
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -121,8 +122,8 @@ mod tests {
     }
 
     /// Whether there is one, and whether it is cold.
-    fn cold(taken: Option<Taken>) -> Option<bool> {
-        taken.map(|taken| matches!(taken, Taken::Cold))
+    fn cold(taken: Result<Taken, Throttle>) -> Option<bool> {
+        taken.ok().map(|taken| matches!(taken, Taken::Cold))
     }
 
     #[test]
@@ -151,12 +152,32 @@ mod tests {
         let mut environments = environments(&[("concurrency", "1000"), ("ramp", "20")]);
         let mut started = |milliseconds| {
             let now = start + Duration::from_millis(milliseconds);
-            (0..1_000).take_while(|_| environments.take(now).is_some()).count()
+            (0..1_000).take_while(|_| environments.take(now).is_ok()).count()
         };
         assert_eq!(started(0), 20);
         assert_eq!(started(400), 0, "one takes half a second");
         assert_eq!(started(600), 1);
         assert_eq!(started(5_100), 9, "nine and a fraction since");
         assert_eq!(started(60_000), 20, "no more than the bucket holds");
+    }
+
+    #[test]
+    fn ten_requests_a_second_for_each_environment_that_there_may_be() {
+        let start = Instant::now();
+        let mut environments = environments(&[("concurrency", "2")]);
+        let mut refused = Vec::new();
+        for request in 0..100 {
+            let at = start + Duration::from_millis(10 * request);
+            match environments.take(at) {
+                Ok(_) => environments.give_back(Environment::Modelled, at),
+                Err(why) => refused.push(why),
+            }
+        }
+        // Twenty at once, and twenty in the second.
+        assert!((55..=65).contains(&refused.len()), "{}", refused.len());
+        assert!(refused.iter().all(|why| *why == Throttle::Rate));
+        assert!((0..2).all(|_| environments.take(start + Duration::from_secs(3)).is_ok()));
+        let full = environments.take(start + Duration::from_secs(3));
+        assert_eq!(full.err(), Some(Throttle::Concurrency), "that counts first");
     }
 }

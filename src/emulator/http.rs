@@ -73,7 +73,7 @@ pub(super) async fn answer(
         Outcome::Answered(body, report) => (body, report, false),
         Outcome::Broken(body, report) => (body, report, true),
         Outcome::Failed(failure, report) => return Ok(failed(door, failure, &report, tail)),
-        Outcome::Throttled => return Ok(Refusal::throttled().response()),
+        Outcome::Throttled(why) => return Ok(Refusal::throttled(why).response()),
         // The connection is closed without an answer.
         Outcome::Gone => return Err(io::ErrorKind::ConnectionReset.into()),
         Outcome::Service => {
@@ -131,6 +131,9 @@ async fn read(
     if let Some(Err(why)) = claim.map(|claim| claim.check(&body)) {
         return Err(unsigned(&head, why));
     }
+    if head.uri.path().trim_end_matches('/') == ACCOUNT && head.method == Method::GET {
+        return Err(Box::new(json_response(StatusCode::OK, front.service.account().to_string())));
+    }
     let door = door(head.uri.path()).map_err(|refusal| Box::new(refusal.response()))?;
     let any_method = door == Door::Url && front.service.is_real();
     if head.method != Method::POST && !any_method {
@@ -166,7 +169,7 @@ fn may_ask(front: &Front, head: &Parts) -> Result<(), Box<Response<Body>>> {
 }
 
 fn unsigned(head: &Parts, why: Unsigned) -> Box<Response<Body>> {
-    Box::new(match head.uri.path().starts_with(INVOKE) {
+    Box::new(match head.uri.path().starts_with(INVOKE) || head.uri.path().starts_with(ACCOUNT) {
         true => Refusal::unsigned(why).response(),
         false => Refusal::forbidden(),
     })
@@ -189,6 +192,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 const INVOKE: &str = "/2015-03-31/";
+
+/// What the account may have, by which a client knows its limits.
+const ACCOUNT: &str = "/2016-08-19/account-settings";
 
 fn door(path: &str) -> Result<Door, Refusal> {
     let Some(rest) = path.strip_prefix(INVOKE) else { return Ok(Door::Url) };

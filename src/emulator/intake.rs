@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -40,39 +40,42 @@ impl Intake {
     }
 
     /// A body within the limits.
-    pub(super) async fn gather(&self, body: Incoming) -> Result<Bytes, NotRead> {
+    pub(super) async fn gather(&self, mut body: Incoming) -> Result<Bytes, NotRead> {
         // One that does not say how long it is may be of any length.
         let length = body.size_hint().exact().unwrap_or(MAX_BODY as u64);
-        if length > MAX_BODY as u64 {
-            return Err(NotRead::TooLarge);
-        }
         let reading = async {
+            if length > MAX_BODY as u64 {
+                return Err(NotRead::TooLarge);
+            }
             // It is never closed.
             let _turn = self.0.acquire_many(length as u32).await;
-            read(body).await
+            read(&mut body).await
         };
-        timeout(PATIENCE, reading).await.unwrap_or(Err(NotRead::TooSlow))
+        let read = timeout(PATIENCE, reading).await.unwrap_or(Err(NotRead::TooSlow));
+        if matches!(read, Err(NotRead::TooLarge)) {
+            discard(body).await;
+        }
+        read
     }
 }
 
-async fn read(body: Incoming) -> Result<Bytes, NotRead> {
-    let mut pieces = Pieces::of(&body, MAX_BODY);
-    let mut body = Limited::new(body, MAX_BODY);
+async fn read(body: &mut Incoming) -> Result<Bytes, NotRead> {
+    let mut pieces = Pieces::of(body, MAX_BODY);
+    let mut length = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
-            true => NotRead::TooLarge,
-            false => NotRead::Broken(error.to_string()),
-        })?;
-        if let Ok(data) = frame.into_data() {
-            pieces.push(data);
+        let frame = frame.map_err(|error| NotRead::Broken(error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length > MAX_BODY {
+            return Err(NotRead::TooLarge);
         }
+        pieces.push(data);
     }
     Ok(pieces.finish())
 }
 
 /// Reads a body for a while and keeps nothing of it: who is refused while it still sends would not read why.
-pub(super) async fn discard(body: Incoming) {
-    let mut body = Limited::new(body, MAX_BODY);
+pub(super) async fn discard(mut body: Incoming) {
     let reading = async { while let Some(Ok(_)) = body.frame().await {} };
     // Whoever is not done by then is cut off.
     let _ = timeout(DISCARD, reading).await;

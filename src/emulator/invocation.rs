@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Model;
-use super::environments::{Environment, Environments, Taken};
+use super::environments::{Environment, Environments, Taken, Throttle};
 use super::failures::{Fault, fault, throttled};
 use super::host::{Failure, Host, Ran};
 use super::process::StartError;
@@ -24,8 +24,8 @@ pub(super) enum Outcome {
     Broken(Bytes, Report),
     /// The function failed.
     Failed(Failure, Report),
-    /// There is no environment free.
-    Throttled,
+    /// It may not run now.
+    Throttled(Throttle),
     /// The service failed.
     Service,
     /// The service is not there.
@@ -53,6 +53,21 @@ impl Service {
     /// Whether its functions are processes, which are told what AWS tells them.
     pub(super) fn is_real(&self) -> bool {
         matches!(self.host, Host::Processes(_))
+    }
+
+    /// What the account may have and has, as AWS says it.
+    pub(super) fn account(&self) -> serde_json::Value {
+        let concurrency = self.model.concurrency;
+        serde_json::json!({
+            "AccountLimit": {
+                "TotalCodeSize": 80_530_636_800_u64,
+                "CodeSizeUnzipped": 262_144_000,
+                "CodeSizeZipped": 52_428_800,
+                "ConcurrentExecutions": concurrency,
+                "UnreservedConcurrentExecutions": concurrency,
+            },
+            "AccountUsage": { "TotalCodeSize": 0, "FunctionCount": 1 },
+        })
     }
 
     /// The id that the next invocation has.
@@ -121,7 +136,8 @@ impl Service {
         }
         if throttled(self.model.seed, number, throttle_rate) {
             live.throttled.fetch_add(1, Relaxed);
-            return (Outcome::Throttled, begin);
+            // Others of the account have the environments.
+            return (Outcome::Throttled(Throttle::Concurrency), begin);
         }
         if self.is_real() {
             self.timer.until(begin).await;
@@ -131,9 +147,12 @@ impl Service {
             (environments.take(begin), environments.count())
         };
         live.environments.fetch_max(count as u64, Relaxed);
-        let Some(taken) = taken else {
-            live.throttled.fetch_add(1, Relaxed);
-            return (Outcome::Throttled, begin);
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(why) => {
+                live.throttled.fetch_add(1, Relaxed);
+                return (Outcome::Throttled(why), begin);
+            }
         };
         let ran = match (&self.host, taken) {
             (Host::Threads(threads), taken) => {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::quota::REQUESTS;
 use crate::units::{UnitError, parse_count, parse_duration, parse_share};
 
 /// How the service, its network and its functions behave.
@@ -16,8 +17,10 @@ pub struct Model {
     pub idle: Duration,
     /// Environments that may exist; a request beyond them is throttled (429).
     pub concurrency: usize,
+    /// Requests a second for each environment that may exist; more are throttled.
+    pub requests: usize,
     /// Environments that may be started at once, and again every ten seconds, continuously: a start
-    /// beyond them is throttled too.
+    /// beyond them is throttled too. The rate of requests grows by as many times `requests`.
     pub ramp: usize,
     /// The function's memory in MB. 1,769 are one virtual CPU; modelled work scales with it.
     pub memory_mb: u32,
@@ -40,6 +43,7 @@ const ONE_CPU_MB: f64 = 1_769.0;
 
 /// What AWS gives every function.
 const LIST_RAMP: usize = 1_000;
+const LIST_REQUESTS: usize = REQUESTS as usize;
 
 impl Default for Model {
     /// A region away, a function in Rust, and an account whose quota was never raised.
@@ -49,6 +53,7 @@ impl Default for Model {
             cold_start: Duration::from_millis(150),
             idle: Duration::from_secs(300),
             concurrency: 100,
+            requests: LIST_REQUESTS,
             ramp: LIST_RAMP,
             memory_mb: 1_769,
             failure_rate: 0.0,
@@ -66,7 +71,7 @@ impl Default for Model {
 pub enum ModelError {
     /// There is no such option.
     #[error(
-        "expected network, cold_start, idle, concurrency, ramp, memory, failure_rate, throttle_rate, \
+        "expected network, cold_start, idle, concurrency, requests, ramp, memory, failure_rate, throttle_rate, \
          slow, trouble, outage or seed"
     )]
     Unknown,
@@ -89,6 +94,14 @@ impl Model {
             "cold_start" => self.cold_start = parse_duration(value)?,
             "idle" => self.idle = parse_duration(value)?,
             "concurrency" => self.concurrency = environments(value)?,
+            "requests" => {
+                let requests = parse_count(value)?;
+                let range = ModelError::Range("1 to 1M requests a second");
+                if !(1..=1_000_000).contains(&requests) {
+                    return Err(range);
+                }
+                self.requests = requests as usize;
+            }
             "ramp" => self.ramp = environments(value)?,
             "memory" => {
                 let range = ModelError::Range("128 to 10240 MB");
@@ -159,6 +172,9 @@ impl fmt::Display for Model {
             "network={network:?},cold_start={cold_start:?},idle={idle:?},\
              concurrency={concurrency},memory={memory_mb},failure_rate={failure_rate:?},seed={seed}"
         )?;
+        if self.requests != LIST_REQUESTS {
+            write!(f, ",requests={}", self.requests)?;
+        }
         if self.ramp != LIST_RAMP {
             write!(f, ",ramp={}", self.ramp)?;
         }
@@ -188,6 +204,7 @@ mod tests {
             ("network", "1.5ms"),
             ("failure_rate", "0.3"),
             ("memory", "885"),
+            ("requests", "1000"),
             ("ramp", "10"),
             ("throttle_rate", "50%"),
             ("slow", "10"),
@@ -210,6 +227,7 @@ mod tests {
         for (key, value) in [
             ("concurrency", "0"),
             ("ramp", "0"),
+            ("requests", "0"),
             ("memory", "64"),
             ("failure_rate", "1.1"),
             ("failure_rate", "nan"),

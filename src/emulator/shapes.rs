@@ -16,6 +16,7 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use serde_json::json;
 
+use super::environments::Throttle;
 use super::report::{Report, request_id};
 use super::sigv4::Unsigned;
 
@@ -40,11 +41,14 @@ impl Refusal {
         Refusal { status, kind, message: message.into(), reason: None }
     }
 
-    /// There is no environment free, and none may be started.
-    pub(super) fn throttled() -> Self {
+    /// It may not run now.
+    pub(super) fn throttled(why: Throttle) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
         let mut refusal = Refusal::new(status, "TooManyRequestsException", "Rate Exceeded.");
-        refusal.reason = Some("ConcurrentInvocationLimitExceeded");
+        refusal.reason = Some(match why {
+            Throttle::Concurrency => "ConcurrentInvocationLimitExceeded",
+            Throttle::Rate => "FunctionInvocationRateLimitExceeded",
+        });
         refusal
     }
 

@@ -33,6 +33,7 @@ pub fn simulated(model: &Function, record: Duration) -> Lambda {
         cold_start: model.cold_start,
         idle: model.idle,
         concurrency: model.concurrency,
+        requests: model.requests as f64,
         ramp: Ramp { most: model.ramp as f64, per_second: model.ramp as f64 / 10.0 },
         record: model.scaled(record),
         failure_rate: model.failure_rate,

@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use super::Spread;
 use crate::batch::Nanos;
 use crate::bridge::Failure;
+use crate::quota::{Bucket, REQUESTS, Rate};
 
 /// How the service, its network and its functions behave.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,8 @@ pub struct Lambda {
     pub idle: Duration,
     /// Requests that may run at once; what is beyond them is throttled (429).
     pub concurrency: usize,
+    /// Requests a second for each that may run at once; more are throttled.
+    pub requests: f64,
     /// Environments that may be started at once, and how many more a second: Lambda's own are a
     /// thousand every ten seconds.
     pub ramp: Ramp,
@@ -41,7 +44,7 @@ pub struct Lambda {
 /// environments do not all meet the same one.
 const INVOCATION: Duration = Duration::from_millis(1);
 
-/// How fast environments are started.
+/// How fast environments are started, and by how many times `requests` their rate grows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ramp {
     /// At once.
@@ -92,6 +95,7 @@ impl Default for Lambda {
             cold_start: Duration::from_millis(150),
             idle: Duration::from_secs(300),
             concurrency: 100,
+            requests: REQUESTS,
             ramp: Ramp::default(),
             record: Duration::ZERO,
             spread: Spread::Constant,
@@ -137,9 +141,8 @@ pub(super) struct Service {
     busy: BinaryHeap<Reverse<Nanos>>,
     /// Since when the others are: the one used last is at the end, and is used first.
     idle: VecDeque<Nanos>,
-    /// Environments that may be started now.
-    starts: f64,
-    starts_at: Nanos,
+    starts: Bucket,
+    rate: Rate,
     /// Environments there were at most.
     pub most: usize,
     pub cold_starts: u64,
@@ -147,12 +150,13 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) fn new(lambda: Lambda) -> Self {
+        let starts = Bucket::new(lambda.ramp.most, lambda.ramp.per_second);
         Service {
-            starts: lambda.ramp.most,
+            rate: Rate::new(lambda.requests, starts.clone()),
+            starts,
             lambda,
             busy: BinaryHeap::new(),
             idle: VecDeque::new(),
-            starts_at: 0,
             most: 0,
             cold_starts: 0,
         }
@@ -228,20 +232,19 @@ impl Service {
             self.idle.pop_front();
         }
         let quota = (self.lambda.concurrency as f64 * weather.quota) as usize;
-        if self.busy.len() >= quota {
+        let passed = Duration::from_nanos(now);
+        let is_warm = !self.idle.is_empty();
+        if self.busy.len() >= quota || !(is_warm || self.starts.has(passed)) {
             return None;
         }
-        if self.idle.pop_back().is_some() {
+        if !self.rate.take(passed, quota as f64) {
+            return None;
+        }
+        if is_warm {
+            self.idle.pop_back();
             return Some(false);
         }
-        let Ramp { most, per_second } = self.lambda.ramp;
-        let passed = now.saturating_sub(self.starts_at) as f64 / 1e9;
-        self.starts = (self.starts + passed * per_second).min(most);
-        self.starts_at = now;
-        if self.starts < 1.0 {
-            return None;
-        }
-        self.starts -= 1.0;
+        self.starts.take(passed);
         self.cold_starts += 1;
         Some(true)
     }
@@ -282,6 +285,15 @@ mod tests {
         assert_eq!(started(0, 1_500), 1_000);
         // Those of before are idle again by now.
         assert_eq!(started(5_000, 2_000), 500);
+    }
+
+    #[test]
+    fn ten_requests_a_second_for_each_environment() {
+        let mut invoke = service(Lambda { concurrency: 2, ..Lambda::default() });
+        // Two are started, and then one is free for each request.
+        let all: Vec<_> = (0..1_000).map(|n| invoke(1_000 + 5 * n).1).collect();
+        let done = all.iter().filter(|result| result.is_ok()).count();
+        assert!((110..=125).contains(&done), "{done}: twenty at once, and twenty a second");
     }
 
     #[test]

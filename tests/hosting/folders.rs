@@ -165,6 +165,34 @@ fn a_start_that_takes_too_long_is_tried_again_within_the_invocations_time() {
 }
 
 #[test]
+fn a_start_that_fails_is_tried_again_once_within_the_invocation() {
+    let Some(raw) = raw() else { return };
+    for (how, kind) in [("exit", "Runtime.ExitError"), ("error", "Own.Reason")] {
+        let place = Place::new();
+        let marker = place.path("marker");
+        let mut model = Model::default();
+        model.set("network", "0ms").unwrap();
+        model.set("idle", "50ms").unwrap();
+        // The process that is there to see that the function starts, does.
+        fs::write(&marker, "").unwrap();
+        let package = slow(&place, &raw, &format!("once:{}={how}", marker.display()));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let lambda = Server::running(listener, model, package).unwrap();
+        let url = format!("{}2015-03-31/functions/floodway/invocations", lambda.url());
+        let tell = json!({ "do": "tell" });
+        let first = in_async(async |client| post(&client, &url, &tell).await);
+        super::gone(first.pid());
+        // The next one fails, and the one after it starts.
+        fs::remove_file(&marker).unwrap();
+        let told = in_async(async |client| post(&client, &url, &tell).await);
+        assert_eq!((told.status, &told.error), (200, &None), "{}", told.body);
+        let report = format!("Phase: init\tStatus: error\tError Type: {kind}");
+        assert!(told.log.contains(&report), "{}", told.log);
+        assert!(!told.log.contains("Phase: invoke"), "{}", told.log);
+    }
+}
+
+#[test]
 fn what_a_function_toml_says_holds_and_a_flag_wins() {
     let place = Place::new();
     let root = folder("raw").canonicalize().unwrap();

@@ -168,37 +168,33 @@ impl Processes {
         }
     }
 
-    /// Starts a process for request `id`. As in the cloud, one that does not ask for an event within
-    /// ten seconds is started again, within the time of the invocation.
+    /// Starts a process for request `id`. As in the cloud, one that fails or does not ask for an event within ten
+    /// seconds is started once more, within the time of the invocation.
     async fn start_for(&self, id: &str) -> Result<(Box<Process>, Cold), Box<Ran>> {
         let began = Instant::now();
         let limit = self.package.init_timeout();
-        let (mut cold, used_mb) = match self.start_within(id, limit).await {
-            Ok(process) => {
-                let start = Some(began.elapsed());
-                return Ok((process, Cold { start, ..Cold::default() }));
-            }
-            Err(NotStarted { status: Status::TimedOut, mut printed, used_mb, .. }) => {
-                let took = began.elapsed().as_secs_f64() * 1e3;
-                let line = format!(
-                    "INIT_REPORT Init Duration: {took:.2} ms\tPhase: init\tStatus: timeout"
-                );
-                note(&mut printed, &line);
-                (Cold { start: Some(began.elapsed()), printed, ..Cold::default() }, used_mb)
-            }
-            Err(not) => {
-                return Err(Box::new(not.ran(Cold::default(), began.elapsed())));
-            }
-        };
+        let NotStarted { status, mut printed, used_mb, .. } =
+            match self.start_within(id, limit).await {
+                Ok(process) => {
+                    let start = Some(began.elapsed());
+                    return Ok((process, Cold { start, ..Cold::default() }));
+                }
+                Err(not) => not,
+            };
+        let start = began.elapsed();
+        note(&mut printed, &init_report("init", start, &status));
+        let mut cold = Cold { start: Some(start), printed, ..Cold::default() };
         let again = Instant::now();
         match self.start_within(id, self.package.timeout()).await {
             Ok(process) => {
                 cold.within = again.elapsed();
                 Ok((process, cold))
             }
-            Err(not) => {
+            Err(mut not) => {
+                let took = again.elapsed();
+                note(&mut not.printed, &init_report("invoke", took, &not.status));
                 let used_mb = used_mb.max(not.used_mb);
-                Err(Box::new(NotStarted { used_mb, ..not }.ran(cold, again.elapsed())))
+                Err(Box::new(NotStarted { used_mb, ..not }.ran(cold, took)))
             }
         }
     }
@@ -267,6 +263,17 @@ impl NotStarted {
             printed,
         }
     }
+}
+
+/// What AWS writes into the log of a start that fails.
+fn init_report(phase: &str, took: Duration, status: &Status) -> String {
+    let took = took.as_secs_f64() * 1e3;
+    let how = match status {
+        Status::TimedOut => "timeout".to_owned(),
+        Status::Failed(kind) => format!("error\tError Type: {kind}"),
+        Status::Answered => "success".to_owned(),
+    };
+    format!("INIT_REPORT Init Duration: {took:.2} ms\tPhase: {phase}\tStatus: {how}")
 }
 
 fn failed(id: &str, what: &str) -> (Answer, Status) {
