@@ -11,7 +11,7 @@ pub struct UnitError {
 
 const DURATION: &str = "a duration such as 500ns, 12us, 20ms, 1.5s, 2m or 1h";
 const COUNT: &str = "a whole number such as 1000, 50k or 2M";
-const RATE: &str = "events a second such as 1000, 50k or 2.5M, above 0";
+const RATE: &str = "events per second such as 1000, 50k or 2.5M, above 0";
 const SHARE: &str = "a share from 0 to 1, such as 0.05 or 5%";
 const BYTES: &str = "a number of bytes such as 4096, 64Ki, 1Mi, 100k or 5M";
 
@@ -150,7 +150,7 @@ pub fn show_many(count: u64, one: &str) -> String {
     format!("{} {one}{ending}", show_count(count))
 }
 
-/// A rate as it is typed, rounded to whole events a second: `70k`, `1500`.
+/// A rate as it is typed, rounded to whole events per second: `70k`, `1500`.
 pub fn show_rate(rate: f64) -> String {
     let whole = rate.round() as u64;
     match whole {

@@ -46,7 +46,7 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
         fs::write(place.path(file), text).unwrap();
     }
     let cases: &[(&[&str], &[&str])] = &[
-        (&["--rate", "0"], &["--rate", "0", "events a second"]),
+        (&["--rate", "0"], &["--rate", "0", "events per second"]),
         (&["--rate", "-5"], &["--rate", "-5"]),
         (&["--rate", "fast"], &["--rate", "fast"]),
         (&["--events", "1.5"], &["--events", "1.5", "whole number"]),

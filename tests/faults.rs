@@ -12,7 +12,7 @@ use common::{Lambda, Place, end_of};
 use serde_json::Value;
 use weather::{On, Server, Weather};
 
-/// 5,000 events a second in the first half of each 0.2 s, 25,000 in the second: above the threshold below for so long that a late start does not hide it from a policy.
+/// 5,000 events per second in the first half of each 0.2 s, 25,000 in the second: above the threshold below for so long that a late start does not hide it from a policy.
 const EVENTS: [&str; 11] = [
     "run",
     "--rate",

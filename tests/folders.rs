@@ -59,9 +59,9 @@ fn a_run_that_is_refused_leaves_nothing() {
         (2, &["--out", "new", "--state", "state", "--seed", "2"], &["--seed was"]),
         (2, &["--out", "new", "--state", "spent"], &["spent-0.json"]),
         (2, &[&new[..], &["--task", "wordz"]].concat(), &["wordz"]),
-        (1, &[&new[..], &["--summary", "none/file"]].concat(), &["none/file"]),
-        (1, &[&new[..], &["--dead-letter", "none/file"]].concat(), &["none/file"]),
-        (1, &["--out", "other/manifest.jsonl/out", "--state", "new"], &["other/manifest.jsonl"]),
+        (2, &[&new[..], &["--summary", "none/file"]].concat(), &["none/file"]),
+        (2, &[&new[..], &["--dead-letter", "none/file"]].concat(), &["none/file"]),
+        (2, &["--out", "other/manifest.jsonl/out", "--state", "new"], &["other/manifest.jsonl"]),
         (1, &["--out", "new/a/out", "--state", "taken"], &["taken"]),
     ];
     let before = all(&place.path(""));
@@ -70,7 +70,7 @@ fn a_run_that_is_refused_leaves_nothing() {
         assert_eq!(all(&place.path("")), before, "{args:?}");
     }
     let lines = ["run", "--source", "lines:none", "--out", "new/out", "--state", "new/state"];
-    refused(&place, 1, &lines, &["none"]);
+    refused(&place, 2, &lines, &["none"]);
     assert_eq!(all(&place.path("")), before);
     // Nor does it take what was there.
     refused(&place, 2, &[&SMALL[..], &["--out", "of", "--state", "empty"]].concat(), &["of"]);
@@ -111,7 +111,7 @@ fn an_output_is_one_runs_at_a_time() {
         [("out", &["--overwrite"][..]), ("link", &["--overwrite", "--state", "state"])]
     {
         let args = [&SMALL[..], &["--out", out], more].concat();
-        refused(&place, 2, &args, &["--out", out, "another run's, which goes on"]);
+        refused(&place, 2, &args, &["--out", out, "another run writes to"]);
         assert!(!place.path("state").exists());
     }
     first.kill().unwrap();
@@ -147,8 +147,8 @@ fn an_input_among_the_runs_own_output_is_refused() {
         ("out/part-000000-000-000", "out", "out/part-000000-000-000"),
         ("out/part-*", "out", "out/part-000000-000-000 is"),
         ("out/manifest.jsonl", "out", "out/manifest.jsonl"),
-        ("./out/../out/part-*", "out", "in its folder, out:"),
-        ("out/part-*", "link", "in its folder, link:"),
+        ("./out/../out/part-*", "out", "of the output in out:"),
+        ("out/part-*", "link", "of the output in link:"),
         ("link/part-*", "./link/../out", "link/part-000000-000-000"),
         ("links/*", "out", "links/data"),
         ("links/data", "out", "links/data"),
@@ -180,8 +180,8 @@ fn an_input_among_the_runs_own_output_is_refused() {
         ("st/*", "st", "st/lock.log is in the folder of --state, st"),
         ("st/lock.log", "link/../st", "in the folder of --state"),
         ("deep/*", "deep/new/..", "deep/lock.log is in the folder of --state"),
-        ("**/lock*", "new", "own state in new"),
-        ("*/l*", "new", "own state in new"),
+        ("**/lock*", "new", "run's state in new"),
+        ("*/l*", "new", "run's state in new"),
     ] {
         let source = format!("lines:{input}");
         let args = ["run", "--source", &source, "--out", "other", "--state", state];
@@ -207,14 +207,14 @@ fn a_state_and_an_output_are_in_nobodys_way() {
     let place = Place::new();
     std::os::unix::fs::symlink("x", place.path("link")).unwrap();
     for (out, state, named) in [
-        ("x", "x", "the output's folder too"),
-        ("x", "./y/../x", "the output's folder too"),
-        ("x/", "x", "the output's folder too"),
-        ("x/out", "x", "has the output in it, x/out"),
-        ("x/a/b", "./x", "has the output in it, x/a/b"),
-        ("x", "x/part-state", "a name that the output in x has for itself"),
-        ("x", "x/manifest.jsonl/state", "a name that the output in x has for itself"),
-        ("x", "x/.part-1/state", "a name that the output in x has for itself"),
+        ("x", "x", "the output folder too"),
+        ("x", "./y/../x", "the output folder too"),
+        ("x/", "x", "the output folder too"),
+        ("x/out", "x", "contains the output folder x/out"),
+        ("x/a/b", "./x", "contains the output folder x/a/b"),
+        ("x", "x/part-state", "a name that the output in x uses itself"),
+        ("x", "x/manifest.jsonl/state", "a name that the output in x uses itself"),
+        ("x", "x/.part-1/state", "a name that the output in x uses itself"),
     ] {
         let args = [&SMALL[..], &["--out", out, "--state", state]].concat();
         refused(&place, 2, &args, &["--state", state, named]);

@@ -140,7 +140,7 @@ fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_rig
         (&["--service", "10us"], &["--duration", "--events"]),
         (&["--service", "0us", "--duration", "1s"], &["--service", "0us", "longer than 0"]),
         (&["--service", "9us,wild", "--duration", "1s"], &["--service", "9us,wild", "lognormal"]),
-        (&["--rate", "max", "--service", "1us"], &["--rate", "max", "events a second"]),
+        (&["--rate", "max", "--service", "1us"], &["--rate", "max", "events per second"]),
         (&["--rate", "0", "--service", "1us"], &["--rate", "0"]),
         (&["--shape", "trace:x", "--rate", "5k", "--service", "1us"], &["--rate 5k", "own rates"]),
         (&["--shape", "trace:x", "--rate", "max", "--service", "1us"], &["--rate", "own rates"]),

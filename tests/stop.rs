@@ -349,7 +349,7 @@ fn memory_is_bounded_at_ten_times_the_capacity() {
         return;
     }
     let place = Place::new();
-    // 10,000 events a second of 1 ms each.
+    // 10,000 events per second of 1 ms each.
     let args = ["run", "--rate", "10k", "--work", "1ms", "--max-backlog", "20k", "--sink", "null"];
     let mut all = args.to_vec();
     all.extend(["--summary", "summary.json"]);

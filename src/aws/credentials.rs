@@ -40,7 +40,7 @@ pub enum CredentialsError {
         looked: String,
     },
     /// One of the two is there.
-    #[error("half of the AWS credentials: {place} has {has} and lacks {lacks}")]
+    #[error("incomplete AWS credentials: {place} has {has} and lacks {lacks}")]
     Half {
         /// Where.
         place: String,
@@ -99,7 +99,7 @@ pub enum CredentialsError {
     #[error(transparent)]
     Profile(#[from] ProfileError),
     /// AWS's chain found none.
-    #[error("AWS's chain of credentials has none to give: {0}")]
+    #[error("AWS's chain of credentials found none: {0}")]
     Chain(String),
 }
 

@@ -124,7 +124,7 @@ pub enum EndpointError {
         own: Region,
     },
     /// A region for requests that are not signed.
-    #[error("is for requests that are signed, and these are not: give --auth iam too")]
+    #[error("is for signed requests, and these are not signed: give --auth iam too")]
     UnsignedRegion,
     /// The environment's region, or a file that may have it.
     #[error(transparent)]

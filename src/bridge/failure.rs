@@ -145,7 +145,7 @@ impl Failure {
                 "fewer requests are sent at once; raise the limit on open files (ulimit -n), or lower --max-in-flight"
             }
             Failure::TimedOut => {
-                "it is slow or hangs, measured by what it took before; see its log, and try a smaller --batch"
+                "it is slower than before, or hangs; see its log, and try a smaller --batch"
             }
             Failure::TooLarge => "fewer records are sent at once; see the limits of the function",
             Failure::Connection(_) => "is the endpoint up and reachable? `floodway check` tries it",
@@ -153,7 +153,8 @@ impl Failure {
                 "if you trust it, name a file with its authority's certificate in SSL_CERT_FILE"
             }
             Failure::Service(_) => {
-                "the remote side is unwell; see the function's log, a local one's with --log-functions"
+                "the remote side fails; see the function's log, or use --log-functions of a \
+                local one"
             }
             Failure::Rejected(401 | 403) => {
                 "it wants requests that are signed (--auth iam), or a key in the URL"
@@ -202,7 +203,8 @@ fn to_do(said: &Said) -> Cow<'static, str> {
         Kind::NotReady => "the function is being updated: it will be ready",
         Kind::Function => "that is what the function itself says",
         Kind::Setup => {
-            "the function's key, network or file system is not there for it: see its configuration"
+            "the service cannot use a key, a network or a file system of the function: see its \
+            configuration"
         }
         Kind::Request => "is it a function of Floodway's? `floodway check` tries it",
         Kind::Other => "see the function's log",

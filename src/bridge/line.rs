@@ -121,7 +121,7 @@ impl Line {
                 State::HalfOpen => tracing::info!("a probe was answered well"),
                 State::Closed => tracing::warn!("the remote side answers again"),
                 State::Open(_) if matches!(state, State::Closed) => {
-                    tracing::warn!("the remote side does not answer well: work stays home for now");
+                    tracing::warn!("the remote side fails: nothing is sent to it for now");
                 }
                 _ => {}
             }
@@ -130,8 +130,10 @@ impl Line {
         if self.is_spent.swap(is_spent, Relaxed) != is_spent {
             match (is_spent, gate.next_look()) {
                 (false, _) => tracing::warn!("the budget lasts again"),
-                (true, Some(_)) => tracing::warn!("the hour's budget is spent: work stays home"),
-                (true, None) => tracing::warn!("the budget is spent: work stays home from now on"),
+                (true, Some(_)) => {
+                    tracing::warn!("the hour's budget is spent: nothing is sent for now")
+                }
+                (true, None) => tracing::warn!("the budget is spent: nothing is sent from now on"),
             }
         }
         drop(gate);
@@ -296,7 +298,8 @@ impl Line {
         if !self.complained_of_records.swap(true, Relaxed) {
             let code = self.remote.shown(code.as_bytes());
             tracing::warn!(
-                "the function refuses records ({code:?}): they are done at home, and paid for all the same"
+                "the function refuses records ({code:?}): the workers compute them, and their \
+                requests are paid for all the same"
             );
         }
     }

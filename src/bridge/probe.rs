@@ -31,8 +31,8 @@ async fn try_out<K: Task>(line: &Arc<Line>, task: &K) {
         if !matches!(failure, Failure::Throttled | Failure::Closed) {
             let advice = failure.advice();
             tracing::warn!(
-                "the endpoint does not answer as it should: {failure} ({advice}). Work stays home \
-                 until it does"
+                "the endpoint does not answer as it should: {failure} ({advice}). Nothing is \
+                sent until it does"
             );
             return line.gate(|gate, now| gate.health_mut().begins_open(now));
         }

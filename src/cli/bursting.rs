@@ -88,7 +88,8 @@ pub(super) fn memory(given: Option<&String>, endpoint: &Endpoint) -> Result<u32,
     match (endpoint, given) {
         (Endpoint::Embedded(model), None) => Ok(model.memory_mb),
         (Endpoint::Embedded(_), Some(value)) => {
-            let why = "is for a function elsewhere; the embedded one has --local-lambda memory=MB";
+            let why = "is for a function elsewhere: the built-in Lambda has --local-lambda \
+            memory=MB";
             Err(UsageError::new("--memory", value, why))
         }
         (Endpoint::Remote(_), given) => {
@@ -117,7 +118,7 @@ pub(super) fn policy(
             Err(UsageError::new(
                 "--policy",
                 name,
-                "needs --threshold, in events a second over all workers",
+                "needs --threshold, in events per second over all workers",
             ))
         }
         (_, Some(_)) => {
@@ -133,8 +134,8 @@ pub(super) fn policy(
 /// Whether the simulator can have the model: it has failures and throttles all the time or never.
 pub(super) fn can_be_simulated(model: &Model) -> Result<(), UsageError> {
     if model.trouble.is_some() && (model.failure_rate > 0.0 || model.throttle_rate > 0.0) {
-        let why =
-            "cannot be simulated with failure_rate or throttle_rate, which hold all the time there";
+        let why = "cannot be simulated together with failure_rate or throttle_rate, which the \
+            simulator has all the time";
         return Err(UsageError::new("--local-lambda", "trouble", why));
     }
     Ok(())
@@ -161,11 +162,13 @@ pub(super) fn shadow(args: &RunArgs) -> Result<bool, UsageError> {
         return Err(UsageError::new("--shadow", "(given)", why));
     }
     if let Some(url) = args.endpoint.lambda.as_ref().filter(|lambda| *lambda != "local") {
-        let why = "is not asked with --shadow, which sends nothing: say what it is like with --local-lambda";
+        let why = "cannot be used with --shadow, which sends nothing: describe the remote side \
+        with --local-lambda";
         return Err(UsageError::new("--lambda", url, why));
     }
     if let Some(skew) = &args.skew {
-        let why = "is not for --shadow, which takes the events for evenly spread over the workers";
+        let why = "cannot be used with --shadow, which assumes that all workers get the same \
+        share of the events";
         return Err(UsageError::new("--skew", skew, why));
     }
     can_be_simulated(&model(args.local_lambda.as_ref())?)?;

@@ -33,12 +33,11 @@ fn records() -> impl Iterator<Item = String> {
 pub(super) fn check(args: &CheckArgs) -> Result<()> {
     logging::init(args.log.as_deref())?;
     let Some(lambda) = &args.endpoint.lambda else {
-        let why = "names what is to be tried: a URL, or a function's name or ARN";
+        let why = "is missing: give a URL, or a function's name or ARN";
         return Err(UsageError::new("--lambda", "(not given)", why).into());
     };
     if lambda == "local" {
-        let why =
-            "needs no check, it is part of this program: name a URL, or a function's name or ARN";
+        let why = "is built in and needs no check: give a URL, or a function's name or ARN";
         return Err(UsageError::new("--lambda", lambda, why).into());
     }
     let endpoint = bursting::remote(lambda, &args.endpoint)?;
@@ -182,7 +181,9 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
         Some(billed) => {
             print_line(format_args!("billed    {}, as the service says", show_duration(billed)))?
         }
-        None => print_line("billed    not said: the time that a request takes is taken for it")?,
+        None => print_line(
+            "billed    the service does not say; Floodway estimates it from the duration of requests",
+        )?,
     }
     Ok(())
 }

@@ -25,7 +25,10 @@ pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, Vec<Strin
     let mut own = Vec::new();
     for (key, value) in table {
         if key != "timely" && !is_setting(&args, &key) {
-            return Err(wrong(format!("{key}: there is no such setting, which would be --{key}")));
+            return Err(wrong(format!(
+                "{key}: there is no such setting, because there is no \
+            option --{key}"
+            )));
         }
         if key == "config" {
             return Err(wrong("config: a file cannot name another one".to_owned()));

@@ -24,9 +24,10 @@ impl fmt::Display for Demo {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         writeln!(
             f,
-            "One worker of this machine makes byte-pair tokens of about {} events a second. A base \
-             rate that it can carry, and in the middle three seconds of {}, of which Floodway sends to a \
-             local Lambda what would be later than 200 ms at home:\n",
+            "One worker of this machine makes byte-pair tokens of about {} events per second. \
+            This demonstration offers it less than that for ten seconds, and {} per second for \
+            three seconds in the middle. Records that the worker cannot finish within 200 ms are \
+            sent to a local Lambda, which is built in. It stands for this command:\n",
             show_rate(self.capacity),
             show_rate(self.peak),
         )?;

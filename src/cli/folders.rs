@@ -31,18 +31,19 @@ pub(super) fn refuse_mixed(args: &RunArgs, target: &Target) -> Result<(), UsageE
     let (output, place) = (place(&files.dir), place(state));
     let shown = files.dir.display();
     let why = if output == place {
-        "is the output's folder too: give the state one of its own, since it is removed to begin anew"
+        "is the output folder too: give the state a folder of its own, because it is removed to \
+        begin anew"
             .to_owned()
     } else if output.starts_with(&place) {
         format!(
-            "has the output in it, {shown}: give the state a folder of its own, since it is \
-                 removed to begin anew"
+            "contains the output folder {shown}: give the state a folder of its own, because it \
+            is removed to begin anew"
         )
     } else if let Ok(below) = place.strip_prefix(&output)
         && let Some(first) = below.components().next()
         && sink::is_own_name(&first.as_os_str().to_string_lossy())
     {
-        format!("is a name that the output in {shown} has for itself: name another folder")
+        format!("is a name that the output in {shown} uses itself: name another folder")
     } else {
         return Ok(());
     };
@@ -73,14 +74,12 @@ pub(super) fn refuse_own(
     if let Some(files) = target.files() {
         let (folder, shown) = (place(&files.dir), files.dir.display());
         if let Some(file) = is_in(&folder, sink::is_own_name) {
-            return wrong(format!(
-                "{file} is a file of the output's own in its folder, {shown}: name another --out"
-            ));
+            return wrong(format!("{file} is a file of the output in {shown}: name another --out"));
         }
         if may_name(input, &folder, may_be_own) {
             return wrong(format!(
-                "may name files of the run's own output in {shown}: name another --out, or say more of the \
-                 files' names"
+                "may match files of this run's output in {shown}: name another --out, or make \
+                the pattern more specific"
             ));
         }
     }
@@ -98,8 +97,8 @@ pub(super) fn refuse_own(
         };
         if may_name(input, &folder, is_states) {
             return wrong(format!(
-                "may name files of the run's own state in {shown}: name another --state, or say more of the \
-                 files' names"
+                "may match files of this run's state in {shown}: name another --state, or make \
+                the pattern more specific"
             ));
         }
     }

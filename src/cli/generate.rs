@@ -17,7 +17,8 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
     let events = Events::new(&args.events, true)?;
     if events.schedule.is_none() && events.duration.is_some() {
         let duration = args.events.rates.duration.clone().unwrap_or_default();
-        let why = "without a schedule there is no telling what is due: use --events";
+        let why = "needs a --rate other than max: without one no event has a due time; use \
+        --events";
         return Err(UsageError::new("--duration", duration, why).into());
     }
     let schedule = events.schedule.unwrap_or_else(nominal);

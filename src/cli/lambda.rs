@@ -69,7 +69,7 @@ fn package(folder: &Path, args: &LambdaArgs) -> Result<Package> {
     let options = args.local_lambda.iter().flat_map(|options| options.split(','));
     for option in options {
         if option.split_once('=').is_some_and(|(key, _)| key.trim() == "cold_start") {
-            let why = "is not for --function, whose processes take as long to start as they do";
+            let why = "cannot be set for --function: its processes start as fast as they can";
             return Err(UsageError::new("--local-lambda", option, why).into());
         }
     }

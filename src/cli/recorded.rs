@@ -33,7 +33,11 @@ impl Recorded {
         let (events, remote) = (number("events_in")?, number("records_remote")?);
         let at_home = events - remote;
         if at_home <= 0.0 {
-            return Err(wrong("its workers did no record: their time is not known".to_owned()));
+            return Err(wrong(
+                "its workers computed no record, so their time per record is not \
+            known"
+                    .to_owned(),
+            ));
         }
         let workers = number("workers")? * number("processes")?;
         // The true rate is the workers' sum. Without it, there is the CPU time of all threads.

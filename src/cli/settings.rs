@@ -285,7 +285,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         timely,
     };
     if let (Some(skew), 1) = (&args.skew, settings.timely.workers * settings.timely.processes) {
-        let why = "is the first worker's share, and there is only one: give it others with -- -w 2";
+        let why = "is the share of the first of several workers: add workers with -- -w 2";
         return Err(UsageError::new("--skew", skew, why).into());
     }
     heeds::refuse(args)?;

@@ -71,11 +71,14 @@ fn kafka(args: &RunArgs, given: &str, topic: &str) -> Result<Target, UsageError>
         return Err(wrong(format!("{option}: expected config=FILE")));
     }
     let Some(state) = &args.state else {
-        let why = "needs --state DIR: lines wait there until they are published, and a run that was ended goes on";
+        let why = "needs --state DIR: lines wait there until they are published, and a resumed \
+        run continues from there";
         return Err(wrong(why.to_owned()));
     };
     if args.overwrite {
-        return Err(wrong("with --overwrite: nothing is taken back from a topic".to_owned()));
+        return Err(wrong(
+            "cannot be used with --overwrite: nothing can be removed from a topic".to_owned(),
+        ));
     }
     Ok(Target::Kafka { topic, outbox: Files::new(state.join(OUTBOX)) })
 }

@@ -26,7 +26,7 @@ pub(super) fn source(args: &RunArgs) -> Result<Option<Source>, UsageError> {
     if args.follow {
         let why = match found {
             Some(Source::Lines(_)) | None => "--follow needs lines:PATH, a file that can grow",
-            _ => "is followed without --follow, unless it has ?until=end",
+            _ => "is read until Ctrl-C without --follow, unless it has ?until=end",
         };
         return Err(wrong(why));
     }
@@ -56,12 +56,12 @@ fn kafka(args: &RunArgs, topic: &str) -> Result<Source, UsageError> {
         }
     }
     if from_latest && until_end {
-        let why = "from=latest with until=end is nothing: leave one of them away";
+        let why = "from=latest with until=end reads nothing: leave one of them out";
         return Err(UsageError::new("--source", given, why));
     }
     let rates = &args.events.rates;
     for (option, value, why) in [
-        ("--events", &rates.events, "which messages are the first ones differs from run to run"),
+        ("--events", &rates.events, "which messages come first differs from run to run"),
         ("--rate", &rates.rate, "messages come when they come"),
         ("--shape", &rates.shape, "messages come when they come"),
         ("--peak-rate", &rates.peak_rate, "messages come when they come"),

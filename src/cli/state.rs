@@ -88,18 +88,18 @@ pub(super) fn state(args: &RunArgs, target: &Target) -> Result<Option<StateSetti
     }
     if is_max && args.events.rates.duration.is_some() {
         return refused(
-            "with --rate max, --duration ends the input where the clock says, which no other run does \
-             again: give --events N",
+            "with --rate max, where --duration ends the input depends on the clock, and a \
+            resumed run cannot repeat it: give --events N",
         );
     }
     if args.sink.as_deref() == Some("null") {
-        return refused("--sink null keeps nothing that could be gone on with: give --out DIR");
+        return refused("--sink null keeps no output that could be resumed: give --out DIR");
     }
     if args.out.is_none() && args.sink.is_none() {
         return refused("needs --out DIR: without it each run has a new folder");
     }
     if args.shadow {
-        return refused("a --shadow run is looked at as a whole, and not resumed");
+        return refused("a run with --shadow cannot be resumed");
     }
     let output_depends_on = output_depends_on(args, target)?;
     Ok(Some(StateSettings { folder: folder.clone(), output_depends_on }))

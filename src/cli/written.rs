@@ -40,7 +40,7 @@ pub(super) fn refuse_taken(
             && folder == Some(&self::place(&files.dir))
             && is_of_an_output(&place)
         {
-            return Err(wrong("is a name that the output in this folder has for itself"));
+            return Err(wrong("is a name that the output in this folder uses itself"));
         }
         if let Some(state) = &args.state
             && folder == Some(&self::place(state))

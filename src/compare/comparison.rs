@@ -63,7 +63,7 @@ pub struct Compared {
     pub rounds: Vec<Round>,
 }
 
-/// A threshold, in events a second over all workers.
+/// A threshold, in events per second over all workers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Threshold {
     /// Events a second.

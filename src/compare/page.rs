@@ -152,7 +152,7 @@ fn summary(html: &mut String, comparison: &Comparison) {
         } else {
             ""
         };
-        notes.push(format!("The threshold is {} events a second{how}.", show_rate(eps)));
+        notes.push(format!("The threshold is {} events per second{how}.", show_rate(eps)));
     }
     let rates = rows.iter().filter_map(|(_, figures)| figures.true_rate_eps);
     if let Some(rate) = rates.max_by(f64::total_cmp) {

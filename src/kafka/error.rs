@@ -73,7 +73,7 @@ pub enum KafkaError {
         topic: String,
     },
     /// The topic is not the one that was read.
-    #[error("cannot go on where the last run ended: {topic} {why}. Was it deleted and made again?")]
+    #[error("cannot resume: {topic} {why}. Was it deleted and made again?")]
     Changed {
         /// The topic's name.
         topic: String,

@@ -89,7 +89,10 @@ pub trait Observer<T>: 'static {
     /// are not believed any more either, and nothing is sent to it; what it has sent until now may
     /// be wrong. Says which record.
     fn differs(&mut self, record: &str) {
-        tracing::error!("the remote side computes something else of {record}: it is used no more");
+        tracing::error!(
+            "the remote result of {record} differs from the worker's: nothing more \
+        is sent"
+        );
     }
 
     /// An epoch is complete on this worker. Epochs come in order.

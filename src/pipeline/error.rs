@@ -55,8 +55,8 @@ pub enum RunError {
     Gone(String),
     /// The remote side's results are not the workers'.
     #[error(
-        "the remote side computes something else of {record} than a worker does (--verify): is the \
-         function of the same version as this command? What was committed before may be wrong too"
+        "the remote result of {record} differs from the worker's (--verify): is the function of \
+        the same version as this command? What was committed before may be wrong too"
     )]
     Differs {
         /// Which record.

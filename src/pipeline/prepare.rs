@@ -245,8 +245,8 @@ pub(super) fn spending(
 fn check_deadline(deadline: Duration, typical: Duration) {
     if typical >= deadline {
         tracing::warn!(
-            "the remote side takes {} to answer an empty request: no result of it can be there within \
-             the deadline of {}. Records go to it only where home would be later still",
+            "the remote side takes {} to answer an empty request, so no remote result can keep \
+            the deadline of {}. Records are sent only where a worker would be later still",
             show_duration(typical),
             show_duration(deadline),
         );

@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ScheduleError {
     /// A rate is negative, not a number, or above [`Schedule::MAX_RATE`](super::Schedule::MAX_RATE).
-    #[error("the {which} is {value}, which is not between 0 and 1,000,000,000 events a second")]
+    #[error("the {which} is {value}, which is not between 0 and 1,000,000,000 events per second")]
     Rate {
         /// `rate` or `peak rate`.
         which: &'static str,
@@ -34,7 +34,7 @@ pub enum RowProblem {
     #[error("expected `seconds,rate`, found {0:?}")]
     Row(String),
     /// The rate is no rate.
-    #[error("the rate {0} is not between 0 and 1,000,000,000 events a second")]
+    #[error("the rate {0} is not between 0 and 1,000,000,000 events per second")]
     Rate(f64),
     /// The first row is not at 0.
     #[error("the first row must be at 0 seconds, this one is at {0}")]

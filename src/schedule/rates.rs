@@ -60,10 +60,10 @@ impl Stretch {
 }
 
 impl Schedule {
-    /// The largest rate, in events a second: one a nanosecond.
+    /// The largest rate, in events per second: one a nanosecond.
     pub const MAX_RATE: f64 = 1e9;
 
-    /// A schedule of `shape` with base rate `rate`, `peak` rate (events a second over all
+    /// A schedule of `shape` with base rate `rate`, `peak` rate (events per second over all
     /// workers; a millionth is the smallest difference) and `period`, as far as the shape has
     /// them.
     ///
@@ -126,7 +126,7 @@ impl Schedule {
         }
     }
 
-    /// The rate at `time`, in events a second.
+    /// The rate at `time`, in events per second.
     pub fn rate(&self, time: Nanos) -> f64 {
         if self.end().is_some_and(|end| time >= end) {
             return 0.0;
@@ -135,7 +135,7 @@ impl Schedule {
         self.segments[self.segment_at(time)].rate as f64 / 1e6
     }
 
-    /// The lowest and the highest rate, in events a second. What follows a trace's end is no rate.
+    /// The lowest and the highest rate, in events per second. What follows a trace's end is no rate.
     pub fn extremes(&self) -> (f64, f64) {
         let end = self.end().unwrap_or(Nanos::MAX);
         let rates = self.segments.iter().filter(|segment| segment.start < end);

@@ -26,14 +26,12 @@ pub enum SinkError {
     )]
     Occupied(PathBuf),
     /// Another run writes to the folder.
-    #[error(
-        "{0} is another run's, which goes on: wait for its end, or name another folder with --out"
-    )]
+    #[error("another run writes to {0}: wait for its end, or name another folder with --out")]
     Held(PathBuf),
     /// The folder holds files that look like output and are not in its manifest.
     #[error(
-        "{dir} holds {name}, which no manifest names and --overwrite does not touch: name another \
-         folder with --out, or remove it yourself"
+        "{dir} holds {name}, which is in no manifest and which --overwrite does not touch: name \
+        another folder with --out, or remove it yourself"
     )]
     Foreign {
         /// The folder.

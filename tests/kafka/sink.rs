@@ -214,7 +214,7 @@ fn what_cannot_be_published_to_is_said() {
     };
     refused(&["--sink", "kafka://localhost:9092/t"], "needs --state DIR");
     let to = ["--sink", "kafka://localhost:9092/t", "--state", "state"];
-    refused(&[&to[..], &["--overwrite"]].concat(), "nothing is taken back");
+    refused(&[&to[..], &["--overwrite"]].concat(), "nothing can be removed");
     refused(&["--sink", "kafka://localhost:9092/t?format=text"], "format=text: expected config=");
     assert!(!place.path("state").exists());
 

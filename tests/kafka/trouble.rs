@@ -28,7 +28,7 @@ fn what_is_wrong_with_the_command_is_said() {
         ("localhost:9092/t", "kafka://HOST:PORT/TOPIC"),
         ("//localhost:9092/a b", "no topic's name"),
         ("//localhost:9092/t?from=5", "from=5: expected from=earliest|latest"),
-        ("//localhost:9092/t?from=latest&until=end", "is nothing"),
+        ("//localhost:9092/t?from=latest&until=end", "reads nothing"),
         ("//localhost:9092/t?until=end&until=end", "said twice"),
         ("//localhost:9092/t?config=no/such", "config=no/such: No such file"),
         ("//localhost:9092/t?config=wrong", "no.such.property"),
@@ -43,7 +43,7 @@ fn what_is_wrong_with_the_command_is_said() {
         assert!(said.contains(&format!("{option} {value}")), "{said}");
     }
     let said = fails(&place, 2, &[&input[..], &["--follow"]].concat());
-    assert!(said.contains("is followed without --follow"), "{said}");
+    assert!(said.contains("until Ctrl-C without --follow"), "{said}");
     let said = fails(&place, 2, &["compare", "--source", "kafka://localhost:9092/t"]);
     assert!(said.contains("until=end"), "{said}");
     assert!(!place.path("out").exists());

@@ -67,8 +67,7 @@ impl Plan {
         refuse(&args.run)?;
         let workers = settings::timely(&args.run.timely)?;
         if workers.processes > 1 {
-            let why = "a comparison runs one process after the other, each of one process: use -w for \
-                       more workers";
+            let why = "each run of a comparison has one process: use -w for more workers";
             return Err(UsageError::new("-n", workers.processes.to_string(), why).into());
         }
         let rounds = number("--rounds", &args.rounds, 1)? as usize;
@@ -163,25 +162,26 @@ impl fmt::Display for Plan {
         if self.is_demo {
             writeln!(
                 f,
-                "A base rate that the workers can carry, and for three seconds one that they cannot; \
-                 the cost of a record is modelled, burnt on a worker and slept in the local Lambda, so \
-                 that the cloud is not this machine:\n\n    {}\n",
+                "This demonstration offers the workers less than they can do, and for three \
+                seconds more than that, under each policy. The time that a record takes is \
+                modelled: a worker is busy for it, and the local Lambda sleeps, so that it does \
+                not take this machine's processors. It stands for this command:\n\n    {}\n",
                 self.command
             )?;
         }
         if let Some(Threshold { eps, measured: true }) = self.threshold {
             writeln!(
                 f,
-                "no --threshold was given: it is {} events a second, {:.0} % of what the workers can \
-                 do, measured just now",
+                "no --threshold was given: it is set to {} events per second, {:.0} % of what \
+                the workers can do, as just measured",
                 show_rate(eps),
                 SHARE * 100.0
             )?;
             if let Some(peak) = self.peak.filter(|peak| *peak <= eps) {
                 writeln!(
                     f,
-                    "no more than {} come: the workers can do them, and threshold and spill will send \
-                     next to nothing",
+                    "the rate is never above {}: the workers can do that, so threshold and spill \
+                    will send next to nothing",
                     show_rate(peak)
                 )?;
             }
@@ -216,11 +216,7 @@ fn refuse(args: &RunArgs) -> Result<(), UsageError> {
         ("--sink", sink, null),
         ("--state", path(&args.state), null),
         ("--dead-letter", path(&args.dead_letter), null),
-        (
-            "--listen",
-            args.listen.clone(),
-            "a comparison is several runs: look at one of them, with floodway run",
-        ),
+        ("--listen", args.listen.clone(), "a comparison is several runs: use it with floodway run"),
     ] {
         if let Some(value) = given {
             return Err(UsageError::new(option, value, why));

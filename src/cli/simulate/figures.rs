@@ -16,7 +16,7 @@ impl Simulation {
     pub(super) fn words(&self, optimum: &Optimum) -> String {
         let Model { workers, service, deadline, bridge, lambda, stream, .. } = &self.model;
         let mut words = format!(
-            "{} events in {}; {} of {} events a second each; due after {}\n\
+            "{} events in {}; {} with {} events per second each; deadline {}\n\
              remote: {}\n",
             show_count(stream.events()),
             show_duration(Duration::from_nanos(stream.end())),
@@ -30,7 +30,7 @@ impl Simulation {
             _ => None,
         });
         if let Some(rate) = thresholds {
-            let _ = writeln!(words, "threshold: {} events a second", show_rate(rate));
+            let _ = writeln!(words, "threshold: {} events per second", show_rate(rate));
         }
         let (one, full) = (lambda.least(1), lambda.least(bridge.batch_records));
         if full > *deadline {
@@ -51,8 +51,8 @@ impl Simulation {
         }
         if !optimum.is_feasible {
             words.push_str(
-                "warning: the optimum has to send some, and the remote side cannot do it in time: \
-                 its row says what it would have to send\n",
+                "warning: even with the whole input known, some records have to be sent, and the \
+                remote side cannot answer them in time; the row optimum says how many\n",
             );
         }
         words

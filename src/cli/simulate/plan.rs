@@ -24,7 +24,7 @@ impl Simulation {
     pub(super) fn new(args: &SimulateArgs) -> Result<Self, UsageError> {
         not_of_a_trace(&args.rates)?;
         if args.rates.rate.as_deref() == Some("max") {
-            let why = "has no schedule, and nothing to simulate: give a rate in events a second";
+            let why = "has no schedule to simulate: give a rate in events per second";
             return Err(UsageError::new("--rate", "max", why));
         }
         let recorded = args.recorded.as_ref().map(|path| Recorded::read(path)).transpose()?;
@@ -62,7 +62,12 @@ impl Simulation {
         let capacity = service.rate() * workers as f64;
         let stream = Stream::new(schedule, events, workers, nanos, capacity);
         let stream = stream.ok_or_else(|| {
-            UsageError::new("--events", "0", "no event is due in this time: nothing to simulate")
+            UsageError::new(
+                "--events",
+                "0",
+                "no event is due in this time, so there is nothing \
+            to simulate",
+            )
         })?;
         const MOST_TICKS: u64 = 2_000_000_000;
         if stream.ticks().saturating_mul(workers as u64) > MOST_TICKS {
@@ -118,7 +123,7 @@ fn events(args: &SimulateArgs, schedule: &crate::schedule::Schedule) -> Result<u
         (Some(events), None) => Ok(events),
         (None, Some(due)) => Ok(due),
         (None, None) => {
-            let why = "is needed, or --events: a simulation has an end";
+            let why = "is missing: give it or --events, because a simulation has to end";
             Err(UsageError::new("--duration", "(not given)", why))
         }
     }
@@ -127,7 +132,8 @@ fn events(args: &SimulateArgs, schedule: &crate::schedule::Schedule) -> Result<u
 fn service(args: &SimulateArgs, recorded: &Recorded) -> Result<Service, UsageError> {
     let Some(given) = &args.service else {
         let Some(record) = recorded.record else {
-            let why = "is needed, such as 12us: what a record costs a worker (or --recorded FILE)";
+            let why = "is missing: the time that a record takes a worker, such as 12us (or give \
+            --recorded FILE)";
             return Err(UsageError::new("--service", "(not given)", why));
         };
         return Ok(Service::constant(record));

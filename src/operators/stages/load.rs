@@ -168,7 +168,7 @@ impl fmt::Display for Loads {
         }
         let workers = show_many(self.workers as u64, "worker");
         let Some(stage) = self.bottleneck() else {
-            return write!(f, "nothing holds it up: it needs {:.2} of {workers}", self.needs());
+            return write!(f, "keeping up: it needs {:.2} of {workers}", self.needs());
         };
         let Load { name, remote_share, .. } = stage;
         write!(

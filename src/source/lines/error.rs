@@ -24,10 +24,10 @@ pub enum LinesError {
         why: String,
     },
     /// Where a run ended is no place that it can have come to.
-    #[error("cannot go on where the last run ended: it is not known, {0}")]
+    #[error("cannot resume: the last commit does not say where the last run ended: {0}")]
     Position(String),
     /// The files are not those that were read before a run was resumed.
-    #[error("cannot go on where the last run ended: {path} {why}")]
+    #[error("cannot resume: {path} {why}")]
     Changed {
         /// Which file.
         path: String,

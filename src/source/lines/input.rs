@@ -133,7 +133,7 @@ fn find_all(pattern: &str) -> Result<Vec<Found>, LinesError> {
         })?;
         let metadata = fs::metadata(&path).map_err(|error| LinesError::read(&path, error))?;
         if !metadata.is_file() {
-            tracing::warn!("{} is no file: passed over", path.display());
+            tracing::warn!("{} is not a file: skipped", path.display());
             continue;
         }
         let name = path.to_str().filter(|name| !name.contains(['\t', '\n', '\r']));

@@ -125,5 +125,5 @@ fn read(path: &std::ffi::OsStr) -> String {
 fn why(text: &str) -> &str {
     let last = text.lines().last().unwrap_or_default();
     let end = last.rsplit(": ").next().unwrap_or_default();
-    end.split(", which would be").next().unwrap_or_default()
+    end.split(", because there is no option").next().unwrap_or_default()
 }
