@@ -4,126 +4,18 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use common::shown::{Metrics, Shown, ask};
 use common::{Place, end_of, hosts, parts, poll, signal};
 use rustix::process::{Resource, Rlimit, Signal};
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// A run that shows itself. It is ended with the test.
-struct Shown {
-    child: Option<Child>,
-    address: SocketAddr,
-}
-
-impl Shown {
-    /// Starts it; it says where it is to be seen.
-    fn start(mut command: Command) -> Shown {
-        command.stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the command starts");
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let said = lines.find(|line| line.contains("live at http://")).expect("it says where");
-        let address = said.split(['/', ',']).nth(2).unwrap().parse().unwrap();
-        // What else it says must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(|line| eprintln!("{line}")));
-        Shown { child: Some(child), address }
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.ask(path, "").unwrap_or_else(|| panic!("{path} is answered"))
-    }
-
-    fn ask(&self, path: &str, header: &str) -> Option<Answer> {
-        ask(self.address, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}"))
-    }
-
-    fn metrics(&self) -> Metrics {
-        Metrics::of(&self.get("/metrics").body)
-    }
-
-    /// Waits until its state is this one.
-    fn until(&self, state: &str) -> Metrics {
-        let name = format!("floodway_run_state{{state=\"{state}\"}}");
-        poll(LIMIT, state, || Some(self.metrics()).filter(|all| all.get(&name) == 1.0))
-    }
-
-    /// Ends it, and it must end well.
-    fn end(self) {
-        assert_eq!(self.end_with(), Some(0));
-    }
-
-    /// Ends it, and answers with what.
-    fn end_with(mut self) -> Option<i32> {
-        let child = self.child.take().unwrap();
-        signal(&child, Signal::INT);
-        end_of(child, "a run that is shown").status.code()
-    }
-}
-
-impl Drop for Shown {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-/// Asks, and closes the connection after the answer.
-fn ask(address: SocketAddr, request: &str) -> Option<Answer> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(LIMIT)).ok()?;
-    stream.write_all(format!("{request}Connection: close\r\n\r\n").as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some(Answer { status, head: head.to_lowercase(), body: body.to_owned() })
-}
-
-/// Values by names with their labels.
-#[derive(Debug)]
-struct Metrics(BTreeMap<String, f64>);
-
-impl Metrics {
-    fn of(text: &str) -> Metrics {
-        let samples = text.lines().filter(|line| !line.starts_with('#'));
-        let pair = |line: &str| {
-            let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
-            (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("{line}")))
-        };
-        Metrics(samples.map(pair).collect())
-    }
-
-    fn get(&self, name: &str) -> f64 {
-        *self.0.get(name).unwrap_or_else(|| panic!("there is {name}"))
-    }
-
-    fn sum(&self, begin: &str) -> f64 {
-        self.0.iter().filter(|(name, _)| name.starts_with(begin)).map(|(_, value)| value).sum()
-    }
-
-    /// What counts up.
-    fn counters(&self) -> impl Iterator<Item = (&String, &f64)> {
-        self.0.iter().filter(|(name, _)| {
-            let name = name.split('{').next().unwrap();
-            ["_total", "_count", "_bucket", "_sum"].iter().any(|end| name.ends_with(end))
-        })
-    }
-}
 
 /// A run with a burst that a worker cannot do, a second long.
 fn bursting(place: &Place, more: &[&str]) -> Command {
@@ -147,9 +39,9 @@ const SAME: [(&str, &str, f64); 16] = [
     ("floodway_commit_latency_seconds_count", "results_out", 1.0),
     ("floodway_requests_total", "requests", 1.0),
     ("floodway_attempts_total", "attempts", 1.0),
-    ("floodway_retries_total", "retries", 1.0),
-    ("floodway_hedged_total", "hedged", 1.0),
-    ("floodway_failed_total", "failed", 1.0),
+    ("floodway_attempts_retried_total", "retries", 1.0),
+    ("floodway_requests_hedged_total", "hedged", 1.0),
+    ("floodway_requests_failed_total", "failed", 1.0),
     ("floodway_billed_seconds_total", "billed_ms", 1e-3),
     ("floodway_cost_usd_total", "cost_usd", 1.0),
     ("floodway_source_wait_seconds_total", "backpressured_ms", 1e-3),

@@ -156,6 +156,7 @@ impl Page<'_> {
             ("task", about.task.clone()),
             ("source", about.source.clone()),
             ("function", about.function.clone().unwrap_or_default()),
+            ("rate", if about.is_paced { "scheduled" } else { "max" }.to_owned()),
             ("process", about.process.to_string()),
             ("processes", about.processes.to_string()),
         ])?;
@@ -320,11 +321,11 @@ impl Page<'_> {
         let counts: [(&str, &str, u64); 12] = [
             ("floodway_requests", "Distinct batches that were sent.", remote.requests),
             ("floodway_attempts", "HTTP sends.", remote.attempts),
-            ("floodway_retries", "Attempts after a failed one.", remote.retries()),
-            ("floodway_hedged", "Second sends of a request that was late.", remote.hedged),
-            ("floodway_throttled", "Answers that said: too many.", remote.throttled),
-            ("floodway_failed", "Requests that came home.", remote.failed),
-            ("floodway_abandoned", "Attempts that were given up.", remote.abandoned),
+            ("floodway_attempts_retried", "Attempts after a failed one.", remote.retries()),
+            ("floodway_requests_hedged", "Second sends of a request that was late.", remote.hedged),
+            ("floodway_attempts_throttled", "Answers that said: too many.", remote.throttled),
+            ("floodway_requests_failed", "Requests that came home.", remote.failed),
+            ("floodway_attempts_abandoned", "Attempts that were given up.", remote.abandoned),
             (
                 "floodway_superseded_records",
                 "Records in answers that came too late.",

@@ -3,7 +3,8 @@
 //!
 //! One thread does all of it: it looks at the run's counters ten times a second and answers requests. It
 //! reads numbers ([`Source::look`]) that nobody locks, so no worker waits for it, however many ask and however
-//! slowly they read. Without `--listen` there is no such thread, and workers do not count for it.
+//! slowly they read. Without `--listen` there is no such thread, and workers do not count for it. What holds a run up
+//! ([`Diagnosis`]) is found of any run, shown or not: its last words say it.
 
 mod bottleneck;
 mod capacity;

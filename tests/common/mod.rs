@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod parts;
+pub mod shown;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
