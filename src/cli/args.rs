@@ -166,7 +166,7 @@ pub struct RunArgs {
     /// --local-lambda describes it.
     #[arg(long, help_heading = "Bursting")]
     pub shadow: bool,
-    /// End with 1 if the policy wanted to send records and none was done remotely.
+    /// End with exit code 1 if the policy wanted to send records and none was done remotely.
     #[arg(long, help_heading = "Bursting")]
     pub require_remote: bool,
     #[command(flatten, next_help_heading = "Bursting")]
@@ -174,9 +174,9 @@ pub struct RunArgs {
     /// How the built-in Lambda behaves, as KEY=VALUE[,KEY=VALUE...].
     ///
     /// network=20ms (a round trip), cold_start=150ms, idle=5m (until an idle environment ends),
-    /// concurrency=100 (environments), requests=10 (a second for each environment), ramp=1000
-    /// (starts per 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times slower),
-    /// trouble=3s-6s (when the last three apply; always if not given), outage=3s-6s (when it is down), seed=1.
+    /// concurrency=100 (environments), requests=10 (a second for each environment), ramp=1000 (starts per
+    /// 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times slower), trouble=3s-6s
+    /// (when the last three apply; always if not given), outage=3s-6s (when it is down), seed=1.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     pub local_lambda: Option<String>,
     #[command(flatten)]
@@ -209,10 +209,10 @@ pub struct RunArgs {
     /// How often finished epochs are committed [default: 1s].
     #[arg(long, value_name = "D", help_heading = "Output")]
     pub commit_every: Option<String>,
-    /// The longest that one signal takes to end the run [default: 10s].
+    /// Longest time that a run takes to end after a signal [default: 10s].
     ///
-    /// The signal is SIGINT, SIGTERM or SIGHUP. What is whole by then is committed; what is not is left to the
-    /// run that resumes it.
+    /// The signal is SIGINT, SIGTERM or SIGHUP. Epochs that are whole by then are committed; the rest is
+    /// left to the run that resumes it.
     #[arg(long, value_name = "D", help_heading = "Output")]
     pub stop_within: Option<String>,
     /// Replace the output of another run in the output folder.
@@ -238,8 +238,10 @@ pub struct RunArgs {
     /// process P listens on a port higher by P.
     #[arg(long, value_name = "HOST:PORT", help_heading = "Output")]
     pub listen: Option<String>,
-    /// Other names that the live page is reached by, with commas between them. It answers requests for an address,
-    /// for localhost, for the name in --listen and for these; a page of another site could use any name.
+    /// Host names by which the live page may be reached, with commas between them.
+    ///
+    /// It answers requests to an address, to localhost, to the name in --listen and to these. Otherwise a
+    /// page of another site could read it under a name of its own.
     #[arg(long, value_name = "NAME[,NAME...]", help_heading = "Output")]
     pub allow_host: Option<String>,
     /// How long the live page stays after the end of the run [default: 0s].
@@ -388,9 +390,10 @@ pub struct SimulateArgs {
     /// How the remote side behaves, as KEY=VALUE[,KEY=VALUE...].
     ///
     /// network=20ms (a round trip), cold_start=150ms, idle=5m (until an idle environment ends),
-    /// concurrency=100 (environments), requests=10 (a second for each environment), ramp=1000
-    /// (starts per 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times slower),
-    /// trouble=3s-6s (when it is slow), outage=3s-6s (when it is down). A record takes a function of 1,769 MB as long as it takes a worker.
+    /// concurrency=100 (environments), requests=10 (a second for each environment), ramp=1000 (starts per
+    /// 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times slower), trouble=3s-6s
+    /// (when it is slow), outage=3s-6s (when it is down). A record takes a function of 1,769 MB as long as
+    /// it takes a worker.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     pub local_lambda: Option<String>,
     /// How the time of a request in the function is spread: constant, exponential or lognormal=SIGMA
@@ -462,8 +465,10 @@ pub struct LambdaArgs {
     /// Address and port to listen on; port 0 takes any free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub bind: String,
-    /// Other names that it is reached by, with commas between them. Without --auth iam it answers requests for an
-    /// address, for localhost, for the name in --bind and for these.
+    /// Host names by which it may be reached, with commas between them.
+    ///
+    /// Without --auth iam it answers requests to an address, to localhost, to the name in --bind and to
+    /// these.
     #[arg(long, value_name = "NAME[,NAME...]")]
     pub allow_host: Option<String>,
     /// Folder of a function to run in real processes [default: the tasks that are built in].
@@ -494,8 +499,9 @@ pub struct LambdaArgs {
     ///
     /// network=20ms (a round trip), cold_start=150ms (not with --function), idle=5m (until an idle
     /// environment ends), concurrency=100 (environments), requests=10 (a second for each environment),
-    /// ramp=1000 (starts per 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times slower), trouble=3s-6s (when the last three
-    /// apply; always if not given), outage=3s-6s (when it is down), seed=1.
+    /// ramp=1000 (starts per 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times
+    /// slower), trouble=3s-6s (when the last three apply; always if not given), outage=3s-6s (when it is
+    /// down), seed=1.
     #[arg(long, value_name = "KEY=VALUE")]
     pub local_lambda: Option<String>,
     /// Log level: error, warn, info, debug or trace, or MODULE=LEVEL with commas between them [default:

@@ -8,7 +8,8 @@ use crate::units::{show_count, show_duration};
 
 /// What the column "of optimum" says.
 pub const OF_OPTIMUM: &str = "the share of work that the workers did, where 100 % is as much as they could have done \
-                              with the whole input known beforehand and every deadline kept";
+                              with the whole input known beforehand and every deadline kept (a policy that misses deadlines can \
+                              have more)";
 
 /// The columns: what they are called, and what is in them.
 pub(super) const COLUMNS: [(&str, fn(&Figures) -> String); 10] = [
