@@ -651,7 +651,7 @@ fn a_lost_process_ends_the_others_with_1() {
     let error = error_of(&survivor);
     assert!(error.contains("process"), "{error}");
     let recovered = floodway::sink::recover(&place.path("out")).unwrap();
-    assert!(recovered.commits.last().unwrap().total_records > 0);
+    assert!(recovered.last.unwrap().total_records > 0);
 }
 
 #[test]

@@ -9,7 +9,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use floodway::sink::{
-    Files, Manifest, Publish, PublishError, Settings, SinkError, Target, prepare, resume_outbox,
+    Files, Manifest, Publish, PublishError, Settings, SinkError, Standing, Target, prepare,
+    resume_outbox,
 };
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -80,7 +81,7 @@ fn run(
     dir: &Path,
     topic: &Arc<Mutex<Topic>>,
     weather: Weather,
-    resumed: Option<Manifest>,
+    resumed: Option<Standing>,
     (seed, pad): (u64, usize),
 ) -> Result<(), SinkError> {
     let settings = Settings {

@@ -109,7 +109,7 @@ fn a_run_ended_after_any_step_is_whole_epochs() {
             assert_eq!(committed(&dir, &manifest), whole(last), "before recovery, {named}");
             let before = manifest;
             let manifest = sink::recover(&dir).unwrap();
-            assert_eq!(manifest.commits.len(), before.commits.len(), "{named}");
+            assert_eq!(manifest.commits, before.commits.len() as u64, "{named}");
             let parts = common::sorted_output(&dir);
             let lines = parts.iter().filter(|byte| **byte == b'\n').count();
             assert_eq!(lines, whole(last).len(), "after recovery, {named}");

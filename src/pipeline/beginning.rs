@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{RunError, Settings, Target};
 use crate::batch::Nanos;
 use crate::made::Made;
-use crate::sink::{self, Hold, MANIFEST, Manifest, Positions};
+use crate::sink::{self, Hold, MANIFEST, Positions, Standing};
 #[cfg(feature = "kafka")]
 use crate::source::TopicPosition;
 use crate::source::{Lines, Pace, Position};
@@ -51,9 +51,9 @@ struct Sources {
 }
 
 impl Beginning {
-    fn after(manifest: &Manifest) -> Self {
-        let sources = manifest.commits.last().map(|last| last.sources.to_string());
-        Beginning { epoch: manifest.next_epoch(), sources }
+    fn after(standing: &Standing) -> Self {
+        let sources = standing.last.as_ref().map(|_| standing.sources.to_string());
+        Beginning { epoch: standing.next_epoch(), sources }
     }
 
     /// The run's time at which it begins, where epochs are of this length.
@@ -96,7 +96,7 @@ pub(super) struct Output {
     /// Whose output it is.
     pub id: String,
     /// What is committed.
-    pub committed: Option<Arc<Manifest>>,
+    pub committed: Option<Arc<Standing>>,
     /// Runs that have begun, this one among them.
     pub runs: u64,
     /// What they have spent, where there is a state to keep it.
@@ -128,10 +128,10 @@ impl Output {
         let spent = Some(spent.map_err(|source| asked.failed(source))?);
         let mut output = Output { state, id: id.unwrap_or_default(), spent, ..Output::default() };
         if files.dir.exists() && !output.id.is_empty() {
-            let manifest = Manifest::read(&files.dir);
+            let standing = Standing::read(&files.dir);
             // One that is not ours may be anything.
-            let manifest = manifest.ok().filter(|manifest| manifest.id == output.id);
-            output.committed = manifest.map(Arc::new);
+            let standing = standing.ok().filter(|standing| standing.id == output.id);
+            output.committed = standing.map(Arc::new);
         }
         Ok(output)
     }

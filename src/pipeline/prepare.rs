@@ -104,6 +104,8 @@ pub(super) fn prepare(
                 pace: Arc::clone(&pace),
                 max_record: settings.max_record,
                 epoch: settings.epoch,
+                commit_every: settings.commit_every,
+                epochs_a_commit: settings.epochs_a_commit(),
                 open_epochs: settings.open_epochs(),
                 from: beginning.lines()?,
                 sharing: Sharing::of(&pace),

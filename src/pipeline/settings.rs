@@ -287,15 +287,24 @@ impl Settings {
 
     /// Epochs that are committed together: as many as fit between two commits, and one where
     /// epochs have no length. The same in all processes.
+    ///
+    /// Where lines are waited for, their reader ends the group when its time is over. Ten times as many epochs as
+    /// fit then are room for those that end because they are full.
     pub(super) fn epochs_a_commit(&self) -> u64 {
-        self.epoch_length().map_or(1, |epoch| ratio(self.commit_every, epoch))
+        let fit = |epoch| ratio(self.commit_every, epoch);
+        match (self.epoch_length(), &self.source) {
+            (Some(epoch), _) => fit(epoch),
+            (None, Source::Lines(input)) if input.waits() => fit(self.epoch).saturating_mul(10),
+            (None, _) => 1,
+        }
     }
 
     /// Epochs that may be begun past the last committed one: at least four commits' worth. An
     /// epoch without a schedule is at least 4 ms, at 25 M events/s.
     pub(super) fn open_epochs(&self) -> u64 {
         let epoch = self.epoch_length().unwrap_or(Duration::from_millis(4));
-        (4 * ratio(self.commit_every, epoch)).max(8)
+        let commits = self.epochs_a_commit().max(ratio(self.commit_every, epoch));
+        commits.saturating_mul(4).max(8)
     }
 }
 

@@ -1,23 +1,24 @@
 //! The committer thread of process 0: one record, synced, is the commit.
 
-use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_channel::{Receiver, Sender};
+use serde_json::Value;
 use timely::scheduling::SyncActivator;
 
-use super::disk::{Disk, DiskFile};
+use super::changes::changes;
 use super::handle::{Shared, lock};
 use super::letters::Letters;
-use super::manifest::{Commit, CommittedFile, Header, MANIFEST, Manifest, VERSION};
+use super::log::Log;
+use super::manifest::{Commit, CommittedFile};
 use super::outbox::ToOutbox;
 use super::prepare::{remove, rename, sync_folder};
 use super::settings::ZSTD;
 use super::writer::{Finished, Kind};
-use super::{Note, SinkError, Step, Target};
+use super::{Note, SinkError, Standing, Step, Target};
 
 /// What worker 0 tells the committer: everything up to an epoch is reported by all processes.
 pub(super) struct ToCommitter {
@@ -37,14 +38,13 @@ pub(super) struct Committer {
     inbox: Receiver<ToCommitter>,
     folder: PathBuf,
     /// None where there are no files.
-    manifest: Option<DiskFile>,
+    manifest: Option<Log>,
     dead_letters: Option<Letters>,
     /// Who publishes what is committed, if anybody does.
     outbox: Option<Sender<ToOutbox>>,
     dead_letters_at: u64,
-    commits: u64,
-    total_records: u64,
-    total_bad: u64,
+    /// What is committed.
+    standing: Standing,
 }
 
 impl Committer {
@@ -55,17 +55,21 @@ impl Committer {
         outbox: Option<Sender<ToOutbox>>,
     ) -> Result<Self, SinkError> {
         let folder = shared.settings.folder();
-        let resumed = shared.settings.resumed.clone().unwrap_or_default();
+        let resumed = shared.settings.resumed.clone();
         let (disk, syncs) = (shared.settings.disk.clone(), shared.settings.syncs());
+        let standing = match resumed {
+            Some(resumed) if resumed.whole_bytes > 0 => (*resumed).clone(),
+            _ => Standing { id: shared.settings.id.clone(), ..Standing::default() },
+        };
         let manifest = match shared.settings.target {
-            Target::Files(_) => Some(open_manifest(&disk, folder.join(MANIFEST), &resumed, syncs)?),
+            Target::Files(_) => Some(Log::open(&disk, &folder, &standing, syncs)?),
             Target::Null => None,
         };
         let dead_letters = match &shared.settings.dead_letter {
             Some(path) => Some(Letters::open(&disk, path, syncs)?),
             None => None,
         };
-        let dead_letters_at = match (&dead_letters, resumed.commits.last()) {
+        let dead_letters_at = match (&dead_letters, &standing.last) {
             (None, _) => 0,
             (Some(_), Some(last)) => last.dead_letters_at,
             (Some(letters), None) => letters.length()?,
@@ -77,18 +81,11 @@ impl Committer {
             dead_letters,
             outbox,
             dead_letters_at,
-            commits: resumed.commits.len() as u64,
-            total_records: resumed.records(),
-            total_bad: resumed.bad(),
+            standing,
             shared,
         };
-        if resumed.whole_bytes == 0 {
-            let id = committer.shared.settings.id.clone();
-            let header = serde_json::to_vec(&Header { floodway_manifest: VERSION, id });
-            committer.append_line(header.unwrap_or_default())?;
-        }
-        if let Some(last) = resumed.commits.last() {
-            committer.append_dead_letters_again(last)?;
+        if let Some(last) = committer.standing.last.clone() {
+            committer.append_dead_letters_again(&last)?;
         }
         Ok(committer)
     }
@@ -142,7 +139,7 @@ impl Committer {
         bad: u64,
         notes: Vec<Note>,
     ) -> Result<Vec<CommittedFile>, SinkError> {
-        let number = self.commits;
+        let number = self.standing.commits;
         let up_to_epoch = up_to_epoch.min(self.shared.last_epoch.load(Relaxed));
         let (mut parts, mut dead) = (Vec::new(), Vec::new());
         for (index, file) in files.into_iter().enumerate() {
@@ -153,8 +150,6 @@ impl Committer {
             of_kind.push(CommittedFile { name, temporary, bytes, records });
         }
         let records = parts.iter().map(|file| file.records).sum::<u64>();
-        self.total_records += records;
-        self.total_bad += bad;
         let positions = self.shared.settings.positions.as_ref();
         let commit = Commit {
             commit: number,
@@ -162,9 +157,10 @@ impl Committer {
             files: parts,
             dead_letters: dead,
             dead_letters_at: self.dead_letters_at,
-            total_records: self.total_records,
-            total_bad: self.total_bad,
-            sources: positions.map_or(serde_json::Value::Null, |of| of(up_to_epoch + 1, notes)),
+            total_records: self.standing.records() + records,
+            total_bad: self.standing.bad() + bad,
+            sources: positions.map_or(Value::Null, |of| of(up_to_epoch + 1, notes)),
+            sources_changed: Value::Null,
         };
         let disk = self.shared.settings.disk.clone();
         if self.shared.settings.syncs() {
@@ -172,12 +168,10 @@ impl Committer {
             // the manifest's own with the first.
             sync_folder(&disk, &self.folder)?;
         }
-        // Numbers and names can be written.
-        self.append_line(serde_json::to_vec(&commit).unwrap_or_default())?;
+        let commit = self.append(commit)?;
         self.shared.committed.fetch_add(records, Relaxed);
         self.shared.committed_bad.fetch_add(bad, Relaxed);
         self.shared.step(Step::RecordAppended);
-        self.commits += 1;
         for file in &commit.files {
             if !rename(&disk, &self.folder, file)? {
                 let gone = io::ErrorKind::NotFound.into();
@@ -190,7 +184,13 @@ impl Committer {
             self.shared.step(Step::FolderSynced);
         }
         self.append_dead_letters(&commit)?;
-        Ok(commit.files)
+        let files = commit.files.clone();
+        self.standing.commits += 1;
+        self.standing.last = Some(commit);
+        if let Some(manifest) = &mut self.manifest {
+            manifest.shorten_if_long(&disk, &self.folder, &self.standing)?;
+        }
+        Ok(files)
     }
 
     /// Appends the bad records to their file.
@@ -226,36 +226,21 @@ impl Committer {
         paths.try_for_each(|path| remove(&self.shared.settings.disk, &path))
     }
 
-    fn append_line(&mut self, mut line: Vec<u8>) -> Result<(), SinkError> {
-        let Some(file) = &mut self.manifest else { return Ok(()) };
-        line.push(b'\n');
-        let syncs = self.shared.settings.syncs();
-        let written = file
-            .is_there()
-            .and_then(|()| file.write_all(&line))
-            .and_then(|()| if syncs { file.sync() } else { Ok(()) });
-        written.map_err(|error| SinkError::io("commit to", file.path(), error))
+    /// Writes a commit's line, with what changed of where the sources stand.
+    fn append(&mut self, mut commit: Commit) -> Result<Commit, SinkError> {
+        let Some(manifest) = &mut self.manifest else { return Ok(commit) };
+        let sources = commit.sources.take();
+        if self.standing.sources.is_null() {
+            commit.sources = sources.clone();
+        } else {
+            commit.sources_changed = changes(&self.standing.sources, &sources);
+        }
+        manifest.append(&commit.line())?;
+        (commit.sources, commit.sources_changed) = Default::default();
+        self.standing.sources = sources;
+        if !commit.files.is_empty() {
+            self.standing.newest = Some(commit.commit);
+        }
+        Ok(commit)
     }
-}
-
-/// Opens the manifest. What is past its whole lines is a commit that never was, and is cut off.
-///
-/// The whole lines are written again. If the run before ended because they could not be synced, they
-/// may be in the system's cache only, which holds them for written: a sync would answer that all is
-/// well. Any byte of them is what it was, whenever this ends.
-fn open_manifest(
-    disk: &Disk,
-    path: PathBuf,
-    resumed: &Manifest,
-    syncs: bool,
-) -> Result<DiskFile, SinkError> {
-    let failed = |error| SinkError::io("write to", &path, error);
-    let mut file = disk.open(&path).map_err(failed)?;
-    file.cut(resumed.whole_bytes).map_err(failed)?;
-    if syncs && resumed.whole_bytes > 0 {
-        let lines = fs::read(&path).map_err(failed)?;
-        file.write_from(0).map_err(failed)?;
-        file.write_all(&lines).and_then(|()| file.sync()).map_err(failed)?;
-    }
-    Ok(file)
 }

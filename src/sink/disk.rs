@@ -158,6 +158,14 @@ impl DiskFile {
         self.file.seek(SeekFrom::Start(offset)).map(drop)
     }
 
+    /// Takes the name of another file, which is gone then.
+    pub(super) fn replace(&mut self, path: &Path) -> io::Result<()> {
+        self.disk.ask(Call::Rename, path)?;
+        fs::rename(&self.path, path)?;
+        self.path = path.to_path_buf();
+        Ok(())
+    }
+
     /// An error if the file was removed or replaced: what is written to it nobody would find.
     pub(super) fn is_there(&self) -> io::Result<()> {
         let (ours, there) = (self.file.metadata()?, fs::metadata(&self.path)?);

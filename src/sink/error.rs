@@ -49,6 +49,19 @@ pub enum SinkError {
         /// Its length when it was committed.
         was: u64,
     },
+    /// Somebody else has written to a file of the run's own.
+    #[error(
+        "{path} has {is} bytes, and this run wrote {was}: it was changed by somebody else. Nothing is committed any \
+         more"
+    )]
+    Meddled {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        is: u64,
+        /// Its length as this run left it.
+        was: u64,
+    },
     /// The manifest is not one.
     #[error("{path}, line {line}: {why}")]
     Manifest {

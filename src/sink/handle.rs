@@ -131,9 +131,9 @@ impl SinkHandle {
         if process == 0 {
             let mut to_outbox = None;
             if let Some(publish) = publish {
-                let resumed = shared.settings.resumed.clone().unwrap_or_default();
+                let resumed = shared.settings.resumed.clone();
                 let (sender, inbox) = unbounded();
-                let outbox = Outbox::open(Arc::clone(&shared), inbox, publish, &resumed)?;
+                let outbox = Outbox::open(Arc::clone(&shared), inbox, publish, resumed.as_deref())?;
                 leftover = outbox.has_leftover().then(|| sender.clone());
                 spawn("publisher", Box::new(move || outbox.run()))?;
                 to_outbox = Some(sender);

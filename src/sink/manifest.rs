@@ -1,13 +1,11 @@
 //! `manifest.jsonl`: what is committed. `docs/manifest.md` says how to read it.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::SinkError;
 use super::settings::ZSTD;
+use super::{SinkError, Standing};
 
 /// Its name in the output folder.
 pub const MANIFEST: &str = "manifest.jsonl";
@@ -18,10 +16,14 @@ pub(super) const VERSION: u32 = 1;
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Header {
+    /// The version of the format.
     pub floodway_manifest: u32,
     /// Whose output it is.
     #[serde(default)]
     pub id: String,
+    /// Commits up to this one may have been left out: [`super::shorten`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortened: Option<u64>,
 }
 
 /// A committed file.
@@ -58,21 +60,26 @@ pub struct Commit {
     #[serde(default)]
     pub total_bad: u64,
     /// Where the sources stand after `up_to_epoch`, in a form of their own.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub sources: serde_json::Value,
+    /// In its place: what has changed of it since the commit before.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub sources_changed: serde_json::Value,
 }
 
 /// Epochs and totals past this are none: what counts on from them must have room.
 const MOST: u64 = u64::MAX / 4;
 
 impl Commit {
-    /// Whether it can be the commit after these, or why not. The names are looked at because files are
+    /// Whether it can be the commit after `before`, or why not. The names are looked at because files are
     /// renamed and removed by them: a line that was written by hand must not reach out of the folder.
-    fn follows(&self, before: &[Commit]) -> Result<(), String> {
-        if self.commit != before.len() as u64 {
+    pub(super) fn follows(&self, before: &Standing) -> Result<(), String> {
+        let is_next = self.commit == before.commits;
+        let was_left_out = || before.leaves_out(self.commit);
+        if !is_next && !was_left_out() {
             return Err(format!("commit {} is out of order", self.commit));
         }
-        let earliest = before.last().map_or(0, |last| last.up_to_epoch);
+        let earliest = before.last.as_ref().map_or(0, |last| last.up_to_epoch);
         if !(earliest..=MOST).contains(&self.up_to_epoch) {
             return Err(format!("epoch {} cannot be after {earliest}", self.up_to_epoch));
         }
@@ -81,38 +88,41 @@ impl Commit {
         let temporary = all.map(|file| (&file.temporary, is_temporary(&file.temporary)));
         match names.chain(temporary).find(|(_, is_ours)| !is_ours) {
             Some((name, _)) => Err(format!("{name:?} is not the name of a file of an output")),
-            None => self.adds_up(before.last()),
+            None => self.adds_up(before, is_next),
         }
     }
 
-    /// Whether its totals are those before it and what its own files say, or which is not.
-    fn adds_up(&self, before: Option<&Commit>) -> Result<(), String> {
+    /// Whether its totals are those before it and what its own files say, or which is not. They may be more
+    /// where commits before it were left out.
+    fn adds_up(&self, before: &Standing, is_next: bool) -> Result<(), String> {
         let sum =
             |what: &str, from: u64, files: &[CommittedFile], of: fn(&CommittedFile) -> u64| {
                 let sum = files.iter().try_fold(from, |sum, file| sum.checked_add(of(file)));
                 sum.filter(|sum| *sum <= MOST).ok_or_else(|| format!("{what} is more than can be"))
             };
-        let (records, bad) = before.map_or((0, 0), |last| (last.total_records, last.total_bad));
-        let records = sum("total_records", records, &self.files, |file| file.records)?;
-        if self.total_records != records {
+        let records = sum("total_records", before.records(), &self.files, |file| file.records)?;
+        if self.total_records != records
+            && (is_next || !(records..=MOST).contains(&self.total_records))
+        {
             return Err(format!(
                 "total_records is {}, and adds up to {records}",
                 self.total_records
             ));
         }
         // There may be more than are kept.
-        let bad = sum("total_bad", bad, &self.dead_letters, |file| file.records)?;
+        let bad = sum("total_bad", before.bad(), &self.dead_letters, |file| file.records)?;
         if !(bad..=MOST).contains(&self.total_bad) {
             return Err(format!("total_bad is {}, and adds up to {bad}", self.total_bad));
         }
         // The first may come to a file that is there already.
-        let at = before.map_or(self.dead_letters_at, Commit::dead_letters_end);
-        if self.dead_letters_at != at {
+        let at = before.last.as_ref().map_or(self.dead_letters_at, Commit::dead_letters_end);
+        if self.dead_letters_at != at && (is_next || self.dead_letters_at < at) {
             return Err(format!(
                 "dead_letters_at is {}, and adds up to {at}",
                 self.dead_letters_at
             ));
         }
+        let at = self.dead_letters_at;
         sum("dead_letters_at", at, &self.dead_letters, |file| file.bytes).map(drop)
     }
 
@@ -120,6 +130,25 @@ impl Commit {
     pub(super) fn dead_letters_end(&self) -> u64 {
         self.dead_letters_at + self.dead_letters.iter().map(|file| file.bytes).sum::<u64>()
     }
+
+    /// The line of the manifest.
+    pub(super) fn line(&self) -> Vec<u8> {
+        line(self)
+    }
+}
+
+impl Header {
+    /// The line of the manifest.
+    pub(super) fn line(&self) -> Vec<u8> {
+        line(self)
+    }
+}
+
+/// Numbers and names can be written.
+fn line(value: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(value).unwrap_or_default();
+    line.push(b'\n');
+    line
 }
 
 /// What final names begin with.
@@ -153,11 +182,14 @@ fn is_numbers(rest: &str) -> bool {
     rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
-/// A manifest as it was read.
+/// All that a manifest says: for readers of an output. It takes memory for each commit; a run that goes on takes
+/// [`Standing`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// Whose output it is: made up by the run that began it, and known to its state.
     pub id: String,
+    /// Commits up to this one may have been left out, if their files were taken away.
+    pub shortened: Option<u64>,
     /// The commits, in order.
     pub commits: Vec<Commit>,
     /// Length of its whole lines; what is after them is torn, and was never committed.
@@ -171,34 +203,12 @@ impl Manifest {
     /// # Errors
     /// If it cannot be read, or a whole line is not one of a manifest.
     pub fn read(dir: &Path) -> Result<Manifest, SinkError> {
-        let path = dir.join(MANIFEST);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(SinkError::io("read", &path, error)),
-        };
-        let mut manifest = Manifest::default();
-        for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let Some(json) = line.strip_suffix(b"\n") else { break };
-            let wrong =
-                |why: String| SinkError::Manifest { path: path.clone(), line: index + 1, why };
-            if index == 0 {
-                let header: Header =
-                    serde_json::from_slice(json).map_err(|error| wrong(error.to_string()))?;
-                if header.floodway_manifest != VERSION {
-                    let why = format!("version {}, expected {VERSION}", header.floodway_manifest);
-                    return Err(wrong(why));
-                }
-                manifest.id = header.id;
-            } else {
-                let commit: Commit =
-                    serde_json::from_slice(json).map_err(|error| wrong(error.to_string()))?;
-                commit.follows(&manifest.commits).map_err(wrong)?;
-                manifest.commits.push(commit);
-            }
-            manifest.whole_bytes += line.len() as u64;
-        }
-        Ok(manifest)
+        let mut commits = Vec::new();
+        let Standing { id, shortened, whole_bytes, .. } = Standing::fold(dir, |commit| {
+            commits.push(commit.clone());
+            Ok(())
+        })?;
+        Ok(Manifest { id, shortened, commits, whole_bytes })
     }
 
     /// Lines that are committed.
@@ -206,17 +216,12 @@ impl Manifest {
         self.commits.last().map_or(0, |commit| commit.total_records)
     }
 
-    /// Bad records of the committed epochs.
-    pub fn bad(&self) -> u64 {
-        self.commits.last().map_or(0, |commit| commit.total_bad)
-    }
-
     /// The first epoch that is not committed.
     pub fn next_epoch(&self) -> u64 {
         self.commits.last().map_or(0, |commit| commit.up_to_epoch + 1)
     }
 
-    /// All committed files.
+    /// All files that it names.
     pub fn files(&self) -> impl Iterator<Item = &CommittedFile> {
         self.commits.iter().flat_map(|commit| &commit.files)
     }
@@ -224,6 +229,8 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const ID: &str = r#"{"floodway_manifest":1,"id":"x"}"#;
@@ -245,6 +252,7 @@ mod tests {
             total_records: total,
             total_bad: bad,
             sources: serde_json::Value::Null,
+            sources_changed: serde_json::Value::Null,
         };
         serde_json::to_string(&commit).unwrap()
     }
@@ -265,7 +273,7 @@ mod tests {
         // More bad records than are kept, in a file that was there.
         let first = commit(0, 7, [7, 3, 1_000]);
         let whole = read(&[first.clone(), commit(1, 5, [12, 5, 1_050])]).unwrap();
-        assert_eq!((whole.records(), whole.bad()), (12, 5));
+        assert_eq!((whole.records(), whole.commits[1].total_bad), (12, 5));
         let after_first = |records, totals| read(&[first.clone(), commit(1, records, totals)]);
         for (records, totals, why) in [
             (5, [13, 5, 1_050], ", line 3: total_records is 13, and adds up to 12"),

@@ -15,6 +15,7 @@
 //! The stream that [`CommitExt::commit_to`] answers passes an epoch when it is committed, or, where what is
 //! committed is published from there ([`SinkHandle::start_publishing`]), when it is published.
 
+mod changes;
 mod commit;
 mod committer;
 mod disk;
@@ -24,12 +25,15 @@ mod format;
 mod handle;
 mod hold;
 mod letters;
+mod log;
 mod manifest;
 mod outbox;
 mod pack;
 mod prepare;
 mod publish;
 mod settings;
+mod shorten;
+mod standing;
 mod step;
 mod syncer;
 mod writer;
@@ -45,4 +49,5 @@ pub use prepare::{
 };
 pub use publish::{Publish, PublishError};
 pub use settings::{Compression, Files, Format, Note, Positions, Settings, Target};
+pub use standing::Standing;
 pub use step::{OnStep, Step};

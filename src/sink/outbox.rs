@@ -5,7 +5,7 @@
 //! whatever end, goes on after that many lines. Files that are published are removed, but those of the newest
 //! commit that has any, by which a resumed run knows its folder.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -19,9 +19,9 @@ use memchr::{memchr, memchr_iter, memrchr};
 use timely::scheduling::SyncActivator;
 
 use super::handle::{Shared, lock};
-use super::manifest::{CommittedFile, Manifest};
+use super::manifest::CommittedFile;
 use super::prepare::{names, remove};
-use super::{Publish, PublishError, SinkError};
+use super::{Publish, PublishError, SinkError, Standing};
 
 /// What the committer tells of a commit.
 pub(super) struct ToOutbox {
@@ -71,14 +71,15 @@ impl Outbox {
         shared: Arc<Shared>,
         inbox: Receiver<ToOutbox>,
         mut publish: Box<dyn Publish>,
-        resumed: &Manifest,
+        resumed: Option<&Standing>,
     ) -> Result<Self, SinkError> {
         let folder = shared.settings.folder();
         let taken = publish.taken();
         let to = publish.name();
         let taken = taken.map_err(|error| SinkError::Publish { to, source: Box::new(error) })?;
-        if taken > resumed.records() {
-            let (to, has) = (publish.name(), resumed.records());
+        let has = resumed.map_or(0, Standing::records);
+        if taken > has {
+            let to = publish.name();
             return Err(SinkError::Outrun { folder, to, taken, has });
         }
         let mut outbox = Outbox {
@@ -93,24 +94,39 @@ impl Outbox {
             lines: Vec::new(),
             said: None,
         };
-        let there = names(&outbox.folder)?;
-        let newest = resumed.commits.iter().rposition(|commit| !commit.files.is_empty());
-        for (index, commit) in resumed.commits.iter().enumerate() {
+        if let Some(resumed) = resumed {
+            outbox.find_leftover(resumed.newest)?;
+        }
+        Ok(outbox)
+    }
+
+    /// Goes through what runs before this one have committed, up to the `newest` commit with files: those that
+    /// were published go.
+    fn find_leftover(&mut self, newest: Option<u64>) -> Result<(), SinkError> {
+        let folder = self.folder.clone();
+        let there: HashSet<String> = names(&folder)?.into_iter().collect();
+        Standing::fold(&folder, |commit| {
+            let records = commit.files.iter().map(|file| file.records).sum::<u64>();
+            if self.left.is_empty() {
+                // Commits before it may have been left out of the manifest.
+                self.before = commit.total_records.saturating_sub(records);
+            }
             for file in &commit.files {
-                if !outbox.left.is_empty() || outbox.before + file.records > taken {
-                    outbox.unpublished(file.bytes);
-                    outbox.left.push_back(file.clone());
+                if !self.left.is_empty() || self.before + file.records > self.taken {
+                    self.unpublished(file.bytes);
+                    self.left.push_back(file.clone());
                 } else {
-                    outbox.before += file.records;
-                    if Some(index) == newest {
-                        outbox.kept.push(file.clone());
+                    self.before += file.records;
+                    if Some(commit.commit) == newest {
+                        self.kept.push(file.clone());
                     } else if there.contains(&file.name) {
-                        outbox.remove(file)?;
+                        self.remove(file)?;
                     }
                 }
             }
-        }
-        Ok(outbox)
+            Ok(())
+        })?;
+        Ok(())
     }
 
     /// Whether runs before this one have left something to publish.

@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::manifest::{MANIFEST, Manifest, PART, PROBE, is_temporary};
-use super::{CommittedFile, Disk, SinkError};
+use super::manifest::{MANIFEST, PART, PROBE, is_temporary};
+use super::{Commit, CommittedFile, Disk, SinkError, Standing};
 use crate::units::show_many;
 
 /// Makes the folder of a new run. Process 0 does so before any other process writes.
@@ -31,8 +31,12 @@ pub fn prepare_on(disk: &Disk, dir: &Path, overwrite: bool) -> Result<(), SinkEr
         if !overwrite {
             return Err(SinkError::Occupied(dir.to_path_buf()));
         }
-        let manifest = Manifest::read(dir)?;
-        refuse_foreign(dir, &names, &manifest)?;
+        let mut foreign = parts(&names);
+        Standing::fold(dir, |commit| {
+            without(&mut foreign, commit);
+            Ok(())
+        })?;
+        refuse(dir, &foreign)?;
     }
     for name in names.iter().filter(|name| is_part(name) || is_temporary(name)) {
         remove(disk, &dir.join(name))?;
@@ -59,7 +63,7 @@ pub fn new_id() -> String {
 ///
 /// # Errors
 /// As of [`prepare`] if it holds another output, and of [`recover`].
-pub fn resume(dir: &Path, id: &str, overwrite: bool) -> Result<Option<Manifest>, SinkError> {
+pub fn resume(dir: &Path, id: &str, overwrite: bool) -> Result<Option<Standing>, SinkError> {
     resume_on(&Disk::default(), dir, id, overwrite)
 }
 
@@ -72,7 +76,7 @@ pub fn resume_on(
     dir: &Path,
     id: &str,
     overwrite: bool,
-) -> Result<Option<Manifest>, SinkError> {
+) -> Result<Option<Standing>, SinkError> {
     resume_as(disk, dir, id, overwrite, true)
 }
 
@@ -80,7 +84,7 @@ pub fn resume_on(
 ///
 /// # Errors
 /// As of [`resume`].
-pub fn resume_outbox(dir: &Path, id: &str) -> Result<Option<Manifest>, SinkError> {
+pub fn resume_outbox(dir: &Path, id: &str) -> Result<Option<Standing>, SinkError> {
     resume_as(&Disk::default(), dir, id, false, false)
 }
 
@@ -90,15 +94,15 @@ fn resume_as(
     id: &str,
     overwrite: bool,
     warns: bool,
-) -> Result<Option<Manifest>, SinkError> {
-    let manifest = match dir.exists() {
-        true => Manifest::read(dir)?,
-        false => Manifest::default(),
+) -> Result<Option<Standing>, SinkError> {
+    let standing = match dir.exists() {
+        true => Standing::read(dir)?,
+        false => Standing::default(),
     };
     // Not even the manifest's first line was written whole: nothing was committed.
-    let has_begun = manifest.whole_bytes > 0;
-    if has_begun && manifest.id == id {
-        return recover_as(disk, dir, warns).map(Some);
+    let has_begun = standing.whole_bytes > 0;
+    if has_begun && standing.id == id {
+        return recover_as(disk, dir, standing, warns).map(Some);
     }
     prepare_on(disk, dir, overwrite || !has_begun)?;
     Ok(None)
@@ -113,7 +117,7 @@ fn resume_as(
 /// # Errors
 /// If the manifest is not one, a committed file has another length or one of the newest commit's is
 /// missing, or there is a `part-*` that it does not name.
-pub fn recover(dir: &Path) -> Result<Manifest, SinkError> {
+pub fn recover(dir: &Path) -> Result<Standing, SinkError> {
     recover_on(&Disk::default(), dir)
 }
 
@@ -121,18 +125,25 @@ pub fn recover(dir: &Path) -> Result<Manifest, SinkError> {
 ///
 /// # Errors
 /// As of [`recover`].
-pub fn recover_on(disk: &Disk, dir: &Path) -> Result<Manifest, SinkError> {
-    recover_as(disk, dir, true)
+pub fn recover_on(disk: &Disk, dir: &Path) -> Result<Standing, SinkError> {
+    recover_as(disk, dir, Standing::read(dir)?, true)
 }
 
-fn recover_as(disk: &Disk, dir: &Path, warns: bool) -> Result<Manifest, SinkError> {
-    let manifest = Manifest::read(dir)?;
-    let newest = manifest.commits.iter().rposition(|commit| !commit.files.is_empty());
+/// Once the manifest has been read to its end: before that nothing is done to any file.
+fn recover_as(
+    disk: &Disk,
+    dir: &Path,
+    standing: Standing,
+    warns: bool,
+) -> Result<Standing, SinkError> {
+    let names = names(dir)?;
+    let mut foreign = parts(&names);
     let mut taken = 0_u64;
-    for (index, commit) in manifest.commits.iter().enumerate() {
+    Standing::fold(dir, |commit| {
+        without(&mut foreign, commit);
         for file in &commit.files {
             let path = dir.join(&file.name);
-            if !rename(disk, dir, file)? && Some(index) != newest {
+            if !rename(disk, dir, file)? && Some(commit.commit) != standing.newest {
                 taken += 1;
                 continue;
             }
@@ -142,30 +153,40 @@ fn recover_as(disk: &Disk, dir: &Path, warns: bool) -> Result<Manifest, SinkErro
                 return Err(SinkError::Length { path, is: there.len(), was: file.bytes });
             }
         }
-    }
+        Ok(())
+    })?;
     if taken > 0 && warns {
         let files = show_many(taken, "committed file");
         tracing::warn!("{files} of {}: not there any more (taken away?)", dir.display());
     }
-    let names = names(dir)?;
-    refuse_foreign(dir, &names, &manifest)?;
+    refuse(dir, &foreign)?;
     // Older letters were appended before the last commit.
-    let letters = manifest.commits.last().map_or(&[][..], |last| &last.dead_letters);
+    let letters = standing.last.as_ref().map_or(&[][..], |last| &last.dead_letters);
     let letters: HashSet<&str> = letters.iter().map(|file| file.temporary.as_str()).collect();
-    for name in names {
-        if is_temporary(&name) && !letters.contains(name.as_str()) {
-            remove(disk, &dir.join(name))?;
-        }
+    let is_left = |name: &&String| is_temporary(name) && !letters.contains(name.as_str());
+    for name in names.iter().filter(is_left) {
+        remove(disk, &dir.join(name))?;
     }
     sync_folder(disk, dir)?;
-    Ok(manifest)
+    Ok(standing)
 }
 
-/// Refuses a folder with a `part-*` that `manifest` does not name.
-fn refuse_foreign(dir: &Path, names: &[String], manifest: &Manifest) -> Result<(), SinkError> {
-    let ours: HashSet<&str> = manifest.files().map(|file| file.name.as_str()).collect();
-    match names.iter().find(|name| is_part(name) && !ours.contains(name.as_str())) {
-        Some(name) => Err(SinkError::Foreign { dir: dir.to_path_buf(), name: name.clone() }),
+/// Those of the names that look like final ones of an output.
+fn parts(names: &[String]) -> HashSet<&str> {
+    names.iter().map(String::as_str).filter(|name| is_part(name)).collect()
+}
+
+/// Takes those out that a commit names.
+fn without(names: &mut HashSet<&str>, commit: &Commit) {
+    for file in &commit.files {
+        names.remove(file.name.as_str());
+    }
+}
+
+/// Refuses a folder with a `part-*` that its manifest does not name.
+fn refuse(dir: &Path, foreign: &HashSet<&str>) -> Result<(), SinkError> {
+    match foreign.iter().min() {
+        Some(name) => Err(SinkError::Foreign { dir: dir.to_path_buf(), name: (*name).to_owned() }),
         None => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Disk, Manifest, OnStep};
+use super::{Disk, OnStep, Standing};
 use crate::whole::above;
 
 /// Where results go.
@@ -107,7 +107,7 @@ pub struct Settings {
     /// transaction; too many and the disk fills while nothing can be published.
     pub max_unpublished_bytes: u64,
     /// What is committed already, if this run goes on with another's output.
-    pub resumed: Option<Arc<Manifest>>,
+    pub resumed: Option<Arc<Standing>>,
     /// Whose output it is: written into a new manifest.
     pub id: String,
     /// Where the sources stand when all epochs before one are committed: written into each commit.

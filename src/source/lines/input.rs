@@ -45,6 +45,11 @@ pub(super) struct Found {
 }
 
 impl Input {
+    /// Whether its end is not the end: more is waited for.
+    pub(crate) fn waits(&self) -> bool {
+        !matches!(self, Input::Files { follow: false, .. })
+    }
+
     /// Looks whether there is something to read, as far as that can be known without opening it: a
     /// glob that matches nothing, or a file that cannot be followed, is a mistake in the settings.
     ///

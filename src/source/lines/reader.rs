@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::chunks::{self, Turns};
 use super::cut::Cutter;
-use super::epochs::Epochs;
+use super::epochs::{Epochs, Waits};
 use super::index::Index;
 use super::input::{Found, Input};
 use super::opened::Opened;
@@ -33,6 +33,10 @@ pub struct LinesSettings {
     pub max_record: usize,
     /// Where lines are waited for, an epoch ends after this time even if few lines came.
     pub epoch: Duration,
+    /// Where lines are waited for, they are committed after this time at the latest.
+    pub commit_every: Duration,
+    /// Epochs that are committed together, some of which may be left out.
+    pub epochs_a_commit: u64,
     /// Epochs that may be open: that many positions are remembered.
     pub open_epochs: u64,
     /// Where to go on: what had been read is passed over.
@@ -275,13 +279,17 @@ impl LinesSettings {
         last: Arc<AtomicU64>,
         places: Option<Arc<Places>>,
     ) -> Outlet {
-        let waits = !matches!(self.input, Input::Files { follow: false, .. });
-        let length = (waits && !self.pace.is_scheduled()).then_some(self.epoch);
-        let hurries = waits || self.pace.is_scheduled();
+        let waits = self.input.waits() && !self.pace.is_scheduled();
+        let waits = waits.then_some(Waits {
+            epoch: self.epoch.min(self.commit_every),
+            group: self.commit_every,
+            epochs_a_group: self.epochs_a_commit,
+        });
+        let hurries = self.input.waits() || self.pace.is_scheduled();
         let enough = if hurries { 1 } else { link::WORTH_WAKING };
         let ends = ends.into_iter().filter_map(|end| end.meet(enough)).collect();
         let (first, line) = self.from.as_ref().map_or((0, 0), |from| (from.epoch, from.lines));
-        let epochs = Epochs::new(first, length);
+        let epochs = Epochs::new(first, waits);
         let cutter = Cutter::new(self.max_record);
         let mut outlet = Outlet::new(cutter, Arc::clone(&self.pace), epochs, ends, last);
         outlet.go_to(Place { line, ..Place::default() }, None, 0);

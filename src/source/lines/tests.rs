@@ -35,6 +35,8 @@ fn settings(path: &Path, pace: &Arc<Pace>, readers: Readers) -> LinesSettings {
         pace: Arc::clone(pace),
         max_record: 20,
         epoch: Duration::from_secs(1_000),
+        commit_every: Duration::from_secs(1_000),
+        epochs_a_commit: 1,
         open_epochs: 1_000,
         from: None,
         sharing: match readers.chunk {

@@ -65,6 +65,8 @@ fn gone_on(dir: &str, position: &Position, from: u64) -> String {
         max_record: 100,
         pace: Arc::new(Pace::new(Rate::Max(4), None, None)),
         epoch: Duration::from_millis(100),
+        commit_every: Duration::from_secs(1),
+        epochs_a_commit: 1,
         process: 0,
         workers: 2,
         processes: 1,

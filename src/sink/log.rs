@@ -1,0 +1,89 @@
+//! The manifest, while a run appends to it.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use super::disk::{Disk, DiskFile};
+use super::manifest::{Header, MANIFEST, VERSION};
+use super::shorten::shorten;
+use super::{SinkError, Standing};
+
+/// Bytes from which it is worth being replaced by a shorter one. It is then again when it is twice as long as it
+/// was after that, so that all of it costs a commit no more than a line.
+const LONG: u64 = 256 << 10;
+
+/// The file; nobody else writes to it.
+pub(super) struct Log {
+    file: DiskFile,
+    /// Its length.
+    bytes: u64,
+    /// It is replaced past this length.
+    long: u64,
+    syncs: bool,
+}
+
+impl Log {
+    /// Begins a manifest, or replaces that of a run before this one by a shorter one.
+    ///
+    /// What that has is written anew. If the run before ended because its last lines could not be synced, they may
+    /// be in the system's cache only, which holds them for written: a sync would answer that all is well.
+    pub(super) fn open(
+        disk: &Disk,
+        folder: &Path,
+        standing: &Standing,
+        syncs: bool,
+    ) -> Result<Self, SinkError> {
+        if standing.whole_bytes > 0 {
+            let file = shorten(disk, folder, standing)?;
+            return Log::at_end(file, syncs);
+        }
+        let path = folder.join(MANIFEST);
+        let failed = |error| SinkError::io("write to", &path, error);
+        let mut file = disk.open(&path).map_err(failed)?;
+        // A header that is torn.
+        file.cut(0).map_err(failed)?;
+        let mut log = Log { file, bytes: 0, long: LONG, syncs };
+        let id = standing.id.clone();
+        let header = Header { floodway_manifest: VERSION, id, shortened: None };
+        log.append(&header.line())?;
+        Ok(log)
+    }
+
+    fn at_end(file: DiskFile, syncs: bool) -> Result<Self, SinkError> {
+        let bytes = file.length();
+        let bytes = bytes.map_err(|error| SinkError::io("look at", file.path(), error))?;
+        Ok(Log { file, bytes, long: LONG.max(2 * bytes), syncs })
+    }
+
+    /// Appends a line, which is then there whatever happens.
+    ///
+    /// # Errors
+    /// If the system refuses, or somebody else has removed, replaced, cut or written to the file.
+    pub(super) fn append(&mut self, line: &[u8]) -> Result<(), SinkError> {
+        let (was, file) = (self.bytes, &mut self.file);
+        let failed = |error| SinkError::io("commit to", file.path(), error);
+        file.is_there().map_err(failed)?;
+        let is = file.length().map_err(failed)?;
+        if is != was {
+            return Err(SinkError::Meddled { path: file.path().to_path_buf(), is, was });
+        }
+        let written = file.write_all(line);
+        let written = written.and_then(|()| if self.syncs { file.sync() } else { Ok(()) });
+        written.map_err(|error: io::Error| SinkError::io("commit to", self.file.path(), error))?;
+        self.bytes += line.len() as u64;
+        Ok(())
+    }
+
+    /// Replaces it by a shorter one if it has grown long; `standing` is what it says.
+    pub(super) fn shorten_if_long(
+        &mut self,
+        disk: &Disk,
+        folder: &Path,
+        standing: &Standing,
+    ) -> Result<(), SinkError> {
+        if self.bytes > self.long {
+            *self = Log::at_end(shorten(disk, folder, standing)?, self.syncs)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,48 @@
+//! A manifest is replaced by a shorter one, so that it does not grow with time.
+//!
+//! It says the same of what is there: commits whose files were all taken away are left out, and only the last one
+//! says where the sources stand. It is written beside the old one, synced, and takes its name, so that whoever
+//! reads has the one or the other, whole.
+
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::disk::{Disk, DiskFile};
+use super::manifest::{Header, MANIFEST, VERSION};
+use super::prepare::sync_folder;
+use super::{Commit, SinkError, Standing};
+
+/// Replaces the manifest in `dir`, which stands so; answers the new one, to be appended to.
+pub(super) fn shorten(disk: &Disk, dir: &Path, standing: &Standing) -> Result<DiskFile, SinkError> {
+    // A name that is removed with what is not committed.
+    let temporary = dir.join(format!(".part-{:010}", rand::random::<u32>()));
+    let failed = |error| SinkError::io("write", &temporary, error);
+    let file = disk.create(&temporary).map_err(failed)?;
+    let mut new = BufWriter::with_capacity(64 << 10, file);
+    let last = standing.commits.checked_sub(1);
+    let header = Header { floodway_manifest: VERSION, id: standing.id.clone(), shortened: last };
+    new.write_all(&header.line()).map_err(failed)?;
+    Standing::fold(dir, |commit| {
+        let is_last = Some(commit.commit) == last;
+        if is_last || Some(commit.commit) == standing.newest || is_there(dir, commit) {
+            let sources = if is_last { standing.sources.clone() } else { Value::Null };
+            let commit = Commit { sources, sources_changed: Value::Null, ..commit.clone() };
+            new.write_all(&commit.line()).map_err(failed)?;
+        }
+        Ok(())
+    })?;
+    let mut file = new.into_inner().map_err(|error| failed(error.into_error()))?;
+    // Also where commits do not wait for the disk: what was there before is there whatever happens.
+    file.sync().map_err(failed)?;
+    let path = dir.join(MANIFEST);
+    file.replace(&path).map_err(|error| SinkError::io("replace", &path, error))?;
+    sync_folder(disk, dir)?;
+    Ok(file)
+}
+
+/// Whether any of its files is.
+fn is_there(dir: &Path, commit: &Commit) -> bool {
+    commit.files.iter().any(|file| dir.join(&file.name).symlink_metadata().is_ok())
+}

@@ -1,0 +1,112 @@
+//! How far an output is committed: its manifest, folded line by line.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::changes::apply;
+use super::manifest::{Header, MANIFEST, VERSION};
+use super::{Commit, SinkError};
+
+/// What the commits of a manifest come to. However many there are, it has one of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Whose output it is: made up by the run that began it, and known to its state.
+    pub id: String,
+    /// Commits that were made, those among them that the manifest leaves out.
+    pub commits: u64,
+    /// The last one, without its `sources`.
+    pub last: Option<Commit>,
+    /// Where the sources stood after it.
+    pub sources: Value,
+    /// Length of the manifest's whole lines; what is after them is torn, and was never committed.
+    pub whole_bytes: u64,
+    /// The newest commit that has files.
+    pub(super) newest: Option<u64>,
+    pub(super) shortened: Option<u64>,
+}
+
+impl Standing {
+    /// Reads the manifest of a folder; where none is, nothing is committed. A torn last line was not
+    /// committed and is passed over.
+    ///
+    /// # Errors
+    /// If it cannot be read, or a whole line is not one of a manifest.
+    pub fn read(dir: &Path) -> Result<Standing, SinkError> {
+        Standing::fold(dir, |_| Ok(()))
+    }
+
+    /// The same, and shows `each` commit, as its line says it.
+    pub(super) fn fold(
+        dir: &Path,
+        mut each: impl FnMut(&Commit) -> Result<(), SinkError>,
+    ) -> Result<Standing, SinkError> {
+        let path = dir.join(MANIFEST);
+        let failed = |error| SinkError::io("read", &path, error);
+        let mut standing = Standing::default();
+        let mut file = match File::open(&path) {
+            Ok(file) => BufReader::with_capacity(64 << 10, file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(standing),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut line = Vec::new();
+        for number in 1.. {
+            line.clear();
+            file.read_until(b'\n', &mut line).map_err(failed)?;
+            let Some(json) = line.strip_suffix(b"\n") else { break };
+            let wrong = |why: String| SinkError::Manifest { path: path.clone(), line: number, why };
+            let unread = |error: serde_json::Error| wrong(error.to_string());
+            if number == 1 {
+                let header: Header = serde_json::from_slice(json).map_err(unread)?;
+                if header.floodway_manifest != VERSION {
+                    let why = format!("version {}, expected {VERSION}", header.floodway_manifest);
+                    return Err(wrong(why));
+                }
+                (standing.id, standing.shortened) = (header.id, header.shortened);
+            } else {
+                let commit: Commit = serde_json::from_slice(json).map_err(unread)?;
+                commit.follows(&standing).map_err(wrong)?;
+                each(&commit)?;
+                standing.take(commit).map_err(wrong)?;
+            }
+            standing.whole_bytes += line.len() as u64;
+        }
+        Ok(standing)
+    }
+
+    fn take(&mut self, mut commit: Commit) -> Result<(), String> {
+        match commit.sources_changed.take() {
+            Value::Null => self.sources = commit.sources.take(),
+            changes => apply(&mut self.sources, changes)
+                .map_err(|why| format!("sources_changed does not fit: {why}"))?,
+        }
+        self.commits = commit.commit + 1;
+        if !commit.files.is_empty() {
+            self.newest = Some(commit.commit);
+        }
+        self.last = Some(commit);
+        Ok(())
+    }
+
+    /// Whether the manifest may go on with this commit although others are before it.
+    pub(super) fn leaves_out(&self, commit: u64) -> bool {
+        commit >= self.commits && self.shortened.is_some_and(|shortened| commit <= shortened)
+    }
+
+    /// Lines that are committed.
+    pub fn records(&self) -> u64 {
+        self.last.as_ref().map_or(0, |commit| commit.total_records)
+    }
+
+    /// Bad records of the committed epochs.
+    pub fn bad(&self) -> u64 {
+        self.last.as_ref().map_or(0, |commit| commit.total_bad)
+    }
+
+    /// The first epoch that is not committed.
+    pub fn next_epoch(&self) -> u64 {
+        self.last.as_ref().map_or(0, |commit| commit.up_to_epoch + 1)
+    }
+}
