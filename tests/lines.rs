@@ -6,6 +6,7 @@ mod common;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
@@ -173,7 +174,7 @@ fn what_cannot_be_read_is_said() {
         (2, &["lines:[cp]*", "--follow"], &["cut.gz", "compressed"]),
         (2, &["lines:folder"], &["folder", "directory", "DIR/*"]),
         (2, &["lines:none"], &["none"]),
-        (2, &["lines:dangl*"], &["dangling"]),
+        (2, &["lines:dangl*"], &["matches no file", "dangling"]),
         (1, &["lines:cut.gz"], &["cut.gz", "truncated"]),
         (1, &["lines:c*.gz"], &["cut.gz", "truncated"]),
         (1, &["lines:no.gz"], &["no.gz", "damaged"]),
@@ -196,6 +197,134 @@ fn what_cannot_be_read_is_said() {
             assert!(line.contains(word), "{source:?}: {error} should say {word}");
         }
     }
+}
+
+#[test]
+fn packed_input_is_known_by_its_first_bytes() {
+    let place = Place::new();
+    let text: Vec<u8> =
+        (0..50_000).flat_map(|number| format!("line {number}\n").into_bytes()).collect();
+    let expected = sorted(tokenized("", &text, 1_000));
+    let halves = [gzip(&text[..500]), vec![0; 1_000], gzip(&text[500..]), vec![0; 512]].concat();
+    let zstd = zstd::encode_all(&text[..], 1).unwrap();
+    for (name, packed) in [("log", &halves), ("log.zst", &halves), ("log.gz", &zstd), ("z", &zstd)]
+    {
+        fs::write(place.path(name), packed).unwrap();
+        let source = format!("lines:{name}");
+        place.run_well(&["run", "--source", &source, "--out", "out", "--overwrite"]);
+        assert!(place.output("out") == expected, "{name}");
+        // The same on standard input, where it comes in pieces.
+        let args = ["run", "--source", "lines:-", "--out", "out", "--overwrite"];
+        let mut run = place.floodway(&args);
+        run.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut run = run.spawn().unwrap();
+        let mut pipe = run.stdin.take().unwrap();
+        for piece in [&packed[..1], &packed[1..3], &packed[3..100], &packed[100..]] {
+            pipe.write_all(piece).unwrap();
+            pipe.flush().unwrap();
+            std::thread::park_timeout(Duration::from_millis(150));
+        }
+        drop(pipe);
+        let output = end_of(run, "the run");
+        assert_eq!(output.status.code(), Some(0), "{}", error_of(&output));
+        assert!(place.output("out") == expected, "{name}");
+    }
+    let mut tar = vec![b'x'; 2_048];
+    tar[257..262].copy_from_slice(b"ustar");
+    let wide: Vec<u8> = "\u{feff}text\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (name, bytes, what) in [
+        ("in.log", b"BZh91AY&SY\x01\x02".to_vec(), "compressed with bzip2"),
+        ("in.log.gz", b"\xfd7zXZ\0\0\x04".to_vec(), "compressed with xz"),
+        ("in.zip", b"PK\x03\x04\x14\0".to_vec(), "a zip archive"),
+        ("in.tgz", gzip(&tar), "a tar archive"),
+        ("in.tar", tar, "a tar archive"),
+        ("in.txt", wide, "text in UTF-16"),
+    ] {
+        fs::write(place.path(name), bytes).unwrap();
+        for source in [format!("lines:{name}"), format!("lines:{name}*"), "lines:-".to_owned()] {
+            let mut run = place.floodway(&["run", "--sink", "null", "--source", &source]);
+            run.stdin(fs::File::open(place.path(name)).unwrap());
+            let output = run.stderr(Stdio::piped()).output().unwrap();
+            let error = error_of(&output);
+            assert_eq!(output.status.code(), Some(1), "{source}: {error}");
+            assert!(error.contains(what), "{source}: {error}");
+        }
+        fs::remove_file(place.path(name)).unwrap();
+    }
+}
+
+#[test]
+fn what_a_glob_cannot_read_is_passed_over_and_said() {
+    let place = Place::new();
+    fs::create_dir_all(place.path("d/a")).unwrap();
+    fs::create_dir_all(place.path("d/closed")).unwrap();
+    fs::write(place.path("d/x.log"), "one\n").unwrap();
+    fs::write(place.path("d/a/x.log"), "two\n").unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"d/photo\xff.jpg");
+    fs::write(place.path("d").parent().unwrap().join(odd), "no text").unwrap();
+    std::os::unix::fs::symlink("nowhere", place.path("d/y.log")).unwrap();
+    std::os::unix::fs::symlink("..", place.path("d/a/up")).unwrap();
+    fs::set_permissions(place.path("d/closed"), fs::Permissions::from_mode(0o000)).unwrap();
+    let output = place.run(&["run", "--source", "lines:d/**/*.log", "--out", "out"]);
+    let error = error_of(&output);
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    assert_eq!(place.output("out"), b"d/a/x.log:0\ttwo\nd/x.log:0\tone\n");
+    assert!(error.contains("d/y.log is skipped: No such file"), "{error}");
+    // While it is followed, it is the same.
+    let child = follow(&place, "lines:d/*.log", &["--overwrite"]);
+    committed(&place, 1);
+    std::os::unix::fs::symlink("nowhere", place.path("d/z.log")).unwrap();
+    fs::write(place.path("d").join(std::ffi::OsStr::from_bytes(b"\xff.log")), "no name\n").unwrap();
+    fs::write(place.path("d/zz.log"), "three\n").unwrap();
+    committed(&place, 2);
+    signal(&child, Signal::INT);
+    let output = end_of(child, "the run");
+    assert_eq!(output.status.code(), Some(0), "{}", error_of(&output));
+    assert_eq!(place.output("out"), b"d/x.log:0\tone\nd/zz.log:0\tthree\n");
+}
+
+/// An option that names a file may hold any bytes.
+#[test]
+fn paths_may_hold_any_bytes() {
+    use std::ffi::{OsStr, OsString};
+    let place = Place::new();
+    let home = place.path("d").parent().unwrap().to_owned();
+    let odd = |name: &[u8]| OsStr::from_bytes(name).to_owned();
+    fs::create_dir(home.join(odd(b"d\xff"))).unwrap();
+    fs::write(home.join(odd(b"d\xff/in\xfe.log")), "one\ntwo\n").unwrap();
+    fs::write(home.join(odd(b"trace\xff")), "0,1000\n1,0\n").unwrap();
+    let run = |args: &[&[u8]]| {
+        let args: Vec<OsString> = args.iter().map(|arg| odd(arg)).collect();
+        let mut run = place.floodway(&[]);
+        let output = run.args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", error_of(&output));
+    };
+    let more: [&[u8]; 8] = [
+        b"--state",
+        b"s\xff",
+        b"--summary",
+        b"sum\xff",
+        b"--series",
+        b"series\xff",
+        b"--dead-letter",
+        b"dead\xff",
+    ];
+    let source: [&[u8]; 3] = [b"run", b"--source", b"lines:d\xff/in\xfe.log"];
+    // The second time it goes on where the first one ended.
+    for _ in 0..2 {
+        run(&[&source[..], &[b"--out", b"o\xff"], &more].concat());
+    }
+    let out = common::sorted_output(&home.join(odd(b"o\xff")));
+    assert_eq!(out, b"0\tone\n1\ttwo\n");
+    assert!(home.join(odd(b"s\xff")).is_dir() && home.join(odd(b"sum\xff")).is_file());
+    run(&[&source[..], &[b"--sink", b"files:f\xff"]].concat());
+    assert_eq!(common::sorted_output(&home.join(odd(b"f\xff"))), out);
+    run(&[b"run", b"--shape", b"trace:trace\xff", b"--out", b"p\xff"]);
+    let refused =
+        place.floodway(&["run", "--source"]).arg(odd(b"lines:none\xff")).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{}", error_of(&refused));
+    let refused = place.floodway(&["run", "--rate"]).arg(odd(b"5\xff")).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{}", error_of(&refused));
 }
 
 #[test]

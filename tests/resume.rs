@@ -486,3 +486,30 @@ fn sorted(place: &Place, file: &str) -> Vec<String> {
     lines.sort_unstable();
     lines
 }
+
+/// What a shell substitutes for a process is a pipe: its rates are those of the run and of its state.
+#[test]
+fn a_trace_that_is_a_pipe_is_read_once() {
+    let place = Place::new();
+    let run = |rows: &str, command: &str| {
+        let script = format!("exec \"$0\" {command} --shape trace:<(printf '{rows}')");
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["-c", &script, env!("CARGO_BIN_EXE_floodway")]).current_dir(place.path("."));
+        let output = bash.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (out, rows) = ("run --out out --state state", "seconds,rate\\n0,1000\\n1,0\\n");
+    let (code, error) = run(rows, out);
+    assert_eq!(code, Some(0), "{error}");
+    assert_eq!(place.output("out").iter().filter(|byte| **byte == b'\n').count(), 1_000);
+    let (code, error) = run("0,9000\\n1,0\\n", out);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("the trace's rates"), "{error}");
+    // The same rates are the same trace, though it is another pipe, and each run of a comparison reads it.
+    let (code, error) = run(rows, out);
+    assert_eq!(code, Some(0), "{error}");
+    let compare = "compare --policies local,remote --warm-up-run 0s --report report";
+    let (code, error) = run(rows, compare);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(place.path("report/trace.csv").is_file());
+}

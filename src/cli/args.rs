@@ -1,9 +1,17 @@
 //! The command line as it is typed: a struct as close to the flags as possible, which does
 //! nothing. [`settings`](super::settings) makes of it what the program runs on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::source::text_of;
+
+/// A value that may name a file, whatever bytes that has: as text of which `path_of` makes a path.
+fn any_bytes() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|value| text_of(Path::new(&value)))
+}
 
 use super::help;
 
@@ -84,7 +92,7 @@ pub struct RateArgs {
     /// the two. step: --peak-rate from --period on. spike: --peak-rate in the second tenth of each period.
     /// trace:FILE: rows `seconds,rate`, the seconds from 0 and increasing; a rate holds until the next row,
     /// and the last row ends the input.
-    #[arg(long, value_name = "SHAPE")]
+    #[arg(long, value_parser = any_bytes(), value_name = "SHAPE")]
     pub shape: Option<String>,
     /// Highest rate of the shapes square, sine, step and spike.
     #[arg(long, value_name = "P")]
@@ -119,7 +127,7 @@ pub struct RunArgs {
     /// Kafka needs a build with the feature `kafka`. A topic is read until Ctrl-C. Options follow the topic
     /// after a ?, with & between them: from=latest skips what the topic holds already, until=end stops at
     /// its present end, config=FILE names a file of librdkafka properties.
-    #[arg(long, value_name = "SOURCE", help_heading = "Input")]
+    #[arg(long, value_parser = any_bytes(), value_name = "SOURCE", help_heading = "Input")]
     pub source: Option<String>,
     /// Keep reading as the file grows, until Ctrl-C.
     ///
@@ -201,7 +209,7 @@ pub struct RunArgs {
     /// does not wait for the disk, io=buffered writes through the page cache.
     ///
     /// Kafka needs a build with the feature `kafka`, and --state; each line is published exactly once.
-    #[arg(long, value_name = "SINK", help_heading = "Output")]
+    #[arg(long, value_parser = any_bytes(), value_name = "SINK", help_heading = "Output")]
     pub sink: Option<String>,
     /// Output folder; short for --sink files:DIR.
     #[arg(long, value_name = "DIR", conflicts_with = "sink", help_heading = "Output")]

@@ -3,8 +3,9 @@
 //! The file's settings are put before the flags as if they had been typed, and of two flags the
 //! later one wins: so there is one place that knows the options, their values and their errors.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use clap::CommandFactory as _;
@@ -74,9 +75,9 @@ fn named(args: &[OsString]) -> Option<PathBuf> {
     let own = args.iter().take_while(|arg| *arg != "--");
     let mut own =
         own.skip_while(|arg| *arg != "--config" && !arg.to_string_lossy().starts_with("--config="));
-    let flag = own.next()?.to_string_lossy().into_owned();
-    match flag.strip_prefix("--config=") {
-        Some(path) => Some(path.into()),
+    let flag = own.next()?;
+    match flag.as_bytes().strip_prefix(b"--config=") {
+        Some(path) => Some(OsStr::from_bytes(path).into()),
         None => own.next().map(PathBuf::from),
     }
 }

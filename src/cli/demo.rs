@@ -38,7 +38,7 @@ impl fmt::Display for Demo {
 /// The demonstration, if `args` say nothing but timely's arguments.
 pub(super) fn command(args: &RunArgs) -> Option<Demo> {
     // Whoever types an option means it: an empty command line is the only one without any.
-    let typed = std::env::args().skip(2).take_while(|arg| arg != "--").count();
+    let typed = std::env::args_os().skip(2).take_while(|arg| arg != "--").count();
     if typed > 0 {
         return None;
     }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::output::say;
+use crate::source::path_of;
 use crate::terminal::plain;
 
 /// A setting that cannot be: it names the option, the value and what would be right.
@@ -21,7 +22,9 @@ impl UsageError {
         value: impl Into<String>,
         expected: impl Into<String>,
     ) -> Self {
-        UsageError { option: option.into(), value: value.into(), expected: expected.into() }
+        // A path may hold bytes that are no text.
+        let value = path_of(&value.into()).to_string_lossy().into_owned();
+        UsageError { option: option.into(), value, expected: expected.into() }
     }
 }
 

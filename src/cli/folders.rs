@@ -1,14 +1,14 @@
 //! Where a run's folders are: what is read may not be what is written, and the state is no output.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
-
-use glob::Pattern;
 
 use super::UsageError;
 use super::args::RunArgs;
 use crate::pipeline::{Source, Target};
 use crate::sink::{self, MANIFEST};
-use crate::source::{GLOB, Input};
+use crate::source::{self, Input};
 
 /// Where a file or a folder is or will be, however it is written.
 pub(super) fn place(path: &Path) -> PathBuf {
@@ -76,7 +76,7 @@ pub(super) fn refuse_own(
         if let Some(file) = is_in(&folder, sink::is_own_name) {
             return wrong(format!("{file} is a file of the output in {shown}: name another --out"));
         }
-        if may_name(input, &folder, may_be_own) {
+        if may_name(input, &folder, |last| may_be_own(&last.to_string_lossy())) {
             return wrong(format!(
                 "may match files of this run's output in {shown}: name another --out, or make \
                 the pattern more specific"
@@ -90,10 +90,10 @@ pub(super) fn refuse_own(
                 "{file} is in the folder of --state, {shown}, which is for the state alone: name another"
             ));
         }
-        let is_states = |last: &str| {
+        let is_states = |last: &OsStr| {
             ["lock", "state.json", "spent-0.json", "published.json"]
                 .iter()
-                .any(|name| matches(last, name))
+                .any(|name| source::name_matches(last, OsStr::new(name)))
         };
         if may_name(input, &folder, is_states) {
             return wrong(format!(
@@ -107,17 +107,18 @@ pub(super) fn refuse_own(
 
 /// Whether `file`, which is or will be at this place, is read.
 pub(super) fn is_read(place: &Path, input: &Input) -> bool {
-    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    let name = place.file_name().unwrap_or_default();
     let may_come = || {
         let folder = place.parent();
-        folder.is_some_and(|folder| may_name(input, folder, |last| matches(last, &name)))
+        folder
+            .is_some_and(|folder| may_name(input, folder, |last| source::name_matches(last, name)))
     };
     input.paths().iter().any(|path| self::place(path) == place) || may_come()
 }
 
 /// Whether a glob may name files in `folder`, which need not be there yet: those that `is_one` knows by
 /// the glob's last part.
-fn may_name(input: &Input, folder: &Path, is_one: impl Fn(&str) -> bool) -> bool {
+fn may_name(input: &Input, folder: &Path, is_one: impl Fn(&OsStr) -> bool) -> bool {
     input.glob().is_some_and(|glob| {
         let (folders, last) = split(glob);
         is_one(last) && names_folder(folders, folder)
@@ -125,35 +126,32 @@ fn may_name(input: &Input, folder: &Path, is_one: impl Fn(&str) -> bool) -> bool
 }
 
 /// Whether `glob` names `folder`, if that were there.
-fn names_folder(glob: &str, folder: &Path) -> bool {
+fn names_folder(glob: &Path, folder: &Path) -> bool {
     let (above, last) = split(glob);
-    if matches!(last, "" | "." | "**") && above != glob && names_folder(above, folder) {
+    if matches!(last.as_bytes(), b"" | b"." | b"**") && above != glob && names_folder(above, folder)
+    {
         return true;
     }
     if folder.exists() {
-        let found = glob::glob_with(glob, GLOB).into_iter().flatten().flatten();
+        let found = source::matches(glob).unwrap_or_default().paths;
         return found.into_iter().any(|found| place(&found) == folder);
     }
     let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else { return false };
-    match last {
-        "**" => names_folder(glob, parent),
-        last => {
-            matches(last, &name.to_string_lossy()) && above != glob && names_folder(above, parent)
-        }
+    match last.as_bytes() {
+        b"**" => names_folder(glob, parent),
+        _ => source::name_matches(last, name) && above != glob && names_folder(above, parent),
     }
 }
 
 /// The folders of a glob, and what it names in them.
-fn split(glob: &str) -> (&str, &str) {
-    match glob.rfind('/') {
-        None => (".", glob),
-        Some(0) => ("/", &glob[1..]),
-        Some(at) => (&glob[..at], &glob[at + 1..]),
+fn split(glob: &Path) -> (&Path, &OsStr) {
+    let bytes = glob.as_os_str().as_bytes();
+    let part = |bytes| OsStr::from_bytes(bytes);
+    match bytes.iter().rposition(|byte| *byte == b'/') {
+        None => (Path::new("."), part(bytes)),
+        Some(0) => (Path::new("/"), part(&bytes[1..])),
+        Some(at) => (Path::new(part(&bytes[..at])), part(&bytes[at + 1..])),
     }
-}
-
-fn matches(last: &str, name: &str) -> bool {
-    Pattern::new(last).is_ok_and(|pattern| pattern.matches_with(name, GLOB))
 }
 
 /// Whether this last part of a glob may name a file that an output has for itself. Only how it begins and
@@ -166,5 +164,5 @@ fn may_be_own(last: &str) -> bool {
     let may_end =
         ".zst".ends_with(ends) || is_of_numbers(ends.strip_suffix(".zst").unwrap_or(ends));
     let may_begin = sink::OWN.iter().any(|own| own.starts_with(begins) || begins.starts_with(own));
-    may_begin && may_end || matches(last, MANIFEST)
+    may_begin && may_end || source::name_matches(OsStr::new(last), OsStr::new(MANIFEST))
 }

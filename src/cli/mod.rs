@@ -25,6 +25,7 @@ mod simulate;
 mod sink;
 mod source;
 mod state;
+mod trace;
 mod unparsed;
 mod unusable;
 mod words;
@@ -35,7 +36,11 @@ pub use error::{Exit, UsageError};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 
+use std::path::Path;
+
 use args::{Cli, Command};
+
+use crate::source::text_of;
 
 /// Runs the command line `args` (with the program's name first); answers how the process ends.
 pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
@@ -87,9 +92,8 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
     }
 }
 
-/// The options that were typed, or stood in the configuration's file, as far as they are text: those
-/// that are not name files, and no comparison takes any.
+/// The options that were typed, or stood in the configuration's file, as text whatever bytes they hold.
 fn typed(args: &[std::ffi::OsString]) -> Vec<String> {
     let options = args.iter().skip(2).take_while(|arg| *arg != "--");
-    options.map(|arg| arg.to_string_lossy().into_owned()).collect()
+    options.map(|arg| text_of(Path::new(arg))).collect()
 }

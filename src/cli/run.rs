@@ -110,7 +110,7 @@ fn open_end(settings: &Settings) -> Option<String> {
                 .to_owned(),
         ),
         Source::Lines(Input::Files { path, follow: true }) => {
-            Some(format!("following {path} until Ctrl-C"))
+            Some(format!("following {} until Ctrl-C", path.display()))
         }
         #[cfg(feature = "kafka")]
         Source::Kafka(input) if !input.until_end => Some(format!(

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::args::{EventArgs, RateArgs, RunArgs};
 use super::listen::Listen;
-use super::{UsageError, bursting, folders, heeds, sink, source, state, written};
+use super::{UsageError, bursting, folders, heeds, sink, source, state, trace, written};
 use crate::batch::Nanos;
 use crate::cost::Cost;
 use crate::nexmark;
@@ -162,7 +162,7 @@ pub(super) fn schedule(args: &RateArgs) -> Result<Schedule, UsageError> {
     let wrong = |why: String| UsageError::new("--shape", shape_name, why);
     let shape = match (shape_name.strip_prefix("trace:"), shape_name) {
         (Some(path), _) => {
-            let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+            let text = trace::text(path).map_err(|error| wrong(error.to_string()))?;
             Shape::Trace(Trace::from_str(&text).map_err(|error| wrong(error.to_string()))?)
         }
         (None, "constant") => Shape::Constant,

@@ -5,6 +5,7 @@ use super::args::RunArgs;
 use super::settings::new_folder;
 use crate::pipeline::{Target, TimelySettings};
 use crate::sink::{Compression, Files, Format};
+use crate::source::path_of;
 use crate::units::{parse_bytes, parse_duration};
 
 /// What the options ask for; a new folder if they do not say.
@@ -49,7 +50,7 @@ pub(super) fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, 
     if dir.is_empty() {
         return Err(wrong("names no folder: expected files:DIR?OPTIONS".to_owned()));
     }
-    let mut files = Files::new(dir);
+    let mut files = Files::new(path_of(dir));
     let mut seen = Vec::new();
     for option in options.split('&').filter(|option| !option.is_empty()) {
         set(&mut files, option).map_err(|why| wrong(format!("{option}: {why}")))?;

@@ -3,7 +3,7 @@
 use super::UsageError;
 use super::args::RunArgs;
 use crate::pipeline::Source;
-use crate::source::Input;
+use crate::source::{Input, path_of};
 
 /// What the option names; none if it is Nexmark's events, which have options of their own.
 pub(super) fn source(args: &RunArgs) -> Result<Option<Source>, UsageError> {
@@ -13,7 +13,7 @@ pub(super) fn source(args: &RunArgs) -> Result<Option<Source>, UsageError> {
         None if source == "nexmark" => None,
         Some(("lines", "-")) => Some(Source::Lines(Input::Stdin)),
         Some(("lines", path)) if !path.is_empty() => {
-            let (path, follow) = (path.to_owned(), args.follow);
+            let (path, follow) = (path_of(path), args.follow);
             return Ok(Some(Source::Lines(Input::Files { path, follow })));
         }
         Some(("kafka", topic)) => Some(kafka(args, topic)?),

@@ -1,10 +1,9 @@
 //! `--state`: what ties a run to its output.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use super::args::RunArgs;
-use super::{UsageError, kafka};
+use super::{UsageError, kafka, trace};
 use crate::pipeline::{StateSettings, Target};
 use crate::sink::Format;
 use crate::units::{parse_bytes, parse_count, parse_duration};
@@ -48,10 +47,10 @@ fn output_depends_on(
         settings.insert("the format of --sink".to_owned(), "jsonl".to_owned());
     }
     if let Some(file) = rates.shape.as_ref().and_then(|shape| shape.strip_prefix("trace:")) {
-        let rates = fs::read(file).map_err(|error| {
+        let rates = trace::text(file).map_err(|error| {
             UsageError::new("--shape", format!("trace:{file}"), error.to_string())
         })?;
-        settings.insert("the trace's rates".to_owned(), fingerprint(&rates));
+        settings.insert("the trace's rates".to_owned(), fingerprint(rates.as_bytes()));
     }
     Ok(settings)
 }

@@ -9,8 +9,9 @@ use crate::batch::Nanos;
 /// Rates as a file gives them: rows `seconds,rate`, the first at 0, the seconds increasing. A rate
 /// holds until the next row; the last row ends the trace, so its rate is of no consequence.
 ///
-/// A file that is not exactly this is refused with the line that is not: a trace that was cut, or
-/// a header that was skipped, would be another experiment under the same name.
+/// There may be a byte order mark, a header row (no numbers), comments from a `#` on, and blank lines before
+/// the first row and behind the last one. Anything else is refused with its line: a trace that was cut would
+/// be another experiment under the same name.
 ///
 /// ```
 /// use floodway::schedule::{Schedule, Shape, Trace};
@@ -54,12 +55,23 @@ impl FromStr for Trace {
 
     fn from_str(text: &str) -> Result<Trace, ScheduleError> {
         let mut rows: Vec<Row> = Vec::new();
-        for (index, line) in text.lines().enumerate() {
-            let row = read_row(line, rows.last().map(|row| row.start))
-                .map_err(|problem| ScheduleError::Trace { line: index + 1, problem })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut may_be_header = true;
+        let mut lines = 0;
+        for (index, line) in text.trim_end().lines().enumerate() {
+            lines = index + 1;
+            let row = line.split_once('#').map_or(line, |(row, _)| row);
+            let is_comment = row.len() < line.len() && row.trim().is_empty();
+            if is_comment || (row.trim().is_empty() && rows.is_empty()) {
+                continue;
+            }
+            if std::mem::take(&mut may_be_header) && is_header(row) {
+                continue;
+            }
+            let row = read_row(row, rows.last().map(|row| row.start))
+                .map_err(|problem| ScheduleError::Trace { line: lines, problem })?;
             rows.push(row);
         }
-        let lines = rows.len();
         match rows.pop() {
             Some(last) if !rows.is_empty() => Ok(Trace { rows, end: last.start }),
             _ => Err(ScheduleError::Trace { line: lines + 1, problem: RowProblem::Short }),
@@ -67,8 +79,17 @@ impl FromStr for Trace {
     }
 }
 
+/// Whether a row names what the columns are.
+fn is_header(row: &str) -> bool {
+    let is_name = |field: &str| field.contains(char::is_alphabetic) && number(field).is_none();
+    row.split_once(',').is_some_and(|(seconds, rate)| is_name(seconds) && is_name(rate))
+}
+
+fn number(field: &str) -> Option<f64> {
+    field.trim().parse().ok()
+}
+
 fn read_row(line: &str, before: Option<Nanos>) -> Result<Row, RowProblem> {
-    let number = |field: &str| field.trim().parse::<f64>().ok();
     let (seconds, rate) = line
         .split_once(',')
         .and_then(|(seconds, rate)| Some((number(seconds)?, number(rate)?)))
@@ -111,9 +132,27 @@ mod tests {
         assert_eq!(problem("0,5\n1,2e9\n"), (2, Rate(2e9)));
         assert!(matches!(problem("0,5\n1,NaN\n"), (2, Rate(rate)) if rate.is_nan()));
         assert!(matches!(problem("0,5\nNaN,5\n"), (2, Order(_))));
-        for hole in ["", ",5", "1,", "1", "1,5,9", "1;5", "seconds,rate", "# 1,5"] {
+        for hole in ["", ",5", "1,", "1", "1,5,9", "1;5", "seconds,rate"] {
             assert_eq!(problem(&format!("0,5\n{hole}\n9,9\n")), (2, Row(hole.to_owned())));
         }
+    }
+
+    #[test]
+    fn what_is_around_the_rows_is_passed_over() {
+        let plain = "0,5\n1,6\n".parse::<Trace>();
+        for text in [
+            "\u{feff}seconds,rate\n0,5\n1,6\n",
+            "# from the logs of May\n\nseconds, events a second\n0,5\n# higher\n1,6\n",
+            "0,5 # as usual\n1,6# the end\n\n \n",
+            "\u{feff}# time\r\nTime,Rate\r\n0,5\r\n1,6\r\n\r\n",
+        ] {
+            assert_eq!(text.parse::<Trace>(), plain, "{text}");
+        }
+        use RowProblem::*;
+        assert_eq!(problem("a,b\nc,d\n0,5\n"), (2, Row("c,d".to_owned())));
+        assert_eq!(problem("# a\nseconds,rate\n1,5\n"), (3, Start(1.0)));
+        assert_eq!(problem("seconds,5\n0,5\n1,6"), (1, Row("seconds,5".to_owned())));
+        assert_eq!(problem("0,5\n\n# \n"), (2, Row(String::new())));
     }
 
     #[test]

@@ -23,10 +23,10 @@ pub use gate::{Gate, Outflow};
 pub use kafka::{
     Kafka, KafkaInput, KafkaSettings, KafkaSource, PartitionPosition, TopicPosition, kafka,
 };
-pub(crate) use lines::GLOB;
 pub use lines::{
     FileId, FilePosition, Input, LineSource, Lines, LinesError, LinesSettings, Position, Sharing,
     lines,
 };
+pub(crate) use lines::{matches, name_matches, path_of, text_of};
 pub use pace::{Pace, Rate, nominal};
 pub(crate) use parcel::Parcel;

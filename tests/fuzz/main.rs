@@ -29,17 +29,16 @@ mod source {
     pub use floodway::source::Input;
     #[cfg(feature = "kafka")]
     pub use floodway::source::KafkaInput;
+    pub(crate) use globs::{matches, name_matches, path_of, text_of};
     pub(crate) use parcel::Parcel;
 
+    #[allow(dead_code)]
+    #[path = "lines/globs.rs"]
+    mod globs;
     #[allow(dead_code)]
     mod parcel;
 
     pub const KEPT_OF_OVERLONG: usize = 1_024;
-    pub const GLOB: glob::MatchOptions = glob::MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
 }
 
 #[path = "../../src/terminal.rs"]
@@ -64,6 +63,8 @@ mod cli {
     mod sink;
     mod source;
     mod state;
+    #[allow(dead_code)]
+    mod trace;
     mod words;
     mod written;
 

@@ -13,7 +13,10 @@ use crate::whole;
 pub(super) struct Folder(PathBuf);
 
 /// The files that a comparison writes, beside those of its runs.
-const OWN: [&str; 3] = ["report.html", "compare.json", "burst.svg"];
+const OWN: [&str; 4] = ["report.html", "compare.json", "burst.svg", TRACE];
+
+/// A trace that came through a pipe, for the runs to read.
+pub(super) const TRACE: &str = "trace.csv";
 
 impl Folder {
     /// A new or an empty folder; another one only if it may be overwritten, and then only what a
@@ -65,6 +68,7 @@ impl Folder {
     /// not be given again. What is somebody else's stays, and so does the folder then.
     pub(super) fn remove_unused(&self) {
         self.remove_runs();
+        self.remove(&self.path(TRACE));
         for folder in [&self.path("runs"), &self.0] {
             // One that is not empty is not removed.
             let _ = fs::remove_dir(folder);

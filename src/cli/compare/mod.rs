@@ -14,19 +14,24 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result, anyhow};
 
 use self::child::{Children, Ended};
-use self::folder::Folder;
+use self::folder::{Folder, TRACE};
 use self::plan::Plan;
 use super::args::CompareArgs;
-use super::logging;
 use super::output::{print, say};
+use super::{logging, trace};
 use crate::compare::{Compared, Comparison, OF_OPTIMUM, Round, page, picture, table};
 
 /// `typed` is the command line after `compare`, without what is timely's.
 pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
     logging::init(args.run.log.as_deref())?;
-    let plan = Plan::new(args, typed)?;
+    let mut plan = Plan::new(args, typed)?;
     let children = Children::new().context("cannot listen for signals")?;
     let folder = Folder::prepare(args.report.clone(), args.run.overwrite)?;
+    let shape = args.run.events.rates.shape.as_deref();
+    if let Some(text) = trace::text_of_pipe(shape) {
+        folder.write(TRACE, text.as_bytes())?;
+        plan.read_trace_from(shape.unwrap_or_default(), &folder.path(TRACE));
+    }
     say(&plan);
     let mut comparison = plan.comparison();
     let failed = run_all(&plan, &folder, &children, &mut comparison);

@@ -16,7 +16,7 @@ use crate::cli::{UsageError, bursting, demo, settings};
 use crate::compare::Threshold;
 use crate::pipeline::{Settings, Source};
 use crate::schedule::BurstWindow;
-use crate::source::Input;
+use crate::source::{Input, path_of, text_of};
 use crate::units::{parse_duration, parse_rate, show_rate};
 
 /// The policies where none are named.
@@ -125,6 +125,16 @@ impl Plan {
         })
     }
 
+    /// The runs read the trace of `shape`, the option's value, from a file of their own.
+    pub(super) fn read_trace_from(&mut self, shape: &str, file: &Path) {
+        let own = format!("trace:{}", text_of(file));
+        self.command = self.command.replace(shape, &own);
+        for policy in &mut self.policies {
+            policy.command = policy.command.replace(shape, &own);
+            policy.options.iter_mut().for_each(|word| *word = word.replace(shape, &own));
+        }
+    }
+
     /// The arguments of a policy's run.
     pub(super) fn run(&self, policy: &PolicyRun, summary: &Path, series: &Path) -> Vec<OsString> {
         let files = [("--summary", summary), ("--series", series)];
@@ -150,7 +160,7 @@ impl Plan {
         more: impl Iterator<Item = (&'static str, OsString)>,
     ) -> Vec<OsString> {
         let words = ["run"].into_iter().chain(policy.options.iter().map(String::as_str));
-        let mut all: Vec<OsString> = words.map(OsString::from).collect();
+        let mut all: Vec<OsString> = words.map(|word| path_of(word).into()).collect();
         all.extend(more.flat_map(|(name, value)| [OsString::from(name), value]));
         all.extend(timely_part(&self.timely).into_iter().map(OsString::from));
         all

@@ -18,6 +18,7 @@ use crate::cost::Cost;
 use crate::emulator;
 use crate::pipeline::{PolicyChoice, simulated};
 use crate::simulate::{Lambda, Model, Service, Spread, Stream};
+use crate::source::path_of;
 use crate::units::{parse_duration, parse_rate, show_duration};
 
 impl Simulation {
@@ -107,7 +108,7 @@ fn can_be_written(json: &Path) -> Result<(), UsageError> {
 
 /// The file that the rates are read from.
 fn trace_file(rates: &RateArgs) -> Option<PathBuf> {
-    rates.shape.as_ref()?.strip_prefix("trace:").map(PathBuf::from)
+    rates.shape.as_ref()?.strip_prefix("trace:").map(path_of)
 }
 
 /// How many events the simulation takes: as many as are due before its end.

@@ -2,13 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use glob::MatchOptions;
-
 use super::LinesError;
+use super::globs::{self, Matches};
 use super::opened::{FileId, Opened};
 
 /// Where the lines come from.
@@ -18,20 +16,13 @@ pub enum Input {
     Files {
         /// The path of one file, or a glob that names several: `*`, `?`, `[a-z]`, `**`, as a shell
         /// has them. A path that is there is that file, whatever characters it has.
-        path: String,
+        path: PathBuf,
         /// The last file grows, and what is added to it is waited for.
         follow: bool,
     },
     /// Standard input.
     Stdin,
 }
-
-/// As a shell: neither `*` nor `?` is a slash, or the dot of a hidden file.
-pub(crate) const GLOB: MatchOptions = MatchOptions {
-    case_sensitive: true,
-    require_literal_separator: true,
-    require_literal_leading_dot: true,
-};
 
 /// A file that is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,11 +48,11 @@ impl Input {
     /// Which, and why. A path that is not there is no such mistake: reading it fails.
     pub fn check(&self) -> Result<(), String> {
         let Input::Files { path, follow } = self else { return Ok(()) };
-        let wrong_path = || is_glob(path).then(|| self.find()).transpose();
-        if let Err(LinesError::Glob { why, .. }) = wrong_path() {
+        let found = self.list().and_then(|listing| listing.files(path));
+        if let Err(LinesError::Glob { why, .. }) = found {
             return Err(why);
         }
-        let found = if *follow { self.find().unwrap_or_default() } else { Vec::new() };
+        let found = if *follow { found.unwrap_or_default() } else { Vec::new() };
         // One that cannot be opened is not known to be packed.
         let is_packed = |file: &&Found| Opened::new(file).is_ok_and(|opened| !opened.is_plain());
         match found.iter().find(is_packed) {
@@ -71,7 +62,7 @@ impl Input {
     }
 
     /// The glob, where it is one, so that it may come to name more files than it does now.
-    pub fn glob(&self) -> Option<&str> {
+    pub fn glob(&self) -> Option<&Path> {
         match self {
             Input::Files { path, .. } if is_glob(path) => Some(path),
             _ => None,
@@ -81,11 +72,8 @@ impl Input {
     /// What it names now, whether that can be read or not.
     pub fn paths(&self) -> Vec<PathBuf> {
         match (self, self.glob()) {
-            (_, Some(glob)) => {
-                let found = glob::glob_with(glob, GLOB).into_iter().flatten();
-                found.flatten().collect()
-            }
-            (Input::Files { path, .. }, None) => vec![path.into()],
+            (_, Some(glob)) => globs::matches(glob).unwrap_or_default().paths,
+            (Input::Files { path, .. }, None) => vec![path.clone()],
             (Input::Stdin, None) => Vec::new(),
         }
     }
@@ -96,20 +84,65 @@ impl Input {
         Found { path: path.to_owned(), label, id: FileId { device: 0, inode: 0 }, size: 0 }
     }
 
-    /// The files that it names now, in byte order of their paths.
+    /// The files that it names now, in byte order of their paths; the log says which it passes over.
     pub(super) fn find(&self) -> Result<Vec<Found>, LinesError> {
         let Input::Files { path, .. } = self else { return Ok(Vec::new()) };
-        if is_glob(path) { find_all(path) } else { find_one(Path::new(path)).map(|one| vec![one]) }
+        let listing = self.list()?;
+        for (path, why) in &listing.passed_over {
+            tracing::warn!("{} is skipped: {why}", path.display());
+        }
+        listing.files(path)
+    }
+
+    /// What it names now.
+    pub(super) fn list(&self) -> Result<Listing, LinesError> {
+        match self {
+            Input::Files { path, .. } if is_glob(path) => list_all(path),
+            Input::Files { path, .. } => {
+                Ok(Listing { files: vec![find_one(path)?], ..Listing::default() })
+            }
+            Input::Stdin => Ok(Listing::default()),
+        }
     }
 }
+
+/// What an input names.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Files, in byte order of their paths.
+    pub files: Vec<Found>,
+    /// What else a glob matches, and why it is not read.
+    pub passed_over: Vec<(PathBuf, String)>,
+    /// Files of a glob that no output line can be named after.
+    pub unnamed: Vec<PathBuf>,
+}
+
+impl Listing {
+    /// The files of `glob`, which must be some and have names.
+    fn files(self, glob: &Path) -> Result<Vec<Found>, LinesError> {
+        let wrong = |why: String| LinesError::Glob { pattern: glob.display().to_string(), why };
+        if let Some(path) = self.unnamed.first() {
+            return Err(wrong(format!("{}: {UNNAMED}", path.display())));
+        }
+        if self.files.is_empty() {
+            let why =
+                self.passed_over.first().map(|(path, why)| format!(": {}: {why}", path.display()));
+            return Err(wrong(format!("matches no file{}", why.unwrap_or_default())));
+        }
+        Ok(self.files)
+    }
+}
+
+/// Why a file of a glob is not read.
+pub(super) const UNNAMED: &str = "a name that an output line cannot begin with";
 
 /// Why a file is not followed.
 pub(super) fn packed_and_followed(path: &Path) -> String {
     format!("{} is compressed, and only plain files can be followed", path.display())
 }
 
-fn is_glob(path: &str) -> bool {
-    path.contains(['*', '?', '[']) && !Path::new(path).exists()
+fn is_glob(path: &Path) -> bool {
+    globs::is_pattern(path) && !path.exists()
 }
 
 fn find_one(path: &Path) -> Result<Found, LinesError> {
@@ -127,34 +160,38 @@ fn find_one(path: &Path) -> Result<Found, LinesError> {
     Ok(Found { path: path.to_owned(), label: None, id, size: metadata.len() })
 }
 
-fn find_all(pattern: &str) -> Result<Vec<Found>, LinesError> {
-    let wrong = |why: String| LinesError::Glob { pattern: pattern.to_owned(), why };
-    let paths = glob::glob_with(pattern, GLOB).map_err(|error| wrong(error.to_string()))?;
-    let mut found = Vec::new();
+fn list_all(glob: &Path) -> Result<Listing, LinesError> {
+    let Matches { paths, closed } = globs::matches(glob).map_err(|error| LinesError::Glob {
+        pattern: glob.display().to_string(),
+        why: error.to_string(),
+    })?;
+    let mut listing = Listing::default();
+    for (folder, error) in closed {
+        listing.passed_over.push((folder, error.to_string()));
+    }
     for path in paths {
-        let path = path.map_err(|error| {
-            let at = error.path().to_owned();
-            LinesError::read(&at, error.into())
-        })?;
-        let metadata = fs::metadata(&path).map_err(|error| LinesError::read(&path, error))?;
-        if !metadata.is_file() {
-            tracing::warn!("{} is not a file: skipped", path.display());
-            continue;
-        }
-        let name = path.to_str().filter(|name| !name.contains(['\t', '\n', '\r']));
-        let Some(name) = name else {
-            let path = path.display();
-            return Err(wrong(format!("{path}: a name that an output line cannot begin with")));
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() => metadata,
+            Ok(_) => {
+                listing.passed_over.push((path, "it is not a file".to_owned()));
+                continue;
+            }
+            // A link that leads nowhere, or a file that has gone in the meantime.
+            Err(error) => {
+                listing.passed_over.push((path, error.to_string()));
+                continue;
+            }
         };
-        let (id, size) = (FileId::of(&metadata), metadata.len());
-        found.push(Found { label: Some(name.into()), id, size, path });
+        let name = path.to_str().filter(|name| !name.contains(['\t', '\n', '\r']));
+        match name.map(Arc::from) {
+            Some(name) => {
+                let (id, size) = (FileId::of(&metadata), metadata.len());
+                listing.files.push(Found { label: Some(name), id, size, path });
+            }
+            None => listing.unnamed.push(path),
+        }
     }
-    if found.is_empty() {
-        return Err(wrong("matches no file".to_owned()));
-    }
-    found.sort_by(|a, b| a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes()));
-    found.dedup_by(|a, b| a.path == b.path);
-    Ok(found)
+    Ok(listing)
 }
 
 #[cfg(test)]
@@ -169,7 +206,7 @@ mod tests {
         }
         fs::create_dir(place.path().join("a")).unwrap();
         let named = |pattern: &str| {
-            let path = place.path().join(pattern).to_str().unwrap().to_owned();
+            let path = place.path().join(pattern);
             let found = Input::Files { path, follow: false }.find().unwrap();
             let names = found.into_iter().map(|file| {
                 let label = file.label.map(|label| label.to_string());
@@ -182,7 +219,7 @@ mod tests {
         assert_eq!(named("[ab]?*"), ["a.log", "a1"]);
         fs::write(place.path().join("[ab]?*"), "itself").unwrap();
         assert_eq!(named("[ab]?*"), ["[ab]?*"]);
-        let nothing = Input::Files { path: "no/such/*".to_owned(), follow: false };
+        let nothing = Input::Files { path: "no/such/*".into(), follow: false };
         assert!(nothing.check().unwrap_err().contains("matches no file"));
     }
 }

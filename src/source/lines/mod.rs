@@ -15,6 +15,7 @@ mod chunks;
 mod cut;
 mod epochs;
 mod error;
+mod globs;
 mod index;
 mod input;
 mod opened;
@@ -32,7 +33,7 @@ mod trail;
 mod watch;
 
 pub use error::LinesError;
-pub(crate) use input::GLOB;
+pub(crate) use globs::{matches, name_matches, path_of, text_of};
 pub use input::Input;
 pub use opened::FileId;
 pub use position::{FilePosition, Position};

@@ -52,11 +52,24 @@ impl Opened {
         }
     }
 
+    /// Opens a file of several: none, and a word to the log, if it is gone.
+    pub(super) fn if_there(found: &Found) -> Result<Option<Self>, LinesError> {
+        match Opened::new(found) {
+            Err(LinesError::Read { source, .. })
+                if source.kind() == io::ErrorKind::NotFound && found.label.is_some() =>
+            {
+                tracing::warn!("{} is skipped: {source}", found.path.display());
+                Ok(None)
+            }
+            opened => opened.map(Some),
+        }
+    }
+
     /// Opens what is at `path` now, under the name that `found` has.
     pub(super) fn at(path: &Path, found: &Found) -> io::Result<Self> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
-        let packing = Packing::of(&file)?;
+        let packing = Packing::of_file(&file)?;
         let real = fs::canonicalize(path).ok();
         let real = real.filter(|real| std::path::absolute(path).ok().as_ref() != Some(real));
         let found = Found { id: FileId::of(&metadata), size: metadata.len(), ..found.clone() };

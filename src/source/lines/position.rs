@@ -1,14 +1,12 @@
 //! How far the input has been read, in words that outlive the run: what a commit remembers, and
 //! where the next run goes on.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::LinesError;
+use super::globs::path_of;
 use super::input::Found;
 use super::opened::{FileId, Opened};
 use super::places::Place;
@@ -112,29 +110,6 @@ impl FilePosition {
     }
 }
 
-/// A path as text, whatever bytes it has: a byte that is not UTF-8 is a NUL, which no path has, and its
-/// two hexadecimal digits.
-pub(super) fn text_of(path: &Path) -> String {
-    let mut text = String::new();
-    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
-        text.push_str(chunk.valid());
-        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\0{byte:02x}")));
-    }
-    text
-}
-
-/// The path that a text is of.
-pub(super) fn path_of(text: &str) -> PathBuf {
-    let mut parts = text.split('\0');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        let byte = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.extend(byte);
-        bytes.extend_from_slice(part.get(2..).unwrap_or_default().as_bytes());
-    }
-    OsString::from_vec(bytes).into()
-}
-
 impl Position {
     /// Where to go on in `files`, if those that were read are the ones they were.
     pub(super) fn check(&self, files: &[Found]) -> Result<Place, LinesError> {
@@ -233,15 +208,6 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_text_whatever_bytes_it_has() {
-        for path in [&b"logs/a.log"[..], b"d/photo\xff\xfe.jpg", b"", "d\u{e9}j\u{e0}".as_bytes()] {
-            let path = PathBuf::from(OsString::from_vec(path.to_vec()));
-            assert_eq!(path_of(&text_of(&path)), path);
-        }
-        assert_eq!(text_of(Path::new("logs/a.log")), "logs/a.log");
-    }
-
-    #[test]
     fn a_position_of_an_older_version_is_read() {
         let json = r#"{"path":"f","bytes":4,"lines":1,"size":4,"head":1,"tail":2}"#;
         let file: FilePosition = serde_json::from_str(json).unwrap();
@@ -252,7 +218,7 @@ mod tests {
     /// A file that was read up to `bytes`, then made into `after`: what going on says of it.
     fn gone_on(name: &str, before: &[u8], bytes: u64, after: &[u8]) -> Result<(), String> {
         let place = tempfile::tempdir().unwrap();
-        let path = place.path().join(name).to_str().unwrap().to_owned();
+        let path = place.path().join(name);
         fs::write(&path, before).unwrap();
         let input = Input::Files { path, follow: false };
         let files = input.find().unwrap();
@@ -297,7 +263,7 @@ mod tests {
     fn files_may_come_after_and_not_before() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
-        let input = Input::Files { path: at("*").to_str().unwrap().to_owned(), follow: false };
+        let input = Input::Files { path: at("*"), follow: false };
         for name in ["b", "d"] {
             fs::write(at(name), b"line\n").unwrap();
         }

@@ -107,6 +107,10 @@ impl Lines {
             Err(_) if !is_first => return Ok(Lines::none()),
             Err(error) => return Err(error),
         };
+        // What cannot be read is said before there is any output, and what is gone by now is passed over.
+        let is_there = |file: Found| Ok(Opened::if_there(&file)?.map(|_| file));
+        let there = files.into_iter().map(is_there).filter_map(Result::transpose);
+        let files = there.collect::<Result<Vec<_>, LinesError>>()?;
         let failed = Arc::new(failed);
         if settings.shares(&files) {
             return Lines::shared(settings, files, &failed);
@@ -163,7 +167,6 @@ impl Lines {
                 Some(File::from(own.map_err(stdin_error)?))
             }
         };
-        // What cannot be read is said before there is any output.
         let start = settings.start_one(files)?;
         let places = stdin.is_none().then(|| {
             let most = settings.open_epochs as usize + 2 * link::AHEAD * settings.workers + 2;

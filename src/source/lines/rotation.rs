@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::LinesError;
+use super::globs::path_of;
 use super::input::{Found, Input};
 use super::opened::{FileId, Opened};
 use super::places::Place;
-use super::position::{FilePosition, Position, path_of};
+use super::position::{FilePosition, Position};
 
 /// Where reading begins.
 #[derive(Debug, Default)]
@@ -77,10 +78,20 @@ pub(super) fn go_on(
 impl Start {
     /// At the start of files that were not read, after `line` lines of others.
     pub(super) fn new(files: Vec<Found>, line: u64) -> Result<Self, LinesError> {
-        let mut ahead = VecDeque::from(files);
-        let first = ahead.pop_front().map(|first| Opened::new(&first)).transpose()?;
         let place = Place { line, ..Place::default() };
-        Ok(Start { first, place, ahead, ..Start::default() })
+        let mut start = Start { place, ahead: files.into(), ..Start::default() };
+        start.first = start.next()?;
+        Ok(start)
+    }
+
+    /// The next file of those ahead.
+    pub(super) fn next(&mut self) -> Result<Option<Opened>, LinesError> {
+        while let Some(found) = self.ahead.pop_front() {
+            if let Some(opened) = Opened::if_there(&found)? {
+                return Ok(Some(opened));
+            }
+        }
+        Ok(None)
     }
 }
 

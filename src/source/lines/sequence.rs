@@ -4,18 +4,19 @@ use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::LinesError;
+use super::globs::path_of;
 use super::input::Input;
 use super::opened::Opened;
 use super::outlet::Outlet;
-use super::packing::unpack;
+use super::packing::{FIRST, Packing, unpack};
 use super::places::Place;
-use super::position::path_of;
 use super::rotation::{Start, find_copy, warn_lost};
 use super::trail::Trail;
 use super::watch::{LOOK, Watch};
@@ -33,20 +34,40 @@ const SLICE: usize = 32 << 10;
 const CHECK: Duration = Duration::from_millis(100);
 
 /// Reads standard input to its end.
-pub(super) fn read_pipe(outlet: &mut Outlet, mut input: File) -> io::Result<()> {
+pub(super) fn read_pipe(outlet: &mut Outlet, input: File) -> io::Result<()> {
+    let wait = Arc::new(AtomicU64::new(0));
+    let mut pipe = Pipe { input, wait: Arc::clone(&wait) };
+    let mut first = Vec::new();
+    let mut content: Option<Box<dyn Read + Send>> = None;
     let mut block = vec![0; BLOCK];
     while !outlet.is_over() {
         outlet.tick(false);
-        if !has_input(&input, outlet.patience(PIPE))? {
-            outlet.tick(true);
-            continue;
-        }
-        match read(&mut input, &mut block)? {
-            0 => {
+        wait.store(outlet.patience(PIPE).as_nanos() as u64, Relaxed);
+        let from: &mut dyn Read = match &mut content {
+            Some(content) => content,
+            None => &mut pipe,
+        };
+        let read = match read(from, &mut block) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                outlet.tick(true);
+                continue;
+            }
+            read => read?,
+        };
+        if content.is_some() {
+            if read == 0 {
                 outlet.finish();
                 break;
             }
-            read => outlet.feed(&block[..read]),
+            outlet.feed(&block[..read]);
+        } else {
+            // No mark has a line's end in it, and what has none is not a line yet.
+            first.extend_from_slice(&block[..read]);
+            if read == 0 || first.len() >= FIRST || first.contains(&b'\n') {
+                let packing = Packing::of(&first[..first.len().min(FIRST)])?;
+                let whole = io::Cursor::new(std::mem::take(&mut first)).chain(pipe.try_clone()?);
+                content = Some(unpack(whole, packing)?);
+            }
         }
         // More may not come for long.
         outlet.flush();
@@ -54,18 +75,33 @@ pub(super) fn read_pipe(outlet: &mut Outlet, mut input: File) -> io::Result<()> 
     Ok(())
 }
 
-/// Whether a pipe has something to read; waits a little.
-fn has_input(input: &File, wait: Duration) -> io::Result<bool> {
-    let timeout = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
-    let mut fds = [PollFd::new(input, PollFlags::IN)];
-    match poll(&mut fds, Some(&timeout)) {
-        Ok(0) | Err(rustix::io::Errno::INTR) => Ok(false),
-        Ok(_) => Ok(true),
-        Err(error) => Err(error.into()),
+/// A pipe that is not waited for longer than is said.
+struct Pipe {
+    input: File,
+    /// Nanoseconds.
+    wait: Arc<AtomicU64>,
+}
+
+impl Pipe {
+    fn try_clone(&self) -> io::Result<Pipe> {
+        Ok(Pipe { input: self.input.try_clone()?, wait: Arc::clone(&self.wait) })
     }
 }
 
-fn read(input: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wait = Duration::from_nanos(self.wait.load(Relaxed));
+        let timeout = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
+        let mut fds = [PollFd::new(&self.input, PollFlags::IN)];
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => Err(io::ErrorKind::WouldBlock.into()),
+            Ok(_) => self.input.read(buffer),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn read(input: &mut (impl Read + ?Sized), block: &mut [u8]) -> io::Result<usize> {
     loop {
         match input.read(block) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -105,7 +141,7 @@ impl Sequence {
                     place.bytes = bytes;
                     opened
                 }),
-                None => self.start.ahead.pop_front().map(|file| Opened::new(&file)).transpose()?,
+                None => self.start.next()?,
             };
             if let Some(next) = &next {
                 before = self.finish(outlet, next);

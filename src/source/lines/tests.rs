@@ -31,7 +31,7 @@ const ONE: Readers = Readers { workers: 1, processes: 1, chunk: None };
 
 fn settings(path: &Path, pace: &Arc<Pace>, readers: Readers) -> LinesSettings {
     LinesSettings {
-        input: Input::Files { path: path.to_str().unwrap().to_owned(), follow: false },
+        input: Input::Files { path: path.to_owned(), follow: false },
         pace: Arc::clone(pace),
         max_record: 20,
         epoch: Duration::from_secs(1_000),
@@ -252,7 +252,7 @@ fn a_followed_file_goes_on_where_it_was() {
     fs::write(&path, b"a\nb\nc\npart").unwrap();
     let followed = |events, from| {
         let mut settings = settings(&path, &pace(2, Some(events)), ONE);
-        settings.input = Input::Files { path: path.to_str().unwrap().to_owned(), follow: true };
+        settings.input = Input::Files { path: path.to_owned(), follow: true };
         LinesSettings { from, ..settings }
     };
     let texts = |lines: Vec<(u64, Line)>| {

@@ -5,8 +5,9 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use super::LinesError;
+use super::globs::text_of;
 use super::opened::{CHECKED, Opened};
-use super::position::{FilePosition, checksum, text_of};
+use super::position::{FilePosition, checksum};
 
 /// What a reader keeps of the file at hand.
 #[derive(Debug)]

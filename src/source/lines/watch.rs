@@ -2,12 +2,14 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::LinesError;
-use super::input::{Found, Input, packed_and_followed};
+use super::globs::path_of;
+use super::input::{Found, Input, UNNAMED, packed_and_followed};
 use super::opened::{FileId, Opened};
-use super::position::{FilePosition, path_of};
+use super::position::FilePosition;
 use super::rotation::{Start, is_read, warn_earlier};
 
 /// How often it is looked which file the path names. A look costs a few microseconds.
@@ -33,6 +35,7 @@ pub(super) struct Watch {
     read: Vec<FilePosition>,
     /// Those that are not read, as the log says.
     warned: HashSet<FileId>,
+    passed_over: HashSet<PathBuf>,
     looked: Option<Instant>,
     looked_through: Instant,
     /// The end of the file at hand was waited at.
@@ -54,6 +57,7 @@ impl Watch {
             ahead: std::mem::take(&mut start.ahead),
             read: start.read.clone(),
             warned: HashSet::new(),
+            passed_over: HashSet::new(),
             looked: None,
             looked_through: Instant::now(),
             has_waited: start.is_resumed,
@@ -123,7 +127,14 @@ impl Watch {
         at: &Opened,
         position: Option<&FilePosition>,
     ) -> Result<(), LinesError> {
-        for found in self.input.find()? {
+        let listing = self.input.list()?;
+        let unnamed = listing.unnamed.into_iter().map(|path| (path, UNNAMED.to_owned()));
+        for (path, why) in listing.passed_over.into_iter().chain(unnamed) {
+            if self.passed_over.insert(path.clone()) {
+                tracing::warn!("{} is skipped: {why}", path.display());
+            }
+        }
+        for found in listing.files {
             let is_ahead = self.ahead.iter().any(|ahead| ahead.path == found.path);
             if is_ahead
                 || found.id == at.found.id
@@ -161,8 +172,10 @@ impl Watch {
     /// The next file, and how many bytes of it were read before; none if it is gone.
     pub(super) fn next(&mut self) -> Result<Option<(Opened, u64)>, LinesError> {
         let mut next = self.successors.pop_front();
-        if next.is_none() {
-            next = self.ahead.pop_front().map(|found| Opened::new(&found)).transpose()?;
+        while next.is_none()
+            && let Some(found) = self.ahead.pop_front()
+        {
+            next = Opened::if_there(&found)?;
         }
         self.has_waited = false;
         (self.looked, self.noticed) = (None, None);

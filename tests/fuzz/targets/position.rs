@@ -61,7 +61,7 @@ fn check(dir: &Path, bytes: &[u8]) -> String {
 /// Opens the files to go on from the position; `from` bytes in all are shared by the workers.
 fn gone_on(dir: &str, position: &Position, from: u64) -> String {
     let settings = LinesSettings {
-        input: Input::Files { path: format!("{dir}/*.log"), follow: false },
+        input: Input::Files { path: format!("{dir}/*.log").into(), follow: false },
         max_record: 100,
         pace: Arc::new(Pace::new(Rate::Max(4), None, None)),
         epoch: Duration::from_millis(100),
