@@ -339,6 +339,12 @@ impl Publish for Publisher {
         Ok(())
     }
 
+    /// What the clients log waits in memory until it is taken.
+    fn idle(&mut self) {
+        self.producer.as_ref().map(has_lost);
+        self.group.poll(Duration::ZERO);
+    }
+
     fn rest(&mut self) -> Result<(), PublishError> {
         self.noted(self.lines, true)
     }

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use memchr::{memchr, memchr_iter, memrchr};
 use timely::scheduling::SyncActivator;
 
@@ -61,6 +61,9 @@ const BLOCK: usize = 1 << 20;
 /// How long it is waited before it is tried again, at first and at most.
 const BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(2);
+
+/// How often it is said that there is nothing to publish.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// How often it is said that nothing can be published.
 const SAY_EVERY: Duration = Duration::from_secs(10);
@@ -146,7 +149,15 @@ impl Outbox {
         // Some of them may be of the newest commit, as those may be that are kept already.
         self.kept.extend(left);
         self.rest()?;
-        while let Ok(ToOutbox { files, up_to_epoch, done, wake }) = self.inbox.recv() {
+        loop {
+            let ToOutbox { files, up_to_epoch, done, wake } = match self.inbox.recv_timeout(IDLE) {
+                Ok(commit) => commit,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.publish.idle();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
             self.publish_files(&files)?;
             if !files.is_empty() {
                 for file in std::mem::replace(&mut self.kept, files) {
@@ -160,7 +171,6 @@ impl Outbox {
             let _ = done.send(up_to_epoch);
             let _ = wake.activate();
         }
-        Ok(())
     }
 
     /// Publishes what was not taken of the next files.

@@ -20,6 +20,9 @@ pub trait Publish: Send {
     /// If they were not taken, or that is not known.
     fn publish(&mut self, lines: &[u8], up_to: u64) -> Result<(), PublishError>;
 
+    /// It is called every second while there is nothing to publish, for whatever piles up meanwhile.
+    fn idle(&mut self) {}
+
     /// There is nothing more just now.
     fn rest(&mut self) -> Result<(), PublishError> {
         Ok(())

@@ -42,6 +42,7 @@ pub(super) struct Reader {
     first_epoch: u64,
     /// Partitions that are new.
     added: Receiver<Partition>,
+    has_added: bool,
     /// There may be new ones: it does not end by itself.
     follows: bool,
     stops: Arc<AtomicBool>,
@@ -88,6 +89,7 @@ impl Reader {
             epoch_length: (settings.epoch.as_nanos() as Nanos).max(1),
             first_epoch: settings.first_epoch,
             added,
+            has_added: false,
             follows: !settings.input.until_end,
             stops,
             said: None,
@@ -137,6 +139,7 @@ impl Reader {
             }
             if let Ok(partition) = self.added.try_recv() {
                 self.partitions.add(partition);
+                self.has_added = true;
                 // All that were read go on where they stand.
                 self.assign()?;
             }
@@ -221,6 +224,8 @@ impl Reader {
                 }
                 Ok(())
             }
+            // A broker that does not know of a new partition yet will.
+            ClientError::MessageConsumption(Code::UnknownPartition) if self.has_added => Ok(()),
             // It is of the group, and nothing is kept there.
             ClientError::MessageConsumption(Code::GroupAuthorizationFailed) => Ok(()),
             ClientError::MessageConsumption(Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
