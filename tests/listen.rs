@@ -303,7 +303,7 @@ fn measured(run: SocketAddr) -> SocketAddr {
                     write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\nConnection: close\r\n\r\n{frame}");
                 continue;
             }
-            let request = format!("GET {path} HTTP/1.1\r\nHost: run\r\n");
+            let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n");
             let Some(answer) = ask(run, &request) else { continue };
             let kind = if path == "/" { "text/html; charset=utf-8" } else { "application/json" };
             let body = answer.body.replace("</body>", &format!("{SCRIPT}</body>"));

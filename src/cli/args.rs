@@ -473,10 +473,10 @@ pub struct LambdaArgs {
     /// Address and port to listen on; port 0 takes any free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub bind: String,
-    /// Host names by which it may be reached, with commas between them.
+    /// Host names by which a browser may reach it, with commas between them.
     ///
-    /// Without --auth iam it answers requests to an address, to localhost, to the name in --bind and to
-    /// these.
+    /// Without --auth iam it answers requests of a browser to an address, to localhost, to the name in --bind
+    /// and to these.
     #[arg(long, value_name = "NAME[,NAME...]")]
     pub allow_host: Option<String>,
     /// Folder of a function to run in real processes [default: the tasks that are built in].

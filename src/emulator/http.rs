@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 
@@ -155,16 +155,18 @@ async fn read(
     Ok((door, head, body))
 }
 
-/// Whether a request may be one of somebody who knows where it goes, and not of a web page of another site. One that
-/// is signed may be for any host: no page can sign.
+/// Whether a request may be one of somebody who knows where it goes, and not of a web page of another site. A browser
+/// names the page's origin with every POST, so what has none is a program's, for whatever host: through a proxy, or in
+/// a container. One that is signed is no page's either.
 fn may_ask(front: &Front, head: &Parts) -> Result<(), Box<Response<Body>>> {
     let forbidden = |why: &str| refuse(StatusCode::FORBIDDEN, "AccessDeniedException", why);
     if is_cross_site(&head.method, &head.headers) {
         return Err(forbidden("Requests of web pages of other sites are not accepted."));
     }
-    match &front.keys {
-        Some(_) => Ok(()),
-        None => front.hosts.refuse(&head.uri, &head.headers).map_err(|why| forbidden(&why)),
+    let may_be_a_page = head.method != Method::POST || head.headers.contains_key(ORIGIN);
+    match may_be_a_page && front.keys.is_none() {
+        true => front.hosts.refuse(&head.uri, &head.headers).map_err(|why| forbidden(&why)),
+        false => Ok(()),
     }
 }
 
