@@ -1,16 +1,20 @@
 //! One HTTP exchange: sent, looked at, and metered.
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
+use tokio::time::sleep;
 
 use super::Failure;
 use super::line::Line;
-use super::remote::broken;
+use super::outgoing::Wire;
+use super::remote::{Posted, broken};
 use crate::batch::spare::{self, Kept};
 use crate::cost::Cost;
 use crate::wire::MAX_BODY;
@@ -42,7 +46,7 @@ impl Bill {
     }
 }
 
-/// An answer's body, and how long it took.
+/// An answer's body, and how long it took on the wire.
 pub(super) struct Answered {
     pub body: Kept,
     pub took: Duration,
@@ -50,15 +54,16 @@ pub(super) struct Answered {
     pub cold: bool,
 }
 
-/// Sends `body` once, and answers the body of an answer that may be believed.
+/// Sends `body` once; `wire` hears when it is on the wire. Answers the body of an answer that may be believed.
 pub(super) async fn attempt(
     line: &Line,
     body: Bytes,
     timeout: Duration,
     bill: &Bill,
+    wire: &Arc<Wire>,
 ) -> Result<Answered, Failed> {
     let meter = Meter {
-        began: Instant::now(),
+        wire: Arc::clone(wire),
         billed: None,
         is_metered: false,
         is_over: false,
@@ -66,15 +71,23 @@ pub(super) async fn attempt(
         bill,
     };
     line.live.add(|live| &live.bytes_out, body.len() as u64);
-    match tokio::time::timeout(timeout, exchange(line, body, meter)).await {
-        Ok(result) => result,
-        Err(_) => Err(Failure::TimedOut.into()),
-    }
+    let mut exchange = pin!(exchange(line, body, meter));
+    // From when it is on the wire, or else as long for it to get there.
+    let answered = async {
+        tokio::select! {
+            biased;
+            result = &mut exchange => return Some(result),
+            () = wire.is_on() => {}
+            () = sleep(timeout) => return None,
+        }
+        tokio::time::timeout(timeout, exchange).await.ok()
+    };
+    answered.await.unwrap_or_else(|| Err(Failure::TimedOut.into()))
 }
 
 /// Counts what an attempt costs when it is over, however it ends: also when it is given up.
 struct Meter<'a> {
-    began: Instant,
+    wire: Arc<Wire>,
     /// What the service says; `Some(0)` if it did not run.
     billed: Option<Duration>,
     /// The service's log says so.
@@ -89,9 +102,10 @@ impl Drop for Meter<'_> {
         let live = &self.line.live;
         // Without the service's word the time it took is the most it can have been. What was given
         // up goes on there, and probably for as long as others do.
-        let elapsed = self.began.elapsed();
+        let on_wire = self.wire.elapsed();
+        let elapsed = on_wire.unwrap_or_default();
         let billed = self.billed.unwrap_or_else(|| {
-            if self.is_over {
+            if self.is_over || on_wire.is_none() {
                 elapsed
             } else {
                 elapsed.max(self.line.gate(|gate, _| gate.timing().typical()))
@@ -122,12 +136,13 @@ async fn exchange(line: &Line, body: Bytes, mut meter: Meter<'_>) -> Result<Answ
 }
 
 async fn answer(line: &Line, body: Bytes, meter: &mut Meter<'_>) -> Result<Answered, Failed> {
-    let answer = line.remote.post(body).await.map_err(|unanswered| {
-        if !unanswered.may_have_run {
-            meter.billed = Some(Duration::ZERO);
-        }
-        Failed { failure: unanswered.failure, retry_after: unanswered.retry_after }
-    })?;
+    let Posted { answer, .. } =
+        &mut line.remote.post(body, &meter.wire).await.map_err(|unanswered| {
+            if !unanswered.may_have_run {
+                meter.billed = Some(Duration::ZERO);
+            }
+            Failed { failure: unanswered.failure, retry_after: unanswered.retry_after }
+        })?;
     let headers = answer.headers().clone();
     let body = read(answer).await;
     let report = report(&headers);
@@ -148,11 +163,11 @@ async fn answer(line: &Line, body: Bytes, meter: &mut Meter<'_>) -> Result<Answe
         let error = error.to_str().unwrap_or("unknown");
         return Err(Failure::Function(format!("{error}: {shown}")).into());
     }
-    Ok(Answered { body, took: meter.began.elapsed(), cold })
+    Ok(Answered { body, took: meter.wire.elapsed().unwrap_or_default(), cold })
 }
 
 /// Reads an answer, up to the limit.
-async fn read(mut answer: reqwest::Response) -> Result<Kept, Failure> {
+async fn read(answer: &mut reqwest::Response) -> Result<Kept, Failure> {
     let expected = answer.content_length().unwrap_or(0) as usize;
     if expected > MAX_BODY {
         return Err(Failure::TooLarge);

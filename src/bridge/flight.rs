@@ -1,7 +1,7 @@
 //! A request on its way: attempts until one is answered, or until it is not worth another.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use super::attempt::{Answered, Bill, Failed, attempt};
 use super::gate::{Came, Sent, lost};
 use super::home::HomeLoad;
 use super::line::Line;
+use super::outgoing::Wire;
 use super::request::Believed;
 use super::{Failure, Part, backoff};
 use crate::task::Task;
@@ -28,6 +29,8 @@ pub(super) struct Flight<'a, K: Task> {
     pub bill: &'a Bill,
     /// An attempt has been away for so long that it counts as failed.
     pub dead: AtomicBool,
+    /// An attempt is on the wire, or was.
+    pub on_wire: AtomicBool,
 }
 
 impl<K: Task> Flight<'_, K> {
@@ -72,7 +75,11 @@ impl<K: Task> Flight<'_, K> {
                     if line.gate(|gate, _| gate.health().is_open()) {
                         return Err(Failure::BreakerOpen);
                     }
-                    if second.is_none() && failed.is_none() && self.wants_another() {
+                    if second.is_none()
+                        && failed.is_none()
+                        && self.on_wire.load(Relaxed)
+                        && self.wants_another()
+                    {
                         line.live.add(|live| &live.hedged, 1);
                         second = Some(Box::pin(self.hedge()));
                     }
@@ -169,13 +176,20 @@ impl<K: Task> Flight<'_, K> {
     async fn attempt(&self, slot: Slot) -> Result<Believed<K>, Failed> {
         let line = self.line;
         line.live.add(|live| &live.attempts, 1);
-        let dead = line.gate(|gate, _| gate.dead(slot.sent));
-        let mut sent =
-            std::pin::pin!(attempt(line, self.body.clone(), line.settings.timeout, self.bill));
+        let dead = line.gate(|gate, _| gate.dead(*slot.sent()));
+        let (wire, timeout) = (Arc::new(Wire::default()), line.settings.timeout);
+        let sent = attempt(line, self.body.clone(), timeout, self.bill, &wire);
+        let mut sent = std::pin::pin!(sent);
+        let is_dead = async {
+            wire.is_on().await;
+            slot.is_on_wire();
+            self.on_wire.store(true, Relaxed);
+            sleep(dead).await;
+        };
         let result = tokio::select! {
             biased;
             result = &mut sent => result,
-            () = sleep(dead) => {
+            () = is_dead => {
                 line.complain(&Failure::TimedOut);
                 line.gate(|gate, now| gate.health_mut().failed(now));
                 self.dead.store(true, Relaxed);
@@ -219,7 +233,7 @@ impl<K: Task> Flight<'_, K> {
 /// up.
 pub(super) struct Slot {
     line: Arc<Line>,
-    sent: Sent,
+    sent: Mutex<Sent>,
     told: bool,
 }
 
@@ -228,7 +242,16 @@ impl Slot {
         line.live.add(|live| &live.in_flight, 1);
         let sent = line.gate(|gate, now| gate.goes(now));
         tracing::trace!("an attempt goes: {sent:?}");
-        Slot { line: Arc::clone(line), sent, told: false }
+        Slot { line: Arc::clone(line), sent: Mutex::new(sent), told: false }
+    }
+
+    fn sent(&self) -> MutexGuard<'_, Sent> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its request is on the wire.
+    pub(super) fn is_on_wire(&self) {
+        self.line.gate(|gate, now| gate.is_on_wire(now, &mut self.sent()));
     }
 
     /// It is over.
@@ -239,8 +262,9 @@ impl Slot {
     fn tell(&mut self, came: Came<'_>) {
         if !std::mem::replace(&mut self.told, true) {
             self.line.live.in_flight.fetch_sub(1, Relaxed);
-            tracing::trace!("{:?} came to {came:?}", self.sent);
-            self.line.gate(|gate, now| gate.came(now, self.sent, came));
+            let sent = *self.sent();
+            tracing::trace!("{sent:?} came to {came:?}");
+            self.line.gate(|gate, now| gate.came(now, sent, came));
         }
     }
 }

@@ -20,6 +20,8 @@ use crate::batch::Nanos;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
     at: Nanos,
+    /// Before it is, it waits for a connection here: that says nothing of the remote side.
+    on_wire: Option<Nanos>,
     met: Met,
     /// Counts up.
     number: u64,
@@ -171,8 +173,13 @@ impl Gate {
         self.in_flight += 1;
         self.attempts += 1;
         let met = self.environments.goes(now);
-        self.timing.goes(self.attempts, now, met);
-        Sent { at: now, met, number: self.attempts }
+        Sent { at: now, on_wire: None, met, number: self.attempts }
+    }
+
+    /// It is on the wire: from now on it grows older.
+    pub(crate) fn is_on_wire(&mut self, now: Nanos, sent: &mut Sent) {
+        sent.on_wire = Some(now);
+        self.timing.goes(sent.number, now, sent.met);
     }
 
     /// An attempt is over, and came to this.
@@ -202,7 +209,8 @@ impl Gate {
     }
 
     fn given_up(&mut self, now: Nanos, sent: Sent) {
-        let age = Duration::from_nanos(now.saturating_sub(sent.at));
+        let Some(since) = sent.on_wire else { return self.environments.ran(sent.met) };
+        let age = Duration::from_nanos(now.saturating_sub(since));
         self.timing.given_up(age, sent.met);
         self.environments.lost(sent.met);
     }

@@ -58,7 +58,7 @@ async fn ask<K: Task>(line: &Arc<Line>, task: &K, timeout: Duration) -> Result<(
     let slot = Slot::take(line);
     let body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, usize::MAX).finish();
     let bill = Bill::default();
-    let answered = attempt(line, Bytes::from(body), timeout, &bill).await;
+    let answered = attempt(line, Bytes::from(body), timeout, &bill, &Arc::default()).await;
     let read =
         answered.map_err(|failed| failed.failure).and_then(|Answered { body, took, cold }| {
             let believed =

@@ -1,16 +1,19 @@
 //! The remote side as HTTP sees it: a client, where to, and who signs.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Request, Response, Url};
+use reqwest::{Body, Client, Request, Response, Url};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use super::clients::{Clients, Place};
 use super::connecting::{Connecting, lacks_room, watched};
+use super::outgoing::{Outgoing, Wire};
 use super::{BridgeError, Failure, Settings, SettingsError, proxy};
 use crate::aws::{
     Credentials, CredentialsError, INVOKE, Keeper, Kind, Payload, Region, Said, Unsigned, sign,
@@ -18,7 +21,7 @@ use crate::aws::{
 
 /// How requests are sent.
 pub(crate) struct Remote {
-    client: Client,
+    clients: Clients,
     url: Url,
     signing: Option<Signing>,
 }
@@ -35,6 +38,21 @@ pub(crate) struct Unanswered {
     pub retry_after: Option<Duration>,
     /// It may have run, and may be billed.
     pub may_have_run: bool,
+}
+
+/// An answer with a 200, of which the body is still to be read.
+pub(crate) struct Posted {
+    pub answer: Response,
+    /// Until then its stream is in use.
+    _place: Arc<Place>,
+}
+
+/// What came of a request.
+struct Sent {
+    answer: reqwest::Result<Response>,
+    /// It had a connection that was made for it.
+    is_new: bool,
+    place: Arc<Place>,
 }
 
 impl Unanswered {
@@ -56,27 +74,34 @@ const ACCOUNT: Duration = Duration::from_secs(5);
 impl Remote {
     pub(crate) fn new(settings: &Settings) -> Result<Self, BridgeError> {
         let url = settings.endpoint.target().map_err(SettingsError::Endpoint)?;
-        let proxy = proxy::of(&url);
-        let mut client = Client::builder()
-            .redirect(Policy::none())
-            // The one that was looked for, and no other.
-            .no_proxy()
-            .connector_layer(Connecting)
-            .tcp_nodelay(true)
-            // Below the 20 s after which a function URL closes: a connection that is just being
-            // closed would fail the request.
-            .pool_idle_timeout(Duration::from_secs(10))
-            .pool_max_idle_per_host(settings.max_in_flight)
-            .connect_timeout(settings.connect_timeout);
-        if let Some(found) = &proxy {
-            client = client.proxy(proxy::for_client(found).map_err(BridgeError::Client)?);
-        }
-        let client = client.build().map_err(BridgeError::Client)?;
+        let by = match proxy::of(&url) {
+            Some(found) => Some(proxy::for_client(&found).map_err(BridgeError::Client)?),
+            None => None,
+        };
+        let (max_in_flight, connect_timeout) = (settings.max_in_flight, settings.connect_timeout);
+        let clients = Clients::new(move || {
+            let client = Client::builder()
+                .redirect(Policy::none())
+                // The one that was looked for, and no other.
+                .no_proxy()
+                .connector_layer(Connecting)
+                .tcp_nodelay(true)
+                // Below the 20 s after which a function URL closes: a connection that is just being
+                // closed would fail the request.
+                .pool_idle_timeout(Duration::from_secs(10))
+                .pool_max_idle_per_host(max_in_flight)
+                .connect_timeout(connect_timeout);
+            match &by {
+                Some(by) => client.proxy(by.clone()),
+                None => client,
+            }
+        })
+        .map_err(BridgeError::Client)?;
         let signing = settings.endpoint.region().map(|region| Signing {
             region: region.clone(),
             keeper: Keeper::new(settings.credentials.clone()),
         });
-        Ok(Remote { client, url, signing })
+        Ok(Remote { clients, url, signing })
     }
 
     /// Finds the credentials, if any are needed.
@@ -88,13 +113,13 @@ impl Remote {
     }
 
     /// Sends `body`; answers what came with a 200. Credentials that the service says have ended are found
-    /// anew, and if there are others it is sent again.
-    pub(crate) async fn post(&self, body: Bytes) -> Result<Response, Unanswered> {
+    /// anew, and if there are others it is sent again. `wire` hears when it is on the wire.
+    pub(crate) async fn post(&self, body: Bytes, wire: &Arc<Wire>) -> Result<Posted, Unanswered> {
         let credentials = self
             .credentials()
             .await
             .map_err(|error| Unanswered::never_ran(Failure::Credentials(error.to_string())))?;
-        let unanswered = match self.send(body.clone(), credentials.as_deref()).await {
+        let unanswered = match self.send(&body, credentials.as_deref(), wire).await {
             Ok(answer) => return Ok(answer),
             Err(unanswered) => unanswered,
         };
@@ -103,36 +128,59 @@ impl Remote {
             && let Some(others) = signing.keeper.renew(expired).await
         {
             tracing::info!("the credentials have ended; others were found in {}", others.from);
-            return self.send(body, Some(&others)).await;
+            return self.send(&body, Some(&others), wire).await;
         }
         Err(unanswered)
     }
 
+    /// Sends it by a client that has room for it.
+    async fn send_once(
+        &self,
+        body: &Bytes,
+        credentials: Option<&Credentials>,
+        wire: &Arc<Wire>,
+    ) -> Result<Sent, Unanswered> {
+        let place = self.clients.place(wire);
+        let place = place.map_err(|error| Unanswered::never_ran(broken(&error)))?;
+        let request = self.request(body, credentials, &place).map_err(Unanswered::never_ran)?;
+        let mut sent = pin!(watched(place.client().execute(request)));
+        let early = tokio::select! {
+            biased;
+            result = &mut sent => Some(result),
+            () = self.clients.meets_limit(&place) => None,
+        };
+        let (answer, is_new) = match early {
+            Some(result) => result,
+            None => sent.await,
+        };
+        Ok(Sent { answer, is_new, place })
+    }
+
     async fn send(
         &self,
-        body: Bytes,
+        body: &Bytes,
         credentials: Option<&Credentials>,
-    ) -> Result<Response, Unanswered> {
-        let send =
-            |body| self.request(body, credentials).map(|request| self.client.execute(request));
-        let (mut answer, mut is_new) =
-            watched(send(body.clone()).map_err(Unanswered::never_ran)?).await;
+        wire: &Arc<Wire>,
+    ) -> Result<Posted, Unanswered> {
+        let mut sent = self.send_once(body, credentials, wire).await?;
         // A connection of the pool that the other side has closed meanwhile says nothing of the remote side.
         // Others of the pool may be closed too.
         for _ in 0..RESENT {
-            if is_new || !answer.as_ref().is_err_and(is_closed) {
+            if sent.is_new || !sent.answer.as_ref().is_err_and(is_closed) {
                 break;
             }
-            (answer, is_new) = watched(send(body.clone()).map_err(Unanswered::never_ran)?).await;
+            sent = self.send_once(body, credentials, wire).await?;
         }
+        let Sent { answer, place, .. } = sent;
         let answer = answer.map_err(|error| Unanswered {
-            may_have_run: !error.is_connect(),
+            may_have_run: !error.is_connect() && wire.elapsed().is_some(),
             retry_after: None,
             failure: broken(&error),
         })?;
+        self.clients.answered(answer.version());
         let status = answer.status().as_u16();
         if status == 200 {
-            return Ok(answer);
+            return Ok(Posted { answer, _place: place });
         }
         let retry_after = retry_after(answer.headers());
         let failure = match status {
@@ -149,10 +197,15 @@ impl Remote {
         Err(Unanswered { failure, retry_after, may_have_run: !(400..500).contains(&status) })
     }
 
-    fn request(&self, body: Bytes, credentials: Option<&Credentials>) -> Result<Request, Failure> {
+    fn request(
+        &self,
+        body: &Bytes,
+        credentials: Option<&Credentials>,
+        place: &Arc<Place>,
+    ) -> Result<Request, Failure> {
         const HEADERS: [(&str, &str); 2] =
             [("content-type", "application/json"), ("x-amz-log-type", "Tail")];
-        let mut request = self.client.post(self.url.clone());
+        let mut request = place.client().post(self.url.clone());
         for (name, value) in HEADERS {
             request = request.header(name, value);
         }
@@ -161,14 +214,15 @@ impl Remote {
                 method: "POST",
                 url: self.url.as_str(),
                 headers: &HEADERS,
-                payload: Payload::Bytes(&body),
+                payload: Payload::Bytes(body),
             };
             let region = signing.region.as_str();
             let headers = sign(&unsigned, credentials, region, "lambda", SystemTime::now())
                 .map_err(|error| Failure::Credentials(error.to_string()))?;
             request = request.headers(headers.into_iter().collect());
         }
-        request.body(body).build().map_err(|error| broken(&error))
+        let body = Outgoing::new(body.clone(), Arc::clone(place));
+        request.body(Body::wrap(body)).build().map_err(|error| broken(&error))
     }
 
     /// How many environments the account may have in the region, of a function that is called by Lambda's API. None

@@ -100,6 +100,7 @@ impl<K: Task> Request<K> {
                 records,
                 bill: &bill,
                 dead: AtomicBool::new(false),
+                on_wire: AtomicBool::new(false),
             }
             .land(slot)
             .await

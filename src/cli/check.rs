@@ -1,5 +1,6 @@
 //! `floodway check`: one round trip to an endpoint, step by step, and what to do if one fails.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
@@ -10,7 +11,7 @@ use super::output::print_line;
 use super::{UsageError, bursting, logging, settings};
 use crate::aws::{Environment, Kind, Region, Said};
 use crate::batch::{Batch, Strings};
-use crate::bridge::{self, Endpoint, Failure, Remote, Settings, Unanswered};
+use crate::bridge::{self, Endpoint, Failure, Posted, Remote, Settings, Unanswered};
 use crate::quota::REQUESTS;
 use crate::task::{self, Task as _};
 use crate::units::{parse_duration, show_count, show_duration, show_rate};
@@ -120,7 +121,9 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
     let mut body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, MAX_BODY);
     body.push(&batch, 0..batch.len())?;
     let began = Instant::now();
-    let answer = tokio::time::timeout(timeout, remote.post(Bytes::from(body.finish()))).await;
+    let answer =
+        tokio::time::timeout(timeout, remote.post(Bytes::from(body.finish()), &Arc::default()))
+            .await;
     let answer = match answer {
         Err(_) => {
             bail!(
@@ -129,7 +132,7 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
             )
         }
         Ok(Err(Unanswered { failure, .. })) => return Err(said(&failure)),
-        Ok(Ok(answer)) => answer,
+        Ok(Ok(Posted { answer, .. })) => answer,
     };
     let (version, headers) = (answer.version(), answer.headers().clone());
     let left = timeout.saturating_sub(began.elapsed());

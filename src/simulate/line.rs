@@ -135,7 +135,8 @@ impl Line {
 
     /// An attempt goes.
     pub(super) fn send(&mut self, now: Nanos, purpose: Purpose, records: usize) -> (u64, Sent) {
-        let sent = self.gate.goes(now);
+        let mut sent = self.gate.goes(now);
+        self.gate.is_on_wire(now, &mut sent);
         let timeout = match purpose {
             Purpose::Probe => self.gate.timing().probe_timeout(),
             Purpose::WarmUp | Purpose::Records { .. } => self.settings.timeout,

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use floodway::batch::{Batch, Strings};
@@ -47,9 +48,22 @@ pub struct Server {
     pub address: std::net::SocketAddr,
 }
 
+/// Streams of an HTTP/2 connection, as many servers have it.
+const STREAMS: u32 = 128;
+
 impl Server {
     pub fn start(
         tls: Option<ServerConfig>,
+        answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Server {
+        Server::slow(tls, STREAMS, Duration::ZERO, answer)
+    }
+
+    /// One that takes so many streams a connection, and so long for an answer.
+    pub fn slow(
+        tls: Option<ServerConfig>,
+        streams: u32,
+        takes: Duration,
         answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
     ) -> Server {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -67,7 +81,7 @@ impl Server {
                     let (answer, tls) = (Arc::clone(&answer), tls.clone());
                     tokio::spawn(async move {
                         let service =
-                            service_fn(move |request| served(request, Arc::clone(&answer)));
+                            service_fn(move |request| served(request, takes, Arc::clone(&answer)));
                         let http1 = hyper::server::conn::http1::Builder::new();
                         // A client that goes away is its own affair.
                         let Some(tls) = tls else {
@@ -76,8 +90,9 @@ impl Server {
                         };
                         let Ok(stream) = tls.accept(stream).await else { return };
                         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-                            let http2 =
+                            let mut http2 =
                                 hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                            http2.max_concurrent_streams(streams);
                             let _ = http2.serve_connection(TokioIo::new(stream), service).await;
                         } else {
                             let _ = http1.serve_connection(TokioIo::new(stream), service).await;
@@ -96,10 +111,12 @@ impl Server {
 
 async fn served(
     request: Request<Incoming>,
+    takes: Duration,
     answer: Arc<dyn Fn(&Seen) -> Reply + Send + Sync>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    tokio::time::sleep(takes).await;
     let text =
         |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value)));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
 use hyper::Version;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -54,6 +55,32 @@ fn http2_is_spoken_where_it_is_offered_and_the_certificate_is_trusted() {
         assert!(ran.status.success(), "{}", err(&ran));
         assert!(place.summary()["records_remote"].as_u64() > Some(0), "{}", place.summary());
         assert_eq!(old.load(SeqCst) == 0, version == "HTTP/2.0", "what the server saw");
+    }
+}
+
+/// Of 50 requests in flight a connection takes 10: the others go by other connections, and none waits for a stream
+/// for as long as the function takes. Nothing is billed that was not on the wire.
+#[test]
+fn beyond_a_connections_streams_requests_go_by_other_connections() {
+    const TAKES: Duration = Duration::from_millis(500);
+    for streams in [10, 100] {
+        let (config, root) = tls(&[b"h2"]);
+        let server = Server::slow(Some(config), streams, TAKES, well);
+        let place = Place::new();
+        std::fs::write(place.path("root.pem"), root).unwrap();
+        let url = format!("https://localhost:{}/", server.address.port());
+        let mut args = vec!["run", "--lambda", &url, "--policy", "remote", "--sink", "null"];
+        args.extend(["--events", "6k", "--rate", "2k", "--batch", "20", "--hedge", "0"]);
+        // Machines are busy: a time-out is not what is tried here.
+        args.extend(["--timeout", "60s", "--summary", "summary.json"]);
+        let ran = run(&place, &args, &[("SSL_CERT_FILE", "root.pem")]);
+        assert!(ran.status.success(), "{}", err(&ran));
+        let summary = place.summary();
+        assert_eq!(summary["records_remote"], 6_000, "{streams}: {summary}\n{}", err(&ran));
+        let count = |field: &str| summary[field].as_f64().unwrap();
+        let billed = count("billed_ms") / (count("attempts") + count("probes"));
+        assert!(billed >= 500.0, "a request takes {billed} ms: {summary}");
+        println!("{streams} streams: billed {billed:.0} ms, {}", summary["latency_ms"]);
     }
 }
 

@@ -1,0 +1,162 @@
+//! The HTTP clients, of which each has one connection where the other side speaks HTTP/2.
+//!
+//! A server limits the streams of an HTTP/2 connection (RFC 9113 recommends no fewer than 100, and 100 to 250 are
+//! usual). What is beyond that would wait inside the client, where nobody sees it, for as long as the function takes.
+//! So requests go by as many clients as that needs. Over HTTP/1.1 each request has a connection for itself, and one
+//! client is enough.
+//!
+//! The limit is in no client's interface, so it is found: a connection is given twice as many requests once all
+//! that it has are on the wire, up to [`MOST`]. A request that is not on the wire although others of its connection
+//! are has met the limit: it stays where it is, for one that is taken back may be half sent, and others go by
+//! another connection.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Client, ClientBuilder, Version};
+use tokio::time::{Instant, sleep};
+
+use super::outgoing::Wire;
+
+/// Streams that a connection is given to begin with.
+const FIRST: usize = 8;
+
+/// No connection is given more: another one costs little, and what waits for a stream costs time.
+const MOST: usize = 100;
+
+/// A request that is not on the wire for so long waits for a stream.
+const STALL: Duration = Duration::from_millis(50);
+
+pub(super) struct Clients {
+    /// What makes another one.
+    builder: Box<dyn Fn() -> ClientBuilder + Send + Sync>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    /// Never empty.
+    clients: Vec<Arc<One>>,
+    /// None while the other side does not speak HTTP/2.
+    streams: Option<Streams>,
+}
+
+/// Streams of a connection.
+#[derive(Clone, Copy, Debug)]
+struct Streams {
+    most: usize,
+    /// More were tried, and waited.
+    is_limit: bool,
+}
+
+/// One client, and the requests that it has.
+pub(super) struct One {
+    pub client: Client,
+    requests: AtomicUsize,
+    on_wire: AtomicUsize,
+}
+
+impl One {
+    fn new(client: Client) -> Arc<One> {
+        Arc::new(One { client, requests: AtomicUsize::new(0), on_wire: AtomicUsize::new(0) })
+    }
+}
+
+impl Clients {
+    pub(super) fn new(
+        builder: impl Fn() -> ClientBuilder + Send + Sync + 'static,
+    ) -> reqwest::Result<Self> {
+        let first = One::new(builder().build()?);
+        let inner = Mutex::new(Inner { clients: vec![first], streams: None });
+        Ok(Clients { builder: Box::new(builder), inner })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a request whose way is told to `wire`.
+    pub(super) fn place(&self, wire: &Arc<Wire>) -> reqwest::Result<Arc<Place>> {
+        let mut inner = self.inner();
+        let Inner { clients, streams } = &mut *inner;
+        if let Some(streams) = streams
+            && !streams.is_limit
+            && clients.iter().any(|one| one.on_wire.load(Relaxed) >= streams.most)
+        {
+            streams.most = (2 * streams.most).min(MOST);
+        }
+        let most = streams.map_or(usize::MAX, |streams| streams.most);
+        let free = clients.iter().find(|one| one.requests.load(Relaxed) < most);
+        let one = match free {
+            Some(one) => Arc::clone(one),
+            None => {
+                // Its requests wait for the one connection, and don't open one each.
+                let one = One::new((self.builder)().http2_prior_knowledge().build()?);
+                inner.clients.push(Arc::clone(&one));
+                tracing::debug!("{} connections of {most} streams", inner.clients.len());
+                one
+            }
+        };
+        one.requests.fetch_add(1, Relaxed);
+        let (wire, is_on_wire) = (Arc::clone(wire), AtomicBool::new(false));
+        Ok(Arc::new(Place { one, wire, is_on_wire }))
+    }
+
+    /// An answer came by this version of HTTP.
+    pub(super) fn answered(&self, version: Version) {
+        if version == Version::HTTP_2 {
+            self.inner().streams.get_or_insert(Streams { most: FIRST, is_limit: false });
+        }
+    }
+
+    /// Waits until it is seen that the request waits for a stream: others of its connection have as many as it
+    /// takes.
+    pub(super) async fn meets_limit(&self, place: &Place) {
+        loop {
+            let began = Instant::now();
+            sleep(STALL).await;
+            let on_wire = place.one.on_wire.load(Relaxed);
+            let is_late = began.elapsed() > 2 * STALL;
+            // A thread that came so late knows nothing, and a connection without a request is being made.
+            if place.is_on_wire.load(Relaxed) {
+                return;
+            }
+            if is_late || on_wire == 0 {
+                continue;
+            }
+            if let Some(streams) = &mut self.inner().streams {
+                let most = on_wire.min(streams.most);
+                *streams = Streams { most, is_limit: true };
+                return;
+            }
+        }
+    }
+}
+
+/// A request's place at a client, until its answer was read.
+pub(super) struct Place {
+    one: Arc<One>,
+    wire: Arc<Wire>,
+    is_on_wire: AtomicBool,
+}
+
+impl Place {
+    pub(super) fn client(&self) -> &Client {
+        &self.one.client
+    }
+
+    /// Its request is being written.
+    pub(super) fn is_on_wire(&self) {
+        if !self.is_on_wire.swap(true, Relaxed) {
+            self.one.on_wire.fetch_add(1, Relaxed);
+            self.wire.sent();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.one.requests.fetch_sub(1, Relaxed);
+        self.one.on_wire.fetch_sub(usize::from(*self.is_on_wire.get_mut()), Relaxed);
+    }
+}

@@ -1,0 +1,70 @@
+//! A request's body, which says when it is on the wire.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::clients::Place;
+
+/// Since when an attempt's request is on the wire. Before, it waits for a connection or a stream, which is neither
+/// the remote side's latency nor paid for.
+#[derive(Debug, Default)]
+pub(crate) struct Wire(watch::Sender<Option<Instant>>);
+
+impl Wire {
+    pub(super) fn sent(&self) {
+        self.0.send_replace(Some(Instant::now()));
+    }
+
+    /// For how long it is, if it is.
+    pub(super) fn elapsed(&self) -> Option<Duration> {
+        self.0.borrow().map(|since| since.elapsed())
+    }
+
+    /// Comes back when it is.
+    pub(super) async fn is_on(&self) {
+        // The sender is here: this ends with a value.
+        let _ = self.0.subscribe().wait_for(Option::is_some).await;
+    }
+}
+
+/// A body in one frame. The client asks for it when the connection is there, over HTTP/2 when its stream was opened.
+pub(super) struct Outgoing {
+    body: Bytes,
+    place: Arc<Place>,
+}
+
+impl Outgoing {
+    pub(super) fn new(body: Bytes, place: Arc<Place>) -> Self {
+        Outgoing { body, place }
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.place.is_on_wire();
+        let body = std::mem::take(&mut self.body);
+        Poll::Ready((!body.is_empty()).then(|| Ok(Frame::data(body))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.body.len() as u64)
+    }
+}
