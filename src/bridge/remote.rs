@@ -238,7 +238,8 @@ impl Remote {
         let unsigned = Unsigned { method: "GET", url: url.as_str(), headers: &[], payload };
         let region = signing.region.as_str();
         let headers = sign(&unsigned, &credentials, region, "lambda", SystemTime::now()).ok()?;
-        let request = self.client.get(url).headers(headers.into_iter().collect());
+        let place = self.clients.place(&Arc::default()).ok()?;
+        let request = place.client().get(url).headers(headers.into_iter().collect());
         let mut answer = request.timeout(ACCOUNT).send().await.ok()?;
         let mut words = Vec::new();
         while let Some(chunk) = answer.chunk().await.ok()? {
