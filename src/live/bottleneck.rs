@@ -298,7 +298,7 @@ fn queue(between: &Between) -> Option<Found> {
 fn away(between: &Between, remote: &Remote) -> Option<Found> {
     let queue = between.queue();
     if remote.is_spent {
-        let says = format!("The budget is spent, and work stays home: {queue}.");
+        let says = format!("The budget is spent, so nothing is sent: {queue}.");
         return found(
             Kind::Budget,
             says,
@@ -308,8 +308,9 @@ fn away(between: &Between, remote: &Remote) -> Option<Found> {
     match remote.breaker {
         Breaker::Closed => {}
         Breaker::Condemned => {
-            let says =
-                format!("The remote side computes something else, and is used no more: {queue}.");
+            let says = format!(
+                "The remote results differ from the workers', so nothing more is sent: {queue}."
+            );
             return found(
                 Kind::Remote,
                 says,
@@ -317,8 +318,7 @@ fn away(between: &Between, remote: &Remote) -> Option<Found> {
             );
         }
         Breaker::Open | Breaker::HalfOpen => {
-            let says =
-                format!("The remote side does not answer well, and work stays home: {queue}.");
+            let says = format!("The remote side fails, so nothing is sent to it for now: {queue}.");
             let advice = "It is tried again by itself. floodway check says what is wrong with it.";
             return found(Kind::Remote, says, advice);
         }

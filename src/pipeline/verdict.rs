@@ -13,10 +13,10 @@ pub(super) fn missed(settings: &Settings, report: &Report) -> Option<String> {
     (settings.has_due_times() && on_time.is_missed()).then(|| {
         let (late, deadline) = (on_time.late_share(), show_duration(settings.deadline));
         let mut says = format!(
-            "The deadline was missed: {late} of the results came more than {deadline} after their schedule."
+            "The deadline was missed: {late} of the results came more than {deadline} after their scheduled time."
         );
         if let Some(cause) = &report.cause {
-            says += &format!(" While most of them did: {}", cause.says);
+            says += &format!(" Cause of most of them: {}", cause.says);
         }
         says
     })
