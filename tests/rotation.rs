@@ -116,11 +116,8 @@ fn a_renamed_log_is_read_to_its_end_and_for_late_writers_then_the_new_one() {
         assert_eq!(log.texts(), expected);
         // The position says which file it is in, and nothing of those before.
         let manifest = fs::read_to_string(log.place.path("out/manifest.jsonl")).unwrap();
-        let last: serde_json::Value =
-            serde_json::from_str(manifest.lines().last().unwrap()).unwrap();
-        let files = last["sources"]["lines"]["files"].as_array().unwrap();
-        assert_eq!(files.len(), 1, "{last}");
-        assert_eq!((&files[0]["before"], &files[0]["lines"]), (&5.into(), &1.into()), "{last}");
+        assert!(manifest.contains("\"before\":[5]"), "{manifest}");
+        assert!(!manifest.contains("\"files\":{\"1\""), "{manifest}");
     }
 }
 
