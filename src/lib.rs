@@ -26,6 +26,7 @@ pub mod nexmark;
 pub mod observe;
 pub mod operators;
 pub mod pipeline;
+mod place;
 pub mod policy;
 mod quota;
 pub mod schedule;

@@ -1,21 +1,19 @@
 //! Files that are there whole or not at all, and folders that stay.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::made::Made;
 
 /// Writes `bytes` to `path` atomically: to a file beside it, which then takes its name. What was
-/// written stays, whatever happens to the machine.
+/// written stays, whatever happens to the machine. A link of this name is replaced.
 ///
 /// # Errors
 /// If the file or its folder cannot be written.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let mut file = fs::File::create(&temporary)?;
+    let (mut file, temporary) = beside(path)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
         // If it cannot be removed either, it is in nobody's way.
@@ -23,6 +21,23 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return Err(error);
     }
     sync_folder(above(path))
+}
+
+/// A new file in the folder of `path`, and its path. Nobody can have put anything in its place: its name cannot be
+/// guessed, and it is not opened if it is there.
+fn beside(path: &Path) -> io::Result<(fs::File, PathBuf)> {
+    let name = path.file_name().unwrap_or_default();
+    loop {
+        let mut temporary = OsString::from(".");
+        temporary.push(name);
+        temporary.push(format!(".{:016x}.tmp", rand::random::<u64>()));
+        let temporary = path.with_file_name(temporary);
+        match fs::File::options().write(true).create_new(true).open(&temporary) {
+            Ok(file) => return Ok((file, temporary)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Makes a folder, and those above it that are not there, to stay; answers which it made.

@@ -12,6 +12,7 @@ mod folders;
 mod generate;
 mod heeds;
 mod help;
+mod home;
 mod kafka;
 mod lambda;
 mod listen;
@@ -45,7 +46,8 @@ use crate::source::text_of;
 /// Runs the command line `args` (with the program's name first); answers how the process ends.
 pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
     crate::descriptors::raise();
-    let (args, from_file) = match config::with_file(words::joined(args)) {
+    let read = home::expanded(words::joined(args)).and_then(config::with_file);
+    let (args, from_file) = match read.and_then(|(args, own)| Ok((home::expanded(args)?, own))) {
         Ok(read) => read,
         Err(error) => return Exit::from(anyhow::Error::from(error)),
     };

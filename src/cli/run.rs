@@ -16,6 +16,7 @@ use super::{Exit, UsageError, demo, logging, settings, signals, sink, unusable};
 use crate::kafka::KafkaError;
 use crate::live::{End, Live};
 use crate::pipeline::{self, Failures, MeshError, RunError, Settings, Source, Stop, Target};
+use crate::place::Place;
 use crate::sink::SinkError;
 use crate::source::Input;
 use crate::state::StateError;
@@ -77,9 +78,16 @@ fn run_shown(
         say(format_args!("floodway: {end}"));
     }
     let target = settings.target.clone();
+    let files = [&settings.summary, &settings.series, &settings.dead_letter];
+    let prints_figures =
+        files.into_iter().flatten().any(|file| matches!(Place::of(file), Place::Stdout));
     let (summary, result) = pipeline::run(settings, stop, report_panics);
     if let Some(summary) = summary {
-        let mut out = std::io::stdout().lock();
+        // Where figures or bad records go to standard output, they are alone there.
+        let mut out: Box<dyn std::io::Write> = match prints_figures {
+            true => Box::new(std::io::stderr()),
+            false => Box::new(std::io::stdout().lock()),
+        };
         // Nobody reads it: not worth failing for.
         let _ = write!(out, "{}", summary.words());
         // What was refused elsewhere was done here.

@@ -6,6 +6,7 @@ use super::UsageError;
 use super::args::RunArgs;
 use super::folders::{is_read, place};
 use crate::pipeline::{Source, Target};
+use crate::place::Place;
 use crate::sink::MANIFEST;
 
 /// Refuses a file that is the input's, the output's, the state's, or another option's too: one of the
@@ -22,7 +23,11 @@ pub(super) fn refuse_taken(
     ];
     let mut before: Vec<(&str, PathBuf)> = Vec::new();
     for (option, file) in given {
-        let Some(file) = file else { continue };
+        // What is no file is nobody's.
+        let Some(file) = file.as_ref().filter(|file| matches!(Place::of(file), Place::File(_)))
+        else {
+            continue;
+        };
         let wrong = |why: &str| {
             UsageError::new(option, file.display().to_string(), format!("{why}: name another file"))
         };

@@ -10,8 +10,8 @@ use super::slots::{Slot, Slots};
 use super::{Counts, Latencies, Report};
 use crate::batch::{Nanos, Span};
 use crate::cost::Cost;
+use crate::place;
 use crate::policy::Path;
-use crate::whole;
 
 /// What a worker did in a slot.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -250,7 +250,7 @@ impl Series {
             serde_json::to_writer(&mut json, line)?;
             json.push(b'\n');
         }
-        whole::write(path, &json)
+        place::write(path, &json)
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{RunError, Settings, Target};
 use crate::batch::Nanos;
 use crate::made::Made;
+use crate::place::Place;
 use crate::sink::{self, Hold, MANIFEST, Positions, Standing};
 #[cfg(feature = "kafka")]
 use crate::source::TopicPosition;
@@ -170,6 +171,7 @@ impl Output {
         if let Some(letters) = &settings.dead_letter
             && self.committed.is_none()
             && !letters.exists()
+            && matches!(Place::of(letters), Place::File(_))
         {
             self.made.note(letters);
         }

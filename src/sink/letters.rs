@@ -1,62 +1,88 @@
 //! The file of dead letters.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, DiskFile};
 use super::{Commit, SinkError};
+use crate::place::Place;
 use crate::whole::above;
 
 /// The file, while a run appends to it.
 pub(super) struct Letters {
-    file: DiskFile,
+    to: To,
     syncs: bool,
+}
+
+/// What bad records are appended to.
+enum To {
+    File(DiskFile),
+    /// A device, a pipe or standard output: what was written to it cannot be taken back.
+    Stream(PathBuf, Box<dyn Write + Send>),
 }
 
 impl Letters {
     /// Opens the file, a new one or one to append to.
     pub(super) fn open(disk: &Disk, path: &Path, syncs: bool) -> Result<Self, SinkError> {
-        let file = disk.open(path).map_err(|error| SinkError::io("write to", path, error))?;
+        let failed = |error| SinkError::io("write to", path, error);
+        if let Some(stream) = Place::of(path).open_stream().map_err(failed)? {
+            return Ok(Letters { to: To::Stream(path.to_path_buf(), stream), syncs });
+        }
+        let file = disk.open(path).map_err(failed)?;
         if syncs {
             let folder = above(path);
             let synced = disk.sync_folder(folder);
             synced.map_err(|error| SinkError::io("sync the folder", folder, error))?;
         }
-        Ok(Letters { file, syncs })
+        Ok(Letters { to: To::File(file), syncs })
     }
 
+    /// The file's length.
     pub(super) fn length(&self) -> Result<u64, SinkError> {
-        self.file.length().map_err(|error| SinkError::io("look at", self.file.path(), error))
+        match &self.to {
+            To::File(file) => {
+                file.length().map_err(|error| SinkError::io("look at", file.path(), error))
+            }
+            To::Stream(..) => Ok(0),
+        }
     }
 
     /// An error if what was appended before is not there any more.
     pub(super) fn has(&self, was: u64) -> Result<(), SinkError> {
         let is = self.length()?;
-        if is < was {
-            return Err(SinkError::Length { path: self.file.path().to_path_buf(), is, was });
+        match &self.to {
+            To::File(file) if is < was => {
+                Err(SinkError::Length { path: file.path().to_path_buf(), is, was })
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Appends a commit's bad records: at the offset that the record names, so that doing it again
     /// after a crash does it once.
     pub(super) fn append(&mut self, folder: &Path, commit: &Commit) -> Result<(), SinkError> {
         self.has(commit.dead_letters_at)?;
-        let path: PathBuf = self.file.path().to_path_buf();
+        let (path, to): (PathBuf, &mut dyn Write) = match &mut self.to {
+            To::Stream(path, stream) => (path.clone(), stream),
+            To::File(file) => {
+                let path = file.path().to_path_buf();
+                let cut = file.is_there().and_then(|()| file.cut(commit.dead_letters_at));
+                cut.map_err(|error| SinkError::io("append dead letters to", &path, error))?;
+                (path, file)
+            }
+        };
         let failed = |error| SinkError::io("append dead letters to", &path, error);
-        self.file.is_there().map_err(failed)?;
-        self.file.cut(commit.dead_letters_at).map_err(failed)?;
         for dead in &commit.dead_letters {
             let temporary = folder.join(&dead.temporary);
             let read =
                 File::open(&temporary).map_err(|error| SinkError::io("read", &temporary, error));
-            io::copy(&mut io::BufReader::with_capacity(1 << 16, read?), &mut self.file)
-                .map_err(failed)?;
+            io::copy(&mut io::BufReader::with_capacity(1 << 16, read?), to).map_err(failed)?;
         }
-        if self.syncs {
-            self.file.sync().map_err(failed)?;
+        to.flush().map_err(failed)?;
+        match &self.to {
+            To::File(file) if self.syncs => file.sync().map_err(failed),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Disk, OnStep, Standing};
+use crate::place::Place;
 use crate::whole::above;
 
 /// Where results go.
@@ -158,7 +159,10 @@ impl Settings {
     pub(super) fn folder(&self) -> PathBuf {
         match (&self.target, &self.dead_letter) {
             (Target::Files(files), _) => files.dir.clone(),
-            (Target::Null, Some(file)) => above(file).to_path_buf(),
+            (Target::Null, Some(file)) => match Place::of(file) {
+                Place::File(_) => above(file).to_path_buf(),
+                _ => std::env::temp_dir(),
+            },
             (Target::Null, None) => PathBuf::from("."),
         }
     }

@@ -41,6 +41,16 @@ mod source {
     pub const KEPT_OF_OVERLONG: usize = 1_024;
 }
 
+#[path = "../../src/made.rs"]
+#[allow(dead_code)]
+mod made;
+#[path = "../../src/place.rs"]
+#[allow(dead_code)]
+mod place;
+#[path = "../../src/whole.rs"]
+#[allow(dead_code)]
+mod whole;
+
 #[path = "../../src/terminal.rs"]
 #[allow(dead_code)]
 mod terminal;
