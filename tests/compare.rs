@@ -259,7 +259,7 @@ fn options_of_some_policies_are_for_those() {
     let report = json(&place.path("r/compare.json"));
     let threshold = report["threshold"]["eps"].as_f64().unwrap();
     assert!((20e3..20e6).contains(&threshold), "{threshold}");
-    assert!(error.contains("no more than 5k come"), "{error}");
+    assert!(error.contains("the rate is never above 5k"), "{error}");
     assert_eq!(report["deadline_ms"], 70.0);
     let has = |policy: usize, option: &str| {
         report["policies"][policy]["command"].as_str().unwrap().contains(option)
