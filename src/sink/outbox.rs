@@ -98,17 +98,20 @@ impl Outbox {
             said: None,
         };
         if let Some(resumed) = resumed {
-            outbox.find_leftover(resumed.newest)?;
+            outbox.find_leftover(resumed)?;
         }
         Ok(outbox)
     }
 
-    /// Goes through what runs before this one have committed, up to the `newest` commit with files: those that
-    /// were published go.
-    fn find_leftover(&mut self, newest: Option<u64>) -> Result<(), SinkError> {
+    /// Goes through what runs before this one have committed, as far as this one goes on with it: files that were
+    /// published go, but those of the newest commit that has any.
+    fn find_leftover(&mut self, resumed: &Standing) -> Result<(), SinkError> {
         let folder = self.folder.clone();
         let there: HashSet<String> = names(&folder)?.into_iter().collect();
         Standing::fold(&folder, |commit| {
+            if commit.commit >= resumed.commits {
+                return Ok(());
+            }
             let records = commit.files.iter().map(|file| file.records).sum::<u64>();
             if self.left.is_empty() {
                 // Commits before it may have been left out of the manifest.
@@ -120,7 +123,7 @@ impl Outbox {
                     self.left.push_back(file.clone());
                 } else {
                     self.before += file.records;
-                    if Some(commit.commit) == newest {
+                    if Some(commit.commit) == resumed.newest {
                         self.kept.push(file.clone());
                     } else if there.contains(&file.name) {
                         self.remove(file)?;
