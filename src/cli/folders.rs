@@ -132,15 +132,15 @@ fn names_folder(glob: &Path, folder: &Path) -> bool {
     {
         return true;
     }
+    if last == "**" {
+        return folder.parent().is_some_and(|parent| names_folder(glob, parent));
+    }
     if folder.exists() {
         let found = source::matches(glob).unwrap_or_default().paths;
         return found.into_iter().any(|found| place(&found) == folder);
     }
     let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else { return false };
-    match last.as_bytes() {
-        b"**" => names_folder(glob, parent),
-        _ => source::name_matches(last, name) && above != glob && names_folder(above, parent),
-    }
+    source::name_matches(last, name) && above != glob && names_folder(above, parent)
 }
 
 /// The folders of a glob, and what it names in them.
