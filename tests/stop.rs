@@ -149,12 +149,10 @@ fn one_signal_ends_a_run_whose_read_hangs() {
     let place = Place::new();
     let args = ["run", "--source", "lines:/proc/kmsg", "--events", "100k", "--out", "out"];
     let child = spawn(&place, &[&args[..], &WITHIN].concat());
-    poll(Duration::from_secs(60), "the output", || {
-        place.path("out/manifest.jsonl").exists().then_some(())
-    });
-    std::thread::sleep(Duration::from_millis(500));
+    // Its first bytes are looked at before there is any output: it may hang there.
+    std::thread::sleep(Duration::from_secs(3));
     ends_within_the_bound(child, "a read that hangs");
-    assert_eq!(without_a_gap(&place.path("out")), 0);
+    assert!(!place.path("out").exists() || without_a_gap(&place.path("out")) == 0);
 }
 
 #[test]
