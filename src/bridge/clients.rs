@@ -5,10 +5,11 @@
 //! So requests go by as many clients as that needs. Over HTTP/1.1 each request has a connection for itself, and one
 //! client is enough.
 //!
-//! The limit is in no client's interface, so it is found: a connection is given twice as many requests once all
-//! that it has are on the wire, up to [`MOST`]. A request that is not on the wire although others of its connection
-//! are has met the limit: it stays where it is, for one that is taken back may be half sent, and others go by
-//! another connection.
+//! The limit is in no client's interface, so it is found. A connection is given up to [`MOST`] requests. A request
+//! that is not on the wire although others of its connection are has met a lower limit: it stays where it is, for one
+//! that is taken back may be half sent, and others go by another connection. A busy machine can look the same, and each
+//! connection costs a handshake, so no connection is given fewer than [`LEAST`], and a limit is forgotten after
+//! [`HOLDS`].
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,11 +20,15 @@ use tokio::time::{Instant, sleep};
 
 use super::outgoing::Wire;
 
-/// Streams that a connection is given to begin with.
-const FIRST: usize = 8;
+/// No connection is given fewer. A server with a lower limit is slower, and nothing else: what waits for a stream is
+/// not on the wire.
+const LEAST: usize = 8;
 
 /// No connection is given more: another one costs little, and what waits for a stream costs time.
 const MOST: usize = 100;
+
+/// For so long a limit is believed that was found.
+const HOLDS: Duration = Duration::from_secs(60);
 
 /// A request that is not on the wire for so long waits for a stream.
 const STALL: Duration = Duration::from_millis(50);
@@ -37,16 +42,10 @@ pub(super) struct Clients {
 struct Inner {
     /// Never empty.
     clients: Vec<Arc<One>>,
-    /// None while the other side does not speak HTTP/2.
-    streams: Option<Streams>,
-}
-
-/// Streams of a connection.
-#[derive(Clone, Copy, Debug)]
-struct Streams {
-    most: usize,
-    /// More were tried, and waited.
-    is_limit: bool,
+    /// Whether the other side speaks HTTP/2.
+    is_http2: bool,
+    /// The streams of a connection, and when that was found.
+    limit: Option<(usize, Instant)>,
 }
 
 /// One client, and the requests that it has.
@@ -67,7 +66,7 @@ impl Clients {
         builder: impl Fn() -> ClientBuilder + Send + Sync + 'static,
     ) -> reqwest::Result<Self> {
         let first = One::new(builder().build()?);
-        let inner = Mutex::new(Inner { clients: vec![first], streams: None });
+        let inner = Mutex::new(Inner { clients: vec![first], is_http2: false, limit: None });
         Ok(Clients { builder: Box::new(builder), inner })
     }
 
@@ -78,15 +77,13 @@ impl Clients {
     /// A place for a request whose way is told to `wire`.
     pub(super) fn place(&self, wire: &Arc<Wire>) -> reqwest::Result<Arc<Place>> {
         let mut inner = self.inner();
-        let Inner { clients, streams } = &mut *inner;
-        if let Some(streams) = streams
-            && !streams.is_limit
-            && clients.iter().any(|one| one.on_wire.load(Relaxed) >= streams.most)
-        {
-            streams.most = (2 * streams.most).min(MOST);
-        }
-        let most = streams.map_or(usize::MAX, |streams| streams.most);
-        let free = clients.iter().find(|one| one.requests.load(Relaxed) < most);
+        inner.limit = inner.limit.filter(|(_, found)| found.elapsed() < HOLDS);
+        let most = match (inner.is_http2, inner.limit) {
+            (false, _) => usize::MAX,
+            (true, Some((limit, _))) => limit,
+            (true, None) => MOST,
+        };
+        let free = inner.clients.iter().find(|one| one.requests.load(Relaxed) < most);
         let one = match free {
             Some(one) => Arc::clone(one),
             None => {
@@ -105,7 +102,7 @@ impl Clients {
     /// An answer came by this version of HTTP.
     pub(super) fn answered(&self, version: Version) {
         if version == Version::HTTP_2 {
-            self.inner().streams.get_or_insert(Streams { most: FIRST, is_limit: false });
+            self.inner().is_http2 = true;
         }
     }
 
@@ -124,11 +121,10 @@ impl Clients {
             if is_late || on_wire == 0 {
                 continue;
             }
-            if let Some(streams) = &mut self.inner().streams {
-                let most = on_wire.min(streams.most);
-                *streams = Streams { most, is_limit: true };
-                return;
-            }
+            let mut inner = self.inner();
+            let known = inner.limit.map_or(MOST, |(limit, _)| limit);
+            inner.limit = Some((on_wire.clamp(LEAST, known), Instant::now()));
+            return;
         }
     }
 }
