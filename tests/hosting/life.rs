@@ -71,7 +71,7 @@ fn idle_processes_end() {
 
 #[test]
 fn many_fast_calls_one_after_another_and_on_eight_connections() {
-    let Some(hosted) = Hosted::python("concurrency=2,requests=1000", &[]) else { return };
+    let Some(hosted) = Hosted::python("concurrency=2", &[]) else { return };
     in_async(async |client| {
         let url = hosted.invoke_path();
         for call in 1..=200 {

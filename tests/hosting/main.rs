@@ -46,11 +46,12 @@ pub(crate) fn raw() -> Option<PathBuf> {
     parts::program("python3").map(|_| folder("raw"))
 }
 
-/// The command that serves `folder`, with an interpreter that has awslambdaric.
+/// The command that serves `folder`, with an interpreter that has awslambdaric. As many requests a second as the tests
+/// like may be sent: they have few environments.
 pub(crate) fn command(folder: &Path, model: &str, args: &[&str]) -> Option<Command> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
     command.args(["lambda", "--function"]).arg(folder).args(args);
-    command.args(["--local-lambda", format!("network=0ms,{model}").trim_end_matches(',')]);
+    command.args(["--local-lambda", format!("network=0ms,requests=1000,{model}").trim_end_matches(',')]);
     command.env("FLOODWAY_PYTHON", parts::python()?);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     Some(command)
