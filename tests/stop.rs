@@ -282,8 +282,8 @@ impl tracing::Subscriber for PanicsAt {
 #[ignore = "a part of another test, which runs it in a process of its own"]
 fn panicking_child() {
     tracing::subscriber::set_global_default(PanicsAt(5)).unwrap();
-    let args = ["floodway", "run", "--rate", "5k", "--out", "out", "--commit-every", "100ms"];
-    let exit = floodway::cli::main(args.map(Into::into).into());
+    let args = "floodway run --rate 5k --duration 1m --out out --commit-every 100ms".split(' ');
+    let exit = floodway::cli::main(args.map(Into::into).collect());
     std::process::exit(if exit == floodway::cli::Exit::Failed { 1 } else { 101 });
 }
 

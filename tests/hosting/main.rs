@@ -51,7 +51,10 @@ pub(crate) fn raw() -> Option<PathBuf> {
 pub(crate) fn command(folder: &Path, model: &str, args: &[&str]) -> Option<Command> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
     command.args(["lambda", "--function"]).arg(folder).args(args);
-    command.args(["--local-lambda", format!("network=0ms,requests=1000,{model}").trim_end_matches(',')]);
+    command.args([
+        "--local-lambda",
+        format!("network=0ms,requests=1000,{model}").trim_end_matches(','),
+    ]);
     command.env("FLOODWAY_PYTHON", parts::python()?);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     Some(command)
