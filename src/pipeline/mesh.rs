@@ -221,7 +221,14 @@ impl Meeting {
     /// Waits until all are connected; answers whether they are, or the run is to stop.
     async fn all_come(&mut self, mut news: Receiver<News>, stop: &Stop) -> Result<bool, MeshError> {
         let (mut looks, mut say_at) = (interval(LOOK), Instant::now() + SAY_EVERY);
-        while self.missing().next().is_some() {
+        loop {
+            if self.missing().next().is_none() {
+                // One that is just gone would be taken for there.
+                self.look();
+                if self.missing().next().is_none() {
+                    return Ok(true);
+                }
+            }
             tokio::select! {
                 Some((process, came)) = news.recv() => self.hear_of(process, came),
                 _ = looks.tick() => self.look(),
@@ -239,7 +246,6 @@ impl Meeting {
                 });
             }
         }
-        Ok(true)
     }
 
     fn hear_of(&mut self, process: usize, came: Result<(StdStream, i64), Refused>) {
