@@ -149,7 +149,7 @@ fn decoded(text: &[u8]) -> Result<&str, Wrong> {
 mod tests {
     use super::*;
 
-    /// The sections of a text, in one line: tests/aws/profiles.rs compares files with botocore itself.
+    /// The sections of a text, in one line: tests/external/aws/profiles.rs compares files with botocore itself.
     fn shown(text: &str) -> String {
         match parse(text.as_bytes()) {
             Ok(sections) => format!("{sections:?}"),

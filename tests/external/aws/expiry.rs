@@ -1,0 +1,81 @@
+//! Credentials that end in mid-run.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use super::server::{Server, error, well};
+use super::{at_home, err, remote, run};
+use crate::common::Place;
+
+fn file(key: &str) -> String {
+    format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = x\nregion = us-east-1\n")
+}
+
+/// What the server saw: answered to the old key, refused to it, answered to the new one.
+#[derive(Default)]
+struct Seen([AtomicUsize; 3]);
+
+/// Runs with a key that ends after eight requests; `new` says whether another is in the file by then.
+fn run_with(new: bool, events: &str) -> (Place, std::process::Output, Arc<Seen>) {
+    let place = Place::new();
+    let path = place.path("credentials");
+    std::fs::write(&path, file("OLD")).unwrap();
+    let seen = Arc::new(Seen::default());
+    let counted = Arc::clone(&seen);
+    let of_server = path.clone();
+    let server = Server::start(None, move |seen| {
+        let [old, ended, others] = &counted.0;
+        match seen.key() {
+            "OLD" if old.load(SeqCst) < 8 => {
+                if old.fetch_add(1, SeqCst) == 7 && new {
+                    std::fs::write(&of_server, file("NEW")).unwrap();
+                }
+                well(seen)
+            }
+            "OLD" => {
+                ended.fetch_add(1, SeqCst);
+                error(
+                    403,
+                    "ExpiredTokenException",
+                    "The security token included in the request is expired",
+                )
+            }
+            _ => {
+                others.fetch_add(1, SeqCst);
+                well(seen)
+            }
+        }
+    });
+    let service = server.url();
+    let credentials = path.display().to_string();
+    let variables =
+        [("AWS_ENDPOINT_URL_LAMBDA", &*service), ("AWS_SHARED_CREDENTIALS_FILE", &credentials)];
+    let output = run(&place, &remote("words", events, &[]), &variables);
+    (place, output, seen)
+}
+
+#[test]
+fn new_ones_are_taken_from_the_file_and_nothing_comes_home() {
+    let (place, output, seen) = run_with(true, "10k");
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(place.output("out") == at_home("10k"));
+    let [old, _, others] = seen.0.each_ref().map(|count| count.load(SeqCst));
+    assert_eq!(old, 8);
+    assert!(others > 0, "{}", err(&output));
+    let summary = place.summary();
+    assert_eq!(
+        (&summary["failed"], &summary["breaker_opened"]),
+        (&0.into(), &0.into()),
+        "{summary}"
+    );
+}
+
+#[test]
+fn without_new_ones_the_work_comes_home_and_the_run_completes() {
+    let (place, output, seen) = run_with(false, "10k");
+    assert!(output.status.success(), "it had worked: {}", err(&output));
+    assert!(err(&output).contains("the credentials have ended: get new ones"), "{}", err(&output));
+    assert!(place.output("out") == at_home("10k"));
+    let [old, ended, others] = seen.0.each_ref().map(|count| count.load(SeqCst));
+    assert!((old, others) == (8, 0) && ended > 0, "{old} {ended} {others}");
+}

@@ -1,0 +1,64 @@
+//! The function's version, which its answers name.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use floodway::bridge::{Bridge, Settings};
+use floodway::task;
+
+use super::server::{Reply, Seen, Server, right};
+use super::{at_home, came_home, err, remote, run};
+use crate::common::Place;
+
+/// The right answer of a function of `version`, or of one that names none.
+fn of_version(seen: &Seen, version: Option<&str>) -> Reply {
+    let json: serde_json::Value = serde_json::from_slice(&right(&seen.body)).unwrap();
+    let mut json = json;
+    match version {
+        Some(version) => json["version"] = version.into(),
+        None => drop(json.as_object_mut().unwrap().remove("version")),
+    }
+    (200, Vec::new(), json.to_string().into_bytes())
+}
+
+#[test]
+fn a_function_of_another_version_is_refused_and_says_so() {
+    let expected = at_home("1k");
+    const SAID: &str = "the function is of version 0.0.9, this program needs 0.1";
+    let server = Server::start(None, |seen| of_version(seen, Some("0.0.9")));
+    let place = Place::new();
+    let checked = run(&place, &["check", "--lambda", &server.url()], &[]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(err(&checked).contains(SAID), "{}", err(&checked));
+    let ran = run(&place, &remote(&server.url(), "1k", &[]), &[]);
+    assert_eq!(ran.status.code(), Some(1), "{}", err(&ran));
+    assert!(err(&ran).contains(SAID) && err(&ran).contains("functions/"), "{}", err(&ran));
+    came_home(&place, &expected);
+}
+
+#[test]
+fn compatible_ones_and_none_are_accepted() {
+    for version in [None, Some("0.1.99"), Some("0.1.0-rc.1")] {
+        let server = Server::start(None, move |seen| of_version(seen, version));
+        let place = Place::new();
+        let checked = run(&place, &["check", "--lambda", &server.url()], &[]);
+        assert!(checked.status.success(), "{version:?}: {}", err(&checked));
+        let ran = run(&place, &remote(&server.url(), "1k", &[]), &[]);
+        assert!(ran.status.success(), "{version:?}: {}", err(&ran));
+        assert!(place.summary()["records_remote"].as_u64() > Some(0), "{}", place.summary());
+    }
+}
+
+#[test]
+fn a_users_own_task_takes_any() {
+    let server = Server::start(None, |_| {
+        let body = r#"{"v":1,"task":"square","results":[],"ids":[],"errors":[],"version":"7"}"#;
+        (200, Vec::new(), body.into())
+    });
+    let settings = Settings { endpoint: server.url().parse().unwrap(), ..Settings::default() };
+    let bridge = Bridge::start(settings).unwrap();
+    let lane = bridge.lane(Arc::new(task::function("square", |n: &u64| Ok(n * n))));
+    bridge.wait_for_probes(Duration::from_secs(30));
+    assert_eq!(bridge.refusal(), None);
+    assert!(lane.room() > 0, "it is sent to");
+}

@@ -1,0 +1,90 @@
+//! How fast: not a test, and run by itself.
+//!
+//!     cargo test --release --workspace --features kafka --test kafka -- --ignored --nocapture speed::rates
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use super::broker::{Broker, broker};
+use crate::common::Place;
+
+const EVENTS: u32 = 3_000_000;
+const PARTITIONS: i32 = 4;
+const ROUNDS: usize = 3;
+
+/// A topic of Nexmark events, as their lines.
+fn filled(broker: &Broker) -> String {
+    let place = Place::new();
+    let events = EVENTS.to_string();
+    let args = ["generate", "--rate", "max", "--events", &events, "--seed", "1"];
+    let mut generate = place.floodway(&args).stdout(Stdio::piped()).spawn().unwrap();
+    let topic = broker.topic(PARTITIONS);
+    let lines = std::io::BufReader::with_capacity(1 << 20, generate.stdout.take().unwrap());
+    broker.send_lines(&topic, PARTITIONS, lines);
+    generate.wait().unwrap();
+    topic
+}
+
+fn median(mut all: Vec<f64>) -> (f64, f64, f64) {
+    all.sort_by(f64::total_cmp);
+    (all[all.len() / 2], all[0], all[all.len() - 1])
+}
+
+#[test]
+#[ignore = "measures, for a minute or two"]
+fn rates() {
+    let Some(broker) = broker() else { return };
+    let topic = filled(broker);
+    let source = format!("{}?until=end", broker.url(&topic));
+    let mut measured: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for _ in 0..ROUNDS {
+        for cores in ["0", "0,1"] {
+            let mut bare = Command::new("taskset");
+            bare.args(["-c", cores]).arg(std::env::current_exe().unwrap());
+            bare.args(["--ignored", "--exact", "--nocapture", "speed::bare_consumer"]);
+            bare.env("FLOODWAY_BARE_BROKER", broker.address()).env("FLOODWAY_BARE_TOPIC", &topic);
+            let output = bare.output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let rate = text.lines().find_map(|line| line.strip_prefix("rate ")).expect("a rate");
+            let named = format!("bare consumer, cores {cores}");
+            measured.entry(named).or_default().push(rate.parse().unwrap());
+            let workers = if cores == "0" { "1" } else { "2" };
+            for sink in ["null", "files:out?sync=none"] {
+                let args = ["run", "--source", &source, "--sink", sink, "--", "-w", workers];
+                let rate = run(&args, cores)["throughput_eps"].as_f64().unwrap();
+                let named = format!("to words, {sink}, cores {cores}, -w {workers}");
+                measured.entry(named).or_default().push(rate);
+            }
+        }
+        let to = broker.url(&broker.topic(PARTITIONS));
+        let args = ["run", "--rate", "max", "--events", "2M", "--sink", &to, "--state", "state"];
+        let rate = run(&args, "0,1")["throughput_eps"].as_f64().unwrap();
+        measured.entry("nexmark to words to a topic".to_owned()).or_default().push(rate);
+    }
+    for (what, rates) in measured {
+        let (median, least, most) = median(rates);
+        println!("{what:50} {:>9.0} /s ({least:.0} to {most:.0})", median);
+    }
+}
+
+fn run(args: &[&str], cores: &str) -> serde_json::Value {
+    let place = Place::new();
+    let command = place.floodway(&[&["run", "--summary", "summary.json"], &args[1..]].concat());
+    let mut pinned = Command::new("taskset");
+    pinned.args(["-c", cores]).arg(command.get_program()).args(command.get_args());
+    pinned.current_dir(place.path("")).stdout(Stdio::null()).stderr(Stdio::null());
+    assert!(pinned.status().unwrap().success(), "{args:?}");
+    place.summary()
+}
+
+#[test]
+#[ignore = "is started by the other one"]
+fn bare_consumer() {
+    let Ok(address) = std::env::var("FLOODWAY_BARE_BROKER") else { return };
+    let topic = std::env::var("FLOODWAY_BARE_TOPIC").unwrap();
+    let began = Instant::now();
+    let (messages, bytes) = super::topics::count(&address, &topic);
+    assert!(bytes > messages);
+    println!("\nrate {}", messages as f64 / began.elapsed().as_secs_f64());
+}

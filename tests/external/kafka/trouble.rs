@@ -1,0 +1,110 @@
+//! What is not there, or not any more, and what comes back.
+
+use std::time::Duration;
+
+use super::broker::{Broker, broker};
+use super::source::{committed, spawn, stop};
+use super::topics::texts;
+use crate::common::{Place, poll};
+
+/// Runs it, and it must fail; answers what it says, which is one line, after one on how a run without an end is ended.
+pub fn fails(place: &Place, code: i32, args: &[&str]) -> String {
+    let output = place.run(args);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+    let is_error = |line: &&str| line.starts_with("floodway: ") && !line.contains("until Ctrl-C; ");
+    let errors: Vec<&str> = said.lines().filter(is_error).collect();
+    assert_eq!(errors.len(), 1, "{said}");
+    errors[0].to_owned()
+}
+
+#[test]
+fn what_is_wrong_with_the_command_is_said() {
+    let place = Place::new();
+    std::fs::write(place.path("wrong"), "no.such.property=1\n").unwrap();
+    let source = |rest: &str| format!("kafka:{rest}");
+    for (rest, what) in [
+        ("//localhost/t", "HOST:PORT"),
+        ("//localhost:9092", "kafka://HOST:PORT/TOPIC"),
+        ("localhost:9092/t", "kafka://HOST:PORT/TOPIC"),
+        ("//localhost:9092/a b", "no topic's name"),
+        ("//localhost:9092/t?from=5", "from=5: expected from=earliest|latest"),
+        ("//localhost:9092/t?from=latest&until=end", "reads nothing"),
+        ("//localhost:9092/t?until=end&until=end", "said twice"),
+        ("//localhost:9092/t?config=no/such", "config=no/such: No such file"),
+        ("//localhost:9092/t?config=wrong", "no.such.property"),
+    ] {
+        let said = fails(&place, 2, &["run", "--source", &source(rest), "--out", "out"]);
+        assert!(said.contains("--source kafka:") && said.contains(what), "{rest}: {said}");
+    }
+    let input = ["run", "--source", "kafka://localhost:9092/t", "--out", "out"];
+    for (option, value) in [("--events", "5"), ("--rate", "5"), ("--seed", "5"), ("--skew", "0.5")]
+    {
+        let said = fails(&place, 2, &[&input[..], &[option, value]].concat());
+        assert!(said.contains(&format!("{option} {value}")), "{said}");
+    }
+    let said = fails(&place, 2, &[&input[..], &["--follow"]].concat());
+    assert!(said.contains("until Ctrl-C without --follow"), "{said}");
+    let said = fails(&place, 2, &["compare", "--source", "kafka://localhost:9092/t"]);
+    assert!(said.contains("until=end"), "{said}");
+    assert!(!place.path("out").exists());
+}
+
+#[test]
+fn a_topic_or_a_cluster_that_is_not_there_leaves_nothing_behind() {
+    let Some(broker) = broker() else { return };
+    let place = Place::new();
+    let run = |source: &str| {
+        fails(&place, 1, &["run", "--source", source, "--out", "out", "--state", "state"])
+    };
+    let said = run(&broker.url("no-such-topic"));
+    assert!(said.contains("there is no topic no-such-topic"), "{said}");
+    // Nobody listens there.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said = run(&format!("kafka://{free}/t"));
+    assert!(said.contains(&format!("cannot reach Kafka at {free}")), "{said}");
+    assert!(said.contains("Connection refused"), "{said}");
+    assert!(!place.path("out").exists() && !place.path("state").exists());
+}
+
+#[test]
+fn messages_that_were_deleted_before_they_were_read_are_no_silent_gap() {
+    let Some(broker) = broker() else { return };
+    let topic = broker.topic(2);
+    broker.send(&topic, &texts(0, 200, &[0, 1]));
+    let (place, source) = (Place::new(), broker.url(&topic));
+    let args = ["run", "--source", &source, "--out", "out", "--state", "state"];
+    let args = [&args[..], &["--epoch", "20ms", "--commit-every", "40ms"]].concat();
+    let child = spawn(&place, &args);
+    poll(Duration::from_secs(30), "all", || (committed(&place, "out") == 200).then_some(()));
+    stop(child);
+    broker.send(&topic, &texts(200, 400, &[0, 1]));
+    // What was read may go.
+    broker.delete_before(&topic, 0, 100);
+    broker.delete_before(&topic, 1, 150);
+    let said = fails(&place, 1, &args);
+    for part in ["partition 1", "from offset 100 on", "begins at 150", "retention"] {
+        assert!(said.contains(part), "{said}");
+    }
+    // Another topic of that name.
+    let other = broker.topic(2);
+    let said = fails(&place, 2, &[&["run", "--source", &broker.url(&other)], &args[3..]].concat());
+    assert!(said.contains("--source was kafka:"), "{said}");
+}
+
+#[test]
+fn a_broker_that_dies_is_waited_for() {
+    let Some(broker) = Broker::start() else { return };
+    let topic = broker.topic(2);
+    broker.send(&topic, &texts(0, 300, &[0, 1]));
+    let (place, source) = (Place::new(), broker.url(&topic));
+    let args = ["run", "--source", &source, "--out", "out", "--epoch", "20ms"];
+    let child = spawn(&place, &[&args[..], &["--commit-every", "40ms"]].concat());
+    poll(Duration::from_secs(30), "all", || (committed(&place, "out") == 300).then_some(()));
+    broker.kill();
+    broker.begin();
+    broker.send(&topic, &texts(300, 500, &[0, 1]));
+    poll(Duration::from_secs(60), "the rest", || (committed(&place, "out") == 500).then_some(()));
+    stop(child);
+    assert!(place.output("out") == broker.expected(&topic));
+}

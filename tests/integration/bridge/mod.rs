@@ -1,0 +1,467 @@
+//! The bridge against a server that misbehaves: every record is answered exactly once, with its
+//! result or by coming home.
+
+mod server;
+
+use std::net::TcpListener;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use floodway::bridge::{
+    Bridge, Counters, Failure, Outcome, Part, ReplyInbox, Settings, breaker, reply_channel,
+};
+use floodway::emulator;
+use floodway::task::{self, Task};
+use proptest::prelude::*;
+use server::{Server, Weather};
+
+fn settings(server: &Server) -> Settings {
+    Settings {
+        endpoint: server.url.parse().unwrap(),
+        linger: Duration::from_millis(1),
+        timeout: Duration::from_millis(200),
+        backoff: Duration::from_millis(1),
+        throttle_backoff: Duration::from_millis(1),
+        max_backoff: Duration::from_millis(5),
+        // What these tests count are requests with records, and all of them are tried.
+        probes_at_start: false,
+        breaker: breaker::Settings { failures: u32::MAX, ..breaker::Settings::default() },
+        ..Settings::default()
+    }
+}
+
+fn square() -> impl Task<In = Vec<u64>, Out = Vec<u64>> {
+    task::function("square", |n: &u64| Ok(n * n))
+}
+
+/// What became of a record.
+#[derive(Clone, Debug, PartialEq)]
+enum Fate {
+    Done,
+    /// At a second attempt.
+    Hedged,
+    Home(Failure),
+    /// The function refused it.
+    Refused,
+}
+
+/// Sends `parts` parts of `size` records and waits until all are answered: exactly once each, with
+/// the right result if with one.
+fn send(bridge: &Bridge, parts: usize, size: usize) -> Vec<Fate> {
+    send_from(bridge, parts, size, None)
+}
+
+/// The same from a worker with so many records to do, at so many a second.
+fn send_from(bridge: &Bridge, parts: usize, size: usize, home: Option<(usize, f64)>) -> Vec<Fate> {
+    let lane = bridge.lane(Arc::new(square()));
+    let me = thread::current();
+    let (port, inbox) = reply_channel(Arc::new(move || me.unpark()));
+    if let Some((waiting, rate)) = home {
+        port.home().set(waiting, Some(rate));
+    }
+    let batches: Vec<Arc<Vec<u64>>> = (0..parts)
+        .map(|part| Arc::new((0..size as u64).map(|n| part as u64 * 1_000 + n).collect()))
+        .collect();
+    for (id, batch) in batches.iter().enumerate() {
+        lane.send(Part::new(id as u64, Arc::clone(batch), 0..size, port.clone())).unwrap();
+    }
+    collect(&inbox, &batches)
+}
+
+fn collect(inbox: &ReplyInbox<Vec<u64>>, batches: &[Arc<Vec<u64>>]) -> Vec<Fate> {
+    let mut fates: Vec<Vec<Option<Fate>>> =
+        batches.iter().map(|batch| vec![None; batch.len()]).collect();
+    let mut open: usize = batches.iter().map(|batch| batch.len()).sum();
+    let began = Instant::now();
+    while open > 0 {
+        inbox.rearm();
+        while let Some(reply) = inbox.try_recv() {
+            let batch = &batches[reply.id as usize];
+            let fates = &mut fates[reply.id as usize];
+            open -= reply.range.len();
+            let mut put = |at: usize, fate| {
+                assert_eq!(fates[at].replace(fate), None, "record {at} is answered twice");
+            };
+            match reply.outcome {
+                Outcome::Home(failure) => {
+                    reply.range.for_each(|at| put(at, Fate::Home(failure.clone())));
+                }
+                Outcome::Done { out, home, hedged } => {
+                    let mut out = out.into_iter();
+                    for at in reply.range {
+                        if home.contains(&at) {
+                            put(at, Fate::Refused);
+                        } else {
+                            assert_eq!(out.next(), Some(batch[at] * batch[at]));
+                            put(at, if hedged { Fate::Hedged } else { Fate::Done });
+                        }
+                    }
+                    assert_eq!(out.next(), None, "a result too many");
+                }
+            }
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{open} records were never answered");
+        thread::park_timeout(Duration::from_millis(100));
+    }
+    fates.into_iter().flatten().map(|fate| fate.expect("all are answered")).collect()
+}
+
+fn with(weathers: &[Weather], change: impl FnOnce(&mut Settings)) -> (Vec<Fate>, Counters, usize) {
+    let server = Server::start(weathers.to_vec());
+    let mut settings = settings(&server);
+    change(&mut settings);
+    let bridge = Bridge::start(settings).unwrap();
+    let fates = send(&bridge, 3, 10);
+    (fates, bridge.counters(), server.requests.load(SeqCst))
+}
+
+#[test]
+fn what_goes_better_the_next_time_is_tried_again() {
+    for weather in [
+        Weather::Status(500),
+        Weather::Status(503),
+        Weather::Throttled(0),
+        Weather::FunctionError,
+        Weather::Reset,
+        Weather::Half,
+        Weather::Hang,
+        Weather::Garbage,
+        Weather::Missing,
+        Weather::Twice,
+        Weather::OtherTask,
+    ] {
+        let (fates, counters, requests) =
+            with(&[weather, weather, Weather::Fair], |settings| settings.attempts = 3);
+        assert!(fates.iter().all(|fate| *fate == Fate::Done), "{weather:?}: {fates:?}");
+        assert_eq!(counters.attempts as usize, requests, "{weather:?}");
+        assert_eq!(counters.attempts, counters.requests + 2, "{weather:?}");
+        assert_eq!(counters.failed, 0, "{weather:?}");
+        let throttled = if weather == Weather::Throttled(0) { 2 } else { 0 };
+        assert_eq!(counters.throttled, throttled, "{weather:?}");
+    }
+}
+
+/// The service closes a connection that was idle while a request is on its way to it.
+#[test]
+fn a_connection_of_the_pool_that_was_closed_is_no_failure() {
+    let server = Server::start(vec![Weather::Stale]);
+    let bridge = Bridge::start(Settings { attempts: 1, ..settings(&server) }).unwrap();
+    for round in 0..5 {
+        let fates = send(&bridge, 3, 10);
+        assert!(fates.iter().all(|fate| *fate == Fate::Done), "round {round}: {fates:?}");
+    }
+    let counters = bridge.counters();
+    assert_eq!((counters.attempts, counters.failed), (counters.requests, 0));
+    assert_eq!(counters.attempts as usize, server.requests.load(SeqCst));
+    assert_eq!(counters.billed, counters.attempts, "what was sent again is one attempt");
+}
+
+#[test]
+fn what_does_not_get_better_comes_home() {
+    let (fates, counters, requests) = with(&[Weather::Status(503)], |s| s.attempts = 2);
+    assert!(fates.iter().all(|fate| *fate == Fate::Home(Failure::Service(503))), "{fates:?}");
+    assert_eq!((counters.attempts as usize, counters.failed), (requests, counters.requests));
+    assert_eq!(counters.attempts, 2 * counters.requests);
+}
+
+#[test]
+fn what_another_attempt_cannot_mend_comes_home_at_once() {
+    for (weather, failure) in [
+        (Weather::Status(403), Failure::Rejected(403)),
+        (Weather::Status(404), Failure::Rejected(404)),
+        (Weather::Redirect, Failure::Redirected),
+    ] {
+        let (fates, counters, _) = with(&[weather], |_| {});
+        assert!(fates.contains(&Fate::Home(failure.clone())), "{fates:?}");
+        // Nor can another request: the breaker opens at once.
+        let homes = [Fate::Home(failure), Fate::Home(Failure::BreakerOpen)];
+        assert!(fates.iter().all(|fate| homes.contains(fate)), "{fates:?}");
+        assert_eq!(counters.attempts, counters.requests, "{weather:?}");
+    }
+}
+
+#[test]
+fn a_record_that_the_function_refuses_comes_home_alone() {
+    let (fates, counters, _) = with(&[Weather::Refused], |_| {});
+    let refused = fates.iter().filter(|fate| **fate == Fate::Refused).count();
+    assert_eq!(refused as u64, counters.requests);
+    assert_eq!(fates.iter().filter(|fate| **fate == Fate::Done).count(), 30 - refused);
+}
+
+#[test]
+fn an_endpoint_that_is_not_there_is_no_worse_than_none() {
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (fates, counters, _) = with(&[], |settings| {
+        settings.endpoint = format!("http://{gone}/").parse().unwrap();
+        settings.attempts = 2;
+    });
+    assert!(fates.iter().all(|fate| matches!(fate, Fate::Home(Failure::Connection(_)))));
+    assert_eq!(counters.billed, 0, "nothing can have run");
+}
+
+#[test]
+fn a_request_that_is_too_large_is_halved_until_it_fits() {
+    let (fates, counters, _) = with(&[Weather::Status(413); 2], |_| {});
+    assert!(fates.iter().all(|fate| *fate == Fate::Home(Failure::TooLarge)));
+    assert!(counters.requests > 30, "each record was tried alone: {counters:?}");
+    let (fates, _, _) = with(&[Weather::Status(413), Weather::Status(413), Weather::Fair], |_| {});
+    assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
+}
+
+#[test]
+fn requests_stay_below_their_bytes_and_their_records() {
+    let server = Server::start(vec![Weather::Fair]);
+    let limits = Settings { batch_bytes: 200, batch_records: 1_000, ..settings(&server) };
+    let bridge = Bridge::start(limits).unwrap();
+    let fates = send(&bridge, 4, 500);
+    assert!(fates.iter().all(|fate| *fate == Fate::Done));
+    let largest = server.largest.load(SeqCst);
+    assert!((150..=200).contains(&largest), "{largest} bytes");
+}
+
+#[test]
+fn brought_home_while_the_remote_side_hangs() {
+    let server = Server::start(vec![Weather::Hang]);
+    let slow = Settings { timeout: Duration::from_secs(60), ..settings(&server) };
+    let bridge = Bridge::start(slow).unwrap();
+    let closing = bridge.clone();
+    thread::spawn(move || closing.come_home(Duration::from_millis(50)));
+    let fates = send(&bridge, 3, 10);
+    assert!(fates.iter().all(|fate| *fate == Fate::Home(Failure::Closed)), "{fates:?}");
+    let lane = bridge.lane(Arc::new(square()));
+    let (port, inbox) = reply_channel(Arc::new(|| {}));
+    assert!(lane.send(Part::new(0, Arc::new(vec![1]), 0..1, port)).is_err());
+    assert!(inbox.try_recv().is_none(), "what was refused is not answered");
+}
+
+#[test]
+fn no_more_are_in_flight_than_allowed() {
+    let server = Server::start(vec![Weather::Hang]);
+    let few = Settings { max_in_flight: 2, batch_records: 5, attempts: 1, ..settings(&server) };
+    let bridge = Bridge::start(few).unwrap();
+    let looking = bridge.clone();
+    let most = Arc::new(Mutex::new(0));
+    let seen = Arc::clone(&most);
+    thread::spawn(move || {
+        loop {
+            let now = looking.counters().in_flight;
+            let mut most = seen.lock().unwrap();
+            *most = now.max(*most);
+            drop(most);
+            thread::park_timeout(Duration::from_millis(1));
+        }
+    });
+    send(&bridge, 3, 10);
+    assert_eq!(*most.lock().unwrap(), 2);
+}
+
+/// A worker that is busy for a minute, and one with nothing to do.
+const BUSY: Option<(usize, f64)> = Some((60_000, 1_000.0));
+const IDLE: Option<(usize, f64)> = Some((0, 1e6));
+
+#[test]
+fn a_retry_is_made_only_if_home_is_not_sooner() {
+    for (home, retries) in [(IDLE, 0), (BUSY, 1)] {
+        let server = Server::start(vec![Weather::Status(503)]);
+        let bridge = Bridge::start(Settings { attempts: 2, ..settings(&server) }).unwrap();
+        let fates = send_from(&bridge, 1, 10, home);
+        assert!(fates.iter().all(|fate| *fate == Fate::Home(Failure::Service(503))), "{fates:?}");
+        let counters = bridge.counters();
+        assert_eq!((counters.requests, counters.attempts), (1, 1 + retries), "{home:?}");
+    }
+}
+
+#[test]
+fn a_late_request_is_sent_again_only_if_home_is_full() {
+    for (home, hedged) in [(BUSY, 1), (IDLE, 0)] {
+        let mut weathers = vec![Weather::Fair; 10];
+        weathers.push(Weather::Hang);
+        weathers.push(Weather::Fair);
+        let server = Server::start(weathers);
+        let bridge = Bridge::start(Settings { attempts: 1, ..settings(&server) }).unwrap();
+        // How long it takes is learned first.
+        (0..10).for_each(|_| drop(send(&bridge, 1, 10)));
+        let fates = send_from(&bridge, 1, 10, home);
+        let expected = if hedged > 0 { Fate::Hedged } else { Fate::Home(Failure::TimedOut) };
+        assert!(fates.iter().all(|fate| *fate == expected), "{fates:?}");
+        let counters = bridge.counters();
+        assert_eq!((counters.hedged, counters.attempts), (hedged, 11 + hedged), "{home:?}");
+        assert_eq!(counters.abandoned, 1, "the one that hangs was given up");
+        assert!(counters.billed_us >= 10_000, "and is costed: {counters:?}");
+    }
+}
+
+#[test]
+fn a_worker_that_overtakes_a_late_request_does_its_records_alone() {
+    let server = Server::start(vec![Weather::Hang]);
+    let slow = Settings { timeout: Duration::from_secs(60), ..settings(&server) };
+    let bridge =
+        Bridge::start(Settings { first_latency: Duration::from_millis(5), ..slow }).unwrap();
+    let lane = bridge.lane(Arc::new(square()));
+    let (port, inbox) = reply_channel(Arc::new(|| {}));
+    let part = Part::new(0, Arc::new((0..10).collect()), 0..10, port);
+    let open = Arc::clone(part.open());
+    lane.send(part).unwrap();
+    let began = Instant::now();
+    while bridge.counters().in_flight == 0 {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        thread::yield_now();
+    }
+    assert_eq!((open.take_front(4), open.take_front(100)), (Some(0..4), Some(4..10)));
+    // Nothing of it is open any more: it is given up, long before its time-out, without a reply.
+    while bridge.counters().abandoned == 0 {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        thread::yield_now();
+    }
+    assert!(inbox.try_recv().is_none());
+    assert_eq!(bridge.counters().failed, 0);
+}
+
+/// Waits until the lane takes something, or takes nothing.
+fn until_there_is_room(lane: &floodway::bridge::Lane<impl Task>, room: bool) {
+    let began = Instant::now();
+    while (lane.room() > 0) != room {
+        assert!(began.elapsed() < Duration::from_secs(30), "there is no change");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn the_breaker_opens_work_stays_home_and_a_probe_closes_it() {
+    let mut weathers = vec![Weather::Reset; 7];
+    weathers.push(Weather::Fair);
+    let server = Server::start(weathers);
+    let breaker = breaker::Settings::default();
+    let bridge = Bridge::start(Settings { attempts: 1, breaker, ..settings(&server) }).unwrap();
+    let lane = bridge.lane(Arc::new(square()));
+    for _ in 0..5 {
+        let fates = send(&bridge, 1, 4);
+        assert!(fates.iter().all(|fate| matches!(fate, Fate::Home(_))), "{fates:?}");
+    }
+    until_there_is_room(&lane, false);
+    let fates = send(&bridge, 2, 4);
+    assert!(fates.iter().all(|fate| *fate == Fate::Home(Failure::BreakerOpen)), "{fates:?}");
+    // Two probes are reset, the third is answered.
+    until_there_is_room(&lane, true);
+    let fates = send(&bridge, 2, 4);
+    assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
+    let counters = bridge.counters();
+    assert_eq!((counters.breaker_opened, counters.probes), (1, 3));
+    assert_eq!(counters.attempts, 5 + counters.requests - 5, "none while it was open");
+}
+
+#[test]
+fn a_right_endpoint_is_sent_to_when_it_is_known() {
+    let server = Server::start(vec![Weather::Fair]);
+    let bridge = Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
+    let lane = bridge.lane(Arc::new(square()));
+    bridge.wait_for_probes(Duration::from_secs(30));
+    assert!(lane.room() > 0 && lane.typical() > Duration::ZERO);
+    let fates = send(&bridge, 3, 10);
+    assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
+}
+
+/// Parts for a warm environment wait for the one that there is; the others start environments.
+#[test]
+fn what_is_for_a_warm_environment_starts_none() {
+    for warm_only in [true, false] {
+        let mut model = emulator::Model::default();
+        (model.network, model.cold_start) = (Duration::from_millis(5), Duration::from_millis(300));
+        let function = Arc::new(emulator::function("square", |n: &u64| Ok(n * n)));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let lambda = emulator::Server::hosting(listener, model, function).unwrap();
+        let settings = Settings {
+            endpoint: lambda.url().parse().unwrap(),
+            batch_records: 10,
+            hedge: 0.0,
+            ..Settings::default()
+        };
+        let bridge = Bridge::start(settings).unwrap();
+        let lane = bridge.lane(Arc::new(square()));
+        bridge.wait_for_probes(Duration::from_secs(30));
+        let (port, inbox) = reply_channel(Arc::new(|| {}));
+        let batches: Vec<Arc<Vec<u64>>> = (0..8).map(|_| Arc::new((0..10).collect())).collect();
+        for (id, batch) in batches.iter().enumerate() {
+            let part = Part::new(id as u64, Arc::clone(batch), 0..10, port.clone());
+            lane.send(part.warm_only(warm_only)).unwrap();
+        }
+        let fates = collect(&inbox, &batches);
+        assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
+        let (requests, cold) = (bridge.counters().requests, lambda.stats().cold_starts);
+        assert_eq!((requests, cold == 1), (8, warm_only), "{cold} cold starts");
+    }
+}
+
+#[test]
+fn what_is_in_flight_at_the_end_is_counted() {
+    let server = Server::start(vec![Weather::Hang]);
+    let slow = Settings { timeout: Duration::from_secs(60), ..settings(&server) };
+    let bridge = Bridge::start(slow).unwrap();
+    let lane = bridge.lane(Arc::new(square()));
+    let (port, _inbox) = reply_channel(Arc::new(|| {}));
+    lane.send(Part::new(0, Arc::new((0..10).collect()), 0..10, port)).unwrap();
+    let began = Instant::now();
+    // Before it is on the wire it costs nothing.
+    while server.requests.load(SeqCst) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        thread::yield_now();
+    }
+    bridge.finish();
+    let counters = bridge.counters();
+    assert_eq!((counters.abandoned, counters.billed), (1, 1));
+    assert!(counters.billed_us > 0, "{counters:?}");
+}
+
+#[test]
+fn a_wrong_endpoint_is_known_before_anything_is_sent() {
+    for weather in [Weather::Redirect, Weather::Status(404), Weather::OtherTask, Weather::Garbage] {
+        let server = Server::start(vec![weather]);
+        let bridge =
+            Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
+        let lane = bridge.lane(Arc::new(square()));
+        assert_eq!(lane.room(), 0, "nothing is sent before it is known");
+        bridge.wait_for_probes(Duration::from_secs(30));
+        let counters = bridge.counters();
+        assert!(counters.probes > 0 && counters.attempts == 0, "{weather:?}: {counters:?}");
+        assert_eq!((lane.room(), counters.breaker_opened), (0, 1), "{weather:?}");
+    }
+}
+
+fn weather() -> impl Strategy<Value = Weather> {
+    prop_oneof![
+        4 => Just(Weather::Fair),
+        1 => prop::sample::select(vec![400, 403, 413, 500, 502, 503]).prop_map(Weather::Status),
+        1 => prop::sample::select(vec![
+            Weather::Throttled(1), Weather::FunctionError, Weather::Reset, Weather::Half,
+            Weather::Hang, Weather::Garbage, Weather::Missing, Weather::Twice, Weather::OtherTask,
+            Weather::Refused, Weather::Redirect,
+        ]),
+    ]
+}
+
+proptest! {
+    // A server that always hangs takes its time: so few records that the worst case is seconds.
+    #![proptest_config(ProptestConfig { max_shrink_iters: 20, ..ProptestConfig::with_cases(20) })]
+
+    #[test]
+    fn every_record_is_answered_once_in_any_weather(
+        weathers in prop::collection::vec(weather(), 1..12),
+        parts in 1..8_usize,
+        size in 1..16_usize,
+        batch_records in 4..100_usize,
+        max_in_flight in 2..6_usize,
+    ) {
+        let server = Server::start(weathers);
+        let timeout = Duration::from_millis(50);
+        let all =
+            Settings { batch_records, max_in_flight, timeout, attempts: 2, ..settings(&server) };
+        let bridge = Bridge::start(all).unwrap();
+        // `send` asserts it.
+        let fates = send(&bridge, parts, size);
+        let counters = bridge.counters();
+        let done = fates.iter().filter(|fate| **fate == Fate::Done).count();
+        prop_assert_eq!(counters.records_done as usize, done);
+    }
+}

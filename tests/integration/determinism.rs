@@ -1,0 +1,169 @@
+//! Law 1: the committed output is a pure function of the input. Sorted, it is the same bytes for
+//! any number of workers and processes, any policy, and a remote side that fails.
+
+use std::fs;
+use std::path::Path;
+
+use crate::common::{Lambda, Place, parts, start_processes};
+
+/// 10,000 events in a third of a second or so, most of them in a burst.
+const EVENTS: [&str; 14] = [
+    "run",
+    "--events",
+    "10k",
+    "--rate",
+    "10k",
+    "--shape",
+    "spike",
+    "--peak-rate",
+    "60k",
+    "--period",
+    "500ms",
+    "--seed",
+    "7",
+    "--overwrite",
+];
+
+const FAILING: &str = "network=2ms,cold_start=5ms,failure_rate=0.3,seed=3";
+
+/// The answer: what `generate` writes, tokenized here by the definition of a word for ASCII.
+fn expected(place: &Place) -> Vec<u8> {
+    let mut args = EVENTS.to_vec();
+    args[0] = "generate";
+    args.pop();
+    let generated = place.run(&args);
+    assert!(generated.status.success(), "{}", String::from_utf8_lossy(&generated.stderr));
+    let text = String::from_utf8(generated.stdout).expect("events are text");
+    let mut lines: Vec<String> = text
+        .lines()
+        .enumerate()
+        .map(|(number, line)| {
+            let words: Vec<&str> = line
+                .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                .filter(|word| !word.is_empty())
+                .collect();
+            format!("{number}\t{}\n", words.join(" "))
+        })
+        .collect();
+    assert_eq!(lines.len(), 10_000);
+    lines.sort_unstable();
+    lines.concat().into_bytes()
+}
+
+fn policies() -> [Vec<&'static str>; 5] {
+    [
+        vec!["--policy", "local"],
+        vec!["--policy", "remote"],
+        vec!["--policy", "threshold", "--threshold", "20k"],
+        vec!["--policy", "spill", "--threshold", "20k"],
+        // A worker does 5,000 a second of these, and the function as many in each environment.
+        vec!["--policy", "deadline", "--deadline", "60ms", "--work", "200us", "--batch", "50"],
+    ]
+}
+
+#[test]
+fn the_output_is_the_same_for_any_workers_and_policy_with_a_remote_side_that_fails() {
+    let place = Place::new();
+    let expected = expected(&place);
+    for policy in policies() {
+        for workers in ["1", "2", "4"] {
+            let mut args = EVENTS.to_vec();
+            args.extend(["--out", "out", "--attempts", "2"]);
+            args.extend(&policy);
+            args.extend(["--linger", "2ms", "--epoch", "50ms", "--commit-every", "100ms"]);
+            if policy[1] != "local" {
+                args.extend(["--local-lambda", FAILING]);
+            }
+            args.extend(["--", "-w", workers]);
+            let summary = place.run_well(&args);
+            let named = format!("{policy:?} with {workers} workers: {summary}");
+            assert!(place.output("out") == expected, "{named}");
+            assert_eq!(summary["events_in"], 10_000, "{named}");
+            assert_eq!(summary["results_out"], 10_000, "{named}");
+            let away = summary["records_remote"].as_u64().unwrap();
+            assert_eq!(away > 0, policy[1] != "local", "{named}");
+        }
+    }
+}
+
+#[test]
+fn two_processes_write_the_same_and_share_an_endpoint() {
+    let place = Place::new();
+    let expected = expected(&place);
+    let lambda = Lambda::start(FAILING);
+    for policy in policies() {
+        let mut args = EVENTS.to_vec();
+        args.extend(["--out", "out", "--summary", "summary.json", "--epoch", "50ms"]);
+        args.extend(["--commit-every", "100ms"]);
+        args.extend(&policy);
+        if policy[1] != "local" {
+            args.extend(["--lambda", &lambda.url]);
+        }
+        args.extend(["--", "-w", "2"]);
+        for child in start_processes(&place, 2, &args) {
+            let output = crate::common::end_of(child, "it");
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{policy:?}: {errors}");
+        }
+        let summary = place.summary();
+        assert!(place.output("out") == expected, "{policy:?}: {summary}");
+        assert_eq!(summary["events_in"], 10_000);
+        assert_eq!((&summary["processes"], &summary["workers"]), (&2.into(), &4.into()));
+    }
+}
+
+/// Text of all scripts, of marks and emoji, long and empty lines: the golden vectors', and some of one's own.
+fn all_scripts(path: &Path) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions/golden/words.jsonl");
+    let golden = fs::read_to_string(golden).unwrap();
+    let mut lines: Vec<String> = golden
+        .lines()
+        .filter_map(|line| {
+            let vector: serde_json::Value = serde_json::from_str(line).unwrap();
+            vector.as_object()?.values().find_map(|value| value.as_str().map(str::to_owned))
+        })
+        // A line has no line break in it.
+        .map(|text| text.replace(['\n', '\r'], " "))
+        .collect();
+    assert!(lines.len() > 20 && lines.iter().any(|line| !line.is_ascii()), "{lines:?}");
+    for seed in 0..2_000_u32 {
+        // One of each thousandth character there is, from another start in each line.
+        let characters =
+            (0..60_u32).filter_map(|nth| char::from_u32((seed * 557 + nth * 1_009) % 0x2_0000));
+        lines.push(characters.filter(|c| !matches!(c, '\n' | '\r')).collect());
+    }
+    fs::write(path, lines.join("\n") + "\n").unwrap();
+}
+
+/// Real processes of the functions in all languages make what the workers make.
+#[test]
+fn functions_in_all_languages_make_the_same() {
+    let (Some(_), Some(_)) = (parts::function("java/dist/function.jar"), parts::java_client())
+    else {
+        return;
+    };
+    let (Some(_), Some(python)) = (parts::function("rust/dist/bootstrap"), parts::python()) else {
+        return;
+    };
+    let place = Place::new();
+    all_scripts(&place.path("scripts.txt"));
+    let text = ["run", "--source", "lines:scripts.txt", "--overwrite", "--out"];
+    place.run_well(&[&text[..], &["scripts", "--policy", "local"]].concat());
+    let (expected, scripts) = (expected(&place), place.output("scripts"));
+    for language in ["python", "java", "rust"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions").join(language);
+        let lambda = Lambda::hosting(&folder, &python, "network=1ms,concurrency=2");
+        // Dear at home, or the worker would be sooner on a busy machine.
+        let dear = ["--work", "500us"];
+        let remote = ["--policy", "remote", "--lambda", &lambda.url, "--batch", "500"];
+        let remote = [&remote[..], &dear].concat();
+        let summary = place.run_well(&[&EVENTS[..], &["--out", "out"], &remote].concat());
+        assert!(place.output("out") == expected, "{language}: {summary}");
+        assert!(summary["records_remote"].as_u64().unwrap() > 5_000, "{language}: {summary}");
+        let summary = place.run_well(&[&text[..], &["out"], &remote].concat());
+        assert!(place.output("out") == scripts, "{language}: {summary}");
+        let remote = summary["records_remote"].as_u64().unwrap();
+        assert!(remote > 100, "{language}: {summary}");
+        assert_eq!(summary["records_bad"], 0, "{language}: {summary}");
+    }
+}

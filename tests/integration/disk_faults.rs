@@ -1,0 +1,245 @@
+//! Trouble with the real disk under the real command: it ends with 1 and one line that says what is
+//! wrong, what was committed is whole, and once that is mended the same command goes on to the output
+//! of a run that nothing happened to.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use crate::common::{Place, end_of, poll};
+use floodway::sink::Manifest;
+
+/// Some 14 MB of lines in 24 commits.
+const INPUT: [&str; 8] =
+    ["--rate", "60k", "--duration", "1200ms", "--epoch", "10ms", "--commit-every", "50ms"];
+
+/// `run` with this input to `sink`, which can be gone on with.
+fn run<'a>(sink: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["run", "--sink", sink, "--state", "state"], &INPUT[..], more].concat()
+}
+
+/// The output of a run that nothing happens to.
+fn expected(place: &Place) -> Vec<u8> {
+    place.run_well(&[&["run", "--out", "expected"], &INPUT[..]].concat());
+    place.output("expected")
+}
+
+fn spawn(mut command: Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until something is committed.
+fn committed(place: &Place) {
+    poll(Duration::from_secs(30), "a commit", || {
+        let manifest = Manifest::read(&place.path("out")).ok()?;
+        (manifest.commits.len() >= 3).then_some(())
+    });
+}
+
+/// It ended with 1, and said this.
+fn check_error(output: &Output, said: &[&str]) {
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(said.iter().all(|what| error.contains(what)), "{said:?}: {error}");
+}
+
+/// What is committed in a folder: events from the first on, none left out, none twice. Answers how
+/// many.
+fn check_committed(dir: &Path) -> u64 {
+    let manifest = Manifest::read(dir).unwrap();
+    let mut numbers = Vec::new();
+    for file in manifest.files() {
+        let paths = [&file.temporary, &file.name].map(|name| dir.join(name));
+        let path = paths.iter().find(|path| path.exists()).expect("a committed file is there");
+        let text = fs::read_to_string(path).unwrap();
+        assert_eq!(text.len() as u64, file.bytes, "{}", path.display());
+        let number = |line: &str| line.split('\t').next().unwrap().parse::<u64>().unwrap();
+        numbers.extend(text.lines().map(number));
+    }
+    numbers.sort_unstable();
+    assert!(numbers.iter().copied().eq(0..manifest.records()));
+    manifest.records()
+}
+
+/// Something is committed, and not all.
+fn check_partial(dir: &Path) {
+    let records = check_committed(dir);
+    assert!((1..72_000).contains(&records), "{records} are committed");
+}
+
+/// The same command goes on.
+fn check_resumed(place: &Place, args: &[&str], expected: &[u8]) {
+    let output = place.run(args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(place.output("out") == expected);
+    assert_eq!(check_committed(&place.path("out")), 72_000);
+}
+
+/// In `sh`, as the file of a test that is run where it may mount.
+const SMALL_DISK: &str = r#"
+mkdir small && mount -t tmpfs -o size=5m none small || exit 77
+"$@"
+echo $? > code
+cp -a small/out out
+mount -o remount,size=100m small || exit 78
+"$@" || exit 79
+cp -a small/out resumed
+"#;
+
+#[test]
+fn a_disk_that_is_full() {
+    let place = Place::new();
+    let expected = expected(&place);
+    for packed in ["", "?compress=zstd"] {
+        for name in ["out", "resumed", "state", "small", "code"] {
+            let _ = fs::remove_dir_all(place.path(name));
+        }
+        let size = if packed.is_empty() { "size=5m" } else { "size=1m" };
+        let script = SMALL_DISK.replace("size=5m", size);
+        let mut command = Command::new("unshare");
+        let sink = format!("files:small/out{packed}");
+        command.args(["-rm", "sh", "-c", &script, "sh", env!("CARGO_BIN_EXE_floodway")]);
+        command.args(run(&sink, &[])).current_dir(place.path(""));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let output = child.map(|child| end_of(child, "the script"));
+        if !output
+            .as_ref()
+            .is_ok_and(|output| output.status.code() != Some(77) && place.path("code").exists())
+        {
+            // No installed tool could change that: it is for the system to allow.
+            eprintln!("SKIPPED: a small file system cannot be mounted here: {output:?}");
+            return;
+        }
+        let output = output.unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{}: {error}", output.status);
+        assert_eq!(fs::read_to_string(place.path("code")).unwrap().trim(), "1", "{error}");
+        assert!(error.contains("make room on the disk and start again"), "{error}");
+        if packed.is_empty() {
+            check_partial(&place.path("out"));
+            assert_eq!(check_committed(&place.path("resumed")), 72_000);
+        }
+        assert!(place.output("resumed") == expected);
+    }
+}
+
+#[test]
+fn a_limit_on_the_size_of_files() {
+    let place = Place::new();
+    // Small files at first.
+    let rates = ["--shape", "step", "--peak-rate", "110k", "--period", "600ms"];
+    let input = ["run", "--rate", "10k", "--duration", "1200ms", "--epoch", "10ms"];
+    let all = |output: &[&'static str]| {
+        [&input[..], &rates, &["--commit-every", "50ms"], output].concat()
+    };
+    place.run_well(&all(&["--out", "expected"]));
+    let args = all(&["--out", "out", "--state", "state"]);
+    let mut command = Command::new("sh");
+    // 500 blocks of 512 bytes, or, for some shells, 1,024.
+    command.args(["-c", r#"ulimit -f 500 && exec "$@""#, "sh", env!("CARGO_BIN_EXE_floodway")]);
+    command.args(&args).current_dir(place.path(""));
+    let output = end_of(spawn(command), "the run");
+    check_error(&output, &["cannot write to", "ulimit -f"]);
+    check_partial(&place.path("out"));
+    check_resumed(&place, &args, &place.output("expected"));
+}
+
+#[test]
+fn an_output_folder_that_is_moved_or_replaced() {
+    let place = Place::new();
+    let expected = expected(&place);
+    for sink in ["files:out", "files:out?sync=none"] {
+        for is_replaced in [false, true] {
+            for name in ["out", "state"] {
+                let _ = fs::remove_dir_all(place.path(name));
+            }
+            let child = spawn(place.floodway(&run(sink, &[])));
+            committed(&place);
+            fs::rename(place.path("out"), place.path("elsewhere")).unwrap();
+            if is_replaced {
+                fs::create_dir(place.path("out")).unwrap();
+            }
+            check_error(&end_of(child, "the run"), &["out", "was it removed?"]);
+            check_partial(&place.path("elsewhere"));
+            let _ = fs::remove_dir_all(place.path("out"));
+            fs::rename(place.path("elsewhere"), place.path("out")).unwrap();
+            check_resumed(&place, &run(sink, &[]), &expected);
+        }
+    }
+}
+
+#[test]
+fn an_output_folder_that_is_removed() {
+    let place = Place::new();
+    let expected = expected(&place);
+    let child = spawn(place.floodway(&run("files:out", &[])));
+    committed(&place);
+    // A file may be made while it is removed.
+    poll(Duration::from_secs(10), "no folder", || {
+        let _ = fs::remove_dir_all(place.path("out"));
+        (!place.path("out").exists()).then_some(())
+    });
+    check_error(&end_of(child, "the run"), &["out", "was it removed?"]);
+    assert!(!place.path("out").exists());
+    // Nothing is committed any more: it begins anew.
+    check_resumed(&place, &run("files:out", &[]), &expected);
+}
+
+#[test]
+fn an_output_folder_that_may_not_be_written_to_any_more() {
+    let place = Place::new();
+    let expected = expected(&place);
+    let everybody = |name: &str, mode| {
+        fs::set_permissions(place.path(name), Permissions::from_mode(mode)).unwrap();
+    };
+    everybody("", 0o777);
+    fs::copy(env!("CARGO_BIN_EXE_floodway"), place.path("floodway")).unwrap();
+    let args = run("files:out", &[]);
+    let start = || {
+        let mut command = Command::new(place.path("floodway"));
+        command.args(&args).current_dir(place.path("")).stdin(Stdio::null());
+        if rustix::process::geteuid().is_root() {
+            // Permissions are nothing to root: it is somebody else's run.
+            command.uid(65_534).gid(65_534);
+        }
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    };
+    let child = match start() {
+        Ok(child) => child,
+        Err(error) => {
+            eprintln!("SKIPPED: root cannot be somebody else here: {error}");
+            return;
+        }
+    };
+    committed(&place);
+    everybody("out", 0o555);
+    check_error(&end_of(child, "the run"), &["out", "is it yours to write?"]);
+    check_partial(&place.path("out"));
+    everybody("out", 0o755);
+    let output = end_of(start().unwrap(), "the same command");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(place.output("out") == expected);
+}
+
+#[test]
+fn a_name_that_is_taken() {
+    let place = Place::new();
+    let expected = expected(&place);
+    let args = run("files:out", &[]);
+    let child = spawn(place.floodway(&args));
+    committed(&place);
+    let taken = place.path("out/part-000015-000-000");
+    fs::write(&taken, "mine\n").unwrap();
+    let said = ["rename a committed file to out/part-000015-000-000", "move that file away"];
+    check_error(&end_of(child, "the run"), &said);
+    check_partial(&place.path("out"));
+    // It is nobody's to replace, not when the run is gone on with either.
+    check_error(&place.run(&args), &said);
+    assert_eq!(fs::read_to_string(&taken).unwrap(), "mine\n");
+    fs::remove_file(&taken).unwrap();
+    check_resumed(&place, &args, &expected);
+}

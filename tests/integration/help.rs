@@ -1,0 +1,115 @@
+//! What the command says of itself: its help, and what is said of a command line that is none.
+
+use crate::common::Place;
+
+const COMMANDS: [&str; 7] =
+    ["run", "compare", "generate", "simulate", "lambda", "check", "completion"];
+
+fn help(place: &Place, command: &[&str]) -> String {
+    let output = place.run(&[command, &["--help"]].concat());
+    assert!(output.status.success(), "{command:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The file of docs/config.md.
+fn documented_file() -> &'static str {
+    let page = include_str!("../../docs/config.md");
+    page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap()
+}
+
+#[test]
+fn the_documented_configuration_works_and_the_command_line_wins() {
+    let place = Place::new();
+    std::fs::write(place.path("floodway.toml"), documented_file()).unwrap();
+    // Shorter and cheaper than it says.
+    let less = ["--rate", "2k", "--peak-rate", "4k", "--period", "1s", "--duration", "500ms"];
+    let mut args = vec!["run", "--config", "floodway.toml", "--task", "words"];
+    args.extend(less);
+    let summary = place.run_well(&args);
+    assert_eq!((&summary["workers"], &summary["policy"]), (&2.into(), &"deadline".into()));
+    assert_eq!(summary["task"], "words");
+    assert!(place.path("out/from-config/manifest.jsonl").exists());
+    args.extend(["--policy", "spill", "--threshold", "1k", "--", "-w", "1"]);
+    let summary = place.run_well(&args);
+    assert_eq!((&summary["workers"], &summary["policy"]), (&1.into(), &"spill".into()));
+}
+
+#[test]
+fn each_command_has_examples_that_parse_and_its_exit_codes() {
+    let place = Place::new();
+    std::fs::write(place.path("floodway.toml"), documented_file()).unwrap();
+    let mut examples = 0;
+    for command in [&[][..]].into_iter().chain(COMMANDS.iter().map(std::slice::from_ref)) {
+        let help = help(&place, command);
+        let (_, rest) = help.split_once("\nExamples:\n").expect("examples");
+        let (lines, codes) = rest.split_once("\n\nExit codes:\n").expect("exit codes");
+        for code in ["  0  Done", "  1  Failed", "  2  Cannot run as given"] {
+            assert!(codes.contains(code), "{command:?}: {codes}");
+        }
+        // A long example is broken into lines, which are indented as the first one is.
+        let lines = lines.replace("\n  floodway", "\u{0}floodway");
+        for example in lines.trim_start().split('\u{0}') {
+            let words = example.split(" # ").next().unwrap().split(" > ").next().unwrap();
+            let words: Vec<&str> = words.split_whitespace().skip(1).collect();
+            let own = words.iter().position(|word| *word == "--").unwrap_or(words.len());
+            // The rest of the line is parsed before the help is shown.
+            let mut all = words[..own].to_vec();
+            all.push("--help");
+            all.extend(&words[own..]);
+            let output = place.run(&all);
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{example}: {error}");
+            examples += 1;
+        }
+    }
+    assert!(examples >= 15, "{examples} examples");
+}
+
+#[test]
+fn the_help_has_the_values_and_the_defaults_that_hold() {
+    let place = Place::new();
+    let run = help(&place, &["run"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    for task in floodway::task::NAMES {
+        assert!(run.contains(&format!(" {task} ")), "{task}");
+    }
+    assert!(run.contains("[default: 10k for Nexmark events, max for lines]"));
+    assert!(run.contains("Nexmark events come until Ctrl-C"));
+    // The rate that is said is the one that is taken.
+    let summary = place.run_well(&["run", "--duration", "1s", "--sink", "null"]);
+    assert_eq!(summary["events_in"], 10_000);
+}
+
+#[test]
+fn what_cannot_be_parsed_is_said_in_one_line_with_what_would_be_right() {
+    let place = Place::new();
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["run", "-w", "2"], &["-w", "timely", "-- -w 2"]),
+        (&["compare", "-n", "2"], &["-n", "timely", "--"]),
+        (&["run", "--rate", "5k", "-w2"], &["-w", "timely", "--"]),
+        (&["run", "--evnts", "5"], &["--evnts", "--events"]),
+        (&["run", "--policy", "spil"], &["--policy spil", "spill", "deadline"]),
+        (&["run", "--rate"], &["--rate"]),
+        (&["run", "in.txt"], &["in.txt"]),
+        (&["run", "--overwrite=yes"], &["--overwrite", "yes"]),
+        (&["run", "--out", "a", "--sink", "null"], &["--out", "--sink"]),
+        (&["ru"], &["ru", "run", "compare", "check"]),
+        (&["completion"], &["SHELL"]),
+        (&["run", "--log", "verbose"], &["--log verbose", "error, warn, info, debug, trace"]),
+        (&["run", "--log", "floodway=loud"], &["--log floodway=loud", "debug"]),
+        (&["run", "--log", "warn,hyper"], &["--log warn,hyper", "MODULE=LEVEL"]),
+        (&["run", "--\u{1b}[31mred"], &[r"\u{1b}[31mred"]),
+    ];
+    for (args, named) in cases {
+        let output = place.run(args);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        assert!(error.starts_with("floodway: ") && error.lines().count() == 1, "{args:?}: {error}");
+        for part in *named {
+            assert!(error.contains(part), "{args:?} without {part:?}: {error}");
+        }
+    }
+    for level in ["debug", "off", "warn,floodway::bridge=debug"] {
+        let output = place.run(&["run", "--events", "1", "--sink", "null", "--log", level]);
+        assert!(output.status.success(), "{level}");
+    }
+}

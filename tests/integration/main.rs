@@ -1,0 +1,42 @@
+//! Tests that start nothing but Floodway, linked into one program. Those that start other programs are in
+//! `tests/external`. `cargo test --test integration stop::` runs the tests of `stop.rs`.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bridge;
+mod cluster;
+mod command;
+mod compare;
+mod deadline_simulation;
+mod determinism;
+mod disk;
+mod disk_faults;
+mod epochs;
+mod examples;
+mod fault_server;
+mod faults;
+mod folders;
+mod formats;
+mod golden;
+mod help;
+mod lambda;
+mod lines;
+mod listen;
+mod manifest;
+mod nexmark;
+mod operators;
+mod outbox;
+mod readme;
+mod resume;
+mod rotation;
+mod schedule;
+mod simulate;
+mod sink;
+mod soak;
+mod stop;
+mod terminal;
+mod truth;
+mod unicode;
+mod written;

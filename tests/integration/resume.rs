@@ -1,0 +1,515 @@
+//! A run that is ended, however it is, and started again with the same command: its output is that of
+//! a run that was never ended.
+//!
+//! The instants of the kills are random. A failure prints the seed, and `FLOODWAY_SEED` repeats it;
+//! `FLOODWAY_KILLS` says how many there are (`FLOODWAY_KILLS=1000 cargo test --test integration resume::killed`).
+
+use std::fs;
+use std::io::Write as _;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::common::{Place, end_of, hosts, poll, signal, start_processes};
+use floodway::sink::Manifest;
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+use rustix::process::Signal;
+use serde_json::Value;
+
+/// A second of events in commits of 50 ms.
+const INPUT: [&str; 8] =
+    ["--rate", "60k", "--duration", "1200ms", "--epoch", "10ms", "--seed", "5"];
+const COMMITS: [&str; 2] = ["--commit-every", "50ms"];
+
+/// `run` with this input, `output` and more.
+fn run<'a>(output: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [&["run"], &INPUT[..], &COMMITS[..], output, more].concat()
+}
+
+const RESUMED: [&str; 4] = ["--out", "out", "--state", "state"];
+
+/// The output of a run that nobody ends.
+fn expected(place: &Place) -> Vec<u8> {
+    place.run_well(&run(&["--out", "expected"], &[]));
+    place.output("expected")
+}
+
+fn total(summary: &Value, field: &str) -> u64 {
+    summary["total"][field].as_u64().unwrap()
+}
+
+/// Waits until something is committed.
+fn committed(place: &Place, commits: usize) {
+    poll(Duration::from_secs(30), "a commit", || {
+        let manifest = Manifest::read(&place.path("out")).ok()?;
+        (manifest.commits.len() >= commits).then_some(())
+    });
+}
+
+#[test]
+fn the_same_command_goes_on_where_it_was_stopped() {
+    let place = Place::new();
+    let expected = expected(&place);
+    let all = [&["run", "--summary", "summary.json"][..], &run(&RESUMED, &[])[1..]].concat();
+    let mut command = place.floodway(&all);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    committed(&place, 3);
+    signal(&child, Signal::TERM);
+    assert_eq!(end_of(child, "the run").status.code(), Some(0));
+    let first = place.summary();
+    assert_eq!((&first["stopped"], total(&first, "runs")), (&"signal".into(), 1));
+
+    // With other workers, another policy, and more processes it is the same output.
+    let more = ["--policy", "remote", "--local-lambda", "network=2ms,failure_rate=0.1"];
+    let began = Instant::now();
+    let second = place.run_well(&run(&RESUMED, &[&more[..], &["--", "-w", "3"]].concat()));
+    assert!(place.output("out") == expected);
+    let done = |summary: &Value| summary["results_out"].as_u64().unwrap();
+    assert_eq!(done(&first) + done(&second), 72_000);
+    assert!(done(&first) > 0 && done(&second) > 0);
+    assert_eq!(total(&second, "results_out"), 72_000);
+    assert_eq!((total(&second, "events_in"), total(&second, "runs")), (72_000, 2));
+    let epochs = |summary: &Value| summary["epochs"].as_u64().unwrap();
+    assert_eq!(epochs(&first) + epochs(&second), 120);
+    // The schedule goes on where it stood: nothing is late by what the first run lasted.
+    let wall = second["wall_ms"].as_f64().unwrap();
+    assert!(wall < began.elapsed().as_secs_f64() * 1e3, "{second}");
+
+    // What is complete is complete.
+    let third = place.run_well(&run(&RESUMED, &[]));
+    assert_eq!((done(&third), total(&third, "results_out")), (0, 72_000));
+    assert!(place.output("out") == expected);
+    let stray = fs::read_dir(place.path("out"))
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+    assert_eq!(stray.count(), 0);
+}
+
+#[test]
+fn lines_go_on_where_they_were_stopped_unless_they_were_changed() {
+    let place = Place::new();
+    Input::Files.make(&place);
+    let input = Input::Files.options();
+    let whole = place.run_well(&[&["run"][..], &input, &["--out", "expected"]].concat());
+    let dead = sorted(&place, "dead.jsonl");
+    fs::remove_file(place.path("dead.jsonl")).unwrap();
+    // The state may be on another file system.
+    let memory = std::path::Path::new("/dev/shm");
+    let elsewhere = memory.exists().then(|| tempfile::tempdir_in(memory).unwrap());
+    let state = elsewhere.as_ref().map_or(place.path("state"), |dir| dir.path().join("state"));
+    let resumed = ["--out", "out", "--state", state.to_str().unwrap()];
+    let command = [&["run"][..], &input, &COMMITS, &resumed].concat();
+    for commits in [3, 6] {
+        let mut run = place.floodway(&command);
+        let child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        committed(&place, commits);
+        signal(&child, Signal::TERM);
+        assert_eq!(end_of(child, "the run").status.code(), Some(0));
+    }
+    // A file that shrank, and one that is another.
+    let log = place.path("logs/a.log");
+    let text = fs::read(&log).unwrap();
+    for changed in [&text[..100], &[b"x", &text[1..]].concat()] {
+        fs::write(&log, changed).unwrap();
+        let output = place.run(&command);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("logs/a.log"), "{error}");
+    }
+    fs::write(&log, text).unwrap();
+    let last = place.run_well(&command);
+    assert!(place.output("out") == place.output("expected"));
+    assert!(sorted(&place, "dead.jsonl") == dead);
+    assert_eq!(total(&last, "events_in"), whole["events_in"].as_u64().unwrap());
+    assert_eq!(total(&last, "runs"), 3, "one that is refused has not begun");
+}
+
+#[test]
+fn a_state_is_of_one_command() {
+    let place = Place::new();
+    let refused = |args: &[&str], what: &str| {
+        let output = place.run(args);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        assert!(error.contains(what), "{args:?}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    };
+    let lines = ["run", "--source", "lines:-", "--out", "out", "--state", "state"];
+    refused(&lines, "standard input cannot be read again");
+    let max = ["run", "--rate", "max", "--duration", "1s", "--out", "out", "--state", "state"];
+    refused(&max, "give --events N");
+    refused(&["run", "--sink", "null", "--state", "state"], "give --out DIR");
+    refused(&["run", "--events", "1", "--state", "state"], "needs --out DIR");
+
+    let small = |more: &[&'static str]| {
+        let events = ["run", "--events", "2k", "--rate", "max", "--out", "out", "--state", "state"];
+        [&events[..], more].concat()
+    };
+    place.run_well(&small(&["--seed", "1"]));
+    refused(&small(&["--seed", "2"]), "--seed was 1 and is 2");
+    refused(&small(&["--task", "bpe"]), "--task was words and is bpe");
+    refused(
+        &small(&["--dead-letter", "bad.jsonl"]),
+        "--dead-letter was not given and is bad.jsonl",
+    );
+    // The same, written in another way, is the same.
+    let same = ["run", "--events", "2000", "--rate", "max", "--out", "out", "--state", "state"];
+    place.run_well(&[&same[..], &["--max-record", "1024Ki"]].concat());
+
+    // Another output than the state's is refused, and replaced if that is asked for; its own never is.
+    let other = ["run", "--events", "10", "--rate", "max", "--out", "out", "--overwrite"];
+    place.run_well(&other);
+    refused(&small(&[]), "holds another run's output");
+    assert_eq!(total(&place.run_well(&small(&["--overwrite"])), "results_out"), 2_000);
+    assert_eq!(place.run_well(&small(&["--overwrite"]))["results_out"], 0);
+
+    // A file of the output that was changed.
+    let part = fs::read_dir(place.path("out")).unwrap().find_map(|entry| {
+        let path = entry.unwrap().path();
+        path.file_name()?.to_str()?.starts_with("part-").then_some(path)
+    });
+    fs::write(part.unwrap(), "").unwrap();
+    let output = place.run(&small(&[]));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("was changed since"), "{error}");
+
+    fs::write(place.path("state/state.json"), "{").unwrap();
+    refused(&small(&[]), "is not the record of a state");
+}
+
+#[test]
+fn a_state_is_used_by_one_run_at_a_time() {
+    let place = Place::new();
+    let mut command = place.floodway(&run(&RESUMED, &["--work", "1ms"]));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    poll(Duration::from_secs(30), "the state", || {
+        place.path("state/state.json").exists().then_some(())
+    });
+    let output = place.run(&run(&RESUMED, &[]));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("another run is using it"), "{error}");
+    // The lock dies with its owner.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let expected = expected(&place);
+    place.run_well(&run(&RESUMED, &[]));
+    assert!(place.output("out") == expected);
+}
+
+/// US dollars that the state says were spent, by so many processes.
+fn spent(place: &Place) -> (f64, usize) {
+    let files = fs::read_dir(place.path("state")).unwrap().filter_map(|entry| {
+        let path = entry.unwrap().path();
+        let name = path.file_name()?.to_str()?;
+        // Another is being written.
+        let is_whole = name.starts_with("spent-") && name.ends_with(".json");
+        is_whole.then(|| {
+            let json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            json["usd"].as_f64().unwrap()
+        })
+    });
+    files.fold((0.0, 0), |(sum, files), usd| (sum + usd, files + 1))
+}
+
+#[test]
+fn what_was_spent_is_not_spent_again() {
+    let place = Place::new();
+    let input = ["run", "--rate", "10k", "--duration", "3s", "--epoch", "10ms", "--batch", "50"];
+    let whole = [&input[..], &["--out", "expected"]].concat();
+    place.run_well(&whole[..]);
+    let remote = ["--policy", "remote", "--local-lambda", "network=2ms"];
+    let more = ["--summary", "summary.json"];
+    let resumed = [&input[..], &COMMITS, &RESUMED, &remote, &more].concat();
+
+    let mut processes = start_processes(&place, 2, &resumed);
+    poll(Duration::from_secs(30), "what both spend", || {
+        (place.path("state").exists() && spent(&place).1 == 2).then_some(())
+    });
+    processes[1].kill().unwrap();
+    assert_eq!(end_of(processes.remove(0), "the other one").status.code(), Some(1));
+    processes[0].wait().unwrap();
+    let (known, _) = spent(&place);
+    assert!(known > 0.0 && place.output("out") != place.output("expected"));
+
+    // All of it is spent, whoever spent it: not even a probe goes.
+    let none = (known * 0.999).to_string();
+    let command = [&resumed[..], &["--budget-total", &none]].concat();
+    let before = commits(&place);
+    let mut run = place.floodway(&command);
+    let child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    committed(&place, before + 3);
+    signal(&child, Signal::TERM);
+    let output = end_of(child, "the run");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("the budget is spent"), "{said}");
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(words.contains("for all 2 runs of this state"), "{words}");
+    let summary = place.summary();
+    assert_eq!((&summary["attempts"], &summary["cost_usd"]), (&0.into(), &0.0.into()), "{summary}");
+    let in_all = |summary: &Value| summary["total"]["cost_usd"].as_f64().unwrap();
+    assert!((in_all(&summary) - known).abs() < 1e-9, "{summary}");
+    assert!(summary["over_budget_ms"].as_f64().unwrap() > 0.0, "{summary}");
+
+    // A little more of it is that, and no more.
+    let little = (known + 0.000_03).to_string();
+    let last = place.run_well(&[&resumed[..], &["--budget-total", &little]].concat());
+    assert!(place.output("out") == place.output("expected"));
+    assert!(last["records_remote"].as_u64().unwrap() > 0, "{last}");
+    // What was in flight when the budget was spent may cost more than it was believed to, so what the run
+    // cost says little on a busy machine. That nothing went afterwards holds on any.
+    assert!(last["over_budget_ms"].as_f64().unwrap() > 0.0, "{last}");
+    assert!(last["records_local"].as_u64().unwrap() > 0, "{last}");
+    let (spent, processes) = spent(&place);
+    assert!((in_all(&last) - spent).abs() < 1e-6 && processes == 2, "{spent}: {last}");
+}
+
+/// What a run reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Input {
+    /// Nexmark events.
+    Events,
+    /// The same, of which some are too long.
+    Short,
+    /// Lines of several files, two of them packed.
+    Files,
+    /// Lines of a file that is so large that all workers read it.
+    Large,
+}
+
+impl Input {
+    const ALL: [Input; 4] = [Input::Events, Input::Short, Input::Files, Input::Large];
+
+    fn options(self) -> Vec<&'static str> {
+        match self {
+            Input::Events => INPUT.to_vec(),
+            Input::Short => {
+                [&INPUT[..], &["--max-record", "150", "--dead-letter", "dead.jsonl"]].concat()
+            }
+            Input::Files => {
+                let input = ["--source", "lines:logs/*", "--dead-letter", "dead.jsonl"];
+                [&input[..], &["--rate", "60k", "--epoch", "10ms"]].concat()
+            }
+            Input::Large => vec!["--source", "lines:large.log"],
+        }
+    }
+
+    /// Makes the files in a place.
+    fn make(self, place: &Place) {
+        match self {
+            Input::Events | Input::Short => {}
+            Input::Files => {
+                fs::create_dir(place.path("logs")).unwrap();
+                let lines = |from: u32, to| (from..to).map(line).collect::<Vec<_>>().concat();
+                let write = |name: &str, bytes: &[u8]| {
+                    fs::write(place.path("logs").join(name), bytes).unwrap();
+                };
+                write("a.log", &lines(0, 20_000));
+                let mut gzip = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+                gzip.write_all(&lines(20_000, 40_000)).unwrap();
+                write("b.log.gz", &gzip.finish().unwrap());
+                write("c.log.zst", &zstd::encode_all(&*lines(40_000, 55_000), 1).unwrap());
+                // Without an end.
+                write("d.log", &[&*lines(55_000, 70_000), b"\xff\nand an end"].concat());
+            }
+            Input::Large => {
+                let lines: Vec<u8> = (0..450_000).flat_map(line).collect();
+                assert!(lines.len() > 16 << 20);
+                fs::write(place.path("large.log"), lines).unwrap();
+            }
+        }
+    }
+}
+
+/// A line of text, and now and then one that is none.
+fn line(number: u32) -> Vec<u8> {
+    match number % 1_000 {
+        999 => format!("{number} \u{e9}t\u{e9} \u{4e16}\u{754c}\r\n").into_bytes(),
+        500 => [number.to_string().as_bytes(), b" \xc3\n"].concat(),
+        _ => format!("{number} of some words, {:x} among them\n", number.wrapping_mul(0x9e37_79b1))
+            .into_bytes(),
+    }
+}
+
+/// How a run is made, each time it is started.
+struct Way {
+    input: Input,
+    workers: &'static str,
+    processes: usize,
+    options: &'static [&'static str],
+}
+
+const WEATHER: &str = "network=3ms,cold_start=20ms,failure_rate=0.1,throttle_rate=0.1";
+const LOCAL: [&str; 2] = ["--policy", "local"];
+const REMOTE: [&str; 4] = ["--policy", "remote", "--local-lambda", WEATHER];
+const SPILL: [&str; 6] = ["--policy", "spill", "--threshold", "20k", "--local-lambda", WEATHER];
+const THRESHOLD: [&str; 6] =
+    ["--policy", "threshold", "--threshold", "20k", "--local-lambda", WEATHER];
+const DEADLINE: [&str; 6] = ["--policy", "deadline", "--work", "30us", "--local-lambda", WEATHER];
+
+const WAYS: [Way; 9] = [
+    Way { input: Input::Events, workers: "1", processes: 1, options: &LOCAL },
+    Way { input: Input::Files, workers: "2", processes: 1, options: &REMOTE },
+    Way { input: Input::Events, workers: "4", processes: 1, options: &DEADLINE },
+    Way { input: Input::Large, workers: "2", processes: 1, options: &LOCAL },
+    Way { input: Input::Events, workers: "1", processes: 2, options: &SPILL },
+    Way { input: Input::Short, workers: "3", processes: 1, options: &REMOTE },
+    Way { input: Input::Large, workers: "1", processes: 2, options: &LOCAL },
+    Way { input: Input::Files, workers: "1", processes: 2, options: &DEADLINE },
+    Way { input: Input::Events, workers: "2", processes: 2, options: &THRESHOLD },
+];
+
+/// Starts all processes of a run.
+fn start(place: &Place, way: &Way) -> Vec<Child> {
+    let (input, summary) = (way.input.options(), ["--summary", "summary.json"]);
+    let workers = ["--", "-w", way.workers];
+    let all = [&["run"][..], &input, &COMMITS, &RESUMED, way.options, &summary, &workers];
+    let all = all.concat();
+    let hosts = (way.processes > 1).then(|| hosts(place, way.processes));
+    (0..way.processes)
+        .map(|process| {
+            let mut command = place.floodway(&all);
+            if let Some(hosts) = &hosts {
+                let (processes, process) = (way.processes.to_string(), process.to_string());
+                command.args(["-n", &processes, "-p", &process, "-h"]).arg(hosts);
+            }
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect()
+}
+
+/// Commits in the output, as far as there is one.
+fn commits(place: &Place) -> usize {
+    Manifest::read(&place.path("out")).map_or(0, |manifest| manifest.commits.len())
+}
+
+/// Kills of one run, at most: then it is let be.
+const MOST: usize = 12;
+
+/// Kills a run at random instants until it is done; answers how often.
+fn kill_until_done(place: &Place, way: &Way, random: &mut SmallRng) -> usize {
+    for kills in 0.. {
+        let before = commits(place);
+        let mut processes = start(place, way);
+        let began = Instant::now();
+        let mut alive = || processes.iter_mut().all(|child| child.try_wait().unwrap().is_none());
+        let nap = || std::thread::park_timeout(Duration::from_millis(1));
+        // Some while they begin or recover, most while they work.
+        let early = random.random_bool(0.3);
+        let has_begun = |place: &Place| commits(place) > before;
+        while !early && alive() && !has_begun(place) {
+            nap();
+        }
+        let after = began.elapsed() + Duration::from_micros(random.random_range(0..350_000));
+        while alive() && (kills >= MOST || began.elapsed() < after) {
+            nap();
+        }
+        let begun = has_begun(place);
+        let victim = random.random_range(0..processes.len());
+        let victim = processes.swap_remove(victim);
+        let _ =
+            rustix::process::kill_process(rustix::process::Pid::from_child(&victim), Signal::KILL);
+        let killed = end_of(victim, "the victim");
+        let well = killed.status.success();
+        for mut other in processes {
+            // One that still looks for its partner waits for it.
+            if !well && !begun {
+                let _ = other.kill();
+            }
+            let output = end_of(other, "a process whose partner is gone");
+            let expected = if well { [Some(0); 2] } else { [Some(1), None] };
+            let said = String::from_utf8_lossy(&output.stderr);
+            // Its work may have been done already.
+            let code = output.status.code();
+            assert!(expected.contains(&code) || code == Some(0), "{code:?}: {said}");
+        }
+        if well {
+            return kills;
+        }
+        let said = String::from_utf8_lossy(&killed.stderr);
+        assert_eq!(killed.status.code(), None, "it ended by itself: {said}");
+    }
+    unreachable!("it is not killed for ever")
+}
+
+#[test]
+fn killed_at_any_instant_it_ends_with_the_same_output() {
+    let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let kills = number("FLOODWAY_KILLS").unwrap_or(100) as usize;
+    let seed = number("FLOODWAY_SEED").unwrap_or_else(rand::random);
+    eprintln!("FLOODWAY_SEED={seed} FLOODWAY_KILLS={kills}");
+    let mut random = SmallRng::seed_from_u64(seed);
+    // What a run of each input comes to that nobody ends: its lines, its dead letters, its records.
+    let whole = Input::ALL.map(|input| {
+        let place = Place::new();
+        input.make(&place);
+        let summary = place.run_well(&[&["run"][..], &input.options(), &["--out", "out"]].concat());
+        let records = summary["events_in"].as_u64().unwrap();
+        (place.output("out"), sorted(&place, "dead.jsonl"), records)
+    });
+    assert!([1, 2].iter().all(|at| !whole[*at].1.is_empty()), "some are dead letters");
+
+    let mut killed = 0;
+    for way in WAYS.iter().cycle() {
+        let place = Place::new();
+        way.input.make(&place);
+        let times = kill_until_done(&place, way, &mut random);
+        let said = format!(
+            "seed {seed}, after {killed} and {times} kills, {:?} with {:?}",
+            way.input, way.options
+        );
+        let (lines, letters, records) = &whole[way.input as usize];
+        assert!(place.output("out") == *lines, "{said}");
+        assert!(sorted(&place, "dead.jsonl") == *letters, "{said}");
+        let summary = place.summary();
+        assert_eq!(total(&summary, "events_in"), *records, "{said}");
+        // One that is killed before it has looked at its state has not begun.
+        assert!(total(&summary, "runs") as usize <= times + 1, "{said}");
+        // What is complete is complete.
+        let again = [&["run"][..], &way.input.options(), &RESUMED].concat();
+        assert_eq!(place.run_well(&again)["results_out"], 0, "{said}");
+        assert!(place.output("out") == *lines, "{said}");
+        killed += times;
+        if killed >= kills {
+            break;
+        }
+    }
+    eprintln!("killed {killed} times");
+}
+
+/// The sorted lines of a file.
+fn sorted(place: &Place, file: &str) -> Vec<String> {
+    let text = fs::read_to_string(place.path(file)).unwrap_or_default();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// What a shell substitutes for a process is a pipe: its rates are those of the run and of its state.
+#[test]
+fn a_trace_that_is_a_pipe_is_read_once() {
+    let place = Place::new();
+    let run = |rows: &str, command: &str| {
+        let script = format!("exec \"$0\" {command} --shape trace:<(printf '{rows}')");
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["-c", &script, env!("CARGO_BIN_EXE_floodway")]).current_dir(place.path("."));
+        let output = bash.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (out, rows) = ("run --out out --state state", "seconds,rate\\n0,1000\\n1,0\\n");
+    let (code, error) = run(rows, out);
+    assert_eq!(code, Some(0), "{error}");
+    assert_eq!(place.output("out").iter().filter(|byte| **byte == b'\n').count(), 1_000);
+    let (code, error) = run("0,9000\\n1,0\\n", out);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("the trace's rates"), "{error}");
+    // The same rates are the same trace, though it is another pipe, and each run of a comparison reads it.
+    let (code, error) = run(rows, out);
+    assert_eq!(code, Some(0), "{error}");
+    let compare = "compare --policies local,remote --warm-up-run 0s --report report";
+    let (code, error) = run(rows, compare);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(place.path("report/trace.csv").is_file());
+}

@@ -1,0 +1,394 @@
+//! Input that is renamed, removed, replaced or truncated while it is read, or between two runs: no line is
+//! lost, none is there twice, and what cannot be read is said.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+use std::process::{Child, Output, Stdio};
+use std::time::Duration;
+
+use crate::common::{Place, end_of, poll, signal};
+use rustix::process::Signal;
+
+/// A log that is followed, with a state.
+struct Log {
+    place: Place,
+    source: &'static str,
+    workers: &'static str,
+}
+
+impl Log {
+    fn new(source: &'static str, workers: &'static str) -> Log {
+        Log { place: Place::new(), source, workers }
+    }
+
+    fn start(&self) -> Child {
+        let args = ["run", "--source", self.source, "--follow", "--out", "out", "--state", "state"];
+        let more = ["--epoch", "50ms", "--commit-every", "100ms", "--", "-w", self.workers];
+        let mut command = self.place.floodway(&[&args[..], &more].concat());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn append(&self, name: &str, text: &str) {
+        let path = self.place.path(name);
+        let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.place.path(from), self.place.path(to)).unwrap();
+    }
+
+    fn truncate(&self, name: &str) {
+        OpenOptions::new().write(true).open(self.place.path(name)).unwrap().set_len(0).unwrap();
+    }
+
+    /// Leads the link `log` to another file.
+    fn lead(&self, to: &str) {
+        symlink(to, self.place.path("next")).unwrap();
+        self.rename("next", "log");
+    }
+
+    /// Waits until so many lines are committed.
+    fn committed(&self, lines: u64) {
+        poll(Duration::from_secs(60), &format!("{lines} lines are committed"), || {
+            let manifest = fs::read_to_string(self.place.path("out/manifest.jsonl")).ok()?;
+            manifest.contains(&format!("\"total_records\":{lines}")).then_some(())
+        });
+    }
+
+    /// Stops a run, which must end well; answers what it said.
+    fn stop(&self, run: Child) -> String {
+        signal(&run, Signal::INT);
+        let output = end_of(run, "the run");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{error}");
+        error
+    }
+
+    /// The texts of the output's lines, whose numbers must be those from 0 on.
+    fn texts(&self) -> Vec<String> {
+        let output = String::from_utf8(self.place.output("out")).unwrap();
+        let mut lines: Vec<(u64, String)> = output
+            .lines()
+            .map(|line| {
+                let (number, text) = line.split_once('\t').unwrap();
+                let number = number.rsplit(':').next().unwrap();
+                (number.parse().unwrap(), text.to_owned())
+            })
+            .collect();
+        lines.sort();
+        for (at, (number, text)) in lines.iter().enumerate() {
+            assert_eq!(*number, at as u64, "{text}: {output}");
+        }
+        lines.into_iter().map(|(_, text)| text).collect()
+    }
+}
+
+const WORKERS: [&str; 2] = ["1", "2"];
+
+#[test]
+fn a_renamed_log_is_read_to_its_end_and_for_late_writers_then_the_new_one() {
+    for workers in WORKERS {
+        let log = Log::new("lines:log", workers);
+        log.append("log", "one\n");
+        let run = log.start();
+        log.committed(1);
+        let mut late = OpenOptions::new().append(true).open(log.place.path("log")).unwrap();
+        log.rename("log", "log.1");
+        log.append("log", "new\n");
+        late.write_all(b"late\n").unwrap();
+        log.committed(2);
+        late.write_all(b"very late, without an end").unwrap();
+        log.committed(4);
+        // Again, and then nothing is there for a while.
+        log.rename("log", "log.2");
+        log.append("log.2", "end of the second\n");
+        log.committed(5);
+        log.append("log", "third\n");
+        log.committed(6);
+        log.stop(run);
+        let expected =
+            ["one", "late", "very late without an end", "new", "end of the second", "third"];
+        assert_eq!(log.texts(), expected);
+        // The position says which file it is in, and nothing of those before.
+        let manifest = fs::read_to_string(log.place.path("out/manifest.jsonl")).unwrap();
+        assert!(manifest.contains("\"before\":[5]"), "{manifest}");
+        assert!(!manifest.contains("\"files\":{\"1\""), "{manifest}");
+    }
+}
+
+#[test]
+fn a_link_that_is_led_elsewhere_names_the_next_file() {
+    for workers in WORKERS {
+        let log = Log::new("lines:log", workers);
+        log.append("monday", "one\n");
+        symlink("monday", log.place.path("log")).unwrap();
+        let run = log.start();
+        log.committed(1);
+        log.append("tuesday", "three\n");
+        log.lead("tuesday");
+        log.append("monday", "two\n");
+        log.committed(3);
+        // It is led back to a file that was read: only what is new of it comes.
+        log.append("monday", "four\n");
+        log.lead("monday");
+        log.committed(4);
+        log.stop(run);
+        // In the meantime it is led on, and back where it was.
+        log.append("monday", "five\n");
+        log.append("wednesday", "six\n");
+        log.lead("wednesday");
+        let run = log.start();
+        log.committed(6);
+        log.stop(run);
+        assert_eq!(log.texts(), ["one", "two", "three", "four", "five", "six"]);
+    }
+}
+
+#[test]
+fn a_removed_log_is_read_to_its_end_and_its_path_waited_for() {
+    for workers in WORKERS {
+        let log = Log::new("lines:log", workers);
+        log.append("log", "one\n");
+        let run = log.start();
+        log.committed(1);
+        let mut late = OpenOptions::new().append(true).open(log.place.path("log")).unwrap();
+        fs::remove_file(log.place.path("log")).unwrap();
+        late.write_all(b"two\n").unwrap();
+        log.committed(2);
+        log.append("log", "three\n");
+        log.committed(3);
+        log.stop(run);
+        assert_eq!(log.texts(), ["one", "two", "three"]);
+    }
+}
+
+#[test]
+fn a_truncated_log_is_read_from_its_copy_and_then_anew() {
+    for workers in WORKERS {
+        let log = Log::new("lines:log", workers);
+        log.append("log", "one\n");
+        let run = log.start();
+        log.committed(1);
+        // Whether this line is read in time or not, it is in the copy.
+        log.append("log", "two\n");
+        fs::copy(log.place.path("log"), log.place.path("log.1")).unwrap();
+        log.truncate("log");
+        log.append("log", "new\n");
+        log.committed(3);
+        // The file has as many bytes again, and more, before it is looked at.
+        log.stop(run);
+        log.append("log", "and the last\n");
+        fs::copy(log.place.path("log"), log.place.path("log.2")).unwrap();
+        fs::write(log.place.path("log"), "again, and it is longer than before\n").unwrap();
+        let run = log.start();
+        log.committed(5);
+        // Without a copy: what is lost is said.
+        log.truncate("log");
+        log.append("log", "another\n");
+        log.committed(6);
+        let said = log.stop(run);
+        assert!(said.contains("log was replaced or truncated"), "{said}");
+        assert!(said.contains("after its first 36 bytes (1 lines) is lost"), "{said}");
+        let expected =
+            ["one", "two", "new", "and the last", "again and it is longer than before", "another"];
+        assert_eq!(log.texts(), expected);
+    }
+}
+
+#[test]
+fn a_log_that_was_rotated_between_two_runs_is_found() {
+    for workers in WORKERS {
+        let log = Log::new("lines:log", workers);
+        log.append("log", "one\n");
+        let run = log.start();
+        log.committed(1);
+        log.stop(run);
+        log.append("log", "two\nwith no end");
+        log.rename("log", "log.1");
+        // What the path named is not there, and the old file is.
+        let run = log.start();
+        log.committed(2);
+        log.append("log", "new\n");
+        log.committed(4);
+        log.stop(run);
+        // It is truncated, and its copy has more.
+        log.append("log", "newer\n");
+        fs::copy(log.place.path("log"), log.place.path("log.2")).unwrap();
+        log.truncate("log");
+        log.append("log", "newest\n");
+        let run = log.start();
+        log.committed(6);
+        log.stop(run);
+        assert_eq!(log.texts(), ["one", "two", "with no end", "new", "newer", "newest"]);
+    }
+}
+
+#[test]
+fn a_log_that_was_rotated_several_times_between_two_runs_is_read_in_order() {
+    for (source, workers) in [("lines:log", "1"), ("lines:log", "2"), ("lines:log*", "1")] {
+        let log = Log::new(source, workers);
+        // What is older, and what is no number, is not the log's.
+        log.append("log.0", "older\n");
+        log.append("log", "one\n");
+        if source.ends_with('*') {
+            fs::remove_file(log.place.path("log.0")).unwrap();
+        }
+        let run = log.start();
+        log.committed(1);
+        log.stop(run);
+        if !source.ends_with('*') {
+            log.append("log.lock", "no log\n");
+        }
+        log.append("log", "two\n");
+        log.rename("log", "log.3");
+        let later = std::time::SystemTime::now() + Duration::from_secs(1);
+        for (name, text, seconds) in
+            [("log.2", "three\n", 0), ("log.1", "four\n", 1), ("log", "five\n", 2)]
+        {
+            log.append(name, text);
+            let file = OpenOptions::new().append(true).open(log.place.path(name)).unwrap();
+            file.set_modified(later + Duration::from_secs(seconds)).unwrap();
+        }
+        let run = log.start();
+        log.committed(5);
+        log.stop(run);
+        assert_eq!(log.texts(), ["one", "two", "three", "four", "five"]);
+    }
+}
+
+#[test]
+fn what_was_lost_between_two_runs_is_said() {
+    for workers in WORKERS {
+        let log = Log::new("lines:log", workers);
+        log.append("log", "one\n");
+        let run = log.start();
+        log.committed(1);
+        log.stop(run);
+        // Neither the path nor the file is there.
+        log.append("log", "lost\n");
+        fs::remove_file(log.place.path("log")).unwrap();
+        let output = end_of(log.start(), "the run");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("log is not there any more, under this name"), "{error}");
+        // Another one is there in its place.
+        log.append("log", "new\n");
+        let run = log.start();
+        log.committed(2);
+        let said = log.stop(run);
+        assert!(said.contains("after its first 4 bytes (1 lines) is lost"), "{said}");
+        assert_eq!(log.texts(), ["one", "new"]);
+    }
+}
+
+/// A glob that names a log under its old name too: it is the same file, and not read again.
+#[test]
+fn a_glob_that_names_renamed_files_reads_each_once() {
+    for workers in WORKERS {
+        let log = Log::new("lines:log*", workers);
+        log.append("log", "one\n");
+        let run = log.start();
+        log.committed(1);
+        log.append("log", "two\n");
+        log.rename("log", "log.1");
+        log.append("log", "three\n");
+        log.committed(3);
+        log.rename("log.1", "log.2");
+        log.append("log", "four\n");
+        log.rename("log", "log.1");
+        log.append("log", "five\n");
+        log.committed(5);
+        log.stop(run);
+        log.rename("log", "log.3");
+        log.append("log.3", "six\n");
+        log.append("log", "seven\n");
+        let run = log.start();
+        log.committed(7);
+        log.stop(run);
+        assert_eq!(log.texts(), ["one", "two", "three", "four", "five", "six", "seven"]);
+        let output = String::from_utf8(log.place.output("out")).unwrap();
+        assert!(output.lines().all(|line| line.starts_with("log:")), "{output}");
+    }
+}
+
+/// Lines of so many bytes that a reader is not done at once, and two workers share them if they are many.
+fn lines(text: &str, count: usize) -> Vec<u8> {
+    (0..count).flat_map(|number| format!("{number:08} {text:>50}\n").into_bytes()).collect()
+}
+
+/// Starts a run of a file that is not followed and takes seconds, and waits until it has committed.
+fn begun(place: &Place, workers: &str) -> Child {
+    let args = ["run", "--source", "lines:in", "--rate", "30k", "--out", "out", "--state", "state"];
+    let more = ["--epoch", "50ms", "--commit-every", "100ms", "--", "-w", workers];
+    let mut command = place.floodway(&[&args[..], &more].concat());
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    poll(Duration::from_secs(60), "a commit", || {
+        let manifest = fs::read_to_string(place.path("out/manifest.jsonl")).ok()?;
+        (manifest.lines().count() > 2).then_some(())
+    });
+    run
+}
+
+fn fails(output: &Output, words: &[&str]) {
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    let line = error.lines().find(|line| line.starts_with("floodway: cannot")).unwrap_or(&error);
+    assert!(words.iter().all(|word| line.contains(word)), "{error} should say {words:?}");
+}
+
+/// Few lines, which one reader has; and so many that all workers share them.
+const CASES: [(usize, &str); 3] = [(60_000, "1"), (60_000, "2"), (300_000, "2")];
+
+#[test]
+fn an_input_that_is_replaced_while_it_is_read_ends_the_run_with_1() {
+    for (count, workers) in CASES {
+        let place = Place::new();
+        fs::write(place.path("in"), lines("old", count)).unwrap();
+        fs::write(place.path("next"), lines("new", count)).unwrap();
+        let run = begun(&place, workers);
+        fs::rename(place.path("in"), place.path("before")).unwrap();
+        fs::rename(place.path("next"), place.path("in")).unwrap();
+        let output = end_of(run, "the run");
+        fails(&output, &["cannot read in", "replaced while it was read", "--follow"]);
+        let again = ["run", "--source", "lines:in", "--rate", "30k", "--out", "out"];
+        let resumed = [&again[..], &["--epoch", "50ms", "--state", "state"]].concat();
+        fails(&place.run(&resumed), &["in was replaced by another file"]);
+        assert!(!String::from_utf8(place.output("out")).unwrap().contains("new"));
+        // The file that was read is gone on with when it has its name again.
+        fs::rename(place.path("before"), place.path("in")).unwrap();
+        place.run_well(&[&resumed[..], &["--overwrite"]].concat());
+        let lines = place.output("out").iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(lines, count);
+    }
+}
+
+#[test]
+fn an_input_that_loses_bytes_while_it_is_read_ends_the_run_with_1() {
+    for (count, workers) in CASES {
+        for left in [0, 1, 2] {
+            let place = Place::new();
+            let text = lines("old", count);
+            fs::write(place.path("in"), &text).unwrap();
+            let run = begun(&place, workers);
+            let file = OpenOptions::new().write(true).open(place.path("in")).unwrap();
+            file.set_len((text.len() / 2 * left) as u64 - u64::from(left == 2)).unwrap();
+            fails(&end_of(run, "the run"), &["cannot read in", "shrank from", "while it was read"]);
+        }
+    }
+}
+
+#[test]
+fn an_input_that_is_removed_while_it_is_read_is_read_to_its_end() {
+    for (count, workers) in [(60_000, "1"), (60_000, "2")] {
+        let place = Place::new();
+        fs::write(place.path("in"), lines("old", count)).unwrap();
+        let run = begun(&place, workers);
+        fs::remove_file(place.path("in")).unwrap();
+        let output = end_of(run, "the run");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines = place.output("out").iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(lines, count);
+    }
+}

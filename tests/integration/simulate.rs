@@ -1,0 +1,186 @@
+//! `floodway simulate` as a user meets it.
+
+use std::fs;
+use std::process::Output;
+
+use crate::common::Place;
+use serde_json::Value;
+
+fn error_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A spike to four times what the worker does.
+const SPIKE: &[&str] = &[
+    "simulate",
+    "--rate",
+    "40k",
+    "--shape",
+    "spike",
+    "--peak-rate",
+    "330k",
+    "--period",
+    "10s",
+    "--duration",
+    "10s",
+    "--service",
+    "12us",
+    "--local-lambda",
+    "network=30ms,concurrency=1000",
+];
+
+fn simulate(place: &Place, more: &[&str]) -> (Value, Output) {
+    let mut all = SPIKE.to_vec();
+    all.extend(["--json", "out.json"]);
+    all.extend(more);
+    let output = place.run(&all);
+    assert!(output.status.success(), "{all:?}: {}", error_of(&output));
+    (serde_json::from_slice(&fs::read(place.path("out.json")).unwrap()).unwrap(), output)
+}
+
+#[test]
+fn all_policies_in_one_table_and_the_optimum_last() {
+    let place = Place::new();
+    let (json, output) = simulate(&place, &[]);
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    let first: Vec<_> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let names = ["policy", "local", "remote", "threshold", "spill", "deadline", "optimum"];
+    assert_eq!(first, names, "{table}");
+    let events = json["events"].as_u64().unwrap();
+    let optimum = json["optimum"]["records_local"].as_f64().unwrap();
+    for row in json["policies"].as_array().unwrap() {
+        let count = |name: &str| row[name].as_u64().unwrap();
+        let done = count("records_local") + count("records_remote") + count("records_home");
+        assert_eq!(done, events, "{row}");
+        assert!(row["home_of_optimum"].as_f64().unwrap() * optimum <= optimum + 1.0, "{row}");
+    }
+    let deadline = &json["policies"][4];
+    assert_eq!(deadline["policy"], "deadline");
+    assert!(deadline["burst_latency_ms"]["p99"].as_f64().unwrap() <= 200.0, "{deadline}");
+    assert!(deadline["cost_usd"].as_f64() >= json["optimum"]["cost_usd"].as_f64(), "{json}");
+    // The same seed, the same figures.
+    let (again, _) = simulate(&place, &[]);
+    assert_eq!(again, json);
+}
+
+#[test]
+fn policies_are_named_in_one_option_or_in_several() {
+    let place = Place::new();
+    let names = |more: &[&str]| -> Vec<String> {
+        let (json, _) = simulate(&place, more);
+        let rows = json["policies"].as_array().unwrap().clone();
+        rows.iter().map(|row| row["policy"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&["--policy", "deadline", "--policy", "local"]), ["deadline", "local"]);
+    assert_eq!(names(&["--policy", "spill,local,spill", "--threshold", "70k"]), ["spill", "local"]);
+    let (json, _) = simulate(&place, &["--policy", "local", "--", "-w", "4"]);
+    assert_eq!(json["workers"], 4);
+    assert_eq!(json["policies"][0]["late_fraction"], 0.0, "four workers do it all: {json}");
+}
+
+#[test]
+fn a_runs_summary_says_what_a_record_costs() {
+    let place = Place::new();
+    fs::write(
+        place.path("summary.json"),
+        r#"{"events_in": 1000, "records_remote": 200, "cpu_ns_per_event": 8000, "workers": 2,
+            "processes": 1, "billed_ms": 4.0, "lambda": "network=5ms,cold_start=10ms"}"#,
+    )
+    .unwrap();
+    let args = ["simulate", "--rate", "10k", "--duration", "1s", "--recorded", "summary.json"];
+    let mut all = args.to_vec();
+    all.extend(["--json", "out.json"]);
+    let output = place.run(&all);
+    assert!(output.status.success(), "{}", error_of(&output));
+    let json: Value = serde_json::from_slice(&fs::read(place.path("out.json")).unwrap()).unwrap();
+    assert_eq!((&json["service_us"], &json["workers"]), (&10.0.into(), &2.into()));
+    assert!(json["lambda"].as_str().unwrap().starts_with("network=5ms"), "{json}");
+
+    // The true rate is the workers' sum: two of them did 50,000 a second, each 25,000.
+    fs::write(
+        place.path("summary.json"),
+        r#"{"events_in": 1000, "records_remote": 200, "cpu_ns_per_event": 8000, "workers": 2,
+            "processes": 1, "billed_ms": 4.0, "true_rate_eps": 50000.0}"#,
+    )
+    .unwrap();
+    let output = place.run(&all);
+    assert!(output.status.success(), "{}", error_of(&output));
+    let json: Value = serde_json::from_slice(&fs::read(place.path("out.json")).unwrap()).unwrap();
+    assert_eq!(json["service_us"], 40.0);
+}
+
+#[test]
+fn a_deadline_that_the_remote_side_cannot_keep_is_warned_of_with_the_figure() {
+    let place = Place::new();
+    let (json, output) = simulate(&place, &["--deadline", "20ms"]);
+    let error = error_of(&output);
+    assert!(error.contains("warning: --deadline 20 ms"), "{error}");
+    assert!(error.contains("42 ms") && error.contains("nothing that is sent"), "{error}");
+    assert_eq!(json["optimum"]["feasible"], false);
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_right() {
+    let place = Place::new();
+    for (file, text) in [
+        ("hole.csv", "0,100\n\n5,100\n"),
+        ("back.csv", "0,100\n5,1\n5,1\n"),
+        ("short.csv", "0,100\n"),
+        ("silent.csv", "0,0\n5,0\n"),
+        ("summary.json", "{\"events_in\": 5}"),
+    ] {
+        fs::write(place.path(file), text).unwrap();
+    }
+    let ok = ["--service", "10us", "--duration", "1s"];
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["--duration", "1s"], &["--service", "12us"]),
+        (&["--service", "10us"], &["--duration", "--events"]),
+        (&["--service", "0us", "--duration", "1s"], &["--service", "0us", "longer than 0"]),
+        (&["--service", "9us,wild", "--duration", "1s"], &["--service", "9us,wild", "lognormal"]),
+        (&["--rate", "max", "--service", "1us"], &["--rate", "max", "events per second"]),
+        (&["--rate", "0", "--service", "1us"], &["--rate", "0"]),
+        (&["--shape", "trace:x", "--rate", "5k", "--service", "1us"], &["--rate 5k", "own rates"]),
+        (&["--shape", "trace:x", "--rate", "max", "--service", "1us"], &["--rate", "own rates"]),
+        (&["--service", "-1us", "--duration", "1s"], &["--service -1us"]),
+        (&[ok[0], ok[1], ok[2], ok[3], "--json", "none/x"], &["--json none/x", "folder"]),
+        (&[ok[0], ok[1], ok[2], ok[3], "--json", "."], &["--json .", "folder"]),
+        (&["--shape", "trace:hole.csv", "--service", "1us"], &["hole.csv", "line 2"]),
+        (&["--shape", "trace:back.csv", "--service", "1us"], &["back.csv", "line 3"]),
+        (&["--shape", "trace:short.csv", "--service", "1us"], &["short.csv", "two rows"]),
+        (&["--shape", "trace:silent.csv", "--service", "1us"], &["silent.csv", "0 all the time"]),
+        (&[ok[0], ok[1], "--events", "0"], &["--events", "0"]),
+        (&[ok[0], ok[1], ok[2], ok[3], "--policy", "magic"], &["--policy", "magic", "deadline"]),
+        (&[ok[0], ok[1], ok[2], ok[3], "--policy", "spill"], &["--policy", "spill", "--threshold"]),
+        (
+            &[ok[0], ok[1], ok[2], ok[3], "--policy", "local", "--threshold", "5"],
+            &["--threshold", "5", "spill"],
+        ),
+        (
+            &[ok[0], ok[1], ok[2], ok[3], "--policy", "local", "--budget", "1/h"],
+            &["--budget", "1/h", "remote"],
+        ),
+        (
+            &[ok[0], ok[1], ok[2], ok[3], "--policy", "local", "--budget-total", "1"],
+            &["--budget-total", "1", "remote"],
+        ),
+        (&[ok[0], ok[1], ok[2], ok[3], "--deadline", "0ms"], &["--deadline", "0ms"]),
+        (&[ok[0], ok[1], ok[2], ok[3], "--remote-spread", "x"], &["--remote-spread", "x"]),
+        (&[ok[0], ok[1], ok[2], ok[3], "--batch", "0"], &["--batch", "0"]),
+        (&[ok[0], ok[1], ok[2], ok[3], "--local-lambda", "speed=9"], &["speed=9", "network"]),
+        (&[ok[0], ok[1], ok[2], ok[3], "--", "-w", "0"], &["-w 0"]),
+        (&["--recorded", "none.json", "--duration", "1s"], &["--recorded", "none.json"]),
+        (&["--recorded", "summary.json", "--duration", "1s"], &["summary.json", "records_remote"]),
+    ];
+    let mut wrong = Vec::new();
+    for (args, named) in cases {
+        let mut all = vec!["simulate"];
+        all.extend(*args);
+        let output = place.run(&all);
+        let error = error_of(&output);
+        let unnamed: Vec<_> = named.iter().filter(|part| !error.contains(**part)).collect();
+        if output.status.code() != Some(2) || !unnamed.is_empty() {
+            wrong.push(format!("{args:?}: {} without {unnamed:?}: {error}", output.status));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

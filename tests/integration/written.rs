@@ -1,0 +1,111 @@
+//! The files that a run writes beside its output, where they are none: devices, pipes, links, standard output.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Stdio;
+
+use crate::common::{Place, end_of};
+use serde_json::Value;
+
+const RUN: [&str; 7] = ["run", "--rate", "1k", "--duration", "100ms", "--sink", "null"];
+
+#[test]
+fn figures_go_through_links_and_pipes_which_stay() {
+    let place = Place::new();
+    fs::create_dir(place.path("below")).unwrap();
+    fs::write(place.path("below/real"), "old").unwrap();
+    symlink("below/real", place.path("link")).unwrap();
+    symlink("below/new", place.path("dangling")).unwrap();
+    symlink("/dev/null", place.path("null")).unwrap();
+    let run = |more: &[&str]| {
+        let output = place.run(&[&RUN[..], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output
+    };
+    run(&["--summary", "link", "--series", "dangling"]);
+    let summary: Value =
+        serde_json::from_slice(&fs::read(place.path("below/real")).unwrap()).unwrap();
+    assert_eq!(summary["events_in"], 100);
+    assert!(fs::read_to_string(place.path("below/new")).unwrap().lines().count() > 1);
+    run(&["--summary", "null", "--series", "/dev/null"]);
+    for link in ["link", "dangling", "null"] {
+        assert!(place.path(link).is_symlink(), "{link}");
+    }
+    let left = fs::read_dir(place.path("below")).unwrap().count();
+    assert_eq!(left, 2, "no temporary file is left");
+
+    rustix::fs::mkfifoat(rustix::fs::CWD, place.path("pipe"), rustix::fs::Mode::RWXU).unwrap();
+    let pipe = place.path("pipe");
+    let reader = std::thread::spawn(move || fs::read(pipe).unwrap());
+    run(&["--summary", "pipe"]);
+    let summary: Value = serde_json::from_slice(&reader.join().unwrap()).unwrap();
+    assert_eq!(summary["events_in"], 100);
+    assert!(fs::symlink_metadata(place.path("pipe")).is_ok_and(|there| !there.is_file()));
+}
+
+#[test]
+fn figures_on_standard_output_are_alone_there() {
+    let place = Place::new();
+    for name in ["-", "/dev/stdout"] {
+        let output = place.run(&[&RUN[..], &["--summary", name]].concat());
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(summary["events_in"], 100, "{name}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("latency"), "what is for people goes to standard error: {said}");
+    }
+    assert!(!place.path("-").exists());
+    // To a file that a shell has opened.
+    let file = fs::File::create(place.path("all.txt")).unwrap();
+    let mut command = place.floodway(&[&RUN[..], &["--series", "/dev/stdout"]].concat());
+    let child = command.stdout(file).stderr(Stdio::piped()).spawn().unwrap();
+    assert!(end_of(child, "the run").status.success());
+    let lines = fs::read_to_string(place.path("all.txt")).unwrap();
+    assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{lines}");
+}
+
+#[test]
+fn dead_letters_go_to_what_is_no_file_as_it_is() {
+    let place = Place::new();
+    fs::write(place.path("in.txt"), b"good\nbad \xff\n").unwrap();
+    let run = ["run", "--source", "lines:in.txt", "--policy", "local"];
+    for sink in [["--sink", "null"], ["--out", "out"]] {
+        let run = [&run[..], &sink, &["--overwrite"][..usize::from(sink[0] == "--out")]].concat();
+        let output = place.run(&[&run[..], &["--dead-letter", "-"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        let letter: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(letter["code"], "invalid_utf8");
+        let output = place.run(&[&run[..], &["--dead-letter", "/dev/null"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+    }
+    assert!(!place.path("-").exists());
+    // A link stays, and what is behind it is appended to.
+    fs::write(place.path("letters"), "before\n").unwrap();
+    symlink("letters", place.path("link")).unwrap();
+    let output = place.run(&[&run[..], &["--sink", "null", "--dead-letter", "link"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(place.path("link").is_symlink());
+    let letters = fs::read_to_string(place.path("letters")).unwrap();
+    assert!(letters.starts_with("before\n{") && letters.lines().count() == 2, "{letters}");
+}
+
+/// A link of the name that a temporary file had by its process's number, and a home folder that no shell wrote out.
+#[test]
+fn nobody_can_have_a_file_of_his_overwritten_and_the_home_folder_is_found() {
+    let place = Place::new();
+    fs::create_dir(place.path("home")).unwrap();
+    let args = ["run", "--events", "100", "--sink", "files:~/out", "--state=~/state"];
+    let mut command = place.floodway(&args);
+    let child =
+        command.env("HOME", place.path("home")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = end_of(child.spawn().unwrap(), "the run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!place.path("~").exists());
+    assert!(place.path("home/out/manifest.jsonl").exists());
+    let state =
+        fs::read_dir(place.path("home/state")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = state.map(|name| name.into_string().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["lock", "state.json"]);
+}
