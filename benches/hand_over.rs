@@ -10,7 +10,7 @@ use common::{batches, loopback, thread_cpu, through_burst};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use crossbeam_channel::unbounded;
 use floodway::batch::Batch;
-use floodway::bridge::{Outcome, Reply, ReplyPort, reply_channel};
+use floodway::bridge::{Outcome, Reply, ReplySender, reply_channel};
 use floodway::operators::Burst;
 use floodway::policy::Remote;
 use floodway::task;
@@ -21,12 +21,12 @@ fn echo(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("hand_over/echo");
     for size in SIZES {
         let batch = Arc::new(batches(1, size).remove(0));
-        let (sender, parts) = unbounded::<(u64, Arc<Batch>, ReplyPort<Batch>)>();
+        let (sender, parts) = unbounded::<(u64, Arc<Batch>, ReplySender<Batch>)>();
         let echoing = std::thread::spawn(move || {
             for (id, batch, port) in parts {
                 let range = 0..batch.len();
                 let outcome =
-                    Outcome::Done { out: Batch::default(), home: Vec::new(), hedged: false };
+                    Outcome::Done { out: Batch::default(), refused: Vec::new(), hedged: false };
                 port.send(Reply { id, range, usd: 0.0, outcome });
             }
         });

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use floodway::batch::{Nanos, Span};
-use floodway::policy::{Deadline, Policy, Queue, Rates, Spill, Take, Threshold, Times};
+use floodway::policy::{Deadline, Policy, Queue, Rates, RemoteLatency, Spill, Take, Threshold};
 
 const MS: Nanos = 1_000_000;
 const SLACK: Nanos = 200 * MS;
@@ -48,7 +48,12 @@ impl Overload {
         let rates = Rates {
             local: Some(self.rate),
             waiting: self.queue.records(),
-            remote: Times { typical: 40 * MS, longest: 50 * MS, cold: 200 * MS, failing: 0.0 },
+            remote: RemoteLatency {
+                median: 40 * MS,
+                p99: 50 * MS,
+                cold_start: 200 * MS,
+                failure_rate: 0.0,
+            },
             slack: SLACK,
             ..Rates::default()
         };

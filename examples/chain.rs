@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use floodway::bridge::{self, Bridge};
 use floodway::emulator::{self, Model, Server};
-use floodway::operators::{Burst, BurstExt, Loads, Pressure, Stages};
+use floodway::operators::{Backpressure, Burst, BurstExt, ChainLoad, Stages};
 use floodway::policy::Deadline;
 use floodway::task;
 use timely::dataflow::operators::vec::Map;
@@ -49,14 +49,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Two seconds of orders, of which the second is looked at; `bridge` is for the scores.
-fn run(bridge: Option<Bridge>) -> Result<Loads, String> {
+fn run(bridge: Option<Bridge>) -> Result<ChainLoad, String> {
     let stages = Stages::new();
     let watched = stages.clone();
     timely::execute_from_args(std::env::args(), move |worker| {
         let mut input: InputHandle<u64, _> = InputHandle::new();
         let probe = ProbeHandle::new();
         // One bound for both: what the source waits for is all that this worker holds.
-        let pressure = Pressure::new(50_000, 64 << 20);
+        let backpressure = Backpressure::new(50_000, 64 << 20);
         worker.dataflow::<u64, _, _>(|scope| {
             let parse = task::function("parse", |order: &u64| {
                 work(Duration::from_micros(10));
@@ -66,13 +66,15 @@ fn run(bridge: Option<Bridge>) -> Result<Loads, String> {
                 work(Duration::from_micros(100));
                 Ok(item % 100)
             });
-            let parsing =
-                Burst::local().epoch(EPOCH).pressure(&pressure).observer(watched.watch("parse"));
+            let parsing = Burst::local()
+                .epoch(EPOCH)
+                .backpressure(&backpressure)
+                .observer(watched.observer("parse"));
             let scoring = Burst::new(Deadline::new(DEADLINE.as_nanos() as u64))
                 .deadline(DEADLINE)
                 .epoch(EPOCH)
-                .pressure(&pressure)
-                .observer(watched.watch("score"));
+                .backpressure(&backpressure)
+                .observer(watched.observer("score"));
             let scoring = match &bridge {
                 Some(bridge) => scoring.remote(bridge),
                 None => scoring,
@@ -86,10 +88,10 @@ fn run(bridge: Option<Bridge>) -> Result<Loads, String> {
         for epoch in 0..EPOCHS {
             if worker.index() == 0 && epoch == EPOCHS / 2 {
                 // From here on: what is kept waiting until its last safe moment is there by now.
-                watched.look();
+                watched.measure();
             }
             for order in 0..ORDERS / 10 {
-                while pressure.is_high() {
+                while backpressure.is_high() {
                     worker.step_or_park(Some(Duration::from_millis(1)));
                 }
                 input.send(order);
@@ -101,7 +103,7 @@ fn run(bridge: Option<Bridge>) -> Result<Loads, String> {
             }
         }
         // What they were like under load; the rest is done unwatched.
-        let loads = (worker.index() == 0).then(|| watched.look());
+        let loads = (worker.index() == 0).then(|| watched.measure());
         drop(input);
         while !probe.done() {
             worker.step_or_park(None);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use floodway::bridge::{self, Bridge};
 use floodway::emulator::{self, Model, Server};
-use floodway::operators::{Burst, BurstExt, EpochStats, Observer, Pressure};
+use floodway::operators::{Backpressure, Burst, BurstExt, EpochStats, Observer};
 use floodway::policy::Spill;
 use floodway::task;
 use timely::container::CapacityContainerBuilder;
@@ -31,12 +31,12 @@ impl Observer<u64> for Watch {
         self.true_rate = records_per_second;
     }
 
-    fn epoch(&mut self, epoch: &u64, stats: &EpochStats) {
+    fn epoch_completed(&mut self, epoch: &u64, stats: &EpochStats) {
         let offered = stats.offered.map_or(0.0, |offered| offered.rate());
-        let EpochStats { local, remote, home, .. } = stats;
+        let EpochStats { local, remote, returned, .. } = stats;
         println!(
             "epoch {epoch:2}: offered {offered:6.0}/s, done {local:4} here, {remote:4} remotely, \
-             {home} home; this worker does {:.0}/s and held {} at most",
+             {returned} returned; this worker does {:.0}/s and held {} at most",
             self.true_rate, self.most_held
         );
         self.most_held = 0;
@@ -63,14 +63,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             InputHandle::new_with_builder();
         let probe = ProbeHandle::new();
         // A source stops when the operator holds a thousand records, and goes on when it is less.
-        let pressure = Pressure::new(1_000, 1 << 20);
+        let backpressure = Backpressure::new(1_000, 1 << 20);
         let epoch = Duration::from_millis(100);
         let peers = worker.peers();
         worker.dataflow::<u64, _, _>(|scope| {
             let burst = Burst::new(Spill::new(1_000.0, epoch.as_nanos() as u64, peers))
                 .remote(&bridge)
                 .epoch(epoch)
-                .pressure(&pressure)
+                .backpressure(&backpressure)
                 .observer(Watch { true_rate: 0.0, most_held: 0 });
             let square = task::function("square", |n: &u64| Ok(work(n)));
             let (squares, _bad) = scope.input_from(&mut input).burst(square, burst);
@@ -83,7 +83,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for number in 0..15 {
             let records = if (5..10).contains(&number) { 500 } else { 50 };
             for record in 0..records {
-                while pressure.is_high() {
+                while backpressure.is_high() {
                     waited += 1;
                     worker.step_or_park(Some(Duration::from_millis(1)));
                 }

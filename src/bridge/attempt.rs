@@ -108,7 +108,7 @@ impl Drop for Meter<'_> {
             if self.is_over || on_wire.is_none() {
                 elapsed
             } else {
-                elapsed.max(self.line.gate(|gate, _| gate.timing().typical()))
+                elapsed.max(self.line.gate(|gate, _| gate.timing().median()))
             }
         });
         live.add(|live| &live.abandoned, u64::from(!self.is_over));

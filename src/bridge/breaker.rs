@@ -40,7 +40,7 @@ pub enum State {
     /// One request at a time.
     HalfOpen,
     /// Nothing, for good: the remote side was found to compute something else.
-    Condemned,
+    Disabled,
 }
 
 /// The breaker: a pure function of what happened.
@@ -95,7 +95,7 @@ impl Breaker {
                 }
             }
             State::HalfOpen => self.open(now),
-            State::Open(_) | State::Condemned => {}
+            State::Open(_) | State::Disabled => {}
         }
     }
 
@@ -119,9 +119,9 @@ impl Breaker {
     }
 
     /// Opens for good.
-    pub fn condemn(&mut self) {
+    pub fn disable(&mut self) {
         self.opened += u64::from(self.state == State::Closed);
-        self.state = State::Condemned;
+        self.state = State::Disabled;
     }
 
     fn open(&mut self, now: Nanos) {
@@ -168,10 +168,10 @@ mod tests {
         assert_eq!((breaker.state(), breaker.opened()), (State::Closed, 2));
         (0..5).for_each(|_| breaker.failed(800 * MS));
         assert_eq!(breaker.state(), State::Open(900 * MS), "it begins anew");
-        breaker.condemn();
+        breaker.disable();
         breaker.probed(1_000 * MS, true);
         breaker.succeeded();
-        assert_eq!(breaker.state(), State::Condemned);
+        assert_eq!(breaker.state(), State::Disabled);
     }
 
     proptest! {

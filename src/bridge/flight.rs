@@ -9,11 +9,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::attempt::{Answered, Bill, Failed, attempt};
 use super::gate::{Came, Sent, lost};
-use super::home::HomeLoad;
+use super::home::LocalLoad;
 use super::line::Line;
 use super::outgoing::Wire;
 use super::request::Believed;
-use super::{Failure, Part, backoff};
+use super::{Failure, WorkItem, backoff};
 use crate::task::Task;
 
 /// How often a request that is late looks whether it is still wanted.
@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Flight<'a, K: Task> {
     pub line: &'a Arc<Line>,
     pub task: &'a K,
-    pub parts: &'a [Part<K>],
+    pub parts: &'a [WorkItem<K>],
     pub body: &'a Bytes,
     pub records: usize,
     pub bill: &'a Bill,
@@ -91,7 +91,7 @@ impl<K: Task> Flight<'_, K> {
 
     /// Whether any of its records is still to be done.
     fn is_open(&self) -> bool {
-        self.parts.iter().any(Part::is_open)
+        self.parts.iter().any(WorkItem::is_open)
     }
 
     /// A second attempt is for workers that are too busy to do a late record themselves.
@@ -103,7 +103,7 @@ impl<K: Task> Flight<'_, K> {
 
     /// When the last of its records would be done at home. None if that is not known.
     fn home_time(&self) -> Option<Duration> {
-        let mut workers: Vec<(&Arc<HomeLoad>, usize)> = Vec::new();
+        let mut workers: Vec<(&Arc<LocalLoad>, usize)> = Vec::new();
         for part in self.parts {
             match workers.iter_mut().find(|(home, _)| Arc::ptr_eq(home, part.home())) {
                 Some((_, records)) => *records += part.records(),
@@ -133,7 +133,7 @@ impl<K: Task> Flight<'_, K> {
             };
             tried += 1;
             let throttled = failure.is_limit();
-            let waits = throttled && self.parts.iter().all(Part::is_left);
+            let waits = throttled && self.parts.iter().all(WorkItem::is_left);
             if waits {
                 // It goes again once there is a place for it: the limit knows of the throttle.
                 self.back_off(retry_after.unwrap_or_default().min(settings.max_backoff)).await?;
@@ -197,7 +197,7 @@ impl<K: Task> Flight<'_, K> {
                     biased;
                     result = &mut sent => result,
                     // Other workers do what is late by themselves.
-                    () = sleep(lost(dead) - dead), if self.parts.iter().any(Part::is_left) => {
+                    () = sleep(lost(dead) - dead), if self.parts.iter().any(WorkItem::is_left) => {
                         for part in self.parts.iter().filter(|part| part.is_left()) {
                             part.bring_home(&Failure::TimedOut);
                         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::breaker::State;
 use super::budget::{Budget, retry};
 use super::environments::{Environments, Met};
-use super::failing::Failing;
+use super::failure_rate::FailureRate;
 use super::health::Health;
 use super::limiter::Limiter;
 use super::purse::Purse;
@@ -60,7 +60,7 @@ pub(crate) struct Gate {
     limiter: Limiter,
     health: Health,
     timing: Timing,
-    failing: Failing,
+    failure_rate: FailureRate,
     environments: Environments,
     size: Size,
     retries: Budget,
@@ -80,7 +80,7 @@ impl Gate {
             limiter: Limiter::new(settings.limiter()),
             health: Health::new(settings.breaker, settings.probes_at_start),
             timing: Timing::new(&settings),
-            failing: Failing::default(),
+            failure_rate: FailureRate::default(),
             environments: Environments::default(),
             size: Size::new(settings.batch_records),
             retries: Budget::full(retry::MOST),
@@ -110,8 +110,8 @@ impl Gate {
     }
 
     /// The share of the last attempts that failed.
-    pub(crate) fn failing(&self) -> f64 {
-        self.failing.share()
+    pub(crate) fn failure_rate(&self) -> f64 {
+        self.failure_rate.share()
     }
 
     /// Records have been handed over: the limit follows what the stream needs.
@@ -131,7 +131,7 @@ impl Gate {
         let requests = records_per_second / self.settings.batch_records as f64;
         // A batch that lingers is not full, and the latency is not always the typical one.
         const HEADROOM: f64 = 1.25;
-        requests * (self.timing.typical() + work).as_secs_f64() * HEADROOM + 1.0
+        requests * (self.timing.median() + work).as_secs_f64() * HEADROOM + 1.0
     }
 
     /// Requests that may be in flight.
@@ -146,7 +146,7 @@ impl Gate {
             State::Closed if warm_only && self.environments.idle() == 0 => false,
             State::Closed => self.in_flight < self.limiter.limit(),
             State::HalfOpen => self.in_flight == 0,
-            State::Open(_) | State::Condemned => false,
+            State::Open(_) | State::Disabled => false,
         }
     }
 
@@ -164,7 +164,7 @@ impl Gate {
             _ if !self.health.is_proven() || !self.affords() => 0,
             State::Closed => (self.limiter.limit() / 4).max(2) * self.size.most(),
             State::HalfOpen => self.size.most(),
-            State::Open(_) | State::Condemned => 0,
+            State::Open(_) | State::Disabled => 0,
         }
     }
 
@@ -189,7 +189,7 @@ impl Gate {
             Came::Well { took, cold } => {
                 self.answered(now, sent, took, cold, true);
                 self.limiter.answered(self.in_flight);
-                self.failing.note(false);
+                self.failure_rate.note(false);
                 self.health.succeeded();
                 self.retries.put(retry::ANSWER);
                 self.hedges.put(self.settings.hedge);
@@ -219,7 +219,7 @@ impl Gate {
         if !failure.is_of_the_remote_side() {
             return self.environments.ran(sent.met);
         }
-        self.failing.note(true);
+        self.failure_rate.note(true);
         match failure {
             Failure::Throttled | Failure::NoRoom(_) => {
                 // Throttled to the last request, nothing goes through.
@@ -281,8 +281,8 @@ impl Gate {
 
     /// How long a request would take that is sent now.
     pub(crate) fn next(&self) -> Duration {
-        let typical = self.timing.typical();
-        if self.environments.idle() > 0 { typical } else { typical.max(self.timing.known_cold()) }
+        let median = self.timing.median();
+        if self.environments.idle() > 0 { median } else { median.max(self.timing.known_cold()) }
     }
 
     /// Takes a retry after `failure` from the budget.
@@ -378,7 +378,7 @@ mod tests {
         gate.came(170 * MS, probe, Came::Probe { took: Duration::from_millis(170), cold: true });
         let probe = gate.goes(170 * MS);
         gate.came(190 * MS, probe, Came::Probe { took: Duration::from_millis(20), cold: false });
-        assert_eq!(gate.timing().typical(), Duration::from_millis(20));
+        assert_eq!(gate.timing().median(), Duration::from_millis(20));
         // 400 requests a second of 20 ms are 8 in flight, and some.
         gate.wanted(300 * MS, 0);
         gate.wanted(400 * MS, 40_000);
@@ -388,7 +388,7 @@ mod tests {
             assert!(gate.dead(sent) >= Duration::from_millis(300), "{:?}", gate.dead(sent));
             gate.came(575 * MS, sent, well(175, true));
         }
-        assert_eq!(gate.timing().typical(), Duration::from_millis(20), "cold starts are left out");
+        assert_eq!(gate.timing().median(), Duration::from_millis(20), "cold starts are left out");
         assert_eq!((gate.health().state(), gate.limiter.limit()), (State::Closed, 11));
         let warm = gate.goes(600 * MS);
         assert_eq!(gate.dead(warm), Duration::from_millis(250));

@@ -15,7 +15,7 @@ use super::breaker::State as BreakerState;
 use super::lane::LaneTask;
 use super::line::Line;
 use super::remote::Remote;
-use super::{Counters, Failure, Part, ReplyPort, Settings, SettingsError};
+use super::{Counters, Failure, ReplySender, Settings, SettingsError, WorkItem};
 use crate::aws::CredentialsError;
 use crate::task::Task;
 
@@ -113,7 +113,7 @@ impl Bridge {
         let key = (TypeId::of::<K>(), task.name().to_owned());
         let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let ends = lanes.entry(key).or_insert_with(|| {
-            let (sender, parts) = unbounded::<Part<K>>();
+            let (sender, parts) = unbounded::<WorkItem<K>>();
             let ends =
                 Arc::new(Ends { parts: sender, bell: Notify::new(), expected: AtomicU64::new(0) });
             let lane = LaneTask {
@@ -159,8 +159,8 @@ impl Bridge {
     }
 
     /// How long a request takes by what was measured: all but one of a hundred. Zero before one was.
-    pub fn longest(&self) -> Duration {
-        self.0.line.longest()
+    pub fn p99(&self) -> Duration {
+        self.0.line.p99()
     }
 
     /// Waits until the start-up probes have come back, well or not, but not for longer than `most`. It
@@ -185,7 +185,7 @@ impl Bridge {
 
     /// Brings everything home after `grace`: what waits or is in flight then is answered with
     /// [`Failure::Closed`](super::Failure::Closed), and nothing more is sent. Only the first call counts.
-    pub fn come_home(&self, grace: Duration) {
+    pub fn close_after(&self, grace: Duration) {
         if self.0.closing.swap(true, Relaxed) {
             return;
         }
@@ -199,7 +199,7 @@ impl Bridge {
 
 /// The workers' ends of a lane.
 pub(super) struct Ends<K: Task> {
-    parts: Sender<Part<K>>,
+    parts: Sender<WorkItem<K>>,
     /// Says that there are parts, or that more are expected.
     pub bell: Notify,
     /// Records a second that are expected soon.
@@ -245,7 +245,7 @@ impl<K: Task> Lane<K> {
 
     /// Wakes the worker of `port` once there is room, or once [`Lane::is_there`] is false. To be asked for
     /// before the room is looked at for the last time.
-    pub fn wake_when_there_is_room(&self, port: &ReplyPort<K::Out>) {
+    pub fn wake_when_there_is_room(&self, port: &ReplySender<K::Out>) {
         self.line().ring_when_there_is_room(port.bell());
     }
 
@@ -261,14 +261,14 @@ impl<K: Task> Lane<K> {
 
     /// How long half of the requests to warm environments take at the most; zero before one was
     /// answered.
-    pub fn typical(&self) -> Duration {
-        self.line().typical()
+    pub fn median(&self) -> Duration {
+        self.line().median()
     }
 
     /// How long all but one of a hundred requests to warm environments take; those in flight count at
-    /// their age. Zero like [`Lane::typical`].
-    pub fn longest(&self) -> Duration {
-        self.line().longest()
+    /// their age. Zero like [`Lane::median`].
+    pub fn p99(&self) -> Duration {
+        self.line().p99()
     }
 
     /// The same of half of the cold ones; zero before one was met.
@@ -277,8 +277,8 @@ impl<K: Task> Lane<K> {
     }
 
     /// The share of the last attempts that failed, throttled ones among them.
-    pub fn failing(&self) -> f64 {
-        self.line().failing()
+    pub fn failure_rate(&self) -> f64 {
+        self.line().failure_rate()
     }
 
     /// Says what a record takes a worker: before the remote side has done any, they are believed to take
@@ -305,15 +305,15 @@ impl<K: Task> Lane<K> {
     }
 
     /// Says that the remote side computes something else: nothing is sent any more.
-    pub fn condemn(&self) {
-        self.line().condemn();
+    pub fn disable(&self) {
+        self.line().disable();
     }
 
     /// Hands a part over; its replies come to its port.
     ///
     /// # Errors
     /// If the bridge is closed: no reply will come.
-    pub fn send(&self, part: Part<K>) -> Result<(), ClosedError> {
+    pub fn send(&self, part: WorkItem<K>) -> Result<(), ClosedError> {
         if *self.line().closed.borrow() {
             part.take_back();
             return Err(ClosedError);

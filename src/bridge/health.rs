@@ -64,7 +64,7 @@ impl Health {
 
     /// Whether nothing is sent.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.breaker.state(), State::Open(_) | State::Condemned)
+        matches!(self.breaker.state(), State::Open(_) | State::Disabled)
     }
 
     /// When a probe is due, if one is and none is on its way.
@@ -102,8 +102,8 @@ impl Health {
     }
 
     /// Nothing is sent any more: the remote side was found to compute something else.
-    pub(crate) fn condemn(&mut self) {
-        self.breaker.condemn();
+    pub(crate) fn disable(&mut self) {
+        self.breaker.disable();
     }
 }
 

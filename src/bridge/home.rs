@@ -6,7 +6,7 @@ use std::time::Duration;
 /// What a worker says of itself now and then: how long it will be busy with what waits, and how
 /// long a record takes it.
 #[derive(Debug)]
-pub struct HomeLoad {
+pub struct LocalLoad {
     backlog_ns: AtomicU64,
     record_ns: AtomicU64,
 }
@@ -17,13 +17,13 @@ const UNKNOWN: u64 = u64::MAX;
 /// A worker that leaves its records to the remote side is never sooner.
 const NEVER: u64 = u64::MAX - 1;
 
-impl Default for HomeLoad {
+impl Default for LocalLoad {
     fn default() -> Self {
-        HomeLoad { backlog_ns: AtomicU64::new(0), record_ns: AtomicU64::new(UNKNOWN) }
+        LocalLoad { backlog_ns: AtomicU64::new(0), record_ns: AtomicU64::new(UNKNOWN) }
     }
 }
 
-impl HomeLoad {
+impl LocalLoad {
     /// The worker has `waiting` records to do, at `records_per_second` if that is known.
     pub fn set(&self, waiting: usize, records_per_second: Option<f64>) {
         if let Some(rate) = records_per_second.filter(|rate| *rate > 0.0) {

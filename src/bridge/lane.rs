@@ -14,7 +14,7 @@ use super::handle::Ends;
 use super::line::Line;
 use super::probe;
 use super::request::Request;
-use super::{Failure, Part};
+use super::{Failure, WorkItem};
 use crate::task::Task;
 
 /// A lane, which runs as long as its bridge: what it holds then is dropped, and so comes home.
@@ -22,21 +22,21 @@ pub(super) struct LaneTask<K: Task> {
     pub task: Arc<K>,
     pub line: Arc<Line>,
     /// Parts from the workers, and the other end.
-    pub parts: Receiver<Part<K>>,
+    pub parts: Receiver<WorkItem<K>>,
     pub ends: Arc<Ends<K>>,
-    pub waiting: VecDeque<Part<K>>,
+    pub waiting: VecDeque<WorkItem<K>>,
     /// Records that wait there.
     pub records: usize,
     /// Whether they go although they fill no request.
     pub at_once: bool,
     /// Halves of requests that were too large, and requests that were throttled: each to be sent by itself.
-    pub halves: VecDeque<Vec<Part<K>>>,
+    pub halves: VecDeque<Vec<WorkItem<K>>>,
 }
 
 impl<K: Task> LaneTask<K> {
     pub(super) async fn run(mut self) {
         // A request that is over gives back its halves if it was too large.
-        let (over, mut ended) = mpsc::unbounded_channel::<Vec<Vec<Part<K>>>>();
+        let (over, mut ended) = mpsc::unbounded_channel::<Vec<Vec<WorkItem<K>>>>();
         let mut closed = self.line.closed.subscribe();
         let mut news = self.line.news.subscribe();
         if self.line.settings.probes_at_start {
@@ -132,7 +132,7 @@ impl<K: Task> LaneTask<K> {
     /// the older ones have waited for longer, and home is further behind with them.
     fn may_send(&self) -> bool {
         let warm_only =
-            self.halves.is_empty() && self.waiting.back().is_some_and(Part::is_warm_only);
+            self.halves.is_empty() && self.waiting.back().is_some_and(WorkItem::is_warm_only);
         self.line.gate(|gate, _| gate.may_send(warm_only))
     }
 

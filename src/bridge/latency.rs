@@ -3,7 +3,7 @@
 //! What is learned is the time on the wire of warm requests: the time that a part waits here and an
 //! environment's start are left out, for the one is our own queue and the other is paid once. Cold
 //! starts are learned apart. A request that was given up took at least as long as it was old: it
-//! counts in what a request may take ([`Latency::longest`]), or a remote side that has become slow
+//! counts in what a request may take ([`Latency::p99`]), or a remote side that has become slow
 //! would be taken for one that hangs for ever, but not in what others took.
 
 use std::collections::BTreeMap;
@@ -100,13 +100,13 @@ impl Latency {
     }
 
     /// Half of the warm requests take longer; of the cold ones, while there were none.
-    pub fn typical(&self) -> Duration {
+    pub fn median(&self) -> Duration {
         self.warm.quantile(0.5).or_else(|| self.cold.quantile(0.5)).unwrap_or(self.guess)
     }
 
     /// One of a hundred warm requests takes longer, if those that were given up would have been
     /// answered just then.
-    pub fn longest(&self) -> Duration {
+    pub fn p99(&self) -> Duration {
         // One that was started for it took longer than one that was there.
         let known = self.all.quantile(0.99).or_else(|| self.cold.quantile(1.0));
         known.unwrap_or(2 * self.guess)
@@ -119,7 +119,7 @@ impl Latency {
 
     /// The longest that a cold start has taken of late, its request included.
     pub fn cold(&self) -> Duration {
-        self.cold.quantile(1.0).unwrap_or(8 * self.guess).max(self.longest())
+        self.cold.quantile(1.0).unwrap_or(8 * self.guess).max(self.p99())
     }
 }
 
@@ -131,19 +131,19 @@ mod tests {
     fn cold_starts_are_apart_and_a_change_is_seen() {
         let ms = Duration::from_millis;
         let mut latency = Latency::new(ms(250));
-        assert_eq!((latency.typical(), latency.longest()), (ms(250), ms(500)));
+        assert_eq!((latency.median(), latency.p99()), (ms(250), ms(500)));
         latency.note(ms(900), true);
         assert!(!latency.is_known());
-        assert_eq!(latency.typical(), ms(900), "better than a guess");
+        assert_eq!(latency.median(), ms(900), "better than a guess");
         (0..100).for_each(|n| latency.note(ms(20 + n % 10), false));
-        assert!((ms(23)..=ms(26)).contains(&latency.typical()), "{:?}", latency.typical());
-        assert_eq!((latency.longest(), latency.cold()), (ms(29), ms(900)));
+        assert!((ms(23)..=ms(26)).contains(&latency.median()), "{:?}", latency.median());
+        assert_eq!((latency.p99(), latency.cold()), (ms(29), ms(900)));
         latency.note_given_up(ms(5_000), false);
-        assert_eq!(latency.longest(), ms(29));
+        assert_eq!(latency.p99(), ms(29));
         latency.note_given_up(ms(5_000), false);
-        assert_eq!(latency.longest(), ms(5_000));
+        assert_eq!(latency.p99(), ms(5_000));
         (0..60).for_each(|_| latency.note(ms(200), false));
-        assert_eq!(latency.typical(), ms(200));
+        assert_eq!(latency.median(), ms(200));
     }
 
     #[test]

@@ -38,11 +38,11 @@ pub(super) struct Line {
     /// Whether what waits for room will have it, and the workers that do.
     is_there: AtomicBool,
     waiters: Mutex<Vec<Arc<Bell>>>,
-    typical_ns: AtomicU64,
-    longest_ns: AtomicU64,
+    median_ns: AtomicU64,
+    p99_ns: AtomicU64,
     cold_ns: AtomicU64,
     /// As the bits of an `f64`.
-    failing: AtomicU64,
+    failure_rate: AtomicU64,
     warm_room: AtomicUsize,
     most_records: AtomicUsize,
     /// Whether a request with records was answered, and what a record takes at home.
@@ -77,10 +77,10 @@ impl Line {
             late_ns: AtomicU64::new(0),
             is_there: AtomicBool::new(false),
             waiters: Mutex::default(),
-            typical_ns: AtomicU64::new(0),
-            longest_ns: AtomicU64::new(0),
+            median_ns: AtomicU64::new(0),
+            p99_ns: AtomicU64::new(0),
             cold_ns: AtomicU64::new(0),
-            failing: AtomicU64::new(0),
+            failure_rate: AtomicU64::new(0),
             warm_room: AtomicUsize::new(0),
             most_records: AtomicUsize::new(0),
             has_worked: AtomicBool::new(false),
@@ -107,10 +107,10 @@ impl Line {
         self.may_wait.store(gate.may_wait(), Relaxed);
         self.late_ns.store(gate.timing().late().as_nanos() as u64, Relaxed);
         self.is_there.store(gate.is_there(), Relaxed);
-        self.typical_ns.store(gate.timing().known_typical().as_nanos() as u64, Relaxed);
-        self.longest_ns.store(gate.timing().known_longest(now).as_nanos() as u64, Relaxed);
+        self.median_ns.store(gate.timing().known_median().as_nanos() as u64, Relaxed);
+        self.p99_ns.store(gate.timing().known_p99(now).as_nanos() as u64, Relaxed);
         self.cold_ns.store(gate.timing().known_cold().as_nanos() as u64, Relaxed);
-        self.failing.store(gate.failing().to_bits(), Relaxed);
+        self.failure_rate.store(gate.failure_rate().to_bits(), Relaxed);
         self.warm_room.store(gate.warm_room(), Relaxed);
         self.most_records.store(gate.most_records(), Relaxed);
         self.has_worked.store(gate.timing().has_worked(), Relaxed);
@@ -212,18 +212,18 @@ impl Line {
     }
 
     /// How long a request takes that meets a warm environment; zero while that is not known.
-    pub(super) fn typical(&self) -> Duration {
-        self.request_time(&self.typical_ns)
+    pub(super) fn median(&self) -> Duration {
+        self.request_time(&self.median_ns)
     }
 
     /// How long all but one of a hundred requests take.
-    pub(super) fn longest(&self) -> Duration {
-        self.request_time(&self.longest_ns)
+    pub(super) fn p99(&self) -> Duration {
+        self.request_time(&self.p99_ns)
     }
 
     /// The share of the last attempts that failed.
-    pub(super) fn failing(&self) -> f64 {
-        f64::from_bits(self.failing.load(Relaxed))
+    pub(super) fn failure_rate(&self) -> f64 {
+        f64::from_bits(self.failure_rate.load(Relaxed))
     }
 
     /// How long a request takes whose environment is cold; zero before one was met.
@@ -237,8 +237,8 @@ impl Line {
     }
 
     /// Nothing is sent any more: the remote side was found to compute something else.
-    pub(super) fn condemn(&self) {
-        self.gate(|gate, _| gate.health_mut().condemn());
+    pub(super) fn disable(&self) {
+        self.gate(|gate, _| gate.health_mut().disable());
     }
 
     /// Learns how long answers are: up at once, down by a hundredth an answer.

@@ -1,6 +1,6 @@
 //! The bridge: batches to the remote side and results back, on one async thread a process.
 //!
-//! Workers hand over an `Arc` of a batch, a range and an id ([`Part`]) through a channel, which
+//! Workers hand over an `Arc` of a batch, a range and an id ([`WorkItem`]) through a channel, which
 //! costs them less than a microsecond, and go on. The bridge's thread fills requests from all
 //! workers' parts, writes the JSON, sends it, checks the answer and hands each part's results back
 //! to its worker ([`Reply`]), waking it at most once for many replies. No worker ever waits for
@@ -27,7 +27,7 @@
 //! comes home at once. Redirects are not followed: they would be sent the user's data.
 //!
 //! **What is late** is done at home first: a worker with nothing else to do takes records out of a
-//! part that is with the bridge ([`Open`]); whoever takes a record out of it makes its result, so
+//! part that is with the bridge ([`PendingRanges`]); whoever takes a record out of it makes its result, so
 //! the first one wins and nothing is done twice. Where the workers are too busy the request is sent
 //! a second time, within a small budget.
 //!
@@ -43,8 +43,8 @@ mod connecting;
 mod counters;
 mod endpoint;
 mod environments;
-mod failing;
 mod failure;
+mod failure_rate;
 mod flight;
 mod gate;
 mod handle;
@@ -75,11 +75,11 @@ pub use endpoint::{Auth, Endpoint, EndpointError};
 pub use failure::Failure;
 pub(crate) use gate::{Came, Gate, Sent, lost};
 pub use handle::{Bridge, BridgeError, ClosedError, Lane, Standing};
-pub use home::HomeLoad;
-pub use open::Open;
+pub use home::LocalLoad;
+pub use open::PendingRanges;
 pub(crate) use outlook::Outlook;
-pub use part::Part;
-pub use port::{Outcome, Reply, ReplyInbox, ReplyPort, reply_channel};
+pub use part::WorkItem;
+pub use port::{Outcome, Reply, ReplyReceiver, ReplySender, reply_channel};
 pub use purse::Allowance;
 pub(crate) use remote::{Posted, Remote, Unanswered, broken};
 pub use settings::{Settings, SettingsError};

@@ -9,12 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 ///
 /// The lock is held for the taking only.
 #[derive(Debug)]
-pub struct Open(Mutex<Vec<Range<usize>>>);
+pub struct PendingRanges(Mutex<Vec<Range<usize>>>);
 
-impl Open {
+impl PendingRanges {
     /// All records of `range` are to be done.
     pub fn new(range: Range<usize>) -> Self {
-        Open(Mutex::new(if range.is_empty() { Vec::new() } else { vec![range] }))
+        PendingRanges(Mutex::new(if range.is_empty() { Vec::new() } else { vec![range] }))
     }
 
     fn ranges(&self) -> MutexGuard<'_, Vec<Range<usize>>> {
@@ -76,7 +76,7 @@ mod tests {
             records in 0..200_usize,
             asks in prop::collection::vec((any::<bool>(), 0..220_usize, 0..120_usize), 0..40),
         ) {
-            let open = Open::new(0..records);
+            let open = PendingRanges::new(0..records);
             let mut taken = vec![false; records];
             for (front, start, len) in asks {
                 let ranges = if front {

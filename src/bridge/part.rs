@@ -5,30 +5,35 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::home::HomeLoad;
-use super::{Failure, Open, Outcome, Reply, ReplyPort};
+use super::home::LocalLoad;
+use super::{Failure, Outcome, PendingRanges, Reply, ReplySender};
 use crate::task::Task;
 
 /// Records of a worker's batch, to be done remotely.
 ///
 /// A part owes its worker a reply for every record that is still open when it is answered: what the
 /// worker has done itself in the meantime is not answered. A part that is dropped comes home.
-pub struct Part<K: Task> {
+pub struct WorkItem<K: Task> {
     id: u64,
     input: Arc<K::In>,
     range: Range<usize>,
-    open: Arc<Open>,
+    open: Arc<PendingRanges>,
     warm_only: bool,
     at_once: bool,
-    reply: ReplyPort<K::Out>,
+    reply: ReplySender<K::Out>,
     handed_over: Instant,
 }
 
-impl<K: Task> Part<K> {
+impl<K: Task> WorkItem<K> {
     /// The records of `range` of `input`, answered to `reply` under `id`.
-    pub fn new(id: u64, input: Arc<K::In>, range: Range<usize>, reply: ReplyPort<K::Out>) -> Self {
-        let open = Arc::new(Open::new(range.clone()));
-        Part {
+    pub fn new(
+        id: u64,
+        input: Arc<K::In>,
+        range: Range<usize>,
+        reply: ReplySender<K::Out>,
+    ) -> Self {
+        let open = Arc::new(PendingRanges::new(range.clone()));
+        WorkItem {
             id,
             input,
             range,
@@ -53,7 +58,7 @@ impl<K: Task> Part<K> {
     }
 
     /// Which of its records are still to be done: what the worker takes out of it, it owes itself.
-    pub fn open(&self) -> &Arc<Open> {
+    pub fn pending(&self) -> &Arc<PendingRanges> {
         &self.open
     }
 
@@ -83,7 +88,7 @@ impl<K: Task> Part<K> {
     }
 
     /// How busy its worker is.
-    pub(super) fn home(&self) -> &Arc<HomeLoad> {
+    pub(super) fn home(&self) -> &Arc<LocalLoad> {
         self.reply.home()
     }
 
@@ -98,11 +103,11 @@ impl<K: Task> Part<K> {
     }
 
     /// Takes the first `records` records off as a part of their own.
-    pub(crate) fn split(&mut self, records: usize) -> Part<K> {
+    pub(crate) fn split(&mut self, records: usize) -> WorkItem<K> {
         let at = self.range.start + records.min(self.range.len());
         let first = self.range.start..at;
         self.range.start = at;
-        Part {
+        WorkItem {
             id: self.id,
             input: Arc::clone(&self.input),
             range: first,
@@ -126,13 +131,13 @@ impl<K: Task> Part<K> {
 
     /// Sends what is still open home.
     pub(super) fn send_home(mut self, usd: f64, failure: &Failure) {
-        self.reply_with(usd, &mut |_| Outcome::Home(failure.clone()));
+        self.reply_with(usd, &mut |_| Outcome::Returned(failure.clone()));
     }
 
     /// Sends what is still open home, although an answer may come.
     pub(super) fn bring_home(&self, failure: &Failure) {
         for range in self.open.take(&self.range) {
-            let outcome = Outcome::Home(failure.clone());
+            let outcome = Outcome::Returned(failure.clone());
             self.reply.send(Reply { id: self.id, range, usd: 0.0, outcome });
         }
     }
@@ -166,8 +171,8 @@ impl<K: Task> Part<K> {
     }
 }
 
-impl<K: Task> Drop for Part<K> {
+impl<K: Task> Drop for WorkItem<K> {
     fn drop(&mut self) {
-        self.reply_with(0.0, &mut |_| Outcome::Home(Failure::Closed));
+        self.reply_with(0.0, &mut |_| Outcome::Returned(Failure::Closed));
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::Failure;
-use super::home::HomeLoad;
+use super::home::LocalLoad;
 
 /// What became of a range of a part.
 #[derive(Debug)]
@@ -30,31 +30,31 @@ pub enum Outcome<O> {
         /// Their results, in order.
         out: O,
         /// Positions of those that the function refused: they come home.
-        home: Vec<usize>,
+        refused: Vec<usize>,
         /// A second attempt was answered first.
         hedged: bool,
     },
     /// All of them come home.
-    Home(Failure),
+    Returned(Failure),
 }
 
 /// Where the bridge leaves a worker's replies.
-pub struct ReplyPort<O> {
+pub struct ReplySender<O> {
     replies: Sender<Reply<O>>,
     bell: Arc<Bell>,
     /// How busy the worker is.
-    home: Arc<HomeLoad>,
+    home: Arc<LocalLoad>,
 }
 
-impl<O> Clone for ReplyPort<O> {
+impl<O> Clone for ReplySender<O> {
     fn clone(&self) -> Self {
         let (bell, home) = (Arc::clone(&self.bell), Arc::clone(&self.home));
-        ReplyPort { replies: self.replies.clone(), bell, home }
+        ReplySender { replies: self.replies.clone(), bell, home }
     }
 }
 
 /// Where the worker takes them.
-pub struct ReplyInbox<O> {
+pub struct ReplyReceiver<O> {
     replies: Receiver<Reply<O>>,
     bell: Arc<Bell>,
 }
@@ -67,11 +67,11 @@ pub(super) struct Bell {
 
 /// A port and its inbox; `wake` is called on the bridge's thread when there is something in an
 /// inbox that was empty.
-pub fn reply_channel<O>(wake: Arc<dyn Fn() + Send + Sync>) -> (ReplyPort<O>, ReplyInbox<O>) {
+pub fn reply_channel<O>(wake: Arc<dyn Fn() + Send + Sync>) -> (ReplySender<O>, ReplyReceiver<O>) {
     let (sender, replies) = unbounded();
     let bell = Arc::new(Bell { rung: AtomicBool::new(false), wake });
-    let port = ReplyPort { replies: sender, bell: Arc::clone(&bell), home: Arc::default() };
-    (port, ReplyInbox { replies, bell })
+    let port = ReplySender { replies: sender, bell: Arc::clone(&bell), home: Arc::default() };
+    (port, ReplyReceiver { replies, bell })
 }
 
 impl Bell {
@@ -82,13 +82,13 @@ impl Bell {
     }
 }
 
-impl<O> ReplyPort<O> {
+impl<O> ReplySender<O> {
     pub(super) fn bell(&self) -> &Arc<Bell> {
         &self.bell
     }
 
     /// Where the worker says how busy it is.
-    pub fn home(&self) -> &Arc<HomeLoad> {
+    pub fn home(&self) -> &Arc<LocalLoad> {
         &self.home
     }
 
@@ -101,7 +101,7 @@ impl<O> ReplyPort<O> {
     }
 }
 
-impl<O> ReplyInbox<O> {
+impl<O> ReplyReceiver<O> {
     /// Asks to be woken again: before the inbox is emptied, never after. A swap and not a store: a
     /// store may still be on its way while the inbox reads as empty, the next sender sees the old
     /// flag, and the worker sleeps for ever.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::attempt::Bill;
 use super::flight::{Flight, Slot};
 use super::line::Line;
-use super::{Failure, Outcome, Part};
+use super::{Failure, Outcome, WorkItem};
 use crate::batch::BATCH_BYTES;
 use crate::batch::spare;
 use crate::task::Task;
@@ -16,7 +16,7 @@ use crate::wire::{Answer, RequestBody, Slots};
 
 /// Parts that are sent together, in order, and the body made of them.
 pub(super) struct Request<K: Task> {
-    pub parts: Vec<Part<K>>,
+    pub parts: Vec<WorkItem<K>>,
     pub records: usize,
     /// Records that cannot be sent and came home while it was filled.
     pub home: usize,
@@ -27,7 +27,7 @@ impl<K: Task> Request<K> {
     /// Fills a request from the front of `parts`, up to `records` records and `limit` bytes, or up
     /// to `most` with a single record. What cannot be sent at all comes home.
     pub(super) fn fill(
-        parts: &mut std::collections::VecDeque<Part<K>>,
+        parts: &mut std::collections::VecDeque<WorkItem<K>>,
         task: &K,
         records: usize,
         limit: usize,
@@ -84,7 +84,7 @@ impl<K: Task> Request<K> {
         line: &Arc<Line>,
         task: &Arc<K>,
         slot: Slot,
-    ) -> Vec<Vec<Part<K>>> {
+    ) -> Vec<Vec<WorkItem<K>>> {
         let Request { parts, records, body, .. } = self;
         let live = &line.live;
         live.add(|live| &live.requests, 1);
@@ -119,7 +119,9 @@ impl<K: Task> Request<K> {
                 halves(parts, records)
             }
             // What is beyond the quota waits for room, if its workers leave it to the remote side.
-            Err(failure) if failure.is_limit() && parts.iter().all(Part::is_left) => vec![parts],
+            Err(failure) if failure.is_limit() && parts.iter().all(WorkItem::is_left) => {
+                vec![parts]
+            }
             Err(failure) => {
                 if failure == Failure::TooLarge {
                     line.gate(|gate, now| gate.too_large(now, records));
@@ -136,7 +138,7 @@ impl<K: Task> Request<K> {
 }
 
 /// The two halves of a request's parts.
-fn halves<K: Task>(parts: Vec<Part<K>>, records: usize) -> Vec<Vec<Part<K>>> {
+fn halves<K: Task>(parts: Vec<WorkItem<K>>, records: usize) -> Vec<Vec<WorkItem<K>>> {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     let mut left = records / 2;
     for mut part in parts {
@@ -185,7 +187,7 @@ impl<K: Task> Believed<K> {
     }
 
     /// Gives each part the results of what is still open. `usd` is what a record cost.
-    fn deliver(mut self, parts: Vec<Part<K>>, task: &K, line: &Line, usd: f64) {
+    fn deliver(mut self, parts: Vec<WorkItem<K>>, task: &K, line: &Line, usd: f64) {
         line.live.add(|live| &live.cold_starts, u64::from(self.cold));
         if let Some(code) = self.refused.take() {
             line.complain_of_records(&code);
@@ -197,7 +199,7 @@ impl<K: Task> Believed<K> {
                 let slots = self.slots.from(base + range.start - all.start);
                 let mut out = task.results(&input, range);
                 task.assemble(&input, range.clone(), &mut self.values, &slots, &mut out);
-                let home: Vec<usize> = match slots.run(range.len()) {
+                let refused: Vec<usize> = match slots.run(range.len()) {
                     Some(_) => Vec::new(),
                     None => range
                         .clone()
@@ -206,8 +208,8 @@ impl<K: Task> Believed<K> {
                         .map(|(_, position)| position)
                         .collect(),
                 };
-                done += range.len() - home.len();
-                Outcome::Done { out, home, hedged: self.hedged }
+                done += range.len() - refused.len();
+                Outcome::Done { out, refused, hedged: self.hedged }
             });
             base += all.len();
             superseded += all.len() - answered;

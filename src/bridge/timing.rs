@@ -17,8 +17,8 @@ pub(crate) struct Timing {
     /// A request with records was answered: their time is known, not only the way's.
     has_worked: bool,
     has_answered: bool,
-    typical: Duration,
-    longest: Duration,
+    median: Duration,
+    p99: Duration,
     cold: Duration,
     late: Duration,
 }
@@ -31,8 +31,8 @@ impl Timing {
             timeout: settings.timeout,
             has_worked: false,
             has_answered: false,
-            typical: Duration::ZERO,
-            longest: Duration::ZERO,
+            median: Duration::ZERO,
+            p99: Duration::ZERO,
             cold: Duration::ZERO,
             late: Duration::ZERO,
         };
@@ -64,7 +64,7 @@ impl Timing {
         self.has_worked |= worked;
         // Not every function says whether it was started: one that takes twice as long probably was,
         // and the first one gives an estimate.
-        let seems_cold = !self.latency.is_known() || took > 2 * self.typical;
+        let seems_cold = !self.latency.is_known() || took > 2 * self.median;
         let cold = says_cold || met == Met::Cold && seems_cold;
         self.latency.note(took, cold);
         self.has_answered = true;
@@ -75,16 +75,16 @@ impl Timing {
     /// A request was given up at this age.
     pub(super) fn given_up(&mut self, age: Duration, met: Met) {
         self.latency.note_given_up(age, met == Met::Cold);
-        self.longest = self.latency.longest();
+        self.p99 = self.latency.p99();
     }
 
     fn learn(&mut self) {
         const SLACK: Duration = Duration::from_millis(10);
-        self.typical = self.latency.typical();
-        self.longest = self.latency.longest();
+        self.median = self.latency.median();
+        self.p99 = self.latency.p99();
         self.cold = self.latency.known_cold();
-        let typical = self.typical;
-        let late = typical + (2 * typical).max(SLACK);
+        let median = self.median;
+        let late = median + (2 * median).max(SLACK);
         // How long the work takes is not known before some was done.
         self.late = if self.has_worked { late } else { late.max(self.patience) };
     }
@@ -98,12 +98,12 @@ impl Timing {
     /// work: how long it takes is not known before some was done.
     pub(super) fn dead(&self, met: Met) -> Duration {
         let patience = if self.has_worked { 1 } else { 4 } * self.patience;
-        let warm = (4 * self.longest).max(patience);
-        let longest = match met {
+        let warm = (4 * self.p99).max(patience);
+        let limit = match met {
             Met::Warm => warm,
             Met::Cold => warm.max(2 * self.latency.cold()),
         };
-        longest.min(self.timeout)
+        limit.min(self.timeout)
     }
 
     /// How long a probe may take.
@@ -122,22 +122,22 @@ impl Timing {
     }
 
     /// How long a request takes, once its environment is warm.
-    pub(crate) fn typical(&self) -> Duration {
-        self.typical
+    pub(crate) fn median(&self) -> Duration {
+        self.median
     }
 
     /// The same; zero before anything was answered.
-    pub(crate) fn known_typical(&self) -> Duration {
-        if self.has_answered { self.typical } else { Duration::ZERO }
+    pub(crate) fn known_median(&self) -> Duration {
+        if self.has_answered { self.median } else { Duration::ZERO }
     }
 
     /// How long all but one of a hundred requests take, those in flight counted at their age; zero
     /// before anything was answered.
-    pub(crate) fn known_longest(&self, now: Nanos) -> Duration {
+    pub(crate) fn known_p99(&self, now: Nanos) -> Duration {
         if !self.has_answered {
             return Duration::ZERO;
         }
-        self.latency.age(now).map_or(self.longest, |age| age.max(self.longest))
+        self.latency.age(now).map_or(self.p99, |age| age.max(self.p99))
     }
 
     /// How long a request takes whose environment is cold; zero before one was met.
@@ -159,11 +159,11 @@ mod tests {
     fn a_guess_is_not_knowledge() {
         let settings = Settings::default();
         let mut timing = Timing::new(&settings);
-        let known = |timing: &Timing| (timing.known_typical(), timing.known_longest(0));
-        assert_eq!((timing.typical(), timing.is_known()), (settings.first_latency, false));
+        let known = |timing: &Timing| (timing.known_median(), timing.known_p99(0));
+        assert_eq!((timing.median(), timing.is_known()), (settings.first_latency, false));
         assert_eq!(known(&timing), (Duration::ZERO, Duration::ZERO));
         assert!(timing.answered(ms(170), Met::Cold, false, false), "the first one seems cold");
-        assert_eq!((timing.known_typical(), timing.known_cold()), (ms(170), ms(170)));
+        assert_eq!((timing.known_median(), timing.known_cold()), (ms(170), ms(170)));
         assert!(!timing.answered(ms(20), Met::Warm, false, false));
         assert_eq!(known(&timing), (ms(20), ms(20)));
         assert!(timing.is_known() && !timing.has_worked());
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!((timing.late(), timing.dead(Met::Warm)), (ms(60), patience));
         assert_eq!(timing.dead(Met::Cold), ms(340));
         timing.given_up(ms(500), Met::Warm);
-        assert_eq!((timing.typical(), timing.known_longest(0)), (ms(20), ms(500)));
+        assert_eq!((timing.median(), timing.known_p99(0)), (ms(20), ms(500)));
         assert_eq!(timing.dead(Met::Warm), ms(2_000));
     }
 }

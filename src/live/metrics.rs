@@ -13,7 +13,7 @@ use super::sample::{About, Breaker, Remote, Sample};
 use super::state::Phase;
 use crate::cpu;
 use crate::observe::{Rungs, Wait};
-use crate::policy::Path;
+use crate::policy::Route;
 
 /// How metrics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,7 +253,7 @@ impl Page<'_> {
         )?;
         let away = tallied.in_flight as f64;
         self.gauge("floodway_in_flight_records", None, "Those that are away.", away)?;
-        let paths = Path::ALL.iter().zip(&tallied.by_path);
+        let paths = Route::ALL.iter().zip(&tallied.by_path);
         let paths = paths.filter(|(_, rungs)| !rungs.is_empty());
         self.histogram(
             "floodway_latency",

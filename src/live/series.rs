@@ -263,7 +263,7 @@ mod tests {
     use super::*;
     use crate::batch::Span;
     use crate::observe::ProcessStats;
-    use crate::policy::Path;
+    use crate::policy::Route;
 
     const LOOK: Nanos = 100_000_000;
 
@@ -273,8 +273,8 @@ mod tests {
         let mut series = Series::default();
         let (looks, span) = (20_000, Span { first: 0, last: 0 });
         for look in 1..=looks {
-            stats.worker(0).results(Path::Local, span, 10, 5_000_000, false);
-            stats.worker(0).results(Path::Remote, span, 1, 50_000_000, false);
+            stats.worker(0).results(Route::Local, span, 10, 5_000_000, false);
+            stats.worker(0).results(Route::Remote, span, 1, 50_000_000, false);
             let tallied = stats.tallied();
             let at = look * LOOK;
             let sample = Sample { at, schedule: at, tallied, epochs: look, ..Sample::default() };

@@ -2,7 +2,7 @@
 //! `docs/compare.md` says what each field means.
 
 use std::io;
-use std::path::Path as FilePath;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use super::{Counts, Latencies, Report};
 use crate::batch::{Nanos, Span};
 use crate::cost::Cost;
 use crate::place;
-use crate::policy::Path;
+use crate::policy::Route;
 
 /// What a worker did in a slot.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ impl Flow {
     /// `scheduled`, which may be more slots than one.
     pub(super) fn results(
         slots: &mut Slots<Flow>,
-        path: Path,
+        path: Route,
         scheduled: Span,
         records: usize,
         now: Nanos,
@@ -210,11 +210,11 @@ impl Series {
                 t_ms: index as f64 * length_ms,
                 length_ms,
                 offered: flow.scheduled,
-                local: flow.done.by(Path::Local),
-                peer: flow.done.by(Path::Peer),
-                remote: flow.done.by(Path::Remote),
-                hedged: flow.done.by(Path::Hedged),
-                home: flow.done.by(Path::Home),
+                local: flow.done.by(Route::Local),
+                peer: flow.done.by(Route::Peer),
+                remote: flow.done.by(Route::Remote),
+                hedged: flow.done.by(Route::Hedged),
+                home: flow.done.by(Route::Returned),
                 bad: flow.done.bad,
                 queued: level.queued,
                 in_flight: level.in_flight,
@@ -229,7 +229,7 @@ impl Series {
             })
         };
         let mut lines: Vec<Line> = (0..slots).map(slot_line).collect();
-        let paths = Path::ALL.iter().zip(&report.by_path);
+        let paths = Route::ALL.iter().zip(&report.by_path);
         lines.extend(paths.filter(|(_, latencies)| !latencies.is_empty()).map(
             |(path, latencies)| Line::Latency {
                 path: path.name().to_owned(),
@@ -244,7 +244,7 @@ impl Series {
     ///
     /// # Errors
     /// If the file or its folder cannot be written.
-    pub fn write(&self, path: &FilePath) -> io::Result<()> {
+    pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut json = Vec::new();
         for line in &self.lines {
             serde_json::to_writer(&mut json, line)?;
@@ -265,8 +265,8 @@ mod tests {
         let second = 10 * SLOT;
         // A thousand records of 250 ms are done at a second, by two workers and two paths.
         let span = Span { first: 0, last: 25 * SLOT / 10 };
-        stats.worker(0).results(Path::Local, span, 1_000, second, false);
-        stats.worker(1).results(Path::Hedged, span, 1_000, second, true);
+        stats.worker(0).results(Route::Local, span, 1_000, second, false);
+        stats.worker(1).results(Route::Hedged, span, 1_000, second, true);
         stats.worker(1).bad(7, SLOT);
         stats.worker(1).true_rate(5_000.0);
         stats.backlog_changed(0, 30);

@@ -13,7 +13,7 @@ use super::series::{Flow, Level};
 use super::tally::Tally;
 use super::{Latencies, Report, Slots, Tallied, Waits};
 use crate::batch::{Nanos, Span};
-use crate::policy::Path;
+use crate::policy::Route;
 
 /// Records by where their final result was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,16 +34,16 @@ pub struct Counts {
 
 impl Counts {
     /// Counts `records` results that were made by `path`.
-    pub fn count(&mut self, path: Path, records: u64) {
+    pub fn count(&mut self, path: Route, records: u64) {
         match path {
-            Path::Local => self.local += records,
-            Path::Peer => self.peer += records,
-            Path::Remote => self.remote += records,
-            Path::Hedged => {
+            Route::Local => self.local += records,
+            Route::Peer => self.peer += records,
+            Route::Remote => self.remote += records,
+            Route::Hedged => {
                 self.remote += records;
                 self.hedged += records;
             }
-            Path::Home => self.home += records,
+            Route::Returned => self.home += records,
         }
     }
 
@@ -71,13 +71,13 @@ impl Counts {
     }
 
     /// Results that were made by `path`.
-    pub fn by(&self, path: Path) -> u64 {
+    pub fn by(&self, path: Route) -> u64 {
         match path {
-            Path::Local => self.local,
-            Path::Peer => self.peer,
-            Path::Remote => self.remote - self.hedged,
-            Path::Hedged => self.hedged,
-            Path::Home => self.home,
+            Route::Local => self.local,
+            Route::Peer => self.peer,
+            Route::Remote => self.remote - self.hedged,
+            Route::Hedged => self.hedged,
+            Route::Returned => self.home,
         }
     }
 
@@ -125,12 +125,12 @@ pub struct WorkerStats {
 /// [`Counts`] that a worker adds to and anybody reads while it does.
 #[derive(Debug, Default)]
 struct Counters {
-    by_path: [AtomicU64; Path::ALL.len()],
+    by_path: [AtomicU64; Route::ALL.len()],
     bad: AtomicU64,
 }
 
 impl Counters {
-    fn count(&self, path: Path, records: usize) {
+    fn count(&self, path: Route, records: usize) {
         self.by_path[path as usize].fetch_add(records as u64, Relaxed);
     }
 
@@ -140,7 +140,7 @@ impl Counters {
 
     fn read(&self) -> Counts {
         let mut counts = Counts { bad: self.bad.load(Relaxed), ..Counts::default() };
-        for (path, records) in Path::ALL.iter().zip(&self.by_path) {
+        for (path, records) in Route::ALL.iter().zip(&self.by_path) {
             counts.count(*path, records.load(Relaxed));
         }
         counts
@@ -150,7 +150,7 @@ impl Counters {
 #[derive(Debug, Default)]
 struct Figures {
     /// From schedule to result, by the path's number, over the whole run.
-    by_path: [Latencies; Path::ALL.len()],
+    by_path: [Latencies; Route::ALL.len()],
     /// Of what was scheduled during the burst.
     burst: Latencies,
     /// Since somebody last looked.
@@ -187,7 +187,14 @@ impl WorkerStats {
 
     /// Counts `records` results that were made by `path` at `now`, of records that were scheduled at
     /// `scheduled`, `in_burst` or not.
-    pub fn results(&self, path: Path, scheduled: Span, records: usize, now: Nanos, in_burst: bool) {
+    pub fn results(
+        &self,
+        path: Route,
+        scheduled: Span,
+        records: usize,
+        now: Nanos,
+        in_burst: bool,
+    ) {
         self.done.count(path, records);
         if let Some(deadline) = self.deadline {
             self.late.count(path, scheduled.late(now, deadline, records));
@@ -510,7 +517,7 @@ impl ProcessStats {
 
     /// Puts the latencies and what happened when into `report`.
     pub(super) fn report(&self, report: &mut Report) {
-        report.by_path = vec![Latencies::default(); Path::ALL.len()];
+        report.by_path = vec![Latencies::default(); Route::ALL.len()];
         report.levels = self.levels().clone();
         for worker in &self.0.workers {
             let figures = worker.lock();
@@ -535,9 +542,9 @@ mod tests {
         let stats = ProcessStats::watched(2, false, false, Some(deadline));
         // A thousand records, a tenth of a millisecond apart, of which some are due before 250 ms.
         let span = Span { first: 0, last: 999 * MS / 10 };
-        stats.worker(0).results(Path::Local, span, 1_000, 250 * MS, false);
-        stats.worker(1).results(Path::Hedged, span, 1_000, 200 * MS, false);
-        stats.worker(1).results(Path::Home, span, 1_000, 300 * MS, false);
+        stats.worker(0).results(Route::Local, span, 1_000, 250 * MS, false);
+        stats.worker(1).results(Route::Hedged, span, 1_000, 200 * MS, false);
+        stats.worker(1).results(Route::Returned, span, 1_000, 300 * MS, false);
         let counts = Counts { local: 500, home: 1_000, ..Counts::default() };
         assert_eq!(stats.late(), counts);
         let mut report = Report::default();

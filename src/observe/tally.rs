@@ -4,19 +4,19 @@
 use super::waits::Waited;
 use super::{Counts, Ladder, OnTime, Report, Rungs};
 use crate::batch::{Nanos, Span};
-use crate::policy::Path;
+use crate::policy::Route;
 
 /// One worker's.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// From schedule to result, by the path's number.
-    by_path: [Ladder; Path::ALL.len()],
+    by_path: [Ladder; Route::ALL.len()],
     /// From schedule to commit.
     commit: Ladder,
 }
 
 impl Tally {
-    pub(super) fn results(&self, path: Path, scheduled: Span, records: usize, now: Nanos) {
+    pub(super) fn results(&self, path: Route, scheduled: Span, records: usize, now: Nanos) {
         self.by_path[path as usize].record(scheduled, records, now);
     }
 
@@ -72,7 +72,7 @@ impl Default for Tallied {
         Tallied {
             counts: Counts::default(),
             late: Counts::default(),
-            by_path: vec![Rungs::default(); Path::ALL.len()],
+            by_path: vec![Rungs::default(); Route::ALL.len()],
             commit: Rungs::default(),
             emitted: 0,
             waited: Waited::default(),

@@ -14,9 +14,9 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::order::TotalOrder;
 use timely::progress::Timestamp;
 
-use super::desk::{Desk, Outputs};
-use super::meter::{self, Count, Finals};
-use super::{Clock, Observer, Peers, Pressure};
+use super::meter::{self, Count, SharedFinalEpochs};
+use super::state::{BurstState, Outputs};
+use super::{Backpressure, Clock, Observer, Peers};
 use crate::batch::{Nanos, Records, Span};
 use crate::bridge::Bridge;
 use crate::policy::{self, Policy};
@@ -33,7 +33,7 @@ pub struct Burst<T, C> {
     pub(super) deadline: Duration,
     pub(super) epoch: Option<Duration>,
     pub(super) slice: Duration,
-    pub(super) pressure: Pressure,
+    pub(super) backpressure: Backpressure,
     pub(super) observer: Box<dyn Observer<T>>,
 }
 
@@ -49,7 +49,7 @@ impl<T: 'static, C: 'static> Burst<T, C> {
             deadline: Duration::from_millis(200),
             epoch: None,
             slice: Duration::from_millis(1),
-            pressure: Pressure::default(),
+            backpressure: Backpressure::default(),
             observer: Box::new(()),
         }
     }
@@ -104,8 +104,8 @@ impl<T: 'static, C: 'static> Burst<T, C> {
     }
 
     /// The bounds on what is held, and the signal that a source waits on.
-    pub fn pressure(mut self, pressure: &Pressure) -> Self {
-        self.pressure = pressure.clone();
+    pub fn backpressure(mut self, backpressure: &Backpressure) -> Self {
+        self.backpressure = backpressure.clone();
         self
     }
 
@@ -177,17 +177,17 @@ where
         let mut bad = OutputBuilder::<_, CapacityContainerBuilder<_>>::from(bad);
         let mut counts = OutputBuilder::<_, CapacityContainerBuilder<Vec<Count>>>::from(counts);
 
-        let finals: Finals<T> = Finals::default();
+        let finals: SharedFinalEpochs<T> = SharedFinalEpochs::default();
         let nominal = burst.epoch.map(|length| length.as_nanos() as Nanos);
         let reader = scope.activator_for(address);
-        meter::collect(counts_stream, nominal, burst.clock, Rc::clone(&finals), reader);
+        meter::sum_counts(counts_stream, nominal, burst.clock, Rc::clone(&finals), reader);
 
         // The remote side wakes the worker from the bridge's thread; a worker that is gone needs
         // no waking.
         let wake = move || {
             let _ = waker.activate();
         };
-        let mut desk = Desk::new(Arc::new(task), burst, Arc::new(wake));
+        let mut state = BurstState::new(Arc::new(task), burst, Arc::new(wake));
 
         builder.build_reschedule(move |mut capabilities| {
             // Counts are sent under a capability that follows the frontier, so that an epoch
@@ -202,7 +202,7 @@ where
                     let Some(time) = capability.least() else { return };
                     let capabilities =
                         || Some((capability.retain_least(0)?, capability.retain_least(1)?));
-                    desk.accept(time, std::mem::take(container), capabilities);
+                    state.accept(time, std::mem::take(container), capabilities);
                 });
 
                 let reached = frontier.frontier().first().cloned();
@@ -210,7 +210,7 @@ where
                     && reached.as_ref().is_none_or(|reached| capability.time() != reached)
                 {
                     let mut counts = counts.activate();
-                    desk.count(capability.time(), frontier, |time, records| {
+                    state.count(capability.time(), frontier, |time, records| {
                         let capability = capability.delayed(time);
                         let mut session = counts.session(&capability);
                         session.give_iterator((0..peers).map(|to| (to, me, records)));
@@ -223,13 +223,13 @@ where
 
                 let mut known = finals.borrow_mut();
                 for (time, offered) in known.epochs.drain(..) {
-                    desk.offered(time, offered);
+                    state.offered(time, offered);
                 }
-                desk.replies(&mut outputs);
-                desk.plan();
-                desk.work(&mut outputs);
-                desk.settle(frontier);
-                match desk.next_work() {
+                state.replies(&mut outputs);
+                state.plan();
+                state.work(&mut outputs);
+                state.finish_turn(frontier);
+                match state.next_wakeup() {
                     Some(Duration::ZERO) => activator.activate(),
                     Some(later) => activator.activate_after(later),
                     None => {}

@@ -17,9 +17,9 @@ pub(super) struct Epoch<T: Timestamp> {
     /// For bad records.
     pub bad: Capability<T>,
     /// Records that came.
-    pub came: u64,
+    pub received: u64,
     /// Records that are queued or away.
-    pub open: u64,
+    pub pending: u64,
     /// What became of the others.
     pub stats: EpochStats,
 }
@@ -37,20 +37,20 @@ impl<T: Timestamp> Epochs<T> {
     }
 
     /// Epoch `time`, which has records here; made from its capabilities if it is new.
-    pub(super) fn came(
+    pub(super) fn received(
         &mut self,
         time: &T,
         records: u64,
         capabilities: impl FnOnce() -> Option<(Capability<T>, Capability<T>)>,
     ) -> bool {
         if let Some(epoch) = self.open.get_mut(time) {
-            epoch.came += records;
-            epoch.open += records;
+            epoch.received += records;
+            epoch.pending += records;
             return true;
         }
         let Some((results, bad)) = capabilities() else { return false };
         let stats = EpochStats::default();
-        let epoch = Epoch { results, bad, came: records, open: records, stats };
+        let epoch = Epoch { results, bad, received: records, pending: records, stats };
         self.open.insert(time.clone(), epoch);
         true
     }
@@ -62,7 +62,7 @@ impl<T: Timestamp> Epochs<T> {
 
     /// The records that came in `time`.
     pub(super) fn records(&self, time: &T) -> u64 {
-        self.open.get(time).map_or(0, |epoch| epoch.came)
+        self.open.get(time).map_or(0, |epoch| epoch.received)
     }
 
     /// The times of all epochs that have records here.
@@ -74,7 +74,7 @@ impl<T: Timestamp> Epochs<T> {
     pub(super) fn complete(&mut self, frontier: &MutableAntichain<T>) {
         let complete = &mut self.complete;
         self.open.retain(|time, epoch| {
-            let done = epoch.open == 0 && !frontier.less_equal(time);
+            let done = epoch.pending == 0 && !frontier.less_equal(time);
             if done {
                 complete.insert(time.clone(), epoch.stats);
             }
@@ -99,7 +99,7 @@ impl<T: Timestamp> Epochs<T> {
                 break;
             }
             let (time, stats) = entry.remove_entry();
-            observer.epoch(&time, &stats);
+            observer.epoch_completed(&time, &stats);
         }
     }
 }

@@ -24,29 +24,29 @@ use crate::policy::Offered;
 pub(super) type Count = (u64, u64, u64);
 
 /// Final epochs as they become known to a worker.
-pub(super) type Finals<T> = Rc<RefCell<Known<T>>>;
+pub(super) type SharedFinalEpochs<T> = Rc<RefCell<FinalEpochs<T>>>;
 
 #[derive(Debug)]
-pub(super) struct Known<T> {
+pub(super) struct FinalEpochs<T> {
     /// Oldest first.
     pub epochs: VecDeque<(T, Offered)>,
     /// There will be no more.
     pub ended: bool,
 }
 
-impl<T> Default for Known<T> {
+impl<T> Default for FinalEpochs<T> {
     fn default() -> Self {
-        Known { epochs: VecDeque::new(), ended: false }
+        FinalEpochs { epochs: VecDeque::new(), ended: false }
     }
 }
 
 /// Adds up all workers' counts and puts each final epoch into `finals`, waking `reader`.
 /// An epoch is `nominal` long, or as long as the wall says where it has no nominal length.
-pub(super) fn collect<'scope, T: Timestamp + TotalOrder>(
+pub(super) fn sum_counts<'scope, T: Timestamp + TotalOrder>(
     counts: Stream<'scope, T, Vec<Count>>,
     nominal: Option<Nanos>,
     clock: Clock,
-    finals: Finals<T>,
+    finals: SharedFinalEpochs<T>,
     reader: Activator,
 ) {
     let me = counts.scope().index() as u64;

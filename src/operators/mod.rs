@@ -4,23 +4,23 @@
 //! [`policy`](crate::policy). Of all modules only this one, `source`, `sink`, `state` and
 //! `pipeline` know timely; capabilities never leave them.
 
-mod away;
+mod backpressure;
 mod burst;
 mod clock;
 mod container;
-mod desk;
 mod epochs;
+mod in_flight;
 mod meter;
 mod observer;
 mod peers;
-mod pressure;
 mod stages;
+mod state;
 mod verify;
 
-pub use crate::policy::Path;
+pub use crate::policy::Route;
+pub use backpressure::Backpressure;
 pub use burst::{Burst, BurstExt};
 pub use clock::Clock;
 pub use observer::{EpochStats, Observer};
 pub use peers::Peers;
-pub use pressure::Pressure;
-pub use stages::{Load, Loads, Stages};
+pub use stages::{ChainLoad, StageLoad, Stages};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::batch::{Nanos, Span};
-use crate::policy::{Offered, Path};
+use crate::policy::{Offered, Route};
 
 /// What became of an epoch's records on one worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -17,7 +17,7 @@ pub struct EpochStats {
     /// Results made by the remote side, at whatever attempt.
     pub remote: u64,
     /// Results made on the worker of records that were sent away.
-    pub home: u64,
+    pub returned: u64,
     /// Bad records.
     pub bad: u64,
     /// What the attempts at its records cost, in US dollars.
@@ -25,13 +25,13 @@ pub struct EpochStats {
 }
 
 impl EpochStats {
-    /// Adds `records` results made by `path`.
-    pub(super) fn count(&mut self, path: Path, records: u64) {
-        *match path {
-            Path::Local => &mut self.local,
-            Path::Peer => &mut self.peer,
-            Path::Remote | Path::Hedged => &mut self.remote,
-            Path::Home => &mut self.home,
+    /// Adds `records` results made by `route`.
+    pub(super) fn count(&mut self, route: Route, records: u64) {
+        *match route {
+            Route::Local => &mut self.local,
+            Route::Peer => &mut self.peer,
+            Route::Remote | Route::Hedged => &mut self.remote,
+            Route::Returned => &mut self.returned,
         } += records;
     }
 }
@@ -40,19 +40,19 @@ impl EpochStats {
 /// short and must not block. Every method has an empty default.
 pub trait Observer<T>: 'static {
     /// `records` records came in.
-    fn came(&mut self, records: usize) {
+    fn received(&mut self, records: usize) {
         let _ = records;
     }
 
     /// In one slice the task did `records` records here, this worker's or another's, in `time`.
-    fn worked(&mut self, records: usize, time: Duration) {
+    fn computed(&mut self, records: usize, time: Duration) {
         let _ = (records, time);
     }
 
-    /// `records` results of `epoch` left at `now`, made by `path`, of records scheduled at
+    /// `records` results of `epoch` left at `now`, made by `route`, of records scheduled at
     /// `scheduled`.
-    fn results(&mut self, epoch: &T, path: Path, scheduled: Span, records: usize, now: Nanos) {
-        let _ = (epoch, path, scheduled, records, now);
+    fn results(&mut self, epoch: &T, route: Route, scheduled: Span, records: usize, now: Nanos) {
+        let _ = (epoch, route, scheduled, records, now);
     }
 
     /// `records` of an epoch were found to be bad.
@@ -88,7 +88,7 @@ pub trait Observer<T>: 'static {
     /// The remote side computed something else of a record than this worker does. Its other answers
     /// are not believed any more either, and nothing is sent to it; what it has sent until now may
     /// be wrong. Says which record.
-    fn differs(&mut self, record: &str) {
+    fn mismatch(&mut self, record: &str) {
         tracing::error!(
             "the remote result of {record} differs from the worker's: nothing more \
         is sent"
@@ -96,7 +96,7 @@ pub trait Observer<T>: 'static {
     }
 
     /// An epoch is complete on this worker. Epochs come in order.
-    fn epoch(&mut self, epoch: &T, stats: &EpochStats) {
+    fn epoch_completed(&mut self, epoch: &T, stats: &EpochStats) {
         let _ = (epoch, stats);
     }
 }
@@ -106,14 +106,14 @@ impl<T> Observer<T> for () {}
 
 /// Both of them watch.
 impl<T, A: Observer<T>, B: Observer<T>> Observer<T> for (A, B) {
-    fn came(&mut self, records: usize) {
-        self.0.came(records);
-        self.1.came(records);
+    fn received(&mut self, records: usize) {
+        self.0.received(records);
+        self.1.received(records);
     }
 
-    fn worked(&mut self, records: usize, time: Duration) {
-        self.0.worked(records, time);
-        self.1.worked(records, time);
+    fn computed(&mut self, records: usize, time: Duration) {
+        self.0.computed(records, time);
+        self.1.computed(records, time);
     }
 
     fn offered(&mut self, epoch: &T, offered: Offered) {
@@ -121,9 +121,9 @@ impl<T, A: Observer<T>, B: Observer<T>> Observer<T> for (A, B) {
         self.1.offered(epoch, offered);
     }
 
-    fn results(&mut self, epoch: &T, path: Path, scheduled: Span, records: usize, now: Nanos) {
-        self.0.results(epoch, path, scheduled, records, now);
-        self.1.results(epoch, path, scheduled, records, now);
+    fn results(&mut self, epoch: &T, route: Route, scheduled: Span, records: usize, now: Nanos) {
+        self.0.results(epoch, route, scheduled, records, now);
+        self.1.results(epoch, route, scheduled, records, now);
     }
 
     fn bad(&mut self, records: usize) {
@@ -151,13 +151,13 @@ impl<T, A: Observer<T>, B: Observer<T>> Observer<T> for (A, B) {
         self.1.verified(records);
     }
 
-    fn differs(&mut self, record: &str) {
-        self.0.differs(record);
-        self.1.differs(record);
+    fn mismatch(&mut self, record: &str) {
+        self.0.mismatch(record);
+        self.1.mismatch(record);
     }
 
-    fn epoch(&mut self, epoch: &T, stats: &EpochStats) {
-        self.0.epoch(epoch, stats);
-        self.1.epoch(epoch, stats);
+    fn epoch_completed(&mut self, epoch: &T, stats: &EpochStats) {
+        self.0.epoch_completed(epoch, stats);
+        self.1.epoch_completed(epoch, stats);
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::bridge::Part;
+use crate::bridge::WorkItem;
 use crate::task::Task;
 
 /// The workers of a process, as far as they help each other. Cheap to clone; the clones are one,
@@ -21,23 +21,23 @@ use crate::task::Task;
 pub struct Peers(Arc<Mutex<HashMap<(TypeId, String), Box<dyn Any + Send>>>>);
 
 /// Those that do the same task.
-type Board<K> = Arc<Mutex<Vec<Arc<Seat<K>>>>>;
+type PeerRegistry<K> = Arc<Mutex<Vec<Arc<PeerSlot<K>>>>>;
 
 /// A worker as the others see it.
-struct Seat<K: Task> {
-    parts: Sender<Part<K>>,
+struct PeerSlot<K: Task> {
+    parts: Sender<WorkItem<K>>,
     /// Records that it would take.
-    wants: AtomicUsize,
+    capacity: AtomicUsize,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// A worker's own end.
-pub(super) struct Help<K: Task> {
-    board: Board<K>,
-    me: Arc<Seat<K>>,
-    inbox: Receiver<Part<K>>,
+pub(super) struct PeerQueue<K: Task> {
+    registry: PeerRegistry<K>,
+    me: Arc<PeerSlot<K>>,
+    inbox: Receiver<WorkItem<K>>,
     /// What it has taken, the oldest first.
-    parts: VecDeque<Part<K>>,
+    parts: VecDeque<WorkItem<K>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -48,24 +48,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Peers {
     /// A worker joins those that do the task of this name. `wake` is called on another worker's thread
     /// when there is something for it.
-    pub(super) fn join<K: Task>(&self, task: &str, wake: Arc<dyn Fn() + Send + Sync>) -> Help<K> {
-        let mut boards = lock(&self.0);
+    pub(super) fn join<K: Task>(
+        &self,
+        task: &str,
+        wake: Arc<dyn Fn() + Send + Sync>,
+    ) -> PeerQueue<K> {
+        let mut registries = lock(&self.0);
         let key = (TypeId::of::<K>(), task.to_owned());
-        let board = boards.entry(key).or_insert_with(|| Box::new(Board::<K>::default()));
-        let board = board.downcast_ref::<Board<K>>().expect("the key holds the type");
+        let registry =
+            registries.entry(key).or_insert_with(|| Box::new(PeerRegistry::<K>::default()));
+        let registry = registry.downcast_ref::<PeerRegistry<K>>().expect("the key holds the type");
         let (parts, inbox) = unbounded();
-        let me = Arc::new(Seat { parts, wants: AtomicUsize::new(0), wake });
-        lock(board).push(Arc::clone(&me));
-        Help { board: Arc::clone(board), me, inbox, parts: VecDeque::new() }
+        let me = Arc::new(PeerSlot { parts, capacity: AtomicUsize::new(0), wake });
+        lock(registry).push(Arc::clone(&me));
+        PeerQueue { registry: Arc::clone(registry), me, inbox, parts: VecDeque::new() }
     }
 }
 
-impl<K: Task> Help<K> {
-    /// Takes in what others have handed over. This worker would take up to `wants` records in all.
-    pub(super) fn take_in(&mut self, wants: usize) {
+impl<K: Task> PeerQueue<K> {
+    /// Takes in what others have handed over. This worker would take up to `capacity` records in all.
+    pub(super) fn receive(&mut self, capacity: usize) {
         self.parts.extend(self.inbox.try_iter());
-        let has: usize = self.parts.iter().map(Part::records).sum();
-        self.me.wants.store(wants.saturating_sub(has), Relaxed);
+        let has: usize = self.parts.iter().map(WorkItem::records).sum();
+        self.me.capacity.store(capacity.saturating_sub(has), Relaxed);
     }
 
     /// Whether there is something to do for others.
@@ -74,7 +79,7 @@ impl<K: Task> Help<K> {
     }
 
     /// Up to `records` records of the oldest part.
-    pub(super) fn next(&mut self, records: usize) -> Option<Part<K>> {
+    pub(super) fn next(&mut self, records: usize) -> Option<WorkItem<K>> {
         let part = self.parts.front_mut()?;
         let next = part.split(records.max(1));
         if part.records() == 0 {
@@ -84,24 +89,28 @@ impl<K: Task> Help<K> {
     }
 
     /// Records that others would take now.
-    pub(super) fn wanted(&self) -> usize {
-        let board = lock(&self.board);
-        board.iter().filter(|seat| !self.is_me(seat)).map(|seat| seat.wants.load(Relaxed)).sum()
+    pub(super) fn peer_capacity(&self) -> usize {
+        let registry = lock(&self.registry);
+        registry
+            .iter()
+            .filter(|slot| !self.is_me(slot))
+            .map(|slot| slot.capacity.load(Relaxed))
+            .sum()
     }
 
     /// Hands `part` to those that would take it; answers what nobody takes.
-    pub(super) fn give(&self, mut part: Part<K>) -> Option<Part<K>> {
-        let board = lock(&self.board);
-        for seat in board.iter().filter(|seat| !self.is_me(seat)) {
-            let wants = seat.wants.load(Relaxed);
-            let taken = wants.min(part.records());
+    pub(super) fn give(&self, mut part: WorkItem<K>) -> Option<WorkItem<K>> {
+        let registry = lock(&self.registry);
+        for slot in registry.iter().filter(|slot| !self.is_me(slot)) {
+            let capacity = slot.capacity.load(Relaxed);
+            let taken = capacity.min(part.records());
             // Another one may have been quicker: it is asked again at the next plan.
-            let less = seat.wants.compare_exchange(wants, wants - taken, Relaxed, Relaxed);
+            let less = slot.capacity.compare_exchange(capacity, capacity - taken, Relaxed, Relaxed);
             if taken == 0 || less.is_err() {
                 continue;
             }
-            match seat.parts.send(part.split(taken)) {
-                Ok(()) => (seat.wake)(),
+            match slot.parts.send(part.split(taken)) {
+                Ok(()) => (slot.wake)(),
                 // Its worker has ended: the part comes home.
                 Err(refused) => drop(refused),
             }
@@ -112,14 +121,14 @@ impl<K: Task> Help<K> {
         Some(part)
     }
 
-    fn is_me(&self, seat: &Arc<Seat<K>>) -> bool {
-        Arc::ptr_eq(seat, &self.me)
+    fn is_me(&self, slot: &Arc<PeerSlot<K>>) -> bool {
+        Arc::ptr_eq(slot, &self.me)
     }
 }
 
-impl<K: Task> Drop for Help<K> {
+impl<K: Task> Drop for PeerQueue<K> {
     fn drop(&mut self) {
-        lock(&self.board).retain(|seat| !Arc::ptr_eq(seat, &self.me));
+        lock(&self.registry).retain(|slot| !Arc::ptr_eq(slot, &self.me));
     }
 }
 
@@ -133,7 +142,7 @@ mod tests {
         function("double", |n: &u64| Ok(2 * n))
     }
 
-    fn join<K: Task>(peers: &Peers, _: &K) -> Help<K> {
+    fn join<K: Task>(peers: &Peers, _: &K) -> PeerQueue<K> {
         peers.join("double", Arc::new(|| {}))
     }
 
@@ -142,34 +151,34 @@ mod tests {
         let (peers, task) = (Peers::default(), double());
         let loaded = join(&peers, &task);
         let mut idle = [join(&peers, &task), join(&peers, &task)];
-        assert_eq!(loaded.wanted(), 0);
-        idle[0].take_in(30);
-        idle[1].take_in(50);
-        assert_eq!((loaded.wanted(), idle[0].wanted()), (80, 50));
+        assert_eq!(loaded.peer_capacity(), 0);
+        idle[0].receive(30);
+        idle[1].receive(50);
+        assert_eq!((loaded.peer_capacity(), idle[0].peer_capacity()), (80, 50));
         let (port, inbox) = reply_channel(Arc::new(|| {}));
         let part = |id, records| {
-            Part::new(id, Arc::new((0..records as u64).collect()), 0..records, port.clone())
+            WorkItem::new(id, Arc::new((0..records as u64).collect()), 0..records, port.clone())
         };
         let left = loaded.give(part(0, 100)).expect("nobody takes the last ones");
-        assert_eq!((left.records(), loaded.wanted()), (20, 0));
+        assert_eq!((left.records(), loaded.peer_capacity()), (20, 0));
         left.take_back();
-        idle[0].take_in(30);
-        assert_eq!(loaded.wanted(), 0, "it has what it wanted");
+        idle[0].receive(30);
+        assert_eq!(loaded.peer_capacity(), 0, "it has what it wanted");
         let (first, rest) = (idle[0].next(20).unwrap(), idle[0].next(20).unwrap());
         assert_eq!((first.range(), rest.range(), idle[0].has_work()), (0..20, 20..30, false));
         first.answer(0.0, |range| Outcome::Done {
             out: range.clone().map(|n| 2 * n as u64).collect(),
-            home: Vec::new(),
+            refused: Vec::new(),
             hedged: false,
         });
         drop(rest);
         drop(idle);
-        let mut homes: Vec<_> = std::iter::from_fn(|| inbox.try_recv())
-            .filter(|reply| matches!(reply.outcome, Outcome::Home(_)))
+        let mut returned: Vec<_> = std::iter::from_fn(|| inbox.try_recv())
+            .filter(|reply| matches!(reply.outcome, Outcome::Returned(_)))
             .map(|reply| reply.range)
             .collect();
-        homes.sort_by_key(|range| range.start);
-        assert_eq!(homes, [20..30, 30..80]);
+        returned.sort_by_key(|range| range.start);
+        assert_eq!(returned, [20..30, 30..80]);
         assert!(loaded.give(part(1, 5)).is_some(), "there is nobody");
     }
 }

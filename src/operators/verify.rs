@@ -2,26 +2,26 @@
 
 use std::ops::Range;
 
-use super::Path;
-use super::desk::Held;
+use super::Route;
+use super::state::Origin;
 use crate::policy::Entry;
 use crate::task::{Code, Task};
 
 /// Chooses a share of the remote side's records, evenly spread.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Verify {
+pub(super) struct Sampler {
     share: f64,
     /// The share of a record that is owed.
     owed: f64,
 }
 
-impl Verify {
+impl Sampler {
     pub(super) fn new(share: f64) -> Self {
-        Verify { share, owed: 0.0 }
+        Sampler { share, owed: 0.0 }
     }
 
     /// The positions to be checked out of `range`, the last ones first; not those that come `home`.
-    pub(super) fn choose(&mut self, range: &Range<usize>, home: &[usize]) -> Vec<usize> {
+    pub(super) fn choose(&mut self, range: &Range<usize>, refused: &[usize]) -> Vec<usize> {
         if self.share <= 0.0 {
             return Vec::new();
         }
@@ -33,7 +33,7 @@ impl Verify {
                 self.owed -= f64::from(u8::from(due));
                 due
             })
-            .filter(|position| home.binary_search(position).is_err())
+            .filter(|position| refused.binary_search(position).is_err())
             .collect();
         chosen.reverse();
         chosen
@@ -41,16 +41,16 @@ impl Verify {
 }
 
 /// An answer that is being checked.
-pub(super) struct Checking<T, K: Task> {
+pub(super) struct Verification<T, K: Task> {
     pub entry: Entry,
-    pub held: Held<T, K::In>,
+    pub origin: Origin<T, K::In>,
     /// The records that it answers.
     pub range: Range<usize>,
     pub out: K::Out,
     /// Where they were made.
-    pub path: Path,
+    pub route: Route,
     /// Positions without a result, in order.
-    pub home: Vec<usize>,
+    pub refused: Vec<usize>,
     /// Positions that are still to be checked, the last ones first.
     pub checks: Vec<usize>,
 }
@@ -60,12 +60,12 @@ pub(super) enum Verdict {
     /// There is more to check.
     Unfinished,
     /// All that was to be checked is the same.
-    Same,
+    Match,
     /// This position's result is another here.
-    Differs(usize),
+    Mismatch(usize),
 }
 
-impl<T, K: Task> Checking<T, K> {
+impl<T, K: Task> Verification<T, K> {
     /// Checks up to `most` records with `task`; answers how many it checked.
     pub(super) fn check(
         &mut self,
@@ -74,18 +74,18 @@ impl<T, K: Task> Checking<T, K> {
         verdicts: &mut Vec<(usize, Code)>,
     ) -> (usize, Verdict) {
         for checked in 0..most.max(1) {
-            let Some(position) = self.checks.pop() else { return (checked, Verdict::Same) };
-            let mut one = task.results(&self.held.batch, &(position..position + 1));
-            task.compute(&self.held.batch, position..position + 1, &mut one, verdicts);
+            let Some(position) = self.checks.pop() else { return (checked, Verdict::Match) };
+            let mut one = task.results(&self.origin.batch, &(position..position + 1));
+            task.compute(&self.origin.batch, position..position + 1, &mut one, verdicts);
             let is_bad = !verdicts.is_empty();
             verdicts.clear();
-            let before = self.home.partition_point(|home| *home < position);
+            let before = self.refused.partition_point(|refused| *refused < position);
             let index = position - self.range.start - before;
             if is_bad || !task.is_same(&self.out, index, &one) {
-                return (checked + 1, Verdict::Differs(position));
+                return (checked + 1, Verdict::Mismatch(position));
             }
         }
-        let verdict = if self.checks.is_empty() { Verdict::Same } else { Verdict::Unfinished };
+        let verdict = if self.checks.is_empty() { Verdict::Match } else { Verdict::Unfinished };
         (most.max(1), verdict)
     }
 }
@@ -96,10 +96,10 @@ mod tests {
 
     #[test]
     fn as_many_are_chosen_as_asked() {
-        let mut verify = Verify::new(0.001);
-        let chosen: usize = (0..1_000).map(|_| verify.choose(&(7..107), &[]).len()).sum();
+        let mut sampler = Sampler::new(0.001);
+        let chosen: usize = (0..1_000).map(|_| sampler.choose(&(7..107), &[]).len()).sum();
         assert!((99..=100).contains(&chosen), "{chosen}");
-        assert_eq!(Verify::new(1.0).choose(&(3..7), &[4]), [6, 5, 3]);
-        assert!(Verify::new(0.0).choose(&(0..9), &[]).is_empty());
+        assert_eq!(Sampler::new(1.0).choose(&(3..7), &[4]), [6, 5, 3]);
+        assert!(Sampler::new(0.0).choose(&(0..9), &[]).is_empty());
     }
 }

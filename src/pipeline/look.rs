@@ -150,7 +150,7 @@ fn remote(bridge: &Bridge, settings: &Settings) -> Remote {
             State::Closed => Breaker::Closed,
             State::HalfOpen => Breaker::HalfOpen,
             State::Open(_) => Breaker::Open,
-            State::Condemned => Breaker::Condemned,
+            State::Disabled => Breaker::Condemned,
         },
         breaker_opened: counters.breaker_opened,
         is_spent: standing.is_spent,

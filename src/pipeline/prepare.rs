@@ -91,7 +91,7 @@ pub(super) fn prepare(
         let lane = started.lane(Arc::new(Arc::clone(&task)));
         started.wait_for_probes(PROBE);
         if settings.policy == PolicyChoice::Deadline {
-            check_deadline(settings.deadline, lane.typical());
+            check_deadline(settings.deadline, lane.median());
         }
         started_bridge = Some(started);
     }

@@ -134,7 +134,7 @@ pub fn run(
             && ending.begin(asked)
             && let Some(bridge) = &shared.bridge
         {
-            bridge.come_home(ending.grace());
+            bridge.close_after(ending.grace());
         }
         if shared.started.get().is_none() && ending.is_past_grace() {
             break Ended::NotBegun;

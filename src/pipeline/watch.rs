@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{Failures, RunError};
 use crate::batch::{Nanos, Span};
 use crate::observe::{ProcessStats, WorkerStats};
-use crate::operators::{Clock, EpochStats, Observer, Path};
+use crate::operators::{Clock, EpochStats, Observer, Route};
 use crate::policy::Offered;
 use crate::schedule::BurstWindow;
 
@@ -63,7 +63,7 @@ impl Watch {
 }
 
 impl Observer<u64> for Watch {
-    fn results(&mut self, epoch: &u64, path: Path, scheduled: Span, records: usize, now: Nanos) {
+    fn results(&mut self, epoch: &u64, path: Route, scheduled: Span, records: usize, now: Nanos) {
         // A batch is cut where the rate changes: all of it is in the burst, or none.
         let in_burst = self.burst.as_ref().is_some_and(|burst| burst.contains(scheduled.first));
         self.worker.results(path, scheduled, records, now, in_burst);
@@ -78,7 +78,7 @@ impl Observer<u64> for Watch {
         self.worker.verified.fetch_add(records as u64, Relaxed);
     }
 
-    fn differs(&mut self, record: &str) {
+    fn mismatch(&mut self, record: &str) {
         self.failures.fail(RunError::Differs { record: record.to_owned() });
     }
 
@@ -93,11 +93,11 @@ impl Observer<u64> for Watch {
         (self.held, self.in_flight) = (held, in_flight);
     }
 
-    fn came(&mut self, records: usize) {
+    fn received(&mut self, records: usize) {
         self.worker.emitted(records as u64);
     }
 
-    fn worked(&mut self, _: usize, time: Duration) {
+    fn computed(&mut self, _: usize, time: Duration) {
         self.worker.useful.fetch_add(time.as_nanos() as u64, Relaxed);
     }
 
@@ -109,7 +109,7 @@ impl Observer<u64> for Watch {
         self.worker.true_rate(records_per_second);
     }
 
-    fn epoch(&mut self, epoch: &u64, stats: &EpochStats) {
+    fn epoch_completed(&mut self, epoch: &u64, stats: &EpochStats) {
         tracing::debug!(epoch, ?stats, "epoch complete");
     }
 }

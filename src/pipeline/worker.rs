@@ -21,7 +21,7 @@ use crate::emulator;
 use crate::live::Diagnosis;
 use crate::nexmark::Generator;
 use crate::observe::{Billed, ProcessStats, Report};
-use crate::operators::{Burst, BurstExt as _, Clock, Peers, Pressure};
+use crate::operators::{Backpressure, Burst, BurstExt as _, Clock, Peers};
 use crate::schedule::BurstWindow;
 use crate::sink::{CommitExt as _, Note, SinkHandle};
 use crate::source::{EventSource, Gate, LineSource, Lines, Outflow, Pace, events, lines, nominal};
@@ -142,7 +142,7 @@ impl Shared {
             let last_failure = bridge.last_failure();
             report.last_failure =
                 last_failure.map(|failure| format!("{failure} ({})", failure.advice()));
-            report.longest_us = bridge.longest().as_micros() as u64;
+            report.longest_us = bridge.p99().as_micros() as u64;
         }
     }
 
@@ -183,10 +183,10 @@ pub(super) fn work(
     let clock = Clock::starting(zero);
     let burst = settings.schedule.as_ref().and_then(BurstWindow::of);
     let watch = Watch::new(&shared.stats, place, clock, burst, &shared.failures);
-    let pressure = Pressure::new(settings.max_backlog, settings.max_backlog_bytes);
+    let backpressure = Backpressure::new(settings.max_backlog, settings.max_backlog_bytes);
     let outflow = SinkOutflow(shared.sink.clone());
     let window = settings.open_epochs();
-    let gate = Gate::new(pressure.clone(), outflow, window, shared.stats.worker(place));
+    let gate = Gate::new(backpressure.clone(), outflow, window, shared.stats.worker(place));
     gate.committed_before(beginning.epoch);
     let probe = ProbeHandle::new();
 
@@ -197,7 +197,7 @@ pub(super) fn work(
             .clock(clock)
             .schedule(|batch: &Batch| batch.span)
             .peers(&shared.peers)
-            .pressure(&pressure)
+            .backpressure(&backpressure)
             .observer(watch.clone());
         if let Some(epoch) = settings.epoch_length() {
             burst = burst.epoch(epoch);

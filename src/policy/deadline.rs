@@ -36,7 +36,7 @@
 //! home, nothing goes.
 
 use super::guard::{self, Guard};
-use super::{Done, Entry, Policy, Rates, Side, Take, Times, To};
+use super::{Completed, Destination, Entry, Policy, Rates, RemoteLatency, Side, Take};
 use crate::batch::Nanos;
 
 /// Offloads what would miss its due time at home, at the last safe moment.
@@ -83,23 +83,23 @@ struct Room {
 }
 
 impl Policy for Deadline {
-    fn begins_at(&self) -> Option<f64> {
+    fn offload_threshold(&self) -> Option<f64> {
         None
     }
 
-    fn keeps_due_times(&self) -> bool {
+    fn plans_by_due_time(&self) -> bool {
         true
     }
 
     /// What had to go because of it went. But where many requests fail, home would do nothing else.
-    fn does_at_once(&self, remote: Times) -> bool {
-        remote.failing <= FEW
+    fn returned_work_skips_queue(&self, remote: RemoteLatency) -> bool {
+        remote.failure_rate <= FEW
     }
 
-    fn done(&mut self, now: Nanos, done: Done) {
+    fn on_completed(&mut self, now: Nanos, done: Completed) {
         if !self.hopeless {
             match done.side {
-                Side::Home => &mut self.home,
+                Side::Local => &mut self.home,
                 Side::Remote => &mut self.remote,
             }
             .note(now, done.records, done.late);
@@ -112,8 +112,8 @@ impl Policy for Deadline {
         let fits = |until: Nanos| (until.saturating_sub(now) as f64 / 1e9 * rate) as usize;
         let mut room = Room { all: rates.room, warm: rates.warm_room, fill: 0 };
         let [guard, remote_guard] = self.guards();
-        let warm = rates.remote.longest;
-        let cold = warm.max(rates.remote.cold);
+        let warm = rates.remote.p99;
+        let cold = warm.max(rates.remote.cold_start);
         self.hopeless = warm + remote_guard > rates.slack;
         let again = again_at_home(&rates, rate);
         let remote = now + warm + remote_guard + again;
@@ -131,13 +131,14 @@ impl Policy for Deadline {
                 break;
             }
             // As many stay as are done in time, or at least not later than remotely.
-            let (to, latency) = if room.warm > 0 { (To::Warm, warm) } else { (To::Remote, cold) };
+            let (to, latency) =
+                if room.warm > 0 { (Destination::Warm, warm) } else { (Destination::Remote, cold) };
             let there = now + latency;
             // What the margin was kept for has happened: nothing would be gained by sending it now.
             let is_safe = entry.due >= there;
             let until = if is_safe { entry.due.saturating_sub(guard) } else { there };
             let stay = fits(until).saturating_sub(ahead);
-            if entry.home || stay >= records {
+            if entry.returned || stay >= records {
                 ahead += records;
                 continue;
             }
@@ -147,7 +148,7 @@ impl Policy for Deadline {
             if remote < first_due {
                 go = go.min(room.fill);
             }
-            go = go.min(room.all).min(if to == To::Warm { room.warm } else { usize::MAX });
+            go = go.min(room.all).min(if to == Destination::Warm { room.warm } else { usize::MAX });
             ahead += records - go;
             if go > 0 {
                 takes.push(Take { entry: index, range: entry.range.end - go..entry.range.end, to });
@@ -158,23 +159,22 @@ impl Policy for Deadline {
 
     /// The stream's excess over what the worker does, once the time until the first record has to go
     /// is not much longer than an environment takes to start.
-    fn expects(&self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates) -> f64 {
+    fn expected_rate(&self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates) -> f64 {
         let Some(rate) = rates.effective() else { return 0.0 };
         // Peers have time; or nothing would be in time remotely.
-        if rates.peers > 0 || rates.remote.longest >= rates.slack {
+        if rates.peers > 0 || rates.remote.p99 >= rates.slack {
             return 0.0;
         }
         let from = now.saturating_sub(ARRIVALS);
         let newest = queue.iter().rev().flat_map(|entries| entries.iter().rev());
         let mut arrived = 0;
         for entry in newest {
-            if entry.home || entry.arrival < from {
+            if entry.returned || entry.arrival < from {
                 let excess = arrived as f64 / (ARRIVALS as f64 / 1e9) - rate;
                 let home = rates.waiting as f64 / rate;
                 let until_full = (rates.slack as f64 / 1e9 - home) * rate / excess;
-                let lead =
-                    until_full * 1e9 + rates.slack.saturating_sub(rates.remote.longest) as f64;
-                let start = 2.0 * rates.remote.cold.max(rates.remote.longest) as f64;
+                let lead = until_full * 1e9 + rates.slack.saturating_sub(rates.remote.p99) as f64;
+                let start = 2.0 * rates.remote.cold_start.max(rates.remote.p99) as f64;
                 return if excess > 0.0 && lead <= start { excess } else { 0.0 };
             }
             arrived += entry.records();
@@ -186,12 +186,12 @@ impl Policy for Deadline {
 
 /// Where requests fail, they go so much sooner that one that comes home is done there in time.
 fn again_at_home(rates: &Rates, rate: f64) -> Nanos {
-    if rates.remote.failing <= guard::TARGET {
+    if rates.remote.failure_rate <= guard::TARGET {
         return 0;
     }
     let request = (rates.batch as f64 / rate * 1e9) as Nanos;
     // A deadline that leaves no time for it is kept by those that do not fail.
-    request.min(rates.slack.saturating_sub(rates.remote.longest) / 2)
+    request.min(rates.slack.saturating_sub(rates.remote.p99) / 2)
 }
 
 /// Gives idle peers what they take, of what this worker would do soon but not at once. Answers the
@@ -210,9 +210,9 @@ fn share(
             break;
         }
         let first = entry.range.start + keep.saturating_sub(ahead).min(entry.records());
-        let given = if entry.home { 0 } else { (entry.range.end - first).min(peers) };
+        let given = if entry.returned { 0 } else { (entry.range.end - first).min(peers) };
         if given > 0 {
-            takes.push(Take { entry: next, range: first..first + given, to: To::Peer });
+            takes.push(Take { entry: next, range: first..first + given, to: Destination::Peer });
             peers -= given;
         }
         ahead += entry.records() - given;
@@ -245,7 +245,7 @@ mod tests {
 
     /// A worker that does 100 records a millisecond, and a remote side that takes 38 ms and is warm.
     fn rates() -> Rates {
-        let remote = Times { typical: 30 * MS, longest: 38 * MS, ..Times::default() };
+        let remote = RemoteLatency { median: 30 * MS, p99: 38 * MS, ..RemoteLatency::default() };
         Rates { local: Some(100_000.0), remote, slack: SLACK, ..Rates::default() }
     }
 
@@ -281,10 +281,11 @@ mod tests {
         assert_eq!((takes[0].entry, takes[0].range.end), (9, 400));
         assert!((180..=200).contains(&takes[0].range.start), "{takes:?}");
         // The remote side has become slower: it has to go sooner.
-        let slower = Rates { remote: Times { longest: 58 * MS, ..rates().remote }, ..rates() };
+        let slower = Rates { remote: RemoteLatency { p99: 58 * MS, ..rates().remote }, ..rates() };
         assert!(records(&plan(&queue, last_safe - 10 * MS, slower)) > 0);
         // Requests fail: a full one takes 10 ms at home, which is kept in hand there and remotely.
-        let fails = Rates { remote: Times { failing: 0.02, ..rates().remote }, ..rates() };
+        let fails =
+            Rates { remote: RemoteLatency { failure_rate: 0.02, ..rates().remote }, ..rates() };
         assert!(records(&plan(&queue, last_safe - 9 * MS, fails)) > 0);
         assert!(plan(&queue, last_safe - 11 * MS, fails).is_empty());
         // The work has become cheaper: nothing has to go at all.
@@ -320,13 +321,13 @@ mod tests {
         let queue = queue(100, 300);
         let mut rates = rates();
         rates.warm_room = 2_000;
-        rates.remote.cold = 500 * MS;
+        rates.remote.cold_start = 500 * MS;
         let takes = plan(&queue, 2_000 * MS, rates);
         assert_eq!(records(&takes), 2_000, "home is done in 280 ms");
-        assert!(takes.iter().all(|take| take.to == To::Warm));
-        rates.remote.cold = 150 * MS;
+        assert!(takes.iter().all(|take| take.to == Destination::Warm));
+        rates.remote.cold_start = 150 * MS;
         let takes = plan(&queue, 2_000 * MS, rates);
-        let cold: Vec<_> = takes.iter().filter(|take| take.to == To::Remote).collect();
+        let cold: Vec<_> = takes.iter().filter(|take| take.to == Destination::Remote).collect();
         assert!(!cold.is_empty() && records(&takes) > 2_000, "{takes:?}");
     }
 
@@ -336,11 +337,14 @@ mod tests {
         let queue = queue(400, 150);
         let idle = Rates { peers: 500, ..rates() };
         let takes = plan(&queue, 150 * MS, idle);
-        let peers = |entry, range| Take { entry, range, to: To::Peer };
+        let peers = |entry, range| Take { entry, range, to: Destination::Peer };
         assert_eq!(takes, [peers(0, 100..400), peers(1, 0..200)]);
         let takes = plan(&queue, 172 * MS, idle);
         assert_eq!(takes[..2], [peers(0, 100..400), peers(1, 0..200)]);
-        assert!(takes.len() > 2 && takes[2..].iter().all(|take| take.to == To::Warm), "{takes:?}");
+        assert!(
+            takes.len() > 2 && takes[2..].iter().all(|take| take.to == Destination::Warm),
+            "{takes:?}"
+        );
     }
 
     #[test]
@@ -348,8 +352,8 @@ mod tests {
         let policy = Deadline::new(SLACK);
         let expects = |queue: &Queue<()>, now, cold| {
             let mut rates = Rates { waiting: queue.records(), ..rates() };
-            rates.remote.cold = cold;
-            policy.expects(now, &queue.entries(), rates)
+            rates.remote.cold_start = cold;
+            policy.expected_rate(now, &queue.entries(), rates)
         };
         // Four times what the worker does: nothing has to go before 200 / 3 + 200 - 38 ms.
         let queue = queue(400, 30);

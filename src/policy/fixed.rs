@@ -1,6 +1,6 @@
 //! The two baselines: everything at home, everything away.
 
-use super::{Entry, Policy, Rates, Take, To};
+use super::{Destination, Entry, Policy, Rates, Take};
 use crate::batch::Nanos;
 
 /// Everything is done by the workers.
@@ -8,7 +8,7 @@ use crate::batch::Nanos;
 pub struct Local;
 
 impl Policy for Local {
-    fn begins_at(&self) -> Option<f64> {
+    fn offload_threshold(&self) -> Option<f64> {
         None
     }
 
@@ -21,19 +21,19 @@ impl Policy for Local {
 pub struct Remote;
 
 impl Policy for Remote {
-    fn begins_at(&self) -> Option<f64> {
+    fn offload_threshold(&self) -> Option<f64> {
         Some(0.0)
     }
 
-    fn waits_for_room(&self) -> bool {
+    fn is_remote_only(&self) -> bool {
         true
     }
 
     fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
         let mut room = rates.room;
         let waiting = queue.iter().copied().flatten().enumerate();
-        for (index, entry) in waiting.filter(|(_, entry)| !entry.home) {
-            if !take_all(index, entry, &mut room, To::Remote, takes) {
+        for (index, entry) in waiting.filter(|(_, entry)| !entry.returned) {
+            if !take_all(index, entry, &mut room, Destination::Remote, takes) {
                 return;
             }
         }
@@ -45,7 +45,7 @@ pub(super) fn take_all(
     index: usize,
     entry: &Entry,
     room: &mut usize,
-    to: To,
+    to: Destination,
     takes: &mut Vec<Take>,
 ) -> bool {
     let records = entry.records().min(*room);
@@ -59,13 +59,13 @@ pub(super) fn take_all(
 
 /// Which entries a policy that decides once about each has not decided about yet.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Unseen {
+pub(super) struct Undecided {
     next_seq: u64,
 }
 
-impl Unseen {
+impl Undecided {
     /// They, with their places in the queue, oldest first.
-    pub(super) fn of<'q>(
+    pub(super) fn entries<'q>(
         &self,
         queue: &'q [&[Entry]; 2],
     ) -> impl Iterator<Item = (usize, &'q Entry)> + use<'q> {
@@ -86,7 +86,7 @@ impl Unseen {
     }
 
     /// It has decided about this entry.
-    pub(super) fn decided(&mut self, entry: &Entry) {
+    pub(super) fn mark_decided(&mut self, entry: &Entry) {
         self.next_seq = self.next_seq.max(entry.seq + 1);
     }
 }

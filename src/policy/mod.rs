@@ -9,16 +9,16 @@
 mod deadline;
 mod fixed;
 mod guard;
-mod path;
 mod queue;
+mod route;
 mod spill;
 mod threshold;
 mod true_rate;
 
 pub use deadline::Deadline;
 pub use fixed::{Local, Remote};
-pub use path::Path;
-pub use queue::{Entry, Queue, Take, Taken, To};
+pub use queue::{Destination, Entry, Queue, Take, Taken};
+pub use route::Route;
 pub use spill::Spill;
 pub use threshold::Threshold;
 pub(crate) use true_rate::TrueRate;
@@ -43,13 +43,13 @@ impl Offered {
         self.total as f64 * 1e9 / self.length.max(1) as f64
     }
 
-    /// Records a second to start environments for, where a policy sends from the rate `begins_at` on:
+    /// Records a second to start environments for, where a policy sends from the rate `offload_threshold` on:
     /// once the rate is above `share` of that, what is in excess, or a part of it when there is none
     /// yet.
-    pub(crate) fn expects(&self, begins_at: f64, share: f64) -> Option<f64> {
+    pub(crate) fn expected_excess(&self, threshold: f64, share: f64) -> Option<f64> {
         const PART: f64 = 0.2;
         let rate = self.rate();
-        (self.total > 0 && rate >= share * begins_at).then(|| (rate - begins_at).max(PART * rate))
+        (self.total > 0 && rate >= share * threshold).then(|| (rate - threshold).max(PART * rate))
     }
 }
 
@@ -74,37 +74,37 @@ pub struct Rates {
     /// Records of a full request.
     pub batch: usize,
     /// How long the remote side takes.
-    pub remote: Times,
+    pub remote: RemoteLatency,
     /// From a record's schedule to when its result is due.
     pub slack: Nanos,
 }
 
 /// How long the remote side takes, in nanoseconds; zero while that was not measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Times {
+pub struct RemoteLatency {
     /// Half of the requests to warm environments take longer.
-    pub typical: Nanos,
+    pub median: Nanos,
     /// One of a hundred takes longer, from when the worker hands it over; those in flight count at their
     /// present age.
-    pub longest: Nanos,
+    pub p99: Nanos,
     /// A request whose environment is cold.
-    pub cold: Nanos,
+    pub cold_start: Nanos,
     /// The share of the attempts that failed, of late.
-    pub failing: f64,
+    pub failure_rate: f64,
 }
 
 /// Where results were made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// By this worker.
-    Home,
+    Local,
     /// By the remote side.
     Remote,
 }
 
 /// Results that have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Done {
+pub struct Completed {
     /// Where they were made.
     pub side: Side,
     /// How many.
@@ -113,7 +113,7 @@ pub struct Done {
     pub late: usize,
 }
 
-impl Done {
+impl Completed {
     /// Results that were made at `now`, of records that were due `slack` after their schedule.
     pub(crate) fn at(
         now: Nanos,
@@ -122,7 +122,7 @@ impl Done {
         slack: Nanos,
         records: usize,
     ) -> Self {
-        Done { side, records, late: scheduled.late(now, slack, records) }
+        Completed { side, records, late: scheduled.late(now, slack, records) }
     }
 }
 
@@ -135,14 +135,14 @@ impl Rates {
     /// Records that it helps to send now, and where to: of the room, those
     /// for which the remote side is fast enough for what is due, or at least sooner than this worker,
     /// which has to do first what waits already.
-    pub fn useful_room(&self) -> (usize, To) {
+    pub fn useful_room(&self) -> (usize, Destination) {
         let home = self.local.map(|rate| self.waiting as f64 / rate * 1e9);
         let helps =
             |remote: Nanos| remote <= self.slack || home.is_none_or(|home| remote as f64 <= home);
-        match [self.remote.typical, self.remote.cold].map(helps) {
-            [false, _] => (0, To::Warm),
-            [true, false] => (self.room.min(self.warm_room), To::Warm),
-            [true, true] => (self.room, To::Remote),
+        match [self.remote.median, self.remote.cold_start].map(helps) {
+            [false, _] => (0, Destination::Warm),
+            [true, false] => (self.room.min(self.warm_room), Destination::Warm),
+            [true, true] => (self.room, Destination::Remote),
         }
     }
 }
@@ -160,7 +160,7 @@ impl Default for Rates {
             waiting: 0,
             warm_room,
             batch: 1_000,
-            remote: Times::default(),
+            remote: RemoteLatency::default(),
             slack: 0,
         }
     }
@@ -169,80 +169,80 @@ impl Default for Rates {
 /// Decides which records of a worker's queue go to the remote side.
 pub trait Policy: Send {
     /// An epoch is final; epochs come in order.
-    fn epoch(&mut self, offered: Offered) {
+    fn on_epoch(&mut self, offered: Offered) {
         let _ = offered;
     }
 
     /// Results have come.
-    fn done(&mut self, now: Nanos, done: Done) {
+    fn on_completed(&mut self, now: Nanos, done: Completed) {
         let _ = (now, done);
     }
 
     /// The rate, in records a second over all workers, at which it begins to send something; `None`
     /// if it never does.
-    fn begins_at(&self) -> Option<f64>;
+    fn offload_threshold(&self) -> Option<f64>;
 
     /// Whether it plans by due times: then what it sends has no time to wait until a request is full,
     /// which it has filled itself as far as it could.
-    fn keeps_due_times(&self) -> bool {
+    fn plans_by_due_time(&self) -> bool {
         false
     }
 
     /// Whether what comes home is done at once without making the rest late, so that the rest is not in
     /// its way.
-    fn does_at_once(&self, remote: Times) -> bool {
+    fn returned_work_skips_queue(&self, remote: RemoteLatency) -> bool {
         let _ = remote;
         false
     }
 
     /// Whether what waits is the remote side's alone: as long as that may be sent to, a worker does only
     /// what has come home, and the rest waits for room.
-    fn waits_for_room(&self) -> bool {
+    fn is_remote_only(&self) -> bool {
         false
     }
 
     /// Appends to `takes`, by rising entry, what goes to the remote side now. Entries that came
-    /// home must not be taken again ([`Entry::home`]).
+    /// home must not be taken again ([`Entry::returned`]).
     fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>);
 
     /// Records a second that it expects to send soon, of what it sees of the queue: environments are
-    /// started for them. A policy that goes by the epochs' rates says [`Policy::begins_at`] instead.
-    fn expects(&self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates) -> f64 {
+    /// started for them. A policy that goes by the epochs' rates says [`Policy::offload_threshold`] instead.
+    fn expected_rate(&self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates) -> f64 {
         let _ = (now, queue, rates);
         0.0
     }
 }
 
 impl<P: Policy + ?Sized> Policy for Box<P> {
-    fn epoch(&mut self, offered: Offered) {
-        (**self).epoch(offered);
+    fn on_epoch(&mut self, offered: Offered) {
+        (**self).on_epoch(offered);
     }
 
-    fn done(&mut self, now: Nanos, done: Done) {
-        (**self).done(now, done);
+    fn on_completed(&mut self, now: Nanos, done: Completed) {
+        (**self).on_completed(now, done);
     }
 
-    fn begins_at(&self) -> Option<f64> {
-        (**self).begins_at()
+    fn offload_threshold(&self) -> Option<f64> {
+        (**self).offload_threshold()
     }
 
-    fn keeps_due_times(&self) -> bool {
-        (**self).keeps_due_times()
+    fn plans_by_due_time(&self) -> bool {
+        (**self).plans_by_due_time()
     }
 
-    fn does_at_once(&self, remote: Times) -> bool {
-        (**self).does_at_once(remote)
+    fn returned_work_skips_queue(&self, remote: RemoteLatency) -> bool {
+        (**self).returned_work_skips_queue(remote)
     }
 
-    fn waits_for_room(&self) -> bool {
-        (**self).waits_for_room()
+    fn is_remote_only(&self) -> bool {
+        (**self).is_remote_only()
     }
 
     fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
         (**self).plan(now, queue, rates, takes);
     }
 
-    fn expects(&self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates) -> f64 {
-        (**self).expects(now, queue, rates)
+    fn expected_rate(&self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates) -> f64 {
+        (**self).expected_rate(now, queue, rates)
     }
 }

@@ -19,7 +19,7 @@ pub struct Entry {
     /// When the last result of `range` is due.
     pub due: Nanos,
     /// It was away and came home: it is done here.
-    pub home: bool,
+    pub returned: bool,
 }
 
 impl Entry {
@@ -29,7 +29,7 @@ impl Entry {
     }
 
     /// The same for a part of the range.
-    pub fn part(&self, range: Range<usize>) -> Entry {
+    pub fn slice(&self, range: Range<usize>) -> Entry {
         let offset = self.range.start;
         let within = range.start - offset..range.end - offset;
         let scheduled = self.scheduled.slice(&within, self.records());
@@ -46,12 +46,12 @@ pub struct Take {
     /// Which positions of its container: a part of [`Entry::range`].
     pub range: Range<usize>,
     /// Where they go.
-    pub to: To,
+    pub to: Destination,
 }
 
 /// Where records go that do not stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum To {
+pub enum Destination {
     /// To an idle worker of the same process.
     Peer,
     /// To a warm environment of the remote side: a cold start would be later than home.
@@ -68,7 +68,7 @@ pub struct Taken<P> {
     /// The container.
     pub payload: P,
     /// Where it goes, if a plan took it.
-    pub to: Option<To>,
+    pub to: Option<Destination>,
 }
 
 /// A worker's queue: what it has not begun, oldest first, each container with a payload `P` that
@@ -100,8 +100,8 @@ impl<P: Clone> Queue<P> {
     }
 
     /// Those of them at the front that have come home.
-    pub fn home_records(&self) -> usize {
-        self.entries.iter().take_while(|entry| entry.home).map(Entry::records).sum()
+    pub fn returned_records(&self) -> usize {
+        self.entries.iter().take_while(|entry| entry.returned).map(Entry::records).sum()
     }
 
     /// Whether nothing waits.
@@ -123,15 +123,15 @@ impl<P: Clone> Queue<P> {
         self.next_seq += 1;
         self.records += range.len();
         let due = scheduled.last.saturating_add(slack);
-        self.entries.push_back(Entry { seq, range, arrival, scheduled, due, home: false });
+        self.entries.push_back(Entry { seq, range, arrival, scheduled, due, returned: false });
         self.payloads.push_back(payload);
     }
 
     /// Puts back records that were away: they are the oldest, and are done here.
-    pub fn come_home(&mut self, mut entry: Entry, range: Range<usize>, payload: P) {
+    pub fn put_returned(&mut self, mut entry: Entry, range: Range<usize>, payload: P) {
         self.records += range.len();
-        entry = entry.part(range);
-        entry.home = true;
+        entry = entry.slice(range);
+        entry.returned = true;
         self.entries.push_front(entry);
         self.payloads.push_front(payload);
     }
@@ -163,12 +163,12 @@ impl<P: Clone> Queue<P> {
         }
     }
 
-    fn take(&mut self, index: usize, range: Range<usize>, to: Option<To>) -> Taken<P> {
+    fn take(&mut self, index: usize, range: Range<usize>, to: Option<Destination>) -> Taken<P> {
         let entry = &mut self.entries[index];
         let Range { start, end } = entry.range;
         debug_assert!(start <= range.start && range.start <= range.end && range.end <= end);
         self.records -= range.len();
-        let taken = entry.part(range.clone());
+        let taken = entry.slice(range.clone());
         if range.start == start && range.end == end {
             // Present: the entry was just indexed.
             let entry = self.entries.remove(index).unwrap_or_else(|| taken.clone());
@@ -178,10 +178,10 @@ impl<P: Clone> Queue<P> {
         }
         let payload = self.payloads[index].clone();
         if range.start == start {
-            *entry = entry.part(range.end..end);
+            *entry = entry.slice(range.end..end);
         } else {
-            let rest = entry.part(range.end..end);
-            *entry = entry.part(start..range.start);
+            let rest = entry.slice(range.end..end);
+            *entry = entry.slice(start..range.start);
             if !rest.range.is_empty() {
                 self.entries.insert(index + 1, rest);
                 self.payloads.insert(index + 1, payload.clone());
@@ -234,14 +234,14 @@ mod tests {
                     let Taken { entry, payload, .. }: Taken<usize> = away.remove(a % away.len());
                     let range = entry.range.clone();
                     left += range.len();
-                    queue.come_home(entry, range, payload);
+                    queue.put_returned(entry, range, payload);
                 } else {
                     let [front, back] = queue.entries();
                     let entry = a % (front.len() + back.len());
                     let of = front.iter().chain(back).nth(entry).unwrap().range.clone();
                     let start = of.start + b % of.len();
                     let end = start + 1 + a % (of.end - start);
-                    let mut takes = vec![Take { entry, range: start..end, to: To::Remote }];
+                    let mut takes = vec![Take { entry, range: start..end, to: Destination::Remote }];
                     queue.take_all(&mut takes, |taken| away.push(taken));
                     left -= end - start;
                 }

@@ -1,6 +1,6 @@
 //! A token bucket: what the threshold covers stays, the excess goes.
 
-use super::fixed::Unseen;
+use super::fixed::Undecided;
 use super::{Entry, Offered, Policy, Rates, Take};
 use crate::batch::Nanos;
 
@@ -18,7 +18,7 @@ pub struct Spill {
     share: f64,
     tokens: f64,
     refilled: Nanos,
-    unseen: Unseen,
+    undecided: Undecided,
 }
 
 impl Spill {
@@ -33,7 +33,7 @@ impl Spill {
             share,
             tokens: depth * share,
             refilled: 0,
-            unseen: Unseen::default(),
+            undecided: Undecided::default(),
         }
     }
 
@@ -52,25 +52,25 @@ impl Spill {
 }
 
 impl Policy for Spill {
-    fn epoch(&mut self, offered: Offered) {
+    fn on_epoch(&mut self, offered: Offered) {
         if offered.total > 0 {
             let share = offered.mine as f64 / offered.total as f64;
             self.share = (self.share + share) / 2.0;
         }
     }
 
-    fn begins_at(&self) -> Option<f64> {
+    fn offload_threshold(&self) -> Option<f64> {
         Some(self.records_per_second)
     }
 
     fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
         let (mut room, to) = rates.useful_room();
-        for (index, entry) in self.unseen.of(queue) {
+        for (index, entry) in self.undecided.entries(queue) {
             if room == 0 {
                 // About the others it decides when that has changed, if they still wait then.
                 return;
             }
-            self.unseen.decided(entry);
+            self.undecided.mark_decided(entry);
             let stay = self.cover(entry);
             let excess = (entry.records() - stay).min(room);
             if excess > 0 {
@@ -86,7 +86,7 @@ impl Policy for Spill {
 mod tests {
     use super::*;
     use crate::batch::Span;
-    use crate::policy::{Queue, Times};
+    use crate::policy::{Queue, RemoteLatency};
 
     const SECOND: Nanos = 1_000_000_000;
 
@@ -127,7 +127,8 @@ mod tests {
             let span = Span { first: ms * 1_000_000, last: ms * 1_000_000 + 999_999 };
             queue.push(0..300, span.first, span, 0, ());
         }
-        let (slack, remote) = (200_000_000, Times { typical: SECOND, ..Times::default() });
+        let (slack, remote) =
+            (200_000_000, RemoteLatency { median: SECOND, ..RemoteLatency::default() });
         let mut went = |waiting: usize| {
             let local = Some(50_000.0);
             let rates = Rates { local, waiting, remote, slack, ..Rates::default() };
@@ -147,7 +148,7 @@ mod tests {
         let went = offer(&mut policy, &mut queue, 50_000, 0);
         assert!((22_000..=25_000).contains(&went), "half of it is another's: {went}");
         for _ in 0..20 {
-            policy.epoch(Offered { mine: 9_000, total: 10_000, length: SECOND / 10 });
+            policy.on_epoch(Offered { mine: 9_000, total: 10_000, length: SECOND / 10 });
         }
         let went = offer(&mut policy, &mut queue, 50_000, SECOND);
         assert!((4_000..=5_500).contains(&went), "nine tenths are its own: {went}");

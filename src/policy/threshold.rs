@@ -1,6 +1,6 @@
 //! The mission's rule: above a threshold, everything goes.
 
-use super::fixed::{Unseen, take_all};
+use super::fixed::{Undecided, take_all};
 use super::{Entry, Offered, Policy, Rates, Take};
 use crate::batch::Nanos;
 
@@ -13,32 +13,32 @@ use crate::batch::Nanos;
 pub struct Threshold {
     records_per_second: f64,
     above: bool,
-    unseen: Unseen,
+    undecided: Undecided,
 }
 
 impl Threshold {
     /// The threshold in records a second over all workers.
     pub fn new(records_per_second: f64) -> Self {
-        Threshold { records_per_second, above: false, unseen: Unseen::default() }
+        Threshold { records_per_second, above: false, undecided: Undecided::default() }
     }
 }
 
 impl Policy for Threshold {
-    fn epoch(&mut self, offered: Offered) {
+    fn on_epoch(&mut self, offered: Offered) {
         self.above = offered.rate() > self.records_per_second;
     }
 
-    fn begins_at(&self) -> Option<f64> {
+    fn offload_threshold(&self) -> Option<f64> {
         Some(self.records_per_second)
     }
 
     fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
         let (mut room, to) = rates.useful_room();
-        for (index, entry) in self.unseen.of(queue) {
+        for (index, entry) in self.undecided.entries(queue) {
             if self.above && room == 0 {
                 return;
             }
-            self.unseen.decided(entry);
+            self.undecided.mark_decided(entry);
             if self.above {
                 take_all(index, entry, &mut room, to, takes);
             }
@@ -58,7 +58,7 @@ mod tests {
         let mut queue = Queue::default();
         let mut takes = Vec::new();
         let mut offer = |policy: &mut Threshold, total| {
-            policy.epoch(Offered { mine: total / 2, total, length: 100_000_000 });
+            policy.on_epoch(Offered { mine: total / 2, total, length: 100_000_000 });
             queue.push(0..10, 0, Span::at(0), 0, ());
             policy.plan(0, &queue.entries(), Rates::default(), &mut takes);
             let went = takes.len();

@@ -21,7 +21,7 @@ const WINDOW: Duration = Duration::from_millis(20);
 
 impl TrueRate {
     /// Notes that `records` took `time`.
-    pub(crate) fn note(&mut self, records: usize, time: Duration) {
+    pub(crate) fn record(&mut self, records: usize, time: Duration) {
         self.records += records as f64;
         self.seconds += time.as_secs_f64();
         while self.seconds > WINDOW.as_secs_f64() {
@@ -32,12 +32,12 @@ impl TrueRate {
     }
 
     /// Notes that records waited for `time` while the worker did other things.
-    pub(crate) fn waited(&mut self, time: Duration) {
+    pub(crate) fn record_other(&mut self, time: Duration) {
         self.other += time.as_secs_f64();
     }
 
     /// The share of the time that is useful while records wait.
-    pub(crate) fn share(&self) -> f64 {
+    pub(crate) fn useful_share(&self) -> f64 {
         if self.seconds > 0.0 { self.seconds / (self.seconds + self.other) } else { 1.0 }
     }
 
@@ -47,7 +47,7 @@ impl TrueRate {
     }
 
     /// How many records fit into `time`: at least one, and few while the rate is not known.
-    pub(crate) fn fit(&self, time: Duration) -> usize {
+    pub(crate) fn records_within(&self, time: Duration) -> usize {
         const UNKNOWN: usize = 16;
         self.get().map_or(UNKNOWN, |rate| ((rate * time.as_secs_f64()) as usize).max(1))
     }
@@ -60,17 +60,17 @@ mod tests {
     #[test]
     fn a_change_of_the_work_is_seen_within_a_few_slices() {
         let mut rate = TrueRate::default();
-        assert_eq!((rate.get(), rate.fit(Duration::from_millis(1))), (None, 16));
+        assert_eq!((rate.get(), rate.records_within(Duration::from_millis(1))), (None, 16));
         for _ in 0..1_000 {
-            rate.note(1_000, Duration::from_millis(1));
+            rate.record(1_000, Duration::from_millis(1));
         }
         assert!((rate.get().unwrap() - 1e6).abs() < 1.0);
         for _ in 0..60 {
-            rate.note(100, Duration::from_millis(1));
+            rate.record(100, Duration::from_millis(1));
         }
         assert!((90e3..130e3).contains(&rate.get().unwrap()), "{:?}", rate.get());
-        assert_eq!((rate.fit(Duration::from_nanos(1)), rate.share()), (1, 1.0));
-        rate.waited(Duration::from_millis(5));
-        assert!((0.6..0.85).contains(&rate.share()), "{}", rate.share());
+        assert_eq!((rate.records_within(Duration::from_nanos(1)), rate.useful_share()), (1, 1.0));
+        rate.record_other(Duration::from_millis(5));
+        assert!((0.6..0.85).contains(&rate.useful_share()), "{}", rate.useful_share());
     }
 }

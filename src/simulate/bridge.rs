@@ -11,11 +11,11 @@ use rand::rngs::StdRng;
 
 use super::flights::{Flights, Reply};
 use super::lambda::Lambda;
-use super::lane::{Lane, Part};
+use super::lane::{Lane, WorkItem};
 use super::line::{Counted, Event, Line, Purpose};
 use crate::batch::Nanos;
 use crate::bridge::{Outlook, Settings};
-use crate::policy::{Rates, Times};
+use crate::policy::{Rates, RemoteLatency};
 
 pub(super) struct Bridge {
     lane: Lane,
@@ -68,11 +68,11 @@ impl Bridge {
             room: gate.may_wait().saturating_sub(self.lane.records()),
             warm_room: gate.warm_room().saturating_sub(self.lane.records()),
             batch: gate.most_records(),
-            remote: Times {
-                typical: nanos(outlook.request(timing.known_typical())),
-                longest: nanos(outlook.request(timing.known_longest(now))),
-                cold: nanos(outlook.request(timing.known_cold())),
-                failing: gate.failing(),
+            remote: RemoteLatency {
+                median: nanos(outlook.request(timing.known_median())),
+                p99: nanos(outlook.request(timing.known_p99(now))),
+                cold_start: nanos(outlook.request(timing.known_cold())),
+                failure_rate: gate.failure_rate(),
             },
             ..Rates::default()
         }
@@ -105,7 +105,7 @@ impl Bridge {
     }
 
     /// Takes a part in.
-    pub(super) fn send(&mut self, part: Part) {
+    pub(super) fn send(&mut self, part: WorkItem) {
         self.lane.push(part);
     }
 

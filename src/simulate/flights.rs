@@ -6,10 +6,10 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
-use super::lane::Part;
+use super::lane::WorkItem;
 use super::line::{Event, Line, Purpose};
 use crate::batch::Nanos;
-use crate::bridge::{Failure, HomeLoad, delay, lost};
+use crate::bridge::{Failure, LocalLoad, delay, lost};
 
 /// What a worker hears of records that it handed over.
 pub(super) struct Reply {
@@ -21,7 +21,7 @@ pub(super) struct Reply {
 
 /// A request until it is answered or comes home.
 struct Flight {
-    parts: Vec<Part>,
+    parts: Vec<WorkItem>,
     records: usize,
     /// Its attempts in flight.
     first: Option<u64>,
@@ -39,7 +39,7 @@ struct Flight {
 }
 
 impl Flight {
-    fn new(parts: Vec<Part>, records: usize) -> Self {
+    fn new(parts: Vec<WorkItem>, records: usize) -> Self {
         Flight {
             parts,
             records,
@@ -56,7 +56,7 @@ impl Flight {
 
     /// Whether any of it is still to be done.
     fn is_open(&self) -> bool {
-        self.parts.iter().any(Part::is_open)
+        self.parts.iter().any(WorkItem::is_open)
     }
 }
 
@@ -66,24 +66,24 @@ const LOOK: Nanos = 20_000_000;
 /// The flights, and what their workers say and hear.
 pub(super) struct Flights {
     flights: HashMap<u64, Flight>,
-    homes: Vec<HomeLoad>,
+    homes: Vec<LocalLoad>,
     replies: Vec<VecDeque<Reply>>,
     /// Parts that were throttled and wait for room again.
-    back: Vec<Part>,
+    back: Vec<WorkItem>,
 }
 
 impl Flights {
     pub(super) fn new(workers: usize) -> Self {
         Flights {
             flights: HashMap::new(),
-            homes: (0..workers).map(|_| HomeLoad::default()).collect(),
+            homes: (0..workers).map(|_| LocalLoad::default()).collect(),
             replies: (0..workers).map(|_| VecDeque::new()).collect(),
             back: Vec::new(),
         }
     }
 
     /// How busy a worker is.
-    pub(super) fn home(&self, worker: usize) -> &HomeLoad {
+    pub(super) fn home(&self, worker: usize) -> &LocalLoad {
         &self.homes[worker]
     }
 
@@ -93,7 +93,7 @@ impl Flights {
     }
 
     /// A request goes.
-    pub(super) fn go(&mut self, line: &mut Line, now: Nanos, parts: Vec<Part>, records: usize) {
+    pub(super) fn go(&mut self, line: &mut Line, now: Nanos, parts: Vec<WorkItem>, records: usize) {
         line.counted.requests += 1;
         let id = line.next_id();
         self.flights.insert(id, Flight::new(parts, records));
@@ -219,7 +219,7 @@ impl Flights {
             line.gate.health_mut().failed(now);
         }
         if flight.is_dead && now >= flight.lost_at {
-            let is_left = |part: &&Part| self.homes[part.worker].leaves_all();
+            let is_left = |part: &&WorkItem| self.homes[part.worker].leaves_all();
             for part in flight.parts.iter().filter(is_left) {
                 answer(&mut self.replies, part, false);
             }
@@ -266,22 +266,22 @@ impl Flights {
     }
 
     /// Whether their workers leave them to the remote side.
-    fn are_left(&self, parts: &[Part]) -> bool {
+    fn are_left(&self, parts: &[WorkItem]) -> bool {
         parts.iter().all(|part| self.homes[part.worker].leaves_all())
     }
 
     /// What was throttled and is to be sent again, the last first.
-    pub(super) fn take_back(&mut self) -> Vec<Part> {
+    pub(super) fn take_back(&mut self) -> Vec<WorkItem> {
         std::mem::take(&mut self.back)
     }
 
     /// Answers what is still open of a part.
-    pub(super) fn give(&mut self, part: Part, is_done: bool) {
+    pub(super) fn give(&mut self, part: WorkItem, is_done: bool) {
         answer(&mut self.replies, &part, is_done);
     }
 }
 
-fn answer(replies: &mut [VecDeque<Reply>], part: &Part, is_done: bool) {
+fn answer(replies: &mut [VecDeque<Reply>], part: &WorkItem, is_done: bool) {
     for range in part.open.take(&part.range) {
         replies[part.worker].push_back(Reply { id: part.id, range, is_done });
     }
@@ -295,7 +295,7 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
-    use crate::bridge::{Open, Settings};
+    use crate::bridge::{PendingRanges, Settings};
     use crate::simulate::Lambda;
 
     /// Sends two parts to a service that fails so often, lets everything happen, and answers the
@@ -306,8 +306,8 @@ mod tests {
         line.gate.health_mut().proves();
         let mut flights = Flights::new(2);
         let part = |worker| {
-            let open = Rc::new(Open::new(0..500));
-            Part {
+            let open = Rc::new(PendingRanges::new(0..500));
+            WorkItem {
                 worker,
                 id: 9,
                 range: 0..500,

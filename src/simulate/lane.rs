@@ -5,22 +5,22 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::batch::Nanos;
-use crate::bridge::Open;
+use crate::bridge::PendingRanges;
 
 /// Records that a worker hands over.
-pub(super) struct Part {
+pub(super) struct WorkItem {
     pub worker: usize,
     /// The worker's own number of it.
     pub id: u64,
     pub range: Range<usize>,
-    pub open: Rc<Open>,
+    pub open: Rc<PendingRanges>,
     pub warm_only: bool,
     /// It, and what came before it, goes although its request is not full.
     pub at_once: bool,
     pub handed_over: Nanos,
 }
 
-impl Part {
+impl WorkItem {
     pub(super) fn is_open(&self) -> bool {
         self.open.any(&self.range)
     }
@@ -29,7 +29,7 @@ impl Part {
 /// The parts that wait, the oldest first. None of them is empty.
 #[derive(Default)]
 pub(super) struct Lane {
-    parts: VecDeque<Part>,
+    parts: VecDeque<WorkItem>,
     /// Records of all of them, and those that came since somebody last asked.
     records: usize,
     more: usize,
@@ -37,7 +37,7 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn push(&mut self, part: Part) {
+    pub(super) fn push(&mut self, part: WorkItem) {
         self.records += part.range.len();
         self.more += part.range.len();
         self.at_once |= part.at_once;
@@ -45,7 +45,7 @@ impl Lane {
     }
 
     /// What was throttled waits for room again, before everything else.
-    pub(super) fn put_back(&mut self, part: Part) {
+    pub(super) fn put_back(&mut self, part: WorkItem) {
         self.records += part.range.len();
         self.parts.push_front(part);
     }
@@ -77,7 +77,7 @@ impl Lane {
 
     /// Takes what goes into a request of `most` records, and how many those are. A part of which
     /// everything was done meanwhile is left out; one that does not fit is cut.
-    pub(super) fn cut(&mut self, most: usize) -> (Vec<Part>, usize) {
+    pub(super) fn cut(&mut self, most: usize) -> (Vec<WorkItem>, usize) {
         let (mut parts, mut records) = (Vec::new(), 0);
         while let Some(part) = self.parts.front_mut().filter(|_| records < most) {
             if !part.is_open() {
@@ -88,13 +88,13 @@ impl Lane {
             let fit = (most - records).min(part.range.len());
             let range = part.range.start..part.range.start + fit;
             part.range.start = range.end;
-            let Part { worker, id, warm_only, at_once, handed_over, .. } = *part;
+            let WorkItem { worker, id, warm_only, at_once, handed_over, .. } = *part;
             let open = Rc::clone(&part.open);
             if part.range.is_empty() {
                 self.parts.pop_front();
             }
             records += fit;
-            parts.push(Part { worker, id, range, open, warm_only, at_once, handed_over });
+            parts.push(WorkItem { worker, id, range, open, warm_only, at_once, handed_over });
         }
         self.records -= records;
         self.at_once &= self.records > 0;
@@ -102,7 +102,7 @@ impl Lane {
     }
 
     /// Takes everything.
-    pub(super) fn take_all(&mut self) -> VecDeque<Part> {
+    pub(super) fn take_all(&mut self) -> VecDeque<WorkItem> {
         (self.records, self.at_once) = (0, false);
         std::mem::take(&mut self.parts)
     }
@@ -112,10 +112,10 @@ impl Lane {
 mod tests {
     use super::*;
 
-    fn part(id: u64, records: usize) -> Part {
+    fn part(id: u64, records: usize) -> WorkItem {
         let range = 0..records;
-        let open = Rc::new(Open::new(range.clone()));
-        Part { worker: 0, id, range, open, warm_only: false, at_once: false, handed_over: id }
+        let open = Rc::new(PendingRanges::new(range.clone()));
+        WorkItem { worker: 0, id, range, open, warm_only: false, at_once: false, handed_over: id }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::batch::{Nanos, Span};
 use crate::observe::{Counts, Latencies};
-use crate::policy::Path;
+use crate::policy::Route;
 
 /// What came of a policy on a stream.
 #[derive(Clone, Debug, Default)]
@@ -72,7 +72,7 @@ impl Timeline {
 
 /// Results that are there.
 pub(super) struct Made {
-    pub path: Path,
+    pub path: Route,
     pub scheduled: Span,
     pub records: usize,
     pub late: usize,

@@ -8,23 +8,24 @@ use rand::rngs::StdRng;
 
 use super::bridge::Bridge;
 use super::flights::Reply;
-use super::lane::Part;
+use super::lane::WorkItem;
 use super::outcome::{Made, Outcome, Timeline};
 use super::{Service, Stream, TICK};
 use crate::batch::{Nanos, Span};
-use crate::bridge::Open;
+use crate::bridge::PendingRanges;
 use crate::policy::{
-    Done, Entry, Offered, Path, Policy, Queue, Rates, Side, Take, Taken, To, TrueRate,
+    Completed, Destination, Entry, Offered, Policy, Queue, Rates, Route, Side, Take, Taken,
+    TrueRate,
 };
 
 /// How often the policy is asked what it expects to send: as the operator does.
-const LOOK_AHEAD: Nanos = 5_000_000;
+const FORECAST_INTERVAL: Nanos = 5_000_000;
 
 /// Records that are with the bridge.
 struct Away {
     entry: Entry,
     is_burst: bool,
-    open: Rc<Open>,
+    open: Rc<PendingRanges>,
     left: usize,
     since: Nanos,
 }
@@ -52,7 +53,7 @@ pub(super) struct Worker {
     /// When it has done what it has begun.
     free_at: Nanos,
     left: Option<Nanos>,
-    looked_ahead: Nanos,
+    forecast_at: Nanos,
     /// The next tick whose events its source has not emitted, and whether it waits.
     source: u64,
     is_held: bool,
@@ -72,7 +73,7 @@ impl Worker {
             true_rate: TrueRate::default(),
             free_at: 0,
             left: None,
-            looked_ahead: 0,
+            forecast_at: 0,
             source: 0,
             is_held: false,
             takes: Vec::new(),
@@ -97,12 +98,12 @@ impl Worker {
 
     /// An epoch is final.
     pub(super) fn offered(&mut self, offered: Offered, bridge: Option<&mut Bridge>) {
-        self.policy.epoch(offered);
+        self.policy.on_epoch(offered);
         if let Some(bridge) = bridge
             && let Some(share) = bridge.settings().warm_up
-            && !self.policy.waits_for_room()
-            && let Some(begins_at) = self.policy.begins_at()
-            && let Some(expected) = offered.expects(begins_at, share)
+            && !self.policy.is_remote_only()
+            && let Some(offload_threshold) = self.policy.offload_threshold()
+            && let Some(expected) = offered.expected_excess(offload_threshold, share)
         {
             bridge.expect(expected);
         }
@@ -116,11 +117,11 @@ impl Worker {
         self.plan(now, world);
         self.work(now, until, world);
         if let Some(bridge) = &mut world.bridge {
-            let ahead = match self.policy.does_at_once(bridge.rates(now).remote) {
-                true => self.queue.home_records(),
+            let ahead = match self.policy.returned_work_skips_queue(bridge.rates(now).remote) {
+                true => self.queue.returned_records(),
                 false => self.queue.records(),
             };
-            let ahead = (!self.policy.waits_for_room()).then_some(ahead);
+            let ahead = (!self.policy.is_remote_only()).then_some(ahead);
             bridge.is_at_home(self.index, ahead, self.true_rate.get());
         }
     }
@@ -150,16 +151,16 @@ impl Worker {
             && let Some(Reply { id, range, is_done }) = bridge.reply(self.index)
         {
             let Some(away) = self.away.get_mut(&id) else { continue };
-            let (entry, is_burst) = (away.entry.part(range.clone()), away.is_burst);
+            let (entry, is_burst) = (away.entry.slice(range.clone()), away.is_burst);
             away.left -= range.len();
             self.in_flight -= range.len();
             if away.left == 0 {
                 self.away.remove(&id);
             }
             if is_done {
-                self.made(now, Path::Remote, &entry, is_burst, world);
+                self.made(now, Route::Remote, &entry, is_burst, world);
             } else {
-                self.queue.come_home(entry, range, is_burst);
+                self.queue.put_returned(entry, range, is_burst);
             }
         }
     }
@@ -167,16 +168,16 @@ impl Worker {
     fn made(
         &mut self,
         now: Nanos,
-        path: Path,
+        path: Route,
         entry: &Entry,
         is_burst: bool,
         world: &mut World<'_>,
     ) {
         let (scheduled, records): (Span, usize) = (entry.scheduled, entry.records());
-        let side = if path.is_remote() { Side::Remote } else { Side::Home };
-        let done = Done::at(now, side, scheduled, world.slack, records);
-        if path != Path::Home {
-            self.policy.done(now, done);
+        let side = if path.is_remote() { Side::Remote } else { Side::Local };
+        let done = Completed::at(now, side, scheduled, world.slack, records);
+        if path != Route::Returned {
+            self.policy.on_completed(now, done);
         }
         let late = done.late;
         world.outcome.note(now, &Made { path, scheduled, records, late, is_burst });
@@ -193,7 +194,7 @@ impl Worker {
         }
         let rates = Rates {
             local: self.true_rate.get(),
-            share: self.true_rate.share(),
+            share: self.true_rate.useful_share(),
             in_flight: self.in_flight,
             waiting: self.queue.records(),
             slack: world.slack,
@@ -201,11 +202,11 @@ impl Worker {
         };
         let queue = self.queue.entries();
         self.policy.plan(now, &queue, rates, &mut self.takes);
-        if now.saturating_sub(self.looked_ahead) >= LOOK_AHEAD
+        if now.saturating_sub(self.forecast_at) >= FORECAST_INTERVAL
             && bridge.settings().warm_up.is_some()
         {
-            self.looked_ahead = now;
-            let expected = self.policy.expects(now, &queue, rates);
+            self.forecast_at = now;
+            let expected = self.policy.expected_rate(now, &queue, rates);
             if expected > 0.0 {
                 bridge.expect(expected);
             }
@@ -213,18 +214,18 @@ impl Worker {
         // They are taken from the last to the first; the oldest is sent first.
         let taken = &mut self.taken;
         self.queue.take_all(&mut self.takes, |take| taken.push_front(take));
-        let at_once = self.policy.keeps_due_times();
+        let at_once = self.policy.plans_by_due_time();
         let mut taken = self.taken.drain(..).peekable();
         while let Some(Taken { entry, payload: is_burst, to }) = taken.next() {
             let (id, left, range) = (self.next_id, entry.records(), entry.range.clone());
             self.next_id += 1;
             self.in_flight += left;
-            let open = Rc::new(Open::new(range.clone()));
+            let open = Rc::new(PendingRanges::new(range.clone()));
             let sent_open = Rc::clone(&open);
             Timeline::add(&mut world.outcome.timeline.sent, now / TICK, left);
             self.away.insert(id, Away { entry, is_burst, open, left, since: now });
-            let (worker, warm_only) = (self.index, to == Some(To::Warm));
-            bridge.send(Part {
+            let (worker, warm_only) = (self.index, to == Some(Destination::Warm));
+            bridge.send(WorkItem {
                 worker,
                 id,
                 range,
@@ -240,23 +241,23 @@ impl Worker {
     /// records that are late.
     fn work(&mut self, now: Nanos, until: Nanos, world: &mut World<'_>) {
         if let Some(left) = self.left.take() {
-            self.true_rate.waited(Duration::from_nanos(now.saturating_sub(left)));
+            self.true_rate.record_other(Duration::from_nanos(now.saturating_sub(left)));
         }
         let mut at = now;
         while at < until {
-            let fit = self.true_rate.fit(Duration::from_nanos(until - at));
+            let fit = self.true_rate.records_within(Duration::from_nanos(until - at));
             let (entry, is_burst, path) = if self.has_own_work(world)
                 && let Some(taken) = self.queue.take_front(fit)
             {
-                let path = if taken.entry.home { Path::Home } else { Path::Local };
+                let path = if taken.entry.returned { Route::Returned } else { Route::Local };
                 (taken.entry, taken.payload, path)
             } else if let Some((entry, is_burst)) = self.take_late(at, fit, world) {
-                (entry, is_burst, Path::Home)
+                (entry, is_burst, Route::Returned)
             } else {
                 break;
             };
             let took = world.service.draw(at, entry.records(), world.random);
-            self.true_rate.note(entry.records(), Duration::from_nanos(took));
+            self.true_rate.record(entry.records(), Duration::from_nanos(took));
             at += took;
             self.made(at, path, &entry, is_burst, world);
         }
@@ -267,7 +268,7 @@ impl Worker {
     /// Whether the front of the queue is this worker's to do, and does not wait for the remote side.
     fn has_own_work(&self, world: &World<'_>) -> bool {
         let Some((entry, _)) = self.queue.front() else { return false };
-        let waits = self.policy.waits_for_room() && !entry.home;
+        let waits = self.policy.is_remote_only() && !entry.returned;
         !(waits && world.bridge.as_ref().is_some_and(|bridge| bridge.is_there()))
     }
 
@@ -279,7 +280,7 @@ impl Worker {
         world: &World<'_>,
     ) -> Option<(Entry, bool)> {
         // What is left to the remote side comes home by itself.
-        let bridge = world.bridge.as_ref().filter(|_| !self.policy.waits_for_room())?;
+        let bridge = world.bridge.as_ref().filter(|_| !self.policy.is_remote_only())?;
         let late = bridge.late();
         let (id, range) = self
             .away
@@ -289,7 +290,7 @@ impl Worker {
         let away = self.away.get_mut(&id)?;
         away.left -= range.len();
         self.in_flight -= range.len();
-        let taken = (away.entry.part(range), away.is_burst);
+        let taken = (away.entry.slice(range), away.is_burst);
         if away.left == 0 {
             self.away.remove(&id);
         }

@@ -54,7 +54,7 @@ impl SyncedPort {
 }
 
 impl SyncedInbox {
-    /// What has come; the bell is set again first, with a swap: see the bridge's `ReplyInbox`.
+    /// What has come; the bell is set again first, with a swap: see the bridge's `ReplyReceiver`.
     pub(super) fn drain(&self) -> impl Iterator<Item = Synced> {
         self.rung.swap(false, AcqRel);
         self.receiver.try_iter()

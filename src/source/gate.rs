@@ -8,7 +8,7 @@ use std::time::Duration;
 use timely::scheduling::Activator;
 
 use crate::observe::{Wait, WorkerStats};
-use crate::operators::Pressure;
+use crate::operators::Backpressure;
 
 /// Bytes that wait for the writer, and how to be told when they are few.
 pub trait Outflow {
@@ -32,7 +32,7 @@ const WRITER_POLL: Duration = Duration::from_millis(1);
 pub struct Gate(Rc<Inner>);
 
 struct Inner {
-    pressure: Pressure,
+    backpressure: Backpressure,
     outflow: Box<dyn Outflow>,
     /// Epochs that may be begun past the committed ones.
     window: u64,
@@ -48,13 +48,13 @@ impl Gate {
     /// `window` epochs may be open: too few and the source waits for every commit, too many and
     /// more is done again after a crash.
     pub fn new(
-        pressure: Pressure,
+        backpressure: Backpressure,
         outflow: impl Outflow + 'static,
         window: u64,
         stats: Arc<WorkerStats>,
     ) -> Self {
         Gate(Rc::new(Inner {
-            pressure,
+            backpressure,
             outflow: Box::new(outflow),
             window: window.max(1),
             committed_before: Cell::new(0),
@@ -73,7 +73,7 @@ impl Gate {
 
     /// Records that the operators behind may take before a bound is reached.
     pub fn room(&self) -> usize {
-        self.0.pressure.room()
+        self.0.backpressure.room()
     }
 
     /// Whether a record of `epoch` may leave now. If not, the source is activated when that may
@@ -85,7 +85,7 @@ impl Gate {
         let held = inner.holding.get() && !self.stops();
         let open = !(begins && (ahead || held));
         // Asked once: the writer goes on meanwhile, and who waits for what is over waits for ever.
-        let (is_high, is_full) = (inner.pressure.is_high(), inner.outflow.is_full());
+        let (is_high, is_full) = (inner.backpressure.is_high(), inner.outflow.is_full());
         let may = open && !is_high && !is_full;
         if may {
             if begins {
@@ -100,7 +100,7 @@ impl Gate {
             });
             if let Some(source) = &*inner.source.borrow() {
                 if is_high {
-                    inner.pressure.wake_when_low(source.clone());
+                    inner.backpressure.wake_when_low(source.clone());
                 }
                 if is_full {
                     source.activate_after(WRITER_POLL);
@@ -171,7 +171,7 @@ mod tests {
     fn a_source_is_woken_although_the_writer_has_caught_up_meanwhile() {
         let asked = timely::execute_directly(|worker| {
             let full = FullOnce(Cell::new(true));
-            let gate = Gate::new(Pressure::new(10, 10), full, 1, Arc::default());
+            let gate = Gate::new(Backpressure::new(10, 10), full, 1, Arc::default());
             let answers = Rc::new(RefCell::new(Vec::new()));
             let (gate_there, answered) = (gate.clone(), Rc::clone(&answers));
             worker.dataflow::<u64, _, _>(|scope| {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use floodway::operators::{Burst, BurstExt, Clock, EpochStats, Observer, Peers, Pressure};
+use floodway::operators::{Backpressure, Burst, BurstExt, Clock, EpochStats, Observer, Peers};
 use floodway::policy::Deadline;
 use floodway::task::{Code, Task};
 use floodway::wire::Slots;
@@ -73,7 +73,7 @@ type Seen<T> = Arc<Mutex<Vec<T>>>;
 struct Epochs(Seen<(u64, EpochStats)>);
 
 impl Observer<u64> for Epochs {
-    fn epoch(&mut self, epoch: &u64, stats: &EpochStats) {
+    fn epoch_completed(&mut self, epoch: &u64, stats: &EpochStats) {
         self.0.lock().unwrap().push((*epoch, *stats));
     }
 }
@@ -185,11 +185,11 @@ fn progress_is_timelys_and_slices_stop_inside_a_container() {
     timely::execute_directly(|worker| {
         let mut input = InputHandle::new();
         let events: Seen<Result<usize, Vec<u64>>> = Seen::default();
-        let pressure = Pressure::new(1_000, 1 << 20);
+        let backpressure = Backpressure::new(1_000, 1 << 20);
         let log = events.clone();
-        let held = pressure.clone();
+        let held = backpressure.clone();
         let probe = worker.dataflow::<u64, _, _>(move |scope| {
-            let burst = Burst::local().pressure(&held).clock(Clock::default());
+            let burst = Burst::local().backpressure(&held).clock(Clock::default());
             let (results, _) =
                 scope.input_from(&mut input).burst(Square(Duration::from_micros(100)), burst);
             input.send_batch(&mut (0..200).map(|n| n * 10 + 1).collect());
@@ -218,7 +218,7 @@ fn progress_is_timelys_and_slices_stop_inside_a_container() {
         let last_result = events.iter().rposition(|event| event.is_ok()).unwrap();
         let passed = events.iter().position(|event| matches!(event, Err(f) if !f.contains(&0)));
         assert!(passed.unwrap() > last_result, "the frontier passed before the last result");
-        assert_eq!((pressure.records(), pressure.bytes()), (0, 0));
+        assert_eq!((backpressure.records(), backpressure.bytes()), (0, 0));
     });
 }
 

@@ -8,9 +8,9 @@ use crate::units::{show_count, show_duration, show_many};
 /// What the workers of a process did at a stage until some instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Totals {
-    pub came: u64,
+    pub received: u64,
     /// Results made by workers.
-    pub home: u64,
+    pub local: u64,
     /// Results made by the remote side.
     pub remote: u64,
     pub bad: u64,
@@ -22,7 +22,7 @@ pub(super) struct Totals {
 }
 
 /// A stage, and what it did until two instants.
-pub(super) struct Seen {
+pub(super) struct StageInterval {
     pub name: String,
     pub workers: usize,
     pub before: Totals,
@@ -33,11 +33,11 @@ pub(super) struct Seen {
 
 /// What one burst operator did, in all workers of the process.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Load {
+pub struct StageLoad {
     /// Its name.
     pub name: String,
     /// Records that came.
-    pub came: u64,
+    pub received: u64,
     /// Records that were done, with a result or found bad.
     pub done: u64,
     /// The share of the results that the remote side made.
@@ -57,9 +57,9 @@ pub struct Load {
 
 /// What the stages of a chain did in some time. Displayed as a table, with a sentence below it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Loads {
+pub struct ChainLoad {
     /// From the source to the sink.
-    pub stages: Vec<Load>,
+    pub stages: Vec<StageLoad>,
     /// The time.
     pub time: Duration,
     /// Workers of this process, whose time all stages share.
@@ -67,30 +67,30 @@ pub struct Loads {
 }
 
 /// The loads of stages, from the source to the sink, in the time between the two instants.
-pub(super) fn loads(stages: impl IntoIterator<Item = Seen>, time: Duration) -> Loads {
+pub(super) fn loads(stages: impl IntoIterator<Item = StageInterval>, time: Duration) -> ChainLoad {
     let seconds = time.as_secs_f64().max(1e-9);
-    let mut loads = Loads { stages: Vec::new(), time, workers: 0 };
+    let mut loads = ChainLoad { stages: Vec::new(), time, workers: 0 };
     // Records a second that the stage would be offered if none before it held anything up.
     let mut wanted = 0.0;
     let mut done_before: Option<u64> = None;
-    for Seen { name, workers, before, after, cost } in stages {
-        let came = after.came - before.came;
-        let results = [after.home - before.home, after.remote - before.remote];
+    for StageInterval { name, workers, before, after, cost } in stages {
+        let received = after.received - before.received;
+        let results = [after.local - before.local, after.remote - before.remote];
         let done = results[0] + results[1] + after.bad - before.bad;
         let (worked, useful) = (after.worked - before.worked, after.useful - before.useful);
         let share = |part: f64, of: f64| if of > 0.0 { part / of } else { 0.0 };
         wanted = match done_before {
-            None => came as f64 / seconds,
+            None => received as f64 / seconds,
             // What comes of a record of the stage before.
             Some(0) => wanted,
-            Some(done) => wanted * came as f64 / done as f64,
+            Some(done) => wanted * received as f64 / done as f64,
         };
         done_before = Some(done);
         let cost = if worked > 0 { Some(useful.div_f64(worked as f64)) } else { cost };
         loads.workers = loads.workers.max(workers);
-        loads.stages.push(Load {
+        loads.stages.push(StageLoad {
             name,
-            came,
+            received,
             done,
             remote_share: share(results[1] as f64, (results[0] + results[1]) as f64),
             cost,
@@ -103,7 +103,7 @@ pub(super) fn loads(stages: impl IntoIterator<Item = Seen>, time: Duration) -> L
     loads
 }
 
-impl Loads {
+impl ChainLoad {
     /// Workers that all stages together need.
     pub fn needs(&self) -> f64 {
         self.stages.iter().filter_map(|stage| stage.needs).fold(0.0, |all, needs| all + needs)
@@ -111,17 +111,17 @@ impl Loads {
 
     /// The stage that needs the most, if all of them need more than there are workers: there a record less,
     /// or one done elsewhere, helps the most.
-    pub fn bottleneck(&self) -> Option<&Load> {
+    pub fn bottleneck(&self) -> Option<&StageLoad> {
         if self.needs() <= self.workers as f64 {
             return None;
         }
-        let needs = |stage: &Load| stage.needs.unwrap_or(0.0);
+        let needs = |stage: &StageLoad| stage.needs.unwrap_or(0.0);
         self.stages.iter().max_by(|one, other| needs(one).total_cmp(&needs(other)))
     }
 
     /// The share of a stage's records that has to be done elsewhere for the rest of the chain to fit into its
     /// workers: 1 if the other stages alone do not.
-    pub fn to_offload(&self, stage: &Load) -> f64 {
+    pub fn to_offload(&self, stage: &StageLoad) -> f64 {
         let own = stage.needs.unwrap_or(0.0);
         let left = self.workers as f64 - (self.needs() - own);
         if own > 0.0 { (1.0 - left / own).clamp(0.0, 1.0) } else { 0.0 }
@@ -137,12 +137,12 @@ impl Loads {
     pub fn keeps_up(&self) -> bool {
         /// Of what came: as much is there or not as batches come and go.
         const NOISE: f64 = 0.05;
-        let came: u64 = self.stages.iter().map(|stage| stage.came).sum();
-        self.grows() * self.time.as_secs_f64() <= came as f64 * NOISE
+        let received: u64 = self.stages.iter().map(|stage| stage.received).sum();
+        self.grows() * self.time.as_secs_f64() <= received as f64 * NOISE
     }
 }
 
-impl fmt::Display for Loads {
+impl fmt::Display for ChainLoad {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let width = self.stages.iter().map(|stage| stage.name.chars().count()).max();
         let width = width.unwrap_or(0).max("stage".len());
@@ -154,11 +154,11 @@ impl fmt::Display for Loads {
         let seconds = self.time.as_secs_f64().max(1e-9);
         let rate = |records: u64| show_count((records as f64 / seconds).round() as u64);
         for stage in &self.stages {
-            let Load { name, came, done, cost, needs, remote_share, held, .. } = stage;
+            let StageLoad { name, received, done, cost, needs, remote_share, held, .. } = stage;
             writeln!(
                 f,
                 "{name:width$}  {:>10}  {:>10}  {:>10}  {:>6}  {:>6.0}%  {:>10}",
-                rate(*came),
+                rate(*received),
                 rate(*done),
                 cost.map_or("?".to_owned(), show_duration),
                 needs.map_or("?".to_owned(), |needs| format!("{needs:.2}")),
@@ -170,7 +170,7 @@ impl fmt::Display for Loads {
         let Some(stage) = self.bottleneck() else {
             return write!(f, "keeping up: it needs {:.2} of {workers}", self.needs());
         };
-        let Load { name, remote_share, .. } = stage;
+        let StageLoad { name, remote_share, .. } = stage;
         write!(
             f,
             "{name} is the bottleneck: {:.2} of {:.2} that all of it needs, with {workers}",
@@ -200,16 +200,16 @@ impl fmt::Display for Loads {
 mod tests {
     use super::*;
 
-    fn totals(came: u64, done: [u64; 2], held: u64, cost_us: u64) -> Totals {
-        let [home, remote] = done;
-        let useful = Duration::from_micros(cost_us * home);
-        Totals { came, home, remote, held, worked: home, useful, bad: 0 }
+    fn totals(received: u64, done: [u64; 2], held: u64, cost_us: u64) -> Totals {
+        let [local, remote] = done;
+        let useful = Duration::from_micros(cost_us * local);
+        Totals { received, local, remote, held, worked: local, useful, bad: 0 }
     }
 
-    fn of(stages: &[(&str, Totals)], workers: usize) -> Loads {
+    fn of(stages: &[(&str, Totals)], workers: usize) -> ChainLoad {
         let seen = |(name, after): &(&str, Totals)| {
             let (name, before) = (name.to_string(), Totals::default());
-            Seen { name, workers, before, after: *after, cost: None }
+            StageInterval { name, workers, before, after: *after, cost: None }
         };
         loads(stages.iter().map(seen), Duration::from_secs(1))
     }
@@ -266,7 +266,7 @@ mod tests {
         assert_eq!((loads.stages[0].needs, loads.bottleneck()), (None, None));
         let known = Some(Duration::from_millis(5));
         let (before, after) = (Totals::default(), totals(1_000, [0, 1_000], 0, 100));
-        let seen = Seen { name: "a".to_owned(), workers: 2, before, after, cost: known };
+        let seen = StageInterval { name: "a".to_owned(), workers: 2, before, after, cost: known };
         let later = super::loads([seen], Duration::from_secs(1));
         assert_eq!(later.bottleneck().unwrap().needs, Some(5.0));
         assert!(of(&[], 0).to_string().ends_with("it needs 0.00 of 0 workers"));

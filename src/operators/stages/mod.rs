@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Observer, Path};
+use super::{Observer, Route};
 use crate::batch::{Nanos, Span};
-pub use load::{Load, Loads};
-use load::{Seen, Totals, loads};
+pub use load::{ChainLoad, StageLoad};
+use load::{StageInterval, Totals, loads};
 
 /// The burst operators of a chain, in the order of the stream: each is watched under a name. Cheap to
 /// clone, and shared by the workers of a process, which watch under the same names.
@@ -38,23 +38,23 @@ use load::{Seen, Totals, loads};
 ///         (0..1000u64)
 ///             .to_stream(scope)
 ///             .container::<Vec<_>>()
-///             .burst(next, Burst::local().observer(of_workers.watch("next")))
+///             .burst(next, Burst::local().observer(of_workers.observer("next")))
 ///             .0
 ///             .flat_map(|n| [n, n])
-///             .burst(square, Burst::local().observer(of_workers.watch("square")));
+///             .burst(square, Burst::local().observer(of_workers.observer("square")));
 ///     });
 /// });
-/// let loads = stages.look();
-/// assert_eq!((loads.stages[0].came, loads.stages[1].came), (1_000, 2_000));
+/// let loads = stages.measure();
+/// assert_eq!((loads.stages[0].received, loads.stages[1].received), (1_000, 2_000));
 /// println!("{loads}");
 /// ```
 #[derive(Clone, Debug)]
-pub struct Stages(Arc<Mutex<State>>);
+pub struct Stages(Arc<Mutex<Chain>>);
 
 #[derive(Debug)]
-struct State {
+struct Chain {
     stages: Vec<Stage>,
-    looked: Instant,
+    measured_at: Instant,
 }
 
 #[derive(Debug)]
@@ -62,7 +62,7 @@ struct Stage {
     name: String,
     /// One of each worker.
     counters: Vec<Arc<Counters>>,
-    /// What they said when they were last looked at.
+    /// What they said when they were last measured_at at.
     before: Totals,
     /// What a record was known to cost then.
     cost: Option<Duration>,
@@ -71,8 +71,8 @@ struct Stage {
 /// What one worker does at a stage.
 #[derive(Debug, Default)]
 struct Counters {
-    came: AtomicU64,
-    home: AtomicU64,
+    received: AtomicU64,
+    local: AtomicU64,
     remote: AtomicU64,
     bad: AtomicU64,
     held: AtomicU64,
@@ -83,15 +83,15 @@ struct Counters {
 impl Stages {
     /// None yet.
     pub fn new() -> Self {
-        Stages(Arc::new(Mutex::new(State { stages: Vec::new(), looked: Instant::now() })))
+        Stages(Arc::new(Mutex::new(Chain { stages: Vec::new(), measured_at: Instant::now() })))
     }
 
     /// A worker's observer of the operator `name`. The first worker's names make the order: they are asked
     /// for as the dataflow is built, from its source to its sink.
-    pub fn watch<T: 'static>(&self, name: &str) -> impl Observer<T> + use<T> {
+    pub fn observer<T: 'static>(&self, name: &str) -> impl Observer<T> + use<T> {
         let counters = Arc::new(Counters::default());
-        self.with(|state| {
-            let stages = &mut state.stages;
+        self.with_chain(|chain| {
+            let stages = &mut chain.stages;
             let at = stages.iter().position(|stage| stage.name == name).unwrap_or_else(|| {
                 let (name, before) = (name.to_owned(), Totals::default());
                 stages.push(Stage { name, counters: Vec::new(), before, cost: None });
@@ -99,29 +99,29 @@ impl Stages {
             });
             stages[at].counters.push(Arc::clone(&counters));
         });
-        Watch(counters)
+        StageObserver(counters)
     }
 
     /// What each stage did since it was last asked, or since the beginning.
-    pub fn look(&self) -> Loads {
-        self.with(|state| {
+    pub fn measure(&self) -> ChainLoad {
+        self.with_chain(|chain| {
             let now = Instant::now();
-            let time = now - std::mem::replace(&mut state.looked, now);
-            let seen = state.stages.iter_mut().map(|stage| {
+            let time = now - std::mem::replace(&mut chain.measured_at, now);
+            let seen = chain.stages.iter_mut().map(|stage| {
                 let after = Totals::of(&stage.counters);
                 let before = std::mem::replace(&mut stage.before, after);
                 let (name, workers) = (stage.name.clone(), stage.counters.len());
-                Seen { name, workers, before, after, cost: stage.cost }
+                StageInterval { name, workers, before, after, cost: stage.cost }
             });
             let loads = loads(seen, time);
-            for (stage, load) in state.stages.iter_mut().zip(&loads.stages) {
+            for (stage, load) in chain.stages.iter_mut().zip(&loads.stages) {
                 stage.cost = load.cost;
             }
             loads
         })
     }
 
-    fn with<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
+    fn with_chain<R>(&self, act: impl FnOnce(&mut Chain) -> R) -> R {
         // It is whole between two calls.
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -139,8 +139,8 @@ impl Totals {
             counters.iter().map(|counters| of(counters).load(Relaxed)).sum()
         };
         Totals {
-            came: sum(|counters| &counters.came),
-            home: sum(|counters| &counters.home),
+            received: sum(|counters| &counters.received),
+            local: sum(|counters| &counters.local),
             remote: sum(|counters| &counters.remote),
             bad: sum(|counters| &counters.bad),
             held: sum(|counters| &counters.held),
@@ -151,15 +151,15 @@ impl Totals {
 }
 
 /// The observer.
-struct Watch(Arc<Counters>);
+struct StageObserver(Arc<Counters>);
 
-impl<T: 'static> Observer<T> for Watch {
-    fn came(&mut self, records: usize) {
-        self.0.came.fetch_add(records as u64, Relaxed);
+impl<T: 'static> Observer<T> for StageObserver {
+    fn received(&mut self, records: usize) {
+        self.0.received.fetch_add(records as u64, Relaxed);
     }
 
-    fn results(&mut self, _: &T, path: Path, _: Span, records: usize, _: Nanos) {
-        let count = if path.is_remote() { &self.0.remote } else { &self.0.home };
+    fn results(&mut self, _: &T, path: Route, _: Span, records: usize, _: Nanos) {
+        let count = if path.is_remote() { &self.0.remote } else { &self.0.local };
         count.fetch_add(records as u64, Relaxed);
     }
 
@@ -167,7 +167,7 @@ impl<T: 'static> Observer<T> for Watch {
         self.0.bad.fetch_add(records as u64, Relaxed);
     }
 
-    fn worked(&mut self, records: usize, time: Duration) {
+    fn computed(&mut self, records: usize, time: Duration) {
         self.0.worked.fetch_add(records as u64, Relaxed);
         self.0.useful_nanos.fetch_add(time.as_nanos() as u64, Relaxed);
     }

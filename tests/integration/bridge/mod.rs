@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use floodway::bridge::{
-    Bridge, Counters, Failure, Outcome, Part, ReplyInbox, Settings, breaker, reply_channel,
+    Bridge, Counters, Failure, Outcome, ReplyReceiver, Settings, WorkItem, breaker, reply_channel,
 };
 use floodway::emulator;
 use floodway::task::{self, Task};
@@ -42,7 +42,7 @@ enum Fate {
     Done,
     /// At a second attempt.
     Hedged,
-    Home(Failure),
+    Returned(Failure),
     /// The function refused it.
     Refused,
 }
@@ -65,12 +65,12 @@ fn send_from(bridge: &Bridge, parts: usize, size: usize, home: Option<(usize, f6
         .map(|part| Arc::new((0..size as u64).map(|n| part as u64 * 1_000 + n).collect()))
         .collect();
     for (id, batch) in batches.iter().enumerate() {
-        lane.send(Part::new(id as u64, Arc::clone(batch), 0..size, port.clone())).unwrap();
+        lane.send(WorkItem::new(id as u64, Arc::clone(batch), 0..size, port.clone())).unwrap();
     }
     collect(&inbox, &batches)
 }
 
-fn collect(inbox: &ReplyInbox<Vec<u64>>, batches: &[Arc<Vec<u64>>]) -> Vec<Fate> {
+fn collect(inbox: &ReplyReceiver<Vec<u64>>, batches: &[Arc<Vec<u64>>]) -> Vec<Fate> {
     let mut fates: Vec<Vec<Option<Fate>>> =
         batches.iter().map(|batch| vec![None; batch.len()]).collect();
     let mut open: usize = batches.iter().map(|batch| batch.len()).sum();
@@ -85,13 +85,13 @@ fn collect(inbox: &ReplyInbox<Vec<u64>>, batches: &[Arc<Vec<u64>>]) -> Vec<Fate>
                 assert_eq!(fates[at].replace(fate), None, "record {at} is answered twice");
             };
             match reply.outcome {
-                Outcome::Home(failure) => {
-                    reply.range.for_each(|at| put(at, Fate::Home(failure.clone())));
+                Outcome::Returned(failure) => {
+                    reply.range.for_each(|at| put(at, Fate::Returned(failure.clone())));
                 }
-                Outcome::Done { out, home, hedged } => {
+                Outcome::Done { out, refused, hedged } => {
                     let mut out = out.into_iter();
                     for at in reply.range {
-                        if home.contains(&at) {
+                        if refused.contains(&at) {
                             put(at, Fate::Refused);
                         } else {
                             assert_eq!(out.next(), Some(batch[at] * batch[at]));
@@ -161,7 +161,7 @@ fn a_connection_of_the_pool_that_was_closed_is_no_failure() {
 #[test]
 fn what_does_not_get_better_comes_home() {
     let (fates, counters, requests) = with(&[Weather::Status(503)], |s| s.attempts = 2);
-    assert!(fates.iter().all(|fate| *fate == Fate::Home(Failure::Service(503))), "{fates:?}");
+    assert!(fates.iter().all(|fate| *fate == Fate::Returned(Failure::Service(503))), "{fates:?}");
     assert_eq!((counters.attempts as usize, counters.failed), (requests, counters.requests));
     assert_eq!(counters.attempts, 2 * counters.requests);
 }
@@ -174,9 +174,9 @@ fn what_another_attempt_cannot_mend_comes_home_at_once() {
         (Weather::Redirect, Failure::Redirected),
     ] {
         let (fates, counters, _) = with(&[weather], |_| {});
-        assert!(fates.contains(&Fate::Home(failure.clone())), "{fates:?}");
+        assert!(fates.contains(&Fate::Returned(failure.clone())), "{fates:?}");
         // Nor can another request: the breaker opens at once.
-        let homes = [Fate::Home(failure), Fate::Home(Failure::BreakerOpen)];
+        let homes = [Fate::Returned(failure), Fate::Returned(Failure::BreakerOpen)];
         assert!(fates.iter().all(|fate| homes.contains(fate)), "{fates:?}");
         assert_eq!(counters.attempts, counters.requests, "{weather:?}");
     }
@@ -197,14 +197,14 @@ fn an_endpoint_that_is_not_there_is_no_worse_than_none() {
         settings.endpoint = format!("http://{gone}/").parse().unwrap();
         settings.attempts = 2;
     });
-    assert!(fates.iter().all(|fate| matches!(fate, Fate::Home(Failure::Connection(_)))));
+    assert!(fates.iter().all(|fate| matches!(fate, Fate::Returned(Failure::Connection(_)))));
     assert_eq!(counters.billed, 0, "nothing can have run");
 }
 
 #[test]
 fn a_request_that_is_too_large_is_halved_until_it_fits() {
     let (fates, counters, _) = with(&[Weather::Status(413); 2], |_| {});
-    assert!(fates.iter().all(|fate| *fate == Fate::Home(Failure::TooLarge)));
+    assert!(fates.iter().all(|fate| *fate == Fate::Returned(Failure::TooLarge)));
     assert!(counters.requests > 30, "each record was tried alone: {counters:?}");
     let (fates, _, _) = with(&[Weather::Status(413), Weather::Status(413), Weather::Fair], |_| {});
     assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
@@ -227,12 +227,12 @@ fn brought_home_while_the_remote_side_hangs() {
     let slow = Settings { timeout: Duration::from_secs(60), ..settings(&server) };
     let bridge = Bridge::start(slow).unwrap();
     let closing = bridge.clone();
-    thread::spawn(move || closing.come_home(Duration::from_millis(50)));
+    thread::spawn(move || closing.close_after(Duration::from_millis(50)));
     let fates = send(&bridge, 3, 10);
-    assert!(fates.iter().all(|fate| *fate == Fate::Home(Failure::Closed)), "{fates:?}");
+    assert!(fates.iter().all(|fate| *fate == Fate::Returned(Failure::Closed)), "{fates:?}");
     let lane = bridge.lane(Arc::new(square()));
     let (port, inbox) = reply_channel(Arc::new(|| {}));
-    assert!(lane.send(Part::new(0, Arc::new(vec![1]), 0..1, port)).is_err());
+    assert!(lane.send(WorkItem::new(0, Arc::new(vec![1]), 0..1, port)).is_err());
     assert!(inbox.try_recv().is_none(), "what was refused is not answered");
 }
 
@@ -267,7 +267,10 @@ fn a_retry_is_made_only_if_home_is_not_sooner() {
         let server = Server::start(vec![Weather::Status(503)]);
         let bridge = Bridge::start(Settings { attempts: 2, ..settings(&server) }).unwrap();
         let fates = send_from(&bridge, 1, 10, home);
-        assert!(fates.iter().all(|fate| *fate == Fate::Home(Failure::Service(503))), "{fates:?}");
+        assert!(
+            fates.iter().all(|fate| *fate == Fate::Returned(Failure::Service(503))),
+            "{fates:?}"
+        );
         let counters = bridge.counters();
         assert_eq!((counters.requests, counters.attempts), (1, 1 + retries), "{home:?}");
     }
@@ -284,7 +287,7 @@ fn a_late_request_is_sent_again_only_if_home_is_full() {
         // How long it takes is learned first.
         (0..10).for_each(|_| drop(send(&bridge, 1, 10)));
         let fates = send_from(&bridge, 1, 10, home);
-        let expected = if hedged > 0 { Fate::Hedged } else { Fate::Home(Failure::TimedOut) };
+        let expected = if hedged > 0 { Fate::Hedged } else { Fate::Returned(Failure::TimedOut) };
         assert!(fates.iter().all(|fate| *fate == expected), "{fates:?}");
         let counters = bridge.counters();
         assert_eq!((counters.hedged, counters.attempts), (hedged, 11 + hedged), "{home:?}");
@@ -301,8 +304,8 @@ fn a_worker_that_overtakes_a_late_request_does_its_records_alone() {
         Bridge::start(Settings { first_latency: Duration::from_millis(5), ..slow }).unwrap();
     let lane = bridge.lane(Arc::new(square()));
     let (port, inbox) = reply_channel(Arc::new(|| {}));
-    let part = Part::new(0, Arc::new((0..10).collect()), 0..10, port);
-    let open = Arc::clone(part.open());
+    let part = WorkItem::new(0, Arc::new((0..10).collect()), 0..10, port);
+    let open = Arc::clone(part.pending());
     lane.send(part).unwrap();
     let began = Instant::now();
     while bridge.counters().in_flight == 0 {
@@ -338,11 +341,11 @@ fn the_breaker_opens_work_stays_home_and_a_probe_closes_it() {
     let lane = bridge.lane(Arc::new(square()));
     for _ in 0..5 {
         let fates = send(&bridge, 1, 4);
-        assert!(fates.iter().all(|fate| matches!(fate, Fate::Home(_))), "{fates:?}");
+        assert!(fates.iter().all(|fate| matches!(fate, Fate::Returned(_))), "{fates:?}");
     }
     until_there_is_room(&lane, false);
     let fates = send(&bridge, 2, 4);
-    assert!(fates.iter().all(|fate| *fate == Fate::Home(Failure::BreakerOpen)), "{fates:?}");
+    assert!(fates.iter().all(|fate| *fate == Fate::Returned(Failure::BreakerOpen)), "{fates:?}");
     // Two probes are reset, the third is answered.
     until_there_is_room(&lane, true);
     let fates = send(&bridge, 2, 4);
@@ -358,7 +361,7 @@ fn a_right_endpoint_is_sent_to_when_it_is_known() {
     let bridge = Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
     let lane = bridge.lane(Arc::new(square()));
     bridge.wait_for_probes(Duration::from_secs(30));
-    assert!(lane.room() > 0 && lane.typical() > Duration::ZERO);
+    assert!(lane.room() > 0 && lane.median() > Duration::ZERO);
     let fates = send(&bridge, 3, 10);
     assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
 }
@@ -384,7 +387,7 @@ fn what_is_for_a_warm_environment_starts_none() {
         let (port, inbox) = reply_channel(Arc::new(|| {}));
         let batches: Vec<Arc<Vec<u64>>> = (0..8).map(|_| Arc::new((0..10).collect())).collect();
         for (id, batch) in batches.iter().enumerate() {
-            let part = Part::new(id as u64, Arc::clone(batch), 0..10, port.clone());
+            let part = WorkItem::new(id as u64, Arc::clone(batch), 0..10, port.clone());
             lane.send(part.warm_only(warm_only)).unwrap();
         }
         let fates = collect(&inbox, &batches);
@@ -401,7 +404,7 @@ fn what_is_in_flight_at_the_end_is_counted() {
     let bridge = Bridge::start(slow).unwrap();
     let lane = bridge.lane(Arc::new(square()));
     let (port, _inbox) = reply_channel(Arc::new(|| {}));
-    lane.send(Part::new(0, Arc::new((0..10).collect()), 0..10, port)).unwrap();
+    lane.send(WorkItem::new(0, Arc::new((0..10).collect()), 0..10, port)).unwrap();
     let began = Instant::now();
     // Before it is on the wire it costs nothing.
     while server.requests.load(SeqCst) == 0 {

@@ -2,8 +2,8 @@
 //!
 //! `sending` is what leaves it, `answers` what comes back, `work` what is done at it.
 
-mod answers;
-mod sending;
+mod dispatch;
+mod replies;
 mod work;
 
 use std::collections::VecDeque;
@@ -17,14 +17,14 @@ use timely::dataflow::operators::generic::OutputBuilderSession;
 use timely::progress::Timestamp;
 use timely::progress::frontier::MutableAntichain;
 
-use super::away::Away;
 use super::epochs::Epochs;
-use super::peers::Help;
-use super::verify::{Checking, Verify};
-use super::{Burst, Clock, Observer, Pressure};
+use super::in_flight::InFlight;
+use super::peers::PeerQueue;
+use super::verify::{Sampler, Verification};
+use super::{Backpressure, Burst, Clock, Observer};
 use crate::batch::{Nanos, Records, Span};
-use crate::bridge::{Lane, ReplyInbox, ReplyPort, reply_channel};
-use crate::policy::{Offered, Policy, Queue, Take, Taken, Times, TrueRate};
+use crate::bridge::{Lane, ReplyReceiver, ReplySender, reply_channel};
+use crate::policy::{Offered, Policy, Queue, RemoteLatency, Take, Taken, TrueRate};
 use crate::task::{Bad, Code, Task};
 
 /// The operator's outputs while it is scheduled.
@@ -38,46 +38,46 @@ where
 }
 
 /// The container and the epoch that a queue's entry belongs to.
-pub(super) struct Held<T, C> {
+pub(super) struct Origin<T, C> {
     pub epoch: T,
     pub batch: Arc<C>,
 }
 
-impl<T: Clone, C> Clone for Held<T, C> {
+impl<T: Clone, C> Clone for Origin<T, C> {
     fn clone(&self) -> Self {
-        Held { epoch: self.epoch.clone(), batch: Arc::clone(&self.batch) }
+        Origin { epoch: self.epoch.clone(), batch: Arc::clone(&self.batch) }
     }
 }
 
-pub(super) struct Desk<T: Timestamp, K: Task> {
+pub(super) struct BurstState<T: Timestamp, K: Task> {
     task: Arc<K>,
     policy: Box<dyn Policy>,
     lane: Option<Lane<K>>,
-    help: Help<K>,
-    port: ReplyPort<K::Out>,
-    inbox: ReplyInbox<K::Out>,
+    peer_queue: PeerQueue<K>,
+    port: ReplySender<K::Out>,
+    inbox: ReplyReceiver<K::Out>,
     clock: Clock,
     schedule: Option<Box<dyn Fn(&K::In) -> Span>>,
     slack: Nanos,
     slice: Duration,
-    pressure: Pressure,
+    backpressure: Backpressure,
     observer: Box<dyn Observer<T>>,
-    queue: Queue<Held<T, K::In>>,
-    away: Away<T, K::In>,
+    queue: Queue<Origin<T, K::In>>,
+    in_flight: InFlight<T, K::In>,
     /// When the worker went on to other things although records waited.
-    left: Option<Instant>,
+    paused_at: Option<Instant>,
     /// When the policy was last asked what it expects to send.
-    looked_ahead: Nanos,
-    verify: Verify,
-    checking: VecDeque<Checking<T, K>>,
+    forecast_at: Nanos,
+    sampler: Sampler,
+    verifying: VecDeque<Verification<T, K>>,
     epochs: Epochs<T>,
     true_rate: TrueRate,
     takes: Vec<Take>,
-    taken: Vec<Taken<Held<T, K::In>>>,
+    taken: Vec<Taken<Origin<T, K::In>>>,
     verdicts: Vec<(usize, Code)>,
 }
 
-impl<T: Timestamp, K: Task> Desk<T, K>
+impl<T: Timestamp, K: Task> BurstState<T, K>
 where
     K::Out: Container,
 {
@@ -86,16 +86,16 @@ where
         burst: Burst<T, K::In>,
         wake: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
-        let help = burst.peers.join(task.name(), Arc::clone(&wake));
+        let peer_queue = burst.peers.join(task.name(), Arc::clone(&wake));
         let (port, inbox) = reply_channel(wake);
         let lane = burst.bridge.map(|bridge| bridge.lane(Arc::clone(&task)));
-        Desk {
-            verify: Verify::new(lane.as_ref().map_or(0.0, |lane| lane.settings().verify)),
-            checking: VecDeque::new(),
-            left: None,
-            looked_ahead: 0,
+        BurstState {
+            sampler: Sampler::new(lane.as_ref().map_or(0.0, |lane| lane.settings().verify)),
+            verifying: VecDeque::new(),
+            paused_at: None,
+            forecast_at: 0,
             lane,
-            help,
+            peer_queue,
             task,
             policy: burst.policy,
             port,
@@ -104,10 +104,10 @@ where
             schedule: burst.schedule,
             slack: burst.deadline.as_nanos() as Nanos,
             slice: burst.slice,
-            pressure: burst.pressure,
+            backpressure: burst.backpressure,
             observer: burst.observer,
             queue: Queue::default(),
-            away: Away::new(),
+            in_flight: InFlight::new(),
             epochs: Epochs::new(),
             true_rate: TrueRate::default(),
             takes: Vec::new(),
@@ -124,15 +124,15 @@ where
         capabilities: impl FnOnce() -> Option<(Capability<T>, Capability<T>)>,
     ) {
         let records = batch.len();
-        if records == 0 || !self.epochs.came(epoch, records as u64, capabilities) {
+        if records == 0 || !self.epochs.received(epoch, records as u64, capabilities) {
             return;
         }
         let arrival = self.clock.now();
         let scheduled = self.schedule.as_ref().map_or(Span::at(arrival), |of| of(&batch));
-        self.pressure.add(records, batch.size(&(0..records)));
-        self.observer.came(records);
-        let held = Held { epoch: epoch.clone(), batch: Arc::new(batch) };
-        self.queue.push(0..records, arrival, scheduled, self.slack, held);
+        self.backpressure.add(records, batch.size(&(0..records)));
+        self.observer.received(records);
+        let origin = Origin { epoch: epoch.clone(), batch: Arc::new(batch) };
+        self.queue.push(0..records, arrival, scheduled, self.slack, origin);
     }
 
     /// Names the counts of the epochs that the frontier has passed since it stood at `from`, which
@@ -156,40 +156,45 @@ where
     /// Takes note of what a final epoch brought. When the rate climbs towards where the policy begins
     /// to send, environments are started for it.
     pub(super) fn offered(&mut self, epoch: T, offered: Offered) {
-        self.policy.epoch(offered);
+        self.policy.on_epoch(offered);
         self.observer.offered(&epoch, offered);
         self.epochs.offered(epoch, offered);
         if let Some(lane) = &self.lane
             && let Some(share) = lane.settings().warm_up
             // A policy that sends everything starts environments by what it sends.
-            && !self.policy.waits_for_room()
-            && let Some(begins_at) = self.policy.begins_at()
-            && let Some(expected) = offered.expects(begins_at, share)
+            && !self.policy.is_remote_only()
+            && let Some(offload_threshold) = self.policy.offload_threshold()
+            && let Some(expected) = offered.expected_excess(offload_threshold, share)
         {
             lane.expect(expected);
         }
     }
 
     /// Gives up complete epochs and tells the observer how things stand.
-    pub(super) fn settle(&mut self, frontier: &MutableAntichain<T>) {
-        let is_idle = !self.has_own_work() && self.checking.is_empty();
+    pub(super) fn finish_turn(&mut self, frontier: &MutableAntichain<T>) {
+        let is_idle = !self.has_own_work() && self.verifying.is_empty();
         // So that there is something to do until others plan again.
-        self.help.take_in(if is_idle { self.true_rate.fit(2 * self.slice) } else { 0 });
+        self.peer_queue.receive(if is_idle {
+            self.true_rate.records_within(2 * self.slice)
+        } else {
+            0
+        });
         self.epochs.complete(frontier);
         self.epochs.publish(&mut *self.observer);
-        self.observer.backlog(self.queue.records(), self.away.records());
+        self.observer.backlog(self.queue.records(), self.in_flight.records());
         let rate = self.true_rate.get();
         if let Some(rate) = rate {
             self.observer.true_rate(rate);
         }
         if let Some(lane) = &self.lane {
             // What comes home is done first: the rest is in its way only if it cannot go instead.
-            let remote = Times { failing: lane.failing(), ..Times::default() };
-            let ahead = match self.policy.does_at_once(remote) {
-                true => self.queue.home_records(),
+            let remote =
+                RemoteLatency { failure_rate: lane.failure_rate(), ..RemoteLatency::default() };
+            let ahead = match self.policy.returned_work_skips_queue(remote) {
+                true => self.queue.returned_records(),
                 false => self.queue.records(),
             };
-            match self.policy.waits_for_room() {
+            match self.policy.is_remote_only() {
                 true => self.port.home().leave_all(),
                 false => self.port.home().set(ahead, rate),
             }
@@ -201,8 +206,8 @@ where
 
     /// When the operator is to be scheduled again although nothing comes: now, or when the oldest part
     /// becomes late.
-    pub(super) fn next_work(&mut self) -> Option<Duration> {
-        if self.has_own_work() || !self.checking.is_empty() || self.help.has_work() {
+    pub(super) fn next_wakeup(&mut self) -> Option<Duration> {
+        if self.has_own_work() || !self.verifying.is_empty() || self.peer_queue.has_work() {
             return Some(Duration::ZERO);
         }
         let lane = self.lane.as_ref()?;
@@ -212,18 +217,18 @@ where
                 return Some(Duration::ZERO);
             }
         }
-        self.away.next_late(self.late()?)
+        self.in_flight.next_late(self.late_after()?)
     }
 
     /// Whether the front of the queue is this worker's to do, and does not wait for the remote side.
     fn has_own_work(&self) -> bool {
         let Some((entry, _)) = self.queue.front() else { return false };
-        let waits = self.policy.waits_for_room() && !entry.home;
+        let waits = self.policy.is_remote_only() && !entry.returned;
         !(waits && self.lane.as_ref().is_some_and(Lane::is_there))
     }
 
     /// From which age on this worker does what is away, if it does not leave it to the remote side.
-    fn late(&self) -> Option<Duration> {
-        self.lane.as_ref().filter(|_| !self.policy.waits_for_room()).map(Lane::late)
+    fn late_after(&self) -> Option<Duration> {
+        self.lane.as_ref().filter(|_| !self.policy.is_remote_only()).map(Lane::late)
     }
 }

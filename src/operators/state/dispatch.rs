@@ -6,17 +6,17 @@ use std::time::Instant;
 use timely::Container;
 use timely::progress::Timestamp;
 
-use super::Desk;
+use super::BurstState;
 use crate::batch::Nanos;
-use crate::bridge::{Lane, Part};
-use crate::operators::Path;
-use crate::policy::{Rates, Taken, Times, To};
+use crate::bridge::{Lane, WorkItem};
+use crate::operators::Route;
+use crate::policy::{Destination, Rates, RemoteLatency, Taken};
 use crate::task::Task;
 
 /// How often the policy is asked what it expects to send.
-const LOOK_AHEAD: Nanos = 5_000_000;
+const FORECAST_INTERVAL: Nanos = 5_000_000;
 
-impl<T: Timestamp, K: Task> Desk<T, K>
+impl<T: Timestamp, K: Task> BurstState<T, K>
 where
     K::Out: Container,
 {
@@ -29,10 +29,10 @@ where
         let (now, queue) = (self.clock.now(), self.queue.entries());
         self.policy.plan(now, &queue, rates, &mut self.takes);
         if let Some(lane) = self.lane.as_ref().filter(|lane| lane.settings().warm_up.is_some())
-            && now.saturating_sub(self.looked_ahead) >= LOOK_AHEAD
+            && now.saturating_sub(self.forecast_at) >= FORECAST_INTERVAL
         {
-            self.looked_ahead = now;
-            let expected = self.policy.expects(now, &queue, rates);
+            self.forecast_at = now;
+            let expected = self.policy.expected_rate(now, &queue, rates);
             if expected > 0.0 {
                 lane.expect(expected);
             }
@@ -45,31 +45,31 @@ where
     /// What the policy is told; nothing if nobody takes anything.
     fn rates(&self) -> Option<Rates> {
         let room = self.lane.as_ref().map_or(0, Lane::room);
-        let peers = self.help.wanted();
+        let peers = self.peer_queue.peer_capacity();
         if room == 0 && peers == 0 {
             return None;
         }
         let rates = Rates {
             local: self.true_rate.get(),
-            share: self.true_rate.share(),
-            in_flight: self.away.records(),
+            share: self.true_rate.useful_share(),
+            in_flight: self.in_flight.records(),
             peers,
             room,
             waiting: self.queue.records(),
             slack: self.slack,
             warm_room: 0,
             batch: 1,
-            remote: Times::default(),
+            remote: RemoteLatency::default(),
         };
         let Some(lane) = &self.lane else { return Some(rates) };
         Some(Rates {
             warm_room: lane.warm_room(),
             batch: lane.most_records(),
-            remote: Times {
-                typical: lane.typical().as_nanos() as Nanos,
-                longest: lane.longest().as_nanos() as Nanos,
-                cold: lane.cold().as_nanos() as Nanos,
-                failing: lane.failing(),
+            remote: RemoteLatency {
+                median: lane.median().as_nanos() as Nanos,
+                p99: lane.p99().as_nanos() as Nanos,
+                cold_start: lane.cold().as_nanos() as Nanos,
+                failure_rate: lane.failure_rate(),
             },
             ..rates
         })
@@ -79,36 +79,42 @@ where
     fn send(&mut self) {
         let taken = &mut self.taken;
         self.queue.take_all(&mut self.takes, |take| taken.push(take));
-        let since = Instant::now();
+        let sent_at = Instant::now();
         let mut taken = std::mem::take(&mut self.taken);
         let mut refused = Vec::new();
         let mut sent = 0;
-        let at_once = self.policy.keeps_due_times();
+        let at_once = self.policy.plans_by_due_time();
         // They were taken from the last to the first.
         let mut taking = taken.drain(..).rev().peekable();
-        while let Some(Taken { entry, payload: held, to }) = taking.next() {
-            let id = self.away.next_id();
-            let part =
-                Part::new(id, Arc::clone(&held.batch), entry.range.clone(), self.port.clone());
-            let open = Arc::clone(part.open());
-            let (path, stays) = if to == Some(To::Peer) {
-                (Path::Peer, self.help.give(part).map_or(0, Part::take_back))
+        while let Some(Taken { entry, payload: origin, to }) = taking.next() {
+            let id = self.in_flight.next_id();
+            let part = WorkItem::new(
+                id,
+                Arc::clone(&origin.batch),
+                entry.range.clone(),
+                self.port.clone(),
+            );
+            let pending = Arc::clone(part.pending());
+            let (route, stays) = if to == Some(Destination::Peer) {
+                (Route::Peer, self.peer_queue.give(part).map_or(0, WorkItem::take_back))
             } else {
                 let is_last = taking.peek().is_none();
-                let part = part.warm_only(to == Some(To::Warm)).at_once(at_once && is_last);
+                let part =
+                    part.warm_only(to == Some(Destination::Warm)).at_once(at_once && is_last);
                 let lane = self.lane.as_ref();
                 let refused = lane.is_none_or(|lane| lane.send(part).is_err());
-                (Path::Remote, if refused { entry.records() } else { 0 })
+                (Route::Remote, if refused { entry.records() } else { 0 })
             };
             let left = entry.records() - stays;
-            sent += if path == Path::Remote { left } else { 0 };
+            sent += if route == Route::Remote { left } else { 0 };
             if stays > 0 {
-                refused.push((entry.part(entry.range.end - stays..entry.range.end), held.clone()));
+                refused
+                    .push((entry.slice(entry.range.end - stays..entry.range.end), origin.clone()));
             }
             if left > 0 {
                 let range = entry.range.start..entry.range.start + left;
-                let entry = entry.part(range);
-                self.away.went(id, entry, held, open, since, path);
+                let entry = entry.slice(range);
+                self.in_flight.insert(id, entry, origin, pending, sent_at, route);
             }
         }
         drop(taking);
@@ -116,8 +122,8 @@ where
         if sent > 0 {
             self.observer.sent(sent, self.clock.now());
         }
-        for (entry, held) in refused.into_iter().rev() {
-            self.queue.put_back(entry, held);
+        for (entry, origin) in refused.into_iter().rev() {
+            self.queue.put_back(entry, origin);
         }
     }
 }

@@ -6,19 +6,19 @@ const KEPT: usize = 256;
 
 /// The last attempts, whether they failed.
 #[derive(Debug)]
-pub(super) struct Failing {
+pub(super) struct FailureRate {
     failed: [bool; KEPT],
     next: usize,
     failures: usize,
 }
 
-impl Default for Failing {
+impl Default for FailureRate {
     fn default() -> Self {
-        Failing { failed: [false; KEPT], next: 0, failures: 0 }
+        FailureRate { failed: [false; KEPT], next: 0, failures: 0 }
     }
 }
 
-impl Failing {
+impl FailureRate {
     /// An attempt was answered well, or `failed`.
     pub(super) fn note(&mut self, failed: bool) {
         let oldest = std::mem::replace(&mut self.failed[self.next], failed);
@@ -38,11 +38,11 @@ mod tests {
 
     #[test]
     fn it_is_of_the_last_attempts() {
-        let mut failing = Failing::default();
-        assert_eq!(failing.share(), 0.0);
-        (0..1_000).for_each(|n| failing.note(n % 4 == 0));
-        assert_eq!(failing.share(), 0.25);
-        (0..KEPT).for_each(|_| failing.note(false));
-        assert_eq!(failing.share(), 0.0);
+        let mut failure_rate = FailureRate::default();
+        assert_eq!(failure_rate.share(), 0.0);
+        (0..1_000).for_each(|n| failure_rate.note(n % 4 == 0));
+        assert_eq!(failure_rate.share(), 0.25);
+        (0..KEPT).for_each(|_| failure_rate.note(false));
+        assert_eq!(failure_rate.share(), 0.0);
     }
 }

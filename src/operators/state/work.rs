@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use timely::Container;
 use timely::progress::Timestamp;
 
-use super::{Desk, Held, Outputs};
+use super::{BurstState, Origin, Outputs};
 use crate::batch::{Records, Span};
-use crate::bridge::{Outcome, Part};
-use crate::operators::Path;
-use crate::policy::{Done, Entry, Side, Taken};
+use crate::bridge::{Outcome, WorkItem};
+use crate::operators::Route;
+use crate::policy::{Completed, Entry, Side, Taken};
 use crate::task::{Bad, Task};
 
-impl<T: Timestamp, K: Task> Desk<T, K>
+impl<T: Timestamp, K: Task> BurstState<T, K>
 where
     K::Out: Container,
 {
@@ -22,95 +22,101 @@ where
     /// front of the queue, then records that are late.
     pub(in crate::operators) fn work(&mut self, outputs: &mut Outputs<'_, T, K>) {
         let began = Instant::now();
-        if let Some(left) = self.left.take() {
-            self.true_rate.waited(began - left);
+        if let Some(paused_at) = self.paused_at.take() {
+            self.true_rate.record_other(began - paused_at);
         }
         let (mut spent, mut useful, mut done) = (Duration::ZERO, Duration::ZERO, 0);
         while spent < self.slice {
-            let fit = self.true_rate.fit(self.slice - spent);
-            let records = if let Some(checking) = self.checking.pop_front() {
-                self.check(checking, fit, outputs);
+            let fit = self.true_rate.records_within(self.slice - spent);
+            let records = if let Some(verification) = self.verifying.pop_front() {
+                self.check(verification, fit, outputs);
                 // A record that is computed again to be checked is not one that is done.
                 let until_now = began.elapsed();
-                self.true_rate.waited(until_now - spent);
+                self.true_rate.record_other(until_now - spent);
                 spent = until_now;
                 continue;
-            } else if let Some(part) = self.help.next(fit) {
-                self.do_for_another(part)
+            } else if let Some(part) = self.peer_queue.next(fit) {
+                self.work_for_peer(part)
             } else if self.has_own_work()
                 && let Some(Taken { entry, payload, .. }) = self.queue.take_front(fit)
             {
-                let path = if entry.home { Path::Home } else { Path::Local };
-                self.compute(&payload, entry.range.clone(), entry.scheduled, path, outputs);
+                let route = if entry.returned { Route::Returned } else { Route::Local };
+                self.compute(&payload, entry.range.clone(), entry.scheduled, route, outputs);
                 entry.records()
-            } else if let Some((entry, held, path)) = self.take_late(began + spent, fit) {
+            } else if let Some((entry, origin, route)) = self.take_late(began + spent, fit) {
                 let (range, scheduled) = (entry.range.clone(), entry.scheduled);
-                self.compute(&held, range, scheduled, path, outputs);
+                self.compute(&origin, range, scheduled, route, outputs);
                 entry.records()
             } else {
                 break;
             };
             let until_now = began.elapsed();
-            self.true_rate.note(records, until_now - spent);
+            self.true_rate.record(records, until_now - spent);
             done += records;
             useful += until_now - spent;
             spent = until_now;
         }
         if done > 0 {
-            self.observer.worked(done, useful);
+            self.observer.computed(done, useful);
         }
-        self.left = self.has_own_work().then(|| began + spent);
+        self.paused_at = self.has_own_work().then(|| began + spent);
     }
 
     /// Computes records here, and sends their results out.
     fn compute(
         &mut self,
-        held: &Held<T, K::In>,
+        origin: &Origin<T, K::In>,
         range: Range<usize>,
         scheduled: Span,
-        path: Path,
+        route: Route,
         outputs: &mut Outputs<'_, T, K>,
     ) {
-        let mut out = self.task.results(&held.batch, &range);
-        self.task.compute(&held.batch, range.clone(), &mut out, &mut self.verdicts);
-        self.pressure.remove(range.len(), held.batch.size(&range));
-        let epoch = self.epochs.get(&held.epoch);
-        epoch.open -= range.len() as u64;
+        let mut out = self.task.results(&origin.batch, &range);
+        self.task.compute(&origin.batch, range.clone(), &mut out, &mut self.verdicts);
+        self.backpressure.remove(range.len(), origin.batch.size(&range));
+        let epoch = self.epochs.get(&origin.epoch);
+        epoch.pending -= range.len() as u64;
         let good = range.len() - self.verdicts.len();
-        epoch.stats.count(path, good as u64);
+        epoch.stats.count(route, good as u64);
         if good > 0 {
             outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
             let now = self.clock.now();
-            if path == Path::Local {
-                self.policy
-                    .done(now, Done::at(now, Side::Home, scheduled, self.slack, range.len()));
+            if route == Route::Local {
+                self.policy.on_completed(
+                    now,
+                    Completed::at(now, Side::Local, scheduled, self.slack, range.len()),
+                );
             }
-            self.observer.results(&held.epoch, path, scheduled, good, now);
+            self.observer.results(&origin.epoch, route, scheduled, good, now);
         }
         if !self.verdicts.is_empty() {
             epoch.stats.bad += self.verdicts.len() as u64;
             self.observer.bad(self.verdicts.len());
             let records = self.verdicts.drain(..);
-            let bad = records.map(|(at, code)| Bad { record: held.batch.record(at), code });
+            let bad = records.map(|(at, code)| Bad { record: origin.batch.record(at), code });
             outputs.bad.session(&epoch.bad).give_iterator(bad);
         }
     }
 
     /// Computes another worker's records; answers how many.
-    fn do_for_another(&mut self, part: Part<K>) -> usize {
+    fn work_for_peer(&mut self, part: WorkItem<K>) -> usize {
         let (task, verdicts) = (&self.task, &mut self.verdicts);
         let input = Arc::clone(part.input());
         part.answer(0.0, |range| {
             let mut out = task.results(&input, range);
             task.compute(&input, range.clone(), &mut out, verdicts);
             // What is bad is so by its own worker's verdict.
-            let home = verdicts.drain(..).map(|(position, _)| position).collect();
-            Outcome::Done { out, home, hedged: false }
+            let refused = verdicts.drain(..).map(|(position, _)| position).collect();
+            Outcome::Done { out, refused, hedged: false }
         })
     }
 
     /// Takes up to `records` records out of the oldest part that is late at `now`.
-    fn take_late(&mut self, now: Instant, records: usize) -> Option<(Entry, Held<T, K::In>, Path)> {
-        self.away.take_late(now, self.late()?, records)
+    fn take_late(
+        &mut self,
+        now: Instant,
+        records: usize,
+    ) -> Option<(Entry, Origin<T, K::In>, Route)> {
+        self.in_flight.take_late(now, self.late_after()?, records)
     }
 }

@@ -6,13 +6,13 @@ use std::rc::Rc;
 use timely::scheduling::Activator;
 
 /// What a worker's burst operators hold, queued or in flight, against its bounds. A source on the
-/// same worker reads it ([`Pressure::is_high`]) and stops until it is woken
-/// ([`Pressure::wake_when_low`]). Cheap to clone; the clones are one.
+/// same worker reads it ([`Backpressure::is_high`]) and stops until it is woken
+/// ([`Backpressure::wake_when_low`]). Cheap to clone; the clones are one.
 ///
 /// Nothing that waits for an epoch to complete counts: a source that stops inside an epoch would
 /// wait for itself.
 #[derive(Clone, Debug)]
-pub struct Pressure(Rc<Inner>);
+pub struct Backpressure(Rc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -23,11 +23,11 @@ struct Inner {
     waiting: RefCell<Vec<Activator>>,
 }
 
-impl Pressure {
+impl Backpressure {
     /// Bounds on records and on their bytes. Too small and the source stops before a burst can be
     /// spread over the remote side; too large and memory, and the latency of what waits, grow.
     pub fn new(max_records: usize, max_bytes: usize) -> Self {
-        Pressure(Rc::new(Inner {
+        Backpressure(Rc::new(Inner {
             max_records: max_records.max(1),
             max_bytes: max_bytes.max(1),
             records: Cell::new(0),
@@ -80,10 +80,10 @@ impl Pressure {
     }
 }
 
-impl Default for Pressure {
+impl Default for Backpressure {
     /// Half a million records or 256 MiB: five seconds of the mission's rate, and a bound that
     /// any machine holds.
     fn default() -> Self {
-        Pressure::new(500_000, 256 << 20)
+        Backpressure::new(500_000, 256 << 20)
     }
 }

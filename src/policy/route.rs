@@ -2,7 +2,7 @@
 
 /// Where a record's final result was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Path {
+pub enum Route {
     /// On the worker.
     Local,
     /// By another worker of the same process.
@@ -12,26 +12,27 @@ pub enum Path {
     /// By the remote side, at the second attempt, because the first was late.
     Hedged,
     /// On the worker, after the record was sent away and came home.
-    Home,
+    Returned,
 }
 
-impl Path {
+impl Route {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Path; 5] = [Path::Local, Path::Peer, Path::Remote, Path::Hedged, Path::Home];
+    pub const ALL: [Route; 5] =
+        [Route::Local, Route::Peer, Route::Remote, Route::Hedged, Route::Returned];
 
     /// Whether the remote side made it.
     pub fn is_remote(self) -> bool {
-        matches!(self, Path::Remote | Path::Hedged)
+        matches!(self, Route::Remote | Route::Hedged)
     }
 
     /// In one word.
     pub fn name(self) -> &'static str {
         match self {
-            Path::Local => "local",
-            Path::Peer => "peer",
-            Path::Remote => "remote",
-            Path::Hedged => "hedged",
-            Path::Home => "home",
+            Route::Local => "local",
+            Route::Peer => "peer",
+            Route::Remote => "remote",
+            Route::Hedged => "hedged",
+            Route::Returned => "home",
         }
     }
 }

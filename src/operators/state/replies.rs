@@ -1,0 +1,102 @@
+//! What comes back to a desk: answers, which are believed, checked first or sent home.
+
+use std::ops::Range;
+
+use timely::Container;
+use timely::progress::Timestamp;
+
+use super::{BurstState, Outputs};
+use crate::batch::Records;
+use crate::bridge::{Outcome, Reply};
+use crate::operators::Route;
+use crate::operators::verify::{Verdict, Verification};
+use crate::policy::{Completed, Side};
+use crate::task::Task;
+
+impl<T: Timestamp, K: Task> BurstState<T, K>
+where
+    K::Out: Container,
+{
+    /// Sends out the results that have come, and takes home what has not been done.
+    pub(in crate::operators) fn replies(&mut self, outputs: &mut Outputs<'_, T, K>) {
+        self.inbox.rearm();
+        while let Some(Reply { id, range, usd, outcome }) = self.inbox.try_recv() {
+            let Some((entry, origin, route)) = self.in_flight.answered(id, range.len()) else {
+                continue;
+            };
+            self.epochs.get(&origin.epoch).stats.usd += usd;
+            match outcome {
+                Outcome::Done { out, refused, hedged } => {
+                    let route = if hedged { Route::Hedged } else { route };
+                    let checks = if route.is_remote() {
+                        self.sampler.choose(&range, &refused)
+                    } else {
+                        Vec::new()
+                    };
+                    let verification =
+                        Verification { entry, origin, range, out, refused, route, checks };
+                    if verification.checks.is_empty() {
+                        self.emit_results(verification, outputs);
+                    } else {
+                        self.verifying.push_back(verification);
+                    }
+                }
+                Outcome::Returned(_) => self.queue.put_returned(entry, range, origin),
+            }
+        }
+    }
+
+    /// Sends out what the remote side or a peer has computed, and takes home the records it refused.
+    fn emit_results(&mut self, verified: Verification<T, K>, outputs: &mut Outputs<'_, T, K>) {
+        let Verification { entry, origin, range, mut out, refused, route, .. } = verified;
+        let records = range.len();
+        let scheduled = entry.scheduled.slice(&relative_to(&range, &entry.range), entry.records());
+        let size = origin.batch.size(&range);
+        let done = records - refused.len();
+        for position in &refused {
+            self.queue.put_returned(entry.clone(), *position..position + 1, origin.clone());
+        }
+        self.backpressure.remove(done, size - size / records.max(1) * refused.len());
+        let epoch = self.epochs.get(&origin.epoch);
+        epoch.pending -= done as u64;
+        epoch.stats.count(route, done as u64);
+        outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
+        let now = self.clock.now();
+        let side = if route.is_remote() { Side::Remote } else { Side::Local };
+        self.policy.on_completed(now, Completed::at(now, side, scheduled, self.slack, records));
+        self.observer.results(&origin.epoch, route, scheduled, done, now);
+    }
+
+    /// Checks up to `most` records of an answer. One with a wrong result is not believed at all.
+    pub(super) fn check(
+        &mut self,
+        mut verification: Verification<T, K>,
+        most: usize,
+        outputs: &mut Outputs<'_, T, K>,
+    ) {
+        let (checked, verdict) = verification.check(&*self.task, most, &mut self.verdicts);
+        match verdict {
+            Verdict::Unfinished => {
+                self.observer.verified(checked);
+                self.verifying.push_front(verification);
+            }
+            Verdict::Match => {
+                self.observer.verified(checked);
+                self.emit_results(verification, outputs);
+            }
+            Verdict::Mismatch(at) => {
+                self.observer.mismatch(&verification.origin.batch.describe(at));
+                if let Some(lane) = &self.lane {
+                    lane.disable();
+                }
+                let Verification { entry, origin, range, .. } = verification;
+                self.queue.put_returned(entry, range, origin);
+            }
+        }
+    }
+}
+
+/// `range` as positions within `of`.
+fn relative_to(range: &Range<usize>, of: &Range<usize>) -> Range<usize> {
+    range.start - of.start..range.end - of.start
+}
