@@ -7,27 +7,28 @@
 // `println!` panics where standard output is closed or full, and nothing may.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
+mod atomic_file;
 pub mod aws;
 pub mod batch;
 pub mod bridge;
+mod cleanup_guard;
 pub mod cli;
 pub mod compare;
 pub mod cost;
-mod cpu;
 mod descriptors;
+mod destination;
 pub mod emulator;
-mod hosts;
+mod host_check;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod live;
 mod lock;
-mod made;
 pub mod nexmark;
 pub mod observe;
 pub mod operators;
 pub mod pipeline;
-mod place;
 pub mod policy;
+mod process_stats;
 mod quota;
 pub mod schedule;
 pub mod simulate;
@@ -38,10 +39,9 @@ pub mod task;
 mod terminal;
 pub mod units;
 mod version;
-mod whole;
 pub mod wire;
 
-/// The code of the README is compiled.
+/// Compiles the code of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! Locks that end with the process that has them, and how long they are waited for.
+//! File locks that the system releases when their process ends, and how long a start waits for one.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -7,44 +7,44 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a lock is waited for. A process that was killed has it until the system has taken all of it
-/// apart, and whoever starts it again may be sooner.
-const MOST: Duration = Duration::from_secs(2);
+/// The longest wait for a lock. The system releases the lock of a killed process only when it has taken the
+/// process down, and the next run may start sooner than that.
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
-/// After what time it is said that one is waited for, and how often it is tried.
-const SAY_AFTER: Duration = Duration::from_millis(500);
-const TRY: Duration = Duration::from_millis(10);
+/// After this time a warning says what is waited for.
+const WARN_AFTER: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The patience with whoever has a lock.
-pub(crate) struct Patience {
+/// The wait for one lock.
+pub(crate) struct LockWait {
     began: Instant,
-    is_said: bool,
+    has_warned: bool,
 }
 
-impl Patience {
-    pub(crate) fn new() -> Patience {
-        Patience { began: Instant::now(), is_said: false }
+impl LockWait {
+    pub(crate) fn new() -> LockWait {
+        LockWait { began: Instant::now(), has_warned: false }
     }
 
-    /// Waits a little, and says so once if that is not the first time: that another run uses `what`. Whether
-    /// it is to be tried again.
-    pub(crate) fn waits_for(&mut self, what: impl fmt::Display) -> bool {
+    /// Waits a little before the next try, and warns once, if the wait is long, that another run uses `what`.
+    /// Returns whether to try again.
+    pub(crate) fn wait(&mut self, what: impl fmt::Display) -> bool {
         let waited = self.began.elapsed();
-        if waited >= MOST {
+        if waited >= MAX_WAIT {
             return false;
         }
-        if !self.is_said && waited >= SAY_AFTER {
-            self.is_said = true;
+        if !self.has_warned && waited >= WARN_AFTER {
+            self.has_warned = true;
             tracing::warn!("another run uses {what}: waiting for its end, but not long");
         }
-        thread::sleep(TRY);
+        thread::sleep(RETRY_INTERVAL);
         true
     }
 }
 
-/// Whether what is at `path` is still this file: whoever had its lock may have removed it.
-pub(crate) fn is_at(file: &File, path: &Path) -> bool {
-    let place = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    let [one, other] = [file.metadata(), fs::metadata(path)].map(|found| found.ok().map(place));
+/// Whether `file` is still the one at `path`: the previous owner of the lock may have removed it.
+pub(crate) fn is_still_at(file: &File, path: &Path) -> bool {
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let [one, other] = [file.metadata(), fs::metadata(path)].map(|found| found.ok().map(identity));
     one.is_some() && one == other
 }

@@ -1,71 +1,74 @@
-//! What Lambda allows a function as it scales: starts of environments, and requests. The local Lambda and the simulator
-//! keep to the same limits by the same arithmetic. Time is what has passed since any instant before.
+//! Lambda's limits on how a function scales: starts of environments, and requests. The local Lambda and the
+//! simulator use the same arithmetic. Times are durations since any fixed instant.
 
 use std::time::Duration;
 
-/// Requests a second that AWS lets an environment answer, however short they are: a function's synchronous requests are
-/// limited to the environments that it may have times this.
-pub(crate) const REQUESTS: f64 = 10.0;
+/// The requests a second that AWS allows for each environment, however short they are: a function's
+/// synchronous requests are limited to its environments times this.
+pub(crate) const REQUESTS_PER_ENVIRONMENT: f64 = 10.0;
 
-/// A bucket that is full at first and is filled again continuously.
+/// A token bucket that is full at first.
 #[derive(Clone, Debug)]
-pub(crate) struct Bucket {
-    most: f64,
+pub(crate) struct TokenBucket {
+    capacity: f64,
     per_second: f64,
-    left: f64,
-    at: Duration,
+    tokens: f64,
+    updated: Duration,
 }
 
-impl Bucket {
-    pub(crate) fn new(most: f64, per_second: f64) -> Self {
-        Bucket { most, per_second, left: most, at: Duration::ZERO }
+impl TokenBucket {
+    pub(crate) fn new(capacity: f64, per_second: f64) -> Self {
+        TokenBucket { capacity, per_second, tokens: capacity, updated: Duration::ZERO }
     }
 
-    /// Whether there is one, which stays.
-    pub(crate) fn has(&mut self, now: Duration) -> bool {
-        let passed = now.saturating_sub(self.at).as_secs_f64();
-        self.at = self.at.max(now);
-        self.left = (self.left + self.per_second * passed).min(self.most);
-        self.left >= 1.0
+    /// Whether a token is available. It stays.
+    pub(crate) fn is_available(&mut self, now: Duration) -> bool {
+        let passed = now.saturating_sub(self.updated).as_secs_f64();
+        self.updated = self.updated.max(now);
+        self.tokens = (self.tokens + self.per_second * passed).min(self.capacity);
+        self.tokens >= 1.0
     }
 
-    /// Takes one, if there is one.
+    /// Takes a token, if one is available.
     pub(crate) fn take(&mut self, now: Duration) -> bool {
-        let has = self.has(now);
-        self.left -= f64::from(u8::from(has));
-        has
+        let is_available = self.is_available(now);
+        self.tokens -= f64::from(u8::from(is_available));
+        is_available
     }
 }
 
-/// The rate of a function's requests. It grows as the environments do, by the same ramp: a thousand units of ten
-/// requests a second at once, a thousand more in ten seconds, and as many units in all as there may be environments.
-/// What was reached once stays, as environments do.
+/// The limit on a function's rate of requests. It grows as the environments do: a thousand units of ten
+/// requests a second at once, a thousand more in ten seconds, and at most one unit for each environment that
+/// there may be. Units that were reached stay.
 #[derive(Clone, Debug)]
-pub(crate) struct Rate {
-    ramp: Bucket,
-    /// Requests a second of a unit: ten.
+pub(crate) struct RequestRate {
+    ramp: TokenBucket,
+    /// The requests a second of a unit.
     of_unit: f64,
-    /// Requests. A second of them can come at once.
-    requests: Bucket,
+    /// The requests that may come now. Those of a second can come at once.
+    requests: TokenBucket,
 }
 
-impl Rate {
-    /// Of units of so many requests a second, with a ramp of so many units at once and so many more a second.
-    pub(crate) fn new(of_unit: f64, ramp: Bucket) -> Self {
-        Rate { ramp, of_unit, requests: Bucket::new(0.0, 0.0) }
+impl RequestRate {
+    /// Creates a limit in units of `of_unit` requests a second, of which `ramp` says how many there may be.
+    pub(crate) fn new(of_unit: f64, ramp: TokenBucket) -> Self {
+        RequestRate { ramp, of_unit, requests: TokenBucket::new(0.0, 0.0) }
     }
 
-    /// Takes a request of a function that may have `environments`, if it may have one more.
+    /// Takes a request of a function that may have `environments`, if one is available.
     pub(crate) fn take(&mut self, now: Duration, environments: f64) -> bool {
-        let most = environments * self.of_unit;
-        if !self.requests.has(now) && self.requests.per_second < most && self.ramp.take(now) {
+        let capacity = environments * self.of_unit;
+        if !self.requests.is_available(now)
+            && self.requests.per_second < capacity
+            && self.ramp.take(now)
+        {
             self.requests.per_second += self.of_unit;
-            self.requests.left += self.of_unit;
+            self.requests.tokens += self.of_unit;
         }
         // The quota may have fallen since.
-        self.requests.per_second = self.requests.per_second.min(most);
-        self.requests.most = self.requests.per_second;
-        self.requests.left = self.requests.left.min(self.requests.most);
+        self.requests.per_second = self.requests.per_second.min(capacity);
+        self.requests.capacity = self.requests.per_second;
+        self.requests.tokens = self.requests.tokens.min(self.requests.capacity);
         self.requests.take(now)
     }
 }
@@ -74,8 +77,8 @@ impl Rate {
 mod tests {
     use super::*;
 
-    /// How many requests are taken in each of so many seconds, of all that can be.
-    fn taken(rate: &mut Rate, environments: f64, seconds: u64) -> Vec<usize> {
+    /// Returns how many requests are accepted in each of `seconds` seconds.
+    fn accepted(rate: &mut RequestRate, environments: f64, seconds: u64) -> Vec<usize> {
         let of_second =
             |second| (0..1_000).map(move |ms| Duration::from_millis(second * 1_000 + ms));
         let mut count = |now| (0..1_000_000).take_while(|_| rate.take(now, environments)).count();
@@ -83,19 +86,30 @@ mod tests {
     }
 
     #[test]
-    fn ten_requests_a_second_for_each_environment() {
-        let all = taken(&mut Rate::new(REQUESTS, Bucket::new(1_000.0, 100.0)), 7.0, 5);
+    fn each_environment_allows_ten_requests_a_second() {
+        let all = accepted(
+            &mut RequestRate::new(REQUESTS_PER_ENVIRONMENT, TokenBucket::new(1_000.0, 100.0)),
+            7.0,
+            5,
+        );
         // A second of them at once, then as many each second.
         assert!((139..=140).contains(&all[0]), "{all:?}");
-        assert!(all[1..].iter().all(|taken| (69..=71).contains(taken)), "{all:?}");
+        assert!(all[1..].iter().all(|accepted| (69..=71).contains(accepted)), "{all:?}");
     }
 
     #[test]
-    fn ten_thousand_a_second_at_once_and_ten_thousand_more_in_ten_seconds() {
-        let all = taken(&mut Rate::new(REQUESTS, Bucket::new(1_000.0, 100.0)), 3_000.0, 25);
-        let near = |at: usize, expected: f64| {
-            let taken = all[at] as f64;
-            assert!((taken / expected - 1.0).abs() < 0.1, "in second {at}: {taken} of {expected}");
+    fn the_rate_starts_at_ten_thousand_and_grows_by_as_many_in_ten_seconds() {
+        let all = accepted(
+            &mut RequestRate::new(REQUESTS_PER_ENVIRONMENT, TokenBucket::new(1_000.0, 100.0)),
+            3_000.0,
+            25,
+        );
+        let near = |updated: usize, expected: f64| {
+            let accepted = all[updated] as f64;
+            assert!(
+                (accepted / expected - 1.0).abs() < 0.1,
+                "in second {updated}: {accepted} of {expected}"
+            );
         };
         near(5, 15_500.0);
         near(10, 20_500.0);
@@ -105,8 +119,8 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_that_falls_takes_its_requests_along() {
-        let mut rate = Rate::new(REQUESTS, Bucket::new(1_000.0, 100.0));
+    fn fewer_environments_lower_the_rate_of_requests() {
+        let mut rate = RequestRate::new(REQUESTS_PER_ENVIRONMENT, TokenBucket::new(1_000.0, 100.0));
         assert_eq!((0..200).filter(|_| rate.take(Duration::ZERO, 100.0)).count(), 200);
         let later = Duration::from_secs(5);
         assert_eq!((0..200).filter(|_| rate.take(later, 1.0)).count(), 10);

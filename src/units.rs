@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_write() {
+    fn quantities_are_parsed() {
         assert_eq!(parse_duration("12us"), Ok(Duration::from_micros(12)));
         assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1_500)));
         assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be() {
+    fn wrong_quantities_are_refused() {
         for text in ["", "5", "ms", "-1s", "1e3s", "1 s", "nan s", "infs", "5d", "9999999999h"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown() {
+    fn quantities_are_formatted() {
         assert_eq!(show_duration(Duration::from_micros(1_534)), "1.53 ms");
         assert_eq!(show_duration(Duration::from_secs(10)), "10 s");
         assert_eq!(show_count(1_234_567), "1,234,567");

@@ -61,7 +61,7 @@ where
     fn call(&mut self, request: R) -> Self::Future {
         // Outside of a request, none is to be told.
         let _ = IS_NEW.try_with(|is_new| is_new.set(true));
-        if descriptors::are_short() {
+        if descriptors::is_reserve_reached() {
             let error = io::Error::from(rustix::io::Errno::MFILE);
             return Box::pin(async { Err(error.into()) });
         }

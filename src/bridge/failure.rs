@@ -83,7 +83,8 @@ impl Failure {
     ) -> Result<(), Failure> {
         match (function, needs) {
             (Some(function), Some(needs)) if !version::are_compatible(function, needs) => {
-                let (function, needs) = (function.to_owned(), version::leading(needs).to_owned());
+                let (function, needs) =
+                    (function.to_owned(), version::compatible_prefix(needs).to_owned());
                 Err(Failure::Version { function, needs })
             }
             _ => Ok(()),

@@ -18,7 +18,7 @@ use super::port::Bell;
 use super::remote::Remote;
 use super::{Failure, Settings};
 use crate::batch::Nanos;
-use crate::cpu;
+use crate::process_stats;
 use crate::wire::MAX_BODY;
 
 pub(super) struct Line {
@@ -305,6 +305,6 @@ impl Line {
     }
 
     pub(super) fn note_cpu(&self) {
-        self.live.cpu_ns.store(cpu::of_thread().as_nanos() as u64, Relaxed);
+        self.live.cpu_ns.store(process_stats::thread_cpu().as_nanos() as u64, Relaxed);
     }
 }

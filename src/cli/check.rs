@@ -8,20 +8,20 @@ use bytes::Bytes;
 
 use super::args::CheckArgs;
 use super::output::print_line;
-use super::{UsageError, bursting, logging, settings};
+use super::{UsageError, logging, remote_options, settings};
 use crate::aws::{Environment, Kind, Region, Said};
 use crate::batch::{Batch, Strings};
 use crate::bridge::{self, Endpoint, Failure, Posted, Remote, Settings, Unanswered};
-use crate::quota::REQUESTS;
+use crate::quota::REQUESTS_PER_ENVIRONMENT;
 use crate::task::{self, Task as _};
 use crate::units::{parse_duration, show_count, show_duration, show_rate};
 use crate::wire::{Answer, MAX_BODY, RequestBody};
 
-/// What to ask where something answers, and not as it should.
-const OURS: &str = "is it a function of Floodway's, from functions/, of this release?";
+/// A hint for an answer that is not one of Floodway's functions.
+const FUNCTION_HINT: &str = "is it a function of Floodway's, from functions/, of this release?";
 
-/// What the round trip carries: texts of all scripts, with marks and emoji, long and empty ones, a JSON object
-/// with a `text` on each line. Functions are tested with them too.
+/// The records of the round trip: texts of all scripts, with marks and emoji, long and empty ones, and a JSON
+/// object with a `text` on each line. Functions are tested with them too.
 const GOLDEN: &str = include_str!("../../functions/golden/words.jsonl");
 
 fn records() -> impl Iterator<Item = String> {
@@ -41,7 +41,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
         let why = "is built in and needs no check: give a URL, or a function's name or ARN";
         return Err(UsageError::new("--lambda", lambda, why).into());
     }
-    let endpoint = bursting::remote(lambda, &args.endpoint)?;
+    let endpoint = remote_options::remote(lambda, &args.endpoint)?;
     let default = Duration::from_secs(10);
     let timeout = settings::parse("--timeout", args.timeout.as_ref(), default, parse_duration)?;
     if timeout.is_zero() {
@@ -94,12 +94,17 @@ async fn steps(endpoint: Endpoint, task: &task::TextTask, timeout: Duration) -> 
     Ok(())
 }
 
-/// The most records a second that Lambda lets a function have, whose account may have so many environments.
+/// Returns the highest rate of records that Lambda allows a function whose account may have this many
+/// environments.
 fn ceiling(environments: Option<u64>) -> String {
     let batch = Settings::default().batch_records as u64;
-    let rate = |environments: u64| show_rate(environments as f64 * REQUESTS * batch as f64);
-    let of =
-        format!("{REQUESTS} requests/s for each environment, {} records each", show_count(batch));
+    let rate = |environments: u64| {
+        show_rate(environments as f64 * REQUESTS_PER_ENVIRONMENT * batch as f64)
+    };
+    let of = format!(
+        "{REQUESTS_PER_ENVIRONMENT} requests/s for each environment, {} records each",
+        show_count(batch)
+    );
     match environments {
         Some(own) => format!(
             "{} records/s: {} environments of the account, {of} (--batch)",
@@ -131,14 +136,14 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
                 show_duration(timeout)
             )
         }
-        Ok(Err(Unanswered { failure, .. })) => return Err(said(&failure)),
+        Ok(Err(Unanswered { failure, .. })) => return Err(with_advice(&failure)),
         Ok(Ok(Posted { answer, .. })) => answer,
     };
     let (version, headers) = (answer.version(), answer.headers().clone());
     let left = timeout.saturating_sub(began.elapsed());
     let bytes = match tokio::time::timeout(left, answer.bytes()).await {
         Err(_) => bail!("the answer is not whole within {}", show_duration(timeout)),
-        Ok(bytes) => bytes.map_err(|error| said(&bridge::broken(&error)))?,
+        Ok(bytes) => bytes.map_err(|error| with_advice(&bridge::broken(&error)))?,
     };
     print_line(format_args!(
         "answered  200 after {}, {version:?}",
@@ -147,17 +152,17 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
     let shown = remote.shown(&bytes);
     if let Some(error) = headers.get("x-amz-function-error") {
         if let Some(refused) = remote.refused_by_function(&bytes) {
-            return Err(said(&Failure::Refused(refused)));
+            return Err(with_advice(&Failure::Refused(refused)));
         }
-        bail!("the function failed ({error:?}): {shown}: {OURS} See its log");
+        bail!("the function failed ({error:?}): {shown}: {FUNCTION_HINT} See its log");
     }
     let answer: Answer<Strings> = serde_json::from_slice(&bytes).map_err(|error| {
         let why = remote.shown(error.to_string().as_bytes());
-        anyhow!("not an answer of Floodway's wire ({why}): {shown}: {OURS}")
+        anyhow!("not an answer of Floodway's wire ({why}): {shown}: {FUNCTION_HINT}")
     })?;
     let version = answer.version.as_deref();
     Failure::unless_compatible(version, task.needs_version())
-        .map_err(|failure| said(&remote.cleaned(failure)))?;
+        .map_err(|failure| with_advice(&remote.cleaned(failure)))?;
     let slots = answer.check(task.name(), batch.len(), answer.results.len())?;
     let mut expected = Batch::default();
     let mut bad = Vec::new();
@@ -191,14 +196,14 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
     Ok(())
 }
 
-/// A failure, and what to do about it.
-fn said(failure: &Failure) -> anyhow::Error {
+/// Returns the failure with what to do about it.
+fn with_advice(failure: &Failure) -> anyhow::Error {
     match failure {
         // Elsewhere this command is what to try.
         Failure::Connection(_) => {
             anyhow!("{failure}: is the address right, is it up, and may this machine reach it?")
         }
-        Failure::Refused(Said { kind: Kind::Request, .. }) => anyhow!("{failure}: {OURS}"),
+        Failure::Refused(Said { kind: Kind::Request, .. }) => anyhow!("{failure}: {FUNCTION_HINT}"),
         failure => anyhow!("{failure}: {}", failure.advice()),
     }
 }

@@ -1,7 +1,7 @@
 //! `--config FILE`: settings as TOML, named as the flags are.
 //!
-//! The file's settings are put before the flags as if they had been typed, and of two flags the
-//! later one wins: so there is one place that knows the options, their values and their errors.
+//! The settings of the file are put before the flags as if they had been typed, and of two flags the later
+//! one wins. So only one part of the code knows the options, their values and their errors.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -12,10 +12,10 @@ use clap::CommandFactory as _;
 use toml::Value;
 
 use super::args::Cli;
-use super::{UsageError, words};
+use super::{UsageError, argv};
 
-/// `args` with the settings of the file that they name, if they name one; and the settings that are
-/// the file's alone.
+/// Returns `args` with the settings of the file that they name, if they name one, and the names of the
+/// settings that come from the file alone.
 pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, Vec<String>), UsageError> {
     let Some(path) = named(&args) else { return Ok((args, Vec::new())) };
     let wrong = |why: String| UsageError::new("--config", path.display().to_string(), why);
@@ -34,7 +34,7 @@ pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, Vec<Strin
         if key == "config" {
             return Err(wrong("config: a file cannot name another one".to_owned()));
         }
-        if !words::has(&args, &format!("--{key}")) {
+        if !argv::contains(&args, &format!("--{key}")) {
             own.push(key.clone());
         }
         if key == "timely" {
@@ -62,7 +62,7 @@ pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, Vec<Strin
     Ok((all, own))
 }
 
-/// Whether the command has an option of this name. Where there is no such command, that is said later.
+/// Whether the command has an option of this name. An unknown command is reported later.
 fn is_setting(args: &[OsString], key: &str) -> bool {
     let cli = Cli::command();
     let command = args.get(1).and_then(|name| cli.find_subcommand(name));

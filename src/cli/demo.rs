@@ -1,4 +1,4 @@
-//! `floodway run` by itself: a demonstration that fits this machine.
+//! `floodway run` without options: a demonstration that fits this machine.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::source::nominal;
 use crate::task::{self, Task as _};
 use crate::units::show_rate;
 
-/// The demonstration, and the command that it stands for.
+/// The demonstration, and the command that it runs.
 pub(super) struct Demo {
     pub args: RunArgs,
     typed: Vec<String>,
@@ -35,7 +35,7 @@ impl fmt::Display for Demo {
     }
 }
 
-/// The demonstration, if `args` say nothing but timely's arguments.
+/// Returns the demonstration, if `args` are nothing but timely's arguments.
 pub(super) fn command(args: &RunArgs) -> Option<Demo> {
     // Whoever types an option means it: an empty command line is the only one without any.
     let typed = std::env::args_os().skip(2).take_while(|arg| arg != "--").count();
@@ -78,8 +78,8 @@ pub(super) fn command(args: &RunArgs) -> Option<Demo> {
     }
 }
 
-/// What a comparison is made of if nobody says: a base rate that so many workers can carry, and three
-/// seconds of one that they cannot, the mission's or half as much again as they do.
+/// Returns the default trace of a comparison: a base rate that the workers can carry, and three seconds of a
+/// rate that they cannot, the mission's or half as much again as their own.
 pub(super) fn trace(workers: usize) -> Vec<String> {
     const WORK: &str = "14us";
     let capacity = capacity("words", Duration::from_micros(14)) * workers as f64;
@@ -92,7 +92,7 @@ pub(super) fn trace(workers: usize) -> Vec<String> {
     options.into_iter().chain(times).map(str::to_owned).collect()
 }
 
-/// Events a second that this thread does `task` of, with so much modelled `work` each.
+/// Measures how many events a second this thread does of `task`, with modelled `work` for each.
 pub(super) fn capacity(task: &str, work: Duration) -> f64 {
     const TRIAL: Duration = Duration::from_millis(200);
     let Some(task) = task::text(task, work) else { return 50_000.0 };

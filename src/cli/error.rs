@@ -1,12 +1,12 @@
-//! How the command ends.
+//! Errors of the command line, and exit codes.
 
 use std::process::ExitCode;
 
-use super::output::say;
+use super::output::print_error;
 use crate::source::path_of;
 use crate::terminal::plain;
 
-/// A setting that cannot be: it names the option, the value and what would be right.
+/// A wrong setting. The error names the option, the value and what would be right.
 #[derive(Debug, thiserror::Error)]
 #[error("{option} {value}: {expected}")]
 pub struct UsageError {
@@ -16,7 +16,7 @@ pub struct UsageError {
 }
 
 impl UsageError {
-    /// `option`'s `value` is wrong, and this is what would be right.
+    /// Creates the error of `option`, whose `value` is wrong, with what is `expected`.
     pub fn new(
         option: impl Into<String>,
         value: impl Into<String>,
@@ -40,15 +40,15 @@ pub enum Exit {
 }
 
 impl From<anyhow::Error> for Exit {
-    /// Says what is wrong: one line, the chain of causes, to standard error.
+    /// Prints the error with its chain of causes to standard error, in one line.
     fn from(error: anyhow::Error) -> Self {
-        say(format_args!("floodway: {}", plain(&format!("{error:#}"))));
+        print_error(format_args!("floodway: {}", plain(&format!("{error:#}"))));
         if error.chain().any(|cause| cause.is::<UsageError>()) { Exit::Usage } else { Exit::Failed }
     }
 }
 
 impl Exit {
-    /// Its number.
+    /// Returns the code.
     pub fn code(self) -> u8 {
         match self {
             Exit::Done => 0,

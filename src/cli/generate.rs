@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write as _};
 use anyhow::Result;
 
 use super::args::{FormatArg, GenerateArgs};
-use super::output::printed;
+use super::output::ignore_broken_pipe;
 use super::settings::Events;
 use super::{UsageError, logging};
 use crate::batch::BATCH_RECORDS;
@@ -37,8 +37,8 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
             FormatArg::Json => generator.json_lines(range, &mut lines),
         }
         if let Err(error) = out.write_all(&lines) {
-            return printed(Err(error));
+            return ignore_broken_pipe(Err(error));
         }
     }
-    printed(out.flush())
+    ignore_broken_pipe(out.flush())
 }

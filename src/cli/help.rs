@@ -1,6 +1,6 @@
-//! What stands below the options in the help of a command: examples, and the exit codes.
+//! The part of a command's help below its options: examples, and the exit codes.
 
-/// The help of a command: its examples, and the exit codes, which are the same for all commands.
+/// Joins the examples of a command and the exit codes, which are the same for all commands.
 macro_rules! help {
     ($($line:literal)*) => {
         concat!(

@@ -1,8 +1,8 @@
-//! `kafka://HOST:PORT/TOPIC`, of `--source` and `--sink`.
+//! `kafka://HOST:PORT/TOPIC`, as the value of `--source` and `--sink`.
 
 use super::UsageError;
 
-/// A topic, and the options behind it that are not the client's.
+/// Parses a topic. Returns it with the options that are not the client's.
 #[cfg(feature = "kafka")]
 pub(super) fn topic(
     option: &str,
@@ -16,13 +16,13 @@ pub(super) fn topic(
     let rest = rest.ok_or_else(|| wrong("expected kafka://HOST:PORT/TOPIC".to_owned()))?;
     let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
     let mut topic = Topic::parse(place).map_err(wrong)?;
-    let (mut others, mut seen) = (Vec::new(), Vec::new());
+    let (mut others, mut given_keys) = (Vec::new(), Vec::new());
     for one in options.split('&').filter(|one| !one.is_empty()) {
         let key = one.split('=').next();
-        if seen.contains(&key) {
+        if given_keys.contains(&key) {
             return Err(wrong(format!("{one}: is said twice")));
         }
-        seen.push(key);
+        given_keys.push(key);
         match one.split_once('=') {
             Some(("config", file)) => {
                 let read = Properties::read(file.as_ref());
@@ -35,7 +35,7 @@ pub(super) fn topic(
     Ok((topic, others))
 }
 
-/// What a topic is called where it does not matter how it is reached.
+/// Returns the topic's name without its brokers, so that these may change between runs.
 #[cfg(feature = "kafka")]
 pub(super) fn name(given: &str) -> String {
     let Some(rest) = given.strip_prefix("kafka://") else { return given.to_owned() };
@@ -46,7 +46,7 @@ pub(super) fn name(given: &str) -> String {
     format!("kafka:{topic} {}", options.join(" ")).trim_end().to_owned()
 }
 
-/// Whether an option says what is read, and is not what would be read without it.
+/// Whether an option changes what is read.
 #[cfg(feature = "kafka")]
 fn is_of_input(option: &str) -> bool {
     !matches!(option, "" | "from=earliest" | "until=stopped") && !option.starts_with("config=")
@@ -57,7 +57,7 @@ pub(super) fn name(given: &str) -> String {
     given.to_owned()
 }
 
-/// It was left out when this program was built.
+/// Returns the error of a program that was built without Kafka.
 #[cfg(not(feature = "kafka"))]
 pub(super) fn absent(option: &str, given: &str) -> UsageError {
     let why = "this floodway was built without Kafka: build it with --features kafka (cargo install --path . \
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn how_a_topic_is_reached_is_no_part_of_its_name() {
+    fn the_name_of_a_topic_does_not_include_its_brokers() {
         assert_eq!(name("kafka://a:1,b:2/t?config=f&until=stopped"), "kafka:t");
         assert_eq!(name("kafka://a:1/t?until=end"), "kafka:t until=end");
         assert_eq!(name("lines:a?b"), "lines:a?b");

@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use super::args::{LambdaArgs, LambdaAuth};
 use super::output::print_line;
 use super::settings::parse_some;
-use super::{UsageError, bursting, listen, logging, signals, unusable};
+use super::{UsageError, listen, logging, remote_options, signals, unusable_path};
 use crate::emulator::{Choices, Keys, Package, PackageError, Setup};
 use crate::units::parse_duration;
 
@@ -20,7 +20,7 @@ pub(super) fn lambda(args: &LambdaArgs) -> Result<()> {
     logging::init(args.log.as_deref())?;
     let setup = setup(args)?;
     let listener = TcpListener::bind(&args.bind).map_err(|error| no_listener(args, error))?;
-    let mut signals = signals::ending().context("cannot listen for signals")?;
+    let mut signals = signals::termination_signals().context("cannot listen for signals")?;
     let server = setup.serve(listener)?;
     print_line(server.url())?;
     signals.forever().next();
@@ -34,13 +34,13 @@ fn no_listener(args: &LambdaArgs, error: io::Error) -> anyhow::Error {
         return UsageError::new("--bind", &args.bind, why).into();
     }
     let error = anyhow::Error::from(error).context("cannot listen");
-    unusable::named("--bind", &args.bind, error)
+    unusable_path::as_usage_error("--bind", &args.bind, error)
 }
 
 fn setup(args: &LambdaArgs) -> Result<Setup> {
     let mut names = listen::names(args.allow_host.as_ref())?;
     names.extend(args.bind.rsplit_once(':').map(|(host, _)| host.to_owned()));
-    let mut setup = Setup::new(bursting::model(args.local_lambda.as_ref())?).hosts(names);
+    let mut setup = Setup::new(remote_options::model(args.local_lambda.as_ref())?).hosts(names);
     if args.auth == Some(LambdaAuth::Iam) {
         setup = setup.keys(keys()?);
     }
@@ -81,11 +81,12 @@ fn package(folder: &Path, args: &LambdaArgs) -> Result<Package> {
     })?;
     let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(variable);
     let choices = Choices { handler: args.handler.clone(), timeout, region, init_timeout: None };
-    Package::open(folder, &choices).map_err(|error| said(folder, error))
+    Package::open(folder, &choices).map_err(|error| package_error(folder, error))
 }
 
-/// What is wrong with the folder is the command line's fault; what the machine lacks is not.
-fn said(folder: &Path, error: PackageError) -> anyhow::Error {
+/// Returns the error as one of the command line if the folder is wrong, and not if the machine lacks
+/// something.
+fn package_error(folder: &Path, error: PackageError) -> anyhow::Error {
     if error.is_of_the_machine() {
         return error.into();
     }
@@ -93,7 +94,7 @@ fn said(folder: &Path, error: PackageError) -> anyhow::Error {
     UsageError::new("--function", folder, format!("{:#}", anyhow::Error::from(error))).into()
 }
 
-/// The keys that requests must be signed with.
+/// Returns the keys that requests must be signed with.
 fn keys() -> Result<Keys, UsageError> {
     let needed = |name: &str| {
         let why = format!("needs {name} in the environment: a key that requests are signed with");
@@ -107,7 +108,7 @@ fn keys() -> Result<Keys, UsageError> {
     })
 }
 
-/// When the keys end.
+/// Returns when the keys expire.
 fn expires() -> Result<Option<SystemTime>, UsageError> {
     const NAME: &str = "AWS_CREDENTIAL_EXPIRATION";
     let Some(text) = variable(NAME) else { return Ok(None) };
@@ -120,7 +121,7 @@ fn expires() -> Result<Option<SystemTime>, UsageError> {
     Ok(Some(end.into()))
 }
 
-/// A variable of the environment that says something.
+/// Returns the value of an environment variable, if it is not empty.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -1,11 +1,11 @@
-//! `--listen`: where a run is shown while it lasts.
+//! `--listen`: the address of the live view.
 
 use std::net::{Ipv6Addr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use super::UsageError;
 use super::args::RunArgs;
-use super::output::say;
+use super::output::print_error;
 use super::settings::parse;
 use crate::live::{self, Live};
 use crate::pipeline::TimelySettings;
@@ -14,27 +14,27 @@ use crate::units::parse_duration;
 const OPTION: &str = "--listen";
 const EXPECTED: &str = "expected HOST:PORT such as 127.0.0.1:9090, or port 0 for any that is free";
 
-/// Where a run is to be shown, and for how long after its end.
+/// The address of the live view, and how long it stays after the run.
 #[derive(Debug)]
 pub(super) struct Listen {
     typed: String,
     host: String,
-    /// Other names that it is reached by.
+    /// Host names that the server answers to, besides its address.
     names: Vec<String>,
     port: u16,
     after: Duration,
 }
 
 impl Listen {
-    /// What the options say; nothing if it is not to be shown.
+    /// Parses the options. Returns none if there is no live view.
     pub(super) fn new(
         args: &RunArgs,
         timely: &TimelySettings,
     ) -> Result<Option<Listen>, UsageError> {
         let after = args.listen_after.as_ref();
         let Some(typed) = args.listen.clone() else {
-            let alone = [("--listen-after", after), (ALLOW, args.allow_host.as_ref())];
-            return match alone.into_iter().find_map(|(option, value)| Some((option, value?))) {
+            let dependent = [("--listen-after", after), (ALLOW_HOST, args.allow_host.as_ref())];
+            return match dependent.into_iter().find_map(|(option, value)| Some((option, value?))) {
                 Some((option, value)) => Err(UsageError::new(option, value, "needs --listen")),
                 None => Ok(None),
             };
@@ -58,7 +58,7 @@ impl Listen {
         Ok(Some(Listen { typed, host, names, port, after }))
     }
 
-    /// Binds it, and says where.
+    /// Binds the address, starts the server, and prints its URL.
     pub(super) fn start(&self) -> Result<Live, UsageError> {
         let bound = (self.host.as_str(), self.port).to_socket_addrs().and_then(|addresses| {
             let listener = live::bind(&addresses.collect::<Vec<_>>())?;
@@ -70,19 +70,22 @@ impl Listen {
                 format!("cannot listen on port {port}: {error}; name another, or port 0 for any");
             UsageError::new(OPTION, &self.typed, what)
         })?;
-        say(format_args!("floodway: live at http://{}/, metrics at /metrics", live.address()));
+        print_error(format_args!(
+            "floodway: live at http://{}/, metrics at /metrics",
+            live.address()
+        ));
         Ok(live)
     }
 
-    /// For how long it is shown after its end.
+    /// Returns how long the live view stays after the run.
     pub(super) fn after(&self) -> Duration {
         self.after
     }
 }
 
-const ALLOW: &str = "--allow-host";
+const ALLOW_HOST: &str = "--allow-host";
 
-/// Names that a server may be reached by, as they are typed.
+/// Parses the value of `--allow-host`: names that a server may be reached by.
 pub(super) fn names(typed: Option<&String>) -> Result<Vec<String>, UsageError> {
     let names = typed.iter().flat_map(|typed| typed.split(',')).map(|name| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -90,14 +93,14 @@ pub(super) fn names(typed: Option<&String>) -> Result<Vec<String>, UsageError> {
             true => Ok(name.to_owned()),
             false => {
                 let why = "expected names of hosts without ports, such as box.example,floodway";
-                Err(UsageError::new(ALLOW, typed.map_or("", String::as_str), why))
+                Err(UsageError::new(ALLOW_HOST, typed.map_or("", String::as_str), why))
             }
         }
     });
     names.collect()
 }
 
-/// Whether it can be the name or the address of a host; one of IP version 6 stands in brackets.
+/// Whether the text can be the name or the address of a host. An address of IP version 6 stands in brackets.
 fn is_host(host: &str) -> bool {
     match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').is_some_and(|host| host.parse::<Ipv6Addr>().is_ok()),

@@ -1,4 +1,4 @@
-//! The log, on standard error.
+//! The log, which goes to standard error.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
@@ -7,12 +7,12 @@ use tracing_subscriber::fmt::format::debug_fn;
 use super::UsageError;
 use crate::terminal::{self, plain};
 
-/// The environment's variable that has the level where --log is not given.
+/// The environment variable that sets the level if `--log` is not given.
 const VARIABLE: &str = "FLOODWAY_LOG";
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// Starts the log at `level`, or as `FLOODWAY_LOG` says, or at `warn`.
+/// Starts the log at `level`, at the level in `FLOODWAY_LOG`, or at `warn`.
 pub(super) fn init(level: Option<&str>) -> Result<(), UsageError> {
     let from_environment = std::env::var(VARIABLE).ok().filter(|level| !level.is_empty());
     let option = if level.is_some() { "--log" } else { VARIABLE };
@@ -57,7 +57,7 @@ pub(super) fn init(level: Option<&str>) -> Result<(), UsageError> {
     Ok(())
 }
 
-/// Whether a part of the level is a level, or a module's.
+/// Whether a part of the filter is a level, or a module with a level.
 fn is_directive(part: &str) -> bool {
     let level = match part.rsplit_once('=') {
         None => part,

@@ -1,36 +1,36 @@
-//! The command line, in two stages: `args` is what was typed, `settings` what it means, and each
-//! command has a file of its own.
+//! The command line, in two stages: `args` holds what was typed, `settings` what it means. Each command has a
+//! file of its own.
 
 mod args;
-mod bursting;
+mod argv;
 mod check;
 mod compare;
 mod config;
 mod demo;
 mod error;
-mod folders;
+mod folder_conflicts;
 mod generate;
-mod heeds;
 mod help;
-mod home;
+mod home_dir;
 mod kafka;
 mod lambda;
 mod listen;
 mod logging;
 mod output;
-mod recorded;
+mod parse_error;
+mod path_conflicts;
+mod policy_options;
+mod remote_options;
 mod run;
+mod run_summary;
 mod settings;
 mod signals;
 mod simulate;
 mod sink;
 mod source;
 mod state;
-mod trace;
-mod unparsed;
-mod unusable;
-mod words;
-mod written;
+mod trace_file;
+mod unusable_path;
 
 pub use error::{Exit, UsageError};
 
@@ -43,14 +43,15 @@ use args::{Cli, Command};
 
 use crate::source::text_of;
 
-/// Runs the command line `args` (with the program's name first); answers how the process ends.
+/// Runs the command line `args`, with the program's name first. Returns how the process ends.
 pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
     crate::descriptors::raise();
-    let read = home::expanded(words::joined(args)).and_then(config::with_file);
-    let (args, from_file) = match read.and_then(|(args, own)| Ok((home::expanded(args)?, own))) {
-        Ok(read) => read,
-        Err(error) => return Exit::from(anyhow::Error::from(error)),
-    };
+    let read = home_dir::expand_all(argv::join_hyphen_values(args)).and_then(config::with_file);
+    let (args, from_file) =
+        match read.and_then(|(args, own)| Ok((home_dir::expand_all(args)?, own))) {
+            Ok(read) => read,
+            Err(error) => return Exit::from(anyhow::Error::from(error)),
+        };
     let typed = typed(&args);
     let mut cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
@@ -60,12 +61,14 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
             };
             match error.kind() {
                 DisplayHelp | DisplayVersion => {
-                    let printed = output::printed(error.print());
+                    let printed = output::ignore_broken_pipe(error.print());
                     return printed.map_or_else(Exit::from, |()| Exit::Done);
                 }
                 // To standard error: it is not what was asked for.
                 DisplayHelpOnMissingArgumentOrSubcommand => drop(error.print()),
-                _ => output::say(format_args!("floodway: {}", unparsed::said(&error))),
+                _ => {
+                    output::print_error(format_args!("floodway: {}", parse_error::describe(&error)))
+                }
             }
             return Exit::Usage;
         }
@@ -94,7 +97,7 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
     }
 }
 
-/// The options that were typed, or stood in the configuration's file, as text whatever bytes they hold.
+/// Returns the options that were typed or come from the configuration file, as text whatever bytes they hold.
 fn typed(args: &[std::ffi::OsString]) -> Vec<String> {
     let options = args.iter().skip(2).take_while(|arg| *arg != "--");
     options.map(|arg| text_of(Path::new(arg))).collect()

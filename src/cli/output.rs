@@ -1,4 +1,4 @@
-//! What a command prints, and what it says.
+//! Prints to standard output and standard error.
 
 use std::io::{self, ErrorKind, Write as _};
 
@@ -6,27 +6,26 @@ use anyhow::{Context as _, Result};
 
 use crate::terminal::plain;
 
-/// Prints `text`. Whoever reads may have had enough: `| head` is no error, a full disk is.
+/// Prints `text`. A reader that has gone, such as `| head`, is no error; a full disk is.
 pub(super) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    ignore_broken_pipe(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-/// Prints a line, at once: one line, whatever a remote side had in it.
+/// Prints a line and flushes it. Control characters from a remote side are escaped.
 pub(super) fn print_line(line: impl std::fmt::Display) -> Result<()> {
     print(&format!("{}\n", plain(&line.to_string())))
 }
 
-/// What it comes to that something was printed so.
-pub(super) fn printed(result: io::Result<()>) -> Result<()> {
+/// Turns a broken pipe into success.
+pub(super) fn ignore_broken_pipe(result: io::Result<()>) -> Result<()> {
     match result {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to standard output"),
     }
 }
 
-/// Says `line` on standard error. Nobody hears it: not worth failing for, and a terminal that is closed
-/// should not be.
-pub(super) fn say(line: impl std::fmt::Display) {
+/// Prints `line` to standard error, and ignores errors: nobody would see them.
+pub(super) fn print_error(line: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -10,19 +10,20 @@ use signal_hook::consts::SIGXFSZ;
 
 use super::args::RunArgs;
 use super::listen::Listen;
-use super::output::say;
-use super::{Exit, UsageError, demo, logging, settings, signals, sink, unusable};
+use super::output::print_error;
+use super::{Exit, UsageError, demo, logging, settings, signals, sink, unusable_path};
+use crate::destination::Destination;
 #[cfg(feature = "kafka")]
 use crate::kafka::KafkaError;
 use crate::live::{End, Live};
 use crate::pipeline::{self, Failures, MeshError, RunError, Settings, Source, Stop, Target};
-use crate::place::Place;
 use crate::sink::SinkError;
 use crate::source::Input;
 use crate::state::StateError;
 use crate::units::show_duration;
 
-/// Runs it, and shows it for as long as that is asked for: what went wrong is said before.
+/// Runs the command, and keeps the live view open for as long as the options say. Errors are printed before
+/// that.
 pub(super) fn run(args: &RunArgs) -> Exit {
     let (stop, ended) = (Stop::default(), Arc::default());
     let mut shown = None;
@@ -53,7 +54,7 @@ fn run_shown(
     let demo = demo::command(args);
     let mut settings = match &demo {
         Some(demo) => {
-            say(demo);
+            print_error(demo);
             settings::run(&demo.args)?
         }
         None => settings::run(args)?,
@@ -61,7 +62,7 @@ fn run_shown(
     if let Some((endpoint, proxy)) = settings.proxy()
         && settings.timely.process == 0
     {
-        say(format_args!(
+        print_error(format_args!(
             "floodway: requests to {endpoint} go by the proxy {proxy}, as the environment says (HTTPS_PROXY and \
              the like; NO_PROXY names hosts without one)"
         ));
@@ -75,12 +76,14 @@ fn run_shown(
     // A file that grows past `ulimit -f` is an error of the write then, and not the process's end.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot listen for signals")?;
     if let Some(end) = open_end(&settings) {
-        say(format_args!("floodway: {end}"));
+        print_error(format_args!("floodway: {end}"));
     }
     let target = settings.target.clone();
     let files = [&settings.summary, &settings.series, &settings.dead_letter];
-    let prints_figures =
-        files.into_iter().flatten().any(|file| matches!(Place::of(file), Place::Stdout));
+    let prints_figures = files
+        .into_iter()
+        .flatten()
+        .any(|file| matches!(Destination::of(file), Destination::Stdout));
     let (summary, result) = pipeline::run(settings, stop, report_panics);
     if let Some(summary) = summary {
         // Where figures or bad records go to standard output, they are alone there.
@@ -92,7 +95,7 @@ fn run_shown(
         let _ = write!(out, "{}", summary.words());
         // What was refused elsewhere was done here.
         if matches!(result, Ok(()) | Err(RunError::Refused { .. }))
-            && let Some(place) = sink::place(&target)
+            && let Some(place) = sink::describe(&target)
         {
             let _ = writeln!(out, "output    {place}");
         }
@@ -101,12 +104,12 @@ fn run_shown(
         }
     }
     result.map_err(|error| match error {
-        RunError::NotBegun(error) => not_begun(*error, args, &target),
+        RunError::NotStarted(error) => not_started(*error, args, &target),
         error => error.into(),
     })
 }
 
-/// How a run whose input has no end is ended. Process 0 says it for all.
+/// Returns how a run whose input has no end can be ended. Process 0 prints it for all.
 fn open_end(settings: &Settings) -> Option<String> {
     let has_end = settings.duration.is_some() || settings.pace().end().is_some();
     if has_end || settings.timely.process > 0 {
@@ -129,8 +132,8 @@ fn open_end(settings: &Settings) -> Option<String> {
     }
 }
 
-/// Why a run did not begin, as an error of the command line if its cause is there.
-fn not_begun(error: RunError, args: &RunArgs, target: &Target) -> anyhow::Error {
+/// Returns the reason why a run did not start, as an error of the command line if an option caused it.
+fn not_started(error: RunError, args: &RunArgs, target: &Target) -> anyhow::Error {
     match error {
         RunError::State { folder, source } if !matches!(source, StateError::Io { .. }) => {
             UsageError::new("--state", folder, source.to_string()).into()
@@ -159,30 +162,30 @@ fn not_begun(error: RunError, args: &RunArgs, target: &Target) -> anyhow::Error 
             );
             UsageError::new("--out", dir.display().to_string(), why).into()
         }
-        error => unusable::not_begun(error, args, target),
+        error => unusable_path::not_started(error, args, target),
     }
 }
 
-/// The first signal stops in good order, and `within` this time; the second ends the process.
+/// Handles signals: the first stops the run in good order `within` this time, the second ends the process.
 fn stop_on_signals(
     stop: &Stop,
     within: Duration,
     ended: &Arc<OnceLock<Exit>>,
 ) -> std::io::Result<()> {
     let (stop, ended) = (stop.clone(), Arc::clone(ended));
-    signals::listen(move |before| {
+    signals::on_signal(move |before| {
         if before > 0 {
-            say("floodway: ended by a second signal; what was committed stays");
+            print_error("floodway: ended by a second signal; what was committed stays");
             std::process::exit(1);
         }
-        say("floodway: finishing and committing the last epoch; again to end at once");
+        print_error("floodway: finishing and committing the last epoch; again to end at once");
         stop.request();
         let ended = Arc::clone(&ended);
         let end = move || {
             thread::sleep(within);
             // It may still show its end to whoever looks at the page.
             let exit = ended.get().copied().unwrap_or_else(|| {
-                say(format_args!(
+                print_error(format_args!(
                     "floodway: not ended within --stop-within {}: ended now; what was committed stays",
                     show_duration(within)
                 ));
@@ -195,7 +198,7 @@ fn stop_on_signals(
     })
 }
 
-/// A thread that panics, timely's own among them, ends the run: nothing would wake the others.
+/// Ends the run if any thread panics, timely's own among them. Nothing else would wake the other threads.
 fn report_panics(failures: Failures) {
     let failures = Mutex::new(failures);
     std::panic::set_hook(Box::new(move |info| {
@@ -208,7 +211,7 @@ fn report_panics(failures: Failures) {
         let place = info.location().map(|at| format!(" ({at})")).unwrap_or_default();
         tracing::debug!(backtrace = %std::backtrace::Backtrace::force_capture(), "{what}{place}");
         let error = match what.starts_with("timely communication error") {
-            true => RunError::Gone(what.to_owned()),
+            true => RunError::ProcessLost(what.to_owned()),
             false => RunError::Worker(format!("{what}{place}")),
         };
         if let Ok(failures) = failures.lock() {

@@ -1,4 +1,4 @@
-//! From what was typed to what the run needs.
+//! Turns the options into the settings of a run.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -7,7 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::args::{EventArgs, RateArgs, RunArgs};
 use super::listen::Listen;
-use super::{UsageError, bursting, folders, heeds, sink, source, state, trace, written};
+use super::{
+    UsageError, folder_conflicts, path_conflicts, policy_options, remote_options, sink, source,
+    state, trace_file,
+};
 use crate::batch::Nanos;
 use crate::cost::Cost;
 use crate::nexmark;
@@ -16,7 +19,7 @@ use crate::schedule::{Schedule, Shape, Trace};
 use crate::task::{self, Work};
 use crate::units::{parse_bytes, parse_count, parse_duration, parse_rate, parse_share};
 
-/// An option that was given, or its default.
+/// Parses an option, or returns its default.
 pub(super) fn parse<T, E: std::fmt::Display>(
     option: &str,
     given: Option<&String>,
@@ -31,7 +34,7 @@ pub(super) fn parse<T, E: std::fmt::Display>(
     }
 }
 
-/// The same for an option without a default.
+/// Parses an option without a default.
 pub(super) fn parse_some<T, E: std::fmt::Display>(
     option: &str,
     given: Option<&String>,
@@ -60,7 +63,7 @@ fn at_least_one(value: u64, option: &str, given: Option<&String>) -> Result<u64,
     Ok(value)
 }
 
-/// A duration that is longer than nothing.
+/// Parses a duration, which must be above 0.
 pub(super) fn duration(
     option: &str,
     given: &Option<String>,
@@ -70,7 +73,7 @@ pub(super) fn duration(
     above_zero(value, option, given.as_ref())
 }
 
-/// A count of one or more.
+/// Parses a count, which must be at least 1.
 pub(super) fn number(
     option: &str,
     given: &Option<String>,
@@ -80,7 +83,7 @@ pub(super) fn number(
     at_least_one(value, option, given.as_ref())
 }
 
-/// Events: how many, how fast, which.
+/// The events: their number, their rate, and their generator.
 pub(super) struct Events {
     pub schedule: Option<Arc<Schedule>>,
     pub events: Option<u64>,
@@ -89,14 +92,14 @@ pub(super) struct Events {
     pub nexmark: nexmark::Config,
 }
 
-/// The rate where none is given: the reference generator's.
+/// The default rate: that of the reference generator.
 const DEFAULT_RATE: f64 = 10_000.0;
 
 impl Events {
-    /// `paced`: whether a rate is meant where none is given.
+    /// Parses the options of events. If `paced`, there is a default rate.
     pub(super) fn new(args: &EventArgs, paced: bool) -> Result<Self, UsageError> {
         let rates = &args.rates;
-        not_of_a_trace(rates)?;
+        refuse_rate_of_trace(rates)?;
         let is_max = rates.rate.as_deref() == Some("max") || (rates.rate.is_none() && !paced);
         let schedule = if is_max {
             for (option, given) in [
@@ -138,7 +141,7 @@ impl Events {
 }
 
 /// Refuses a rate for a trace, which has its own.
-pub(super) fn not_of_a_trace(rates: &RateArgs) -> Result<(), UsageError> {
+pub(super) fn refuse_rate_of_trace(rates: &RateArgs) -> Result<(), UsageError> {
     match (&rates.rate, &rates.shape) {
         (Some(rate), Some(shape)) if shape.starts_with("trace:") => {
             let why = format!("is not for --shape {shape}: a trace has its own rates");
@@ -148,7 +151,7 @@ pub(super) fn not_of_a_trace(rates: &RateArgs) -> Result<(), UsageError> {
     }
 }
 
-/// After how many events, and after what time, the input ends.
+/// Returns after how many events, and after what time, the input ends.
 pub(super) fn bounds(args: &RateArgs) -> Result<(Option<u64>, Option<Duration>), UsageError> {
     let duration = parse_some("--duration", args.duration.as_ref(), parse_duration)?;
     if let Some(duration) = duration {
@@ -162,7 +165,7 @@ pub(super) fn schedule(args: &RateArgs) -> Result<Schedule, UsageError> {
     let wrong = |why: String| UsageError::new("--shape", shape_name, why);
     let shape = match (shape_name.strip_prefix("trace:"), shape_name) {
         (Some(path), _) => {
-            let text = trace::text(path).map_err(|error| wrong(error.to_string()))?;
+            let text = trace_file::text(path).map_err(|error| wrong(error.to_string()))?;
             Shape::Trace(Trace::from_str(&text).map_err(|error| wrong(error.to_string()))?)
         }
         (None, "constant") => Shape::Constant,
@@ -201,7 +204,7 @@ pub(super) fn schedule(args: &RateArgs) -> Result<Schedule, UsageError> {
     })
 }
 
-/// The settings of a run.
+/// Returns the settings of a run.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
     let input = source::source(args)?;
     let events = Events::new(&args.events, input.is_none())?;
@@ -231,22 +234,22 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
     // Bound when all else is as it should be.
     Listen::new(args, &timely)?;
     let target = sink::target(args, &timely)?;
-    folders::refuse_mixed(args, &target)?;
-    folders::refuse_own(args, &source, &target)?;
-    written::refuse_taken(args, &source, &target)?;
+    folder_conflicts::refuse_shared(args, &target)?;
+    folder_conflicts::refuse_own_files(args, &source, &target)?;
+    path_conflicts::refuse_taken(args, &source, &target)?;
     let task = args.task.clone().unwrap_or_else(|| "words".to_owned());
     if !task::NAMES.contains(&task.as_str()) {
         let expected = format!("expected one of {}", task::NAMES.join(", "));
         return Err(UsageError::new("--task", task, expected).into());
     }
-    let endpoint = bursting::endpoint(args)?;
-    let memory_mb = bursting::memory(args.memory.as_ref(), &endpoint)?;
-    let cost = Cost { prices: bursting::prices(&args.bridge)?, memory_mb };
-    let mut bridge = bursting::bridge(&args.bridge, cost)?;
+    let endpoint = remote_options::endpoint(args)?;
+    let memory_mb = remote_options::memory(args.memory.as_ref(), &endpoint)?;
+    let cost = Cost { prices: remote_options::prices(&args.bridge)?, memory_mb };
+    let mut bridge = remote_options::bridge(&args.bridge, cost)?;
     bridge.verify = parse("--verify", args.verify.as_ref(), bridge.verify, parse_share)?;
     let max_record = parse("--max-record", args.max_record.as_ref(), 1 << 20, parse_bytes)?;
-    const MOST: u64 = 4 << 20;
-    if !(1..=MOST).contains(&max_record) {
+    const MAX_BATCH: u64 = 4 << 20;
+    if !(1..=MAX_BATCH).contains(&max_record) {
         let value = args.max_record.clone().unwrap_or_default();
         return Err(UsageError::new(
             "--max-record",
@@ -267,9 +270,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         task,
         work: parse("--work", args.work.as_ref(), Work::default(), Work::from_str)?,
         deadline: duration("--deadline", &args.deadline, Duration::from_millis(200))?,
-        policy: bursting::policy(args.policy, heeds::threshold(args))?,
-        shadow: bursting::shadow(args)?,
-        require_remote: bursting::require_remote(args)?,
+        policy: remote_options::policy(args.policy, policy_options::threshold(args))?,
+        shadow: remote_options::shadow(args)?,
+        require_remote: remote_options::require_remote(args)?,
         endpoint,
         bridge,
         max_backlog: number("--max-backlog", &args.max_backlog, 500_000)? as usize,
@@ -288,11 +291,11 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         let why = "is the share of the first of several workers: add workers with -- -w 2";
         return Err(UsageError::new("--skew", skew, why).into());
     }
-    heeds::refuse(args)?;
+    policy_options::refuse_unused(args)?;
     Ok(settings)
 }
 
-/// A folder of its own, in `out/`, for a `kind` of thing that was given none.
+/// Returns a new folder in `out/`, for a `kind` of command that was given none.
 pub(super) fn new_folder(kind: &str) -> PathBuf {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     (0..)
@@ -302,8 +305,8 @@ pub(super) fn new_folder(kind: &str) -> PathBuf {
         .expect("some number is free")
 }
 
-/// Workers of a process, and processes: more is a slip of the hand.
-const MOST_WORKERS: usize = 4_096;
+/// The highest number of workers and of processes. A larger one is a mistake.
+const MAX_WORKERS: usize = 4_096;
 
 pub(super) fn timely(args: &[String]) -> Result<TimelySettings, UsageError> {
     let mut options = getopts::Options::new();
@@ -327,8 +330,8 @@ pub(super) fn timely(args: &[String]) -> Result<TimelySettings, UsageError> {
         return Err(wrong("expected at least 1 worker and process, and -p below -n".to_owned()));
     }
     // Timely makes an address for each process, and the run queues for each worker, as many as are asked for.
-    if workers > MOST_WORKERS || processes > MOST_WORKERS {
-        return Err(wrong(format!("expected at most {MOST_WORKERS} workers and processes")));
+    if workers > MAX_WORKERS || processes > MAX_WORKERS {
+        return Err(wrong(format!("expected at most {MAX_WORKERS} workers and processes")));
     }
     let hosts = match matches.opt_str("h") {
         _ if processes == 1 => Vec::new(),

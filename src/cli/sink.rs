@@ -1,4 +1,4 @@
-//! `--sink` and `--out`: where results go.
+//! `--sink` and `--out`: the destination of the results.
 
 use super::UsageError;
 use super::args::RunArgs;
@@ -8,7 +8,7 @@ use crate::sink::{Compression, Files, Format};
 use crate::source::path_of;
 use crate::units::{parse_bytes, parse_duration};
 
-/// What the options ask for; a new folder if they do not say.
+/// Parses the options. Without them the output is a new folder.
 pub(super) fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, UsageError> {
     let target = |files| Target::Files { files, overwrite: args.overwrite };
     if let Some(dir) = &args.out {
@@ -51,19 +51,19 @@ pub(super) fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, 
         return Err(wrong("names no folder: expected files:DIR?OPTIONS".to_owned()));
     }
     let mut files = Files::new(path_of(dir));
-    let mut seen = Vec::new();
+    let mut given_keys = Vec::new();
     for option in options.split('&').filter(|option| !option.is_empty()) {
         set(&mut files, option).map_err(|why| wrong(format!("{option}: {why}")))?;
         let key = option.split('=').next();
-        if seen.contains(&key) {
+        if given_keys.contains(&key) {
             return Err(wrong(format!("{option}: is said twice")));
         }
-        seen.push(key);
+        given_keys.push(key);
     }
     Ok(target(files))
 }
 
-/// A topic; what is not published yet waits in the state's folder.
+/// Parses a topic. Results wait in the state folder until they are published.
 #[cfg(feature = "kafka")]
 fn kafka(args: &RunArgs, given: &str, topic: &str) -> Result<Target, UsageError> {
     let wrong = |why: String| UsageError::new("--sink", given, why);
@@ -84,7 +84,7 @@ fn kafka(args: &RunArgs, given: &str, topic: &str) -> Result<Target, UsageError>
     Ok(Target::Kafka { topic, outbox: Files::new(state.join(OUTBOX)) })
 }
 
-/// The folder in the state's of what is not published yet.
+/// The folder of unpublished results, within the state folder.
 #[cfg(feature = "kafka")]
 const OUTBOX: &str = "outbox";
 
@@ -93,8 +93,8 @@ fn kafka(_: &RunArgs, given: &str, _: &str) -> Result<Target, UsageError> {
     Err(super::kafka::absent("--sink", given))
 }
 
-/// Where the output is, for people.
-pub(super) fn place(target: &Target) -> Option<String> {
+/// Returns where the output is, for people.
+pub(super) fn describe(target: &Target) -> Option<String> {
     match target {
         Target::Files { files, .. } => Some(files.dir.display().to_string()),
         #[cfg(feature = "kafka")]
@@ -103,7 +103,10 @@ pub(super) fn place(target: &Target) -> Option<String> {
     }
 }
 
-/// Sets what stands after the `?`, one at a time; or says what could.
+/// Sets one of the options after the `?`.
+///
+/// # Errors
+/// The options that there are.
 fn set(files: &mut Files, option: &str) -> Result<(), String> {
     let expected = "expected format=text|jsonl, compress=none|zstd, sync=all|none, io=direct|buffered, \
                     roll_size=BYTES or roll_age=DURATION";

@@ -1,11 +1,11 @@
-//! `--source`: where the records come from.
+//! `--source`: the source of the records.
 
 use super::UsageError;
 use super::args::RunArgs;
 use crate::pipeline::Source;
 use crate::source::{Input, path_of};
 
-/// What the option names; none if it is Nexmark's events, which have options of their own.
+/// Parses the option. Returns none for Nexmark's events, which have options of their own.
 pub(super) fn source(args: &RunArgs) -> Result<Option<Source>, UsageError> {
     let source = args.source.as_deref().unwrap_or("nexmark");
     let wrong = |expected: &str| UsageError::new("--source", source, expected);
@@ -33,7 +33,7 @@ pub(super) fn source(args: &RunArgs) -> Result<Option<Source>, UsageError> {
     Ok(found)
 }
 
-/// A topic, and what of it is read.
+/// Parses a topic, and which part of it is read.
 #[cfg(feature = "kafka")]
 fn kafka(args: &RunArgs, topic: &str) -> Result<Source, UsageError> {
     use crate::source::KafkaInput;

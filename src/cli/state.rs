@@ -1,15 +1,15 @@
-//! `--state`: what ties a run to its output.
+//! `--state`: the folder from which a run resumes, and the settings that must not change.
 
 use std::collections::BTreeMap;
 
 use super::args::RunArgs;
-use super::{UsageError, kafka, trace};
+use super::{UsageError, kafka, trace_file};
 use crate::pipeline::{StateSettings, Target};
 use crate::sink::Format;
 use crate::units::{parse_bytes, parse_count, parse_duration};
 
-/// Options that the output depends on, by their values or their defaults. What says how it is computed
-/// (policy, endpoint, workers, how often it is committed, how files are packed) may change between runs.
+/// Returns the options that the output depends on, with their values or defaults. Options that say how the
+/// output is computed (policy, endpoint, workers, commit interval, compression) may change between runs.
 fn output_depends_on(
     args: &RunArgs,
     target: &Target,
@@ -47,7 +47,7 @@ fn output_depends_on(
         settings.insert("the format of --sink".to_owned(), "jsonl".to_owned());
     }
     if let Some(file) = rates.shape.as_ref().and_then(|shape| shape.strip_prefix("trace:")) {
-        let rates = trace::text(file).map_err(|error| {
+        let rates = trace_file::text(file).map_err(|error| {
             UsageError::new("--shape", format!("trace:{file}"), error.to_string())
         })?;
         settings.insert("the trace's rates".to_owned(), fingerprint(rates.as_bytes()));
@@ -55,7 +55,7 @@ fn output_depends_on(
     Ok(settings)
 }
 
-/// The same text for the same quantity, however it was written.
+/// Returns the same text for the same quantity, however it was written.
 fn canonical(value: &str) -> String {
     let duration = parse_duration(value).map(|duration| format!("{duration:?}"));
     duration
@@ -64,7 +64,7 @@ fn canonical(value: &str) -> String {
         .unwrap_or_else(|_| value.to_owned())
 }
 
-/// A number for what is in a file: FNV-1a, which will be the same in later versions.
+/// Hashes the content of a file with FNV-1a, which will be the same in later versions.
 fn fingerprint(bytes: &[u8]) -> String {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -72,7 +72,10 @@ fn fingerprint(bytes: &[u8]) -> String {
     format!("{hash:016x}")
 }
 
-/// What `--state` asks for, if it can be had.
+/// Parses the option.
+///
+/// # Errors
+/// If the run could not be resumed.
 pub(super) fn state(args: &RunArgs, target: &Target) -> Result<Option<StateSettings>, UsageError> {
     let Some(folder) = &args.state else { return Ok(None) };
     let refused = |why: &str| Err(UsageError::new("--state", folder.display().to_string(), why));

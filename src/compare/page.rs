@@ -12,7 +12,7 @@ use crate::units::{show_count, show_rate};
 
 /// How the page looks. Plots are drawn in one set of colours, by attributes, which any rule of a
 /// style sheet overrides: so one set of drawings serves light and dark.
-const STYLE: &str = include_str!("../look.css");
+const STYLE: &str = include_str!("../theme.css");
 
 /// A colour of the drawings and the style's name for it.
 const COLORS: [(RGBColor, &str); 9] = [

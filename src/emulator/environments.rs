@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Model;
 use super::process::Process;
-use crate::quota::{Bucket, Rate};
+use crate::quota::{RequestRate, TokenBucket};
 
 /// An environment: a machine of the model, or a process.
 pub(super) enum Environment {
@@ -25,7 +25,7 @@ pub(super) enum Throttle {
     /// All environments that there may be are busy, or those that may be started for now.
     Concurrency,
     /// There are more requests a second than the environments may have, or than the ramp allows for now.
-    Rate,
+    RequestRate,
 }
 
 /// The environments of a function, on a clock that is passed in.
@@ -33,8 +33,8 @@ pub(super) struct Environments {
     most: usize,
     idle: Duration,
     began: Option<Instant>,
-    starts: Bucket,
-    rate: Rate,
+    starts: TokenBucket,
+    rate: RequestRate,
     /// Those that work for somebody who has not said yet until when.
     busy: usize,
     /// Since when the others are free, or until when they are not: the earliest first.
@@ -44,13 +44,13 @@ pub(super) struct Environments {
 impl Environments {
     pub(super) fn new(model: &Model) -> Self {
         let Model { concurrency: most, idle, ramp, requests, .. } = *model;
-        let ramp = Bucket::new(ramp as f64, ramp as f64 / REFILL.as_secs_f64());
+        let ramp = TokenBucket::new(ramp as f64, ramp as f64 / REFILL.as_secs_f64());
         Environments {
             most,
             idle,
             began: None,
             starts: ramp.clone(),
-            rate: Rate::new(requests as f64, ramp),
+            rate: RequestRate::new(requests as f64, ramp),
             busy: 0,
             free: Vec::new(),
         }
@@ -62,11 +62,11 @@ impl Environments {
         // The one used last: the others may become idle and go.
         let warm = self.free.partition_point(|(free, _)| *free <= now);
         let passed = now.saturating_duration_since(*self.began.get_or_insert(now));
-        if warm == 0 && (self.count() >= self.most || !self.starts.has(passed)) {
+        if warm == 0 && (self.count() >= self.most || !self.starts.is_available(passed)) {
             return Err(Throttle::Concurrency);
         }
         if !self.rate.take(passed, self.most as f64) {
-            return Err(Throttle::Rate);
+            return Err(Throttle::RequestRate);
         }
         self.busy += 1;
         if warm > 0 {
@@ -175,7 +175,7 @@ mod tests {
         }
         // Twenty at once, and twenty in the second.
         assert!((55..=65).contains(&refused.len()), "{}", refused.len());
-        assert!(refused.iter().all(|why| *why == Throttle::Rate));
+        assert!(refused.iter().all(|why| *why == Throttle::RequestRate));
         assert!((0..2).all(|_| environments.take(start + Duration::from_secs(3)).is_ok()));
         let full = environments.take(start + Duration::from_secs(3));
         assert_eq!(full.err(), Some(Throttle::Concurrency), "that counts first");

@@ -19,7 +19,7 @@ use super::server::FUNCTION_NAME;
 use super::shapes::{Body, FUNCTION_ERROR, Refusal, describe, json_response, with_body};
 use super::sigv4::{Keys, Unsigned};
 use super::url;
-use crate::hosts::{Hosts, is_cross_site};
+use crate::host_check::{AllowedHosts, is_cross_site};
 use crate::wire::MAX_BODY;
 
 /// The two doors of a function.
@@ -38,7 +38,7 @@ pub(super) struct Front {
     /// Who may ask, if not everybody.
     pub keys: Option<Keys>,
     /// By which names.
-    pub hosts: Hosts,
+    pub hosts: AllowedHosts,
     /// The bodies that are being read.
     pub intake: Intake,
 }
@@ -165,7 +165,7 @@ fn may_ask(front: &Front, head: &Parts) -> Result<(), Box<Response<Body>>> {
     }
     let may_be_a_page = head.method != Method::POST || head.headers.contains_key(ORIGIN);
     match may_be_a_page && front.keys.is_none() {
-        true => front.hosts.refuse(&head.uri, &head.headers).map_err(|why| forbidden(&why)),
+        true => front.hosts.check(&head.uri, &head.headers).map_err(|why| forbidden(&why)),
         false => Ok(()),
     }
 }

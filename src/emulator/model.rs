@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::quota::REQUESTS;
+use crate::quota::REQUESTS_PER_ENVIRONMENT;
 use crate::units::{UnitError, parse_count, parse_duration, parse_share};
 
 /// How the service, its network and its functions behave.
@@ -43,7 +43,7 @@ const ONE_CPU_MB: f64 = 1_769.0;
 
 /// What AWS gives every function.
 const LIST_RAMP: usize = 1_000;
-const LIST_REQUESTS: usize = REQUESTS as usize;
+const LIST_REQUESTS: usize = REQUESTS_PER_ENVIRONMENT as usize;
 
 impl Default for Model {
     /// A region away, a function in Rust, and an account whose quota was never raised.

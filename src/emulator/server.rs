@@ -23,7 +23,7 @@ use super::stats::Live;
 use super::threads::Threads;
 use super::timer::{self, Timer};
 use super::{Builtin, Function, Model, Package, Stats};
-use crate::hosts::Hosts;
+use crate::host_check::AllowedHosts;
 
 /// The name that the Invoke path has the function under.
 pub const FUNCTION_NAME: &str = "floodway";
@@ -44,7 +44,7 @@ pub struct Setup {
     /// The tasks that come with Floodway if it is `None`: they are large, and made when they are needed.
     code: Option<Code>,
     keys: Option<Keys>,
-    hosts: Hosts,
+    hosts: AllowedHosts,
     show_output: bool,
 }
 
@@ -56,7 +56,7 @@ enum Code {
 impl Setup {
     /// The tasks that come with Floodway, for everybody.
     pub fn new(model: Model) -> Setup {
-        Setup { model, code: None, keys: None, hosts: Hosts::default(), show_output: false }
+        Setup { model, code: None, keys: None, hosts: AllowedHosts::default(), show_output: false }
     }
 
     /// A function in Rust, on threads of the server.
@@ -78,7 +78,7 @@ impl Setup {
     /// Also for requests of browsers whose `Host` is one of these names. Where they need not be signed, others are
     /// refused but for addresses and `localhost`: a web page could make its own name resolve to this server.
     pub fn hosts(self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Setup {
-        Setup { hosts: Hosts::new(names), ..self }
+        Setup { hosts: AllowedHosts::new(names), ..self }
     }
 
     /// Whether what processes print is shown on standard error.

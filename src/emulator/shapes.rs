@@ -47,7 +47,7 @@ impl Refusal {
         let mut refusal = Refusal::new(status, "TooManyRequestsException", "Rate Exceeded.");
         refusal.reason = Some(match why {
             Throttle::Concurrency => "ConcurrentInvocationLimitExceeded",
-            Throttle::Rate => "FunctionInvocationRateLimitExceeded",
+            Throttle::RequestRate => "FunctionInvocationRateLimitExceeded",
         });
         refusal
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::cpu;
+use crate::process_stats;
 
 /// Its counters at a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Live {
 
     /// Notes the CPU time of the calling thread, which is number `thread`.
     pub(super) fn note_cpu(&self, thread: usize) {
-        self.cpu[thread].store(cpu::of_thread().as_nanos() as u64, Relaxed);
+        self.cpu[thread].store(process_stats::thread_cpu().as_nanos() as u64, Relaxed);
     }
 
     pub(super) fn snapshot(&self) -> Stats {

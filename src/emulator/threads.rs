@@ -12,7 +12,7 @@ use super::environments::Environment;
 use super::host::{Failure, Printed, Ran, Status};
 use super::stats::Live;
 use super::{Context, Function, FunctionError, Model};
-use crate::cpu;
+use crate::process_stats;
 
 /// What a thread computed.
 struct Computed {
@@ -92,14 +92,14 @@ pub(super) fn step_aside() {}
 fn run(function: &dyn Function, live: &Live, number: usize, jobs: &Receiver<Job>) {
     step_aside();
     for Job { event, cold, done } in jobs {
-        let before = cpu::of_thread();
+        let before = process_stats::thread_cpu();
         let mut context = Context { cold, ..Context::default() };
         let invoked = AssertUnwindSafe(|| function.invoke(&event, &mut context));
         let answer = catch_unwind(invoked).unwrap_or_else(|_| {
             let message = "the function panicked".to_owned();
             Err(FunctionError { error_type: "Runtime.ExitError".to_owned(), message })
         });
-        let cpu = cpu::of_thread().saturating_sub(before);
+        let cpu = process_stats::thread_cpu().saturating_sub(before);
         live.note_cpu(number);
         // Whoever hung up does not hear of it; it ran all the same.
         let _ = done.send(Computed { answer, work: context.work, cpu });

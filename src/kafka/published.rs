@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::whole;
+use crate::atomic_file;
 
 /// The version of its format.
 const VERSION: u32 = 1;
@@ -62,7 +62,7 @@ impl Note {
             // Numbers can be written.
             let mut json = serde_json::to_vec(&new).unwrap_or_default();
             json.push(b'\n');
-            whole::write(&self.path, &json)?;
+            atomic_file::write(&self.path, &json)?;
             self.now = Some(new);
         }
         Ok(())

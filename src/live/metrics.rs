@@ -11,9 +11,9 @@ use prometheus_client::registry::{Registry, Unit};
 use super::bottleneck::Kind;
 use super::sample::{About, Breaker, Remote, Sample};
 use super::state::Phase;
-use crate::cpu;
 use crate::observe::{Rungs, Wait};
 use crate::policy::Route;
+use crate::process_stats;
 
 /// How metrics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -306,9 +306,9 @@ impl Page<'_> {
         let help = "CPU time of the embedded Lambda.";
         self.count("floodway_lambda_cpu", seconds(), help, secs(sample.lambda_cpu_ns))?;
         let help = "CPU time of the process since it was started.";
-        let cpu = cpu::of_process().as_secs_f64();
+        let cpu = process_stats::process_cpu().as_secs_f64();
         self.count("process_cpu", seconds(), help, cpu)?;
-        match cpu::resident_bytes() {
+        match process_stats::resident_bytes() {
             Some(bytes) => {
                 let help = "Memory of the process.";
                 self.gauge("process_resident_memory", Some(Unit::Bytes), help, bytes as f64)

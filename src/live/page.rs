@@ -15,7 +15,7 @@ use super::state::State;
 const PAGE: &str = concat!(
     include_str!("page/head.html"),
     "<style>\n",
-    include_str!("../look.css"),
+    include_str!("../theme.css"),
     include_str!("page/page.css"),
     "</style>\n",
     include_str!("page/body.html"),

@@ -25,7 +25,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::page;
 use super::sample::{About, Source};
 use super::state::{End, State};
-use crate::hosts::Hosts;
+use crate::host_check::AllowedHosts;
 
 /// How often the run is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -109,7 +109,7 @@ impl Live {
         listener: TcpListener,
         names: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> io::Result<Live> {
-        let hosts = Hosts::new(names);
+        let hosts = AllowedHosts::new(names);
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -187,7 +187,7 @@ async fn watch(state: &RefCell<State>, mut inbox: UnboundedReceiver<Command>) {
 
 async fn accept(
     listener: tokio::net::TcpListener,
-    hosts: Hosts,
+    hosts: AllowedHosts,
     state: Rc<RefCell<State>>,
     pages: Arc<Pages>,
 ) {
@@ -215,11 +215,16 @@ async fn accept(
     }
 }
 
-async fn serve(stream: TcpStream, hosts: Rc<Hosts>, state: Rc<RefCell<State>>, pages: Arc<Pages>) {
+async fn serve(
+    stream: TcpStream,
+    hosts: Rc<AllowedHosts>,
+    state: Rc<RefCell<State>>,
+    pages: Arc<Pages>,
+) {
     // Answers are written as one; a platform that cannot loses some latency.
     let _ = stream.set_nodelay(true);
     let answer = service_fn(|request: Request<Incoming>| {
-        let response = match hosts.refuse(request.uri(), request.headers()) {
+        let response = match hosts.check(request.uri(), request.headers()) {
             Ok(()) => page::answer(&request, &state.borrow(), || pages.ask()),
             Err(why) => page::refused(why),
         };

@@ -10,7 +10,7 @@ use super::slots::{Slot, Slots};
 use super::{Counts, Latencies, Report};
 use crate::batch::{Nanos, Span};
 use crate::cost::Cost;
-use crate::place;
+use crate::destination;
 use crate::policy::Route;
 
 /// What a worker did in a slot.
@@ -250,7 +250,7 @@ impl Series {
             serde_json::to_writer(&mut json, line)?;
             json.push(b'\n');
         }
-        place::write(path, &json)
+        destination::write(path, &json)
     }
 }
 

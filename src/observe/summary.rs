@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Billed, Counts, Latencies, Level, OnTime, Report};
 use crate::cost::Cost;
-use crate::place;
+use crate::destination;
 use crate::terminal::plain;
 use crate::units::{show_count, show_duration, show_many};
 
@@ -280,7 +280,7 @@ impl Summary {
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
-        place::write(path, &json)
+        destination::write(path, &json)
     }
 
     /// Whether earlier runs had done all that there was to do.

@@ -1,7 +1,7 @@
-//! What the workers of a run tell each other beside the stream: that they are ready, that they
-//! stop, and what they did.
+//! What the workers of a run tell each other beside the stream: that they are ready, that they stop, and what
+//! they did.
 //!
-//! A dataflow of its own, in which each worker can broadcast a [`Message`] at any time and sees
+//! It is a dataflow of its own, in which each worker can broadcast a [`Message`] at any time and receives
 //! everybody's. It lives as long as any worker holds its [`Control`].
 
 use std::cell::{Cell, RefCell};
@@ -15,36 +15,36 @@ use timely::dataflow::operators::generic::operator::source;
 use timely::scheduling::{Activator, SyncActivator};
 use timely::worker::Worker;
 
-use super::beginning::Beginning;
+use super::resume::ResumePoint;
 
-/// What a worker says to all.
+/// What a worker broadcasts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Message {
-    /// It is set up for a run of these settings that begins there.
-    Ready { fingerprint: u64, beginning: Beginning },
-    /// It was asked to stop, and has begun no epoch after this one.
+    /// The worker is ready for a run with these settings that begins at this point.
+    Ready { fingerprint: u64, resume_point: ResumePoint },
+    /// The worker was asked to stop, and has begun no epoch after this one.
     Stop(u64),
-    /// Its dataflow is done.
+    /// The worker's dataflow is complete.
     Done,
-    /// Its process's figures.
+    /// The report of the worker's process.
     Report(Vec<u8>),
 }
 
-/// The processes of a run do not agree on what it is.
+/// The processes of a run do not agree on what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Disagreement {
-    /// They were given different settings.
+    /// They were started with different settings.
     #[error(
         "the processes of this run were given different settings: only -p, --summary and what is said of the \
          remote side may differ"
     )]
     Settings,
-    /// They see different commits: the output was still being written to when the first of them looked.
+    /// They see different commits: the output was still being written when the first of them read it.
     #[error(
         "the processes of this run see different commits of its output: were those of the run before still \
          ending? Start them again"
     )]
-    Beginning,
+    ResumePoint,
 }
 
 type Addressed = (u64, Message);
@@ -58,15 +58,15 @@ pub(super) struct Control {
     open: Rc<Cell<bool>>,
     activator: Activator,
     sync_activator: SyncActivator,
-    ready: Vec<(u64, Beginning)>,
+    ready: Vec<(u64, ResumePoint)>,
     stops: Vec<u64>,
-    said_stop: bool,
+    has_sent_stop: bool,
     done: usize,
     reports: Vec<Vec<u8>>,
 }
 
 impl Control {
-    /// Builds the dataflow. All workers do so first of all.
+    /// Builds the dataflow. Every worker builds it before any other.
     pub(super) fn new(worker: &mut Worker) -> Self {
         let outbox: Rc<RefCell<VecDeque<Message>>> = Rc::default();
         let inbox: Rc<RefCell<VecDeque<Message>>> = Rc::default();
@@ -115,81 +115,82 @@ impl Control {
             sync_activator: worker.sync_activator_for(address.to_vec()),
             ready: Vec::new(),
             stops: Vec::new(),
-            said_stop: false,
+            has_sent_stop: false,
             done: 0,
             reports: Vec::new(),
         }
     }
 
-    /// Wakes the worker from another thread.
+    /// Returns a handle that wakes the worker from another thread.
     pub(super) fn waker(&self) -> SyncActivator {
         self.sync_activator.clone()
     }
 
-    /// Waits for all workers: the run starts when the last of them is ready. Each hears of that as soon as a
-    /// message takes to come, so their starts lie no further apart than that, whatever their clocks say.
+    /// Waits until all workers are ready. Each hears of the last one as soon as its message arrives, so their
+    /// starts lie no further apart than that, whatever their clocks say.
     ///
     /// # Errors
-    /// If not all have the same `fingerprint` of their settings, or see the same `beginning`: all
-    /// workers see that.
+    /// If not all have the same `fingerprint` of their settings, or not the same `resume_point`. All workers
+    /// get the same error.
     pub(super) fn agree_on_start(
         &mut self,
         worker: &mut Worker,
         fingerprint: u64,
-        beginning: &Beginning,
+        resume_point: &ResumePoint,
     ) -> Result<(), Disagreement> {
-        self.say(Message::Ready { fingerprint, beginning: beginning.clone() });
+        self.broadcast(Message::Ready { fingerprint, resume_point: resume_point.clone() });
         while self.ready.len() < self.peers {
             worker.step_or_park(None);
-            self.read();
+            self.receive();
         }
         if self.ready.iter().any(|(other, _)| *other != fingerprint) {
             return Err(Disagreement::Settings);
         }
-        if self.ready.iter().any(|(_, other)| other != beginning) {
-            return Err(Disagreement::Beginning);
+        if self.ready.iter().any(|(_, other)| other != resume_point) {
+            return Err(Disagreement::ResumePoint);
         }
         Ok(())
     }
 
-    /// Says that this worker was asked to stop and has begun no epoch after `epoch`. Only the
-    /// first time counts.
+    /// Broadcasts that this worker was asked to stop and has begun no epoch after `epoch`. Only the first
+    /// call has an effect.
     pub(super) fn stop(&mut self, epoch: u64) {
-        if !std::mem::replace(&mut self.said_stop, true) {
-            self.say(Message::Stop(epoch));
+        if !std::mem::replace(&mut self.has_sent_stop, true) {
+            self.broadcast(Message::Stop(epoch));
         }
     }
 
-    /// Whether anybody was asked to stop, so that all must answer.
-    pub(super) fn stop_was_said(&mut self) -> bool {
-        self.read();
+    /// Whether any worker was asked to stop, so that all must answer.
+    pub(super) fn is_stop_requested(&mut self) -> bool {
+        self.receive();
         !self.stops.is_empty()
     }
 
-    /// The last epoch of the run, once all workers have said how far they are: the same on all.
+    /// Returns the last epoch of the run, once all workers have said how far they are. It is the same on all
+    /// workers.
     pub(super) fn last_epoch(&self) -> Option<u64> {
         (self.stops.len() == self.peers).then(|| self.stops.iter().max().copied()).flatten()
     }
 
-    /// Says that this worker is done, and waits until all are. Then one worker of each of the
-    /// `processes` gives its process's figures with `report`; all workers get all of them.
+    /// Broadcasts that this worker is done, and waits until all are. Then one worker of each of the
+    /// `processes` broadcasts `report`, and all workers return all reports.
     pub(super) fn finish(
         mut self,
         worker: &mut Worker,
         processes: usize,
         report: Option<impl FnOnce() -> Vec<u8>>,
     ) -> Vec<Vec<u8>> {
-        self.say(Message::Done);
+        self.broadcast(Message::Done);
         while self.done < self.peers {
             worker.step_or_park(None);
-            self.read();
+            self.receive();
         }
         if let Some(report) = report {
-            self.say(Message::Report(report()));
+            self.broadcast(Message::Report(report()));
         }
         while self.reports.len() < processes {
             worker.step_or_park(None);
-            self.read();
+            self.receive();
         }
         let reports = std::mem::take(&mut self.reports);
         self.close();
@@ -202,17 +203,17 @@ impl Control {
         self.activator.activate();
     }
 
-    fn say(&self, message: Message) {
+    fn broadcast(&self, message: Message) {
         tracing::debug!(worker = self.me, ?message, "control");
         self.outbox.borrow_mut().push_back(message);
         self.activator.activate();
     }
 
-    fn read(&mut self) {
+    fn receive(&mut self) {
         for message in self.inbox.borrow_mut().drain(..) {
             match message {
-                Message::Ready { fingerprint, beginning } => {
-                    self.ready.push((fingerprint, beginning));
+                Message::Ready { fingerprint, resume_point } => {
+                    self.ready.push((fingerprint, resume_point));
                 }
                 Message::Stop(epoch) => self.stops.push(epoch),
                 Message::Done => self.done += 1,

@@ -1,4 +1,4 @@
-//! Why a run failed.
+//! The errors of a run.
 
 use super::MeshError;
 use super::control::Disagreement;
@@ -7,70 +7,70 @@ use crate::sink::SinkError;
 use crate::source::LinesError;
 use crate::state::StateError;
 
-/// Why a run failed.
+/// The reason why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// It did not begin: nothing was read or written.
+    /// The run did not start: nothing was read or written.
     #[error(transparent)]
-    NotBegun(Box<RunError>),
-    /// What the run is to be resumed from.
+    NotStarted(Box<RunError>),
+    /// The state folder cannot be used.
     #[error("the state in {folder}")]
     State {
-        /// Its folder.
+        /// The state folder.
         folder: String,
-        /// Why it cannot be used.
+        /// The cause.
         #[source]
         source: StateError,
     },
-    /// The last commit does not say how far its source was.
+    /// The last commit has no position of the source.
     #[error("the last commit of the output does not say how far its input was read")]
     NoPosition,
-    /// The output.
+    /// The output failed.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// The input.
+    /// The lines cannot be read.
     #[error(transparent)]
     Lines(#[from] LinesError),
-    /// The input, or the output, in Kafka.
+    /// Kafka failed, as the input or the output.
     #[cfg(feature = "kafka")]
     #[error(transparent)]
     Kafka(#[from] crate::kafka::KafkaError),
-    /// The bridge.
+    /// The bridge cannot start.
     #[error(transparent)]
     Bridge(#[from] BridgeError),
-    /// The embedded Lambda.
+    /// The embedded Lambda cannot start.
     #[error("cannot start the embedded Lambda")]
     Lambda(#[source] std::io::Error),
-    /// The connections to the other processes.
+    /// The processes cannot connect.
     #[error(transparent)]
     Mesh(#[from] MeshError),
-    /// Timely.
+    /// The workers cannot start.
     #[error("cannot start the workers: {0}")]
     Timely(String),
-    /// A worker's thread, or a connection to another process.
+    /// A worker's thread ended early, or a connection to another process did.
     #[error("a worker ended before its work was done: {0}")]
     Worker(String),
-    /// Another process of the run.
+    /// Another process of the run is lost.
     #[error("another process of this run is gone: {0}")]
-    Gone(String),
-    /// The remote side's results are not the workers'.
+    ProcessLost(String),
+    /// A remote result differs from the worker's.
     #[error(
         "the remote result of {record} differs from the worker's (--verify): is the function of \
         the same version as this command? What was committed before may be wrong too"
     )]
-    Differs {
-        /// Which record.
+    VerifyMismatch {
+        /// The record's number.
         record: String,
     },
-    /// The remote side is not to be had as it is set up.
+    /// The remote side refused every request.
     #[error(
         "{function} refused all that was sent to it: {why}. Nothing was done remotely: the workers did all \
          work, and it is committed"
     )]
     Refused {
-        /// Its name.
+        /// The function's name.
         function: String,
-        /// How, and what to do about it.
+        /// The reason, and what to do about it.
         why: String,
     },
     /// The policy wanted to send records, and none was done remotely.
@@ -78,34 +78,34 @@ pub enum RunError {
         "{why} The workers did all work, and it is committed; --require-remote wants some done remotely"
     )]
     NothingRemote {
-        /// That it is so, and why.
+        /// The reason, as a sentence.
         why: String,
     },
-    /// The other processes.
+    /// The processes do not agree.
     #[error(transparent)]
     Settings(#[from] Disagreement),
-    /// The summary or the series.
+    /// The summary or the series cannot be written.
     #[error("cannot write the {what} to {path}")]
-    Figures {
-        /// Which of them.
+    Write {
+        /// `summary` or `series`.
         what: &'static str,
-        /// Where.
+        /// The file.
         path: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
 }
 
 impl RunError {
-    /// Whether all work was done in spite of it, and is committed.
-    pub(super) fn is_of_done_work(&self) -> bool {
+    /// Whether all work was done and is committed in spite of the error.
+    pub(super) fn is_work_committed(&self) -> bool {
         matches!(self, RunError::Refused { .. } | RunError::NothingRemote { .. })
     }
 }
 
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+/// Returns the error with its chain of causes, in one line.
+pub(super) fn cause_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

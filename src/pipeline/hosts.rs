@@ -1,15 +1,15 @@
-//! Where the processes of a run listen: timely's hosts file, and its default.
+//! The addresses of a run's processes: timely's hosts file, and its default.
 
 use std::fmt;
 use std::io;
 use std::path::Path;
 
-/// Where a process listens for the others.
+/// The address at which a process listens for the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
-    /// `HOST:PORT`; a host of IP version 6 stands in brackets.
+    /// `HOST:PORT`. A host of IP version 6 stands in brackets.
     pub address: String,
-    /// The file and the line that say so; none without a hosts file.
+    /// The file and the line that the address stands in. None without a hosts file.
     pub line: Option<String>,
 }
 
@@ -23,15 +23,15 @@ impl fmt::Display for Host {
     }
 }
 
-/// Why a hosts file cannot be used.
+/// The reason why a hosts file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum HostsError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the hosts file {file}")]
     Io {
-        /// Its path.
+        /// The file's path.
         file: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// A line is wrong.
@@ -39,19 +39,19 @@ pub enum HostsError {
     Line {
         /// The file and the line.
         line: String,
-        /// What is wrong with it.
+        /// What is wrong with the line.
         why: String,
     },
-    /// It has too few lines.
+    /// The file has too few addresses.
     #[error(
         "{file} has {there} of the {processes} addresses that -n {processes} needs, one a line"
     )]
     TooFew {
-        /// Its path.
+        /// The file's path.
         file: String,
-        /// Addresses in it.
+        /// The number of addresses in the file.
         there: usize,
-        /// Processes of the run.
+        /// The number of processes of the run.
         processes: usize,
     },
 }
@@ -97,7 +97,10 @@ pub fn read_hosts(path: &Path, processes: usize) -> Result<Vec<Host>, HostsError
     Ok(hosts)
 }
 
-/// Whether it is `HOST:PORT`, or what is wrong with it.
+/// Checks that the address is `HOST:PORT`.
+///
+/// # Errors
+/// What is wrong with it.
 fn check(address: &str) -> Result<(), String> {
     const EXPECTED: &str = "expected HOST:PORT, such as 10.0.0.1:2101, node-1:2101 or [::1]:2101";
     let wrong = |what: &str| Err(format!("{what}: {EXPECTED}"));
@@ -116,7 +119,7 @@ fn check(address: &str) -> Result<(), String> {
     if is_host { Ok(()) } else { wrong("names no host") }
 }
 
-/// Whether it can be the name of a host, or an address of IP version 4.
+/// Whether the text can be the name of a host, or an address of IP version 4.
 fn is_name(host: &str) -> bool {
     let is_number = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     match is_number {
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_line_is_named() {
+    fn an_error_names_the_wrong_line() {
         for (line, why) in [
             ("a", "has no port"),
             ("a:", "no port from 1"),

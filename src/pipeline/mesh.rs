@@ -1,8 +1,9 @@
-//! The connections between the processes of a run, from each to each. They are made here and handed to timely,
-//! which would take any connection for one of a process, heed no signal, and not say whom it waits for.
+//! The connections between the processes of a run, from each to each. They are made here and handed to
+//! timely, which would take any connection for one of a process, ignore signals while it waits, and not say
+//! which process is missing.
 //!
-//! Each process listens at its own address and connects to those before it ([`Greeting`]). One that has all of
-//! its connections says so to all, and nobody begins before all have said so.
+//! Each process listens at its own address and connects to those before it ([`Handshake`]). A process that
+//! has all of its connections tells all others, and none starts before all have done so.
 
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -17,70 +18,71 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, interval, sleep, timeout};
 
-use super::greeting::{Greeting, Refused};
+use super::handshake::{Handshake, HandshakeError};
 use super::hosts::Host;
 use super::{Stop, TimelySettings};
 use crate::units::show_duration;
 
-/// Why the processes of a run do not come together.
+/// The reason why the processes of a run cannot connect.
 #[derive(Debug, thiserror::Error)]
 pub enum MeshError {
-    /// The process cannot be reached by the others.
+    /// The process cannot listen at its address.
     #[error("process {process} cannot listen at {host}")]
     Listen {
-        /// The process.
+        /// The number of the process.
         process: usize,
-        /// Where it should.
+        /// Its address.
         host: Host,
-        /// Why it cannot.
+        /// The cause.
         source: io::Error,
     },
-    /// A process that was there is gone.
+    /// A process was connected and is gone.
     #[error("process {process} at {host} is gone")]
     Gone {
-        /// The process.
+        /// The number of the process.
         process: usize,
-        /// Where it was.
+        /// Its address.
         host: Host,
     },
-    /// Something of this process's own.
+    /// A system call of this process failed.
     #[error("cannot connect the processes")]
     Io(#[from] io::Error),
 }
 
-/// How long the other side may take for its part of a greeting. A connection that says nothing is closed then.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest time for a handshake. A connection that sends nothing is closed then.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long it is until a process that cannot be reached is tried again.
-const AGAIN: Duration = Duration::from_millis(200);
+/// The interval between two tries to connect to a process.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Connections whose greeting is not over: more wait, so that strangers take no memory.
-const AT_ONCE: usize = 64;
+/// The number of handshakes that may be open at once. More connections wait, so that strangers take no
+/// memory.
+const MAX_HANDSHAKES: usize = 64;
 
-/// How often it is looked whether the run is to stop, or whether a connection is gone.
-const LOOK: Duration = Duration::from_millis(100);
+/// The interval at which stop requests and lost connections are checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long it takes until it is said who is waited for, and until it is said again.
-const SAY_EVERY: Duration = Duration::from_secs(5);
+/// The interval at which a warning names the missing processes.
+const WARN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Clocks that are this far apart are worth a word: signatures and what is written of times depend on them.
-const APART: Duration = Duration::from_millis(950);
+/// Clocks that are this far apart are worth a warning: signatures and timestamps depend on them.
+const MAX_CLOCK_SKEW: Duration = Duration::from_millis(950);
 
-/// The processes, before they are connected.
+/// The processes of a run, before they are connected.
 pub(super) struct Mesh {
     hosts: Arc<[Host]>,
     process: usize,
     listener: StdListener,
 }
 
-/// What a greeting came to.
-type News = (usize, Result<(StdStream, i64), Refused>);
+/// The number of a process, and its connection with the offset of its clock, or the error.
+type HandshakeResult = (usize, Result<(StdStream, i64), HandshakeError>);
 
 impl Mesh {
     /// Listens for the other processes, if there are any.
     ///
     /// # Errors
-    /// If this process cannot be reached at its address.
+    /// If this process cannot listen at its address.
     pub(super) fn listen(timely: &TimelySettings) -> Result<Option<Mesh>, MeshError> {
         let process = timely.process;
         let Some(host) = timely.hosts.get(process).filter(|_| timely.processes > 1) else {
@@ -95,68 +97,69 @@ impl Mesh {
         Ok(Some(Mesh { hosts: timely.hosts.clone().into(), process, listener }))
     }
 
-    /// Connects all processes; answers the connections by process, and nothing if the run was asked to stop
+    /// Connects all processes. Returns the connections by process, and none if the run was asked to stop
     /// before all were there.
     ///
     /// # Errors
-    /// If this process cannot go on waiting.
+    /// If this process cannot wait any longer.
     pub(super) fn connect(self, stop: &Stop) -> Result<Option<Vec<Option<StdStream>>>, MeshError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let connected = runtime.block_on(self.meet(stop));
+        let connected = runtime.block_on(self.connect_all(stop));
         // The name of a host may be looked up for long.
         runtime.shutdown_background();
         connected
     }
 
-    async fn meet(self, stop: &Stop) -> Result<Option<Vec<Option<StdStream>>>, MeshError> {
+    async fn connect_all(self, stop: &Stop) -> Result<Option<Vec<Option<StdStream>>>, MeshError> {
         let listener = TcpListener::from_std(self.listener)?;
-        let greeting =
-            Greeting { processes: self.hosts.len() as u32, process: self.process as u32 };
-        let (sender, news) = channel(AT_ONCE);
-        tokio::spawn(hear(listener, greeting, sender.clone()));
-        let mut meeting = Meeting {
+        let handshake =
+            Handshake { processes: self.hosts.len() as u32, process: self.process as u32 };
+        let (sender, news) = channel(MAX_HANDSHAKES);
+        tokio::spawn(accept_all(listener, handshake, sender.clone()));
+        let mut connecting = Connecting {
             links: self.hosts.iter().map(|_| None).collect(),
-            troubles: vec![None; self.hosts.len()],
+            last_errors: vec![None; self.hosts.len()],
             hosts: self.hosts,
-            greeting,
+            handshake,
             sender,
         };
-        (0..self.process).for_each(|process| meeting.reach(process));
-        if !meeting.all_come(news, stop).await? {
+        (0..self.process).for_each(|process| connecting.reach(process));
+        if !connecting.wait_until_connected(news, stop).await? {
             return Ok(None);
         }
-        meeting.all_have_come(stop).await
+        connecting.wait_until_ready(stop).await
     }
 }
 
-/// Answers whoever connects.
-async fn hear(listener: TcpListener, greeting: Greeting, sender: Sender<News>) {
-    let room = Arc::new(Semaphore::new(AT_ONCE));
-    let was_said = Arc::new(AtomicBool::new(false));
+/// Accepts connections, and does the handshake with each.
+async fn accept_all(listener: TcpListener, handshake: Handshake, sender: Sender<HandshakeResult>) {
+    let slots = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+    let has_warned = Arc::new(AtomicBool::new(false));
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&slots).acquire_owned().await else { return };
         let Ok((mut stream, from)) = listener.accept().await else {
             // No descriptor is free, say.
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
             continue;
         };
-        let (sender, was_said) = (sender.clone(), Arc::clone(&was_said));
+        let (sender, has_warned) = (sender.clone(), Arc::clone(&has_warned));
         tokio::spawn(async move {
-            let heard = timeout(PATIENCE, greeting.accept(&mut stream)).await;
-            match heard.unwrap_or_else(|_| Err(Refused::Io(io::ErrorKind::TimedOut.into()))) {
+            let heard = timeout(HANDSHAKE_TIMEOUT, handshake.accept(&mut stream)).await;
+            match heard.unwrap_or_else(|_| Err(HandshakeError::Io(io::ErrorKind::TimedOut.into())))
+            {
                 Ok((process, ahead)) => {
                     let link = as_link(stream).map(|stream| (stream, ahead));
                     let _ = sender.send((process as usize, link)).await;
                 }
                 // Whoever looks whether the port is open, or a process that has given up.
-                Err(Refused::Io(error)) if error.kind() != io::ErrorKind::TimedOut => {
+                Err(HandshakeError::Io(error)) if error.kind() != io::ErrorKind::TimedOut => {
                     tracing::debug!("a connection from {from} was closed: {error}");
                 }
                 // There may be any number of them.
-                Err(error) if was_said.swap(true, Relaxed) => {
+                Err(error) if has_warned.swap(true, Relaxed) => {
                     tracing::debug!("closed a connection from {from}: {error}");
                 }
-                Err(Refused::Stranger | Refused::Io(_)) => tracing::warn!(
+                Err(HandshakeError::NotAProcess | HandshakeError::Io(_)) => tracing::warn!(
                     "closed a connection from {from}, which is no process of this run. Only the run's processes \
                      should reach this port"
                 ),
@@ -167,79 +170,88 @@ async fn hear(listener: TcpListener, greeting: Greeting, sender: Sender<News>) {
     }
 }
 
-/// Tries to connect to a process until it is connected.
-async fn reach(host: Host, process: usize, greeting: Greeting, sender: Sender<News>) {
-    let connect = async || -> Result<(StdStream, i64), Refused> {
+/// Tries to connect to a process until the handshake succeeds.
+async fn connect_until_accepted(
+    host: Host,
+    process: usize,
+    handshake: Handshake,
+    sender: Sender<HandshakeResult>,
+) {
+    let connect = async || -> Result<(StdStream, i64), HandshakeError> {
         let mut stream = TcpStream::connect(&*host.address).await?;
-        let ahead = greeting.connect(&mut stream, process as u32).await?;
+        let ahead = handshake.connect(&mut stream, process as u32).await?;
         Ok((as_link(stream)?, ahead))
     };
     loop {
-        let connected = timeout(PATIENCE, connect()).await;
+        let connected = timeout(HANDSHAKE_TIMEOUT, connect()).await;
         let connected =
-            connected.unwrap_or_else(|_| Err(Refused::Io(io::ErrorKind::TimedOut.into())));
+            connected.unwrap_or_else(|_| Err(HandshakeError::Io(io::ErrorKind::TimedOut.into())));
         let is_there = connected.is_ok();
         if sender.send((process, connected)).await.is_err() || is_there {
             return;
         }
-        sleep(AGAIN).await;
+        sleep(RETRY_INTERVAL).await;
     }
 }
 
-/// A connection that both sides know.
-fn as_link(stream: TcpStream) -> Result<StdStream, Refused> {
+/// Turns a connection into one that blocks, without delay of small packets.
+fn as_link(stream: TcpStream) -> Result<StdStream, HandshakeError> {
     stream.set_nodelay(true)?;
     Ok(stream.into_std()?)
 }
 
-/// The processes, as far as they are there.
-struct Meeting {
+/// The processes of a run while they connect.
+struct Connecting {
     hosts: Arc<[Host]>,
-    greeting: Greeting,
-    sender: Sender<News>,
-    /// By process; none to this one.
+    handshake: Handshake,
+    sender: Sender<HandshakeResult>,
+    /// The connection to each process, by number. None to this process.
     links: Vec<Option<StdStream>>,
-    /// Why it is not there, by process.
-    troubles: Vec<Option<String>>,
+    /// The last error of each process, by number.
+    last_errors: Vec<Option<String>>,
 }
 
-impl Meeting {
+impl Connecting {
     fn reach(&self, process: usize) {
         let (host, sender) = (self.hosts[process].clone(), self.sender.clone());
-        tokio::spawn(reach(host, process, self.greeting, sender));
+        tokio::spawn(connect_until_accepted(host, process, self.handshake, sender));
     }
 
     fn own(&self) -> usize {
-        self.greeting.process as usize
+        self.handshake.process as usize
     }
 
-    /// The others that are not connected.
+    /// Iterates over the other processes that are not connected.
     fn missing(&self) -> impl Iterator<Item = usize> {
         (0..self.hosts.len()).filter(|at| *at != self.own() && self.links[*at].is_none())
     }
 
-    /// Waits until all are connected; answers whether they are, or the run is to stop.
-    async fn all_come(&mut self, mut news: Receiver<News>, stop: &Stop) -> Result<bool, MeshError> {
-        let (mut looks, mut say_at) = (interval(LOOK), Instant::now() + SAY_EVERY);
+    /// Waits until all processes are connected. Returns false if the run is to stop.
+    async fn wait_until_connected(
+        &mut self,
+        mut news: Receiver<HandshakeResult>,
+        stop: &Stop,
+    ) -> Result<bool, MeshError> {
+        let (mut ticks, mut warn_at) = (interval(POLL_INTERVAL), Instant::now() + WARN_INTERVAL);
         loop {
             if self.missing().next().is_none() {
                 // One that is just gone would be taken for there.
-                self.look();
+                self.drop_closed();
                 if self.missing().next().is_none() {
                     return Ok(true);
                 }
             }
             tokio::select! {
-                Some((process, came)) = news.recv() => self.hear_of(process, came),
-                _ = looks.tick() => self.look(),
+                Some((process, result)) = news.recv() => self.on_handshake(process, result),
+                _ = ticks.tick() => self.drop_closed(),
             }
             if stop.is_requested() {
                 return Ok(false);
             }
-            if Instant::now() >= say_at {
-                say_at += SAY_EVERY;
+            if Instant::now() >= warn_at {
+                warn_at += WARN_INTERVAL;
                 let missing: Vec<_> = self.missing().collect();
-                self.say(&missing, |process| match &self.troubles[process] {
+                self.warn_waiting(&missing, |process| match &self.last_errors[process] {
                     Some(why) => why.clone(),
                     None if process > self.own() => "it has not connected".to_owned(),
                     None => "it does not answer".to_owned(),
@@ -248,25 +260,25 @@ impl Meeting {
         }
     }
 
-    fn hear_of(&mut self, process: usize, came: Result<(StdStream, i64), Refused>) {
-        match came {
+    fn on_handshake(&mut self, process: usize, result: Result<(StdStream, i64), HandshakeError>) {
+        match result {
             Ok((stream, ahead)) => {
                 tracing::info!("connected to process {process} at {}", self.hosts[process]);
                 self.compare_clocks(process, ahead);
                 // One that was started again takes the place of the one before it.
                 self.links[process] = Some(stream);
-                self.troubles[process] = None;
+                self.last_errors[process] = None;
             }
-            Err(Refused::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                self.troubles[process] = Some("it closed the connection".to_owned());
+            Err(HandshakeError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.last_errors[process] = Some("it closed the connection".to_owned());
             }
-            Err(error) => self.troubles[process] = Some(error.to_string()),
+            Err(error) => self.last_errors[process] = Some(error.to_string()),
         }
     }
 
     fn compare_clocks(&self, process: usize, ahead: i64) {
         let apart = Duration::from_nanos(ahead.unsigned_abs());
-        if apart >= APART {
+        if apart >= MAX_CLOCK_SKEW {
             let way = if ahead > 0 { "ahead of" } else { "behind" };
             tracing::warn!(
                 "the clock of process {process} at {} is {} {way} this one's. The run does not depend on it, but \
@@ -277,12 +289,12 @@ impl Meeting {
         }
     }
 
-    /// Finds connections whose other side is gone: its process may come again.
-    fn look(&mut self) {
+    /// Drops connections that the other side has closed. Their processes may be started again.
+    fn drop_closed(&mut self) {
         for process in 0..self.links.len() {
             if self.links[process].as_ref().is_some_and(is_gone) {
                 self.links[process] = None;
-                self.troubles[process] = Some("it was there, and is gone".to_owned());
+                self.last_errors[process] = Some("it was there, and is gone".to_owned());
                 if process < self.own() {
                     self.reach(process);
                 }
@@ -290,26 +302,26 @@ impl Meeting {
         }
     }
 
-    fn say(&self, processes: &[usize], why: impl Fn(usize) -> String) {
-        const MOST: usize = 5;
-        let some = processes.iter().take(MOST);
+    fn warn_waiting(&self, processes: &[usize], why: impl Fn(usize) -> String) {
+        const MAX_NAMED: usize = 5;
+        let some = processes.iter().take(MAX_NAMED);
         let mut who: Vec<_> = some
             .map(|&process| {
                 format!("process {process} at {}: {}", self.hosts[process], why(process))
             })
             .collect();
-        if let Some(more) = processes.len().checked_sub(MOST).filter(|more| *more > 0) {
+        if let Some(more) = processes.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
             who.push(format!("{more} others"));
         }
         tracing::warn!("waiting for {}", who.join("; "));
     }
 
-    /// Waits until all others are connected with each other too.
-    async fn all_have_come(
+    /// Waits until all other processes are connected with each other too.
+    async fn wait_until_ready(
         &mut self,
         stop: &Stop,
     ) -> Result<Option<Vec<Option<StdStream>>>, MeshError> {
-        const HERE: u8 = 1;
+        const READY: u8 = 1;
         let mut links = Vec::new();
         for link in std::mem::take(&mut self.links) {
             links.push(link.map(TcpStream::from_std).transpose()?);
@@ -318,20 +330,22 @@ impl Meeting {
         let others = || (0..self.hosts.len()).filter(|process| *process != self.own());
         for process in others() {
             if let Some(link) = &mut links[process] {
-                link.write_all(&[HERE]).await.map_err(|_| gone(process))?;
+                link.write_all(&[READY]).await.map_err(|_| gone(process))?;
             }
         }
-        let mut say_at = Instant::now() + SAY_EVERY;
+        let mut warn_at = Instant::now() + WARN_INTERVAL;
         for process in others() {
             let Some(link) = &mut links[process] else { continue };
             loop {
-                match timeout(LOOK, link.read_u8()).await {
+                match timeout(POLL_INTERVAL, link.read_u8()).await {
                     Ok(Ok(_)) => break,
                     Ok(Err(_)) => return Err(gone(process)),
                     Err(_) if stop.is_requested() => return Ok(None),
-                    Err(_) if Instant::now() >= say_at => {
-                        say_at += SAY_EVERY;
-                        self.say(&[process], |_| "it waits for another process".to_owned());
+                    Err(_) if Instant::now() >= warn_at => {
+                        warn_at += WARN_INTERVAL;
+                        self.warn_waiting(&[process], |_| {
+                            "it waits for another process".to_owned()
+                        });
                     }
                     Err(_) => {}
                 }

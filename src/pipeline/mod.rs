@@ -1,33 +1,33 @@
 //! A run: source → burst → sink, on all workers of a process, from its settings to its summary.
 
-mod beginning;
 mod control;
 mod error;
-mod figures;
-mod greeting;
+mod handshake;
 mod hosts;
-mod look;
+mod live_view;
 mod mesh;
+mod metrics_observer;
 mod prepare;
+mod resume;
 mod run;
 mod settings;
 mod shadow;
-mod spending;
+mod spend_log;
 mod start;
-mod steps;
+mod step_timer;
 mod stop;
-mod verdict;
-mod watch;
+mod summary;
+mod warnings;
 mod worker;
 
-pub use beginning::StateSettings;
 pub use control::Disagreement;
 pub use error::RunError;
 pub use hosts::{Host, HostsError, local_hosts, read_hosts};
 pub use mesh::MeshError;
+pub use resume::StateSettings;
 pub use run::{Failures, run};
 pub use settings::{
     EVENTS_AN_EPOCH, Endpoint, PolicyChoice, Settings, Source, Target, TimelySettings,
 };
-pub use shadow::simulated;
+pub use shadow::simulated_lambda;
 pub use stop::Stop;

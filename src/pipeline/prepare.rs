@@ -1,4 +1,4 @@
-//! What a run needs before its workers start: the remote side, the input, the output.
+//! Prepares what a run needs before its workers start: the remote side, the input, the output.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 #[cfg(feature = "kafka")]
 use super::Target;
+use super::resume::{Output, positions};
 #[cfg(feature = "kafka")]
-use super::beginning::{Beginning, topic_positions};
-use super::beginning::{Output, positions};
-use super::figures::figures_to;
-use super::spending::Spending;
-use super::worker::Shared;
+use super::resume::{ResumePoint, topic_positions};
+use super::spend_log::SpendLog;
+use super::summary::figure_files;
+use super::worker::RunContext;
 use super::{Endpoint, Failures, PolicyChoice, RunError, Settings, Source, Stop};
 use crate::bridge::{self, Bridge, BridgeError, SettingsError};
 use crate::descriptors;
@@ -28,12 +28,12 @@ use crate::state::StateError;
 use crate::task;
 use crate::units::show_duration;
 
-/// How long a run waits for a remote side that does not answer before it begins without it.
-const PROBE: Duration = Duration::from_secs(2);
+/// How long a run waits for a remote side that does not answer, before it starts without it.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Requests in flight for which there are file descriptors.
-fn most_in_flight(wanted: usize, each: usize) -> usize {
-    let most = descriptors::connections(each).max(1);
+/// Limits the requests in flight to those that have file descriptors.
+fn limit_in_flight(wanted: usize, each: usize) -> usize {
+    let most = descriptors::max_connections(each).max(1);
     if most < wanted {
         tracing::warn!(
             "of {} files that may be open, {most} requests may be in flight, not {wanted}: the rest is kept for \
@@ -44,15 +44,15 @@ fn most_in_flight(wanted: usize, each: usize) -> usize {
     wanted.min(most)
 }
 
-/// Starts what the workers share.
+/// Starts everything that the workers of the process share.
 pub(super) fn prepare(
     settings: Settings,
     stop: &Stop,
     failures: &Failures,
-) -> Result<Shared, RunError> {
+) -> Result<RunContext, RunError> {
     let timely = &settings.timely;
     let pace = Arc::new(settings.pace());
-    let mut output = Output::look(&settings)?;
+    let mut output = Output::inspect(&settings)?;
     let mut lambda = None;
     let mut started_bridge = None;
     let task = task::text(&settings.task, settings.work.clone())
@@ -78,7 +78,7 @@ pub(super) fn prepare(
         let probes_at_start = settings.bridge.probes_at_start && affords;
         // The embedded one has the other end of each connection in this process too.
         let each = if lambda.is_some() { 2 } else { 1 };
-        let max_in_flight = most_in_flight(settings.bridge.max_in_flight, each);
+        let max_in_flight = limit_in_flight(settings.bridge.max_in_flight, each);
         let bridge_settings = bridge::Settings {
             max_in_flight,
             endpoint,
@@ -89,13 +89,13 @@ pub(super) fn prepare(
         let started = Bridge::start(bridge_settings)?;
         // What the remote side is like is known before the first record comes: nothing is sent before.
         let lane = started.lane(Arc::new(Arc::clone(&task)));
-        started.wait_for_probes(PROBE);
+        started.wait_for_probes(PROBE_TIMEOUT);
         if settings.policy == PolicyChoice::Deadline {
             check_deadline(settings.deadline, lane.median());
         }
         started_bridge = Some(started);
     }
-    let beginning = output.beginning();
+    let resume_point = output.resume_point();
     // An input or a summary that cannot be leaves no output behind.
     let lines = match &settings.source {
         Source::Lines(input) => {
@@ -107,7 +107,7 @@ pub(super) fn prepare(
                 commit_every: settings.commit_every,
                 epochs_a_commit: settings.epochs_a_commit(),
                 open_epochs: settings.open_epochs(),
-                from: beginning.lines()?,
+                from: resume_point.lines()?,
                 sharing: Sharing::of(&pace),
                 workers: timely.workers,
                 processes: timely.processes,
@@ -120,13 +120,13 @@ pub(super) fn prepare(
         _ => None,
     };
     #[cfg(feature = "kafka")]
-    let kafka = kafka(&settings, &beginning, failures)?;
-    for (what, path) in figures_to(&settings) {
+    let kafka = kafka(&settings, &resume_point, failures)?;
+    for (what, path) in figure_files(&settings) {
         if timely.process == 0
             && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
             && let Err(source) = std::fs::read_dir(folder)
         {
-            return Err(RunError::Figures { what, path: path.display().to_string(), source });
+            return Err(RunError::Write { what, path: path.display().to_string(), source });
         }
     }
     let sink_failures = failures.clone();
@@ -142,14 +142,14 @@ pub(super) fn prepare(
     sink_settings.positions = Some(positions(&pace, lines.as_ref()));
     #[cfg(feature = "kafka")]
     if let Source::Kafka(input) = &settings.source {
-        let from = beginning.kafka()?.unwrap_or_else(|| TopicPosition::new(&input.topic.name));
+        let from = resume_point.kafka()?.unwrap_or_else(|| TopicPosition::new(&input.topic.name));
         sink_settings.positions = Some(topic_positions(from));
     }
     let sink = match publisher {
         Some(publisher) => SinkHandle::start_publishing(sink_settings, publisher, on_failure)?,
         None => SinkHandle::start(sink_settings, on_failure)?,
     };
-    Ok(Shared {
+    Ok(RunContext {
         stats: ProcessStats::watched(
             timely.workers,
             settings.has_series(),
@@ -171,16 +171,16 @@ pub(super) fn prepare(
         #[cfg(feature = "kafka")]
         kafka,
         output,
-        beginning,
+        resume_point,
         settings,
     })
 }
 
-/// The readers of a topic, where that is the source.
+/// Starts the readers of a topic, if the source is one.
 #[cfg(feature = "kafka")]
 fn kafka(
     settings: &Settings,
-    beginning: &Beginning,
+    resume_point: &ResumePoint,
     failures: &Failures,
 ) -> Result<Option<Arc<Kafka>>, RunError> {
     let Source::Kafka(input) = &settings.source else { return Ok(None) };
@@ -188,8 +188,8 @@ fn kafka(
         input: input.clone(),
         max_record: settings.max_record,
         epoch: settings.epoch,
-        first_epoch: beginning.epoch,
-        from: beginning.kafka()?,
+        first_epoch: resume_point.epoch,
+        from: resume_point.kafka()?,
         workers: settings.timely.workers,
         processes: settings.timely.processes,
         process: settings.timely.process,
@@ -199,7 +199,7 @@ fn kafka(
     Ok(Some(Arc::new(Kafka::start(kafka_settings, failed)?)))
 }
 
-/// What process 0 publishes with, where results go to a topic.
+/// Connects the publisher of process 0, if the sink is a topic.
 #[cfg(feature = "kafka")]
 fn publisher(
     settings: &Settings,
@@ -220,12 +220,12 @@ fn publisher(
     Ok(Some(Box::new(Publisher::connect(topic.clone(), &output.id, &state.folder)?)))
 }
 
-/// Notes what is spent, where there is a state.
-pub(super) fn spending(
-    shared: &Arc<Shared>,
+/// Starts to log what the bridge spends, if there is a state.
+pub(super) fn start_spend_log(
+    context: &Arc<RunContext>,
     failures: &Failures,
-) -> Result<Option<Spending>, RunError> {
-    let Shared { settings, output, bridge, .. } = &**shared;
+) -> Result<Option<SpendLog>, RunError> {
+    let RunContext { settings, output, bridge, .. } = &**context;
     let (Some(state), Some(spent), Some(bridge)) = (&settings.state, &output.spent, bridge) else {
         return Ok(None);
     };
@@ -238,12 +238,12 @@ pub(super) fn spending(
     };
     let (asked, failures) = (state.clone(), failures.clone());
     let failed = move |source| failures.fail(asked.failed(source));
-    Spending::start(spent.clone(), bridge.clone(), settings.bridge.clone(), failed)
+    SpendLog::start(spent.clone(), bridge.clone(), settings.bridge.clone(), failed)
         .map(Some)
         .map_err(no_thread)
 }
 
-/// Says so if the remote side cannot keep the deadline even for nothing.
+/// Warns if even an empty request takes the remote side longer than the deadline.
 fn check_deadline(deadline: Duration, typical: Duration) {
     if typical >= deadline {
         tracing::warn!(

@@ -1,4 +1,4 @@
-//! Runs a process's workers, and says how it went.
+//! Runs the workers of a process, and says how the run ended.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,54 +9,54 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded, unbounded};
 use timely::communication::WorkerGuards;
 
 use super::mesh::Mesh;
-use super::prepare::{prepare, spending};
+use super::prepare::{prepare, start_spend_log};
 use super::start::start;
-use super::stop::Ending;
-use super::worker::{Shared, Started, work};
-use super::{Disagreement, RunError, Settings, Stop, figures, look, verdict};
-use crate::made::Made;
+use super::stop::StopDeadline;
+use super::worker::{RunContext, RunStart, work};
+use super::{Disagreement, RunError, Settings, Stop, live_view, summary, warnings};
+use crate::cleanup_guard::CleanupGuard;
 use crate::observe::{Goal, Progress, Report, SLOT, Summary};
 use crate::units::show_duration;
 
-/// What ends a run.
-enum Ended {
+/// The reasons why a run ends.
+enum RunEnd {
     Workers(Result<Vec<Vec<u8>>, RunError>),
-    /// It was asked to stop before all of its processes were there.
-    NotBegun,
-    /// It was asked to stop, and its last epoch was not whole in time.
-    CutShort,
+    /// The run was asked to stop before all of its processes were there.
+    NotStarted,
+    /// The run was asked to stop, and its last epoch was not complete within `--stop-within`.
+    StopTimeout,
     Failed(RunError),
 }
 
-/// Hears of failures from any thread of the process.
+/// Reports failures from any thread of the process.
 #[derive(Clone)]
-pub struct Failures(Sender<Ended>);
+pub struct Failures(Sender<RunEnd>);
 
 impl Failures {
-    /// The process ends with this error.
+    /// Ends the process with this error.
     pub fn fail(&self, error: RunError) {
         // The receiver is gone only when the run has ended.
-        let _ = self.0.send(Ended::Failed(error));
+        let _ = self.0.send(RunEnd::Failed(error));
     }
 }
 
-/// How often the figures are looked at: at the end of each slot of a series.
-const LOOK: Duration = Duration::from_nanos(SLOT);
+/// The interval at which counters are sampled: at the end of each slot of the series.
+const SAMPLE_INTERVAL: Duration = Duration::from_nanos(SLOT);
 
-/// How long it is until they are looked at, so that looks do not drift away from slots.
-fn until_look(started: Option<&Started>) -> Duration {
+/// Returns the time until the next sample, so that samples stay aligned with slots.
+fn until_next_sample(started: Option<&RunStart>) -> Duration {
     let since = started.map_or(Duration::ZERO, |started| started.at.elapsed());
-    LOOK - Duration::from_nanos(since.as_nanos() as u64 % SLOT)
+    SAMPLE_INTERVAL - Duration::from_nanos(since.as_nanos() as u64 % SLOT)
 }
 
-/// Runs `settings` until the input ends, `stop` asks for it, or something fails. In process 0 the
-/// summary comes back, and is written where the settings say, whether the run failed or not.
+/// Runs `settings` until the input ends, `stop` asks for it, or something fails. Process 0 returns the
+/// summary, and writes it where the settings say, whether the run failed or not.
 ///
-/// `begun` is told, before the first record, how to report failures from outside: a panic hook
-/// uses it.
+/// `begun` gets, before the first record, the means to report failures from outside, such as from a panic
+/// hook.
 ///
 /// # Errors
-/// Whatever failed first. What was committed until then stays.
+/// The first failure. What was committed before stays.
 pub fn run(
     settings: Settings,
     stop: &Stop,
@@ -67,149 +67,152 @@ pub fn run(
     begun(failures.clone());
     let mesh = match Mesh::listen(&settings.timely) {
         Ok(mesh) => mesh,
-        Err(error) => return not_begun(error.into()),
+        Err(error) => return not_started(error.into()),
     };
-    let mut ending = Ending::new(settings.stop_within);
+    let mut stop_deadline = StopDeadline::new(settings.stop_within);
     // What was made goes first, and then the lock on the state.
-    let (shared, mut made) = match prepared(settings, stop, &failures, &mut ending) {
-        Ok(Some(prepared)) => prepared,
-        Ok(None) => {
-            tracing::warn!("stopped while the run was being prepared: nothing was read");
-            return (None, Ok(()));
-        }
-        Err(error) => return not_begun(error),
-    };
-    let settings = &shared.settings;
-    look::show(&shared);
-    let spending = match spending(&shared, &failures) {
-        Ok(spending) => spending,
-        Err(error) => return not_begun(error),
+    let (context, mut created) =
+        match prepare_on_thread(settings, stop, &failures, &mut stop_deadline) {
+            Ok(Some(prepare_on_thread)) => prepare_on_thread,
+            Ok(None) => {
+                tracing::warn!("stopped while the run was being prepared: nothing was read");
+                return (None, Ok(()));
+            }
+            Err(error) => return not_started(error),
+        };
+    let settings = &context.settings;
+    live_view::show(&context);
+    let spend_log = match start_spend_log(&context, &failures) {
+        Ok(spend_log) => spend_log,
+        Err(error) => return not_started(error),
     };
 
-    let for_workers = Arc::clone(&shared);
+    let for_workers = Arc::clone(&context);
     let joiner = thread::Builder::new().name("floodway-join".to_owned()).spawn(move || {
         let (timely, stop) = (for_workers.settings.timely.clone(), for_workers.stop.clone());
         let started = start(&timely, mesh, &stop, move |worker| work(worker, &for_workers));
         let ended = match started {
-            Ok(Some(guards)) => Ended::Workers(joined(guards)),
-            Ok(None) => Ended::NotBegun,
-            Err(error) => Ended::Failed(error),
+            Ok(Some(guards)) => RunEnd::Workers(join_workers(guards)),
+            Ok(None) => RunEnd::NotStarted,
+            Err(error) => RunEnd::Failed(error),
         };
         // The receiver is gone only when the run has failed.
         let _ = ended_sender.send(ended);
     });
     if let Err(error) = joiner {
-        return not_begun(RunError::Timely(error.to_string()));
+        return not_started(RunError::Timely(error.to_string()));
     }
 
-    made.keep();
+    created.keep();
     let mut progress: Option<Progress> = None;
     let ended = loop {
-        match ended.recv_timeout(until_look(shared.started.get()).min(ending.look())) {
+        match ended.recv_timeout(
+            until_next_sample(context.started.get()).min(stop_deadline.poll_interval()),
+        ) {
             // It was asked as this one was, and could not wait any longer.
-            Ok(Ended::Failed(RunError::Gone(_))) if ending.is_nearly_over() => {
-                break Ended::CutShort;
+            Ok(RunEnd::Failed(RunError::ProcessLost(_))) if stop_deadline.is_nearly_expired() => {
+                break RunEnd::StopTimeout;
             }
             Ok(ended) => break ended,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                break Ended::Failed(RunError::Worker("its thread is gone".to_owned()));
+                break RunEnd::Failed(RunError::Worker("its thread is gone".to_owned()));
             }
         }
-        if let Some(started) = shared.started.get() {
-            shared.sample(*started);
-            shared.stats.end_second(started.at.elapsed().as_secs() as usize);
+        if let Some(started) = context.started.get() {
+            context.sample(*started);
+            context.stats.end_second(started.at.elapsed().as_secs() as usize);
             if settings.timely.process == 0 {
                 let goal = goal(settings, started);
-                let new = || Progress::new(shared.stats.clone(), goal, started.at);
+                let new = || Progress::new(context.stats.clone(), goal, started.at);
                 progress.get_or_insert_with(new).tick();
             }
         }
         // Another process may have been asked, and not this one.
         let asked = stop.requested_at().or_else(|| {
-            let was_told = shared.was_stopped.load(Relaxed);
+            let was_told = context.was_stopped.load(Relaxed);
             was_told.then(Instant::now)
         });
         if let Some(asked) = asked
-            && ending.begin(asked)
-            && let Some(bridge) = &shared.bridge
+            && stop_deadline.start(asked)
+            && let Some(bridge) = &context.bridge
         {
-            bridge.close_after(ending.grace());
+            bridge.close_after(stop_deadline.grace());
         }
-        if shared.started.get().is_none() && ending.is_past_grace() {
-            break Ended::NotBegun;
+        if context.started.get().is_none() && stop_deadline.is_past_grace() {
+            break RunEnd::NotStarted;
         }
-        if ending.is_over() {
-            break Ended::CutShort;
+        if stop_deadline.is_expired() {
+            break RunEnd::StopTimeout;
         }
     };
     if let Some(progress) = progress {
         progress.finish();
     }
-    if let Some(spending) = spending {
-        spending.end();
+    if let Some(spend_log) = spend_log {
+        spend_log.finish();
     }
-    let wall = || match (settings.timely.process, shared.started.get()) {
+    let wall = || match (settings.timely.process, context.started.get()) {
         (_, Some(started)) => {
-            let last = shared.stats.last_commit().saturating_sub(started.from);
+            let last = context.stats.last_commit().saturating_sub(started.from);
             let last = Duration::from_nanos(last);
             if last.is_zero() { started.at.elapsed() } else { last }
         }
         _ => Duration::ZERO,
     };
-    let is_cut_short = matches!(ended, Ended::CutShort);
+    let stop_timed_out = matches!(ended, RunEnd::StopTimeout);
     let (report, mut result) = match ended {
-        Ended::Workers(Ok(reports)) => {
+        RunEnd::Workers(Ok(reports)) => {
             let mut sum = Report::default();
             for report in reports.iter().filter_map(|json| serde_json::from_slice(json).ok()) {
                 sum.add(&report);
             }
             (sum, Ok(()))
         }
-        Ended::Workers(Err(error)) | Ended::Failed(error) => (shared.report(), Err(error)),
-        Ended::NotBegun => {
-            shared.was_stopped.store(true, Relaxed);
+        RunEnd::Workers(Err(error)) | RunEnd::Failed(error) => (context.report(), Err(error)),
+        RunEnd::NotStarted => {
+            context.was_stopped.store(true, Relaxed);
             tracing::warn!("stopped before all processes of the run were there: nothing was read");
-            made.undo();
-            (shared.report(), Ok(()))
+            created.remove_all();
+            (context.report(), Ok(()))
         }
-        Ended::CutShort => {
-            shared.was_stopped.store(true, Relaxed);
-            let published = shared.sink.give_up(ending.patience());
-            say_cut_short(&shared);
-            (shared.report(), published.map_err(RunError::Sink))
+        RunEnd::StopTimeout => {
+            context.was_stopped.store(true, Relaxed);
+            let published = context.sink.give_up(stop_deadline.commit_wait());
+            warn_stop_timeout(&context);
+            (context.report(), published.map_err(RunError::Sink))
         }
     };
     if matches!(result, Err(RunError::Settings(_))) {
         // No worker has begun, and none is there any more.
-        made.undo();
+        created.remove_all();
     }
     // The work is done: what was wrong with the way it was to be done is said at the end. Process 0 says it
     // for all of them, the others for themselves.
     let refused = match settings.timely.process {
         0 => report.refused.clone(),
-        _ => shared.refused(),
+        _ => context.refused(),
     };
     if let (Some(why), Ok(())) = (refused, &result) {
         result = Err(RunError::Refused { function: settings.endpoint.name(), why });
     }
     if settings.timely.process != 0 {
-        look::end(&shared, None, &result);
+        live_view::end(&context, None, &result);
         return (None, result);
     }
     if let (true, Ok(()), Some(why)) =
-        (settings.require_remote, &result, verdict::nothing_remote(settings, &report))
+        (settings.require_remote, &result, warnings::nothing_remote(settings, &report))
     {
         result = Err(RunError::NothingRemote { why });
     }
-    let (summary, written) = figures::write(&shared, &report, wall(), &result, is_cut_short);
+    let (summary, written) = summary::write(&context, &report, wall(), &result, stop_timed_out);
     let result = result.and(written);
-    look::end(&shared, Some(&summary), &result);
+    live_view::end(&context, Some(&summary), &result);
     (Some(summary), result)
 }
 
-/// What the first of the workers answers, once all have ended.
-fn joined(
+/// Waits for all workers, and returns what the first of them returned.
+fn join_workers(
     guards: WorkerGuards<Result<Vec<Vec<u8>>, Disagreement>>,
 ) -> Result<Vec<Vec<u8>>, RunError> {
     let ends: Result<Vec<_>, _> = guards.join().into_iter().collect();
@@ -217,53 +220,53 @@ fn joined(
     Ok(first.transpose()?.unwrap_or_default())
 }
 
-/// It did not begin, and there is nothing to sum up.
-fn not_begun(error: RunError) -> (Option<Summary>, Result<(), RunError>) {
-    (None, Err(RunError::NotBegun(Box::new(error))))
+/// Returns the result of a run that did not start: there is no summary.
+fn not_started(error: RunError) -> (Option<Summary>, Result<(), RunError>) {
+    (None, Err(RunError::NotStarted(Box::new(error))))
 }
 
-/// Prepares the run on a thread of its own: there are files that do not open for as long as nobody writes to
-/// them. None if the run was asked to stop and that took too long.
-fn prepared(
+/// Prepares the run on a thread of its own, because some files do not open until somebody writes to them.
+/// Returns none if the run was asked to stop and the time for that is over.
+fn prepare_on_thread(
     settings: Settings,
     stop: &Stop,
     failures: &Failures,
-    ending: &mut Ending,
-) -> Result<Option<(Arc<Shared>, Made)>, RunError> {
-    let (sender, prepared) = bounded(1);
+    stop_deadline: &mut StopDeadline,
+) -> Result<Option<(Arc<RunContext>, CleanupGuard)>, RunError> {
+    let (sender, prepare_on_thread) = bounded(1);
     let (stop, failures) = (stop.clone(), failures.clone());
     let stopping = stop.clone();
     let preparing = move || {
-        let shared = prepare(settings, &stop, &failures).map(|mut shared| {
-            let made = shared.output.made();
-            (Arc::new(shared), made)
+        let context = prepare(settings, &stop, &failures).map(|mut context| {
+            let created = context.output.created();
+            (Arc::new(context), created)
         });
         // If nobody waits any more, what was made goes.
-        let _ = sender.send(shared);
+        let _ = sender.send(context);
     };
     let thread = thread::Builder::new().name("floodway-prepare".to_owned()).spawn(preparing);
     thread.map_err(|error| RunError::Timely(error.to_string()))?;
     loop {
-        match prepared.recv_timeout(LOOK.min(ending.look())) {
-            Ok(prepared) => return prepared.map(Some),
+        match prepare_on_thread.recv_timeout(SAMPLE_INTERVAL.min(stop_deadline.poll_interval())) {
+            Ok(prepare_on_thread) => return prepare_on_thread.map(Some),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(RunError::Worker("it could not be prepared".to_owned()));
             }
         }
         if let Some(asked) = stopping.requested_at() {
-            ending.begin(asked);
+            stop_deadline.start(asked);
         }
-        if ending.is_over() {
+        if stop_deadline.is_expired() {
             return Ok(None);
         }
     }
 }
 
-/// Says what becomes of the epoch that was not whole in time.
-fn say_cut_short(shared: &Shared) {
-    let within = show_duration(shared.settings.stop_within);
-    let rest = match shared.settings.state {
+/// Warns that the last epochs are not committed.
+fn warn_stop_timeout(context: &RunContext) {
+    let within = show_duration(context.settings.stop_within);
+    let rest = match context.settings.state {
         Some(_) => "the same command does the rest",
         None => "without --state nothing resumes from there",
     };
@@ -272,8 +275,8 @@ fn say_cut_short(shared: &Shared) {
     );
 }
 
-/// What is still to be done when a run has `started`.
-fn goal(settings: &Settings, started: &Started) -> Goal {
+/// Returns what is still to be done when the run starts.
+fn goal(settings: &Settings, started: &RunStart) -> Goal {
     let pace = settings.pace();
     match (pace.end(), settings.duration) {
         (Some(events), _) => Goal::Events(events - pace.first(started.epoch)),

@@ -1,4 +1,4 @@
-//! What a run is: the settings after they were checked, with real types.
+//! The settings of a run after they were checked, with real types.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
@@ -17,40 +17,40 @@ use crate::sink::Files;
 use crate::source::{Pace, Rate};
 use crate::task::Work;
 
-/// Where the records come from.
+/// The source of the records.
 #[derive(Clone, Debug)]
 pub enum Source {
     /// Generated events.
     Nexmark {
         /// The generator's options.
         config: nexmark::Config,
-        /// Of the events.
+        /// The seed of the generator.
         seed: u64,
     },
     /// Lines of text.
     Lines(crate::source::Input),
-    /// A topic of Kafka's.
+    /// A topic of Kafka.
     #[cfg(feature = "kafka")]
     Kafka(crate::source::KafkaInput),
 }
 
-/// Which policy, with what it needs.
+/// The policy, with its parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PolicyChoice {
-    /// Everything at home.
+    /// Does everything on the workers.
     Local,
-    /// Everything away.
+    /// Sends everything.
     Remote,
-    /// Everything, while the offered rate is above so many records a second.
+    /// Sends everything while the offered rate is above this many records a second.
     Threshold(f64),
-    /// What is in excess of so many records a second.
+    /// Sends the records in excess of this many a second.
     Spill(f64),
-    /// What would be late at home.
+    /// Sends the records that would be late on the workers.
     Deadline,
 }
 
 impl PolicyChoice {
-    /// Its name on the command line.
+    /// Returns the policy's name on the command line.
     pub fn name(&self) -> &'static str {
         match self {
             PolicyChoice::Local => "local",
@@ -61,12 +61,12 @@ impl PolicyChoice {
         }
     }
 
-    /// Whether it ever sends anything away.
+    /// Whether the policy ever sends records.
     pub fn needs_remote(&self) -> bool {
         *self != PolicyChoice::Local
     }
 
-    /// One worker's policy, of `workers` in the dataflow.
+    /// Creates the policy of one worker, of `workers` in the dataflow.
     pub(crate) fn make(
         &self,
         epoch: Duration,
@@ -90,12 +90,12 @@ impl PolicyChoice {
 pub enum Endpoint {
     /// The embedded local Lambda.
     Embedded(Model),
-    /// A function, or anything else that speaks the wire.
+    /// A function, or any other server that speaks the wire format.
     Remote(bridge::Endpoint),
 }
 
 impl Endpoint {
-    /// Its name, without what may be a secret.
+    /// Returns the endpoint's name, without parts that may be secret.
     pub fn name(&self) -> String {
         match self {
             Endpoint::Embedded(_) => "local".to_owned(),
@@ -104,30 +104,30 @@ impl Endpoint {
     }
 }
 
-/// Where results go.
+/// The destination of the results.
 #[derive(Clone, Debug)]
 pub enum Target {
     /// Files in a folder.
     Files {
-        /// Which folder, and how they are written.
+        /// The folder, and how its files are written.
         files: Files,
-        /// Replace another run's output.
+        /// Whether to replace another run's output.
         overwrite: bool,
     },
-    /// To a topic of Kafka's, from files that are removed when they are published.
+    /// A topic of Kafka. Results wait in files of the outbox until they are published.
     #[cfg(feature = "kafka")]
     Kafka {
-        /// Which topic.
+        /// The topic.
         topic: crate::kafka::Topic,
-        /// The outbox.
+        /// The files of the outbox.
         outbox: Files,
     },
-    /// Nowhere: counted only.
+    /// Results are counted and dropped.
     Null,
 }
 
 impl Target {
-    /// The files that results are committed in, if they are.
+    /// Returns the files that results are committed in, if there are any.
     pub fn files(&self) -> Option<&Files> {
         match self {
             Target::Files { files, .. } => Some(files),
@@ -141,78 +141,78 @@ impl Target {
 /// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the records come from.
+    /// The source of the records.
     pub source: Source,
-    /// How fast; without a schedule as fast as they are taken.
+    /// The schedule of the events. None: records are taken as fast as possible.
     pub schedule: Option<Arc<Schedule>>,
-    /// Stop after so many events.
+    /// The number of events after which the input ends.
     pub events: Option<u64>,
-    /// Take the events of this time.
+    /// The time after which the input ends.
     pub duration: Option<Duration>,
-    /// The share of the events that the first worker makes, if not an equal one.
+    /// The share of the events that the first worker generates, if the shares are not equal.
     pub skew: Option<f64>,
     /// The length of an epoch.
     pub epoch: Duration,
-    /// Longer records are bad.
+    /// The longest record, in bytes. Longer ones are bad.
     pub max_record: usize,
     /// The task's name.
     pub task: String,
-    /// Modelled extra cost of a record.
+    /// The modelled extra cost of a record.
     pub work: Work,
-    /// How long after its schedule a result is due.
+    /// The time from a record's schedule until its result is due.
     pub deadline: Duration,
     /// The policy.
     pub policy: PolicyChoice,
-    /// Send nothing, and say at the end what the policy would have done.
+    /// Sends nothing, and reports at the end what the policy would have done.
     pub shadow: bool,
-    /// Fail if the policy wanted to send records and none was done remotely.
+    /// Fails the run if the policy wanted to send records and none was done remotely.
     pub require_remote: bool,
     /// The remote side.
     pub endpoint: Endpoint,
-    /// The bridge to it; the endpoint is filled in when it is known.
+    /// The settings of the bridge. The endpoint is filled in when it is known.
     pub bridge: bridge::Settings,
-    /// Records waiting on a worker before the source waits.
+    /// The number of records that may wait on a worker before the source waits.
     pub max_backlog: usize,
-    /// And their bytes.
+    /// The number of their bytes.
     pub max_backlog_bytes: usize,
-    /// Where results go.
+    /// The destination of the results.
     pub target: Target,
-    /// How often finished epochs are committed.
+    /// The interval at which complete epochs are committed.
     pub commit_every: Duration,
-    /// The longest that the run may take to end after it was asked to stop.
+    /// The longest time from a stop request until the run ends.
     pub stop_within: Duration,
-    /// Where it is kept what a run needs to be resumed, if it is.
+    /// The state folder, from which the run can be resumed.
     pub state: Option<StateSettings>,
-    /// Bad records with their reasons.
+    /// The file of bad records with their reasons.
     pub dead_letter: Option<PathBuf>,
-    /// The run's figures.
+    /// The file of the summary.
     pub summary: Option<PathBuf>,
-    /// The run's figures over time: where process 0 writes them; all processes count them.
+    /// The file of the figures over time. Process 0 writes it, all processes count for it.
     pub series: Option<PathBuf>,
-    /// Where the run is shown while it lasts, if it is.
+    /// The live view, if there is one.
     pub live: Option<Live>,
-    /// Timely's own.
+    /// The settings of timely.
     pub timely: TimelySettings,
 }
 
 /// What timely's arguments say.
 #[derive(Clone, Debug)]
 pub struct TimelySettings {
-    /// Workers a process.
+    /// The number of workers of a process.
     pub workers: usize,
-    /// Processes.
+    /// The number of processes.
     pub processes: usize,
-    /// This one.
+    /// The number of this process.
     pub process: usize,
-    /// Where the processes listen, by process, if there are several.
+    /// The addresses of the processes, by number, if there are several.
     pub hosts: Vec<Host>,
-    /// Whether what workers of a process exchange is serialised too.
+    /// Whether what workers of one process exchange is serialised too.
     pub is_zerocopy: bool,
-    /// What a worker is told.
+    /// The configuration of a worker.
     pub worker: timely::WorkerConfig,
 }
 
-/// Events of an epoch where there is no schedule.
+/// The number of events in an epoch without a schedule.
 pub const EVENTS_AN_EPOCH: u64 = 100_000;
 
 impl Settings {
@@ -221,7 +221,7 @@ impl Settings {
         self.policy.needs_remote() && !self.shadow
     }
 
-    /// Where requests go, and by which proxy, if they go by one.
+    /// Returns the endpoint and the proxy that requests to it go by, if there is one.
     pub(crate) fn proxy(&self) -> Option<(&bridge::Endpoint, String)> {
         match &self.endpoint {
             Endpoint::Remote(endpoint) if self.is_bursting() => Some((endpoint, endpoint.proxy()?)),
@@ -229,18 +229,18 @@ impl Settings {
         }
     }
 
-    /// Whether what happens is counted by slots of time too.
+    /// Whether counts are kept by slot of time too.
     pub(super) fn has_series(&self) -> bool {
         self.series.is_some() || self.shadow
     }
 
-    /// One worker's policy, of `workers` in the dataflow.
+    /// Creates the policy of one worker, of `workers` in the dataflow.
     pub(super) fn policy(&self, workers: usize) -> Box<dyn Policy> {
         let policy = if self.shadow { PolicyChoice::Local } else { self.policy };
         policy.make(self.epoch, self.deadline, workers)
     }
 
-    /// The run's pace.
+    /// Returns the pace of the source.
     pub fn pace(&self) -> Pace {
         let rate = match &self.schedule {
             Some(schedule) => Rate::Scheduled(Arc::clone(schedule), self.epoch),
@@ -249,8 +249,8 @@ impl Settings {
         Pace::new(rate, self.events, self.duration)
     }
 
-    /// A number for everything that the processes of a run must agree on, the same in all of them
-    /// if they do. Computed from what is shown, which is all that the settings are.
+    /// Returns a hash of everything that the processes of a run must agree on. It is computed from the
+    /// `Debug` form of the settings.
     pub(super) fn fingerprint(&self) -> u64 {
         let target = self.target.files().map(|files| (&files.dir, files.sync, files.format));
         #[cfg(feature = "kafka")]
@@ -269,7 +269,7 @@ impl Settings {
         hasher.finish()
     }
 
-    /// The length of an epoch, where that is a matter of time.
+    /// Returns the length of an epoch, if epochs are defined by time.
     pub(super) fn epoch_length(&self) -> Option<Duration> {
         let is_timed = match &self.source {
             #[cfg(feature = "kafka")]
@@ -279,17 +279,17 @@ impl Settings {
         is_timed.then_some(self.epoch)
     }
 
-    /// Whether a late result is a fault: records have times of their own, or the policy goes by the
-    /// deadline. What is read as fast as it is taken is late when it has queued.
+    /// Whether a late result is a fault: records have scheduled times, or the policy goes by the deadline. A
+    /// record that is read as fast as possible is late only because it queued.
     pub(super) fn has_due_times(&self) -> bool {
         self.epoch_length().is_some() || self.policy == PolicyChoice::Deadline
     }
 
-    /// Epochs that are committed together: as many as fit between two commits, and one where
-    /// epochs have no length. The same in all processes.
+    /// Returns the number of epochs that are committed together: as many as fit between two commits, and one
+    /// where epochs have no length. It is the same in all processes.
     ///
-    /// Where lines are waited for, their reader ends the group when its time is over. Ten times as many epochs as
-    /// fit then are room for those that end because they are full.
+    /// Where lines are waited for, their reader ends the group when its time is over. Ten times as many
+    /// epochs as fit leave room for those that end because they are full.
     pub(super) fn epochs_a_commit(&self) -> u64 {
         let fit = |epoch| ratio(self.commit_every, epoch);
         match (self.epoch_length(), &self.source) {
@@ -299,8 +299,8 @@ impl Settings {
         }
     }
 
-    /// Epochs that may be begun past the last committed one: at least four commits' worth. An
-    /// epoch without a schedule is at least 4 ms, at 25 M events/s.
+    /// Returns the number of epochs that may be open past the last committed one: at least those of four
+    /// commits. An epoch without a schedule lasts at least 4 ms, at 25 M events/s.
     pub(super) fn open_epochs(&self) -> u64 {
         let epoch = self.epoch_length().unwrap_or(Duration::from_millis(4));
         let commits = self.epochs_a_commit().max(ratio(self.commit_every, epoch));

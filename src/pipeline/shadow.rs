@@ -1,8 +1,8 @@
-//! `--shadow`: what a policy would have done with what came, without sending anything.
+//! `--shadow`: what a policy would have done with the records of the run, without sending any.
 //!
-//! The run does everything at home and keeps count of what came when and how fast its workers were.
-//! From that the simulator says, with the policy's own code, what would have gone and how late results
-//! would have been, with the remote side that `--local-lambda` describes.
+//! The run does everything on the workers, and counts how many records came when, and how fast the workers
+//! were. From these the simulator computes, with the policy's own code, what would have been sent and how
+//! late results would have been, with the remote side that `--local-lambda` describes.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use crate::observe::{Line, Percentiles, Series, Shadow};
 use crate::schedule::{Schedule, Shape, Trace};
 use crate::simulate::{Lambda, Model, Ramp, Service, State, Stream, Weather};
 
-/// The local Lambda of `model` as the simulator has it, where `record` is what a record takes a function
-/// with one CPU.
-pub fn simulated(model: &Function, record: Duration) -> Lambda {
+/// Returns the simulator's model of the local Lambda `model`, where `record` is the time that a record takes
+/// in a function with one CPU.
+pub fn simulated_lambda(model: &Function, record: Duration) -> Lambda {
     let at = |age: Duration| {
-        let is_away = model.outage.is_some_and(|(from, to)| (from..to).contains(&age));
-        let state = if is_away { State::Away } else { State::Well };
+        let is_down = model.outage.is_some_and(|(from, to)| (from..to).contains(&age));
+        let state = if is_down { State::Away } else { State::Well };
         let (_, _, slower) = model.trouble_at(age);
         (age.as_nanos() as Nanos, Weather { slower, state, ..Weather::default() })
     };
@@ -43,16 +43,16 @@ pub fn simulated(model: &Function, record: Duration) -> Lambda {
     }
 }
 
-/// What `settings`' policy would have done, on so many workers that did `true_rate` records a second
-/// together. None if nothing came, or nothing is known of the workers.
-pub(super) fn shadow(
+/// Simulates the policy of `settings` on workers that did `true_rate` records a second together. Returns none
+/// if no records came, or the workers' rate is not known.
+pub(super) fn simulate_policy(
     settings: &Settings,
     series: &Series,
     workers: usize,
     true_rate: f64,
 ) -> Option<Shadow> {
     let Endpoint::Embedded(function) = &settings.endpoint else { return None };
-    let (schedule, events) = what_came(series)?;
+    let (schedule, events) = offered_schedule(series)?;
     let record = Duration::try_from_secs_f64(workers as f64 / true_rate).ok()?;
     let epoch = settings.epoch.as_nanos() as Nanos;
     let model = Model {
@@ -62,7 +62,7 @@ pub(super) fn shadow(
         deadline: settings.deadline,
         max_backlog: settings.max_backlog,
         bridge: settings.bridge.clone(),
-        lambda: simulated(function, record),
+        lambda: simulated_lambda(function, record),
         seed: function.seed,
     };
     let policy = || settings.policy.make(settings.epoch, settings.deadline, workers);
@@ -77,8 +77,8 @@ pub(super) fn shadow(
     })
 }
 
-/// The offered rate of each slot as a schedule, and how many events it has.
-fn what_came(series: &Series) -> Option<(Arc<Schedule>, u64)> {
+/// Returns the offered rate of each slot as a schedule, and the number of events in it.
+fn offered_schedule(series: &Series) -> Option<(Arc<Schedule>, u64)> {
     let (mut rows, mut events, mut end) = (String::new(), 0, 0.0);
     for line in &series.lines {
         let Line::Slot(slot) = line else { continue };

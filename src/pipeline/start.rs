@@ -12,8 +12,8 @@ use timely::{CommunicationConfig, execute};
 use super::mesh::Mesh;
 use super::{RunError, Stop, TimelySettings};
 
-/// Runs `work` on each worker of this process; answers nothing if the run was asked to stop before all
-/// processes were there.
+/// Runs `work` on each worker of this process. Returns none if the run was asked to stop before all processes
+/// were there.
 ///
 /// # Errors
 /// If the workers cannot be started.
@@ -34,7 +34,7 @@ pub(super) fn start<T: Send + 'static>(
     guards.map(Some).map_err(RunError::Worker)
 }
 
-/// The workers of the only process.
+/// Returns the configuration of a single process.
 fn alone(timely: &TimelySettings) -> CommunicationConfig {
     match (timely.workers, timely.is_zerocopy) {
         (1, _) => CommunicationConfig::Thread,
@@ -43,7 +43,7 @@ fn alone(timely: &TimelySettings) -> CommunicationConfig {
     }
 }
 
-/// What the workers of one of several processes exchange by, and what holds its threads.
+/// The allocators of one of several processes, and the owner of its communication threads.
 type Allocators = (Vec<AllocatorBuilder>, Box<dyn Any + Send>);
 
 fn allocators(

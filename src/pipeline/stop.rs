@@ -1,12 +1,12 @@
-//! How a run is asked to stop, and how long it may take to.
+//! How a run is asked to stop, and how long it may take to end.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use timely::scheduling::SyncActivator;
 
-/// Asks the process's workers to agree with all others on a last epoch, finish it and commit it.
-/// Cheap to clone; the clones are one.
+/// Asks the workers of the process to agree with all others on a last epoch, complete it and commit it.
+/// Clones share one request.
 #[derive(Clone, Default)]
 pub struct Stop(Arc<Inner>);
 
@@ -17,7 +17,7 @@ struct Inner {
 }
 
 impl Stop {
-    /// Asks them. They need not be there yet.
+    /// Asks the workers to stop. They need not have started.
     pub fn request(&self) {
         self.0.requested.get_or_init(Instant::now);
         for worker in self.0.workers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -26,78 +26,78 @@ impl Stop {
         }
     }
 
-    /// Whether they were asked.
+    /// Whether the workers were asked to stop.
     pub fn is_requested(&self) -> bool {
         self.requested_at().is_some()
     }
 
-    /// When they were asked for the first time.
+    /// Returns the instant of the first request.
     pub(super) fn requested_at(&self) -> Option<Instant> {
         self.0.requested.get().copied()
     }
 
-    /// A worker that wants to be woken.
+    /// Wakes `worker` when the run is asked to stop.
     pub(super) fn attach(&self, worker: SyncActivator) {
         self.0.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
     }
 }
 
-/// Time that remote work has after the request, before it comes home; and that other processes have to be
-/// there.
+/// The time that remote work has after the request before it is returned, and that other processes have to
+/// connect.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Time that is kept back for a commit that has begun, and for the summary.
+/// The time that is reserved for a commit that has begun, and for the summary.
 const RESERVE: Duration = Duration::from_secs(1);
 
-/// How far the end of a run is that was asked to stop. Only these instants follow from `--stop-within`: a
-/// quarter of it, at most [`GRACE`], after the request remote work comes home; a quarter, at most [`RESERVE`],
-/// before its end the last epoch is given up.
+/// The deadlines of a run that was asked to stop. They follow from `--stop-within`: remote work is returned a
+/// quarter of it, at most [`GRACE`], after the request, and the last epoch is given up a quarter of it, at
+/// most [`RESERVE`], before its end.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub(super) struct StopDeadline {
     within: Duration,
     asked: Option<Instant>,
 }
 
-impl Ending {
-    /// Of a run that may take so long to end.
+impl StopDeadline {
+    /// Creates the deadlines of a run that may take `within` to end.
     pub(super) fn new(within: Duration) -> Self {
-        Ending { within, asked: None }
+        StopDeadline { within, asked: None }
     }
 
-    /// Notes that the run was asked to stop at `at`; answers whether that is news.
-    pub(super) fn begin(&mut self, at: Instant) -> bool {
+    /// Sets the instant of the request, unless it is set. Returns whether it was not.
+    pub(super) fn start(&mut self, at: Instant) -> bool {
         let is_news = self.asked.is_none();
         self.asked.get_or_insert(at);
         is_news
     }
 
-    /// How long remote work may last after the request.
+    /// Returns how long remote work may last after the request.
     pub(super) fn grace(&self) -> Duration {
         GRACE.min(self.within / 4)
     }
 
-    /// Whether that is over.
+    /// Whether that time is over.
     pub(super) fn is_past_grace(&self) -> bool {
-        self.is_past(self.grace())
+        self.has_elapsed(self.grace())
     }
 
-    /// Whether what is not whole by now must be given up.
-    pub(super) fn is_over(&self) -> bool {
-        self.is_past(self.within.saturating_sub(self.reserve()))
+    /// Whether an epoch that is not complete must be given up now.
+    pub(super) fn is_expired(&self) -> bool {
+        self.has_elapsed(self.within.saturating_sub(self.reserve()))
     }
 
-    /// Whether another process, which may have been asked sooner, may have given up already.
-    pub(super) fn is_nearly_over(&self) -> bool {
-        self.is_past(self.within.saturating_sub(2 * self.reserve()))
+    /// Whether another process, which may have been asked sooner, may have given up its epoch already.
+    pub(super) fn is_nearly_expired(&self) -> bool {
+        self.has_elapsed(self.within.saturating_sub(2 * self.reserve()))
     }
 
-    /// How long a commit that has begun is waited for at the end.
-    pub(super) fn patience(&self) -> Duration {
+    /// Returns how long the end waits for a commit that has begun.
+    pub(super) fn commit_wait(&self) -> Duration {
         self.reserve() / 4
     }
 
-    /// How often these instants should be looked for.
-    pub(super) fn look(&self) -> Duration {
+    /// Returns the interval at which these deadlines should be checked.
+    pub(super) fn poll_interval(&self) -> Duration {
         self.reserve() / 8
     }
 
@@ -105,7 +105,7 @@ impl Ending {
         RESERVE.min(self.within / 4)
     }
 
-    fn is_past(&self, after: Duration) -> bool {
+    fn has_elapsed(&self, after: Duration) -> bool {
         self.asked.is_some_and(|asked| asked.elapsed() >= after)
     }
 }

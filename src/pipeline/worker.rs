@@ -1,4 +1,4 @@
-//! One worker of a run: builds the dataflow, steps it, and says at the end what happened.
+//! One worker of a run: builds the dataflow, steps it, and reports at the end what happened.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,19 +9,19 @@ use timely::dataflow::operators::{Concat, Operator as _, Probe};
 use timely::dataflow::{ProbeHandle, Scope, Stream};
 use timely::worker::Worker;
 
-use super::beginning::{Beginning, Output};
 use super::control::{Control, Disagreement};
-use super::steps::Steps;
-use super::watch::Watch;
-use super::{Failures, Settings, Source, Stop, look};
+use super::metrics_observer::MetricsObserver;
+use super::resume::{Output, ResumePoint};
+use super::step_timer::StepTimer;
+use super::{Failures, Settings, Source, Stop, live_view};
 use crate::batch::{Batch, Nanos, TextRecord};
 use crate::bridge::Bridge;
-use crate::cpu;
 use crate::emulator;
 use crate::live::Diagnosis;
 use crate::nexmark::Generator;
 use crate::observe::{Billed, ProcessStats, Report};
 use crate::operators::{Backpressure, Burst, BurstExt as _, Clock, Peers};
+use crate::process_stats;
 use crate::schedule::BurstWindow;
 use crate::sink::{CommitExt as _, Note, SinkHandle};
 use crate::source::{EventSource, Gate, LineSource, Lines, Outflow, Pace, events, lines, nominal};
@@ -30,7 +30,7 @@ use crate::source::{Kafka, KafkaSource, kafka};
 use crate::task::{Bad, TextTask};
 
 /// What the workers of a process share.
-pub(super) struct Shared {
+pub(super) struct RunContext {
     pub settings: Settings,
     pub pace: Arc<Pace>,
     pub task: TextTask,
@@ -42,33 +42,32 @@ pub(super) struct Shared {
     #[cfg(feature = "kafka")]
     pub kafka: Option<Arc<Kafka>>,
     pub stats: ProcessStats,
-    /// What holds the run up, and what did while results came late.
+    /// The bottleneck of the run, and what it was while results came late.
     pub diagnosis: Mutex<Diagnosis>,
     pub stop: Stop,
     pub failures: Failures,
-    /// The run, in whatever process, was asked to stop before its input ended.
+    /// Whether any process of the run was asked to stop before its input ended.
     pub was_stopped: AtomicBool,
-    pub started: OnceLock<Started>,
-    /// What was there before.
+    pub started: OnceLock<RunStart>,
+    /// The output as the run found it.
     pub output: Output,
     /// Where the run begins, as this process sees it.
-    pub beginning: Beginning,
+    pub resume_point: ResumePoint,
 }
 
-/// The run's start, and what the process had used by then.
+/// The start of the run, and what the process had used by then.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Started {
+pub(super) struct RunStart {
     pub at: Instant,
-    /// The schedule's time at that instant, and the epoch that it begins.
+    /// The schedule's time at that instant, and the epoch in which it lies.
     pub from: Nanos,
     pub epoch: u64,
     cpu_ns: u64,
     lambda_cpu_ns: u64,
 }
 
-impl Shared {
-    /// A number for everything that the processes must agree on: the settings, and the files that
-    /// all of them read.
+impl RunContext {
+    /// Returns a hash of everything that the processes must agree on: the settings, and the input files.
     fn fingerprint(&self) -> u64 {
         let lines = self.lines.as_ref().map_or(0, |lines| lines.fingerprint());
         let input = self.settings.fingerprint().wrapping_add(lines);
@@ -81,9 +80,9 @@ impl Shared {
         self.lambda.as_ref().map_or(0, |lambda| lambda.stats().cpu.as_nanos() as u64)
     }
 
-    /// Notes how things stand, for the slot of time that has just ended.
-    pub(super) fn sample(&self, started: Started) {
-        let (about, sample) = (look::about(self), look::sample(self, &started));
+    /// Samples the counters for the slot of time that has just ended.
+    pub(super) fn sample(&self, started: RunStart) {
+        let (about, sample) = (live_view::about(self), live_view::sample(self, &started));
         let diagnosis = self.diagnosis.lock();
         diagnosis.unwrap_or_else(PoisonError::into_inner).take(&about, Arc::new(sample));
         let counters = self.bridge.as_ref().map(Bridge::counters).unwrap_or_default();
@@ -91,7 +90,7 @@ impl Shared {
         self.stats.sample(now, (counters.billed, counters.billed_us));
     }
 
-    /// The process's figures so far.
+    /// Returns the process's figures so far.
     pub(super) fn report(&self) -> Report {
         if let Some(started) = self.started.get() {
             self.sample(*started);
@@ -101,14 +100,14 @@ impl Shared {
         report
     }
 
-    /// CPU time since the start: of all threads but the embedded Lambda's, and of these.
-    pub(super) fn cpu_since(&self, started: &Started) -> (u64, u64) {
+    /// Returns the CPU time since the start: that of all threads but the embedded Lambda's, and the Lambda's.
+    pub(super) fn cpu_since(&self, started: &RunStart) -> (u64, u64) {
         let lambda = self.lambda_cpu_ns().saturating_sub(started.lambda_cpu_ns);
-        let all = (cpu::of_process().as_nanos() as u64).saturating_sub(started.cpu_ns);
+        let all = (process_stats::process_cpu().as_nanos() as u64).saturating_sub(started.cpu_ns);
         (all.saturating_sub(lambda), lambda)
     }
 
-    /// Puts into `report` what workers do not count.
+    /// Fills in the figures that workers do not count.
     pub(super) fn fill(&self, report: &mut Report) {
         if let Some(started) = self.started.get() {
             (report.cpu_ns, report.lambda_cpu_ns) = self.cpu_since(started);
@@ -146,118 +145,119 @@ impl Shared {
         }
     }
 
-    /// Why the remote side was of no use, if it has refused everything, and what to do about it.
+    /// Returns why the remote side refused every request, and what to do about it. None if it did not.
     pub(super) fn refused(&self) -> Option<String> {
         let refusal = self.bridge.as_ref()?.refusal()?;
         Some(format!("{refusal} ({})", refusal.advice()))
     }
 }
 
-/// Runs a worker to its end; answers all processes' reports.
+/// Runs a worker to its end, and returns the reports of all processes.
 ///
 /// # Errors
-/// If the processes were given different settings: then nothing was done.
+/// If the processes do not agree on the run. Then nothing was done.
 pub(super) fn work(
     worker: &mut Worker,
-    shared: &Arc<Shared>,
+    context: &Arc<RunContext>,
 ) -> Result<Vec<Vec<u8>>, Disagreement> {
-    let settings = &shared.settings;
-    let place = worker.index() % settings.timely.workers;
+    let settings = &context.settings;
+    let local_index = worker.index() % settings.timely.workers;
     let mut control = Control::new(worker);
-    let beginning = &shared.beginning;
-    if let Err(differ) = control.agree_on_start(worker, shared.fingerprint(), beginning) {
+    let resume_point = &context.resume_point;
+    if let Err(differ) = control.agree_on_start(worker, context.fingerprint(), resume_point) {
         control.close();
         return Err(differ);
     }
-    let from = beginning.time(settings.epoch_length());
+    let from = resume_point.time(settings.epoch_length());
     // The first worker of a process to hear of it starts the clock for all.
-    let started = shared.started.get_or_init(|| Started {
+    let started = context.started.get_or_init(|| RunStart {
         at: Instant::now(),
         from,
-        epoch: beginning.epoch,
-        cpu_ns: cpu::of_process().as_nanos() as u64,
-        lambda_cpu_ns: shared.lambda_cpu_ns(),
+        epoch: resume_point.epoch,
+        cpu_ns: process_stats::process_cpu().as_nanos() as u64,
+        lambda_cpu_ns: context.lambda_cpu_ns(),
     });
     // The schedule goes on where it stood.
     let zero = started.at.checked_sub(Duration::from_nanos(from)).unwrap_or(started.at);
     let clock = Clock::starting(zero);
     let burst = settings.schedule.as_ref().and_then(BurstWindow::of);
-    let watch = Watch::new(&shared.stats, place, clock, burst, &shared.failures);
+    let observer =
+        MetricsObserver::new(&context.stats, local_index, clock, burst, &context.failures);
     let backpressure = Backpressure::new(settings.max_backlog, settings.max_backlog_bytes);
-    let outflow = SinkOutflow(shared.sink.clone());
+    let outflow = SinkOutflow(context.sink.clone());
     let window = settings.open_epochs();
-    let gate = Gate::new(backpressure.clone(), outflow, window, shared.stats.worker(place));
-    gate.committed_before(beginning.epoch);
+    let gate = Gate::new(backpressure.clone(), outflow, window, context.stats.worker(local_index));
+    gate.committed_before(resume_point.epoch);
     let probe = ProbeHandle::new();
 
     worker.dataflow_named::<u64, _, _>("Floodway", |scope| {
-        let (records, bad_records, notes) = source(&scope, shared, place, clock, &gate);
+        let (records, bad_records, notes) = source(&scope, context, local_index, clock, &gate);
         let mut burst = Burst::new(settings.policy(scope.peers()))
             .deadline(settings.deadline)
             .clock(clock)
             .schedule(|batch: &Batch| batch.span)
-            .peers(&shared.peers)
+            .peers(&context.peers)
             .backpressure(&backpressure)
-            .observer(watch.clone());
+            .observer(observer.clone());
         if let Some(epoch) = settings.epoch_length() {
             burst = burst.epoch(epoch);
         }
-        if let Some(bridge) = &shared.bridge {
+        if let Some(bridge) = &context.bridge {
             burst = burst.remote(bridge);
         }
-        let (results, bad) = records.burst(Arc::clone(&shared.task), burst);
-        let (gate, watch) = (gate.clone(), watch.clone());
+        let (results, bad) = records.burst(Arc::clone(&context.task), burst);
+        let (gate, observer) = (gate.clone(), observer.clone());
         let bad = bad.concat(bad_records);
         let committed = match notes {
-            Some(notes) => results.commit_with_notes(bad, notes, &shared.sink),
-            None => results.commit_to(bad, &shared.sink),
+            Some(notes) => results.commit_with_notes(bad, notes, &context.sink),
+            None => results.commit_to(bad, &context.sink),
         };
         committed.probe_with(&probe).sink(Pipeline, "Committed", move |(input, frontier)| {
             input.for_each(|_, _| {});
             let before = frontier.frontier().first().copied();
-            watch.committed_before(before, clock.now());
+            observer.committed_before(before, clock.now());
             gate.committed_before(before.unwrap_or(u64::MAX));
         });
     });
 
-    shared.stop.attach(control.waker());
-    let mut told = false;
-    let mut steps = Steps::new();
-    let stats = shared.stats.worker(place);
+    context.stop.attach(control.waker());
+    let mut is_last_known = false;
+    let mut step_timer = StepTimer::new();
+    let stats = context.stats.worker(local_index);
     while !probe.done() {
-        steps.measure(|| worker.step_or_park(None));
-        stats.note_cpu(cpu::of_thread);
-        let said = control.stop_was_said();
-        if said || shared.stop.is_requested() {
-            shared.was_stopped.store(true, Relaxed);
+        step_timer.measure(|| worker.step_or_park(None));
+        stats.note_cpu(process_stats::thread_cpu);
+        let is_requested = control.is_stop_requested();
+        if is_requested || context.stop.is_requested() {
+            context.was_stopped.store(true, Relaxed);
             gate.hold();
             control.stop(gate.begun());
         }
-        if !told && let Some(last) = control.last_epoch() {
-            told = true;
-            if let Some(lines) = &shared.lines {
+        if !is_last_known && let Some(last) = control.last_epoch() {
+            is_last_known = true;
+            if let Some(lines) = &context.lines {
                 lines.stop_after(last);
             }
             #[cfg(feature = "kafka")]
-            if let Some(kafka) = &shared.kafka {
+            if let Some(kafka) = &context.kafka {
                 kafka.stop();
             }
-            shared.sink.stop_after(last);
+            context.sink.stop_after(last);
             gate.stop_after(last);
         }
     }
-    stats.note_cpu(cpu::of_thread);
-    steps.log(worker.index());
-    let report = (place == 0).then_some(|| {
+    stats.note_cpu(process_stats::thread_cpu);
+    step_timer.log(worker.index());
+    let report = (local_index == 0).then_some(|| {
         // Nothing of the stream is open any more; what is still away is given up, and counted.
-        shared.bridge.iter().for_each(Bridge::finish);
+        context.bridge.iter().for_each(Bridge::finish);
         // A report is numbers: it can be written.
-        serde_json::to_vec(&shared.report()).unwrap_or_default()
+        serde_json::to_vec(&context.report()).unwrap_or_default()
     });
     Ok(control.finish(worker, settings.timely.processes, report))
 }
 
-/// Records, those that are bad, and what commits are to remember of a source that tells them itself.
+/// The records, the bad records, and the positions that a source sends along with an epoch, if it does.
 type Records<'scope> = (
     Stream<'scope, u64, Batch>,
     Stream<'scope, u64, Vec<Bad<TextRecord>>>,
@@ -266,33 +266,38 @@ type Records<'scope> = (
 
 fn source<'scope>(
     scope: &Scope<'scope, u64>,
-    shared: &Shared,
-    place: usize,
+    context: &RunContext,
+    local_index: usize,
     clock: Clock,
     gate: &Gate,
 ) -> Records<'scope> {
-    let (records, bad) = match &shared.settings.source {
+    let (records, bad) = match &context.settings.source {
         Source::Nexmark { config, seed } => {
-            let schedule = shared.settings.schedule.clone().unwrap_or_else(nominal);
+            let schedule = context.settings.schedule.clone().unwrap_or_else(nominal);
             let generator = Generator::new(config.clone(), *seed, schedule);
-            let (pace, gate) = (Arc::clone(&shared.pace), gate.clone());
+            let (pace, gate) = (Arc::clone(&context.pace), gate.clone());
             let fill = move |range, batch: &mut Batch| generator.fill(range, batch);
-            let (from, skew) = (pace.first(shared.beginning.epoch), shared.settings.skew);
-            let (max_record, stats) = (shared.settings.max_record, shared.stats.worker(place));
+            let (from, skew) = (pace.first(context.resume_point.epoch), context.settings.skew);
+            let (max_record, stats) =
+                (context.settings.max_record, context.stats.worker(local_index));
             events(scope, EventSource { pace, from, skew, clock, gate, max_record, stats, fill })
         }
         Source::Lines(_) => {
-            let lines_source = shared.lines.clone();
-            let stats = shared.stats.worker(place);
-            let (pace, gate) = (Arc::clone(&shared.pace), gate.clone());
-            lines(scope, LineSource { lines: lines_source, pace, place, clock, gate, stats })
+            let lines_source = context.lines.clone();
+            let stats = context.stats.worker(local_index);
+            let (pace, gate) = (Arc::clone(&context.pace), gate.clone());
+            lines(
+                scope,
+                LineSource { lines: lines_source, pace, place: local_index, clock, gate, stats },
+            )
         }
         #[cfg(feature = "kafka")]
         Source::Kafka(_) => {
-            let kafka_source = shared.kafka.clone().expect("it was started with its settings");
-            let stats = shared.stats.worker(place);
-            let (pace, gate) = (Arc::clone(&shared.pace), gate.clone());
-            let source = KafkaSource { kafka: kafka_source, pace, place, clock, gate, stats };
+            let kafka_source = context.kafka.clone().expect("it was started with its settings");
+            let stats = context.stats.worker(local_index);
+            let (pace, gate) = (Arc::clone(&context.pace), gate.clone());
+            let source =
+                KafkaSource { kafka: kafka_source, pace, place: local_index, clock, gate, stats };
             let (records, bad, notes) = kafka(scope, source);
             return (records, bad, Some(notes));
         }
@@ -300,7 +305,7 @@ fn source<'scope>(
     (records, bad, None)
 }
 
-/// Makes the sink a thing that a gate looks at.
+/// The sink, as flow control sees it.
 struct SinkOutflow(SinkHandle);
 
 impl Outflow for SinkOutflow {

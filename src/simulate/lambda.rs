@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use super::Spread;
 use crate::batch::Nanos;
 use crate::bridge::Failure;
-use crate::quota::{Bucket, REQUESTS, Rate};
+use crate::quota::{REQUESTS_PER_ENVIRONMENT, RequestRate, TokenBucket};
 
 /// How the service, its network and its functions behave.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,7 +95,7 @@ impl Default for Lambda {
             cold_start: Duration::from_millis(150),
             idle: Duration::from_secs(300),
             concurrency: 100,
-            requests: REQUESTS,
+            requests: REQUESTS_PER_ENVIRONMENT,
             ramp: Ramp::default(),
             record: Duration::ZERO,
             spread: Spread::Constant,
@@ -141,8 +141,8 @@ pub(super) struct Service {
     busy: BinaryHeap<Reverse<Nanos>>,
     /// Since when the others are: the one used last is at the end, and is used first.
     idle: VecDeque<Nanos>,
-    starts: Bucket,
-    rate: Rate,
+    starts: TokenBucket,
+    rate: RequestRate,
     /// Environments there were at most.
     pub most: usize,
     pub cold_starts: u64,
@@ -150,9 +150,9 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) fn new(lambda: Lambda) -> Self {
-        let starts = Bucket::new(lambda.ramp.most, lambda.ramp.per_second);
+        let starts = TokenBucket::new(lambda.ramp.most, lambda.ramp.per_second);
         Service {
-            rate: Rate::new(lambda.requests, starts.clone()),
+            rate: RequestRate::new(lambda.requests, starts.clone()),
             starts,
             lambda,
             busy: BinaryHeap::new(),
@@ -234,7 +234,7 @@ impl Service {
         let quota = (self.lambda.concurrency as f64 * weather.quota) as usize;
         let passed = Duration::from_nanos(now);
         let is_warm = !self.idle.is_empty();
-        if self.busy.len() >= quota || !(is_warm || self.starts.has(passed)) {
+        if self.busy.len() >= quota || !(is_warm || self.starts.is_available(passed)) {
             return None;
         }
         if !self.rate.take(passed, quota as f64) {

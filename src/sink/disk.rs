@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::whole;
+use crate::atomic_file;
 
 /// What the system is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Disk {
 
     pub(super) fn make_folder(&self, path: &Path) -> io::Result<()> {
         self.ask(Call::MakeFolder, path)?;
-        whole::make_folder(path).map(|mut made| made.keep())
+        atomic_file::create_dir_durable(path).map(|mut made| made.keep())
     }
 
     /// A file that was not there.
@@ -107,7 +107,7 @@ impl Disk {
 
     pub(super) fn sync_folder(&self, path: &Path) -> io::Result<()> {
         self.ask(Call::SyncFolder, path)?;
-        whole::sync_folder(path)
+        atomic_file::sync_folder(path)
     }
 }
 

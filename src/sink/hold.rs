@@ -7,7 +7,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::SinkError;
-use crate::lock::{Patience, is_at};
+use crate::lock::{LockWait, is_still_at};
 
 /// A folder that no other run writes to until this is dropped, or its process ends.
 #[derive(Debug)]
@@ -23,14 +23,14 @@ pub struct Hold {
 /// # Errors
 /// If another run has it.
 pub fn hold(dir: &Path) -> Result<Hold, SinkError> {
-    let mut patience = Patience::new();
+    let mut lock_wait = LockWait::new();
     loop {
         let Ok(folder) = File::open(dir) else { return Ok(Hold { _folder: None }) };
         match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) if is_at(&folder, dir) => return Ok(Hold { _folder: Some(folder) }),
+            Ok(()) if is_still_at(&folder, dir) => return Ok(Hold { _folder: Some(folder) }),
             // It was removed just now, and perhaps made anew.
             Ok(()) => {}
-            Err(Errno::WOULDBLOCK) if patience.waits_for(dir.display()) => {}
+            Err(Errno::WOULDBLOCK) if lock_wait.wait(dir.display()) => {}
             Err(Errno::WOULDBLOCK) => return Err(SinkError::Held(dir.to_path_buf())),
             Err(errno) => {
                 tracing::debug!("{} cannot be locked: {errno}", dir.display());

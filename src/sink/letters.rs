@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, DiskFile};
 use super::{Commit, SinkError};
-use crate::place::Place;
-use crate::whole::above;
+use crate::atomic_file::parent_of;
+use crate::destination::Destination;
 
 /// The file, while a run appends to it.
 pub(super) struct Letters {
@@ -26,12 +26,12 @@ impl Letters {
     /// Opens the file, a new one or one to append to.
     pub(super) fn open(disk: &Disk, path: &Path, syncs: bool) -> Result<Self, SinkError> {
         let failed = |error| SinkError::io("write to", path, error);
-        if let Some(stream) = Place::of(path).open_stream().map_err(failed)? {
+        if let Some(stream) = Destination::of(path).open_stream().map_err(failed)? {
             return Ok(Letters { to: To::Stream(path.to_path_buf(), stream), syncs });
         }
         let file = disk.open(path).map_err(failed)?;
         if syncs {
-            let folder = above(path);
+            let folder = parent_of(path);
             let synced = disk.sync_folder(folder);
             synced.map_err(|error| SinkError::io("sync the folder", folder, error))?;
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Disk, OnStep, Standing};
-use crate::place::Place;
-use crate::whole::above;
+use crate::atomic_file::parent_of;
+use crate::destination::Destination;
 
 /// Where results go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,8 +159,8 @@ impl Settings {
     pub(super) fn folder(&self) -> PathBuf {
         match (&self.target, &self.dead_letter) {
             (Target::Files(files), _) => files.dir.clone(),
-            (Target::Null, Some(file)) => match Place::of(file) {
-                Place::File(_) => above(file).to_path_buf(),
+            (Target::Null, Some(file)) => match Destination::of(file) {
+                Destination::File(_) => parent_of(file).to_path_buf(),
                 _ => std::env::temp_dir(),
             },
             (Target::Null, None) => PathBuf::from("."),

@@ -10,9 +10,9 @@ use rustix::io::Errno;
 
 use super::StateError;
 use super::record::{Record, VERSION};
-use crate::lock::{Patience, is_at};
-use crate::made::Made;
-use crate::whole;
+use crate::atomic_file;
+use crate::cleanup_guard::CleanupGuard;
+use crate::lock::{LockWait, is_still_at};
 
 const LOCK: &str = "lock";
 const RECORD: &str = "state.json";
@@ -24,7 +24,7 @@ pub struct State {
     record: Record,
     is_new: bool,
     /// What was not there before; it goes before the lock does.
-    made: Made,
+    created: CleanupGuard,
     /// Held as long as it is open.
     _lock: File,
 }
@@ -43,7 +43,7 @@ impl State {
         settings: &BTreeMap<String, String>,
         new_output: impl FnOnce() -> String,
     ) -> Result<State, StateError> {
-        let (made, lock) = lock(folder)?;
+        let (created, lock) = lock(folder)?;
         let path = folder.join(RECORD);
         let record = match fs::read(&path) {
             Ok(json) => Some(read(&path, &json)?),
@@ -65,7 +65,7 @@ impl State {
         if !differences.is_empty() {
             return Err(StateError::Differs(differences));
         }
-        Ok(State { folder: folder.to_path_buf(), record, is_new, made, _lock: lock })
+        Ok(State { folder: folder.to_path_buf(), record, is_new, created, _lock: lock })
     }
 
     /// The id of its output.
@@ -93,43 +93,43 @@ impl State {
         self.record.runs = self.record.runs.saturating_add(1);
         let path = self.folder.join(RECORD);
         if self.is_new {
-            self.made.note(&path);
+            self.created.track(&path);
         }
         let mut json = serde_json::to_vec_pretty(&self.record).unwrap_or_default();
         json.push(b'\n');
-        whole::write(&path, &json).map_err(|error| StateError::io("write", &path, error))?;
-        self.made.keep();
+        atomic_file::write(&path, &json).map_err(|error| StateError::io("write", &path, error))?;
+        self.created.keep();
         Ok(self.record.runs)
     }
 
     /// What was made for it: for whoever knows better whether the run begins.
-    pub(crate) fn made(&mut self) -> Made {
-        std::mem::take(&mut self.made)
+    pub(crate) fn created(&mut self) -> CleanupGuard {
+        std::mem::take(&mut self.created)
     }
 }
 
 /// Takes the lock, in a folder that is made if need be; answers what was made. The system lets the lock go
 /// when the process ends.
-fn lock(folder: &Path) -> Result<(Made, File), StateError> {
+fn lock(folder: &Path) -> Result<(CleanupGuard, File), StateError> {
     let path = folder.join(LOCK);
-    let mut made = Made::default();
-    let mut patience = Patience::new();
+    let mut created = CleanupGuard::default();
+    let mut lock_wait = LockWait::new();
     loop {
-        let folders = whole::make_folder(folder);
-        made.add(folders.map_err(|error| StateError::io("make the folder", folder, error))?);
+        let folders = atomic_file::create_dir_durable(folder);
+        created.append(folders.map_err(|error| StateError::io("make the folder", folder, error))?);
         let error = |error| StateError::io("lock", &path, error);
         let (file, is_new) = open_or_create(&path).map_err(error)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) if is_at(&file, &path) => {
+            Ok(()) if is_still_at(&file, &path) => {
                 if is_new {
-                    made.note(path);
+                    created.track(path);
                 }
-                return Ok((made, file));
+                return Ok((created, file));
             }
             // Its owner was refused, and has removed it just now.
             Ok(()) => {}
             Err(Errno::WOULDBLOCK)
-                if patience.waits_for(format_args!("the state in {}", folder.display())) => {}
+                if lock_wait.wait(format_args!("the state in {}", folder.display())) => {}
             Err(Errno::WOULDBLOCK) => return Err(StateError::Locked),
             Err(errno) => return Err(error(errno.into())),
         }

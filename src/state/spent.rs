@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::StateError;
-use crate::whole;
+use crate::atomic_file;
 
 /// The version of the files' format.
 const VERSION: u32 = 1;
@@ -73,7 +73,8 @@ impl Spent {
         // Numbers can be written.
         let mut json = serde_json::to_vec(&record).unwrap_or_default();
         json.push(b'\n');
-        whole::write(&self.path, &json).map_err(|error| StateError::io("write", &self.path, error))
+        atomic_file::write(&self.path, &json)
+            .map_err(|error| StateError::io("write", &self.path, error))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::{Code, Task, Work};
-use crate::cpu;
+use crate::process_stats;
 use crate::wire::Slots;
 
 /// A task with `work` of extra cost a record: burnt on a worker, as CPU time of its thread, and
@@ -55,7 +55,7 @@ impl<K: Task> Task for Modelled<K> {
     ) {
         let records = range.len() as u32;
         self.began.get_or_init(Instant::now);
-        let until = cpu::of_thread() + self.extra() * records;
+        let until = process_stats::thread_cpu() + self.extra() * records;
         self.task.compute(input, range, out, bad);
         burn(until + self.task.work() * records);
     }
@@ -95,7 +95,9 @@ impl<K: Task> Task for Modelled<K> {
 /// Burns CPU until this thread has used `until`. The clock is a system call: it is asked again only
 /// when as much wall time has passed as was missing, for less CPU time than that it cannot be.
 fn burn(until: Duration) {
-    while let Some(missing) = until.checked_sub(cpu::of_thread()).filter(|left| !left.is_zero()) {
+    while let Some(missing) =
+        until.checked_sub(process_stats::thread_cpu()).filter(|left| !left.is_zero())
+    {
         let began = Instant::now();
         while began.elapsed() < missing {
             std::hint::spin_loop();
@@ -114,9 +116,9 @@ mod tests {
         let task = Modelled::new(Words, Duration::from_micros(12));
         let batch: Batch = vec!["a b"; 1_000].into_iter().collect();
         let mut out = task.results(&batch, &(0..1_000));
-        let before = cpu::of_thread();
+        let before = process_stats::thread_cpu();
         task.compute(&batch, 0..1_000, &mut out, &mut Vec::new());
-        let burnt = cpu::of_thread() - before;
+        let burnt = process_stats::thread_cpu() - before;
         assert!(burnt >= Duration::from_millis(12), "{burnt:?}");
         assert!(burnt <= Duration::from_micros(13_500), "{burnt:?}");
         assert_eq!(out.len(), 1_000);

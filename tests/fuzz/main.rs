@@ -41,15 +41,15 @@ mod source {
     pub const KEPT_OF_OVERLONG: usize = 1_024;
 }
 
-#[path = "../../src/made.rs"]
+#[path = "../../src/atomic_file.rs"]
 #[allow(dead_code)]
-mod made;
-#[path = "../../src/place.rs"]
+mod atomic_file;
+#[path = "../../src/cleanup_guard.rs"]
 #[allow(dead_code)]
-mod place;
-#[path = "../../src/whole.rs"]
+mod cleanup_guard;
+#[path = "../../src/destination.rs"]
 #[allow(dead_code)]
-mod whole;
+mod destination;
 
 #[path = "../../src/terminal.rs"]
 #[allow(dead_code)]
@@ -60,23 +60,23 @@ mod terminal;
 #[allow(dead_code)]
 mod cli {
     mod args;
-    mod bursting;
+    mod argv;
     mod config;
     mod error;
-    mod folders;
-    mod heeds;
+    mod folder_conflicts;
     mod help;
     mod kafka;
     mod listen;
     mod output;
+    mod path_conflicts;
+    mod policy_options;
+    mod remote_options;
     mod settings;
     mod sink;
     mod source;
     mod state;
     #[allow(dead_code)]
-    mod trace;
-    mod words;
-    mod written;
+    mod trace_file;
 
     use error::UsageError;
 

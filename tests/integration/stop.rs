@@ -243,7 +243,7 @@ struct PanicsAt(u64);
 
 impl tracing::Subscriber for PanicsAt {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "floodway::pipeline::watch"
+        metadata.target() == "floodway::pipeline::metrics_observer"
     }
 
     fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {

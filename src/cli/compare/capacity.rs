@@ -1,22 +1,23 @@
-//! What the workers can do, of which a threshold is a share where none is given.
+//! Measures what the workers can do. A default threshold is a share of it.
 
 use std::time::Duration;
 
 use crate::cli::demo;
 use crate::pipeline::{self, PolicyChoice, Settings, Stop, Target};
 
-/// A task that one thread does more of a second costs a worker less than what else it does of a record.
-const CHEAP: f64 = 200_000.0;
+/// If one thread does more records of a task a second than this, the task costs a worker less than the rest
+/// of its work on a record.
+const CHEAP_TASK_RATE: f64 = 200_000.0;
 
-/// How long the workers are tried.
+/// How long the measurement takes.
 const TRIAL: Duration = Duration::from_millis(300);
 
-/// Records a second that all workers do. An expensive task is tried by itself, on one thread; a cheap
-/// one in a dataflow at full speed, where most of the time is not the task's.
+/// Returns the records a second that all workers can do. An expensive task is measured by itself, on one
+/// thread; a cheap one in a dataflow at full speed, where most of the time is not the task's.
 pub(super) fn measure(settings: &Settings) -> f64 {
     let alone = demo::capacity(&settings.task, settings.work.first());
     let of_task = alone * settings.timely.workers as f64;
-    let of_all = (alone > CHEAP).then(|| full_speed(settings)).flatten();
+    let of_all = (alone > CHEAP_TASK_RATE).then(|| full_speed(settings)).flatten();
     of_all.map_or(of_task, |of_all| of_all.min(of_task))
 }
 

@@ -1,4 +1,4 @@
-//! Runs as processes of their own.
+//! Runs each policy as a process of its own.
 
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cli::{output::say, signals};
+use crate::cli::{output::print_error, signals};
 
-/// Starts runs one after the other. A first signal ends the one at hand in good order, and no other
-/// begins; a second one ends it at once, and what was finished is still reported; a third ends the command.
+/// Starts runs one after the other. The first signal stops the current run in good order, and no other
+/// starts; the second kills it, and finished runs are still reported; the third ends the command.
 pub(super) struct Children {
     heard: Arc<AtomicUsize>,
     current: Arc<Mutex<Option<Pid>>>,
@@ -23,7 +23,7 @@ pub(super) struct Children {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     Done,
-    /// Or did not begin, because a signal asked to stop. Half a run is not compared with whole ones.
+    /// A signal asked to stop, before or during the run. A partial run is not compared with complete ones.
     Stopped,
     Failed(ExitStatus),
 }
@@ -32,7 +32,7 @@ impl Children {
     pub(super) fn new() -> std::io::Result<Self> {
         let children = Children { heard: Arc::default(), current: Arc::default() };
         let (heard, current) = (Arc::clone(&children.heard), Arc::clone(&children.current));
-        signals::listen(move |before| {
+        signals::on_signal(move |before| {
             heard.store(before + 1, Relaxed);
             // The child hears it once, from here: it has a process group of its own. What it has done is
             // not kept, so that nothing is lost with it.
@@ -41,7 +41,7 @@ impl Children {
                 let _ = kill_process(pid, signal);
             }
             if before > 1 {
-                say("floodway: ended by a third signal");
+                print_error("floodway: ended by a third signal");
                 std::process::exit(1);
             }
         })?;
@@ -53,12 +53,12 @@ impl Children {
         self.heard.load(Relaxed) > 0
     }
 
-    /// Whether a second one did, so that a run was ended at once.
+    /// Whether a second signal killed the run.
     pub(super) fn aborted(&self) -> bool {
         self.heard.load(Relaxed) > 1
     }
 
-    /// Runs this command with `args` until its end. Its progress and its warnings are shown.
+    /// Runs this command with `args` until it ends. Its progress and its warnings are shown.
     pub(super) fn run(&self, args: &[OsString]) -> Result<Ended> {
         let program = std::env::current_exe().context("cannot find this command's own file")?;
         let mut command = Command::new(program);
@@ -85,7 +85,7 @@ impl Children {
 }
 
 impl Ended {
-    /// Why it failed, if it did: as its summary says, or as it ended.
+    /// Returns why the run failed, if it did: by its summary, or by its exit.
     pub(super) fn failed(&self, summary: &Path) -> Option<String> {
         let Ended::Failed(status) = self else { return None };
         let error = || {

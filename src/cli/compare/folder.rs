@@ -1,26 +1,26 @@
-//! The report's folder.
+//! The folder of the report.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use crate::atomic_file;
 use crate::cli::settings::new_folder;
-use crate::cli::{UsageError, unusable};
-use crate::whole;
+use crate::cli::{UsageError, unusable_path};
 
-/// Where everything goes: the report, its figures, and in `runs/` what each run wrote.
+/// The folder that holds the report, its figures, and in `runs/` what each run wrote.
 pub(super) struct Folder(PathBuf);
 
-/// The files that a comparison writes, beside those of its runs.
-const OWN: [&str; 4] = ["report.html", "compare.json", "burst.svg", TRACE];
+/// The files that a comparison writes, besides those of its runs.
+const OWN_FILES: [&str; 4] = ["report.html", "compare.json", "burst.svg", TRACE];
 
 /// A trace that came through a pipe, for the runs to read.
 pub(super) const TRACE: &str = "trace.csv";
 
 impl Folder {
-    /// A new or an empty folder; another one only if it may be overwritten, and then only what a
-    /// comparison writes is removed from it.
+    /// Prepares the folder, which must be new or empty. If `overwrite`, it may hold another report, and only
+    /// what a comparison writes is removed.
     pub(super) fn prepare(given: Option<PathBuf>, overwrite: bool) -> Result<Folder> {
         let folder = Folder(given.unwrap_or_else(|| new_folder("compare")));
         let shown = folder.0.display().to_string();
@@ -32,30 +32,30 @@ impl Folder {
                            --overwrite";
                 return Err(UsageError::new("--report", shown, why).into());
             }
-            OWN.iter().for_each(|name| folder.remove(&folder.path(name)));
+            OWN_FILES.iter().for_each(|name| folder.remove(&folder.path(name)));
             folder.remove_runs();
         }
         let runs = folder.path("runs");
         fs::create_dir_all(&runs)
             .with_context(|| format!("cannot make the folder {shown}"))
-            .map_err(|error| unusable::named("--report", shown, error))?;
+            .map_err(|error| unusable_path::as_usage_error("--report", shown, error))?;
         Ok(folder)
     }
 
-    /// A file in it.
+    /// Returns the path of a file in the folder.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    /// A file of the run `name`.
+    /// Returns the path of a file of the run `name`.
     pub(super) fn run_file(&self, name: &str, ending: &str) -> PathBuf {
         self.path("runs").join(format!("{name}.{ending}"))
     }
 
-    /// Writes a file, whole or not at all.
+    /// Writes a file atomically.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path(name);
-        whole::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+        atomic_file::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Removes a file that may not be there.
@@ -64,8 +64,8 @@ impl Folder {
         let _ = fs::remove_file(path);
     }
 
-    /// Removes it and what its runs wrote, where none of them was finished: or the same command could
-    /// not be given again. What is somebody else's stays, and so does the folder then.
+    /// Removes the folder and what its runs wrote, if no run was finished, so that the same command can be
+    /// given again. Files of others stay, and then the folder does too.
     pub(super) fn remove_unused(&self) {
         self.remove_runs();
         self.remove(&self.path(TRACE));

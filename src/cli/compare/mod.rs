@@ -6,7 +6,7 @@
 mod capacity;
 mod child;
 mod folder;
-mod made;
+mod machine;
 mod plan;
 
 use std::fmt::Write as _;
@@ -17,22 +17,22 @@ use self::child::{Children, Ended};
 use self::folder::{Folder, TRACE};
 use self::plan::Plan;
 use super::args::CompareArgs;
-use super::output::{print, say};
-use super::{logging, trace};
+use super::output::{print, print_error};
+use super::{logging, trace_file};
 use crate::compare::{Compared, Comparison, OF_OPTIMUM, Round, page, picture, table};
 
-/// `typed` is the command line after `compare`, without what is timely's.
+/// Runs the command. `typed` is the command line after `compare`, without timely's part.
 pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
     logging::init(args.run.log.as_deref())?;
     let mut plan = Plan::new(args, typed)?;
     let children = Children::new().context("cannot listen for signals")?;
     let folder = Folder::prepare(args.report.clone(), args.run.overwrite)?;
     let shape = args.run.events.rates.shape.as_deref();
-    if let Some(text) = trace::text_of_pipe(shape) {
+    if let Some(text) = trace_file::text_of_pipe(shape) {
         folder.write(TRACE, text.as_bytes())?;
         plan.read_trace_from(shape.unwrap_or_default(), &folder.path(TRACE));
     }
-    say(&plan);
+    print_error(&plan);
     let mut comparison = plan.comparison();
     let failed = run_all(&plan, &folder, &children, &mut comparison);
     let failed = match failed {
@@ -45,7 +45,7 @@ pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
     comparison.policies.retain(|compared| !compared.rounds.is_empty());
     if children.stopped() {
         comparison.incomplete = Some("it was stopped by a signal".to_owned());
-        say("floodway: stopped; what was finished is reported");
+        print_error("floodway: stopped; what was finished is reported");
     }
     let mut printed = Ok(());
     if !comparison.policies.is_empty() {
@@ -58,7 +58,7 @@ pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
         }
         let json = serde_json::to_vec_pretty(&comparison.json())?;
         folder.write("compare.json", &json)?;
-        printed = print(&shown(&comparison, &folder));
+        printed = print(&render(&comparison, &folder));
     } else {
         folder.remove_unused();
     }
@@ -68,8 +68,7 @@ pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
     failed.map_or(printed, Err)
 }
 
-/// Runs every policy, in as many rounds as are wanted: a round is all policies, so that whatever the
-/// machine does meanwhile meets all of them.
+/// Runs every policy in each round, so that all of them meet whatever else the machine does meanwhile.
 fn run_all(
     plan: &Plan,
     folder: &Folder,
@@ -78,7 +77,7 @@ fn run_all(
 ) -> Result<()> {
     let summary_of_last = folder.run_file("warm-up", "summary.json");
     if let Some(args) = plan.warm_up(&summary_of_last) {
-        say("a run to warm up, which does not count");
+        print_error("a run to warm up, which does not count");
         let ended = children.run(&args)?;
         if ended == Ended::Stopped {
             return Ok(());
@@ -92,7 +91,7 @@ fn run_all(
     for round in 1..=plan.rounds {
         for (index, policy) in plan.policies.iter().enumerate() {
             let number = (round - 1) * plan.policies.len() + index + 1;
-            say(format_args!("{} ({number} of {all})", policy.name));
+            print_error(format_args!("{} ({number} of {all})", policy.name));
             let name = format!("{}-{round}", policy.name);
             let summary = folder.run_file(&name, "summary.json");
             let series = folder.run_file(&name, "series.jsonl");
@@ -115,7 +114,7 @@ fn run_all(
 }
 
 impl Plan {
-    /// What is to be compared, before there are runs.
+    /// Returns the comparison before there are runs.
     fn comparison(&self) -> Comparison {
         let compared = |policy: &plan::PolicyRun| Compared {
             policy: policy.name.clone(),
@@ -130,13 +129,13 @@ impl Plan {
             threshold: self.threshold,
             burst: self.burst.clone(),
             incomplete: None,
-            made: made::made(),
+            made: machine::describe(),
         }
     }
 }
 
-/// The table and where the rest is, for standard output.
-fn shown(comparison: &Comparison, folder: &Folder) -> String {
+/// Returns the table, and where the other results are, for standard output.
+fn render(comparison: &Comparison, folder: &Folder) -> String {
     let mut out = table(comparison);
     let of = if comparison.burst.is_empty() { "the whole run" } else { "the burst" };
     let _ = writeln!(out, "latency   of the records of {of}; cost in US dollars");

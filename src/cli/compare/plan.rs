@@ -1,4 +1,4 @@
-//! What is to be run: from what was typed to one command a policy.
+//! Turns the options into one command for each policy.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -10,38 +10,37 @@ use clap::{Parser as _, ValueEnum as _};
 use super::capacity;
 use crate::batch::Nanos;
 use crate::cli::args::{Cli, Command, CompareArgs, PolicyArg, RunArgs};
-use crate::cli::heeds::{self, heeds};
+use crate::cli::policy_options::{self, uses};
 use crate::cli::settings::{number, parse};
-use crate::cli::{UsageError, bursting, demo, settings};
+use crate::cli::{UsageError, demo, remote_options, settings};
 use crate::compare::Threshold;
 use crate::pipeline::{Settings, Source};
 use crate::schedule::BurstWindow;
 use crate::source::{Input, path_of, text_of};
 use crate::units::{parse_duration, parse_rate, show_rate};
 
-/// The policies where none are named.
-const POLICIES: &str = "local,threshold,spill,deadline,remote";
+/// The default policies.
+const DEFAULT_POLICIES: &str = "local,threshold,spill,deadline,remote";
 
-/// The options with a value that are a comparison's own, or that it gives to each run itself.
-const OWN: [&str; 6] =
+/// The options with a value that belong to the comparison, or that it sets for each run.
+const OWN_OPTIONS: [&str; 6] =
     ["--policies", "--rounds", "--warm-up-run", "--report", "--threshold", "--config"];
 
-/// How long the run to warm up lasts.
+/// The length of the warm-up run.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// A paced source has no end of its own.
-const DURATION: &str = "10s";
+/// The default length of a run, because a paced source never ends.
+const DEFAULT_DURATION: &str = "10s";
 
-/// The share of what the workers can do that is a threshold where none is given: there has to be
-/// something left for all else that they do.
-const SHARE: f64 = 0.9;
+/// The default threshold, as a share of what the workers can do. The rest is for their other work.
+const THRESHOLD_SHARE: f64 = 0.9;
 
-/// A policy's run.
+/// The run of a policy.
 pub(super) struct PolicyRun {
     pub name: String,
-    /// What it could be repeated with.
+    /// The command that repeats the run.
     pub command: String,
-    /// All of a run's options that the policy heeds.
+    /// All options of the run that the policy uses.
     options: Vec<String>,
 }
 
@@ -49,12 +48,12 @@ pub(super) struct PolicyRun {
 pub(super) struct Plan {
     pub policies: Vec<PolicyRun>,
     pub rounds: usize,
-    /// The command that this stands for, with all that was not typed and matters.
+    /// The command with every relevant default written out.
     pub command: String,
     pub deadline: Duration,
     pub threshold: Option<Threshold>,
     pub burst: Vec<(f64, f64)>,
-    /// The highest rate that comes, if there is a schedule.
+    /// The highest rate of the schedule, if there is one.
     peak: Option<f64>,
     warm_up: Duration,
     timely: Vec<String>,
@@ -62,7 +61,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// `typed`: the command line after `compare` and before timely's part.
+    /// Plans a comparison. `typed` is the command line after `compare` and before timely's part.
     pub(super) fn new(args: &CompareArgs, typed: &[String]) -> anyhow::Result<Plan> {
         refuse(&args.run)?;
         let workers = settings::timely(&args.run.timely)?;
@@ -72,8 +71,8 @@ impl Plan {
         }
         let rounds = number("--rounds", &args.rounds, 1)? as usize;
         let warm_up = parse("--warm-up-run", args.warm_up_run.as_ref(), WARM_UP, parse_duration)?;
-        let policies = policies(args.policies.as_deref().unwrap_or(POLICIES))?;
-        refuse_unheeded(&args.run, &policies)?;
+        let policies = policies(args.policies.as_deref().unwrap_or(DEFAULT_POLICIES))?;
+        refuse_unused(&args.run, &policies)?;
 
         let mut common = without_own(typed);
         let is_demo = common.is_empty();
@@ -82,7 +81,7 @@ impl Plan {
         }
         let timely = timely_part(&args.run.timely);
         let (settings, common) = bounded(common, &timely)?;
-        let needs_threshold = |policy: &PolicyArg| heeds(*policy, "--threshold");
+        let needs_threshold = |policy: &PolicyArg| uses(*policy, "--threshold");
         let given = settings::parse_some("--threshold", args.run.threshold.as_ref(), parse_rate)?;
         let threshold = match given {
             _ if !policies.iter().any(needs_threshold) => None,
@@ -93,7 +92,7 @@ impl Plan {
         let mut runs = Vec::new();
         for policy in &policies {
             let name = name(*policy);
-            let mut options = without(&common, |option| !heeds(*policy, option));
+            let mut options = without(&common, |option| !uses(*policy, option));
             options.extend(["--policy".to_owned(), name.clone()]);
             if let (true, Some(threshold)) = (needs_threshold(policy), threshold) {
                 options.extend(["--threshold".to_owned(), show_rate(threshold.eps)]);
@@ -125,7 +124,7 @@ impl Plan {
         })
     }
 
-    /// The runs read the trace of `shape`, the option's value, from a file of their own.
+    /// Makes the runs read the trace of `shape`, the option's value, from `file`.
     pub(super) fn read_trace_from(&mut self, shape: &str, file: &Path) {
         let own = format!("trace:{}", text_of(file));
         self.command = self.command.replace(shape, &own);
@@ -135,7 +134,7 @@ impl Plan {
         }
     }
 
-    /// The arguments of a policy's run.
+    /// Returns the arguments of a policy's run.
     pub(super) fn run(&self, policy: &PolicyRun, summary: &Path, series: &Path) -> Vec<OsString> {
         let files = [("--summary", summary), ("--series", series)];
         self.arguments(
@@ -144,8 +143,8 @@ impl Plan {
         )
     }
 
-    /// Those of the run to warm up, if there is to be one: it finds the program in memory and the
-    /// processor awake, which the first policy otherwise would not.
+    /// Returns the arguments of the warm-up run, if there is one. It loads the program into memory and wakes
+    /// the processor, which would otherwise slow the first policy down.
     pub(super) fn warm_up(&self, summary: &Path) -> Option<Vec<OsString>> {
         let policy = self.policies.first().filter(|_| !self.warm_up.is_zero())?;
         let duration = format!("{}ns", self.warm_up.as_nanos());
@@ -185,7 +184,7 @@ impl fmt::Display for Plan {
                 "no --threshold was given: it is set to {} events per second, {:.0} % of what \
                 the workers can do, as just measured",
                 show_rate(eps),
-                SHARE * 100.0
+                THRESHOLD_SHARE * 100.0
             )?;
             if let Some(peak) = self.peak.filter(|peak| *peak <= eps) {
                 writeln!(
@@ -200,7 +199,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// What a comparison decides itself for each of its runs.
+/// Refuses options that a comparison sets itself for each of its runs.
 fn refuse(args: &RunArgs) -> Result<(), UsageError> {
     let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|at| at.display().to_string());
     let sink = args.sink.clone().filter(|sink| sink != "null");
@@ -235,11 +234,11 @@ fn refuse(args: &RunArgs) -> Result<(), UsageError> {
     Ok(())
 }
 
-/// Refuses what was typed and none of the policies heeds.
-fn refuse_unheeded(args: &RunArgs, policies: &[PolicyArg]) -> Result<(), UsageError> {
-    for (option, whose) in &heeds::SOME {
-        let is_heeded = policies.iter().any(|policy| heeds(*policy, option));
-        if let Some(value) = heeds::typed(args, option).filter(|_| !is_heeded) {
+/// Refuses options that none of the policies uses.
+fn refuse_unused(args: &RunArgs, policies: &[PolicyArg]) -> Result<(), UsageError> {
+    for (option, whose) in &policy_options::POLICY_OPTIONS {
+        let is_used = policies.iter().any(|policy| uses(*policy, option));
+        if let Some(value) = policy_options::typed_value(args, option).filter(|_| !is_used) {
             let why = format!("is for {whose}, and --policies has none");
             return Err(UsageError::new(*option, value, why));
         }
@@ -252,7 +251,7 @@ fn policies(names: &str) -> Result<Vec<PolicyArg>, UsageError> {
     for name in names.split(',') {
         let wrong = |why: String| UsageError::new("--policies", name, why);
         let policy = PolicyArg::from_str(name.trim(), false)
-            .map_err(|_| wrong(format!("expected some of {POLICIES}")))?;
+            .map_err(|_| wrong(format!("expected some of {DEFAULT_POLICIES}")))?;
         if policies.contains(&policy) {
             return Err(wrong("is named twice: --rounds N repeats all of them".to_owned()));
         }
@@ -269,13 +268,13 @@ fn names(policies: &[PolicyArg]) -> String {
     policies.iter().map(|policy| name(*policy)).collect::<Vec<_>>().join(",")
 }
 
-/// `typed` without the options that are not a run's.
+/// Returns `typed` without the options that belong to the comparison.
 fn without_own(typed: &[String]) -> Vec<String> {
-    let typed = without(typed, |option| OWN.contains(&option));
+    let typed = without(typed, |option| OWN_OPTIONS.contains(&option));
     typed.into_iter().filter(|word| word != "--overwrite").collect()
 }
 
-/// `typed` without the options with a value that are to be left out.
+/// Returns `typed` without the options with a value that `left_out` selects.
 fn without(typed: &[String], left_out: impl Fn(&str) -> bool) -> Vec<String> {
     let mut kept = Vec::new();
     let mut words = typed.iter();
@@ -292,7 +291,7 @@ fn without(typed: &[String], left_out: impl Fn(&str) -> bool) -> Vec<String> {
     kept
 }
 
-/// The options as they are understood, with an end where there would be none.
+/// Returns the options with their parsed settings, and with an end if there would be none.
 fn bounded(mut common: Vec<String>, timely: &[String]) -> anyhow::Result<(Settings, Vec<String>)> {
     let settings = |common: &[String]| {
         let run = run_args(&[common, timely].concat())?;
@@ -317,7 +316,7 @@ fn bounded(mut common: Vec<String>, timely: &[String]) -> anyhow::Result<(Settin
         && checked.duration.is_none()
         && checked.pace().end().is_none()
     {
-        common.extend(["--duration", DURATION].map(str::to_owned));
+        common.extend(["--duration", DEFAULT_DURATION].map(str::to_owned));
         checked = settings(&common)?;
     }
     Ok((checked, common))
@@ -332,22 +331,22 @@ fn run_args(options: &[String]) -> Result<RunArgs, UsageError> {
     }
 }
 
-/// What the workers can do, less a little.
+/// Measures the workers, and returns a threshold a little below their rate.
 fn measured(settings: &Settings) -> Threshold {
-    let eps = capacity::measure(settings) * SHARE;
+    let eps = capacity::measure(settings) * THRESHOLD_SHARE;
     let step = if eps >= 10_000.0 { 1_000.0 } else { 1.0 };
     Threshold { eps: ((eps / step).floor() * step).max(1.0), measured: true }
 }
 
-/// When the schedule's burst is, in seconds, as far as a run goes and to a hundredth of one.
+/// Returns when the burst of the schedule is, in seconds, rounded to hundredths, within the length of a run.
 fn burst(settings: &Settings) -> Vec<(f64, f64)> {
     const STEP: Nanos = 10_000_000;
-    const MOST: u64 = 360_000;
+    const MAX_STEPS: u64 = 360_000;
     let Some(schedule) = &settings.schedule else { return Vec::new() };
     let Some(window) = BurstWindow::of(schedule) else { return Vec::new() };
     let pace = settings.pace();
     let last = pace.end().and_then(|events| schedule.time(events.saturating_sub(1)));
-    let steps = last.map_or(MOST, |last| last / STEP + 1).min(MOST);
+    let steps = last.map_or(MAX_STEPS, |last| last / STEP + 1).min(MAX_STEPS);
     let mut bursts: Vec<(f64, f64)> = Vec::new();
     let mut inside = false;
     for step in 0..steps {
@@ -370,11 +369,11 @@ fn timely_part(timely: &[String]) -> Vec<String> {
     std::iter::once("--".to_owned()).chain(timely.iter().cloned()).collect()
 }
 
-/// Arguments as a shell reads them.
+/// Quotes arguments for a shell.
 fn shown(words: &[String]) -> String {
     let quoted = |word: &String| {
         // An endpoint's key may stand in its URL, and reports are passed on.
-        let word = if word.contains("://") { bursting::shown(word) } else { word.clone() };
+        let word = if word.contains("://") { remote_options::redact(word) } else { word.clone() };
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=.,:/%+@".contains(&byte);
         if !word.is_empty() && word.bytes().all(plain) {
             word
@@ -390,7 +389,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_a_runs_is_left_out() {
+    fn options_of_the_comparison_are_left_out_of_a_run() {
         let typed =
             ["--rate", "5k", "--policies=local", "--rounds", "3", "--overwrite", "--report", "x"];
         let typed = typed.map(str::to_owned);

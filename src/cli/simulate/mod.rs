@@ -1,7 +1,7 @@
 //! `floodway simulate`.
 
-mod figures;
 mod plan;
+mod report;
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::args::SimulateArgs;
-use super::output::{print, say};
+use super::output::{print, print_error};
 use crate::pipeline::PolicyChoice;
 use crate::simulate::{Model, Outcome};
 use crate::units::{show_duration, show_many};
 
-/// What is simulated: a model, and the policies.
+/// A model, and the policies to simulate on it.
 struct Simulation {
     model: Model,
     epoch: Duration,
     policies: Vec<PolicyChoice>,
-    /// As the local Lambda's options are typed.
+    /// The options of the local Lambda, as they are typed.
     lambda: String,
 }
 
@@ -27,7 +27,7 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<()> {
     let simulation = Simulation::new(args)?;
     let model = &simulation.model;
     let optimum = model.optimum();
-    say(simulation.words(&optimum).trim_end());
+    print_error(simulation.introduction(&optimum).trim_end());
     let began = Instant::now();
     let outcomes: Vec<(PolicyChoice, Outcome)> = simulation
         .policies
@@ -39,10 +39,14 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<()> {
         .collect();
     let took = began.elapsed();
     // The file is written whatever becomes of the table.
-    let printed = print(&figures::table(model, &outcomes, &optimum));
+    let printed = print(&report::table(model, &outcomes, &optimum));
     let (stream, times) = (Duration::from_nanos(model.stream.end()), outcomes.len() as u64);
     let times = show_many(times, "time");
-    say(format_args!("{} of stream, {times}, in {}", show_duration(stream), show_duration(took)));
+    print_error(format_args!(
+        "{} of stream, {times}, in {}",
+        show_duration(stream),
+        show_duration(took)
+    ));
     if let Some(path) = &args.json {
         let mut text = serde_json::to_vec_pretty(&simulation.json(&outcomes, &optimum))?;
         text.push(b'\n');

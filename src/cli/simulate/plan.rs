@@ -1,4 +1,4 @@
-//! From what was typed to what is simulated.
+//! Turns the options into a simulation.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,24 +11,24 @@ use clap::ValueEnum as _;
 use super::Simulation;
 use crate::batch::Nanos;
 use crate::cli::args::{PolicyArg, RateArgs, SimulateArgs};
-use crate::cli::recorded::Recorded;
-use crate::cli::settings::{bounds, duration, not_of_a_trace, number, parse, schedule};
-use crate::cli::{UsageError, bursting, heeds, settings};
+use crate::cli::run_summary::RecordedRun;
+use crate::cli::settings::{bounds, duration, number, parse, refuse_rate_of_trace, schedule};
+use crate::cli::{UsageError, policy_options, remote_options, settings};
 use crate::cost::Cost;
 use crate::emulator;
-use crate::pipeline::{PolicyChoice, simulated};
+use crate::pipeline::{PolicyChoice, simulated_lambda};
 use crate::simulate::{Lambda, Model, Service, Spread, Stream};
 use crate::source::path_of;
 use crate::units::{parse_duration, parse_rate, show_duration};
 
 impl Simulation {
     pub(super) fn new(args: &SimulateArgs) -> Result<Self, UsageError> {
-        not_of_a_trace(&args.rates)?;
+        refuse_rate_of_trace(&args.rates)?;
         if args.rates.rate.as_deref() == Some("max") {
             let why = "has no schedule to simulate: give a rate in events per second";
             return Err(UsageError::new("--rate", "max", why));
         }
-        let recorded = args.recorded.as_ref().map(|path| Recorded::read(path)).transpose()?;
+        let recorded = args.recorded.as_ref().map(|path| RecordedRun::read(path)).transpose()?;
         let recorded = recorded.unwrap_or_default();
         let schedule = Arc::new(schedule(&args.rates)?);
         let events = events(args, &schedule)?;
@@ -39,8 +39,8 @@ impl Simulation {
             _ => timely.workers * timely.processes,
         };
         let options = args.local_lambda.clone().or(recorded.lambda);
-        let remote = bursting::model(options.as_ref())?;
-        bursting::can_be_simulated(&remote)?;
+        let remote = remote_options::model(options.as_ref())?;
+        remote_options::check_simulatable(&remote)?;
         for (option, path) in
             [("--shape", trace_file(&args.rates)), ("--recorded", args.recorded.clone())]
         {
@@ -55,8 +55,9 @@ impl Simulation {
         if let Some(json) = &args.json {
             can_be_written(json)?;
         }
-        let prices = bursting::prices(&args.bridge)?;
-        let bridge = bursting::bridge(&args.bridge, Cost { prices, memory_mb: remote.memory_mb })?;
+        let prices = remote_options::prices(&args.bridge)?;
+        let bridge =
+            remote_options::bridge(&args.bridge, Cost { prices, memory_mb: remote.memory_mb })?;
         let lambda = lambda(args, &remote, recorded.remote_record.unwrap_or(service.record))?;
         let epoch = duration("--epoch", &args.epoch, Duration::from_millis(100))?;
         let nanos = epoch.as_nanos() as Nanos;
@@ -93,7 +94,7 @@ impl Simulation {
     }
 }
 
-/// Refuses a file whose folder is not there, before the work that it is for is done.
+/// Refuses a file whose folder does not exist, before the simulation runs.
 fn can_be_written(json: &Path) -> Result<(), UsageError> {
     let wrong = |why: &str| Err(UsageError::new("--json", json.display().to_string(), why));
     let folder = json.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -106,12 +107,12 @@ fn can_be_written(json: &Path) -> Result<(), UsageError> {
     }
 }
 
-/// The file that the rates are read from.
+/// Returns the file that the rates are read from.
 fn trace_file(rates: &RateArgs) -> Option<PathBuf> {
     rates.shape.as_ref()?.strip_prefix("trace:").map(path_of)
 }
 
-/// How many events the simulation takes: as many as are due before its end.
+/// Returns the number of events that are due before the end of the simulation.
 fn events(args: &SimulateArgs, schedule: &crate::schedule::Schedule) -> Result<u64, UsageError> {
     let (events, duration) = bounds(&args.rates)?;
     let until = duration.map(|duration| duration.as_nanos() as Nanos);
@@ -130,7 +131,7 @@ fn events(args: &SimulateArgs, schedule: &crate::schedule::Schedule) -> Result<u
     }
 }
 
-fn service(args: &SimulateArgs, recorded: &Recorded) -> Result<Service, UsageError> {
+fn service(args: &SimulateArgs, recorded: &RecordedRun) -> Result<Service, UsageError> {
     let Some(given) = &args.service else {
         let Some(record) = recorded.record else {
             let why = "is missing: the time that a record takes a worker, such as 12us (or give \
@@ -150,7 +151,7 @@ fn service(args: &SimulateArgs, recorded: &Recorded) -> Result<Service, UsageErr
     Ok(Service { spread, ..Service::constant(record) })
 }
 
-/// The remote side, as the local Lambda's options say it.
+/// Returns the model of the remote side that the local Lambda's options describe.
 fn lambda(
     args: &SimulateArgs,
     model: &emulator::Model,
@@ -158,10 +159,10 @@ fn lambda(
 ) -> Result<Lambda, UsageError> {
     let spread =
         parse("--remote-spread", args.remote_spread.as_ref(), Spread::Constant, Spread::from_str)?;
-    Ok(Lambda { spread, ..simulated(model, record) })
+    Ok(Lambda { spread, ..simulated_lambda(model, record) })
 }
 
-/// The policies, each once, in the order they were named.
+/// Returns the policies without duplicates, in the order of their names on the command line.
 fn policies(args: &SimulateArgs, capacity: f64) -> Result<Vec<PolicyChoice>, UsageError> {
     let all = args.policy.is_empty() || args.policy.iter().any(|name| name == "all");
     let mut given: Vec<PolicyArg> = Vec::new();
@@ -175,7 +176,7 @@ fn policies(args: &SimulateArgs, capacity: f64) -> Result<Vec<PolicyChoice>, Usa
     if all {
         given.extend(PolicyArg::value_variants());
     }
-    heeds::refuse_budgets(&args.bridge, &given)?;
+    policy_options::refuse_unused_budgets(&args.bridge, &given)?;
     let mut seen: Vec<PolicyArg> = Vec::new();
     given.retain(|policy| {
         let is_new = !seen.contains(policy);
@@ -185,13 +186,13 @@ fn policies(args: &SimulateArgs, capacity: f64) -> Result<Vec<PolicyChoice>, Usa
     let has_threshold =
         |policy: &PolicyArg| matches!(policy, PolicyArg::Threshold | PolicyArg::Spill);
     if !given.iter().any(has_threshold) && args.threshold.is_some() {
-        bursting::policy(given.first().copied(), args.threshold.as_ref())?;
+        remote_options::policy(given.first().copied(), args.threshold.as_ref())?;
     }
     let workers_do = all.then(|| capacity.max(1.0).floor().to_string());
     let threshold = args.threshold.clone().or(workers_do);
     let of = |policy| {
         let typed = threshold.as_ref().filter(|_| has_threshold(&policy));
-        bursting::policy(Some(policy), typed)
+        remote_options::policy(Some(policy), typed)
     };
     if let Some(typed) = &args.threshold {
         parse_rate(typed)

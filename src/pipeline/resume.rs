@@ -1,4 +1,4 @@
-//! Where a run begins: at its start, or after what a run before it has committed.
+//! Where a run begins: at the start of its input, or after the last commit of the run before it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,75 +8,75 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{RunError, Settings, Target};
+use crate::atomic_file;
 use crate::batch::Nanos;
-use crate::made::Made;
-use crate::place::Place;
+use crate::cleanup_guard::CleanupGuard;
+use crate::destination::Destination;
 use crate::sink::{self, Hold, MANIFEST, Positions, Standing};
 #[cfg(feature = "kafka")]
 use crate::source::TopicPosition;
 use crate::source::{Lines, Pace, Position};
 use crate::state::{Spent, State, StateError};
-use crate::whole;
 
-/// Where a run keeps what ties it to its output, and what that output depends on.
+/// The state folder, and the settings that it protects.
 #[derive(Clone, Debug)]
 pub struct StateSettings {
-    /// The folder.
+    /// The folder that holds the lock and the fingerprint.
     pub folder: PathBuf,
-    /// By option, the settings that the output depends on.
+    /// The settings that the output depends on, by option.
     pub output_depends_on: BTreeMap<String, String>,
 }
 
-/// Where the run goes on.
+/// The point at which the run begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Beginning {
+pub(super) struct ResumePoint {
     /// The first epoch that is not committed.
     pub epoch: u64,
-    /// Where the sources stand then, as JSON; nothing at the start of the input.
+    /// The positions of the sources at that epoch, as JSON. None at the start of the input.
     pub sources: Option<String>,
 }
 
-/// Where the sources stand, in a commit.
+/// The positions of the sources, as a commit records them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Sources {
-    /// Generated events that were taken.
+    /// The number of generated events that were taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     events: Option<u64>,
-    /// How far lines had been read.
+    /// The position in the lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lines: Option<Position>,
-    /// How far a topic had been read.
+    /// The position in the topic.
     #[cfg(feature = "kafka")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kafka: Option<TopicPosition>,
 }
 
-impl Beginning {
+impl ResumePoint {
     fn after(standing: &Standing) -> Self {
         let sources = standing.last.as_ref().map(|_| standing.sources.to_string());
-        Beginning { epoch: standing.next_epoch(), sources }
+        ResumePoint { epoch: standing.next_epoch(), sources }
     }
 
-    /// The run's time at which it begins, where epochs are of this length.
+    /// Returns the run's time at which it begins, if epochs have this length.
     pub(super) fn time(&self, epoch: Option<Duration>) -> Nanos {
         let length = epoch.unwrap_or_default().as_nanos() as Nanos;
         self.epoch.saturating_mul(length)
     }
 
-    /// How far lines had been read.
+    /// Returns the position in the lines.
     ///
     /// # Errors
-    /// If the commit does not say.
+    /// If the commit has none.
     pub(super) fn lines(&self) -> Result<Option<Position>, RunError> {
         let Some(json) = &self.sources else { return Ok(None) };
         let sources: Sources = serde_json::from_str(json).unwrap_or_default();
         sources.lines.map(Some).ok_or(RunError::NoPosition)
     }
 
-    /// How far a topic had been read.
+    /// Returns the position in the topic.
     ///
     /// # Errors
-    /// If the commit does not say.
+    /// If the commit has none.
     #[cfg(feature = "kafka")]
     pub(super) fn kafka(&self) -> Result<Option<TopicPosition>, RunError> {
         let Some(json) = &self.sources else { return Ok(None) };
@@ -85,31 +85,31 @@ impl Beginning {
     }
 }
 
-/// The output as it is before the run, and what ties the run to it.
+/// The output as the run finds it, and the locks that protect it.
 #[derive(Default)]
 pub(super) struct Output {
-    /// What was made for it and its state; it goes before the state's lock does.
-    made: Made,
-    /// Nobody else has it while it is held: process 0 holds it.
+    /// What was created for the output and its state. It is removed before the state's lock is released.
+    created: CleanupGuard,
+    /// The locked state folder. Process 0 holds it.
     state: Option<State>,
-    /// The same of its folder.
+    /// The lock on the output folder. Process 0 holds it.
     hold: Option<Hold>,
-    /// Whose output it is.
+    /// The identifier of the output.
     pub id: String,
     /// What is committed.
     pub committed: Option<Arc<Standing>>,
-    /// Runs that have begun, this one among them.
+    /// The number of runs that have begun, with this one.
     pub runs: u64,
-    /// What they have spent, where there is a state to keep it.
+    /// What the runs have spent, if there is a state that records it.
     pub spent: Option<Spent>,
 }
 
 impl Output {
-    /// Looks at the output, and changes nothing.
+    /// Reads the output, and changes nothing.
     ///
     /// # Errors
-    /// If it cannot be gone on with.
-    pub(super) fn look(settings: &Settings) -> Result<Output, RunError> {
+    /// If the run cannot continue it.
+    pub(super) fn inspect(settings: &Settings) -> Result<Output, RunError> {
         let (Some(files), Some(asked)) = (settings.target.files(), &settings.state) else {
             return Ok(Output { id: sink::new_id(), runs: 1, ..Output::default() });
         };
@@ -137,23 +137,23 @@ impl Output {
         Ok(output)
     }
 
-    /// Makes the output ready in process 0: an empty folder, or one that holds what is committed of this
-    /// output and nothing else.
+    /// Prepares the output in process 0: an empty folder, or one that holds what is committed of this output
+    /// and nothing else.
     ///
     /// # Errors
-    /// If it is somebody else's, or cannot be written.
+    /// If the output belongs to another run, or cannot be written.
     pub(super) fn prepare(&mut self, settings: &Settings) -> Result<(), RunError> {
         #[cfg(feature = "kafka")]
         if let Target::Kafka { outbox, .. } = &settings.target {
-            self.made.add(whole::make_folder(&outbox.dir).unwrap_or_default());
+            self.created.append(atomic_file::create_dir_durable(&outbox.dir).unwrap_or_default());
             self.committed = sink::resume_outbox(&outbox.dir, &self.id)?.map(Arc::new);
             if self.committed.is_none() {
-                self.made.note(outbox.dir.join(MANIFEST));
+                self.created.track(outbox.dir.join(MANIFEST));
             }
         }
         if let Target::Files { files, overwrite } = &settings.target {
             // One that cannot be made is the sink's to tell.
-            self.made.add(whole::make_folder(&files.dir).unwrap_or_default());
+            self.created.append(atomic_file::create_dir_durable(&files.dir).unwrap_or_default());
             self.hold = Some(sink::hold(&files.dir)?);
             self.committed = match &self.state {
                 Some(state) if !state.is_new() => {
@@ -165,41 +165,41 @@ impl Output {
                 }
             };
             if self.committed.is_none() {
-                self.made.note(files.dir.join(MANIFEST));
+                self.created.track(files.dir.join(MANIFEST));
             }
         }
         if let Some(letters) = &settings.dead_letter
             && self.committed.is_none()
             && !letters.exists()
-            && matches!(Place::of(letters), Place::File(_))
+            && matches!(Destination::of(letters), Destination::File(_))
         {
-            self.made.note(letters);
+            self.created.track(letters);
         }
         if let (Some(asked), Some(state)) = (&settings.state, &mut self.state) {
             // From here on the output is this state's, whenever the process ends.
             self.runs = state.begin().map_err(|source| asked.failed(source))?;
             // But not if it is refused yet.
-            let mut made = Made::default();
-            made.add(state.made());
-            made.add(std::mem::take(&mut self.made));
-            self.made = made;
+            let mut created = CleanupGuard::default();
+            created.append(state.created());
+            created.append(std::mem::take(&mut self.created));
+            self.created = created;
         }
         Ok(())
     }
 
-    /// What was made for it and its state: it is removed again if the run does not begin.
-    pub(super) fn made(&mut self) -> Made {
-        std::mem::take(&mut self.made)
+    /// Takes the guard over what was created for the output and its state.
+    pub(super) fn created(&mut self) -> CleanupGuard {
+        std::mem::take(&mut self.created)
     }
 
-    /// US dollars that the runs before this one have spent.
+    /// Returns the US dollars that earlier runs have spent.
     pub(super) fn spent(&self) -> f64 {
         self.spent.as_ref().map_or(0.0, Spent::usd)
     }
 
-    /// Where the run begins.
-    pub(super) fn beginning(&self) -> Beginning {
-        self.committed.as_deref().map(Beginning::after).unwrap_or_default()
+    /// Returns where the run begins.
+    pub(super) fn resume_point(&self) -> ResumePoint {
+        self.committed.as_deref().map(ResumePoint::after).unwrap_or_default()
     }
 }
 
@@ -209,7 +209,7 @@ impl StateSettings {
     }
 }
 
-/// What says where the sources stand, for the commits.
+/// Returns the function that gives a commit the positions of the sources.
 pub(super) fn positions(pace: &Arc<Pace>, lines: Option<&Arc<Lines>>) -> Positions {
     let (pace, lines) = (Arc::clone(pace), lines.cloned());
     Arc::new(move |epoch, _| {
@@ -222,7 +222,7 @@ pub(super) fn positions(pace: &Arc<Pace>, lines: Option<&Arc<Lines>>) -> Positio
     })
 }
 
-/// The same for a topic of Kafka's, which had been read so far before.
+/// Returns the same function for a topic that was read up to `position`.
 #[cfg(feature = "kafka")]
 pub(super) fn topic_positions(position: TopicPosition) -> Positions {
     let position = std::sync::Mutex::new(position);

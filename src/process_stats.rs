@@ -1,20 +1,20 @@
-//! CPU time and memory, as the system counts them.
+//! CPU time and memory of this process, as the operating system counts them.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Of the calling thread.
-pub(crate) fn of_thread() -> Duration {
+/// Returns the CPU time of the calling thread.
+pub(crate) fn thread_cpu() -> Duration {
     read(ClockId::ThreadCPUTime)
 }
 
-/// Of all threads of the process.
-pub(crate) fn of_process() -> Duration {
+/// Returns the CPU time of all threads of the process.
+pub(crate) fn process_cpu() -> Duration {
     read(ClockId::ProcessCPUTime)
 }
 
-/// Memory that the process has, where the system has `/proc`.
+/// Returns the resident memory of the process, where the system has `/proc`.
 pub(crate) fn resident_bytes() -> Option<u64> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
     let resident: u64 = pages.split(' ').nth(1)?.parse().ok()?;

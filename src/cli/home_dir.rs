@@ -1,23 +1,23 @@
-//! `~/` at the beginning of a path, where no shell has replaced it: after `=`, after `files:` and its kin, and in a
-//! file of settings.
+//! Expands `~/` at the beginning of a path where no shell has done so: after `=`, after `files:` and the
+//! like, and in a file of settings.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 use super::UsageError;
 
-/// What stands before the path in the value of some options.
-const BEFORE: [&str; 4] = ["lines:", "files:", "trace:", "function:"];
+/// The prefixes of paths in the values of options.
+const PATH_PREFIXES: [&str; 4] = ["lines:", "files:", "trace:", "function:"];
 
-/// `args` with the home folder in place of each `~` that begins a path: those before timely's own.
+/// Returns `args` with the home folder in place of each `~` that begins a path. Timely's arguments stay.
 ///
 /// # Errors
-/// If there is one, and `HOME` does not say where that is.
-pub(super) fn expanded(args: Vec<OsString>) -> Result<Vec<OsString>, UsageError> {
-    with(args, std::env::var_os("HOME").filter(|home| !home.is_empty()).as_deref())
+/// If there is a `~`, and `HOME` is not set.
+pub(super) fn expand_all(args: Vec<OsString>) -> Result<Vec<OsString>, UsageError> {
+    expand_with(args, std::env::var_os("HOME").filter(|home| !home.is_empty()).as_deref())
 }
 
-fn with(args: Vec<OsString>, home: Option<&OsStr>) -> Result<Vec<OsString>, UsageError> {
+fn expand_with(args: Vec<OsString>, home: Option<&OsStr>) -> Result<Vec<OsString>, UsageError> {
     let mut own = true;
     let expand = |arg: OsString| {
         own &= arg != "--";
@@ -27,20 +27,21 @@ fn with(args: Vec<OsString>, home: Option<&OsStr>) -> Result<Vec<OsString>, Usag
             let why = "~ is the home folder, and HOME is not set: name the folder";
             return Err(UsageError::new("HOME", arg.to_string_lossy(), why));
         };
-        let expanded = [before, home.as_bytes(), rest.strip_prefix(b"~").unwrap_or(rest)].concat();
-        Ok(OsString::from_vec(expanded))
+        let expand_all =
+            [before, home.as_bytes(), rest.strip_prefix(b"~").unwrap_or(rest)].concat();
+        Ok(OsString::from_vec(expand_all))
     };
     args.into_iter().map(expand).collect()
 }
 
-/// Where the `~` is that begins a path in this argument, if one does.
+/// Returns the position of the `~` that begins a path in this argument, if there is one.
 fn tilde(arg: &[u8]) -> Option<usize> {
     let option = match arg.starts_with(b"--") {
         true => arg.iter().position(|byte| *byte == b'=')? + 1,
         false => 0,
     };
     let value = &arg[option..];
-    let scheme = BEFORE.iter().find(|before| value.starts_with(before.as_bytes()));
+    let scheme = PATH_PREFIXES.iter().find(|before| value.starts_with(before.as_bytes()));
     let path = option + scheme.map_or(0, |scheme| scheme.len());
     matches!(&arg[path..], [b'~'] | [b'~', b'/', ..]).then_some(path)
 }
@@ -50,9 +51,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_in_the_home_folder_is_one_wherever_it_stands() {
+    fn a_tilde_is_expanded_wherever_a_path_begins() {
         let expand = |arg: &str| {
-            let args = with(vec![arg.into()], Some(OsStr::new("/home/me"))).unwrap();
+            let args = expand_with(vec![arg.into()], Some(OsStr::new("/home/me"))).unwrap();
             args[0].to_str().unwrap().to_owned()
         };
         for (given, meant) in [
@@ -73,10 +74,10 @@ mod tests {
     }
 
     #[test]
-    fn timelys_own_stay_and_without_a_home_it_is_refused() {
+    fn timelys_arguments_are_not_expanded_and_a_missing_home_is_an_error() {
         let args = ["run", "--", "~/hosts"].map(OsString::from).to_vec();
-        assert_eq!(with(args.clone(), None).unwrap(), args);
-        assert!(with(vec!["--out=~/x".into()], None).is_err());
-        assert!(with(vec!["out".into()], None).is_ok());
+        assert_eq!(expand_with(args.clone(), None).unwrap(), args);
+        assert!(expand_with(vec!["--out=~/x".into()], None).is_err());
+        assert!(expand_with(vec!["out".into()], None).is_ok());
     }
 }

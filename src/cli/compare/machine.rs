@@ -1,4 +1,4 @@
-//! When a comparison is made, and on which machine.
+//! The date of a comparison, and the machine that it ran on.
 
 use std::fs;
 
@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 use crate::compare::Made;
 use crate::units::show_many;
 
-/// Now, and this machine, as far as the system says what it is.
-pub(super) fn made() -> Made {
+/// Returns the current date and a description of this machine.
+pub(super) fn describe() -> Made {
     let now = OffsetDateTime::now_utc();
     let (month, day) = (u8::from(now.month()), now.day());
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
@@ -25,7 +25,7 @@ pub(super) fn made() -> Made {
     }
 }
 
-/// The value of a field in a file of Linux's.
+/// Returns the value of a field in a file of Linux's `/proc`.
 fn field(file: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(file).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;

@@ -1,61 +1,61 @@
-//! What the live view sees of a run.
+//! Shows a run in the live view: reads the run's counters when the view asks.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::worker::{Shared, Started};
-use super::{PolicyChoice, RunError, Settings, Source, figures};
+use super::worker::{RunContext, RunStart};
+use super::{PolicyChoice, RunError, Settings, Source, summary};
 use crate::batch::Nanos;
 use crate::bridge::breaker::State;
 use crate::bridge::{Allowance, Bridge};
 use crate::live::{self, About, Breaker, Budget, End, Look, Remote, Sample, Writer};
 use crate::observe::Summary;
 
-/// A run as it is seen from outside: it does not hold it.
-struct Outside(Weak<Shared>);
+/// A reference for the live view that does not keep the run alive.
+struct WeakRun(Weak<RunContext>);
 
-impl live::Source for Outside {
+impl live::Source for WeakRun {
     fn look(&self) -> Look {
-        let Some(shared) = self.0.upgrade() else { return Look::Gone };
-        match shared.started.get() {
-            Some(started) => Look::Running(Box::new(sample(&shared, started))),
+        let Some(context) = self.0.upgrade() else { return Look::Gone };
+        match context.started.get() {
+            Some(started) => Look::Running(Box::new(sample(&context, started))),
             None => Look::Waiting,
         }
     }
 
     fn summary(&self) -> Option<Summary> {
-        let shared = self.0.upgrade()?;
-        let started = shared.started.get()?;
-        let mut report = shared.stats.tallied().report(shared.settings.timely.workers);
-        report.levels = shared.stats.levels_so_far();
-        shared.fill(&mut report);
-        Some(figures::sum_up(&shared, &report, started.at.elapsed(), "running", true))
+        let context = self.0.upgrade()?;
+        let started = context.started.get()?;
+        let mut report = context.stats.tallied().report(context.settings.timely.workers);
+        report.levels = context.stats.levels_so_far();
+        context.fill(&mut report);
+        Some(summary::summarize(&context, &report, started.at.elapsed(), "running", true))
     }
 }
 
-/// Shows the run that `shared` is, if it is to be shown.
-pub(super) fn show(shared: &Arc<Shared>) {
-    if let Some(live) = &shared.settings.live {
-        live.watch(about(shared), Arc::new(Outside(Arc::downgrade(shared))));
+/// Attaches the run to the live view, if the settings have one.
+pub(super) fn show(context: &Arc<RunContext>) {
+    if let Some(live) = &context.settings.live {
+        live.watch(about(context), Arc::new(WeakRun(Arc::downgrade(context))));
     }
 }
 
-/// Shows how it ended.
-pub(super) fn end(shared: &Shared, summary: Option<&Summary>, result: &Result<(), RunError>) {
-    if let Some(live) = &shared.settings.live {
+/// Shows how the run ended.
+pub(super) fn end(context: &RunContext, summary: Option<&Summary>, result: &Result<(), RunError>) {
+    if let Some(live) = &context.settings.live {
         live.end(End {
-            sample: shared.started.get().map(|started| Box::new(sample(shared, started))),
+            sample: context.started.get().map(|started| Box::new(sample(context, started))),
             summary: summary.and_then(|summary| serde_json::to_value(summary).ok()),
-            stopped: shared.was_stopped.load(Relaxed),
-            error: result.as_ref().err().map(|error| super::error::chain(error)),
+            stopped: context.was_stopped.load(Relaxed),
+            error: result.as_ref().err().map(|error| super::error::cause_chain(error)),
         });
     }
 }
 
-/// What the run is.
-pub(super) fn about(shared: &Shared) -> About {
-    let Shared { settings, output, .. } = shared;
+/// Describes the run.
+pub(super) fn about(context: &RunContext) -> About {
+    let RunContext { settings, output, .. } = context;
     let bursts = settings.is_bursting();
     let commit = if settings.schedule.is_some() { settings.commit_every } else { Duration::ZERO };
     About {
@@ -86,7 +86,7 @@ pub(super) fn about(shared: &Shared) -> About {
     }
 }
 
-/// This process's share of what may be spent.
+/// Returns this process's share of the budget.
 fn budget(settings: &Settings, spent: f64) -> Option<Budget> {
     let allowance = settings.bridge.allowance;
     (allowance != Allowance::default()).then(|| {
@@ -95,30 +95,30 @@ fn budget(settings: &Settings, spent: f64) -> Option<Budget> {
     })
 }
 
-/// How this process stands now.
-pub(super) fn sample(shared: &Shared, started: &Started) -> Sample {
+/// Reads this process's counters.
+pub(super) fn sample(context: &RunContext, started: &RunStart) -> Sample {
     let at = started.at.elapsed().as_nanos() as Nanos;
     let schedule = started.from + at;
-    let tallied = shared.stats.tallied();
-    let knows_all = shared.settings.timely.processes == 1
-        && shared.pace.is_scheduled()
-        && matches!(shared.settings.source, Source::Nexmark { .. });
-    let (cpu_ns, lambda_cpu_ns) = shared.cpu_since(started);
-    let (unpublished_bytes, is_refused) = shared.sink.unpublished();
+    let tallied = context.stats.tallied();
+    let knows_all = context.settings.timely.processes == 1
+        && context.pace.is_scheduled()
+        && matches!(context.settings.source, Source::Nexmark { .. });
+    let (cpu_ns, lambda_cpu_ns) = context.cpu_since(started);
+    let (unpublished_bytes, is_refused) = context.sink.unpublished();
     Sample {
         at,
         schedule,
         epochs: tallied.committed.saturating_sub(started.epoch),
-        due: knows_all.then(|| shared.pace.due_by(schedule) - shared.pace.first(started.epoch)),
+        due: knows_all.then(|| context.pace.due_by(schedule) - context.pace.first(started.epoch)),
         cpu_ns,
         lambda_cpu_ns,
         writer: Writer {
-            waiting_bytes: shared.sink.waiting_bytes(),
-            busy_ns: shared.sink.writer_busy_ns(),
+            waiting_bytes: context.sink.waiting_bytes(),
+            busy_ns: context.sink.writer_busy_ns(),
             unpublished_bytes,
             is_refused,
         },
-        remote: shared.bridge.as_ref().map(|bridge| remote(bridge, &shared.settings)),
+        remote: context.bridge.as_ref().map(|bridge| remote(bridge, &context.settings)),
         tallied,
     }
 }

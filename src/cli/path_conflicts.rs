@@ -1,16 +1,16 @@
-//! The files that a run writes beside its output: none of them may be another's.
+//! Refuses the paths of files that a run writes besides its output, if another part of the run uses them.
 
 use std::path::{Path, PathBuf};
 
 use super::UsageError;
 use super::args::RunArgs;
-use super::folders::{is_read, place};
+use super::folder_conflicts::{is_read, resolve};
+use crate::destination::Destination;
 use crate::pipeline::{Source, Target};
-use crate::place::Place;
 use crate::sink::MANIFEST;
 
-/// Refuses a file that is the input's, the output's, the state's, or another option's too: one of the
-/// two would be lost.
+/// Refuses a file that belongs to the input, the output, the state or another option: one of the two would be
+/// lost.
 pub(super) fn refuse_taken(
     args: &RunArgs,
     source: &Source,
@@ -24,41 +24,42 @@ pub(super) fn refuse_taken(
     let mut before: Vec<(&str, PathBuf)> = Vec::new();
     for (option, file) in given {
         // What is no file is nobody's.
-        let Some(file) = file.as_ref().filter(|file| matches!(Place::of(file), Place::File(_)))
+        let Some(file) =
+            file.as_ref().filter(|file| matches!(Destination::of(file), Destination::File(_)))
         else {
             continue;
         };
         let wrong = |why: &str| {
             UsageError::new(option, file.display().to_string(), format!("{why}: name another file"))
         };
-        let place = self::place(file);
-        if let Some((other, _)) = before.iter().find(|(_, other)| *other == place) {
+        let resolved = self::resolve(file);
+        if let Some((other, _)) = before.iter().find(|(_, other)| *other == resolved) {
             return Err(wrong(&format!("is {other}'s file too")));
         }
         if let Source::Lines(input) = source
-            && is_read(&place, input)
+            && is_read(&resolved, input)
         {
             return Err(wrong("is what --source reads"));
         }
-        let folder = place.parent();
+        let folder = resolved.parent();
         if let Some(files) = target.files()
-            && folder == Some(&self::place(&files.dir))
-            && is_of_an_output(&place)
+            && folder == Some(&self::resolve(&files.dir))
+            && is_output_name(&resolved)
         {
             return Err(wrong("is a name that the output in this folder uses itself"));
         }
         if let Some(state) = &args.state
-            && folder == Some(&self::place(state))
+            && folder == Some(&self::resolve(state))
         {
             return Err(wrong("is in the folder of --state, which is for the state alone"));
         }
-        before.push((option, place));
+        before.push((option, resolved));
     }
     Ok(())
 }
 
-/// Whether the output has, or may have, a file of this name.
-fn is_of_an_output(place: &Path) -> bool {
-    let name = place.file_name().unwrap_or_default().to_string_lossy();
+/// Whether the output may have a file of this name.
+fn is_output_name(resolved: &Path) -> bool {
+    let name = resolved.file_name().unwrap_or_default().to_string_lossy();
     name == MANIFEST || name.starts_with("part-") || name.starts_with('.')
 }

@@ -1,4 +1,4 @@
-//! What `simulate --recorded` takes from a run's summary.
+//! Reads a run's summary for `simulate --recorded`.
 
 use std::fs;
 use std::path::Path;
@@ -8,19 +8,19 @@ use serde_json::Value;
 
 use super::UsageError;
 
-/// What a run's summary says of its workers and its remote side.
+/// What the summary says of the workers and the remote side.
 #[derive(Debug, Default)]
-pub(super) struct Recorded {
+pub(super) struct RecordedRun {
     pub workers: Option<usize>,
-    /// What a record took a worker.
+    /// The time that a record takes a worker.
     pub record: Option<Duration>,
-    /// What it took a function.
+    /// The time that a record takes a function.
     pub remote_record: Option<Duration>,
-    /// As the local Lambda's options are typed.
+    /// The options of the local Lambda, as they are typed.
     pub lambda: Option<String>,
 }
 
-impl Recorded {
+impl RecordedRun {
     pub(super) fn read(path: &Path) -> Result<Self, UsageError> {
         let wrong = |why: String| UsageError::new("--recorded", path.display().to_string(), why);
         let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
@@ -47,7 +47,7 @@ impl Recorded {
             None => number("cpu_ns_per_event")? * events / at_home,
         };
         let remote_ns = (remote > 0.0).then_some(number("billed_ms")? * 1e6 / remote.max(1.0));
-        Ok(Recorded {
+        Ok(RecordedRun {
             workers: Some((workers as usize).max(1)),
             record: Some(Duration::from_nanos(record_ns.max(1.0) as u64)),
             remote_record: remote_ns.map(|ns| Duration::from_nanos(ns as u64)),

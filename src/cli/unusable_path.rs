@@ -1,6 +1,6 @@
-//! What an option names and cannot be used: a file, a folder or an address that is not there, is of another
-//! kind, is not open to this user, or is taken. Then the command line is wrong (2), for whatever it was wanted.
-//! What is found *in* a file is not the fault of its name, and neither is what happens later (1).
+//! Errors of files, folders and addresses that an option names and that cannot be used: they do not exist,
+//! are of another kind, are not open to this user, or are taken. These are errors of the command line (2).
+//! Wrong content of a file, and what happens later, is not (1).
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -12,8 +12,12 @@ use crate::sink::SinkError;
 use crate::source::LinesError;
 use crate::state::StateError;
 
-/// `error`, as one of the command line if the name that `option` has cannot be used.
-pub(super) fn named(option: &str, value: impl Into<String>, error: anyhow::Error) -> anyhow::Error {
+/// Returns `error`, as one of the command line if its cause is the name that `option` has.
+pub(super) fn as_usage_error(
+    option: &str,
+    value: impl Into<String>,
+    error: anyhow::Error,
+) -> anyhow::Error {
     let is_of_the_name = |error: &io::Error| {
         use ErrorKind::{
             AddrInUse, AddrNotAvailable, AlreadyExists, InvalidFilename, InvalidInput,
@@ -39,20 +43,21 @@ pub(super) fn named(option: &str, value: impl Into<String>, error: anyhow::Error
     }
 }
 
-/// `error`, for which a run did not begin, with the option that named what it is about, if one did.
-pub(super) fn not_begun(error: RunError, args: &RunArgs, target: &Target) -> anyhow::Error {
+/// Returns `error`, because of which a run did not start, with the option that names its cause, if there is
+/// one.
+pub(super) fn not_started(error: RunError, args: &RunArgs, target: &Target) -> anyhow::Error {
     match option(&error, args, target) {
-        Some((option, value)) => named(option, value, error.into()),
+        Some((option, value)) => as_usage_error(option, value, error.into()),
         None => error.into(),
     }
 }
 
-/// The option that names what cannot be used, and its value.
+/// Returns the option that names what cannot be used, and its value.
 fn option(error: &RunError, args: &RunArgs, target: &Target) -> Option<(&'static str, String)> {
     let shown = |path: &Path| path.display().to_string();
     match error {
         RunError::Lines(LinesError::Read { .. }) => Some(("--source", args.source.clone()?)),
-        RunError::Figures { what, path, .. } => {
+        RunError::Write { what, path, .. } => {
             let option = if *what == "summary" { "--summary" } else { "--series" };
             Some((option, path.clone()))
         }

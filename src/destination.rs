@@ -1,68 +1,70 @@
-//! Where somebody asks for something to be written: a file, or what is none.
+//! Where a path that an option names is written to: a file, a stream or a device.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::whole;
+use crate::atomic_file;
 
-/// As many as the system follows.
-const MOST_LINKS: usize = 40;
+/// As many links as Linux follows.
+const MAX_LINKS: usize = 40;
 
-/// What a path names that is written to.
-pub(crate) enum Place {
-    /// A file, which may not be there yet: where it is, behind whatever links.
+/// What a path to write to names.
+pub(crate) enum Destination {
+    /// A file, which may not exist yet, with all links resolved.
     File(PathBuf),
     /// Standard output: `-`, `/dev/stdout` and the like.
     Stdout,
     /// Standard error.
     Stderr,
-    /// A device, a pipe or another descriptor of this process: it is written to as it is.
+    /// A device, a pipe or another descriptor of this process, which is written to as it is.
     Stream(PathBuf),
 }
 
-impl Place {
-    /// What `path` names.
-    pub(crate) fn of(path: &Path) -> Place {
+impl Destination {
+    /// Finds out what `path` names.
+    pub(crate) fn of(path: &Path) -> Destination {
         if path == Path::new("-") {
-            return Place::Stdout;
+            return Destination::Stdout;
         }
         let mut at = path.to_path_buf();
-        for _ in 0..MOST_LINKS {
+        for _ in 0..MAX_LINKS {
             if let Some(descriptor) = descriptor(&at) {
                 return match descriptor.as_str() {
-                    "1" => Place::Stdout,
-                    "2" => Place::Stderr,
-                    _ => Place::Stream(at),
+                    "1" => Destination::Stdout,
+                    "2" => Destination::Stderr,
+                    _ => Destination::Stream(at),
                 };
             }
             let Ok(target) = fs::read_link(&at) else { break };
-            at = whole::above(&at).join(target);
+            at = atomic_file::parent_of(&at).join(target);
         }
         match fs::metadata(path) {
-            Ok(there) if !there.is_file() && !there.is_dir() => Place::Stream(path.to_path_buf()),
+            Ok(there) if !there.is_file() && !there.is_dir() => {
+                Destination::Stream(path.to_path_buf())
+            }
             // Links that lead round: the system says so when it is opened.
-            Err(_) if at.is_symlink() => Place::Stream(path.to_path_buf()),
-            _ => Place::File(at),
+            Err(_) if at.is_symlink() => Destination::Stream(path.to_path_buf()),
+            _ => Destination::File(at),
         }
     }
 
-    /// What it is written to, where that is no file.
+    /// Opens the stream, unless it is a file.
     ///
     /// # Errors
     /// If it cannot be opened.
     pub(crate) fn open_stream(&self) -> io::Result<Option<Box<dyn Write + Send>>> {
         Ok(match self {
-            Place::File(_) => None,
-            Place::Stdout => Some(Box::new(io::stdout())),
-            Place::Stderr => Some(Box::new(io::stderr())),
+            Destination::File(_) => None,
+            Destination::Stdout => Some(Box::new(io::stdout())),
+            Destination::Stderr => Some(Box::new(io::stderr())),
             // What a shell has opened goes on at its end.
-            Place::Stream(path) => Some(Box::new(File::options().append(true).open(path)?)),
+            Destination::Stream(path) => Some(Box::new(File::options().append(true).open(path)?)),
         })
     }
 }
 
-/// The number of the process's own descriptor that `path` names, if it does.
+/// Returns the number of the process's own descriptor that `path` names.
 fn descriptor(path: &Path) -> Option<String> {
     let text = path.to_str()?;
     let own = format!("/proc/{}/fd/", std::process::id());
@@ -76,17 +78,17 @@ fn descriptor(path: &Path) -> Option<String> {
     number.parse::<u32>().is_ok().then(|| number.to_owned())
 }
 
-/// Writes `bytes` to what `path` names: a file as [`whole::write`] does, behind links, which stay; all else as it
-/// is.
+/// Writes `bytes` to what `path` names: to a file as [`atomic_file::write`] does, with links kept, to all
+/// else as it is. It is no error if the reader of a pipe has gone.
 ///
 /// # Errors
-/// If it cannot be written to. Whoever reads standard output or a pipe may have had enough: that is none.
+/// If it cannot be written to.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let place = Place::of(path);
-    if let Place::File(file) = &place {
-        return whole::write(file, bytes);
+    let destination = Destination::of(path);
+    if let Destination::File(file) = &destination {
+        return atomic_file::write(file, bytes);
     }
-    let Some(mut stream) = place.open_stream()? else { return Ok(()) };
+    let Some(mut stream) = destination.open_stream()? else { return Ok(()) };
     match stream.write_all(bytes).and_then(|()| stream.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
@@ -100,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_stay_and_what_is_behind_them_is_written() {
+    fn a_write_through_a_link_replaces_its_target_and_keeps_the_link() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("below")).unwrap();
@@ -117,16 +119,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_known() {
+    fn streams_and_devices_are_told_from_files() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link");
         symlink("/dev/stdout", &link).unwrap();
         for path in [Path::new("-"), Path::new("/dev/stdout"), Path::new("/dev/fd/1"), &link] {
-            assert!(matches!(Place::of(path), Place::Stdout), "{path:?}");
+            assert!(matches!(Destination::of(path), Destination::Stdout), "{path:?}");
         }
-        assert!(matches!(Place::of(Path::new("/dev/stderr")), Place::Stderr));
-        assert!(matches!(Place::of(Path::new("/dev/null")), Place::Stream(_)));
-        assert!(matches!(Place::of(Path::new("/dev/fd/7")), Place::Stream(_)));
-        assert!(matches!(Place::of(&folder.path().join("new")), Place::File(_)));
+        assert!(matches!(Destination::of(Path::new("/dev/stderr")), Destination::Stderr));
+        assert!(matches!(Destination::of(Path::new("/dev/null")), Destination::Stream(_)));
+        assert!(matches!(Destination::of(Path::new("/dev/fd/7")), Destination::Stream(_)));
+        assert!(matches!(Destination::of(&folder.path().join("new")), Destination::File(_)));
     }
 }

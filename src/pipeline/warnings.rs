@@ -1,4 +1,4 @@
-//! What a run says last of itself: that it missed its deadline, that nothing was done remotely, and why.
+//! What a run warns of at its end: a missed deadline, or that nothing was done remotely, and why.
 
 use std::time::Duration;
 
@@ -6,37 +6,37 @@ use super::{PolicyChoice, Settings};
 use crate::observe::Report;
 use crate::units::show_duration;
 
-/// That the deadline was missed, and what held the run up meanwhile; nothing if it was kept, or if results
-/// have no time by which they are due.
-pub(super) fn missed(settings: &Settings, report: &Report) -> Option<String> {
+/// Returns the warning that the deadline was missed, with its cause. None if it was kept, or if results have
+/// no due time.
+pub(super) fn missed_deadline(settings: &Settings, report: &Report) -> Option<String> {
     let on_time = report.on_time();
     (settings.has_due_times() && on_time.is_missed()).then(|| {
         let (late, deadline) = (on_time.late_share(), show_duration(settings.deadline));
-        let mut says = format!(
+        let mut text = format!(
             "The deadline was missed: {late} of the results came more than {deadline} after their scheduled time."
         );
         if let Some(cause) = &report.cause {
-            says += &format!(" Cause of most of them: {}", cause.says);
+            text += &format!(" Cause of most of them: {}", cause.says);
         }
-        says
+        text
     })
 }
 
-/// That the policy wanted to send records and none was done remotely, and why; nothing if some were, or if
-/// it did not want to.
+/// Returns the warning that the policy wanted to send records and none was done remotely, with the reason.
+/// None if some were, or if the policy did not want to.
 pub(super) fn nothing_remote(settings: &Settings, report: &Report) -> Option<String> {
     let wanted = settings.is_bursting() && wanted_to_send(settings, report);
     (wanted && report.counts.remote == 0).then(|| {
         let policy = settings.policy.name();
-        let why = why_not(settings, report);
+        let why = why_nothing_remote(settings, report);
         format!(
             "Nothing was done remotely, although the policy {policy} wanted to send records: {why}."
         )
     })
 }
 
-/// Whether records were sent, or would have been had the remote side taken them: the policy is not asked
-/// while it takes none.
+/// Whether records were sent, or would have been if the remote side had accepted them. The policy is not
+/// asked while it accepts none.
 fn wanted_to_send(settings: &Settings, report: &Report) -> bool {
     if report.sent.is_some() {
         return true;
@@ -49,7 +49,7 @@ fn wanted_to_send(settings: &Settings, report: &Report) -> bool {
     }
 }
 
-fn why_not(settings: &Settings, report: &Report) -> String {
+fn why_nothing_remote(settings: &Settings, report: &Report) -> String {
     let function = settings.endpoint.name();
     if let Some(failure) = &report.last_failure {
         return format!("{function}: {failure}");

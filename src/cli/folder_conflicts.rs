@@ -1,4 +1,4 @@
-//! Where a run's folders are: what is read may not be what is written, and the state is no output.
+//! Refuses folders that conflict: an input in the output, or a state folder that is the output.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -10,36 +10,36 @@ use crate::pipeline::{Source, Target};
 use crate::sink::{self, MANIFEST};
 use crate::source::{self, Input};
 
-/// Where a file or a folder is or will be, however it is written.
-pub(super) fn place(path: &Path) -> PathBuf {
+/// Returns the absolute path of a file or folder that may not exist yet, with links resolved.
+pub(super) fn resolve(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let there = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
-    let Some((above, mut place)) = there else { return path };
+    let Some((above, mut resolved)) = there else { return path };
     // No link is among what is not there.
     for component in path.strip_prefix(above).into_iter().flat_map(Path::components) {
         match component {
-            Component::ParentDir => drop(place.pop()),
-            component => place.push(component),
+            Component::ParentDir => drop(resolved.pop()),
+            component => resolved.push(component),
         }
     }
-    place
+    resolved
 }
 
-/// Refuses a state and an output of which one is in the other's way.
-pub(super) fn refuse_mixed(args: &RunArgs, target: &Target) -> Result<(), UsageError> {
+/// Refuses a state folder and an output folder that would disturb each other.
+pub(super) fn refuse_shared(args: &RunArgs, target: &Target) -> Result<(), UsageError> {
     let (Target::Files { files, .. }, Some(state)) = (target, &args.state) else { return Ok(()) };
-    let (output, place) = (place(&files.dir), place(state));
+    let (output, resolved) = (resolve(&files.dir), resolve(state));
     let shown = files.dir.display();
-    let why = if output == place {
+    let why = if output == resolved {
         "is the output folder too: give the state a folder of its own, because it is removed to \
         begin anew"
             .to_owned()
-    } else if output.starts_with(&place) {
+    } else if output.starts_with(&resolved) {
         format!(
             "contains the output folder {shown}: give the state a folder of its own, because it \
             is removed to begin anew"
         )
-    } else if let Ok(below) = place.strip_prefix(&output)
+    } else if let Ok(below) = resolved.strip_prefix(&output)
         && let Some(first) = below.components().next()
         && sink::is_own_name(&first.as_os_str().to_string_lossy())
     {
@@ -50,9 +50,9 @@ pub(super) fn refuse_mixed(args: &RunArgs, target: &Target) -> Result<(), UsageE
     Err(UsageError::new("--state", state.display().to_string(), why))
 }
 
-/// Refuses an input that names, or may come to name, files of the run's own output or state: they would
-/// be removed before they are read, or read as they are written.
-pub(super) fn refuse_own(
+/// Refuses an input that names, or may later match, files of the run's own output or state. These would be
+/// removed before they are read, or read while they are written.
+pub(super) fn refuse_own_files(
     args: &RunArgs,
     source: &Source,
     target: &Target,
@@ -63,20 +63,20 @@ pub(super) fn refuse_own(
         Err(UsageError::new("--source", value, why))
     };
     let read: Vec<(PathBuf, PathBuf)> =
-        input.paths().into_iter().map(|path| (place(&path), path)).collect();
+        input.paths().into_iter().map(|path| (resolve(&path), path)).collect();
     let is_in = |folder: &Path, is_own: fn(&str) -> bool| {
-        let found = read.iter().find(|(place, _)| {
-            let name = place.file_name().unwrap_or_default().to_string_lossy();
-            place.parent() == Some(folder) && is_own(&name)
+        let found = read.iter().find(|(resolved, _)| {
+            let name = resolved.file_name().unwrap_or_default().to_string_lossy();
+            resolved.parent() == Some(folder) && is_own(&name)
         });
         found.map(|(_, path)| path.display())
     };
     if let Some(files) = target.files() {
-        let (folder, shown) = (place(&files.dir), files.dir.display());
+        let (folder, shown) = (resolve(&files.dir), files.dir.display());
         if let Some(file) = is_in(&folder, sink::is_own_name) {
             return wrong(format!("{file} is a file of the output in {shown}: name another --out"));
         }
-        if may_name(input, &folder, |last| may_be_own(&last.to_string_lossy())) {
+        if may_name(input, &folder, |last| may_match_own(&last.to_string_lossy())) {
             return wrong(format!(
                 "may match files of this run's output in {shown}: name another --out, or make \
                 the pattern more specific"
@@ -84,7 +84,7 @@ pub(super) fn refuse_own(
         }
     }
     if let Some(state) = &args.state {
-        let (folder, shown) = (place(state), state.display());
+        let (folder, shown) = (resolve(state), state.display());
         if let Some(file) = is_in(&folder, |_| true) {
             return wrong(format!(
                 "{file} is in the folder of --state, {shown}, which is for the state alone: name another"
@@ -105,19 +105,19 @@ pub(super) fn refuse_own(
     Ok(())
 }
 
-/// Whether `file`, which is or will be at this place, is read.
-pub(super) fn is_read(place: &Path, input: &Input) -> bool {
-    let name = place.file_name().unwrap_or_default();
+/// Whether the input reads, or may later read, the file at this path.
+pub(super) fn is_read(resolved: &Path, input: &Input) -> bool {
+    let name = resolved.file_name().unwrap_or_default();
     let may_come = || {
-        let folder = place.parent();
+        let folder = resolved.parent();
         folder
             .is_some_and(|folder| may_name(input, folder, |last| source::name_matches(last, name)))
     };
-    input.paths().iter().any(|path| self::place(path) == place) || may_come()
+    input.paths().iter().any(|path| self::resolve(path) == resolved) || may_come()
 }
 
-/// Whether a glob may name files in `folder`, which need not be there yet: those that `is_one` knows by
-/// the glob's last part.
+/// Whether a glob may match files in `folder`, which need not exist yet. `is_one` tests the last part of the
+/// glob.
 fn may_name(input: &Input, folder: &Path, is_one: impl Fn(&OsStr) -> bool) -> bool {
     input.glob().is_some_and(|glob| {
         let (folders, last) = split(glob);
@@ -125,7 +125,7 @@ fn may_name(input: &Input, folder: &Path, is_one: impl Fn(&OsStr) -> bool) -> bo
     })
 }
 
-/// Whether `glob` names `folder`, if that were there.
+/// Whether `glob` matches `folder`, if that existed.
 fn names_folder(glob: &Path, folder: &Path) -> bool {
     let (above, last) = split(glob);
     if matches!(last.as_bytes(), b"" | b"." | b"**") && above != glob && names_folder(above, folder)
@@ -137,13 +137,13 @@ fn names_folder(glob: &Path, folder: &Path) -> bool {
     }
     if folder.exists() {
         let found = source::matches(glob).unwrap_or_default().paths;
-        return found.into_iter().any(|found| place(&found) == folder);
+        return found.into_iter().any(|found| resolve(&found) == folder);
     }
     let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else { return false };
     source::name_matches(last, name) && above != glob && names_folder(above, parent)
 }
 
-/// The folders of a glob, and what it names in them.
+/// Splits a glob into its folders, and the pattern of names in them.
 fn split(glob: &Path) -> (&Path, &OsStr) {
     let bytes = glob.as_os_str().as_bytes();
     let part = |bytes| OsStr::from_bytes(bytes);
@@ -154,9 +154,9 @@ fn split(glob: &Path) -> (&Path, &OsStr) {
     }
 }
 
-/// Whether this last part of a glob may name a file that an output has for itself. Only how it begins and
-/// ends is looked at, so one that ends with `*` is taken to name more than it may.
-fn may_be_own(last: &str) -> bool {
+/// Whether this last part of a glob may match a file that an output uses itself. Only its beginning and its
+/// end are compared, so a pattern that ends with `*` is taken to match more than it may.
+fn may_match_own(last: &str) -> bool {
     let Some(at) = last.find(['*', '?', '[']) else { return sink::is_own_name(last) };
     let begins = &last[..at];
     let ends = last.rsplit(['*', '?', ']']).next().unwrap_or_default();

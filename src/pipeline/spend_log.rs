@@ -1,4 +1,4 @@
-//! Notes what a process spends beside the run's state, while it is spent.
+//! Records what a process spends, in the state folder, while it spends it.
 
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -8,18 +8,18 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use crate::bridge::{Bridge, Counters, Settings};
 use crate::state::{Spent, StateError};
 
-/// How often. A process that is killed forgets what it spent since; each time the disk is waited for,
-/// which is why a thread does it that nothing waits for.
-const EVERY: Duration = Duration::from_secs(1);
+/// The interval between two writes. A process that is killed forgets what it spent since the last one. Each
+/// write waits for the disk, so a thread of its own does it.
+const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The thread.
-pub(super) struct Spending {
+/// The thread that writes what is spent.
+pub(super) struct SpendLog {
     ended: Sender<()>,
     thread: JoinHandle<()>,
 }
 
-impl Spending {
-    /// Starts to note what `bridge` spends; `failed` hears why that cannot be.
+impl SpendLog {
+    /// Starts to record what `bridge` spends. `failed` is called if that fails.
     ///
     /// # Errors
     /// If the system has no thread.
@@ -28,18 +28,19 @@ impl Spending {
         bridge: Bridge,
         settings: Settings,
         failed: impl Fn(StateError) + Send + 'static,
-    ) -> std::io::Result<Spending> {
+    ) -> std::io::Result<SpendLog> {
         let (ended, ending) = bounded::<()>(0);
         let run = move || {
-            let mut noted = 0.0;
+            let mut written = 0.0;
             loop {
-                let is_over = ending.recv_timeout(EVERY) == Err(RecvTimeoutError::Disconnected);
+                let is_over =
+                    ending.recv_timeout(WRITE_INTERVAL) == Err(RecvTimeoutError::Disconnected);
                 let usd = usd(&bridge.counters(), &settings);
-                if usd != noted {
+                if usd != written {
                     if let Err(error) = spent.note(usd) {
                         return failed(error);
                     }
-                    noted = usd;
+                    written = usd;
                 }
                 if is_over {
                     return;
@@ -47,19 +48,19 @@ impl Spending {
             }
         };
         let thread = thread::Builder::new().name("floodway-spending".to_owned()).spawn(run)?;
-        Ok(Spending { ended, thread })
+        Ok(SpendLog { ended, thread })
     }
 
-    /// Notes the last of it.
-    pub(super) fn end(self) {
+    /// Writes the last amount, and ends the thread.
+    pub(super) fn finish(self) {
         drop(self.ended);
         // If it has panicked, that was said.
         let _ = self.thread.join();
     }
 }
 
-/// What was spent. What is in flight will be billed, whatever becomes of this process: each at what
-/// one has cost so far, or may cost.
+/// Returns the US dollars that were spent. Requests in flight will be billed, whatever happens to this
+/// process: each counts as the average so far, or as the highest price of the first.
 fn usd(counters: &Counters, settings: &Settings) -> f64 {
     let spent = settings.cost.usd(counters.billed, counters.billed_us as f64 / 1e3);
     let each = match counters.billed {

@@ -1,4 +1,4 @@
-//! A command line that cannot be parsed: what is wrong with it, in one line.
+//! Describes in one line why a command line cannot be parsed.
 
 use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -6,11 +6,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args::Cli;
 use crate::terminal::plain;
 
-/// The options of timely's that have one letter and stand after `--`.
-const TIMELY: [&str; 6] = ["-w", "-n", "-p", "-h", "-r", "-z"];
+/// The options of timely that have one letter and stand after `--`.
+const TIMELY_OPTIONS: [&str; 6] = ["-w", "-n", "-p", "-h", "-r", "-z"];
 
-/// What is wrong, and what would be right.
-pub(super) fn said(error: &clap::Error) -> String {
+/// Returns what is wrong, and what would be right.
+pub(super) fn describe(error: &clap::Error) -> String {
     let one = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(all)) if !all.is_empty() => Some(all.join(", ")),
@@ -19,7 +19,9 @@ pub(super) fn said(error: &clap::Error) -> String {
     let near = |kind| one(kind).map(|near| format!(", did you mean {near}?")).unwrap_or_default();
     let argument = one(ContextKind::InvalidArg).unwrap_or_default();
     let text = match error.kind() {
-        ErrorKind::UnknownArgument if TIMELY.iter().any(|own| argument.starts_with(own)) => {
+        ErrorKind::UnknownArgument
+            if TIMELY_OPTIONS.iter().any(|own| argument.starts_with(own)) =>
+        {
             format!("{argument}: is an option of timely's; those stand after --, as in -- -w 2")
         }
         ErrorKind::UnknownArgument if !argument.starts_with('-') => {

@@ -1,4 +1,4 @@
-//! Counts what a worker's operators do.
+//! Counts what the operators of a worker do.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,12 +14,12 @@ use crate::operators::{Clock, EpochStats, Observer, Route};
 use crate::policy::Offered;
 use crate::schedule::BurstWindow;
 
-/// The results that wait for their epoch's commit: when they were scheduled, and how many.
+/// Results that wait for their epoch's commit, by epoch: their scheduled times, and their number.
 type Uncommitted = Rc<RefCell<BTreeMap<u64, Vec<(Span, usize)>>>>;
 
-/// A worker's observer. The clones are one.
+/// The observer of one worker. Clones share their counts.
 #[derive(Clone)]
-pub(super) struct Watch {
+pub(super) struct MetricsObserver {
     process: ProcessStats,
     worker: Arc<WorkerStats>,
     clock: Clock,
@@ -30,17 +30,17 @@ pub(super) struct Watch {
     failures: Failures,
 }
 
-impl Watch {
+impl MetricsObserver {
     pub(super) fn new(
         process: &ProcessStats,
-        place: usize,
+        index: usize,
         clock: Clock,
         burst: Option<BurstWindow>,
         failures: &Failures,
     ) -> Self {
-        Watch {
+        MetricsObserver {
             process: process.clone(),
-            worker: process.worker(place),
+            worker: process.worker(index),
             clock,
             burst,
             held: 0,
@@ -50,7 +50,7 @@ impl Watch {
         }
     }
 
-    /// All epochs before `epoch` (all there are, if `None`) were committed at `now`.
+    /// Notes that all epochs before `epoch` (or all, if `None`) were committed at `now`.
     pub(super) fn committed_before(&self, epoch: Option<u64>, now: Nanos) {
         let mut uncommitted = self.uncommitted.borrow_mut();
         let later = epoch.map(|epoch| uncommitted.split_off(&epoch)).unwrap_or_default();
@@ -62,7 +62,7 @@ impl Watch {
     }
 }
 
-impl Observer<u64> for Watch {
+impl Observer<u64> for MetricsObserver {
     fn results(&mut self, epoch: &u64, path: Route, scheduled: Span, records: usize, now: Nanos) {
         // A batch is cut where the rate changes: all of it is in the burst, or none.
         let in_burst = self.burst.as_ref().is_some_and(|burst| burst.contains(scheduled.first));
@@ -79,7 +79,7 @@ impl Observer<u64> for Watch {
     }
 
     fn mismatch(&mut self, record: &str) {
-        self.failures.fail(RunError::Differs { record: record.to_owned() });
+        self.failures.fail(RunError::VerifyMismatch { record: record.to_owned() });
     }
 
     fn sent(&mut self, _: usize, now: Nanos) {

@@ -1,4 +1,4 @@
-//! The words of the command line, before they are parsed.
+//! Prepares the command line before it is parsed.
 
 use std::ffi::OsString;
 
@@ -6,13 +6,12 @@ use clap::CommandFactory as _;
 
 use super::args::Cli;
 
-/// `args` with `--option -value` as `--option=-value`: a value that begins with a hyphen is the
-/// option's, which says itself what would be right, and no option of its own. Two hyphens begin an
-/// option all the same, and `-h` asks for help: neither is ever meant as a value.
-pub(super) fn joined(args: Vec<OsString>) -> Vec<OsString> {
-    let mut joined: Vec<OsString> = Vec::with_capacity(args.len());
+/// Returns `args` with `--option -value` as `--option=-value`, so that the option itself reports a value that
+/// begins with a hyphen. Two hyphens always begin an option, and `-h` always asks for help.
+pub(super) fn join_hyphen_values(args: Vec<OsString>) -> Vec<OsString> {
+    let mut join_hyphen_values: Vec<OsString> = Vec::with_capacity(args.len());
     let command = args.get(1).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let takes_value = options(&command);
+    let takes_value = value_options(&command);
     let mut own = true;
     for word in args {
         own &= word != "--";
@@ -21,19 +20,19 @@ pub(super) fn joined(args: Vec<OsString>) -> Vec<OsString> {
             && text.starts_with('-')
             && !text.starts_with("--")
             && !matches!(&*text, "-h" | "-V");
-        match joined.last_mut() {
+        match join_hyphen_values.last_mut() {
             Some(option) if own && is_value && takes_value(&option.to_string_lossy()) => {
                 option.push("=");
                 option.push(word);
             }
-            _ => joined.push(word),
+            _ => join_hyphen_values.push(word),
         }
     }
-    joined
+    join_hyphen_values
 }
 
 /// Whether a word is an option of `command` that takes a value.
-fn options(command: &str) -> impl Fn(&str) -> bool {
+fn value_options(command: &str) -> impl Fn(&str) -> bool {
     let cli = Cli::command();
     let arguments =
         cli.find_subcommand(command).into_iter().flat_map(|found| found.get_arguments());
@@ -45,8 +44,8 @@ fn options(command: &str) -> impl Fn(&str) -> bool {
     }
 }
 
-/// Whether `option`, such as `--rate`, is among the words before timely's.
-pub(super) fn has(args: &[OsString], option: &str) -> bool {
+/// Whether `option`, such as `--rate`, stands before timely's arguments.
+pub(super) fn contains(args: &[OsString], option: &str) -> bool {
     let own = args.iter().take_while(|word| *word != "--").map(|word| word.to_string_lossy());
     own.into_iter().any(|word| {
         word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
@@ -57,13 +56,14 @@ pub(super) fn has(args: &[OsString], option: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn words(line: &str) -> Vec<OsString> {
+    fn split_words(line: &str) -> Vec<OsString> {
         line.split(' ').map(OsString::from).collect()
     }
 
     #[test]
     fn a_value_may_begin_with_a_hyphen() {
-        let joined = |line| joined(words(line)).join(std::ffi::OsStr::new(" "));
+        let join_hyphen_values =
+            |line| join_hyphen_values(split_words(line)).join(std::ffi::OsStr::new(" "));
         for (typed, meant) in [
             ("floodway run --work -1us --seed 3", "floodway run --work=-1us --seed 3"),
             ("floodway run --overwrite -x", "floodway run --overwrite -x"),
@@ -71,9 +71,9 @@ mod tests {
             ("floodway run --rate -h", "floodway run --rate -h"),
             ("floodway run --rate 5k -- -w -2", "floodway run --rate 5k -- -w -2"),
         ] {
-            assert_eq!(joined(typed), meant);
+            assert_eq!(join_hyphen_values(typed), meant);
         }
-        assert!(has(&words("floodway run --rate=5 --seed 3"), "--seed"));
-        assert!(!has(&words("floodway run --rates 5 -- --rate 5"), "--rate"));
+        assert!(contains(&split_words("floodway run --rate=5 --seed 3"), "--seed"));
+        assert!(!contains(&split_words("floodway run --rates 5 -- --rate 5"), "--rate"));
     }
 }

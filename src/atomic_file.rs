@@ -1,31 +1,31 @@
-//! Files that are there whole or not at all, and folders that stay.
+//! Atomic, durable file writes: write to a temporary file, sync, rename.
 
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::made::Made;
+use crate::cleanup_guard::CleanupGuard;
 
-/// Writes `bytes` to `path` atomically: to a file beside it, which then takes its name. What was
-/// written stays, whatever happens to the machine. A link of this name is replaced.
+/// Writes `bytes` to `path` atomically and durably: to a temporary file beside it, which then takes its name.
+/// A link of this name is replaced.
 ///
 /// # Errors
 /// If the file or its folder cannot be written.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (mut file, temporary) = beside(path)?;
+    let (mut file, temporary) = create_temporary(path)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
         // If it cannot be removed either, it is in nobody's way.
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
-    sync_folder(above(path))
+    sync_folder(parent_of(path))
 }
 
-/// A new file in the folder of `path`, and its path. Nobody can have put anything in its place: its name cannot be
-/// guessed, and it is not opened if it is there.
-fn beside(path: &Path) -> io::Result<(fs::File, PathBuf)> {
+/// Creates a temporary file in the folder of `path`, and returns it with its path. Its name cannot be
+/// guessed, and an existing file is never opened.
+fn create_temporary(path: &Path) -> io::Result<(fs::File, PathBuf)> {
     let name = path.file_name().unwrap_or_default();
     loop {
         let mut temporary = OsString::from(".");
@@ -40,17 +40,17 @@ fn beside(path: &Path) -> io::Result<(fs::File, PathBuf)> {
     }
 }
 
-/// Makes a folder, and those above it that are not there, to stay; answers which it made.
+/// Creates a folder durably, with the missing ones above it. Returns a guard over those it created.
 ///
 /// # Errors
-/// If one of them cannot be made: then none of them is.
-pub(crate) fn make_folder(path: &Path) -> io::Result<Made> {
+/// If one of them cannot be created. Then those that were are removed.
+pub(crate) fn create_dir_durable(path: &Path) -> io::Result<CleanupGuard> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
-    let mut made = Made::default();
+    let mut created = CleanupGuard::default();
     for folder in missing.iter().rev() {
         match fs::create_dir(folder) {
-            Ok(()) => made.note(*folder),
+            Ok(()) => created.track(*folder),
             // Somebody else was sooner.
             Err(_) if folder.is_dir() => {}
             Err(error) => return Err(error),
@@ -58,11 +58,11 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<Made> {
     }
     // Says what is wrong with one that is there, and is none.
     fs::create_dir_all(path)?;
-    missing.into_iter().try_for_each(|folder| sync_folder(above(folder)))?;
-    Ok(made)
+    missing.into_iter().try_for_each(|folder| sync_folder(parent_of(folder)))?;
+    Ok(created)
 }
 
-/// Waits until the names in a folder are on the disk: a file's own sync does not say so.
+/// Waits until the names in a folder are on the disk, which a file's own sync does not do.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     match fs::File::open(path)?.sync_all() {
         // A file system that has no such thing.
@@ -71,8 +71,8 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The folder that `path` is in.
-pub(crate) fn above(path: &Path) -> &Path {
+/// Returns the folder that `path` is in.
+pub(crate) fn parent_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) => Path::new("."),

@@ -13,19 +13,22 @@ use hyper::header::{HOST, HeaderMap, ORIGIN};
 use hyper::http::uri::Authority;
 use hyper::{Method, Uri};
 
-/// The names that a server answers to, besides addresses and `localhost`.
+/// The host names that a server answers to, besides addresses and `localhost`.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Hosts(Vec<String>);
+pub(crate) struct AllowedHosts(Vec<String>);
 
-impl Hosts {
-    /// These, in any case.
-    pub(crate) fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> Hosts {
-        let names = names.into_iter().map(|name| plain(name.as_ref()));
-        Hosts(names.filter(|name| !name.is_empty()).collect())
+impl AllowedHosts {
+    /// Allows `names`.
+    pub(crate) fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> AllowedHosts {
+        let names = names.into_iter().map(|name| normalize(name.as_ref()));
+        AllowedHosts(names.filter(|name| !name.is_empty()).collect())
     }
 
-    /// Why a request is refused that is for another host.
-    pub(crate) fn refuse(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
+    /// Refuses a request that is meant for another host.
+    ///
+    /// # Errors
+    /// The reason, in words.
+    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
         let mut hosts = headers.get_all(HOST).iter();
         let host = hosts.next().map(|host| host.to_str().unwrap_or_default());
         // HTTP/1.0 has none, and a browser always has one.
@@ -45,19 +48,19 @@ impl Hosts {
     }
 
     fn has(&self, host: &str) -> bool {
-        let name = plain(host);
+        let name = normalize(host);
         let address = name.trim_start_matches('[').trim_end_matches(']');
         address.parse::<IpAddr>().is_ok() || name == "localhost" || self.0.contains(&name)
     }
 }
 
-/// A name as it is compared.
-fn plain(name: &str) -> String {
+/// Brings a host name into the form in which names are compared.
+fn normalize(name: &str) -> String {
     let name = name.trim().to_ascii_lowercase();
     name.strip_suffix('.').map_or(name.clone(), str::to_owned)
 }
 
-/// Whether a browser sends this for a page of another site.
+/// Whether a browser sends this request on behalf of a page of another site.
 pub(crate) fn is_cross_site(method: &Method, headers: &HeaderMap) -> bool {
     let all = |name: &str| headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?"));
     let is_other = |site: &str| !matches!(site, "same-origin" | "none");
@@ -88,11 +91,11 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_names_that_are_allowed_are_answered_and_no_others() {
-        let hosts = Hosts::new(["Floodway.internal.", "box"]);
+    fn only_addresses_and_allowed_names_are_accepted() {
+        let hosts = AllowedHosts::new(["Floodway.internal.", "box"]);
         let takes = |uri: &'static str, of: &[&'static str]| {
             let all: Vec<_> = of.iter().map(|host| ("host", *host)).collect();
-            hosts.refuse(&Uri::from_static(uri), &headers(&all)).is_ok()
+            hosts.check(&Uri::from_static(uri), &headers(&all)).is_ok()
         };
         for host in [
             "127.0.0.1",
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_of_other_sites_are_told_from_own_ones() {
+    fn requests_of_other_sites_are_detected() {
         let is = |method: Method, of: &[(&'static str, &'static str)]| {
             is_cross_site(&method, &headers(&[&[("host", "127.0.0.1:9000")], of].concat()))
         };

@@ -1,7 +1,7 @@
-//! `--shape trace:FILE`: the file's text, which is read once.
+//! `--shape trace:FILE`: reads the file once.
 //!
 //! What a shell substitutes for a process (`trace:<(cat rates.csv)`) is a pipe, which is empty when it is
-//! read again; and a file must not be another one when its rates are compared with those of a state.
+//! read again. And the rates that a run uses must be those that are compared with the state's.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::source::path_of;
 
-/// What was read, by the names of the files.
-static READ: Mutex<BTreeMap<String, Arc<str>>> = Mutex::new(BTreeMap::new());
+/// The content of the files that were read, by name.
+static CACHE: Mutex<BTreeMap<String, Arc<str>>> = Mutex::new(BTreeMap::new());
 
-/// The text of the file of this name.
+/// Returns the text of the file of this name.
 pub(super) fn text(name: &str) -> io::Result<Arc<str>> {
-    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut read = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(text) = read.get(name) {
         return Ok(Arc::clone(text));
     }
@@ -24,7 +24,7 @@ pub(super) fn text(name: &str) -> io::Result<Arc<str>> {
     Ok(text)
 }
 
-/// The text of a trace that another process could not read again: `shape` is the option's value.
+/// Returns the text of a trace that another process could not read again. `shape` is the option's value.
 pub(super) fn text_of_pipe(shape: Option<&str>) -> Option<Arc<str>> {
     let name = shape?.strip_prefix("trace:")?;
     let is_file = fs::metadata(path_of(name)).is_ok_and(|metadata| metadata.is_file());

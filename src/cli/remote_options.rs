@@ -1,9 +1,8 @@
-//! What was typed of the remote side: which policy, which endpoint, how the bridge behaves, and
-//! what it costs.
+//! The options of the remote side: the policy, the endpoint, the bridge, and the prices.
 
 use super::args::{ArchArg, AuthArg, BridgeArgs, EndpointArgs, PolicyArg, RunArgs};
 use super::settings::{duration, number, parse, parse_some};
-use super::{UsageError, heeds};
+use super::{UsageError, policy_options};
 use crate::aws::{Environment, EnvironmentError};
 use crate::bridge::{self, Allowance, Auth, EndpointError, Settings};
 use crate::cost::{Cost, Prices};
@@ -11,7 +10,7 @@ use crate::emulator::Model;
 use crate::pipeline::{Endpoint, PolicyChoice};
 use crate::units::{parse_duration, parse_rate, parse_share};
 
-/// The bridge's settings.
+/// Returns the settings of the bridge.
 pub(super) fn bridge(args: &BridgeArgs, cost: Cost) -> Result<Settings, UsageError> {
     let defaults = Settings::default();
     let settings = Settings {
@@ -44,7 +43,7 @@ pub(super) fn bridge(args: &BridgeArgs, cost: Cost) -> Result<Settings, UsageErr
     Ok(settings)
 }
 
-/// What may be spent.
+/// Returns the limits on what may be spent.
 fn allowance(args: &BridgeArgs) -> Result<Allowance, UsageError> {
     let dollars = |text: &str| {
         let text = text.strip_prefix('$').unwrap_or(text);
@@ -61,7 +60,7 @@ fn allowance(args: &BridgeArgs) -> Result<Allowance, UsageError> {
     })
 }
 
-/// What the function costs.
+/// Returns the prices of the function.
 pub(super) fn prices(args: &BridgeArgs) -> Result<Prices, UsageError> {
     let list = match args.arch {
         Some(ArchArg::Arm) => Prices::arm(),
@@ -83,7 +82,7 @@ pub(super) fn prices(args: &BridgeArgs) -> Result<Prices, UsageError> {
     })
 }
 
-/// The function's memory in MB.
+/// Returns the function's memory in MB.
 pub(super) fn memory(given: Option<&String>, endpoint: &Endpoint) -> Result<u32, UsageError> {
     match (endpoint, given) {
         (Endpoint::Embedded(model), None) => Ok(model.memory_mb),
@@ -131,8 +130,9 @@ pub(super) fn policy(
     }
 }
 
-/// Whether the simulator can have the model: it has failures and throttles all the time or never.
-pub(super) fn can_be_simulated(model: &Model) -> Result<(), UsageError> {
+/// Checks that the simulator supports the model: there, failures and throttles last all the time or never
+/// come.
+pub(super) fn check_simulatable(model: &Model) -> Result<(), UsageError> {
     if model.trouble.is_some() && (model.failure_rate > 0.0 || model.throttle_rate > 0.0) {
         let why = "cannot be simulated together with failure_rate or throttle_rate, which the \
             simulator has all the time";
@@ -141,9 +141,10 @@ pub(super) fn can_be_simulated(model: &Model) -> Result<(), UsageError> {
     Ok(())
 }
 
-/// Whether something has to be done remotely if the policy wants it.
+/// Returns whether something must be done remotely if the policy wants it.
 pub(super) fn require_remote(args: &RunArgs) -> Result<bool, UsageError> {
-    let sends = policy(args.policy, heeds::threshold(args))?.needs_remote() && !args.shadow;
+    let sends =
+        policy(args.policy, policy_options::threshold(args))?.needs_remote() && !args.shadow;
     if args.require_remote && !sends {
         let why = "needs a --policy that sends something: remote, threshold, spill or deadline, without \
                    --shadow";
@@ -152,12 +153,12 @@ pub(super) fn require_remote(args: &RunArgs) -> Result<bool, UsageError> {
     Ok(args.require_remote)
 }
 
-/// Whether the policy is only tried.
+/// Returns whether the policy is only tried.
 pub(super) fn shadow(args: &RunArgs) -> Result<bool, UsageError> {
     if !args.shadow {
         return Ok(false);
     }
-    if !policy(args.policy, heeds::threshold(args))?.needs_remote() {
+    if !policy(args.policy, policy_options::threshold(args))?.needs_remote() {
         let why = "needs a --policy that sends something: remote, threshold, spill or deadline";
         return Err(UsageError::new("--shadow", "(given)", why));
     }
@@ -171,11 +172,11 @@ pub(super) fn shadow(args: &RunArgs) -> Result<bool, UsageError> {
         share of the events";
         return Err(UsageError::new("--skew", skew, why));
     }
-    can_be_simulated(&model(args.local_lambda.as_ref())?)?;
+    check_simulatable(&model(args.local_lambda.as_ref())?)?;
     Ok(true)
 }
 
-/// The embedded Lambda's model.
+/// Returns the model of the embedded Lambda.
 pub(super) fn model(options: Option<&String>) -> Result<Model, UsageError> {
     let mut model = Model::default();
     for option in options.iter().flat_map(|options| options.split(',')) {
@@ -212,7 +213,7 @@ fn auth_name(auth: AuthArg) -> &'static str {
     }
 }
 
-/// A function, or anything else that requests can be sent to.
+/// Resolves an endpoint: a function, or any other address that takes requests.
 pub(super) fn remote(lambda: &str, args: &EndpointArgs) -> anyhow::Result<bridge::Endpoint> {
     let region = parse_some("--region", args.region.as_ref(), str::parse)?;
     let auth = args.auth.map(|auth| match auth {
@@ -231,14 +232,14 @@ pub(super) fn remote(lambda: &str, args: &EndpointArgs) -> anyhow::Result<bridge
             | EndpointError::UnsignedRegion
             | EndpointError::NoRegion
             | EndpointError::Environment(_) => UsageError::new("--region", given, why),
-            _ => UsageError::new("--lambda", shown(lambda), why),
+            _ => UsageError::new("--lambda", redact(lambda), why),
         };
         usage.into()
     })
 }
 
-/// What was given as an endpoint, without what may be a secret in it.
-pub(super) fn shown(lambda: &str) -> String {
+/// Returns the endpoint as given, without parts that may be secret.
+pub(super) fn redact(lambda: &str) -> String {
     let (plain, hidden) = match lambda.find(['?', '#']) {
         Some(at) => (&lambda[..at], "?…"),
         None => (lambda, ""),

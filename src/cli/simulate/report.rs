@@ -1,4 +1,4 @@
-//! What a simulation says: in words before it, as a table after it, and as JSON.
+//! The output of a simulation: an introduction, a table, and JSON.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::simulate::{Model, Optimum, Outcome};
 use crate::units::{show_count, show_duration, show_many, show_rate};
 
 impl Simulation {
-    /// What is simulated, and what is to be said about it.
-    pub(super) fn words(&self, optimum: &Optimum) -> String {
+    /// Returns what is simulated, with notes on it, in words.
+    pub(super) fn introduction(&self, optimum: &Optimum) -> String {
         let Model { workers, service, deadline, bridge, lambda, stream, .. } = &self.model;
         let mut words = format!(
             "{} events in {}; {} with {} events per second each; deadline {}\n\
@@ -58,7 +58,7 @@ impl Simulation {
         words
     }
 
-    /// The figures.
+    /// Returns the figures as JSON.
     pub(super) fn json(&self, outcomes: &[(PolicyChoice, Outcome)], optimum: &Optimum) -> Value {
         let Model { workers, service, deadline, bridge, stream, seed, .. } = &self.model;
         let rows: Vec<Value> = outcomes
@@ -113,7 +113,7 @@ impl Simulation {
     }
 }
 
-/// The figures as a table, a policy a row.
+/// Returns the figures as a table with one row for each policy.
 pub(super) fn table(
     model: &Model,
     outcomes: &[(PolicyChoice, Outcome)],
