@@ -37,6 +37,17 @@ pub(crate) fn take(capacity: usize) -> Vec<u8> {
     buffer
 }
 
+/// The same bytes in a buffer of at most twice their length.
+pub(crate) fn fitted(bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.capacity() <= 2 * bytes.len() {
+        return bytes;
+    }
+    let mut buffer = take(bytes.len());
+    buffer.extend_from_slice(&bytes);
+    keep(bytes);
+    buffer
+}
+
 /// Keeps a buffer for later, or lets it go.
 pub(crate) fn keep(mut buffer: Vec<u8>) {
     if !WORTH.contains(&buffer.capacity()) {
@@ -102,6 +113,10 @@ mod tests {
         assert_eq!((again.as_ptr(), again.len()), (address, 0));
         keep(again);
         assert!(take(200_000).capacity() >= 200_000);
+        let mut long = Vec::with_capacity(300_000);
+        long.extend_from_slice(&[7; 40_000]);
+        let short = fitted(long);
+        assert!(short == [7; 40_000] && short.capacity() <= 80_000);
         let small = take(40_000);
         assert_ne!(small.as_ptr(), address, "it is too large for so little");
     }

@@ -12,6 +12,7 @@ use reqwest::header::HeaderMap;
 use tokio::time::sleep;
 
 use super::Failure;
+use super::bodies::Permit;
 use super::line::Line;
 use super::outgoing::Wire;
 use super::remote::{Posted, broken};
@@ -49,15 +50,18 @@ impl Bill {
 /// An answer's body, and how long it took on the wire.
 pub(super) struct Answered {
     pub body: Kept,
+    /// For those of its bytes that were not expected.
+    pub permit: Permit,
     pub took: Duration,
     /// The service says that an environment was started for it.
     pub cold: bool,
 }
 
-/// Sends `body` once; `wire` hears when it is on the wire. Answers the body of an answer that may be believed.
+/// Sends `body` once; `wire` hears when it is on the wire. For `expected` bytes of the answer there is a permit. Answers the body of an answer that may be believed.
 pub(super) async fn attempt(
     line: &Line,
     body: Bytes,
+    expected: usize,
     timeout: Duration,
     bill: &Bill,
     wire: &Arc<Wire>,
@@ -71,7 +75,7 @@ pub(super) async fn attempt(
         bill,
     };
     line.live.add(|live| &live.bytes_out, body.len() as u64);
-    let mut exchange = pin!(exchange(line, body, meter));
+    let mut exchange = pin!(exchange(line, body, expected, meter));
     // From when it is on the wire, or else as long for it to get there.
     let answered = async {
         tokio::select! {
@@ -129,13 +133,24 @@ impl Drop for Meter<'_> {
     }
 }
 
-async fn exchange(line: &Line, body: Bytes, mut meter: Meter<'_>) -> Result<Answered, Failed> {
-    let result = answer(line, body, &mut meter).await;
+async fn exchange(
+    line: &Line,
+    body: Bytes,
+    expected: usize,
+    mut meter: Meter<'_>,
+) -> Result<Answered, Failed> {
+    let result = answer(line, body, expected, &mut meter).await;
     meter.is_over = true;
     result
 }
 
-async fn answer(line: &Line, body: Bytes, meter: &mut Meter<'_>) -> Result<Answered, Failed> {
+async fn answer(
+    line: &Line,
+    body: Bytes,
+    expected: usize,
+    meter: &mut Meter<'_>,
+) -> Result<Answered, Failed> {
+    let request = body.len();
     let Posted { answer, .. } =
         &mut line.remote.post(body, &meter.wire).await.map_err(|unanswered| {
             if !unanswered.may_have_run {
@@ -144,7 +159,8 @@ async fn answer(line: &Line, body: Bytes, meter: &mut Meter<'_>) -> Result<Answe
             Failed { failure: unanswered.failure, retry_after: unanswered.retry_after }
         })?;
     let headers = answer.headers().clone();
-    let body = read(answer).await;
+    let mut permit = line.bodies.permit();
+    let body = read(answer, line, request, expected, &mut permit).await;
     let report = report(&headers);
     meter.billed = report.as_deref().and_then(billed);
     meter.is_metered = meter.billed.is_some();
@@ -163,25 +179,46 @@ async fn answer(line: &Line, body: Bytes, meter: &mut Meter<'_>) -> Result<Answe
         let error = error.to_str().unwrap_or("unknown");
         return Err(Failure::Function(format!("{error}: {shown}")).into());
     }
-    Ok(Answered { body, took: meter.wire.elapsed().unwrap_or_default(), cold })
+    Ok(Answered { body, permit, took: meter.wire.elapsed().unwrap_or_default(), cold })
 }
 
-/// Reads an answer, up to the limit.
-async fn read(answer: &mut reqwest::Response) -> Result<Kept, Failure> {
-    let expected = answer.content_length().unwrap_or(0) as usize;
-    if expected > MAX_BODY {
+/// Reads the answer to a request of `request` bytes, up to the limit. What is longer than `expected` takes of `permit`
+/// as it is read.
+async fn read(
+    answer: &mut reqwest::Response,
+    line: &Line,
+    request: usize,
+    expected: usize,
+    permit: &mut Permit,
+) -> Result<Kept, Failure> {
+    let mut permit_for = |bytes: usize| {
+        let more = bytes.saturating_sub(expected).saturating_sub(permit.bytes());
+        if !permit.grow(more) {
+            line.learn_ratio(bytes, request);
+            return Err(Failure::NoMemory(line.bodies.most() >> 20));
+        }
+        Ok(())
+    };
+    let length = answer.content_length().unwrap_or(0) as usize;
+    if length > MAX_BODY {
         return Err(Failure::TooLarge);
     }
-    let mut body = Kept(spare::take(expected));
-    loop {
-        let chunk = answer.chunk().await;
-        let chunk = chunk.map_err(|error| broken(&error))?;
-        let Some(chunk) = chunk else { return Ok(body) };
-        if body.0.len() + chunk.len() > MAX_BODY {
+    permit_for(length)?;
+    let mut body = Kept(spare::take(length));
+    while let Some(chunk) = answer.chunk().await.map_err(|error| broken(&error))? {
+        let bytes = body.0.len() + chunk.len();
+        if bytes > MAX_BODY {
             return Err(Failure::TooLarge);
+        }
+        if bytes > body.0.capacity() {
+            // As a vector grows, but not past the limit.
+            let bytes = bytes.max(2 * body.0.capacity()).min(MAX_BODY);
+            permit_for(bytes)?;
+            body.0.reserve_exact(bytes - body.0.len());
         }
         body.0.extend_from_slice(&chunk);
     }
+    Ok(body)
 }
 
 /// The log's tail, if the service sent it.

@@ -20,6 +20,11 @@ pub enum Failure {
     /// This machine has no descriptor, port or memory for another connection. Nothing was sent.
     #[error("this machine has no room for another connection: {0}")]
     NoRoom(String),
+    /// The bodies in memory leave no room for the answer, which is longer than was expected. It may be billed.
+    #[error(
+        "there is no memory for the answer: the bodies of requests and answers have {0} MiB already"
+    )]
+    NoMemory(usize),
     /// 500 to 599, and 502 for a function that failed.
     #[error("the service answered {0}")]
     Service(u16),
@@ -96,6 +101,7 @@ impl Failure {
         match self {
             Failure::Throttled
             | Failure::NoRoom(_)
+            | Failure::NoMemory(_)
             | Failure::TimedOut
             | Failure::Connection(_)
             | Failure::Service(_)
@@ -109,7 +115,7 @@ impl Failure {
 
     /// Whether there were too many requests at once, here or there: fewer go then.
     pub(super) fn is_limit(&self) -> bool {
-        matches!(self, Failure::Throttled | Failure::NoRoom(_))
+        matches!(self, Failure::Throttled | Failure::NoRoom(_) | Failure::NoMemory(_))
     }
 
     /// Whether another request would not change it: somebody has to set something up differently.
@@ -144,6 +150,9 @@ impl Failure {
             Failure::Throttled => "raise the function's concurrency or lower --max-in-flight",
             Failure::NoRoom(_) => {
                 "fewer requests are sent at once; raise the limit on open files (ulimit -n), or lower --max-in-flight"
+            }
+            Failure::NoMemory(_) => {
+                "fewer requests are sent at once; answers are long: lower --batch or --max-in-flight if it goes on"
             }
             Failure::TimedOut => {
                 "it is slower than before, or hangs; see its log, and try a smaller --batch"

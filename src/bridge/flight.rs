@@ -25,6 +25,8 @@ pub(super) struct Flight<'a, K: Task> {
     pub task: &'a K,
     pub parts: &'a [WorkItem<K>],
     pub body: &'a Bytes,
+    /// Bytes of the answer that the request's own permit is for.
+    pub expected: usize,
     pub records: usize,
     pub bill: &'a Bill,
     /// An attempt has been away for so long that it counts as failed.
@@ -115,7 +117,7 @@ impl<K: Task> Flight<'_, K> {
     }
 
     async fn hedge(&self) -> Result<Believed<K>, Failure> {
-        self.attempt(Slot::take(self.line)).await.map_err(|failed| failed.failure)
+        self.attempt(Slot::take(self.line), 0).await.map_err(|failed| failed.failure)
     }
 
     /// Attempts until one is answered well, none is left, or home is sooner.
@@ -127,7 +129,7 @@ impl<K: Task> Flight<'_, K> {
             // A retry does not ask for a place: the budget bounds how many there are, and whoever
             // waits for a place is not delayed by those that wait for their backoff.
             let slot = first.take().unwrap_or_else(|| Slot::take(self.line));
-            let Failed { failure, retry_after } = match self.attempt(slot).await {
+            let Failed { failure, retry_after } = match self.attempt(slot, self.expected).await {
                 Ok(believed) => return Ok(believed),
                 Err(failed) => failed,
             };
@@ -172,13 +174,13 @@ impl<K: Task> Flight<'_, K> {
     }
 
     /// Sends it once. The gate hears what came of it, and when it is so late that it counts as
-    /// failed.
-    async fn attempt(&self, slot: Slot) -> Result<Believed<K>, Failed> {
+    /// failed. The answer's first `expected` bytes have a permit.
+    async fn attempt(&self, slot: Slot, expected: usize) -> Result<Believed<K>, Failed> {
         let line = self.line;
         line.live.add(|live| &live.attempts, 1);
         let dead = line.gate(|gate, _| gate.dead(*slot.sent()));
         let (wire, timeout) = (Arc::new(Wire::default()), line.settings.timeout);
-        let sent = attempt(line, self.body.clone(), timeout, self.bill, &wire);
+        let sent = attempt(line, self.body.clone(), expected, timeout, self.bill, &wire);
         let mut sent = std::pin::pin!(sent);
         let is_dead = async {
             wire.is_on().await;
@@ -206,11 +208,11 @@ impl<K: Task> Flight<'_, K> {
                 }
             }
         };
-        let result = result.and_then(|Answered { body, took, cold }| {
+        let result = result.and_then(|Answered { body, permit, took, cold }| {
             line.learn_ratio(body.0.len(), self.body.len());
             let believed = Believed::read(self.task, &body.0, self.records)
                 .map_err(|failure| line.remote.cleaned(failure))?;
-            Ok((took, cold || believed.cold, believed))
+            Ok((took, cold || believed.cold, believed.with_permit(permit)))
         });
         match result {
             Ok((took, cold, believed)) => {

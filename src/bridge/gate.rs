@@ -221,7 +221,7 @@ impl Gate {
         }
         self.failure_rate.note(true);
         match failure {
-            Failure::Throttled | Failure::NoRoom(_) => {
+            failure if failure.is_limit() => {
                 // Throttled to the last request, nothing goes through.
                 if self.limiter.is_lowest() {
                     self.health.failed(now);

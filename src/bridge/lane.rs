@@ -50,7 +50,9 @@ impl<K: Task> LaneTask<K> {
             } else {
                 self.look_at_the_remote_side();
             }
-            while self.may_send() && self.is_ready() {
+            let line = Arc::clone(&self.line);
+            let freed = line.bodies.freed();
+            while self.may_send() && self.is_ready() && self.has_memory() {
                 let Some(request) = self.next_request() else { continue };
                 let (line, task, over) =
                     (Arc::clone(&self.line), Arc::clone(&self.task), over.clone());
@@ -63,7 +65,8 @@ impl<K: Task> LaneTask<K> {
                 });
             }
             self.line.tell_waiters();
-            let linger = self.waiting.front().filter(|_| self.may_send());
+            let waits_for_memory = !self.has_memory();
+            let linger = self.waiting.front().filter(|_| self.may_send() && !waits_for_memory);
             let linger = linger.map(|oldest| oldest.handed_over() + self.line.settings.linger);
             let look = self.line.gate(|gate, _| gate.next_look());
             let look = look.map(|at| self.line.instant(at));
@@ -74,6 +77,7 @@ impl<K: Task> LaneTask<K> {
                     self.halves.extend(halves);
                 }
                 () = sleep_until(wake_up.unwrap_or_else(Instant::now)), if wake_up.is_some() => {}
+                () = freed, if waits_for_memory => {}
                 _ = news.changed() => {}
                 _ = closed.changed() => {}
             }
@@ -147,6 +151,11 @@ impl<K: Task> LaneTask<K> {
                     || self.linger_left().is_some_and(|left| left.is_zero()))
     }
 
+    /// Whether the bodies of another request and of its answer would be within the bound.
+    fn has_memory(&self) -> bool {
+        self.line.bodies.have_room(self.line.settings.largest_exchange())
+    }
+
     fn linger_left(&self) -> Option<Duration> {
         let oldest = self.waiting.front()?;
         Some(self.line.settings.linger.saturating_sub(oldest.handed_over().elapsed()))
@@ -172,7 +181,7 @@ impl<K: Task> LaneTask<K> {
                 request
             }
         };
-        (request.records > 0).then_some(request)
+        (request.records > 0).then(|| request.with_memory(&self.line))
     }
 
     /// Lets go of what the workers have done themselves while it waited.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::bodies::Bodies;
 use super::breaker::State;
 use super::counters::Live;
 use super::gate::Gate;
@@ -25,6 +26,7 @@ pub(super) struct Line {
     pub settings: Settings,
     pub remote: Remote,
     pub live: Live,
+    pub bodies: Bodies,
     pub closed: watch::Sender<bool>,
     /// Counts up when lanes should look again: a request is over, the breaker has changed.
     pub news: watch::Sender<u64>,
@@ -66,6 +68,7 @@ impl Line {
     pub(super) fn new(settings: Settings, remote: Remote) -> Self {
         let line = Line {
             gate: Mutex::new(Gate::new(settings.clone())),
+            bodies: Bodies::new(settings.body_bytes),
             settings,
             remote,
             live: Live::default(),
@@ -251,6 +254,12 @@ impl Line {
     /// Learns that the answer to a request of so many bytes was past the limit: half of it is not.
     pub(super) fn learn_too_large(&self, request: usize) {
         self.learn_ratio(2 * MAX_BODY, request);
+    }
+
+    /// Bytes that the answer to a request of so many bytes is expected to have.
+    pub(super) fn expected_answer(&self, request: usize) -> usize {
+        let ratio = self.ratio.load(Relaxed) as usize;
+        (request * ratio / 1_000).min(MAX_BODY)
     }
 
     /// Bytes a request may have so that its answer stays below the limit too.

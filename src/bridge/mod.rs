@@ -36,6 +36,7 @@
 
 mod attempt;
 mod backoff;
+mod bodies;
 pub mod breaker;
 mod budget;
 mod clients;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::bodies::Permit;
 use super::home::LocalLoad;
 use super::{Failure, Outcome, PendingRanges, Reply, ReplySender};
 use crate::task::Task;
@@ -120,18 +121,19 @@ impl<K: Task> WorkItem<K> {
     }
 
     /// Answers what is still open, range by range, and says how many records that were. `usd` is
-    /// what a record cost.
+    /// what a record cost; `permit` is for the bytes of the results.
     pub(crate) fn answer(
         mut self,
         usd: f64,
+        permit: Option<Arc<Permit>>,
         mut outcome: impl FnMut(&Range<usize>) -> Outcome<K::Out>,
     ) -> usize {
-        self.reply_with(usd, &mut outcome)
+        self.reply_with(usd, permit.as_ref(), &mut outcome)
     }
 
     /// Sends what is still open home.
     pub(super) fn send_home(mut self, usd: f64, failure: &Failure) {
-        self.reply_with(usd, &mut |_| Outcome::Returned(failure.clone()));
+        self.reply_with(usd, None, &mut |_| Outcome::Returned(failure.clone()));
     }
 
     /// Sends what is still open home, although an answer may come.
@@ -155,6 +157,7 @@ impl<K: Task> WorkItem<K> {
     fn reply_with(
         &mut self,
         usd: f64,
+        permit: Option<&Arc<Permit>>,
         outcome: &mut dyn FnMut(&Range<usize>) -> Outcome<K::Out>,
     ) -> usize {
         let range = std::mem::replace(&mut self.range, 0..0);
@@ -165,7 +168,7 @@ impl<K: Task> WorkItem<K> {
         for range in self.open.take(&range) {
             answered += range.len();
             let (usd, outcome) = (usd * range.len() as f64, outcome(&range));
-            self.reply.send(Reply { id: self.id, range, usd, outcome });
+            self.reply.send_with(Reply { id: self.id, range, usd, outcome }, permit.cloned());
         }
         answered
     }
@@ -173,6 +176,6 @@ impl<K: Task> WorkItem<K> {
 
 impl<K: Task> Drop for WorkItem<K> {
     fn drop(&mut self) {
-        self.reply_with(0.0, &mut |_| Outcome::Returned(Failure::Closed));
+        self.reply_with(0.0, None, &mut |_| Outcome::Returned(Failure::Closed));
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::Failure;
+use super::bodies::Permit;
 use super::home::LocalLoad;
 
 /// What became of a range of a part.
@@ -38,9 +39,12 @@ pub enum Outcome<O> {
     Returned(Failure),
 }
 
+/// A reply, and the permit for the memory of its results until the worker takes them.
+type Message<O> = (Reply<O>, Option<Arc<Permit>>);
+
 /// Where the bridge leaves a worker's replies.
 pub struct ReplySender<O> {
-    replies: Sender<Reply<O>>,
+    replies: Sender<Message<O>>,
     bell: Arc<Bell>,
     /// How busy the worker is.
     home: Arc<LocalLoad>,
@@ -55,7 +59,7 @@ impl<O> Clone for ReplySender<O> {
 
 /// Where the worker takes them.
 pub struct ReplyReceiver<O> {
-    replies: Receiver<Reply<O>>,
+    replies: Receiver<Message<O>>,
     bell: Arc<Bell>,
 }
 
@@ -94,8 +98,13 @@ impl<O> ReplySender<O> {
 
     /// Leaves a reply, and wakes the worker if nobody has since it last looked.
     pub fn send(&self, reply: Reply<O>) {
+        self.send_with(reply, None);
+    }
+
+    /// The same of a reply whose results have a permit for their memory.
+    pub(super) fn send_with(&self, reply: Reply<O>, permit: Option<Arc<Permit>>) {
         // A worker that is gone needs no reply.
-        if self.replies.send(reply).is_ok() {
+        if self.replies.send((reply, permit)).is_ok() {
             self.bell.ring();
         }
     }
@@ -111,6 +120,6 @@ impl<O> ReplyReceiver<O> {
 
     /// The next reply, if there is one.
     pub fn try_recv(&self) -> Option<Reply<O>> {
-        self.replies.try_recv().ok()
+        self.replies.try_recv().ok().map(|(reply, _)| reply)
     }
 }

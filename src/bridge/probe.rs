@@ -58,13 +58,14 @@ async fn ask<K: Task>(line: &Arc<Line>, task: &K, timeout: Duration) -> Result<(
     let slot = Slot::take(line);
     let body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, usize::MAX).finish();
     let bill = Bill::default();
-    let answered = attempt(line, Bytes::from(body), timeout, &bill, &Arc::default()).await;
-    let read =
-        answered.map_err(|failed| failed.failure).and_then(|Answered { body, took, cold }| {
+    let answered = attempt(line, Bytes::from(body), 0, timeout, &bill, &Arc::default()).await;
+    let read = answered.map_err(|failed| failed.failure).and_then(
+        |Answered { body, took, cold, .. }| {
             let believed =
                 Believed::read(task, &body.0, 0).map_err(|failure| line.remote.cleaned(failure))?;
             Ok((took, cold || believed.cold))
-        });
+        },
+    );
     let came = match &read {
         Ok((took, cold)) => Came::Probe { took: *took, cold: *cold },
         Err(_) => Came::ProbeFailed,

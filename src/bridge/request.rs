@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use bytes::Bytes;
 
 use super::attempt::Bill;
+use super::bodies::Permit;
 use super::flight::{Flight, Slot};
 use super::line::Line;
 use super::{Failure, Outcome, WorkItem};
@@ -21,6 +22,10 @@ pub(super) struct Request<K: Task> {
     /// Records that cannot be sent and came home while it was filled.
     pub home: usize,
     pub body: Bytes,
+    /// Bytes that its answer is expected to have.
+    expected: usize,
+    /// For its own bytes and those of its answer.
+    permit: Option<Permit>,
 }
 
 impl<K: Task> Request<K> {
@@ -73,8 +78,19 @@ impl<K: Task> Request<K> {
             parts: taken,
             records: body.records(),
             home,
-            body: Bytes::from_owner(spare::Kept(body.finish())),
+            body: Bytes::from_owner(spare::Kept(spare::fitted(body.finish()))),
+            expected: 0,
+            permit: None,
         }
+    }
+
+    /// Takes a permit for its bytes, and for those that its answer is expected to have: there is room for it.
+    pub(super) fn with_memory(mut self, line: &Line) -> Self {
+        self.expected = line.expected_answer(self.body.len());
+        let mut permit = line.bodies.permit();
+        permit.grow(2 * self.body.len() + self.expected);
+        self.permit = Some(permit);
+        self
     }
 
     /// Sends it until it is answered or comes home. A request that is too large comes back in two
@@ -85,7 +101,7 @@ impl<K: Task> Request<K> {
         task: &Arc<K>,
         slot: Slot,
     ) -> Vec<Vec<WorkItem<K>>> {
-        let Request { parts, records, body, .. } = self;
+        let Request { parts, records, body, expected, permit, .. } = self;
         let live = &line.live;
         live.add(|live| &live.requests, 1);
         live.add(|live| &live.records_sent, records as u64);
@@ -97,6 +113,7 @@ impl<K: Task> Request<K> {
                 task,
                 parts: &parts,
                 body: &body,
+                expected,
                 records,
                 bill: &bill,
                 dead: AtomicBool::new(false),
@@ -109,7 +126,7 @@ impl<K: Task> Request<K> {
         match answer {
             Ok(answer) => {
                 line.gate(|gate, _| gate.not_too_large(records));
-                answer.deliver(parts, task.as_ref(), line, usd);
+                answer.deliver(parts, task.as_ref(), line, usd, permit);
                 Vec::new()
             }
             Err(Failure::TooLarge) if records > 1 => {
@@ -163,10 +180,14 @@ pub(super) struct Believed<K: Task> {
     hedged: bool,
     /// Why it refused a record, if it did.
     refused: Option<String>,
+    /// Its length in bytes, and the permit for what of them was not expected.
+    bytes: usize,
+    permit: Option<Permit>,
 }
 
 impl<K: Task> Believed<K> {
     pub(super) fn read(task: &K, answer: &[u8], records: usize) -> Result<Self, Failure> {
+        let bytes = answer.len();
         let answer: Answer<'_, K::Answers> =
             serde_json::from_slice(answer).map_err(|error| Failure::Answer(error.to_string()))?;
         Failure::unless_compatible(answer.version.as_deref(), task.needs_version())?;
@@ -177,7 +198,14 @@ impl<K: Task> Believed<K> {
             return Err(Failure::Answer("a result has a line break in it".to_owned()));
         }
         let refused = answer.errors.first().map(|error| error.code.to_string());
-        Ok(Believed { values: answer.results, slots, cold: answer.cold, hedged: false, refused })
+        let (values, cold) = (answer.results, answer.cold);
+        Ok(Believed { values, slots, cold, hedged: false, refused, bytes, permit: None })
+    }
+
+    /// It was read with this permit.
+    pub(super) fn with_permit(mut self, permit: Permit) -> Self {
+        self.permit = Some(permit);
+        self
     }
 
     /// It answers a second attempt.
@@ -186,8 +214,21 @@ impl<K: Task> Believed<K> {
         self
     }
 
-    /// Gives each part the results of what is still open. `usd` is what a record cost.
-    fn deliver(mut self, parts: Vec<WorkItem<K>>, task: &K, line: &Line, usd: f64) {
+    /// Gives each part the results of what is still open. `usd` is what a record cost, and `permit` is for the
+    /// request and its answer: for the results as long as they are not taken.
+    fn deliver(
+        mut self,
+        parts: Vec<WorkItem<K>>,
+        task: &K,
+        line: &Line,
+        usd: f64,
+        permit: Option<Permit>,
+    ) {
+        let permits = permit.into_iter().chain(self.permit.take());
+        let permit = permits.reduce(Permit::merge).map(|mut permit| {
+            permit.shrink(self.bytes);
+            Arc::new(permit)
+        });
         line.live.add(|live| &live.cold_starts, u64::from(self.cold));
         if let Some(code) = self.refused.take() {
             line.complain_of_records(&code);
@@ -195,7 +236,7 @@ impl<K: Task> Believed<K> {
         let (mut base, mut done, mut superseded) = (0, 0, 0);
         for part in parts {
             let (all, input) = (part.range(), Arc::clone(part.input()));
-            let answered = part.answer(usd, |range| {
+            let answered = part.answer(usd, permit.clone(), |range| {
                 let slots = self.slots.from(base + range.start - all.start);
                 let mut out = task.results(&input, range);
                 task.assemble(&input, range.clone(), &mut self.values, &slots, &mut out);

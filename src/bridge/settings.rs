@@ -22,6 +22,9 @@ pub struct Settings {
     /// Bytes of a request, and of the answer as far as it can be foreseen. Above 6 MB the service
     /// refuses both.
     pub batch_bytes: usize,
+    /// Bytes of all request and answer bodies in memory at most. Small and fewer requests are in flight than the
+    /// stream needs; large and a remote side whose answers are long takes the machine's memory.
+    pub body_bytes: usize,
     /// How long a part may wait for its request to fill. Too short and requests are small; too
     /// long and it is latency for nothing.
     pub linger: Duration,
@@ -81,6 +84,7 @@ impl Default for Settings {
             credentials: aws::Source::Process,
             batch_records: 1_000,
             batch_bytes: 4 << 20,
+            body_bytes: 512 << 20,
             linger: Duration::from_millis(5),
             max_in_flight: limiter::Settings::default().max,
             initial_in_flight: limiter::Settings::default().initial,
@@ -115,6 +119,16 @@ pub enum SettingsError {
     /// A body that no service takes.
     #[error("a batch of {0} bytes is above the service's limit of {MAX_BODY}")]
     TooLarge(usize),
+    /// Not even one request could be sent.
+    #[error(
+        "{given} bytes of bodies are not enough for one request and its answer: at least {least} are needed"
+    )]
+    BodiesBelowOne {
+        /// Bytes of bodies that were given.
+        given: usize,
+        /// Bytes that a request and its answer may need.
+        least: usize,
+    },
     /// A share that is none.
     #[error("{0} must be a share from 0 to 1")]
     Share(&'static str),
@@ -138,6 +152,12 @@ impl Settings {
     /// What an attempt may cost, before one is paid for.
     pub(crate) fn first_price(&self) -> f64 {
         self.cost.usd(1, self.first_latency.as_secs_f64() * 1e3)
+    }
+
+    /// Bytes of memory that a request and its answer may need. The buffer of a request is at most twice as long as
+    /// its body.
+    pub(super) fn largest_exchange(&self) -> usize {
+        2 * self.batch_bytes + MAX_BODY
     }
 
     /// Those of the limiter.
@@ -165,6 +185,10 @@ impl Settings {
         }
         if self.batch_bytes > MAX_BODY {
             return Err(SettingsError::TooLarge(self.batch_bytes));
+        }
+        let (given, least) = (self.body_bytes, self.largest_exchange());
+        if given < least {
+            return Err(SettingsError::BodiesBelowOne { given, least });
         }
         let shares = [
             ("hedge", self.hedge),

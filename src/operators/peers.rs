@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(loaded.peer_capacity(), 0, "it has what it wanted");
         let (first, rest) = (idle[0].next(20).unwrap(), idle[0].next(20).unwrap());
         assert_eq!((first.range(), rest.range(), idle[0].has_work()), (0..20, 20..30, false));
-        first.answer(0.0, |range| Outcome::Done {
+        first.answer(0.0, None, |range| Outcome::Done {
             out: range.clone().map(|n| 2 * n as u64).collect(),
             refused: Vec::new(),
             hedged: false,

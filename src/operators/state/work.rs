@@ -102,7 +102,7 @@ where
     fn work_for_peer(&mut self, part: WorkItem<K>) -> usize {
         let (task, verdicts) = (&self.task, &mut self.verdicts);
         let input = Arc::clone(part.input());
-        part.answer(0.0, |range| {
+        part.answer(0.0, None, |range| {
             let mut out = task.results(&input, range);
             task.compute(&input, range.clone(), &mut out, verdicts);
             // What is bad is so by its own worker's verdict.

@@ -221,6 +221,70 @@ fn requests_stay_below_their_bytes_and_their_records() {
     assert!((150..=200).contains(&largest), "{largest} bytes");
 }
 
+/// This process's largest resident memory until now, in MiB. `None` where there is no /proc.
+fn peak() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<usize>().ok()? >> 10)
+}
+
+/// 200 requests at once, of which each would have 6 MB for ever.
+#[test]
+fn answers_that_never_end_take_no_more_memory_than_bodies_may_have() {
+    let server = Server::start(vec![Weather::NeverEnds]);
+    let before = peak();
+    let bridge = Bridge::start(Settings {
+        batch_records: 1,
+        batch_bytes: 1_000,
+        body_bytes: 32 << 20,
+        initial_in_flight: 200,
+        max_in_flight: 200,
+        attempts: 1,
+        timeout: Duration::from_secs(60),
+        patience: Duration::from_secs(60),
+        ..settings(&server)
+    })
+    .unwrap();
+    let fates = thread::scope(|scope| {
+        // Six at most have all that they want, and keep it.
+        scope.spawn(|| {
+            let began = Instant::now();
+            while bridge.counters().failed < 190 && began.elapsed() < Duration::from_secs(20) {
+                thread::sleep(Duration::from_millis(5));
+            }
+            bridge.close_after(Duration::ZERO);
+        });
+        send(&bridge, 200, 1)
+    });
+    let refused =
+        fates.iter().filter(|fate| **fate == Fate::Returned(Failure::NoMemory(32))).count();
+    assert!(refused >= 190, "{fates:?}");
+    if let (Some(before), Some(after)) = (before, peak()) {
+        println!("{before} MiB, then {after} MiB");
+        // Without a bound it would be 1,200 MiB. Connections and other tests take some too.
+        assert!(after - before < 600, "{before} MiB, then {after} MiB");
+    }
+}
+
+/// While bodies have no room, requests wait for it, and all are done in the end.
+#[test]
+fn requests_wait_for_the_memory_of_others() {
+    let server = Server::start(vec![Weather::Fair]);
+    let least = 2 * 1_000 + floodway::wire::MAX_BODY;
+    let tight = |body_bytes| Settings {
+        batch_records: 10,
+        batch_bytes: 1_000,
+        body_bytes,
+        initial_in_flight: 100,
+        ..settings(&server)
+    };
+    let bridge = Bridge::start(tight(least)).unwrap();
+    let fates = send(&bridge, 50, 10);
+    assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
+    let Err(error) = Bridge::start(tight(least - 1)) else { panic!("not even one fits") };
+    assert!(error.to_string().contains("not enough for one request"), "{error}");
+}
+
 #[test]
 fn brought_home_while_the_remote_side_hangs() {
     let server = Server::start(vec![Weather::Hang]);

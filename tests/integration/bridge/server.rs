@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use serde_json::{Value, json};
@@ -35,6 +35,8 @@ pub enum Weather {
     OtherTask,
     /// A record in `errors`.
     Refused,
+    /// Nearly 6 MB of an answer, and nothing more: it holds the memory of whoever reads it.
+    NeverEnds,
     /// A redirect to itself.
     Redirect,
 }
@@ -110,6 +112,9 @@ fn answer(writer: &mut TcpStream, weather: Weather, request: &Value) -> io::Resu
         request["records"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
     let mut results: Vec<u64> = records.iter().map(|n| n * n).collect();
     let mut ids: Vec<usize> = (0..records.len()).collect();
+    if weather == Weather::NeverEnds {
+        return never_ends(writer, records.len());
+    }
     let (mut task, mut errors) = ("square", Vec::new());
     let (mut status, mut extra) = (200, String::new());
     match weather {
@@ -137,7 +142,7 @@ fn answer(writer: &mut TcpStream, weather: Weather, request: &Value) -> io::Resu
             results.remove(0);
             errors.push(json!({ "id": id, "code": "no" }));
         }
-        Weather::Fair | Weather::Stale | Weather::Half | Weather::Garbage => {}
+        Weather::Fair | Weather::NeverEnds | Weather::Stale | Weather::Half | Weather::Garbage => {}
     }
     let answer = json!({
         "v": 1, "task": task, "results": results, "ids": ids, "errors": errors
@@ -153,4 +158,22 @@ fn answer(writer: &mut TcpStream, weather: Weather, request: &Value) -> io::Resu
     write!(writer, "HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{extra}\r\n{body}")?;
     writer.flush()?;
     if weather == Weather::Half { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+}
+
+/// Begins an answer of 6 MB and leaves out its last byte. Only one to an even number of records says how long it is.
+fn never_ends(writer: &mut TcpStream, records: usize) -> io::Result<()> {
+    static SPACE: LazyLock<Vec<u8>> = LazyLock::new(|| vec![b' '; 5_999_999]);
+    let length = SPACE.len() + 1;
+    match records.is_multiple_of(2) {
+        true => write!(writer, "HTTP/1.1 200 X\r\nContent-Length: {length}\r\n\r\n")?,
+        false => {
+            let head = "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n";
+            write!(writer, "{head}{length:x}\r\n")?;
+        }
+    }
+    writer.write_all(&SPACE)?;
+    writer.flush()?;
+    loop {
+        thread::park();
+    }
 }
