@@ -167,7 +167,7 @@ pub fn run(
             for report in reports.iter().filter_map(|json| serde_json::from_slice(json).ok()) {
                 sum.add(&report);
             }
-            (sum, Ok(()))
+            (sum, context.sink.is_intact().map_err(RunError::Sink))
         }
         RunEnd::Workers(Err(error)) | RunEnd::Failed(error) => (context.report(), Err(error)),
         RunEnd::NotStarted => {
@@ -180,7 +180,8 @@ pub fn run(
             context.was_stopped.store(true, Relaxed);
             let published = context.sink.give_up(stop_deadline.commit_wait());
             warn_stop_timeout(&context);
-            (context.report(), published.map_err(RunError::Sink))
+            let ended = published.and_then(|()| context.sink.is_intact());
+            (context.report(), ended.map_err(RunError::Sink))
         }
     };
     if matches!(result, Err(RunError::Settings(_))) {

@@ -37,8 +37,6 @@ pub(super) struct Committer {
     shared: Arc<Shared>,
     inbox: Receiver<ToCommitter>,
     folder: PathBuf,
-    /// None where there are no files.
-    manifest: Option<Log>,
     dead_letters: Option<Letters>,
     /// Who publishes what is committed, if anybody does.
     outbox: Option<Sender<ToOutbox>>,
@@ -61,10 +59,9 @@ impl Committer {
             Some(resumed) if resumed.whole_bytes > 0 => (*resumed).clone(),
             _ => Standing { id: shared.settings.id.clone(), ..Standing::default() },
         };
-        let manifest = match shared.settings.target {
-            Target::Files(_) => Some(Log::open(&disk, &folder, &standing, syncs)?),
-            Target::Null => None,
-        };
+        if let Target::Files(_) = shared.settings.target {
+            *lock(&shared.manifest) = Some(Log::open(&disk, &folder, &standing, syncs)?);
+        }
         let dead_letters = match &shared.settings.dead_letter {
             Some(path) => Some(Letters::open(&disk, path, syncs)?),
             None => None,
@@ -74,16 +71,8 @@ impl Committer {
             (Some(_), Some(last)) => last.dead_letters_at,
             (Some(letters), None) => letters.length()?,
         };
-        let mut committer = Committer {
-            inbox,
-            folder,
-            manifest,
-            dead_letters,
-            outbox,
-            dead_letters_at,
-            standing,
-            shared,
-        };
+        let mut committer =
+            Committer { inbox, folder, dead_letters, outbox, dead_letters_at, standing, shared };
         if let Some(last) = committer.standing.last.clone() {
             committer.append_dead_letters_again(&last)?;
         }
@@ -187,7 +176,7 @@ impl Committer {
         let files = commit.files.clone();
         self.standing.commits += 1;
         self.standing.last = Some(commit);
-        if let Some(manifest) = &mut self.manifest {
+        if let Some(manifest) = &mut *lock(&self.shared.manifest) {
             manifest.shorten_if_long(&disk, &self.folder, &self.standing)?;
         }
         Ok(files)
@@ -228,7 +217,8 @@ impl Committer {
 
     /// Writes a commit's line, with what changed of where the sources stand.
     fn append(&mut self, mut commit: Commit) -> Result<Commit, SinkError> {
-        let Some(manifest) = &mut self.manifest else { return Ok(commit) };
+        let mut manifest = lock(&self.shared.manifest);
+        let Some(manifest) = &mut *manifest else { return Ok(commit) };
         let sources = commit.sources.take();
         if self.standing.sources.is_null() {
             commit.sources = sources.clone();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, unbounded};
 
 use super::committer::{Committer, ToCommitter};
+use super::log::Log;
 use super::outbox::{Outbox, ToOutbox};
 use super::syncer::Syncer;
 use super::writer::{ToWriter, Writer};
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     pub refused: Mutex<Option<String>>,
     /// Held while a commit is made.
     pub committing: Mutex<()>,
+    /// The manifest, in the process that commits; none where there are no files.
+    pub manifest: Mutex<Option<Log>>,
     /// Lines that are committed: known in process 0.
     pub committed: AtomicU64,
     /// And the bad records with them.
@@ -110,6 +113,7 @@ impl SinkHandle {
             unpublished: AtomicU64::new(0),
             refused: Mutex::default(),
             committing: Mutex::default(),
+            manifest: Mutex::default(),
             committed: AtomicU64::new(0),
             committed_bad: AtomicU64::new(0),
             last_epoch: AtomicU64::new(u64::MAX),
@@ -166,6 +170,18 @@ impl SinkHandle {
         }
         let why = why.unwrap_or_else(|| "it takes longer than the end may".to_owned());
         Err(SinkError::Unpublished { why })
+    }
+
+    /// Looks once more, at the end of a run, whether the manifest is what was committed: nobody would notice it
+    /// after the last commit. One that a commit hangs in is not looked at.
+    ///
+    /// # Errors
+    /// If somebody else has removed, replaced, cut or written to it.
+    pub fn is_intact(&self) -> Result<(), SinkError> {
+        match self.shared.manifest.try_lock().as_deref() {
+            Ok(Some(manifest)) => manifest.is_intact(),
+            _ => Ok(()),
+        }
     }
 
     /// Whether so much waits for the writer, or to be published, that sources should wait.

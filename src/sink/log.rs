@@ -60,18 +60,28 @@ impl Log {
     /// # Errors
     /// If the system refuses, or somebody else has removed, replaced, cut or written to the file.
     pub(super) fn append(&mut self, line: &[u8]) -> Result<(), SinkError> {
-        let (was, file) = (self.bytes, &mut self.file);
-        let failed = |error| SinkError::io("commit to", file.path(), error);
-        file.is_there().map_err(failed)?;
-        let is = file.length().map_err(failed)?;
-        if is != was {
-            return Err(SinkError::Meddled { path: file.path().to_path_buf(), is, was });
-        }
+        self.is_intact()?;
+        let file = &mut self.file;
         let written = file.write_all(line);
         let written = written.and_then(|()| if self.syncs { file.sync() } else { Ok(()) });
         written.map_err(|error: io::Error| SinkError::io("commit to", self.file.path(), error))?;
         self.bytes += line.len() as u64;
         Ok(())
+    }
+
+    /// Looks whether it is what was written.
+    ///
+    /// # Errors
+    /// If somebody else has removed, replaced, cut or written to it.
+    pub(super) fn is_intact(&self) -> Result<(), SinkError> {
+        let (was, file) = (self.bytes, &self.file);
+        let failed = |error| SinkError::io("commit to", file.path(), error);
+        file.is_there().map_err(failed)?;
+        let is = file.length().map_err(failed)?;
+        match is == was {
+            true => Ok(()),
+            false => Err(SinkError::Meddled { path: file.path().to_path_buf(), is, was }),
+        }
     }
 
     /// Replaces it by a shorter one if it has grown long; `standing` is what it says.

@@ -232,3 +232,19 @@ fn a_manifest_that_somebody_changes_while_a_run_appends_to_it_is_noticed() {
         assert!(error.contains("manifest.jsonl") && error.contains(said), "{said}: {error}");
     }
 }
+
+#[test]
+fn a_manifest_that_somebody_empties_after_the_last_commit_is_noticed_at_the_end() {
+    let place = Place::new();
+    fs::write(place.path("log"), "one\n").unwrap();
+    let args = ["run", "--source", "lines:log", "--follow", "--out", "out"];
+    let child = spawn(&place, &[&args[..], &["--commit-every", "100ms"]].concat());
+    poll(Duration::from_secs(60), "the line is committed", || {
+        let manifest = fs::read_to_string(place.path("out/manifest.jsonl")).ok()?;
+        manifest.contains("\"total_records\":1").then_some(())
+    });
+    drop(fs::File::create(place.path("out/manifest.jsonl")).unwrap());
+    signal(&child, Signal::INT);
+    let error = ends(child, 1);
+    assert!(error.contains("changed by somebody else"), "{error}");
+}
