@@ -4,7 +4,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::common::{Place, end_of, poll, signal};
@@ -23,10 +23,13 @@ impl Log {
     }
 
     fn start(&self) -> Child {
+        self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn command(&self) -> Command {
         let args = ["run", "--source", self.source, "--follow", "--out", "out", "--state", "state"];
         let more = ["--epoch", "50ms", "--commit-every", "100ms", "--", "-w", self.workers];
-        let mut command = self.place.floodway(&[&args[..], &more].concat());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        self.place.floodway(&[&args[..], &more].concat())
     }
 
     fn append(&self, name: &str, text: &str) {
@@ -283,6 +286,42 @@ fn what_was_lost_between_two_runs_is_said() {
     }
 }
 
+#[test]
+fn lines_that_are_added_to_a_log_after_it_was_rotated_are_said_to_be_unread() {
+    for (source, next) in [("lines:log", "log"), ("lines:log*", "log.next")] {
+        let log = Log::new(source, "1");
+        log.append("log", "one\n");
+        let said = log.place.path("said");
+        let to_file = Stdio::from(fs::File::create(&said).unwrap());
+        let run = log.command().stdout(Stdio::null()).stderr(to_file).spawn().unwrap();
+        let said = || fs::read_to_string(&said).unwrap();
+        log.committed(1);
+        let mut old = OpenOptions::new().append(true).open(log.place.path("log")).unwrap();
+        if next == "log" {
+            log.rename("log", "log.1");
+        }
+        log.append(next, "two\n");
+        log.committed(2);
+        old.write_all(b"too late\n").unwrap();
+        poll(Duration::from_secs(60), "a warning", || {
+            said().contains(" 9 bytes were added to log (inode ").then_some(())
+        });
+        // And once more at the end, of all that it is by then.
+        old.write_all(b"and later\n").unwrap();
+        log.stop(run);
+        assert!(said().contains(" 19 bytes were added to log (inode "), "{}", said());
+        assert_eq!(said().matches("after it was read to its end: they are not read").count(), 2);
+        // A glob still names it when the run is resumed.
+        let run = log.start();
+        log.append(next, "three\n");
+        log.committed(3);
+        let said = log.stop(run);
+        assert_eq!(said.contains("19 bytes were added to log (inode "), next != "log", "{said}");
+        let output = String::from_utf8(log.place.output("out")).unwrap();
+        assert!(!output.contains("late"), "{output}");
+    }
+}
+
 /// A glob that names a log under its old name too: it is the same file, and not read again.
 #[test]
 fn a_glob_that_names_renamed_files_reads_each_once() {
@@ -388,6 +427,43 @@ fn an_input_that_is_removed_while_it_is_read_is_read_to_its_end() {
         fs::remove_file(place.path("in")).unwrap();
         let output = end_of(run, "the run");
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines = place.output("out").iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(lines, count);
+    }
+}
+
+/// A file is what it was if all bytes are that were read, and not only those at its ends: under any number, so that
+/// a backup can be gone on with.
+#[test]
+fn a_resume_takes_a_copy_of_its_input_and_no_other_bytes() {
+    for (count, workers) in CASES {
+        let place = Place::new();
+        let text = lines("old", count);
+        fs::write(place.path("in"), &text).unwrap();
+        let run = begun(&place, workers);
+        // So much that its middle is neither of its ends.
+        poll(Duration::from_secs(60), "lines are committed", || {
+            let manifest = fs::read_to_string(place.path("out/manifest.jsonl")).ok()?;
+            let last = manifest.lines().last()?.rsplit_once("\"total_records\":")?.1;
+            let records: usize = last.split(',').next()?.parse().ok()?;
+            (records > 2_000).then_some(())
+        });
+        signal(&run, Signal::INT);
+        assert_eq!(end_of(run, "the run").status.code(), Some(0));
+        let again = ["run", "--source", "lines:in", "--rate", "30k", "--epoch", "50ms"];
+        let again = [&again[..], &["--out", "out", "--state", "state"]].concat();
+        let mut other = text.clone();
+        other[60 * 1_000 + 30] = b'#';
+        let replace = |bytes: &[u8]| {
+            fs::write(place.path("next"), bytes).unwrap();
+            fs::rename(place.path("next"), place.path("in")).unwrap();
+        };
+        fs::write(place.path("in"), &other).unwrap();
+        fails(&place.run(&again), &["in has other bytes where it was read already"]);
+        replace(&other);
+        fails(&place.run(&again), &["in was replaced by another file, with other bytes"]);
+        replace(&text);
+        place.run_well(&[&again[..], &["--", "-w", workers]].concat());
         let lines = place.output("out").iter().filter(|byte| **byte == b'\n').count();
         assert_eq!(lines, count);
     }

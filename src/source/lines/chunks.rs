@@ -50,7 +50,8 @@ pub(super) fn read(
             let base = index.base(chunk.file, &mut open)?;
             let from = chunk.start - lead + at as u64;
             let label = index.file(chunk.file).label.clone();
-            let place = Place { file: chunk.file, bytes: from, lines: line - base, line };
+            let (file, lines) = (chunk.file, line - base);
+            let place = Place { file, bytes: from, lines, line, ..Place::default() };
             outlet.go_to(place, label, index.before_file(chunk.file));
             outlet.feed(&bytes[at..own.end]);
             end_line(index, chunk, &mut open, &mut bytes, own.end, outlet)?;

@@ -10,13 +10,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crc32fast::Hasher;
 use memchr::memchr_iter;
 
 use super::LinesError;
 use super::input::Found;
 use super::opened::Opened;
 use super::places::Place;
-use super::position::{FilePosition, Position};
+use super::position::{FilePosition, Position, checksum};
 use super::trail::Trail;
 
 /// A file that is read in chunks.
@@ -50,10 +51,28 @@ pub(super) struct Index {
 
 #[derive(Debug)]
 struct State {
-    /// Lines before each chunk, as far as all chunks before it are counted.
-    before: Vec<u64>,
-    /// Lines in the chunks after those; none where somebody is counting.
-    counts: BTreeMap<usize, Option<u64>>,
+    /// What is before each chunk, as far as all chunks before it are counted.
+    before: Vec<Before>,
+    /// What is in the chunks after those; none where somebody is counting.
+    counts: BTreeMap<usize, Option<Counted>>,
+}
+
+/// What is before a chunk.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    /// Lines, in all files.
+    lines: u64,
+    /// A checksum of the bytes of the file that the chunk before is in, from the file's start to that chunk's end.
+    checksum: u32,
+}
+
+/// What a chunk has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    /// Lines that end in it; the last one of a file may have no end.
+    pub lines: u64,
+    /// A checksum of its bytes.
+    checksum: u32,
 }
 
 /// Where a chunk lies.
@@ -89,7 +108,8 @@ impl Index {
             SharedFile { found, from, first }
         });
         let files = files.collect();
-        let state = State { before: vec![start.line], counts: BTreeMap::new() };
+        let before = Before { lines: start.line, checksum: start.checksum };
+        let state = State { before: vec![before], counts: BTreeMap::new() };
         let state = Mutex::new(state);
         let (open, whole) = Default::default();
         let before = read_before.get(start.file).map_or(0, |file| file.before);
@@ -131,10 +151,11 @@ impl Index {
         Chunk { file, start, end, is_first: start == *from, is_last: end == found.size }
     }
 
-    /// How many lines end in a chunk of these bytes; the last one of a file may have no end.
-    pub(super) fn count(chunk: Chunk, bytes: &[u8]) -> u64 {
+    /// What a chunk of these bytes has.
+    pub(super) fn count(chunk: Chunk, bytes: &[u8]) -> Counted {
         let open = chunk.is_last && bytes.last().is_some_and(|last| *last != b'\n');
-        memchr_iter(b'\n', bytes).count() as u64 + u64::from(open)
+        let lines = memchr_iter(b'\n', bytes).count() as u64 + u64::from(open);
+        Counted { lines, checksum: checksum(bytes) }
     }
 
     /// Says that `chunk` is about to be counted.
@@ -145,19 +166,22 @@ impl Index {
         }
     }
 
-    /// Says how many lines end in `chunk`.
-    pub(super) fn publish(&self, chunk: usize, lines: u64) {
+    /// Says what `chunk` has.
+    pub(super) fn publish(&self, chunk: usize, counted: Counted) {
         let mut state = self.lock();
         if chunk + 1 < state.before.len() {
             return;
         }
-        state.counts.insert(chunk, Some(lines));
-        while let Some(Some(lines)) = state.counts.first_key_value().map(|(_, lines)| *lines)
-            && state.counts.first_key_value().is_some_and(|(at, _)| at + 1 == state.before.len())
+        state.counts.insert(chunk, Some(counted));
+        while let Some((at, Some(counted))) = state.counts.first_key_value()
+            && at + 1 == state.before.len()
         {
+            let (at, counted, before) = (self.chunk(*at), *counted, state.before[*at]);
             state.counts.pop_first();
-            let before = state.before.last().copied().unwrap_or(0) + lines;
-            state.before.push(before);
+            state.before.push(Before {
+                lines: before.lines + counted.lines,
+                checksum: joined(self.checksum(at, before), counted.checksum, at.end - at.start),
+            });
         }
         drop(state);
         self.counted.notify_all();
@@ -168,7 +192,7 @@ impl Index {
         let mut state = self.lock();
         loop {
             if let Some(before) = state.before.get(chunk) {
-                return Ok(*before);
+                return Ok(before.lines);
             }
             let unknown = state.before.len() - 1..chunk;
             let mut unknown = unknown.filter(|chunk| !state.counts.contains_key(chunk));
@@ -187,6 +211,14 @@ impl Index {
         }
     }
 
+    /// A checksum of the bytes of `chunk`'s file before it.
+    fn checksum(&self, chunk: Chunk, before: Before) -> u32 {
+        match chunk.is_first && chunk.file != self.start.file {
+            true => 0,
+            false => before.checksum,
+        }
+    }
+
     /// Lines in the files before `file`, where its first chunk's number is known.
     pub(super) fn base(&self, file: usize, open: &mut Open) -> Result<u64, LinesError> {
         match file == self.start.file {
@@ -201,7 +233,7 @@ impl Index {
             return Ok(self.start);
         }
         // Lines that end before the next chunk are known for all chunks that were read.
-        let known = self.lock().before.partition_point(|before| *before < line);
+        let known = self.lock().before.partition_point(|before| before.lines < line);
         let mut chunk = known.saturating_sub(1);
         while chunk < self.chunks && self.before(chunk + 1, open)? < line {
             chunk += 1;
@@ -209,14 +241,18 @@ impl Index {
         let Some(last) = self.chunks.checked_sub(1) else { return Ok(self.start) };
         let at = self.chunk(chunk.min(last));
         let before = self.before(chunk.min(last), open)?;
+        let known = self.checksum(at, self.lock().before[chunk.min(last)]);
         let mut bytes = Vec::new();
         open.read(self, at.file, at.start..at.end, &mut bytes)?;
         let end = memchr_iter(b'\n', &bytes).nth((line - before - 1) as usize);
-        let line = line.min(before + Index::count(at, &bytes));
+        let line = line.min(before + Index::count(at, &bytes).lines);
+        let read = end.map_or(&bytes[..], |end| &bytes[..=end]);
+        let len = read.len() as u64;
         Ok(Place {
             file: at.file,
-            bytes: end.map_or(at.end, |end| at.start + end as u64 + 1),
+            bytes: at.start + len,
             lines: line - self.base(at.file, open)?,
+            checksum: joined(known, checksum(read), len),
             line,
         })
     }
@@ -233,7 +269,10 @@ impl Index {
                 None => {
                     let next = self.base(index + 1, &mut open)?;
                     let lines = next - self.base(index, &mut open)?;
-                    let whole = self.note(index, self.file(index).size, lines)?;
+                    let checksum = self.whole_checksum(index);
+                    let bytes = self.file(index).size;
+                    let place = Place { bytes, lines, checksum, ..Place::default() };
+                    let whole = self.note(index, place)?;
                     lock(&self.whole).insert(index, whole.clone());
                     lock(&self.open).remove(&index);
                     whole
@@ -241,17 +280,28 @@ impl Index {
             });
         }
         if place.file < self.files.len() {
-            files.push(self.note(place.file, place.bytes, place.lines)?);
+            files.push(self.note(place.file, place)?);
         }
         Ok(Position { epoch, lines: place.line, files })
     }
 
     /// The position in a file.
-    fn note(&self, file: usize, bytes: u64, lines: u64) -> Result<FilePosition, LinesError> {
+    fn note(&self, file: usize, at: Place) -> Result<FilePosition, LinesError> {
         let opened = self.open(file)?;
         let path = opened.found.path.clone();
-        let trail = Trail::new(opened, self.before_file(file), bytes);
-        Ok(trail.map_err(|error| LinesError::read(&path, error))?.position(bytes, lines))
+        let trail = Trail::new(opened, self.before_file(file), at);
+        Ok(trail.map_err(|error| LinesError::read(&path, error))?.position(at.bytes, at.lines))
+    }
+
+    /// A checksum of all bytes of a file, all chunks of which are counted.
+    fn whole_checksum(&self, file: usize) -> u32 {
+        let (first, end) = (self.files[file].first, self.files[file + 1].first);
+        match (first < end, file == self.start.file) {
+            (true, _) => self.lock().before[end].checksum,
+            // Nothing is read of it in this run.
+            (false, true) => self.start.checksum,
+            (false, false) => 0,
+        }
     }
 
     /// A file that is read: the one that it was when it was listed.
@@ -271,6 +321,13 @@ impl Index {
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
+}
+
+/// The checksum of bytes of which the first have the checksum `first`, and `len` more have `then`.
+fn joined(first: u32, then: u32, len: u64) -> u32 {
+    let mut joined = Hasher::new_with_initial(first);
+    joined.combine(&Hasher::new_with_initial_len(then, len));
+    joined.finalize()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

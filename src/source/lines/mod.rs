@@ -18,6 +18,7 @@ mod error;
 mod globs;
 mod index;
 mod input;
+mod late;
 mod opened;
 mod outlet;
 mod packing;

@@ -1,16 +1,18 @@
 //! A file that is open. What is read, and what a position is of, is this and not what its path names.
 
 use std::fs::{self, File, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
 
 use super::LinesError;
 use super::input::Found;
-use super::packing::Packing;
+use super::packing::{Packing, unpack};
 
 /// Which file of the machine it is, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,8 +29,24 @@ impl FileId {
     }
 }
 
-/// Bytes that a checksum is of, at most.
+/// Bytes at each end that are looked at, at most.
 pub(super) const CHECKED: u64 = 4096;
+
+/// Bytes read at once: they are still in the second level of the cache when they are cut.
+pub(super) const BLOCK: usize = 256 << 10;
+
+/// A file system may give two changes within so little time the same time (FAT counts in 2 s): one that follows a
+/// change so soon need not be seen by it.
+const SETTLED: Duration = Duration::from_secs(3);
+
+/// When a file was changed last, in nanoseconds since 1970; none if another change may have the same time.
+fn changed(metadata: &Metadata) -> Option<u64> {
+    let seconds = Duration::from_secs(metadata.ctime().try_into().ok()?);
+    let changed = seconds + Duration::from_nanos(metadata.ctime_nsec().try_into().ok()?);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let is_settled = changed + SETTLED < now;
+    is_settled.then(|| changed.as_nanos().try_into().ok()).flatten()
+}
 
 /// An open file, under the path that the input has for it.
 #[derive(Clone, Debug)]
@@ -38,6 +56,9 @@ pub(super) struct Opened {
     pub packing: Packing,
     /// The path without links, if it has some: the file's other names are in that folder.
     pub real: Option<PathBuf>,
+    /// When it was changed last before it was opened (its `ctime`, which no program can set), in nanoseconds since
+    /// 1970; none if that was just before.
+    pub changed: Option<u64>,
 }
 
 impl Opened {
@@ -73,7 +94,8 @@ impl Opened {
         let real = fs::canonicalize(path).ok();
         let real = real.filter(|real| std::path::absolute(path).ok().as_ref() != Some(real));
         let found = Found { id: FileId::of(&metadata), size: metadata.len(), ..found.clone() };
-        Ok(Opened { found, file: Arc::new(file), packing, real })
+        let changed = changed(&metadata);
+        Ok(Opened { found, file: Arc::new(file), packing, real, changed })
     }
 
     pub(super) fn is_plain(&self) -> bool {
@@ -100,6 +122,45 @@ impl Opened {
         }
     }
 
+    /// The content from byte `from` of what it is when it is unpacked.
+    pub(super) fn content(&self, from: u64) -> Result<Box<dyn Read + Send>, LinesError> {
+        let path = &self.found.path;
+        let failed = |error| LinesError::read(path, error);
+        let at = if self.is_plain() { from } else { 0 };
+        let mut content =
+            unpack(Bytes { file: Arc::clone(&self.file), at }, self.packing).map_err(failed)?;
+        if !self.is_plain() {
+            // What was read by the run before.
+            let skipped = io::copy(&mut (&mut content).take(from), &mut io::sink());
+            let skipped = skipped.map_err(failed)?;
+            if skipped < from {
+                let why =
+                    format!("has {skipped} bytes when it is unpacked, and {from} had been read");
+                return Err(LinesError::changed(&path.to_string_lossy(), why));
+            }
+        }
+        Ok(content)
+    }
+
+    /// A checksum (CRC-32) of the first `bytes` of the content; none if it has not so many.
+    pub(super) fn checksum(&self, bytes: u64) -> io::Result<Option<u32>> {
+        let mut content = unpack(Bytes { file: Arc::clone(&self.file), at: 0 }, self.packing)?;
+        let (mut block, mut left) = (vec![0; BLOCK], bytes);
+        let mut checksum = Hasher::new();
+        while left > 0 {
+            match content.read(&mut block[..left.min(BLOCK as u64) as usize]) {
+                Ok(0) => return Ok(None),
+                Ok(read) => {
+                    checksum.update(&block[..read]);
+                    left -= read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(checksum.finalize()))
+    }
+
     /// Its first `CHECKED` bytes and those before `len`, of `len` bytes in all.
     pub(super) fn ends(&self, len: u64) -> io::Result<(Vec<u8>, Vec<u8>)> {
         let of = |from: u64| {
@@ -108,6 +169,20 @@ impl Opened {
             io::Result::Ok(bytes)
         };
         Ok((of(0)?, of(len - len.min(CHECKED))?))
+    }
+}
+
+/// A file's bytes from one on. The file has no place of its own for them, and so may be read by others meanwhile.
+struct Bytes {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for Bytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }
 

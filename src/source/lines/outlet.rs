@@ -120,6 +120,7 @@ impl Outlet {
             bytes: self.at - self.cutter.unfinished(),
             lines: self.cutter.next_number() - self.before,
             line: self.line(),
+            ..Place::default()
         }
     }
 

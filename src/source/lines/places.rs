@@ -14,6 +14,8 @@ pub(super) struct Place {
     pub bytes: u64,
     /// Lines of it before the line.
     pub lines: u64,
+    /// A checksum (CRC-32) of the bytes before it, where a file is gone on with; of others it is that of none, 0.
+    pub checksum: u32,
     /// Lines before it in all files.
     pub line: u64,
 }

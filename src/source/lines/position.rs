@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::LinesError;
 use super::globs::path_of;
 use super::input::Found;
+use super::late::warn_if_grown;
 use super::opened::{FileId, Opened};
 use super::places::Place;
 
@@ -38,6 +39,14 @@ pub struct FilePosition {
     /// A checksum of the last 4 KiB that had been read. A compressed file does not grow, and cannot
     /// be looked at in its middle: there it is of the file's own end.
     pub tail: u32,
+    /// A checksum (CRC-32) of all bytes that had been read, as they are when they are unpacked; older versions had
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<u32>,
+    /// When the file was changed last before it was opened (its `ctime`), in nanoseconds since 1970; none if that
+    /// was just before. A file that still says so has the bytes that were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<u64>,
     /// Lines that had been read under the same path from files that were there before this one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub before: u64,
@@ -54,8 +63,37 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl FilePosition {
-    /// Whether `opened` has the bytes that had been read, where they were looked at.
+    /// Whether `opened` has the bytes that had been read. They are all read again, unless it is the same file and
+    /// was not changed since.
     pub(super) fn is_of(&self, opened: &Opened) -> bool {
+        let Some(read) = self.read.filter(|_| self.ends_are_of(opened)) else {
+            return self.read.is_none() && self.ends_are_of(opened);
+        };
+        let is_unchanged = self.id == Some(opened.found.id)
+            && self.changed.is_some()
+            && self.changed == opened.changed;
+        if is_unchanged {
+            return true;
+        }
+        tracing::info!("reading {} bytes of {} again: are they the same?", self.bytes, self.path);
+        opened.checksum(self.bytes).is_ok_and(|checksum| checksum == Some(read))
+    }
+
+    /// The checksum of what had been read, to be gone on with in `opened`.
+    pub(super) fn checksum(&self, opened: &Opened) -> Result<u32, LinesError> {
+        match self.read {
+            Some(read) => Ok(read),
+            None => {
+                let checksum = opened.checksum(self.bytes);
+                let checksum =
+                    checksum.map_err(|error| LinesError::read(&opened.found.path, error));
+                Ok(checksum?.unwrap_or_default())
+            }
+        }
+    }
+
+    /// Whether `opened` has the first and the last of the bytes that had been read.
+    pub(super) fn ends_are_of(&self, opened: &Opened) -> bool {
         let read = if opened.is_plain() { self.bytes } else { opened.found.size };
         let ends = opened.ends(read);
         ends.is_ok_and(|(head, tail)| (checksum(&head), checksum(&tail)) == (self.head, self.tail))
@@ -88,8 +126,7 @@ impl FilePosition {
             return Ok(());
         }
         if !is_last {
-            let more = size - self.bytes;
-            tracing::warn!("{} has {more} bytes more than when it was read: left", self.path);
+            warn_if_grown(&opened, self);
             return Ok(());
         }
         self.can_grow(&opened)
@@ -129,14 +166,15 @@ impl Position {
             };
             position.check(file, index + 1 == self.files.len())?;
         }
-        Ok(match self.files.last() {
-            Some(last) => Place {
-                file: self.files.len() - 1,
-                bytes: last.bytes,
-                lines: last.lines,
-                line: self.lines,
-            },
-            None => Place { line: self.lines, ..Place::default() },
+        let Some((last, read)) = self.files.split_last() else {
+            return Ok(Place { line: self.lines, ..Place::default() });
+        };
+        Ok(Place {
+            file: read.len(),
+            bytes: last.bytes,
+            lines: last.lines,
+            checksum: last.checksum(&Opened::new(&files[read.len()])?)?,
+            line: self.lines,
         })
     }
 }
@@ -188,9 +226,7 @@ impl Position {
 }
 
 pub(super) fn checksum(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
+    crc32fast::hash(bytes)
 }
 
 #[cfg(test)]
@@ -204,7 +240,9 @@ mod tests {
 
     fn note(file: &Found, bytes: u64, lines: u64) -> FilePosition {
         let opened = Opened::new(file).unwrap();
-        Trail::new(opened, 0, bytes).unwrap().position(bytes, lines)
+        let checksum = opened.checksum(bytes).ok().flatten().unwrap_or_default();
+        let place = Place { bytes, checksum, ..Place::default() };
+        Trail::new(opened, 0, place).unwrap().position(bytes, lines)
     }
 
     #[test]
@@ -238,13 +276,20 @@ mod tests {
             (bytes[0], bytes[9_998], bytes[9_999]) = (first, last, b'\n');
             bytes
         };
+        let middle = |at: usize| {
+            let mut bytes = long(b'a', b'z');
+            bytes[at] = b'y';
+            bytes
+        };
         let grown = [long(b'a', b'z'), b"more".to_vec()].concat();
         assert_eq!(gone_on("f", &long(b'a', b'z'), 10_000, &grown), Ok(()));
+        assert_eq!(gone_on("f", &long(b'a', b'z'), 10_000, &middle(10_000)), Ok(()));
         assert_eq!(gone_on("f", b"one\n", 4, b"one\ntwo\n"), Ok(()));
         assert_eq!(gone_on("f", b"", 0, b"one\n"), Ok(()));
         for (after, what) in [
             (long(b'b', b'z'), "other bytes"),
             (long(b'a', b'y'), "other bytes"),
+            (middle(5_000), "other bytes"),
             (long(b'a', b'z')[..15_000].to_vec(), "shrank from 20000 to 15000"),
         ] {
             let error = gone_on("f", &long(b'a', b'z'), 10_000, &after).unwrap_err();
@@ -257,6 +302,33 @@ mod tests {
         assert!(error.contains("grew from 6 to 15"), "{error}");
         let error = gone_on("f", b"\x1f\x8bpack", 300, b"\x1f\x8bpuck").unwrap_err();
         assert!(error.contains("other bytes"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_was_not_changed_is_not_read_again() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("f");
+        fs::write(&path, b"one\n").unwrap();
+        let found = Input::Files { path, follow: false }.find().unwrap().remove(0);
+        let mut opened = Opened::new(&found).unwrap();
+        assert_eq!(opened.changed, None, "it may be changed once more at the same time");
+        opened.changed = Some(7);
+        let place = Place { bytes: 4, checksum: checksum(b"one\n"), ..Place::default() };
+        let whole = Trail::new(opened.clone(), 0, place).unwrap().position(4, 1);
+        // Bytes that would be seen if they were looked at.
+        let other = FilePosition { read: Some(0), ..whole.clone() };
+        assert!(whole.is_of(&opened) && other.is_of(&opened));
+        let elsewhere = FileId { inode: 0, ..found.id };
+        for doubtful in [
+            FilePosition { id: Some(elsewhere), ..other.clone() },
+            FilePosition { changed: Some(8), ..other.clone() },
+            FilePosition { changed: None, ..other },
+        ] {
+            assert!(!doubtful.is_of(&opened));
+            assert!(FilePosition { read: whole.read, ..doubtful.clone() }.is_of(&opened));
+            // An older version had looked at the ends only.
+            assert!(FilePosition { read: None, ..doubtful }.is_of(&opened));
+        }
     }
 
     #[test]
@@ -273,7 +345,10 @@ mod tests {
         let check = || position.check(&input.find().unwrap()).map_err(|error| error.to_string());
         fs::write(at("e"), b"line\n").unwrap();
         fs::File::options().append(true).open(at("b")).unwrap().write_all(b"late\n").unwrap();
-        assert_eq!(check(), Ok(Place { file: 1, bytes: 5, lines: 1, line: 2 }));
+        assert_eq!(
+            check(),
+            Ok(Place { file: 1, bytes: 5, lines: 1, checksum: checksum(b"line\n"), line: 2 })
+        );
         fs::write(at("c"), b"").unwrap();
         let error = check().unwrap_err();
         assert!(error.contains("/c is new") && error.contains("before"), "{error}");

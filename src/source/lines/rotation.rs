@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use super::LinesError;
 use super::globs::path_of;
 use super::input::{Found, Input};
+use super::late::warn_if_grown;
 use super::opened::{FileId, Opened};
 use super::places::Place;
 use super::position::{FilePosition, Position};
@@ -56,6 +57,7 @@ pub(super) fn go_on(
             }
             let is_ahead = |id| start.between.iter().all(|between| between.found.id != id);
             start.ahead.retain(|found| is_ahead(found.id));
+            start.place.checksum = last.checksum(&opened)?;
             start.first = Some(opened);
             (start.place.bytes, start.place.lines) = (last.bytes, last.lines);
         }
@@ -211,9 +213,16 @@ fn folder_of(path: &Path) -> PathBuf {
 /// The files after the one at `path` which have not been read, under whatever name.
 pub(super) fn ahead(position: &Position, path: &Path, there: &[Found]) -> VecDeque<Found> {
     let mut ahead = VecDeque::new();
+    // That one is read on.
+    let is_last = |file| position.files.last() == Some(file);
     for found in there.iter().filter(|found| found.path != path) {
-        let mut known = position.files.iter();
-        if known.any(|file| file.may_be(found) && is_read(file, found)) {
+        let known = |file: &&FilePosition| file.may_be(found) && is_read(file, found);
+        if let Some(file) = position.files.iter().find(known) {
+            if !is_last(file)
+                && let Ok(opened) = Opened::new(found)
+            {
+                warn_if_grown(&opened, file);
+            }
             continue;
         }
         if found.path.as_path() > path {
@@ -232,6 +241,6 @@ pub(super) fn warn_earlier(found: &Found, path: &Path) {
 }
 
 /// Whether `found` is the file of which `file` had been read.
-pub(super) fn is_read(file: &FilePosition, found: &Found) -> bool {
+fn is_read(file: &FilePosition, found: &Found) -> bool {
     Opened::new(found).is_ok_and(|opened| file.is_of(&opened))
 }

@@ -1,8 +1,7 @@
 //! One reader for all workers of its process: standard input, or files one after the other.
 
 use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom};
-use std::path::Path;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -13,16 +12,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::LinesError;
 use super::globs::path_of;
 use super::input::Input;
-use super::opened::Opened;
+use super::opened::{BLOCK, Opened};
 use super::outlet::Outlet;
 use super::packing::{FIRST, Packing, unpack};
 use super::places::Place;
 use super::rotation::{Start, find_copy, warn_lost};
 use super::trail::Trail;
 use super::watch::{LOOK, Watch};
-
-/// Bytes read at once: they are still in the second level of the cache when they are cut.
-const BLOCK: usize = 256 << 10;
 
 /// How long a pipe is waited for before the reader looks whether it is to stop.
 const PIPE: Duration = Duration::from_millis(100);
@@ -137,8 +133,8 @@ impl Sequence {
             }
             place = Place { line: outlet.line(), ..Place::default() };
             next = match &mut self.watch {
-                Some(watch) => watch.next()?.map(|(opened, bytes)| {
-                    place.bytes = bytes;
+                Some(watch) => watch.next()?.map(|(opened, read)| {
+                    (place.bytes, place.checksum) = read;
                     opened
                 }),
                 None => self.start.next()?,
@@ -146,6 +142,9 @@ impl Sequence {
             if let Some(next) = &next {
                 before = self.finish(outlet, next);
             }
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.end();
         }
         Ok(())
     }
@@ -155,8 +154,8 @@ impl Sequence {
         let Some(whole) = outlet.position() else { return 0 };
         let is_same_path = path_of(&whole.path) == next.found.path;
         let before = if is_same_path { whole.before + whole.lines } else { 0 };
-        if let Some(watch) = &mut self.watch {
-            watch.finish(whole.clone());
+        if let (Some(watch), Some(trail)) = (&mut self.watch, &outlet.trail) {
+            watch.finish(whole.clone(), &trail.opened, next);
         }
         // What a path named before is nothing to a run that goes on, unless a glob may name it too.
         if let Some(places) = &outlet.places
@@ -176,8 +175,8 @@ impl Sequence {
     ) -> Result<(), LinesError> {
         let path = at.found.path.clone();
         let failed = |error| LinesError::read(&path, error);
-        let mut content = content(&at, place.bytes)?;
-        let trail = Trail::new(at.clone(), before, place.bytes).map_err(failed)?;
+        let mut content = at.content(place.bytes)?;
+        let trail = Trail::new(at.clone(), before, place).map_err(failed)?;
         outlet.go_to_file(trail, place);
         let mut is_copy = false;
         let mut checked = Instant::now();
@@ -236,34 +235,10 @@ impl Sequence {
                 };
                 tracing::info!("{} was truncated: what it was is read from a copy", path.display());
                 (at, is_copy) = (copy, true);
-                content = self::content(&at, outlet.at())?;
+                content = at.content(outlet.at())?;
                 outlet.goes_on_in(&at);
             }
         }
         Ok(())
     }
-}
-
-/// The content of a file from byte `from` of what it is when it is unpacked.
-fn content(opened: &Opened, from: u64) -> Result<Box<dyn Read + Send>, LinesError> {
-    let path = &opened.found.path;
-    let failed = |error| LinesError::read(path, error);
-    let mut file = Arc::clone(&opened.file);
-    file.seek(SeekFrom::Start(if opened.is_plain() { from } else { 0 })).map_err(failed)?;
-    let mut content = unpack(file, opened.packing).map_err(failed)?;
-    if !opened.is_plain() {
-        skip(&mut content, from, path)?;
-    }
-    Ok(content)
-}
-
-/// Passes over what was read by the run before.
-fn skip(content: &mut impl Read, bytes: u64, path: &Path) -> Result<(), LinesError> {
-    let failed = |error| LinesError::read(path, error);
-    let skipped = io::copy(&mut content.take(bytes), &mut io::sink()).map_err(failed)?;
-    if skipped < bytes {
-        let why = format!("has {skipped} bytes when it is unpacked, and {bytes} had been read");
-        return Err(LinesError::changed(&path.to_string_lossy(), why));
-    }
-    Ok(())
 }

@@ -4,9 +4,12 @@
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
+use crc32fast::Hasher;
+
 use super::LinesError;
 use super::globs::text_of;
 use super::opened::{CHECKED, Opened};
+use super::places::Place;
 use super::position::{FilePosition, checksum};
 
 /// What a reader keeps of the file at hand.
@@ -21,21 +24,32 @@ pub(super) struct Trail {
     tail: Vec<u8>,
     /// All last bytes, of which the line at hand may be a part.
     recent: Vec<u8>,
+    /// A checksum of all bytes before the line at hand, as they are when they are unpacked.
+    read: Hasher,
+    /// And with what there is of it.
+    all: Hasher,
 }
 
 impl Trail {
-    /// Of a file of which the first `bytes` were read before.
-    pub(super) fn new(opened: Opened, before: u64, bytes: u64) -> io::Result<Self> {
+    /// Of a file that was read up to `from` before.
+    pub(super) fn new(opened: Opened, before: u64, from: Place) -> io::Result<Self> {
         let (head, tail) = match opened.is_plain() {
-            true => opened.ends(bytes)?,
+            true => opened.ends(from.bytes)?,
             // It cannot be looked at in its middle, and does not grow: its own ends are looked at.
             false => opened.ends(opened.found.size)?,
         };
-        Ok(Trail { opened, before, head, recent: tail.clone(), tail })
+        let read = Hasher::new_with_initial(from.checksum);
+        Ok(Trail { opened, before, head, recent: tail.clone(), tail, all: read.clone(), read })
     }
 
     /// `bytes` were read; a line begins behind the first `lines` of them, if that is not 0.
     pub(super) fn extend(&mut self, bytes: &[u8], lines: usize) {
+        if lines > 0 {
+            self.read.clone_from(&self.all);
+            self.read.update(&bytes[..lines]);
+            self.all.clone_from(&self.read);
+        }
+        self.all.update(&bytes[lines..]);
         if !self.opened.is_plain() {
             return;
         }
@@ -51,6 +65,7 @@ impl Trail {
 
     /// The line at hand ends without an end of its own.
     pub(super) fn end_line(&mut self) {
+        self.read.clone_from(&self.all);
         if self.opened.is_plain() {
             self.tail.clone_from(&self.recent);
         }
@@ -94,6 +109,8 @@ impl Trail {
             size: self.opened.size().unwrap_or(0).max(bytes * u64::from(self.opened.is_plain())),
             head: checksum(head),
             tail: checksum(&self.tail),
+            read: Some(self.read.clone().finalize()),
+            changed: self.opened.changed,
             before: self.before,
             id: Some(self.opened.found.id),
             real: self.opened.real.as_deref().map(text_of),

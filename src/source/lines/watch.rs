@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use super::LinesError;
 use super::globs::path_of;
 use super::input::{Found, Input, UNNAMED, packed_and_followed};
+use super::late::Late;
 use super::opened::{FileId, Opened};
 use super::position::FilePosition;
-use super::rotation::{Start, is_read, warn_earlier};
+use super::rotation::{Start, warn_earlier};
 
 /// How often it is looked which file the path names. A look costs a few microseconds.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
@@ -33,6 +34,7 @@ pub(super) struct Watch {
     ahead: VecDeque<Found>,
     /// Files that were read to their ends.
     read: Vec<FilePosition>,
+    late: Late,
     /// Those that are not read, as the log says.
     warned: HashSet<FileId>,
     passed_over: HashSet<PathBuf>,
@@ -56,6 +58,7 @@ impl Watch {
             successors,
             ahead: std::mem::take(&mut start.ahead),
             read: start.read.clone(),
+            late: Late::default(),
             warned: HashSet::new(),
             passed_over: HashSet::new(),
             looked: None,
@@ -96,6 +99,7 @@ impl Watch {
             return Ok(());
         }
         self.looked = Some(Instant::now());
+        self.late.look();
         let path = &at.found.path;
         let is_open = |id: FileId| {
             id == at.found.id || self.successors.iter().any(|next| next.found.id == id)
@@ -164,13 +168,20 @@ impl Watch {
         self.note();
     }
 
-    /// A file was read to its end.
-    pub(super) fn finish(&mut self, whole: FilePosition) {
+    /// A file was read to its end, and `next` is read then.
+    pub(super) fn finish(&mut self, whole: FilePosition, opened: &Opened, next: &Opened) {
+        self.late.finish(opened.clone(), whole.bytes);
+        self.late.begin(next);
         self.read.push(whole);
     }
 
-    /// The next file, and how many bytes of it were read before; none if it is gone.
-    pub(super) fn next(&mut self) -> Result<Option<(Opened, u64)>, LinesError> {
+    /// The run ends.
+    pub(super) fn end(&mut self) {
+        self.late.end();
+    }
+
+    /// The next file, and what of it was read before: bytes, and their checksum; none if it is gone.
+    pub(super) fn next(&mut self) -> Result<Option<(Opened, (u64, u32))>, LinesError> {
         let mut next = self.successors.pop_front();
         while next.is_none()
             && let Some(found) = self.ahead.pop_front()
@@ -180,21 +191,21 @@ impl Watch {
         self.has_waited = false;
         (self.looked, self.noticed) = (None, None);
         self.note();
+        let Some(next) = next else { return Ok(None) };
         // A link may be led back to a file that was read.
-        let bytes = |opened: &Opened| {
-            let mut read = self.read.iter().rev();
-            let read = read.find(|read| read.id == Some(opened.found.id) && read.is_of(opened));
-            read.map_or(0, |read| read.bytes)
-        };
-        Ok(next.map(|opened| {
-            let bytes = bytes(&opened);
-            (opened, bytes)
-        }))
+        let mut read = self.read.iter().rev();
+        let read = read.find(|read| read.id == Some(next.found.id) && read.is_of(&next));
+        let read = read.map(|read| Ok((read.bytes, read.checksum(&next)?))).transpose()?;
+        Ok(Some((next, read.unwrap_or_default())))
     }
 }
 
-/// Whether a file is one of those that were read, maybe under another name, or a copy of the one at hand.
+/// Whether a file is one of those that were read, maybe under another name, or a copy of the one at hand. Only its
+/// ends are looked at: a glob's files are again and again.
 fn is_known(found: &Found, read: &[FilePosition], at: Option<&FilePosition>) -> bool {
+    let is_read = |file: &FilePosition, found| {
+        Opened::new(found).is_ok_and(|opened| file.ends_are_of(&opened))
+    };
     let is_own = |file: &FilePosition| {
         file.id == Some(found.id) && (path_of(&file.path) == found.path || is_read(file, found))
     };

@@ -1,0 +1,81 @@
+//! Files that were read to their ends and are not read on: what is added to them is said.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::opened::Opened;
+use super::position::FilePosition;
+
+/// Files that are kept open to be looked at, at most: those that were read last.
+const MOST_OPEN: usize = 16;
+
+/// How often they are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Files that were read to their ends while the input was followed.
+#[derive(Debug, Default)]
+pub(super) struct Late {
+    files: VecDeque<Finished>,
+    looked: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Finished {
+    opened: Opened,
+    /// Bytes that were read.
+    read: u64,
+    /// Bytes more, as the log says.
+    said: u64,
+}
+
+impl Late {
+    /// A file was read to its end, up to byte `read`.
+    pub(super) fn finish(&mut self, opened: Opened, read: u64) {
+        self.files.truncate(MOST_OPEN - 1);
+        self.files.push_front(Finished { opened, read, said: 0 });
+    }
+
+    /// A file is read on, or from its start.
+    pub(super) fn begin(&mut self, opened: &Opened) {
+        self.files.retain(|file| file.opened.found.id != opened.found.id);
+    }
+
+    /// Says which of them have grown, once each.
+    pub(super) fn look(&mut self) {
+        if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+            self.looked = Some(Instant::now());
+            self.files.iter_mut().filter(|file| file.said == 0).for_each(Finished::say_more);
+        }
+    }
+
+    /// Says so at the end of the run, also of those that have grown since it was said.
+    pub(super) fn end(&mut self) {
+        self.files.iter_mut().for_each(Finished::say_more);
+    }
+}
+
+impl Finished {
+    fn say_more(&mut self) {
+        let more = self.opened.size().unwrap_or(0).saturating_sub(self.read);
+        if more > self.said {
+            self.said = more;
+            say_unread(&self.opened, more);
+        }
+    }
+}
+
+/// Says that a file has grown since it was read to its end.
+pub(super) fn warn_if_grown(opened: &Opened, read: &FilePosition) {
+    let more = opened.found.size.saturating_sub(read.bytes);
+    if opened.is_plain() && more > 0 {
+        say_unread(opened, more);
+    }
+}
+
+fn say_unread(opened: &Opened, more: u64) {
+    tracing::warn!(
+        "{more} bytes were added to {} (inode {}) after it was read to its end: they are not read",
+        opened.found.path.display(),
+        opened.found.id.inode
+    );
+}
