@@ -112,7 +112,7 @@ fn the_java_function() {
     let place = Place::new();
     let folder = functions().join("java/dist");
     if !folder.join("function.jar").exists() || !folder.join("runtime").exists() {
-        return parts::absent("functions/java/dist: functions/java/build makes it").unwrap_or(());
+        return parts::not_run("functions/java/dist, which functions/java/build makes");
     }
     let client = "com.amazonaws.services.lambda.runtime.api.client.AWSLambda";
     let command = ["-cp", "function.jar:runtime/*", client, "floodway.Handler::handle"];
@@ -131,7 +131,7 @@ fn the_rust_function() {
     let place = Place::new();
     let bootstrap = functions().join("rust/dist/bootstrap");
     if !bootstrap.exists() {
-        return parts::absent("functions/rust/dist: functions/rust/build makes it").unwrap_or(());
+        return parts::not_run("functions/rust/dist, which functions/rust/build makes");
     }
     let folder = bootstrap.parent().unwrap();
     let Some(rie) = Rie::start(&place, folder, &[bootstrap.to_str().unwrap()]) else { return };

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use crate::common::{Place, end_of, poll};
+use crate::common::{Place, end_of, parts, poll};
 use floodway::sink::Manifest;
 
 /// Some 14 MB of lines in 24 commits.
@@ -111,8 +111,7 @@ fn a_disk_that_is_full() {
             .is_ok_and(|output| output.status.code() != Some(77) && place.path("code").exists())
         {
             // No installed tool could change that: it is for the system to allow.
-            eprintln!("SKIPPED: a small file system cannot be mounted here: {output:?}");
-            return;
+            return parts::not_run(&format!("to mount a small file system: {output:?}"));
         }
         let output = output.unwrap();
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -211,8 +210,7 @@ fn an_output_folder_that_may_not_be_written_to_any_more() {
     let child = match start() {
         Ok(child) => child,
         Err(error) => {
-            eprintln!("SKIPPED: root cannot be somebody else here: {error}");
-            return;
+            return parts::not_run(&format!("to start a process as another user: {error}"));
         }
     };
     committed(&place);

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::common::{Place, end_of, poll, signal, start_processes};
+use crate::common::{Place, end_of, parts, poll, signal, start_processes};
 use floodway::sink::Manifest;
 use serde_json::Value;
 
@@ -162,11 +162,7 @@ fn what_a_sink_cannot_do_is_refused() {
 /// The commands of `docs/manifest.md`, as they stand there.
 #[test]
 fn a_manifest_is_read_by_hand() {
-    if !Command::new("jq").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        // A reader's tool, and none that Floodway needs.
-        eprintln!("SKIPPED: jq is not installed");
-        return;
-    }
+    let Some(_) = parts::program("jq") else { return };
     let place = Place::new();
     place.run_well(&run("files:out", &[]));
     let manifest = Manifest::read(&place.path("out")).unwrap();

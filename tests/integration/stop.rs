@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::common::{Place, end_of, poll, signal, sorted_output, start_processes};
+use crate::common::{Place, end_of, parts, poll, signal, sorted_output, start_processes};
 use floodway::sink::Manifest;
 use rustix::process::Signal;
 
@@ -139,9 +139,7 @@ fn ends_within_the_bound(child: Child, what: &str) -> String {
 #[test]
 fn one_signal_ends_a_run_whose_read_hangs() {
     if fs::File::open("/proc/kmsg").is_err() {
-        eprintln!("SKIPPED: only root may read /proc/kmsg, which hangs");
-        assert!(std::env::var("FLOODWAY_REQUIRE").is_err(), "and it is required");
-        return;
+        return parts::not_run("to read /proc/kmsg, which hangs and only root may");
     }
     let place = Place::new();
     let args = ["run", "--source", "lines:/proc/kmsg", "--events", "100k", "--out", "out"];
@@ -339,9 +337,7 @@ fn resident(child: &Child) -> u64 {
 #[test]
 fn memory_is_bounded_at_ten_times_the_capacity() {
     if !Path::new("/proc/self/status").exists() {
-        eprintln!("SKIPPED: there is no /proc here to read resident memory from");
-        assert!(std::env::var("FLOODWAY_REQUIRE").is_err(), "and it is required");
-        return;
+        return parts::not_run("/proc, which says how much memory a process has");
     }
     let place = Place::new();
     // 10,000 events per second of 1 ms each.
