@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::{end_of, poll, signal};
-
-const LIMIT: Duration = Duration::from_secs(60);
+use super::{LIMIT, end_of, poll, signal};
 
 /// A run that shows itself. It is ended with the test.
 pub struct Shown {
@@ -46,7 +43,7 @@ impl Shown {
     /// Waits until its state is this one.
     pub fn until(&self, state: &str) -> Metrics {
         let name = format!("floodway_run_state{{state=\"{state}\"}}");
-        poll(LIMIT, state, || Some(self.metrics()).filter(|all| all.get(&name) == 1.0))
+        poll(state, || Some(self.metrics()).filter(|all| all.get(&name) == 1.0))
     }
 
     /// Ends it, and it must end well.

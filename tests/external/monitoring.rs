@@ -6,13 +6,11 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use crate::common::shown::Shown;
 use crate::common::{Place, parts, poll};
 use serde_json::Value;
 
-const LIMIT: Duration = Duration::from_secs(60);
 const ALERTS: &str = include_str!("../../docs/alerts.yml");
 const DASHBOARD: &str = include_str!("../../docs/dashboard.json");
 const LIVE: &str = include_str!("../../docs/live.md");
@@ -103,9 +101,7 @@ fn late(place: &Place) -> Shown {
     let more = ["--sink", "null", "--listen", "127.0.0.1:0"];
     let run = Shown::start(place.floodway(&[&late[..], &policy, &more].concat()));
     run.until("running");
-    poll(LIMIT, "a commit", || {
-        (run.metrics().get("floodway_epochs_committed_total") > 2.0).then_some(())
-    });
+    poll("a commit", || (run.metrics().get("floodway_epochs_committed_total") > 2.0).then_some(()));
     run
 }
 
@@ -166,7 +162,7 @@ impl Prometheus {
             .spawn()
             .unwrap();
         let prometheus = Prometheus { child, address };
-        poll(LIMIT, "Prometheus", || prometheus.get("/-/ready").filter(|it| it.contains("Ready")));
+        poll("Prometheus", || prometheus.get("/-/ready").filter(|it| it.contains("Ready")));
         prometheus
     }
 
@@ -206,7 +202,7 @@ fn prometheus_loads_the_alerts_and_every_panel_of_the_dashboard_has_figures() {
     let run = late(&place);
     let prometheus = Prometheus::start(&program, &place, &run.address.to_string());
     for expression in expressions() {
-        poll(LIMIT, &expression, || (!prometheus.query(&expression).is_empty()).then_some(()));
+        poll(&expression, || (!prometheus.query(&expression).is_empty()).then_some(()));
     }
     // What is late is noticed, and will fire when it has lasted for a minute.
     let late = || {
@@ -214,14 +210,14 @@ fn prometheus_loads_the_alerts_and_every_panel_of_the_dashboard_has_figures() {
         let rules = rules["data"]["groups"][0]["rules"].as_array().unwrap().clone();
         rules.into_iter().find(|rule| rule["name"] == "FloodwayLate" && rule["state"] != "inactive")
     };
-    poll(LIMIT, "late results are noticed", late);
+    poll("late results are noticed", late);
     let rules = prometheus.json("/api/v1/rules");
     let rules = rules["data"]["groups"][0]["rules"].as_array().unwrap();
     assert_eq!(rules.len(), ALERTS.matches("- alert: ").count());
     assert!(rules.iter().all(|rule| rule["health"] == "ok"), "{rules:?}");
     // A process that is gone is noticed too.
     drop(run);
-    poll(LIMIT, "that it is gone is noticed", || {
+    poll("that it is gone is noticed", || {
         let alerts = prometheus.json("/api/v1/alerts");
         let alerts = alerts["data"]["alerts"].as_array().unwrap();
         let gone = alerts.iter().find(|alert| alert["labels"]["alertname"] == "FloodwayGone");

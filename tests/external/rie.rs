@@ -9,7 +9,6 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use crate::common::{Place, parts, poll, signal};
 use rustix::process::Signal;
@@ -45,7 +44,7 @@ impl Rie {
             .stderr(output)
             .spawn()
             .unwrap();
-        poll(Duration::from_secs(60), "the emulator", || TcpStream::connect(addresses[0]).ok());
+        poll("the emulator", || TcpStream::connect(addresses[0]).ok());
         let url = format!("http://{}/2015-03-31/functions/function/invocations", addresses[0]);
         Some(Rie { child, url, log })
     }

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use crate::common::{Place, end_of, parts, poll, signal};
 use rustix::process::Signal;
@@ -100,7 +99,7 @@ fn connections_of_strangers_are_closed_and_the_run_goes_on() {
     fs::write(place.path("hosts"), format!("{a}\n{b}\n")).unwrap();
     let mut first = start(&place, 0, 2);
     let connect = || TcpStream::connect(&a).ok();
-    let silent = poll(Duration::from_secs(60), "process 0 listens", connect);
+    let silent = poll("process 0 listens", connect);
     let mut halved = connect().unwrap();
     halved.write_all(b"floodway\0").unwrap();
     // What timely itself would take for process 1 and process 7, and what else may come.

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write as _;
 use std::process::{Output, Stdio};
-use std::time::Duration;
 
 use crate::common::{Place, hosts, poll, start_processes};
 use serde_json::Value;
@@ -319,7 +318,7 @@ fn lines_on_a_pipe_are_committed_while_more_are_awaited() {
     let mut pipe = child.stdin.take().unwrap();
     for (number, line) in ["first line", "second line"].iter().enumerate() {
         writeln!(pipe, "{line}").unwrap();
-        poll(Duration::from_secs(20), "the line is committed", || {
+        poll("the line is committed", || {
             let lines = || fs::read(place.path("out/manifest.jsonl")).ok();
             let committed = lines().is_some_and(|manifest| {
                 String::from_utf8_lossy(&manifest)
@@ -637,7 +636,7 @@ fn a_lost_process_ends_the_others_with_1() {
     let place = Place::new();
     let args = ["run", "--rate", "2k", "--out", "out"];
     let mut children = start_processes(&place, 2, &args);
-    poll(Duration::from_secs(30), "something is committed", || {
+    poll("something is committed", || {
         let manifest = fs::read_to_string(place.path("out/manifest.jsonl")).ok()?;
         (manifest.lines().count() > 1).then_some(())
     });

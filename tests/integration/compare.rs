@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use crate::common::{Place, end_of, poll, signal, start_processes};
 use rustix::process::{Pid, Signal, kill_process};
@@ -36,7 +35,7 @@ fn json(path: &Path) -> Value {
 
 /// The pid of the run at hand under `policy`, once there is one.
 fn run_under(parent: u32, policy: &str) -> Pid {
-    poll(Duration::from_secs(60), policy, || {
+    poll(policy, || {
         let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
         children.split_whitespace().find_map(|pid| {
             let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;

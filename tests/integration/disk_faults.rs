@@ -7,7 +7,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use crate::common::{Place, end_of, parts, poll};
 use floodway::sink::Manifest;
@@ -33,7 +32,7 @@ fn spawn(mut command: Command) -> Child {
 
 /// Waits until something is committed.
 fn committed(place: &Place) {
-    poll(Duration::from_secs(30), "a commit", || {
+    poll("a commit", || {
         let manifest = Manifest::read(&place.path("out")).ok()?;
         (manifest.commits.len() >= 3).then_some(())
     });
@@ -178,7 +177,7 @@ fn an_output_folder_that_is_removed() {
     let child = spawn(place.floodway(&run("files:out", &[])));
     committed(&place);
     // A file may be made while it is removed.
-    poll(Duration::from_secs(10), "no folder", || {
+    poll("no folder", || {
         let _ = fs::remove_dir_all(place.path("out"));
         (!place.path("out").exists()).then_some(())
     });

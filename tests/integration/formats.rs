@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use crate::common::{Place, end_of, parts, poll, signal, start_processes};
 use floodway::sink::Manifest;
@@ -107,7 +106,7 @@ fn how_files_are_packed_may_change_between_runs_and_what_they_hold_may_not() {
     let args = run("files:out?format=jsonl&compress=zstd", &state);
     let mut command = place.floodway(&args);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    poll(Duration::from_secs(30), "a commit", || {
+    poll("a commit", || {
         let manifest = Manifest::read(&place.path("out")).ok()?;
         (manifest.commits.len() > 1).then_some(())
     });

@@ -367,7 +367,7 @@ fn append(path: &Path, bytes: &[u8]) {
 
 /// Waits until so many lines are committed.
 fn committed(place: &Place, lines: u64) {
-    poll(Duration::from_secs(30), &format!("{lines} lines are committed"), || {
+    poll(&format!("{lines} lines are committed"), || {
         let manifest = fs::read_to_string(place.path("out/manifest.jsonl")).ok()?;
         manifest.contains(&format!("\"total_records\":{lines}")).then_some(())
     });
@@ -388,9 +388,7 @@ fn a_file_that_grows_is_followed_until_the_run_is_stopped() {
         } else {
             append(&log, b"o\nthree\r\n\nfive");
             // A paced epoch goes on until its lines are there, or the run stops.
-            poll(Duration::from_secs(30), "it has begun", || {
-                place.path("out/manifest.jsonl").exists().then_some(())
-            });
+            poll("it has begun", || place.path("out/manifest.jsonl").exists().then_some(()));
         }
         signal(&child, Signal::INT);
         let output = end_of(child, "the run");

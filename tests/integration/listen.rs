@@ -6,14 +6,12 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::common::shown::{Metrics, Shown, ask};
 use crate::common::{Place, end_of, hosts, parts, poll, signal};
 use rustix::process::{Resource, Rlimit, Signal};
 use serde_json::Value;
-
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// A run with a burst that a worker cannot do, a second long.
 fn bursting(place: &Place, more: &[&str]) -> Command {
@@ -246,9 +244,7 @@ fn a_browser_draws_the_page_and_shows_the_end() {
     let options = ["--sink", "null", "--duration", "1h", "--listen-after", "1h"];
     let run = Shown::start(bursting(&place, &options));
     run.until("running");
-    poll(LIMIT, "a commit", || {
-        (run.metrics().get("floodway_epochs_committed_total") > 5.0).then_some(())
-    });
+    poll("a commit", || (run.metrics().get("floodway_epochs_committed_total") > 5.0).then_some(()));
     let url = format!("http://{}/", run.address);
     let (page, console) = browsed(&chromium, &place, &url);
     assert!(page.contains("running for"), "{page}\n{console}");
@@ -331,9 +327,7 @@ fn no_text_of_the_page_is_cut_on_a_phone_or_a_screen() {
     let options = ["--sink", "null", "--duration", "1h", "--budget-total", "0.001"];
     let run = Shown::start(bursting(&place, &options));
     run.until("running");
-    poll(LIMIT, "a commit", || {
-        (run.metrics().get("floodway_epochs_committed_total") > 5.0).then_some(())
-    });
+    poll("a commit", || (run.metrics().get("floodway_epochs_committed_total") > 5.0).then_some(()));
     let address = measured(run.address, |_| ());
     for width in [400, 1280] {
         let (page, console) = browsed(&chromium, &place, &format!("http://{address}/{width}"));
@@ -351,7 +345,7 @@ fn one_spike_flattens_no_plot_and_an_open_breaker_is_shaded_in_all_of_them() {
     let place = Place::new();
     let run = Shown::start(bursting(&place, &["--sink", "null", "--duration", "1h"]));
     run.until("running");
-    poll(LIMIT, "a commit", || {
+    poll("a commit", || {
         (run.metrics().get("floodway_epochs_committed_total") > 30.0).then_some(())
     });
     let address = measured(run.address, |series| {
@@ -388,7 +382,7 @@ fn the_page_is_not_green_while_the_deadline_is_missed() {
     let late = ["run", "--work", "2ms", "--rate", "1k", "--events", "5k", "--deadline", "20ms"];
     let more = ["--sink", "null", "--listen", "127.0.0.1:0", "--listen-after", "1h"];
     let run = Shown::start(place.floodway(&[&late[..], &more].concat()));
-    poll(LIMIT, "late results", || {
+    poll("late results", || {
         (run.metrics().sum("floodway_late_records_total") > 100.0).then_some(())
     });
     assert_eq!(run.metrics().get("floodway_deadline_seconds"), 0.02);
@@ -462,11 +456,9 @@ fn slow_clients_and_a_thousand_connections_are_not_in_the_way() {
     let now = run.metrics();
     // Connections in the kernel's queue are the kernel's; some more are the bridge's to the function.
     assert!(open_files() < before + 64 + 64, "{before}, {}", open_files());
-    poll(LIMIT, "the run goes on", || {
-        (records(&run.metrics()) > records(&now) + 20_000.0).then_some(())
-    });
+    poll("the run goes on", || (records(&run.metrics()) > records(&now) + 20_000.0).then_some(()));
     // Who was slow was let go: by those that came after, or for being slow.
-    let gone = poll(LIMIT, "slow clients are let go", || {
+    let gone = poll("slow clients are let go", || {
         let is_gone = |stream: &mut TcpStream| {
             stream.set_nonblocking(true).unwrap();
             let mut byte = [0; 4_096];
@@ -528,7 +520,7 @@ fn a_run_that_fails_says_why_for_as_long_as_it_is_shown() {
 
 /// A port that is free, and so is the next one.
 fn two_ports() -> u16 {
-    poll(LIMIT, "two free ports", || {
+    poll("two free ports", || {
         let first = TcpListener::bind("127.0.0.1:0").ok()?;
         let port = first.local_addr().ok()?.port();
         TcpListener::bind(("127.0.0.1", port.checked_add(1)?)).ok().map(|_| port)

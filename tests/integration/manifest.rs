@@ -59,7 +59,7 @@ fn a_manifest_does_not_grow_with_time() {
     let child = spawn(&place, &command);
     let mut taken = Vec::new();
     let mut longest = 0;
-    let made = poll(Duration::from_secs(120), "a shorter manifest", || {
+    let made = poll("a shorter manifest", || {
         if dir.exists() {
             taken.extend(take(&dir));
         }
@@ -104,7 +104,7 @@ fn resuming_takes_no_memory_for_each_commit_that_was_made() {
     fs::write(place.path("a.log"), "0\n").unwrap();
     let args = ["run", "--source", "lines:a.log", "--follow", "--out", "out", "--state", "state"];
     let child = spawn(&place, &args);
-    poll(Duration::from_secs(60), "a commit", || (commits(&place.path("out")) > 0).then_some(()));
+    poll("a commit", || (commits(&place.path("out")) > 0).then_some(()));
     signal(&child, Signal::TERM);
     ends(child, 0);
     let path = place.path("out/manifest.jsonl");
@@ -151,9 +151,7 @@ fn resuming_takes_no_memory_for_each_commit_that_was_made() {
         .write_all(b"one more\n")
         .unwrap();
     let child = spawn(&place, &args);
-    poll(Duration::from_secs(120), "a commit", || {
-        (commits(&place.path("out")) > COMMITS).then_some(())
-    });
+    poll("a commit", || (commits(&place.path("out")) > COMMITS).then_some(()));
     if Path::new("/proc/self/status").exists() {
         let most = high_water(&child);
         assert!(most < 150 << 10, "{most} KiB for {COMMITS} commits");
@@ -182,7 +180,7 @@ fn a_followed_file_is_committed_by_wall_time_and_a_commit_says_what_changed() {
     for _ in 0..2 {
         let (began, before) = (Instant::now(), commits(&dir));
         let child = spawn(&place, &args);
-        poll(Duration::from_secs(60), "commits", || {
+        poll("commits", || {
             std::thread::sleep(Duration::from_millis(20));
             lines += 1;
             growing.write_all(format!("more {lines}\n").as_bytes()).unwrap();
@@ -190,7 +188,7 @@ fn a_followed_file_is_committed_by_wall_time_and_a_commit_says_what_changed() {
         });
         let (made, lasted) = (commits(&dir) - before, began.elapsed());
         // A line that was not read before the signal would be the next run's.
-        poll(Duration::from_secs(60), "the last line", || {
+        poll("the last line", || {
             (Standing::read(&dir).unwrap().records() == 100 + lines).then_some(())
         });
         signal(&child, Signal::TERM);
@@ -224,9 +222,7 @@ fn a_manifest_that_somebody_changes_while_a_run_appends_to_it_is_noticed() {
         let place = Place::new();
         let child =
             spawn(&place, &["run", "--rate", "1k", "--out", "out", "--commit-every", "100ms"]);
-        poll(Duration::from_secs(60), "a commit", || {
-            (commits(&place.path("out")) > 1).then_some(())
-        });
+        poll("a commit", || (commits(&place.path("out")) > 1).then_some(()));
         meddle(&place.path("out/manifest.jsonl"));
         let error = ends(child, 1);
         assert!(error.contains("manifest.jsonl") && error.contains(said), "{said}: {error}");
@@ -239,7 +235,7 @@ fn a_manifest_that_somebody_empties_after_the_last_commit_is_noticed_at_the_end(
     fs::write(place.path("log"), "one\n").unwrap();
     let args = ["run", "--source", "lines:log", "--follow", "--out", "out"];
     let child = spawn(&place, &[&args[..], &["--commit-every", "100ms"]].concat());
-    poll(Duration::from_secs(60), "the line is committed", || {
+    poll("the line is committed", || {
         let manifest = fs::read_to_string(place.path("out/manifest.jsonl")).ok()?;
         manifest.contains("\"total_records\":1").then_some(())
     });

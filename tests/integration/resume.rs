@@ -40,7 +40,7 @@ fn total(summary: &Value, field: &str) -> u64 {
 
 /// Waits until something is committed.
 fn committed(place: &Place, commits: usize) {
-    poll(Duration::from_secs(30), "a commit", || {
+    poll("a commit", || {
         let manifest = Manifest::read(&place.path("out")).ok()?;
         (manifest.commits.len() >= commits).then_some(())
     });
@@ -183,9 +183,7 @@ fn a_state_is_used_by_one_run_at_a_time() {
     let place = Place::new();
     let mut command = place.floodway(&run(&RESUMED, &["--work", "1ms"]));
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    poll(Duration::from_secs(30), "the state", || {
-        place.path("state/state.json").exists().then_some(())
-    });
+    poll("the state", || place.path("state/state.json").exists().then_some(()));
     let output = place.run(&run(&RESUMED, &[]));
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{error}");
@@ -224,7 +222,7 @@ fn what_was_spent_is_not_spent_again() {
     let resumed = [&input[..], &COMMITS, &RESUMED, &remote, &more].concat();
 
     let mut processes = start_processes(&place, 2, &resumed);
-    poll(Duration::from_secs(30), "what both spend", || {
+    poll("what both spend", || {
         (place.path("state").exists() && spent(&place).1 == 2).then_some(())
     });
     processes[1].kill().unwrap();

@@ -54,7 +54,7 @@ impl Log {
 
     /// Waits until so many lines are committed.
     fn committed(&self, lines: u64) {
-        poll(Duration::from_secs(60), &format!("{lines} lines are committed"), || {
+        poll(&format!("{lines} lines are committed"), || {
             let manifest = fs::read_to_string(self.place.path("out/manifest.jsonl")).ok()?;
             manifest.contains(&format!("\"total_records\":{lines}")).then_some(())
         });
@@ -303,9 +303,7 @@ fn lines_that_are_added_to_a_log_after_it_was_rotated_are_said_to_be_unread() {
         log.append(next, "two\n");
         log.committed(2);
         old.write_all(b"too late\n").unwrap();
-        poll(Duration::from_secs(60), "a warning", || {
-            said().contains(" 9 bytes were added to log (inode ").then_some(())
-        });
+        poll("a warning", || said().contains(" 9 bytes were added to log (inode ").then_some(()));
         // And once more at the end, of all that it is by then.
         old.write_all(b"and later\n").unwrap();
         log.stop(run);
@@ -363,7 +361,7 @@ fn begun(place: &Place, workers: &str) -> Child {
     let more = ["--epoch", "50ms", "--commit-every", "100ms", "--", "-w", workers];
     let mut command = place.floodway(&[&args[..], &more].concat());
     let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    poll(Duration::from_secs(60), "a commit", || {
+    poll("a commit", || {
         let manifest = fs::read_to_string(place.path("out/manifest.jsonl")).ok()?;
         (manifest.lines().count() > 2).then_some(())
     });
@@ -442,7 +440,7 @@ fn a_resume_takes_a_copy_of_its_input_and_no_other_bytes() {
         fs::write(place.path("in"), &text).unwrap();
         let run = begun(&place, workers);
         // So much that its middle is neither of its ends.
-        poll(Duration::from_secs(60), "lines are committed", || {
+        poll("lines are committed", || {
             let manifest = fs::read_to_string(place.path("out/manifest.jsonl")).ok()?;
             let last = manifest.lines().last()?.rsplit_once("\"total_records\":")?.1;
             let records: usize = last.split(',').next()?.parse().ok()?;

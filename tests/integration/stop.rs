@@ -17,7 +17,7 @@ fn spawn(place: &Place, args: &[&str]) -> Child {
 
 /// Waits until something is committed.
 fn committed(dir: &Path) {
-    poll(Duration::from_secs(60), "something is committed", || {
+    poll("something is committed", || {
         let manifest = Manifest::read(dir).ok()?;
         (!manifest.commits.is_empty()).then_some(())
     });
@@ -84,9 +84,7 @@ fn a_run_that_waits_for_another_process_ends_at_the_first_signal() {
     let args = ["run", "--rate", "5k", "--out", "out", "--summary", "s.json", "--"];
     let timely = ["-n", "2", "-p", "0", "-h", "hosts"];
     let child = spawn(&place, &[&args[..], &timely].concat());
-    poll(Duration::from_secs(60), "it has begun to wait", || {
-        place.path("out").exists().then_some(())
-    });
+    poll("it has begun to wait", || place.path("out").exists().then_some(()));
     signal(&child, Signal::TERM);
     let output = end_of(child, "the run");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -103,9 +101,7 @@ fn a_second_signal_ends_at_once_and_keeps_what_was_committed() {
     let mut all = args.to_vec();
     all.extend(["--commit-every", "100ms"]);
     let mut child = spawn(&place, &all);
-    poll(Duration::from_secs(60), "it has begun", || {
-        place.path("out/manifest.jsonl").exists().then_some(())
-    });
+    poll("it has begun", || place.path("out/manifest.jsonl").exists().then_some(()));
     // It says when it has a backlog, and when it has heard the first signal.
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(said.any(|line| line.contains("backlog")));
@@ -156,9 +152,7 @@ fn one_signal_ends_a_run_in_an_epoch_of_an_hour() {
     let args =
         ["run", "--rate", "1k", "--epoch", "1h", "--out", "out", "--summary", "summary.json"];
     let child = spawn(&place, &[&args[..], &WITHIN].concat());
-    poll(Duration::from_secs(60), "the output", || {
-        place.path("out/manifest.jsonl").exists().then_some(())
-    });
+    poll("the output", || place.path("out/manifest.jsonl").exists().then_some(()));
     std::thread::sleep(Duration::from_millis(500));
     let said = ends_within_the_bound(child, "an epoch of an hour");
     assert!(said.contains("--stop-within 4 s") && said.contains("without --state"), "{said}");
@@ -204,7 +198,7 @@ fn a_terminal_that_is_closed_stops_a_run_in_good_order() {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     committed(&place.path("out"));
     drop((child.stdout.take(), child.stderr.take()));
-    let code = poll(Duration::from_secs(60), "its end", || {
+    let code = poll("its end", || {
         let ended = child.try_wait().unwrap();
         if ended.is_none() {
             signal(&child, Signal::HUP);
@@ -230,7 +224,7 @@ fn a_hangup_that_is_ignored_stays_so() {
         || Manifest::read(&place.path("out")).map_or(0, |manifest| manifest.commits.len());
     signal(&child, Signal::HUP);
     let before = commits();
-    poll(Duration::from_secs(60), "it goes on", || (commits() > before + 10).then_some(()));
+    poll("it goes on", || (commits() > before + 10).then_some(()));
     signal(&child, Signal::TERM);
     assert_eq!(end_of(child, "the run").status.code(), Some(0));
     without_a_gap(&place.path("out"));

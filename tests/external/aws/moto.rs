@@ -6,7 +6,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -41,9 +40,7 @@ impl Moto {
             .spawn()
             .expect("moto starts");
         let mut moto = Moto { child, port, keys: Value::Null };
-        poll(Duration::from_secs(120), "moto listens", || {
-            TcpStream::connect(("127.0.0.1", port)).ok()
-        });
+        poll("moto listens", || TcpStream::connect(("127.0.0.1", port)).ok());
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/aws/moto.py");
         let set_up = Command::new(&python).args([script, &moto.url()]).output().unwrap();
         assert!(set_up.status.success(), "{}", String::from_utf8_lossy(&set_up.stderr));

@@ -121,7 +121,7 @@ fn neither_does_a_panic_or_a_file_that_cannot_be_read() {
         command.arg(&hosts).stderr(log).spawn().expect("the command starts")
     };
     let (first, mut second) = (process("0"), process("1"));
-    crate::common::poll(std::time::Duration::from_secs(60), "the first commit", || {
+    crate::common::poll("the first commit", || {
         let entries = std::fs::read_dir(place.path("out")).ok()?;
         let mut names = entries.flatten().map(|entry| entry.file_name());
         names.any(|name| name.to_string_lossy().starts_with("part-")).then_some(())

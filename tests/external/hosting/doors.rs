@@ -128,7 +128,7 @@ fn what_functions_print_is_shown_when_asked_for_and_never_on_standard_output() {
     let hosted = Hosted::start(command);
     let told = ask(&hosted, json!({ "do": "show", "bytes": 100 }));
     let line = format!("the last line of {}\n", told.pid());
-    super::poll(std::time::Duration::from_secs(10), "the line", || {
+    super::poll("the line", || {
         std::fs::read_to_string(&shown).unwrap().contains(&line).then_some(())
     });
 }

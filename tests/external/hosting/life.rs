@@ -1,7 +1,6 @@
 //! When processes are started, used again, and ended.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use reqwest::Client;
 use rustix::process::Signal;
@@ -113,9 +112,7 @@ fn a_server_that_ends_leaves_nothing_behind() {
                 client.post(&url).body(event.to_string()).send().await.map(drop)
             });
             let of_busy = tokio::task::spawn_blocking(move || {
-                poll(Duration::from_secs(20), "the invocation", || {
-                    std::fs::read_to_string(&busy).ok()?.parse::<i64>().ok()
-                })
+                poll("the invocation", || std::fs::read_to_string(&busy).ok()?.parse::<i64>().ok())
             });
             let of_busy = of_busy.await.unwrap();
             hosted.end(signal);

@@ -13,7 +13,6 @@ mod signed;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use crate::common::{parts, poll};
 use base64::Engine as _;
@@ -150,7 +149,7 @@ pub(crate) fn tell() -> Value {
 
 /// Waits until a process is no more; one that nobody has waited for yet counts.
 pub(crate) fn gone(pid: i64) {
-    poll(Duration::from_secs(20), &format!("the end of process {pid}"), || {
+    poll(&format!("the end of process {pid}"), || {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let state = stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with('Z'));
         state.unwrap_or(true).then_some(())

@@ -6,7 +6,6 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
 
 use super::proxy::Proxy;
 use crate::common::{parts, poll};
@@ -93,9 +92,7 @@ impl Broker {
         watch.arg(self.dir.join("server.properties")).env("DIR", &self.dir);
         let child = watch.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         *self.process.lock().unwrap() = Some(child.unwrap());
-        poll(Duration::from_secs(60), "the broker", || {
-            TcpStream::connect(("127.0.0.1", self.port)).ok()
-        });
+        poll("the broker", || TcpStream::connect(("127.0.0.1", self.port)).ok());
     }
 
     /// Kills it.

@@ -117,9 +117,7 @@ fn a_run_that_is_stopped_has_published_what_it_committed() {
     for round in 1..4 {
         broker.send(&from, &texts((round - 1) * 200, round * 200, &[0, 1]));
         let child = spawn(&place, &args);
-        poll(Duration::from_secs(30), "all", || {
-            (committed(&place, "state/outbox") == u64::from(round) * 200).then_some(())
-        });
+        poll("all", || (committed(&place, "state/outbox") == u64::from(round) * 200).then_some(()));
         // Two at once are refused.
         let said = fails(&place, 2, &args);
         assert!(said.contains("another run is using it"), "{said}");
@@ -140,9 +138,7 @@ fn published(sink: &str) -> Vec<&str> {
 /// A run whose broker is killed when it has committed something.
 fn with_a_broker_that_dies(broker: &Broker, place: &Place, args: &[&str]) -> Child {
     let child = spawn(place, args);
-    poll(Duration::from_secs(30), "some commits", || {
-        (committed(place, "state/outbox") > 10_000).then_some(())
-    });
+    poll("some commits", || (committed(place, "state/outbox") > 10_000).then_some(()));
     broker.kill();
     child
 }

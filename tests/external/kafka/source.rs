@@ -102,14 +102,10 @@ fn a_followed_topic_goes_on_where_it_was_stopped() {
         broker.send(&topic, &texts(sent, sent + 500, &[0, 1]));
         let child = spawn(&place, &args);
         sent += 500;
-        poll(Duration::from_secs(30), "what was there", || {
-            (committed(&place, "out") == u64::from(sent)).then_some(())
-        });
+        poll("what was there", || (committed(&place, "out") == u64::from(sent)).then_some(()));
         broker.send(&topic, &texts(sent, sent + 300, &[0, 2]));
         sent += 300;
-        poll(Duration::from_secs(30), "what has come", || {
-            (committed(&place, "out") == u64::from(sent)).then_some(())
-        });
+        poll("what has come", || (committed(&place, "out") == u64::from(sent)).then_some(()));
         stop(child);
         assert!(place.output("out") == broker.expected(&topic));
     }
@@ -117,9 +113,7 @@ fn a_followed_topic_goes_on_where_it_was_stopped() {
     grow(broker, &topic, 4);
     broker.send(&topic, &texts(sent, sent + 10, &[3]));
     let child = spawn(&place, &args);
-    poll(Duration::from_secs(30), "its messages", || {
-        (committed(&place, "out") == u64::from(sent + 10)).then_some(())
-    });
+    poll("its messages", || (committed(&place, "out") == u64::from(sent + 10)).then_some(()));
     stop(child);
     assert!(place.output("out") == broker.expected(&topic));
 }
@@ -128,7 +122,7 @@ fn a_followed_topic_goes_on_where_it_was_stopped() {
 fn grow(broker: &Broker, topic: &str, partitions: usize) {
     broker.grow(topic, partitions);
     let source = format!("{}?until=end", broker.url(topic));
-    poll(Duration::from_secs(30), "the new partitions", || {
+    poll("the new partitions", || {
         let run = Place::new().run(&["run", "--source", &source, "--sink", "null"]);
         run.status.success().then_some(())
     });
@@ -154,7 +148,7 @@ fn partitions_are_added(broker: &Broker, workers: &str, processes: usize) {
     let args = [&args[..], &more].concat();
     let has_come = |lines| {
         let what = format!("{lines} lines, {workers} workers, {processes} processes");
-        poll(Duration::from_secs(60), &what, || (committed(&place, "out") == lines).then_some(()));
+        poll(&what, || (committed(&place, "out") == lines).then_some(()));
     };
     broker.send(&topic, &texts(0, 500, &[0]));
     let run = start_processes(&place, processes, &args);
@@ -191,7 +185,7 @@ fn an_end_stays_where_it_was_when_the_run_first_began() {
     ]
     .concat();
     let child = spawn(&place, &slow);
-    poll(Duration::from_secs(30), "a commit", || (committed(&place, "out") > 0).then_some(()));
+    poll("a commit", || (committed(&place, "out") > 0).then_some(()));
     open.commit_transaction(Duration::from_secs(10)).unwrap();
     broker.send(&topic, &texts(500, 600, &[0, 1]));
     stop(child);
@@ -210,16 +204,16 @@ fn from_the_latest_is_what_comes() {
     let args = ["run", "--source", &source, "--out", "out", "--state", "state"];
     let args = [&args[..], &["--epoch", "20ms", "--commit-every", "40ms"]].concat();
     let child = spawn(&place, &args);
-    poll(Duration::from_secs(30), "the first commit", || {
+    poll("the first commit", || {
         let manifest = Manifest::read(&place.path("out")).ok()?;
         (!manifest.commits.is_empty()).then_some(())
     });
     broker.send(&topic, &texts(100, 150, &[0, 1]));
-    poll(Duration::from_secs(30), "what comes", || (committed(&place, "out") == 50).then_some(()));
+    poll("what comes", || (committed(&place, "out") == 50).then_some(()));
     stop(child);
     // Where it began is remembered: what has come since is not passed over.
     broker.send(&topic, &texts(150, 170, &[1]));
     let child = spawn(&place, &args);
-    poll(Duration::from_secs(30), "what came", || (committed(&place, "out") == 70).then_some(()));
+    poll("what came", || (committed(&place, "out") == 70).then_some(()));
     stop(child);
 }

@@ -48,12 +48,12 @@ impl Broker {
         let name = format!("t-{:08x}", rand::random::<u32>());
         let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
         // A broker that has just begun may not be ready for it.
-        poll(PATIENCE, "a topic", || {
+        poll("a topic", || {
             let made = wait(self.admin().create_topics([&topic], &AdminOptions::new()));
             made.ok()?.into_iter().next()?.ok()
         });
         let consumer: BaseConsumer = self.config().create().unwrap();
-        poll(PATIENCE, "its partitions", || {
+        poll("its partitions", || {
             (0..partitions)
                 .all(|at| consumer.fetch_watermarks(&name, at, Duration::from_secs(1)).is_ok())
                 .then_some(())

@@ -1,7 +1,5 @@
 //! What is not there, or not any more, and what comes back.
 
-use std::time::Duration;
-
 use super::broker::{Broker, broker};
 use super::source::{committed, spawn, stop};
 use super::topics::texts;
@@ -76,7 +74,7 @@ fn messages_that_were_deleted_before_they_were_read_are_no_silent_gap() {
     let args = ["run", "--source", &source, "--out", "out", "--state", "state"];
     let args = [&args[..], &["--epoch", "20ms", "--commit-every", "40ms"]].concat();
     let child = spawn(&place, &args);
-    poll(Duration::from_secs(30), "all", || (committed(&place, "out") == 200).then_some(()));
+    poll("all", || (committed(&place, "out") == 200).then_some(()));
     stop(child);
     broker.send(&topic, &texts(200, 400, &[0, 1]));
     // What was read may go.
@@ -100,11 +98,11 @@ fn a_broker_that_dies_is_waited_for() {
     let (place, source) = (Place::new(), broker.url(&topic));
     let args = ["run", "--source", &source, "--out", "out", "--epoch", "20ms"];
     let child = spawn(&place, &[&args[..], &["--commit-every", "40ms"]].concat());
-    poll(Duration::from_secs(30), "all", || (committed(&place, "out") == 300).then_some(()));
+    poll("all", || (committed(&place, "out") == 300).then_some(()));
     broker.kill();
     broker.begin();
     broker.send(&topic, &texts(300, 500, &[0, 1]));
-    poll(Duration::from_secs(60), "the rest", || (committed(&place, "out") == 500).then_some(()));
+    poll("the rest", || (committed(&place, "out") == 500).then_some(()));
     stop(child);
     assert!(place.output("out") == broker.expected(&topic));
 }
