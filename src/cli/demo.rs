@@ -1,37 +1,131 @@
 //! `floodway run` without options: a demonstration that fits this machine.
 
 use std::fmt;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser as _;
 
 use super::args::{Cli, Command, RunArgs};
+use super::settings;
+use super::simulate::Simulation;
 use crate::batch::Batch;
 use crate::nexmark::{Config, Generator};
+use crate::observe::Summary;
 use crate::source::nominal;
 use crate::task::{self, Task as _};
-use crate::units::show_rate;
+use crate::units::{show_duration, show_rate};
+
+/// The spike's events a second: the mission's 100 a millisecond.
+const SPIKE: f64 = 100e3;
+
+/// How many times more than one worker does a spike has to be, to be clearly too much for it.
+const ABOVE_CAPACITY: f64 = 1.4;
+
+/// The modelled time of an event: what making its byte-pair tokens takes on most machines.
+const WORK: Duration = Duration::from_micros(14);
+
+/// Both sides compute if all processors together do this many times the spike's rate: requests take time too, and
+/// so do other programs.
+const REAL_CLOUD: f64 = 2.0;
+
+/// The least of that with which the requests of a spike can be in time, where the time of records is modelled.
+/// Measured while other programs used the processors: with less, more than 1 % of the results were late.
+const MODELLED_CLOUD: f64 = 0.3;
+
+/// The load of a demonstration: less than the workers can do, and more than that in a spike of three seconds.
+pub(super) struct Load {
+    /// Events a second that the workers can do.
+    capacity: f64,
+    peak: f64,
+    /// The options for the task.
+    task: Vec<String>,
+    /// The options for the schedule.
+    rates: Vec<String>,
+}
+
+impl Load {
+    /// Returns a load with modelled time: a worker is busy for it, and the local Lambda waits for as long.
+    pub fn modelled(workers: usize) -> Self {
+        Load::new("words", WORK, workers)
+    }
+
+    /// Returns a load that both sides really compute, with modelled time on top where a worker could do the spike.
+    fn real(task: &str, workers: usize) -> Self {
+        let needed = Duration::from_secs_f64(ABOVE_CAPACITY / SPIKE);
+        let taken = Duration::from_secs_f64(1.0 / capacity(task, Duration::ZERO));
+        let missing = needed.saturating_sub(taken).as_micros() as u64;
+        Load::new(task, Duration::from_micros(missing), workers)
+    }
+
+    fn new(task: &str, work: Duration, workers: usize) -> Self {
+        let capacity = capacity(task, work) * workers as f64;
+        let thousands = |rate: f64| ((rate / 1e3).floor() * 1e3).max(1e3);
+        let base = thousands(capacity * 0.4);
+        let peak = thousands(capacity * ABOVE_CAPACITY).max(SPIKE);
+        let mut typed = vec!["--task".to_owned(), task.to_owned()];
+        if !work.is_zero() {
+            typed.extend(["--work".to_owned(), format!("{}us", work.as_micros())]);
+        }
+        let (base, peak_rate) = (show_rate(base), show_rate(peak));
+        let rates = ["--rate", &base, "--shape", "spike", "--peak-rate", &peak_rate];
+        let times = ["--period", "30s", "--duration", "10s"];
+        let rates = rates.into_iter().chain(times).map(str::to_owned).collect();
+        Load { capacity, peak, task: typed, rates }
+    }
+
+    /// Returns the options of `run` for this load.
+    pub fn options(&self) -> Vec<String> {
+        [&self.task[..], &self.rates].concat()
+    }
+}
 
 /// The demonstration, and the command that it runs.
 pub(super) struct Demo {
     pub args: RunArgs,
+    load: Load,
+    workers: usize,
     typed: Vec<String>,
-    capacity: f64,
-    peak: f64,
+    /// Events a second of which all processors together make byte-pair tokens.
+    together: f64,
+    is_real: bool,
 }
 
 impl fmt::Display for Demo {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let thousands = |rate: f64| show_rate((rate / 1e3).round().max(1.0) * 1e3);
+        let (workers, does, it) = match self.workers {
+            1 => ("One worker".to_owned(), "does", "it"),
+            workers => (format!("{workers} workers"), "do", "them"),
+        };
+        let (peak, capacity) = (show_rate(self.load.peak), thousands(self.load.capacity));
         writeln!(
             f,
-            "One worker of this machine makes byte-pair tokens of about {} events per second. \
-            This demonstration offers it less than that for ten seconds, and {} per second for \
-            three seconds in the middle. Records that the worker cannot finish within 200 ms are \
-            sent to a local Lambda, which is built in. It stands for this command:\n",
-            show_rate(self.capacity),
-            show_rate(self.peak),
+            "{workers} of this machine {does} about {capacity} of these events per second. This demonstration offers \
+             {it} less than that for ten seconds, and {peak} per second for three seconds in the middle. Records that a \
+             worker cannot finish within 200 ms are sent to a local Lambda, which is built in."
         )?;
-        writeln!(f, "    floodway {}", self.typed.join(" "))
+        let needed = |times: f64| thousands(self.load.peak * times);
+        if !self.is_real {
+            writeln!(
+                f,
+                "The time that a record takes is modelled (--work): a worker is busy for it, and the local Lambda \
+                 waits for as long. Where the processors make byte-pair tokens of {} events per second together, \
+                 both sides really compute them; here it is {}.",
+                needed(REAL_CLOUD),
+                thousands(self.together)
+            )?;
+        }
+        if self.together < self.load.peak * MODELLED_CLOUD {
+            writeln!(
+                f,
+                "This machine is too small or too busy for that: expect that the deadline is missed. The processors \
+                 have to make byte-pair tokens of {} events per second. End other programs, or use a machine with \
+                 more processors.",
+                needed(MODELLED_CLOUD)
+            )?;
+        }
+        writeln!(f, "It stands for this command:\n\n    floodway {}", self.typed.join(" "))
     }
 }
 
@@ -42,54 +136,78 @@ pub(super) fn command(args: &RunArgs) -> Option<Demo> {
     if typed > 0 {
         return None;
     }
-    let capacity = capacity("bpe", Duration::ZERO);
-    let thousands = |rate: f64| ((rate / 1e3).floor() * 1e3).max(1e3);
-    let base = thousands(capacity * 0.4);
-    // The mission's 100 events a millisecond, or more where one core does as many by itself: the other
-    // one plays the cloud, and cannot play a larger one.
-    let peak = thousands(capacity * 1.4).max(100e3);
-    let mut typed: Vec<String> = [
-        "run",
-        "--task",
-        "bpe",
-        "--rate",
-        &show_rate(base),
-        "--shape",
-        "spike",
-        "--peak-rate",
-        &show_rate(peak),
-        "--period",
-        "30s",
-        "--duration",
-        "10s",
-        "--policy",
-        "deadline",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let timely = settings::timely(&args.timely).ok()?;
+    let workers = timely.workers * timely.processes;
+    let together = together("bpe");
+    let is_real = together >= SPIKE * workers as f64 * REAL_CLOUD;
+    let load = if is_real { Load::real("bpe", workers) } else { Load::modelled(workers) };
+    let mut typed = vec!["run".to_owned()];
+    typed.extend(load.options());
+    typed.extend(["--policy", "deadline"].map(str::to_owned));
     if !args.timely.is_empty() {
         typed.push("--".to_owned());
         typed.extend(args.timely.iter().cloned());
     }
-    let all = std::iter::once("floodway".to_owned()).chain(typed.iter().cloned());
-    match Cli::try_parse_from(all).map(|cli| cli.command) {
-        Ok(Command::Run(args)) => Some(Demo { args: *args, typed, capacity, peak }),
+    match parsed(&typed)? {
+        Command::Run(args) => Some(Demo { args: *args, load, workers, typed, together, is_real }),
         _ => None,
     }
 }
 
-/// Returns the default trace of a comparison: a base rate that the workers can carry, and three seconds of a
-/// rate that they cannot, the mission's or half as much again as their own.
-pub(super) fn trace(workers: usize) -> Vec<String> {
-    const WORK: &str = "14us";
-    let capacity = capacity("words", Duration::from_micros(14)) * workers as f64;
-    let step = 1_000.0;
-    let base = ((capacity * 0.4 / step).floor() * step).max(step);
-    let peak = ((capacity * 1.5 / step).ceil() * step).max(100_000.0);
-    let (base, peak) = (show_rate(base), show_rate(peak));
-    let options = ["--work", WORK, "--rate", &base, "--shape", "spike", "--peak-rate", &peak];
-    let times = ["--period", "30s", "--duration", "10s"];
-    options.into_iter().chain(times).map(str::to_owned).collect()
+impl Demo {
+    /// Returns what bursting did for a run that kept its deadline.
+    pub(super) fn last_words(&self, summary: &Summary) -> Option<String> {
+        let done_remotely = summary.offloaded_fraction * 100.0;
+        if summary.missed.is_some() || summary.records_remote == 0 || summary.stopped != "done" {
+            return None;
+        }
+        let mut says = format!(
+            "The deadline was kept: {done_remotely:.0} % of the records were done remotely."
+        );
+        if let Some(words) = self.without_bursting(summary.true_rate_eps?) {
+            says += &words;
+        }
+        Some(says)
+    }
+
+    /// Returns what the run would have been under the policy `local`, with workers that do `true_rate` records a
+    /// second together.
+    fn without_bursting(&self, true_rate: f64) -> Option<String> {
+        let service = Duration::try_from_secs_f64(self.workers as f64 / true_rate).ok()?;
+        let service = format!("{}ns", service.as_nanos());
+        let local = ["simulate", "--service", &service, "--policy", "local"].map(str::to_owned);
+        let mut typed = [&local[..], &self.load.rates].concat();
+        if self.workers > 1 {
+            typed.extend(["--".to_owned(), "-w".to_owned(), self.workers.to_string()]);
+        }
+        let Command::Simulate(args) = parsed(&typed)? else { return None };
+        let simulation = Simulation::new(&args).ok()?;
+        let (_, outcome) = simulation.outcomes().into_iter().next()?;
+        Some(format!(
+            " Without bursting (--policy local) the p99 of the latency would have been {}, and {:.0} % of the \
+             results would have been late (simulated with {} records per second, which the workers could do).",
+            show_duration(Duration::from_secs_f64(outcome.latency.quantile_ms(0.99) / 1e3)),
+            outcome.late_share() * 100.0,
+            show_rate((true_rate / 1e3).round().max(1.0) * 1e3),
+        ))
+    }
+}
+
+fn parsed(typed: &[String]) -> Option<Command> {
+    let all = std::iter::once("floodway").chain(typed.iter().map(String::as_str));
+    Cli::try_parse_from(all).map(|cli| cli.command).ok()
+}
+
+/// Measures how many events a second all processors do of `task`, each with a thread, at the same time.
+fn together(task: &str) -> f64 {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    // The vocabulary is loaded once, before the trial.
+    drop(task::text(task, Duration::ZERO));
+    thread::scope(|scope| {
+        let each = || capacity(task, Duration::ZERO);
+        let threads: Vec<_> = (0..processors).map(|_| scope.spawn(each)).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
+    })
 }
 
 /// Measures how many events a second this thread does of `task`, with modelled `work` for each.

@@ -75,16 +75,16 @@ fn run_shown(
     stop_on_signals(stop, settings.stop_within, ended).context("cannot listen for signals")?;
     // A file that grows past `ulimit -f` is an error of the write then, and not the process's end.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot listen for signals")?;
-    if let Some(end) = open_end(&settings) {
-        print_error(format_args!("floodway: {end}"));
-    }
+    let open_end = open_end(&settings);
+    let started =
+        move || open_end.iter().for_each(|end| print_error(format_args!("floodway: {end}")));
     let target = settings.target.clone();
     let files = [&settings.summary, &settings.series, &settings.dead_letter];
     let prints_figures = files
         .into_iter()
         .flatten()
         .any(|file| matches!(Destination::of(file), Destination::Stdout));
-    let (summary, result) = pipeline::run(settings, stop, report_panics);
+    let (summary, result) = pipeline::run(settings, stop, report_panics, started);
     if let Some(summary) = summary {
         // Where figures or bad records go to standard output, they are alone there.
         let mut out: Box<dyn std::io::Write> = match prints_figures {
@@ -99,7 +99,8 @@ fn run_shown(
         {
             let _ = writeln!(out, "output    {place}");
         }
-        for words in summary.last_words() {
+        let of_demo = demo.as_ref().and_then(|demo| demo.last_words(&summary));
+        for words in summary.last_words().chain(of_demo.as_deref()) {
             let _ = writeln!(out, "{words}");
         }
     }

@@ -53,7 +53,7 @@ fn until_next_sample(started: Option<&RunStart>) -> Duration {
 /// summary, and writes it where the settings say, whether the run failed or not.
 ///
 /// `begun` gets, before the first record, the means to report failures from outside, such as from a panic
-/// hook.
+/// hook. `started` is called in process 0 once the workers have started.
 ///
 /// # Errors
 /// The first failure. What was committed before stays.
@@ -61,6 +61,7 @@ pub fn run(
     settings: Settings,
     stop: &Stop,
     begun: impl FnOnce(Failures),
+    started: impl FnOnce(),
 ) -> (Option<Summary>, Result<(), RunError>) {
     let (ended_sender, ended) = unbounded();
     let failures = Failures(ended_sender.clone());
@@ -104,7 +105,7 @@ pub fn run(
     }
 
     created.keep();
-    let mut progress: Option<Progress> = None;
+    let (mut progress, mut started) = (None::<Progress>, Some(started));
     let ended = loop {
         match ended.recv_timeout(
             until_next_sample(context.started.get()).min(stop_deadline.poll_interval()),
@@ -119,12 +120,15 @@ pub fn run(
                 break RunEnd::Failed(RunError::Worker("its thread is gone".to_owned()));
             }
         }
-        if let Some(started) = context.started.get() {
-            context.sample(*started);
-            context.stats.end_second(started.at.elapsed().as_secs() as usize);
+        if let Some(run_start) = context.started.get() {
+            context.sample(*run_start);
+            context.stats.end_second(run_start.at.elapsed().as_secs() as usize);
             if settings.timely.process == 0 {
-                let goal = goal(settings, started);
-                let new = || Progress::new(context.stats.clone(), goal, started.at);
+                let goal = goal(settings, run_start);
+                let new = || {
+                    started.take().into_iter().for_each(|started| started());
+                    Progress::new(context.stats.clone(), goal, run_start.at)
+                };
                 progress.get_or_insert_with(new).tick();
             }
         }

@@ -73,6 +73,15 @@ fn the_dashboard_is_whole() {
             assert!(panel[field].as_str().is_some_and(|text| !text.is_empty()), "{panel}");
         }
         assert!(panel["fieldConfig"]["defaults"]["unit"].is_string(), "{panel}");
+        // What Grafana's schema asks for of the options of a panel of this type.
+        let options: &[&str] = match panel["type"].as_str().unwrap() {
+            "stat" => {
+                &["colorMode", "graphMode", "justifyMode", "orientation", "textMode", "wideLayout"]
+            }
+            "timeseries" => &["legend", "tooltip"],
+            other => panic!("{other}: {panel}"),
+        };
+        assert!(options.iter().all(|name| !panel["options"][*name].is_null()), "{panel}");
         let place = |field: &str| panel["gridPos"][field].as_u64().unwrap();
         for (x, y) in (0..place("w")).flat_map(|x| (0..place("h")).map(move |y| (x, y))) {
             let at = (place("x") + x, place("y") + y);

@@ -247,6 +247,47 @@ fn a_run_without_an_end_says_how_it_is_ended() {
 }
 
 #[test]
+fn a_run_without_an_end_that_cannot_begin_says_only_why() {
+    let place = Place::new();
+    fs::write(place.path("file"), "").unwrap();
+    for args in [
+        vec!["run", "--source", "lines:none.txt", "--follow", "--out", "out"],
+        vec!["run", "--out", "file/out"],
+        vec!["run", "--sink", "null", "--summary", "none/summary.json"],
+        vec!["run", "--sink", "null", "--listen", "256.0.0.1:0"],
+    ] {
+        let output = place.run(&args);
+        let error = error_of(&output);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        assert!(error.starts_with("floodway: ") && !error.contains("Ctrl-C"), "{args:?}: {error}");
+        assert_eq!(
+            error.lines().filter(|line| line.starts_with("floodway: ")).count(),
+            1,
+            "{error}"
+        );
+    }
+}
+
+/// On a machine that is too slow or too busy for it, it says that before and after.
+#[test]
+fn the_demonstration_offers_the_missions_rate_and_says_whether_the_deadline_was_kept() {
+    let place = Place::new();
+    let output = place.run(&["run"]);
+    let (error, out) = (error_of(&output), String::from_utf8_lossy(&output.stdout).into_owned());
+    assert!(output.status.success(), "{error}");
+    let command = error.lines().find_map(|line| line.strip_prefix("    floodway run --task "));
+    let command = command.unwrap_or_else(|| panic!("{error}"));
+    assert!(command.starts_with("bpe ") || command.starts_with("words --work "), "{command}");
+    assert!(command.contains(" --shape spike --peak-rate 100k "), "{command}");
+    assert!(command.contains(" --duration 10s --policy deadline"), "{command}");
+    assert!(place.path("out").is_dir());
+    let last = out.lines().last().unwrap_or_default();
+    let kept = last.starts_with("The deadline was kept: ") && last.contains("Without bursting");
+    let missed = ["The deadline was missed: ", "Nothing was done remotely, "];
+    assert!(kept || missed.iter().any(|words| last.starts_with(words)), "{out}");
+}
+
+#[test]
 fn a_resumed_run_with_nothing_left_says_so() {
     let place = Place::new();
     let run = ["run", "--events", "1k", "--rate", "max", "--out", "out", "--state", "state"];

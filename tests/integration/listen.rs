@@ -253,7 +253,7 @@ fn a_browser_draws_the_page_and_shows_the_end() {
     assert_eq!(page.matches("<svg role=\"img\"").count(), 6, "{page}");
     assert!(page.matches("<path ").count() >= 8, "{page}");
     assert!(page.contains("aria-label=\"Latency, from schedule to result, last: p50 "), "{page}");
-    assert!(page.contains("epochs committed"), "{page}");
+    assert!(page.contains("<dt>committed</dt>"), "{page}");
     assert!(!console.contains("Uncaught") && !console.contains("Refused to"), "{console}");
 
     // After the end it has the run's last figures.
@@ -266,7 +266,7 @@ fn a_browser_draws_the_page_and_shows_the_end() {
 /// Serves the page of a run with a script that measures it, at `/400` in a frame that is so wide (a browser
 /// without a screen is never as narrow as a phone), what it draws after a `change`, and all else as the run does.
 fn measured(run: SocketAddr, change: impl Fn(&mut Value) + Send + Sync + 'static) -> SocketAddr {
-    // Texts that stand out of the page, of their tile or of their plot.
+    // Texts that stand out of the page, of their tile or of their plot, and tiles' names of two lines.
     const SCRIPT: &str = "<script>setInterval(() => {
         const found = [], wide = innerWidth, cut = (box, inside, what) => {
             if (box.left < inside.left - 1 || box.right > inside.right + 1) found.push(what);
@@ -277,6 +277,9 @@ fn measured(run: SocketAddr, change: impl Fn(&mut Value) + Send + Sync + 'static
             if (text.scrollWidth > text.clientWidth + 1 && text.clientWidth && !text.closest('.hidden')) {
                 found.push('too wide: ' + text.textContent);
             }
+        }
+        for (const name of document.querySelectorAll('dt')) {
+            if (name.clientHeight > 2 * parseFloat(getComputedStyle(name).fontSize)) found.push('wraps: ' + name.textContent);
         }
         for (const text of document.querySelectorAll('svg text')) {
             cut(text.getBoundingClientRect(), text.ownerSVGElement.getBoundingClientRect(), 'in a plot: ' + text.textContent);

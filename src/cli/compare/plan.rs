@@ -77,7 +77,7 @@ impl Plan {
         let mut common = without_own(typed);
         let is_demo = common.is_empty();
         if is_demo {
-            common = demo::trace(workers.workers);
+            common = demo::Load::modelled(workers.workers).options();
         }
         let timely = timely_part(&args.run.timely);
         let (settings, common) = bounded(common, &timely)?;

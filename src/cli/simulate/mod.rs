@@ -15,12 +15,23 @@ use crate::simulate::{Model, Outcome};
 use crate::units::{show_duration, show_many};
 
 /// A model, and the policies to simulate on it.
-struct Simulation {
+pub(super) struct Simulation {
     model: Model,
     epoch: Duration,
     policies: Vec<PolicyChoice>,
     /// The options of the local Lambda, as they are typed.
     lambda: String,
+}
+
+impl Simulation {
+    /// What comes of each policy.
+    pub(super) fn outcomes(&self) -> Vec<(PolicyChoice, Outcome)> {
+        let outcome = |choice: &PolicyChoice| {
+            let make = || choice.make(self.epoch, self.model.deadline, self.model.workers);
+            (*choice, self.model.run(choice.needs_remote(), make))
+        };
+        self.policies.iter().map(outcome).collect()
+    }
 }
 
 pub(super) fn simulate(args: &SimulateArgs) -> Result<()> {
@@ -29,14 +40,7 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<()> {
     let optimum = model.optimum();
     print_error(simulation.introduction(&optimum).trim_end());
     let began = Instant::now();
-    let outcomes: Vec<(PolicyChoice, Outcome)> = simulation
-        .policies
-        .iter()
-        .map(|choice| {
-            let make = || choice.make(simulation.epoch, model.deadline, model.workers);
-            (*choice, model.run(choice.needs_remote(), make))
-        })
-        .collect();
+    let outcomes = simulation.outcomes();
     let took = began.elapsed();
     // The file is written whatever becomes of the table.
     let printed = print(&report::table(model, &outcomes, &optimum));

@@ -22,7 +22,7 @@ use crate::source::path_of;
 use crate::units::{parse_duration, parse_rate, show_duration};
 
 impl Simulation {
-    pub(super) fn new(args: &SimulateArgs) -> Result<Self, UsageError> {
+    pub(in crate::cli) fn new(args: &SimulateArgs) -> Result<Self, UsageError> {
         refuse_rate_of_trace(&args.rates)?;
         if args.rates.rate.as_deref() == Some("max") {
             let why = "has no schedule to simulate: give a rate in events per second";

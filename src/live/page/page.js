@@ -114,8 +114,8 @@ const TILES = [
   ["by the function", ({ now, about }) => about.function
     ? [now.events_in ? trimmed(now.records_remote * 100 / now.events_in) + " %" : "–", `of ${si(now.events_in)} records`]
     : ["nothing", `${si(now.events_in)} records at home`]],
-  ["requests in flight", ({ now, about }) => about.function
-    ? [si(now.requests_in_flight), now.breaker === "closed" ? `${si(now.throttled)} throttled` : `breaker ${now.breaker.replace("_", " ")}`]
+  ["in flight", ({ now, about }) => about.function
+    ? [si(now.requests_in_flight), "requests; " + (now.breaker === "closed" ? `${si(now.throttled)} throttled` : `breaker ${now.breaker.replace("_", " ")}`)]
     : null],
   ["spent", ({ now, about }) => {
     if (!about.function) return null;
@@ -123,7 +123,7 @@ const TILES = [
     const budget = total != null ? `of ${dollars(total)}` : hour != null ? `of ${dollars(hour)} an hour` : "no budget is set";
     return [dollars(now.cost_usd), now.is_spent ? "the budget is spent" : budget];
   }],
-  ["epochs committed", ({ now }) => [si(now.epochs), now.commit_p99_ms == null ? "" : `99 % within ${millis(now.commit_p99_ms)}`]],
+  ["committed", ({ now }) => [si(now.epochs), now.commit_p99_ms == null ? "epochs" : `epochs; 99 % within ${millis(now.commit_p99_ms)}`]],
   ["workers can do", ({ now, about }) => [now.can_do_eps == null ? "–" : si(now.can_do_eps),
     about.workers === 1 ? "a second, 1 worker" : `a second, ${about.workers} workers`]],
 ];
