@@ -14,7 +14,7 @@ use floodway::task;
 
 fn offload(criterion: &mut Criterion) {
     let (_lambda, bridge) = loopback();
-    for name in task::NAMES {
+    for &name in task::NAMES {
         let task = task::text(name, Duration::ZERO).expect("it is built in");
         let count = if name == "words" { 20 } else { 2 };
         let some = batches(count, 1_000);

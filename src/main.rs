@@ -1,7 +1,7 @@
-//! The command: see [`floodway::cli`].
+//! The command, of which the library holds everything.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    floodway::cli::main(std::env::args_os().collect()).into()
+    floodway::internal::main(std::env::args_os().collect()).into()
 }

@@ -15,6 +15,7 @@ pub(crate) fn process_cpu() -> Duration {
 }
 
 /// Returns the resident memory of the process, where the system has `/proc`.
+#[cfg(feature = "cli")]
 pub(crate) fn resident_bytes() -> Option<u64> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
     let resident: u64 = pages.split(' ').nth(1)?.parse().ok()?;

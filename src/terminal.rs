@@ -15,6 +15,7 @@ pub(crate) fn has_colors() -> bool {
 }
 
 /// Returns the columns of the terminal on standard error, or 80 without one.
+#[cfg(feature = "cli")]
 pub(crate) fn width() -> usize {
     let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
     size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(80)

@@ -2,8 +2,6 @@
 
 use std::time::SystemTime;
 
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings};
-use aws_sigv4::sign::v4::SigningParams;
 use reqwest::header::{HeaderName, HeaderValue};
 use tracing::subscriber::{NoSubscriber, with_default};
 
@@ -72,6 +70,7 @@ pub fn sign(
     with_default(NoSubscriber::default(), || signed(request, credentials, region, service, time))
 }
 
+#[cfg(feature = "aws")]
 fn signed(
     request: &Unsigned<'_>,
     credentials: &Credentials,
@@ -79,6 +78,9 @@ fn signed(
     service: &str,
     time: SystemTime,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, SignError> {
+    use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings};
+    use aws_sigv4::sign::v4::SigningParams;
+
     // An error of theirs may quote what it is about: only what kind it is, is passed on.
     let wrong = |what: &str| SignError(what.to_owned());
     let token = credentials.session_token.as_ref().map(|token| token.reveal().to_owned());
@@ -117,4 +119,16 @@ fn signed(
         Ok((name, value))
     };
     instructions.headers().map(header).collect()
+}
+
+/// A bridge without the feature `aws` does not start to an endpoint that wants signed requests.
+#[cfg(not(feature = "aws"))]
+fn signed(
+    _: &Unsigned<'_>,
+    _: &Credentials,
+    _: &str,
+    _: &str,
+    _: SystemTime,
+) -> Result<Vec<(HeaderName, HeaderValue)>, SignError> {
+    Err(SignError("Floodway was built without its cargo feature `aws`".to_owned()))
 }

@@ -95,6 +95,12 @@ pub enum EndpointError {
         "a function by its name or ARN is called by Lambda's API, which takes signed requests only"
     )]
     AlwaysSigned,
+    /// Requests to it are signed, and this build cannot.
+    #[error(
+        "requests to it are signed with AWS credentials, which needs Floodway's cargo feature `aws`: build with it, or \
+         name the URL of something that takes requests without a signature"
+    )]
+    CannotSign,
     /// Nobody says in which region the function is.
     #[error(
         "the region is not known: give --region, an ARN or a function URL that has it, or set AWS_REGION; or, if \
@@ -196,6 +202,9 @@ impl Endpoint {
     /// What a request is posted to.
     pub(super) fn target(&self) -> Result<Url, EndpointError> {
         match self {
+            _ if self.region().is_some() && !cfg!(feature = "aws") => {
+                Err(EndpointError::CannotSign)
+            }
             Endpoint::Unset => Err(EndpointError::Unset),
             Endpoint::Url(url) | Endpoint::SignedUrl { url, .. } => Ok(url.clone()),
             Endpoint::Function { function, service, .. } => {

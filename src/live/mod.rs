@@ -17,7 +17,6 @@ mod series;
 mod server;
 mod state;
 
-pub use bottleneck::{Bottleneck, Kind};
 pub use diagnosis::Diagnosis;
 pub use sample::{About, Breaker, Budget, Look, Remote, Sample, Source, Writer};
 pub use server::{Live, bind};

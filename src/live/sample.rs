@@ -184,9 +184,4 @@ impl Sample {
     pub fn late_ns(&self) -> Nanos {
         self.tallied.next_due.map_or(0, |due| self.schedule.saturating_sub(due))
     }
-
-    /// US dollars that the run has spent.
-    pub fn cost_usd(&self) -> f64 {
-        self.remote.map_or(0.0, |remote| remote.cost_usd)
-    }
 }

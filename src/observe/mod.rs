@@ -6,6 +6,7 @@
 mod ladder;
 mod latency;
 mod on_time;
+#[cfg(feature = "cli")]
 mod progress;
 mod report;
 mod series;
@@ -18,6 +19,7 @@ mod waits;
 pub use ladder::{Ladder, Rungs, quantile_ms};
 pub use latency::Latencies;
 pub use on_time::{Cause, OnTime};
+#[cfg(feature = "cli")]
 pub use progress::{Goal, Progress};
 pub use report::{Billed, Report};
 pub use series::{Flow, Level, Line, Series, SlotLatency, SlotLine};

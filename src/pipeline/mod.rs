@@ -22,12 +22,10 @@ mod worker;
 
 pub use control::Disagreement;
 pub use error::RunError;
-pub use hosts::{Host, HostsError, local_hosts, read_hosts};
+pub use hosts::{local_hosts, read_hosts};
 pub use mesh::MeshError;
 pub use resume::StateSettings;
 pub use run::{Failures, run};
-pub use settings::{
-    EVENTS_AN_EPOCH, Endpoint, PolicyChoice, Settings, Source, Target, TimelySettings,
-};
+pub use settings::{Endpoint, PolicyChoice, Settings, Source, Target, TimelySettings};
 pub use shadow::simulated_lambda;
 pub use stop::Stop;

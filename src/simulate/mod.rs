@@ -16,7 +16,7 @@
 //!
 //! use floodway::policy::{Deadline, Policy};
 //! use floodway::schedule::{Schedule, Shape};
-//! use floodway::simulate::{Lambda, Model, Service, Stream};
+//! use floodway::internal::simulate::{Lambda, Model, Service, Stream};
 //!
 //! let second = 1_000_000_000;
 //! let service = Service::constant(Duration::from_micros(10));
@@ -54,6 +54,6 @@ mod worker;
 pub use lambda::{Lambda, Ramp, State, Weather};
 pub use noise::{Spread, SpreadError};
 pub use optimum::{Optimum, least_offloaded};
-pub use outcome::{Outcome, Timeline};
+pub use outcome::Outcome;
 pub use run::{Model, Service, TICK};
 pub use stream::Stream;

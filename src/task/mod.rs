@@ -4,6 +4,7 @@
 //! that the record is bad. It is pure: the operator may run it at home, send it away, or both.
 //! Nothing here knows timely or tokio.
 
+#[cfg(feature = "bpe")]
 mod bpe;
 mod function;
 mod modelled;
@@ -22,6 +23,7 @@ use serde::de::DeserializeOwned;
 use crate::batch::Records;
 use crate::wire::Slots;
 
+#[cfg(feature = "bpe")]
 pub use bpe::Bpe;
 pub use function::{Function, Values, function};
 pub use modelled::Modelled;

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Bpe, Code, Modelled, Task, Words, Work};
+#[cfg(feature = "bpe")]
+use super::Bpe;
+use super::{Code, Modelled, Task, Words, Work};
 use crate::batch::{Batch, Strings};
 use crate::wire::Slots;
 
@@ -87,13 +89,18 @@ impl<K: Tokenize> Task for K {
 }
 
 /// The names that [`text`] knows.
-pub const NAMES: [&str; 2] = ["words", "bpe"];
+pub const NAMES: &[&str] = &[
+    "words",
+    #[cfg(feature = "bpe")]
+    "bpe",
+];
 
 /// The text task `name`, ready to run, with `work` of modelled extra cost a record.
 pub fn text(name: &str, work: impl Into<Work>) -> Option<TextTask> {
     let work = work.into();
     let task: TextTask = match name {
         "words" => Arc::new(Words),
+        #[cfg(feature = "bpe")]
         "bpe" => Arc::new(Bpe::new()),
         _ => return None,
     };

@@ -17,11 +17,10 @@ mod mutate;
 mod targets;
 
 // What those source files call by its path from the crate's root.
+use floodway::internal::{live, pipeline};
 #[cfg(feature = "kafka")]
 use floodway::kafka;
-use floodway::{
-    aws, batch, bridge, cost, emulator, live, nexmark, pipeline, schedule, sink, task, units,
-};
+use floodway::{aws, batch, bridge, cost, emulator, nexmark, schedule, sink, task, units};
 
 /// The same, with what the crate keeps for itself.
 #[path = "../../src/source"]

@@ -8,9 +8,11 @@ use proptest::prelude::*;
 
 use floodway::batch::Nanos;
 use floodway::bridge;
+use floodway::internal::simulate::{
+    Lambda, Model, Outcome, Service, Spread, State, Stream, Weather,
+};
 use floodway::policy::{Deadline, Local, Policy, Remote, Spill, Threshold};
 use floodway::schedule::{Schedule, Shape, Trace};
-use floodway::simulate::{Lambda, Model, Outcome, Service, Spread, State, Stream, Weather};
 
 const MS: Nanos = 1_000_000;
 const RECORD: Duration = Duration::from_micros(12);

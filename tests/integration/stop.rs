@@ -272,8 +272,8 @@ impl tracing::Subscriber for PanicsAt {
 fn panicking_child() {
     tracing::subscriber::set_global_default(PanicsAt(5)).unwrap();
     let args = "floodway run --rate 5k --duration 1m --out out --commit-every 100ms".split(' ');
-    let exit = floodway::cli::main(args.map(Into::into).collect());
-    std::process::exit(if exit == floodway::cli::Exit::Failed { 1 } else { 101 });
+    let exit = floodway::internal::main(args.map(Into::into).collect());
+    std::process::exit(if exit == floodway::internal::Exit::Failed { 1 } else { 101 });
 }
 
 #[test]

@@ -26,7 +26,7 @@ impl Function {
             let records = ["warm", "wärme"].into_iter().collect();
             let (ids, errors) = (vec![0, 1], Vec::new());
             let _ =
-                function.compute(Request { task: name.to_owned(), records, ids, errors }, false);
+                function.compute(Request { task: (*name).to_owned(), records, ids, errors }, false);
         }
         function
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use floodway::state::{State, StateError};
+use floodway::internal::state::{State, StateError};
 use serde::Deserialize;
 
 use super::in_folder;
