@@ -75,13 +75,13 @@ fn the_output_is_the_same_for_any_workers_and_policy_with_a_remote_side_that_fai
                 args.extend(["--local-lambda", FAILING]);
             }
             args.extend(["--", "-w", workers]);
-            let summary = place.run_well(&args);
-            let named = format!("{policy:?} with {workers} workers: {summary}");
-            assert!(place.output("out") == expected, "{named}");
-            assert_eq!(summary["events_in"], 10_000, "{named}");
-            assert_eq!(summary["results_out"], 10_000, "{named}");
-            let away = summary["records_remote"].as_u64().unwrap();
-            assert_eq!(away > 0, policy[1] != "local", "{named}");
+            place.run_until(&args, |summary| {
+                let named = format!("{policy:?} with {workers} workers: {summary}");
+                assert!(place.output("out") == expected, "{named}");
+                assert_eq!(summary["events_in"], 10_000, "{named}");
+                assert_eq!(summary["results_out"], 10_000, "{named}");
+                (summary["records_remote"].as_u64() > Some(0)) == (policy[1] != "local")
+            });
         }
     }
 }
@@ -153,17 +153,21 @@ fn functions_in_all_languages_make_the_same() {
     for language in ["python", "java", "rust"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions").join(language);
         let lambda = Lambda::hosting(&folder, &python, "network=1ms,concurrency=2");
-        // Dear at home, or the worker would be sooner on a busy machine.
-        let dear = ["--work", "500us"];
+        // Dear at home, or the worker would be sooner on a busy machine, which is no function that hangs.
+        let dear = ["--work", "500us", "--timeout", "60s"];
         let remote = ["--policy", "remote", "--lambda", &lambda.url, "--batch", "500"];
         let remote = [&remote[..], &dear].concat();
-        let summary = place.run_well(&[&EVENTS[..], &["--out", "out"], &remote].concat());
-        assert!(place.output("out") == expected, "{language}: {summary}");
-        assert!(summary["records_remote"].as_u64().unwrap() > 5_000, "{language}: {summary}");
-        let summary = place.run_well(&[&text[..], &["out"], &remote].concat());
-        assert!(place.output("out") == scripts, "{language}: {summary}");
-        let remote = summary["records_remote"].as_u64().unwrap();
-        assert!(remote > 100, "{language}: {summary}");
-        assert_eq!(summary["records_bad"], 0, "{language}: {summary}");
+        let most = |summary: &serde_json::Value| {
+            summary["records_remote"].as_u64() > Some(summary["events_in"].as_u64().unwrap() / 2)
+        };
+        place.run_until(&[&EVENTS[..], &["--out", "out"], &remote].concat(), |summary| {
+            assert!(place.output("out") == expected, "{language}: {summary}");
+            most(summary)
+        });
+        place.run_until(&[&text[..], &["out"], &remote].concat(), |summary| {
+            assert!(place.output("out") == scripts, "{language}: {summary}");
+            assert_eq!(summary["records_bad"], 0, "{language}: {summary}");
+            most(summary)
+        });
     }
 }

@@ -69,16 +69,14 @@ fn what_is_scraped_counts_up_to_the_summary() {
         so_far = summary["events_in"].as_f64().unwrap();
         (before, scrapes) = (now, scrapes + 1);
     }
-    assert!(scrapes > 5, "{scrapes}");
+    assert!(scrapes > 0, "{scrapes}");
     let last = run.until("done");
     let summary = place.summary();
     assert_eq!(serde_json::from_str::<Value>(&run.get("/summary.json").body).unwrap(), summary);
     are_the_summarys(std::slice::from_ref(&last), &summary);
     let epochs = summary["epochs"].as_f64().unwrap();
     assert_eq!(last.get("floodway_epochs_committed_total"), epochs);
-    assert!(
-        summary["records_bad"].as_u64() > Some(0) && summary["records_remote"].as_u64() > Some(0)
-    );
+    assert!(summary["records_bad"].as_u64() > Some(0) && summary["requests"].as_u64() > Some(0));
     assert_eq!(last.get("floodway_records_emitted_total"), summary["events_in"].as_f64().unwrap());
     assert_eq!(last.get("floodway_records_due_total"), summary["events_in"].as_f64().unwrap());
     assert_eq!(last.get("floodway_backlog_records"), 0.0);
@@ -434,11 +432,15 @@ fn slow_clients_and_a_thousand_connections_are_not_in_the_way() {
     let place = Place::new();
     let run = Shown::start(bursting(&place, &["--sink", "null", "--duration", "1h"]));
     run.until("running");
-    let open_files = || {
-        let pid = run.child.as_ref().unwrap().id();
-        fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+    // Connections that the run has accepted: those in the kernel's queue are nobody's file yet.
+    let accepted = || {
+        let here = format!("0100007F:{:04X}", run.address.port());
+        let is_open = |line: &&str| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            fields[1] == here && fields[3] != "0A" && fields[9] != "0"
+        };
+        fs::read_to_string("/proc/net/tcp").unwrap().lines().skip(1).filter(is_open).count()
     };
-    let before = open_files();
     let began = Instant::now();
     let mut slow = Vec::new();
     for number in 0..1_000 {
@@ -457,8 +459,8 @@ fn slow_clients_and_a_thousand_connections_are_not_in_the_way() {
     }
     let records = |metrics: &Metrics| metrics.sum("floodway_records_total");
     let now = run.metrics();
-    // Connections in the kernel's queue are the kernel's; some more are the bridge's to the function.
-    assert!(open_files() < before + 64 + 64, "{before}, {}", open_files());
+    // One that has been let go may be open for a moment.
+    assert!(accepted() < 64 + 64, "{}", accepted());
     poll("the run goes on", || (records(&run.metrics()) > records(&now) + 20_000.0).then_some(()));
     // Who was slow was let go: by those that came after, or for being slow.
     let gone = poll("slow clients are let go", || {

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{Place, parts};
+use crate::common::{Place, parts, poll};
 
 #[test]
 fn the_commands_of_the_readme_work() {
@@ -90,22 +90,31 @@ fn the_run_that_is_killed_in_the_readme_ends_with_the_same_output() {
 fn the_function_in_real_processes_of_the_readme_does_the_same_as_home() {
     // What the script's first line would build.
     let Some(_) = parts::function("rust/dist/bootstrap") else { return };
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let shorter = script(2)
-        .replace("functions/rust/build\n", "")
-        .replace(":9000", &format!(":{port}"))
-        .replace("--rate 20k --duration 5s", "--rate 2k --duration 1s");
-    assert!(
-        shorter.starts_with("target/release/floodway lambda") && shorter.contains("--rate 2k ")
-    );
-    let place = Place::new();
-    let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions");
-    std::os::unix::fs::symlink(functions, place.path("functions")).unwrap();
-    let said = runs(&place, &shorter);
-    assert!(said.contains("same results as here for bpe") && said.contains("\ngood\n"), "{said}");
-    let share = said.split("\"offloaded_fraction\": ").nth(1).unwrap().split(',').next().unwrap();
-    assert!(share.parse::<f64>().unwrap() > 0.5, "{said}");
-    assert_eq!(lines(&place, "out/remote"), 2_000);
+    // On a busy machine a function that answers late has its records done by the worker.
+    poll("a run that does most of it remotely", || {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let shorter = script(2)
+            .replace("functions/rust/build\n", "")
+            .replace(":9000", &format!(":{port}"))
+            .replace("--rate 20k --duration 5s", "--rate 2k --duration 1s");
+        assert!(
+            shorter.starts_with("target/release/floodway lambda") && shorter.contains("--rate 2k ")
+        );
+        let place = Place::new();
+        let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions");
+        std::os::unix::fs::symlink(functions, place.path("functions")).unwrap();
+        let (said, error) = ran(&place, &shorter);
+        let both = hashes(&said);
+        if both.is_empty() && error.contains("Nothing was done remotely") {
+            return None;
+        }
+        assert!(both.len() == 2 && both[0] == both[1], "{said}\n{error}");
+        assert!(said.contains("same results as here for bpe"), "{said}");
+        assert!(said.contains("\ngood\n"), "{said}");
+        assert_eq!(lines(&place, "out/remote"), 2_000);
+        let share = said.split("\"offloaded_fraction\": ").nth(1).unwrap().split(',').next();
+        (share.unwrap().parse::<f64>().unwrap() > 0.5).then_some(())
+    });
 }
 
 /// All at home gives the same hashes: the proof has to fail where the function does not start.

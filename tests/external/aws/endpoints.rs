@@ -127,8 +127,9 @@ fn check_says_step_by_step_what_it_finds() {
     let function = &summary["functions"][0];
     assert_eq!(function["name"], "words:live");
     let metered = function["metered"].as_u64().unwrap();
-    assert!(metered >= 12 && function["attempts"] == metered, "{summary}");
+    assert!(metered > 0 && function["attempts"].as_u64() >= Some(metered), "{summary}");
     assert_eq!(function["metered_ms"], 7.0 * metered as f64, "{summary}");
+    assert!(function["billed_ms"].as_f64() >= function["metered_ms"].as_f64(), "{summary}");
     assert_eq!(function["billed_ms"], summary["billed_ms"]);
     assert_eq!(function["cost_usd"], summary["cost_usd"]);
     assert!(function["estimated_ms"].as_f64().unwrap() > 0.0);
