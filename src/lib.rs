@@ -72,6 +72,12 @@ pub mod internal {
     pub mod pipeline {
         pub use crate::pipeline::*;
     }
+    /// Faults of the file system, and steps of a commit after which a test ends the process.
+    pub mod sink {
+        pub use crate::sink::disk::{Call, Disk, Fault};
+        pub use crate::sink::prepare::resume_on;
+        pub use crate::sink::step::Step;
+    }
     pub mod simulate {
         pub use crate::simulate::*;
     }

@@ -9,7 +9,7 @@
 //! syncs it, and then renames the files. **The record is the commit**: what it names is there, and
 //! what it does not name is not. `docs/manifest.md` has the format.
 //!
-//! All that is done to files is done through a [`Disk`], and whatever the system refuses ends the run:
+//! All that is done to files is done through `disk`, and whatever the system refuses ends the run:
 //! a sync that failed is never asked for again, since the system would answer that all is well.
 //!
 //! The stream that [`CommitExt::commit_to`] answers passes an epoch when it is committed, or, where what is
@@ -18,7 +18,7 @@
 mod changes;
 mod commit;
 mod committer;
-mod disk;
+pub(crate) mod disk;
 mod error;
 mod file;
 mod format;
@@ -29,25 +29,23 @@ mod log;
 mod manifest;
 mod outbox;
 mod pack;
-mod prepare;
+pub(crate) mod prepare;
 mod publish;
 mod settings;
 mod shorten;
 mod standing;
-mod step;
+pub(crate) mod step;
 mod syncer;
 mod writer;
 
 pub use commit::CommitExt;
-pub use disk::{Call, Disk, Fault, Faults};
+use disk::Disk;
 pub use error::SinkError;
 pub use handle::SinkHandle;
 pub use hold::{Hold, hold};
 pub use manifest::{Commit, CommittedFile, MANIFEST, Manifest, OWN, is_own_name};
-pub use prepare::{
-    new_id, prepare, prepare_on, recover, recover_on, resume, resume_on, resume_outbox,
-};
+pub use prepare::{new_id, prepare, recover, resume, resume_outbox};
 pub use publish::{Publish, PublishError};
 pub use settings::{Compression, Files, Format, Note, Positions, Settings, Target};
 pub use standing::Standing;
-pub use step::{OnStep, Step};
+use step::{OnStep, Step};

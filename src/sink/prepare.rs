@@ -19,11 +19,7 @@ pub fn prepare(dir: &Path, overwrite: bool) -> Result<(), SinkError> {
     prepare_on(&Disk::default(), dir, overwrite)
 }
 
-/// [`prepare`], on a disk that may fail.
-///
-/// # Errors
-/// As of [`prepare`].
-pub fn prepare_on(disk: &Disk, dir: &Path, overwrite: bool) -> Result<(), SinkError> {
+fn prepare_on(disk: &Disk, dir: &Path, overwrite: bool) -> Result<(), SinkError> {
     disk.make_folder(dir).map_err(|error| SinkError::io("create the folder", dir, error))?;
     let names = names(dir)?;
     let has_manifest = names.iter().any(|name| name == MANIFEST);
@@ -118,15 +114,7 @@ fn resume_as(
 /// If the manifest is not one, a committed file has another length or one of the newest commit's is
 /// missing, or there is a `part-*` that it does not name.
 pub fn recover(dir: &Path) -> Result<Standing, SinkError> {
-    recover_on(&Disk::default(), dir)
-}
-
-/// [`recover`], on a disk that may fail.
-///
-/// # Errors
-/// As of [`recover`].
-pub fn recover_on(disk: &Disk, dir: &Path) -> Result<Standing, SinkError> {
-    recover_as(disk, dir, Standing::read(dir)?, true)
+    recover_as(&Disk::default(), dir, Standing::read(dir)?, true)
 }
 
 /// Once the manifest has been read to its end: before that nothing is done to any file.

@@ -114,8 +114,10 @@ pub struct Settings {
     /// Where the sources stand when all epochs before one are committed: written into each commit.
     pub positions: Option<Positions>,
     /// Called after each step of a commit.
+    #[doc(hidden)]
     pub on_step: Option<OnStep>,
     /// What all this is done to.
+    #[doc(hidden)]
     pub disk: Disk,
 }
 

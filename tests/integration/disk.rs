@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::epochs::{EPOCHS, GROUP, Way, committed, whole};
-use floodway::sink::{
-    self, Call, Compression, Disk, Fault, Files, Manifest, Settings, SinkError, Target,
-};
+use floodway::internal::sink::{Call, Disk, Fault, resume_on};
+use floodway::sink::{self, Compression, Files, Manifest, Settings, SinkError, Target};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
@@ -24,7 +23,7 @@ fn folder() -> TempDir {
 /// A run of all that is not committed yet.
 fn run(place: &Path, disk: Disk, compression: Compression) -> Result<(), SinkError> {
     let dir = place.join("output/out");
-    let resumed = sink::resume_on(&disk, &dir, "id", false)?;
+    let resumed = resume_on(&disk, &dir, "id", false)?;
     let files = Files { roll_bytes: 400, compression, ..Files::new(dir) };
     let settings = Settings {
         epochs_a_group: GROUP,

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::common::{Place, hosts};
 use crate::epochs::{EPOCHS, GROUP, LINES, Way, committed};
-use floodway::sink::{self, Files, Manifest, Settings, Step, Target};
+use floodway::internal::sink::Step;
+use floodway::sink::{self, Files, Manifest, Settings, Target};
 
 /// Small files, so that each commit has several.
 fn target(dir: &Path) -> Target {
