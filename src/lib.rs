@@ -1,8 +1,61 @@
-//! Cloud bursting for timely dataflow.
+//! Cloud bursting for [timely dataflow](timely).
 //!
-//! When a stream comes in faster than its workers can process it, the excess goes to AWS Lambda
-//! instead of slowing the source down, and the results rejoin the dataflow under the timestamps
-//! they left with.
+//! When a stream comes in faster than its workers can process it, the records that would be late are sent to
+//! AWS Lambda instead of slowing the source down. Their results rejoin the dataflow under the timestamps that
+//! they left with, so the output is the same wherever a record was computed.
+//!
+//! The work is a pure function of one record, a [`task`]. The operator
+//! [`burst`](operators::BurstExt::burst) computes it of a stream's records:
+//!
+//! ```
+//! use floodway::operators::{Burst, BurstExt};
+//! use floodway::task;
+//! use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
+//!
+//! let squares = timely::execute_directly(|worker| {
+//!     worker.dataflow::<u64, _, _>(|scope| {
+//!         let square = task::function("square", |n: &u64| Ok(n * n));
+//!         let numbers = (1..=4_u64).to_stream(scope).container::<Vec<_>>();
+//!         let (squares, _bad) = numbers.burst(square, Burst::local());
+//!         squares.capture()
+//!     })
+//! });
+//! assert_eq!(squares.extract(), [(0, vec![1, 4, 9, 16])]);
+//! ```
+//!
+//! [`Burst::local`](operators::Burst::local) computes everything on the workers. To send what would be later
+//! than 200 ms, start a [`Bridge`](bridge::Bridge) to the function and choose a policy:
+//! `Burst::new(Deadline::new(200_000_000)).remote(&bridge)`. The README has a whole program, and `examples/`
+//! has more.
+//!
+//! # What to open for what
+//!
+//! | you want to | open |
+//! |---|---|
+//! | burst a stream, watch it, share a bound between operators | [`operators`] |
+//! | decide what is sent, or write a policy | [`policy`] |
+//! | send to a function, and limit what is in flight and what it costs | [`bridge`], [`cost`] |
+//! | call a function by name or ARN, with AWS credentials | [`aws`] |
+//! | compute something of your own | [`task`] |
+//! | write a function in another language | [`wire`] |
+//! | handle text in flat batches | [`batch`] |
+//! | try it without an AWS account | `emulator` |
+//! | read lines or events, commit results to files | `source`, `sink` |
+//! | read and write topics | `kafka` |
+//! | generate events at a rate that changes | [`nexmark`], [`schedule`] |
+//!
+//! # Features
+//!
+//! Without default features you get what the modules with a link above need. Each feature adds to that:
+//!
+//! - `aws`: signed requests, for functions by name or ARN and for function URLs with IAM.
+//! - `aws-config`: credentials from AWS's own chain, such as SSO and assumed roles.
+//! - `bpe`: the task `bpe`, with its vocabulary.
+//! - `emulator`: the module `emulator`, a local Lambda.
+//! - `files`: the modules `source`, `sink` and `observe`.
+//! - `kafka`, `kafka-tls`: the module `kafka`, which is compiled with make and a C compiler.
+//! - `cli` (default): the command `floodway`, with `aws`, `bpe`, `emulator` and `files`.
+//! - `differential` (default): differential dataflow, for an example.
 
 // `println!` panics where standard output is closed or full, and nothing may.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
