@@ -12,10 +12,10 @@ use reqwest::header::HeaderMap;
 use tokio::time::sleep;
 
 use super::Failure;
-use super::bodies::Permit;
-use super::line::Line;
-use super::outgoing::Wire;
-use super::remote::{Posted, broken};
+use super::body_memory::MemoryPermit;
+use super::http_client::{HttpResponse, connection_failure};
+use super::request_body::WireTimer;
+use super::shared::Shared;
 use crate::batch::spare::{self, Kept};
 use crate::cost::Cost;
 use crate::wire::MAX_BODY;
@@ -51,7 +51,7 @@ impl Bill {
 pub(super) struct Answered {
     pub body: Kept,
     /// For those of its bytes that were not expected.
-    pub permit: Permit,
+    pub permit: MemoryPermit,
     pub took: Duration,
     /// The service says that an environment was started for it.
     pub cold: bool,
@@ -59,29 +59,29 @@ pub(super) struct Answered {
 
 /// Sends `body` once; `wire` hears when it is on the wire. For `expected` bytes of the answer there is a permit. Answers the body of an answer that may be believed.
 pub(super) async fn attempt(
-    line: &Line,
+    shared: &Shared,
     body: Bytes,
     expected: usize,
     timeout: Duration,
     bill: &Bill,
-    wire: &Arc<Wire>,
+    wire_timer: &Arc<WireTimer>,
 ) -> Result<Answered, Failed> {
     let meter = Meter {
-        wire: Arc::clone(wire),
+        wire_timer: Arc::clone(wire_timer),
         billed: None,
         is_metered: false,
         is_over: false,
-        line,
+        shared,
         bill,
     };
-    line.live.add(|live| &live.bytes_out, body.len() as u64);
-    let mut exchange = pin!(exchange(line, body, expected, meter));
+    shared.live.add(|live| &live.bytes_out, body.len() as u64);
+    let mut exchange = pin!(exchange(shared, body, expected, meter));
     // From when it is on the wire, or else as long for it to get there.
     let answered = async {
         tokio::select! {
             biased;
             result = &mut exchange => return Some(result),
-            () = wire.is_on() => {}
+            () = wire_timer.is_on() => {}
             () = sleep(timeout) => return None,
         }
         tokio::time::timeout(timeout, exchange).await.ok()
@@ -91,28 +91,28 @@ pub(super) async fn attempt(
 
 /// Counts what an attempt costs when it is over, however it ends: also when it is given up.
 struct Meter<'a> {
-    wire: Arc<Wire>,
+    wire_timer: Arc<WireTimer>,
     /// What the service says; `Some(0)` if it did not run.
     billed: Option<Duration>,
     /// The service's log says so.
     is_metered: bool,
     is_over: bool,
-    line: &'a Line,
+    shared: &'a Shared,
     bill: &'a Bill,
 }
 
 impl Drop for Meter<'_> {
     fn drop(&mut self) {
-        let live = &self.line.live;
+        let live = &self.shared.live;
         // Without the service's word the time it took is the most it can have been. What was given
         // up goes on there, and probably for as long as others do.
-        let on_wire = self.wire.elapsed();
+        let on_wire = self.wire_timer.elapsed();
         let elapsed = on_wire.unwrap_or_default();
         let billed = self.billed.unwrap_or_else(|| {
             if self.is_over || on_wire.is_none() {
                 elapsed
             } else {
-                elapsed.max(self.line.gate(|gate, _| gate.timing().median()))
+                elapsed.max(self.shared.admission(|admission, _| admission.timing().median()))
             }
         });
         live.add(|live| &live.abandoned, u64::from(!self.is_over));
@@ -127,75 +127,75 @@ impl Drop for Meter<'_> {
             }
             self.bill.billed_us.fetch_add(micros, Relaxed);
             self.bill.attempts.fetch_add(1, Relaxed);
-            let usd = self.line.settings.cost.usd(1, billed.as_secs_f64() * 1e3);
-            self.line.gate(|gate, now| gate.pay(now, usd));
+            let usd = self.shared.settings.cost.usd(1, billed.as_secs_f64() * 1e3);
+            self.shared.admission(|admission, now| admission.charge(now, usd));
         }
     }
 }
 
 async fn exchange(
-    line: &Line,
+    shared: &Shared,
     body: Bytes,
     expected: usize,
     mut meter: Meter<'_>,
 ) -> Result<Answered, Failed> {
-    let result = answer(line, body, expected, &mut meter).await;
+    let result = answer(shared, body, expected, &mut meter).await;
     meter.is_over = true;
     result
 }
 
 async fn answer(
-    line: &Line,
+    shared: &Shared,
     body: Bytes,
     expected: usize,
     meter: &mut Meter<'_>,
 ) -> Result<Answered, Failed> {
     let request = body.len();
-    let Posted { answer, .. } =
-        &mut line.remote.post(body, &meter.wire).await.map_err(|unanswered| {
+    let HttpResponse { response: answer, .. } =
+        &mut shared.http_client.post(body, &meter.wire_timer).await.map_err(|unanswered| {
             if !unanswered.may_have_run {
                 meter.billed = Some(Duration::ZERO);
             }
             Failed { failure: unanswered.failure, retry_after: unanswered.retry_after }
         })?;
     let headers = answer.headers().clone();
-    let mut permit = line.bodies.permit();
-    let body = read(answer, line, request, expected, &mut permit).await;
+    let mut permit = shared.body_memory.permit();
+    let body = read(answer, shared, request, expected, &mut permit).await;
     let report = report(&headers);
     meter.billed = report.as_deref().and_then(billed);
     meter.is_metered = meter.billed.is_some();
     let cold = report.is_some_and(|report| report.contains("Init Duration: "));
     let body = body?;
-    line.live.add(|live| &live.bytes_in, body.0.len() as u64);
+    shared.live.add(|live| &live.bytes_in, body.0.len() as u64);
     if let Some(error) = headers.get("x-amz-function-error") {
-        let shown = line.remote.shown(&body.0);
+        let shown = shared.http_client.redacted(&body.0);
         // An answer past the limit is no failure of the function's code: fewer records may do.
         if shown.contains("ResponseSizeTooLarge") {
             return Err(Failure::TooLarge.into());
         }
-        if let Some(said) = line.remote.refused_by_function(&body.0) {
+        if let Some(said) = shared.http_client.refused_by_function(&body.0) {
             return Err(Failure::Refused(said).into());
         }
         let error = error.to_str().unwrap_or("unknown");
         return Err(Failure::Function(format!("{error}: {shown}")).into());
     }
-    Ok(Answered { body, permit, took: meter.wire.elapsed().unwrap_or_default(), cold })
+    Ok(Answered { body, permit, took: meter.wire_timer.elapsed().unwrap_or_default(), cold })
 }
 
 /// Reads the answer to a request of `request` bytes, up to the limit. What is longer than `expected` takes of `permit`
 /// as it is read.
 async fn read(
     answer: &mut reqwest::Response,
-    line: &Line,
+    shared: &Shared,
     request: usize,
     expected: usize,
-    permit: &mut Permit,
+    permit: &mut MemoryPermit,
 ) -> Result<Kept, Failure> {
     let mut permit_for = |bytes: usize| {
         let more = bytes.saturating_sub(expected).saturating_sub(permit.bytes());
         if !permit.grow(more) {
-            line.learn_ratio(bytes, request);
-            return Err(Failure::NoMemory(line.bodies.most() >> 20));
+            shared.learn_answer_ratio(bytes, request);
+            return Err(Failure::NoMemory(shared.body_memory.limit() >> 20));
         }
         Ok(())
     };
@@ -205,7 +205,7 @@ async fn read(
     }
     permit_for(length)?;
     let mut body = Kept(spare::take(length));
-    while let Some(chunk) = answer.chunk().await.map_err(|error| broken(&error))? {
+    while let Some(chunk) = answer.chunk().await.map_err(|error| connection_failure(&error))? {
         let bytes = body.0.len() + chunk.len();
         if bytes > MAX_BODY {
             return Err(Failure::TooLarge);

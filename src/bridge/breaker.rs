@@ -17,16 +17,16 @@ pub struct Settings {
     pub failures: u32,
     /// How long until the first probe. Short costs requests while the remote side is down; long
     /// leaves one that was down for a moment unused.
-    pub first_wait: Nanos,
+    pub initial_wait: Nanos,
     /// The longest until another probe.
-    pub longest_wait: Nanos,
+    pub max_wait: Nanos,
 }
 
 impl Default for Settings {
     /// At a failure rate of 30 % five in a row are one in 400; 0.8 s leave 0.2 s of a second for
     /// the way from the first good answer to the first result.
     fn default() -> Self {
-        Settings { failures: 5, first_wait: 100_000_000, longest_wait: 800_000_000 }
+        Settings { failures: 5, initial_wait: 100_000_000, max_wait: 800_000_000 }
     }
 }
 
@@ -60,7 +60,7 @@ impl Breaker {
             settings,
             state: State::Closed,
             failures: 0,
-            wait: settings.first_wait,
+            wait: settings.initial_wait,
             opened: 0,
         }
     }
@@ -81,7 +81,7 @@ impl Breaker {
         // What was sent before it opened says nothing of now; a probe does.
         if self.state == State::HalfOpen {
             self.state = State::Closed;
-            self.wait = self.settings.first_wait;
+            self.wait = self.settings.initial_wait;
         }
     }
 
@@ -132,7 +132,7 @@ impl Breaker {
 
     /// How long to wait now; the next time twice as long.
     fn next_wait(&mut self) -> Nanos {
-        let wait = self.wait.min(self.settings.longest_wait);
+        let wait = self.wait.min(self.settings.max_wait);
         self.wait = wait.saturating_mul(2);
         wait
     }
@@ -194,7 +194,7 @@ mod tests {
                 }
                 let after = breaker.state();
                 if let State::Open(until) = after {
-                    prop_assert!(before == after || until <= now + settings.longest_wait);
+                    prop_assert!(before == after || until <= now + settings.max_wait);
                     prop_assert!(event != 0 && event != 3 || before == after);
                 }
                 if after == State::Closed {

@@ -55,7 +55,7 @@ pub struct Counters {
 
 /// The same, while they count.
 #[derive(Debug, Default)]
-pub(super) struct Live {
+pub(super) struct LiveCounters {
     pub requests: AtomicU64,
     pub attempts: AtomicU64,
     pub throttled: AtomicU64,
@@ -80,8 +80,8 @@ pub(super) struct Live {
     pub cpu_ns: AtomicU64,
 }
 
-impl Live {
-    pub(super) fn add(&self, counter: impl Fn(&Live) -> &AtomicU64, amount: u64) {
+impl LiveCounters {
+    pub(super) fn add(&self, counter: impl Fn(&LiveCounters) -> &AtomicU64, amount: u64) {
         counter(self).fetch_add(amount, Relaxed);
     }
 

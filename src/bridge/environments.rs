@@ -8,14 +8,14 @@
 use crate::batch::Nanos;
 
 /// An environment that is idle for longer may be gone: the service keeps them for some minutes.
-const STAYS_WARM: Nanos = 300_000_000_000;
+const WARM_LIFETIME: Nanos = 300_000_000_000;
 
 /// Those that were started ahead are counted on for so long, whether they have answered or not.
-const TRIES_AGAIN: Nanos = 10_000_000_000;
+const START_LIFETIME: Nanos = 10_000_000_000;
 
 /// The environment that an attempt meets, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Met {
+pub(super) enum EnvironmentState {
     Warm,
     Cold,
 }
@@ -36,14 +36,14 @@ pub(super) struct Environments {
 
 impl Environments {
     /// An attempt goes.
-    pub(super) fn goes(&mut self, now: Nanos) -> Met {
+    pub(super) fn start_attempt(&mut self, now: Nanos) -> EnvironmentState {
         self.forget(now);
         if self.idle() > 0 {
             self.busy += 1;
-            Met::Warm
+            EnvironmentState::Warm
         } else {
             self.starting += 1;
-            Met::Cold
+            EnvironmentState::Cold
         }
     }
 
@@ -51,24 +51,25 @@ impl Environments {
     /// while all that are known were busy too: it is one more that is warm.
     ///
     /// One too many is no harm for long: the next request that needs it starts it.
-    pub(super) fn answered(&mut self, now: Nanos, met: Met, is_new: bool) {
-        self.ran(met);
-        self.warm += usize::from(met == Met::Cold && (is_new || self.warm == 0));
+    pub(super) fn answered(&mut self, now: Nanos, environment: EnvironmentState, is_new: bool) {
+        self.release(environment);
+        self.warm +=
+            usize::from(environment == EnvironmentState::Cold && (is_new || self.warm == 0));
         self.answered_at = now;
     }
 
     /// It came back without having been answered well.
-    pub(super) fn ran(&mut self, met: Met) {
-        match met {
-            Met::Warm => self.busy -= 1,
-            Met::Cold => self.starting -= 1,
+    pub(super) fn release(&mut self, environment: EnvironmentState) {
+        match environment {
+            EnvironmentState::Warm => self.busy -= 1,
+            EnvironmentState::Cold => self.starting -= 1,
         }
     }
 
     /// Nobody knows what became of it: its environment is not counted on.
-    pub(super) fn lost(&mut self, met: Met) {
-        self.ran(met);
-        self.warm = self.warm.saturating_sub(usize::from(met == Met::Warm));
+    pub(super) fn remove(&mut self, environment: EnvironmentState) {
+        self.release(environment);
+        self.warm = self.warm.saturating_sub(usize::from(environment == EnvironmentState::Warm));
     }
 
     /// Attempts that would meet a warm one now.
@@ -84,9 +85,9 @@ impl Environments {
     /// Empty requests to be sent together so that `needed` environments are warm soon. The idle ones
     /// answer some of them: the others are met by new ones. While records are sent, which need the
     /// idle ones themselves, none is started before those are used up.
-    pub(super) fn starts_ahead(&mut self, now: Nanos, needed: usize) -> usize {
+    pub(super) fn start_ahead(&mut self, now: Nanos, needed: usize) -> usize {
         self.forget(now);
-        if now.saturating_sub(self.asked_at) > TRIES_AGAIN {
+        if now.saturating_sub(self.asked_at) > START_LIFETIME {
             self.asked = 0;
         }
         let missing = needed.saturating_sub(self.asked.max(self.warm + self.starting));
@@ -98,7 +99,7 @@ impl Environments {
     }
 
     fn forget(&mut self, now: Nanos) {
-        if now.saturating_sub(self.answered_at) > STAYS_WARM {
+        if now.saturating_sub(self.answered_at) > WARM_LIFETIME {
             self.warm = 0;
         }
     }
@@ -115,39 +116,56 @@ mod tests {
     #[test]
     fn what_answered_is_warm_for_minutes() {
         let mut environments = Environments::default();
-        assert_eq!(environments.goes(0), Met::Cold);
-        environments.answered(SECOND, Met::Cold, true);
-        assert_eq!((environments.idle(), environments.goes(SECOND)), (1, Met::Warm));
-        assert_eq!((environments.idle(), environments.goes(SECOND)), (0, Met::Cold));
-        environments.answered(2 * SECOND, Met::Warm, false);
-        environments.answered(2 * SECOND, Met::Cold, true);
+        assert_eq!(environments.start_attempt(0), EnvironmentState::Cold);
+        environments.answered(SECOND, EnvironmentState::Cold, true);
+        assert_eq!(
+            (environments.idle(), environments.start_attempt(SECOND)),
+            (1, EnvironmentState::Warm)
+        );
+        assert_eq!(
+            (environments.idle(), environments.start_attempt(SECOND)),
+            (0, EnvironmentState::Cold)
+        );
+        environments.answered(2 * SECOND, EnvironmentState::Warm, false);
+        environments.answered(2 * SECOND, EnvironmentState::Cold, true);
         assert_eq!(environments.idle(), 2);
-        assert_eq!(environments.goes(303 * SECOND), Met::Cold, "they are gone");
+        assert_eq!(
+            environments.start_attempt(303 * SECOND),
+            EnvironmentState::Cold,
+            "they are gone"
+        );
     }
 
     #[test]
     fn environments_are_started_once_and_past_the_idle_ones() {
         let mut environments = Environments::default();
-        environments.goes(0);
-        environments.answered(0, Met::Cold, false);
+        environments.start_attempt(0);
+        environments.answered(0, EnvironmentState::Cold, false);
         // Five are needed and one is warm: it answers one of five requests.
-        assert_eq!(environments.starts_ahead(0, 5), 5);
-        let met: Vec<Met> = (0..5).map(|_| environments.goes(0)).collect();
-        assert_eq!(met.iter().filter(|met| **met == Met::Cold).count(), 4);
-        assert_eq!(environments.starts_ahead(1, 5), 0, "they are on their way");
-        assert_eq!(environments.starts_ahead(1, 6), 1, "the warm one is busy");
+        assert_eq!(environments.start_ahead(0, 5), 5);
+        let environment: Vec<EnvironmentState> =
+            (0..5).map(|_| environments.start_attempt(0)).collect();
+        assert_eq!(
+            environment
+                .iter()
+                .filter(|environment| **environment == EnvironmentState::Cold)
+                .count(),
+            4
+        );
+        assert_eq!(environments.start_ahead(1, 5), 0, "they are on their way");
+        assert_eq!(environments.start_ahead(1, 6), 1, "the warm one is busy");
         // One was answered by the idle one, and one could not be started: that one is tried again
         // after a while.
-        let (cold, warm) = (Met::Cold, Met::Warm);
+        let (cold, warm) = (EnvironmentState::Cold, EnvironmentState::Warm);
         environments.answered(SECOND, warm, false);
         environments.answered(SECOND, cold, false);
         (0..2).for_each(|_| environments.answered(SECOND, cold, true));
-        environments.ran(cold);
-        assert_eq!((environments.idle(), environments.starts_ahead(SECOND, 5)), (3, 0));
-        environments.goes(SECOND);
-        assert_eq!(environments.starts_ahead(12 * SECOND, 5), 0, "two are idle");
+        environments.release(cold);
+        assert_eq!((environments.idle(), environments.start_ahead(SECOND, 5)), (3, 0));
+        environments.start_attempt(SECOND);
+        assert_eq!(environments.start_ahead(12 * SECOND, 5), 0, "two are idle");
         environments.answered(SECOND, warm, true);
-        assert_eq!(environments.starts_ahead(12 * SECOND, 5), 5);
+        assert_eq!(environments.start_ahead(12 * SECOND, 5), 5);
     }
 
     proptest! {
@@ -157,26 +175,26 @@ mod tests {
             events in prop::collection::vec((0..5_u8, any::<prop::sample::Index>()), 0..200),
         ) {
             let mut environments = Environments::default();
-            let mut away = Vec::new();
+            let mut in_flight = Vec::new();
             let mut answered = 0;
             for (event, which) in events {
                 if event < 2 {
                     let idle = environments.idle();
-                    away.push(environments.goes(0));
-                    prop_assert_eq!(away.last() == Some(&Met::Warm), idle > 0);
-                } else if !away.is_empty() {
-                    let met = away.swap_remove(which.index(away.len()));
+                    in_flight.push(environments.start_attempt(0));
+                    prop_assert_eq!(in_flight.last() == Some(&EnvironmentState::Warm), idle > 0);
+                } else if !in_flight.is_empty() {
+                    let environment = in_flight.swap_remove(which.index(in_flight.len()));
                     match event {
                         2 => {
-                            answered += usize::from(met == Met::Cold);
-                            environments.answered(0, met, true);
+                            answered += usize::from(environment == EnvironmentState::Cold);
+                            environments.answered(0, environment, true);
                         }
-                        3 => environments.ran(met),
-                        _ => environments.lost(met),
+                        3 => environments.release(environment),
+                        _ => environments.remove(environment),
                     }
                 }
                 prop_assert!(environments.idle() <= answered);
-                prop_assert_eq!(environments.busy + environments.starting, away.len());
+                prop_assert_eq!(environments.busy + environments.starting, in_flight.len());
             }
         }
     }

@@ -74,7 +74,7 @@ pub enum Failure {
     OverBudget,
     /// The workers did its records before an answer was there.
     #[error("its records were done at home")]
-    DoneAtHome,
+    DoneLocally,
     /// The bridge was told to bring everything home, or is gone.
     #[error("the bridge is closed")]
     Closed,
@@ -97,7 +97,7 @@ impl Failure {
     }
 
     /// Whether another attempt may go better.
-    pub fn is_worth_another_attempt(&self) -> bool {
+    pub fn is_retryable(&self) -> bool {
         match self {
             Failure::Throttled
             | Failure::NoRoom(_)
@@ -132,7 +132,7 @@ impl Failure {
     }
 
     /// Whether it says something of the remote side, and not only of this one.
-    pub(super) fn is_of_the_remote_side(&self) -> bool {
+    pub(super) fn is_remote(&self) -> bool {
         !matches!(
             self,
             Failure::TooLarge
@@ -140,7 +140,7 @@ impl Failure {
                 | Failure::Closed
                 | Failure::BreakerOpen
                 | Failure::OverBudget
-                | Failure::DoneAtHome
+                | Failure::DoneLocally
         )
     }
 
@@ -170,7 +170,7 @@ impl Failure {
                 "it wants requests that are signed (--auth iam), or a key in the URL"
             }
             Failure::Rejected(404) => "there is no such function: check the URL",
-            Failure::Refused(said) | Failure::Unwell(said) => return to_do(said),
+            Failure::Refused(said) | Failure::Unwell(said) => return advice_for(said),
             Failure::Credentials(_) => "`floodway check` says where they are looked for",
             Failure::Version { .. } => "deploy the functions/ of this release",
             Failure::Redirected => "give the URL it redirects to, if you trust it",
@@ -182,7 +182,7 @@ impl Failure {
 }
 
 /// What to do about what AWS says.
-fn to_do(said: &Said) -> Cow<'static, str> {
+fn advice_for(said: &Said) -> Cow<'static, str> {
     let advice = match &said.kind {
         Kind::Signature => {
             "the secret is not that of the access key: set AWS_SECRET_ACCESS_KEY, or the profile's, anew"

@@ -2,33 +2,33 @@
 
 /// Attempts that are remembered: few, and one failure is a large share of them; many, and for long
 /// after trouble has ended requests go sooner than they have to.
-const KEPT: usize = 256;
+const WINDOW: usize = 256;
 
 /// The last attempts, whether they failed.
 #[derive(Debug)]
 pub(super) struct FailureRate {
-    failed: [bool; KEPT],
+    failed: [bool; WINDOW],
     next: usize,
     failures: usize,
 }
 
 impl Default for FailureRate {
     fn default() -> Self {
-        FailureRate { failed: [false; KEPT], next: 0, failures: 0 }
+        FailureRate { failed: [false; WINDOW], next: 0, failures: 0 }
     }
 }
 
 impl FailureRate {
     /// An attempt was answered well, or `failed`.
-    pub(super) fn note(&mut self, failed: bool) {
+    pub(super) fn record(&mut self, failed: bool) {
         let oldest = std::mem::replace(&mut self.failed[self.next], failed);
         self.failures = self.failures + usize::from(failed) - usize::from(oldest);
-        self.next = (self.next + 1) % KEPT;
+        self.next = (self.next + 1) % WINDOW;
     }
 
     /// The share that failed; those before the first one did not.
     pub(super) fn share(&self) -> f64 {
-        self.failures as f64 / KEPT as f64
+        self.failures as f64 / WINDOW as f64
     }
 }
 
@@ -40,9 +40,9 @@ mod tests {
     fn it_is_of_the_last_attempts() {
         let mut failure_rate = FailureRate::default();
         assert_eq!(failure_rate.share(), 0.0);
-        (0..1_000).for_each(|n| failure_rate.note(n % 4 == 0));
+        (0..1_000).for_each(|n| failure_rate.record(n % 4 == 0));
         assert_eq!(failure_rate.share(), 0.25);
-        (0..KEPT).for_each(|_| failure_rate.note(false));
+        (0..WINDOW).for_each(|_| failure_rate.record(false));
         assert_eq!(failure_rate.share(), 0.0);
     }
 }

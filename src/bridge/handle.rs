@@ -11,16 +11,16 @@ use crossbeam_channel::{Sender, unbounded};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, oneshot};
 
+use super::batcher::Batcher;
 use super::breaker::State as BreakerState;
-use super::lane::LaneTask;
-use super::line::Line;
-use super::remote::Remote;
+use super::http_client::HttpClient;
+use super::shared::Shared;
 use super::{Counters, Failure, ReplySender, Settings, SettingsError, WorkItem};
 use crate::aws::CredentialsError;
 use crate::task::Task;
 
 /// Threads that look up names, one for each connection that is being made: a burst makes hundreds.
-const LOOKUPS: usize = 16;
+const NAME_LOOKUP_THREADS: usize = 16;
 
 /// A bridge that cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +45,9 @@ pub enum BridgeError {
 pub struct Bridge(Arc<Owner>);
 
 struct Owner {
-    line: Arc<Line>,
+    shared: Arc<Shared>,
     runtime: Handle,
-    lanes: Mutex<HashMap<(TypeId, String), Box<dyn Any + Send + Sync>>>,
+    remote_tasks: Mutex<HashMap<(TypeId, String), Box<dyn Any + Send + Sync>>>,
     closing: AtomicBool,
     /// Dropping it ends the thread.
     _alive: oneshot::Sender<()>,
@@ -55,7 +55,7 @@ struct Owner {
 
 /// How a bridge stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct BridgeStatus {
     /// What the breaker lets through.
     pub breaker: BreakerState,
     /// Requests that may be in flight.
@@ -73,10 +73,10 @@ impl Bridge {
     /// If the settings cannot be, there are no credentials, or the system has no thread for it.
     pub fn start(settings: Settings) -> Result<Bridge, BridgeError> {
         settings.validate()?;
-        let remote = Remote::new(&settings)?;
+        let http_client = HttpClient::new(&settings)?;
         let runtime = Builder::new_current_thread()
             .enable_all()
-            .max_blocking_threads(LOOKUPS)
+            .max_blocking_threads(NAME_LOOKUP_THREADS)
             .build()
             .map_err(BridgeError::Thread)?;
         let handle = runtime.handle().clone();
@@ -88,20 +88,20 @@ impl Bridge {
                 let _ = runtime.block_on(ended);
             })
             .map_err(BridgeError::Thread)?;
-        let line = Arc::new(Line::new(settings, remote));
+        let shared = Arc::new(Shared::new(settings, http_client));
         let (tell, told) = std::sync::mpsc::channel();
-        let of_thread = Arc::clone(&line);
+        let of_thread = Arc::clone(&shared);
         handle.spawn(async move {
-            let found = of_thread.remote.credentials().await;
+            let found = of_thread.http_client.credentials().await;
             let _ = tell.send(found);
         });
         if let Ok(found) = told.recv() {
             found?;
         }
         Ok(Bridge(Arc::new(Owner {
-            line,
+            shared,
             runtime: handle,
-            lanes: Mutex::default(),
+            remote_tasks: Mutex::default(),
             closing: AtomicBool::new(false),
             _alive: alive,
         })))
@@ -109,65 +109,77 @@ impl Bridge {
 
     /// The lane of `task`, which all workers of the process share: asked again for a task of the
     /// same type and name, it answers the same lane.
-    pub fn lane<K: Task>(&self, task: Arc<K>) -> Lane<K> {
+    pub fn remote_task<K: Task>(&self, task: Arc<K>) -> RemoteTask<K> {
         let key = (TypeId::of::<K>(), task.name().to_owned());
-        let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let ends = lanes.entry(key).or_insert_with(|| {
-            let (sender, parts) = unbounded::<WorkItem<K>>();
-            let ends =
-                Arc::new(Ends { parts: sender, bell: Notify::new(), expected: AtomicU64::new(0) });
-            let lane = LaneTask {
+        let mut remote_tasks = self.0.remote_tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let channel = remote_tasks.entry(key).or_insert_with(|| {
+            let (sender, items) = unbounded::<WorkItem<K>>();
+            let channel = Arc::new(TaskChannel {
+                items: sender,
+                waker: Notify::new(),
+                expected: AtomicU64::new(0),
+            });
+            let remote_task = Batcher {
                 task,
-                line: Arc::clone(&self.0.line),
-                parts,
-                ends: Arc::clone(&ends),
+                shared: Arc::clone(&self.0.shared),
+                items,
+                channel: Arc::clone(&channel),
                 waiting: VecDeque::new(),
                 records: 0,
-                at_once: false,
+                urgent: false,
                 halves: VecDeque::new(),
             };
-            self.0.runtime.spawn(lane.run());
-            Box::new(ends)
+            self.0.runtime.spawn(remote_task.run());
+            Box::new(channel)
         });
-        let ends = ends.downcast_ref::<Arc<Ends<K>>>().expect("the key holds the type");
-        Lane { ends: Arc::clone(ends), bridge: self.clone() }
+        let channel =
+            channel.downcast_ref::<Arc<TaskChannel<K>>>().expect("the key holds the type");
+        RemoteTask { channel: Arc::clone(channel), bridge: self.clone() }
     }
 
     /// What was counted until now.
     pub fn counters(&self) -> Counters {
-        let spent_for = self.0.line.gate(|gate, now| gate.spent_for(now));
+        let spent_for = self.0.shared.admission(|admission, now| admission.budget_spent_for(now));
         let over_budget_us = spent_for.as_micros() as u64;
-        Counters { over_budget_us, ..self.0.line.live.snapshot() }
+        Counters { over_budget_us, ..self.0.shared.live.snapshot() }
     }
 
     /// How the bridge stands now.
-    pub fn standing(&self) -> Standing {
-        let line = &self.0.line;
-        let (breaker, limit) = line.gate(|gate, _| (gate.health().state(), gate.limit()));
-        Standing { breaker, limit, waiting: line.waiting.load(Relaxed), is_spent: line.is_spent() }
+    pub fn status(&self) -> BridgeStatus {
+        let shared = &self.0.shared;
+        let (breaker, limit) =
+            shared.admission(|admission, _| (admission.health().state(), admission.limit()));
+        BridgeStatus {
+            breaker,
+            limit,
+            waiting: shared.waiting.load(Relaxed),
+            is_spent: shared.is_spent(),
+        }
     }
 
     /// Why the remote side is of no use as things are set up, if it has refused whatever it was last sent
     /// and has never answered anything well. Then all the work was done at home.
     pub fn refusal(&self) -> Option<Failure> {
-        self.0.line.refusal()
+        self.0.shared.refusal()
     }
 
     /// How the last request or probe failed that did, in a way that says something of the remote side.
     pub fn last_failure(&self) -> Option<Failure> {
-        self.0.line.last_failure()
+        self.0.shared.last_failure()
     }
 
     /// How long a request takes by what was measured: all but one of a hundred. Zero before one was.
     pub fn p99(&self) -> Duration {
-        self.0.line.p99()
+        self.0.shared.p99()
     }
 
     /// Waits until the start-up probes have come back, well or not, but not for longer than `most`. It
     /// blocks: before the workers start, never on one.
     pub fn wait_for_probes(&self, most: Duration) {
         let began = std::time::Instant::now();
-        while !self.0.line.gate(|gate, _| gate.health().has_started()) && began.elapsed() < most {
+        while !self.0.shared.admission(|admission, _| admission.health().has_started())
+            && began.elapsed() < most
+        {
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -176,7 +188,7 @@ impl Bridge {
     /// for the last time. Nothing is sent any more. It may take a moment: for after the dataflow's end.
     pub fn finish(&self) {
         const MOST: Duration = Duration::from_millis(200);
-        self.0.line.closed.send_replace(true);
+        self.0.shared.closed.send_replace(true);
         let began = std::time::Instant::now();
         while self.counters().in_flight > 0 && began.elapsed() < MOST {
             thread::yield_now();
@@ -189,24 +201,24 @@ impl Bridge {
         if self.0.closing.swap(true, Relaxed) {
             return;
         }
-        let line = Arc::clone(&self.0.line);
+        let shared = Arc::clone(&self.0.shared);
         self.0.runtime.spawn(async move {
             tokio::time::sleep(grace).await;
-            line.closed.send_replace(true);
+            shared.closed.send_replace(true);
         });
     }
 }
 
 /// The workers' ends of a lane.
-pub(super) struct Ends<K: Task> {
-    parts: Sender<WorkItem<K>>,
+pub(super) struct TaskChannel<K: Task> {
+    items: Sender<WorkItem<K>>,
     /// Says that there are parts, or that more are expected.
-    pub bell: Notify,
+    pub waker: Notify,
     /// Records a second that are expected soon.
     expected: AtomicU64,
 }
 
-impl<K: Task> Ends<K> {
+impl<K: Task> TaskChannel<K> {
     /// What is expected since this was last asked.
     pub(super) fn take_expected(&self) -> u64 {
         self.expected.swap(0, Relaxed)
@@ -214,14 +226,14 @@ impl<K: Task> Ends<K> {
 }
 
 /// Where workers hand parts of a task over. Cheap to clone.
-pub struct Lane<K: Task> {
-    ends: Arc<Ends<K>>,
+pub struct RemoteTask<K: Task> {
+    channel: Arc<TaskChannel<K>>,
     bridge: Bridge,
 }
 
-impl<K: Task> Clone for Lane<K> {
+impl<K: Task> Clone for RemoteTask<K> {
     fn clone(&self) -> Self {
-        Lane { ends: Arc::clone(&self.ends), bridge: self.bridge.clone() }
+        RemoteTask { channel: Arc::clone(&self.channel), bridge: self.bridge.clone() }
     }
 }
 
@@ -230,110 +242,110 @@ impl<K: Task> Clone for Lane<K> {
 #[error("the bridge is closed")]
 pub struct ClosedError;
 
-impl<K: Task> Lane<K> {
+impl<K: Task> RemoteTask<K> {
     /// Records that the lane takes now. None while the remote side is not to be tried, and few while
     /// it takes little: what would wait here is better off with its worker.
     pub fn room(&self) -> usize {
-        self.line().room()
+        self.shared().room()
     }
 
     /// Whether records that wait for room will have it: no breaker is open, the budget lasts, and the
     /// bridge is not closed.
-    pub fn is_there(&self) -> bool {
-        self.line().is_there()
+    pub fn is_available(&self) -> bool {
+        self.shared().is_available()
     }
 
-    /// Wakes the worker of `port` once there is room, or once [`Lane::is_there`] is false. To be asked for
+    /// Wakes the worker of `sender` once there is room, or once [`RemoteTask::is_available`] is false. To be asked for
     /// before the room is looked at for the last time.
-    pub fn wake_when_there_is_room(&self, port: &ReplySender<K::Out>) {
-        self.line().ring_when_there_is_room(port.bell());
+    pub fn wake_when_there_is_room(&self, sender: &ReplySender<K::Out>) {
+        self.shared().wake_when_there_is_room(sender.waker());
     }
 
     /// Records of a full request.
-    pub fn most_records(&self) -> usize {
-        self.line().most_records()
+    pub fn max_records(&self) -> usize {
+        self.shared().max_records()
     }
 
-    /// Those of [`Lane::room`] that will meet no cold environment, as far as is known.
+    /// Those of [`RemoteTask::room`] that will meet no cold environment, as far as is known.
     pub fn warm_room(&self) -> usize {
-        self.line().warm_room()
+        self.shared().warm_room()
     }
 
     /// How long half of the requests to warm environments take at the most; zero before one was
     /// answered.
     pub fn median(&self) -> Duration {
-        self.line().median()
+        self.shared().median()
     }
 
     /// How long all but one of a hundred requests to warm environments take; those in flight count at
-    /// their age. Zero like [`Lane::median`].
+    /// their age. Zero like [`RemoteTask::median`].
     pub fn p99(&self) -> Duration {
-        self.line().p99()
+        self.shared().p99()
     }
 
     /// The same of half of the cold ones; zero before one was met.
     pub fn cold(&self) -> Duration {
-        self.line().cold()
+        self.shared().cold()
     }
 
     /// The share of the last attempts that failed, throttled ones among them.
     pub fn failure_rate(&self) -> f64 {
-        self.line().failure_rate()
+        self.shared().failure_rate()
     }
 
     /// Says what a record takes a worker: before the remote side has done any, they are believed to take
     /// as long there.
-    pub fn record_takes(&self, time: Duration) {
-        self.line().record_takes(time);
+    pub fn set_local_record_time(&self, time: Duration) {
+        self.shared().set_local_record_time(time);
     }
 
     /// From which age on a part is late, and its worker may as well do its records.
     pub fn late(&self) -> Duration {
-        self.line().late()
+        self.shared().late()
     }
 
     /// Settings of the bridge.
     pub fn settings(&self) -> &Settings {
-        &self.line().settings
+        &self.shared().settings
     }
 
     /// Says that so many records a second are expected soon: environments are started for them if
     /// there are too few.
     pub fn expect(&self, records_per_second: f64) {
-        self.ends.expected.fetch_max(records_per_second as u64, Relaxed);
-        self.ends.bell.notify_one();
+        self.channel.expected.fetch_max(records_per_second as u64, Relaxed);
+        self.channel.waker.notify_one();
     }
 
     /// Says that the remote side computes something else: nothing is sent any more.
     pub fn disable(&self) {
-        self.line().disable();
+        self.shared().disable();
     }
 
     /// Hands a part over; its replies come to its port.
     ///
     /// # Errors
     /// If the bridge is closed: no reply will come.
-    pub fn send(&self, part: WorkItem<K>) -> Result<(), ClosedError> {
-        if *self.line().closed.borrow() {
-            part.take_back();
+    pub fn send(&self, item: WorkItem<K>) -> Result<(), ClosedError> {
+        if *self.shared().closed.borrow() {
+            item.take_back();
             return Err(ClosedError);
         }
-        let records = part.records();
-        self.line().waiting.fetch_add(records, Relaxed);
-        match self.ends.parts.send(part) {
+        let records = item.records();
+        self.shared().waiting.fetch_add(records, Relaxed);
+        match self.channel.items.send(item) {
             Ok(()) => {
-                self.ends.bell.notify_one();
+                self.channel.waker.notify_one();
                 Ok(())
             }
             Err(refused) => {
-                self.line().waiting.fetch_sub(records, Relaxed);
+                self.shared().waiting.fetch_sub(records, Relaxed);
                 refused.into_inner().take_back();
                 Err(ClosedError)
             }
         }
     }
 
-    fn line(&self) -> &Line {
-        &self.bridge.0.line
+    fn shared(&self) -> &Shared {
+        &self.bridge.0.shared
     }
 }

@@ -11,7 +11,7 @@ pub(crate) struct Health {
     /// A probe is on its way.
     probing: bool,
     /// The start-up probe has not come back: nothing is known, and nothing is sent.
-    unproven: bool,
+    awaits_first_probe: bool,
     /// All start-up probes have come back: the way to a warm environment is known.
     has_started: bool,
 }
@@ -22,7 +22,7 @@ impl Health {
         Health {
             breaker: Breaker::new(breaker),
             probing: false,
-            unproven: probes_at_start,
+            awaits_first_probe: probes_at_start,
             has_started: !probes_at_start,
         }
     }
@@ -32,24 +32,24 @@ impl Health {
         self.has_started
     }
 
-    pub(crate) fn starts(&mut self) {
+    pub(crate) fn mark_started(&mut self) {
         self.has_started = true;
     }
 
     /// The first of them has.
-    pub(crate) fn proves(&mut self) {
-        self.unproven = false;
+    pub(crate) fn mark_proven(&mut self) {
+        self.awaits_first_probe = false;
     }
 
     /// Whether it has.
     pub(super) fn is_proven(&self) -> bool {
-        !self.unproven
+        !self.awaits_first_probe
     }
 
     /// The start-up probe failed: nothing is sent until a probe is answered.
-    pub(crate) fn begins_open(&mut self, now: Nanos) {
+    pub(crate) fn start_open(&mut self, now: Nanos) {
         self.breaker.refused(now);
-        self.unproven = false;
+        self.awaits_first_probe = false;
     }
 
     /// What the breaker lets through.
@@ -76,7 +76,7 @@ impl Health {
     }
 
     /// It goes.
-    pub(super) fn begins_probe(&mut self) {
+    pub(super) fn start_probe(&mut self) {
         self.probing = true;
     }
 
@@ -115,12 +115,12 @@ mod tests {
     fn nothing_is_proven_before_a_probe_is_back() {
         let mut health = Health::new(Settings::default(), true);
         assert!(!health.is_proven() && !health.has_started() && !health.is_open());
-        health.proves();
+        health.mark_proven();
         assert!(health.is_proven() && !health.has_started());
-        health.starts();
+        health.mark_started();
         assert!(health.has_started());
         let mut health = Health::new(Settings::default(), true);
-        health.begins_open(0);
+        health.start_open(0);
         assert!(health.is_proven() && health.is_open(), "a failed probe says something too");
     }
 
@@ -128,13 +128,13 @@ mod tests {
     fn one_probe_is_on_its_way_at_most() {
         let mut health = Health::new(Settings::default(), false);
         assert_eq!(health.probe_at(), None, "it is closed");
-        health.begins_open(0);
+        health.start_open(0);
         let Some(due) = health.probe_at() else { panic!("a probe is due some time") };
-        health.begins_probe();
+        health.start_probe();
         assert_eq!(health.probe_at(), None);
         health.probed(due, false);
         assert!(health.probe_at().is_some_and(|next| next > due));
-        health.begins_probe();
+        health.start_probe();
         health.probed(due, true);
         assert_eq!((health.state(), health.probe_at()), (State::HalfOpen, None));
         health.succeeded();

@@ -49,7 +49,7 @@ impl Default for Settings {
 
 /// The quota as it was last met.
 #[derive(Clone, Copy, Debug)]
-struct Met {
+struct LastRefusal {
     /// Little's law alone raises the limit up to here.
     cap: f64,
     at: Nanos,
@@ -60,13 +60,13 @@ struct Met {
 pub struct Limiter {
     settings: Settings,
     limit: f64,
-    met: Option<Met>,
+    last_refusal: Option<LastRefusal>,
 }
 
 impl Limiter {
     /// A limiter that knows nothing yet.
     pub fn new(settings: Settings) -> Self {
-        let mut limiter = Limiter { settings, limit: 0.0, met: None };
+        let mut limiter = Limiter { settings, limit: 0.0, last_refusal: None };
         limiter.set(settings.initial as f64);
         limiter
     }
@@ -82,10 +82,13 @@ impl Limiter {
     }
 
     /// The stream needs so many requests in flight.
-    pub fn need(&mut self, now: Nanos, requests: f64) {
+    pub fn demand(&mut self, now: Nanos, requests: f64) {
         let settings = &self.settings;
-        self.met = self.met.filter(|met| now.saturating_sub(met.at) < settings.forget);
-        let wanted = self.met.map_or(requests, |met| requests.min(met.cap));
+        self.last_refusal = self
+            .last_refusal
+            .filter(|last_refusal| now.saturating_sub(last_refusal.at) < settings.forget);
+        let wanted =
+            self.last_refusal.map_or(requests, |last_refusal| requests.min(last_refusal.cap));
         if wanted > self.limit {
             self.set(wanted);
         }
@@ -95,19 +98,19 @@ impl Limiter {
     pub fn answered(&mut self, in_flight: usize) {
         if 4 * in_flight >= 3 * self.limit() {
             self.set(self.limit + self.settings.step / self.limit);
-            if let Some(met) = &mut self.met {
-                met.cap = met.cap.max(self.limit);
+            if let Some(last_refusal) = &mut self.last_refusal {
+                last_refusal.cap = last_refusal.cap.max(self.limit);
             }
         }
     }
 
     /// A request that was sent at `sent` was throttled, or its connection failed.
     pub fn refused(&mut self, now: Nanos, sent: Nanos) {
-        if self.met.is_some_and(|met| sent < met.at) {
+        if self.last_refusal.is_some_and(|last_refusal| sent < last_refusal.at) {
             return;
         }
         self.set(self.limit * self.settings.shrink);
-        self.met = Some(Met { cap: self.limit, at: now });
+        self.last_refusal = Some(LastRefusal { cap: self.limit, at: now });
     }
 
     fn set(&mut self, limit: f64) {
@@ -133,16 +136,16 @@ mod tests {
     fn little_sets_it_at_once_and_a_throttle_halves_it_once_a_round() {
         let mut limiter = Limiter::new(Settings::default());
         assert_eq!(limiter.limit(), 10);
-        limiter.need(0, 80.4);
+        limiter.demand(0, 80.4);
         assert_eq!(limiter.limit(), 80);
         // Twenty throttles of one round are one.
         (0..20).for_each(|_| limiter.refused(10 * MS, 5 * MS));
         assert_eq!(limiter.limit(), 40);
-        limiter.need(11 * MS, 80.0);
+        limiter.demand(11 * MS, 80.0);
         assert_eq!(limiter.limit(), 40, "the quota is near");
         limiter.refused(30 * MS, 20 * MS);
         assert_eq!(limiter.limit(), 20);
-        limiter.need(11 * SECOND, 80.0);
+        limiter.demand(11 * SECOND, 80.0);
         assert_eq!(limiter.limit(), 80, "it is forgotten");
     }
 
@@ -170,7 +173,7 @@ mod tests {
                     limiter.refused(now, sent);
                 }
             }
-            limiter.need(now, need);
+            limiter.demand(now, need);
             while in_flight.len() < limiter.limit().min(need as usize) {
                 let runs = running < quota(now);
                 running += usize::from(runs);
@@ -221,7 +224,7 @@ mod tests {
                 let now = index as u64 * 50 * MS;
                 let before = limiter.limit;
                 match kind {
-                    0 => limiter.need(now, value),
+                    0 => limiter.demand(now, value),
                     1 => limiter.answered(count),
                     _ => limiter.refused(now, if count > 70 { now } else { 0 }),
                 }

@@ -18,7 +18,7 @@
 //!
 //! **How many are in flight** follows what the stream needs by Little's law and what the service
 //! refuses: [`limiter`]. Parts that would wait for long are not taken
-//! ([`Lane::room`]): they are better off with their workers.
+//! ([`RemoteTask::room`]): they are better off with their workers.
 //!
 //! **What is tried again.** A throttle (429, it did not run), a server's error, a broken
 //! connection, a time-out and an answer that cannot be believed: at most [`Settings::attempts`]
@@ -34,53 +34,53 @@
 //! **When nothing goes well** the [`breaker`] opens, everything comes home, and an empty request
 //! now and then finds out when that has changed. `docs/bridge.md` has the whole of it.
 
+mod admission;
 mod attempt;
 mod backoff;
-mod bodies;
+mod batch_size;
+mod batcher;
+mod body_memory;
 pub mod breaker;
-mod budget;
-mod clients;
-mod connecting;
+mod connection_pool;
+mod connector;
+mod cost_budget;
 mod counters;
 mod endpoint;
 mod environments;
 mod failure;
 mod failure_rate;
-mod flight;
-mod gate;
 mod handle;
 mod health;
-mod home;
-mod lane;
+mod http_client;
 mod latency;
+mod latency_estimate;
 pub mod limiter;
-mod line;
-mod open;
-mod outgoing;
-mod outlook;
-mod part;
-mod port;
+mod local_load;
+mod pending_ranges;
 mod probe;
 mod proxy;
-mod purse;
-mod remote;
+mod reply;
 mod request;
+mod request_body;
+mod retry;
+mod retry_budget;
 mod settings;
-mod size;
+mod shared;
 mod timing;
+mod work_item;
 
+pub(crate) use admission::{Admission, AttemptOutcome, InFlightAttempt, abandon_after};
 pub(crate) use attempt::{billed, report};
 pub(crate) use backoff::delay;
+pub use cost_budget::CostLimits;
 pub use counters::Counters;
 pub use endpoint::{Auth, Endpoint, EndpointError};
 pub use failure::Failure;
-pub(crate) use gate::{Came, Gate, Sent, lost};
-pub use handle::{Bridge, BridgeError, ClosedError, Lane, Standing};
-pub use home::LocalLoad;
-pub use open::PendingRanges;
-pub(crate) use outlook::Outlook;
-pub use part::WorkItem;
-pub use port::{Outcome, Reply, ReplyReceiver, ReplySender, reply_channel};
-pub use purse::Allowance;
-pub(crate) use remote::{Posted, Remote, Unanswered, broken};
+pub use handle::{Bridge, BridgeError, BridgeStatus, ClosedError, RemoteTask};
+pub(crate) use http_client::{HttpClient, HttpError, HttpResponse, connection_failure};
+pub(crate) use latency_estimate::LatencyEstimate;
+pub use local_load::LocalLoad;
+pub use pending_ranges::PendingRanges;
+pub use reply::{Outcome, Reply, ReplyReceiver, ReplySender, reply_channel};
 pub use settings::{Settings, SettingsError};
+pub use work_item::WorkItem;

@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicBool;
 use bytes::Bytes;
 
 use super::attempt::Bill;
-use super::bodies::Permit;
-use super::flight::{Flight, Slot};
-use super::line::Line;
+use super::body_memory::MemoryPermit;
+use super::retry::{AttemptPermit, RetryLoop};
+use super::shared::Shared;
 use super::{Failure, Outcome, WorkItem};
 use crate::batch::BATCH_BYTES;
 use crate::batch::spare;
@@ -17,22 +17,22 @@ use crate::wire::{Answer, RequestBody, Slots};
 
 /// Parts that are sent together, in order, and the body made of them.
 pub(super) struct Request<K: Task> {
-    pub parts: Vec<WorkItem<K>>,
+    pub items: Vec<WorkItem<K>>,
     pub records: usize,
     /// Records that cannot be sent and came home while it was filled.
-    pub home: usize,
+    pub returned: usize,
     pub body: Bytes,
     /// Bytes that its answer is expected to have.
     expected: usize,
     /// For its own bytes and those of its answer.
-    permit: Option<Permit>,
+    memory: Option<MemoryPermit>,
 }
 
 impl<K: Task> Request<K> {
-    /// Fills a request from the front of `parts`, up to `records` records and `limit` bytes, or up
+    /// Fills a request from the front of `items`, up to `records` records and `limit` bytes, or up
     /// to `most` with a single record. What cannot be sent at all comes home.
     pub(super) fn fill(
-        parts: &mut std::collections::VecDeque<WorkItem<K>>,
+        items: &mut std::collections::VecDeque<WorkItem<K>>,
         task: &K,
         records: usize,
         limit: usize,
@@ -40,56 +40,57 @@ impl<K: Task> Request<K> {
     ) -> Request<K> {
         let mut body = RequestBody::begin(spare::take(BATCH_BYTES), task.name(), task.work(), most);
         let mut taken = Vec::new();
-        let mut home = 0;
+        let mut returned = 0;
         while body.records() < records
-            && let Some(part) = parts.front_mut()
+            && let Some(item) = items.front_mut()
         {
-            let range = part.range();
-            let wanted = if body.records() == 0 { 1 } else { records - body.records() };
-            let wanted = wanted.min(range.len());
-            let pushed = body.push(part.input().as_ref(), range.start..range.start + wanted);
+            let range = item.range();
+            let observe_demand = if body.records() == 0 { 1 } else { records - body.records() };
+            let observe_demand = observe_demand.min(range.len());
+            let pushed =
+                body.push(item.input().as_ref(), range.start..range.start + observe_demand);
             let (fitted, unwritable) = match &pushed {
                 Ok(fitted) => (*fitted, false),
                 Err(error) => (error.index - range.start, true),
             };
             if fitted > 0 {
-                taken.push(part.split(fitted));
+                taken.push(item.split(fitted));
             }
             if unwritable {
-                home += 1;
-                part.split(1).send_home(0.0, &Failure::Encode);
-            } else if fitted < wanted {
+                returned += 1;
+                item.split(1).return_with(0.0, &Failure::Encode);
+            } else if fitted < observe_demand {
                 // The body is full; a record that does not even fit alone stays at home.
                 if body.records() == 0 {
-                    home += 1;
-                    part.split(1).send_home(0.0, &Failure::TooLarge);
+                    returned += 1;
+                    item.split(1).return_with(0.0, &Failure::TooLarge);
                 } else {
                     break;
                 }
             }
-            if part.records() == 0 {
-                parts.pop_front();
+            if item.records() == 0 {
+                items.pop_front();
             }
             if body.records() > 0 {
                 body.set_limit(limit);
             }
         }
         Request {
-            parts: taken,
+            items: taken,
             records: body.records(),
-            home,
+            returned,
             body: Bytes::from_owner(spare::Kept(spare::fitted(body.finish()))),
             expected: 0,
-            permit: None,
+            memory: None,
         }
     }
 
     /// Takes a permit for its bytes, and for those that its answer is expected to have: there is room for it.
-    pub(super) fn with_memory(mut self, line: &Line) -> Self {
-        self.expected = line.expected_answer(self.body.len());
-        let mut permit = line.bodies.permit();
+    pub(super) fn with_memory(mut self, shared: &Shared) -> Self {
+        self.expected = shared.expected_answer(self.body.len());
+        let mut permit = shared.body_memory.permit();
         permit.grow(2 * self.body.len() + self.expected);
-        self.permit = Some(permit);
+        self.memory = Some(permit);
         self
     }
 
@@ -97,56 +98,56 @@ impl<K: Task> Request<K> {
     /// halves, and one that is to wait for room as it is: they are sent as requests of their own.
     pub(super) async fn run(
         self,
-        line: &Arc<Line>,
+        shared: &Arc<Shared>,
         task: &Arc<K>,
-        slot: Slot,
+        attempt: AttemptPermit,
     ) -> Vec<Vec<WorkItem<K>>> {
-        let Request { parts, records, body, expected, permit, .. } = self;
-        let live = &line.live;
+        let Request { items, records, body, expected, memory, .. } = self;
+        let live = &shared.live;
         live.add(|live| &live.requests, 1);
         live.add(|live| &live.records_sent, records as u64);
         let bill = Bill::default();
         let answer = {
             let task = task.as_ref();
-            Flight {
-                line,
+            RetryLoop {
+                shared,
                 task,
-                parts: &parts,
+                items: &items,
                 body: &body,
                 expected,
                 records,
                 bill: &bill,
-                dead: AtomicBool::new(false),
+                overdue: AtomicBool::new(false),
                 on_wire: AtomicBool::new(false),
             }
-            .land(slot)
+            .run(attempt)
             .await
         };
-        let usd = bill.usd(&line.settings.cost) / records as f64;
+        let usd = bill.usd(&shared.settings.cost) / records as f64;
         match answer {
             Ok(answer) => {
-                line.gate(|gate, _| gate.not_too_large(records));
-                answer.deliver(parts, task.as_ref(), line, usd, permit);
+                shared.admission(|admission, _| admission.not_too_large(records));
+                answer.deliver(items, task.as_ref(), shared, usd, memory);
                 Vec::new()
             }
             Err(Failure::TooLarge) if records > 1 => {
-                line.learn_too_large(body.len());
-                line.gate(|gate, now| gate.too_large(now, records));
-                line.complain(&Failure::TooLarge);
-                halves(parts, records)
+                shared.learn_too_large(body.len());
+                shared.admission(|admission, now| admission.too_large(now, records));
+                shared.warn_once(&Failure::TooLarge);
+                halves(items, records)
             }
             // What is beyond the quota waits for room, if its workers leave it to the remote side.
-            Err(failure) if failure.is_limit() && parts.iter().all(WorkItem::is_left) => {
-                vec![parts]
+            Err(failure) if failure.is_limit() && items.iter().all(WorkItem::is_remote_only) => {
+                vec![items]
             }
             Err(failure) => {
                 if failure == Failure::TooLarge {
-                    line.gate(|gate, now| gate.too_large(now, records));
+                    shared.admission(|admission, now| admission.too_large(now, records));
                 }
-                line.complain(&failure);
-                live.add(|live| &live.failed, u64::from(failure != Failure::DoneAtHome));
-                for part in parts {
-                    part.send_home(usd, &failure);
+                shared.warn_once(&failure);
+                live.add(|live| &live.failed, u64::from(failure != Failure::DoneLocally));
+                for item in items {
+                    item.return_with(usd, &failure);
                 }
                 Vec::new()
             }
@@ -155,15 +156,15 @@ impl<K: Task> Request<K> {
 }
 
 /// The two halves of a request's parts.
-fn halves<K: Task>(parts: Vec<WorkItem<K>>, records: usize) -> Vec<Vec<WorkItem<K>>> {
+fn halves<K: Task>(items: Vec<WorkItem<K>>, records: usize) -> Vec<Vec<WorkItem<K>>> {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     let mut left = records / 2;
-    for mut part in parts {
-        let taken = part.split(left);
+    for mut item in items {
+        let taken = item.split(left);
         left -= taken.records();
-        for (part, half) in [(taken, &mut first), (part, &mut second)] {
-            if part.records() > 0 {
-                half.push(part);
+        for (item, half) in [(taken, &mut first), (item, &mut second)] {
+            if item.records() > 0 {
+                half.push(item);
             }
         }
     }
@@ -171,7 +172,7 @@ fn halves<K: Task>(parts: Vec<WorkItem<K>>, records: usize) -> Vec<Vec<WorkItem<
 }
 
 /// An answer that was checked.
-pub(super) struct Believed<K: Task> {
+pub(super) struct ValidatedResponse<K: Task> {
     values: K::Answers,
     slots: Slots<'static>,
     /// The function says that its environment was started for it.
@@ -182,10 +183,10 @@ pub(super) struct Believed<K: Task> {
     refused: Option<String>,
     /// Its length in bytes, and the permit for what of them was not expected.
     bytes: usize,
-    permit: Option<Permit>,
+    permit: Option<MemoryPermit>,
 }
 
-impl<K: Task> Believed<K> {
+impl<K: Task> ValidatedResponse<K> {
     pub(super) fn read(task: &K, answer: &[u8], records: usize) -> Result<Self, Failure> {
         let bytes = answer.len();
         let answer: Answer<'_, K::Answers> =
@@ -199,11 +200,11 @@ impl<K: Task> Believed<K> {
         }
         let refused = answer.errors.first().map(|error| error.code.to_string());
         let (values, cold) = (answer.results, answer.cold);
-        Ok(Believed { values, slots, cold, hedged: false, refused, bytes, permit: None })
+        Ok(ValidatedResponse { values, slots, cold, hedged: false, refused, bytes, permit: None })
     }
 
     /// It was read with this permit.
-    pub(super) fn with_permit(mut self, permit: Permit) -> Self {
+    pub(super) fn with_permit(mut self, permit: MemoryPermit) -> Self {
         self.permit = Some(permit);
         self
     }
@@ -218,25 +219,25 @@ impl<K: Task> Believed<K> {
     /// request and its answer: for the results as long as they are not taken.
     fn deliver(
         mut self,
-        parts: Vec<WorkItem<K>>,
+        items: Vec<WorkItem<K>>,
         task: &K,
-        line: &Line,
+        shared: &Shared,
         usd: f64,
-        permit: Option<Permit>,
+        permit: Option<MemoryPermit>,
     ) {
         let permits = permit.into_iter().chain(self.permit.take());
-        let permit = permits.reduce(Permit::merge).map(|mut permit| {
+        let permit = permits.reduce(MemoryPermit::merge).map(|mut permit| {
             permit.shrink(self.bytes);
             Arc::new(permit)
         });
-        line.live.add(|live| &live.cold_starts, u64::from(self.cold));
+        shared.live.add(|live| &live.cold_starts, u64::from(self.cold));
         if let Some(code) = self.refused.take() {
-            line.complain_of_records(&code);
+            shared.warn_once_of_refused_records(&code);
         }
         let (mut base, mut done, mut superseded) = (0, 0, 0);
-        for part in parts {
-            let (all, input) = (part.range(), Arc::clone(part.input()));
-            let answered = part.answer(usd, permit.clone(), |range| {
+        for item in items {
+            let (all, input) = (item.range(), Arc::clone(item.input()));
+            let answered = item.answer(usd, permit.clone(), |range| {
                 let slots = self.slots.from(base + range.start - all.start);
                 let mut out = task.results(&input, range);
                 task.assemble(&input, range.clone(), &mut self.values, &slots, &mut out);
@@ -255,7 +256,7 @@ impl<K: Task> Believed<K> {
             base += all.len();
             superseded += all.len() - answered;
         }
-        line.live.add(|live| &live.records_done, done as u64);
-        line.live.add(|live| &live.superseded, superseded as u64);
+        shared.live.add(|live| &live.records_done, done as u64);
+        shared.live.add(|live| &live.superseded, superseded as u64);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Allowance, Endpoint, EndpointError, breaker, limiter};
+use super::{CostLimits, Endpoint, EndpointError, breaker, limiter};
 use crate::aws;
 use crate::cost::Cost;
 use crate::wire::MAX_BODY;
@@ -56,7 +56,7 @@ pub struct Settings {
     /// A request that is this old may count as failed before its time-out, if it is also four times
     /// as old as 99 of 100 get. Short and a hiccup of the machine opens the breaker; long and the
     /// records of a remote side that hangs wait for so long.
-    pub patience: Duration,
+    pub overdue_after: Duration,
     /// The share of requests that may be sent a second time because they are late, where their
     /// workers are too busy to do them. 0 for none; a large one pays for much twice.
     pub hedge: f64,
@@ -74,7 +74,7 @@ pub struct Settings {
     /// What it costs.
     pub cost: Cost,
     /// What may be spent. When it is, work stays home.
-    pub allowance: Allowance,
+    pub cost_limits: CostLimits,
 }
 
 impl Default for Settings {
@@ -95,14 +95,14 @@ impl Default for Settings {
             throttle_backoff: Duration::from_secs(1),
             max_backoff: Duration::from_secs(20),
             first_latency: Duration::from_millis(250),
-            patience: Duration::from_millis(250),
+            overdue_after: Duration::from_millis(250),
             hedge: 0.05,
             breaker: breaker::Settings::default(),
             probes_at_start: true,
             warm_up: Some(0.8),
             verify: 0.0,
             cost: Cost::default(),
-            allowance: Allowance::default(),
+            cost_limits: CostLimits::default(),
         }
     }
 }
@@ -137,7 +137,7 @@ pub enum SettingsError {
     Price,
     /// A budget that is none.
     #[error("a budget must be a number of dollars above zero")]
-    Allowance,
+    CostLimits,
     /// An attempt would end before its batch is filled.
     #[error("the time-out of {timeout:?} is not longer than the linger of {linger:?}")]
     TimeoutBelowLinger {
@@ -201,8 +201,8 @@ impl Settings {
         if !self.cost.prices.are_prices() {
             return Err(SettingsError::Price);
         }
-        if !self.allowance.is_valid() {
-            return Err(SettingsError::Allowance);
+        if !self.cost_limits.is_valid() {
+            return Err(SettingsError::CostLimits);
         }
         if self.timeout <= self.linger {
             let (timeout, linger) = (self.timeout, self.linger);

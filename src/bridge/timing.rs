@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Settings;
-use super::environments::Met;
+use super::environments::EnvironmentState;
 use super::latency::Latency;
 use crate::batch::Nanos;
 
@@ -12,10 +12,10 @@ use crate::batch::Nanos;
 #[derive(Debug)]
 pub(crate) struct Timing {
     latency: Latency,
-    patience: Duration,
+    overdue_after: Duration,
     timeout: Duration,
     /// A request with records was answered: their time is known, not only the way's.
-    has_worked: bool,
+    has_processed_records: bool,
     has_answered: bool,
     median: Duration,
     p99: Duration,
@@ -27,9 +27,9 @@ impl Timing {
     pub(super) fn new(settings: &Settings) -> Self {
         let mut timing = Timing {
             latency: Latency::new(settings.first_latency),
-            patience: settings.patience,
+            overdue_after: settings.overdue_after,
             timeout: settings.timeout,
-            has_worked: false,
+            has_processed_records: false,
             has_answered: false,
             median: Duration::ZERO,
             p99: Duration::ZERO,
@@ -40,16 +40,16 @@ impl Timing {
         timing
     }
 
-    /// Attempt `number` goes, to an environment that is taken for `met`.
-    pub(super) fn goes(&mut self, number: u64, now: Nanos, met: Met) {
-        if met == Met::Warm {
-            self.latency.goes(number, now);
+    /// Attempt `number` goes, to an environment that is taken for `environment`.
+    pub(super) fn on_wire(&mut self, number: u64, now: Nanos, environment: EnvironmentState) {
+        if environment == EnvironmentState::Warm {
+            self.latency.started(number, now);
         }
     }
 
     /// It is over, whatever came of it.
-    pub(super) fn is_over(&mut self, number: u64) {
-        self.latency.is_over(number);
+    pub(super) fn finished(&mut self, number: u64) {
+        self.latency.finished(number);
     }
 
     /// A request was answered, with records or without. Answers whether its environment was started
@@ -57,24 +57,24 @@ impl Timing {
     pub(super) fn answered(
         &mut self,
         took: Duration,
-        met: Met,
+        environment: EnvironmentState,
         says_cold: bool,
         worked: bool,
     ) -> bool {
-        self.has_worked |= worked;
+        self.has_processed_records |= worked;
         // Not every function says whether it was started: one that takes twice as long probably was,
         // and the first one gives an estimate.
         let seems_cold = !self.latency.is_known() || took > 2 * self.median;
-        let cold = says_cold || met == Met::Cold && seems_cold;
-        self.latency.note(took, cold);
+        let cold = says_cold || environment == EnvironmentState::Cold && seems_cold;
+        self.latency.record(took, cold);
         self.has_answered = true;
         self.learn();
         cold
     }
 
     /// A request was given up at this age.
-    pub(super) fn given_up(&mut self, age: Duration, met: Met) {
-        self.latency.note_given_up(age, met == Met::Cold);
+    pub(super) fn abandoned(&mut self, age: Duration, environment: EnvironmentState) {
+        self.latency.record_abandoned(age, environment == EnvironmentState::Cold);
         self.p99 = self.latency.p99();
     }
 
@@ -86,7 +86,7 @@ impl Timing {
         let median = self.median;
         let late = median + (2 * median).max(SLACK);
         // How long the work takes is not known before some was done.
-        self.late = if self.has_worked { late } else { late.max(self.patience) };
+        self.late = if self.has_processed_records { late } else { late.max(self.overdue_after) };
     }
 
     /// Past this age a request is late: its worker may as well do its records.
@@ -96,24 +96,24 @@ impl Timing {
 
     /// Past this age a request counts as failed. A cold start may take longer, and so may the first
     /// work: how long it takes is not known before some was done.
-    pub(super) fn dead(&self, met: Met) -> Duration {
-        let patience = if self.has_worked { 1 } else { 4 } * self.patience;
-        let warm = (4 * self.p99).max(patience);
-        let limit = match met {
-            Met::Warm => warm,
-            Met::Cold => warm.max(2 * self.latency.cold()),
+    pub(super) fn failure_timeout(&self, environment: EnvironmentState) -> Duration {
+        let overdue_after = if self.has_processed_records { 1 } else { 4 } * self.overdue_after;
+        let warm = (4 * self.p99).max(overdue_after);
+        let limit = match environment {
+            EnvironmentState::Warm => warm,
+            EnvironmentState::Cold => warm.max(2 * self.latency.cold()),
         };
         limit.min(self.timeout)
     }
 
     /// How long a probe may take.
     pub(crate) fn probe_timeout(&self) -> Duration {
-        (2 * self.latency.cold()).max(self.patience).min(self.timeout)
+        (2 * self.latency.cold()).max(self.overdue_after).min(self.timeout)
     }
 
     /// Whether a request with records was answered: before, only the way's time is known.
-    pub(crate) fn has_worked(&self) -> bool {
-        self.has_worked
+    pub(crate) fn has_processed_records(&self) -> bool {
+        self.has_processed_records
     }
 
     /// Whether a request was answered that met a warm environment.
@@ -162,26 +162,35 @@ mod tests {
         let known = |timing: &Timing| (timing.known_median(), timing.known_p99(0));
         assert_eq!((timing.median(), timing.is_known()), (settings.first_latency, false));
         assert_eq!(known(&timing), (Duration::ZERO, Duration::ZERO));
-        assert!(timing.answered(ms(170), Met::Cold, false, false), "the first one seems cold");
+        assert!(
+            timing.answered(ms(170), EnvironmentState::Cold, false, false),
+            "the first one seems cold"
+        );
         assert_eq!((timing.known_median(), timing.known_cold()), (ms(170), ms(170)));
-        assert!(!timing.answered(ms(20), Met::Warm, false, false));
+        assert!(!timing.answered(ms(20), EnvironmentState::Warm, false, false));
         assert_eq!(known(&timing), (ms(20), ms(20)));
-        assert!(timing.is_known() && !timing.has_worked());
+        assert!(timing.is_known() && !timing.has_processed_records());
     }
 
     /// A probe says how long the way is, not how long the work takes.
     #[test]
     fn patience_lasts_until_some_work_was_done() {
         let mut timing = Timing::new(&Settings::default());
-        timing.answered(ms(170), Met::Cold, true, false);
-        timing.answered(ms(20), Met::Warm, false, false);
-        let patience = Settings::default().patience;
-        assert_eq!((timing.late(), timing.dead(Met::Warm)), (patience, 4 * patience));
-        timing.answered(ms(20), Met::Warm, false, true);
-        assert_eq!((timing.late(), timing.dead(Met::Warm)), (ms(60), patience));
-        assert_eq!(timing.dead(Met::Cold), ms(340));
-        timing.given_up(ms(500), Met::Warm);
+        timing.answered(ms(170), EnvironmentState::Cold, true, false);
+        timing.answered(ms(20), EnvironmentState::Warm, false, false);
+        let overdue_after = Settings::default().overdue_after;
+        assert_eq!(
+            (timing.late(), timing.failure_timeout(EnvironmentState::Warm)),
+            (overdue_after, 4 * overdue_after)
+        );
+        timing.answered(ms(20), EnvironmentState::Warm, false, true);
+        assert_eq!(
+            (timing.late(), timing.failure_timeout(EnvironmentState::Warm)),
+            (ms(60), overdue_after)
+        );
+        assert_eq!(timing.failure_timeout(EnvironmentState::Cold), ms(340));
+        timing.abandoned(ms(500), EnvironmentState::Warm);
         assert_eq!((timing.median(), timing.known_p99(0)), (ms(20), ms(500)));
-        assert_eq!(timing.dead(Met::Warm), ms(2_000));
+        assert_eq!(timing.failure_timeout(EnvironmentState::Warm), ms(2_000));
     }
 }

@@ -11,7 +11,7 @@ use super::output::print_line;
 use super::{UsageError, logging, remote_options, settings};
 use crate::aws::{Environment, Kind, Region, Said};
 use crate::batch::{Batch, Strings};
-use crate::bridge::{self, Endpoint, Failure, Posted, Remote, Settings, Unanswered};
+use crate::bridge::{self, Endpoint, Failure, HttpClient, HttpError, HttpResponse, Settings};
 use crate::quota::REQUESTS_PER_ENVIRONMENT;
 use crate::task::{self, Task as _};
 use crate::units::{parse_duration, show_count, show_duration, show_rate};
@@ -81,7 +81,7 @@ async fn steps(endpoint: Endpoint, task: &task::TextTask, timeout: Duration) -> 
         Endpoint::Url(url) => url.host_str().and_then(Region::of_function_url).is_some(),
         Endpoint::Unset => false,
     };
-    let remote = Remote::new(&Settings { endpoint, ..Settings::default() })?;
+    let remote = HttpClient::new(&Settings { endpoint, ..Settings::default() })?;
     if let Some(found) = remote.credentials().await? {
         let temporary = if found.session_token.is_some() { ", temporary" } else { "" };
         print_line(format_args!("key       …{} of {}{temporary}", found.last4(), found.from))?;
@@ -120,7 +120,7 @@ fn ceiling(environments: Option<u64>) -> String {
     }
 }
 
-async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -> Result<()> {
+async fn round_trip(remote: &HttpClient, task: &task::TextTask, timeout: Duration) -> Result<()> {
     let records: Vec<String> = records().collect();
     let batch: Batch = records.iter().map(String::as_str).collect();
     let mut body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, MAX_BODY);
@@ -136,20 +136,20 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
                 show_duration(timeout)
             )
         }
-        Ok(Err(Unanswered { failure, .. })) => return Err(with_advice(&failure)),
-        Ok(Ok(Posted { answer, .. })) => answer,
+        Ok(Err(HttpError { failure, .. })) => return Err(with_advice(&failure)),
+        Ok(Ok(HttpResponse { response: answer, .. })) => answer,
     };
     let (version, headers) = (answer.version(), answer.headers().clone());
     let left = timeout.saturating_sub(began.elapsed());
     let bytes = match tokio::time::timeout(left, answer.bytes()).await {
         Err(_) => bail!("the answer is not whole within {}", show_duration(timeout)),
-        Ok(bytes) => bytes.map_err(|error| with_advice(&bridge::broken(&error)))?,
+        Ok(bytes) => bytes.map_err(|error| with_advice(&bridge::connection_failure(&error)))?,
     };
     print_line(format_args!(
         "answered  200 after {}, {version:?}",
         show_duration(began.elapsed())
     ))?;
-    let shown = remote.shown(&bytes);
+    let shown = remote.redacted(&bytes);
     if let Some(error) = headers.get("x-amz-function-error") {
         if let Some(refused) = remote.refused_by_function(&bytes) {
             return Err(with_advice(&Failure::Refused(refused)));
@@ -157,12 +157,12 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
         bail!("the function failed ({error:?}): {shown}: {FUNCTION_HINT} See its log");
     }
     let answer: Answer<Strings> = serde_json::from_slice(&bytes).map_err(|error| {
-        let why = remote.shown(error.to_string().as_bytes());
+        let why = remote.redacted(error.to_string().as_bytes());
         anyhow!("not an answer of Floodway's wire ({why}): {shown}: {FUNCTION_HINT}")
     })?;
     let version = answer.version.as_deref();
     Failure::unless_compatible(version, task.needs_version())
-        .map_err(|failure| with_advice(&remote.cleaned(failure)))?;
+        .map_err(|failure| with_advice(&remote.redact(failure)))?;
     let slots = answer.check(task.name(), batch.len(), answer.results.len())?;
     let mut expected = Batch::default();
     let mut bad = Vec::new();
@@ -170,7 +170,8 @@ async fn round_trip(remote: &Remote, task: &task::TextTask, timeout: Duration) -
     for (at, record) in records.iter().enumerate() {
         let value = slots.get(at).ok_or_else(|| {
             let error = answer.errors.iter().find(|error| error.id as usize == at);
-            let code = error.map(|error| remote.shown(error.code.as_bytes())).unwrap_or_default();
+            let code =
+                error.map(|error| remote.redacted(error.code.as_bytes())).unwrap_or_default();
             anyhow!("it refused record {record:?} with {code:?}")
         })?;
         let (there, here) = (answer.results.text(value), expected.strings.text(at));

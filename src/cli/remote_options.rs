@@ -4,7 +4,7 @@ use super::args::{ArchArg, AuthArg, BridgeArgs, EndpointArgs, PolicyArg, RunArgs
 use super::settings::{duration, number, parse, parse_some};
 use super::{UsageError, policy_options};
 use crate::aws::{Environment, EnvironmentError};
-use crate::bridge::{self, Allowance, Auth, EndpointError, Settings};
+use crate::bridge::{self, Auth, CostLimits, EndpointError, Settings};
 use crate::cost::{Cost, Prices};
 use crate::emulator::Model;
 use crate::pipeline::{Endpoint, PolicyChoice};
@@ -32,7 +32,7 @@ pub(super) fn bridge(args: &BridgeArgs, cost: Cost) -> Result<Settings, UsageErr
             })?,
         },
         cost,
-        allowance: allowance(args)?,
+        cost_limits: cost_limits(args)?,
         ..defaults
     };
     if settings.timeout <= settings.linger {
@@ -44,12 +44,12 @@ pub(super) fn bridge(args: &BridgeArgs, cost: Cost) -> Result<Settings, UsageErr
 }
 
 /// Returns the limits on what may be spent.
-fn allowance(args: &BridgeArgs) -> Result<Allowance, UsageError> {
+fn cost_limits(args: &BridgeArgs) -> Result<CostLimits, UsageError> {
     let dollars = |text: &str| {
         let text = text.strip_prefix('$').unwrap_or(text);
         text.parse().ok().filter(|usd: &f64| usd.is_finite() && *usd > 0.0)
     };
-    Ok(Allowance {
+    Ok(CostLimits {
         per_hour: parse_some("--budget", args.budget.as_ref(), |text| {
             let hourly = text.strip_suffix("/h").and_then(dollars);
             hourly.ok_or("expected US dollars an hour above 0, such as 0.50/h")

@@ -25,7 +25,7 @@ type PeerRegistry<K> = Arc<Mutex<Vec<Arc<PeerSlot<K>>>>>;
 
 /// A worker as the others see it.
 struct PeerSlot<K: Task> {
-    parts: Sender<WorkItem<K>>,
+    items: Sender<WorkItem<K>>,
     /// Records that it would take.
     capacity: AtomicUsize,
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -37,7 +37,7 @@ pub(super) struct PeerQueue<K: Task> {
     me: Arc<PeerSlot<K>>,
     inbox: Receiver<WorkItem<K>>,
     /// What it has taken, the oldest first.
-    parts: VecDeque<WorkItem<K>>,
+    items: VecDeque<WorkItem<K>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -58,32 +58,32 @@ impl Peers {
         let registry =
             registries.entry(key).or_insert_with(|| Box::new(PeerRegistry::<K>::default()));
         let registry = registry.downcast_ref::<PeerRegistry<K>>().expect("the key holds the type");
-        let (parts, inbox) = unbounded();
-        let me = Arc::new(PeerSlot { parts, capacity: AtomicUsize::new(0), wake });
+        let (items, inbox) = unbounded();
+        let me = Arc::new(PeerSlot { items, capacity: AtomicUsize::new(0), wake });
         lock(registry).push(Arc::clone(&me));
-        PeerQueue { registry: Arc::clone(registry), me, inbox, parts: VecDeque::new() }
+        PeerQueue { registry: Arc::clone(registry), me, inbox, items: VecDeque::new() }
     }
 }
 
 impl<K: Task> PeerQueue<K> {
     /// Takes in what others have handed over. This worker would take up to `capacity` records in all.
     pub(super) fn receive(&mut self, capacity: usize) {
-        self.parts.extend(self.inbox.try_iter());
-        let has: usize = self.parts.iter().map(WorkItem::records).sum();
+        self.items.extend(self.inbox.try_iter());
+        let has: usize = self.items.iter().map(WorkItem::records).sum();
         self.me.capacity.store(capacity.saturating_sub(has), Relaxed);
     }
 
     /// Whether there is something to do for others.
     pub(super) fn has_work(&self) -> bool {
-        !self.parts.is_empty()
+        !self.items.is_empty()
     }
 
     /// Up to `records` records of the oldest part.
     pub(super) fn next(&mut self, records: usize) -> Option<WorkItem<K>> {
-        let part = self.parts.front_mut()?;
-        let next = part.split(records.max(1));
-        if part.records() == 0 {
-            self.parts.pop_front();
+        let item = self.items.front_mut()?;
+        let next = item.split(records.max(1));
+        if item.records() == 0 {
+            self.items.pop_front();
         }
         Some(next)
     }
@@ -98,27 +98,27 @@ impl<K: Task> PeerQueue<K> {
             .sum()
     }
 
-    /// Hands `part` to those that would take it; answers what nobody takes.
-    pub(super) fn give(&self, mut part: WorkItem<K>) -> Option<WorkItem<K>> {
+    /// Hands `item` to those that would take it; answers what nobody takes.
+    pub(super) fn offer(&self, mut item: WorkItem<K>) -> Option<WorkItem<K>> {
         let registry = lock(&self.registry);
         for slot in registry.iter().filter(|slot| !self.is_me(slot)) {
             let capacity = slot.capacity.load(Relaxed);
-            let taken = capacity.min(part.records());
+            let taken = capacity.min(item.records());
             // Another one may have been quicker: it is asked again at the next plan.
             let less = slot.capacity.compare_exchange(capacity, capacity - taken, Relaxed, Relaxed);
             if taken == 0 || less.is_err() {
                 continue;
             }
-            match slot.parts.send(part.split(taken)) {
+            match slot.items.send(item.split(taken)) {
                 Ok(()) => (slot.wake)(),
                 // Its worker has ended: the part comes home.
                 Err(refused) => drop(refused),
             }
-            if part.records() == 0 {
+            if item.records() == 0 {
                 return None;
             }
         }
-        Some(part)
+        Some(item)
     }
 
     fn is_me(&self, slot: &Arc<PeerSlot<K>>) -> bool {
@@ -156,10 +156,10 @@ mod tests {
         idle[1].receive(50);
         assert_eq!((loaded.peer_capacity(), idle[0].peer_capacity()), (80, 50));
         let (port, inbox) = reply_channel(Arc::new(|| {}));
-        let part = |id, records| {
+        let item = |id, records| {
             WorkItem::new(id, Arc::new((0..records as u64).collect()), 0..records, port.clone())
         };
-        let left = loaded.give(part(0, 100)).expect("nobody takes the last ones");
+        let left = loaded.offer(item(0, 100)).expect("nobody takes the last ones");
         assert_eq!((left.records(), loaded.peer_capacity()), (20, 0));
         left.take_back();
         idle[0].receive(30);
@@ -179,6 +179,6 @@ mod tests {
             .collect();
         returned.sort_by_key(|range| range.start);
         assert_eq!(returned, [20..30, 30..80]);
-        assert!(loaded.give(part(1, 5)).is_some(), "there is nobody");
+        assert!(loaded.offer(item(1, 5)).is_some(), "there is nobody");
     }
 }

@@ -8,7 +8,7 @@ use super::worker::{RunContext, RunStart};
 use super::{PolicyChoice, RunError, Settings, Source, summary};
 use crate::batch::Nanos;
 use crate::bridge::breaker::State;
-use crate::bridge::{Allowance, Bridge};
+use crate::bridge::{Bridge, CostLimits};
 use crate::live::{self, About, Breaker, Budget, End, Look, Remote, Sample, Writer};
 use crate::observe::Summary;
 
@@ -88,9 +88,9 @@ pub(super) fn about(context: &RunContext) -> About {
 
 /// Returns this process's share of the budget.
 fn budget(settings: &Settings, spent: f64) -> Option<Budget> {
-    let allowance = settings.bridge.allowance;
-    (allowance != Allowance::default()).then(|| {
-        let share = allowance.after(spent).share(settings.timely.processes);
+    let cost_limits = settings.bridge.cost_limits;
+    (cost_limits != CostLimits::default()).then(|| {
+        let share = cost_limits.after(spent).share(settings.timely.processes);
         Budget { per_hour_usd: share.per_hour, total_usd: share.total }
     })
 }
@@ -124,7 +124,7 @@ pub(super) fn sample(context: &RunContext, started: &RunStart) -> Sample {
 }
 
 fn remote(bridge: &Bridge, settings: &Settings) -> Remote {
-    let (counters, standing) = (bridge.counters(), bridge.standing());
+    let (counters, status) = (bridge.counters(), bridge.status());
     Remote {
         requests: counters.requests,
         attempts: counters.attempts,
@@ -143,16 +143,16 @@ fn remote(bridge: &Bridge, settings: &Settings) -> Remote {
         bytes_in: counters.bytes_in,
         cpu_ns: counters.cpu_ns,
         in_flight: counters.in_flight,
-        limit: standing.limit as u64,
+        limit: status.limit as u64,
         most: settings.bridge.max_in_flight as u64,
-        waiting: standing.waiting as u64,
-        breaker: match standing.breaker {
+        waiting: status.waiting as u64,
+        breaker: match status.breaker {
             State::Closed => Breaker::Closed,
             State::HalfOpen => Breaker::HalfOpen,
             State::Open(_) => Breaker::Open,
             State::Disabled => Breaker::Condemned,
         },
         breaker_opened: counters.breaker_opened,
-        is_spent: standing.is_spent,
+        is_spent: status.is_spent,
     }
 }

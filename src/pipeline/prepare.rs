@@ -73,8 +73,8 @@ pub(super) fn prepare(
         };
         // Each process has its share of what may still be spent, and asks for nothing if that is
         // nothing.
-        let allowance = settings.bridge.allowance.after(output.spent()).share(timely.processes);
-        let affords = allowance.affords(settings.bridge.first_price());
+        let cost_limits = settings.bridge.cost_limits.after(output.spent()).share(timely.processes);
+        let affords = cost_limits.can_afford(settings.bridge.first_price());
         let probes_at_start = settings.bridge.probes_at_start && affords;
         // The embedded one has the other end of each connection in this process too.
         let each = if lambda.is_some() { 2 } else { 1 };
@@ -82,13 +82,13 @@ pub(super) fn prepare(
         let bridge_settings = bridge::Settings {
             max_in_flight,
             endpoint,
-            allowance,
+            cost_limits,
             probes_at_start,
             ..settings.bridge.clone()
         };
         let started = Bridge::start(bridge_settings)?;
         // What the remote side is like is known before the first record comes: nothing is sent before.
-        let lane = started.lane(Arc::new(Arc::clone(&task)));
+        let lane = started.remote_task(Arc::new(Arc::clone(&task)));
         started.wait_for_probes(PROBE_TIMEOUT);
         if settings.policy == PolicyChoice::Deadline {
             check_deadline(settings.deadline, lane.median());

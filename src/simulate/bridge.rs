@@ -1,101 +1,112 @@
 //! The bridge in simulated time: the real gate, and a model of what stands around it.
 //!
 //! What may be sent, how many environments are started, when a request is late or dead, and what
-//! the workers are told of it is decided by the bridge's own [`Gate`](crate::bridge::Gate). Modelled
-//! is what is asynchronous there: the [`Lane`] that fills requests, the [`Line`] to the service, and
-//! the [`Flights`] of the requests.
+//! the workers are told of it is decided by the bridge's own [`Admission`](crate::bridge::Gate). Modelled
+//! is what is asynchronous there: the [`Batcher`] that fills requests, the [`Attempts`] to the service, and
+//! the [`Requests`] of the requests.
 
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 
-use super::flights::{Flights, Reply};
+use super::attempts::{Attempts, Counters, Event, Purpose};
+use super::batcher::{Batcher, WorkItem};
 use super::lambda::Lambda;
-use super::lane::{Lane, WorkItem};
-use super::line::{Counted, Event, Line, Purpose};
+use super::requests::{Reply, Requests};
 use crate::batch::Nanos;
-use crate::bridge::{Outlook, Settings};
+use crate::bridge::{LatencyEstimate, Settings};
 use crate::policy::{Rates, RemoteLatency};
 
 pub(super) struct Bridge {
-    lane: Lane,
-    line: Line,
-    flights: Flights,
+    batcher: Batcher,
+    attempts: Attempts,
+    requests: Requests,
     expected: f64,
     /// When it last did something: what was due before is done then.
     clock: Nanos,
-    record_takes: Duration,
+    set_local_record_time: Duration,
 }
 
 impl Bridge {
     /// A bridge that has just been started: its two probes have come back.
     pub(super) fn new(settings: Settings, lambda: Lambda, workers: usize, random: StdRng) -> Self {
-        let mut line = Line::new(settings, lambda, random);
-        line.probe_at_start();
+        let mut attempts = Attempts::new(settings, lambda, random);
+        attempts.probe_at_start();
         Bridge {
-            lane: Lane::default(),
-            line,
-            flights: Flights::new(workers),
+            batcher: Batcher::default(),
+            attempts,
+            requests: Requests::new(workers),
             expected: 0.0,
             clock: 0,
-            record_takes: Duration::ZERO,
+            set_local_record_time: Duration::ZERO,
         }
     }
 
     pub(super) fn settings(&self) -> &Settings {
-        &self.line.settings
+        &self.attempts.settings
     }
 
-    pub(super) fn counted(&self) -> Counted {
-        self.line.counted
+    pub(super) fn counters(&self) -> Counters {
+        self.attempts.counters
     }
 
     /// Environments there were at most, and those that were started.
     pub(super) fn environments(&self) -> (usize, u64) {
-        self.line.environments()
+        self.attempts.environments()
     }
 
-    fn outlook(&self) -> Outlook {
-        let gate = &self.line.gate;
-        Outlook::new(gate.timing().has_worked(), self.record_takes, gate.most_records())
+    fn latency_estimate(&self) -> LatencyEstimate {
+        let admission = &self.attempts.admission;
+        LatencyEstimate::new(
+            admission.timing().has_processed_records(),
+            self.set_local_record_time,
+            admission.max_records(),
+        )
     }
 
     /// What a worker sees of the remote side, at `now`.
     pub(super) fn rates(&self, now: Nanos) -> Rates {
-        let (gate, timing, outlook) = (&self.line.gate, self.line.gate.timing(), self.outlook());
+        let (admission, timing, latency_estimate) =
+            (&self.attempts.admission, self.attempts.admission.timing(), self.latency_estimate());
         let nanos = |time: Duration| time.as_nanos() as Nanos;
         Rates {
-            room: gate.may_wait().saturating_sub(self.lane.records()),
-            warm_room: gate.warm_room().saturating_sub(self.lane.records()),
-            batch: gate.most_records(),
+            room: admission.queue_limit().saturating_sub(self.batcher.records()),
+            warm_room: admission.warm_room().saturating_sub(self.batcher.records()),
+            batch: admission.max_records(),
             remote: RemoteLatency {
-                median: nanos(outlook.request(timing.known_median())),
-                p99: nanos(outlook.request(timing.known_p99(now))),
-                cold_start: nanos(outlook.request(timing.known_cold())),
-                failure_rate: gate.failure_rate(),
+                median: nanos(latency_estimate.request(timing.known_median())),
+                p99: nanos(latency_estimate.request(timing.known_p99(now))),
+                cold_start: nanos(latency_estimate.request(timing.known_cold())),
+                failure_rate: admission.failure_rate(),
             },
             ..Rates::default()
         }
     }
 
     /// Whether records that wait for room will have it.
-    pub(super) fn is_there(&self) -> bool {
-        self.line.gate.is_there()
+    pub(super) fn is_available(&self) -> bool {
+        self.attempts.admission.is_available()
     }
 
     /// From which age on a part is late.
     pub(super) fn late(&self) -> Nanos {
-        (self.line.gate.timing().late() + self.line.settings.linger).as_nanos() as Nanos
+        (self.attempts.admission.timing().late() + self.attempts.settings.linger).as_nanos()
+            as Nanos
     }
 
     /// A worker says how busy it is; `waiting` is none if it leaves its records to the remote side.
-    pub(super) fn is_at_home(&mut self, worker: usize, waiting: Option<usize>, rate: Option<f64>) {
+    pub(super) fn set_local_load(
+        &mut self,
+        worker: usize,
+        waiting: Option<usize>,
+        rate: Option<f64>,
+    ) {
         match waiting {
-            Some(waiting) => self.flights.home(worker).set(waiting, rate),
-            None => self.flights.home(worker).leave_all(),
+            Some(waiting) => self.requests.local_load(worker).set(waiting, rate),
+            None => self.requests.local_load(worker).set_remote_only(),
         }
         if let Some(rate) = rate {
-            self.record_takes = Duration::from_secs_f64(1.0 / rate.max(1e-9));
+            self.set_local_record_time = Duration::from_secs_f64(1.0 / rate.max(1e-9));
         }
     }
 
@@ -105,111 +116,111 @@ impl Bridge {
     }
 
     /// Takes a part in.
-    pub(super) fn send(&mut self, part: WorkItem) {
-        self.lane.push(part);
+    pub(super) fn send(&mut self, item: WorkItem) {
+        self.batcher.push(item);
     }
 
     pub(super) fn reply(&mut self, worker: usize) -> Option<Reply> {
-        self.flights.reply(worker)
+        self.requests.reply(worker)
     }
 
     /// Lets everything happen that happens until `now`.
     pub(super) fn advance(&mut self, now: Nanos) {
         loop {
-            let event = self.line.next_at();
+            let event = self.attempts.next_at();
             let next = [event, self.wake_up()].into_iter().flatten().min();
             let Some(due) = next.filter(|due| *due <= now) else { break };
             let at = due.max(self.clock);
             self.clock = at;
             if event == Some(due)
-                && let Some(event) = self.line.next_event()
+                && let Some(event) = self.attempts.next_event()
             {
-                self.happens(at, event);
+                self.handle(at, event);
             }
             self.pump(at);
         }
         self.clock = now;
     }
 
-    fn happens(&mut self, now: Nanos, event: Event) {
-        let Bridge { line, flights, .. } = self;
+    fn handle(&mut self, now: Nanos, event: Event) {
+        let Bridge { attempts, requests, .. } = self;
         match event {
-            Event::Look(flight) => flights.look(line, now, flight),
-            Event::Retry(flight) => flights.retry(line, now, flight),
+            Event::Check(request) => requests.check(attempts, now, request),
+            Event::Retry(request) => requests.retry(attempts, now, request),
             Event::Answer(attempt) => {
-                if let Some((Purpose::Records { flight, is_second }, result)) =
-                    line.answer(now, attempt)
+                if let Some((Purpose::Records { request, is_second }, result)) =
+                    attempts.answer(now, attempt)
                 {
-                    flights.came(line, now, flight, is_second, result);
+                    requests.attempt_finished(attempts, now, request, is_second, result);
                 }
             }
         }
-        for part in flights.take_back() {
-            self.lane.put_back(part);
+        for item in requests.take_back() {
+            self.batcher.put_back(item);
         }
     }
 
     fn linger(&self) -> Nanos {
-        self.line.settings.linger.as_nanos() as Nanos
+        self.attempts.settings.linger.as_nanos() as Nanos
     }
 
     /// When the lane looks again by itself.
     fn wake_up(&self) -> Option<Nanos> {
-        let oldest = self.lane.oldest().filter(|_| self.may_send());
+        let oldest = self.batcher.oldest().filter(|_| self.may_send());
         let oldest = oldest.map(|oldest| oldest + self.linger());
-        [oldest, self.line.gate.next_look()].into_iter().flatten().min()
+        [oldest, self.attempts.admission.next_wakeup()].into_iter().flatten().min()
     }
 
     fn may_send(&self) -> bool {
-        self.line.gate.may_send(self.lane.is_warm_only())
+        self.attempts.admission.may_send(self.batcher.is_warm_only())
     }
 
     /// What the lane does when it wakes.
     pub(super) fn pump(&mut self, now: Nanos) {
-        let gate = &mut self.line.gate;
-        gate.wanted(now, self.lane.take_more());
+        let admission = &mut self.attempts.admission;
+        admission.observe_demand(now, self.batcher.take_more());
         let expected = std::mem::take(&mut self.expected);
-        gate.look(now);
-        if gate.health().is_open() || !gate.affords() {
-            for part in self.lane.take_all() {
-                self.flights.give(part, false);
+        admission.refresh_budget(now);
+        if admission.health().is_open() || !admission.can_afford() {
+            for item in self.batcher.take_all() {
+                self.requests.give(item, false);
             }
         } else if expected >= 1.0 {
             self.warm_up(now, expected);
         }
-        if self.line.gate.begins_probe(now) {
-            self.line.counted.probes += 1;
-            self.line.send(now, Purpose::Probe, 0);
+        if self.attempts.admission.start_probe_if_due(now) {
+            self.attempts.counters.probes += 1;
+            self.attempts.send(now, Purpose::Probe, 0);
         }
         while self.may_send() && self.is_ready(now) {
-            let (parts, records) = self.lane.cut(self.line.gate.most_records());
+            let (items, records) = self.batcher.cut(self.attempts.admission.max_records());
             if records > 0 {
-                self.flights.go(&mut self.line, now, parts, records);
+                self.requests.go(&mut self.attempts, now, items, records);
             }
         }
     }
 
     /// Starts the environments that so many records a second need.
     fn warm_up(&mut self, now: Nanos, records_per_second: f64) {
-        let work = self.outlook().work();
-        for _ in 0..self.line.gate.warms_up(now, records_per_second, work) {
-            self.line.counted.warm_ups += 1;
-            self.line.send(now, Purpose::WarmUp, 0);
+        let work = self.latency_estimate().work();
+        for _ in 0..self.attempts.admission.warm_ups_needed(now, records_per_second, work) {
+            self.attempts.counters.warm_ups += 1;
+            self.attempts.send(now, Purpose::WarmUp, 0);
         }
     }
 
     /// Whether there is a request to be sent: a full one, the only one, or one that has waited.
     fn is_ready(&self, now: Nanos) -> bool {
-        self.lane.oldest().is_some_and(|oldest| {
-            self.lane.is_at_once()
-                || self.lane.records() >= self.line.gate.most_records()
-                || self.line.is_idle()
+        self.batcher.oldest().is_some_and(|oldest| {
+            self.batcher.is_urgent()
+                || self.batcher.records() >= self.attempts.admission.max_records()
+                || self.attempts.is_idle()
                 || now >= oldest + self.linger()
         })
     }
 
     /// Nothing is waited for any more: what is in flight is billed.
     pub(super) fn finish(&mut self) {
-        self.line.finish(self.clock);
+        self.attempts.finish(self.clock);
     }
 }

@@ -39,14 +39,14 @@
 //! # Ok::<(), floodway::schedule::ScheduleError>(())
 //! ```
 
+mod attempts;
+mod batcher;
 mod bridge;
-mod flights;
 mod lambda;
-mod lane;
-mod line;
 mod noise;
 mod optimum;
 mod outcome;
+mod requests;
 mod run;
 mod stream;
 mod worker;

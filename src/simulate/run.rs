@@ -143,17 +143,17 @@ impl Model {
         }
         if let Some(bridge) = &mut bridge {
             bridge.finish();
-            let counted = bridge.counted();
-            outcome.requests = counted.requests;
-            outcome.attempts = counted.attempts;
-            outcome.hedged = counted.hedged;
-            outcome.throttled = counted.throttled;
-            outcome.failed = counted.failed;
-            outcome.probes = counted.probes;
-            outcome.warm_ups = counted.warm_ups;
+            let counters = bridge.counters();
+            outcome.requests = counters.requests;
+            outcome.attempts = counters.attempts;
+            outcome.hedged = counters.hedged;
+            outcome.throttled = counters.throttled;
+            outcome.failed = counters.failed;
+            outcome.probes = counters.probes;
+            outcome.warm_ups = counters.warm_ups;
             (outcome.environments, outcome.cold_starts) = bridge.environments();
-            outcome.billed_ms = counted.billed_ms;
-            outcome.usd = self.bridge.cost.usd(counted.billed, counted.billed_ms);
+            outcome.billed_ms = counters.billed_ms;
+            outcome.usd = self.bridge.cost.usd(counters.billed, counters.billed_ms);
         }
         outcome.finish();
         outcome

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 
+use super::batcher::WorkItem;
 use super::bridge::Bridge;
-use super::flights::Reply;
-use super::lane::WorkItem;
 use super::outcome::{Made, Outcome, Timeline};
+use super::requests::Reply;
 use super::{Service, Stream, TICK};
 use crate::batch::{Nanos, Span};
 use crate::bridge::PendingRanges;
@@ -122,7 +122,7 @@ impl Worker {
                 false => self.queue.records(),
             };
             let ahead = (!self.policy.is_remote_only()).then_some(ahead);
-            bridge.is_at_home(self.index, ahead, self.true_rate.get());
+            bridge.set_local_load(self.index, ahead, self.true_rate.get());
         }
     }
 
@@ -214,7 +214,7 @@ impl Worker {
         // They are taken from the last to the first; the oldest is sent first.
         let taken = &mut self.taken;
         self.queue.take_all(&mut self.takes, |take| taken.push_front(take));
-        let at_once = self.policy.plans_by_due_time();
+        let urgent = self.policy.plans_by_due_time();
         let mut taken = self.taken.drain(..).peekable();
         while let Some(Taken { entry, payload: is_burst, to }) = taken.next() {
             let (id, left, range) = (self.next_id, entry.records(), entry.range.clone());
@@ -231,8 +231,8 @@ impl Worker {
                 range,
                 open: sent_open,
                 warm_only,
-                at_once: at_once && taken.peek().is_none(),
-                handed_over: now,
+                urgent: urgent && taken.peek().is_none(),
+                submitted_at: now,
             });
         }
     }
@@ -269,7 +269,7 @@ impl Worker {
     fn has_own_work(&self, world: &World<'_>) -> bool {
         let Some((entry, _)) = self.queue.front() else { return false };
         let waits = self.policy.is_remote_only() && !entry.returned;
-        !(waits && world.bridge.as_ref().is_some_and(|bridge| bridge.is_there()))
+        !(waits && world.bridge.as_ref().is_some_and(|bridge| bridge.is_available()))
     }
 
     /// Takes up to `records` records out of the oldest part that is late.

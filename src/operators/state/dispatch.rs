@@ -8,7 +8,7 @@ use timely::progress::Timestamp;
 
 use super::BurstState;
 use crate::batch::Nanos;
-use crate::bridge::{Lane, WorkItem};
+use crate::bridge::{RemoteTask, WorkItem};
 use crate::operators::Route;
 use crate::policy::{Destination, Rates, RemoteLatency, Taken};
 use crate::task::Task;
@@ -28,13 +28,14 @@ where
         let Some(rates) = self.rates() else { return };
         let (now, queue) = (self.clock.now(), self.queue.entries());
         self.policy.plan(now, &queue, rates, &mut self.takes);
-        if let Some(lane) = self.lane.as_ref().filter(|lane| lane.settings().warm_up.is_some())
+        if let Some(remote) =
+            self.remote.as_ref().filter(|remote| remote.settings().warm_up.is_some())
             && now.saturating_sub(self.forecast_at) >= FORECAST_INTERVAL
         {
             self.forecast_at = now;
             let expected = self.policy.expected_rate(now, &queue, rates);
             if expected > 0.0 {
-                lane.expect(expected);
+                remote.expect(expected);
             }
         }
         if !self.takes.is_empty() {
@@ -44,7 +45,7 @@ where
 
     /// What the policy is told; nothing if nobody takes anything.
     fn rates(&self) -> Option<Rates> {
-        let room = self.lane.as_ref().map_or(0, Lane::room);
+        let room = self.remote.as_ref().map_or(0, RemoteTask::room);
         let peers = self.peer_queue.peer_capacity();
         if room == 0 && peers == 0 {
             return None;
@@ -61,15 +62,15 @@ where
             batch: 1,
             remote: RemoteLatency::default(),
         };
-        let Some(lane) = &self.lane else { return Some(rates) };
+        let Some(remote) = &self.remote else { return Some(rates) };
         Some(Rates {
-            warm_room: lane.warm_room(),
-            batch: lane.most_records(),
+            warm_room: remote.warm_room(),
+            batch: remote.max_records(),
             remote: RemoteLatency {
-                median: lane.median().as_nanos() as Nanos,
-                p99: lane.p99().as_nanos() as Nanos,
-                cold_start: lane.cold().as_nanos() as Nanos,
-                failure_rate: lane.failure_rate(),
+                median: remote.median().as_nanos() as Nanos,
+                p99: remote.p99().as_nanos() as Nanos,
+                cold_start: remote.cold().as_nanos() as Nanos,
+                failure_rate: remote.failure_rate(),
             },
             ..rates
         })
@@ -83,26 +84,25 @@ where
         let mut taken = std::mem::take(&mut self.taken);
         let mut refused = Vec::new();
         let mut sent = 0;
-        let at_once = self.policy.plans_by_due_time();
+        let urgent = self.policy.plans_by_due_time();
         // They were taken from the last to the first.
         let mut taking = taken.drain(..).rev().peekable();
         while let Some(Taken { entry, payload: origin, to }) = taking.next() {
             let id = self.in_flight.next_id();
-            let part = WorkItem::new(
+            let item = WorkItem::new(
                 id,
                 Arc::clone(&origin.batch),
                 entry.range.clone(),
-                self.port.clone(),
+                self.reply_sender.clone(),
             );
-            let pending = Arc::clone(part.pending());
+            let pending = Arc::clone(item.pending());
             let (route, stays) = if to == Some(Destination::Peer) {
-                (Route::Peer, self.peer_queue.give(part).map_or(0, WorkItem::take_back))
+                (Route::Peer, self.peer_queue.offer(item).map_or(0, WorkItem::take_back))
             } else {
                 let is_last = taking.peek().is_none();
-                let part =
-                    part.warm_only(to == Some(Destination::Warm)).at_once(at_once && is_last);
-                let lane = self.lane.as_ref();
-                let refused = lane.is_none_or(|lane| lane.send(part).is_err());
+                let item = item.warm_only(to == Some(Destination::Warm)).urgent(urgent && is_last);
+                let remote = self.remote.as_ref();
+                let refused = remote.is_none_or(|remote| remote.send(item).is_err());
                 (Route::Remote, if refused { entry.records() } else { 0 })
             };
             let left = entry.records() - stays;

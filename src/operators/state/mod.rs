@@ -23,7 +23,7 @@ use super::peers::PeerQueue;
 use super::verify::{Sampler, Verification};
 use super::{Backpressure, Burst, Clock, Observer};
 use crate::batch::{Nanos, Records, Span};
-use crate::bridge::{Lane, ReplyReceiver, ReplySender, reply_channel};
+use crate::bridge::{RemoteTask, ReplyReceiver, ReplySender, reply_channel};
 use crate::policy::{Offered, Policy, Queue, RemoteLatency, Take, Taken, TrueRate};
 use crate::task::{Bad, Code, Task};
 
@@ -52,10 +52,10 @@ impl<T: Clone, C> Clone for Origin<T, C> {
 pub(super) struct BurstState<T: Timestamp, K: Task> {
     task: Arc<K>,
     policy: Box<dyn Policy>,
-    lane: Option<Lane<K>>,
+    remote: Option<RemoteTask<K>>,
     peer_queue: PeerQueue<K>,
-    port: ReplySender<K::Out>,
-    inbox: ReplyReceiver<K::Out>,
+    reply_sender: ReplySender<K::Out>,
+    reply_receiver: ReplyReceiver<K::Out>,
     clock: Clock,
     schedule: Option<Box<dyn Fn(&K::In) -> Span>>,
     slack: Nanos,
@@ -87,19 +87,19 @@ where
         wake: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
         let peer_queue = burst.peers.join(task.name(), Arc::clone(&wake));
-        let (port, inbox) = reply_channel(wake);
-        let lane = burst.bridge.map(|bridge| bridge.lane(Arc::clone(&task)));
+        let (reply_sender, reply_receiver) = reply_channel(wake);
+        let remote = burst.bridge.map(|bridge| bridge.remote_task(Arc::clone(&task)));
         BurstState {
-            sampler: Sampler::new(lane.as_ref().map_or(0.0, |lane| lane.settings().verify)),
+            sampler: Sampler::new(remote.as_ref().map_or(0.0, |remote| remote.settings().verify)),
             verifying: VecDeque::new(),
             paused_at: None,
             forecast_at: 0,
-            lane,
+            remote,
             peer_queue,
             task,
             policy: burst.policy,
-            port,
-            inbox,
+            reply_sender,
+            reply_receiver,
             clock: burst.clock,
             schedule: burst.schedule,
             slack: burst.deadline.as_nanos() as Nanos,
@@ -159,14 +159,14 @@ where
         self.policy.on_epoch(offered);
         self.observer.offered(&epoch, offered);
         self.epochs.offered(epoch, offered);
-        if let Some(lane) = &self.lane
-            && let Some(share) = lane.settings().warm_up
+        if let Some(remote) = &self.remote
+            && let Some(share) = remote.settings().warm_up
             // A policy that sends everything starts environments by what it sends.
             && !self.policy.is_remote_only()
             && let Some(offload_threshold) = self.policy.offload_threshold()
             && let Some(expected) = offered.expected_excess(offload_threshold, share)
         {
-            lane.expect(expected);
+            remote.expect(expected);
         }
     }
 
@@ -186,20 +186,20 @@ where
         if let Some(rate) = rate {
             self.observer.true_rate(rate);
         }
-        if let Some(lane) = &self.lane {
+        if let Some(remote) = &self.remote {
             // What comes home is done first: the rest is in its way only if it cannot go instead.
-            let remote =
-                RemoteLatency { failure_rate: lane.failure_rate(), ..RemoteLatency::default() };
-            let ahead = match self.policy.returned_work_skips_queue(remote) {
+            let latency =
+                RemoteLatency { failure_rate: remote.failure_rate(), ..RemoteLatency::default() };
+            let ahead = match self.policy.returned_work_skips_queue(latency) {
                 true => self.queue.returned_records(),
                 false => self.queue.records(),
             };
             match self.policy.is_remote_only() {
-                true => self.port.home().leave_all(),
-                false => self.port.home().set(ahead, rate),
+                true => self.reply_sender.local_load().set_remote_only(),
+                false => self.reply_sender.local_load().set(ahead, rate),
             }
             if let Some(rate) = rate {
-                lane.record_takes(Duration::from_secs_f64(1.0 / rate.max(1e-9)));
+                remote.set_local_record_time(Duration::from_secs_f64(1.0 / rate.max(1e-9)));
             }
         }
     }
@@ -210,10 +210,10 @@ where
         if self.has_own_work() || !self.verifying.is_empty() || self.peer_queue.has_work() {
             return Some(Duration::ZERO);
         }
-        let lane = self.lane.as_ref()?;
+        let remote = self.remote.as_ref()?;
         if !self.queue.is_empty() {
-            lane.wake_when_there_is_room(&self.port);
-            if lane.room() > 0 || !lane.is_there() {
+            remote.wake_when_there_is_room(&self.reply_sender);
+            if remote.room() > 0 || !remote.is_available() {
                 return Some(Duration::ZERO);
             }
         }
@@ -224,11 +224,11 @@ where
     fn has_own_work(&self) -> bool {
         let Some((entry, _)) = self.queue.front() else { return false };
         let waits = self.policy.is_remote_only() && !entry.returned;
-        !(waits && self.lane.as_ref().is_some_and(Lane::is_there))
+        !(waits && self.remote.as_ref().is_some_and(RemoteTask::is_available))
     }
 
     /// From which age on this worker does what is away, if it does not leave it to the remote side.
     fn late_after(&self) -> Option<Duration> {
-        self.lane.as_ref().filter(|_| !self.policy.is_remote_only()).map(Lane::late)
+        self.remote.as_ref().filter(|_| !self.policy.is_remote_only()).map(RemoteTask::late)
     }
 }

@@ -19,8 +19,8 @@ where
 {
     /// Sends out the results that have come, and takes home what has not been done.
     pub(in crate::operators) fn replies(&mut self, outputs: &mut Outputs<'_, T, K>) {
-        self.inbox.rearm();
-        while let Some(Reply { id, range, usd, outcome }) = self.inbox.try_recv() {
+        self.reply_receiver.rearm();
+        while let Some(Reply { id, range, usd, outcome }) = self.reply_receiver.try_recv() {
             let Some((entry, origin, route)) = self.in_flight.answered(id, range.len()) else {
                 continue;
             };
@@ -86,8 +86,8 @@ where
             }
             Verdict::Mismatch(at) => {
                 self.observer.mismatch(&verification.origin.batch.describe(at));
-                if let Some(lane) = &self.lane {
-                    lane.disable();
+                if let Some(remote) = &self.remote {
+                    remote.disable();
                 }
                 let Verification { entry, origin, range, .. } = verification;
                 self.queue.put_returned(entry, range, origin);

@@ -35,8 +35,8 @@ where
                 self.true_rate.record_other(until_now - spent);
                 spent = until_now;
                 continue;
-            } else if let Some(part) = self.peer_queue.next(fit) {
-                self.work_for_peer(part)
+            } else if let Some(item) = self.peer_queue.next(fit) {
+                self.work_for_peer(item)
             } else if self.has_own_work()
                 && let Some(Taken { entry, payload, .. }) = self.queue.take_front(fit)
             {
@@ -99,10 +99,10 @@ where
     }
 
     /// Computes another worker's records; answers how many.
-    fn work_for_peer(&mut self, part: WorkItem<K>) -> usize {
+    fn work_for_peer(&mut self, item: WorkItem<K>) -> usize {
         let (task, verdicts) = (&self.task, &mut self.verdicts);
-        let input = Arc::clone(part.input());
-        part.answer(0.0, None, |range| {
+        let input = Arc::clone(item.input());
+        item.answer(0.0, None, |range| {
             let mut out = task.results(&input, range);
             task.compute(&input, range.clone(), &mut out, verdicts);
             // What is bad is so by its own worker's verdict.

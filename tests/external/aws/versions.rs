@@ -57,7 +57,7 @@ fn a_users_own_task_takes_any() {
     });
     let settings = Settings { endpoint: server.url().parse().unwrap(), ..Settings::default() };
     let bridge = Bridge::start(settings).unwrap();
-    let lane = bridge.lane(Arc::new(task::function("square", |n: &u64| Ok(n * n))));
+    let lane = bridge.remote_task(Arc::new(task::function("square", |n: &u64| Ok(n * n))));
     bridge.wait_for_probes(Duration::from_secs(30));
     assert_eq!(bridge.refusal(), None);
     assert!(lane.room() > 0, "it is sent to");

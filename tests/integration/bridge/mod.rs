@@ -47,37 +47,37 @@ enum Fate {
     Refused,
 }
 
-/// Sends `parts` parts of `size` records and waits until all are answered: exactly once each, with
+/// Sends `items` parts of `size` records and waits until all are answered: exactly once each, with
 /// the right result if with one.
-fn send(bridge: &Bridge, parts: usize, size: usize) -> Vec<Fate> {
-    send_from(bridge, parts, size, None)
+fn send(bridge: &Bridge, items: usize, size: usize) -> Vec<Fate> {
+    send_from(bridge, items, size, None)
 }
 
 /// The same from a worker with so many records to do, at so many a second.
-fn send_from(bridge: &Bridge, parts: usize, size: usize, home: Option<(usize, f64)>) -> Vec<Fate> {
-    let lane = bridge.lane(Arc::new(square()));
+fn send_from(bridge: &Bridge, items: usize, size: usize, home: Option<(usize, f64)>) -> Vec<Fate> {
+    let remote = bridge.remote_task(Arc::new(square()));
     let me = thread::current();
-    let (port, inbox) = reply_channel(Arc::new(move || me.unpark()));
+    let (sender, receiver) = reply_channel(Arc::new(move || me.unpark()));
     if let Some((waiting, rate)) = home {
-        port.home().set(waiting, Some(rate));
+        sender.local_load().set(waiting, Some(rate));
     }
-    let batches: Vec<Arc<Vec<u64>>> = (0..parts)
-        .map(|part| Arc::new((0..size as u64).map(|n| part as u64 * 1_000 + n).collect()))
+    let batches: Vec<Arc<Vec<u64>>> = (0..items)
+        .map(|item| Arc::new((0..size as u64).map(|n| item as u64 * 1_000 + n).collect()))
         .collect();
     for (id, batch) in batches.iter().enumerate() {
-        lane.send(WorkItem::new(id as u64, Arc::clone(batch), 0..size, port.clone())).unwrap();
+        remote.send(WorkItem::new(id as u64, Arc::clone(batch), 0..size, sender.clone())).unwrap();
     }
-    collect(&inbox, &batches)
+    collect(&receiver, &batches)
 }
 
-fn collect(inbox: &ReplyReceiver<Vec<u64>>, batches: &[Arc<Vec<u64>>]) -> Vec<Fate> {
+fn collect(receiver: &ReplyReceiver<Vec<u64>>, batches: &[Arc<Vec<u64>>]) -> Vec<Fate> {
     let mut fates: Vec<Vec<Option<Fate>>> =
         batches.iter().map(|batch| vec![None; batch.len()]).collect();
     let mut open: usize = batches.iter().map(|batch| batch.len()).sum();
     let began = Instant::now();
     while open > 0 {
-        inbox.rearm();
-        while let Some(reply) = inbox.try_recv() {
+        receiver.rearm();
+        while let Some(reply) = receiver.try_recv() {
             let batch = &batches[reply.id as usize];
             let fates = &mut fates[reply.id as usize];
             open -= reply.range.len();
@@ -241,7 +241,7 @@ fn answers_that_never_end_take_no_more_memory_than_bodies_may_have() {
         max_in_flight: 200,
         attempts: 1,
         timeout: Duration::from_secs(60),
-        patience: Duration::from_secs(60),
+        overdue_after: Duration::from_secs(60),
         ..settings(&server)
     })
     .unwrap();
@@ -294,10 +294,10 @@ fn brought_home_while_the_remote_side_hangs() {
     thread::spawn(move || closing.close_after(Duration::from_millis(50)));
     let fates = send(&bridge, 3, 10);
     assert!(fates.iter().all(|fate| *fate == Fate::Returned(Failure::Closed)), "{fates:?}");
-    let lane = bridge.lane(Arc::new(square()));
-    let (port, inbox) = reply_channel(Arc::new(|| {}));
-    assert!(lane.send(WorkItem::new(0, Arc::new(vec![1]), 0..1, port)).is_err());
-    assert!(inbox.try_recv().is_none(), "what was refused is not answered");
+    let remote = bridge.remote_task(Arc::new(square()));
+    let (sender, receiver) = reply_channel(Arc::new(|| {}));
+    assert!(remote.send(WorkItem::new(0, Arc::new(vec![1]), 0..1, sender)).is_err());
+    assert!(receiver.try_recv().is_none(), "what was refused is not answered");
 }
 
 #[test]
@@ -366,11 +366,11 @@ fn a_worker_that_overtakes_a_late_request_does_its_records_alone() {
     let slow = Settings { timeout: Duration::from_secs(60), ..settings(&server) };
     let bridge =
         Bridge::start(Settings { first_latency: Duration::from_millis(5), ..slow }).unwrap();
-    let lane = bridge.lane(Arc::new(square()));
-    let (port, inbox) = reply_channel(Arc::new(|| {}));
-    let part = WorkItem::new(0, Arc::new((0..10).collect()), 0..10, port);
-    let open = Arc::clone(part.pending());
-    lane.send(part).unwrap();
+    let remote = bridge.remote_task(Arc::new(square()));
+    let (sender, receiver) = reply_channel(Arc::new(|| {}));
+    let item = WorkItem::new(0, Arc::new((0..10).collect()), 0..10, sender);
+    let open = Arc::clone(item.pending());
+    remote.send(item).unwrap();
     let began = Instant::now();
     while bridge.counters().in_flight == 0 {
         assert!(began.elapsed() < Duration::from_secs(30));
@@ -382,14 +382,14 @@ fn a_worker_that_overtakes_a_late_request_does_its_records_alone() {
         assert!(began.elapsed() < Duration::from_secs(30));
         thread::yield_now();
     }
-    assert!(inbox.try_recv().is_none());
+    assert!(receiver.try_recv().is_none());
     assert_eq!(bridge.counters().failed, 0);
 }
 
 /// Waits until the lane takes something, or takes nothing.
-fn until_there_is_room(lane: &floodway::bridge::Lane<impl Task>, room: bool) {
+fn until_there_is_room(remote: &floodway::bridge::RemoteTask<impl Task>, room: bool) {
     let began = Instant::now();
-    while (lane.room() > 0) != room {
+    while (remote.room() > 0) != room {
         assert!(began.elapsed() < Duration::from_secs(30), "there is no change");
         thread::yield_now();
     }
@@ -402,16 +402,16 @@ fn the_breaker_opens_work_stays_home_and_a_probe_closes_it() {
     let server = Server::start(weathers);
     let breaker = breaker::Settings::default();
     let bridge = Bridge::start(Settings { attempts: 1, breaker, ..settings(&server) }).unwrap();
-    let lane = bridge.lane(Arc::new(square()));
+    let remote = bridge.remote_task(Arc::new(square()));
     for _ in 0..5 {
         let fates = send(&bridge, 1, 4);
         assert!(fates.iter().all(|fate| matches!(fate, Fate::Returned(_))), "{fates:?}");
     }
-    until_there_is_room(&lane, false);
+    until_there_is_room(&remote, false);
     let fates = send(&bridge, 2, 4);
     assert!(fates.iter().all(|fate| *fate == Fate::Returned(Failure::BreakerOpen)), "{fates:?}");
     // Two probes are reset, the third is answered.
-    until_there_is_room(&lane, true);
+    until_there_is_room(&remote, true);
     let fates = send(&bridge, 2, 4);
     assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
     let counters = bridge.counters();
@@ -423,9 +423,9 @@ fn the_breaker_opens_work_stays_home_and_a_probe_closes_it() {
 fn a_right_endpoint_is_sent_to_when_it_is_known() {
     let server = Server::start(vec![Weather::Fair]);
     let bridge = Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
-    let lane = bridge.lane(Arc::new(square()));
+    let remote = bridge.remote_task(Arc::new(square()));
     bridge.wait_for_probes(Duration::from_secs(30));
-    assert!(lane.room() > 0 && lane.median() > Duration::ZERO);
+    assert!(remote.room() > 0 && remote.median() > Duration::ZERO);
     let fates = send(&bridge, 3, 10);
     assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
 }
@@ -446,15 +446,15 @@ fn what_is_for_a_warm_environment_starts_none() {
             ..Settings::default()
         };
         let bridge = Bridge::start(settings).unwrap();
-        let lane = bridge.lane(Arc::new(square()));
+        let remote = bridge.remote_task(Arc::new(square()));
         bridge.wait_for_probes(Duration::from_secs(30));
-        let (port, inbox) = reply_channel(Arc::new(|| {}));
+        let (sender, receiver) = reply_channel(Arc::new(|| {}));
         let batches: Vec<Arc<Vec<u64>>> = (0..8).map(|_| Arc::new((0..10).collect())).collect();
         for (id, batch) in batches.iter().enumerate() {
-            let part = WorkItem::new(id as u64, Arc::clone(batch), 0..10, port.clone());
-            lane.send(part.warm_only(warm_only)).unwrap();
+            let item = WorkItem::new(id as u64, Arc::clone(batch), 0..10, sender.clone());
+            remote.send(item.warm_only(warm_only)).unwrap();
         }
-        let fates = collect(&inbox, &batches);
+        let fates = collect(&receiver, &batches);
         assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
         let (requests, cold) = (bridge.counters().requests, lambda.stats().cold_starts);
         assert_eq!((requests, cold == 1), (8, warm_only), "{cold} cold starts");
@@ -466,9 +466,9 @@ fn what_is_in_flight_at_the_end_is_counted() {
     let server = Server::start(vec![Weather::Hang]);
     let slow = Settings { timeout: Duration::from_secs(60), ..settings(&server) };
     let bridge = Bridge::start(slow).unwrap();
-    let lane = bridge.lane(Arc::new(square()));
-    let (port, _inbox) = reply_channel(Arc::new(|| {}));
-    lane.send(WorkItem::new(0, Arc::new((0..10).collect()), 0..10, port)).unwrap();
+    let remote = bridge.remote_task(Arc::new(square()));
+    let (sender, _inbox) = reply_channel(Arc::new(|| {}));
+    remote.send(WorkItem::new(0, Arc::new((0..10).collect()), 0..10, sender)).unwrap();
     let began = Instant::now();
     // Before it is on the wire it costs nothing.
     while server.requests.load(SeqCst) == 0 {
@@ -487,12 +487,12 @@ fn a_wrong_endpoint_is_known_before_anything_is_sent() {
         let server = Server::start(vec![weather]);
         let bridge =
             Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
-        let lane = bridge.lane(Arc::new(square()));
-        assert_eq!(lane.room(), 0, "nothing is sent before it is known");
+        let remote = bridge.remote_task(Arc::new(square()));
+        assert_eq!(remote.room(), 0, "nothing is sent before it is known");
         bridge.wait_for_probes(Duration::from_secs(30));
         let counters = bridge.counters();
         assert!(counters.probes > 0 && counters.attempts == 0, "{weather:?}: {counters:?}");
-        assert_eq!((lane.room(), counters.breaker_opened), (0, 1), "{weather:?}");
+        assert_eq!((remote.room(), counters.breaker_opened), (0, 1), "{weather:?}");
     }
 }
 
@@ -515,7 +515,7 @@ proptest! {
     #[test]
     fn every_record_is_answered_once_in_any_weather(
         weathers in prop::collection::vec(weather(), 1..12),
-        parts in 1..8_usize,
+        items in 1..8_usize,
         size in 1..16_usize,
         batch_records in 4..100_usize,
         max_in_flight in 2..6_usize,
@@ -526,7 +526,7 @@ proptest! {
             Settings { batch_records, max_in_flight, timeout, attempts: 2, ..settings(&server) };
         let bridge = Bridge::start(all).unwrap();
         // `send` asserts it.
-        let fates = send(&bridge, parts, size);
+        let fates = send(&bridge, items, size);
         let counters = bridge.counters();
         let done = fates.iter().filter(|fate| **fate == Fate::Done).count();
         prop_assert_eq!(counters.records_done as usize, done);

@@ -4,34 +4,34 @@
 
 use std::time::Duration;
 
+use super::batch_size::BatchSize;
 use super::breaker::State;
-use super::budget::{Budget, retry};
-use super::environments::{Environments, Met};
+use super::cost_budget::CostBudget;
+use super::environments::{EnvironmentState, Environments};
 use super::failure_rate::FailureRate;
 use super::health::Health;
 use super::limiter::Limiter;
-use super::purse::Purse;
-use super::size::Size;
+use super::retry_budget::{RetryBudget, retry};
 use super::timing::Timing;
 use super::{Failure, Settings};
 use crate::batch::Nanos;
 
 /// An attempt that is in flight.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sent {
+pub(crate) struct InFlightAttempt {
     at: Nanos,
     /// Before it is, it waits for a connection here: that says nothing of the remote side.
     on_wire: Option<Nanos>,
-    met: Met,
+    environment: EnvironmentState,
     /// Counts up.
     number: u64,
 }
 
 /// What came of it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Came<'a> {
+pub(crate) enum AttemptOutcome<'a> {
     /// A good answer, after so long; from an environment that was started for it, or not.
-    Well { took: Duration, cold: bool },
+    Succeeded { took: Duration, cold: bool },
     /// The same, of a request without records.
     Probe { took: Duration, cold: bool },
     /// That failed.
@@ -39,33 +39,33 @@ pub(crate) enum Came<'a> {
     /// A failure.
     Failed(&'a Failure),
     /// It was given up.
-    GivenUp,
+    Abandoned,
 }
 
 /// A request that counts as failed after `dead` is waited for until this age where its workers leave it to the
 /// remote side: then its records come home.
-pub(crate) fn lost(dead: Duration) -> Duration {
-    4 * dead
+pub(crate) fn abandon_after(failure_timeout: Duration) -> Duration {
+    4 * failure_timeout
 }
 
 /// The demand is measured over so long.
-const DEMAND: Nanos = 50_000_000;
+const DEMAND_WINDOW: Nanos = 50_000_000;
 
 /// Second attempts that may be owed to a hiccup at once.
-const HEDGES: f64 = 5.0;
+const HEDGE_CAPACITY: f64 = 5.0;
 
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct Admission {
     settings: Settings,
     limiter: Limiter,
     health: Health,
     timing: Timing,
     failure_rate: FailureRate,
     environments: Environments,
-    size: Size,
-    retries: Budget,
-    hedges: Budget,
-    purse: Purse,
+    batch_size: BatchSize,
+    retries: RetryBudget,
+    hedges: RetryBudget,
+    cost_budget: CostBudget,
     in_flight: usize,
     /// Attempts so far.
     attempts: u64,
@@ -74,18 +74,18 @@ pub(crate) struct Gate {
     demand_since: Nanos,
 }
 
-impl Gate {
+impl Admission {
     pub(crate) fn new(settings: Settings) -> Self {
-        Gate {
+        Admission {
             limiter: Limiter::new(settings.limiter()),
             health: Health::new(settings.breaker, settings.probes_at_start),
             timing: Timing::new(&settings),
             failure_rate: FailureRate::default(),
             environments: Environments::default(),
-            size: Size::new(settings.batch_records),
-            retries: Budget::full(retry::MOST),
-            hedges: Budget::full(HEDGES),
-            purse: Purse::new(settings.allowance, settings.first_price()),
+            batch_size: BatchSize::new(settings.batch_records),
+            retries: RetryBudget::full(retry::CAPACITY),
+            hedges: RetryBudget::full(HEDGE_CAPACITY),
+            cost_budget: CostBudget::new(settings.cost_limits, settings.first_price()),
             in_flight: 0,
             attempts: 0,
             demand: 0,
@@ -115,13 +115,13 @@ impl Gate {
     }
 
     /// Records have been handed over: the limit follows what the stream needs.
-    pub(crate) fn wanted(&mut self, now: Nanos, records: usize) {
+    pub(crate) fn observe_demand(&mut self, now: Nanos, records: usize) {
         self.demand += records;
         let passed = now.saturating_sub(self.demand_since);
-        if passed >= DEMAND {
+        if passed >= DEMAND_WINDOW {
             let rate = self.demand as f64 * 1e9 / passed as f64;
             (self.demand, self.demand_since) = (0, now);
-            self.limiter.need(now, self.in_flight_at(rate, Duration::ZERO));
+            self.limiter.demand(now, self.in_flight_at(rate, Duration::ZERO));
         }
     }
 
@@ -142,7 +142,7 @@ impl Gate {
     /// Whether a request may go now; one that is `warm_only` is for a warm environment alone.
     pub(crate) fn may_send(&self, warm_only: bool) -> bool {
         match self.health.state() {
-            _ if !self.health.is_proven() || !self.affords() => false,
+            _ if !self.health.is_proven() || !self.can_afford() => false,
             State::Closed if warm_only && self.environments.idle() == 0 => false,
             State::Closed => self.in_flight < self.limiter.limit(),
             State::HalfOpen => self.in_flight == 0,
@@ -152,74 +152,86 @@ impl Gate {
 
     /// Whether records that wait for room will have it: the breaker is closed and the budget lasts. Before
     /// the start-up probe has come back they wait for that.
-    pub(crate) fn is_there(&self) -> bool {
-        self.health.state() == State::Closed && self.affords()
+    pub(crate) fn is_available(&self) -> bool {
+        self.health.state() == State::Closed && self.can_afford()
     }
 
     /// Records that may wait here to be sent: as many as are sent in a quarter of a round trip. Fewer
     /// and a place may be free before there is something to send; what is more would be better off
     /// with its worker.
-    pub(crate) fn may_wait(&self) -> usize {
+    pub(crate) fn queue_limit(&self) -> usize {
         match self.health.state() {
-            _ if !self.health.is_proven() || !self.affords() => 0,
-            State::Closed => (self.limiter.limit() / 4).max(2) * self.size.most(),
-            State::HalfOpen => self.size.most(),
+            _ if !self.health.is_proven() || !self.can_afford() => 0,
+            State::Closed => (self.limiter.limit() / 4).max(2) * self.batch_size.limit(),
+            State::HalfOpen => self.batch_size.limit(),
             State::Open(_) | State::Disabled => 0,
         }
     }
 
     /// An attempt goes now.
-    pub(crate) fn goes(&mut self, now: Nanos) -> Sent {
+    pub(crate) fn start_attempt(&mut self, now: Nanos) -> InFlightAttempt {
         self.in_flight += 1;
         self.attempts += 1;
-        let met = self.environments.goes(now);
-        Sent { at: now, on_wire: None, met, number: self.attempts }
+        let environment = self.environments.start_attempt(now);
+        InFlightAttempt { at: now, on_wire: None, environment, number: self.attempts }
     }
 
     /// It is on the wire: from now on it grows older.
-    pub(crate) fn is_on_wire(&mut self, now: Nanos, sent: &mut Sent) {
+    pub(crate) fn is_on_wire(&mut self, now: Nanos, sent: &mut InFlightAttempt) {
         sent.on_wire = Some(now);
-        self.timing.goes(sent.number, now, sent.met);
+        self.timing.on_wire(sent.number, now, sent.environment);
     }
 
     /// An attempt is over, and came to this.
-    pub(crate) fn came(&mut self, now: Nanos, sent: Sent, came: Came<'_>) {
-        self.timing.is_over(sent.number);
-        match came {
-            Came::Well { took, cold } => {
+    pub(crate) fn finish_attempt(
+        &mut self,
+        now: Nanos,
+        sent: InFlightAttempt,
+        finish_attempt: AttemptOutcome<'_>,
+    ) {
+        self.timing.finished(sent.number);
+        match finish_attempt {
+            AttemptOutcome::Succeeded { took, cold } => {
                 self.answered(now, sent, took, cold, true);
                 self.limiter.answered(self.in_flight);
-                self.failure_rate.note(false);
+                self.failure_rate.record(false);
                 self.health.succeeded();
-                self.retries.put(retry::ANSWER);
-                self.hedges.put(self.settings.hedge);
+                self.retries.deposit(retry::ANSWER);
+                self.hedges.deposit(self.settings.hedge);
             }
             // It keeps its environment for no time: another one may have had the same.
-            Came::Probe { took, cold } => self.answered(now, sent, took, cold, false),
-            Came::ProbeFailed => self.environments.lost(sent.met),
-            Came::GivenUp => self.given_up(now, sent),
-            Came::Failed(failure) => self.failed(now, sent, failure),
+            AttemptOutcome::Probe { took, cold } => self.answered(now, sent, took, cold, false),
+            AttemptOutcome::ProbeFailed => self.environments.remove(sent.environment),
+            AttemptOutcome::Abandoned => self.abandoned(now, sent),
+            AttemptOutcome::Failed(failure) => self.failed(now, sent, failure),
         }
         self.in_flight -= 1;
     }
 
-    fn answered(&mut self, now: Nanos, sent: Sent, took: Duration, cold: bool, worked: bool) {
-        let cold = self.timing.answered(took, sent.met, cold, worked);
-        self.environments.answered(now, sent.met, cold || worked);
+    fn answered(
+        &mut self,
+        now: Nanos,
+        sent: InFlightAttempt,
+        took: Duration,
+        cold: bool,
+        worked: bool,
+    ) {
+        let cold = self.timing.answered(took, sent.environment, cold, worked);
+        self.environments.answered(now, sent.environment, cold || worked);
     }
 
-    fn given_up(&mut self, now: Nanos, sent: Sent) {
-        let Some(since) = sent.on_wire else { return self.environments.ran(sent.met) };
+    fn abandoned(&mut self, now: Nanos, sent: InFlightAttempt) {
+        let Some(since) = sent.on_wire else { return self.environments.release(sent.environment) };
         let age = Duration::from_nanos(now.saturating_sub(since));
-        self.timing.given_up(age, sent.met);
-        self.environments.lost(sent.met);
+        self.timing.abandoned(age, sent.environment);
+        self.environments.remove(sent.environment);
     }
 
-    fn failed(&mut self, now: Nanos, sent: Sent, failure: &Failure) {
-        if !failure.is_of_the_remote_side() {
-            return self.environments.ran(sent.met);
+    fn failed(&mut self, now: Nanos, sent: InFlightAttempt, failure: &Failure) {
+        if !failure.is_remote() {
+            return self.environments.release(sent.environment);
         }
-        self.failure_rate.note(true);
+        self.failure_rate.record(true);
         match failure {
             failure if failure.is_limit() => {
                 // Throttled to the last request, nothing goes through.
@@ -227,37 +239,37 @@ impl Gate {
                     self.health.failed(now);
                 }
                 self.limiter.refused(now, sent.at);
-                self.environments.ran(sent.met);
+                self.environments.release(sent.environment);
             }
             Failure::Connection(_) => {
-                self.environments.lost(sent.met);
+                self.environments.remove(sent.environment);
                 self.limiter.refused(now, sent.at);
                 self.health.failed(now);
             }
             failure if failure.is_refusal() => {
-                self.environments.ran(sent.met);
+                self.environments.release(sent.environment);
                 self.health.refused(now);
             }
             Failure::TimedOut => {
-                self.given_up(now, sent);
+                self.abandoned(now, sent);
                 self.health.failed(now);
             }
             _ => {
-                self.environments.ran(sent.met);
+                self.environments.release(sent.environment);
                 self.health.failed(now);
             }
         }
     }
 
     /// Records of a request at most.
-    pub(crate) fn most_records(&self) -> usize {
-        self.size.most()
+    pub(crate) fn max_records(&self) -> usize {
+        self.batch_size.limit()
     }
 
     /// So many records were too large. A single record may be; where all of them are, the remote side
     /// is of no use.
     pub(crate) fn too_large(&mut self, now: Nanos, records: usize) {
-        self.size.too_large(records);
+        self.batch_size.too_large(records);
         if records <= 1 {
             self.health.failed(now);
         }
@@ -265,22 +277,22 @@ impl Gate {
 
     /// So many records were not.
     pub(crate) fn not_too_large(&mut self, records: usize) {
-        self.size.not_too_large(records);
+        self.batch_size.not_too_large(records);
     }
 
     /// Past this age an attempt counts as failed.
-    pub(crate) fn dead(&self, sent: Sent) -> Duration {
-        self.timing.dead(sent.met)
+    pub(crate) fn failure_timeout(&self, sent: InFlightAttempt) -> Duration {
+        self.timing.failure_timeout(sent.environment)
     }
 
     /// Records that may be sent without meeting a cold environment, as far as is known: those of the
     /// idle ones, and of those that will be idle within a quarter of a round trip.
     pub(crate) fn warm_room(&self) -> usize {
-        (self.environments.idle() + self.environments.busy() / 4) * self.size.most()
+        (self.environments.idle() + self.environments.busy() / 4) * self.batch_size.limit()
     }
 
     /// How long a request would take that is sent now.
-    pub(crate) fn next(&self) -> Duration {
+    pub(crate) fn expected_latency(&self) -> Duration {
         let median = self.timing.median();
         if self.environments.idle() > 0 { median } else { median.max(self.timing.known_cold()) }
     }
@@ -288,75 +300,75 @@ impl Gate {
     /// Takes a retry after `failure` from the budget.
     pub(crate) fn may_retry(&mut self, failure: &Failure) -> bool {
         let is_throttle = failure.is_limit();
-        self.affords()
-            && self.retries.take(if is_throttle { retry::THROTTLE } else { retry::FAILURE })
+        self.can_afford()
+            && self.retries.withdraw(if is_throttle { retry::THROTTLE } else { retry::FAILURE })
     }
 
     /// Takes a second attempt at a late request from the budget.
     pub(crate) fn may_hedge(&mut self) -> bool {
-        self.health.state() == State::Closed && self.affords() && self.hedges.take(1.0)
+        self.health.state() == State::Closed && self.can_afford() && self.hedges.withdraw(1.0)
     }
 
     /// Environments to be started so that `records_per_second` find them warm, if a request takes `work`
     /// longer than what is known.
-    pub(crate) fn warms_up(
+    pub(crate) fn warm_ups_needed(
         &mut self,
         now: Nanos,
         records_per_second: f64,
         work: Duration,
     ) -> usize {
-        if self.health.state() != State::Closed || !self.timing.is_known() || !self.affords() {
+        if self.health.state() != State::Closed || !self.timing.is_known() || !self.can_afford() {
             return 0;
         }
         // Requests do not come evenly, and an environment that is idle costs nothing.
         const SPARE: f64 = 2.0;
         let needed = self.in_flight_at(SPARE * records_per_second, work);
-        self.limiter.need(now, needed);
+        self.limiter.demand(now, needed);
         let needed = needed.ceil() as usize;
         // Each is paid for like any other request.
-        let most = self.purse.more(self.in_flight);
-        self.environments.starts_ahead(now, needed.min(self.limiter.limit())).min(most)
+        let most = self.cost_budget.affordable(self.in_flight);
+        self.environments.start_ahead(now, needed.min(self.limiter.limit())).min(most)
     }
 
     /// Whether a probe should go now; if so, one is on its way.
-    pub(crate) fn begins_probe(&mut self, now: Nanos) -> bool {
-        let begins = self.health.probe_at().is_some_and(|due| due <= now) && self.affords();
+    pub(crate) fn start_probe_if_due(&mut self, now: Nanos) -> bool {
+        let begins = self.health.probe_at().is_some_and(|due| due <= now) && self.can_afford();
         if begins {
-            self.health.begins_probe();
+            self.health.start_probe();
         }
         begins
     }
 
     /// When there is something to do although nothing happens: a probe, if the breaker is open and none
     /// is on its way, or the budget lasts again.
-    pub(crate) fn next_look(&self) -> Option<Nanos> {
-        let probe = self.health.probe_at().filter(|_| self.affords());
-        probe.or_else(|| self.purse.refills_at())
+    pub(crate) fn next_wakeup(&self) -> Option<Nanos> {
+        let probe = self.health.probe_at().filter(|_| self.can_afford());
+        probe.or_else(|| self.cost_budget.refills_at())
     }
 
     /// An attempt has cost so much.
-    pub(crate) fn pay(&mut self, now: Nanos, usd: f64) {
-        self.purse.pay(now, usd);
+    pub(crate) fn charge(&mut self, now: Nanos, usd: f64) {
+        self.cost_budget.charge(now, usd);
     }
 
     /// Whether the budget lasts for another attempt.
-    pub(crate) fn affords(&self) -> bool {
-        self.purse.affords(self.in_flight)
+    pub(crate) fn can_afford(&self) -> bool {
+        self.cost_budget.can_afford(self.in_flight)
     }
 
     /// Whether nothing more could be paid for if nothing were in flight.
     pub(crate) fn is_spent(&self) -> bool {
-        !self.purse.affords(0)
+        !self.cost_budget.can_afford(0)
     }
 
     /// Looks at what is left of the budget.
-    pub(crate) fn look(&mut self, now: Nanos) {
-        self.purse.look(now, self.in_flight);
+    pub(crate) fn refresh_budget(&mut self, now: Nanos) {
+        self.cost_budget.refresh(now, self.in_flight);
     }
 
     /// For how long the budget was spent.
-    pub(crate) fn spent_for(&self, now: Nanos) -> Duration {
-        Duration::from_nanos(self.purse.spent_for(now))
+    pub(crate) fn budget_spent_for(&self, now: Nanos) -> Duration {
+        Duration::from_nanos(self.cost_budget.spent_for(now))
     }
 }
 
@@ -366,69 +378,101 @@ mod tests {
 
     const MS: Nanos = 1_000_000;
 
-    fn well(took: u64, cold: bool) -> Came<'static> {
-        Came::Well { took: Duration::from_millis(took), cold }
+    fn well(took: u64, cold: bool) -> AttemptOutcome<'static> {
+        AttemptOutcome::Succeeded { took: Duration::from_millis(took), cold }
     }
 
     /// The cold starts of a burst's first requests are neither congestion nor death.
     #[test]
     fn a_bursts_beginning_is_no_failure() {
-        let mut gate = Gate::new(Settings::default());
-        let probe = gate.goes(0);
-        gate.came(170 * MS, probe, Came::Probe { took: Duration::from_millis(170), cold: true });
-        let probe = gate.goes(170 * MS);
-        gate.came(190 * MS, probe, Came::Probe { took: Duration::from_millis(20), cold: false });
-        assert_eq!(gate.timing().median(), Duration::from_millis(20));
+        let mut admission = Admission::new(Settings::default());
+        let probe = admission.start_attempt(0);
+        admission.finish_attempt(
+            170 * MS,
+            probe,
+            AttemptOutcome::Probe { took: Duration::from_millis(170), cold: true },
+        );
+        let probe = admission.start_attempt(170 * MS);
+        admission.finish_attempt(
+            190 * MS,
+            probe,
+            AttemptOutcome::Probe { took: Duration::from_millis(20), cold: false },
+        );
+        assert_eq!(admission.timing().median(), Duration::from_millis(20));
         // 400 requests a second of 20 ms are 8 in flight, and some.
-        gate.wanted(300 * MS, 0);
-        gate.wanted(400 * MS, 40_000);
-        assert!(gate.limiter.limit() >= 10);
-        let sent: Vec<Sent> = (0..8).map(|_| gate.goes(400 * MS)).collect();
+        admission.observe_demand(300 * MS, 0);
+        admission.observe_demand(400 * MS, 40_000);
+        assert!(admission.limiter.limit() >= 10);
+        let sent: Vec<InFlightAttempt> =
+            (0..8).map(|_| admission.start_attempt(400 * MS)).collect();
         for sent in sent {
-            assert!(gate.dead(sent) >= Duration::from_millis(300), "{:?}", gate.dead(sent));
-            gate.came(575 * MS, sent, well(175, true));
+            assert!(
+                admission.failure_timeout(sent) >= Duration::from_millis(300),
+                "{:?}",
+                admission.failure_timeout(sent)
+            );
+            admission.finish_attempt(575 * MS, sent, well(175, true));
         }
-        assert_eq!(gate.timing().median(), Duration::from_millis(20), "cold starts are left out");
-        assert_eq!((gate.health().state(), gate.limiter.limit()), (State::Closed, 11));
-        let warm = gate.goes(600 * MS);
-        assert_eq!(gate.dead(warm), Duration::from_millis(250));
+        assert_eq!(
+            admission.timing().median(),
+            Duration::from_millis(20),
+            "cold starts are left out"
+        );
+        assert_eq!((admission.health().state(), admission.limiter.limit()), (State::Closed, 11));
+        let warm = admission.start_attempt(600 * MS);
+        assert_eq!(admission.failure_timeout(warm), Duration::from_millis(250));
     }
 
     #[test]
     fn a_burst_is_prepared_for() {
-        let mut gate = Gate::new(Settings::default());
+        let mut admission = Admission::new(Settings::default());
         // Whatever the function says, the first one may have met a cold environment.
         for (at, took) in [(0, 170), (180, 20)] {
-            let probe = gate.goes(at * MS);
+            let probe = admission.start_attempt(at * MS);
             let took = Duration::from_millis(took);
-            gate.came((at + 20) * MS, probe, Came::Probe { took, cold: false });
+            admission.finish_attempt(
+                (at + 20) * MS,
+                probe,
+                AttemptOutcome::Probe { took, cold: false },
+            );
         }
         assert_eq!(
-            (gate.timing().known_cold(), gate.warm_room()),
+            (admission.timing().known_cold(), admission.warm_room()),
             (Duration::from_millis(170), 1_000)
         );
-        gate.health_mut().proves();
+        admission.health_mut().mark_proven();
         // Six are needed, and one is there.
-        assert_eq!(gate.warms_up(230 * MS, 100_000.0, Duration::ZERO), 6);
-        let cold: Vec<Sent> = (0..6).map(|_| gate.goes(230 * MS)).collect();
-        assert_eq!(gate.warms_up(240 * MS, 100_000.0, Duration::ZERO), 0);
-        assert!(!gate.may_send(true) && gate.may_send(false), "a request would meet a cold one");
-        assert_eq!(gate.next(), gate.timing().known_cold());
+        assert_eq!(admission.warm_ups_needed(230 * MS, 100_000.0, Duration::ZERO), 6);
+        let cold: Vec<InFlightAttempt> =
+            (0..6).map(|_| admission.start_attempt(230 * MS)).collect();
+        assert_eq!(admission.warm_ups_needed(240 * MS, 100_000.0, Duration::ZERO), 0);
+        assert!(
+            !admission.may_send(true) && admission.may_send(false),
+            "a request would meet a cold one"
+        );
+        assert_eq!(admission.expected_latency(), admission.timing().known_cold());
         for sent in cold {
-            gate.came(400 * MS, sent, well(170, true));
+            admission.finish_attempt(400 * MS, sent, well(170, true));
         }
-        assert!(gate.may_send(true));
-        assert_eq!((gate.next(), gate.warm_room()), (Duration::from_millis(20), 6_000));
+        assert!(admission.may_send(true));
+        assert_eq!(
+            (admission.expected_latency(), admission.warm_room()),
+            (Duration::from_millis(20), 6_000)
+        );
     }
 
     #[test]
     fn throttled_to_the_last_request_is_down() {
-        let mut gate = Gate::new(Settings::default());
+        let mut admission = Admission::new(Settings::default());
         for round in 1..20 {
-            let sent = gate.goes(round * 10 * MS);
-            gate.came((round * 10 + 5) * MS, sent, Came::Failed(&Failure::Throttled));
+            let sent = admission.start_attempt(round * 10 * MS);
+            admission.finish_attempt(
+                (round * 10 + 5) * MS,
+                sent,
+                AttemptOutcome::Failed(&Failure::Throttled),
+            );
         }
-        assert!(matches!(gate.health().state(), State::Open(_)));
-        assert_eq!(gate.may_wait(), 0);
+        assert!(matches!(admission.health().state(), State::Open(_)));
+        assert_eq!(admission.queue_limit(), 0);
     }
 }

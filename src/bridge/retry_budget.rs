@@ -6,19 +6,19 @@
 
 /// A bucket.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Budget {
+pub struct RetryBudget {
     tokens: f64,
-    most: f64,
+    capacity: f64,
 }
 
-impl Budget {
+impl RetryBudget {
     /// A bucket that is full with `most` tokens.
-    pub fn full(most: f64) -> Self {
-        Budget { tokens: most, most }
+    pub fn full(capacity: f64) -> Self {
+        RetryBudget { tokens: capacity, capacity }
     }
 
     /// Takes `tokens`, if there are as many.
-    pub fn take(&mut self, tokens: f64) -> bool {
+    pub fn withdraw(&mut self, tokens: f64) -> bool {
         let there = self.tokens >= tokens;
         if there {
             self.tokens -= tokens;
@@ -27,15 +27,15 @@ impl Budget {
     }
 
     /// Puts `tokens` in, as far as there is room.
-    pub fn put(&mut self, tokens: f64) {
-        self.tokens = (self.tokens + tokens).min(self.most);
+    pub fn deposit(&mut self, tokens: f64) {
+        self.tokens = (self.tokens + tokens).min(self.capacity);
     }
 }
 
 /// The budget of retries, as AWS's clients have it in their standard mode.
 pub mod retry {
     /// Tokens there are.
-    pub const MOST: f64 = 500.0;
+    pub const CAPACITY: f64 = 500.0;
     /// What a retry costs after a throttle.
     pub const THROTTLE: f64 = 5.0;
     /// What a retry costs after any other failure.
@@ -50,14 +50,14 @@ mod tests {
 
     #[test]
     fn when_everything_fails_retries_stop() {
-        let mut budget = Budget::full(retry::MOST);
-        let retries = (0..1_000).filter(|_| budget.take(retry::FAILURE)).count();
+        let mut retry_budget = RetryBudget::full(retry::CAPACITY);
+        let retries = (0..1_000).filter(|_| retry_budget.withdraw(retry::FAILURE)).count();
         assert_eq!(retries, 35);
-        (0..13).for_each(|_| budget.put(retry::ANSWER));
+        (0..13).for_each(|_| retry_budget.deposit(retry::ANSWER));
         // 500 - 35 · 14 = 10 were left.
-        assert!(budget.take(retry::FAILURE));
-        assert!(!budget.take(retry::FAILURE));
-        (0..10_000).for_each(|_| budget.put(retry::ANSWER));
-        assert_eq!((0..1_000).filter(|_| budget.take(retry::THROTTLE)).count(), 100);
+        assert!(retry_budget.withdraw(retry::FAILURE));
+        assert!(!retry_budget.withdraw(retry::FAILURE));
+        (0..10_000).for_each(|_| retry_budget.deposit(retry::ANSWER));
+        assert_eq!((0..1_000).filter(|_| retry_budget.withdraw(retry::THROTTLE)).count(), 100);
     }
 }

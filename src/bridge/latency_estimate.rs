@@ -4,16 +4,16 @@ use std::time::Duration;
 
 /// What is to be added to the time of a request on the wire.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Outlook {
+pub(crate) struct LatencyEstimate {
     work: Duration,
 }
 
-impl Outlook {
+impl LatencyEstimate {
     /// What the work of a full request takes is known once one was answered. Before, it is believed to
     /// be as much as at home, where a record takes `record`.
-    pub(crate) fn new(has_worked: bool, record: Duration, records: usize) -> Self {
-        let work = if has_worked { Duration::ZERO } else { record * records as u32 };
-        Outlook { work }
+    pub(crate) fn new(has_processed_records: bool, record: Duration, records: usize) -> Self {
+        let work = if has_processed_records { Duration::ZERO } else { record * records as u32 };
+        LatencyEstimate { work }
     }
 
     /// What a full request takes on top of what is known.

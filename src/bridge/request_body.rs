@@ -11,14 +11,14 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::clients::Place;
+use super::connection_pool::StreamPermit;
 
 /// Since when an attempt's request is on the wire. Before, it waits for a connection or a stream, which is neither
 /// the remote side's latency nor paid for.
 #[derive(Debug, Default)]
-pub(crate) struct Wire(watch::Sender<Option<Instant>>);
+pub(crate) struct WireTimer(watch::Sender<Option<Instant>>);
 
-impl Wire {
+impl WireTimer {
     pub(super) fn sent(&self) {
         self.0.send_replace(Some(Instant::now()));
     }
@@ -36,18 +36,18 @@ impl Wire {
 }
 
 /// A body in one frame. The client asks for it when the connection is there, over HTTP/2 when its stream was opened.
-pub(super) struct Outgoing {
+pub(super) struct TimedBody {
     body: Bytes,
-    place: Arc<Place>,
+    stream_permit: Arc<StreamPermit>,
 }
 
-impl Outgoing {
-    pub(super) fn new(body: Bytes, place: Arc<Place>) -> Self {
-        Outgoing { body, place }
+impl TimedBody {
+    pub(super) fn new(body: Bytes, stream_permit: Arc<StreamPermit>) -> Self {
+        TimedBody { body, stream_permit }
     }
 }
 
-impl Body for Outgoing {
+impl Body for TimedBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -55,7 +55,7 @@ impl Body for Outgoing {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.place.is_on_wire();
+        self.stream_permit.is_on_wire();
         let body = std::mem::take(&mut self.body);
         Poll::Ready((!body.is_empty()).then(|| Ok(Frame::data(body))))
     }

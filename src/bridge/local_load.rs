@@ -34,12 +34,12 @@ impl LocalLoad {
     }
 
     /// The worker leaves its records to the remote side as long as they can be done there.
-    pub fn leave_all(&self) {
+    pub fn set_remote_only(&self) {
         self.record_ns.store(NEVER, Relaxed);
     }
 
     /// Whether it does.
-    pub(crate) fn leaves_all(&self) -> bool {
+    pub(crate) fn is_remote_only(&self) -> bool {
         self.record_ns.load(Relaxed) == NEVER
     }
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::Failure;
-use super::bodies::Permit;
-use super::home::LocalLoad;
+use super::body_memory::MemoryPermit;
+use super::local_load::LocalLoad;
 
 /// What became of a range of a part.
 #[derive(Debug)]
@@ -40,31 +40,31 @@ pub enum Outcome<O> {
 }
 
 /// A reply, and the permit for the memory of its results until the worker takes them.
-type Message<O> = (Reply<O>, Option<Arc<Permit>>);
+type Message<O> = (Reply<O>, Option<Arc<MemoryPermit>>);
 
 /// Where the bridge leaves a worker's replies.
 pub struct ReplySender<O> {
     replies: Sender<Message<O>>,
-    bell: Arc<Bell>,
+    waker: Arc<CoalescedWaker>,
     /// How busy the worker is.
-    home: Arc<LocalLoad>,
+    local_load: Arc<LocalLoad>,
 }
 
 impl<O> Clone for ReplySender<O> {
     fn clone(&self) -> Self {
-        let (bell, home) = (Arc::clone(&self.bell), Arc::clone(&self.home));
-        ReplySender { replies: self.replies.clone(), bell, home }
+        let (waker, local_load) = (Arc::clone(&self.waker), Arc::clone(&self.local_load));
+        ReplySender { replies: self.replies.clone(), waker, local_load }
     }
 }
 
 /// Where the worker takes them.
 pub struct ReplyReceiver<O> {
     replies: Receiver<Message<O>>,
-    bell: Arc<Bell>,
+    waker: Arc<CoalescedWaker>,
 }
 
 /// Wakes a worker, at most once until it has looked.
-pub(super) struct Bell {
+pub(super) struct CoalescedWaker {
     rung: AtomicBool,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
@@ -73,13 +73,14 @@ pub(super) struct Bell {
 /// inbox that was empty.
 pub fn reply_channel<O>(wake: Arc<dyn Fn() + Send + Sync>) -> (ReplySender<O>, ReplyReceiver<O>) {
     let (sender, replies) = unbounded();
-    let bell = Arc::new(Bell { rung: AtomicBool::new(false), wake });
-    let port = ReplySender { replies: sender, bell: Arc::clone(&bell), home: Arc::default() };
-    (port, ReplyReceiver { replies, bell })
+    let waker = Arc::new(CoalescedWaker { rung: AtomicBool::new(false), wake });
+    let sender =
+        ReplySender { replies: sender, waker: Arc::clone(&waker), local_load: Arc::default() };
+    (sender, ReplyReceiver { replies, waker })
 }
 
-impl Bell {
-    pub(super) fn ring(&self) {
+impl CoalescedWaker {
+    pub(super) fn wake(&self) {
         if !self.rung.swap(true, AcqRel) {
             (self.wake)();
         }
@@ -87,13 +88,13 @@ impl Bell {
 }
 
 impl<O> ReplySender<O> {
-    pub(super) fn bell(&self) -> &Arc<Bell> {
-        &self.bell
+    pub(super) fn waker(&self) -> &Arc<CoalescedWaker> {
+        &self.waker
     }
 
     /// Where the worker says how busy it is.
-    pub fn home(&self) -> &Arc<LocalLoad> {
-        &self.home
+    pub fn local_load(&self) -> &Arc<LocalLoad> {
+        &self.local_load
     }
 
     /// Leaves a reply, and wakes the worker if nobody has since it last looked.
@@ -102,10 +103,10 @@ impl<O> ReplySender<O> {
     }
 
     /// The same of a reply whose results have a permit for their memory.
-    pub(super) fn send_with(&self, reply: Reply<O>, permit: Option<Arc<Permit>>) {
+    pub(super) fn send_with(&self, reply: Reply<O>, permit: Option<Arc<MemoryPermit>>) {
         // A worker that is gone needs no reply.
         if self.replies.send((reply, permit)).is_ok() {
-            self.bell.ring();
+            self.waker.wake();
         }
     }
 }
@@ -115,7 +116,7 @@ impl<O> ReplyReceiver<O> {
     /// store may still be on its way while the inbox reads as empty, the next sender sees the old
     /// flag, and the worker sleeps for ever.
     pub fn rearm(&self) {
-        self.bell.rung.swap(false, AcqRel);
+        self.waker.rung.swap(false, AcqRel);
     }
 
     /// The next reply, if there is one.

@@ -10,52 +10,52 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::bodies::Bodies;
+use super::admission::Admission;
+use super::body_memory::BodyMemory;
 use super::breaker::State;
-use super::counters::Live;
-use super::gate::Gate;
-use super::outlook::Outlook;
-use super::port::Bell;
-use super::remote::Remote;
+use super::counters::LiveCounters;
+use super::http_client::HttpClient;
+use super::latency_estimate::LatencyEstimate;
+use super::reply::CoalescedWaker;
 use super::{Failure, Settings};
 use crate::batch::Nanos;
 use crate::process_stats;
 use crate::wire::MAX_BODY;
 
-pub(super) struct Line {
+pub(super) struct Shared {
     pub settings: Settings,
-    pub remote: Remote,
-    pub live: Live,
-    pub bodies: Bodies,
+    pub http_client: HttpClient,
+    pub live: LiveCounters,
+    pub body_memory: BodyMemory,
     pub closed: watch::Sender<bool>,
     /// Counts up when lanes should look again: a request is over, the breaker has changed.
-    pub news: watch::Sender<u64>,
+    pub changes: watch::Sender<u64>,
     /// Records that wait in the lanes.
     pub waiting: AtomicUsize,
-    gate: Mutex<Gate>,
+    admission: Mutex<Admission>,
     began: Instant,
     /// For the workers: records that may wait in the lanes, and from which age on a part is late.
-    may_wait: AtomicUsize,
+    queue_limit: AtomicUsize,
     late_ns: AtomicU64,
     /// Whether what waits for room will have it, and the workers that do.
-    is_there: AtomicBool,
-    waiters: Mutex<Vec<Arc<Bell>>>,
+    is_available: AtomicBool,
+    waiters: Mutex<Vec<Arc<CoalescedWaker>>>,
     median_ns: AtomicU64,
     p99_ns: AtomicU64,
     cold_ns: AtomicU64,
     /// As the bits of an `f64`.
     failure_rate: AtomicU64,
     warm_room: AtomicUsize,
-    most_records: AtomicUsize,
+    max_records: AtomicUsize,
     /// Whether a request with records was answered, and what a record takes at home.
-    has_worked: AtomicBool,
+    has_processed_records: AtomicBool,
     record_ns: AtomicU64,
     /// Whether the budget is spent.
     is_spent: AtomicBool,
     /// Bytes of an answer for each thousand of its request, the most of late.
-    ratio: AtomicU64,
-    complained: Mutex<HashSet<Discriminant<Failure>>>,
-    complained_of_records: AtomicBool,
+    answer_ratio: AtomicU64,
+    warned: Mutex<HashSet<Discriminant<Failure>>>,
+    has_warned_of_refused_records: AtomicBool,
     /// Whether anything was ever answered well, and how the last request or probe failed that did.
     has_answered: AtomicBool,
     last_failure: Mutex<Option<Failure>>,
@@ -64,63 +64,64 @@ pub(super) struct Line {
 /// Before the first answer: byte-pair tokens are 2.6 times as long as their text.
 const FIRST_RATIO: u64 = 3_000;
 
-impl Line {
-    pub(super) fn new(settings: Settings, remote: Remote) -> Self {
-        let line = Line {
-            gate: Mutex::new(Gate::new(settings.clone())),
-            bodies: Bodies::new(settings.body_bytes),
+impl Shared {
+    pub(super) fn new(settings: Settings, http_client: HttpClient) -> Self {
+        let shared = Shared {
+            admission: Mutex::new(Admission::new(settings.clone())),
+            body_memory: BodyMemory::new(settings.body_bytes),
             settings,
-            remote,
-            live: Live::default(),
+            http_client,
+            live: LiveCounters::default(),
             closed: watch::Sender::new(false),
-            news: watch::Sender::new(0),
+            changes: watch::Sender::new(0),
             waiting: AtomicUsize::new(0),
             began: Instant::now(),
-            may_wait: AtomicUsize::new(0),
+            queue_limit: AtomicUsize::new(0),
             late_ns: AtomicU64::new(0),
-            is_there: AtomicBool::new(false),
+            is_available: AtomicBool::new(false),
             waiters: Mutex::default(),
             median_ns: AtomicU64::new(0),
             p99_ns: AtomicU64::new(0),
             cold_ns: AtomicU64::new(0),
             failure_rate: AtomicU64::new(0),
             warm_room: AtomicUsize::new(0),
-            most_records: AtomicUsize::new(0),
-            has_worked: AtomicBool::new(false),
+            max_records: AtomicUsize::new(0),
+            has_processed_records: AtomicBool::new(false),
             record_ns: AtomicU64::new(0),
             is_spent: AtomicBool::new(false),
-            ratio: AtomicU64::new(FIRST_RATIO),
-            complained: Mutex::default(),
-            complained_of_records: AtomicBool::new(false),
+            answer_ratio: AtomicU64::new(FIRST_RATIO),
+            warned: Mutex::default(),
+            has_warned_of_refused_records: AtomicBool::new(false),
             has_answered: AtomicBool::new(false),
             last_failure: Mutex::default(),
         };
-        line.gate(|_, _| ());
-        line
+        shared.admission(|_, _| ());
+        shared
     }
 
     /// Asks or tells the gate. Whoever waits for what has changed because of it is woken.
-    pub(super) fn gate<R>(&self, ask: impl FnOnce(&mut Gate, Nanos) -> R) -> R {
+    pub(super) fn admission<R>(&self, ask: impl FnOnce(&mut Admission, Nanos) -> R) -> R {
         let now = self.began.elapsed().as_nanos() as Nanos;
-        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let may_send = |gate: &Gate| [true, false].map(|warm_only| gate.may_send(warm_only));
-        let (state, could_send) = (gate.health().state(), may_send(&gate));
-        gate.look(now);
-        let answer = ask(&mut gate, now);
-        self.may_wait.store(gate.may_wait(), Relaxed);
-        self.late_ns.store(gate.timing().late().as_nanos() as u64, Relaxed);
-        self.is_there.store(gate.is_there(), Relaxed);
-        self.median_ns.store(gate.timing().known_median().as_nanos() as u64, Relaxed);
-        self.p99_ns.store(gate.timing().known_p99(now).as_nanos() as u64, Relaxed);
-        self.cold_ns.store(gate.timing().known_cold().as_nanos() as u64, Relaxed);
-        self.failure_rate.store(gate.failure_rate().to_bits(), Relaxed);
-        self.warm_room.store(gate.warm_room(), Relaxed);
-        self.most_records.store(gate.most_records(), Relaxed);
-        self.has_worked.store(gate.timing().has_worked(), Relaxed);
-        let news = gate.health().state() != state || may_send(&gate) != could_send;
-        if gate.health().state() != state {
-            self.live.breaker_opened.store(gate.health().opened(), Relaxed);
-            match gate.health().state() {
+        let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
+        let may_send =
+            |admission: &Admission| [true, false].map(|warm_only| admission.may_send(warm_only));
+        let (state, could_send) = (admission.health().state(), may_send(&admission));
+        admission.refresh_budget(now);
+        let answer = ask(&mut admission, now);
+        self.queue_limit.store(admission.queue_limit(), Relaxed);
+        self.late_ns.store(admission.timing().late().as_nanos() as u64, Relaxed);
+        self.is_available.store(admission.is_available(), Relaxed);
+        self.median_ns.store(admission.timing().known_median().as_nanos() as u64, Relaxed);
+        self.p99_ns.store(admission.timing().known_p99(now).as_nanos() as u64, Relaxed);
+        self.cold_ns.store(admission.timing().known_cold().as_nanos() as u64, Relaxed);
+        self.failure_rate.store(admission.failure_rate().to_bits(), Relaxed);
+        self.warm_room.store(admission.warm_room(), Relaxed);
+        self.max_records.store(admission.max_records(), Relaxed);
+        self.has_processed_records.store(admission.timing().has_processed_records(), Relaxed);
+        let changes = admission.health().state() != state || may_send(&admission) != could_send;
+        if admission.health().state() != state {
+            self.live.breaker_opened.store(admission.health().opened(), Relaxed);
+            match admission.health().state() {
                 State::HalfOpen => tracing::info!("a probe was answered well"),
                 State::Closed => tracing::warn!("the remote side answers again"),
                 State::Open(_) if matches!(state, State::Closed) => {
@@ -129,9 +130,9 @@ impl Line {
                 _ => {}
             }
         }
-        let is_spent = gate.is_spent();
+        let is_spent = admission.is_spent();
         if self.is_spent.swap(is_spent, Relaxed) != is_spent {
-            match (is_spent, gate.next_look()) {
+            match (is_spent, admission.next_wakeup()) {
                 (false, _) => tracing::warn!("the budget lasts again"),
                 (true, Some(_)) => {
                     tracing::warn!("the hour's budget is spent: nothing is sent for now")
@@ -139,9 +140,9 @@ impl Line {
                 (true, None) => tracing::warn!("the budget is spent: nothing is sent from now on"),
             }
         }
-        drop(gate);
-        if news {
-            self.news.send_modify(|count| *count += 1);
+        drop(admission);
+        if changes {
+            self.changes.send_modify(|count| *count += 1);
         }
         answer
     }
@@ -153,28 +154,28 @@ impl Line {
 
     /// Records that workers may hand over now.
     pub(super) fn room(&self) -> usize {
-        let may_wait = if *self.closed.borrow() { 0 } else { self.may_wait.load(Relaxed) };
-        may_wait.saturating_sub(self.waiting.load(Relaxed))
+        let queue_limit = if *self.closed.borrow() { 0 } else { self.queue_limit.load(Relaxed) };
+        queue_limit.saturating_sub(self.waiting.load(Relaxed))
     }
 
     /// Whether records that wait for room will have it.
-    pub(super) fn is_there(&self) -> bool {
-        self.is_there.load(Relaxed) && !*self.closed.borrow()
+    pub(super) fn is_available(&self) -> bool {
+        self.is_available.load(Relaxed) && !*self.closed.borrow()
     }
 
-    /// Rings `bell` once there is room, or none is to be waited for.
-    pub(super) fn ring_when_there_is_room(&self, bell: &Arc<Bell>) {
+    /// Rings `waker` once there is room, or none is to be waited for.
+    pub(super) fn wake_when_there_is_room(&self, waker: &Arc<CoalescedWaker>) {
         let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        if !waiters.iter().any(|waiter| Arc::ptr_eq(waiter, bell)) {
-            waiters.push(Arc::clone(bell));
+        if !waiters.iter().any(|waiter| Arc::ptr_eq(waiter, waker)) {
+            waiters.push(Arc::clone(waker));
         }
     }
 
     /// Rings for the workers that wait for room, if they need not any more.
-    pub(super) fn tell_waiters(&self) {
-        if self.room() > 0 || !self.is_there() {
+    pub(super) fn wake_waiters(&self) {
+        if self.room() > 0 || !self.is_available() {
             let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-            waiters.drain(..).for_each(|bell| bell.ring());
+            waiters.drain(..).for_each(|waker| waker.wake());
         }
     }
 
@@ -189,29 +190,29 @@ impl Line {
     }
 
     /// Records of a full request.
-    pub(super) fn most_records(&self) -> usize {
-        self.most_records.load(Relaxed)
+    pub(super) fn max_records(&self) -> usize {
+        self.max_records.load(Relaxed)
     }
 
     /// What a record takes a worker.
-    pub(super) fn record_takes(&self, time: Duration) {
+    pub(super) fn set_local_record_time(&self, time: Duration) {
         self.record_ns.store(time.as_nanos() as u64, Relaxed);
     }
 
     /// What is to be added to the times that were measured.
-    fn outlook(&self) -> Outlook {
+    fn latency_estimate(&self) -> LatencyEstimate {
         let record = Duration::from_nanos(self.record_ns.load(Relaxed));
-        let has_worked = self.has_worked.load(Relaxed);
-        Outlook::new(has_worked, record, self.most_records())
+        let has_processed_records = self.has_processed_records.load(Relaxed);
+        LatencyEstimate::new(has_processed_records, record, self.max_records())
     }
 
     /// What the work of a full request is believed to take on top of what is known.
     pub(super) fn work(&self) -> Duration {
-        self.outlook().work()
+        self.latency_estimate().work()
     }
 
     fn request_time(&self, nanos: &AtomicU64) -> Duration {
-        self.outlook().request(Duration::from_nanos(nanos.load(Relaxed)))
+        self.latency_estimate().request(Duration::from_nanos(nanos.load(Relaxed)))
     }
 
     /// How long a request takes that meets a warm environment; zero while that is not known.
@@ -241,41 +242,41 @@ impl Line {
 
     /// Nothing is sent any more: the remote side was found to compute something else.
     pub(super) fn disable(&self) {
-        self.gate(|gate, _| gate.health_mut().disable());
+        self.admission(|admission, _| admission.health_mut().disable());
     }
 
     /// Learns how long answers are: up at once, down by a hundredth an answer.
-    pub(super) fn learn_ratio(&self, answer: usize, request: usize) {
-        let ratio = (answer * 1_000 / request.max(1)) as u64;
-        let before = self.ratio.load(Relaxed);
-        self.ratio.store(ratio.max(before - before / 100), Relaxed);
+    pub(super) fn learn_answer_ratio(&self, answer: usize, request: usize) {
+        let answer_ratio = (answer * 1_000 / request.max(1)) as u64;
+        let before = self.answer_ratio.load(Relaxed);
+        self.answer_ratio.store(answer_ratio.max(before - before / 100), Relaxed);
     }
 
     /// Learns that the answer to a request of so many bytes was past the limit: half of it is not.
     pub(super) fn learn_too_large(&self, request: usize) {
-        self.learn_ratio(2 * MAX_BODY, request);
+        self.learn_answer_ratio(2 * MAX_BODY, request);
     }
 
     /// Bytes that the answer to a request of so many bytes is expected to have.
     pub(super) fn expected_answer(&self, request: usize) -> usize {
-        let ratio = self.ratio.load(Relaxed) as usize;
+        let ratio = self.answer_ratio.load(Relaxed) as usize;
         (request * ratio / 1_000).min(MAX_BODY)
     }
 
     /// Bytes a request may have so that its answer stays below the limit too.
     pub(super) fn request_limit(&self) -> usize {
-        let ratio = self.ratio.load(Relaxed).max(1_000) as usize;
-        self.settings.batch_bytes.min(MAX_BODY * 9 / 10 * 1_000 / ratio)
+        let answer_ratio = self.answer_ratio.load(Relaxed).max(1_000) as usize;
+        self.settings.batch_bytes.min(MAX_BODY * 9 / 10 * 1_000 / answer_ratio)
     }
 
     /// Something was answered well: the endpoint is right.
-    pub(super) fn answered_well(&self) {
+    pub(super) fn record_success(&self) {
         self.has_answered.store(true, Relaxed);
     }
 
     /// Something failed.
-    pub(super) fn went_wrong(&self, failure: &Failure) {
-        if failure.is_of_the_remote_side() {
+    pub(super) fn record_failure(&self, failure: &Failure) {
+        if failure.is_remote() {
             let mut last = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
             *last = Some(failure.clone());
         }
@@ -293,19 +294,19 @@ impl Line {
     }
 
     /// Says once for each kind of failure what to do about it.
-    pub(super) fn complain(&self, failure: &Failure) {
-        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn warn_once(&self, failure: &Failure) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         let is_ours =
-            matches!(failure, Failure::Closed | Failure::BreakerOpen | Failure::DoneAtHome);
-        if !is_ours && complained.insert(discriminant(failure)) {
+            matches!(failure, Failure::Closed | Failure::BreakerOpen | Failure::DoneLocally);
+        if !is_ours && warned.insert(discriminant(failure)) {
             tracing::warn!("a request went wrong: {failure} ({})", failure.advice());
         }
     }
 
     /// Says once that the function refuses records which the task at home may not refuse.
-    pub(super) fn complain_of_records(&self, code: &str) {
-        if !self.complained_of_records.swap(true, Relaxed) {
-            let code = self.remote.shown(code.as_bytes());
+    pub(super) fn warn_once_of_refused_records(&self, code: &str) {
+        if !self.has_warned_of_refused_records.swap(true, Relaxed) {
+            let code = self.http_client.redacted(code.as_bytes());
             tracing::warn!(
                 "the function refuses records ({code:?}): the workers compute them, and their \
                 requests are paid for all the same"
@@ -313,7 +314,7 @@ impl Line {
         }
     }
 
-    pub(super) fn note_cpu(&self) {
+    pub(super) fn record_cpu_time(&self) {
         self.live.cpu_ns.store(process_stats::thread_cpu().as_nanos() as u64, Relaxed);
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::bodies::Permit;
-use super::home::LocalLoad;
+use super::body_memory::MemoryPermit;
+use super::local_load::LocalLoad;
 use super::{Failure, Outcome, PendingRanges, Reply, ReplySender};
 use crate::task::Task;
 
@@ -18,11 +18,11 @@ pub struct WorkItem<K: Task> {
     id: u64,
     input: Arc<K::In>,
     range: Range<usize>,
-    open: Arc<PendingRanges>,
+    pending: Arc<PendingRanges>,
     warm_only: bool,
-    at_once: bool,
+    urgent: bool,
     reply: ReplySender<K::Out>,
-    handed_over: Instant,
+    submitted_at: Instant,
 }
 
 impl<K: Task> WorkItem<K> {
@@ -33,16 +33,16 @@ impl<K: Task> WorkItem<K> {
         range: Range<usize>,
         reply: ReplySender<K::Out>,
     ) -> Self {
-        let open = Arc::new(PendingRanges::new(range.clone()));
+        let pending = Arc::new(PendingRanges::new(range.clone()));
         WorkItem {
             id,
             input,
             range,
-            open,
+            pending,
             warm_only: false,
-            at_once: false,
+            urgent: false,
             reply,
-            handed_over: Instant::now(),
+            submitted_at: Instant::now(),
         }
     }
 
@@ -53,14 +53,14 @@ impl<K: Task> WorkItem<K> {
     }
 
     /// Whether it, and what was handed over before it, goes although its request is not full.
-    pub fn at_once(mut self, at_once: bool) -> Self {
-        self.at_once = at_once;
+    pub fn urgent(mut self, urgent: bool) -> Self {
+        self.urgent = urgent;
         self
     }
 
     /// Which of its records are still to be done: what the worker takes out of it, it owes itself.
     pub fn pending(&self) -> &Arc<PendingRanges> {
-        &self.open
+        &self.pending
     }
 
     /// How many records it has.
@@ -69,8 +69,8 @@ impl<K: Task> WorkItem<K> {
     }
 
     /// Whether any of them is still to be done.
-    pub(super) fn is_open(&self) -> bool {
-        self.open.any(&self.range)
+    pub(super) fn is_pending(&self) -> bool {
+        self.pending.any(&self.range)
     }
 
     /// Whether it waits for a warm environment.
@@ -79,18 +79,18 @@ impl<K: Task> WorkItem<K> {
     }
 
     /// Whether it does not wait for others.
-    pub(super) fn is_at_once(&self) -> bool {
-        self.at_once
+    pub(super) fn is_urgent(&self) -> bool {
+        self.urgent
     }
 
     /// When the worker handed it over.
-    pub(super) fn handed_over(&self) -> Instant {
-        self.handed_over
+    pub(super) fn submitted_at(&self) -> Instant {
+        self.submitted_at
     }
 
     /// How busy its worker is.
-    pub(super) fn home(&self) -> &Arc<LocalLoad> {
-        self.reply.home()
+    pub(super) fn local_load(&self) -> &Arc<LocalLoad> {
+        self.reply.local_load()
     }
 
     /// The batch.
@@ -112,11 +112,11 @@ impl<K: Task> WorkItem<K> {
             id: self.id,
             input: Arc::clone(&self.input),
             range: first,
-            open: Arc::clone(&self.open),
+            pending: Arc::clone(&self.pending),
             warm_only: self.warm_only,
-            at_once: self.at_once,
+            urgent: self.urgent,
             reply: self.reply.clone(),
-            handed_over: self.handed_over,
+            submitted_at: self.submitted_at,
         }
     }
 
@@ -125,28 +125,28 @@ impl<K: Task> WorkItem<K> {
     pub(crate) fn answer(
         mut self,
         usd: f64,
-        permit: Option<Arc<Permit>>,
+        permit: Option<Arc<MemoryPermit>>,
         mut outcome: impl FnMut(&Range<usize>) -> Outcome<K::Out>,
     ) -> usize {
         self.reply_with(usd, permit.as_ref(), &mut outcome)
     }
 
     /// Sends what is still open home.
-    pub(super) fn send_home(mut self, usd: f64, failure: &Failure) {
+    pub(super) fn return_with(mut self, usd: f64, failure: &Failure) {
         self.reply_with(usd, None, &mut |_| Outcome::Returned(failure.clone()));
     }
 
     /// Sends what is still open home, although an answer may come.
-    pub(super) fn bring_home(&self, failure: &Failure) {
-        for range in self.open.take(&self.range) {
+    pub(super) fn return_pending(&self, failure: &Failure) {
+        for range in self.pending.take(&self.range) {
             let outcome = Outcome::Returned(failure.clone());
             self.reply.send(Reply { id: self.id, range, usd: 0.0, outcome });
         }
     }
 
     /// Whether its worker leaves it to the remote side.
-    pub(super) fn is_left(&self) -> bool {
-        self.reply.home().leaves_all()
+    pub(super) fn is_remote_only(&self) -> bool {
+        self.reply.local_load().is_remote_only()
     }
 
     /// Gives the records back to whoever tried to send them, and says how many: no reply will come.
@@ -157,7 +157,7 @@ impl<K: Task> WorkItem<K> {
     fn reply_with(
         &mut self,
         usd: f64,
-        permit: Option<&Arc<Permit>>,
+        permit: Option<&Arc<MemoryPermit>>,
         outcome: &mut dyn FnMut(&Range<usize>) -> Outcome<K::Out>,
     ) -> usize {
         let range = std::mem::replace(&mut self.range, 0..0);
@@ -165,7 +165,7 @@ impl<K: Task> WorkItem<K> {
             return 0;
         }
         let mut answered = 0;
-        for range in self.open.take(&range) {
+        for range in self.pending.take(&range) {
             answered += range.len();
             let (usd, outcome) = (usd * range.len() as f64, outcome(&range));
             self.reply.send_with(Reply { id: self.id, range, usd, outcome }, permit.cloned());

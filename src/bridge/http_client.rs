@@ -11,17 +11,17 @@ use reqwest::{Body, Client, Request, Response, Url};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use super::clients::{Clients, Place};
-use super::connecting::{Connecting, lacks_room, watched};
-use super::outgoing::{Outgoing, Wire};
+use super::connection_pool::{ConnectionPool, StreamPermit};
+use super::connector::{ConnectorLayer, lacks_room, watched};
+use super::request_body::{TimedBody, WireTimer};
 use super::{BridgeError, Failure, Settings, SettingsError, proxy};
 use crate::aws::{
     Credentials, CredentialsError, INVOKE, Keeper, Kind, Payload, Region, Said, Unsigned, sign,
 };
 
 /// How requests are sent.
-pub(crate) struct Remote {
-    clients: Clients,
+pub(crate) struct HttpClient {
+    connection_pool: ConnectionPool,
     url: Url,
     signing: Option<Signing>,
 }
@@ -32,7 +32,7 @@ struct Signing {
 }
 
 /// A request that was not answered with a 200.
-pub(crate) struct Unanswered {
+pub(crate) struct HttpError {
     pub failure: Failure,
     /// When the service says to come back.
     pub retry_after: Option<Duration>,
@@ -41,37 +41,37 @@ pub(crate) struct Unanswered {
 }
 
 /// An answer with a 200, of which the body is still to be read.
-pub(crate) struct Posted {
-    pub answer: Response,
+pub(crate) struct HttpResponse {
+    pub response: Response,
     /// Until then its stream is in use.
-    _place: Arc<Place>,
+    _place: Arc<StreamPermit>,
 }
 
 /// What came of a request.
-struct Sent {
+struct Exchange {
     answer: reqwest::Result<Response>,
     /// It had a connection that was made for it.
     is_new: bool,
-    place: Arc<Place>,
+    stream_permit: Arc<StreamPermit>,
 }
 
-impl Unanswered {
+impl HttpError {
     fn never_ran(failure: Failure) -> Self {
-        Unanswered { failure, retry_after: None, may_have_run: false }
+        HttpError { failure, retry_after: None, may_have_run: false }
     }
 }
 
 /// How long the text of a refusal is waited for, and how much of it is read.
-const WORDS: Duration = Duration::from_secs(1);
-const MOST_WORDS: usize = 4_096;
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_ERROR_BODY: usize = 4_096;
 
 /// How often a request is sent again at once because its connection had been closed.
-const RESENT: usize = 3;
+const MAX_RESENDS: usize = 3;
 
 /// How long the account's settings are waited for.
-const ACCOUNT: Duration = Duration::from_secs(5);
+const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(5);
 
-impl Remote {
+impl HttpClient {
     pub(crate) fn new(settings: &Settings) -> Result<Self, BridgeError> {
         let url = settings.endpoint.target().map_err(SettingsError::Endpoint)?;
         let by = match proxy::of(&url) {
@@ -79,12 +79,12 @@ impl Remote {
             None => None,
         };
         let (max_in_flight, connect_timeout) = (settings.max_in_flight, settings.connect_timeout);
-        let clients = Clients::new(move || {
+        let connection_pool = ConnectionPool::new(move || {
             let client = Client::builder()
                 .redirect(Policy::none())
                 // The one that was looked for, and no other.
                 .no_proxy()
-                .connector_layer(Connecting)
+                .connector_layer(ConnectorLayer)
                 .tcp_nodelay(true)
                 // Below the 20 s after which a function URL closes: a connection that is just being
                 // closed would fail the request.
@@ -101,7 +101,7 @@ impl Remote {
             region: region.clone(),
             keeper: Keeper::new(settings.credentials.clone()),
         });
-        Ok(Remote { clients, url, signing })
+        Ok(HttpClient { connection_pool, url, signing })
     }
 
     /// Finds the credentials, if any are needed.
@@ -113,13 +113,17 @@ impl Remote {
     }
 
     /// Sends `body`; answers what came with a 200. Credentials that the service says have ended are found
-    /// anew, and if there are others it is sent again. `wire` hears when it is on the wire.
-    pub(crate) async fn post(&self, body: Bytes, wire: &Arc<Wire>) -> Result<Posted, Unanswered> {
+    /// anew, and if there are others it is sent again. `wire_timer` hears when it is on the wire.
+    pub(crate) async fn post(
+        &self,
+        body: Bytes,
+        wire_timer: &Arc<WireTimer>,
+    ) -> Result<HttpResponse, HttpError> {
         let credentials = self
             .credentials()
             .await
-            .map_err(|error| Unanswered::never_ran(Failure::Credentials(error.to_string())))?;
-        let unanswered = match self.send(&body, credentials.as_deref(), wire).await {
+            .map_err(|error| HttpError::never_ran(Failure::Credentials(error.to_string())))?;
+        let unanswered = match self.send(&body, credentials.as_deref(), wire_timer).await {
             Ok(answer) => return Ok(answer),
             Err(unanswered) => unanswered,
         };
@@ -128,7 +132,7 @@ impl Remote {
             && let Some(others) = signing.keeper.renew(expired).await
         {
             tracing::info!("the credentials have ended; others were found in {}", others.from);
-            return self.send(&body, Some(&others), wire).await;
+            return self.send(&body, Some(&others), wire_timer).await;
         }
         Err(unanswered)
     }
@@ -138,49 +142,51 @@ impl Remote {
         &self,
         body: &Bytes,
         credentials: Option<&Credentials>,
-        wire: &Arc<Wire>,
-    ) -> Result<Sent, Unanswered> {
-        let place = self.clients.place(wire);
-        let place = place.map_err(|error| Unanswered::never_ran(broken(&error)))?;
-        let request = self.request(body, credentials, &place).map_err(Unanswered::never_ran)?;
-        let mut sent = pin!(watched(place.client().execute(request)));
+        wire_timer: &Arc<WireTimer>,
+    ) -> Result<Exchange, HttpError> {
+        let stream_permit = self.connection_pool.stream_permit(wire_timer);
+        let stream_permit =
+            stream_permit.map_err(|error| HttpError::never_ran(connection_failure(&error)))?;
+        let request =
+            self.request(body, credentials, &stream_permit).map_err(HttpError::never_ran)?;
+        let mut sent = pin!(watched(stream_permit.client().execute(request)));
         let early = tokio::select! {
             biased;
             result = &mut sent => Some(result),
-            () = self.clients.meets_limit(&place) => None,
+            () = self.connection_pool.meets_limit(&stream_permit) => None,
         };
         let (answer, is_new) = match early {
             Some(result) => result,
             None => sent.await,
         };
-        Ok(Sent { answer, is_new, place })
+        Ok(Exchange { answer, is_new, stream_permit })
     }
 
     async fn send(
         &self,
         body: &Bytes,
         credentials: Option<&Credentials>,
-        wire: &Arc<Wire>,
-    ) -> Result<Posted, Unanswered> {
-        let mut sent = self.send_once(body, credentials, wire).await?;
+        wire_timer: &Arc<WireTimer>,
+    ) -> Result<HttpResponse, HttpError> {
+        let mut sent = self.send_once(body, credentials, wire_timer).await?;
         // A connection of the pool that the other side has closed meanwhile says nothing of the remote side.
         // Others of the pool may be closed too.
-        for _ in 0..RESENT {
+        for _ in 0..MAX_RESENDS {
             if sent.is_new || !sent.answer.as_ref().is_err_and(is_closed) {
                 break;
             }
-            sent = self.send_once(body, credentials, wire).await?;
+            sent = self.send_once(body, credentials, wire_timer).await?;
         }
-        let Sent { answer, place, .. } = sent;
-        let answer = answer.map_err(|error| Unanswered {
-            may_have_run: !error.is_connect() && wire.elapsed().is_some(),
+        let Exchange { answer, stream_permit, .. } = sent;
+        let answer = answer.map_err(|error| HttpError {
+            may_have_run: !error.is_connect() && wire_timer.elapsed().is_some(),
             retry_after: None,
-            failure: broken(&error),
+            failure: connection_failure(&error),
         })?;
-        self.clients.answered(answer.version());
+        self.connection_pool.answered(answer.version());
         let status = answer.status().as_u16();
         if status == 200 {
-            return Ok(Posted { answer, _place: place });
+            return Ok(HttpResponse { response: answer, _place: stream_permit });
         }
         let retry_after = retry_after(answer.headers());
         let failure = match status {
@@ -194,18 +200,18 @@ impl Remote {
                 None => Failure::Rejected(status),
             },
         };
-        Err(Unanswered { failure, retry_after, may_have_run: !(400..500).contains(&status) })
+        Err(HttpError { failure, retry_after, may_have_run: !(400..500).contains(&status) })
     }
 
     fn request(
         &self,
         body: &Bytes,
         credentials: Option<&Credentials>,
-        place: &Arc<Place>,
+        stream_permit: &Arc<StreamPermit>,
     ) -> Result<Request, Failure> {
         const HEADERS: [(&str, &str); 2] =
             [("content-type", "application/json"), ("x-amz-log-type", "Tail")];
-        let mut request = place.client().post(self.url.clone());
+        let mut request = stream_permit.client().post(self.url.clone());
         for (name, value) in HEADERS {
             request = request.header(name, value);
         }
@@ -221,8 +227,8 @@ impl Remote {
                 .map_err(|error| Failure::Credentials(error.to_string()))?;
             request = request.headers(headers.into_iter().collect());
         }
-        let body = Outgoing::new(body.clone(), Arc::clone(place));
-        request.body(Body::wrap(body)).build().map_err(|error| broken(&error))
+        let body = TimedBody::new(body.clone(), Arc::clone(stream_permit));
+        request.body(Body::wrap(body)).build().map_err(|error| connection_failure(&error))
     }
 
     /// How many environments the account may have in the region, of a function that is called by Lambda's API. None
@@ -238,39 +244,43 @@ impl Remote {
         let unsigned = Unsigned { method: "GET", url: url.as_str(), headers: &[], payload };
         let region = signing.region.as_str();
         let headers = sign(&unsigned, &credentials, region, "lambda", SystemTime::now()).ok()?;
-        let place = self.clients.place(&Arc::default()).ok()?;
-        let request = place.client().get(url).headers(headers.into_iter().collect());
-        let mut answer = request.timeout(ACCOUNT).send().await.ok()?;
-        let mut words = Vec::new();
+        let stream_permit = self.connection_pool.stream_permit(&Arc::default()).ok()?;
+        let request = stream_permit.client().get(url).headers(headers.into_iter().collect());
+        let mut answer = request.timeout(ACCOUNT_TIMEOUT).send().await.ok()?;
+        let mut text = Vec::new();
         while let Some(chunk) = answer.chunk().await.ok()? {
-            words.extend_from_slice(&chunk);
-            if words.len() > MOST_WORDS {
+            text.extend_from_slice(&chunk);
+            if text.len() > MAX_ERROR_BODY {
                 return None;
             }
         }
-        let settings: serde_json::Value = serde_json::from_slice(&words).ok()?;
+        let settings: serde_json::Value = serde_json::from_slice(&text).ok()?;
         settings["AccountLimit"]["ConcurrentExecutions"].as_u64()
     }
 
     /// What AWS says in an answer that is no 200, if it is AWS that says something.
-    async fn said(&self, mut answer: Response, credentials: Option<&Credentials>) -> Option<Said> {
-        let status = answer.status().as_u16();
-        let kind = answer.headers().get("x-amzn-errortype").and_then(|kind| kind.to_str().ok());
+    async fn said(
+        &self,
+        mut response: Response,
+        credentials: Option<&Credentials>,
+    ) -> Option<Said> {
+        let status = response.status().as_u16();
+        let kind = response.headers().get("x-amzn-errortype").and_then(|kind| kind.to_str().ok());
         let kind = kind.map(str::to_owned);
-        let apart = apart(answer.headers(), SystemTime::now());
-        let mut words = Vec::new();
+        let clock_skew = clock_skew(response.headers(), SystemTime::now());
+        let mut text = Vec::new();
         let reading = async {
-            while let Ok(Some(chunk)) = answer.chunk().await {
-                words.extend_from_slice(&chunk);
-                if words.len() >= MOST_WORDS {
+            while let Ok(Some(chunk)) = response.chunk().await {
+                text.extend_from_slice(&chunk);
+                if text.len() >= MAX_ERROR_BODY {
                     break;
                 }
             }
         };
         // What did not come in time is not needed.
-        let _ = tokio::time::timeout(WORDS, reading).await;
-        let words = without_token(&words, credentials);
-        let mut said = Said::read(status, kind.as_deref(), words.as_bytes())?;
+        let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, reading).await;
+        let text = without_token(&text, credentials);
+        let mut said = Said::read(status, kind.as_deref(), text.as_bytes())?;
         // A function URL says no more than that to whoever did not sign.
         if credentials.is_none() && said.kind == Kind::Denied(None) {
             said.kind = Kind::Unsigned;
@@ -278,15 +288,15 @@ impl Remote {
         // A function URL says the same of a clock that is off as of a wrong secret; and its own time.
         if credentials.is_some()
             && matches!(said.kind, Kind::Denied(None) | Kind::Signature)
-            && apart.is_some_and(|apart| apart > MOST_APART)
+            && clock_skew.is_some_and(|clock_skew| clock_skew > MAX_CLOCK_SKEW)
         {
             said.kind = Kind::Clock;
         }
         Some(said)
     }
 
-    /// A text from the remote side, to be shown: it may repeat what it was sent, but not the session token.
-    pub(crate) fn shown(&self, text: &[u8]) -> String {
+    /// A text from the remote side, to be redacted: it may repeat what it was sent, but not the session token.
+    pub(crate) fn redacted(&self, text: &[u8]) -> String {
         let credentials = self.signing.as_ref().and_then(|signing| signing.keeper.last());
         without_token(text, credentials.as_deref()).chars().take(200).collect()
     }
@@ -297,9 +307,9 @@ impl Remote {
         Said::of_function(without_token(error, credentials.as_deref()).as_bytes())
     }
 
-    /// A failure that quotes an answer, without what must not be shown of it.
-    pub(crate) fn cleaned(&self, failure: Failure) -> Failure {
-        let clean = |text: String| self.shown(text.as_bytes());
+    /// A failure that quotes an answer, without what must not be redacted of it.
+    pub(crate) fn redact(&self, failure: Failure) -> Failure {
+        let clean = |text: String| self.redacted(text.as_bytes());
         match failure {
             Failure::Answer(why) => Failure::Answer(clean(why)),
             Failure::Version { function, needs } => {
@@ -311,12 +321,14 @@ impl Remote {
 }
 
 /// Shorter ones are no secrets, and would be found in any text.
-const SHORTEST_TOKEN: usize = 16;
+const MIN_TOKEN_LENGTH: usize = 16;
 
 fn without_token(text: &[u8], credentials: Option<&Credentials>) -> String {
     let text = String::from_utf8_lossy(text);
     match credentials.and_then(|credentials| credentials.session_token.as_ref()) {
-        Some(token) if token.reveal().len() >= SHORTEST_TOKEN && text.contains(token.reveal()) => {
+        Some(token)
+            if token.reveal().len() >= MIN_TOKEN_LENGTH && text.contains(token.reveal()) =>
+        {
             text.replace(token.reveal(), "(secret)")
         }
         _ => text.into_owned(),
@@ -324,10 +336,10 @@ fn without_token(text: &[u8], credentials: Option<&Credentials>) -> String {
 }
 
 /// How far clocks may be apart for a signature to count.
-const MOST_APART: Duration = Duration::from_secs(5 * 60);
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// How far this machine's clock is from the one that an answer tells the time by.
-fn apart(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+fn clock_skew(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let date = OffsetDateTime::parse(headers.get(DATE)?.to_str().ok()?, &Rfc2822).ok()?;
     let date = SystemTime::from(date);
     now.duration_since(date).or_else(|_| date.duration_since(now)).ok()
@@ -345,7 +357,7 @@ fn is_closed(error: &reqwest::Error) -> bool {
 
 /// Why a request broke off: the innermost cause, which says more than "error sending request"; never the
 /// URL.
-pub(crate) fn broken(error: &reqwest::Error) -> Failure {
+pub(crate) fn connection_failure(error: &reqwest::Error) -> Failure {
     let mut cause: &dyn std::error::Error = error;
     let mut is_name = false;
     while let Some(inner) = cause.source() {

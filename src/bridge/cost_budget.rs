@@ -11,46 +11,46 @@ use crate::batch::Nanos;
 
 /// Bounds on what is spent, in US dollars. `None`: no bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Allowance {
+pub struct CostLimits {
     /// In any 60 minutes.
     pub per_hour: Option<f64>,
     /// In all.
     pub total: Option<f64>,
 }
 
-impl Allowance {
+impl CostLimits {
     /// Whether these are bounds: numbers above zero.
     pub fn is_valid(&self) -> bool {
         [self.per_hour, self.total].iter().flatten().all(|usd| usd.is_finite() && *usd > 0.0)
     }
 
     /// What is left of it after `spent` was: of a total that is spent, the least that is above nothing.
-    pub fn after(&self, spent: f64) -> Allowance {
+    pub fn after(&self, spent: f64) -> CostLimits {
         let total = self.total.map(|total| (total - spent).max(f64::MIN_POSITIVE));
-        Allowance { total, ..*self }
+        CostLimits { total, ..*self }
     }
 
     /// Whether one attempt at this price can be paid for.
-    pub fn affords(&self, price: f64) -> bool {
+    pub fn can_afford(&self, price: f64) -> bool {
         [self.per_hour, self.total].iter().flatten().all(|usd| *usd >= price)
     }
 
     /// One of `shares` equal shares.
-    pub fn share(&self, shares: usize) -> Allowance {
+    pub fn share(&self, shares: usize) -> CostLimits {
         let share = |usd: Option<f64>| usd.map(|usd| usd / shares.max(1) as f64);
-        Allowance { per_hour: share(self.per_hour), total: share(self.total) }
+        CostLimits { per_hour: share(self.per_hour), total: share(self.total) }
     }
 }
 
 const MINUTE: Nanos = 60_000_000_000;
-const MINUTES: u64 = 60;
+const MINUTES_PER_HOUR: u64 = 60;
 
 /// How fast a dear attempt is forgotten, an attempt.
-const FORGET: f64 = 0.9;
+const PRICE_DECAY: f64 = 0.9;
 
 #[derive(Clone, Debug)]
-pub(super) struct Purse {
-    allowance: Allowance,
+pub(super) struct CostBudget {
+    cost_limits: CostLimits,
     /// What an attempt may cost.
     price: f64,
     total: f64,
@@ -61,17 +61,17 @@ pub(super) struct Purse {
     spent_for: Nanos,
 }
 
-impl Purse {
+impl CostBudget {
     /// `price` is what the first attempt is believed to cost.
-    pub(super) fn new(allowance: Allowance, price: f64) -> Self {
+    pub(super) fn new(cost_limits: CostLimits, price: f64) -> Self {
         let minutes = VecDeque::new();
-        Purse { allowance, price, total: 0.0, minutes, spent_since: None, spent_for: 0 }
+        CostBudget { cost_limits, price, total: 0.0, minutes, spent_since: None, spent_for: 0 }
     }
 
     /// An attempt has cost so much.
-    pub(super) fn pay(&mut self, now: Nanos, usd: f64) {
+    pub(super) fn charge(&mut self, now: Nanos, usd: f64) {
         self.total += usd;
-        self.price = usd.max(self.price * FORGET);
+        self.price = usd.max(self.price * PRICE_DECAY);
         let minute = now / MINUTE;
         self.forget(minute);
         match self.minutes.back_mut() {
@@ -81,15 +81,16 @@ impl Purse {
     }
 
     /// Whether one more can be paid for while so many are in flight.
-    pub(super) fn affords(&self, in_flight: usize) -> bool {
-        self.more(in_flight) > 0
+    pub(super) fn can_afford(&self, in_flight: usize) -> bool {
+        self.affordable(in_flight) > 0
     }
 
     /// How many more can be paid for while so many are in flight.
-    pub(super) fn more(&self, in_flight: usize) -> usize {
+    pub(super) fn affordable(&self, in_flight: usize) -> usize {
         let hour: f64 = self.minutes.iter().map(|(_, usd)| usd).sum();
         let left = |most: Option<f64>, spent: f64| most.map_or(f64::INFINITY, |most| most - spent);
-        let left = left(self.allowance.per_hour, hour).min(left(self.allowance.total, self.total));
+        let left =
+            left(self.cost_limits.per_hour, hour).min(left(self.cost_limits.total, self.total));
         // What is not bounded, or costs nothing, is as many as there are numbers. A whole number of
         // attempts is not to be missed by the last bit of a fraction.
         ((left / self.price * (1.0 + 1e-9)) as usize).saturating_sub(in_flight)
@@ -97,12 +98,12 @@ impl Purse {
 
     /// Looks at what is left: forgets what is older than an hour, and notes for how long nothing more
     /// could be paid for.
-    pub(super) fn look(&mut self, now: Nanos, in_flight: usize) {
-        if self.allowance == Allowance::default() {
+    pub(super) fn refresh(&mut self, now: Nanos, in_flight: usize) {
+        if self.cost_limits == CostLimits::default() {
             return;
         }
         self.forget(now / MINUTE);
-        if self.affords(in_flight) {
+        if self.can_afford(in_flight) {
             self.spent_for = self.spent_for(now);
             self.spent_since = None;
         } else {
@@ -118,13 +119,13 @@ impl Purse {
     /// When the oldest minute is forgotten, if that brings something.
     pub(super) fn refills_at(&self) -> Option<Nanos> {
         self.spent_since?;
-        self.allowance.per_hour?;
+        self.cost_limits.per_hour?;
         let (oldest, _) = self.minutes.front()?;
-        Some((oldest + MINUTES + 1) * MINUTE)
+        Some((oldest + MINUTES_PER_HOUR + 1) * MINUTE)
     }
 
     fn forget(&mut self, minute: u64) {
-        while self.minutes.front().is_some_and(|(old, _)| old + MINUTES < minute) {
+        while self.minutes.front().is_some_and(|(old, _)| old + MINUTES_PER_HOUR < minute) {
             self.minutes.pop_front();
         }
     }
@@ -138,37 +139,40 @@ mod tests {
 
     #[test]
     fn it_is_spent_and_refills() {
-        let allowance = Allowance { per_hour: Some(1.0), total: Some(1.5) };
-        let mut purse = Purse::new(allowance, 0.1);
-        assert!(purse.affords(9) && !purse.affords(10));
-        (0..10).for_each(|n| purse.pay(n * MINUTE, 0.1));
-        purse.look(9 * MINUTE, 0);
-        assert!(!purse.affords(0));
-        assert_eq!(purse.refills_at(), Some(61 * MINUTE));
-        purse.look(61 * MINUTE, 0);
-        assert!(purse.affords(0) && !purse.affords(1));
-        assert_eq!((purse.spent_for(70 * MINUTE), purse.refills_at()), (52 * MINUTE, None));
-        (0..5).for_each(|n| purse.pay((100 + n) * MINUTE, 0.1));
-        purse.look(1_000 * MINUTE, 0);
-        assert!(!purse.affords(0), "the total is spent");
-        let mut free = Purse::new(Allowance::default(), 1.0);
-        free.pay(0, 1e9);
-        free.look(0, 1);
-        assert!(free.affords(1_000_000) && free.spent_for(MINUTE) == 0);
+        let cost_limits = CostLimits { per_hour: Some(1.0), total: Some(1.5) };
+        let mut cost_budget = CostBudget::new(cost_limits, 0.1);
+        assert!(cost_budget.can_afford(9) && !cost_budget.can_afford(10));
+        (0..10).for_each(|n| cost_budget.charge(n * MINUTE, 0.1));
+        cost_budget.refresh(9 * MINUTE, 0);
+        assert!(!cost_budget.can_afford(0));
+        assert_eq!(cost_budget.refills_at(), Some(61 * MINUTE));
+        cost_budget.refresh(61 * MINUTE, 0);
+        assert!(cost_budget.can_afford(0) && !cost_budget.can_afford(1));
+        assert_eq!(
+            (cost_budget.spent_for(70 * MINUTE), cost_budget.refills_at()),
+            (52 * MINUTE, None)
+        );
+        (0..5).for_each(|n| cost_budget.charge((100 + n) * MINUTE, 0.1));
+        cost_budget.refresh(1_000 * MINUTE, 0);
+        assert!(!cost_budget.can_afford(0), "the total is spent");
+        let mut free = CostBudget::new(CostLimits::default(), 1.0);
+        free.charge(0, 1e9);
+        free.refresh(0, 1);
+        assert!(free.can_afford(1_000_000) && free.spent_for(MINUTE) == 0);
     }
 
     #[test]
     fn what_was_spent_before_is_not_spent_again() {
-        let allowance = Allowance { per_hour: Some(1.0), total: Some(2.0) };
-        let left = allowance.after(1.5).share(2);
-        assert_eq!(left, Allowance { per_hour: Some(0.5), total: Some(0.25) });
-        assert!(left.affords(0.25) && !left.affords(0.3));
+        let cost_limits = CostLimits { per_hour: Some(1.0), total: Some(2.0) };
+        let left = cost_limits.after(1.5).share(2);
+        assert_eq!(left, CostLimits { per_hour: Some(0.5), total: Some(0.25) });
+        assert!(left.can_afford(0.25) && !left.can_afford(0.3));
         for spent in [2.0, 1e9] {
-            let none = allowance.after(spent).share(64);
-            assert!(none.is_valid() && !none.affords(1e-9));
-            assert!(!Purse::new(none, 1e-9).affords(0));
+            let none = cost_limits.after(spent).share(64);
+            assert!(none.is_valid() && !none.can_afford(1e-9));
+            assert!(!CostBudget::new(none, 1e-9).can_afford(0));
         }
-        assert_eq!(Allowance::default().after(1.0), Allowance::default());
+        assert_eq!(CostLimits::default().after(1.0), CostLimits::default());
     }
 
     proptest! {
@@ -177,22 +181,22 @@ mod tests {
         #[test]
         fn no_hour_costs_more(
             prices in prop::collection::vec((0.5..1.0_f64, 0..20_u64), 1..300),
-            budget in 2.0..30.0_f64,
+            retry_budget in 2.0..30.0_f64,
         ) {
-            let allowance = Allowance { per_hour: Some(budget), total: None };
-            let mut purse = Purse::new(allowance, 1.0);
+            let cost_limits = CostLimits { per_hour: Some(retry_budget), total: None };
+            let mut cost_budget = CostBudget::new(cost_limits, 1.0);
             let mut paid: Vec<(Nanos, f64)> = Vec::new();
             let mut now = 0;
             for (price, minutes) in prices {
                 now += minutes * MINUTE;
-                purse.look(now, 0);
-                if purse.affords(0) {
-                    purse.pay(now, price);
+                cost_budget.refresh(now, 0);
+                if cost_budget.can_afford(0) {
+                    cost_budget.charge(now, price);
                     paid.push((now, price));
                 }
                 let hour = paid.iter().filter(|(at, _)| at + 60 * MINUTE >= now);
                 let spent: f64 = hour.map(|(_, usd)| usd).sum();
-                prop_assert!(spent <= budget + 1.0, "{spent}");
+                prop_assert!(spent <= retry_budget + 1.0, "{spent}");
             }
         }
     }

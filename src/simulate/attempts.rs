@@ -10,19 +10,19 @@ use rand::rngs::StdRng;
 
 use super::lambda::{Invocation, Lambda, Service};
 use crate::batch::Nanos;
-use crate::bridge::{Came, Failure, Gate, Sent, Settings};
+use crate::bridge::{Admission, AttemptOutcome, Failure, InFlightAttempt, Settings};
 
 /// What an attempt is for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Purpose {
-    Records { flight: u64, is_second: bool },
+    Records { request: u64, is_second: bool },
     WarmUp,
     Probe,
 }
 
 struct Attempt {
     purpose: Purpose,
-    sent: Sent,
+    sent: InFlightAttempt,
     since: Nanos,
     invocation: Invocation,
 }
@@ -33,14 +33,14 @@ pub(super) enum Event {
     /// An attempt is answered.
     Answer(u64),
     /// A flight looks whether it is late.
-    Look(u64),
+    Check(u64),
     /// A flight is tried again.
     Retry(u64),
 }
 
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counted {
+pub(super) struct Counters {
     pub requests: u64,
     pub attempts: u64,
     pub hedged: u64,
@@ -52,10 +52,10 @@ pub(super) struct Counted {
     pub billed_ms: f64,
 }
 
-pub(super) struct Line {
+pub(super) struct Attempts {
     pub settings: Settings,
-    pub gate: Gate,
-    pub counted: Counted,
+    pub admission: Admission,
+    pub counters: Counters,
     service: Service,
     random: StdRng,
     attempts: HashMap<u64, Attempt>,
@@ -63,13 +63,13 @@ pub(super) struct Line {
     next_id: u64,
 }
 
-impl Line {
+impl Attempts {
     pub(super) fn new(settings: Settings, lambda: Lambda, random: StdRng) -> Self {
-        Line {
-            gate: Gate::new(settings.clone()),
+        Attempts {
+            admission: Admission::new(settings.clone()),
             service: Service::new(lambda),
             settings,
-            counted: Counted::default(),
+            counters: Counters::default(),
             random,
             attempts: HashMap::new(),
             events: BinaryHeap::new(),
@@ -80,22 +80,26 @@ impl Line {
     /// The two probes before the stream begins, which they take no time of.
     pub(super) fn probe_at_start(&mut self) {
         for _ in 0..2 {
-            self.counted.probes += 1;
-            let sent = self.gate.goes(0);
+            self.counters.probes += 1;
+            let sent = self.admission.start_attempt(0);
             let Invocation { at, billed_ms, result } =
                 self.service.invoke(0, 0, self.settings.timeout, &mut self.random);
             self.service.settle();
             self.bill(0, billed_ms);
             let took = Duration::from_nanos(at);
             match result {
-                Ok(cold) => self.gate.came(0, sent, Came::Probe { took, cold }),
-                Err(Failure::Throttled) => self.gate.came(0, sent, Came::ProbeFailed),
+                Ok(cold) => {
+                    self.admission.finish_attempt(0, sent, AttemptOutcome::Probe { took, cold })
+                }
+                Err(Failure::Throttled) => {
+                    self.admission.finish_attempt(0, sent, AttemptOutcome::ProbeFailed)
+                }
                 Err(_) => {
-                    self.gate.came(0, sent, Came::ProbeFailed);
-                    return self.gate.health_mut().begins_open(0);
+                    self.admission.finish_attempt(0, sent, AttemptOutcome::ProbeFailed);
+                    return self.admission.health_mut().start_open(0);
                 }
             }
-            self.gate.health_mut().proves();
+            self.admission.health_mut().mark_proven();
         }
     }
 
@@ -134,11 +138,16 @@ impl Line {
     }
 
     /// An attempt goes.
-    pub(super) fn send(&mut self, now: Nanos, purpose: Purpose, records: usize) -> (u64, Sent) {
-        let mut sent = self.gate.goes(now);
-        self.gate.is_on_wire(now, &mut sent);
+    pub(super) fn send(
+        &mut self,
+        now: Nanos,
+        purpose: Purpose,
+        records: usize,
+    ) -> (u64, InFlightAttempt) {
+        let mut sent = self.admission.start_attempt(now);
+        self.admission.is_on_wire(now, &mut sent);
         let timeout = match purpose {
-            Purpose::Probe => self.gate.timing().probe_timeout(),
+            Purpose::Probe => self.admission.timing().probe_timeout(),
             Purpose::WarmUp | Purpose::Records { .. } => self.settings.timeout,
         };
         let invocation = self.service.invoke(now, records, timeout, &mut self.random);
@@ -155,14 +164,14 @@ impl Line {
         self.bill(now, billed_ms);
         let took = Duration::from_nanos(now - since);
         let came = match (&result, purpose) {
-            (Ok(cold), Purpose::Records { .. }) => Came::Well { took, cold: *cold },
-            (Err(failure), Purpose::Records { .. }) => Came::Failed(failure),
-            (Ok(cold), _) => Came::Probe { took, cold: *cold },
-            (Err(_), _) => Came::ProbeFailed,
+            (Ok(cold), Purpose::Records { .. }) => AttemptOutcome::Succeeded { took, cold: *cold },
+            (Err(failure), Purpose::Records { .. }) => AttemptOutcome::Failed(failure),
+            (Ok(cold), _) => AttemptOutcome::Probe { took, cold: *cold },
+            (Err(_), _) => AttemptOutcome::ProbeFailed,
         };
-        self.gate.came(now, sent, came);
+        self.admission.finish_attempt(now, sent, came);
         if purpose == Purpose::Probe {
-            self.gate.health_mut().probed(now, result.is_ok());
+            self.admission.health_mut().probed(now, result.is_ok());
         }
         Some((purpose, result.map(|_| ())))
     }
@@ -170,7 +179,7 @@ impl Line {
     /// An attempt is not waited for any more; it is billed all the same.
     pub(super) fn give_up(&mut self, now: Nanos, id: u64) {
         if let Some(attempt) = self.attempts.remove(&id) {
-            self.gate.came(now, attempt.sent, Came::GivenUp);
+            self.admission.finish_attempt(now, attempt.sent, AttemptOutcome::Abandoned);
             self.bill(now, attempt.invocation.billed_ms);
         }
     }
@@ -185,9 +194,9 @@ impl Line {
 
     fn bill(&mut self, now: Nanos, billed_ms: Option<f64>) {
         if let Some(billed_ms) = billed_ms {
-            self.gate.pay(now, self.settings.cost.usd(1, billed_ms));
-            self.counted.billed += 1;
-            self.counted.billed_ms += billed_ms;
+            self.admission.charge(now, self.settings.cost.usd(1, billed_ms));
+            self.counters.billed += 1;
+            self.counters.billed_ms += billed_ms;
         }
     }
 }
@@ -198,38 +207,39 @@ mod tests {
 
     use super::*;
 
-    fn line() -> Line {
+    fn attempts() -> Attempts {
         let random = StdRng::seed_from_u64(1);
-        let mut line = Line::new(Settings::default(), Lambda::default(), random);
-        line.probe_at_start();
-        line
+        let mut attempts = Attempts::new(Settings::default(), Lambda::default(), random);
+        attempts.probe_at_start();
+        attempts
     }
 
     #[test]
     fn whatever_becomes_of_an_attempt_it_is_billed_once() {
-        let mut line = line();
-        let records = Purpose::Records { flight: 1, is_second: false };
-        let ids = [records, records, Purpose::WarmUp].map(|purpose| line.send(0, purpose, 10).0);
-        assert!(!line.is_idle());
-        line.give_up(1_000, ids[0]);
-        let at = line.next_at().unwrap();
-        assert!(line.answer(at, ids[0]).is_none(), "it was given up");
-        assert_eq!(line.answer(at, ids[1]), Some((records, Ok(()))));
-        line.finish(at);
-        assert!(line.is_idle());
-        line.give_up(at, ids[2]);
-        assert_eq!((line.counted.probes, line.counted.billed), (2, 5));
+        let mut attempts = attempts();
+        let records = Purpose::Records { request: 1, is_second: false };
+        let ids =
+            [records, records, Purpose::WarmUp].map(|purpose| attempts.send(0, purpose, 10).0);
+        assert!(!attempts.is_idle());
+        attempts.give_up(1_000, ids[0]);
+        let at = attempts.next_at().unwrap();
+        assert!(attempts.answer(at, ids[0]).is_none(), "it was given up");
+        assert_eq!(attempts.answer(at, ids[1]), Some((records, Ok(()))));
+        attempts.finish(at);
+        assert!(attempts.is_idle());
+        attempts.give_up(at, ids[2]);
+        assert_eq!((attempts.counters.probes, attempts.counters.billed), (2, 5));
     }
 
     #[test]
     fn what_happens_at_once_is_in_order() {
-        let mut line = line();
-        line.at(5, Event::Retry(1));
-        line.at(5, Event::Look(3));
-        line.at(5, Event::Answer(4));
-        line.at(5, Event::Answer(2));
-        let events: Vec<_> = std::iter::from_fn(|| line.next_event()).collect();
-        let order = [Event::Answer(2), Event::Answer(4), Event::Look(3), Event::Retry(1)];
+        let mut attempts = attempts();
+        attempts.at(5, Event::Retry(1));
+        attempts.at(5, Event::Check(3));
+        attempts.at(5, Event::Answer(4));
+        attempts.at(5, Event::Answer(2));
+        let events: Vec<_> = std::iter::from_fn(|| attempts.next_event()).collect();
+        let order = [Event::Answer(2), Event::Answer(4), Event::Check(3), Event::Retry(1)];
         assert!(events == order, "answers first: a request that is there is not late");
     }
 }

@@ -29,9 +29,9 @@ pub(super) async fn watched<R>(send: impl Future<Output = R>) -> (R, bool) {
 
 /// Stands before the client's own connector.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Connecting;
+pub(super) struct ConnectorLayer;
 
-impl<S> Layer<S> for Connecting {
+impl<S> Layer<S> for ConnectorLayer {
     type Service = Connector<S>;
 
     fn layer(&self, inner: S) -> Connector<S> {

@@ -1,0 +1,290 @@
+//! A request on its way: attempts until one is answered, or until it is not worth another.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::admission::{AttemptOutcome, InFlightAttempt, abandon_after};
+use super::attempt::{Answered, Bill, Failed, attempt};
+use super::local_load::LocalLoad;
+use super::request::ValidatedResponse;
+use super::request_body::WireTimer;
+use super::shared::Shared;
+use super::{Failure, WorkItem, backoff};
+use crate::task::Task;
+
+/// How often a request that is late looks whether it is still wanted.
+const LATE_CHECK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// What a request needs on its way.
+pub(super) struct RetryLoop<'a, K: Task> {
+    pub shared: &'a Arc<Shared>,
+    pub task: &'a K,
+    pub items: &'a [WorkItem<K>],
+    pub body: &'a Bytes,
+    /// Bytes of the answer that the memory permit of the request covers.
+    pub expected: usize,
+    pub records: usize,
+    pub bill: &'a Bill,
+    /// An attempt has been away for so long that it counts as failed.
+    pub overdue: AtomicBool,
+    /// An attempt is on the wire, or was.
+    pub on_wire: AtomicBool,
+}
+
+impl<K: Task> RetryLoop<'_, K> {
+    /// Until there is an answer that may be believed, or none is waited for any more: then the
+    /// records that are still open come home.
+    ///
+    /// A request that is late is looked after: its workers may have done it themselves, the breaker
+    /// may have opened, or it may be sent a second time, and the first answer wins.
+    pub(super) async fn run(&self, permit: AttemptPermit) -> Result<ValidatedResponse<K>, Failure> {
+        let shared = self.shared;
+        let mut closed = shared.closed.subscribe();
+        let mut first = std::pin::pin!(self.attempt_until_done(permit));
+        let mut second = None;
+        let mut failed = None;
+        let sent = Instant::now();
+        let mut late_check = std::pin::pin!(sleep_until(
+            sent + shared.admission(|admission, _| admission.timing().late())
+        ));
+        loop {
+            tokio::select! {
+                biased;
+                // An error means that the bridge is gone, which is closed too.
+                _ = closed.wait_for(|closed| *closed) => return Err(Failure::Closed),
+                result = &mut first, if failed.is_none() => match result {
+                    Err(failure) if second.is_some() => failed = Some(failure),
+                    result => return result,
+                },
+                result = async {
+                    match second.as_mut() {
+                        Some(second) => std::pin::Pin::as_mut(second).await,
+                        None => std::future::pending().await,
+                    }
+                } => match (result, failed.take()) {
+                    (Ok(answer), _) => return Ok(ValidatedResponse::of_second_attempt(answer)),
+                    (Err(_), Some(failure)) => return Err(failure),
+                    (Err(_), None) => second = None,
+                },
+                () = &mut late_check => {
+                    // It is paid for, and says how the remote side is: until it counts as failed.
+                    if !self.is_pending() && self.overdue.load(Relaxed) {
+                        return Err(Failure::DoneLocally);
+                    }
+                    if shared.admission(|admission, _| admission.health().is_open()) {
+                        return Err(Failure::BreakerOpen);
+                    }
+                    if second.is_none()
+                        && failed.is_none()
+                        && self.on_wire.load(Relaxed)
+                        && self.should_hedge()
+                    {
+                        shared.live.add(|live| &live.hedged, 1);
+                        second = Some(Box::pin(self.hedge()));
+                    }
+                    late_check.as_mut().reset(Instant::now() + LATE_CHECK_INTERVAL);
+                }
+            }
+        }
+    }
+
+    /// Whether any of its records is still to be done.
+    fn is_pending(&self) -> bool {
+        self.items.iter().any(WorkItem::is_pending)
+    }
+
+    /// A second attempt is for workers that are too busy to do a late record themselves.
+    fn should_hedge(&self) -> bool {
+        let remote = self.shared.admission(|admission, _| admission.expected_latency());
+        let local = self.local_time();
+        local.is_some_and(|local| local > remote)
+            && self.shared.admission(|admission, _| admission.may_hedge())
+    }
+
+    /// When the last of its records would be done at home. None if that is not known.
+    fn local_time(&self) -> Option<Duration> {
+        let mut workers: Vec<(&Arc<LocalLoad>, usize)> = Vec::new();
+        for item in self.items {
+            match workers.iter_mut().find(|(local, _)| Arc::ptr_eq(local, item.local_load())) {
+                Some((_, records)) => *records += item.records(),
+                None => workers.push((item.local_load(), item.records())),
+            }
+        }
+        let times = workers.into_iter().map(|(local, records)| local.time_for(records));
+        times.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    async fn hedge(&self) -> Result<ValidatedResponse<K>, Failure> {
+        self.attempt(AttemptPermit::take(self.shared), 0).await.map_err(|failed| failed.failure)
+    }
+
+    /// Attempts until one is answered well, none is left, or home is sooner.
+    async fn attempt_until_done(
+        &self,
+        first: AttemptPermit,
+    ) -> Result<ValidatedResponse<K>, Failure> {
+        let settings = &self.shared.settings;
+        let mut tried = 0;
+        let mut first = Some(first);
+        loop {
+            // A retry does not ask for a place: the budget bounds how many there are, and whoever
+            // waits for a place is not delayed by those that wait for their backoff.
+            let permit = first.take().unwrap_or_else(|| AttemptPermit::take(self.shared));
+            let Failed { failure, retry_after } = match self.attempt(permit, self.expected).await {
+                Ok(validated) => return Ok(validated),
+                Err(failed) => failed,
+            };
+            tried += 1;
+            let throttled = failure.is_limit();
+            let waits = throttled && self.items.iter().all(WorkItem::is_remote_only);
+            if waits {
+                // It goes again once there is a place for it: the limit knows of the throttle.
+                self.back_off(retry_after.unwrap_or_default().min(settings.max_backoff)).await?;
+                return Err(failure);
+            }
+            if tried >= settings.attempts || !failure.is_retryable() {
+                return Err(failure);
+            }
+            let random = rand::random::<f64>();
+            let delay = backoff::delay(settings, throttled, tried - 1, retry_after, random);
+            let remote = delay + self.shared.admission(|admission, _| admission.expected_latency());
+            let local_is_sooner = self.local_time().is_some_and(|local| local <= remote);
+            if local_is_sooner
+                || !self.shared.admission(|admission, _| admission.may_retry(&failure))
+            {
+                return Err(failure);
+            }
+            self.back_off(delay).await?;
+        }
+    }
+
+    /// Waits before a retry, as long as there is to be one.
+    async fn back_off(&self, delay: Duration) -> Result<(), Failure> {
+        let until = Instant::now() + delay;
+        loop {
+            if !self.is_pending() {
+                return Err(Failure::DoneLocally);
+            }
+            if self.shared.admission(|admission, _| admission.health().is_open()) {
+                return Err(Failure::BreakerOpen);
+            }
+            let now = Instant::now();
+            if now >= until {
+                return Ok(());
+            }
+            sleep_until(until.min(now + LATE_CHECK_INTERVAL)).await;
+        }
+    }
+
+    /// Sends it once. The gate hears what came of it, and when it is so late that it counts as
+    /// failed.
+    async fn attempt(
+        &self,
+        permit: AttemptPermit,
+        expected: usize,
+    ) -> Result<ValidatedResponse<K>, Failed> {
+        let shared = self.shared;
+        shared.live.add(|live| &live.attempts, 1);
+        let failure_timeout =
+            shared.admission(|admission, _| admission.failure_timeout(*permit.sent()));
+        let (wire_timer, timeout) = (Arc::new(WireTimer::default()), shared.settings.timeout);
+        let sent = attempt(shared, self.body.clone(), expected, timeout, self.bill, &wire_timer);
+        let mut sent = std::pin::pin!(sent);
+        let becomes_overdue = async {
+            wire_timer.is_on().await;
+            permit.is_on_wire();
+            self.on_wire.store(true, Relaxed);
+            sleep(failure_timeout).await;
+        };
+        let result = tokio::select! {
+            biased;
+            result = &mut sent => result,
+            () = becomes_overdue => {
+                shared.warn_once(&Failure::TimedOut);
+                shared.admission(|admission, now| admission.health_mut().failed(now));
+                self.overdue.store(true, Relaxed);
+                tokio::select! {
+                    biased;
+                    result = &mut sent => result,
+                    // Other workers do what is late by themselves.
+                    () = sleep(abandon_after(failure_timeout) - failure_timeout), if self.items.iter().any(WorkItem::is_remote_only) => {
+                        for item in self.items.iter().filter(|item| item.is_remote_only()) {
+                            item.return_pending(&Failure::TimedOut);
+                        }
+                        sent.await
+                    }
+                }
+            }
+        };
+        let result = result.and_then(|Answered { body, permit: memory, took, cold }| {
+            shared.learn_answer_ratio(body.0.len(), self.body.len());
+            let validated = ValidatedResponse::read(self.task, &body.0, self.records)
+                .map_err(|failure| shared.http_client.redact(failure))?;
+            Ok((took, cold || validated.cold, validated.with_permit(memory)))
+        });
+        match result {
+            Ok((took, cold, validated)) => {
+                shared.record_success();
+                permit.finish(AttemptOutcome::Succeeded { took, cold });
+                Ok(validated)
+            }
+            Err(failed) => {
+                shared.record_failure(&failed.failure);
+                let is_throttle = failed.failure == Failure::Throttled;
+                shared.live.add(|live| &live.throttled, u64::from(is_throttle));
+                permit.finish(AttemptOutcome::Failed(&failed.failure));
+                Err(failed)
+            }
+        }
+    }
+}
+
+/// An attempt's place among those in flight. The gate hears what came of it, or that it was given
+/// up.
+pub(super) struct AttemptPermit {
+    shared: Arc<Shared>,
+    sent: Mutex<InFlightAttempt>,
+    reported: bool,
+}
+
+impl AttemptPermit {
+    pub(super) fn take(shared: &Arc<Shared>) -> Self {
+        shared.live.add(|live| &live.in_flight, 1);
+        let sent = shared.admission(|admission, now| admission.start_attempt(now));
+        tracing::trace!("an attempt goes: {sent:?}");
+        AttemptPermit { shared: Arc::clone(shared), sent: Mutex::new(sent), reported: false }
+    }
+
+    fn sent(&self) -> MutexGuard<'_, InFlightAttempt> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its request is on the wire.
+    pub(super) fn is_on_wire(&self) {
+        self.shared.admission(|admission, now| admission.is_on_wire(now, &mut self.sent()));
+    }
+
+    /// It is over.
+    pub(super) fn finish(mut self, outcome: AttemptOutcome<'_>) {
+        self.report(outcome);
+    }
+
+    fn report(&mut self, outcome: AttemptOutcome<'_>) {
+        if !std::mem::replace(&mut self.reported, true) {
+            self.shared.live.in_flight.fetch_sub(1, Relaxed);
+            let sent = *self.sent();
+            tracing::trace!("{sent:?} came to {outcome:?}");
+            self.shared.admission(|admission, now| admission.finish_attempt(now, sent, outcome));
+        }
+    }
+}
+
+impl Drop for AttemptPermit {
+    fn drop(&mut self) {
+        self.report(AttemptOutcome::Abandoned);
+    }
+}
