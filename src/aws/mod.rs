@@ -22,6 +22,7 @@ mod region;
 mod said;
 mod secret;
 mod sign;
+mod throttle;
 
 pub use credentials::{Credentials, CredentialsError};
 pub use environment::{Environment, EnvironmentError};
@@ -33,3 +34,4 @@ pub use region::{Region, RegionError};
 pub use said::{Kind, Said};
 pub use secret::Secret;
 pub use sign::{Payload, SignError, Unsigned, sign};
+pub use throttle::Throttle;

@@ -469,7 +469,7 @@ mod tests {
             admission.finish_attempt(
                 (round * 10 + 5) * MS,
                 sent,
-                AttemptOutcome::Failed(&Failure::Throttled),
+                AttemptOutcome::Failed(&Failure::Throttled(crate::aws::Throttle::Unknown)),
             );
         }
         assert!(matches!(admission.health().state(), State::Open(_)));

@@ -171,7 +171,7 @@ async fn answer(
         let shown = shared.http_client.redacted(&body.0);
         // An answer past the limit is no failure of the function's code: fewer records may do.
         if shown.contains("ResponseSizeTooLarge") {
-            return Err(Failure::TooLarge.into());
+            return Err(Failure::AnswerTooLong.into());
         }
         if let Some(said) = shared.http_client.refused_by_function(&body.0) {
             return Err(Failure::Refused(said).into());
@@ -201,14 +201,14 @@ async fn read(
     };
     let length = answer.content_length().unwrap_or(0) as usize;
     if length > MAX_BODY {
-        return Err(Failure::TooLarge);
+        return Err(Failure::AnswerTooLong);
     }
     permit_for(length)?;
     let mut body = Kept(spare::take(length));
     while let Some(chunk) = answer.chunk().await.map_err(|error| connection_failure(&error))? {
         let bytes = body.0.len() + chunk.len();
         if bytes > MAX_BODY {
-            return Err(Failure::TooLarge);
+            return Err(Failure::AnswerTooLong);
         }
         if bytes > body.0.capacity() {
             // As a vector grows, but not past the limit.

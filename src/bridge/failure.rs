@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use crate::aws::{Kind, Said};
+use crate::aws::{Kind, Said, Throttle};
 use crate::version;
 
 /// Why a request was not answered, or its answer not believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// 429: too many at once. It did not run.
-    #[error("throttled")]
-    Throttled,
+    #[error("throttled{0}")]
+    Throttled(Throttle),
     /// No answer in time. It may have run, and may be billed.
     #[error("no answer in time")]
     TimedOut,
@@ -63,6 +63,11 @@ pub enum Failure {
     /// The request or its answer is too large, even for a single record.
     #[error("the request or its answer is too large")]
     TooLarge,
+    /// The answer is longer than Lambda's are, unless they are streamed.
+    #[error(
+        "the answer is longer than 6 MB, which is the most that is read of one, streamed ones included"
+    )]
+    AnswerTooLong,
     /// A record that cannot be written as JSON.
     #[error("the record cannot be written as JSON")]
     Encode,
@@ -99,7 +104,7 @@ impl Failure {
     /// Whether another attempt may go better.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Failure::Throttled
+            Failure::Throttled(_)
             | Failure::NoRoom(_)
             | Failure::NoMemory(_)
             | Failure::TimedOut
@@ -115,7 +120,12 @@ impl Failure {
 
     /// Whether there were too many requests at once, here or there: fewer go then.
     pub(super) fn is_limit(&self) -> bool {
-        matches!(self, Failure::Throttled | Failure::NoRoom(_) | Failure::NoMemory(_))
+        matches!(self, Failure::Throttled(_) | Failure::NoRoom(_) | Failure::NoMemory(_))
+    }
+
+    /// Whether fewer records may do.
+    pub(super) fn is_size(&self) -> bool {
+        matches!(self, Failure::TooLarge | Failure::AnswerTooLong)
     }
 
     /// Whether another request would not change it: somebody has to set something up differently.
@@ -136,6 +146,7 @@ impl Failure {
         !matches!(
             self,
             Failure::TooLarge
+                | Failure::AnswerTooLong
                 | Failure::Encode
                 | Failure::Closed
                 | Failure::BreakerOpen
@@ -147,7 +158,7 @@ impl Failure {
     /// What to do about it.
     pub fn advice(&self) -> Cow<'static, str> {
         let advice = match self {
-            Failure::Throttled => "raise the function's concurrency or lower --max-in-flight",
+            Failure::Throttled(throttle) => throttle.advice(),
             Failure::NoRoom(_) => {
                 "fewer requests are sent at once; raise the limit on open files (ulimit -n), or lower --max-in-flight"
             }
@@ -156,6 +167,10 @@ impl Failure {
             }
             Failure::TimedOut => {
                 "it is slower than before, or hangs; see its log, and try a smaller --batch"
+            }
+            Failure::AnswerTooLong => {
+                "fewer records are sent at once, and one whose own result is that long is computed locally; a smaller \
+                 --batch saves the requests that find that out"
             }
             Failure::TooLarge => "fewer records are sent at once; see the limits of the function",
             Failure::Connection(_) => "is the endpoint up and reachable? `floodway check` tries it",

@@ -16,7 +16,8 @@ use super::connector::{ConnectorLayer, lacks_room, watched};
 use super::request_body::{TimedBody, WireTimer};
 use super::{BridgeError, Failure, Settings, SettingsError, proxy};
 use crate::aws::{
-    Credentials, CredentialsError, INVOKE, Keeper, Kind, Payload, Region, Said, Unsigned, sign,
+    Credentials, CredentialsError, INVOKE, Keeper, Kind, Payload, Region, Said, Throttle, Unsigned,
+    sign,
 };
 
 /// How requests are sent.
@@ -192,7 +193,7 @@ impl HttpClient {
         let failure = match status {
             300..=399 => Failure::Redirected,
             413 => Failure::TooLarge,
-            429 => Failure::Throttled,
+            429 => Failure::Throttled(throttle(answer).await),
             _ => match self.said(answer, credentials).await {
                 Some(said) if said.status >= 500 => Failure::Unwell(said),
                 Some(said) => Failure::Refused(said),
@@ -259,27 +260,12 @@ impl HttpClient {
     }
 
     /// What AWS says in an answer that is no 200, if it is AWS that says something.
-    async fn said(
-        &self,
-        mut response: Response,
-        credentials: Option<&Credentials>,
-    ) -> Option<Said> {
+    async fn said(&self, response: Response, credentials: Option<&Credentials>) -> Option<Said> {
         let status = response.status().as_u16();
         let kind = response.headers().get("x-amzn-errortype").and_then(|kind| kind.to_str().ok());
         let kind = kind.map(str::to_owned);
         let clock_skew = clock_skew(response.headers(), SystemTime::now());
-        let mut text = Vec::new();
-        let reading = async {
-            while let Ok(Some(chunk)) = response.chunk().await {
-                text.extend_from_slice(&chunk);
-                if text.len() >= MAX_ERROR_BODY {
-                    break;
-                }
-            }
-        };
-        // What did not come in time is not needed.
-        let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, reading).await;
-        let text = without_token(&text, credentials);
+        let text = without_token(&beginning(response).await, credentials);
         let mut said = Said::read(status, kind.as_deref(), text.as_bytes())?;
         // A function URL says no more than that to whoever did not sign.
         if credentials.is_none() && said.kind == Kind::Denied(None) {
@@ -317,6 +303,30 @@ impl HttpClient {
             }
             failure => failure,
         }
+    }
+}
+
+/// The beginning of an answer's body: what of it comes in time.
+async fn beginning(mut response: Response) -> Vec<u8> {
+    let mut text = Vec::new();
+    let reading = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            text.extend_from_slice(&chunk);
+            if text.len() >= MAX_ERROR_BODY {
+                break;
+            }
+        }
+    };
+    // What did not come in time is not needed.
+    let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, reading).await;
+    text
+}
+
+/// Which limit a request met, if AWS says so.
+async fn throttle(answer: Response) -> Throttle {
+    match answer.headers().contains_key("x-amzn-errortype") {
+        true => Throttle::read(&beginning(answer).await),
+        false => Throttle::Unknown,
     }
 }
 

@@ -28,7 +28,7 @@ async fn try_out<K: Task>(shared: &Arc<Shared>, task: &K) {
         let asked = ask(shared, task, shared.settings.timeout).await;
         shared.admission(|admission, _| admission.health_mut().mark_proven());
         let Err(failure) = asked else { continue };
-        if !matches!(failure, Failure::Throttled | Failure::Closed) {
+        if !matches!(failure, Failure::Throttled(_) | Failure::Closed) {
             let advice = failure.advice();
             tracing::warn!(
                 "the endpoint does not answer as it should: {failure} ({advice}). Nothing is \

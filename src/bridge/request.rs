@@ -130,10 +130,10 @@ impl<K: Task> Request<K> {
                 answer.deliver(items, task.as_ref(), shared, usd, memory);
                 Vec::new()
             }
-            Err(Failure::TooLarge) if records > 1 => {
+            Err(failure) if failure.is_size() && records > 1 => {
                 shared.learn_too_large(body.len());
                 shared.admission(|admission, now| admission.too_large(now, records));
-                shared.warn_once(&Failure::TooLarge);
+                shared.warn_once(&failure);
                 halves(items, records)
             }
             // What is beyond the quota waits for room, if its workers leave it to the remote side.
@@ -141,7 +141,7 @@ impl<K: Task> Request<K> {
                 vec![items]
             }
             Err(failure) => {
-                if failure == Failure::TooLarge {
+                if failure.is_size() {
                     shared.admission(|admission, now| admission.too_large(now, records));
                 }
                 shared.warn_once(&failure);

@@ -234,7 +234,7 @@ impl<K: Task> RetryLoop<'_, K> {
             }
             Err(failed) => {
                 shared.record_failure(&failed.failure);
-                let is_throttle = failed.failure == Failure::Throttled;
+                let is_throttle = matches!(failed.failure, Failure::Throttled(_));
                 shared.live.add(|live| &live.throttled, u64::from(is_throttle));
                 permit.finish(AttemptOutcome::Failed(&failed.failure));
                 Err(failed)

@@ -182,8 +182,8 @@ pub struct RunArgs {
     /// How the built-in Lambda behaves, as KEY=VALUE[,KEY=VALUE...].
     ///
     /// network=20ms (a round trip), cold_start=150ms, idle=5m (until an idle environment ends),
-    /// concurrency=100 (environments), requests=10 (a second for each environment), ramp=1000 (starts per
-    /// 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times slower), trouble=3s-6s
+    /// concurrency=100 (environments), reserved=50 (those for this function alone; none if not given),
+    /// requests=10 (a second for each environment), ramp=1000 (starts per 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times slower), trouble=3s-6s
     /// (when the last three apply; always if not given), outage=3s-6s (when it is down), seed=1.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     pub local_lambda: Option<String>,
@@ -398,8 +398,8 @@ pub struct SimulateArgs {
     /// How the remote side behaves, as KEY=VALUE[,KEY=VALUE...].
     ///
     /// network=20ms (a round trip), cold_start=150ms, idle=5m (until an idle environment ends),
-    /// concurrency=100 (environments), requests=10 (a second for each environment), ramp=1000 (starts per
-    /// 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times slower), trouble=3s-6s
+    /// concurrency=100 (environments), reserved=50 (those for this function alone; none if not given),
+    /// requests=10 (a second for each environment), ramp=1000 (starts per 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times slower), trouble=3s-6s
     /// (when it is slow), outage=3s-6s (when it is down). A record takes a function of 1,769 MB as long as
     /// it takes a worker.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
@@ -506,8 +506,8 @@ pub struct LambdaArgs {
     /// How it behaves, as KEY=VALUE[,KEY=VALUE...].
     ///
     /// network=20ms (a round trip), cold_start=150ms (not with --function), idle=5m (until an idle
-    /// environment ends), concurrency=100 (environments), requests=10 (a second for each environment),
-    /// ramp=1000 (starts per 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times
+    /// environment ends), concurrency=100 (environments), reserved=50 (those for this function alone;
+    /// none if not given), requests=10 (a second for each environment), ramp=1000 (starts per 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times
     /// slower), trouble=3s-6s (when the last three apply; always if not given), outage=3s-6s (when it is
     /// down), seed=1.
     #[arg(long, value_name = "KEY=VALUE")]

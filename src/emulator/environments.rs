@@ -43,10 +43,10 @@ pub(super) struct Environments {
 
 impl Environments {
     pub(super) fn new(model: &Model) -> Self {
-        let Model { concurrency: most, idle, ramp, requests, .. } = *model;
+        let Model { idle, ramp, requests, .. } = *model;
         let ramp = TokenBucket::new(ramp as f64, ramp as f64 / REFILL.as_secs_f64());
         Environments {
-            most,
+            most: model.environments(),
             idle,
             began: None,
             starts: ramp.clone(),

@@ -73,7 +73,9 @@ pub(super) async fn answer(
         Outcome::Answered(body, report) => (body, report, false),
         Outcome::Broken(body, report) => (body, report, true),
         Outcome::Failed(failure, report) => return Ok(failed(door, failure, &report, tail)),
-        Outcome::Throttled(why) => return Ok(Refusal::throttled(why).response()),
+        Outcome::Throttled(why) => {
+            return Ok(Refusal::throttled(why, front.service.is_reserved()).response());
+        }
         // The connection is closed without an answer.
         Outcome::Gone => return Err(io::ErrorKind::ConnectionReset.into()),
         Outcome::Service => {

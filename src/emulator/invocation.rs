@@ -50,6 +50,11 @@ impl Service {
         Service { model, environments, host, timer, live, invocations, began }
     }
 
+    /// Whether environments are reserved for it.
+    pub(super) fn is_reserved(&self) -> bool {
+        self.model.reserved.is_some()
+    }
+
     /// Whether its functions are processes, which are told what AWS tells them.
     pub(super) fn is_real(&self) -> bool {
         matches!(self.host, Host::Processes(_))
@@ -58,13 +63,14 @@ impl Service {
     /// What the account may have and has, as AWS says it.
     pub(super) fn account(&self) -> serde_json::Value {
         let concurrency = self.model.concurrency;
+        let reserved = self.model.reserved.unwrap_or(0);
         serde_json::json!({
             "AccountLimit": {
                 "TotalCodeSize": 80_530_636_800_u64,
                 "CodeSizeUnzipped": 262_144_000,
                 "CodeSizeZipped": 52_428_800,
                 "ConcurrentExecutions": concurrency,
-                "UnreservedConcurrentExecutions": concurrency,
+                "UnreservedConcurrentExecutions": concurrency - reserved.min(concurrency),
             },
             "AccountUsage": { "TotalCodeSize": 0, "FunctionCount": 1 },
         })

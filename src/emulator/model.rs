@@ -17,6 +17,8 @@ pub struct Model {
     pub idle: Duration,
     /// Environments that may exist; a request beyond them is throttled (429).
     pub concurrency: usize,
+    /// Environments of them that are reserved for the function: it may have no others.
+    pub reserved: Option<usize>,
     /// Requests a second for each environment that may exist; more are throttled.
     pub requests: usize,
     /// Environments that may be started at once, and again every ten seconds, continuously: a start
@@ -53,6 +55,7 @@ impl Default for Model {
             cold_start: Duration::from_millis(150),
             idle: Duration::from_secs(300),
             concurrency: 100,
+            reserved: None,
             requests: LIST_REQUESTS,
             ramp: LIST_RAMP,
             memory_mb: 1_769,
@@ -71,8 +74,8 @@ impl Default for Model {
 pub enum ModelError {
     /// There is no such option.
     #[error(
-        "expected network, cold_start, idle, concurrency, requests, ramp, memory, failure_rate, throttle_rate, \
-         slow, trouble, outage or seed"
+        "expected network, cold_start, idle, concurrency, reserved, requests, ramp, memory, failure_rate, \
+         throttle_rate, slow, trouble, outage or seed"
     )]
     Unknown,
     /// Not a quantity of its kind.
@@ -94,6 +97,7 @@ impl Model {
             "cold_start" => self.cold_start = parse_duration(value)?,
             "idle" => self.idle = parse_duration(value)?,
             "concurrency" => self.concurrency = environments(value)?,
+            "reserved" => self.reserved = Some(environments(value)?),
             "requests" => {
                 let requests = parse_count(value)?;
                 let range = ModelError::Range("1 to 1M requests a second");
@@ -125,6 +129,11 @@ impl Model {
             _ => return Err(ModelError::Unknown),
         }
         Ok(())
+    }
+
+    /// Environments that the function may have.
+    pub(crate) fn environments(&self) -> usize {
+        self.reserved.unwrap_or(self.concurrency).min(self.concurrency)
     }
 
     /// The share of invocations that fail, the share of requests that are throttled, and how many times
@@ -172,6 +181,9 @@ impl fmt::Display for Model {
             "network={network:?},cold_start={cold_start:?},idle={idle:?},\
              concurrency={concurrency},memory={memory_mb},failure_rate={failure_rate:?},seed={seed}"
         )?;
+        if let Some(reserved) = self.reserved {
+            write!(f, ",reserved={reserved}")?;
+        }
         if self.requests != LIST_REQUESTS {
             write!(f, ",requests={}", self.requests)?;
         }
@@ -204,6 +216,7 @@ mod tests {
             ("network", "1.5ms"),
             ("failure_rate", "0.3"),
             ("memory", "885"),
+            ("reserved", "7"),
             ("requests", "1000"),
             ("ramp", "10"),
             ("throttle_rate", "50%"),
@@ -227,6 +240,7 @@ mod tests {
         for (key, value) in [
             ("concurrency", "0"),
             ("ramp", "0"),
+            ("reserved", "0"),
             ("requests", "0"),
             ("memory", "64"),
             ("failure_rate", "1.1"),

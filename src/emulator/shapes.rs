@@ -41,13 +41,15 @@ impl Refusal {
         Refusal { status, kind, message: message.into(), reason: None }
     }
 
-    /// It may not run now.
-    pub(super) fn throttled(why: Throttle) -> Self {
+    /// It may not run now, because of what is reserved for the function or of what the account has.
+    pub(super) fn throttled(why: Throttle, is_reserved: bool) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
         let mut refusal = Refusal::new(status, "TooManyRequestsException", "Rate Exceeded.");
-        refusal.reason = Some(match why {
-            Throttle::Concurrency => "ConcurrentInvocationLimitExceeded",
-            Throttle::RequestRate => "FunctionInvocationRateLimitExceeded",
+        refusal.reason = Some(match (why, is_reserved) {
+            (Throttle::Concurrency, false) => "ConcurrentInvocationLimitExceeded",
+            (Throttle::RequestRate, false) => "FunctionInvocationRateLimitExceeded",
+            (Throttle::Concurrency, true) => "ReservedFunctionConcurrentInvocationLimitExceeded",
+            (Throttle::RequestRate, true) => "ReservedFunctionInvocationRateLimitExceeded",
         });
         refusal
     }

@@ -32,7 +32,7 @@ pub fn simulated_lambda(model: &Function, record: Duration) -> Lambda {
         network: model.network,
         cold_start: model.cold_start,
         idle: model.idle,
-        concurrency: model.concurrency,
+        concurrency: model.environments(),
         requests: model.requests as f64,
         ramp: Ramp { most: model.ramp as f64, per_second: model.ramp as f64 / 10.0 },
         record: model.scaled(record),

@@ -91,7 +91,7 @@ impl Attempts {
                 Ok(cold) => {
                     self.admission.finish_attempt(0, sent, AttemptOutcome::Probe { took, cold })
                 }
-                Err(Failure::Throttled) => {
+                Err(Failure::Throttled(_)) => {
                     self.admission.finish_attempt(0, sent, AttemptOutcome::ProbeFailed)
                 }
                 Err(_) => {

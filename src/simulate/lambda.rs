@@ -8,6 +8,7 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 
 use super::Spread;
+use crate::aws::Throttle;
 use crate::batch::Nanos;
 use crate::bridge::Failure;
 use crate::quota::{REQUESTS_PER_ENVIRONMENT, RequestRate, TokenBucket};
@@ -194,7 +195,7 @@ impl Service {
         let is_throttled =
             self.lambda.throttle_rate > 0.0 && random.random::<f64>() < self.lambda.throttle_rate;
         let taken = if is_throttled { None } else { self.take(begin, weather) };
-        let Some(cold) = taken else { return fails(Failure::Throttled) };
+        let Some(cold) = taken else { return fails(Failure::Throttled(Throttle::Unknown)) };
         let start = if cold { self.lambda.cold_start } else { Duration::ZERO };
         let took = (start + self.lambda.work(records))
             .mul_f64(weather.slower * self.lambda.spread.draw(random));
@@ -273,7 +274,7 @@ mod tests {
         let mut invoke = service(Lambda { record, concurrency: 2, ..Lambda::default() });
         assert_eq!(invoke(0), (180, Ok(true)));
         assert_eq!(invoke(0), (180, Ok(true)));
-        assert_eq!(invoke(0), (20, Err(Failure::Throttled)));
+        assert_eq!(invoke(0), (20, Err(Failure::Throttled(Throttle::Unknown))));
         assert_eq!(invoke(170), (200, Ok(false)));
         assert_eq!(invoke(400_000), (400_180, Ok(true)), "they were idle for too long");
     }
@@ -314,7 +315,7 @@ mod tests {
         assert_eq!(invoke(1_000), (1_210, Ok(false)));
         assert!(matches!(invoke(2_000), (2_020, Err(Failure::Connection(_)))));
         assert_eq!(invoke(3_000), (13_000, Err(Failure::TimedOut)));
-        assert_eq!(invoke(4_000), (4_020, Err(Failure::Throttled)));
+        assert_eq!(invoke(4_000), (4_020, Err(Failure::Throttled(Throttle::Unknown))));
         assert_eq!(invoke(5_000), (5_021, Ok(false)));
     }
 }

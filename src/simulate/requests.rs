@@ -138,7 +138,7 @@ impl Requests {
         match result {
             Ok(()) => self.finish(attempts, now, id, None),
             Err(failure) => {
-                attempts.counters.throttled += u64::from(failure == Failure::Throttled);
+                attempts.counters.throttled += u64::from(matches!(failure, Failure::Throttled(_)));
                 self.has_failed(attempts, now, id, is_second, failure);
             }
         }
@@ -187,7 +187,7 @@ impl Requests {
         if tried >= attempts.settings.attempts || !failure.is_retryable() {
             return None;
         }
-        let throttled = *failure == Failure::Throttled;
+        let throttled = matches!(failure, Failure::Throttled(_));
         // It goes again once there is a place for it.
         if throttled
             && self.requests.get(&id).is_some_and(|request| self.are_remote_only(&request.items))
@@ -270,7 +270,7 @@ impl Requests {
         if is_done {
             attempts.admission.not_too_large(request.records);
         }
-        if failure == Some(Failure::Throttled) && self.are_remote_only(&request.items) {
+        if matches!(failure, Some(Failure::Throttled(_))) && self.are_remote_only(&request.items) {
             return self.back.extend(request.items.into_iter().rev());
         }
         attempts.counters.failed +=

@@ -175,7 +175,15 @@ fn an_answer_past_the_limit_is_a_function_error() {
 
 #[test]
 fn past_its_concurrency_it_throttles() {
-    for host in Host::both("concurrency=1,cold_start=0ms") {
+    for (host, reason) in [
+        ("concurrency=1", "ConcurrentInvocationLimitExceeded"),
+        ("concurrency=50,reserved=1", "ReservedFunctionConcurrentInvocationLimitExceeded"),
+    ]
+    .into_iter()
+    .flat_map(|(model, reason)| {
+        let hosts = Host::both(&format!("{model},cold_start=0ms"));
+        hosts.into_iter().map(move |host| (host, reason))
+    }) {
         in_async(async |client| {
             let url = host.invoke("floodway");
             let (one, other) = tokio::join!(
@@ -187,7 +195,7 @@ fn past_its_concurrency_it_throttles() {
             assert!(header(&refused, "retry-after").is_some());
             assert_eq!(header(&refused, "x-amzn-errortype"), Some("TooManyRequestsException"));
             let error = json_of(refused).await;
-            assert_eq!(error["Reason"], "ConcurrentInvocationLimitExceeded");
+            assert_eq!(error["Reason"], reason);
             assert_eq!(post(&client, &url, words(&["a"])).await.status(), 200, "it is free again");
         });
     }
@@ -238,6 +246,22 @@ fn more_than_ten_requests_a_second_for_each_environment_are_throttled_for_that_r
             tokio::time::sleep(Duration::from_secs(1)).await;
             let response = post(&client, &host.invoke("floodway"), words(&["a"])).await;
             assert_eq!(response.status(), 200);
+        });
+    }
+}
+
+#[test]
+fn a_reserved_environment_has_a_rate_of_its_own() {
+    for host in Host::both("concurrency=50,reserved=1,requests=1,cold_start=0ms") {
+        in_async(async |client| {
+            let error = loop {
+                let response = post(&client, &host.invoke("floodway"), words(&["a"])).await;
+                if response.status() == 429 {
+                    break json_of(response).await;
+                }
+                assert_eq!(response.status(), 200);
+            };
+            assert_eq!(error["Reason"], "ReservedFunctionInvocationRateLimitExceeded");
         });
     }
 }

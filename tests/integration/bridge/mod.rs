@@ -211,6 +211,13 @@ fn a_request_that_is_too_large_is_halved_until_it_fits() {
 }
 
 #[test]
+fn a_request_whose_streamed_answer_is_too_long_is_halved_until_it_fits() {
+    let (fates, _, requests) = with(&[Weather::LongStream], |_| ());
+    assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
+    assert!(requests > 6, "{requests}");
+}
+
+#[test]
 fn requests_stay_below_their_bytes_and_their_records() {
     let server = Server::start(vec![Weather::Fair]);
     let limits = Settings { batch_bytes: 200, batch_records: 1_000, ..settings(&server) };

@@ -35,6 +35,8 @@ pub enum Weather {
     OtherTask,
     /// A record in `errors`.
     Refused,
+    /// Streams its answer, which is longer than 6 MB if the request has more than five records.
+    LongStream,
     /// Nearly 6 MB of an answer, and nothing more: it holds the memory of whoever reads it.
     NeverEnds,
     /// A redirect to itself.
@@ -142,7 +144,12 @@ fn answer(writer: &mut TcpStream, weather: Weather, request: &Value) -> io::Resu
             results.remove(0);
             errors.push(json!({ "id": id, "code": "no" }));
         }
-        Weather::Fair | Weather::NeverEnds | Weather::Stale | Weather::Half | Weather::Garbage => {}
+        Weather::Fair
+        | Weather::LongStream
+        | Weather::NeverEnds
+        | Weather::Stale
+        | Weather::Half
+        | Weather::Garbage => {}
     }
     let answer = json!({
         "v": 1, "task": task, "results": results, "ids": ids, "errors": errors
@@ -150,6 +157,12 @@ fn answer(writer: &mut TcpStream, weather: Weather, request: &Value) -> io::Resu
     let mut body = answer.to_string();
     if weather == Weather::Garbage {
         body.truncate(body.len() / 2);
+    }
+    if weather == Weather::LongStream {
+        body.push_str(&" ".repeat(if records.len() > 5 { 7_000_000 } else { 0 }));
+        let head = "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n";
+        write!(writer, "{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len())?;
+        return writer.flush();
     }
     let length = body.len();
     if weather == Weather::Half {
