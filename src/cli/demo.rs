@@ -155,19 +155,15 @@ pub(super) fn command(args: &RunArgs) -> Option<Demo> {
 }
 
 impl Demo {
-    /// Returns what bursting did for a run that kept its deadline.
+    /// Returns what bursting did for the run, if it sent anything.
     pub(super) fn last_words(&self, summary: &Summary) -> Option<String> {
-        let done_remotely = summary.offloaded_fraction * 100.0;
-        if summary.missed.is_some() || summary.records_remote == 0 || summary.stopped != "done" {
+        if summary.records_remote == 0 || summary.stopped != "done" {
             return None;
         }
-        let mut says = format!(
-            "The deadline was kept: {done_remotely:.0} % of the records were done remotely."
-        );
-        if let Some(words) = self.without_bursting(summary.true_rate_eps?) {
-            says += &words;
-        }
-        Some(says)
+        let kept = if summary.missed.is_none() { "The deadline was kept: " } else { "" };
+        let remote = summary.offloaded_fraction * 100.0;
+        let local = self.without_bursting(summary.true_rate_eps?)?;
+        Some(format!("{kept}{remote:.0} % of the records were done remotely. {local}"))
     }
 
     /// Returns what the run would have been under the policy `local`, with workers that do `true_rate` records a
@@ -184,7 +180,7 @@ impl Demo {
         let simulation = Simulation::new(&args).ok()?;
         let (_, outcome) = simulation.outcomes().into_iter().next()?;
         Some(format!(
-            " Without bursting (--policy local) the p99 of the latency would have been {}, and {:.0} % of the \
+            "Without bursting (--policy local) the p99 of the latency would have been {}, and {:.0} % of the \
              results would have been late (simulated with {} records per second, which the workers could do).",
             show_duration(Duration::from_secs_f64(outcome.latency.quantile_ms(0.99) / 1e3)),
             outcome.late_share() * 100.0,
