@@ -41,6 +41,45 @@ pub enum BridgeError {
 
 /// A process's bridge to one endpoint. Cheap to clone; its thread ends with the last clone, and
 /// what is then in flight comes home.
+///
+/// # Examples
+/// To a local Lambda, which stands in for a function (with the feature `emulator`):
+/// ```
+/// # #[cfg(feature = "emulator")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::net::TcpListener;
+/// use std::sync::Arc;
+///
+/// use floodway::bridge::{Bridge, Settings};
+/// use floodway::emulator::{self, Model, Server};
+/// use floodway::operators::{Burst, BurstExt};
+/// use floodway::policy::Remote;
+/// use floodway::task;
+/// use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
+///
+/// let function = Arc::new(emulator::function("square", |n: &u64| Ok(n * n)));
+/// let lambda = Server::hosting(TcpListener::bind("127.0.0.1:0")?, Model::default(), function)?;
+/// let bridge = Bridge::start(Settings { endpoint: lambda.url().parse()?, ..Settings::default() })?;
+///
+/// let of_worker = bridge.clone();
+/// let squares = timely::execute_directly(move |worker| {
+///     worker.dataflow::<u64, _, _>(|scope| {
+///         let square = task::function("square", |n: &u64| Ok(n * n));
+///         let numbers = (1..=4_u64).to_stream(scope).container::<Vec<_>>();
+///         let (squares, _bad) = numbers.burst(square, Burst::new(Remote).remote(&of_worker));
+///         squares.capture()
+///     })
+/// });
+/// // Wherever a record was computed, its result is the same; their order is not.
+/// let mut squares: Vec<u64> = squares.extract().into_iter().flat_map(|(_, some)| some).collect();
+/// squares.sort();
+/// assert_eq!(squares, [1, 4, 9, 16]);
+/// assert!(bridge.counters().records_done <= 4);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "emulator"))]
+/// # fn main() {}
+/// ```
 #[derive(Clone)]
 pub struct Bridge(Arc<Owner>);
 

@@ -11,6 +11,38 @@ use timely::scheduling::Activator;
 ///
 /// Nothing that waits for an epoch to complete counts: a source that stops inside an epoch would
 /// wait for itself.
+///
+/// # Examples
+/// A source that waits while a hundred records are held:
+/// ```
+/// use floodway::operators::{Backpressure, Burst, BurstExt};
+/// use floodway::task;
+/// use timely::dataflow::InputHandle;
+/// use timely::dataflow::operators::{Input, Probe};
+///
+/// timely::execute_directly(|worker| {
+///     let backpressure = Backpressure::new(100, 1 << 20);
+///     let mut input = InputHandle::new();
+///     let (probe, _bad) = worker.dataflow::<u64, _, _>(|scope| {
+///         let square = task::function("square", |n: &u64| Ok(n * n));
+///         let burst = Burst::local().backpressure(&backpressure);
+///         let (squares, bad) = scope.input_from(&mut input).burst(square, burst);
+///         (squares.probe().0, bad.probe().0)
+///     });
+///     for number in 0..1_000_u64 {
+///         while backpressure.is_high() {
+///             worker.step();
+///         }
+///         input.send(number);
+///         input.flush();
+///         worker.step();
+///         assert!(backpressure.records() <= 100);
+///     }
+///     input.close();
+///     worker.step_while(|| !probe.done());
+///     assert_eq!((backpressure.records(), backpressure.room()), (0, 100));
+/// });
+/// ```
 #[derive(Clone, Debug)]
 pub struct Backpressure(Rc<Inner>);
 

@@ -128,15 +128,22 @@ pub trait BurstExt<'scope, T: Timestamp, C: Records> {
     /// # Examples
     /// ```
     /// use floodway::operators::{Burst, BurstExt};
-    /// use floodway::task;
-    /// use timely::dataflow::operators::{Inspect, ToStream};
+    /// use floodway::task::{self, Code};
+    /// use timely::dataflow::operators::vec::Map;
+    /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
     ///
-    /// timely::example(|scope| {
-    ///     let square = task::function("square", |n: &u64| Ok(n * n));
-    ///     let (results, _bad) =
-    ///         (0..10u64).to_stream(scope).container::<Vec<_>>().burst(square, Burst::local());
-    ///     results.inspect(|n| assert_eq!((*n as f64).sqrt().fract(), 0.0));
+    /// let (results, bad) = timely::execute_directly(|worker| {
+    ///     worker.dataflow::<u64, _, _>(|scope| {
+    ///         let unsigned = task::function("unsigned", |n: &i64| {
+    ///             u64::try_from(*n).map_err(|_| Code("negative".into()))
+    ///         });
+    ///         let numbers = [4, -1, 9].to_stream(scope).container::<Vec<_>>();
+    ///         let (results, bad) = numbers.burst(unsigned, Burst::local());
+    ///         (results.capture(), bad.map(|bad| bad.record).capture())
+    ///     })
     /// });
+    /// assert_eq!(results.extract(), [(0, vec![4, 9])]);
+    /// assert_eq!(bad.extract(), [(0, vec![-1])]);
     /// ```
     fn burst<K>(
         self,

@@ -38,6 +38,40 @@ impl EpochStats {
 
 /// Sees what a worker's operator does, on the worker's thread: whatever it does there, it must be
 /// short and must not block. Every method has an empty default.
+///
+/// # Examples
+/// Counts the bad records:
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+///
+/// use floodway::operators::{Burst, BurstExt, Observer};
+/// use floodway::task::{self, Code};
+/// use timely::dataflow::operators::ToStream;
+///
+/// struct CountBad(Rc<Cell<usize>>);
+///
+/// impl Observer<u64> for CountBad {
+///     fn bad(&mut self, records: usize) {
+///         self.0.set(self.0.get() + records);
+///     }
+/// }
+///
+/// let found = timely::execute_directly(|worker| {
+///     let found = Rc::new(Cell::new(0));
+///     let observer = CountBad(Rc::clone(&found));
+///     worker.dataflow::<u64, _, _>(|scope| {
+///         let unsigned = task::function("unsigned", |n: &i64| {
+///             u64::try_from(*n).map_err(|_| Code("negative".into()))
+///         });
+///         let numbers = [4, -1, 9].to_stream(scope).container::<Vec<_>>();
+///         let (_results, _bad) = numbers.burst(unsigned, Burst::local().observer(observer));
+///     });
+///     while worker.step() {}
+///     found.get()
+/// });
+/// assert_eq!(found, 1);
+/// ```
 pub trait Observer<T>: 'static {
     /// `records` records came in.
     fn received(&mut self, records: usize) {

@@ -167,6 +167,53 @@ impl Default for Rates {
 }
 
 /// Decides which records of a worker's queue go to the remote side.
+///
+/// # Examples
+/// A policy that keeps a number of records on the worker and sends what waits beyond them:
+/// ```
+/// use floodway::batch::{Nanos, Span};
+/// use floodway::policy::{Destination, Entry, Policy, Rates, RemoteLatency, Take};
+///
+/// struct Keep(usize);
+///
+/// impl Policy for Keep {
+///     fn offload_threshold(&self) -> Option<f64> {
+///         Some(0.0)
+///     }
+///
+///     fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
+///         let (mut kept, mut room) = (self.0, rates.room);
+///         for (index, entry) in queue.iter().copied().flatten().enumerate() {
+///             let start = entry.range.start + entry.range.len().min(kept);
+///             kept -= start - entry.range.start;
+///             let range = start..entry.range.end.min(start + room);
+///             if !range.is_empty() && !entry.returned {
+///                 room -= range.len();
+///                 takes.push(Take { entry: index, range, to: Destination::Remote });
+///             }
+///         }
+///     }
+/// }
+///
+/// let due = 200_000_000;
+/// let entry = Entry { seq: 0, range: 0..100, arrival: 0, scheduled: Span::at(0), due, returned: false };
+/// let rates = Rates {
+///     local: None,
+///     share: 1.0,
+///     in_flight: 0,
+///     peers: 0,
+///     room: 30,
+///     waiting: 100,
+///     warm_room: 30,
+///     batch: 500,
+///     remote: RemoteLatency::default(),
+///     slack: due,
+/// };
+/// let mut takes = Vec::new();
+/// Keep(60).plan(0, &[&[entry], &[]], rates, &mut takes);
+/// assert_eq!(takes.len(), 1);
+/// assert_eq!(takes[0].range, 60..90, "there is room for 30");
+/// ```
 pub trait Policy: Send {
     /// An epoch is final; epochs come in order.
     fn on_epoch(&mut self, offered: Offered) {

@@ -32,6 +32,41 @@ pub struct Report {
 }
 
 /// Adds [`CommitExt::commit_to`] to streams of results.
+///
+/// # Examples
+/// The words of a text, in a folder:
+/// ```
+/// use std::sync::Arc;
+///
+/// use floodway::batch::Batch;
+/// use floodway::operators::{Burst, BurstExt};
+/// use floodway::sink::{self, CommitExt, Files, Manifest, Settings, SinkHandle, Target};
+/// use floodway::task::Words;
+/// use timely::container::NoopBuilder;
+/// use timely::dataflow::InputHandle;
+/// use timely::dataflow::operators::{Input, Probe};
+///
+/// # let folder = tempfile::tempdir()?;
+/// let dir = folder.path().join("out");
+/// sink::prepare(&dir, false)?;
+/// let settings = Settings::new(Target::Files(Files::new(&dir)), 1, 0);
+/// let sink = SinkHandle::start(settings, Arc::new(|error| panic!("{error}")))?;
+/// timely::execute_directly(move |worker| {
+///     let mut input = InputHandle::<u64, NoopBuilder<Batch>>::new_with_builder();
+///     let committed = worker.dataflow::<u64, _, _>(|scope| {
+///         let (words, bad) = scope.input_from(&mut input).burst(Words, Burst::local());
+///         words.commit_to(bad, &sink).probe().0
+///     });
+///     let mut batch = Batch::default();
+///     batch.strings.push("To be, or not to be");
+///     input.send_batch(&mut batch);
+///     input.close();
+///     worker.step_while(|| !committed.done());
+/// });
+/// let manifest = Manifest::read(&dir)?;
+/// assert_eq!(manifest.records(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait CommitExt<'scope> {
     /// Writes the results and the bad records, each once, and commits them group by group. The
     /// stream that comes back carries nothing; its frontier passes an epoch, on every worker, once
