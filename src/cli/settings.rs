@@ -16,6 +16,7 @@ use crate::cost::Cost;
 use crate::nexmark;
 use crate::pipeline::{Settings, Source, TimelySettings, local_hosts, read_hosts};
 use crate::schedule::{Schedule, Shape, Trace};
+use crate::state::State;
 use crate::task::{self, Work};
 use crate::units::{parse_bytes, parse_count, parse_duration, parse_rate, parse_share};
 
@@ -229,7 +230,8 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         && timely.process == 0
     {
         let given = args.source.clone().unwrap_or_default();
-        input.check().map_err(|why| UsageError::new("--source", given, why))?;
+        let is_resumed = args.state.as_deref().is_some_and(|dir| State::output_in(dir).is_some());
+        input.check(is_resumed).map_err(|why| UsageError::new("--source", given, why))?;
     }
     // Bound when all else is as it should be.
     Listen::new(args, &timely)?;

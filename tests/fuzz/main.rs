@@ -17,7 +17,7 @@ mod mutate;
 mod targets;
 
 // What those source files call by its path from the crate's root.
-use floodway::internal::{live, pipeline};
+use floodway::internal::{live, pipeline, state};
 #[cfg(feature = "kafka")]
 use floodway::kafka;
 use floodway::{aws, batch, bridge, cost, emulator, nexmark, schedule, sink, task, units};

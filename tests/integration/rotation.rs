@@ -26,6 +26,16 @@ impl Log {
         self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// Starts a run whose words are in a file, so that they can be read while it lasts.
+    fn start_saying_in(&self, name: &str) -> Child {
+        let to_file = Stdio::from(fs::File::create(self.place.path(name)).unwrap());
+        self.command().stdout(Stdio::null()).stderr(to_file).spawn().unwrap()
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.place.path(name)).unwrap()
+    }
+
     fn command(&self) -> Command {
         let args = ["run", "--source", self.source, "--follow", "--out", "out", "--state", "state"];
         let more = ["--epoch", "50ms", "--commit-every", "100ms", "--", "-w", self.workers];
@@ -291,10 +301,8 @@ fn lines_that_are_added_to_a_log_after_it_was_rotated_are_said_to_be_unread() {
     for (source, next) in [("lines:log", "log"), ("lines:log*", "log.next")] {
         let log = Log::new(source, "1");
         log.append("log", "one\n");
-        let said = log.place.path("said");
-        let to_file = Stdio::from(fs::File::create(&said).unwrap());
-        let run = log.command().stdout(Stdio::null()).stderr(to_file).spawn().unwrap();
-        let said = || fs::read_to_string(&said).unwrap();
+        let run = log.start_saying_in("said");
+        let said = || log.read("said");
         log.committed(1);
         let mut old = OpenOptions::new().append(true).open(log.place.path("log")).unwrap();
         if next == "log" {
@@ -318,6 +326,34 @@ fn lines_that_are_added_to_a_log_after_it_was_rotated_are_said_to_be_unread() {
         let output = String::from_utf8(log.place.output("out")).unwrap();
         assert!(!output.contains("late"), "{output}");
     }
+}
+
+/// As logrotate with `compress` leaves a log: what was read of it comes once, also of a run that is resumed.
+#[test]
+fn a_rotated_log_that_is_compressed_is_not_read_again_by_its_glob() {
+    let log = Log::new("lines:log*", "1");
+    log.append("log", "one\n");
+    let run = log.start_saying_in("said");
+    log.committed(1);
+    log.rename("log", "log.1");
+    log.append("log", "two\n");
+    log.committed(2);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+    gzip.write_all(b"one\n").unwrap();
+    fs::write(log.place.path("log.1.gz"), gzip.finish().unwrap()).unwrap();
+    fs::remove_file(log.place.path("log.1")).unwrap();
+    poll("a warning", || {
+        let said = log.read("said");
+        said.contains("skipped: log.1.gz is compressed, and only plain files").then_some(())
+    });
+    log.append("log", "three\n");
+    log.committed(3);
+    log.stop(run);
+    let run = log.start();
+    log.append("log", "four\n");
+    log.committed(4);
+    log.stop(run);
+    assert_eq!(log.texts(), ["one", "two", "three", "four"]);
 }
 
 /// A glob that names a log under its old name too: it is the same file, and not read again.

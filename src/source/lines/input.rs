@@ -35,6 +35,13 @@ pub(super) struct Found {
     pub size: u64,
 }
 
+impl Found {
+    /// Whether it is compressed. One that cannot be opened is not known to be.
+    pub(super) fn is_packed(&self) -> bool {
+        Opened::new(self).is_ok_and(|opened| !opened.is_plain())
+    }
+}
+
 impl Input {
     /// Whether its end is not the end: more is waited for.
     pub(crate) fn waits(&self) -> bool {
@@ -42,20 +49,22 @@ impl Input {
     }
 
     /// Looks whether there is something to read, as far as that can be known without opening it: a
-    /// glob that matches nothing, or a file that cannot be followed, is a mistake in the settings.
+    /// glob that matches nothing, or a file that cannot be followed, is a mistake in the settings. A run that
+    /// `is_resumed` passes over packed files beside others.
     ///
     /// # Errors
     /// Which, and why. A path that is not there is no such mistake: reading it fails.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self, is_resumed: bool) -> Result<(), String> {
         let Input::Files { path, follow } = self else { return Ok(()) };
         let found = self.list().and_then(|listing| listing.files(path));
         if let Err(LinesError::Glob { why, .. }) = found {
             return Err(why);
         }
         let found = if *follow { found.unwrap_or_default() } else { Vec::new() };
-        // One that cannot be opened is not known to be packed.
-        let is_packed = |file: &&Found| Opened::new(file).is_ok_and(|opened| !opened.is_plain());
-        match found.iter().find(is_packed) {
+        let packed = found.iter().find(|file| file.is_packed());
+        match packed {
+            // They came with rotations: the others are gone on with.
+            Some(_) if is_resumed && !found.iter().all(Found::is_packed) => Ok(()),
             Some(packed) => Err(packed_and_followed(&packed.path)),
             None => Ok(()),
         }
@@ -220,6 +229,6 @@ mod tests {
         fs::write(place.path().join("[ab]?*"), "itself").unwrap();
         assert_eq!(named("[ab]?*"), ["[ab]?*"]);
         let nothing = Input::Files { path: "no/such/*".into(), follow: false };
-        assert!(nothing.check().unwrap_err().contains("matches no file"));
+        assert!(nothing.check(false).unwrap_err().contains("matches no file"));
     }
 }

@@ -12,7 +12,7 @@ use super::chunks::{self, Turns};
 use super::cut::Cutter;
 use super::epochs::{Epochs, Waits};
 use super::index::Index;
-use super::input::{Found, Input};
+use super::input::{Found, Input, packed_and_followed};
 use super::opened::Opened;
 use super::outlet::Outlet;
 use super::places::{Place, Places};
@@ -108,7 +108,17 @@ impl Lines {
             Err(error) => return Err(error),
         };
         // What cannot be read is said before there is any output, and what is gone by now is passed over.
-        let is_there = |file: Found| Ok(Opened::if_there(&file)?.map(|_| file));
+        let follows = settings.follows();
+        let is_there = |file: Found| {
+            let opened = Opened::if_there(&file)?;
+            let is_skipped =
+                |opened: &Opened| follows && file.label.is_some() && !opened.is_plain();
+            if opened.as_ref().is_some_and(is_skipped) {
+                tracing::warn!("skipped: {}", packed_and_followed(&file.path));
+                return Ok(None);
+            }
+            Ok(opened.map(|_| file))
+        };
         let there = files.into_iter().map(is_there).filter_map(Result::transpose);
         let files = there.collect::<Result<Vec<_>, LinesError>>()?;
         let failed = Arc::new(failed);

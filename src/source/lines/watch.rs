@@ -83,8 +83,13 @@ impl Watch {
         if is_followed && noticed.max(self.grew).elapsed() < GRACE {
             return false;
         }
-        // A copy may not have been complete when it was found.
-        self.ahead.retain(|found| !is_known(found, &self.read, at));
+        // Meanwhile it may have been removed or replaced, or have its first bytes. A copy may not have been complete
+        // when it was found.
+        self.ahead.retain_mut(|found| {
+            let there = fs::metadata(&found.path);
+            let Ok(there) = there.inspect(|there| found.size = there.len()) else { return false };
+            FileId::of(&there) == found.id && !found.is_packed() && !is_known(found, &self.read, at)
+        });
         self.note();
         self.noticed.is_some()
     }
@@ -148,7 +153,11 @@ impl Watch {
             {
                 continue;
             }
-            if found.path > at.found.path {
+            if found.is_packed() {
+                if self.passed_over.insert(found.path.clone()) {
+                    tracing::warn!("skipped: {}", packed_and_followed(&found.path));
+                }
+            } else if found.path > at.found.path {
                 self.ahead.push_back(found);
             } else if self.warned.insert(found.id) {
                 warn_earlier(&found, &at.found.path);
