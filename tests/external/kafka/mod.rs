@@ -7,6 +7,5 @@ mod kills;
 mod proxy;
 mod sink;
 mod source;
-mod speed;
 mod topics;
 mod trouble;

@@ -88,6 +88,7 @@ impl Broker {
     }
 
     /// Appends lines to partitions in turn.
+    #[allow(dead_code, reason = "benches/kafka.rs fills a topic with it")]
     pub fn send_lines(&self, topic: &str, partitions: i32, lines: impl BufRead) {
         let mut config = self.config();
         let producer: BaseProducer = config.set("linger.ms", "20").create().unwrap();
@@ -168,7 +169,7 @@ pub fn by_partition(output: &[u8]) -> BTreeMap<String, usize> {
 }
 
 /// Hands over all committed messages of a topic, up to its end.
-fn consume(address: &str, topic: &str, mut take: impl FnMut(&BorrowedMessage<'_>)) {
+pub fn consume(address: &str, topic: &str, mut take: impl FnMut(&BorrowedMessage<'_>)) {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", address);
     config.set("group.id", "tests").set("enable.partition.eof", "true");
@@ -188,14 +189,4 @@ fn consume(address: &str, topic: &str, mut take: impl FnMut(&BorrowedMessage<'_>
             Err(error) => panic!("{error}"),
         }
     }
-}
-
-/// The messages of a topic, and their payloads' bytes.
-pub fn count(address: &str, topic: &str) -> (u64, u64) {
-    let (mut messages, mut bytes) = (0, 0);
-    consume(address, topic, |message| {
-        messages += 1;
-        bytes += message.payload().map_or(0, <[u8]>::len) as u64;
-    });
-    (messages, bytes)
 }

@@ -1,13 +1,29 @@
-//! How fast: not a test, and run by itself.
+//! How many records a second go from Kafka and to it, beside a bare consumer of the same client.
 //!
-//!     cargo test --release --workspace --features kafka --test kafka -- --ignored --nocapture speed::rates
+//!     cargo bench --features kafka --bench kafka
+//!
+//! It starts a broker, which `.ci/parts` installs.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+#[allow(dead_code)]
+#[path = "../tests/external/kafka"]
+mod kafka {
+    pub mod broker;
+    pub mod proxy;
+    pub mod topics;
+}
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use super::broker::{Broker, broker};
-use crate::common::Place;
+use common::Place;
+use kafka::broker::{Broker, broker};
+
+/// Name the broker's address and the topic to the process that is the bare consumer.
+const BARE: [&str; 2] = ["FLOODWAY_BARE_BROKER", "FLOODWAY_BARE_TOPIC"];
 
 const EVENTS: u32 = 3_000_000;
 const PARTITIONS: i32 = 4;
@@ -31,10 +47,11 @@ fn median(mut all: Vec<f64>) -> (f64, f64, f64) {
     (all[all.len() / 2], all[0], all[all.len() - 1])
 }
 
-#[test]
-#[ignore = "measures, for a minute or two"]
-fn rates() {
-    let Some(broker) = broker() else { return };
+fn main() {
+    if let [Ok(address), Ok(topic)] = BARE.map(std::env::var) {
+        return bare_consumer(&address, &topic);
+    }
+    let broker = broker().expect("a broker, which .ci/parts installs");
     let topic = filled(broker);
     let source = format!("{}?until=end", broker.url(&topic));
     let mut measured: BTreeMap<String, Vec<f64>> = BTreeMap::new();
@@ -42,8 +59,7 @@ fn rates() {
         for cores in ["0", "0,1"] {
             let mut bare = Command::new("taskset");
             bare.args(["-c", cores]).arg(std::env::current_exe().unwrap());
-            bare.args(["--ignored", "--exact", "--nocapture", "speed::bare_consumer"]);
-            bare.env("FLOODWAY_BARE_BROKER", broker.address()).env("FLOODWAY_BARE_TOPIC", &topic);
+            bare.env(BARE[0], broker.address()).env(BARE[1], &topic);
             let output = bare.output().unwrap();
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             let rate = text.lines().find_map(|line| line.strip_prefix("rate ")).expect("a rate");
@@ -78,13 +94,14 @@ fn run(args: &[&str], cores: &str) -> serde_json::Value {
     place.summary()
 }
 
-#[test]
-#[ignore = "is started by the other one"]
-fn bare_consumer() {
-    let Ok(address) = std::env::var("FLOODWAY_BARE_BROKER") else { return };
-    let topic = std::env::var("FLOODWAY_BARE_TOPIC").unwrap();
+/// Reads the topic and does nothing with it.
+fn bare_consumer(address: &str, topic: &str) {
     let began = Instant::now();
-    let (messages, bytes) = super::topics::count(&address, &topic);
+    let (mut messages, mut bytes) = (0_u64, 0);
+    kafka::topics::consume(address, topic, |message| {
+        messages += 1;
+        bytes += message.payload().map_or(0, <[u8]>::len) as u64;
+    });
     assert!(bytes > messages);
-    println!("\nrate {}", messages as f64 / began.elapsed().as_secs_f64());
+    println!("rate {}", messages as f64 / began.elapsed().as_secs_f64());
 }
