@@ -200,13 +200,17 @@ impl Lambda {
         Lambda::of(command)
     }
 
+    /// Starts it. A machine may be so busy that its function does not start in AWS's ten seconds: then again.
     fn of(mut command: Command) -> Lambda {
         command.stdout(Stdio::piped()).stdin(Stdio::null());
-        let mut child = command.spawn().expect("the command starts");
-        let mut url = String::new();
-        let out = child.stdout.take().expect("its output is a pipe");
-        BufReader::new(out).read_line(&mut url).expect("the first line is the URL");
-        Lambda { child, url: url.trim().to_owned() }
+        poll("a Lambda that starts", || {
+            let mut child = command.spawn().expect("the command starts");
+            let mut url = String::new();
+            let out = child.stdout.take().expect("its output is a pipe");
+            BufReader::new(out).read_line(&mut url).expect("the first line is the URL");
+            let lambda = Lambda { child, url: url.trim().to_owned() };
+            Some(lambda).filter(|lambda| !lambda.url.is_empty())
+        })
     }
 }
 

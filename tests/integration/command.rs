@@ -489,15 +489,18 @@ fn a_budget_is_kept_and_work_stays_home_when_it_is_spent() {
         "network=2ms,cold_start=5ms",
     ]);
     args.extend(["--budget-total", "0.000012", "--summary", "summary.json"]);
-    let output = place.run(&args);
-    let (error, summary) = (error_of(&output), place.summary());
-    assert_eq!(output.status.code(), Some(0), "{error}");
-    assert!(error.contains("the budget is spent"), "{error}");
-    let number = |field: &str| summary[field].as_f64().unwrap_or_else(|| panic!("{field}"));
-    assert!((0.000_006..=0.000_013).contains(&number("cost_usd")), "{summary}");
-    assert!(number("over_budget_ms") > 0.0 && number("records_remote") > 0.0, "{summary}");
-    assert!(number("records_local") > 5_000.0, "{summary}");
-    assert_eq!(summary["results_out"], 10_000);
+    // On a busy machine the function answers late, and a worker may do what would have spent the budget.
+    poll("a run that spends its budget", || {
+        let output = place.run(&args);
+        let (error, summary) = (error_of(&output), place.summary());
+        assert_eq!(output.status.code(), Some(0), "{error}");
+        let number = |field: &str| summary[field].as_f64().unwrap_or_else(|| panic!("{field}"));
+        assert!(number("records_local") > 5_000.0, "{summary}");
+        assert_eq!(summary["results_out"], 10_000);
+        let spent = (0.000_006..=0.000_013).contains(&number("cost_usd"));
+        let was_over = number("over_budget_ms") > 0.0 && error.contains("the budget is spent");
+        (spent && was_over && number("records_remote") > 0.0).then_some(())
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use super::server::{Server, error, well};
 use super::{at_home, err, remote, run};
-use crate::common::Place;
+use crate::common::{Place, poll};
 
 fn file(key: &str) -> String {
     format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = x\nregion = us-east-1\n")
@@ -56,26 +56,31 @@ fn run_with(new: bool, events: &str) -> (Place, std::process::Output, Arc<Seen>)
 
 #[test]
 fn new_ones_are_taken_from_the_file_and_nothing_comes_home() {
-    let (place, output, seen) = run_with(true, "10k");
-    assert!(output.status.success(), "{}", err(&output));
-    assert!(place.output("out") == at_home("10k"));
-    let [old, _, others] = seen.0.each_ref().map(|count| count.load(SeqCst));
-    assert_eq!(old, 8);
-    assert!(others > 0, "{}", err(&output));
-    let summary = place.summary();
-    assert_eq!(
-        (&summary["failed"], &summary["breaker_opened"]),
-        (&0.into(), &0.into()),
-        "{summary}"
-    );
+    let expected = at_home("10k");
+    // On a busy machine a run may be done before its key has ended, or a request may be late.
+    poll("a run that goes on with the new key", || {
+        let (place, output, seen) = run_with(true, "10k");
+        assert!(output.status.success(), "{}", err(&output));
+        assert!(place.output("out") == expected);
+        let [old, _, others] = seen.0.each_ref().map(|count| count.load(SeqCst));
+        assert!(old == 8 || others == 0, "{old} {others}");
+        let summary = place.summary();
+        let nothing_failed = summary["failed"] == 0 && summary["breaker_opened"] == 0;
+        (others > 0 && nothing_failed).then_some(())
+    });
 }
 
 #[test]
 fn without_new_ones_the_work_comes_home_and_the_run_completes() {
-    let (place, output, seen) = run_with(false, "10k");
-    assert!(output.status.success(), "it had worked: {}", err(&output));
+    let expected = at_home("10k");
+    // On a busy machine a run may be done before its key has ended.
+    let (output, old, others) = poll("a run whose key ends", || {
+        let (place, output, seen) = run_with(false, "10k");
+        assert!(output.status.success(), "it had worked: {}", err(&output));
+        assert!(place.output("out") == expected);
+        let [old, ended, others] = seen.0.each_ref().map(|count| count.load(SeqCst));
+        (ended > 0).then_some((output, old, others))
+    });
     assert!(err(&output).contains("the credentials have ended: get new ones"), "{}", err(&output));
-    assert!(place.output("out") == at_home("10k"));
-    let [old, ended, others] = seen.0.each_ref().map(|count| count.load(SeqCst));
-    assert!((old, others) == (8, 0) && ended > 0, "{old} {ended} {others}");
+    assert_eq!((old, others), (8, 0));
 }

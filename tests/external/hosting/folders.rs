@@ -131,7 +131,7 @@ fn slow(place: &Place, raw: &Path, start: &str) -> Package {
         "runtime = \"provided\"\ncode = {raw:?}\ntimeout = \"30s\"\nenvironment = {{ START = {start:?} }}",
     );
     fs::write(place.path("function.toml"), toml).unwrap();
-    let init_timeout = Some(Duration::from_secs(2));
+    let init_timeout = Some(Duration::from_secs(5));
     Package::open(&place.path(""), &Choices { init_timeout, ..Choices::default() }).unwrap()
 }
 
@@ -148,7 +148,7 @@ fn a_start_that_takes_too_long_is_tried_again_within_the_invocations_time() {
         model
     };
     let error = Server::running(listener(), model(), slow(&place, &raw, "sleep")).err().unwrap();
-    assert!(error.to_string().contains("no event within 2s"), "{error}");
+    assert!(error.to_string().contains("no event within 5s"), "{error}");
 
     // The first process, which is there to see that it starts, does; the next one takes too long.
     fs::write(file("marker"), "").unwrap();

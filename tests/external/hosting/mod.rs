@@ -56,12 +56,16 @@ pub(crate) fn command(folder: &Path, model: &str, args: &[&str]) -> Option<Comma
 }
 
 impl Hosted {
+    /// Starts it. A machine may be so busy that the function does not start in AWS's ten seconds: then again.
     pub(crate) fn start(mut command: Command) -> Hosted {
-        let mut child = command.spawn().expect("the command starts");
-        let mut url = String::new();
-        let out = child.stdout.take().expect("its output is a pipe");
-        BufReader::new(out).read_line(&mut url).expect("the first line is the URL");
-        Hosted { child, url: url.trim().to_owned() }
+        poll("a server that starts", || {
+            let mut child = command.spawn().expect("the command starts");
+            let mut url = String::new();
+            let out = child.stdout.take().expect("its output is a pipe");
+            BufReader::new(out).read_line(&mut url).expect("the first line is the URL");
+            let hosted = Hosted { child, url: url.trim().to_owned() };
+            Some(hosted).filter(|hosted| !hosted.url.is_empty())
+        })
     }
 
     pub(crate) fn of(name: &str, model: &str, args: &[&str]) -> Option<Hosted> {
