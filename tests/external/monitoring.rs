@@ -37,7 +37,7 @@ fn promtool(args: &[&str]) -> Option<Output> {
 }
 
 #[test]
-fn the_alerts_fire_when_they_should_and_only_then() {
+fn each_alert_fires_in_its_case_and_only_then() {
     for args in
         [["check", "rules", "docs/alerts.yml"], ["test", "rules", "tests/external/alerts.yml"]]
     {
@@ -58,7 +58,7 @@ fn the_alerts_fire_when_they_should_and_only_then() {
 }
 
 #[test]
-fn the_dashboard_is_whole() {
+fn every_panel_of_the_dashboard_is_complete() {
     let dashboard = dashboard();
     for field in ["uid", "title"] {
         assert!(dashboard[field].as_str().is_some_and(|text| !text.is_empty()), "{field}");
@@ -115,7 +115,7 @@ fn late(place: &Place) -> Shown {
 }
 
 #[test]
-fn what_alerts_dashboard_and_documentation_name_is_there_and_well_named() {
+fn metrics_named_in_alerts_dashboard_and_docs_exist_and_follow_conventions() {
     let place = Place::new();
     let run = late(&place);
     let metrics = run.get("/metrics").body;

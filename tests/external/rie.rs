@@ -100,14 +100,14 @@ fn python(place: &Place) -> Option<Rie> {
 }
 
 #[test]
-fn the_python_function() {
+fn the_python_function_gives_the_local_output_behind_awss_emulator() {
     let place = Place::new();
     let Some(rie) = python(&place) else { return };
     same_as_at_home(&place, &rie);
 }
 
 #[test]
-fn the_java_function() {
+fn the_java_function_gives_the_local_output_behind_awss_emulator() {
     let place = Place::new();
     let folder = functions().join("java/dist");
     if !folder.join("function.jar").exists() || !folder.join("runtime").exists() {
@@ -126,7 +126,7 @@ fn the_java_function() {
 }
 
 #[test]
-fn the_rust_function() {
+fn the_rust_function_gives_the_local_output_behind_awss_emulator() {
     let place = Place::new();
     let bootstrap = functions().join("rust/dist/bootstrap");
     if !bootstrap.exists() {
@@ -139,7 +139,7 @@ fn the_rust_function() {
 
 /// Two requests at once end the emulator: all work comes home, and nothing is lost.
 #[test]
-fn an_endpoint_that_may_die_of_a_second_request() {
+fn an_emulator_that_dies_of_concurrent_requests_loses_no_record() {
     let place = Place::new();
     let Some(rie) = python(&place) else { return };
     run(&place, "local", &["--policy", "local"]);

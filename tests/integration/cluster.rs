@@ -93,7 +93,7 @@ fn a_wrong_hosts_file_is_refused_with_file_and_line_by_every_process() {
 }
 
 #[test]
-fn connections_of_strangers_are_closed_and_the_run_goes_on() {
+fn connections_from_strangers_are_closed_and_the_run_continues() {
     let place = Place::new();
     let [a, b] = free();
     fs::write(place.path("hosts"), format!("{a}\n{b}\n")).unwrap();
@@ -124,7 +124,7 @@ fn connections_of_strangers_are_closed_and_the_run_goes_on() {
 }
 
 #[test]
-fn a_service_that_is_no_process_of_the_run_is_named() {
+fn an_address_where_something_else_listens_is_named() {
     let place = Place::new();
     let [b] = free();
     let service = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -145,7 +145,7 @@ fn a_service_that_is_no_process_of_the_run_is_named() {
 }
 
 #[test]
-fn processes_that_disagree_on_how_many_they_are_say_so() {
+fn processes_with_different_process_counts_say_so_while_they_wait() {
     let place = Place::new();
     fs::write(place.path("hosts"), free::<3>().join("\n")).unwrap();
     let mut processes = [start(&place, 0, 2), start(&place, 1, 3)];
@@ -160,7 +160,7 @@ fn processes_that_disagree_on_how_many_they_are_say_so() {
 
 /// Two of three are there, and one of them is started again; then the third comes, or the run is stopped.
 #[test]
-fn a_process_that_is_missing_is_waited_for_by_name_and_signals_are_heeded() {
+fn a_missing_process_is_named_while_waiting_and_a_signal_ends_the_wait() {
     for comes in [true, false] {
         let place = Place::new();
         fs::write(place.path("hosts"), free::<3>().join("\n")).unwrap();

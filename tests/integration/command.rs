@@ -13,7 +13,7 @@ fn error_of(output: &Output) -> String {
 
 #[cfg(not(feature = "kafka"))]
 #[test]
-fn what_was_not_built_says_how_it_is_had() {
+fn an_option_of_a_missing_feature_says_how_to_build_it() {
     let place = Place::new();
     let output = place.run(&["run", "--source", "kafka://localhost:9092/topic", "--out", "out"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -26,7 +26,7 @@ fn what_was_not_built_says_how_it_is_had() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_right() {
+fn a_wrong_option_exits_with_2_and_names_option_value_and_what_would_be_right() {
     let place = Place::new();
     for (file, text) in [
         ("letters.csv", "0,100\n5,abc\n"),
@@ -215,7 +215,7 @@ fn a_name_that_cannot_be_used_ends_with_2_and_one_clear_line() {
 }
 
 #[test]
-fn what_is_found_in_a_file_or_on_the_way_ends_with_1() {
+fn an_error_found_at_run_time_exits_with_1() {
     let place = Place::new();
     fs::write(place.path("broken.gz"), b"\x1f\x8b\x08\x00 and then nothing of gzip's").unwrap();
     for (args, named) in [
@@ -232,7 +232,7 @@ fn what_is_found_in_a_file_or_on_the_way_ends_with_1() {
 }
 
 #[test]
-fn a_run_without_an_end_says_how_it_is_ended() {
+fn a_run_without_an_end_says_how_to_stop_it() {
     let place = Place::new();
     let mut child = place.floodway(&["run", "--out", "out"]);
     let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -325,7 +325,7 @@ fn another_runs_output_is_kept_unless_it_may_be_replaced() {
 }
 
 #[test]
-fn own_text_from_a_file_and_from_standard_input() {
+fn text_is_read_from_a_file_and_from_standard_input() {
     let place = Place::new();
     let text = b"one, two\n\n  \nna\xc3\xafve_1 caf\xc3\xa9!\r\nno end".to_vec();
     fs::write(place.path("text"), &text).unwrap();
@@ -347,7 +347,7 @@ fn own_text_from_a_file_and_from_standard_input() {
 }
 
 #[test]
-fn lines_on_a_pipe_are_committed_while_more_are_awaited() {
+fn lines_on_a_pipe_are_committed_before_it_closes() {
     let place = Place::new();
     let mut child = place
         .floodway(&["run", "--source", "lines:-", "--out", "out"])
@@ -475,7 +475,7 @@ fn the_summary_adds_up() {
 }
 
 #[test]
-fn a_budget_is_kept_and_work_stays_home_when_it_is_spent() {
+fn work_is_done_locally_once_the_budget_is_spent() {
     let place = Place::new();
     // A request of 100 records lasts 10 ms and more: $4.8e-7. There are 100 of them.
     let args = ["run", "--events", "10k", "--rate", "20k", "--policy", "remote", "--work", "100us"];
@@ -504,7 +504,7 @@ fn a_budget_is_kept_and_work_stays_home_when_it_is_spent() {
 }
 
 #[test]
-fn a_shadow_sends_nothing_and_says_what_would_have_gone() {
+fn a_shadow_run_sends_nothing_and_reports_what_it_would_send() {
     let place = Place::new();
     // A worker does 10,000 a second, and has four times as many in the second half.
     let args =
@@ -525,7 +525,7 @@ fn a_shadow_sends_nothing_and_says_what_would_have_gone() {
 }
 
 #[test]
-fn a_deadline_that_the_remote_side_cannot_keep_is_said_at_once() {
+fn a_deadline_shorter_than_a_request_is_warned_of_at_the_start() {
     let place = Place::new();
     let args = ["run", "--events", "1k", "--rate", "10k", "--policy", "deadline", "--deadline"];
     let mut args = args.to_vec();
@@ -537,7 +537,7 @@ fn a_deadline_that_the_remote_side_cannot_keep_is_said_at_once() {
 }
 
 #[test]
-fn work_is_burnt_at_home_and_slept_in_the_lambda_and_said() {
+fn work_costs_cpu_locally_and_time_in_the_lambda() {
     let place = Place::new();
     let args = ["run", "--events", "1000", "--rate", "max", "--work", "100us", "--sink", "null"];
     let local = place.run_well(&args);
@@ -555,7 +555,7 @@ fn work_is_burnt_at_home_and_slept_in_the_lambda_and_said() {
 }
 
 #[test]
-fn an_endpoint_that_is_not_there_changes_nothing_but_where_the_work_is_done() {
+fn with_an_absent_endpoint_the_output_is_that_of_local() {
     let place = Place::new();
     let events = ["run", "--events", "3k", "--rate", "max"];
     let mut local = events.to_vec();
@@ -575,7 +575,7 @@ fn an_endpoint_that_is_not_there_changes_nothing_but_where_the_work_is_done() {
 }
 
 #[test]
-fn settings_come_from_a_file_and_flags_win() {
+fn settings_come_from_a_file_and_flags_override_them() {
     let place = Place::new();
     let toml = "events = 300\nrate = \"max\"\nseed = 5\nout = \"from-file\"\n";
     fs::write(place.path("floodway.toml"), toml).unwrap();
@@ -590,7 +590,7 @@ fn settings_come_from_a_file_and_flags_win() {
 
 /// A file may have the settings of several policies; what is typed is meant.
 #[test]
-fn a_file_may_say_what_the_policy_does_not_heed() {
+fn a_file_may_set_options_that_the_policy_does_not_use() {
     let place = Place::new();
     let toml = "events = 300\nrate = \"max\"\nsink = \"null\"\nthreshold = \"50k\"\n\
                 deadline = \"100ms\"\nbudget = \"1/h\"\n";
@@ -607,7 +607,7 @@ fn a_file_may_say_what_the_policy_does_not_heed() {
 
 /// Nobody reads on is no failure; that it cannot be written is. All that a command prints is printed so.
 #[test]
-fn a_full_disk_is_said_and_a_closed_pipe_is_not() {
+fn a_full_disk_is_reported_and_a_closed_pipe_is_not() {
     let place = Place::new();
     let lambda = crate::common::Lambda::start("network=1ms");
     let check = ["check", "--lambda", &lambda.url];
@@ -636,7 +636,7 @@ fn a_full_disk_is_said_and_a_closed_pipe_is_not() {
 }
 
 #[test]
-fn completion_for_the_usual_shells() {
+fn completions_are_printed_for_the_usual_shells() {
     let place = Place::new();
     for shell in ["bash", "zsh", "fish"] {
         let output = place.run(&["completion", shell]);
@@ -646,7 +646,7 @@ fn completion_for_the_usual_shells() {
 }
 
 #[test]
-fn check_tries_one_round_trip() {
+fn check_makes_one_round_trip_and_names_an_unknown_function() {
     let place = Place::new();
     let lambda = crate::common::Lambda::start("network=1ms");
     let output = place.run(&["check", "--lambda", &lambda.url]);

@@ -47,7 +47,7 @@ fn run_under(parent: u32, policy: &str) -> Pid {
 }
 
 #[test]
-fn policies_are_compared_and_the_report_needs_nothing_else() {
+fn policies_are_compared_in_a_self_contained_report() {
     let place = Place::new();
     let policies = ["local", "spill", "remote"];
     let args = command(&[
@@ -189,7 +189,7 @@ fn a_series_is_of_all_processes_and_of_bad_records_too() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_refused_before_anything_runs() {
+fn a_wrong_comparison_is_refused_before_anything_runs() {
     let place = Place::new();
     let cases: &[(&[&str], &[&str])] = &[
         (&["--policies", "local,magic"], &["--policies", "magic", "deadline"]),
@@ -223,7 +223,7 @@ fn what_cannot_be_compared_is_refused_before_anything_runs() {
 }
 
 #[test]
-fn a_run_that_fails_ends_it_with_1_and_is_named() {
+fn a_run_that_fails_is_named_and_compare_exits_with_1() {
     let place = Place::new();
     let args = command(&["--policies", "local,remote", "--report", "report"]);
     let mut command = place.floodway(&args);
@@ -242,7 +242,7 @@ fn a_run_that_fails_ends_it_with_1_and_is_named() {
 
 /// What only some policies heed goes to their runs.
 #[test]
-fn options_of_some_policies_are_for_those() {
+fn options_of_some_policies_are_passed_to_those_only() {
     let place = Place::new();
     let trace = ["compare", "--rate", "5k", "--duration", "200ms", "--warm-up-run", "0s"];
     let more = ["--policies", "local,spill,deadline", "--deadline", "70ms", "--budget", "1/h"];
@@ -263,7 +263,7 @@ fn options_of_some_policies_are_for_those() {
 }
 
 #[test]
-fn ctrl_c_in_the_first_run_leaves_nothing_in_the_way() {
+fn ctrl_c_in_the_first_run_leaves_no_report() {
     let place = Place::new();
     let args = command(&["--policies", "local,remote", "--report", "r", "--warm-up-run", "0s"]);
     let mut command = place.floodway(&args);
@@ -278,7 +278,7 @@ fn ctrl_c_in_the_first_run_leaves_nothing_in_the_way() {
 
 /// The first signal finishes what is at hand, which may take long.
 #[test]
-fn a_second_signal_ends_the_run_at_once_and_leaves_nothing_in_the_way() {
+fn a_second_signal_ends_compare_at_once_and_leaves_no_report() {
     let place = Place::new();
     // A second of input is fifty seconds of work.
     let args = ["compare", "--rate", "1k", "--duration", "10s", "--work", "50ms", "--report", "r"];
@@ -298,7 +298,7 @@ fn a_second_signal_ends_the_run_at_once_and_leaves_nothing_in_the_way() {
 }
 
 #[test]
-fn ctrl_c_ends_the_run_at_hand_and_reports_what_was_finished() {
+fn ctrl_c_ends_the_current_run_and_reports_the_finished_ones() {
     let place = Place::new();
     let args = command(&["--policies", "local,remote,spill", "--threshold", "9k", "--report", "r"]);
     let mut command = place.floodway(&args);

@@ -91,7 +91,7 @@ fn describe(model: &Model, outcome: &Outcome) -> String {
 
 /// Ten seconds of four times what the worker does, over half of it.
 #[test]
-fn a_long_burst_is_in_time_and_home_works_as_much_as_it_can() {
+fn a_long_burst_meets_the_deadline_and_workers_stay_busy() {
     let model = burst(4.0);
     let outcome = deadline(&model);
     let what = describe(&model, &outcome);
@@ -101,7 +101,7 @@ fn a_long_burst_is_in_time_and_home_works_as_much_as_it_can() {
 
 /// Bursts of half a second at four times what the worker does, each two seconds.
 #[test]
-fn a_train_of_short_bursts_is_in_time() {
+fn a_train_of_short_bursts_meets_the_deadline() {
     let mut rates = vec![(0.0, 0.5)];
     for burst in 0..10 {
         let from = 2.0 + 2.0 * f64::from(burst);
@@ -118,7 +118,7 @@ fn a_train_of_short_bursts_is_in_time() {
 /// The first record that home cannot do in time is the one that comes when the queue holds `mu·D`:
 /// `D/(rho − 1)` after the onset. It goes when it has only the remote side's latency left.
 #[test]
-fn the_first_goes_at_its_last_safe_moment_and_the_last_soon_after_the_end() {
+fn offloading_starts_at_the_last_safe_moment_and_ends_soon_after_the_burst() {
     for rho in [2.0, 4.0] {
         let model = burst(rho);
         let outcome = deadline(&model);
@@ -137,7 +137,7 @@ fn the_first_goes_at_its_last_safe_moment_and_the_last_soon_after_the_end() {
 
 /// At twice what the worker does, from its second second on, as much goes in each tenth of a second.
 #[test]
-fn it_does_not_oscillate() {
+fn the_offloaded_share_does_not_oscillate() {
     let model = model(&[(0.0, 2.0), (10.0, 0.0)]);
     let outcome = deadline(&model);
     let tenths: Vec<u32> =
@@ -153,7 +153,7 @@ fn it_does_not_oscillate() {
 /// The work becomes five times as dear, and later as cheap as before: within a second nothing that
 /// comes is late any more.
 #[test]
-fn a_change_of_the_work_is_followed_within_a_second() {
+fn a_change_of_cost_per_record_is_followed_within_a_second() {
     let mut model = model(&[(0.0, 0.8), (9.0, 0.0)]);
     model.service.changes = vec![(3_000 * MS, 5.0), (6_000 * MS, 1.0)];
     let outcome = deadline(&model);
@@ -170,7 +170,7 @@ fn a_change_of_the_work_is_followed_within_a_second() {
 
 /// Whatever becomes of the remote side in the middle of a burst, nobody waits longer than without one.
 #[test]
-fn bad_weather_is_not_worse_than_no_remote_side() {
+fn a_failing_remote_side_is_not_worse_than_none() {
     let fine = Weather::default();
     let model = |weather| {
         let mut model = model(&[(0.0, 0.5), (1.0, 3.0), (5.0, 0.5), (24.0, 0.0)]);
@@ -207,7 +207,7 @@ fn bad_weather_is_not_worse_than_no_remote_side() {
 
 /// Times that are spread, on both sides.
 #[test]
-fn spread_times_are_in_time_too() {
+fn the_deadline_is_met_with_variable_request_times_too() {
     let mut model = burst(4.0);
     model.service.spread = Spread::Exponential;
     model.lambda.spread = Spread::Lognormal(0.3);

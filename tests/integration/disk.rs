@@ -148,7 +148,7 @@ fn expected() -> Vec<String> {
 }
 
 #[test]
-fn whatever_call_fails_the_run_ends_and_is_gone_on_with() {
+fn a_run_can_be_resumed_whichever_disk_call_failed() {
     let failed = fail_everywhere(&expected(), |_| {});
     let kinds = [
         "MakeFolder",
@@ -169,7 +169,7 @@ fn whatever_call_fails_the_run_ends_and_is_gone_on_with() {
 
 /// The run before was ended after a commit and before what follows it.
 #[test]
-fn whatever_call_fails_when_a_run_is_gone_on_with() {
+fn a_resume_can_be_repeated_whichever_disk_call_failed() {
     let failed = fail_everywhere(&expected(), |place| {
         let disk = Disk::failing(Arc::new(|call, _| {
             (call == Call::Rename).then(|| Fault::Error(Errno::IO.into()))
@@ -181,7 +181,7 @@ fn whatever_call_fails_when_a_run_is_gone_on_with() {
 }
 
 #[test]
-fn writes_that_take_less_and_are_interrupted_change_nothing() {
+fn short_and_interrupted_writes_lose_nothing() {
     for packed in [Compression::None, Compression::Zstd] {
         let place = folder();
         let calls = Mutex::new(0_usize);
@@ -203,7 +203,7 @@ fn writes_that_take_less_and_are_interrupted_change_nothing() {
 /// The system says once that a file could not be written back. A file is synced early, and again
 /// when its group is committed: the second time all would be well.
 #[test]
-fn a_sync_that_failed_is_not_asked_for_again() {
+fn a_failed_sync_is_not_repeated() {
     let place = folder();
     let syncs = Arc::new(Mutex::new(0));
     let seen = Arc::clone(&syncs);

@@ -90,7 +90,7 @@ cp -a small/out resumed
 "#;
 
 #[test]
-fn a_disk_that_is_full() {
+fn a_run_on_a_full_disk_ends_with_an_error_and_resumes() {
     let place = Place::new();
     let expected = expected(&place);
     for packed in ["", "?compress=zstd"] {
@@ -126,7 +126,7 @@ fn a_disk_that_is_full() {
 }
 
 #[test]
-fn a_limit_on_the_size_of_files() {
+fn a_run_at_the_file_size_limit_ends_with_an_error_and_resumes() {
     let place = Place::new();
     // Small files at first.
     let rates = ["--shape", "step", "--peak-rate", "110k", "--period", "600ms"];
@@ -147,7 +147,7 @@ fn a_limit_on_the_size_of_files() {
 }
 
 #[test]
-fn an_output_folder_that_is_moved_or_replaced() {
+fn a_run_whose_output_folder_is_moved_or_replaced_ends_with_an_error() {
     let place = Place::new();
     let expected = expected(&place);
     for sink in ["files:out", "files:out?sync=none"] {
@@ -171,7 +171,7 @@ fn an_output_folder_that_is_moved_or_replaced() {
 }
 
 #[test]
-fn an_output_folder_that_is_removed() {
+fn a_run_whose_output_folder_is_removed_ends_with_an_error() {
     let place = Place::new();
     let expected = expected(&place);
     let child = spawn(place.floodway(&run("files:out", &[])));
@@ -188,7 +188,7 @@ fn an_output_folder_that_is_removed() {
 }
 
 #[test]
-fn an_output_folder_that_may_not_be_written_to_any_more() {
+fn a_run_that_loses_write_permission_ends_with_an_error_and_resumes() {
     let place = Place::new();
     let expected = expected(&place);
     let everybody = |name: &str, mode| {
@@ -223,7 +223,7 @@ fn an_output_folder_that_may_not_be_written_to_any_more() {
 }
 
 #[test]
-fn a_name_that_is_taken() {
+fn a_run_whose_file_name_is_taken_ends_with_an_error() {
     let place = Place::new();
     let expected = expected(&place);
     let args = run("files:out", &[]);

@@ -34,7 +34,7 @@ fn longest(printed: &str) -> (u64, u64) {
 }
 
 #[test]
-fn burst_and_local_find_the_same() {
+fn examples_burst_and_local_give_the_same_result() {
     for workers in ["1", "2"] {
         let local = run("local", &["-w", workers]);
         let burst = run("burst", &["-w", workers]);
@@ -56,7 +56,7 @@ fn counts_are_the_same_under_every_policy() {
 }
 
 #[test]
-fn watch_sees_the_burst_leave() {
+fn example_watch_reports_offloaded_records() {
     let printed = run("watch", &[]);
     let remote: u64 = printed
         .lines()

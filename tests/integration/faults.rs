@@ -347,7 +347,7 @@ fn steps(log: &str) -> Vec<Duration> {
 }
 
 #[test]
-fn whatever_the_remote_side_does_the_output_is_that_of_local() {
+fn under_any_remote_fault_the_output_is_that_of_local() {
     let began = Instant::now();
     let (short, long) = (expected(SHORT), expected(LONG));
     let mut cells = cells();
@@ -388,7 +388,7 @@ fn whatever_the_remote_side_does_the_output_is_that_of_local() {
 }
 
 #[test]
-fn a_function_that_hangs_although_probes_are_answered_is_left_alone() {
+fn the_breaker_opens_for_a_function_that_answers_only_probes() {
     let server = Server::start(Weather::Hang, On::Records);
     let place = Place::new();
     let mut args = vec!["run", "--rate", "20k", "--duration", "3s", "--out", "out", "--overwrite"];
@@ -454,7 +454,7 @@ fn run_in(mut command: std::process::Command) -> (std::process::Output, String) 
 
 /// A soft limit is raised; a hard one bounds what is in flight, and leaves the sink what it needs.
 #[test]
-fn too_few_file_descriptors_are_a_limit_on_what_is_in_flight() {
+fn too_few_file_descriptors_limit_the_requests_in_flight() {
     let lambda = Lambda::start("network=300ms,cold_start=0ms,concurrency=1000");
     let run = |limits: &str, lambda: &[&str]| {
         let place = Place::new();
@@ -479,7 +479,7 @@ fn too_few_file_descriptors_are_a_limit_on_what_is_in_flight() {
 }
 
 #[test]
-fn a_proxy_of_the_environment_is_not_for_this_machine_and_is_said_for_others() {
+fn an_environment_proxy_is_skipped_for_localhost_and_logged_for_others() {
     let lambda = Lambda::start("network=1ms,cold_start=0ms");
     let place = Place::new();
     let run = |proxy: &str, args: &[&str]| {

@@ -40,7 +40,7 @@ fn all(folder: &Path) -> Vec<(String, u64)> {
 const SMALL: [&str; 5] = ["run", "--events", "500", "--rate", "max"];
 
 #[test]
-fn a_run_that_is_refused_leaves_nothing() {
+fn a_refused_run_leaves_no_file() {
     let place = Place::new();
     place.run_well(&[&SMALL[..], &["--out", "other"]].concat());
     place.run_well(&[&SMALL[..], &["--out", "of", "--state", "state"]].concat());
@@ -76,7 +76,7 @@ fn a_run_that_is_refused_leaves_nothing() {
 }
 
 #[test]
-fn a_state_that_is_let_go_soon_is_waited_for() {
+fn a_state_lock_that_is_released_soon_is_waited_for() {
     let place = Place::new();
     fs::create_dir(place.path("state")).unwrap();
     let owner = File::create(place.path("state/lock")).unwrap();
@@ -95,7 +95,7 @@ fn a_state_that_is_let_go_soon_is_waited_for() {
 
 /// Not even who may overwrite it takes it from a run that goes on; once that is gone, it is free.
 #[test]
-fn an_output_is_one_runs_at_a_time() {
+fn an_output_folder_is_used_by_one_run_at_a_time() {
     let place = Place::new();
     let paced = ["run", "--rate", "1k", "--out", "out", "--commit-every", "50ms"];
     let mut first = place.floodway(&paced).stderr(Stdio::null()).spawn().unwrap();
@@ -200,7 +200,7 @@ fn an_input_among_the_runs_own_output_is_refused() {
 }
 
 #[test]
-fn a_state_and_an_output_are_in_nobodys_way() {
+fn a_state_that_collides_with_the_output_is_refused_and_one_inside_it_works() {
     let place = Place::new();
     std::os::unix::fs::symlink("x", place.path("link")).unwrap();
     for (out, state, named) in [

@@ -99,7 +99,7 @@ fn text_of_any_kind_is_json_with_its_files_name() {
 }
 
 #[test]
-fn how_files_are_packed_may_change_between_runs_and_what_they_hold_may_not() {
+fn compression_may_change_on_resume_and_the_format_may_not() {
     let place = Place::new();
     let state = ["--state", "state"];
     place.run_well(&run("files:expected?format=jsonl", &[]));
@@ -146,7 +146,7 @@ fn a_consumer_may_take_files_away_but_not_the_newest() {
 }
 
 #[test]
-fn what_a_sink_cannot_do_is_refused() {
+fn unsupported_sink_options_are_refused() {
     let place = Place::new();
     for option in ["format=csv", "format", "compress=gzip", "roll_size=x", "roll_age=5"] {
         let sink = format!("files:out?{option}");
@@ -160,7 +160,7 @@ fn what_a_sink_cannot_do_is_refused() {
 
 /// The commands of `docs/manifest.md`, as they stand there.
 #[test]
-fn a_manifest_is_read_by_hand() {
+fn the_documented_jq_commands_read_a_manifest() {
     let Some(_) = parts::program("jq") else { return };
     let place = Place::new();
     place.run_well(&run("files:out", &[]));

@@ -115,17 +115,17 @@ fn check(name: &str, define: impl Fn(&str) -> String) {
 }
 
 #[test]
-fn words_are_the_golden_ones() {
+fn words_match_the_golden_vectors() {
     check("words", words);
 }
 
 #[test]
-fn byte_pair_tokens_are_the_golden_ones() {
+fn byte_pair_tokens_match_the_golden_vectors() {
     check("bpe", bpe);
 }
 
 #[test]
-fn the_functions_are_of_this_version() {
+fn the_functions_version_is_the_crates() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions/VERSION");
     assert_eq!(fs::read_to_string(path).unwrap(), concat!(env!("CARGO_PKG_VERSION"), "\n"));
 }

@@ -18,7 +18,7 @@ fn documented_file() -> &'static str {
 }
 
 #[test]
-fn the_documented_configuration_works_and_the_command_line_wins() {
+fn the_documented_configuration_works_and_the_command_line_overrides_it() {
     let place = Place::new();
     std::fs::write(place.path("floodway.toml"), documented_file()).unwrap();
     // Shorter and cheaper than it says.
@@ -66,7 +66,7 @@ fn each_command_has_examples_that_parse_and_its_exit_codes() {
 }
 
 #[test]
-fn the_help_has_the_values_and_the_defaults_that_hold() {
+fn the_help_states_the_actual_values_and_defaults() {
     let place = Place::new();
     let run = help(&place, &["run"]).split_whitespace().collect::<Vec<_>>().join(" ");
     for task in floodway::task::NAMES {
@@ -80,7 +80,7 @@ fn the_help_has_the_values_and_the_defaults_that_hold() {
 }
 
 #[test]
-fn what_cannot_be_parsed_is_said_in_one_line_with_what_would_be_right() {
+fn a_parse_error_is_one_line_with_what_would_be_right() {
     let place = Place::new();
     let cases: &[(&[&str], &[&str])] = &[
         (&["run", "-w", "2"], &["-w", "timely", "-- -w 2"]),

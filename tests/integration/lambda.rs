@@ -82,7 +82,7 @@ fn reported(response: &Response, field: &str) -> Option<f64> {
 }
 
 #[test]
-fn every_door_answers_the_same() {
+fn invoke_path_and_function_url_answer_the_same() {
     for host in Host::both("") {
         in_async(async |client| {
             let arn = "arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Afloodway";
@@ -107,7 +107,7 @@ fn every_door_answers_the_same() {
 }
 
 #[test]
-fn what_is_wrong_is_answered_in_aws_shapes() {
+fn errors_have_the_shapes_of_aws() {
     for host in Host::both("") {
         in_async(async |client| {
             let invoke = host.invoke("floodway");
@@ -174,7 +174,7 @@ fn an_answer_past_the_limit_is_a_function_error() {
 }
 
 #[test]
-fn past_its_concurrency_it_throttles() {
+fn requests_past_the_concurrency_are_throttled() {
     for (host, reason) in [
         ("concurrency=1", "ConcurrentInvocationLimitExceeded"),
         ("concurrency=50,reserved=1", "ReservedFunctionConcurrentInvocationLimitExceeded"),
@@ -267,7 +267,7 @@ fn a_reserved_environment_has_a_rate_of_its_own() {
 }
 
 #[test]
-fn the_first_call_is_cold_and_so_is_one_after_a_long_pause() {
+fn the_first_call_and_one_after_a_long_pause_are_cold_starts() {
     for host in Host::both("cold_start=40ms,idle=30ms") {
         in_async(async |client| {
             let mut cold = Vec::new();
@@ -359,7 +359,7 @@ fn failures_come_before_the_work_after_it_in_mid_answer_and_from_the_function() 
 
 /// A web page of another site cannot read an answer, but what it asks for would be done.
 #[test]
-fn requests_of_other_sites_pages_are_refused() {
+fn requests_from_other_origins_are_refused() {
     for host in Host::both("cold_start=0ms") {
         let host_url = host.url();
         let own = host_url.trim_end_matches('/').to_owned();
@@ -406,7 +406,7 @@ fn resident_mb(process: u32) -> u64 {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn large_bodies_of_many_who_are_not_known_are_bounded() {
+fn bodies_of_unauthenticated_clients_are_bounded() {
     use std::io::{ErrorKind, Read as _, Write as _};
     use std::net::TcpStream;
     use std::time::Instant;
@@ -478,7 +478,7 @@ fn large_bodies_of_many_who_are_not_known_are_bounded() {
 }
 
 #[test]
-fn a_port_in_use_is_said_and_ends_with_2() {
+fn a_port_in_use_is_named_and_exits_with_2() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let place = crate::common::Place::new();

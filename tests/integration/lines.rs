@@ -42,7 +42,7 @@ fn tokenized(label: &str, text: &[u8], max: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn files_of_a_glob_plain_and_packed_are_one_input() {
+fn plain_and_compressed_files_of_a_glob_are_one_input() {
     let place = Place::new();
     fs::create_dir_all(place.path("logs/folder")).unwrap();
     let files: [(&str, &[u8]); 5] = [
@@ -147,7 +147,7 @@ fn a_large_file_is_shared_by_all_workers_of_all_processes() {
 }
 
 #[test]
-fn what_cannot_be_read_is_said() {
+fn unreadable_input_is_named() {
     let place = Place::new();
     fs::create_dir_all(place.path("folder/inner")).unwrap();
     let text: Vec<u8> = (0..9_000_000_u32).flat_map(u32::to_be_bytes).take(3_000_000).collect();
@@ -197,7 +197,7 @@ fn what_cannot_be_read_is_said() {
 }
 
 #[test]
-fn packed_input_is_known_by_its_first_bytes() {
+fn compressed_input_is_recognised_by_its_first_bytes() {
     let place = Place::new();
     let text: Vec<u8> =
         (0..50_000).flat_map(|number| format!("line {number}\n").into_bytes()).collect();
@@ -251,7 +251,7 @@ fn packed_input_is_known_by_its_first_bytes() {
 }
 
 #[test]
-fn what_a_glob_cannot_read_is_passed_over_and_said() {
+fn unreadable_files_of_a_glob_are_skipped_with_a_warning() {
     let place = Place::new();
     fs::create_dir_all(place.path("d/a")).unwrap();
     fs::create_dir_all(place.path("d/closed")).unwrap();
@@ -325,7 +325,7 @@ fn paths_may_hold_any_bytes() {
 }
 
 #[test]
-fn input_that_fails_does_not_look_as_if_it_had_ended() {
+fn a_read_error_is_not_taken_for_the_end_of_input() {
     let place = Place::new();
     let line = |number| format!("line {number} {}\n", number * 7_919 % 10_007);
     let text: String = (0..250_000).map(line).collect();
@@ -338,7 +338,7 @@ fn input_that_fails_does_not_look_as_if_it_had_ended() {
 }
 
 #[test]
-fn files_without_lines_give_none() {
+fn empty_files_give_no_lines() {
     let place = Place::new();
     fs::write(place.path("empty"), b"").unwrap();
     fs::write(place.path("empty2"), b"").unwrap();
@@ -374,7 +374,7 @@ fn committed(place: &Place, lines: u64) {
 }
 
 #[test]
-fn a_file_that_grows_is_followed_until_the_run_is_stopped() {
+fn a_growing_file_is_followed_until_the_run_is_stopped() {
     for more in [&["--", "-w", "2"][..], &["--rate", "1k"]] {
         let place = Place::new();
         let log = place.path("log");
@@ -449,7 +449,7 @@ fn new_files_of_a_glob_are_followed_after_those_before() {
 }
 
 #[test]
-fn a_followed_file_that_shrinks_ends_the_run_with_1() {
+fn a_followed_file_that_shrinks_exits_with_1() {
     let place = Place::new();
     let log = place.path("log");
     fs::write(&log, b"one\ntwo\n").unwrap();
@@ -464,7 +464,7 @@ fn a_followed_file_that_shrinks_ends_the_run_with_1() {
 }
 
 #[test]
-fn a_followed_file_is_followed_for_as_long_as_is_said() {
+fn a_file_is_followed_for_the_given_duration() {
     let place = Place::new();
     fs::write(place.path("log"), b"one\ntwo\n").unwrap();
     let child = follow(&place, "lines:log", &["--duration", "700ms"]);

@@ -52,7 +52,7 @@ fn are_the_summarys(all: &[Metrics], summary: &Value) {
 }
 
 #[test]
-fn what_is_scraped_counts_up_to_the_summary() {
+fn scraped_counters_only_grow_and_end_at_the_summary() {
     let place = Place::new();
     let bad = ["--max-record", "200", "--verify", "1%", "--out", "out", "--listen-after", "1h"];
     let run = Shown::start(bursting(&place, &[&bad[..], &["--duration", "2s"]].concat()));
@@ -149,7 +149,7 @@ fn kind_of(kind: &str) -> String {
 }
 
 #[test]
-fn only_what_is_there_is_answered_and_only_to_get() {
+fn unknown_paths_get_404_and_other_methods_405() {
     let place = Place::new();
     let run = Shown::start(bursting(&place, &["--sink", "null", "--duration", "1h"]));
     run.until("running");
@@ -177,7 +177,7 @@ fn only_what_is_there_is_answered_and_only_to_get() {
 
 /// What a browser makes of the page, after it has run for a moment; and what its console says.
 #[test]
-fn only_requests_for_its_own_host_are_answered() {
+fn requests_for_another_host_are_refused() {
     let place = Place::new();
     let refused = |run: &Shown, host: &str| {
         let answer = ask(run.address, &format!("GET /summary.json HTTP/1.1\r\nHost: {host}\r\n"));
@@ -322,7 +322,7 @@ fn relayed(mut stream: TcpStream, run: SocketAddr, script: &str, change: &dyn Fn
 }
 
 #[test]
-fn no_text_of_the_page_is_cut_on_a_phone_or_a_screen() {
+fn no_text_of_the_page_is_cut_at_phone_or_screen_width() {
     let Some(chromium) = parts::program("chromium") else { return };
     let place = Place::new();
     let options = ["--sink", "null", "--duration", "1h", "--budget-total", "0.001"];
@@ -410,7 +410,7 @@ fn the_page_is_not_green_while_the_deadline_is_missed() {
 }
 
 #[test]
-fn a_page_hears_of_the_end_although_nobody_asked_for_more_time() {
+fn an_open_page_sees_the_end_without_listen_after() {
     let place = Place::new();
     let run = Shown::start(bursting(&place, &["--sink", "null", "--duration", "700ms"]));
     // As a page does.
@@ -425,7 +425,7 @@ fn a_page_hears_of_the_end_although_nobody_asked_for_more_time() {
 }
 
 #[test]
-fn slow_clients_and_a_thousand_connections_are_not_in_the_way() {
+fn slow_clients_and_a_thousand_connections_do_not_slow_the_run() {
     let most = rustix::process::getrlimit(Resource::Nofile);
     let raised = Rlimit { current: most.maximum, maximum: most.maximum };
     rustix::process::setrlimit(Resource::Nofile, raised).unwrap();
@@ -505,7 +505,7 @@ fn a_port_that_is_taken_is_refused_before_anything_is_made() {
 }
 
 #[test]
-fn a_run_that_fails_says_why_for_as_long_as_it_is_shown() {
+fn a_failed_run_shows_its_error_until_listen_after_ends() {
     let place = Place::new();
     let mut args = vec!["run", "--rate", "500", "--duration", "4s", "--sink", "null"];
     args.extend(["--listen", "127.0.0.1:0", "--listen-after", "1h"]);
@@ -533,7 +533,7 @@ fn two_ports() -> u16 {
 }
 
 #[test]
-fn each_process_shows_its_own_and_together_they_are_the_summary() {
+fn metrics_of_all_processes_add_up_to_the_summary() {
     let place = Place::new();
     let (port, hosts) = (two_ports(), hosts(&place, 2));
     let listen = format!("127.0.0.1:{port}");

@@ -171,7 +171,7 @@ fn sizes_are_the_averages_that_were_asked_for() {
 }
 
 #[test]
-fn hot_ones_are_as_hot_as_the_ratios_say() {
+fn hot_auctions_and_bidders_follow_the_ratios() {
     let generator = generator(7);
     let share = |hot: usize, all: usize| hot as f64 / all as f64;
     let bids: Vec<_> = bids(&generator, 200_000).split_off(20_000);
@@ -196,7 +196,7 @@ fn hot_ones_are_as_hot_as_the_ratios_say() {
 }
 
 #[test]
-fn ids_are_of_those_who_exist_or_soon_will() {
+fn ids_refer_to_existing_or_upcoming_entities() {
     let generator = generator(8);
     for (n, auction) in auctions(&generator, 100_000) {
         let people = n / 50 + 1;
@@ -238,7 +238,7 @@ fn event_time_follows_the_schedule() {
 }
 
 #[test]
-fn a_batch_has_its_numbers_and_its_span() {
+fn a_batch_states_its_event_numbers_and_time_span() {
     let generator = generator(11);
     let mut batch = Batch::default();
     generator.fill(100..200, &mut batch);
@@ -249,7 +249,7 @@ fn a_batch_has_its_numbers_and_its_span() {
 }
 
 #[test]
-fn options_change_what_they_say_and_nothing_else() {
+fn each_option_changes_only_what_it_names() {
     let plain = generator(12);
     let line = |generator: &Generator, n| csv(&generator.event(n));
 

@@ -160,7 +160,7 @@ fn every_record_comes_out_once_under_its_timestamp() {
 }
 
 #[test]
-fn every_worker_knows_what_the_whole_dataflow_was_offered() {
+fn every_worker_sees_the_offered_count_of_all_workers() {
     for workers in [1, 2, 4] {
         let out = run(workers);
         for epoch in 0..10u64 {
@@ -181,7 +181,7 @@ fn every_worker_knows_what_the_whole_dataflow_was_offered() {
 /// Law 3: the frontier of the results never passes an epoch that still has a result to come; and a
 /// container that is long work is stopped inside, so that the worker's other operators run.
 #[test]
-fn progress_is_timelys_and_slices_stop_inside_a_container() {
+fn a_slice_may_stop_inside_a_container_and_progress_waits_for_it() {
     timely::execute_directly(|worker| {
         let mut input = InputHandle::new();
         let events: Seen<Result<usize, Vec<u64>>> = Seen::default();
@@ -225,7 +225,7 @@ fn progress_is_timelys_and_slices_stop_inside_a_container() {
 /// One worker of two has nine tenths of the input, more than it can do: the other one does what it has
 /// time for, and the results are the same, under their timestamps.
 #[test]
-fn an_idle_worker_does_what_a_loaded_one_gives_it() {
+fn an_idle_worker_computes_records_of_a_loaded_one() {
     const EPOCHS: u64 = 20;
     let (results, epochs): (Seen<(u64, u64)>, Seen<(u64, EpochStats)>) = Default::default();
     let bad: Seen<u64> = Seen::default();

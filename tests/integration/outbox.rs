@@ -104,7 +104,7 @@ fn numbers(lines: &[u8]) -> Vec<u64> {
 }
 
 #[test]
-fn each_line_is_published_once_wherever_runs_end() {
+fn each_line_is_published_once_wherever_a_run_is_killed() {
     for seed in 0..20 {
         // Some commits are more than is published at once.
         let pad = if seed % 7 == 6 { 120_000 } else { 0 };
@@ -146,7 +146,7 @@ fn each_line_is_published_once_wherever_runs_end() {
 }
 
 #[test]
-fn more_that_was_taken_than_is_known_is_an_error() {
+fn a_system_with_more_lines_than_were_committed_is_an_error() {
     let place = tempfile::tempdir().unwrap();
     let dir = place.path().join("outbox");
     prepare(&dir, false).unwrap();

@@ -76,7 +76,7 @@ fn lines(place: &Place, out: &str) -> usize {
 }
 
 #[test]
-fn the_run_that_is_killed_in_the_readme_ends_with_the_same_output() {
+fn the_readmes_killed_run_ends_with_the_same_output() {
     let shorter = script(1).replace("--duration 6s", "--duration 3s").replace("sleep 3", "sleep 2");
     assert!(shorter.matches("--duration 3s").count() == 1 && shorter.contains("sleep 2; kill -9"));
     let place = Place::new();
@@ -87,7 +87,7 @@ fn the_run_that_is_killed_in_the_readme_ends_with_the_same_output() {
 }
 
 #[test]
-fn the_function_in_real_processes_of_the_readme_does_the_same_as_home() {
+fn the_readmes_function_in_real_processes_gives_the_local_output() {
     // What the script's first line would build.
     let Some(_) = parts::function("rust/dist/bootstrap") else { return };
     // On a busy machine a function that answers late has its records done by the worker.
@@ -119,7 +119,7 @@ fn the_function_in_real_processes_of_the_readme_does_the_same_as_home() {
 
 /// All at home gives the same hashes: the proof has to fail where the function does not start.
 #[test]
-fn the_proof_of_the_readme_fails_without_the_function() {
+fn the_readmes_proof_fails_without_the_function() {
     let server = "target/release/floodway lambda --function functions/rust ";
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let broken = script(2)

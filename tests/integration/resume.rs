@@ -47,7 +47,7 @@ fn committed(place: &Place, commits: usize) {
 }
 
 #[test]
-fn the_same_command_goes_on_where_it_was_stopped() {
+fn the_same_command_resumes_where_it_was_stopped() {
     let place = Place::new();
     let expected = expected(&place);
     let all = [&["run", "--summary", "summary.json"][..], &run(&RESUMED, &[])[1..]].concat();
@@ -86,7 +86,7 @@ fn the_same_command_goes_on_where_it_was_stopped() {
 }
 
 #[test]
-fn lines_go_on_where_they_were_stopped_unless_they_were_changed() {
+fn lines_resume_where_they_stopped_unless_the_file_was_changed() {
     let place = Place::new();
     Input::Files.make(&place);
     let input = Input::Files.options();
@@ -125,7 +125,7 @@ fn lines_go_on_where_they_were_stopped_unless_they_were_changed() {
 }
 
 #[test]
-fn a_state_is_of_one_command() {
+fn a_state_of_another_command_is_refused() {
     let place = Place::new();
     let refused = |args: &[&str], what: &str| {
         let output = place.run(args);
@@ -212,7 +212,7 @@ fn spent(place: &Place) -> (f64, usize) {
 }
 
 #[test]
-fn what_was_spent_is_not_spent_again() {
+fn a_budget_includes_what_earlier_runs_spent() {
     let place = Place::new();
     let input = ["run", "--rate", "10k", "--duration", "3s", "--epoch", "10ms", "--batch", "50"];
     let whole = [&input[..], &["--out", "expected"]].concat();

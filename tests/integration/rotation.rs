@@ -132,7 +132,7 @@ fn a_renamed_log_is_read_to_its_end_and_for_late_writers_then_the_new_one() {
 }
 
 #[test]
-fn a_link_that_is_led_elsewhere_names_the_next_file() {
+fn a_repointed_symbolic_link_names_the_next_file() {
     for workers in WORKERS {
         let log = Log::new("lines:log", workers);
         log.append("monday", "one\n");
@@ -178,7 +178,7 @@ fn a_removed_log_is_read_to_its_end_and_its_path_waited_for() {
 }
 
 #[test]
-fn a_truncated_log_is_read_from_its_copy_and_then_anew() {
+fn a_truncated_log_is_read_from_its_copy_and_then_from_its_start() {
     for workers in WORKERS {
         let log = Log::new("lines:log", workers);
         log.append("log", "one\n");
@@ -272,7 +272,7 @@ fn a_log_that_was_rotated_several_times_between_two_runs_is_read_in_order() {
 }
 
 #[test]
-fn what_was_lost_between_two_runs_is_said() {
+fn lines_lost_between_two_runs_are_reported() {
     for workers in WORKERS {
         let log = Log::new("lines:log", workers);
         log.append("log", "one\n");

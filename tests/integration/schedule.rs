@@ -66,7 +66,7 @@ fn duration_and_rate_give_exactly_their_product() {
 }
 
 #[test]
-fn nothing_drifts_in_a_long_stream() {
+fn event_times_do_not_drift_in_a_long_stream() {
     // 10¹² events at 3 M/s: four days. The exact time is 10¹² / 3·10⁶ s, rounded up.
     let schedule = schedule(Shape::Constant, 3e6, 0.0, 0);
     assert_eq!(schedule.time(1_000_000_000_000), Some(333_333_333_333_334));
@@ -75,7 +75,7 @@ fn nothing_drifts_in_a_long_stream() {
 }
 
 #[test]
-fn silences_are_skipped() {
+fn periods_without_events_are_skipped() {
     let silent_first = schedule(Shape::Square, 0.0, 10.0, 2 * SECOND);
     let times: Vec<_> = silent_first.cursor(0).take(12).collect();
     assert_eq!(times[..3], [0, 11 * SECOND / 10, 12 * SECOND / 10]);
@@ -102,7 +102,7 @@ fn a_trace_ends_before_its_last_row() {
 }
 
 #[test]
-fn what_cannot_be_a_schedule_is_refused() {
+fn an_invalid_schedule_is_refused() {
     let new = |shape, rate, peak, period| Schedule::new(shape, rate, peak, period).unwrap_err();
     assert_eq!(new(Shape::Constant, 0.0, 5.0, SECOND), ScheduleError::Silent);
     assert_eq!(new(Shape::Square, 1.0, 2.0, 10), ScheduleError::Period(10));

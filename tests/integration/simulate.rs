@@ -39,7 +39,7 @@ fn simulate(place: &Place, more: &[&str]) -> (Value, Output) {
 }
 
 #[test]
-fn all_policies_in_one_table_and_the_optimum_last() {
+fn the_table_has_all_policies_and_the_optimum_last() {
     let place = Place::new();
     let (json, output) = simulate(&place, &[]);
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -79,7 +79,7 @@ fn policies_are_named_in_one_option_or_in_several() {
 }
 
 #[test]
-fn a_runs_summary_says_what_a_record_costs() {
+fn the_cost_per_record_can_come_from_a_runs_summary() {
     let place = Place::new();
     fs::write(
         place.path("summary.json"),
@@ -120,7 +120,7 @@ fn a_deadline_that_the_remote_side_cannot_keep_is_warned_of_with_the_figure() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_with_2_and_names_option_value_and_what_would_be_right() {
+fn a_wrong_option_exits_with_2_and_names_option_value_and_what_would_be_right() {
     let place = Place::new();
     for (file, text) in [
         ("hole.csv", "0,100\n\n5,100\n"),

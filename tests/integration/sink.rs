@@ -32,7 +32,7 @@ fn whole(last: Option<u64>) -> Vec<u64> {
     crate::epochs::whole(4, last)
 }
 
-/// The child that [`a_run_ended_after_any_step_is_whole_epochs`] starts: process `P` of two, which
+/// The child that [`a_run_killed_after_any_commit_step_leaves_whole_epochs`] starts: process `P` of two, which
 /// ends itself after step number `END`.
 #[test]
 #[ignore = "a part of another test, which runs it in processes of their own"]
@@ -78,7 +78,7 @@ fn start(place: &Place, process: usize, end: usize, hosts: &Path) -> Child {
 }
 
 #[test]
-fn a_run_ended_after_any_step_is_whole_epochs() {
+fn a_run_killed_after_any_commit_step_leaves_whole_epochs() {
     let mut ends: BTreeMap<String, usize> = BTreeMap::new();
     for process in [0, 1] {
         for end in 0.. {
@@ -130,7 +130,7 @@ fn a_run_ended_after_any_step_is_whole_epochs() {
 }
 
 #[test]
-fn a_manifest_that_is_torn_at_any_byte_is_read_up_to_there() {
+fn a_manifest_cut_at_any_byte_is_read_up_to_there() {
     let place = Place::new();
     let dir = place.path("out");
     let settings = Settings { epochs_a_group: GROUP, ..Settings::new(target(&dir), 1, 0) };
@@ -162,7 +162,7 @@ fn files_of_one_commit(files: Files, way: Way) -> Vec<u64> {
 }
 
 #[test]
-fn files_end_at_their_size() {
+fn files_roll_at_their_size() {
     let place = Place::new();
     // A worker hands over some 64 KiB at once.
     let way = Way { pad: 4_096, ..Way::default() };
@@ -177,7 +177,7 @@ fn files_end_at_their_size() {
 }
 
 #[test]
-fn files_end_at_their_age_although_nobody_writes_to_them() {
+fn files_roll_at_their_age_without_new_writes() {
     let place = Place::new();
     let dir = place.path("out");
     let out = dir.clone();

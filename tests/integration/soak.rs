@@ -46,7 +46,7 @@ const RUN: [&str; 16] = [
 const MOST_BYTES: usize = 200;
 
 #[test]
-fn a_short_run_is_whole_and_within_bounds() {
+fn a_short_soak_keeps_its_output_and_its_bounds() {
     let soak = Soak::run(Duration::from_secs(8));
     soak.is_complete();
     let most = soak.samples.iter().map(|sample| sample.resident).max();

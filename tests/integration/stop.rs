@@ -59,7 +59,7 @@ fn the_first_signal_finishes_and_commits_the_last_epoch() {
 }
 
 #[test]
-fn one_process_is_told_and_both_stop_at_the_same_epoch() {
+fn a_signal_to_one_process_stops_both_at_the_same_epoch() {
     let place = Place::new();
     let args = ["run", "--rate", "5k", "--out", "out", "--summary", "summary.json"];
     let mut children = start_processes(&place, 2, &args);
@@ -94,7 +94,7 @@ fn a_run_that_waits_for_another_process_ends_at_the_first_signal() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once_and_keeps_what_was_committed() {
+fn a_second_signal_ends_at_once_and_keeps_committed_output() {
     let place = Place::new();
     // A second of input is fifty seconds of work: the last epoch is far away.
     let args = ["run", "--rate", "1k", "--work", "50ms", "--out", "out", "--max-backlog", "100k"];
@@ -188,7 +188,7 @@ fn one_signal_ends_a_run_with_a_backlog_of_a_hundred_times_what_can_be_done() {
 
 /// A terminal that is closed says so more than once, and then there is nothing to write to.
 #[test]
-fn a_terminal_that_is_closed_stops_a_run_in_good_order() {
+fn a_closed_terminal_stops_a_run_cleanly() {
     let place = Place::new();
     // Whoever runs the tests may ignore it (`nohup`), and then the run would.
     let mut command = std::process::Command::new("env");
@@ -212,7 +212,7 @@ fn a_terminal_that_is_closed_stops_a_run_in_good_order() {
 }
 
 #[test]
-fn a_hangup_that_is_ignored_stays_so() {
+fn a_run_under_nohup_ignores_hangup() {
     let place = Place::new();
     let mut command = std::process::Command::new("sh");
     let floodway = env!("CARGO_BIN_EXE_floodway");
@@ -266,7 +266,7 @@ impl tracing::Subscriber for PanicsAt {
     fn exit(&self, _: &tracing::span::Id) {}
 }
 
-/// The child that [`a_worker_that_panics_ends_the_run_with_1`] starts: the command's own code.
+/// The child that [`a_panic_of_a_worker_exits_with_1`] starts: the command's own code.
 #[test]
 #[ignore = "a part of another test, which runs it in a process of its own"]
 fn panicking_child() {
@@ -277,7 +277,7 @@ fn panicking_child() {
 }
 
 #[test]
-fn a_worker_that_panics_ends_the_run_with_1() {
+fn a_panic_of_a_worker_exits_with_1() {
     let place = Place::new();
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command
@@ -301,7 +301,7 @@ fn a_worker_that_panics_ends_the_run_with_1() {
 }
 
 #[test]
-fn standard_input_that_stays_open_does_not_keep_a_run_that_stops() {
+fn open_standard_input_does_not_delay_a_stop() {
     let place = Place::new();
     let mut command = place.floodway(&["run", "--source", "lines:-", "--out", "out"]);
     let mut child = command
@@ -351,7 +351,7 @@ fn memory_is_bounded_at_ten_times_the_capacity() {
 }
 
 #[test]
-fn what_the_source_waits_is_counted() {
+fn the_time_that_a_source_waits_is_counted_as_backpressure() {
     let place = Place::new();
     let args = ["run", "--rate", "10k", "--events", "4k", "--work", "500us", "--sink", "null"];
     let mut all = args.to_vec();

@@ -63,7 +63,7 @@ fn has_colors(drawn: &str) -> bool {
 const RUN: [&str; 7] = ["run", "--rate", "2k", "--duration", "2s", "--sink", "null"];
 
 #[test]
-fn progress_fits_the_terminal() {
+fn progress_fits_the_terminals_width() {
     for columns in [40, 80, 200] {
         let drawn = on_terminal(&RUN, columns, &[]);
         let lines = lines(&drawn);
@@ -78,7 +78,7 @@ fn progress_fits_the_terminal() {
 }
 
 #[test]
-fn a_dumb_terminal_gets_lines_and_colours_are_as_they_are_wanted() {
+fn a_dumb_terminal_gets_plain_lines_and_colour_options_apply() {
     let logged = [&RUN[..], &["--log", "debug"]].concat();
     assert!(has_colors(&on_terminal(&logged, 80, &[])), "the log's levels have colours");
     assert!(!has_colors(&on_terminal(&logged, 80, &[("NO_COLOR", "1")])));
@@ -87,7 +87,7 @@ fn a_dumb_terminal_gets_lines_and_colours_are_as_they_are_wanted() {
 }
 
 #[test]
-fn errors_come_last() {
+fn an_error_is_the_last_line() {
     let place = Place::new();
     let lambda = hostile(403, "", r#"{"__type":"AccessDeniedException","message":"no"}"#);
     // Both streams in one file, in the order in which they were written, as a terminal shows them.
@@ -136,7 +136,7 @@ fn hostile(status: u16, headers: &'static str, body: &'static str) -> String {
 }
 
 #[test]
-fn what_a_remote_side_says_steers_no_terminal_and_forges_no_line() {
+fn control_characters_of_a_remote_answer_are_escaped() {
     let place = Place::new();
     let failed = "X-Amz-Function-Error: Unhandled\r\n";
     for (status, headers, body) in [

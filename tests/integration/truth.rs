@@ -35,7 +35,7 @@ fn adds_up(summary: &Value) {
 }
 
 #[test]
-fn a_run_that_misses_its_deadline_says_so_last_and_why_under_any_policy() {
+fn a_missed_deadline_and_its_cause_are_the_last_line_under_any_policy() {
     let place = Place::new();
     let policies: [&[&str]; 4] = [
         &["--policy", "local"],
@@ -67,7 +67,7 @@ fn a_run_that_misses_its_deadline_says_so_last_and_why_under_any_policy() {
 }
 
 #[test]
-fn a_run_that_keeps_its_deadline_says_that_all_was_on_time() {
+fn a_kept_deadline_is_reported_as_all_on_time() {
     let place = Place::new();
     let args = ["run", "--rate", "1k", "--duration", "500ms", "--sink", "null"];
     let more = ["--policy", "local", "--deadline", "1h", "--summary", "summary.json"];
@@ -81,7 +81,7 @@ fn a_run_that_keeps_its_deadline_says_that_all_was_on_time() {
 
 /// Text that is read as fast as it is taken queues: that is no fault, but it is counted.
 #[test]
-fn without_a_schedule_late_results_are_counted_and_no_fault() {
+fn without_a_schedule_late_results_are_counted_and_not_an_error() {
     let place = Place::new();
     std::fs::write(place.path("in.txt"), "some text\n".repeat(500)).unwrap();
     let args = ["run", "--source", "lines:in.txt", "--work", "1ms", "--deadline", "20ms"];
@@ -93,7 +93,7 @@ fn without_a_schedule_late_results_are_counted_and_no_fault() {
 }
 
 #[test]
-fn progress_says_what_is_on_time() {
+fn progress_shows_the_on_time_share() {
     let place = Place::new();
     let args = ["run", "--rate", "1k", "--duration", "6s", "--deadline", "1h", "--sink", "null"];
     let output = place.run(&args);
@@ -101,7 +101,7 @@ fn progress_says_what_is_on_time() {
 }
 
 #[test]
-fn processes_add_up_their_late_results_and_the_first_says_why() {
+fn late_results_of_all_processes_are_added_and_the_first_reports_the_cause() {
     let place = Place::new();
     let more = ["--deadline", "20ms", "--summary", "summary.json"];
     let twice = TOO_MUCH.map(|arg| if arg == "2k" { "4k" } else { arg });
@@ -130,7 +130,7 @@ const WANTING: [&[&str]; 4] = [
 ];
 
 #[test]
-fn a_run_whose_policy_could_send_nothing_says_so_last_and_why() {
+fn a_run_that_could_send_nothing_reports_the_cause_last() {
     let place = Place::new();
     for policy in WANTING {
         let args = [&TOO_MUCH[..], policy, &["--lambda", NOBODY]].concat();
@@ -157,7 +157,7 @@ fn a_run_whose_policy_could_send_nothing_says_so_last_and_why() {
 /// A function that fails, one that is paid for by nobody, and one that answers after the deadline: at all, if the
 /// run is over before.
 #[test]
-fn why_nothing_was_done_remotely_is_what_was_the_matter() {
+fn the_reason_for_nothing_remote_is_the_actual_cause() {
     let place = Place::new();
     for (options, why) in [
         (
@@ -180,7 +180,7 @@ fn why_nothing_was_done_remotely_is_what_was_the_matter() {
 }
 
 #[test]
-fn a_run_whose_policy_wanted_nothing_or_had_it_ends_well() {
+fn require_remote_passes_when_nothing_was_wanted_or_something_was_done() {
     let place = Place::new();
     let little = ["run", "--rate", "1k", "--duration", "300ms", "--sink", "null"];
     let unneeded = ["--policy", "spill", "--threshold", "50k", "--lambda", NOBODY];

@@ -39,7 +39,7 @@ fn table() -> String {
 }
 
 #[test]
-fn the_committed_table_is_unicodes() {
+fn the_committed_table_matches_unicode() {
     let table = table();
     if std::env::var_os("FLOODWAY_REGENERATE").is_some() {
         std::fs::write(PATH, &table).unwrap();

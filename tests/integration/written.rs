@@ -10,7 +10,7 @@ use serde_json::Value;
 const RUN: [&str; 7] = ["run", "--rate", "1k", "--duration", "100ms", "--sink", "null"];
 
 #[test]
-fn figures_go_through_links_and_pipes_which_stay() {
+fn a_summary_is_written_through_links_and_pipes_which_stay() {
     let place = Place::new();
     fs::create_dir(place.path("below")).unwrap();
     fs::write(place.path("below/real"), "old").unwrap();
@@ -44,7 +44,7 @@ fn figures_go_through_links_and_pipes_which_stay() {
 }
 
 #[test]
-fn figures_on_standard_output_are_alone_there() {
+fn a_summary_on_standard_output_is_alone_there() {
     let place = Place::new();
     for name in ["-", "/dev/stdout"] {
         let output = place.run(&[&RUN[..], &["--summary", name]].concat());
@@ -64,7 +64,7 @@ fn figures_on_standard_output_are_alone_there() {
 }
 
 #[test]
-fn dead_letters_go_to_what_is_no_file_as_it_is() {
+fn dead_letters_are_written_to_pipes_and_devices_as_they_are() {
     let place = Place::new();
     fs::write(place.path("in.txt"), b"good\nbad \xff\n").unwrap();
     let run = ["run", "--source", "lines:in.txt", "--policy", "local"];
@@ -92,7 +92,7 @@ fn dead_letters_go_to_what_is_no_file_as_it_is() {
 
 /// A link of the name that a temporary file had by its process's number, and a home folder that no shell wrote out.
 #[test]
-fn nobody_can_have_a_file_of_his_overwritten_and_the_home_folder_is_found() {
+fn a_leading_tilde_is_the_home_folder() {
     let place = Place::new();
     fs::create_dir(place.path("home")).unwrap();
     let args = ["run", "--events", "100", "--sink", "files:~/out", "--state=~/state"];

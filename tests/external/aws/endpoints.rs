@@ -5,7 +5,7 @@ use super::{ID, KEYS, at_home, came_home, err, out, remote, run};
 use crate::common::Place;
 
 #[test]
-fn what_cannot_be_is_refused_with_2_and_says_which_part() {
+fn an_invalid_function_name_exits_with_2_and_names_the_wrong_part() {
     let place = Place::new();
     let arn = "arn:aws:lambda:eu-north-1:123456789012:function:words";
     let url = "https://abc.lambda-url.eu-north-1.on.aws/";
@@ -46,7 +46,7 @@ fn what_cannot_be_is_refused_with_2_and_says_which_part() {
 const NO_METADATA: (&str, &str) = ("AWS_EC2_METADATA_DISABLED", "true");
 
 #[test]
-fn without_credentials_nothing_begins_and_it_says_where_was_looked() {
+fn without_credentials_nothing_starts_and_the_error_lists_where_it_looked() {
     let place = Place::new();
     std::fs::create_dir(place.path(".aws")).unwrap();
     let config = "[profile sso]\nsso_session = mine\n";
@@ -79,7 +79,7 @@ fn without_credentials_nothing_begins_and_it_says_where_was_looked() {
 }
 
 #[test]
-fn check_says_step_by_step_what_it_finds() {
+fn check_reports_each_step_and_its_result() {
     let report =
         "START RequestId: 1\nREPORT RequestId: 1\tDuration: 1.2 ms\tBilled Duration: 7 ms\n";
     let server = Server::start(None, move |seen| {
@@ -138,7 +138,7 @@ fn check_says_step_by_step_what_it_finds() {
 }
 
 #[test]
-fn a_remote_side_that_refuses_everything_ends_with_1_when_all_is_done_at_home() {
+fn when_every_request_is_refused_the_run_completes_locally_and_exits_with_1() {
     const DENIED: &str = "User: arn:aws:iam::123456789012:user/x is not authorized to perform: \
         lambda:InvokeFunction on resource: w because no identity-based policy allows it";
     let expected = at_home("2k");
@@ -187,7 +187,7 @@ fn a_remote_side_that_refuses_everything_ends_with_1_when_all_is_done_at_home() 
 
 /// A function URL says `Forbidden` of a clock that is off as of a wrong secret. Its own clock is in its answers.
 #[test]
-fn a_clock_that_is_off_is_named_for_function_urls_too() {
+fn a_wrong_clock_is_named_as_the_cause_for_function_urls_too() {
     for (date, part) in [
         (Some("Sun, 30 Aug 2015 12:36:00 GMT"), "this machine's clock is wrong by minutes: set it"),
         (Some("Fri, 30 Aug 2999 12:36:00 GMT"), "this machine's clock is wrong by minutes: set it"),
@@ -210,7 +210,7 @@ fn a_clock_that_is_off_is_named_for_function_urls_too() {
 }
 
 #[test]
-fn weather_is_no_refusal() {
+fn temporary_errors_are_not_refusals() {
     let expected = at_home("2k");
     for (status, code) in [(500, "ServiceException"), (502, "KMSAccessDeniedException")] {
         let server = Server::start(None, move |_| error(status, code, "unwell"));
@@ -225,7 +225,7 @@ fn weather_is_no_refusal() {
 }
 
 #[test]
-fn check_says_what_may_be_wrong_with_what_answers() {
+fn check_suggests_causes_for_unexpected_answers() {
     const REFUSED: &str =
         r#"{"errorType":"InvalidRequest","errorMessage":"there is no task \"x\": ask for words"}"#;
     type Case = (u16, &'static str, &'static [(&'static str, &'static str)], [&'static str; 2]);

@@ -55,7 +55,7 @@ fn run_with(new: bool, events: &str) -> (Place, std::process::Output, Arc<Seen>)
 }
 
 #[test]
-fn new_ones_are_taken_from_the_file_and_nothing_comes_home() {
+fn credentials_that_expire_are_reread_from_the_file_and_nothing_is_returned() {
     let expected = at_home("10k");
     // On a busy machine a run may be done before its key has ended, or a request may be late.
     poll("a run that goes on with the new key", || {
@@ -71,7 +71,7 @@ fn new_ones_are_taken_from_the_file_and_nothing_comes_home() {
 }
 
 #[test]
-fn without_new_ones_the_work_comes_home_and_the_run_completes() {
+fn when_credentials_expire_without_replacement_the_run_completes_locally() {
     let expected = at_home("10k");
     // On a busy machine a run may be done before its key has ended.
     let (output, old, others) = poll("a run whose key ends", || {

@@ -112,7 +112,7 @@ fn checked() -> impl Iterator<Item = String> {
 const LINES: [&str; 6] = ["one, two", "", "Ἀχιλλεύς", "a_b c-d", "日本 語", "e\u{301} x"];
 
 #[test]
-fn moto_accepts_what_the_bridge_signs_and_refuses_the_rest() {
+fn moto_accepts_requests_that_the_bridge_signs_and_refuses_others() {
     let Some(moto) = Moto::start() else { return };
     let (place, url) = (Place::new(), moto.url());
     std::fs::write(place.path("lines.txt"), LINES.join("\n") + "\n").unwrap();

@@ -158,7 +158,7 @@ fn profile_files_are_read_as_botocore_reads_them() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_said_to_be_that_and_where_it_is_wrong() {
+fn an_unreadable_profile_file_is_named_with_the_wrong_line() {
     let server = Server::start(None, well);
     let place = Place::new();
     std::fs::create_dir(place.path(".aws")).unwrap();
@@ -197,7 +197,7 @@ fn a_file_that_cannot_be_read_is_said_to_be_that_and_where_it_is_wrong() {
 }
 
 #[test]
-fn a_host_without_a_scheme_is_no_function() {
+fn a_host_without_a_scheme_is_not_taken_for_a_function_name() {
     let place = Place::new();
     for host in ["localhost:9000", "127.0.0.1:9000", "[::1]:9000", "lambda.internal:80/a"] {
         let output = run(&place, &["check", "--lambda", host], &super::KEYS);

@@ -62,7 +62,7 @@ pub const LOUD: [(&str, &str); 3] =
     [("RUST_LOG", "trace"), ("RUST_BACKTRACE", "full"), ("LOG_SIGNABLE_BODY", "true")];
 
 #[test]
-fn whatever_goes_wrong_no_secret_is_printed_or_written() {
+fn no_failure_prints_or_writes_a_secret() {
     type Ways = [(&'static str, fn(&Seen) -> Reply); 9];
     let ways: Ways = [
         ("well", well),
@@ -105,7 +105,7 @@ fn whatever_goes_wrong_no_secret_is_printed_or_written() {
 }
 
 #[test]
-fn neither_does_a_panic_or_a_file_that_cannot_be_read() {
+fn neither_a_panic_nor_an_unreadable_file_prints_a_secret() {
     let server = Server::start(None, well);
     let place = Place::new();
     let service = server.url();

@@ -70,7 +70,7 @@ for case in json.loads(sys.argv[1]):
 ";
 
 #[test]
-fn the_service_is_where_awss_own_client_finds_it() {
+fn the_service_endpoint_is_the_one_that_botocore_resolves() {
     let server = Server::start(None, |seen| {
         // What is not below the path that was said is not answered.
         let (path, _) = seen.path.split_once("/2015-03-31/").expect("the Invoke API's path");
@@ -133,7 +133,7 @@ fn the_service_is_where_awss_own_client_finds_it() {
 }
 
 #[test]
-fn a_service_that_is_no_url_is_refused_with_2_and_says_where_it_stands() {
+fn an_endpoint_that_is_not_a_url_exits_with_2_and_names_its_origin() {
     let place = Place::new();
     std::fs::create_dir(place.path(".aws")).unwrap();
     std::fs::write(place.path(".aws/config"), "[default]\nendpoint_url = 127.0.0.1:1\n").unwrap();

@@ -82,7 +82,7 @@ fn is_signed_as_aws_signs_it(folder: &Path) {
 }
 
 #[test]
-fn awss_signing_vectors() {
+fn signatures_match_the_vectors_of_aws() {
     let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/external/aws/vectors");
     let folders = fs::read_dir(vectors).unwrap().map(|entry| entry.unwrap().path());
     let folders: Vec<_> = folders.filter(|path| path.is_dir()).collect();

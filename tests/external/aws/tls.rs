@@ -33,7 +33,7 @@ fn tls(alpn: &[&[u8]]) -> (ServerConfig, String) {
 }
 
 #[test]
-fn http2_is_spoken_where_it_is_offered_and_the_certificate_is_trusted() {
+fn http2_is_used_where_it_is_offered_and_the_certificate_is_trusted() {
     for (alpn, version) in
         [(&[&b"h2"[..], b"http/1.1"][..], "HTTP/2.0"), (&[b"http/1.1"], "HTTP/1.1")]
     {
@@ -61,7 +61,7 @@ fn http2_is_spoken_where_it_is_offered_and_the_certificate_is_trusted() {
 /// Of 50 requests in flight a connection takes 10: the others go by other connections, and none waits for a stream
 /// for as long as the function takes. Nothing is billed that was not on the wire.
 #[test]
-fn beyond_a_connections_streams_requests_go_by_other_connections() {
+fn requests_beyond_the_stream_limit_use_other_connections() {
     const TAKES: Duration = Duration::from_millis(500);
     for streams in [10, 100] {
         let (config, root) = tls(&[b"h2"]);
@@ -88,7 +88,7 @@ fn beyond_a_connections_streams_requests_go_by_other_connections() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_verified_is_refused_and_the_work_comes_home() {
+fn an_unverifiable_certificate_is_refused_and_the_run_completes_locally() {
     let (config, _) = tls(&[b"h2"]);
     let server = Server::start(Some(config), |_| unreachable!("nothing is sent to it"));
     let place = Place::new();
@@ -106,7 +106,7 @@ fn a_certificate_that_cannot_be_verified_is_refused_and_the_work_comes_home() {
 }
 
 #[test]
-fn a_name_that_does_not_resolve_is_weather() {
+fn a_host_that_does_not_resolve_is_a_temporary_error() {
     let place = Place::new();
     let url = "https://nothing.invalid/";
     let checked = run(&place, &["check", "--lambda", url], &[]);

@@ -22,7 +22,7 @@ fn of_version(seen: &Seen, version: Option<&str>) -> Reply {
 }
 
 #[test]
-fn a_function_of_another_version_is_refused_and_says_so() {
+fn a_function_of_an_incompatible_version_is_refused_and_named() {
     let expected = at_home("1k");
     const SAID: &str = "the function is of version 0.0.9, this program needs 0.1";
     let server = Server::start(None, |seen| of_version(seen, Some("0.0.9")));
@@ -37,7 +37,7 @@ fn a_function_of_another_version_is_refused_and_says_so() {
 }
 
 #[test]
-fn compatible_ones_and_none_are_accepted() {
+fn compatible_versions_and_answers_without_one_are_accepted() {
     for version in [None, Some("0.1.99"), Some("0.1.0-rc.1")] {
         let server = Server::start(None, move |seen| of_version(seen, version));
         let place = Place::new();
@@ -50,7 +50,7 @@ fn compatible_ones_and_none_are_accepted() {
 }
 
 #[test]
-fn a_users_own_task_takes_any() {
+fn a_users_own_task_accepts_any_version() {
     let server = Server::start(None, |_| {
         let body = r#"{"v":1,"task":"square","results":[],"ids":[],"errors":[],"version":"7"}"#;
         (200, Vec::new(), body.into())

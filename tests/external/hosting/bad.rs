@@ -15,7 +15,7 @@ fn raw(event: &str) -> Value {
 }
 
 #[test]
-fn an_exception_is_an_answer() {
+fn an_exception_is_answered_as_a_function_error_and_the_process_goes_on() {
     let Some(hosted) = Hosted::python("", &[]) else { return };
     let before = ask(&hosted, tell()).pid();
     let told = ask(&hosted, json!({ "do": "fail", "why": "as asked" }));
@@ -27,7 +27,7 @@ fn an_exception_is_an_answer() {
 }
 
 #[test]
-fn a_crash_is_said_and_another_process_takes_its_place() {
+fn a_crash_is_reported_and_another_process_replaces_it() {
     let Some(hosted) = Hosted::python("concurrency=1", &[]) else { return };
     for (event, how) in [
         (json!({ "do": "leave", "status": 3 }), "exited with error: exit status 3"),
@@ -49,7 +49,7 @@ fn a_crash_is_said_and_another_process_takes_its_place() {
 }
 
 #[test]
-fn past_its_time_it_is_killed_with_what_it_forked() {
+fn a_function_past_its_timeout_is_killed_with_its_children() {
     let Some(hosted) = Hosted::python("concurrency=1", &["--timeout", "700ms"]) else { return };
     let place = crate::common::Place::new();
     let file = place.path("child");
@@ -73,7 +73,7 @@ fn past_its_time_it_is_killed_with_what_it_forked() {
 }
 
 #[test]
-fn a_child_that_holds_on_holds_nobody_up() {
+fn a_child_that_keeps_the_output_open_does_not_delay_the_answer() {
     let Some(hosted) = Hosted::python("concurrency=1", &[]) else { return };
     let place = crate::common::Place::new();
     let file = place.path("child");
@@ -83,7 +83,7 @@ fn a_child_that_holds_on_holds_nobody_up() {
 }
 
 #[test]
-fn a_program_that_answers_twice_is_heard_once() {
+fn a_second_answer_to_one_event_is_refused() {
     let Some(hosted) = Hosted::raw("concurrency=1", &[]) else { return };
     let told = ask(&hosted, raw("twice"));
     assert_eq!((told.status, &told.body), (200, &json!("first")));
@@ -93,7 +93,7 @@ fn a_program_that_answers_twice_is_heard_once() {
 }
 
 #[test]
-fn what_a_program_asks_wrongly_is_refused() {
+fn wrong_requests_to_the_runtime_api_are_refused() {
     let Some(hosted) = Hosted::raw("", &[]) else { return };
     let told = ask(&hosted, raw("wrong"));
     assert_eq!(told.body, json!([400, 403, 403, 404, "application/json"]));
@@ -110,7 +110,7 @@ fn what_a_program_asks_wrongly_is_refused() {
 }
 
 #[test]
-fn one_that_never_answers_is_ended_and_one_that_is_gone_swallows_nothing() {
+fn a_process_that_never_answers_is_killed_and_one_that_exited_gets_no_event() {
     let Some(hosted) = Hosted::raw("concurrency=1", &["--timeout", "500ms"]) else { return };
     assert_eq!(failed(&ask(&hosted, raw("never"))).0, "Sandbox.Timedout");
     for _ in 0..20 {
@@ -122,7 +122,7 @@ fn one_that_never_answers_is_ended_and_one_that_is_gone_swallows_nothing() {
 }
 
 #[test]
-fn a_function_that_does_not_start_is_said_before_the_url() {
+fn a_function_that_does_not_start_is_an_error_before_the_url_is_printed() {
     let place = crate::common::Place::new();
     for (name, args, what) in [
         ("python", &["--handler", "no_module.handler"][..], "there_is_no_such_module"),

@@ -41,7 +41,7 @@ fn run(place: &Place, hosted: &Hosted, lambda: &[&str], secret: &str) -> Output 
 }
 
 #[test]
-fn what_the_bridge_signs_is_accepted_and_a_wrong_secret_is_refused() {
+fn signed_requests_are_accepted_and_a_wrong_secret_is_refused() {
     let Some(hosted) = words(None) else { return };
     let place = Place::new();
     place.run_well(&[&TASK[..], &["--out", "local"]].concat());
@@ -96,7 +96,7 @@ fn what_the_bridge_signs_is_accepted_and_a_wrong_secret_is_refused() {
 }
 
 #[test]
-fn when_the_keys_end_in_mid_run_the_work_comes_home() {
+fn when_keys_expire_during_a_run_it_completes_locally() {
     let end = Command::new("date").args(["-u", "-d", "+4 seconds", "+%FT%TZ"]).output().unwrap();
     let end = String::from_utf8(end.stdout).unwrap();
     let Some(hosted) = words(Some(end.trim())) else { return };
@@ -132,7 +132,7 @@ fn of_ones_own(place: &Place, answer: &str) -> Option<Hosted> {
 }
 
 #[test]
-fn one_that_refuses_all_records_is_said_to_and_they_are_done_at_home() {
+fn records_that_the_function_refuses_are_done_locally_and_reported() {
     let place = Place::new();
     let answer =
         "dict(results=[], ids=[], errors=[dict(id=i, code='boo') for i in range(len(records))])";
@@ -152,7 +152,7 @@ fn one_that_refuses_all_records_is_said_to_and_they_are_done_at_home() {
 
 /// Marks are of a word, which Python's own idea of one does not know: three short texts would not tell.
 #[test]
-fn a_check_finds_a_function_whose_words_are_others() {
+fn check_finds_a_function_with_other_results() {
     let place = Place::new();
     let answer = "dict(results=[' '.join(re.findall(r'\\w+', r)) for r in records], \
                   ids=list(range(len(records))), errors=[])";
@@ -164,7 +164,7 @@ fn a_check_finds_a_function_whose_words_are_others() {
 
 /// By its URL the function says it with a 400, by its name it fails: a run that got nowhere ends with 1 either way.
 #[test]
-fn a_task_that_the_function_does_not_have_is_a_refusal_by_both_doors() {
+fn a_task_that_the_function_lacks_is_a_refusal_by_name_and_by_url() {
     let Some(hosted) = words(None) else { return };
     let place = Place::new();
     for lambda in [&["--lambda", "floodway"][..], &["--lambda", &hosted.url, "--auth", "iam"]] {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Hosted, ask, folder, in_async, post, tell};
 
 #[test]
-fn a_function_is_told_what_aws_tells_it() {
+fn a_function_gets_the_context_and_environment_that_aws_gives() {
     let Some(hosted) = Hosted::python("memory=512", &["--timeout", "20s"]) else { return };
     let told = ask(&hosted, tell());
     assert_eq!((told.status, &told.error), (200, &None), "{}", told.body);
@@ -41,7 +41,7 @@ fn a_function_is_told_what_aws_tells_it() {
 }
 
 #[test]
-fn the_servers_own_keys_are_not_the_functions() {
+fn the_function_does_not_see_the_servers_keys() {
     let Some(mut command) = super::command(&folder("python"), "", &[]) else { return };
     command.env("AWS_ACCESS_KEY_ID", "AKID").env("AWS_SECRET_ACCESS_KEY", "hidden");
     command.env("AWS_SESSION_TOKEN", "hidden").env("OWN", "hidden");
@@ -51,7 +51,7 @@ fn the_servers_own_keys_are_not_the_functions() {
 }
 
 #[test]
-fn a_url_is_payload_version_2_both_ways() {
+fn a_function_url_uses_payload_version_2_for_request_and_answer() {
     let Some(hosted) = Hosted::python("", &[]) else { return };
     in_async(async |client| {
         let url = format!("{}some/path?a=1&b=2", hosted.url);
@@ -95,7 +95,7 @@ fn a_url_is_payload_version_2_both_ways() {
 }
 
 #[test]
-fn the_log_has_what_the_function_printed_and_the_report() {
+fn the_log_tail_has_what_the_function_printed_and_the_report() {
     let Some(hosted) = Hosted::python("memory=256", &[]) else { return };
     // The pipe holds 64 kB: a function must not wait for somebody to read.
     let told = ask(&hosted, json!({ "do": "show", "bytes": 1_000_000 }));
@@ -118,7 +118,7 @@ fn the_log_has_what_the_function_printed_and_the_report() {
 }
 
 #[test]
-fn what_functions_print_is_shown_when_asked_for_and_never_on_standard_output() {
+fn function_output_is_shown_on_request_and_never_on_standard_output() {
     let Some(mut command) = super::command(&folder("python"), "", &["--log-functions"]) else {
         return;
     };

@@ -32,7 +32,7 @@ fn refused(place: &Place, args: &[&str], variables: &[(&str, &str)]) -> (Option<
 }
 
 #[test]
-fn a_folder_that_is_no_function_is_refused_and_the_message_says_what_would_be_right() {
+fn a_folder_without_a_function_is_refused_with_what_would_be_right() {
     const PY: (&str, &str) = ("lambda_function.py", "def lambda_handler(e, c): pass\n");
     let cases: [(&[(&str, &str)], &[&str], &str); 13] = [
         (&[], &[], "looked for function.toml, an executable bootstrap, lambda_function.py"),
@@ -90,7 +90,7 @@ fn a_folder_that_is_no_function_is_refused_and_the_message_says_what_would_be_ri
 }
 
 #[test]
-fn a_missing_interpreter_is_said_with_how_to_get_it() {
+fn a_missing_interpreter_is_named_with_how_to_get_it() {
     let python = place(&[("lambda_function.py", "def lambda_handler(e, c): pass\n")]);
     for (variables, what) in [
         (
@@ -136,7 +136,7 @@ fn slow(place: &Place, raw: &Path, start: &str) -> Package {
 }
 
 #[test]
-fn a_start_that_takes_too_long_is_tried_again_within_the_invocations_time() {
+fn a_start_that_times_out_is_retried_within_the_invocation() {
     let Some(raw) = raw() else { return };
     let place = Place::new();
     let file = |name: &str| place.path(name).display().to_string();
@@ -165,7 +165,7 @@ fn a_start_that_takes_too_long_is_tried_again_within_the_invocations_time() {
 }
 
 #[test]
-fn a_start_that_fails_is_tried_again_once_within_the_invocation() {
+fn a_start_that_fails_is_retried_once_within_the_invocation() {
     let Some(raw) = raw() else { return };
     for (how, kind) in [("exit", "Runtime.ExitError"), ("error", "Own.Reason")] {
         let place = Place::new();
@@ -193,7 +193,7 @@ fn a_start_that_fails_is_tried_again_once_within_the_invocation() {
 }
 
 #[test]
-fn what_a_function_toml_says_holds_and_a_flag_wins() {
+fn function_toml_applies_and_a_flag_overrides_it() {
     let place = Place::new();
     let root = folder("raw").canonicalize().unwrap();
     let toml = format!("runtime = \"provided\"\ncode = {root:?}\ntimeout = \"7s\"");
@@ -207,7 +207,7 @@ fn what_a_function_toml_says_holds_and_a_flag_wins() {
 }
 
 #[test]
-fn a_program_that_cannot_be_run_is_said() {
+fn a_program_that_cannot_be_executed_is_named() {
     let place = place(&[("bootstrap", "#!/nowhere/interpreter\n")]);
     let executable = fs::Permissions::from_mode(0o755);
     fs::set_permissions(place.path("bootstrap"), executable).unwrap();
@@ -217,7 +217,7 @@ fn a_program_that_cannot_be_run_is_said() {
 }
 
 #[test]
-fn a_file_is_no_folder() {
+fn a_file_in_place_of_a_folder_is_refused_with_its_folder() {
     let place = place(&[("mine/lambda_function.py", "")]);
     let output = place.run(&["lambda", "--function", "mine/lambda_function.py"]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();

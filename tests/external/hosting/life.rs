@@ -31,7 +31,7 @@ fn asleep(seconds: f64) -> Value {
 }
 
 #[test]
-fn requests_at_once_have_a_process_each_which_are_used_again() {
+fn concurrent_requests_get_a_process_each_and_processes_are_reused() {
     let Some(hosted) = Hosted::python("concurrency=4", &[]) else { return };
     in_async(async |client| {
         let all = at_once(&client, &hosted.invoke_path(), 4, &asleep(0.5)).await;
@@ -60,7 +60,7 @@ fn requests_at_once_have_a_process_each_which_are_used_again() {
 }
 
 #[test]
-fn idle_processes_end() {
+fn processes_that_are_idle_for_long_exit() {
     let Some(hosted) = Hosted::python("idle=200ms", &[]) else { return };
     let first = ask(&hosted, tell()).pid();
     gone(first);
@@ -69,7 +69,7 @@ fn idle_processes_end() {
 }
 
 #[test]
-fn many_fast_calls_one_after_another_and_on_eight_connections() {
+fn many_fast_calls_are_all_answered_in_series_and_on_eight_connections() {
     let Some(hosted) = Hosted::python("concurrency=2", &[]) else { return };
     in_async(async |client| {
         let url = hosted.invoke_path();
@@ -97,7 +97,7 @@ fn many_fast_calls_one_after_another_and_on_eight_connections() {
 }
 
 #[test]
-fn a_server_that_ends_leaves_nothing_behind() {
+fn a_server_that_ends_leaves_no_process_and_no_folder() {
     for signal in [Signal::TERM, Signal::INT, Signal::KILL] {
         let Some(hosted) = Hosted::python("", &[]) else { return };
         let place = crate::common::Place::new();

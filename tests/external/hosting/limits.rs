@@ -6,7 +6,7 @@ use super::life::at_once;
 use super::{Hosted, Told, ask, gone, in_async, tell};
 
 #[test]
-fn past_the_limit_it_is_429_with_the_reason() {
+fn requests_past_the_concurrency_get_429_with_the_reason() {
     let Some(hosted) = Hosted::python("concurrency=2", &[]) else { return };
     in_async(async |client| {
         let event = json!({ "do": "sleep", "seconds": 0.5 });
@@ -33,7 +33,7 @@ fn processes_are_started_no_faster_than_the_ramp() {
 }
 
 #[test]
-fn a_body_past_6_mb_is_413_both_ways() {
+fn a_body_past_6_mb_gets_413_as_request_and_as_answer() {
     let Some(hosted) = Hosted::python("", &[]) else { return };
     let before = ask(&hosted, tell()).pid();
     let large = json!({ "do": "tell", "x": "x".repeat(6 << 20) });
@@ -71,7 +71,7 @@ fn used(told: &Told) -> u32 {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_process_past_its_memory_is_killed() {
+fn a_process_past_its_memory_limit_is_killed() {
     let Some(hosted) = Hosted::python("memory=128", &[]) else { return };
     let event = |mb: u32, seconds: u32| json!({ "do": "allocate", "mb": mb, "seconds": seconds });
     let well = ask(&hosted, event(40, 0));

@@ -28,7 +28,7 @@ fn sdk(hosted: &Hosted, name: &str, event: &Value, changed: &[(&str, &str)]) -> 
 }
 
 #[test]
-fn what_awss_client_signs_is_accepted_by_name_and_by_arn() {
+fn requests_signed_by_botocore_are_accepted_by_name_and_by_arn() {
     let Some(hosted) = hosted(None) else { return };
     let arn = "arn:aws:lambda:us-east-1:123456789012:function:floodway";
     for name in ["floodway", arn, &format!("{arn}:$LATEST")] {
@@ -48,7 +48,7 @@ fn what_awss_client_signs_is_accepted_by_name_and_by_arn() {
 }
 
 #[test]
-fn a_wrong_secret_an_unknown_key_and_a_token_that_is_none_are_refused() {
+fn a_wrong_secret_an_unknown_key_and_a_wrong_token_are_refused() {
     let (Some(plain), Some(with_token)) = (hosted(None), hosted(Some("token"))) else { return };
     for (hosted, changed, code) in [
         (&plain, [("AWS_SECRET_ACCESS_KEY", "wrong")], "InvalidSignatureException"),
@@ -73,7 +73,7 @@ fn a_wrong_secret_an_unknown_key_and_a_token_that_is_none_are_refused() {
 }
 
 #[test]
-fn keys_that_have_ended_are_refused() {
+fn expired_keys_are_refused() {
     let Some(mut command) = super::command(&folder("python"), "", &["--auth", "iam"]) else {
         return;
     };
@@ -93,7 +93,7 @@ fn keys_that_have_ended_are_refused() {
 }
 
 #[test]
-fn what_is_not_signed_is_refused() {
+fn unsigned_requests_are_refused() {
     let Some(hosted) = hosted(None) else { return };
     in_async(async |client| {
         let told = post(&client, &hosted.invoke_path(), &tell()).await;
@@ -106,7 +106,7 @@ fn what_is_not_signed_is_refused() {
 }
 
 #[test]
-fn without_keys_in_the_environment_it_says_which() {
+fn iam_auth_without_keys_in_the_environment_names_the_missing_ones() {
     let place = crate::common::Place::new();
     for (given, missing) in
         [(None, "AWS_ACCESS_KEY_ID"), (Some("AWS_ACCESS_KEY_ID"), "AWS_SECRET_ACCESS_KEY")]

@@ -113,7 +113,7 @@ fn random() -> SmallRng {
 }
 
 #[test]
-fn from_a_topic_to_files_each_line_is_there_once() {
+fn killed_from_topic_to_files_each_line_is_written_once() {
     let Some(broker) = broker() else { return };
     let topic = mixed(broker, 15_000);
     let expected = broker.expected(&topic);
@@ -130,7 +130,7 @@ fn from_a_topic_to_files_each_line_is_there_once() {
 }
 
 #[test]
-fn from_a_topic_to_a_topic_each_line_is_there_once() {
+fn killed_from_topic_to_topic_each_line_is_written_once() {
     let Some(broker) = broker() else { return };
     let topic = mixed(broker, 15_000);
     let expected = broker.expected(&topic);
@@ -150,7 +150,7 @@ fn from_a_topic_to_a_topic_each_line_is_there_once() {
 /// The ends of transactions come late, twice or never to the broker, over connections that are lost meanwhile. None
 /// of them may end a later transaction, which would commit lines without their note.
 #[test]
-fn ends_of_transactions_that_are_late_repeated_or_lost_leave_each_line_there_once() {
+fn late_repeated_or_lost_transaction_ends_leave_each_line_once() {
     let Some(broker) = broker() else { return };
     const EVENTS: [&str; 7] = ["run", "--events", "20k", "--rate", "40k", "--seed", "7"];
     const SMALL: [&str; 4] = ["--epoch", "5ms", "--commit-every", "15ms"];

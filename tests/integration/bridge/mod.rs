@@ -118,7 +118,7 @@ fn with(weathers: &[Weather], change: impl FnOnce(&mut Settings)) -> (Vec<Fate>,
 }
 
 #[test]
-fn what_goes_better_the_next_time_is_tried_again() {
+fn a_request_that_fails_once_is_retried_and_succeeds() {
     for weather in [
         Weather::Status(500),
         Weather::Status(503),
@@ -145,7 +145,7 @@ fn what_goes_better_the_next_time_is_tried_again() {
 
 /// The service closes a connection that was idle while a request is on its way to it.
 #[test]
-fn a_connection_of_the_pool_that_was_closed_is_no_failure() {
+fn a_closed_pooled_connection_is_not_a_failure() {
     let server = Server::start(vec![Weather::Stale]);
     let bridge = Bridge::start(Settings { attempts: 1, ..settings(&server) }).unwrap();
     for round in 0..5 {
@@ -159,7 +159,7 @@ fn a_connection_of_the_pool_that_was_closed_is_no_failure() {
 }
 
 #[test]
-fn what_does_not_get_better_comes_home() {
+fn records_are_returned_when_every_attempt_fails() {
     let (fates, counters, requests) = with(&[Weather::Status(503)], |s| s.attempts = 2);
     assert!(fates.iter().all(|fate| *fate == Fate::Returned(Failure::Service(503))), "{fates:?}");
     assert_eq!((counters.attempts as usize, counters.failed), (requests, counters.requests));
@@ -167,7 +167,7 @@ fn what_does_not_get_better_comes_home() {
 }
 
 #[test]
-fn what_another_attempt_cannot_mend_comes_home_at_once() {
+fn records_are_returned_at_once_when_a_retry_cannot_help() {
     for (weather, failure) in [
         (Weather::Status(403), Failure::Rejected(403)),
         (Weather::Status(404), Failure::Rejected(404)),
@@ -183,7 +183,7 @@ fn what_another_attempt_cannot_mend_comes_home_at_once() {
 }
 
 #[test]
-fn a_record_that_the_function_refuses_comes_home_alone() {
+fn a_record_that_the_function_refuses_is_returned_alone() {
     let (fates, counters, _) = with(&[Weather::Refused], |_| {});
     let refused = fates.iter().filter(|fate| **fate == Fate::Refused).count();
     assert_eq!(refused as u64, counters.requests);
@@ -191,7 +191,7 @@ fn a_record_that_the_function_refuses_comes_home_alone() {
 }
 
 #[test]
-fn an_endpoint_that_is_not_there_is_no_worse_than_none() {
+fn records_for_an_absent_endpoint_are_all_returned() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (fates, counters, _) = with(&[], |settings| {
         settings.endpoint = format!("http://{gone}/").parse().unwrap();
@@ -218,7 +218,7 @@ fn a_request_whose_streamed_answer_is_too_long_is_halved_until_it_fits() {
 }
 
 #[test]
-fn requests_stay_below_their_bytes_and_their_records() {
+fn requests_stay_below_the_byte_and_record_limits() {
     let server = Server::start(vec![Weather::Fair]);
     let limits = Settings { batch_bytes: 200, batch_records: 1_000, ..settings(&server) };
     let bridge = Bridge::start(limits).unwrap();
@@ -293,7 +293,7 @@ fn requests_wait_for_the_memory_of_others() {
 }
 
 #[test]
-fn brought_home_while_the_remote_side_hangs() {
+fn records_in_flight_are_returned_when_the_bridge_closes() {
     let server = Server::start(vec![Weather::Hang]);
     let slow = Settings { timeout: Duration::from_secs(60), ..settings(&server) };
     let bridge = Bridge::start(slow).unwrap();
@@ -308,7 +308,7 @@ fn brought_home_while_the_remote_side_hangs() {
 }
 
 #[test]
-fn no_more_are_in_flight_than_allowed() {
+fn requests_in_flight_stay_within_the_limit() {
     let server = Server::start(vec![Weather::Hang]);
     let few = Settings { max_in_flight: 2, batch_records: 5, attempts: 1, ..settings(&server) };
     let bridge = Bridge::start(few).unwrap();
@@ -333,7 +333,7 @@ const BUSY: Option<(usize, f64)> = Some((60_000, 1_000.0));
 const IDLE: Option<(usize, f64)> = Some((0, 1e6));
 
 #[test]
-fn a_retry_is_made_only_if_home_is_not_sooner() {
+fn a_retry_is_made_only_if_the_worker_would_not_be_sooner() {
     for (home, retries) in [(IDLE, 0), (BUSY, 1)] {
         let server = Server::start(vec![Weather::Status(503)]);
         let bridge = Bridge::start(Settings { attempts: 2, ..settings(&server) }).unwrap();
@@ -348,7 +348,7 @@ fn a_retry_is_made_only_if_home_is_not_sooner() {
 }
 
 #[test]
-fn a_late_request_is_sent_again_only_if_home_is_full() {
+fn a_late_request_is_hedged_only_if_the_worker_is_busy() {
     for (home, hedged) in [(BUSY, 1), (IDLE, 0)] {
         let mut weathers = vec![Weather::Fair; 10];
         weathers.push(Weather::Hang);
@@ -403,7 +403,7 @@ fn until_there_is_room(remote: &floodway::bridge::RemoteTask<impl Task>, room: b
 }
 
 #[test]
-fn the_breaker_opens_work_stays_home_and_a_probe_closes_it() {
+fn the_breaker_opens_on_failures_and_a_probe_closes_it() {
     let mut weathers = vec![Weather::Reset; 7];
     weathers.push(Weather::Fair);
     let server = Server::start(weathers);
@@ -427,7 +427,7 @@ fn the_breaker_opens_work_stays_home_and_a_probe_closes_it() {
 }
 
 #[test]
-fn a_right_endpoint_is_sent_to_when_it_is_known() {
+fn records_are_sent_once_a_probe_has_succeeded() {
     let server = Server::start(vec![Weather::Fair]);
     let bridge = Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
     let remote = bridge.remote_task(Arc::new(square()));
@@ -439,7 +439,7 @@ fn a_right_endpoint_is_sent_to_when_it_is_known() {
 
 /// Parts for a warm environment wait for the one that there is; the others start environments.
 #[test]
-fn what_is_for_a_warm_environment_starts_none() {
+fn work_for_warm_environments_only_starts_no_cold_one() {
     for warm_only in [true, false] {
         let mut model = emulator::Model::default();
         (model.network, model.cold_start) = (Duration::from_millis(5), Duration::from_millis(300));
@@ -469,7 +469,7 @@ fn what_is_for_a_warm_environment_starts_none() {
 }
 
 #[test]
-fn what_is_in_flight_at_the_end_is_counted() {
+fn requests_in_flight_at_the_end_are_counted() {
     let server = Server::start(vec![Weather::Hang]);
     let slow = Settings { timeout: Duration::from_secs(60), ..settings(&server) };
     let bridge = Bridge::start(slow).unwrap();
@@ -489,7 +489,7 @@ fn what_is_in_flight_at_the_end_is_counted() {
 }
 
 #[test]
-fn a_wrong_endpoint_is_known_before_anything_is_sent() {
+fn a_wrong_endpoint_is_found_by_probes_before_records_are_sent() {
     for weather in [Weather::Redirect, Weather::Status(404), Weather::OtherTask, Weather::Garbage] {
         let server = Server::start(vec![weather]);
         let bridge =
@@ -520,7 +520,7 @@ proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 20, ..ProptestConfig::with_cases(20) })]
 
     #[test]
-    fn every_record_is_answered_once_in_any_weather(
+    fn every_record_is_answered_once_under_any_faults(
         weathers in prop::collection::vec(weather(), 1..12),
         items in 1..8_usize,
         size in 1..16_usize,

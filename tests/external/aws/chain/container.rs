@@ -13,7 +13,7 @@ use crate::common::Place;
 const AUTHORIZATION: &str = "Known-Valu3OfAnAgentsToken";
 
 #[test]
-fn those_that_end_in_mid_run_are_replaced_in_time() {
+fn container_credentials_that_expire_during_a_run_are_renewed_in_time() {
     // Keys that last 3 s, of which the function takes each for as long.
     const LAST: Duration = Duration::from_secs(3);
     let given: Arc<Mutex<BTreeMap<String, SystemTime>>> = Arc::default();

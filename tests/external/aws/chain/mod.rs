@@ -68,7 +68,7 @@ echo "{\"Version\":1,\"AccessKeyId\":\"KEY$n\",\"SecretAccessKey\":\"x\",\"Expir
 "#;
 
 #[test]
-fn those_of_a_process_are_replaced_before_they_end() {
+fn credentials_of_a_process_are_renewed_before_they_expire() {
     let place = Place::new();
     let program = place.path("process");
     std::fs::write(&program, PROCESS).unwrap();
@@ -96,7 +96,7 @@ fn those_of_a_process_are_replaced_before_they_end() {
 }
 
 #[test]
-fn those_of_an_instance() {
+fn credentials_of_instance_metadata_are_used() {
     let metadata = Server::start(None, |seen| {
         let body = match seen.path.as_str() {
             "/latest/api/token" => "session".to_owned(),
@@ -129,7 +129,7 @@ fn those_of_an_instance() {
 }
 
 #[test]
-fn without_any_it_says_where_was_looked() {
+fn without_credentials_the_error_lists_where_it_looked() {
     let place = Place::new();
     let variables = [("AWS_REGION", "us-east-1"), ("AWS_EC2_METADATA_DISABLED", "true")];
     let checked = run(&place, &["check", "--lambda", "words"], &variables);
@@ -139,7 +139,7 @@ fn without_any_it_says_where_was_looked() {
 }
 
 #[test]
-fn what_cannot_be_read_is_not_shown() {
+fn credentials_that_cannot_be_parsed_are_not_printed() {
     const SECRET: &str = "Known-Valu3OfNobody";
     let broken = format!(r#"{{"Version":1,"AccessKeyId":"KEY","SecretAccessKey":"{SECRET}","#);
     let given = Place::new();

@@ -77,7 +77,7 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
 const IDENTITY: &str = "aT0kenOfNobodysIdentity.Known.Valu3";
 
 #[test]
-fn a_role_is_assumed_with_keys_or_a_web_identity_and_again_before_it_ends() {
+fn a_role_is_assumed_with_keys_or_a_web_identity_and_renewed_before_it_expires() {
     let Some(moto) = Moto::start() else { return };
     let keys = Arc::new(Mutex::new(BTreeSet::new()));
     let secrets = Arc::new(Mutex::new(vec![IDENTITY.to_owned()]));

@@ -24,7 +24,7 @@ const START: &str = "https://mine.awsapps.example/start";
 const OF_START: &str = "816c1c6a7d2f7b70b2a0bce43b9e4c79f66ed864";
 
 #[test]
-fn a_cached_token_gives_keys_and_one_that_ended_is_refreshed() {
+fn a_cached_sso_token_gives_credentials_and_an_expired_one_is_refreshed() {
     let [token, other, refresh, client, secret, session] = HIDDEN;
     let asked = Arc::new(Mutex::new(Vec::new()));
     let of_portal = Arc::clone(&asked);
@@ -99,7 +99,7 @@ fn a_cached_token_gives_keys_and_one_that_ended_is_refreshed() {
 }
 
 #[test]
-fn a_token_that_ended_and_cannot_be_refreshed_says_what_to_do() {
+fn an_expired_sso_token_without_refresh_says_what_to_do() {
     let (home, place) = (Place::new(), Place::new());
     std::fs::create_dir_all(home.path(".aws/sso/cache")).unwrap();
     let config = format!(
