@@ -127,9 +127,9 @@ pub mod internal {
     }
     /// Faults of the file system, and steps of a commit after which a test ends the process.
     pub mod sink {
+        pub use crate::sink::commit_hook::CommitStep;
         pub use crate::sink::disk::{Call, Disk, Fault};
         pub use crate::sink::prepare::resume_on;
-        pub use crate::sink::step::Step;
     }
     pub mod simulate {
         pub use crate::simulate::*;

@@ -163,6 +163,7 @@ fn may_match_own(last: &str) -> bool {
     let is_of_numbers = |ends: &str| ends.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let may_end =
         ".zst".ends_with(ends) || is_of_numbers(ends.strip_suffix(".zst").unwrap_or(ends));
-    let may_begin = sink::OWN.iter().any(|own| own.starts_with(begins) || begins.starts_with(own));
+    let may_begin =
+        sink::OWN_PREFIXES.iter().any(|own| own.starts_with(begins) || begins.starts_with(own));
     may_begin && may_end || source::name_matches(OsStr::new(last), OsStr::new(MANIFEST))
 }

@@ -153,7 +153,7 @@ fn not_started(error: RunError, args: &RunArgs, target: &Target) -> anyhow::Erro
             let why = format!("{:#}", anyhow::Error::from(error));
             UsageError::new("--", args.timely.join(" "), why).into()
         }
-        RunError::Sink(SinkError::Held(dir)) => {
+        RunError::Sink(SinkError::InUse(dir)) => {
             let why = "another run writes to it: wait for its end, or name another folder";
             UsageError::new("--out", dir.display().to_string(), why).into()
         }

@@ -90,12 +90,12 @@ pub struct Comparison {
     /// Why not all runs that were asked for are there.
     pub incomplete: Option<String>,
     /// When it was made, and on which machine.
-    pub made: Made,
+    pub provenance: Provenance,
 }
 
 /// When a comparison was made, and where: without these its figures say nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Made {
+pub struct Provenance {
     /// The date and the time, in UTC.
     pub date: String,
     /// Its processor, its cores, its memory and its system.
@@ -104,7 +104,7 @@ pub struct Made {
     pub version: String,
 }
 
-impl std::fmt::Display for Made {
+impl std::fmt::Display for Provenance {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         write!(f, "{} on {}, floodway {}", self.date, self.machine, self.version)
     }
@@ -166,7 +166,7 @@ impl Compared {
 impl Comparison {
     /// Holds each run against the optimum: for the rate at which home works, the largest that a
     /// policy's workers reached, since a worker that does little is measured badly.
-    pub fn hold_against_optimum(&mut self) {
+    pub fn compare_with_optimum(&mut self) {
         let rates = self.policies.iter().filter_map(|compared| compared.median().true_rate_eps);
         let Some(mu) = rates.max_by(f64::total_cmp) else { return };
         for round in self.policies.iter_mut().flat_map(|compared| &mut compared.rounds) {
@@ -199,7 +199,7 @@ impl Comparison {
         });
         json!({
             "version": 1,
-            "made": self.made,
+            "made": self.provenance,
             "command": self.command,
             "rounds": self.rounds,
             "deadline_ms": self.deadline_ms,

@@ -13,7 +13,7 @@ mod plots;
 mod table;
 
 pub use choice::{Choice, choose};
-pub use comparison::{Compared, Comparison, Made, Round, Threshold};
+pub use comparison::{Compared, Comparison, Provenance, Round, Threshold};
 pub use figures::Figures;
 pub use page::page;
 pub use picture::picture;

@@ -125,7 +125,7 @@ fn summary(html: &mut String, comparison: &Comparison) {
         let _ = writeln!(html, "</tr>");
     }
     let _ = writeln!(html, "</table></div>");
-    let mut notes = vec![format!("Made {}.", comparison.made)];
+    let mut notes = vec![format!("Made {}.", comparison.provenance)];
     notes.push(if comparison.burst.is_empty() {
         "Latencies are of the whole run.".to_owned()
     } else {

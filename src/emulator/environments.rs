@@ -13,7 +13,7 @@ pub(super) enum Environment {
 }
 
 /// What a request is given.
-pub(super) enum Taken {
+pub(super) enum Acquired {
     Warm(Environment),
     /// One that has to be started for it.
     Cold,
@@ -57,7 +57,7 @@ impl Environments {
     }
 
     /// Takes an environment, if there is one or one more may be started.
-    pub(super) fn take(&mut self, now: Instant) -> Result<Taken, Throttle> {
+    pub(super) fn take(&mut self, now: Instant) -> Result<Acquired, Throttle> {
         self.reap(now);
         // The one used last: the others may become idle and go.
         let warm = self.free.partition_point(|(free, _)| *free <= now);
@@ -71,14 +71,14 @@ impl Environments {
         self.busy += 1;
         if warm > 0 {
             let (_, environment) = self.free.remove(warm - 1);
-            return Ok(Taken::Warm(environment));
+            return Ok(Acquired::Warm(environment));
         }
         self.starts.take(passed);
-        Ok(Taken::Cold)
+        Ok(Acquired::Cold)
     }
 
     /// Gives one back that is free from `at` on.
-    pub(super) fn give_back(&mut self, environment: Environment, at: Instant) {
+    pub(super) fn release(&mut self, environment: Environment, at: Instant) {
         self.busy -= 1;
         self.add(environment, at);
     }
@@ -122,8 +122,8 @@ mod tests {
     }
 
     /// Whether there is one, and whether it is cold.
-    fn cold(taken: Result<Taken, Throttle>) -> Option<bool> {
-        taken.ok().map(|taken| matches!(taken, Taken::Cold))
+    fn cold(taken: Result<Acquired, Throttle>) -> Option<bool> {
+        taken.ok().map(|taken| matches!(taken, Acquired::Cold))
     }
 
     #[test]
@@ -134,11 +134,11 @@ mod tests {
         assert_eq!(cold(environments.take(at(0))), Some(true));
         assert_eq!(cold(environments.take(at(0))), Some(true));
         assert_eq!(cold(environments.take(at(0))), None, "there are two");
-        environments.give_back(Environment::Modelled, at(5));
+        environments.release(Environment::Modelled, at(5));
         assert_eq!(cold(environments.take(at(4))), None, "it works until 5");
         assert_eq!(cold(environments.take(at(5))), Some(false));
-        environments.give_back(Environment::Modelled, at(6));
-        environments.give_back(Environment::Modelled, at(7));
+        environments.release(Environment::Modelled, at(6));
+        environments.release(Environment::Modelled, at(7));
         assert_eq!(cold(environments.take(at(17))), Some(false), "the one of 7");
         assert_eq!(environments.count(), 1, "the one of 6 is gone");
         assert_eq!(cold(environments.take(at(17))), Some(true));
@@ -169,7 +169,7 @@ mod tests {
         for request in 0..100 {
             let at = start + Duration::from_millis(10 * request);
             match environments.take(at) {
-                Ok(_) => environments.give_back(Environment::Modelled, at),
+                Ok(_) => environments.release(Environment::Modelled, at),
                 Err(why) => refused.push(why),
             }
         }

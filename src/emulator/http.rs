@@ -11,12 +11,12 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::host::{Failure, TOO_LARGE};
-use super::intake::{Intake, NotRead, discard};
+use super::body_reader::{BodyReader, NotRead, discard};
 use super::invocation::{Outcome, Service};
 use super::report::{Report, request_id};
+use super::responses::{Body, FUNCTION_ERROR, Refusal, describe, json_response, with_body};
+use super::runtime::{Failure, TOO_LARGE};
 use super::server::FUNCTION_NAME;
-use super::shapes::{Body, FUNCTION_ERROR, Refusal, describe, json_response, with_body};
 use super::sigv4::{Keys, Unsigned};
 use super::url;
 use crate::host_check::{AllowedHosts, is_cross_site};
@@ -24,7 +24,7 @@ use crate::wire::MAX_BODY;
 
 /// The two doors of a function.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Door {
+enum Route {
     Invoke,
     Url,
 }
@@ -33,24 +33,24 @@ const LOG_TYPE: HeaderName = HeaderName::from_static("x-amz-log-type");
 const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-type");
 
 /// What answers requests.
-pub(super) struct Front {
+pub(super) struct Frontend {
     pub service: Service,
     /// Who may ask, if not everybody.
     pub keys: Option<Keys>,
     /// By which names.
     pub hosts: AllowedHosts,
     /// The bodies that are being read.
-    pub intake: Intake,
+    pub body_reader: BodyReader,
 }
 
 /// Answers one request of `peer`.
 pub(super) async fn answer(
-    front: Arc<Front>,
+    front: Arc<Frontend>,
     request: Request<Incoming>,
     peer: IpAddr,
 ) -> io::Result<Response<Body>> {
     let service = &front.service;
-    let (door, head, body) = match read(&front, request).await {
+    let (route, head, body) = match read(&front, request).await {
         Ok(read) => read,
         Err(refused) => {
             service.round_trip().await;
@@ -59,7 +59,7 @@ pub(super) async fn answer(
     };
     let number = service.next_number();
     // A process is told what AWS tells it; a function in Rust reads the wire.
-    let wrapped = service.is_real() && door == Door::Url;
+    let wrapped = service.is_real() && route == Route::Url;
     let event = match wrapped {
         true => url::event(&head, &body, peer, &request_id(number)),
         false => body,
@@ -72,7 +72,7 @@ pub(super) async fn answer(
     let (body, report, breaks) = match outcome {
         Outcome::Answered(body, report) => (body, report, false),
         Outcome::Broken(body, report) => (body, report, true),
-        Outcome::Failed(failure, report) => return Ok(failed(door, failure, &report, tail)),
+        Outcome::Failed(failure, report) => return Ok(failed(route, failure, &report, tail)),
         Outcome::Throttled(why) => {
             return Ok(Refusal::throttled(why, front.service.is_reserved()).response());
         }
@@ -95,12 +95,12 @@ pub(super) async fn answer(
 
 /// Reads a request: by which door it came, and with which body. Or how it is refused.
 async fn read(
-    front: &Front,
+    front: &Frontend,
     request: Request<Incoming>,
-) -> Result<(Door, Parts, Bytes), Box<Response<Body>>> {
+) -> Result<(Route, Parts, Bytes), Box<Response<Body>>> {
     let (head, body) = request.into_parts();
     // Whoever may not ask hears nothing else, and nothing of what it sends is kept.
-    if let Err(refused) = may_ask(front, &head) {
+    if let Err(refused) = authorize(front, &head) {
         discard(body).await;
         return Err(refused);
     }
@@ -113,7 +113,7 @@ async fn read(
             return Err(unsigned(&head, why));
         }
     };
-    let body = match front.intake.gather(body).await {
+    let body = match front.body_reader.gather(body).await {
         Ok(body) => body,
         Err(NotRead::TooLarge) => {
             let message = format!(
@@ -136,15 +136,15 @@ async fn read(
     if head.uri.path().trim_end_matches('/') == ACCOUNT && head.method == Method::GET {
         return Err(Box::new(json_response(StatusCode::OK, front.service.account().to_string())));
     }
-    let door = door(head.uri.path()).map_err(|refusal| Box::new(refusal.response()))?;
-    let any_method = door == Door::Url && front.service.is_real();
+    let route = route(head.uri.path()).map_err(|refusal| Box::new(refusal.response()))?;
+    let any_method = route == Route::Url && front.service.is_real();
     if head.method != Method::POST && !any_method {
         let message = format!("{} is not allowed here: POST an event", head.method);
         let status = StatusCode::METHOD_NOT_ALLOWED;
         return Err(refuse(status, "MethodNotAllowedException", message));
     }
-    if door == Door::Url {
-        return Ok((door, head, body));
+    if route == Route::Url {
+        return Ok((route, head, body));
     }
     if text(&head.headers, &INVOCATION_TYPE).is_some_and(|kind| kind != "RequestResponse") {
         let kind = "InvalidParameterValueException";
@@ -154,13 +154,13 @@ async fn read(
     if serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_err() {
         return Err(bad("Could not parse request body into json".to_owned()));
     }
-    Ok((door, head, body))
+    Ok((route, head, body))
 }
 
 /// Whether a request may be one of somebody who knows where it goes, and not of a web page of another site. A browser
 /// names the page's origin with every POST, so what has none is a program's, for whatever host: through a proxy, or in
 /// a container. One that is signed is no page's either.
-fn may_ask(front: &Front, head: &Parts) -> Result<(), Box<Response<Body>>> {
+fn authorize(front: &Frontend, head: &Parts) -> Result<(), Box<Response<Body>>> {
     let forbidden = |why: &str| refuse(StatusCode::FORBIDDEN, "AccessDeniedException", why);
     if is_cross_site(&head.method, &head.headers) {
         return Err(forbidden("Requests of web pages of other sites are not accepted."));
@@ -200,14 +200,14 @@ const INVOKE: &str = "/2015-03-31/";
 /// What the account may have, by which a client knows its limits.
 const ACCOUNT: &str = "/2016-08-19/account-settings";
 
-fn door(path: &str) -> Result<Door, Refusal> {
-    let Some(rest) = path.strip_prefix(INVOKE) else { return Ok(Door::Url) };
+fn route(path: &str) -> Result<Route, Refusal> {
+    let Some(rest) = path.strip_prefix(INVOKE) else { return Ok(Route::Url) };
     let name = rest.strip_prefix("functions/").and_then(|rest| rest.strip_suffix("/invocations"));
     let name = name.unwrap_or(rest).replace("%3A", ":").replace("%3a", ":");
     // A name, a partial or a whole ARN, each with or without a version.
     let short = name.rsplit_once("function:").map_or(name.as_str(), |(_, short)| short);
     if short.split(':').next() == Some(FUNCTION_NAME) {
-        return Ok(Door::Invoke);
+        return Ok(Route::Invoke);
     }
     let message = format!("Function not found: {name}. The one that is here is {FUNCTION_NAME}");
     Err(Refusal::new(StatusCode::NOT_FOUND, "ResourceNotFoundException", message))
@@ -222,19 +222,19 @@ fn plain(body: Bytes) -> (Response<()>, Bytes) {
 }
 
 /// A failed function is a 200 through the Invoke path, and a 502 through a URL.
-fn failed(door: Door, failure: Failure, report: &Report, tail: bool) -> Response<Body> {
-    let mut response = match door {
-        Door::Invoke => {
+fn failed(route: Route, failure: Failure, report: &Report, tail: bool) -> Response<Body> {
+    let mut response = match route {
+        Route::Invoke => {
             let mut response = json_response(StatusCode::OK, failure.body);
             let unhandled = HeaderValue::from_static("Unhandled");
             response.headers_mut().insert(FUNCTION_ERROR, unhandled);
             response
         }
-        Door::Url if failure.error_type == TOO_LARGE => {
+        Route::Url if failure.error_type == TOO_LARGE => {
             let (status, kind) = (StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException");
             Refusal::new(status, kind, failure.message()).response()
         }
-        Door::Url => return bad_gateway(report, tail),
+        Route::Url => return bad_gateway(report, tail),
     };
     describe(response.headers_mut(), report, tail);
     response

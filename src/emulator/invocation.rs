@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Model;
-use super::environments::{Environment, Environments, Taken, Throttle};
+use super::environments::{Acquired, Environment, Environments, Throttle};
 use super::failures::{Fault, fault, throttled};
-use super::host::{Failure, Host, Ran};
 use super::process::StartError;
 use super::report::Report;
+use super::runtime::{Execution, Failure, FunctionRuntime};
 use super::stats::Live;
 use super::timer::Timer;
 use crate::wire::MAX_BODY;
@@ -36,7 +36,7 @@ pub(super) enum Outcome {
 pub(super) struct Service {
     model: Model,
     environments: Mutex<Environments>,
-    host: Host,
+    host: FunctionRuntime,
     timer: Timer,
     live: Arc<Live>,
     invocations: AtomicU64,
@@ -44,7 +44,7 @@ pub(super) struct Service {
 }
 
 impl Service {
-    pub(super) fn new(model: Model, host: Host, timer: Timer, live: Arc<Live>) -> Self {
+    pub(super) fn new(model: Model, host: FunctionRuntime, timer: Timer, live: Arc<Live>) -> Self {
         let environments = Mutex::new(Environments::new(&model));
         let (invocations, began) = (AtomicU64::new(0), Instant::now());
         Service { model, environments, host, timer, live, invocations, began }
@@ -57,7 +57,7 @@ impl Service {
 
     /// Whether its functions are processes, which are told what AWS tells them.
     pub(super) fn is_real(&self) -> bool {
-        matches!(self.host, Host::Processes(_))
+        matches!(self.host, FunctionRuntime::Processes(_))
     }
 
     /// What the account may have and has, as AWS says it.
@@ -83,7 +83,7 @@ impl Service {
 
     /// Starts an environment that the first request finds warm.
     pub(super) async fn try_start(&self) -> Result<(), StartError> {
-        let Host::Processes(processes) = &self.host else { return Ok(()) };
+        let FunctionRuntime::Processes(processes) = &self.host else { return Ok(()) };
         let process = processes.try_start().await?;
         let mut environments = self.environments();
         environments.add(Environment::Process(process), Instant::now());
@@ -93,10 +93,11 @@ impl Service {
 
     /// Ends environments that are idle for too long, for ever.
     pub(super) async fn reap(&self) {
-        const LEAST: Duration = Duration::from_millis(20);
-        const MOST: Duration = Duration::from_secs(5);
+        const MIN_REAP_INTERVAL: Duration = Duration::from_millis(20);
+        const MAX_REAP_INTERVAL: Duration = Duration::from_secs(5);
         loop {
-            tokio::time::sleep((self.model.idle / 4).clamp(LEAST, MOST)).await;
+            tokio::time::sleep((self.model.idle / 4).clamp(MIN_REAP_INTERVAL, MAX_REAP_INTERVAL))
+                .await;
             self.environments().reap(Instant::now());
         }
     }
@@ -161,23 +162,26 @@ impl Service {
             }
         };
         let ran = match (&self.host, taken) {
-            (Host::Threads(threads), taken) => {
-                let cold = matches!(taken, Taken::Cold);
+            (FunctionRuntime::Threads(threads), taken) => {
+                let cold = matches!(taken, Acquired::Cold);
                 live.cold_starts.fetch_add(u64::from(cold), Relaxed);
                 threads.run(&self.model, event, cold, begin, slow).await
             }
-            (Host::Processes(processes), Taken::Warm(Environment::Process(warm))) => {
+            (FunctionRuntime::Processes(processes), Acquired::Warm(Environment::Process(warm))) => {
                 Some(processes.run(Some(warm), number, event).await)
             }
-            (Host::Processes(processes), _) => Some(processes.run(None, number, event).await),
+            (FunctionRuntime::Processes(processes), _) => {
+                Some(processes.run(None, number, event).await)
+            }
         };
         let Some(ran) = ran else {
             self.environments().lost();
             return (Outcome::Service, begin);
         };
-        let Ran { answer, cold_start, duration, end, environment, used_mb, status, printed } = ran;
+        let Execution { answer, cold_start, duration, end, environment, used_mb, status, printed } =
+            ran;
         match environment {
-            Some(environment) => self.environments().give_back(environment, end),
+            Some(environment) => self.environments().release(environment, end),
             None => self.environments().lost(),
         }
         let billed = cold_start.unwrap_or_default() + duration;

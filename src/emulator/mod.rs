@@ -21,25 +21,25 @@
 //!
 //! Knows the wire and the tasks; shares no code with the bridge, or it would share its bugs.
 
+mod body_buffer;
+mod body_reader;
 mod date;
 mod environments;
 mod failures;
 mod function;
-mod heard;
-mod host;
 mod http;
-mod intake;
 mod invocation;
 mod model;
 mod package;
-mod pieces;
 mod process;
 mod report;
+mod responses;
+mod runtime;
 mod server;
-mod shapes;
 mod sigv4;
 mod stats;
 mod threads;
+mod timeout_stream;
 mod timer;
 mod url;
 

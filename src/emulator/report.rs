@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use super::host::{Printed, Status};
+use super::runtime::{Printed, Status};
 
 /// What is known of an invocation once it is over.
 #[derive(Debug)]

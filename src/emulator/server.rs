@@ -12,15 +12,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::heard::Heard;
-use super::host::Host;
-use super::http::{self, Front};
-use super::intake::Intake;
+use super::body_reader::BodyReader;
+use super::http::{self, Frontend};
 use super::invocation::Service;
 use super::process::{Groups, Processes, StartError};
+use super::runtime::FunctionRuntime;
 use super::sigv4::Keys;
 use super::stats::Live;
 use super::threads::Threads;
+use super::timeout_stream::TimeoutStream;
 use super::timer::{self, Timer};
 use super::{Builtin, Function, Model, Package, Stats};
 use crate::host_check::AllowedHosts;
@@ -75,7 +75,7 @@ impl Setup {
         Setup { keys: Some(keys), ..self }
     }
 
-    /// Also for requests of browsers whose `Host` is one of these names. Where they need not be signed, others are
+    /// Also for requests of browsers whose `FunctionRuntime` is one of these names. Where they need not be signed, others are
     /// refused but for addresses and `localhost`: a web page could make its own name resolve to this server.
     pub fn hosts(self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Setup {
         Setup { hosts: AllowedHosts::new(names), ..self }
@@ -172,17 +172,17 @@ impl Server {
                 for run in runs {
                     spawn("function", run)?;
                 }
-                (Host::Threads(threads), None)
+                (FunctionRuntime::Threads(threads), None)
             }
             Code::Package(package) => {
                 let (groups, handle) = (Arc::new(Groups::new()), runtime.handle().clone());
                 let processes =
                     Processes::new(*package, &model, show_output, &groups, &live, handle)?;
-                (Host::Processes(Box::new(processes)), Some(groups))
+                (FunctionRuntime::Processes(Box::new(processes)), Some(groups))
             }
         };
         let service = Service::new(model, host, timer, Arc::clone(&live));
-        let front = Arc::new(Front { service, keys, hosts, intake: Intake::new() });
+        let front = Arc::new(Frontend { service, keys, hosts, body_reader: BodyReader::new() });
         runtime.block_on(front.service.try_start())?;
         let listener = {
             let _entered = runtime.enter();
@@ -254,7 +254,7 @@ const AHEAD: usize = 2 * HEAD;
 async fn accept(
     listener: tokio::net::TcpListener,
     most: usize,
-    front: &Arc<Front>,
+    front: &Arc<Frontend>,
     live: Arc<Live>,
 ) {
     let connections = Arc::new(Semaphore::new(most));
@@ -288,7 +288,7 @@ async fn accept(
                 .header_read_timeout(IDLE)
                 .max_header_size(HEAD)
                 .max_buf_size(AHEAD)
-                .serve_connection(TokioIo::new(Heard::new(stream, UNREAD)), answer);
+                .serve_connection(TokioIo::new(TimeoutStream::new(stream, UNREAD)), answer);
             if let Err(error) = connection.await {
                 tracing::debug!("a connection to the local Lambda ended: {error}");
             }

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use tokio::sync::oneshot;
 
 use super::environments::Environment;
-use super::host::{Failure, Printed, Ran, Status};
+use super::runtime::{Execution, Failure, Printed, Status};
 use super::stats::Live;
 use super::{Context, Function, FunctionError, Model};
 use crate::process_stats;
@@ -56,7 +56,7 @@ impl Threads {
         cold: bool,
         begin: Instant,
         slow: f64,
-    ) -> Option<Ran> {
+    ) -> Option<Execution> {
         let (done, computed) = oneshot::channel();
         self.0.send(Job { event, cold, done }).ok()?;
         let Computed { answer, work, cpu } = computed.await.ok()?;
@@ -64,7 +64,7 @@ impl Threads {
         let duration = model.scaled(work).mul_f64(slow) + cpu;
         // What was really computed may have waited for a core.
         let end = (begin + cold_start.unwrap_or_default() + duration).max(Instant::now());
-        Some(Ran {
+        Some(Execution {
             answer: answer.map(Bytes::from).map_err(Failure::from),
             cold_start,
             duration,
@@ -80,17 +80,17 @@ impl Threads {
 /// The cloud's cores are not this machine's: what a function takes here, a dataflow on the same
 /// machine must not lack. Of the calling thread, and of the processes that it starts.
 #[cfg(target_os = "linux")]
-pub(super) fn step_aside() {
+pub(super) fn yield_to_others() {
     const STEPS: i32 = 10;
     // On Linux of this thread only. One that cannot competes.
     let _ = rustix::process::nice(STEPS);
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn step_aside() {}
+pub(super) fn yield_to_others() {}
 
 fn run(function: &dyn Function, live: &Live, number: usize, jobs: &Receiver<Job>) {
-    step_aside();
+    yield_to_others();
     for Job { event, cold, done } in jobs {
         let before = process_stats::thread_cpu();
         let mut context = Context { cold, ..Context::default() };

@@ -121,7 +121,7 @@ fn time(date: Date) -> String {
 /// An answer that says what the response is to be, if it has a status.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Said {
+struct HandlerResponse {
     #[serde(default)]
     status_code: Option<u16>,
     #[serde(default)]
@@ -139,9 +139,9 @@ struct Said {
 pub(super) fn response(answer: Bytes) -> Option<(Response<()>, Bytes)> {
     let mut response = Response::new(());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let (said, status) = match serde_json::from_slice::<Said>(&answer) {
-        Ok(Said { status_code: None, .. }) => return Some((response, answer)),
-        Ok(said @ Said { status_code: Some(status), .. }) => (said, status),
+    let (said, status) = match serde_json::from_slice::<HandlerResponse>(&answer) {
+        Ok(HandlerResponse { status_code: None, .. }) => return Some((response, answer)),
+        Ok(said @ HandlerResponse { status_code: Some(status), .. }) => (said, status),
         // Something else altogether; or its status is not to be understood, or what it says with it.
         Err(_) => return (!has_status(&answer)).then_some((response, answer)),
     };

@@ -58,8 +58,8 @@ impl Client {
 
 /// What a consumer complained about last, which it may not have been asked for.
 pub(crate) fn said(consumer: &Consumer) -> Option<String> {
-    const MOST: usize = 20;
-    for _ in 0..MOST {
+    const MAX_LINES: usize = 20;
+    for _ in 0..MAX_LINES {
         if consumer.poll(Duration::from_millis(10)).is_none() {
             break;
         }

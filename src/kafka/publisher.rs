@@ -138,7 +138,7 @@ impl Publisher {
         })
     }
 
-    fn look(&mut self) -> Result<u64, Trouble> {
+    fn find_progress(&mut self) -> Result<u64, Trouble> {
         self.begin()?;
         let lines = match (self.known()?, self.note.now()) {
             (Some(lines), _) => lines,
@@ -223,7 +223,7 @@ impl Publisher {
 
     fn noted(&mut self, lines: u64, is_settled: bool) -> Result<(), PublishError> {
         let written = self.note.write(lines, is_settled);
-        written.map_err(|error| PublishError::Final(Box::new(KafkaError::Note(error))))
+        written.map_err(|error| PublishError::Permanent(Box::new(KafkaError::Note(error))))
     }
 
     /// As the sink hears it.
@@ -232,17 +232,17 @@ impl Publisher {
         let said =
             context.and_then(|context| context.client.said()).or(self.group.context().said());
         match trouble {
-            Trouble::Final(error) => PublishError::Final(Box::new(error)),
-            Trouble::Passing(why) => PublishError::Passing(why),
+            Trouble::Final(error) => PublishError::Permanent(Box::new(error)),
+            Trouble::Passing(why) => PublishError::Transient(why),
             Trouble::Client(error) => match error.rdkafka_error_code() {
                 Some(code) if is_final(code) => {
                     let error = KafkaError::failed("publish to", &self.topic, said, &error);
-                    PublishError::Final(Box::new(error))
+                    PublishError::Permanent(Box::new(error))
                 }
                 Some(code) if is_passing(code) => {
-                    PublishError::Passing(said.unwrap_or_else(|| code.to_string()))
+                    PublishError::Transient(said.unwrap_or_else(|| code.to_string()))
                 }
-                code => PublishError::Passing(match code {
+                code => PublishError::Transient(match code {
                     Some(code) => code.to_string(),
                     None => error.to_string(),
                 }),
@@ -329,7 +329,7 @@ impl Publish for Publisher {
     }
 
     fn taken(&mut self) -> Result<u64, PublishError> {
-        self.look().map_err(|trouble| self.told(trouble))
+        self.find_progress().map_err(|trouble| self.told(trouble))
     }
 
     fn publish(&mut self, lines: &[u8], up_to: u64) -> Result<(), PublishError> {
@@ -345,7 +345,7 @@ impl Publish for Publisher {
         self.group.poll(Duration::ZERO);
     }
 
-    fn rest(&mut self) -> Result<(), PublishError> {
+    fn pause(&mut self) -> Result<(), PublishError> {
         self.noted(self.lines, true)
     }
 }

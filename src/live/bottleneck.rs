@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::sample::{About, Breaker, Remote, Sample};
 use crate::batch::Nanos;
-use crate::observe::{Counts, OnTime, Wait};
+use crate::observe::{Counts, OnTime, WaitReason};
 use crate::units::{show_count, show_duration};
 
 /// What holds a run up.
@@ -91,7 +91,7 @@ const BUSY: f64 = 0.85;
 const LONG: f64 = 0.2;
 
 /// What happened between two looks, by the second.
-struct Between<'a> {
+struct Interval<'a> {
     about: &'a About,
     now: &'a Sample,
     seconds: f64,
@@ -104,26 +104,26 @@ struct Between<'a> {
     /// Shares of the workers' time.
     task: f64,
     cpu: f64,
-    waited: [f64; Wait::ALL.len()],
+    waited: [f64; WaitReason::ALL.len()],
     /// Of the writer's and of the bridge's thread's.
     writer: f64,
     bridge: f64,
     throttled: u64,
 }
 
-impl<'a> Between<'a> {
+impl<'a> Interval<'a> {
     fn new(about: &'a About, before: &Sample, now: &'a Sample) -> Option<Self> {
         let nanos = now.at.checked_sub(before.at).filter(|nanos| *nanos > 0)?;
         let share = |now: Nanos, before: Nanos| now.saturating_sub(before) as f64 / nanos as f64;
         let workers = about.workers.max(1) as f64;
         let remote = |sample: &Sample| sample.remote.unwrap_or_default();
-        let mut waited = [0.0; Wait::ALL.len()];
+        let mut waited = [0.0; WaitReason::ALL.len()];
         for (at, waited) in waited.iter_mut().enumerate() {
             *waited = share(now.tallied.waited[at], before.tallied.waited[at]) / workers;
         }
         let seconds = nanos as f64 / 1e9;
         let done = now.tallied.counts.since(&before.tallied.counts).done();
-        Some(Between {
+        Some(Interval {
             about,
             now,
             seconds,
@@ -140,7 +140,7 @@ impl<'a> Between<'a> {
         })
     }
 
-    fn waited_for(&self, what: Wait) -> f64 {
+    fn waited_for(&self, what: WaitReason) -> f64 {
         self.waited[what as usize]
     }
 
@@ -177,14 +177,14 @@ impl<'a> Between<'a> {
 
 /// What holds a run up, by what it did from the look `before` to that `now`.
 pub(super) fn find(about: &About, before: &Sample, now: &Sample) -> Bottleneck {
-    let Some(between) = Between::new(about, before, now) else { return Bottleneck::default() };
-    let found = publisher(&between)
-        .or_else(|| writer(&between))
-        .or_else(|| queue(&between))
-        .or_else(|| commit(&between))
-        .or_else(|| source(&between))
-        .or_else(|| late(&between))
-        .unwrap_or_else(|| nothing(&between));
+    let Some(interval) = Interval::new(about, before, now) else { return Bottleneck::default() };
+    let found = publisher(&interval)
+        .or_else(|| writer(&interval))
+        .or_else(|| queue(&interval))
+        .or_else(|| commit(&interval))
+        .or_else(|| source(&interval))
+        .or_else(|| late(&interval))
+        .unwrap_or_else(|| nothing(&interval));
     let (kind, says, advice) = found;
     Bottleneck { kind, says, advice }
 }
@@ -196,12 +196,12 @@ fn found(kind: Kind, says: String, advice: &str) -> Option<Found> {
 }
 
 /// What output is published to holds all of it, whatever waits elsewhere.
-fn publisher(between: &Between) -> Option<Found> {
+fn publisher(interval: &Interval) -> Option<Found> {
     /// Bytes that are more than one transaction's.
     const MANY: u64 = 16 << 20;
-    let waiting = between.now.writer.unpublished_bytes;
+    let waiting = interval.now.writer.unpublished_bytes;
     let bytes = show_count(waiting);
-    if between.now.writer.is_refused {
+    if interval.now.writer.is_refused {
         let says = format!(
             "The topic: its cluster takes no lines at the moment, and {bytes} bytes of committed ones wait."
         );
@@ -209,7 +209,8 @@ fn publisher(between: &Between) -> Option<Found> {
                       waits is in the state's folder.";
         return found(Kind::Publisher, says, advice);
     }
-    let holds = between.waited_for(Wait::Commit).max(between.waited_for(Wait::Writer)) > SOME;
+    let holds =
+        interval.waited_for(WaitReason::Commit).max(interval.waited_for(WaitReason::Writer)) > SOME;
     (holds && waiting > MANY).then_some(())?;
     let says = format!(
         "The topic: lines are made faster than they are published, and {bytes} bytes wait."
@@ -222,13 +223,13 @@ fn publisher(between: &Between) -> Option<Found> {
 }
 
 /// The writer holds sources, whatever waits elsewhere.
-fn writer(between: &Between) -> Option<Found> {
-    let writer = between.waited_for(Wait::Writer);
+fn writer(interval: &Interval) -> Option<Found> {
+    let writer = interval.waited_for(WaitReason::Writer);
     if writer > SOME {
         let says = format!(
             "The writer: sources waited for it {} of the time, and it was busy for {}.",
             percent(writer),
-            percent(between.writer.min(1.0)),
+            percent(interval.writer.min(1.0)),
         );
         let advice = "Write to a faster disk, or less: compress=zstd where the processor has time for it, or \
                       sync=none if the machine may lose what it has not written yet.";
@@ -238,8 +239,8 @@ fn writer(between: &Between) -> Option<Found> {
 }
 
 /// Commits that are waited for. A queue holds epochs open too, and is looked at before.
-fn commit(between: &Between) -> Option<Found> {
-    let commit = between.waited_for(Wait::Commit);
+fn commit(interval: &Interval) -> Option<Found> {
+    let commit = interval.waited_for(WaitReason::Commit);
     (commit > SOME).then_some(())?;
     let says = format!(
         "Commits: sources waited {} of the time for epochs to be committed before others begin.",
@@ -251,25 +252,25 @@ fn commit(between: &Between) -> Option<Found> {
 }
 
 /// What keeps a queue from being done.
-fn queue(between: &Between) -> Option<Found> {
-    let backpressured = between.waited_for(Wait::Backlog) > SOME;
-    let limit = (between.about.deadline_ms / 1e3).max(LONG);
-    let is_long = between.queue_s() > limit;
-    let is_late = between.late_s() > LONG && between.cpu.max(between.task) > BUSY;
+fn queue(interval: &Interval) -> Option<Found> {
+    let backpressured = interval.waited_for(WaitReason::Backlog) > SOME;
+    let limit = (interval.about.deadline_ms / 1e3).max(LONG);
+    let is_long = interval.queue_s() > limit;
+    let is_late = interval.late_s() > LONG && interval.cpu.max(interval.task) > BUSY;
     (backpressured || is_long || is_late).then_some(())?;
-    if let Some(remote) = &between.now.remote
-        && let Some(found) = away(between, remote)
+    if let Some(remote) = &interval.now.remote
+        && let Some(found) = away(interval, remote)
     {
         return Some(found);
     }
     // The time in the task is by the clock: where it is much and little of it was on a processor, others
     // were.
-    if between.task > BUSY && between.cpu < 0.7 * between.task {
+    if interval.task > BUSY && interval.cpu < 0.7 * interval.task {
         let says = format!(
             "The processor: workers had work for {} of the time and ran for {}: {}.",
-            percent(between.task.min(1.0)),
-            percent(between.cpu),
-            between.queue(),
+            percent(interval.task.min(1.0)),
+            percent(interval.cpu),
+            interval.queue(),
         );
         let advice = "Give the run more cores, or take from them what else runs there; more workers than cores \
                       only share them.";
@@ -277,16 +278,16 @@ fn queue(between: &Between) -> Option<Found> {
     }
     let says = format!(
         "The workers: they are busy for {} of the time and do {} records a second: {}.",
-        percent(between.cpu.max(between.task).min(1.0)),
-        show_count(between.done as u64),
-        between.queue(),
+        percent(interval.cpu.max(interval.task).min(1.0)),
+        show_count(interval.done as u64),
+        interval.queue(),
     );
-    let advice = match (&between.now.remote, between.about.policy.as_str()) {
+    let advice = match (&interval.now.remote, interval.about.policy.as_str()) {
         (None, _) => {
             "Add workers where there are cores (-- -w N), or let the excess go to a function: --policy \
                       deadline, or spill with a --threshold below what they do."
         }
-        (Some(_), "threshold" | "spill") if between.keeps_too_much() => {
+        (Some(_), "threshold" | "spill") if interval.keeps_too_much() => {
             "Lower the --threshold: what is below it stays with the workers, and they cannot do that much."
         }
         (Some(_), _) => "Add workers where there are cores (-- -w N).",
@@ -295,8 +296,8 @@ fn queue(between: &Between) -> Option<Found> {
 }
 
 /// What keeps a queue from being sent away.
-fn away(between: &Between, remote: &Remote) -> Option<Found> {
-    let queue = between.queue();
+fn away(interval: &Interval, remote: &Remote) -> Option<Found> {
+    let queue = interval.queue();
     if remote.is_spent {
         let says = format!("The budget is spent, so nothing is sent: {queue}.");
         return found(
@@ -324,7 +325,7 @@ fn away(between: &Between, remote: &Remote) -> Option<Found> {
         }
     }
     let is_full = remote.in_flight as f64 >= 0.9 * remote.limit as f64 && remote.in_flight > 0;
-    let is_throttled = between.throttled as f64 / between.seconds > 1.0;
+    let is_throttled = interval.throttled as f64 / interval.seconds > 1.0;
     if is_full && !is_throttled && (remote.limit as f64) < 0.9 * remote.most as f64 {
         let says = format!(
             "The remote side: {} requests are in flight, about as many as its answers are in time for: {queue}.",
@@ -340,16 +341,16 @@ fn away(between: &Between, remote: &Remote) -> Option<Found> {
              {queue}.",
             remote.in_flight,
             remote.limit,
-            (between.throttled as f64 / between.seconds).round(),
+            (interval.throttled as f64 / interval.seconds).round(),
         );
         let advice = "Raise the function's (or the account's) concurrency, or --max-in-flight if that is what \
                       bounds it.";
         return found(Kind::Concurrency, says, advice);
     }
-    (between.bridge > BUSY).then_some(())?;
+    (interval.bridge > BUSY).then_some(())?;
     let says = format!(
         "The bridge: its thread is busy for {} of the time: {queue}.",
-        percent(between.bridge)
+        percent(interval.bridge)
     );
     found(
         Kind::Bridge,
@@ -359,14 +360,14 @@ fn away(between: &Between, remote: &Remote) -> Option<Found> {
 }
 
 /// A source that is slow by itself.
-fn source(between: &Between) -> Option<Found> {
-    let busy = between.cpu.max(between.task);
-    let is_late = between.late_s() > LONG;
-    let is_idle = !between.about.is_paced && busy < BUSY && between.done >= 1.0;
+fn source(interval: &Interval) -> Option<Found> {
+    let busy = interval.cpu.max(interval.task);
+    let is_late = interval.late_s() > LONG;
+    let is_idle = !interval.about.is_paced && busy < BUSY && interval.done >= 1.0;
     (is_late || is_idle).then_some(())?;
     let why = match is_late {
-        true => format!("it is {} behind its schedule", span(between.late_s())),
-        false => format!("it gives {} records a second", show_count(between.done as u64)),
+        true => format!("it is {} behind its schedule", span(interval.late_s())),
+        false => format!("it gives {} records a second", show_count(interval.done as u64)),
     };
     let says =
         format!("The source: {why}, and workers are busy for {} of the time.", percent(busy));
@@ -376,11 +377,11 @@ fn source(between: &Between) -> Option<Found> {
 }
 
 /// Results come late, although nothing waits for long at the moment.
-fn late(between: &Between) -> Option<Found> {
-    (between.about.has_due_times && between.on_time.is_missed()).then_some(())?;
-    let (share, deadline) = (between.on_time.late_share(), span(between.about.deadline_ms / 1e3));
-    let Counts { remote, home, .. } = between.late;
-    let late = between.on_time.late;
+fn late(interval: &Interval) -> Option<Found> {
+    (interval.about.has_due_times && interval.on_time.is_missed()).then_some(())?;
+    let (share, deadline) = (interval.on_time.late_share(), span(interval.about.deadline_ms / 1e3));
+    let Counts { remote, home, .. } = interval.late;
+    let late = interval.on_time.late;
     if 2 * remote > late {
         let says = format!(
             "The remote side: {share} of the results come later than {deadline}, and most of those are the \
@@ -401,9 +402,9 @@ fn late(between: &Between) -> Option<Found> {
     let says = format!(
         "The workers: {share} of their results come later than {deadline}, although they are busy for only {} of \
          the time: more came at once than they do in {deadline}, or the process had to pause.",
-        percent(between.cpu.max(between.task).min(1.0)),
+        percent(interval.cpu.max(interval.task).min(1.0)),
     );
-    let advice = match between.now.remote {
+    let advice = match interval.now.remote {
         None => {
             "Let what they cannot do in time go to a function: --policy deadline. If the process had to pause, \
              give it a processor of its own."
@@ -413,14 +414,14 @@ fn late(between: &Between) -> Option<Found> {
     found(Kind::Workers, says, advice)
 }
 
-fn nothing(between: &Between) -> Found {
-    let busy = percent(between.cpu.max(between.task).min(1.0));
-    let done = show_count(between.done as u64);
-    if between.done < 1.0 {
+fn nothing(interval: &Interval) -> Found {
+    let busy = percent(interval.cpu.max(interval.task).min(1.0));
+    let done = show_count(interval.done as u64);
+    if interval.done < 1.0 {
         let says = "Nothing comes at the moment, and nothing waits.";
         return (Kind::Nothing, says.to_owned(), String::new());
     }
-    if !between.about.is_paced {
+    if !interval.about.is_paced {
         let says = format!(
             "The workers, as --rate max wants it: they are busy for {busy} of the time and do {done} records a \
              second."
@@ -430,7 +431,7 @@ fn nothing(between: &Between) -> Found {
     }
     let says = format!(
         "Nothing holds it up: what comes is done, {done} records a second, and {} busy for {busy} of the time.",
-        if between.workers == 1.0 { "the worker is" } else { "workers are" },
+        if interval.workers == 1.0 { "the worker is" } else { "workers are" },
     );
     (Kind::Nothing, says, String::new())
 }
@@ -450,7 +451,7 @@ mod tests {
     const SECOND: Nanos = 1_000_000_000;
 
     /// Two workers, a second in which they did 1,000 records, half of the time.
-    fn looks() -> (About, Sample, Sample) {
+    fn samples() -> (About, Sample, Sample) {
         let about =
             About { workers: 2, policy: "spill".into(), is_paced: true, ..About::default() };
         let before = Sample { at: SECOND, schedule: SECOND, ..Sample::default() };
@@ -461,7 +462,7 @@ mod tests {
     }
 
     fn kind_of(change: impl FnOnce(&mut About, &mut Sample)) -> Kind {
-        let (mut about, before, mut now) = looks();
+        let (mut about, before, mut now) = samples();
         change(&mut about, &mut now);
         let found = find(&about, &before, &now);
         assert!(found.says.ends_with('.'), "{found:?}");
@@ -472,7 +473,7 @@ mod tests {
     /// A second's work waits, and sources wait for it.
     fn queued(now: &mut Sample) {
         now.tallied.backlog = 1_000;
-        now.tallied.waited[Wait::Backlog as usize] = SECOND;
+        now.tallied.waited[WaitReason::Backlog as usize] = SECOND;
     }
 
     #[test]

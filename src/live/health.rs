@@ -8,7 +8,7 @@ use crate::units::{show_count, show_duration};
 
 /// For how long nothing may happen although there is something to do: longer than a function may take, by
 /// default.
-const PATIENCE: Duration = Duration::from_secs(15);
+const STUCK_AFTER: Duration = Duration::from_secs(15);
 
 /// Sees whether records are done and epochs committed.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ impl Health {
             *self = Health { done, committed, since: sample.at };
         }
         let stuck = Duration::from_nanos(sample.at.saturating_sub(self.since));
-        (stuck > PATIENCE + 2 * about.longest_step).then(|| {
+        (stuck > STUCK_AFTER + 2 * about.longest_step).then(|| {
             format!(
                 "for {} no record was done and no epoch committed: {} records wait, {} of them with the remote \
                  side; {} epochs are committed{}",

@@ -10,8 +10,8 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::bottleneck::Kind;
 use super::sample::{About, Breaker, Remote, Sample};
-use super::state::Phase;
-use crate::observe::{Rungs, Wait};
+use super::view_state::Phase;
+use crate::observe::{HistogramSnapshot, WaitReason};
 use crate::policy::Route;
 use crate::process_stats;
 
@@ -126,7 +126,7 @@ impl Page<'_> {
         &mut self,
         name: &str,
         help: &str,
-        all: impl IntoIterator<Item = (Option<&'static str>, &'r Rungs)>,
+        all: impl IntoIterator<Item = (Option<&'static str>, &'r HistogramSnapshot)>,
     ) -> Result<(), Error> {
         let (seconds, kind) = (Unit::Seconds, MetricType::Histogram);
         let mut metric = self.0.encode_descriptor(name, help, Some(&seconds), kind)?;
@@ -280,7 +280,7 @@ impl Page<'_> {
             ("floodway_source_wait", "for"),
             seconds(),
             "For how long sources had records and waited, and for what, summed over workers: backpressure.",
-            Wait::ALL.map(|what| (what.name(), secs(tallied.waited[what as usize]))),
+            WaitReason::ALL.map(|what| (what.name(), secs(tallied.waited[what as usize]))),
         )?;
         let help = "Time that workers spent in the task, by the clock.";
         self.count("floodway_worker_task", seconds(), help, secs(tallied.useful_ns))?;

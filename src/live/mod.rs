@@ -15,9 +15,9 @@ mod page;
 mod sample;
 mod series;
 mod server;
-mod state;
+mod view_state;
 
 pub use diagnosis::Diagnosis;
-pub use sample::{About, Breaker, Budget, Look, Remote, Sample, Source, Writer};
+pub use sample::{About, Breaker, Budget, Observation, Remote, Sample, Source, Writer};
 pub use server::{Live, bind};
-pub use state::End;
+pub use view_state::End;

@@ -9,7 +9,7 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::metrics::Format;
-use super::state::State;
+use super::view_state::ViewState;
 
 /// The page: style and script stand in it, and it asks nobody but who it came from.
 const PAGE: &str = concat!(
@@ -38,7 +38,7 @@ const PATHS: &str = "there are /, /metrics, /healthz, /summary.json and /series.
 /// Answers a request; `asked` is told if it is a page's.
 pub(super) fn answer<B>(
     request: &Request<B>,
-    state: &State,
+    state: &ViewState,
     asked: impl FnOnce(),
 ) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {

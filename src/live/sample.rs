@@ -5,19 +5,19 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::batch::Nanos;
-use crate::observe::{Summary, Tallied};
+use crate::observe::{LiveSnapshot, Summary};
 
 /// A run that can be looked at, from a thread that is none of its workers.
 pub trait Source: Send + Sync {
     /// How it stands now. Whatever it does, no worker may wait for it.
-    fn look(&self) -> Look;
+    fn observe(&self) -> Observation;
 
     /// Its summary so far, if it goes on.
     fn summary(&self) -> Option<Summary>;
 }
 
 /// What somebody who looks at a run sees.
-pub enum Look {
+pub enum Observation {
     /// It has not begun: its parts are started, or other processes are waited for.
     Waiting,
     /// It goes on.
@@ -80,7 +80,7 @@ pub struct Sample {
     /// The schedule's time: more than that in a run that was resumed.
     pub schedule: Nanos,
     /// What its workers counted.
-    pub tallied: Tallied,
+    pub tallied: LiveSnapshot,
     /// Epochs that this run has committed.
     pub epochs: u64,
     /// Records that were due by now, where that is known: in a run of one process with a schedule.

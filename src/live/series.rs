@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::sample::{Breaker, Sample};
 use crate::batch::Nanos;
-use crate::observe::{Rungs, Slot, Slots, Waited, quantile_ms};
+use crate::observe::{HistogramSnapshot, Slot, TimeSlots, WaitTimes, quantile_ms};
 
 /// Points of a plot: more than a screen shows.
-const MOST: usize = 600;
+const MAX_POINTS: usize = 600;
 
 /// The length of the last two minutes' points.
 const FINE: Nanos = 200_000_000;
@@ -33,7 +33,7 @@ struct Point {
     latency: Vec<(u16, u64)>,
     useful: Nanos,
     cpu: Nanos,
-    waited: Waited,
+    waited: WaitTimes,
     writer: Nanos,
     queued: u64,
     in_flight: u64,
@@ -101,7 +101,7 @@ fn merged(one: &[(u16, u64)], other: &[(u16, u64)]) -> Vec<(u16, u64)> {
 /// The points of a run.
 #[derive(Debug, Default)]
 pub(super) struct Series {
-    whole: Slots<Point, MOST>,
+    whole: TimeSlots<Point, MAX_POINTS>,
     recent: VecDeque<Point>,
     before: Option<Before>,
 }
@@ -110,7 +110,7 @@ pub(super) struct Series {
 #[derive(Debug)]
 struct Before {
     sample: Arc<Sample>,
-    latency: Rungs,
+    latency: HistogramSnapshot,
 }
 
 impl Series {
@@ -119,7 +119,7 @@ impl Series {
         let latency = sample.tallied.latency();
         let now = Before { sample: Arc::clone(sample), latency };
         let before = self.before.replace(now);
-        let empty = Before { sample: Arc::default(), latency: Rungs::default() };
+        let empty = Before { sample: Arc::default(), latency: HistogramSnapshot::default() };
         let (before, now) = (before.unwrap_or(empty), self.before.as_ref());
         let Some(point) = now.and_then(|now| point(&before, now)) else { return };
         let middle = point.until - point.length / 2;
@@ -128,7 +128,7 @@ impl Series {
             Some(last) if last.length < FINE => last.join(&point),
             _ => self.recent.push_back(point),
         }
-        while self.recent.len() > MOST {
+        while self.recent.len() > MAX_POINTS {
             self.recent.pop_front();
         }
     }
@@ -265,7 +265,7 @@ mod tests {
     use crate::observe::ProcessStats;
     use crate::policy::Route;
 
-    const LOOK: Nanos = 100_000_000;
+    const POLL_INTERVAL: Nanos = 100_000_000;
 
     #[test]
     fn a_run_of_days_keeps_its_sums_in_few_points() {
@@ -276,13 +276,13 @@ mod tests {
             stats.worker(0).results(Route::Local, span, 10, 5_000_000, false);
             stats.worker(0).results(Route::Remote, span, 1, 50_000_000, false);
             let tallied = stats.tallied();
-            let at = look * LOOK;
+            let at = look * POLL_INTERVAL;
             let sample = Sample { at, schedule: at, tallied, epochs: look, ..Sample::default() };
             series.take(&Arc::new(sample));
         }
-        for (whole, time) in [(true, looks * LOOK), (false, 600 * FINE)] {
+        for (whole, time) in [(true, looks * POLL_INTERVAL), (false, 600 * FINE)] {
             let columns = series.columns(whole);
-            assert!(columns.t_s.len() <= MOST, "{}", columns.t_s.len());
+            assert!(columns.t_s.len() <= MAX_POINTS, "{}", columns.t_s.len());
             let times = columns.length_s.iter().sum::<f64>();
             assert!((times - time as f64 / 1e9).abs() < 0.3, "{times}");
             let sum = |rates: &[f64]| -> f64 {
@@ -297,7 +297,7 @@ mod tests {
             }
         }
         // A look that is late leaves no hole, but a longer point.
-        let at = (looks + 50) * LOOK;
+        let at = (looks + 50) * POLL_INTERVAL;
         let sample = Sample { at, tallied: stats.tallied(), ..Sample::default() };
         series.take(&Arc::new(sample));
         assert_eq!(series.columns(false).length_s.last(), Some(&5.0));

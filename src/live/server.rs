@@ -24,26 +24,26 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::page;
 use super::sample::{About, Source};
-use super::state::{End, State};
+use super::view_state::{End, ViewState};
 use crate::host_check::AllowedHosts;
 
 /// How often the run is looked at.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Connections at a time. One more, and the oldest is closed: who comes is served, whoever else sits there.
-const CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 64;
 
 /// How long a client may take to send a request, or be silent between two.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a connection lasts at most, and what is under way then.
-const LIFE: Duration = Duration::from_secs(60);
+const MAX_CONNECTION_AGE: Duration = Duration::from_secs(60);
 
 /// The longest head of a request, in bytes; no request has a body that is read.
-const LONGEST_HEAD: usize = 8 << 10;
+const MAX_HEAD_BYTES: usize = 8 << 10;
 
 /// A page asks once a second: for so long after a run's end it may still hear of it.
-const FAREWELL: Duration = Duration::from_millis(1_500);
+const PAGE_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// The live view of a process. Cheap to clone; the clones are one.
 #[derive(Clone)]
@@ -121,7 +121,7 @@ impl Live {
         let pages = Arc::new(Pages { began: Instant::now(), asked: AtomicU64::new(0) });
         let of_thread = Arc::clone(&pages);
         let run = move || {
-            let state = Rc::new(RefCell::new(State::default()));
+            let state = Rc::new(RefCell::new(ViewState::default()));
             LocalSet::new().block_on(&runtime, async move {
                 spawn_local(accept(listener, hosts, Rc::clone(&state), of_thread));
                 watch(&state, inbox).await;
@@ -149,11 +149,11 @@ impl Live {
     /// Goes on to serve what it saw last for `longer`, and until open pages have heard of the end; not any
     /// more when `stop` says so. Then it ends.
     pub fn finish(&self, longer: Duration, stop: impl Fn() -> bool) {
-        const LOOK: Duration = Duration::from_millis(20);
+        const POLL_INTERVAL: Duration = Duration::from_millis(20);
         let began = Instant::now();
-        let farewell = || self.0.pages.are_open() && began.elapsed() < FAREWELL;
+        let farewell = || self.0.pages.are_open() && began.elapsed() < PAGE_TIMEOUT;
         while farewell() || began.elapsed() < longer && !stop() {
-            thread::park_timeout(LOOK);
+            thread::park_timeout(POLL_INTERVAL);
         }
         self.tell(Command::Finish);
         let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -170,12 +170,12 @@ impl Live {
 }
 
 /// Looks at the run, and hears what becomes of it, until all is over.
-async fn watch(state: &RefCell<State>, mut inbox: UnboundedReceiver<Command>) {
-    let mut looks = interval(LOOK);
+async fn watch(state: &RefCell<ViewState>, mut inbox: UnboundedReceiver<Command>) {
+    let mut looks = interval(POLL_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = looks.tick() => state.borrow_mut().look(),
+            _ = looks.tick() => state.borrow_mut().update(),
             command = inbox.recv() => match command {
                 Some(Command::Watch(about, source)) => state.borrow_mut().watch(*about, source),
                 Some(Command::End(end)) => state.borrow_mut().end(*end),
@@ -188,7 +188,7 @@ async fn watch(state: &RefCell<State>, mut inbox: UnboundedReceiver<Command>) {
 async fn accept(
     listener: tokio::net::TcpListener,
     hosts: AllowedHosts,
-    state: Rc<RefCell<State>>,
+    state: Rc<RefCell<ViewState>>,
     pages: Arc<Pages>,
 ) {
     let hosts = Rc::new(hosts);
@@ -199,12 +199,12 @@ async fn accept(
             Err(error) => {
                 // Too many open files, mostly: a moment later there are fewer.
                 tracing::debug!("the live view cannot accept a connection: {error}");
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
                 continue;
             }
         };
         open.retain(|connection| !connection.is_finished());
-        if open.len() >= CONNECTIONS
+        if open.len() >= MAX_CONNECTIONS
             && let Some(oldest) = open.pop_front()
         {
             oldest.abort();
@@ -218,7 +218,7 @@ async fn accept(
 async fn serve(
     stream: TcpStream,
     hosts: Rc<AllowedHosts>,
-    state: Rc<RefCell<State>>,
+    state: Rc<RefCell<ViewState>>,
     pages: Arc<Pages>,
 ) {
     // Answers are written as one; a platform that cannot loses some latency.
@@ -232,14 +232,14 @@ async fn serve(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_header_size(LONGEST_HEAD)
-        .max_buf_size(2 * LONGEST_HEAD)
+        .header_read_timeout(CLIENT_TIMEOUT)
+        .max_header_size(MAX_HEAD_BYTES)
+        .max_buf_size(2 * MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), answer);
     let mut connection = std::pin::pin!(connection);
-    if timeout(LIFE, connection.as_mut()).await.is_err() {
+    if timeout(MAX_CONNECTION_AGE, connection.as_mut()).await.is_err() {
         connection.as_mut().graceful_shutdown();
         // Who does not read by then does not read.
-        let _ = timeout(PATIENCE, connection).await;
+        let _ = timeout(CLIENT_TIMEOUT, connection).await;
     }
 }

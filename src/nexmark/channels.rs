@@ -1,6 +1,6 @@
 //! The channels through which bids come, each with its url.
 
-use super::line::{Line, short_number};
+use super::line_writer::{LineWriter, short_number};
 use super::random::{Bits, Random};
 use super::text::fresh_string;
 
@@ -36,13 +36,13 @@ pub(super) struct Channel<'c> {
 impl Channel<'_> {
     /// Appends the channel's name.
     #[inline(always)]
-    pub(super) fn write_name(&self, line: &mut Line<'_>) {
+    pub(super) fn write_name(&self, line: &mut LineWriter<'_>) {
         line.put(&self.name.to_le_bytes(), self.name_len);
     }
 
     /// Appends the url.
     #[inline(always)]
-    pub(super) fn write_url(&self, line: &mut Line<'_>) {
+    pub(super) fn write_url(&self, line: &mut LineWriter<'_>) {
         const ID: &[u8; 12] = b"&channel_id=";
         line.literal(b"https://www.nexmark.com/");
         line.put(&self.url.path, usize::from(self.url.path_len));
@@ -128,9 +128,9 @@ mod tests {
     use super::*;
 
     fn name_and_url(channel: Channel<'_>) -> (String, String) {
-        let written = |write: &dyn Fn(&mut Line<'_>)| {
+        let written = |write: &dyn Fn(&mut LineWriter<'_>)| {
             let mut buffer = [0; 128];
-            let mut line = Line::new(&mut buffer);
+            let mut line = LineWriter::new(&mut buffer);
             write(&mut line);
             let len = line.len();
             String::from_utf8(buffer[..len].to_vec()).unwrap()

@@ -1,12 +1,12 @@
 //! Events as CSV lines: the fields in the reference's order, no header, no quotes, timestamps as
 //! Unix milliseconds. No field can hold a comma, a quote or a line break.
 
-use super::draw::{AuctionDraft, BidDraft, Draft, PersonDraft};
-use super::line::{Line, Stamp};
+use super::event_sampler::{AuctionDraft, BidDraft, Draft, PersonDraft};
+use super::line_writer::{LineWriter, Stamp};
 
 /// Appends the event to `line`, without a line break.
 #[inline(always)]
-pub(super) fn write(draft: &Draft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
+pub(super) fn write(draft: &Draft<'_>, stamp: &mut Stamp, line: &mut LineWriter<'_>) {
     match draft {
         Draft::Bid(bid) => write_bid(bid, stamp, line),
         Draft::Auction(auction) => write_auction(auction, stamp, line),
@@ -15,7 +15,7 @@ pub(super) fn write(draft: &Draft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
 }
 
 #[inline(always)]
-fn write_bid(bid: &BidDraft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
+fn write_bid(bid: &BidDraft<'_>, stamp: &mut Stamp, line: &mut LineWriter<'_>) {
     line.number(bid.auction);
     line.literal(b",");
     line.number(bid.bidder);
@@ -31,7 +31,7 @@ fn write_bid(bid: &BidDraft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
     line.slice(bid.extra);
 }
 
-fn write_auction(auction: &AuctionDraft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
+fn write_auction(auction: &AuctionDraft<'_>, stamp: &mut Stamp, line: &mut LineWriter<'_>) {
     line.number(auction.id);
     line.literal(b",");
     line.slice(auction.item_name);
@@ -53,7 +53,7 @@ fn write_auction(auction: &AuctionDraft<'_>, stamp: &mut Stamp, line: &mut Line<
     line.slice(auction.extra);
 }
 
-fn write_person(person: &PersonDraft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
+fn write_person(person: &PersonDraft<'_>, stamp: &mut Stamp, line: &mut LineWriter<'_>) {
     line.number(person.id);
     line.literal(b",");
     write_name(person, line);
@@ -72,14 +72,14 @@ fn write_person(person: &PersonDraft<'_>, stamp: &mut Stamp, line: &mut Line<'_>
 }
 
 /// `Peter Jones`.
-pub(super) fn write_name(person: &PersonDraft<'_>, line: &mut Line<'_>) {
+pub(super) fn write_name(person: &PersonDraft<'_>, line: &mut LineWriter<'_>) {
     line.text(person.first_name);
     line.literal(b" ");
     line.text(person.last_name);
 }
 
 /// `abc@def.com`.
-pub(super) fn write_email(person: &PersonDraft<'_>, line: &mut Line<'_>) {
+pub(super) fn write_email(person: &PersonDraft<'_>, line: &mut LineWriter<'_>) {
     line.slice(person.mailbox);
     line.literal(b"@");
     line.slice(person.host);
@@ -87,7 +87,7 @@ pub(super) fn write_email(person: &PersonDraft<'_>, line: &mut Line<'_>) {
 }
 
 /// `1234 0042 9999 0000`.
-pub(super) fn write_credit_card(person: &PersonDraft<'_>, line: &mut Line<'_>) {
+pub(super) fn write_credit_card(person: &PersonDraft<'_>, line: &mut LineWriter<'_>) {
     for (index, &group) in person.credit_card.iter().enumerate() {
         if index > 0 {
             line.literal(b" ");

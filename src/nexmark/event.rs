@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::draw::Draft;
-use super::line::Line;
+use super::event_sampler::Draft;
+use super::line_writer::LineWriter;
 
 /// An event. In JSON one object, with the entity as `"type"`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -121,9 +121,9 @@ impl From<Draft<'_>> for Event {
 }
 
 /// What `write` appends to a line of at most 128 bytes.
-fn written(write: impl FnOnce(&mut Line<'_>)) -> String {
+fn written(write: impl FnOnce(&mut LineWriter<'_>)) -> String {
     let mut buffer = [0; 128];
-    let mut line = Line::new(&mut buffer);
+    let mut line = LineWriter::new(&mut buffer);
     write(&mut line);
     let len = line.len();
     std::str::from_utf8(&buffer[..len]).expect("lines are ASCII").to_owned()

@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::config::Config;
-use super::draw::{Deck, Draft, longest_line};
 use super::event::Event;
-use super::line::{Line, Stamp};
-use super::place::Place;
+use super::event_position::EventPosition;
+use super::event_sampler::{Draft, EventSampler, longest_line};
+use super::line_writer::{LineWriter, Stamp};
 use super::timeline::{Moment, Timeline};
 use super::{csv, json};
 use crate::batch::{Batch, Nanos, Numbers, Span};
@@ -37,7 +37,7 @@ const PAGE: usize = 8 * 1024;
 /// ```
 #[derive(Debug)]
 pub struct Generator {
-    deck: Deck,
+    sampler: EventSampler,
     timeline: Timeline,
     longest_line: usize,
 }
@@ -48,7 +48,7 @@ impl Generator {
         Generator {
             timeline: Timeline::new(&config, schedule),
             longest_line: longest_line(&config),
-            deck: Deck::new(config, seed),
+            sampler: EventSampler::new(config, seed),
         }
     }
 
@@ -94,7 +94,7 @@ impl Generator {
     /// Event `n` as a typed value.
     pub fn event(&self, n: u64) -> Event {
         let moment = self.timeline.moment(n);
-        self.draft(moment, Place::of(self.deck.cycle(), moment.id)).into()
+        self.draft(moment, EventPosition::of(self.sampler.cycle(), moment.id)).into()
     }
 
     /// When event `n` is due to leave the source.
@@ -103,8 +103,8 @@ impl Generator {
     }
 
     #[inline(always)]
-    fn draft(&self, moment: Moment, place: Place) -> Draft<'_> {
-        self.deck.draw(&self.timeline, moment, place)
+    fn draft(&self, moment: Moment, position: EventPosition) -> Draft<'_> {
+        self.sampler.draw(&self.timeline, moment, position)
     }
 
     /// Writes `events` to the end of `bytes`, each by `write`; `end` is told where an event ended
@@ -114,25 +114,27 @@ impl Generator {
         &self,
         events: Range<u64>,
         bytes: &mut Vec<u8>,
-        write: impl Fn(&Draft<'_>, &mut Stamp, &mut Line<'_>),
+        write: impl Fn(&Draft<'_>, &mut Stamp, &mut LineWriter<'_>),
         mut end: impl FnMut(&mut [u8], usize) -> usize,
     ) {
-        let cycle = self.deck.cycle();
+        let cycle = self.sampler.cycle();
         let mut moments = self.timeline.moments(events.start);
-        let mut place = None;
+        let mut position = None;
         let mut stamp = Stamp::new();
         let mut at = bytes.len();
         for _ in events {
             let moment = moments.next();
-            let here = match place {
-                Some(place) if self.timeline.is_in_order() => Place::next(place, cycle),
-                _ => Place::of(cycle, moment.id),
+            let here = match position {
+                Some(position) if self.timeline.is_in_order() => {
+                    EventPosition::next(position, cycle)
+                }
+                _ => EventPosition::of(cycle, moment.id),
             };
-            place = Some(here);
+            position = Some(here);
             if bytes.len() - at < self.longest_line {
                 bytes.resize(at + self.longest_line + PAGE, 0);
             }
-            let mut line = Line::new(&mut bytes[at..]);
+            let mut line = LineWriter::new(&mut bytes[at..]);
             write(&self.draft(moment, here), &mut stamp, &mut line);
             at += line.len();
             at = end(bytes, at);

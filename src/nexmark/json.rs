@@ -2,12 +2,12 @@
 //! No field can hold a character that JSON escapes.
 
 use super::csv::{write_credit_card, write_email, write_name};
-use super::draw::{AuctionDraft, BidDraft, Draft, PersonDraft};
-use super::line::{Line, Stamp};
+use super::event_sampler::{AuctionDraft, BidDraft, Draft, PersonDraft};
+use super::line_writer::{LineWriter, Stamp};
 
 /// Appends the event to `line`, without a line break.
 #[inline(always)]
-pub(super) fn write(draft: &Draft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
+pub(super) fn write(draft: &Draft<'_>, stamp: &mut Stamp, line: &mut LineWriter<'_>) {
     match draft {
         Draft::Bid(bid) => write_bid(bid, stamp, line),
         Draft::Auction(auction) => write_auction(auction, stamp, line),
@@ -16,7 +16,7 @@ pub(super) fn write(draft: &Draft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
 }
 
 #[inline(always)]
-fn write_bid(bid: &BidDraft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
+fn write_bid(bid: &BidDraft<'_>, stamp: &mut Stamp, line: &mut LineWriter<'_>) {
     line.literal(br#"{"type":"bid","auction":"#);
     line.number(bid.auction);
     line.literal(br#","bidder":"#);
@@ -34,7 +34,7 @@ fn write_bid(bid: &BidDraft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
     line.literal(br#""}"#);
 }
 
-fn write_auction(auction: &AuctionDraft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
+fn write_auction(auction: &AuctionDraft<'_>, stamp: &mut Stamp, line: &mut LineWriter<'_>) {
     line.literal(br#"{"type":"auction","id":"#);
     line.number(auction.id);
     line.literal(br#","item_name":""#);
@@ -58,7 +58,7 @@ fn write_auction(auction: &AuctionDraft<'_>, stamp: &mut Stamp, line: &mut Line<
     line.literal(br#""}"#);
 }
 
-fn write_person(person: &PersonDraft<'_>, stamp: &mut Stamp, line: &mut Line<'_>) {
+fn write_person(person: &PersonDraft<'_>, stamp: &mut Stamp, line: &mut LineWriter<'_>) {
     line.literal(br#"{"type":"person","id":"#);
     line.number(person.id);
     line.literal(br#","name":""#);

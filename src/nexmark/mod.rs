@@ -28,13 +28,13 @@
 mod channels;
 mod config;
 mod csv;
-mod draw;
 mod event;
+mod event_position;
+mod event_sampler;
 mod generator;
 mod json;
-mod line;
+mod line_writer;
 mod people;
-mod place;
 mod prices;
 mod random;
 mod text;

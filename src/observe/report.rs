@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::series::{Flow, Level};
 use super::stats::Sent;
-use super::{Cause, Counts, Latencies, OnTime, ProcessStats, Slots};
+use super::{Cause, Counts, Latencies, OnTime, ProcessStats, TimeSlots};
 
 /// What a function was billed, or will have been.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -56,9 +56,9 @@ pub struct Report {
     /// The largest backlog of each second of the run.
     pub backlog_peaks: Vec<u64>,
     /// What happened in each slot, if a series was wanted.
-    pub flow: Slots<Flow>,
+    pub flow: TimeSlots<Flow>,
     /// How things stood at the end of each slot.
-    pub levels: Slots<Level>,
+    pub levels: TimeSlots<Level>,
     /// Nanoseconds of backpressure, summed over workers.
     pub backpressured_ns: u64,
     /// CPU time of all threads since the start, without the embedded Lambda's.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::slots::{Slot, Slots};
+use super::time_slots::{Slot, TimeSlots};
 use super::{Counts, Latencies, Report};
 use crate::batch::{Nanos, Span};
 use crate::cost::Cost;
@@ -28,7 +28,7 @@ impl Flow {
     /// Counts `records` results that were made by `path` at `now`, of records that were scheduled at
     /// `scheduled`, which may be more slots than one.
     pub(super) fn results(
-        slots: &mut Slots<Flow>,
+        slots: &mut TimeSlots<Flow>,
         path: Route,
         scheduled: Span,
         records: usize,
@@ -110,7 +110,7 @@ impl Slot for Level {
 
 impl Level {
     /// Adds another process's. Where nobody looked, it stood as before.
-    pub(super) fn add_all(sum: &mut Slots<Level>, other: &Slots<Level>) {
+    pub(super) fn add_all(sum: &mut TimeSlots<Level>, other: &TimeSlots<Level>) {
         let mut other = other.clone();
         let until = sum.all().len().max(other.all().len());
         Level::fill(sum, until);
@@ -118,7 +118,7 @@ impl Level {
         sum.add(&other);
     }
 
-    fn fill(slots: &mut Slots<Level>, until: usize) {
+    fn fill(slots: &mut TimeSlots<Level>, until: usize) {
         let mut last = Level::default();
         for index in 0..until {
             let slot = slots.at(index as Nanos * slots.length());
@@ -130,7 +130,7 @@ impl Level {
     }
 
     /// The median of the slots in which workers had done something.
-    pub(super) fn true_rate(slots: &Slots<Level>) -> Option<f64> {
+    pub(super) fn true_rate(slots: &TimeSlots<Level>) -> Option<f64> {
         let rates = slots.all().iter().map(|level| level.true_rate);
         let mut rates: Vec<f64> = rates.filter(|rate| *rate > 0.0).collect();
         rates.sort_by(f64::total_cmp);

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::live_counters::LiveCounters;
 use super::series::{Flow, Level};
-use super::tally::Tally;
-use super::{Latencies, Report, Slots, Tallied, Waits};
+use super::{Latencies, LiveSnapshot, Report, TimeSlots, WaitTimer};
 use crate::batch::{Nanos, Span};
 use crate::policy::Route;
 
@@ -100,11 +100,11 @@ pub struct WorkerStats {
     /// Records that are done, and the results among them that came later than they were due.
     done: Counters,
     late: Counters,
-    figures: Mutex<Figures>,
+    distributions: Mutex<Distributions>,
     /// What is counted for those who look while the run lasts, if anybody may.
-    tally: Option<Tally>,
+    tally: Option<LiveCounters>,
     /// For how long the source had records and had to wait.
-    pub waits: Waits,
+    pub waits: WaitTimer,
     /// Nanoseconds in the task.
     pub useful: AtomicU64,
     /// Records that have left the source.
@@ -148,7 +148,7 @@ impl Counters {
 }
 
 #[derive(Debug, Default)]
-struct Figures {
+struct Distributions {
     /// From schedule to result, by the path's number, over the whole run.
     by_path: [Latencies; Route::ALL.len()],
     /// Of what was scheduled during the burst.
@@ -156,7 +156,7 @@ struct Figures {
     /// Since somebody last looked.
     recent: Latencies,
     /// What happened when, if somebody wants to know.
-    flow: Option<Slots<Flow>>,
+    flow: Option<TimeSlots<Flow>>,
     /// From schedule to commit.
     commit: Latencies,
 }
@@ -202,13 +202,13 @@ impl WorkerStats {
         if let Some(tally) = &self.tally {
             tally.results(path, scheduled, records, now);
         }
-        let mut figures = self.lock();
-        figures.by_path[path as usize].record(scheduled, records, now);
-        figures.recent.record(scheduled, records, now);
+        let mut distributions = self.lock();
+        distributions.by_path[path as usize].record(scheduled, records, now);
+        distributions.recent.record(scheduled, records, now);
         if in_burst {
-            figures.burst.record(scheduled, records, now);
+            distributions.burst.record(scheduled, records, now);
         }
-        if let Some(flow) = &mut figures.flow {
+        if let Some(flow) = &mut distributions.flow {
             Flow::results(flow, path, scheduled, records, now);
         }
     }
@@ -239,9 +239,9 @@ impl WorkerStats {
 
     /// Counts records whose epoch was committed at `now`.
     pub fn committed(&self, spans: impl Iterator<Item = (Span, usize)>, now: Nanos) {
-        let mut figures = self.lock();
+        let mut distributions = self.lock();
         for (scheduled, records) in spans {
-            figures.commit.record(scheduled, records, now);
+            distributions.commit.record(scheduled, records, now);
             if let Some(tally) = &self.tally {
                 tally.committed(scheduled, records, now);
             }
@@ -262,9 +262,9 @@ impl WorkerStats {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Figures> {
+    fn lock(&self) -> MutexGuard<'_, Distributions> {
         // Numbers are whole whatever happened to the thread that held them.
-        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+        self.distributions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -290,7 +290,7 @@ struct Inner {
     workers: Vec<Arc<WorkerStats>>,
     backlog: Backlog,
     /// How things stood, slot by slot.
-    levels: Mutex<Slots<Level>>,
+    levels: Mutex<TimeSlots<Level>>,
     /// One past the last committed epoch, and when it was committed.
     committed: AtomicU64,
     last_commit: AtomicU64,
@@ -316,9 +316,9 @@ impl ProcessStats {
     ) -> Self {
         let deadline = deadline.map(|deadline| deadline.as_nanos() as Nanos);
         let worker = |_| {
-            let tally = watched.then(Tally::default);
+            let tally = watched.then(LiveCounters::default);
             let worker = WorkerStats { tally, deadline, ..WorkerStats::default() };
-            worker.lock().flow = series.then(Slots::default);
+            worker.lock().flow = series.then(TimeSlots::default);
             Arc::new(worker)
         };
         ProcessStats(Arc::new(Inner {
@@ -382,11 +382,11 @@ impl ProcessStats {
     }
 
     /// How things stood, slot by slot. No worker waits for it.
-    pub fn levels_so_far(&self) -> Slots<Level> {
+    pub fn levels_so_far(&self) -> TimeSlots<Level> {
         self.levels().clone()
     }
 
-    fn levels(&self) -> MutexGuard<'_, Slots<Level>> {
+    fn levels(&self) -> MutexGuard<'_, TimeSlots<Level>> {
         self.0.levels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -463,11 +463,11 @@ impl ProcessStats {
 
     /// What the workers have counted until now; latencies only if they are watched. No worker waits for
     /// it. Those that are awake will say what CPU time they have used.
-    pub fn tallied(&self) -> Tallied {
+    pub fn tallied(&self) -> LiveSnapshot {
         // What is late was counted as done before.
         let late = self.late();
         let counts = self.counts();
-        let mut sum = Tallied { counts, late, ..Tallied::default() };
+        let mut sum = LiveSnapshot { counts, late, ..LiveSnapshot::default() };
         for worker in &self.0.workers {
             worker.tally.iter().for_each(|tally| tally.add_to(&mut sum));
             for (sum, waited) in sum.waited.iter_mut().zip(worker.waits.waited()) {
@@ -520,13 +520,13 @@ impl ProcessStats {
         report.by_path = vec![Latencies::default(); Route::ALL.len()];
         report.levels = self.levels().clone();
         for worker in &self.0.workers {
-            let figures = worker.lock();
-            for (sum, path) in report.by_path.iter_mut().zip(&figures.by_path) {
+            let distributions = worker.lock();
+            for (sum, path) in report.by_path.iter_mut().zip(&distributions.by_path) {
                 sum.add(path);
             }
-            report.burst.add(&figures.burst);
-            report.commit_latency.add(&figures.commit);
-            figures.flow.iter().for_each(|flow| report.flow.add(flow));
+            report.burst.add(&distributions.burst);
+            report.commit_latency.add(&distributions.commit);
+            distributions.flow.iter().for_each(|flow| report.flow.add(flow));
         }
     }
 }
@@ -551,6 +551,6 @@ mod tests {
         report.add(&Report::of(&stats, 2));
         report.add(&Report::of(&stats, 2));
         assert_eq!((report.late.results(), report.on_time().results), (3_000, 6_000));
-        assert_eq!(stats.tallied().on_time_since(&Tallied::default()).late, 1_500);
+        assert_eq!(stats.tallied().on_time_since(&LiveSnapshot::default()).late, 1_500);
     }
 }

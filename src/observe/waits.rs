@@ -7,7 +7,7 @@ use crate::batch::Nanos;
 
 /// What a source waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
+pub enum WaitReason {
     /// Burst holds as many records as it may.
     Backlog,
     /// As many bytes as may wait for the writer.
@@ -16,39 +16,39 @@ pub enum Wait {
     Commit,
 }
 
-impl Wait {
+impl WaitReason {
     /// All of them, by their numbers.
-    pub const ALL: [Wait; 3] = [Wait::Backlog, Wait::Writer, Wait::Commit];
+    pub const ALL: [WaitReason; 3] = [WaitReason::Backlog, WaitReason::Writer, WaitReason::Commit];
 
     /// Its name in metrics.
     pub fn name(self) -> &'static str {
         match self {
-            Wait::Backlog => "backlog",
-            Wait::Writer => "writer",
-            Wait::Commit => "commit",
+            WaitReason::Backlog => "backlog",
+            WaitReason::Writer => "writer",
+            WaitReason::Commit => "commit",
         }
     }
 }
 
 /// Nanoseconds by what was waited for.
-pub type Waited = [Nanos; Wait::ALL.len()];
+pub type WaitTimes = [Nanos; WaitReason::ALL.len()];
 
 /// One source's waits. It alone writes; anybody reads.
 #[derive(Debug)]
-pub struct Waits {
+pub struct WaitTimer {
     base: Instant,
     /// Waits that are over.
-    over: [AtomicU64; Wait::ALL.len()],
+    over: [AtomicU64; WaitReason::ALL.len()],
     /// The one that lasts: since when, four times the nanoseconds after `base`, and one more than what
     /// for; 0 if there is none.
     lasts: AtomicU64,
     /// What was read: a wait that has just ended is never in neither.
-    read: [AtomicU64; Wait::ALL.len()],
+    read: [AtomicU64; WaitReason::ALL.len()],
 }
 
-impl Default for Waits {
+impl Default for WaitTimer {
     fn default() -> Self {
-        Waits {
+        WaitTimer {
             base: Instant::now(),
             over: Default::default(),
             lasts: AtomicU64::new(0),
@@ -57,13 +57,13 @@ impl Default for Waits {
     }
 }
 
-impl Waits {
+impl WaitTimer {
     fn now(&self) -> Nanos {
         self.base.elapsed().as_nanos() as Nanos
     }
 
     /// The source waits for `what` now.
-    pub fn begin(&self, what: Wait) {
+    pub fn begin(&self, what: WaitReason) {
         let tag = what as u64 + 1;
         if self.lasts.load(SeqCst) % 4 == tag {
             return;
@@ -83,8 +83,8 @@ impl Waits {
     }
 
     /// For how long it has waited until now. It never becomes less.
-    pub fn waited(&self) -> Waited {
-        let mut waited = Waited::default();
+    pub fn waited(&self) -> WaitTimes {
+        let mut waited = WaitTimes::default();
         loop {
             let lasts = self.lasts.load(SeqCst);
             for (waited, over) in waited.iter_mut().zip(&self.over) {
@@ -115,14 +115,14 @@ mod tests {
 
     #[test]
     fn a_wait_counts_while_it_lasts_and_what_for() {
-        let waits = Waits::default();
+        let waits = WaitTimer::default();
         assert_eq!(waits.waited(), [0; 3]);
-        waits.begin(Wait::Writer);
+        waits.begin(WaitReason::Writer);
         let [backlog, first, commit] = waits.waited();
         assert_eq!((backlog, commit), (0, 0));
-        waits.begin(Wait::Writer);
+        waits.begin(WaitReason::Writer);
         while waits.waited()[1] <= first {}
-        waits.begin(Wait::Commit);
+        waits.begin(WaitReason::Commit);
         let [_, writer, _] = waits.waited();
         while waits.waited()[2] == 0 {}
         waits.end();

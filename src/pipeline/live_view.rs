@@ -9,18 +9,18 @@ use super::{PolicyChoice, RunError, Settings, Source, summary};
 use crate::batch::Nanos;
 use crate::bridge::breaker::State;
 use crate::bridge::{Bridge, CostLimits};
-use crate::live::{self, About, Breaker, Budget, End, Look, Remote, Sample, Writer};
+use crate::live::{self, About, Breaker, Budget, End, Observation, Remote, Sample, Writer};
 use crate::observe::Summary;
 
 /// A reference for the live view that does not keep the run alive.
 struct WeakRun(Weak<RunContext>);
 
 impl live::Source for WeakRun {
-    fn look(&self) -> Look {
-        let Some(context) = self.0.upgrade() else { return Look::Gone };
+    fn observe(&self) -> Observation {
+        let Some(context) = self.0.upgrade() else { return Observation::Gone };
         match context.started.get() {
-            Some(started) => Look::Running(Box::new(sample(&context, started))),
-            None => Look::Waiting,
+            Some(started) => Observation::Running(Box::new(sample(&context, started))),
+            None => Observation::Waiting,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::atomic_file;
 use crate::batch::Nanos;
 use crate::cleanup_guard::CleanupGuard;
 use crate::destination::Destination;
-use crate::sink::{self, Hold, MANIFEST, Positions, Standing};
+use crate::sink::{self, CommittedState, DirLock, MANIFEST, Positions};
 #[cfg(feature = "kafka")]
 use crate::source::TopicPosition;
 use crate::source::{Lines, Pace, Position};
@@ -52,9 +52,9 @@ struct Sources {
 }
 
 impl ResumePoint {
-    fn after(standing: &Standing) -> Self {
-        let sources = standing.last.as_ref().map(|_| standing.sources.to_string());
-        ResumePoint { epoch: standing.next_epoch(), sources }
+    fn after(committed_state: &CommittedState) -> Self {
+        let sources = committed_state.last.as_ref().map(|_| committed_state.sources.to_string());
+        ResumePoint { epoch: committed_state.next_epoch(), sources }
     }
 
     /// Returns the run's time at which it begins, if epochs have this length.
@@ -93,11 +93,11 @@ pub(super) struct Output {
     /// The locked state folder. Process 0 holds it.
     state: Option<State>,
     /// The lock on the output folder. Process 0 holds it.
-    hold: Option<Hold>,
+    dir_lock: Option<DirLock>,
     /// The identifier of the output.
     pub id: String,
     /// What is committed.
-    pub committed: Option<Arc<Standing>>,
+    pub committed: Option<Arc<CommittedState>>,
     /// The number of runs that have begun, with this one.
     pub runs: u64,
     /// What the runs have spent, if there is a state that records it.
@@ -129,10 +129,11 @@ impl Output {
         let spent = Some(spent.map_err(|source| asked.failed(source))?);
         let mut output = Output { state, id: id.unwrap_or_default(), spent, ..Output::default() };
         if files.dir.exists() && !output.id.is_empty() {
-            let standing = Standing::read(&files.dir);
+            let committed_state = CommittedState::read(&files.dir);
             // One that is not ours may be anything.
-            let standing = standing.ok().filter(|standing| standing.id == output.id);
-            output.committed = standing.map(Arc::new);
+            let committed_state =
+                committed_state.ok().filter(|committed_state| committed_state.id == output.id);
+            output.committed = committed_state.map(Arc::new);
         }
         Ok(output)
     }
@@ -154,7 +155,7 @@ impl Output {
         if let Target::Files { files, overwrite } = &settings.target {
             // One that cannot be made is the sink's to tell.
             self.created.append(atomic_file::create_dir_durable(&files.dir).unwrap_or_default());
-            self.hold = Some(sink::hold(&files.dir)?);
+            self.dir_lock = Some(sink::lock_dir(&files.dir)?);
             self.committed = match &self.state {
                 Some(state) if !state.is_new() => {
                     sink::resume(&files.dir, &self.id, *overwrite)?.map(Arc::new)

@@ -24,7 +24,9 @@ use crate::operators::{Backpressure, Burst, BurstExt as _, Clock, Peers};
 use crate::process_stats;
 use crate::schedule::BurstWindow;
 use crate::sink::{CommitExt as _, Note, SinkHandle};
-use crate::source::{EventSource, Gate, LineSource, Lines, Outflow, Pace, events, lines, nominal};
+use crate::source::{
+    Downstream, EventSource, FlowControl, LineSource, Lines, Pace, events, lines, nominal,
+};
 #[cfg(feature = "kafka")]
 use crate::source::{Kafka, KafkaSource, kafka};
 use crate::task::{Bad, TextTask};
@@ -184,14 +186,20 @@ pub(super) fn work(
     let observer =
         MetricsObserver::new(&context.stats, local_index, clock, burst, &context.failures);
     let backpressure = Backpressure::new(settings.max_backlog, settings.max_backlog_bytes);
-    let outflow = SinkOutflow(context.sink.clone());
+    let downstream = SinkDownstream(context.sink.clone());
     let window = settings.open_epochs();
-    let gate = Gate::new(backpressure.clone(), outflow, window, context.stats.worker(local_index));
-    gate.committed_before(resume_point.epoch);
+    let flow_control = FlowControl::new(
+        backpressure.clone(),
+        downstream,
+        window,
+        context.stats.worker(local_index),
+    );
+    flow_control.committed_before(resume_point.epoch);
     let probe = ProbeHandle::new();
 
     worker.dataflow_named::<u64, _, _>("Floodway", |scope| {
-        let (records, bad_records, notes) = source(&scope, context, local_index, clock, &gate);
+        let (records, bad_records, notes) =
+            source(&scope, context, local_index, clock, &flow_control);
         let mut burst = Burst::new(settings.policy(scope.peers()))
             .deadline(settings.deadline)
             .clock(clock)
@@ -206,7 +214,7 @@ pub(super) fn work(
             burst = burst.remote(bridge);
         }
         let (results, bad) = records.burst(Arc::clone(&context.task), burst);
-        let (gate, observer) = (gate.clone(), observer.clone());
+        let (flow_control, observer) = (flow_control.clone(), observer.clone());
         let bad = bad.concat(bad_records);
         let committed = match notes {
             Some(notes) => results.commit_with_notes(bad, notes, &context.sink),
@@ -216,7 +224,7 @@ pub(super) fn work(
             input.for_each(|_, _| {});
             let before = frontier.frontier().first().copied();
             observer.committed_before(before, clock.now());
-            gate.committed_before(before.unwrap_or(u64::MAX));
+            flow_control.committed_before(before.unwrap_or(u64::MAX));
         });
     });
 
@@ -230,8 +238,8 @@ pub(super) fn work(
         let is_requested = control.is_stop_requested();
         if is_requested || context.stop.is_requested() {
             context.was_stopped.store(true, Relaxed);
-            gate.hold();
-            control.stop(gate.begun());
+            flow_control.pause();
+            control.stop(flow_control.begun());
         }
         if !is_last_known && let Some(last) = control.last_epoch() {
             is_last_known = true;
@@ -243,7 +251,7 @@ pub(super) fn work(
                 kafka.stop();
             }
             context.sink.stop_after(last);
-            gate.stop_after(last);
+            flow_control.stop_after(last);
         }
     }
     stats.note_cpu(process_stats::thread_cpu);
@@ -269,35 +277,38 @@ fn source<'scope>(
     context: &RunContext,
     local_index: usize,
     clock: Clock,
-    gate: &Gate,
+    flow_control: &FlowControl,
 ) -> Records<'scope> {
     let (records, bad) = match &context.settings.source {
         Source::Nexmark { config, seed } => {
             let schedule = context.settings.schedule.clone().unwrap_or_else(nominal);
             let generator = Generator::new(config.clone(), *seed, schedule);
-            let (pace, gate) = (Arc::clone(&context.pace), gate.clone());
+            let (pace, flow_control) = (Arc::clone(&context.pace), flow_control.clone());
             let fill = move |range, batch: &mut Batch| generator.fill(range, batch);
             let (from, skew) = (pace.first(context.resume_point.epoch), context.settings.skew);
             let (max_record, stats) =
                 (context.settings.max_record, context.stats.worker(local_index));
-            events(scope, EventSource { pace, from, skew, clock, gate, max_record, stats, fill })
+            events(
+                scope,
+                EventSource { pace, from, skew, clock, flow_control, max_record, stats, fill },
+            )
         }
         Source::Lines(_) => {
             let lines_source = context.lines.clone();
             let stats = context.stats.worker(local_index);
-            let (pace, gate) = (Arc::clone(&context.pace), gate.clone());
+            let (pace, flow_control) = (Arc::clone(&context.pace), flow_control.clone());
             lines(
                 scope,
-                LineSource { lines: lines_source, pace, place: local_index, clock, gate, stats },
+                LineSource { lines: lines_source, pace, local_index, clock, flow_control, stats },
             )
         }
         #[cfg(feature = "kafka")]
         Source::Kafka(_) => {
             let kafka_source = context.kafka.clone().expect("it was started with its settings");
             let stats = context.stats.worker(local_index);
-            let (pace, gate) = (Arc::clone(&context.pace), gate.clone());
+            let (pace, flow_control) = (Arc::clone(&context.pace), flow_control.clone());
             let source =
-                KafkaSource { kafka: kafka_source, pace, place: local_index, clock, gate, stats };
+                KafkaSource { kafka: kafka_source, pace, local_index, clock, flow_control, stats };
             let (records, bad, notes) = kafka(scope, source);
             return (records, bad, Some(notes));
         }
@@ -306,9 +317,9 @@ fn source<'scope>(
 }
 
 /// The sink, as flow control sees it.
-struct SinkOutflow(SinkHandle);
+struct SinkDownstream(SinkHandle);
 
-impl Outflow for SinkOutflow {
+impl Downstream for SinkDownstream {
     fn is_full(&self) -> bool {
         self.0.is_full()
     }

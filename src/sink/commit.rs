@@ -13,10 +13,10 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::{Capability, Concat as _, InputCapability, Operator as _};
 
-use super::committer::ToCommitter;
-use super::outbox::ToOutbox;
+use super::committer::CommitRequest;
+use super::outbox::PublishRequest;
 use super::syncer::synced_channel;
-use super::writer::{Finished, Kind, ToWriter};
+use super::writer::{FinishedFile, Kind, WriterMessage};
 use super::{Note, SinkHandle, format};
 use crate::batch::{Batch, TextRecord};
 use crate::task::Bad;
@@ -24,7 +24,7 @@ use crate::task::Bad;
 /// What a worker reports of a commit group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    files: Vec<Finished>,
+    files: Vec<FinishedFile>,
     /// Bad records, with a dead letter or without.
     bad: u64,
     /// What sources want remembered.
@@ -109,10 +109,10 @@ impl<'scope> CommitExt<'scope> for Stream<'scope, u64, Batch> {
 }
 
 /// Bytes of lines that are handed to the writer at once.
-const BUFFER: usize = 64 << 10;
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// Empty buffers that come back from the writer; more are let go.
-const SPARE: usize = 8;
+const MAX_SPARE_BUFFERS: usize = 8;
 
 /// A group with records from this worker.
 struct Group {
@@ -122,16 +122,18 @@ struct Group {
 }
 
 /// A worker's way to the writer.
-struct Outlet {
+struct WriterHandle {
     sink: SinkHandle,
     from: usize,
     /// Buffers that the writer has emptied: warm, and there already.
     spare: Receiver<Vec<u8>>,
 }
 
-impl Outlet {
+impl WriterHandle {
     fn buffer(&self) -> Vec<u8> {
-        self.spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(BUFFER + BUFFER / 4))
+        self.spare
+            .try_recv()
+            .unwrap_or_else(|_| Vec::with_capacity(BUFFER_BYTES + BUFFER_BYTES / 4))
     }
 
     /// Hands the writer what is in a group's buffer.
@@ -143,7 +145,7 @@ impl Outlet {
         self.sink.shared.waiting.fetch_add(bytes.len() as u64, Relaxed);
         let records = std::mem::take(records);
         // The writer lives as long as its handles.
-        let _ = self.sink.writer.send(ToWriter::Append { group, kind, bytes, records, from });
+        let _ = self.sink.writer.send(WriterMessage::Append { group, kind, bytes, records, from });
     }
 }
 
@@ -164,11 +166,11 @@ fn write<'scope>(
     let place = scope.index() % settings.workers;
     let wake = scope.worker().sync_activator_for(address.to_vec());
     let (port, synced) = synced_channel(place, wake);
-    let (emptied, spare) = bounded(SPARE);
-    let _ = sink.writer.send(ToWriter::Port { from: place, port, emptied });
+    let (emptied, spare) = bounded(MAX_SPARE_BUFFERS);
+    let _ = sink.writer.send(WriterMessage::Port { from: place, port, emptied });
     let format = settings.files().map(|files| files.format);
     let keeps_dead = settings.dead_letter.is_some();
-    let outlet = Outlet { sink, from: place, spare };
+    let writer_handle = WriterHandle { sink, from: place, spare };
 
     builder.build(move |capabilities| {
         drop(capabilities);
@@ -177,7 +179,7 @@ fn write<'scope>(
         // Groups before this one are closed.
         let mut open_from = 0;
         move |frontiers| {
-            let settings = &outlet.sink.shared.settings;
+            let settings = &writer_handle.sink.shared.settings;
             let of = |capability: &InputCapability<u64>| {
                 let epoch = capability.least().copied()?;
                 let number = settings.group(epoch);
@@ -193,12 +195,12 @@ fn write<'scope>(
                 let group = groups.entry(number).or_insert_with(|| new(&capability, last));
                 let waiting = &mut group.buffers[Kind::Part as usize];
                 if waiting.0.capacity() == 0 {
-                    waiting.0 = outlet.buffer();
+                    waiting.0 = writer_handle.buffer();
                 }
                 format::write(format, batch, &mut waiting.0);
                 waiting.1 += batch.len() as u64;
-                if waiting.0.len() >= BUFFER {
-                    outlet.flush(number, Kind::Part, waiting);
+                if waiting.0.len() >= BUFFER_BYTES {
+                    writer_handle.flush(number, Kind::Part, waiting);
                 }
             });
             bad.for_each(|capability, letters| {
@@ -216,8 +218,8 @@ fn write<'scope>(
                 let waiting = &mut group.buffers[Kind::Dead as usize];
                 letters.iter().for_each(|letter| format::dead_letter(letter, &mut waiting.0));
                 waiting.1 += letters.len() as u64;
-                if waiting.0.len() >= BUFFER {
-                    outlet.flush(number, Kind::Dead, waiting);
+                if waiting.0.len() >= BUFFER_BYTES {
+                    writer_handle.flush(number, Kind::Dead, waiting);
                 }
             });
 
@@ -229,16 +231,18 @@ fn write<'scope>(
             if closed > open_from {
                 for (number, group) in groups.range_mut(open_from..closed) {
                     let [parts, dead] = &mut group.buffers;
-                    outlet.flush(*number, Kind::Part, parts);
-                    outlet.flush(*number, Kind::Dead, dead);
+                    writer_handle.flush(*number, Kind::Part, parts);
+                    writer_handle.flush(*number, Kind::Dead, dead);
                 }
                 open_from = closed;
                 let later = bad_records.split_off(&closed);
                 for (capability, bad) in std::mem::replace(&mut bad_records, later).into_values() {
                     output.session(&capability).give(Report { bad, ..Report::default() });
                 }
-                let _ =
-                    outlet.sink.writer.send(ToWriter::Closed { through: closed - 1, from: place });
+                let _ = writer_handle
+                    .sink
+                    .writer
+                    .send(WriterMessage::Closed { through: closed - 1, from: place });
             }
 
             for (number, files) in synced.drain() {
@@ -292,7 +296,7 @@ fn commit<'scope>(
                 let up_to_epoch = *capability.time();
                 let files = Vec::new();
                 // One that has failed has said so.
-                let _ = outbox.send(ToOutbox { files, up_to_epoch, done, wake });
+                let _ = outbox.send(PublishRequest { files, up_to_epoch, done, wake });
                 committing.insert(up_to_epoch, capability);
             }
             move |(input, frontier), _output| {
@@ -317,7 +321,8 @@ fn commit<'scope>(
                     files.sort_by(|a, b| (a.process, &a.name).cmp(&(b.process, &b.name)));
                     committing.insert(epoch, capability);
                     let (done, wake) = (done.clone(), Arc::clone(&wake));
-                    let message = ToCommitter { up_to_epoch: epoch, files, bad, notes, done, wake };
+                    let message =
+                        CommitRequest { up_to_epoch: epoch, files, bad, notes, done, wake };
                     // The committer lives as long as the handles.
                     let _ = sink.committer.send(message);
                 }

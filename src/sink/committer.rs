@@ -9,21 +9,21 @@ use crossbeam_channel::{Receiver, Sender};
 use serde_json::Value;
 use timely::scheduling::SyncActivator;
 
-use super::changes::changes;
-use super::handle::{Shared, lock};
-use super::letters::Letters;
-use super::log::Log;
+use super::dead_letter::DeadLetterFile;
+use super::handle::{SinkContext, lock};
+use super::json_diff::diff;
 use super::manifest::{Commit, CommittedFile};
-use super::outbox::ToOutbox;
+use super::manifest_log::ManifestLog;
+use super::outbox::PublishRequest;
 use super::prepare::{remove, rename, sync_folder};
 use super::settings::ZSTD;
-use super::writer::{Finished, Kind};
-use super::{Note, SinkError, Standing, Step, Target};
+use super::writer::{FinishedFile, Kind};
+use super::{CommitStep, CommittedState, Note, SinkError, Target};
 
 /// What worker 0 tells the committer: everything up to an epoch is reported by all processes.
-pub(super) struct ToCommitter {
+pub(super) struct CommitRequest {
     pub up_to_epoch: u64,
-    pub files: Vec<Finished>,
+    pub files: Vec<FinishedFile>,
     /// Bad records of these epochs.
     pub bad: u64,
     /// What the sources want remembered of them.
@@ -34,47 +34,55 @@ pub(super) struct ToCommitter {
 }
 
 pub(super) struct Committer {
-    shared: Arc<Shared>,
-    inbox: Receiver<ToCommitter>,
+    shared: Arc<SinkContext>,
+    inbox: Receiver<CommitRequest>,
     folder: PathBuf,
-    dead_letters: Option<Letters>,
+    dead_letters: Option<DeadLetterFile>,
     /// Who publishes what is committed, if anybody does.
-    outbox: Option<Sender<ToOutbox>>,
+    outbox: Option<Sender<PublishRequest>>,
     dead_letters_at: u64,
     /// What is committed.
-    standing: Standing,
+    committed_state: CommittedState,
 }
 
 impl Committer {
     /// Opens the manifest, a new one or one that this run goes on with.
     pub(super) fn open(
-        shared: Arc<Shared>,
-        inbox: Receiver<ToCommitter>,
-        outbox: Option<Sender<ToOutbox>>,
+        shared: Arc<SinkContext>,
+        inbox: Receiver<CommitRequest>,
+        outbox: Option<Sender<PublishRequest>>,
     ) -> Result<Self, SinkError> {
         let folder = shared.settings.folder();
         let resumed = shared.settings.resumed.clone();
         let (disk, syncs) = (shared.settings.disk.clone(), shared.settings.syncs());
-        let standing = match resumed {
-            Some(resumed) if resumed.whole_bytes > 0 => (*resumed).clone(),
-            _ => Standing { id: shared.settings.id.clone(), ..Standing::default() },
+        let committed_state = match resumed {
+            Some(resumed) if resumed.complete_bytes > 0 => (*resumed).clone(),
+            _ => CommittedState { id: shared.settings.id.clone(), ..CommittedState::default() },
         };
         if let Target::Files(_) = shared.settings.target {
-            *lock(&shared.manifest) = Some(Log::open(&disk, &folder, &standing, syncs)?);
+            *lock(&shared.manifest) =
+                Some(ManifestLog::open(&disk, &folder, &committed_state, syncs)?);
         }
         let dead_letters = match &shared.settings.dead_letter {
-            Some(path) => Some(Letters::open(&disk, path, syncs)?),
+            Some(path) => Some(DeadLetterFile::open(&disk, path, syncs)?),
             None => None,
         };
-        let dead_letters_at = match (&dead_letters, &standing.last) {
+        let dead_letters_at = match (&dead_letters, &committed_state.last) {
             (None, _) => 0,
             (Some(_), Some(last)) => last.dead_letters_at,
             (Some(letters), None) => letters.length()?,
         };
-        let mut committer =
-            Committer { inbox, folder, dead_letters, outbox, dead_letters_at, standing, shared };
-        if let Some(last) = committer.standing.last.clone() {
-            committer.append_dead_letters_again(&last)?;
+        let mut committer = Committer {
+            inbox,
+            folder,
+            dead_letters,
+            outbox,
+            dead_letters_at,
+            committed_state,
+            shared,
+        };
+        if let Some(last) = committer.committed_state.last.clone() {
+            committer.reappend_dead_letters(&last)?;
         }
         Ok(committer)
     }
@@ -93,16 +101,16 @@ impl Committer {
             if shared.has_failed() {
                 continue;
             }
-            let ToCommitter { up_to_epoch, files, bad, notes, done, wake } = next;
+            let CommitRequest { up_to_epoch, files, bad, notes, done, wake } = next;
             match self.commit(up_to_epoch, files, bad, notes) {
-                Ok(files) => self.tell(files, up_to_epoch, done, wake),
+                Ok(files) => self.notify(files, up_to_epoch, done, wake),
                 Err(error) => self.shared.fail(error),
             }
         }
     }
 
     /// Says what is committed; where it is published from there, whoever does so says it then.
-    fn tell(
+    fn notify(
         &self,
         files: Vec<CommittedFile>,
         up_to_epoch: u64,
@@ -113,7 +121,7 @@ impl Committer {
             let bytes = files.iter().map(|file| file.bytes).sum();
             self.shared.unpublished.fetch_add(bytes, Relaxed);
             // One that has failed has said so.
-            let _ = outbox.send(ToOutbox { files, up_to_epoch, done, wake });
+            let _ = outbox.send(PublishRequest { files, up_to_epoch, done, wake });
             return;
         }
         // A worker that is gone needs no word.
@@ -124,17 +132,17 @@ impl Committer {
     fn commit(
         &mut self,
         up_to_epoch: u64,
-        files: Vec<Finished>,
+        files: Vec<FinishedFile>,
         bad: u64,
         notes: Vec<Note>,
     ) -> Result<Vec<CommittedFile>, SinkError> {
-        let number = self.standing.commits;
+        let number = self.committed_state.commits;
         let up_to_epoch = up_to_epoch.min(self.shared.last_epoch.load(Relaxed));
         let (mut parts, mut dead) = (Vec::new(), Vec::new());
         for (index, file) in files.into_iter().enumerate() {
             let suffix = if file.name.ends_with(ZSTD) { ZSTD } else { "" };
             let name = format!("part-{number:06}-{:03}-{index:03}{suffix}", file.process);
-            let Finished { kind, name: temporary, bytes, records, .. } = file;
+            let FinishedFile { kind, name: temporary, bytes, records, .. } = file;
             let of_kind = if kind == Kind::Part { &mut parts } else { &mut dead };
             of_kind.push(CommittedFile { name, temporary, bytes, records });
         }
@@ -146,8 +154,8 @@ impl Committer {
             files: parts,
             dead_letters: dead,
             dead_letters_at: self.dead_letters_at,
-            total_records: self.standing.records() + records,
-            total_bad: self.standing.bad() + bad,
+            total_records: self.committed_state.records() + records,
+            total_bad: self.committed_state.bad() + bad,
             sources: positions.map_or(Value::Null, |of| of(up_to_epoch + 1, notes)),
             sources_changed: Value::Null,
         };
@@ -160,24 +168,24 @@ impl Committer {
         let commit = self.append(commit)?;
         self.shared.committed.fetch_add(records, Relaxed);
         self.shared.committed_bad.fetch_add(bad, Relaxed);
-        self.shared.step(Step::RecordAppended);
+        self.shared.step(CommitStep::RecordAppended);
         for file in &commit.files {
             if !rename(&disk, &self.folder, file)? {
                 let gone = io::ErrorKind::NotFound.into();
                 return Err(SinkError::io("rename", &self.folder.join(&file.temporary), gone));
             }
-            self.shared.step(Step::FileRenamed);
+            self.shared.step(CommitStep::FileRenamed);
         }
         if self.shared.settings.syncs() && !commit.files.is_empty() {
             sync_folder(&disk, &self.folder)?;
-            self.shared.step(Step::FolderSynced);
+            self.shared.step(CommitStep::FolderSynced);
         }
         self.append_dead_letters(&commit)?;
         let files = commit.files.clone();
-        self.standing.commits += 1;
-        self.standing.last = Some(commit);
+        self.committed_state.commits += 1;
+        self.committed_state.last = Some(commit);
         if let Some(manifest) = &mut *lock(&self.shared.manifest) {
-            manifest.shorten_if_long(&disk, &self.folder, &self.standing)?;
+            manifest.compact_if_long(&disk, &self.folder, &self.committed_state)?;
         }
         Ok(files)
     }
@@ -192,21 +200,21 @@ impl Committer {
             self.dead_letters_at = commit.dead_letters_end();
         }
         self.remove_temporary(commit)?;
-        self.shared.step(Step::DeadLettersAppended);
+        self.shared.step(CommitStep::DeadLettersAppended);
         Ok(())
     }
 
     /// Does so for the last commit of the run before, as far as it had come. A letter that is gone
     /// was appended: they are removed after all of them were.
-    fn append_dead_letters_again(&mut self, last: &Commit) -> Result<(), SinkError> {
+    fn reappend_dead_letters(&mut self, last: &Commit) -> Result<(), SinkError> {
         let is_there = |file: &CommittedFile| self.folder.join(&file.temporary).exists();
         let Some(letters) = &self.dead_letters else { return self.remove_temporary(last) };
         if last.dead_letters.iter().all(is_there) {
-            letters.has(last.dead_letters_at)?;
+            letters.check_length(last.dead_letters_at)?;
             return self.append_dead_letters(last);
         }
         self.dead_letters_at = last.dead_letters_end();
-        letters.has(self.dead_letters_at)?;
+        letters.check_length(self.dead_letters_at)?;
         self.remove_temporary(last)
     }
 
@@ -220,16 +228,16 @@ impl Committer {
         let mut manifest = lock(&self.shared.manifest);
         let Some(manifest) = &mut *manifest else { return Ok(commit) };
         let sources = commit.sources.take();
-        if self.standing.sources.is_null() {
+        if self.committed_state.sources.is_null() {
             commit.sources = sources.clone();
         } else {
-            commit.sources_changed = changes(&self.standing.sources, &sources);
+            commit.sources_changed = diff(&self.committed_state.sources, &sources);
         }
         manifest.append(&commit.line())?;
         (commit.sources, commit.sources_changed) = Default::default();
-        self.standing.sources = sources;
+        self.committed_state.sources = sources;
         if !commit.files.is_empty() {
-            self.standing.newest = Some(commit.commit);
+            self.committed_state.newest = Some(commit.commit);
         }
         Ok(commit)
     }

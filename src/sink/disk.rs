@@ -195,17 +195,17 @@ fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     use rustix::io::Errno;
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         // A file system that cannot, NFS for one.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => look_and_rename(from, to),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => check_and_rename(from, to),
         result => Ok(result?),
     }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
-    look_and_rename(from, to)
+    check_and_rename(from, to)
 }
 
-fn look_and_rename(from: &Path, to: &Path) -> io::Result<()> {
+fn check_and_rename(from: &Path, to: &Path) -> io::Result<()> {
     if to.symlink_metadata().is_ok() && from.symlink_metadata().is_ok() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
@@ -220,7 +220,7 @@ mod tests {
     fn a_rename_replaces_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let [a, b] = ["a", "b"].map(|name| folder.path().join(name));
-        for rename in [rename_to_free, look_and_rename] {
+        for rename in [rename_to_free, check_and_rename] {
             for path in [&a, &b] {
                 fs::write(path, path.to_str().unwrap()).unwrap();
             }

@@ -27,7 +27,7 @@ pub enum SinkError {
     Occupied(PathBuf),
     /// Another run writes to the folder.
     #[error("another run writes to {0}: wait for its end, or name another folder with --out")]
-    Held(PathBuf),
+    InUse(PathBuf),
     /// The folder holds files that look like output and are not in its manifest.
     #[error(
         "{dir} holds {name}, which is in no manifest and which --overwrite does not touch: name \

@@ -10,8 +10,8 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::Compression;
+use super::compress::Compressor;
 use super::disk::{Disk, DiskFile};
-use super::pack::Packer;
 
 /// Bytes of a direct write. Smaller ones leave the disk idle between them; larger ones hold more
 /// memory for each open file.
@@ -21,18 +21,18 @@ const STAGE: usize = 1 << 20;
 const ALIGN: usize = 4_096;
 
 /// A buffer at an aligned address, filled before it is written.
-pub(super) struct Stage {
+pub(super) struct AlignedBuffer {
     bytes: Vec<u8>,
     start: usize,
 }
 
-impl Stage {
+impl AlignedBuffer {
     fn new() -> Self {
         let bytes: Vec<u8> = Vec::with_capacity(STAGE + ALIGN);
         let start = bytes.as_ptr().align_offset(ALIGN);
-        let mut stage = Stage { bytes, start };
-        stage.clear();
-        stage
+        let mut buffer = AlignedBuffer { bytes, start };
+        buffer.clear();
+        buffer
     }
 
     fn clear(&mut self) {
@@ -56,16 +56,16 @@ impl Stage {
 
 /// The file, while it is written.
 pub(super) struct PartFile {
-    plain: Plain,
+    plain: PlainFile,
     /// None where bytes are written as they are.
-    packer: Option<Packer>,
+    compressor: Option<Compressor>,
 }
 
 /// What files use one after another.
 #[derive(Default)]
-pub(super) struct Spares {
-    stages: Vec<Stage>,
-    packers: Vec<Packer>,
+pub(super) struct FilePool {
+    buffers: Vec<AlignedBuffer>,
+    compressors: Vec<Compressor>,
 }
 
 impl PartFile {
@@ -75,22 +75,22 @@ impl PartFile {
         path: &Path,
         direct: bool,
         compression: Compression,
-        spares: &mut Spares,
+        spares: &mut FilePool,
     ) -> io::Result<Self> {
         let file = disk.create(path)?;
-        let stage = direct.then(|| spares.stages.pop().unwrap_or_else(Stage::new));
-        let packer = match compression {
+        let buffer = direct.then(|| spares.buffers.pop().unwrap_or_else(AlignedBuffer::new));
+        let compressor = match compression {
             Compression::None => None,
-            Compression::Zstd => Some(spares.packers.pop().map_or_else(Packer::new, Ok)?),
+            Compression::Zstd => Some(spares.compressors.pop().map_or_else(Compressor::new, Ok)?),
         };
-        Ok(PartFile { plain: Plain { file, stage, is_direct: false, length: 0 }, packer })
+        Ok(PartFile { plain: PlainFile { file, buffer, is_direct: false, length: 0 }, compressor })
     }
 
     /// Appends bytes; those before the last megabyte are then on their way to the disk.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match &mut self.packer {
+        match &mut self.compressor {
             None => self.plain.append(bytes),
-            Some(packer) => packer.pack(bytes, |packed| self.plain.append(packed)),
+            Some(compressor) => compressor.compress(bytes, |packed| self.plain.append(packed)),
         }
     }
 
@@ -105,7 +105,7 @@ impl PartFile {
 
     /// Whether what was appended is waiting in the cache.
     pub(super) fn is_cached(&self) -> bool {
-        self.plain.stage.is_none()
+        self.plain.buffer.is_none()
     }
 
     /// The file, to be synced beside the writing.
@@ -114,18 +114,18 @@ impl PartFile {
     }
 
     /// Writes the rest.
-    pub(super) fn finish(&mut self, spares: &mut Spares) -> io::Result<()> {
-        if let Some(mut packer) = self.packer.take() {
-            packer.end(|packed| self.plain.append(packed))?;
-            spares.packers.push(packer);
+    pub(super) fn finish(&mut self, spares: &mut FilePool) -> io::Result<()> {
+        if let Some(mut compressor) = self.compressor.take() {
+            compressor.finish(|packed| self.plain.append(packed))?;
+            spares.compressors.push(compressor);
         }
-        if let Some(mut stage) = self.plain.stage.take() {
+        if let Some(mut buffer) = self.plain.buffer.take() {
             if self.plain.is_direct {
                 set_direct(self.plain.file.file(), false);
             }
-            self.plain.file.write_all(stage.filled())?;
-            stage.clear();
-            spares.stages.push(stage);
+            self.plain.file.write_all(buffer.filled())?;
+            buffer.clear();
+            spares.buffers.push(buffer);
         }
         Ok(())
     }
@@ -137,41 +137,41 @@ impl PartFile {
 }
 
 /// A file of bytes as they are.
-struct Plain {
+struct PlainFile {
     file: DiskFile,
     /// None where nothing goes past the cache.
-    stage: Option<Stage>,
+    buffer: Option<AlignedBuffer>,
     is_direct: bool,
     length: u64,
 }
 
-impl Plain {
+impl PlainFile {
     fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         self.length += bytes.len() as u64;
-        while let Some(stage) = &mut self.stage {
-            stage.take(&mut bytes);
-            if stage.filled().len() < STAGE {
+        while let Some(buffer) = &mut self.buffer {
+            buffer.take(&mut bytes);
+            if buffer.filled().len() < STAGE {
                 return Ok(());
             }
             if !self.is_direct && !set_direct(self.file.file(), true) {
                 // This file system cannot.
-                self.go_on_cached(0)?;
+                self.continue_cached(0)?;
                 break;
             }
             self.is_direct = true;
-            match write_direct(&mut self.file, stage.filled())? {
-                STAGE => stage.clear(),
-                written => self.go_on_cached(written)?,
+            match write_direct(&mut self.file, buffer.filled())? {
+                STAGE => buffer.clear(),
+                written => self.continue_cached(written)?,
             }
         }
         self.file.write_all(bytes)
     }
 
     /// Writes what is left of the stage, and all that comes after it, through the cache.
-    fn go_on_cached(&mut self, written: usize) -> io::Result<()> {
+    fn continue_cached(&mut self, written: usize) -> io::Result<()> {
         set_direct(self.file.file(), false);
-        let Some(stage) = self.stage.take() else { return Ok(()) };
-        self.file.write_all(&stage.filled()[written..])
+        let Some(buffer) = self.buffer.take() else { return Ok(()) };
+        self.file.write_all(&buffer.filled()[written..])
     }
 }
 
@@ -230,7 +230,7 @@ mod tests {
     ) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        let mut spares = Spares::default();
+        let mut spares = FilePool::default();
         let mut file = PartFile::create(disk, &path, direct, packed, &mut spares).unwrap();
         text.chunks(piece).for_each(|piece| file.append(piece).unwrap());
         file.finish(&mut spares).unwrap();

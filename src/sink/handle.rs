@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, unbounded};
 
-use super::committer::{Committer, ToCommitter};
-use super::log::Log;
-use super::outbox::{Outbox, ToOutbox};
+use super::committer::{CommitRequest, Committer};
+use super::manifest_log::ManifestLog;
+use super::outbox::{Outbox, PublishRequest};
 use super::syncer::Syncer;
-use super::writer::{ToWriter, Writer};
-use super::{Publish, Settings, SinkError, Step};
+use super::writer::{Writer, WriterMessage};
+use super::{CommitStep, Publish, Settings, SinkError};
 
 /// What the sink's threads and its workers share.
-pub(super) struct Shared {
+pub(super) struct SinkContext {
     pub settings: Settings,
     /// Bytes that wait for the writer.
     pub waiting: AtomicU64,
@@ -28,7 +28,7 @@ pub(super) struct Shared {
     /// Held while a commit is made.
     pub committing: Mutex<()>,
     /// The manifest, in the process that commits; none where there are no files.
-    pub manifest: Mutex<Option<Log>>,
+    pub manifest: Mutex<Option<ManifestLog>>,
     /// Lines that are committed: known in process 0.
     pub committed: AtomicU64,
     /// And the bad records with them.
@@ -39,7 +39,7 @@ pub(super) struct Shared {
     on_failure: Arc<dyn Fn(SinkError) + Send + Sync>,
 }
 
-impl Shared {
+impl SinkContext {
     /// Reports the first failure; nothing is committed after it.
     pub(super) fn fail(&self, error: SinkError) {
         if !self.failed.swap(true, Relaxed) {
@@ -51,7 +51,7 @@ impl Shared {
         self.failed.load(Relaxed)
     }
 
-    pub(super) fn step(&self, step: Step) {
+    pub(super) fn step(&self, step: CommitStep) {
         if let Some(on_step) = &self.settings.on_step {
             on_step(step);
         }
@@ -66,12 +66,12 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A process's sink. Cheap to clone; its threads end with the last clone.
 #[derive(Clone)]
 pub struct SinkHandle {
-    pub(super) shared: Arc<Shared>,
-    pub(super) writer: Sender<ToWriter>,
+    pub(super) shared: Arc<SinkContext>,
+    pub(super) writer: Sender<WriterMessage>,
     /// The committer of the whole run: used in process 0 only.
-    pub(super) committer: Sender<ToCommitter>,
+    pub(super) committer: Sender<CommitRequest>,
     /// Where runs before this one have left something to publish: who does so.
-    pub(super) leftover: Option<Sender<ToOutbox>>,
+    pub(super) leftover: Option<Sender<PublishRequest>>,
 }
 
 impl SinkHandle {
@@ -106,7 +106,7 @@ impl SinkHandle {
     ) -> Result<SinkHandle, SinkError> {
         let folder = settings.folder();
         let process = settings.process;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SinkContext {
             settings,
             waiting: AtomicU64::new(0),
             busy: AtomicU64::new(0),
@@ -154,14 +154,14 @@ impl SinkHandle {
     }
 
     /// Commits nothing any more: what is not committed is given up. A commit that has begun is waited for for
-    /// `patience`; if it takes longer than that it may still come.
+    /// `wait`; if it takes longer than that it may still come.
     ///
     /// # Errors
     /// If what is committed could not be published.
-    pub fn give_up(&self, patience: Duration) -> Result<(), SinkError> {
+    pub fn give_up(&self, wait: Duration) -> Result<(), SinkError> {
         self.shared.failed.store(true, Relaxed);
         let began = Instant::now();
-        while self.shared.committing.try_lock().is_err() && began.elapsed() < patience {
+        while self.shared.committing.try_lock().is_err() && began.elapsed() < wait {
             thread::sleep(Duration::from_millis(1));
         }
         let why = lock(&self.shared.refused).take();

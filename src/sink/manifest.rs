@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::settings::ZSTD;
-use super::{SinkError, Standing};
+use super::{CommittedState, SinkError};
 
 /// Its name in the output folder.
 pub const MANIFEST: &str = "manifest.jsonl";
@@ -68,19 +68,19 @@ pub struct Commit {
 }
 
 /// Epochs and totals past this are none: what counts on from them must have room.
-const MOST: u64 = u64::MAX / 4;
+const MAX_TOTAL: u64 = u64::MAX / 4;
 
 impl Commit {
     /// Whether it can be the commit after `before`, or why not. The names are looked at because files are
     /// renamed and removed by them: a line that was written by hand must not reach out of the folder.
-    pub(super) fn follows(&self, before: &Standing) -> Result<(), String> {
+    pub(super) fn follows(&self, before: &CommittedState) -> Result<(), String> {
         let is_next = self.commit == before.commits;
         let was_left_out = || before.leaves_out(self.commit);
         if !is_next && !was_left_out() {
             return Err(format!("commit {} is out of order", self.commit));
         }
         let earliest = before.last.as_ref().map_or(0, |last| last.up_to_epoch);
-        if !(earliest..=MOST).contains(&self.up_to_epoch) {
+        if !(earliest..=MAX_TOTAL).contains(&self.up_to_epoch) {
             return Err(format!("epoch {} cannot be after {earliest}", self.up_to_epoch));
         }
         let names = self.files.iter().map(|file| (&file.name, is_part(&file.name)));
@@ -94,15 +94,16 @@ impl Commit {
 
     /// Whether its totals are those before it and what its own files say, or which is not. They may be more
     /// where commits before it were left out.
-    fn adds_up(&self, before: &Standing, is_next: bool) -> Result<(), String> {
+    fn adds_up(&self, before: &CommittedState, is_next: bool) -> Result<(), String> {
         let sum =
             |what: &str, from: u64, files: &[CommittedFile], of: fn(&CommittedFile) -> u64| {
                 let sum = files.iter().try_fold(from, |sum, file| sum.checked_add(of(file)));
-                sum.filter(|sum| *sum <= MOST).ok_or_else(|| format!("{what} is more than can be"))
+                sum.filter(|sum| *sum <= MAX_TOTAL)
+                    .ok_or_else(|| format!("{what} is more than can be"))
             };
         let records = sum("total_records", before.records(), &self.files, |file| file.records)?;
         if self.total_records != records
-            && (is_next || !(records..=MOST).contains(&self.total_records))
+            && (is_next || !(records..=MAX_TOTAL).contains(&self.total_records))
         {
             return Err(format!(
                 "total_records is {}, and adds up to {records}",
@@ -111,7 +112,7 @@ impl Commit {
         }
         // There may be more than are kept.
         let bad = sum("total_bad", before.bad(), &self.dead_letters, |file| file.records)?;
-        if !(bad..=MOST).contains(&self.total_bad) {
+        if !(bad..=MAX_TOTAL).contains(&self.total_bad) {
             return Err(format!("total_bad is {}, and adds up to {bad}", self.total_bad));
         }
         // The first may come to a file that is there already.
@@ -163,12 +164,12 @@ fn is_part(name: &str) -> bool {
 pub(super) const PROBE: &str = ".floodway-probe";
 
 /// How the names of an output's files begin, beside that of its manifest.
-pub const OWN: [&str; 4] = [PART, ".part-", ".dead-", PROBE];
+pub const OWN_PREFIXES: [&str; 4] = [PART, ".part-", ".dead-", PROBE];
 
 /// Whether this is a name that an output has for itself: a run may make such a file in its folder, and
 /// remove it.
 pub fn is_own_name(name: &str) -> bool {
-    name == MANIFEST || OWN.iter().any(|own| name.starts_with(own))
+    name == MANIFEST || OWN_PREFIXES.iter().any(|own| name.starts_with(own))
 }
 
 /// Whether a run of Floodway gives this name to a file that is not committed.
@@ -183,7 +184,7 @@ fn is_numbers(rest: &str) -> bool {
 }
 
 /// All that a manifest says: for readers of an output. It takes memory for each commit; a run that goes on takes
-/// [`Standing`].
+/// [`CommittedState`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// Whose output it is: made up by the run that began it, and known to its state.
@@ -193,7 +194,7 @@ pub struct Manifest {
     /// The commits, in order.
     pub commits: Vec<Commit>,
     /// Length of its whole lines; what is after them is torn, and was never committed.
-    pub whole_bytes: u64,
+    pub complete_bytes: u64,
 }
 
 impl Manifest {
@@ -204,11 +205,12 @@ impl Manifest {
     /// If it cannot be read, or a whole line is not one of a manifest.
     pub fn read(dir: &Path) -> Result<Manifest, SinkError> {
         let mut commits = Vec::new();
-        let Standing { id, shortened, whole_bytes, .. } = Standing::fold(dir, |commit| {
-            commits.push(commit.clone());
-            Ok(())
-        })?;
-        Ok(Manifest { id, shortened, commits, whole_bytes })
+        let CommittedState { id, shortened, complete_bytes, .. } =
+            CommittedState::fold(dir, |commit| {
+                commits.push(commit.clone());
+                Ok(())
+            })?;
+        Ok(Manifest { id, shortened, commits, complete_bytes })
     }
 
     /// Lines that are committed.
@@ -286,11 +288,11 @@ mod tests {
             ),
             (5, [12, 5, 1_000], ", line 3: dead_letters_at is 1000, and adds up to 1050"),
             (u64::MAX, [6, 5, 1_050], ", line 3: total_records is more than can be"),
-            (MOST, [MOST + 7, 5, 1_050], ", line 3: total_records is more than can be"),
+            (MAX_TOTAL, [MAX_TOTAL + 7, 5, 1_050], ", line 3: total_records is more than can be"),
         ] {
             assert_eq!(after_first(records, totals).unwrap_err(), why);
         }
-        let late = read(&[commit(0, 7, [7, 3, MOST - 49])]);
+        let late = read(&[commit(0, 7, [7, 3, MAX_TOTAL - 49])]);
         assert_eq!(late.unwrap_err(), ", line 2: dead_letters_at is more than can be");
     }
 }

@@ -15,37 +15,37 @@
 //! The stream that [`CommitExt::commit_to`] answers passes an epoch when it is committed, or, where what is
 //! committed is published from there ([`SinkHandle::start_publishing`]), when it is published.
 
-mod changes;
 mod commit;
+pub(crate) mod commit_hook;
+mod committed_state;
 mod committer;
+mod compact;
+mod compress;
+mod dead_letter;
+mod dir_lock;
 pub(crate) mod disk;
 mod error;
 mod file;
 mod format;
 mod handle;
-mod hold;
-mod letters;
-mod log;
+mod json_diff;
 mod manifest;
+mod manifest_log;
 mod outbox;
-mod pack;
 pub(crate) mod prepare;
 mod publish;
 mod settings;
-mod shorten;
-mod standing;
-pub(crate) mod step;
 mod syncer;
 mod writer;
 
 pub use commit::CommitExt;
+use commit_hook::{CommitHook, CommitStep};
+pub use committed_state::CommittedState;
+pub use dir_lock::{DirLock, lock_dir};
 use disk::Disk;
 pub use error::SinkError;
 pub use handle::SinkHandle;
-pub use hold::{Hold, hold};
-pub use manifest::{Commit, CommittedFile, MANIFEST, Manifest, OWN, is_own_name};
+pub use manifest::{Commit, CommittedFile, MANIFEST, Manifest, OWN_PREFIXES, is_own_name};
 pub use prepare::{new_id, prepare, recover, resume, resume_outbox};
 pub use publish::{Publish, PublishError};
 pub use settings::{Compression, Files, Format, Note, Positions, Settings, Target};
-pub use standing::Standing;
-use step::{OnStep, Step};

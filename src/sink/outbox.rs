@@ -18,13 +18,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use memchr::{memchr, memchr_iter, memrchr};
 use timely::scheduling::SyncActivator;
 
-use super::handle::{Shared, lock};
+use super::handle::{SinkContext, lock};
 use super::manifest::CommittedFile;
 use super::prepare::{names, remove};
-use super::{Publish, PublishError, SinkError, Standing};
+use super::{CommittedState, Publish, PublishError, SinkError};
 
 /// What the committer tells of a commit.
-pub(super) struct ToOutbox {
+pub(super) struct PublishRequest {
     pub files: Vec<CommittedFile>,
     pub up_to_epoch: u64,
     /// Where it is told what is published, and how it is woken.
@@ -34,53 +34,53 @@ pub(super) struct ToOutbox {
 
 /// The thread that publishes.
 pub(super) struct Outbox {
-    shared: Arc<Shared>,
-    inbox: Receiver<ToOutbox>,
+    shared: Arc<SinkContext>,
+    inbox: Receiver<PublishRequest>,
     folder: PathBuf,
     publish: Box<dyn Publish>,
     /// By the runs before this one: files with lines to publish.
-    left: VecDeque<CommittedFile>,
+    pending: VecDeque<CommittedFile>,
     /// Lines in files before the one at hand.
     before: u64,
     /// Lines that were taken.
     taken: u64,
     /// Files that are published, and stay until another commit is.
-    kept: Vec<CommittedFile>,
+    published: Vec<CommittedFile>,
     /// Whole lines that are to be published together.
     lines: Vec<u8>,
-    said: Option<Instant>,
+    last_warning: Option<Instant>,
 }
 
 /// Bytes of lines that are published in one transaction, or a little more. Fewer, and there are more
 /// transactions, each of which costs some milliseconds; more, and it is memory.
-const AT_ONCE: usize = 8 << 20;
+const TRANSACTION_BYTES: usize = 8 << 20;
 
 /// Bytes that are read at once.
-const BLOCK: usize = 1 << 20;
+const READ_BYTES: usize = 1 << 20;
 
 /// How long it is waited before it is tried again, at first and at most.
 const BACKOFF: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_secs(2);
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
 /// How often it is said that there is nothing to publish.
-const IDLE: Duration = Duration::from_secs(1);
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often it is said that nothing can be published.
-const SAY_EVERY: Duration = Duration::from_secs(10);
+const WARN_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Outbox {
     /// Finds where to go on: after the lines that were taken of those that `resumed` has.
     pub(super) fn open(
-        shared: Arc<Shared>,
-        inbox: Receiver<ToOutbox>,
+        shared: Arc<SinkContext>,
+        inbox: Receiver<PublishRequest>,
         mut publish: Box<dyn Publish>,
-        resumed: Option<&Standing>,
+        resumed: Option<&CommittedState>,
     ) -> Result<Self, SinkError> {
         let folder = shared.settings.folder();
         let taken = publish.taken();
         let to = publish.name();
         let taken = taken.map_err(|error| SinkError::Publish { to, source: Box::new(error) })?;
-        let has = resumed.map_or(0, Standing::records);
+        let has = resumed.map_or(0, CommittedState::records);
         if taken > has {
             let to = publish.name();
             return Err(SinkError::Outrun { folder, to, taken, has });
@@ -90,12 +90,12 @@ impl Outbox {
             inbox,
             folder,
             publish,
-            left: VecDeque::new(),
+            pending: VecDeque::new(),
             before: 0,
             taken,
-            kept: Vec::new(),
+            published: Vec::new(),
             lines: Vec::new(),
-            said: None,
+            last_warning: None,
         };
         if let Some(resumed) = resumed {
             outbox.find_leftover(resumed)?;
@@ -105,26 +105,26 @@ impl Outbox {
 
     /// Goes through what runs before this one have committed, as far as this one goes on with it: files that were
     /// published go, but those of the newest commit that has any.
-    fn find_leftover(&mut self, resumed: &Standing) -> Result<(), SinkError> {
+    fn find_leftover(&mut self, resumed: &CommittedState) -> Result<(), SinkError> {
         let folder = self.folder.clone();
         let there: HashSet<String> = names(&folder)?.into_iter().collect();
-        Standing::fold(&folder, |commit| {
+        CommittedState::fold(&folder, |commit| {
             if commit.commit >= resumed.commits {
                 return Ok(());
             }
             let records = commit.files.iter().map(|file| file.records).sum::<u64>();
-            if self.left.is_empty() {
+            if self.pending.is_empty() {
                 // Commits before it may have been left out of the manifest.
                 self.before = commit.total_records.saturating_sub(records);
             }
             for file in &commit.files {
-                if !self.left.is_empty() || self.before + file.records > self.taken {
+                if !self.pending.is_empty() || self.before + file.records > self.taken {
                     self.unpublished(file.bytes);
-                    self.left.push_back(file.clone());
+                    self.pending.push_back(file.clone());
                 } else {
                     self.before += file.records;
                     if Some(commit.commit) == resumed.newest {
-                        self.kept.push(file.clone());
+                        self.published.push(file.clone());
                     } else if there.contains(&file.name) {
                         self.remove(file)?;
                     }
@@ -137,7 +137,7 @@ impl Outbox {
 
     /// Whether runs before this one have left something to publish.
     pub(super) fn has_leftover(&self) -> bool {
-        !self.left.is_empty()
+        !self.pending.is_empty()
     }
 
     pub(super) fn run(mut self) {
@@ -147,28 +147,29 @@ impl Outbox {
     }
 
     fn run_until_done(&mut self) -> Result<(), SinkError> {
-        let left: Vec<_> = self.left.drain(..).collect();
-        self.publish_files(&left)?;
+        let pending: Vec<_> = self.pending.drain(..).collect();
+        self.publish_files(&pending)?;
         // Some of them may be of the newest commit, as those may be that are kept already.
-        self.kept.extend(left);
-        self.rest()?;
+        self.published.extend(pending);
+        self.pause()?;
         loop {
-            let ToOutbox { files, up_to_epoch, done, wake } = match self.inbox.recv_timeout(IDLE) {
-                Ok(commit) => commit,
-                Err(RecvTimeoutError::Timeout) => {
-                    self.publish.idle();
-                    continue;
-                }
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            };
+            let PublishRequest { files, up_to_epoch, done, wake } =
+                match self.inbox.recv_timeout(IDLE_INTERVAL) {
+                    Ok(commit) => commit,
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.publish.idle();
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                };
             self.publish_files(&files)?;
             if !files.is_empty() {
-                for file in std::mem::replace(&mut self.kept, files) {
+                for file in std::mem::replace(&mut self.published, files) {
                     self.remove(&file)?;
                 }
             }
             if self.inbox.is_empty() {
-                self.rest()?;
+                self.pause()?;
             }
             // A worker that is gone needs no word.
             let _ = done.send(up_to_epoch);
@@ -193,7 +194,7 @@ impl Outbox {
     fn read(&mut self, path: &Path, mut skip: u64) -> Result<(), SinkError> {
         let failed = |error| SinkError::io("read", path, error);
         let mut file = File::open(path).map_err(failed)?;
-        let mut block = vec![0; BLOCK];
+        let mut block = vec![0; READ_BYTES];
         loop {
             let mut bytes = match file.read(&mut block) {
                 Ok(0) => return Ok(()),
@@ -207,7 +208,7 @@ impl Outbox {
                 bytes = &bytes[end.map_or(bytes.len(), |end| end + 1)..];
             }
             self.lines.extend_from_slice(bytes);
-            if self.lines.len() >= AT_ONCE {
+            if self.lines.len() >= TRANSACTION_BYTES {
                 self.flush()?;
             }
         }
@@ -221,13 +222,13 @@ impl Outbox {
         let up_to = self.taken + memchr_iter(b'\n', &lines).count() as u64;
         let mut wait = BACKOFF;
         while let Err(error) = self.publish.publish(&lines, up_to) {
-            self.bear(error)?;
+            self.handle_error(error)?;
             let taken = loop {
                 thread::sleep(wait);
-                wait = (2 * wait).min(LONGEST);
+                wait = (2 * wait).min(MAX_BACKOFF);
                 match self.publish.taken() {
                     Ok(taken) => break taken,
-                    Err(error) => self.bear(error)?,
+                    Err(error) => self.handle_error(error)?,
                 }
             };
             if taken == up_to {
@@ -238,29 +239,29 @@ impl Outbox {
                 return Err(SinkError::Outrun { folder, to, taken, has: self.taken });
             }
         }
-        self.said = None;
+        self.last_warning = None;
         *lock(&self.shared.refused) = None;
         self.taken = up_to;
         Ok(())
     }
 
     /// What passes is waited for, as long as the run lasts.
-    fn bear(&mut self, error: PublishError) -> Result<(), SinkError> {
+    fn handle_error(&mut self, error: PublishError) -> Result<(), SinkError> {
         let to = self.publish.name();
         let why = match error {
-            PublishError::Passing(why) => why,
+            PublishError::Transient(why) => why,
             error => return Err(SinkError::Publish { to, source: Box::new(error) }),
         };
         *lock(&self.shared.refused) = Some(format!("{to}: {why}"));
-        if self.said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
-            self.said = Some(Instant::now());
+        if self.last_warning.is_none_or(|last_warning| last_warning.elapsed() >= WARN_INTERVAL) {
+            self.last_warning = Some(Instant::now());
             tracing::warn!("{to} is waited for: {why}");
         }
         Ok(())
     }
 
-    fn rest(&mut self) -> Result<(), SinkError> {
-        let rested = self.publish.rest();
+    fn pause(&mut self) -> Result<(), SinkError> {
+        let rested = self.publish.pause();
         let failed =
             |error| SinkError::Publish { to: self.publish.name(), source: Box::new(error) };
         rested.map_err(failed)

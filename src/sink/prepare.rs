@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::manifest::{MANIFEST, PART, PROBE, is_temporary};
-use super::{Commit, CommittedFile, Disk, SinkError, Standing};
+use super::{Commit, CommittedFile, CommittedState, Disk, SinkError};
 use crate::units::show_many;
 
 /// Makes the folder of a new run. Process 0 does so before any other process writes.
@@ -28,7 +28,7 @@ fn prepare_on(disk: &Disk, dir: &Path, overwrite: bool) -> Result<(), SinkError>
             return Err(SinkError::Occupied(dir.to_path_buf()));
         }
         let mut foreign = parts(&names);
-        Standing::fold(dir, |commit| {
+        CommittedState::fold(dir, |commit| {
             without(&mut foreign, commit);
             Ok(())
         })?;
@@ -59,7 +59,7 @@ pub fn new_id() -> String {
 ///
 /// # Errors
 /// As of [`prepare`] if it holds another output, and of [`recover`].
-pub fn resume(dir: &Path, id: &str, overwrite: bool) -> Result<Option<Standing>, SinkError> {
+pub fn resume(dir: &Path, id: &str, overwrite: bool) -> Result<Option<CommittedState>, SinkError> {
     resume_on(&Disk::default(), dir, id, overwrite)
 }
 
@@ -72,7 +72,7 @@ pub fn resume_on(
     dir: &Path,
     id: &str,
     overwrite: bool,
-) -> Result<Option<Standing>, SinkError> {
+) -> Result<Option<CommittedState>, SinkError> {
     resume_as(disk, dir, id, overwrite, true)
 }
 
@@ -80,7 +80,7 @@ pub fn resume_on(
 ///
 /// # Errors
 /// As of [`resume`].
-pub fn resume_outbox(dir: &Path, id: &str) -> Result<Option<Standing>, SinkError> {
+pub fn resume_outbox(dir: &Path, id: &str) -> Result<Option<CommittedState>, SinkError> {
     resume_as(&Disk::default(), dir, id, false, false)
 }
 
@@ -90,15 +90,15 @@ fn resume_as(
     id: &str,
     overwrite: bool,
     warns: bool,
-) -> Result<Option<Standing>, SinkError> {
-    let standing = match dir.exists() {
-        true => Standing::read(dir)?,
-        false => Standing::default(),
+) -> Result<Option<CommittedState>, SinkError> {
+    let committed_state = match dir.exists() {
+        true => CommittedState::read(dir)?,
+        false => CommittedState::default(),
     };
     // Not even the manifest's first line was written whole: nothing was committed.
-    let has_begun = standing.whole_bytes > 0;
-    if has_begun && standing.id == id {
-        return recover_as(disk, dir, standing, warns).map(Some);
+    let has_begun = committed_state.complete_bytes > 0;
+    if has_begun && committed_state.id == id {
+        return recover_as(disk, dir, committed_state, warns).map(Some);
     }
     prepare_on(disk, dir, overwrite || !has_begun)?;
     Ok(None)
@@ -113,25 +113,25 @@ fn resume_as(
 /// # Errors
 /// If the manifest is not one, a committed file has another length or one of the newest commit's is
 /// missing, or there is a `part-*` that it does not name.
-pub fn recover(dir: &Path) -> Result<Standing, SinkError> {
-    recover_as(&Disk::default(), dir, Standing::read(dir)?, true)
+pub fn recover(dir: &Path) -> Result<CommittedState, SinkError> {
+    recover_as(&Disk::default(), dir, CommittedState::read(dir)?, true)
 }
 
 /// Once the manifest has been read to its end: before that nothing is done to any file.
 fn recover_as(
     disk: &Disk,
     dir: &Path,
-    standing: Standing,
+    committed_state: CommittedState,
     warns: bool,
-) -> Result<Standing, SinkError> {
+) -> Result<CommittedState, SinkError> {
     let names = names(dir)?;
     let mut foreign = parts(&names);
     let mut taken = 0_u64;
-    Standing::fold(dir, |commit| {
+    CommittedState::fold(dir, |commit| {
         without(&mut foreign, commit);
         for file in &commit.files {
             let path = dir.join(&file.name);
-            if !rename(disk, dir, file)? && Some(commit.commit) != standing.newest {
+            if !rename(disk, dir, file)? && Some(commit.commit) != committed_state.newest {
                 taken += 1;
                 continue;
             }
@@ -149,14 +149,14 @@ fn recover_as(
     }
     refuse(dir, &foreign)?;
     // Older letters were appended before the last commit.
-    let letters = standing.last.as_ref().map_or(&[][..], |last| &last.dead_letters);
+    let letters = committed_state.last.as_ref().map_or(&[][..], |last| &last.dead_letters);
     let letters: HashSet<&str> = letters.iter().map(|file| file.temporary.as_str()).collect();
     let is_left = |name: &&String| is_temporary(name) && !letters.contains(name.as_str());
     for name in names.iter().filter(is_left) {
         remove(disk, &dir.join(name))?;
     }
     sync_folder(disk, dir)?;
-    Ok(standing)
+    Ok(committed_state)
 }
 
 /// Those of the names that look like final ones of an output.

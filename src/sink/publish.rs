@@ -24,7 +24,7 @@ pub trait Publish: Send {
     fn idle(&mut self) {}
 
     /// There is nothing more just now.
-    fn rest(&mut self) -> Result<(), PublishError> {
+    fn pause(&mut self) -> Result<(), PublishError> {
         Ok(())
     }
 }
@@ -34,8 +34,8 @@ pub trait Publish: Send {
 pub enum PublishError {
     /// It may be different later.
     #[error("{0}")]
-    Passing(String),
+    Transient(String),
     /// It will not.
     #[error(transparent)]
-    Final(#[from] Box<dyn Error + Send + Sync>),
+    Permanent(#[from] Box<dyn Error + Send + Sync>),
 }

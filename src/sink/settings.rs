@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Disk, OnStep, Standing};
+use super::{CommitHook, CommittedState, Disk};
 use crate::atomic_file::parent_of;
 use crate::destination::Destination;
 
@@ -108,14 +108,14 @@ pub struct Settings {
     /// transaction; too many and the disk fills while nothing can be published.
     pub max_unpublished_bytes: u64,
     /// What is committed already, if this run goes on with another's output.
-    pub resumed: Option<Arc<Standing>>,
+    pub resumed: Option<Arc<CommittedState>>,
     /// Whose output it is: written into a new manifest.
     pub id: String,
     /// Where the sources stand when all epochs before one are committed: written into each commit.
     pub positions: Option<Positions>,
     /// Called after each step of a commit.
     #[doc(hidden)]
-    pub on_step: Option<OnStep>,
+    pub on_step: Option<CommitHook>,
     /// What all this is done to.
     #[doc(hidden)]
     pub disk: Disk,

@@ -7,19 +7,19 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use timely::scheduling::SyncActivator;
 
 use super::disk::DiskFile;
-use super::handle::Shared;
-use super::writer::{Ended, Finished};
-use super::{SinkError, Step};
+use super::handle::SinkContext;
+use super::writer::{ClosedFile, FinishedFile};
+use super::{CommitStep, SinkError};
 
 pub(super) enum ToSyncer {
     /// A file that is still written: what is in it may go to the disk already.
     Early(DiskFile),
     /// A group's files, which nothing is written to any more.
-    Group { number: u64, files: Vec<Ended>, reporter: usize, ports: Vec<SyncedPort> },
+    Group { number: u64, files: Vec<ClosedFile>, reporter: usize, ports: Vec<SyncedPort> },
 }
 
 /// What a worker is told: a group is synced, and the files it is to report.
-pub(super) type Synced = (u64, Vec<Finished>);
+pub(super) type Synced = (u64, Vec<FinishedFile>);
 
 /// Where a worker is told.
 #[derive(Clone)]
@@ -62,12 +62,12 @@ impl SyncedInbox {
 }
 
 pub(super) struct Syncer {
-    shared: Arc<Shared>,
+    shared: Arc<SinkContext>,
     inbox: Receiver<ToSyncer>,
 }
 
 impl Syncer {
-    pub(super) fn new(shared: Arc<Shared>, inbox: Receiver<ToSyncer>) -> Self {
+    pub(super) fn new(shared: Arc<SinkContext>, inbox: Receiver<ToSyncer>) -> Self {
         Syncer { shared, inbox }
     }
 
@@ -105,12 +105,12 @@ impl Syncer {
         }
     }
 
-    fn sync(&self, files: &[Ended]) -> Result<(), SinkError> {
-        for Ended { file, .. } in files {
+    fn sync(&self, files: &[ClosedFile]) -> Result<(), SinkError> {
+        for ClosedFile { file, .. } in files {
             if self.shared.settings.syncs() {
                 file.sync().map_err(|error| SinkError::io("sync", file.path(), error))?;
             }
-            self.shared.step(Step::FileSynced);
+            self.shared.step(CommitStep::FileSynced);
         }
         Ok(())
     }

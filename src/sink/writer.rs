@@ -11,13 +11,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use serde::{Deserialize, Serialize};
 
 use super::disk::DiskFile;
-use super::file::{PartFile, Spares};
-use super::handle::Shared;
+use super::file::{FilePool, PartFile};
+use super::handle::SinkContext;
 use super::syncer::{SyncedPort, ToSyncer};
 use super::{Compression, Files, SinkError};
 
 /// What workers tell the writer.
-pub(super) enum ToWriter {
+pub(super) enum WriterMessage {
     /// Bytes of a group, with the records in them, from a worker.
     Append { group: u64, kind: Kind, bytes: Vec<u8>, records: u64, from: usize },
     /// A worker has nothing more of this group and those before.
@@ -37,7 +37,7 @@ pub(super) enum Kind {
 
 /// A temporary file that is complete and, if it is to be, synced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Finished {
+pub(super) struct FinishedFile {
     pub kind: Kind,
     /// Its name in the folder.
     pub name: String,
@@ -52,27 +52,27 @@ struct Open {
     ends: Option<Instant>,
     /// What the file's length was when the syncer was last told of it.
     synced: u64,
-    finished: Finished,
+    finished: FinishedFile,
 }
 
 /// A file that nothing is written to any more.
-pub(super) struct Ended {
+pub(super) struct ClosedFile {
     pub file: DiskFile,
-    pub finished: Finished,
+    pub finished: FinishedFile,
 }
 
 impl Open {
-    fn end(mut self, spares: &mut Spares) -> Result<Ended, SinkError> {
+    fn end(mut self, spares: &mut FilePool) -> Result<ClosedFile, SinkError> {
         if let Err(error) = self.file.finish(spares) {
             return Err(SinkError::io("write to", self.file.path(), error));
         }
         self.finished.bytes = self.file.length();
-        Ok(Ended { file: self.file.into_file(), finished: self.finished })
+        Ok(ClosedFile { file: self.file.into_file(), finished: self.finished })
     }
 }
 
 /// What leads back to a worker.
-struct Ends {
+struct WorkerLinks {
     port: SyncedPort,
     emptied: Sender<Vec<u8>>,
 }
@@ -80,27 +80,27 @@ struct Ends {
 #[derive(Default)]
 struct Group {
     open: BTreeMap<Kind, Open>,
-    ended: Vec<Ended>,
+    ended: Vec<ClosedFile>,
     /// The first worker that wrote: it has the group's capability, and reports the files.
     reporter: usize,
 }
 
 pub(super) struct Writer {
-    shared: Arc<Shared>,
-    inbox: Receiver<ToWriter>,
+    shared: Arc<SinkContext>,
+    inbox: Receiver<WriterMessage>,
     syncer: Sender<ToSyncer>,
     folder: PathBuf,
     groups: BTreeMap<u64, Group>,
     /// Each worker's closed groups: one past the last.
     closed: Vec<u64>,
-    workers: Vec<Option<Ends>>,
+    workers: Vec<Option<WorkerLinks>>,
     files: u64,
     /// When the first of the open files is old.
     next_end: Option<Instant>,
     /// In the names of its files: a process that was killed and one that takes its place may, for a
     /// moment, both write.
     run: u32,
-    spares: Spares,
+    spares: FilePool,
 }
 
 /// Bytes after which the syncer begins with a file that is still written, so that a commit has
@@ -109,8 +109,8 @@ const SYNC_EARLY: u64 = 16 << 20;
 
 impl Writer {
     pub(super) fn new(
-        shared: Arc<Shared>,
-        inbox: Receiver<ToWriter>,
+        shared: Arc<SinkContext>,
+        inbox: Receiver<WriterMessage>,
         syncer: Sender<ToSyncer>,
     ) -> Self {
         let workers = shared.settings.workers;
@@ -125,7 +125,7 @@ impl Writer {
             files: 0,
             next_end: None,
             run: rand::random(),
-            spares: Spares::default(),
+            spares: FilePool::default(),
         }
     }
 
@@ -148,9 +148,9 @@ impl Writer {
         }
     }
 
-    fn take(&mut self, message: ToWriter) -> Result<(), SinkError> {
+    fn take(&mut self, message: WriterMessage) -> Result<(), SinkError> {
         match message {
-            ToWriter::Append { group, kind, mut bytes, records, from } => {
+            WriterMessage::Append { group, kind, mut bytes, records, from } => {
                 let result = self.append(group, kind, &bytes, records, from);
                 self.shared.waiting.fetch_sub(bytes.len() as u64, Relaxed);
                 if let Some(worker) = &self.workers[from] {
@@ -160,12 +160,12 @@ impl Writer {
                 }
                 result
             }
-            ToWriter::Closed { through, from } => {
+            WriterMessage::Closed { through, from } => {
                 self.closed[from] = through.saturating_add(1);
                 self.close()
             }
-            ToWriter::Port { from, port, emptied } => {
-                self.workers[from] = Some(Ends { port, emptied });
+            WriterMessage::Port { from, port, emptied } => {
+                self.workers[from] = Some(WorkerLinks { port, emptied });
                 Ok(())
             }
         }
@@ -207,7 +207,7 @@ impl Writer {
                     .map_err(|error| SinkError::io("create the file", &path, error))?;
                 let ends = files.and_then(|files| Instant::now().checked_add(files.roll_age));
                 self.next_end = [self.next_end, ends].into_iter().flatten().min();
-                let finished = Finished { kind, name, process, bytes: 0, records: 0 };
+                let finished = FinishedFile { kind, name, process, bytes: 0, records: 0 };
                 place.insert(Open { file, ends, synced: 0, finished })
             }
         };

@@ -10,7 +10,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, Stream};
 
-use super::{Gate, KEPT_OF_OVERLONG, Pace};
+use super::{FlowControl, OVERLONG_PREFIX_BYTES, Pace};
 use crate::batch::{BATCH_RECORDS, Batch, Span, TextRecord};
 use crate::observe::WorkerStats;
 use crate::operators::Clock;
@@ -27,7 +27,7 @@ pub struct EventSource<F> {
     /// The run's clock.
     pub clock: Clock,
     /// Where it waits.
-    pub gate: Gate,
+    pub flow_control: FlowControl,
     /// Longer events are bad, in bytes.
     pub max_record: usize,
     /// Where it counts.
@@ -47,8 +47,8 @@ const WORTH_WAKING: u64 = 64;
 /// Records that leave before the operators behind get their turn: few, so that they are still in the
 /// cache when they are tokenized; but where they have a schedule, not fewer than come while an
 /// operator behind works for its slice, or the source would be late by itself.
-const RECORDS_A_TURN: usize = 2 * BATCH_RECORDS;
-const SCHEDULED_A_TURN: usize = 8 * BATCH_RECORDS;
+const RECORDS_PER_TURN: usize = 2 * BATCH_RECORDS;
+const SCHEDULED_RECORDS_PER_TURN: usize = 8 * BATCH_RECORDS;
 
 /// A stream of events, each worker making its own: stretches of `stride` events in turn; and the stream
 /// of those that are bad.
@@ -61,7 +61,7 @@ where
 {
     let mut builder = OperatorBuilder::new("Events".to_owned(), *scope);
     let activator = scope.activator_for(builder.operator_info().address);
-    source.gate.attach(scope.activator_for(builder.operator_info().address));
+    source.flow_control.attach(scope.activator_for(builder.operator_info().address));
     let (output, stream) = builder.new_output::<Batch>();
     let (bad, bad_stream) = builder.new_output::<Vec<Bad<TextRecord>>>();
     let mut output = OutputBuilder::<_, NoopBuilder<Batch>>::from(output);
@@ -77,7 +77,7 @@ where
             let turn = source.turn(&turns, &mut cursor, capability, |capability, mut batch| {
                 // Without that many bytes in all there is none that is too long.
                 if batch.strings.bytes().len() > max_record {
-                    let mut too_long = take_too_long(&mut batch, max_record);
+                    let mut too_long = split_off_too_long(&mut batch, max_record);
                     if !too_long.is_empty() {
                         stats.bad_at_source(too_long.len(), clock.now());
                         let capability = bad_capability.delayed(capability.time());
@@ -91,14 +91,14 @@ where
             });
             bad_capability.downgrade(capability.time());
             source.stats.emits_next(match turn {
-                Turn::Over => None,
+                Turn::Done => None,
                 _ => source.pace.due(cursor.next),
             });
             match turn {
                 Turn::Again => activator.activate(),
                 Turn::After(delay) => activator.activate_after(delay),
-                Turn::Held => {}
-                Turn::Over => {
+                Turn::Blocked => {}
+                Turn::Done => {
                     source.stats.waits.end();
                     held = None;
                 }
@@ -109,7 +109,7 @@ where
 }
 
 /// Takes the records out of a batch that are longer than `max_record` bytes.
-fn take_too_long(batch: &mut Batch, max_record: usize) -> Vec<Bad<TextRecord>> {
+fn split_off_too_long(batch: &mut Batch, max_record: usize) -> Vec<Bad<TextRecord>> {
     let is_too_long = |at: &usize| batch.strings.range(*at).len() > max_record;
     let positions: Vec<usize> = (0..batch.len()).filter(is_too_long).collect();
     if positions.is_empty() {
@@ -122,7 +122,7 @@ fn take_too_long(batch: &mut Batch, max_record: usize) -> Vec<Bad<TextRecord>> {
         good.extend_from(batch, from..at);
         from = at + 1;
         let text = batch.strings.get(at);
-        let bytes = text[..text.len().min(KEPT_OF_OVERLONG)].to_vec();
+        let bytes = text[..text.len().min(OVERLONG_PREFIX_BYTES)].to_vec();
         let record = TextRecord { label: None, number: batch.numbers.get(at), bytes };
         too_long.push(Bad { record, code: Code::TOO_LONG });
     }
@@ -154,9 +154,9 @@ enum Turn {
     /// Nothing is due for so long.
     After(Duration),
     /// The gate wakes it.
-    Held,
+    Blocked,
     /// There is nothing more.
-    Over,
+    Done,
 }
 
 impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
@@ -174,14 +174,14 @@ impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
         }
         let due = self.pace.due_by(now);
         let scheduled = self.pace.is_scheduled();
-        let most = if scheduled { SCHEDULED_A_TURN } else { RECORDS_A_TURN };
+        let most = if scheduled { SCHEDULED_RECORDS_PER_TURN } else { RECORDS_PER_TURN };
         // What leaves in a turn is counted at its end: the bound is overrun by a batch at the most.
-        let mut left = most.min(self.gate.room().max(1));
+        let mut left = most.min(self.flow_control.room().max(1));
         while left > 0 {
             let (epoch, epoch_end) = self.pace.epoch(cursor.next);
             let ended = self.pace.end().is_some_and(|end| cursor.next >= end);
-            if ended || !self.gate.wants(epoch) || self.pace.is_over(now) {
-                return Turn::Over;
+            if ended || !self.flow_control.wants(epoch) || self.pace.is_over(now) {
+                return Turn::Done;
             }
             capability.downgrade(&epoch);
             if cursor.next >= due {
@@ -190,8 +190,8 @@ impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
                 let some = until(cursor.next + WORTH_WAKING).unwrap_or(TICK);
                 return Turn::After(next.max(some.clamp(TICK, LONGEST_TICK)));
             }
-            if !self.gate.may_emit(epoch) {
-                return Turn::Held;
+            if !self.flow_control.may_emit(epoch) {
+                return Turn::Blocked;
             }
             let next = cursor.next;
             let most = (next + BATCH_RECORDS as u64).min(epoch_end).min(due);

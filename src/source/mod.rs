@@ -2,23 +2,23 @@
 //!
 //! Events leave when they are due (open loop): a source that is late emits at once, and how late
 //! it was counts as latency, so that a slow system cannot hide its queue. A source waits only at
-//! its [`Gate`], and what it waits there is counted.
+//! its [`FlowControl`], and what it waits there is counted.
 
+mod channel;
 mod events;
-mod gate;
+mod flow_control;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod lines;
-mod link;
 mod pace;
-mod parcel;
+mod source_batch;
 mod stream;
 
 /// Bytes of a record that is too long which go to the dead letters with it.
-const KEPT_OF_OVERLONG: usize = 1_024;
+const OVERLONG_PREFIX_BYTES: usize = 1_024;
 
 pub use events::{EventSource, events};
-pub use gate::{Gate, Outflow};
+pub use flow_control::{Downstream, FlowControl};
 #[cfg(feature = "kafka")]
 pub use kafka::{
     Kafka, KafkaInput, KafkaSettings, KafkaSource, PartitionPosition, TopicPosition, kafka,
@@ -29,4 +29,4 @@ pub use lines::{
 };
 pub(crate) use lines::{matches, name_matches, path_of, text_of};
 pub use pace::{Pace, Rate, nominal};
-pub(crate) use parcel::Parcel;
+pub(crate) use source_batch::SourceBatch;

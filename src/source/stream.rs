@@ -9,8 +9,8 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, Stream};
 
-use super::link::{Inward, Message};
-use super::{Gate, Pace};
+use super::channel::{BatchReceiver, Message};
+use super::{FlowControl, Pace};
 use crate::batch::{Batch, Span, TextRecord};
 use crate::observe::WorkerStats;
 use crate::operators::Clock;
@@ -26,7 +26,7 @@ pub(super) struct Reading {
     /// The run's clock.
     pub clock: Clock,
     /// Where it waits.
-    pub gate: Gate,
+    pub flow_control: FlowControl,
     /// Where it counts.
     pub stats: Arc<WorkerStats>,
 }
@@ -44,14 +44,14 @@ const BATCHES_A_TURN: usize = 2;
 /// The streams of what comes through `messages`, if anything does.
 pub(super) fn read<'scope>(
     scope: &Scope<'scope, u64>,
-    messages: Option<Inward>,
+    messages: Option<BatchReceiver>,
     reading: Reading,
 ) -> Read<'scope> {
-    let Reading { name, pace, clock, gate, stats } = reading;
+    let Reading { name, pace, clock, flow_control, stats } = reading;
     let mut builder = OperatorBuilder::new(name.to_owned(), *scope);
     let address = builder.operator_info().address;
     let activator = scope.activator_for(address.clone());
-    gate.attach(scope.activator_for(address.clone()));
+    flow_control.attach(scope.activator_for(address.clone()));
     let (output, stream) = builder.new_output::<Batch>();
     let (bad, bad_stream) = builder.new_output::<Vec<Bad<TextRecord>>>();
     let (notes, note_stream) = builder.new_output::<Vec<Note>>();
@@ -60,7 +60,7 @@ pub(super) fn read<'scope>(
     let mut notes = OutputBuilder::<_, NoopBuilder<_>>::from(notes);
     if let Some(messages) = &messages {
         let wake = scope.worker().sync_activator_for(address.to_vec());
-        messages.meet(Box::new(move || {
+        messages.bind(Box::new(move || {
             let _ = wake.activate();
         }));
     }
@@ -86,7 +86,7 @@ pub(super) fn read<'scope>(
                 stats.emits_next(None);
                 return;
             };
-            messages.look();
+            messages.begin_poll();
             for _ in 0..BATCHES_A_TURN {
                 let message = match front.take() {
                     Some(message) => message,
@@ -114,13 +114,13 @@ pub(super) fn read<'scope>(
                 };
                 let is_scheduled = cut.batch.span != Span::default();
                 let wait = clock.until(cut.batch.span.last);
-                if !gate.wants(epoch) {
+                if !flow_control.wants(epoch) {
                     stats.waits.end();
                     stats.emits_next(None);
                     held = None;
                     return;
                 }
-                if wait > Duration::ZERO || !gate.may_emit(epoch) {
+                if wait > Duration::ZERO || !flow_control.may_emit(epoch) {
                     stats.emits_next(is_scheduled.then_some(cut.batch.span.first));
                     front = Some(Message::Records(epoch, cut));
                     if wait > Duration::ZERO {

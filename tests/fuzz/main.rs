@@ -29,15 +29,15 @@ mod source {
     #[cfg(feature = "kafka")]
     pub use floodway::source::KafkaInput;
     pub(crate) use globs::{matches, name_matches, path_of, text_of};
-    pub(crate) use parcel::Parcel;
+    pub(crate) use source_batch::SourceBatch;
 
     #[allow(dead_code)]
     #[path = "lines/globs.rs"]
     mod globs;
     #[allow(dead_code)]
-    mod parcel;
+    mod source_batch;
 
-    pub const KEPT_OF_OVERLONG: usize = 1_024;
+    pub const OVERLONG_PREFIX_BYTES: usize = 1_024;
 }
 
 #[path = "../../src/atomic_file.rs"]
@@ -87,7 +87,7 @@ mod cli {
 #[path = "../../src/source/lines"]
 #[allow(dead_code)]
 mod lines {
-    mod cut;
+    mod line_splitter;
 
     #[path = "../../../tests/fuzz/targets/cut.rs"]
     pub mod target;

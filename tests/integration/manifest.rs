@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::{Place, end_of, poll, signal};
-use floodway::sink::{Manifest, Standing};
+use floodway::sink::{CommittedState, Manifest};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -17,7 +17,7 @@ fn spawn(place: &Place, args: &[&str]) -> Child {
 }
 
 fn commits(dir: &Path) -> u64 {
-    Standing::read(dir).map_or(0, |standing| standing.commits)
+    CommittedState::read(dir).map_or(0, |standing| standing.commits)
 }
 
 fn ends(child: Child, code: i32) -> String {
@@ -67,14 +67,14 @@ fn a_manifest_does_not_grow_with_time() {
         longest = bytes.max(longest);
         // It is read while it is replaced.
         let manifest = Manifest::read(&dir).unwrap();
-        manifest.shortened.map(|_| Standing::read(&dir).unwrap().commits)
+        manifest.shortened.map(|_| CommittedState::read(&dir).unwrap().commits)
     });
     assert!(longest < 300 << 10, "{longest} bytes");
     let lines = Manifest::read(&dir).unwrap().commits.len();
     assert!((lines as u64) < made, "{lines} of {made} commits");
     signal(&child, Signal::TERM);
     ends(child, 0);
-    assert!(Standing::read(&dir).unwrap().commits < 8_000, "the run was done");
+    assert!(CommittedState::read(&dir).unwrap().commits < 8_000, "the run was done");
     // Whoever reads it by hand finds all files that are there.
     let named: Vec<String> =
         Manifest::read(&dir).unwrap().files().map(|file| file.name.clone()).collect();
@@ -189,7 +189,7 @@ fn a_followed_file_is_committed_by_wall_time_and_a_commit_says_what_changed() {
         let (made, lasted) = (commits(&dir) - before, began.elapsed());
         // A line that was not read before the signal would be the next run's.
         poll("the last line", || {
-            (Standing::read(&dir).unwrap().records() == 100 + lines).then_some(())
+            (CommittedState::read(&dir).unwrap().records() == 100 + lines).then_some(())
         });
         signal(&child, Signal::TERM);
         ends(child, 0);

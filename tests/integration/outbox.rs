@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use floodway::sink::{
-    Files, Manifest, Publish, PublishError, Settings, SinkError, Standing, Target, prepare,
+    CommittedState, Files, Manifest, Publish, PublishError, Settings, SinkError, Target, prepare,
     resume_outbox,
 };
 use rand::rngs::SmallRng;
@@ -55,7 +55,7 @@ impl Publish for ToTopic {
     fn publish(&mut self, lines: &[u8], up_to: u64) -> Result<(), PublishError> {
         assert_eq!(lines.last(), Some(&b'\n'));
         if self.happens(self.weather.refused) {
-            return Err(PublishError::Passing("not now".to_owned()));
+            return Err(PublishError::Transient("not now".to_owned()));
         }
         let ends = self.happens(self.weather.ends);
         if !ends || self.happens(500) {
@@ -65,10 +65,10 @@ impl Publish for ToTopic {
             topic.lines.extend_from_slice(lines);
         }
         if ends {
-            return Err(PublishError::Final("the end".into()));
+            return Err(PublishError::Permanent("the end".into()));
         }
         match self.happens(self.weather.unsaid) {
-            true => Err(PublishError::Passing("what?".to_owned())),
+            true => Err(PublishError::Transient("what?".to_owned())),
             false => Ok(()),
         }
     }
@@ -78,7 +78,7 @@ fn run(
     dir: &Path,
     topic: &Arc<Mutex<Topic>>,
     weather: Weather,
-    resumed: Option<Standing>,
+    resumed: Option<CommittedState>,
     (seed, pad): (u64, usize),
 ) -> Result<(), SinkError> {
     let settings = Settings {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::{Place, hosts};
 use crate::epochs::{EPOCHS, GROUP, LINES, Way, committed};
-use floodway::internal::sink::Step;
+use floodway::internal::sink::CommitStep;
 use floodway::sink::{self, Files, Manifest, Settings, Target};
 
 /// Small files, so that each commit has several.
@@ -42,7 +42,7 @@ fn child() {
     let process: usize = var("FW_PROCESS").parse().unwrap();
     let end: usize = var("FW_END").parse().unwrap();
     let steps = AtomicUsize::new(0);
-    let on_step = move |step: Step| {
+    let on_step = move |step: CommitStep| {
         let number = steps.fetch_add(1, SeqCst);
         if number == end {
             eprintln!("ended after step {number}, {step:?}");

@@ -4,16 +4,16 @@ use std::fs;
 
 use time::OffsetDateTime;
 
-use crate::compare::Made;
+use crate::compare::Provenance;
 use crate::units::show_many;
 
 /// Returns the current date and a description of this machine.
-pub(super) fn describe() -> Made {
+pub(super) fn describe() -> Provenance {
     let now = OffsetDateTime::now_utc();
     let (month, day) = (u8::from(now.month()), now.day());
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let parts = [processor(), Some(show_many(cores, "core")), memory(), Some(system())];
-    Made {
+    Provenance {
         date: format!(
             "{:04}-{month:02}-{day:02} {:02}:{:02} UTC",
             now.year(),

@@ -49,7 +49,7 @@ pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
     }
     let mut printed = Ok(());
     if !comparison.policies.is_empty() {
-        comparison.hold_against_optimum();
+        comparison.compare_with_optimum();
         let html = page(&comparison).map_err(|error| anyhow!("cannot draw the report: {error}"))?;
         folder.write("report.html", html.as_bytes())?;
         let picture = picture(&comparison);
@@ -129,7 +129,7 @@ impl Plan {
             threshold: self.threshold,
             burst: self.burst.clone(),
             incomplete: None,
-            made: machine::describe(),
+            provenance: machine::describe(),
         }
     }
 }
@@ -142,7 +142,7 @@ fn render(comparison: &Comparison, folder: &Folder) -> String {
     if comparison.figures().iter().any(|(_, figures)| figures.home_share_of_optimum.is_some()) {
         let _ = writeln!(out, "optimum   {OF_OPTIMUM}");
     }
-    let _ = writeln!(out, "made      {}", comparison.made);
+    let _ = writeln!(out, "made      {}", comparison.provenance);
     if let Some(why) = &comparison.incomplete {
         let _ = writeln!(out, "incomplete: {why}; policies that were not run are not compared");
     }

@@ -103,7 +103,7 @@ impl Package {
             }
             (None, None) => TIMEOUT,
         };
-        if timeout.is_zero() || timeout > MOST {
+        if timeout.is_zero() || timeout > MAX_TIMEOUT {
             return Err(manifest.wrong("timeout", "expected more than 0 and at most 900s"));
         }
         let handler = choices.handler.clone().or_else(|| manifest.handler.clone());
@@ -173,4 +173,4 @@ impl Package {
 }
 
 /// AWS's longest.
-const MOST: Duration = Duration::from_secs(900);
+const MAX_TIMEOUT: Duration = Duration::from_secs(900);

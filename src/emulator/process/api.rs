@@ -16,9 +16,9 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::super::host::Failure;
-use super::super::pieces::Pieces;
-use super::desk::{Call, Desk, Wrong};
+use super::super::body_buffer::BodyBuffer;
+use super::super::runtime::Failure;
+use super::invocation_queue::{Call, InvocationQueue, Wrong};
 use crate::wire::MAX_BODY;
 
 const BASE: &str = "/2018-06-01/runtime/";
@@ -28,7 +28,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 type Reply = Response<Full<Bytes>>;
 
 /// Serves the process until this is dropped; its connections end then.
-pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>) {
+pub(super) async fn serve(listener: TcpListener, queue: Arc<InvocationQueue>) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -39,11 +39,11 @@ pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>) {
         while connections.try_join_next().is_some() {}
         // A platform that cannot loses some latency.
         let _ = stream.set_nodelay(true);
-        let desk = Arc::clone(&desk);
+        let queue = Arc::clone(&queue);
         connections.spawn(async move {
             let answer = service_fn(|request| {
-                let desk = Arc::clone(&desk);
-                async move { Ok::<_, Infallible>(answer(&desk, request).await) }
+                let queue = Arc::clone(&queue);
+                async move { Ok::<_, Infallible>(answer(&queue, request).await) }
             });
             // A connection that breaks is the process's affair.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
@@ -51,25 +51,25 @@ pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>) {
     }
 }
 
-async fn answer(desk: &Desk, request: Request<Incoming>) -> Reply {
+async fn answer(queue: &InvocationQueue, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let rest = head.uri.path().strip_prefix(BASE).unwrap_or_default();
     match (&head.method, rest) {
-        (&Method::GET, "invocation/next") => match desk.next().await {
+        (&Method::GET, "invocation/next") => match queue.next().await {
             Ok(call) => event(&call),
             Err(wrong) => refuse(wrong),
         },
         (&Method::POST, "init/error") => {
             let failure = failure(&head.headers, read(body).await.0);
-            accept(desk.cannot_start(failure))
+            accept(queue.cannot_start(failure))
         }
         (&Method::POST, rest) => {
             let of = rest.strip_prefix("invocation/").and_then(|rest| rest.split_once('/'));
             match of {
-                Some((id, "response")) => respond(desk, id, body).await,
+                Some((id, "response")) => respond(queue, id, body).await,
                 Some((id, "error")) => {
                     let failure = failure(&head.headers, read(body).await.0);
-                    accept(desk.answer(id, Err(failure)))
+                    accept(queue.answer(id, Err(failure)))
                 }
                 _ => unknown(),
             }
@@ -79,7 +79,7 @@ async fn answer(desk: &Desk, request: Request<Incoming>) -> Reply {
 }
 
 /// The function's answer.
-async fn respond(desk: &Desk, id: &str, body: Incoming) -> Reply {
+async fn respond(queue: &InvocationQueue, id: &str, body: Incoming) -> Reply {
     // Read even if nobody wants it: a body that is left unread costs its client the connection.
     let (body, bytes, whole) = read(body).await;
     if !whole {
@@ -87,10 +87,10 @@ async fn respond(desk: &Desk, id: &str, body: Incoming) -> Reply {
         return refuse(Wrong::State);
     }
     if bytes <= MAX_BODY {
-        return accept(desk.answer(id, Ok(body)));
+        return accept(queue.answer(id, Ok(body)));
     }
     let too_large = Failure::too_large(bytes);
-    match desk.answer(id, Err(too_large)) {
+    match queue.answer(id, Err(too_large)) {
         Ok(()) => error(
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestEntityTooLarge",
@@ -103,7 +103,7 @@ async fn respond(desk: &Desk, id: &str, body: Incoming) -> Reply {
 /// A body, how long it is, and whether it came to its end. Of one that is too long only the length is
 /// kept.
 async fn read(mut body: Incoming) -> (Bytes, usize, bool) {
-    let (mut kept, mut bytes) = (Pieces::of(&body, MAX_BODY), 0);
+    let (mut kept, mut bytes) = (BodyBuffer::of(&body, MAX_BODY), 0);
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return (kept.finish(), bytes, false) };
         if let Ok(data) = frame.into_data() {
@@ -111,7 +111,7 @@ async fn read(mut body: Incoming) -> (Bytes, usize, bool) {
             if bytes <= MAX_BODY {
                 kept.push(data);
             } else {
-                kept = Pieces::default();
+                kept = BodyBuffer::default();
             }
         }
     }

@@ -9,9 +9,9 @@ use tokio::net::TcpListener;
 use tokio::process::Child;
 use tokio::task::JoinHandle;
 
-use super::super::host::Failure;
-use super::desk::{Answer, Call, Desk};
+use super::super::runtime::Failure;
 use super::groups::Groups;
+use super::invocation_queue::{Answer, Call, InvocationQueue};
 use super::memory::{self, Memory};
 use super::output::Output;
 use super::starter::Starter;
@@ -21,7 +21,7 @@ use super::{StartError, api};
 pub(in super::super) struct Process {
     child: Child,
     leader: Pid,
-    desk: Arc<Desk>,
+    queue: Arc<InvocationQueue>,
     groups: Arc<Groups>,
     endpoint: JoinHandle<()>,
     pub(super) output: Output,
@@ -34,14 +34,14 @@ pub(super) enum Ended {
     TimedOut,
     Exited(ExitStatus),
     /// It is gone, or does not ask for events any more, and has not seen this one.
-    NotBegun,
+    NotStarted,
     /// It was killed for its memory.
     TooMuchMemory,
 }
 
 /// Why a process did not come to ask for an event.
 pub(super) enum InitError {
-    Said(Failure),
+    Reported(Failure),
     Exited(ExitStatus),
     TimedOut,
     TooMuchMemory,
@@ -59,7 +59,7 @@ impl Process {
         listener: TcpListener,
         starter: &Starter,
         groups: &Arc<Groups>,
-        memory: (u32, &Arc<memory::Groups>),
+        memory: (u32, &Arc<memory::GroupMemory>),
         show: bool,
     ) -> Result<Process, StartError> {
         let (output, out, err) = Output::new(show).map_err(StartError::Io)?;
@@ -70,18 +70,18 @@ impl Process {
         let leader = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let leader = leader.ok_or_else(|| StartError::Io(std::io::ErrorKind::NotFound.into()))?;
         groups.add(leader);
-        let desk = Arc::new(Desk::new());
-        let endpoint = tokio::spawn(api::serve(listener, Arc::clone(&desk)));
+        let queue = Arc::new(InvocationQueue::new());
+        let endpoint = tokio::spawn(api::serve(listener, Arc::clone(&queue)));
         let (limit_mb, of_groups) = memory;
         let memory = Memory::new(leader, limit_mb, of_groups);
-        Ok(Process { child, leader, desk, groups: Arc::clone(groups), endpoint, output, memory })
+        Ok(Process { child, leader, queue, groups: Arc::clone(groups), endpoint, output, memory })
     }
 
     /// Waits until it has asked for its first event.
     pub(super) async fn initialized(&mut self, limit: Duration) -> Result<(), InitError> {
         tokio::select! {
             biased;
-            ready = self.desk.initialized() => ready.map_err(InitError::Said),
+            ready = self.queue.initialized() => ready.map_err(InitError::Reported),
             status = self.child.wait() => Err(match status {
                 Ok(status) => InitError::Exited(status),
                 Err(_) => InitError::TimedOut,
@@ -98,7 +98,7 @@ impl Process {
 
     /// Gives it an event, and waits for what comes of it until `deadline`.
     pub(super) async fn invoke(&mut self, call: Arc<Call>, deadline: Instant) -> Ended {
-        let mut answer = self.desk.hand_over(call);
+        let mut answer = self.queue.hand_over(call);
         let ended = tokio::select! {
             biased;
             answer = &mut answer => answer.map_or(Ended::TimedOut, Ended::Answered),
@@ -110,7 +110,7 @@ impl Process {
             () = tokio::time::sleep_until(deadline.into()) => Ended::TimedOut,
         };
         match ended {
-            Ended::Exited(_) | Ended::TimedOut if !self.desk.has_begun() => Ended::NotBegun,
+            Ended::Exited(_) | Ended::TimedOut if !self.queue.has_begun() => Ended::NotStarted,
             // What was too much between two looks is too much.
             Ended::Answered(_) | Ended::Exited(_) if self.memory.was_exceeded() => {
                 Ended::TooMuchMemory

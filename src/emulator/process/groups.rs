@@ -27,9 +27,9 @@ for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 "#;
 
 /// The groups of a server.
-pub(in super::super) struct Groups(Mutex<State>);
+pub(in super::super) struct Groups(Mutex<GroupsState>);
 
-struct State {
+struct GroupsState {
     /// `None` once all were ended: there will be none any more.
     alive: Option<BTreeSet<i32>>,
     guardian: Option<(Child, ChildStdin)>,
@@ -41,10 +41,10 @@ impl Groups {
             tracing::warn!("functions may outlive a server that is killed: {error}");
             None
         });
-        Groups(Mutex::new(State { alive: Some(BTreeSet::new()), guardian }))
+        Groups(Mutex::new(GroupsState { alive: Some(BTreeSet::new()), guardian }))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, GroupsState> {
         // A set and a pipe: whole between two calls.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,7 +91,7 @@ impl Drop for Groups {
     }
 }
 
-impl State {
+impl GroupsState {
     fn tell(&mut self, change: char, leader: Pid) {
         if let Some((_, stdin)) = &mut self.guardian {
             // A guardian that somebody killed guards nothing.

@@ -7,20 +7,20 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 
 /// How often a busy process is looked at.
-const EVERY: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How often the groups are: that reads of every process on the machine.
-const GROUPS_EVERY: Duration = Duration::from_millis(500);
+const GROUPS_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The memory of all groups, read for all environments at once. In kB, as the system counts it.
 #[derive(Default)]
-pub(super) struct Groups(Mutex<(Option<Instant>, Arc<HashMap<i32, u64>>)>);
+pub(super) struct GroupMemory(Mutex<(Option<Instant>, Arc<HashMap<i32, u64>>)>);
 
-impl Groups {
+impl GroupMemory {
     async fn of(&self, leader: Pid) -> u64 {
         let due = {
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let due = state.0.is_none_or(|read| read.elapsed() >= GROUPS_EVERY);
+            let due = state.0.is_none_or(|read| read.elapsed() >= GROUPS_POLL_INTERVAL);
             if due {
                 state.0 = Some(Instant::now());
             }
@@ -38,12 +38,12 @@ impl Groups {
 pub(super) struct Memory {
     leader: Pid,
     limit_kb: u64,
-    groups: Arc<Groups>,
+    groups: Arc<GroupMemory>,
     peak_kb: Mutex<u64>,
 }
 
 impl Memory {
-    pub(super) fn new(leader: Pid, limit_mb: u32, groups: &Arc<Groups>) -> Self {
+    pub(super) fn new(leader: Pid, limit_mb: u32, groups: &Arc<GroupMemory>) -> Self {
         let (limit_kb, groups) = (u64::from(limit_mb) * 1024, Arc::clone(groups));
         Memory { leader, limit_kb, groups, peak_kb: Mutex::new(0) }
     }
@@ -51,7 +51,7 @@ impl Memory {
     /// Waits until there is more than there may be.
     pub(super) async fn is_exceeded(&self) {
         loop {
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
             let group = self.groups.of(self.leader).await;
             let alone = system::resident(self.leader);
             // Pages that a child shares with its parent count twice in a sum: where that is too much,

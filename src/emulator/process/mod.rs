@@ -6,9 +6,9 @@
 //! waits for or prints holds up nobody else.
 
 mod api;
-mod desk;
 mod environment;
 mod groups;
+mod invocation_queue;
 mod memory;
 mod output;
 mod starter;
@@ -27,12 +27,12 @@ pub(super) use environment::Process;
 pub(super) use groups::Groups;
 
 use super::environments::Environment;
-use super::host::{Failure, Printed, Ran, Status};
 use super::report::request_id;
+use super::runtime::{Execution, Failure, Printed, Status};
 use super::stats::Live;
 use super::{Model, Package};
-use desk::{Answer, Call};
 use environment::{Ended, InitError, endpoint};
+use invocation_queue::{Answer, Call};
 use starter::Starter;
 
 /// Why a function's process does not start.
@@ -66,7 +66,7 @@ pub(super) struct Processes {
     memory_mb: u32,
     show: bool,
     groups: Arc<Groups>,
-    of_groups: Arc<memory::Groups>,
+    group_memory: Arc<memory::GroupMemory>,
     starter: Starter,
     live: Arc<Live>,
 }
@@ -90,15 +90,15 @@ impl Processes {
         runtime: Handle,
     ) -> io::Result<Processes> {
         let (groups, live) = (Arc::clone(groups), Arc::clone(live));
-        let (of_groups, starter) = (Arc::default(), Starter::new(runtime)?);
+        let (group_memory, starter) = (Arc::default(), Starter::new(runtime)?);
         let memory_mb = model.memory_mb;
-        Ok(Processes { package, memory_mb, show, groups, of_groups, starter, live })
+        Ok(Processes { package, memory_mb, show, groups, group_memory, starter, live })
     }
 
     async fn start(&self) -> Result<Process, StartError> {
         let listener = endpoint().await?;
         let command = self.package.command(listener.local_addr()?, self.memory_mb);
-        let memory = (self.memory_mb, &self.of_groups);
+        let memory = (self.memory_mb, &self.group_memory);
         let starter = &self.starter;
         self.live.cold_starts.fetch_add(1, Relaxed);
         Process::start(command, listener, starter, &self.groups, memory, self.show).await
@@ -110,7 +110,7 @@ impl Processes {
         let limit = self.package.init_timeout();
         let Err(error) = process.initialized(limit).await else { return Ok(Box::new(process)) };
         let reason = match error {
-            InitError::Said(failure) => failure.message(),
+            InitError::Reported(failure) => failure.message(),
             InitError::Exited(status) => exited(status),
             InitError::TooMuchMemory => format!("it takes more than {} MB", self.memory_mb),
             InitError::TimedOut => format!("it asked for no event within {limit:?}"),
@@ -122,7 +122,12 @@ impl Processes {
     }
 
     /// Runs the function once: in `warm`, or in a process that is started for it.
-    pub(super) async fn run(&self, warm: Option<Box<Process>>, number: u64, event: Bytes) -> Ran {
+    pub(super) async fn run(
+        &self,
+        warm: Option<Box<Process>>,
+        number: u64,
+        event: Bytes,
+    ) -> Execution {
         let id = request_id(number);
         let mut warm = warm.and_then(|mut process| process.is_alive().then_some(process));
         loop {
@@ -142,8 +147,8 @@ impl Processes {
             let (answer, status) = match ended {
                 Ended::Answered(answer) => (answer, Status::Answered),
                 // It was warm, and went before it saw the event: another one has it.
-                Ended::NotBegun if cold.start.is_none() => continue,
-                Ended::TimedOut | Ended::NotBegun => self.timed_out(&id),
+                Ended::NotStarted if cold.start.is_none() => continue,
+                Ended::TimedOut | Ended::NotStarted => self.timed_out(&id),
                 Ended::Exited(status) => failed(&id, &exited(status)),
                 Ended::TooMuchMemory => failed(&id, &killed()),
             };
@@ -155,7 +160,7 @@ impl Processes {
             let end = Instant::now();
             let environment = (status == Status::Answered).then_some(Environment::Process(process));
             let cold_start = cold.start;
-            return Ran {
+            return Execution {
                 answer,
                 cold_start,
                 duration,
@@ -170,7 +175,7 @@ impl Processes {
 
     /// Starts a process for request `id`. As in the cloud, one that fails or does not ask for an event within ten
     /// seconds is started once more, within the time of the invocation.
-    async fn start_for(&self, id: &str) -> Result<(Box<Process>, Cold), Box<Ran>> {
+    async fn start_for(&self, id: &str) -> Result<(Box<Process>, Cold), Box<Execution>> {
         let began = Instant::now();
         let limit = self.package.init_timeout();
         let NotStarted { status, mut printed, used_mb, .. } =
@@ -211,7 +216,7 @@ impl Processes {
             InitError::TimedOut => self.timed_out(id),
             InitError::Exited(status) => failed(id, &exited(status)),
             InitError::TooMuchMemory => failed(id, &killed()),
-            InitError::Said(failure) => {
+            InitError::Reported(failure) => {
                 let status = Status::Failed(failure.error_type.clone());
                 (Err(failure), status)
             }
@@ -248,11 +253,11 @@ struct Cold {
 
 impl NotStarted {
     /// The invocation that it was started for.
-    fn ran(self, cold: Cold, duration: Duration) -> Ran {
+    fn ran(self, cold: Cold, duration: Duration) -> Execution {
         let NotStarted { failure, status, printed, used_mb } = self;
         let mut printed = Printed { before: cold.printed, during: printed };
         note(&mut printed.during, &failure.message());
-        Ran {
+        Execution {
             answer: Err(failure),
             cold_start: cold.start,
             duration,

@@ -24,7 +24,7 @@ struct Tail {
 }
 
 /// A longer line is shown in pieces.
-const LONGEST: usize = 64 * 1024;
+const MAX_LINE: usize = 64 * 1024;
 
 impl Output {
     /// One pipe for both streams, which keeps their order; `show` prints their lines on the server's
@@ -95,7 +95,7 @@ impl Tail {
         let Some(line) = &mut self.line else { return };
         line.extend_from_slice(bytes);
         let end = line.iter().rposition(|byte| *byte == b'\n').map(|last| last + 1);
-        if let Some(end) = end.or((line.len() > LONGEST).then_some(line.len())) {
+        if let Some(end) = end.or((line.len() > MAX_LINE).then_some(line.len())) {
             // Who does not read our standard error does not want it.
             let _ = std::io::stderr().write_all(&line[..end]);
             line.drain(..end);

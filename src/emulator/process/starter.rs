@@ -10,7 +10,7 @@ use tokio::process::Child;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::super::threads::step_aside;
+use super::super::threads::yield_to_others;
 
 struct Job {
     command: Command,
@@ -25,7 +25,7 @@ impl Starter {
     pub(super) fn new(runtime: Handle) -> io::Result<Starter> {
         let (sender, jobs) = unbounded::<Job>();
         let start = move || {
-            step_aside();
+            yield_to_others();
             let _entered = runtime.enter();
             for Job { command, started } in jobs {
                 let mut command = tokio::process::Command::from(command);

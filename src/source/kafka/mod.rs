@@ -6,8 +6,8 @@
 //! the run's clock which epoch a message is in, and has each commit remember how far its partitions were
 //! read: a run goes on from that, and from nothing that Kafka keeps. `docs/kafka.md` says what is read when.
 
-mod added;
 mod partition;
+mod partition_discovery;
 mod position;
 mod reader;
 mod start;

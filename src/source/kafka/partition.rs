@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::batch::{BATCH_BYTES, BATCH_RECORDS, Numbers, Strings, TextRecord};
-use crate::source::{KEPT_OF_OVERLONG, Parcel};
+use crate::source::{OVERLONG_PREFIX_BYTES, SourceBatch};
 use crate::task::{Bad, Code};
 
 use super::position::PartitionPosition;
@@ -16,7 +16,7 @@ pub(super) struct Partition {
     /// What commits were last told.
     pub noted: Option<PartitionPosition>,
     label: Arc<str>,
-    parcel: Parcel,
+    parcel: SourceBatch,
     /// Bytes of the bad ones among it.
     bad_bytes: usize,
     /// Bytes a record of the last batch.
@@ -34,7 +34,7 @@ impl Partition {
             at,
             noted,
             label: number.to_string().into(),
-            parcel: Parcel::default(),
+            parcel: SourceBatch::default(),
             bad_bytes: 0,
             record_bytes: 0,
         }
@@ -65,7 +65,7 @@ impl Partition {
             }
             false => Code::INVALID_UTF8,
         };
-        let most = if code == Code::TOO_LONG { KEPT_OF_OVERLONG } else { payload.len() };
+        let most = if code == Code::TOO_LONG { OVERLONG_PREFIX_BYTES } else { payload.len() };
         let bytes = payload[..most.min(payload.len())].to_vec();
         self.bad_bytes += bytes.len();
         let record = TextRecord { label: Some(Arc::clone(&self.label)), number, bytes };
@@ -89,13 +89,13 @@ impl Partition {
 
     /// Whether it should be handed out before more is taken.
     pub(super) fn is_full(&self) -> bool {
-        let Parcel { batch, bad, .. } = &self.parcel;
+        let SourceBatch { batch, bad, .. } = &self.parcel;
         batch.len() + bad.len() >= BATCH_RECORDS
             || batch.strings.bytes().len() + self.bad_bytes >= BATCH_BYTES
     }
 
     /// What has not been handed out, if there is anything.
-    pub(super) fn flush(&mut self) -> Option<Parcel> {
+    pub(super) fn flush(&mut self) -> Option<SourceBatch> {
         let parcel = std::mem::take(&mut self.parcel);
         self.bad_bytes = 0;
         if !parcel.batch.is_empty() {

@@ -17,21 +17,21 @@ use super::position::{Noted, note};
 use crate::batch::Nanos;
 use crate::kafka::{Consumer, KafkaError, Topic, is_passing};
 use crate::operators::Clock;
-use crate::source::Parcel;
-use crate::source::link::{Message, Outward, Unmet, WORTH_WAKING};
+use crate::source::SourceBatch;
+use crate::source::channel::{BatchSender, Message, UnboundSender, WORTH_WAKING};
 
 /// How long a message may wait for others to leave with: a batch of one costs a worker as much as one of
 /// some hundred.
 const LINGER: Duration = Duration::from_millis(2);
 
 /// Messages that are taken before the clock is looked at.
-const AT_ONCE: usize = 64;
+const MAX_MESSAGES: usize = 64;
 
 /// How often it is looked whether the run stops.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How often it is said that the cluster is waited for.
-const SAY_EVERY: Duration = Duration::from_secs(10);
+const WARN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A reader of some partitions.
 pub(super) struct Reader {
@@ -46,7 +46,7 @@ pub(super) struct Reader {
     /// There may be new ones: it does not end by itself.
     follows: bool,
     stops: Arc<AtomicBool>,
-    said: Option<Instant>,
+    last_warning: Option<Instant>,
 }
 
 /// Its partitions, and which of them has which number.
@@ -59,8 +59,8 @@ struct Partitions {
 }
 
 /// The way to its workers.
-struct Outlet {
-    ends: Vec<Outward>,
+struct Emitter {
+    ends: Vec<BatchSender>,
     turn: usize,
     epoch: u64,
     /// A worker that is gone wants nothing more, and then nobody does.
@@ -92,49 +92,49 @@ impl Reader {
             has_added: false,
             follows: !settings.input.until_end,
             stops,
-            said: None,
+            last_warning: None,
         }
     }
 
     /// Reads once its workers are there, until the input ends or nobody wants more of it.
     pub(super) fn run(
         mut self,
-        ends: Vec<Unmet>,
+        ends: Vec<UnboundSender>,
         clock: &OnceLock<Clock>,
     ) -> Result<(), KafkaError> {
-        let ends: Vec<_> = ends.into_iter().filter_map(|end| end.meet(WORTH_WAKING)).collect();
+        let ends: Vec<_> = ends.into_iter().filter_map(|end| end.bind(WORTH_WAKING)).collect();
         let Some(clock) = clock.get().filter(|_| !ends.is_empty()) else { return Ok(()) };
-        let mut outlet = Outlet { ends, turn: 0, epoch: self.first_epoch, is_abandoned: false };
-        outlet.tell();
-        match self.read(clock, &mut outlet) {
+        let mut emitter = Emitter { ends, turn: 0, epoch: self.first_epoch, is_abandoned: false };
+        emitter.advance_epoch();
+        match self.read(clock, &mut emitter) {
             Ok(()) => {
-                self.partitions.flush(&mut outlet);
-                self.partitions.note(&mut outlet);
-                outlet.ends.into_iter().for_each(Outward::close);
+                self.partitions.flush(&mut emitter);
+                self.partitions.note(&mut emitter);
+                emitter.ends.into_iter().for_each(BatchSender::close);
                 Ok(())
             }
             Err(error) => {
                 // What it had is not all there was, so it must not look as if it had ended.
-                std::mem::forget(outlet.ends);
+                std::mem::forget(emitter.ends);
                 Err(error)
             }
         }
     }
 
-    fn read(&mut self, clock: &Clock, outlet: &mut Outlet) -> Result<(), KafkaError> {
+    fn read(&mut self, clock: &Clock, emitter: &mut Emitter) -> Result<(), KafkaError> {
         self.assign()?;
         loop {
             let now = clock.now();
-            let epoch = (now / self.epoch_length).max(outlet.epoch);
-            if epoch > outlet.epoch {
-                self.partitions.flush(outlet);
-                self.partitions.note(outlet);
-                outlet.epoch = epoch;
-                outlet.tell();
+            let epoch = (now / self.epoch_length).max(emitter.epoch);
+            if epoch > emitter.epoch {
+                self.partitions.flush(emitter);
+                self.partitions.note(emitter);
+                emitter.epoch = epoch;
+                emitter.advance_epoch();
             }
             let stops = self.stops.load(Relaxed);
             let is_done = !self.follows && self.partitions.are_done();
-            if stops || outlet.is_abandoned || is_done {
+            if stops || emitter.is_abandoned || is_done {
                 return Ok(());
             }
             if let Ok(partition) = self.added.try_recv() {
@@ -143,23 +143,23 @@ impl Reader {
                 // All that were read go on where they stand.
                 self.assign()?;
             }
-            if self.take_some(outlet)? {
+            if self.take_some(emitter)? {
                 let left = (epoch + 1).saturating_mul(self.epoch_length).saturating_sub(now);
-                let left = Duration::from_nanos(left).min(LOOK);
+                let left = Duration::from_nanos(left).min(POLL_INTERVAL);
                 let wait = if self.partitions.since.is_some() { left.min(LINGER) } else { left };
-                self.take_next(wait, outlet)?;
+                self.take_next(wait, emitter)?;
             }
             if self.partitions.since.is_some_and(|since| since.elapsed() >= LINGER) {
-                self.partitions.flush(outlet);
-                outlet.nudge();
+                self.partitions.flush(emitter);
+                emitter.flush_ends();
             }
         }
     }
 
     /// Takes messages that are there; answers whether there are no more.
-    fn take_some(&mut self, outlet: &mut Outlet) -> Result<bool, KafkaError> {
-        for _ in 0..AT_ONCE {
-            if !self.take_next(Duration::ZERO, outlet)? {
+    fn take_some(&mut self, emitter: &mut Emitter) -> Result<bool, KafkaError> {
+        for _ in 0..MAX_MESSAGES {
+            if !self.take_next(Duration::ZERO, emitter)? {
                 return Ok(true);
             }
         }
@@ -167,25 +167,25 @@ impl Reader {
     }
 
     /// Waits for the next thing that the client has to tell; answers whether there was one.
-    fn take_next(&mut self, wait: Duration, outlet: &mut Outlet) -> Result<bool, KafkaError> {
+    fn take_next(&mut self, wait: Duration, emitter: &mut Emitter) -> Result<bool, KafkaError> {
         let done = match self.consumer.poll(wait) {
             None => return Ok(false),
             Some(Ok(message)) => {
-                if self.said.take().is_some() {
+                if self.last_warning.take().is_some() {
                     self.consumer.context().forget();
                 }
-                self.partitions.take(message.partition(), outlet, |partition, max_record| {
+                self.partitions.take(message.partition(), emitter, |partition, max_record| {
                     partition.take(message.offset(), message.payload(), max_record);
                 })
             }
             Some(Err(ClientError::PartitionEOF(number))) => {
-                self.partitions.take(number, outlet, |partition, _| {
+                self.partitions.take(number, emitter, |partition, _| {
                     // Everything before the end has come.
                     partition.at.next = partition.at.end.unwrap_or(partition.at.next);
                 })
             }
             Some(Err(error)) => {
-                self.trouble(error)?;
+                self.handle_error(error)?;
                 None
             }
         };
@@ -210,16 +210,20 @@ impl Reader {
     }
 
     fn failed(&self, what: &'static str, error: ClientError) -> KafkaError {
-        KafkaError::failed(what, &self.topic, self.consumer.context().said(), &error)
+        KafkaError::failed(what, &self.topic, self.consumer.context().last_warning(), &error)
     }
 
     /// A cluster that is away is waited for, and it is said; everything else ends the run.
-    fn trouble(&mut self, error: ClientError) -> Result<(), KafkaError> {
+    fn handle_error(&mut self, error: ClientError) -> Result<(), KafkaError> {
         match error {
             ClientError::MessageConsumption(code) if is_passing(code) => {
-                if self.said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
-                    self.said = Some(Instant::now());
-                    let why = self.consumer.context().said().unwrap_or_else(|| code.to_string());
+                if self
+                    .last_warning
+                    .is_none_or(|last_warning| last_warning.elapsed() >= WARN_INTERVAL)
+                {
+                    self.last_warning = Some(Instant::now());
+                    let why =
+                        self.consumer.context().last_warning().unwrap_or_else(|| code.to_string());
                     tracing::warn!("Kafka at {} is waited for: {why}", self.topic.brokers);
                 }
                 Ok(())
@@ -250,7 +254,7 @@ impl Partitions {
     fn take(
         &mut self,
         number: i32,
-        outlet: &mut Outlet,
+        emitter: &mut Emitter,
         take: impl FnOnce(&mut Partition, usize),
     ) -> Option<i32> {
         let index = self.by_number.get(number as usize).copied().flatten()?;
@@ -263,7 +267,7 @@ impl Partitions {
         if partition.is_full()
             && let Some(parcel) = partition.flush()
         {
-            outlet.send(parcel);
+            emitter.send(parcel);
         }
         (!was_done && partition.is_done()).then_some(number)
     }
@@ -273,13 +277,13 @@ impl Partitions {
     }
 
     /// Hands out all that has come.
-    fn flush(&mut self, outlet: &mut Outlet) {
+    fn flush(&mut self, emitter: &mut Emitter) {
         self.since = None;
-        self.all.iter_mut().filter_map(Partition::flush).for_each(|parcel| outlet.send(parcel));
+        self.all.iter_mut().filter_map(Partition::flush).for_each(|parcel| emitter.send(parcel));
     }
 
     /// Has the commit of the epoch remember how far its partitions have got.
-    fn note(&mut self, outlet: &mut Outlet) {
+    fn note(&mut self, emitter: &mut Emitter) {
         let mut noted = Noted::new();
         for partition in &mut self.all {
             if partition.noted != Some(partition.at) {
@@ -289,33 +293,33 @@ impl Partitions {
         }
         if !noted.is_empty() {
             // It is the same worker that says so of all epochs: which one does not matter.
-            let parcel = Parcel { notes: vec![note(&noted)], ..Parcel::default() };
-            outlet.send_to(0, parcel);
+            let parcel = SourceBatch { notes: vec![note(&noted)], ..SourceBatch::default() };
+            emitter.send_to(0, parcel);
         }
     }
 }
 
-impl Outlet {
-    fn send(&mut self, parcel: Parcel) {
+impl Emitter {
+    fn send(&mut self, parcel: SourceBatch) {
         let turn = self.turn % self.ends.len();
         self.turn += 1;
         self.send_to(turn, parcel);
     }
 
-    fn send_to(&mut self, end: usize, parcel: Parcel) {
+    fn send_to(&mut self, end: usize, parcel: SourceBatch) {
         self.is_abandoned |= !self.ends[end].send(Message::Records(self.epoch, parcel));
     }
 
     /// Says to all that everything before the epoch has been handed out.
-    fn tell(&mut self) {
+    fn advance_epoch(&mut self) {
         for end in &self.ends {
             self.is_abandoned |= !end.send(Message::Before(self.epoch));
         }
-        self.nudge();
+        self.flush_ends();
     }
 
     /// Wakes all that have something to do.
-    fn nudge(&self) {
-        self.ends.iter().for_each(Outward::nudge);
+    fn flush_ends(&self) {
+        self.ends.iter().for_each(BatchSender::flush_ends);
     }
 }

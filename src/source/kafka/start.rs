@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use crossbeam_channel::unbounded;
 
-use super::added::Added;
 use super::partition::Partition;
+use super::partition_discovery::PartitionDiscovery;
 use super::reader::Reader;
 use super::{PartitionPosition, TopicPosition};
 use crate::kafka::{Consumer, KafkaError, Topic};
 use crate::operators::Clock;
-use crate::source::link::{Inward, Unmet, link};
+use crate::source::channel::{BatchReceiver, UnboundSender, channel};
 
 /// What of which topic is the input.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub struct KafkaSettings {
 /// The workers' ends of a process's readers.
 #[derive(Debug)]
 pub struct Kafka {
-    ends: Vec<Mutex<Option<Inward>>>,
+    ends: Vec<Mutex<Option<BatchReceiver>>>,
     /// Nothing more is wanted.
     stops: Arc<AtomicBool>,
     clock: Arc<OnceLock<Clock>>,
@@ -82,13 +82,13 @@ impl Kafka {
         // A process without a partition may get one, if there can be new ones.
         let readers = own.len().min(settings.workers).max(usize::from(follows));
         let turn = own.len();
-        let mut of_readers: Vec<(Vec<Partition>, Vec<Unmet>)> = Vec::new();
+        let mut of_readers: Vec<(Vec<Partition>, Vec<UnboundSender>)> = Vec::new();
         of_readers.resize_with(readers, Default::default);
         for (index, partition) in own.into_iter().enumerate() {
             of_readers[index % readers].0.push(partition);
         }
         for worker in 0..if readers == 0 { 0 } else { settings.workers } {
-            let (end, workers_end) = link();
+            let (end, workers_end) = channel();
             of_readers[worker % readers].1.push(end);
             kafka.ends.push(Mutex::new(Some(workers_end)));
         }
@@ -110,14 +110,14 @@ impl Kafka {
         if follows {
             let known = all.into_iter().collect();
             let (readers, stops) = (to_readers, Arc::clone(&kafka.stops));
-            let added = Added { settings, consumer, known, readers, turn, stops };
+            let added = PartitionDiscovery { settings, consumer, known, readers, turn, stops };
             spawn("floodway-added", move || added.run())?;
         }
         Ok(kafka)
     }
 
     /// Worker `index`'s end: once, and none where nobody reads for it.
-    pub(super) fn worker(&self, index: usize, clock: Clock) -> Option<Inward> {
+    pub(super) fn worker(&self, index: usize, clock: Clock) -> Option<BatchReceiver> {
         let _ = self.clock.set(clock);
         self.ends.get(index)?.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

@@ -10,7 +10,7 @@ use crate::observe::WorkerStats;
 use crate::operators::Clock;
 use crate::sink::Note;
 use crate::source::stream::{Reading, read};
-use crate::source::{Gate, Pace};
+use crate::source::{FlowControl, Pace};
 use crate::task::Bad;
 
 /// What a worker's source of messages needs.
@@ -20,11 +20,11 @@ pub struct KafkaSource {
     /// When the input ends, if that is a matter of time.
     pub pace: Arc<Pace>,
     /// The worker's place among the process's workers.
-    pub place: usize,
+    pub local_index: usize,
     /// The run's clock.
     pub clock: Clock,
     /// Where it waits.
-    pub gate: Gate,
+    pub flow_control: FlowControl,
     /// Where it counts.
     pub stats: Arc<WorkerStats>,
 }
@@ -38,7 +38,7 @@ pub fn kafka<'scope>(
     Stream<'scope, u64, Vec<Bad<TextRecord>>>,
     Stream<'scope, u64, Vec<Note>>,
 ) {
-    let KafkaSource { kafka, pace, place, clock, gate, stats } = source;
-    let messages = kafka.worker(place, clock);
-    read(scope, messages, Reading { name: "Kafka", pace, clock, gate, stats })
+    let KafkaSource { kafka, pace, local_index, clock, flow_control, stats } = source;
+    let messages = kafka.worker(local_index, clock);
+    read(scope, messages, Reading { name: "Kafka", pace, clock, flow_control, stats })
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use memchr::memchr;
 
 use super::LinesError;
+use super::emitter::Emitter;
 use super::index::{Chunk, Index, Open};
-use super::outlet::Outlet;
-use super::places::Place;
+use super::offsets::LineOffset;
 
 /// Which chunks are whose.
 #[derive(Clone, Copy, Debug)]
@@ -25,11 +25,11 @@ const BEHIND: u64 = 4 << 10;
 pub(super) fn read(
     index: &Arc<Index>,
     turns: Turns,
-    outlet: &mut Outlet,
+    emitter: &mut Emitter,
 ) -> Result<(), LinesError> {
     let (mut open, mut bytes) = (Open::default(), Vec::new());
     let mut number = turns.me;
-    while number < index.chunks() && !outlet.is_over() {
+    while number < index.chunks() && !emitter.is_over() {
         let chunk = index.chunk(number);
         index.claim(number);
         // The byte before it says whether a line begins with it.
@@ -51,11 +51,11 @@ pub(super) fn read(
             let from = chunk.start - lead + at as u64;
             let label = index.file(chunk.file).label.clone();
             let (file, lines) = (chunk.file, line - base);
-            let place = Place { file, bytes: from, lines, line, ..Place::default() };
-            outlet.go_to(place, label, index.before_file(chunk.file));
-            outlet.feed(&bytes[at..own.end]);
-            end_line(index, chunk, &mut open, &mut bytes, own.end, outlet)?;
-            outlet.flush();
+            let offset = LineOffset { file, bytes: from, lines, line, ..LineOffset::default() };
+            emitter.go_to(offset, label, index.before_file(chunk.file));
+            emitter.feed(&bytes[at..own.end]);
+            end_line(index, chunk, &mut open, &mut bytes, own.end, emitter)?;
+            emitter.flush();
         }
         number += turns.peers;
     }
@@ -69,20 +69,20 @@ fn end_line(
     open: &mut Open,
     bytes: &mut Vec<u8>,
     mut at: usize,
-    outlet: &mut Outlet,
+    emitter: &mut Emitter,
 ) -> Result<(), LinesError> {
     const MORE: u64 = 64 << 10;
     let size = index.file(chunk.file).size;
-    while outlet.cutter.unfinished() > 0 && !outlet.is_over() {
+    while emitter.line_splitter.unfinished() > 0 && !emitter.is_over() {
         if at < bytes.len() {
-            outlet.feed_line(&bytes[at..]);
+            emitter.feed_line(&bytes[at..]);
             at = bytes.len();
-        } else if outlet.at() < size {
-            let from = outlet.at();
+        } else if emitter.at() < size {
+            let from = emitter.at();
             open.read(index, chunk.file, from..(from + MORE).min(size), bytes)?;
             at = 0;
         } else {
-            outlet.finish();
+            emitter.finish();
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use crate::source::Pace;
 
 /// How long epochs and commits last where lines are waited for: they end with time too.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Waits {
+pub(super) struct WaitLimits {
     /// The most that an epoch lasts, from its first line on.
     pub epoch: Duration,
     /// The most that it takes, from the first line of a group of epochs on, until the group is committed.
@@ -21,7 +21,7 @@ pub(super) struct Epochs {
     epoch: u64,
     /// The first line that is not in it any more; 0 if it has none yet.
     end: u64,
-    waits: Option<Waits>,
+    waits: Option<WaitLimits>,
     began: Instant,
     /// The group that has begun, and when.
     group: Option<(u64, Instant)>,
@@ -29,7 +29,7 @@ pub(super) struct Epochs {
 
 impl Epochs {
     /// From epoch `first` on. `waits` for input that is waited for and has no schedule.
-    pub(super) fn new(first: u64, waits: Option<Waits>) -> Self {
+    pub(super) fn new(first: u64, waits: Option<WaitLimits>) -> Self {
         Epochs { epoch: first, end: 0, waits, began: Instant::now(), group: None }
     }
 
@@ -45,7 +45,7 @@ impl Epochs {
 
     /// Begins the epoch of `line`, which is not in the one at hand.
     pub(super) fn begin(&mut self, line: u64, pace: &Pace) -> u64 {
-        if let Some(Waits { epochs_a_group, .. }) = self.waits {
+        if let Some(WaitLimits { epochs_a_group, .. }) = self.waits {
             // The epochs are counted as they come, and are as many lines long as the pace says.
             self.epoch += u64::from(self.end > 0);
             self.end = line + pace.epoch(0).1;

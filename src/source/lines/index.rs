@@ -14,16 +14,16 @@ use crc32fast::Hasher;
 use memchr::memchr_iter;
 
 use super::LinesError;
-use super::input::Found;
+use super::input::FoundFile;
+use super::offsets::LineOffset;
 use super::opened::Opened;
-use super::places::Place;
 use super::position::{FilePosition, Position, checksum};
-use super::trail::Trail;
+use super::tracked_file::TrackedFile;
 
 /// A file that is read in chunks.
 #[derive(Debug)]
 pub(super) struct SharedFile {
-    pub found: Found,
+    pub found: FoundFile,
     /// Where reading begins: at a line.
     from: u64,
     /// Its first chunk, among the chunks of all files.
@@ -35,7 +35,7 @@ pub(super) struct SharedFile {
 pub(super) struct Index {
     files: Vec<SharedFile>,
     /// The first file that is not yet read to its end.
-    start: Place,
+    start: LineOffset,
     read_before: Vec<FilePosition>,
     /// Lines of other files that have the name of that one.
     before: u64,
@@ -91,8 +91,8 @@ impl Index {
     /// The chunks of `files` from `start` on, of `chunk` bytes each; `read_before` are the files that
     /// a run before this one had read.
     pub(super) fn new(
-        files: Vec<Found>,
-        start: Place,
+        files: Vec<FoundFile>,
+        start: LineOffset,
         read_before: Vec<FilePosition>,
         chunk: u64,
     ) -> Self {
@@ -122,7 +122,7 @@ impl Index {
         self.chunks
     }
 
-    pub(super) fn file(&self, file: usize) -> &Found {
+    pub(super) fn file(&self, file: usize) -> &FoundFile {
         &self.files[file].found
     }
 
@@ -228,7 +228,7 @@ impl Index {
     }
 
     /// Where `line` of all files begins, or where the files end if there are not so many.
-    pub(super) fn place(&self, line: u64, open: &mut Open) -> Result<Place, LinesError> {
+    pub(super) fn offset(&self, line: u64, open: &mut Open) -> Result<LineOffset, LinesError> {
         if line <= self.start.line {
             return Ok(self.start);
         }
@@ -248,7 +248,7 @@ impl Index {
         let line = line.min(before + Index::count(at, &bytes).lines);
         let read = end.map_or(&bytes[..], |end| &bytes[..=end]);
         let len = read.len() as u64;
-        Ok(Place {
+        Ok(LineOffset {
             file: at.file,
             bytes: at.start + len,
             lines: line - self.base(at.file, open)?,
@@ -260,9 +260,9 @@ impl Index {
     /// The position at which `epoch` begins, which begins with `line`.
     pub(super) fn position(&self, epoch: u64, line: u64) -> Result<Position, LinesError> {
         let mut open = Open::default();
-        let place = self.place(line, &mut open)?;
+        let offset = self.offset(line, &mut open)?;
         let mut files = self.read_before[..self.start.file].to_vec();
-        for index in self.start.file..place.file {
+        for index in self.start.file..offset.file {
             let whole = lock(&self.whole).get(&index).cloned();
             files.push(match whole {
                 Some(whole) => whole,
@@ -271,26 +271,28 @@ impl Index {
                     let lines = next - self.base(index, &mut open)?;
                     let checksum = self.whole_checksum(index);
                     let bytes = self.file(index).size;
-                    let place = Place { bytes, lines, checksum, ..Place::default() };
-                    let whole = self.note(index, place)?;
+                    let offset = LineOffset { bytes, lines, checksum, ..LineOffset::default() };
+                    let whole = self.note(index, offset)?;
                     lock(&self.whole).insert(index, whole.clone());
                     lock(&self.open).remove(&index);
                     whole
                 }
             });
         }
-        if place.file < self.files.len() {
-            files.push(self.note(place.file, place)?);
+        if offset.file < self.files.len() {
+            files.push(self.note(offset.file, offset)?);
         }
-        Ok(Position { epoch, lines: place.line, files })
+        Ok(Position { epoch, lines: offset.line, files })
     }
 
     /// The position in a file.
-    fn note(&self, file: usize, at: Place) -> Result<FilePosition, LinesError> {
+    fn note(&self, file: usize, at: LineOffset) -> Result<FilePosition, LinesError> {
         let opened = self.open(file)?;
         let path = opened.found.path.clone();
-        let trail = Trail::new(opened, self.before_file(file), at);
-        Ok(trail.map_err(|error| LinesError::read(&path, error))?.position(at.bytes, at.lines))
+        let tracked_file = TrackedFile::new(opened, self.before_file(file), at);
+        Ok(tracked_file
+            .map_err(|error| LinesError::read(&path, error))?
+            .position(at.bytes, at.lines))
     }
 
     /// A checksum of all bytes of a file, all chunks of which are counted.

@@ -26,7 +26,7 @@ pub enum Input {
 
 /// A file that is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundFile {
     pub path: PathBuf,
     /// What stands before a line's number: the path as it was matched, where a glob named it.
     pub label: Option<Arc<str>>,
@@ -35,7 +35,7 @@ pub(super) struct Found {
     pub size: u64,
 }
 
-impl Found {
+impl FoundFile {
     /// Whether it is compressed. One that cannot be opened is not known to be.
     pub(super) fn is_packed(&self) -> bool {
         Opened::new(self).is_ok_and(|opened| !opened.is_plain())
@@ -64,7 +64,7 @@ impl Input {
         let packed = found.iter().find(|file| file.is_packed());
         match packed {
             // They came with rotations: the others are gone on with.
-            Some(_) if is_resumed && !found.iter().all(Found::is_packed) => Ok(()),
+            Some(_) if is_resumed && !found.iter().all(FoundFile::is_packed) => Ok(()),
             Some(packed) => Err(packed_and_followed(&packed.path)),
             None => Ok(()),
         }
@@ -88,13 +88,13 @@ impl Input {
     }
 
     /// A file of this path, which need not be there.
-    pub(super) fn named(&self, path: &Path) -> Found {
+    pub(super) fn named(&self, path: &Path) -> FoundFile {
         let label = self.glob().map(|_| path.to_string_lossy().into());
-        Found { path: path.to_owned(), label, id: FileId { device: 0, inode: 0 }, size: 0 }
+        FoundFile { path: path.to_owned(), label, id: FileId { device: 0, inode: 0 }, size: 0 }
     }
 
     /// The files that it names now, in byte order of their paths; the log says which it passes over.
-    pub(super) fn find(&self) -> Result<Vec<Found>, LinesError> {
+    pub(super) fn find(&self) -> Result<Vec<FoundFile>, LinesError> {
         let Input::Files { path, .. } = self else { return Ok(Vec::new()) };
         let listing = self.list()?;
         for (path, why) in &listing.passed_over {
@@ -119,7 +119,7 @@ impl Input {
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     /// Files, in byte order of their paths.
-    pub files: Vec<Found>,
+    pub files: Vec<FoundFile>,
     /// What else a glob matches, and why it is not read.
     pub passed_over: Vec<(PathBuf, String)>,
     /// Files of a glob that no output line can be named after.
@@ -128,7 +128,7 @@ pub(super) struct Listing {
 
 impl Listing {
     /// The files of `glob`, which must be some and have names.
-    fn files(self, glob: &Path) -> Result<Vec<Found>, LinesError> {
+    fn files(self, glob: &Path) -> Result<Vec<FoundFile>, LinesError> {
         let wrong = |why: String| LinesError::Glob { pattern: glob.display().to_string(), why };
         if let Some(path) = self.unnamed.first() {
             return Err(wrong(format!("{}: {UNNAMED}", path.display())));
@@ -154,7 +154,7 @@ fn is_glob(path: &Path) -> bool {
     globs::is_pattern(path) && !path.exists()
 }
 
-fn find_one(path: &Path) -> Result<Found, LinesError> {
+fn find_one(path: &Path) -> Result<FoundFile, LinesError> {
     let metadata = fs::metadata(path).map_err(|error| LinesError::read(path, error))?;
     // A pipe would be waited for before it is open: asked first.
     if metadata.is_dir() {
@@ -166,7 +166,7 @@ fn find_one(path: &Path) -> Result<Found, LinesError> {
         return Err(LinesError::read(path, io::Error::new(io::ErrorKind::InvalidInput, why)));
     }
     let id = FileId::of(&metadata);
-    Ok(Found { path: path.to_owned(), label: None, id, size: metadata.len() })
+    Ok(FoundFile { path: path.to_owned(), label: None, id, size: metadata.len() })
 }
 
 fn list_all(glob: &Path) -> Result<Listing, LinesError> {
@@ -195,7 +195,7 @@ fn list_all(glob: &Path) -> Result<Listing, LinesError> {
         match name.map(Arc::from) {
             Some(name) => {
                 let (id, size) = (FileId::of(&metadata), metadata.len());
-                listing.files.push(Found { label: Some(name), id, size, path });
+                listing.files.push(FoundFile { label: Some(name), id, size, path });
             }
             None => listing.unnamed.push(path),
         }

@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use super::opened::Opened;
 use super::position::FilePosition;
 
-/// Files that are kept open to be looked at, at most: those that were read last.
+/// The number of files that are kept open for checks, at most: those that were read last.
 const MOST_OPEN: usize = 16;
 
-/// How often they are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+/// The interval between two checks.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Files that were read to their ends while the input was followed.
 #[derive(Debug, Default)]
 pub(super) struct Late {
     files: VecDeque<Finished>,
-    looked: Option<Instant>,
+    last_check: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -41,9 +41,9 @@ impl Late {
     }
 
     /// Says which of them have grown, once each.
-    pub(super) fn look(&mut self) {
-        if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
-            self.looked = Some(Instant::now());
+    pub(super) fn check(&mut self) {
+        if self.last_check.is_none_or(|last_check| last_check.elapsed() >= CHECK_INTERVAL) {
+            self.last_check = Some(Instant::now());
             self.files.iter_mut().filter(|file| file.said == 0).for_each(Finished::say_more);
         }
     }

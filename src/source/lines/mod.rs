@@ -6,23 +6,24 @@
 //! its own chunks. Everything else has one reader in process 0, and the process's workers take its
 //! batches in turn. `docs/lines.md` says what is read how.
 //!
-//! The parts: [`Input`] names files, `cut` makes lines of bytes, `outlet` puts them into epochs and
+//! The parts: [`Input`] names files, `cut` makes lines of bytes, `emitter` puts them into epochs and
 //! hands them out; `sequence` reads one file after the other, `chunks` those that are shared, of which
 //! `index` knows the numbers; [`Position`] says how far they are, for the run that goes on. What is read is an
 //! `opened` file, whatever its path names meanwhile; `rotation` finds it under another name.
 
 mod chunks;
-mod cut;
+mod compression;
+mod emitter;
 mod epochs;
 mod error;
+mod file_watcher;
 mod globs;
 mod index;
 mod input;
 mod late;
+mod line_splitter;
+mod offsets;
 mod opened;
-mod outlet;
-mod packing;
-mod places;
 mod position;
 mod reader;
 mod rotation;
@@ -30,8 +31,7 @@ mod sequence;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod trail;
-mod watch;
+mod tracked_file;
 
 pub use error::LinesError;
 pub(crate) use globs::{matches, name_matches, path_of, text_of};

@@ -11,8 +11,8 @@ use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
 
 use super::LinesError;
-use super::input::Found;
-use super::packing::{Packing, unpack};
+use super::compression::{Compression, unpack};
+use super::input::FoundFile;
 
 /// Which file of the machine it is, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -51,9 +51,9 @@ fn changed(metadata: &Metadata) -> Option<u64> {
 /// An open file, under the path that the input has for it.
 #[derive(Clone, Debug)]
 pub(super) struct Opened {
-    pub found: Found,
+    pub found: FoundFile,
     pub file: Arc<File>,
-    pub packing: Packing,
+    pub compression: Compression,
     /// The path without links, if it has some: the file's other names are in that folder.
     pub real: Option<PathBuf>,
     /// When it was changed last before it was opened (its `ctime`, which no program can set), in nanoseconds since
@@ -63,7 +63,7 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Opens what `found` was when it was listed.
-    pub(super) fn new(found: &Found) -> Result<Self, LinesError> {
+    pub(super) fn new(found: &FoundFile) -> Result<Self, LinesError> {
         let path = &found.path;
         let opened = Opened::at(path, found).map_err(|error| LinesError::read(path, error))?;
         match opened.found.id == found.id {
@@ -74,7 +74,7 @@ impl Opened {
     }
 
     /// Opens a file of several: none, and a word to the log, if it is gone.
-    pub(super) fn if_there(found: &Found) -> Result<Option<Self>, LinesError> {
+    pub(super) fn if_there(found: &FoundFile) -> Result<Option<Self>, LinesError> {
         match Opened::new(found) {
             Err(LinesError::Read { source, .. })
                 if source.kind() == io::ErrorKind::NotFound && found.label.is_some() =>
@@ -87,19 +87,19 @@ impl Opened {
     }
 
     /// Opens what is at `path` now, under the name that `found` has.
-    pub(super) fn at(path: &Path, found: &Found) -> io::Result<Self> {
+    pub(super) fn at(path: &Path, found: &FoundFile) -> io::Result<Self> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
-        let packing = Packing::of_file(&file)?;
+        let compression = Compression::of_file(&file)?;
         let real = fs::canonicalize(path).ok();
         let real = real.filter(|real| std::path::absolute(path).ok().as_ref() != Some(real));
-        let found = Found { id: FileId::of(&metadata), size: metadata.len(), ..found.clone() };
+        let found = FoundFile { id: FileId::of(&metadata), size: metadata.len(), ..found.clone() };
         let changed = changed(&metadata);
-        Ok(Opened { found, file: Arc::new(file), packing, real, changed })
+        Ok(Opened { found, file: Arc::new(file), compression, real, changed })
     }
 
     pub(super) fn is_plain(&self) -> bool {
-        self.packing == Packing::Plain
+        self.compression == Compression::Plain
     }
 
     /// Its size now.
@@ -110,7 +110,7 @@ impl Opened {
     /// Ends a run whose input is not to change while it is read: with the path naming another file
     /// than this one, or the file having fewer bytes than it had.
     pub(super) fn is_unchanged(&self) -> Result<(), LinesError> {
-        let Found { path, id, size, .. } = &self.found;
+        let FoundFile { path, id, size, .. } = &self.found;
         let now = self.size().map_err(|error| LinesError::read(path, error))?;
         if now < *size {
             return Err(shrank(&self.found, now));
@@ -128,7 +128,7 @@ impl Opened {
         let failed = |error| LinesError::read(path, error);
         let at = if self.is_plain() { from } else { 0 };
         let mut content =
-            unpack(Bytes { file: Arc::clone(&self.file), at }, self.packing).map_err(failed)?;
+            unpack(Bytes { file: Arc::clone(&self.file), at }, self.compression).map_err(failed)?;
         if !self.is_plain() {
             // What was read by the run before.
             let skipped = io::copy(&mut (&mut content).take(from), &mut io::sink());
@@ -144,7 +144,7 @@ impl Opened {
 
     /// A checksum (CRC-32) of the first `bytes` of the content; none if it has not so many.
     pub(super) fn checksum(&self, bytes: u64) -> io::Result<Option<u32>> {
-        let mut content = unpack(Bytes { file: Arc::clone(&self.file), at: 0 }, self.packing)?;
+        let mut content = unpack(Bytes { file: Arc::clone(&self.file), at: 0 }, self.compression)?;
         let (mut block, mut left) = (vec![0; BLOCK], bytes);
         let mut checksum = Hasher::new();
         while left > 0 {
@@ -186,7 +186,7 @@ impl Read for Bytes {
     }
 }
 
-fn shrank(found: &Found, now: u64) -> LinesError {
+fn shrank(found: &FoundFile, now: u64) -> LinesError {
     let why = format!("it shrank from {} to {now} bytes while it was read", found.size);
     LinesError::read(&found.path, io::Error::other(why))
 }

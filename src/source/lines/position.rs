@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::LinesError;
 use super::globs::path_of;
-use super::input::Found;
+use super::input::FoundFile;
 use super::late::warn_if_grown;
+use super::offsets::LineOffset;
 use super::opened::{FileId, Opened};
-use super::places::Place;
 
 /// Where everything of the epochs before one had been read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,12 +100,12 @@ impl FilePosition {
     }
 
     /// Whether it may be the same file, by its name or its number.
-    pub(super) fn may_be(&self, found: &Found) -> bool {
+    pub(super) fn may_be(&self, found: &FoundFile) -> bool {
         self.id == Some(found.id) || path_of(&self.path) == found.path
     }
 
     /// Looks whether `file` is what it was.
-    fn check(&self, file: &Found, is_last: bool) -> Result<(), LinesError> {
+    fn check(&self, file: &FoundFile, is_last: bool) -> Result<(), LinesError> {
         let changed = |why: String| LinesError::changed(&self.path, why);
         let opened = Opened::new(file)?;
         let size = opened.found.size;
@@ -149,9 +149,9 @@ impl FilePosition {
 
 impl Position {
     /// Where to go on in `files`, if those that were read are the ones they were.
-    pub(super) fn check(&self, files: &[Found]) -> Result<Place, LinesError> {
+    pub(super) fn check(&self, files: &[FoundFile]) -> Result<LineOffset, LinesError> {
         self.is_sound()?;
-        let named = |file: &Found, path: &str| file.path == path_of(path);
+        let named = |file: &FoundFile, path: &str| file.path == path_of(path);
         for (index, position) in self.files.iter().enumerate() {
             let path = &position.path;
             let Some(file) = files.get(index).filter(|file| named(file, path)) else {
@@ -167,9 +167,9 @@ impl Position {
             position.check(file, index + 1 == self.files.len())?;
         }
         let Some((last, read)) = self.files.split_last() else {
-            return Ok(Place { line: self.lines, ..Place::default() });
+            return Ok(LineOffset { line: self.lines, ..LineOffset::default() });
         };
-        Ok(Place {
+        Ok(LineOffset {
             file: read.len(),
             bytes: last.bytes,
             lines: last.lines,
@@ -181,7 +181,7 @@ impl Position {
 
 impl FilePosition {
     /// What became of a file that is not there under its path.
-    fn where_it_went(&self, files: &[Found]) -> String {
+    fn where_it_went(&self, files: &[FoundFile]) -> String {
         match files.iter().find(|file| self.id == Some(file.id)) {
             Some(file) => format!("is not there any more: it is {} now", file.path.display()),
             None => "is not there any more".to_owned(),
@@ -234,15 +234,15 @@ mod tests {
     use std::fs;
     use std::io::Write as _;
 
-    use super::super::trail::Trail;
+    use super::super::tracked_file::TrackedFile;
     use super::*;
     use crate::source::Input;
 
-    fn note(file: &Found, bytes: u64, lines: u64) -> FilePosition {
+    fn note(file: &FoundFile, bytes: u64, lines: u64) -> FilePosition {
         let opened = Opened::new(file).unwrap();
         let checksum = opened.checksum(bytes).ok().flatten().unwrap_or_default();
-        let place = Place { bytes, checksum, ..Place::default() };
-        Trail::new(opened, 0, place).unwrap().position(bytes, lines)
+        let place = LineOffset { bytes, checksum, ..LineOffset::default() };
+        TrackedFile::new(opened, 0, place).unwrap().position(bytes, lines)
     }
 
     #[test]
@@ -313,8 +313,8 @@ mod tests {
         let mut opened = Opened::new(&found).unwrap();
         assert_eq!(opened.changed, None, "it may be changed once more at the same time");
         opened.changed = Some(7);
-        let place = Place { bytes: 4, checksum: checksum(b"one\n"), ..Place::default() };
-        let whole = Trail::new(opened.clone(), 0, place).unwrap().position(4, 1);
+        let place = LineOffset { bytes: 4, checksum: checksum(b"one\n"), ..LineOffset::default() };
+        let whole = TrackedFile::new(opened.clone(), 0, place).unwrap().position(4, 1);
         // Bytes that would be seen if they were looked at.
         let other = FilePosition { read: Some(0), ..whole.clone() };
         assert!(whole.is_of(&opened) && other.is_of(&opened));
@@ -347,7 +347,7 @@ mod tests {
         fs::File::options().append(true).open(at("b")).unwrap().write_all(b"late\n").unwrap();
         assert_eq!(
             check(),
-            Ok(Place { file: 1, bytes: 5, lines: 1, checksum: checksum(b"line\n"), line: 2 })
+            Ok(LineOffset { file: 1, bytes: 5, lines: 1, checksum: checksum(b"line\n"), line: 2 })
         );
         fs::write(at("c"), b"").unwrap();
         let error = check().unwrap_err();

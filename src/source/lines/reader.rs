@@ -9,18 +9,18 @@ use std::thread;
 use std::time::Duration;
 
 use super::chunks::{self, Turns};
-use super::cut::Cutter;
-use super::epochs::{Epochs, Waits};
+use super::emitter::Emitter;
+use super::epochs::{Epochs, WaitLimits};
 use super::index::Index;
-use super::input::{Found, Input, packed_and_followed};
+use super::input::{FoundFile, Input, packed_and_followed};
+use super::line_splitter::LineSplitter;
+use super::offsets::{EpochOffsets, LineOffset};
 use super::opened::Opened;
-use super::outlet::Outlet;
-use super::places::{Place, Places};
 use super::rotation::{self, Start};
 use super::sequence::{self, Sequence};
 use super::{LinesError, Position};
 use crate::source::Pace;
-use crate::source::link::{self, Inward, Unmet, link};
+use crate::source::channel::{self, BatchReceiver, UnboundSender, channel};
 
 /// What is read, and for whom.
 #[derive(Clone, Debug)]
@@ -72,18 +72,18 @@ impl Sharing {
 /// The workers' ends of the reader threads, and how far these are.
 #[derive(Debug)]
 pub struct Lines {
-    ends: Vec<Mutex<Option<Inward>>>,
+    ends: Vec<Mutex<Option<BatchReceiver>>>,
     /// The last epoch that is wanted.
     last: Arc<AtomicU64>,
-    kept: Kept,
+    offsets: Offsets,
     fingerprint: u64,
 }
 
 /// What says how far the input had been read when an epoch began.
 #[derive(Debug)]
-enum Kept {
+enum Offsets {
     Nothing,
-    Places(Arc<Places>),
+    Sequence(Arc<EpochOffsets>),
     Index(Arc<Index>, Arc<Pace>),
 }
 
@@ -109,7 +109,7 @@ impl Lines {
         };
         // What cannot be read is said before there is any output, and what is gone by now is passed over.
         let follows = settings.follows();
-        let is_there = |file: Found| {
+        let is_there = |file: FoundFile| {
             let opened = Opened::if_there(&file)?;
             let is_skipped =
                 |opened: &Opened| follows && file.label.is_some() && !opened.is_plain();
@@ -129,13 +129,13 @@ impl Lines {
     }
 
     fn none() -> Lines {
-        Lines { ends: Vec::new(), last: Arc::default(), kept: Kept::Nothing, fingerprint: 0 }
+        Lines { ends: Vec::new(), last: Arc::default(), offsets: Offsets::Nothing, fingerprint: 0 }
     }
 
     /// Each worker reads its own chunks.
     fn shared<F: Fn(LinesError) + Send + Sync + 'static>(
         settings: LinesSettings,
-        files: Vec<Found>,
+        files: Vec<FoundFile>,
         failed: &Arc<F>,
     ) -> Result<Lines, LinesError> {
         let start = settings.start(&files)?;
@@ -143,31 +143,31 @@ impl Lines {
         let index = Arc::new(Index::new(files, start, read_before, settings.sharing.chunk));
         let (ends, reader_ends) = ends(settings.workers);
         let last = Arc::new(AtomicU64::new(u64::MAX));
-        for (place, end) in reader_ends.into_iter().enumerate() {
-            let me = settings.process * settings.workers + place;
+        for (offset, end) in reader_ends.into_iter().enumerate() {
+            let me = settings.process * settings.workers + offset;
             let turns = Turns { me, peers: settings.workers * settings.processes };
             let (index, last) = (Arc::clone(&index), Arc::clone(&last));
             let settings = settings.clone();
             let failed = Arc::clone(failed);
             spawn(move || {
-                let mut outlet = settings.outlet(vec![end], last, None);
-                match chunks::read(&index, turns, &mut outlet) {
-                    Ok(()) => outlet.close(),
+                let mut emitter = settings.emitter(vec![end], last, None);
+                match chunks::read(&index, turns, &mut emitter) {
+                    Ok(()) => emitter.close(),
                     Err(error) => {
-                        outlet.fail();
+                        emitter.fail();
                         failed(error);
                     }
                 }
             })?;
         }
         let fingerprint = index.fingerprint();
-        Ok(Lines { ends, last, kept: Kept::Index(index, settings.pace), fingerprint })
+        Ok(Lines { ends, last, offsets: Offsets::Index(index, settings.pace), fingerprint })
     }
 
     /// One reader for the workers of this process.
     fn sequence<F: Fn(LinesError) + Send + Sync + 'static>(
         settings: LinesSettings,
-        files: Vec<Found>,
+        files: Vec<FoundFile>,
         failed: &Arc<F>,
     ) -> Result<Lines, LinesError> {
         let stdin = match &settings.input {
@@ -178,33 +178,33 @@ impl Lines {
             }
         };
         let start = settings.start_one(files)?;
-        let places = stdin.is_none().then(|| {
-            let most = settings.open_epochs as usize + 2 * link::AHEAD * settings.workers + 2;
-            Arc::new(Places::new(most, start.read.clone()))
+        let epoch_offsets = stdin.is_none().then(|| {
+            let most = settings.open_epochs as usize + 2 * channel::CAPACITY * settings.workers + 2;
+            Arc::new(EpochOffsets::new(most, start.read.clone()))
         });
         let (ends, reader_ends) = ends(settings.workers);
         let last = Arc::new(AtomicU64::new(u64::MAX));
-        let kept = places.clone().map_or(Kept::Nothing, Kept::Places);
+        let offsets = epoch_offsets.clone().map_or(Offsets::Nothing, Offsets::Sequence);
         let (wanted, failed) = (Arc::clone(&last), Arc::clone(failed));
         spawn(move || {
-            let mut outlet = settings.outlet(reader_ends, wanted, places);
+            let mut emitter = settings.emitter(reader_ends, wanted, epoch_offsets);
             let result = match stdin {
-                Some(stdin) => sequence::read_pipe(&mut outlet, stdin).map_err(stdin_error),
-                None => Sequence::new(settings.input, start).read(&mut outlet),
+                Some(stdin) => sequence::read_pipe(&mut emitter, stdin).map_err(stdin_error),
+                None => Sequence::new(settings.input, start).read(&mut emitter),
             };
             match result {
-                Ok(()) => outlet.close(),
+                Ok(()) => emitter.close(),
                 Err(error) => {
-                    outlet.fail();
+                    emitter.fail();
                     failed(error);
                 }
             }
         })?;
-        Ok(Lines { ends, last, kept, fingerprint: 0 })
+        Ok(Lines { ends, last, offsets, fingerprint: 0 })
     }
 
     /// Worker `index`'s end: once, and none where nobody reads for it.
-    pub(super) fn worker(&self, index: usize) -> Option<Inward> {
+    pub(super) fn worker(&self, index: usize) -> Option<BatchReceiver> {
         self.ends.get(index)?.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -218,10 +218,10 @@ impl Lines {
     /// may wait for files calls this, in process 0, of epochs in order. None for standard input, which
     /// cannot be read again, and if the files cannot be looked at any more.
     pub fn position(&self, epoch: u64) -> Option<Position> {
-        match &self.kept {
-            Kept::Nothing => None,
-            Kept::Places(places) => places.position(epoch),
-            Kept::Index(index, pace) => {
+        match &self.offsets {
+            Offsets::Nothing => None,
+            Offsets::Sequence(epoch_offsets) => epoch_offsets.position(epoch),
+            Offsets::Index(index, pace) => {
                 let position = index.position(epoch, pace.first(epoch));
                 let failed =
                     |error| tracing::warn!("cannot note how far the input was read: {error}");
@@ -240,9 +240,9 @@ fn stdin_error(source: io::Error) -> LinesError {
     LinesError::Read { what: "standard input".to_owned(), source }
 }
 
-fn ends(workers: usize) -> (Vec<Mutex<Option<Inward>>>, Vec<Unmet>) {
+fn ends(workers: usize) -> (Vec<Mutex<Option<BatchReceiver>>>, Vec<UnboundSender>) {
     let pair = |_| {
-        let (reader, worker) = link();
+        let (reader, worker) = channel();
         (Mutex::new(Some(worker)), reader)
     };
     (0..workers).map(pair).unzip()
@@ -255,12 +255,12 @@ fn spawn(run: impl FnOnce() + Send + 'static) -> Result<(), LinesError> {
 }
 
 impl LinesSettings {
-    fn shares(&self, files: &[Found]) -> bool {
+    fn shares(&self, files: &[FoundFile]) -> bool {
         let waits = !matches!(self.input, Input::Files { follow: false, .. });
         let size: u64 = files.iter().map(|file| file.size).sum();
         let is_large = self.workers * self.processes > 1 && size >= self.sharing.from.max(1);
         // One that cannot be opened is said to be that when it is read.
-        let is_plain = |file: &Found| Opened::new(file).is_ok_and(|opened| opened.is_plain());
+        let is_plain = |file: &FoundFile| Opened::new(file).is_ok_and(|opened| opened.is_plain());
         !waits && is_large && files.iter().all(is_plain)
     }
 
@@ -269,48 +269,48 @@ impl LinesSettings {
     }
 
     /// Where one reader begins.
-    fn start_one(&self, mut files: Vec<Found>) -> Result<Start, LinesError> {
+    fn start_one(&self, mut files: Vec<FoundFile>) -> Result<Start, LinesError> {
         let Some(from) = &self.from else { return Start::new(files, 0) };
         if self.follows() {
-            return rotation::go_on(from, &self.input, files);
+            return rotation::resume(from, &self.input, files);
         }
-        let place = from.check(&files)?;
-        let read = from.files[..place.file].to_vec();
+        let offset = from.check(&files)?;
+        let read = from.files[..offset.file].to_vec();
         let before = from.files.last().map_or(0, |last| last.before);
-        let start = Start::new(files.split_off(place.file), 0)?;
-        Ok(Start { place, read, before, ..start })
+        let start = Start::new(files.split_off(offset.file), 0)?;
+        Ok(Start { offset, read, before, ..start })
     }
 
-    fn start(&self, files: &[Found]) -> Result<Place, LinesError> {
-        self.from.as_ref().map_or(Ok(Place::default()), |from| from.check(files))
+    fn start(&self, files: &[FoundFile]) -> Result<LineOffset, LinesError> {
+        self.from.as_ref().map_or(Ok(LineOffset::default()), |from| from.check(files))
     }
 
     /// A reader's way to the workers, once they are there.
-    fn outlet(
+    fn emitter(
         &self,
-        ends: Vec<Unmet>,
+        ends: Vec<UnboundSender>,
         last: Arc<AtomicU64>,
-        places: Option<Arc<Places>>,
-    ) -> Outlet {
+        epoch_offsets: Option<Arc<EpochOffsets>>,
+    ) -> Emitter {
         let waits = self.input.waits() && !self.pace.is_scheduled();
-        let waits = waits.then_some(Waits {
+        let waits = waits.then_some(WaitLimits {
             epoch: self.epoch.min(self.commit_every),
             group: self.commit_every,
             epochs_a_group: self.epochs_a_commit,
         });
         let hurries = self.input.waits() || self.pace.is_scheduled();
-        let enough = if hurries { 1 } else { link::WORTH_WAKING };
-        let ends = ends.into_iter().filter_map(|end| end.meet(enough)).collect();
+        let enough = if hurries { 1 } else { channel::WORTH_WAKING };
+        let ends = ends.into_iter().filter_map(|end| end.bind(enough)).collect();
         let (first, line) = self.from.as_ref().map_or((0, 0), |from| (from.epoch, from.lines));
         let epochs = Epochs::new(first, waits);
-        let cutter = Cutter::new(self.max_record);
-        let mut outlet = Outlet::new(cutter, Arc::clone(&self.pace), epochs, ends, last);
-        outlet.go_to(Place { line, ..Place::default() }, None, 0);
+        let line_splitter = LineSplitter::new(self.max_record);
+        let mut emitter = Emitter::new(line_splitter, Arc::clone(&self.pace), epochs, ends, last);
+        emitter.go_to(LineOffset { line, ..LineOffset::default() }, None, 0);
         if self.from.is_some() {
             // Nothing comes of what was committed.
-            outlet.tell(first);
+            emitter.tell(first);
         }
-        outlet.places = places;
-        outlet
+        emitter.epoch_offsets = epoch_offsets;
+        emitter
     }
 }

@@ -9,10 +9,10 @@ use std::time::SystemTime;
 
 use super::LinesError;
 use super::globs::path_of;
-use super::input::{Found, Input};
+use super::input::{FoundFile, Input};
 use super::late::warn_if_grown;
+use super::offsets::LineOffset;
 use super::opened::{FileId, Opened};
-use super::places::Place;
 use super::position::{FilePosition, Position};
 
 /// Where reading begins.
@@ -21,13 +21,13 @@ pub(super) struct Start {
     /// The file at hand.
     pub first: Option<Opened>,
     /// Where in it, and in all files.
-    pub place: Place,
+    pub offset: LineOffset,
     /// Lines that were read under its path from files that were there before it.
     pub before: u64,
     /// What its path named later and names no more: rotated after it, and not read.
     pub between: Vec<Opened>,
     /// The files after it.
-    pub ahead: VecDeque<Found>,
+    pub ahead: VecDeque<FoundFile>,
     /// The files that were read to their ends.
     pub read: Vec<FilePosition>,
     /// The file at hand was read by a run before this one.
@@ -35,10 +35,10 @@ pub(super) struct Start {
 }
 
 /// Where to go on in an input that is followed, of which these files are there now.
-pub(super) fn go_on(
+pub(super) fn resume(
     position: &Position,
     input: &Input,
-    there: Vec<Found>,
+    there: Vec<FoundFile>,
 ) -> Result<Start, LinesError> {
     position.is_sound()?;
     let Some((last, read)) = position.files.split_last() else {
@@ -49,7 +49,7 @@ pub(super) fn go_on(
     let mut start =
         Start { read: read.to_vec(), before: last.before, is_resumed: true, ..Start::default() };
     start.ahead = ahead(position, &path, &there);
-    start.place = Place { line: position.lines, ..Place::default() };
+    start.offset = LineOffset { line: position.lines, ..LineOffset::default() };
     match (find_read(last, at_path, input)?, at_path) {
         (Some(opened), _) => {
             if at_path.is_none_or(|found| found.id != opened.found.id) {
@@ -57,9 +57,9 @@ pub(super) fn go_on(
             }
             let is_ahead = |id| start.between.iter().all(|between| between.found.id != id);
             start.ahead.retain(|found| is_ahead(found.id));
-            start.place.checksum = last.checksum(&opened)?;
+            start.offset.checksum = last.checksum(&opened)?;
             start.first = Some(opened);
-            (start.place.bytes, start.place.lines) = (last.bytes, last.lines);
+            (start.offset.bytes, start.offset.lines) = (last.bytes, last.lines);
         }
         (None, Some(new)) => {
             warn_lost(&path, last);
@@ -79,9 +79,9 @@ pub(super) fn go_on(
 
 impl Start {
     /// At the start of files that were not read, after `line` lines of others.
-    pub(super) fn new(files: Vec<Found>, line: u64) -> Result<Self, LinesError> {
-        let place = Place { line, ..Place::default() };
-        let mut start = Start { place, ahead: files.into(), ..Start::default() };
+    pub(super) fn new(files: Vec<FoundFile>, line: u64) -> Result<Self, LinesError> {
+        let offset = LineOffset { line, ..LineOffset::default() };
+        let mut start = Start { offset, ahead: files.into(), ..Start::default() };
         start.first = start.next()?;
         Ok(start)
     }
@@ -116,7 +116,7 @@ pub(super) fn warn_lost(path: &Path, last: &FilePosition) {
 /// The file that a position is in: under its path, or under another name in the same folder.
 fn find_read(
     last: &FilePosition,
-    at_path: Option<&Found>,
+    at_path: Option<&FoundFile>,
     input: &Input,
 ) -> Result<Option<Opened>, LinesError> {
     let path = path_of(&last.path);
@@ -139,13 +139,18 @@ fn find_read(
 }
 
 /// A copy of what had been read of a file, which was truncated then: the newest one.
-pub(super) fn find_copy(last: &FilePosition, found: &Found) -> Option<Opened> {
+pub(super) fn find_copy(last: &FilePosition, found: &FoundFile) -> Option<Opened> {
     if last.bytes == 0 { None } else { find(last, found, |_| true) }
 }
 
 /// The files that were rotated after `old`, in the order of their last growth: the path's name with a
 /// number or a date behind it.
-fn between(position: &Position, path: &Path, old: &Opened, at_path: Option<&Found>) -> Vec<Opened> {
+fn between(
+    position: &Position,
+    path: &Path,
+    old: &Opened,
+    at_path: Option<&FoundFile>,
+) -> Vec<Opened> {
     let grown = |file: &fs::File| file.metadata().and_then(|metadata| metadata.modified());
     let Ok(old_grown) = grown(&old.file) else { return Vec::new() };
     let name = path.file_name().unwrap_or_default().as_bytes();
@@ -180,7 +185,7 @@ fn between(position: &Position, path: &Path, old: &Opened, at_path: Option<&Foun
 }
 
 /// The newest file with another name in the same folder that begins with what had been read.
-fn find(last: &FilePosition, found: &Found, is_one: impl Fn(FileId) -> bool) -> Option<Opened> {
+fn find(last: &FilePosition, found: &FoundFile, is_one: impl Fn(FileId) -> bool) -> Option<Opened> {
     let path = &found.path;
     let real = last.real.as_ref().map(|real| path_of(real));
     let mut folders: Vec<PathBuf> = vec![folder_of(path)];
@@ -211,7 +216,7 @@ fn folder_of(path: &Path) -> PathBuf {
 }
 
 /// The files after the one at `path` which have not been read, under whatever name.
-pub(super) fn ahead(position: &Position, path: &Path, there: &[Found]) -> VecDeque<Found> {
+pub(super) fn ahead(position: &Position, path: &Path, there: &[FoundFile]) -> VecDeque<FoundFile> {
     let mut ahead = VecDeque::new();
     // That one is read on.
     let is_last = |file| position.files.last() == Some(file);
@@ -235,12 +240,12 @@ pub(super) fn ahead(position: &Position, path: &Path, there: &[Found]) -> VecDeq
 }
 
 /// Says that a file is not read.
-pub(super) fn warn_earlier(found: &Found, path: &Path) {
+pub(super) fn warn_earlier(found: &FoundFile, path: &Path) {
     let (found, path) = (found.path.display(), path.display());
     tracing::warn!("{found} is new and comes before {path}, which is followed: it is not read");
 }
 
 /// Whether `found` is the file of which `file` had been read.
-fn is_read(file: &FilePosition, found: &Found) -> bool {
+fn is_read(file: &FilePosition, found: &FoundFile) -> bool {
     Opened::new(found).is_ok_and(|opened| file.is_of(&opened))
 }

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::LinesError;
+use super::compression::{Compression, FIRST, unpack};
+use super::emitter::Emitter;
+use super::file_watcher::{FileWatcher, POLL_INTERVAL};
 use super::globs::path_of;
 use super::input::Input;
+use super::offsets::LineOffset;
 use super::opened::{BLOCK, Opened};
-use super::outlet::Outlet;
-use super::packing::{FIRST, Packing, unpack};
-use super::places::Place;
 use super::rotation::{Start, find_copy, warn_lost};
-use super::trail::Trail;
-use super::watch::{LOOK, Watch};
+use super::tracked_file::TrackedFile;
 
 /// How long a pipe is waited for before the reader looks whether it is to stop.
 const PIPE: Duration = Duration::from_millis(100);
@@ -30,43 +30,43 @@ const SLICE: usize = 32 << 10;
 const CHECK: Duration = Duration::from_millis(100);
 
 /// Reads standard input to its end.
-pub(super) fn read_pipe(outlet: &mut Outlet, input: File) -> io::Result<()> {
+pub(super) fn read_pipe(emitter: &mut Emitter, input: File) -> io::Result<()> {
     let wait = Arc::new(AtomicU64::new(0));
     let mut pipe = Pipe { input, wait: Arc::clone(&wait) };
     let mut first = Vec::new();
     let mut content: Option<Box<dyn Read + Send>> = None;
     let mut block = vec![0; BLOCK];
-    while !outlet.is_over() {
-        outlet.tick(false);
-        wait.store(outlet.patience(PIPE).as_nanos() as u64, Relaxed);
+    while !emitter.is_over() {
+        emitter.tick(false);
+        wait.store(emitter.patience(PIPE).as_nanos() as u64, Relaxed);
         let from: &mut dyn Read = match &mut content {
             Some(content) => content,
             None => &mut pipe,
         };
         let read = match read(from, &mut block) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                outlet.tick(true);
+                emitter.tick(true);
                 continue;
             }
             read => read?,
         };
         if content.is_some() {
             if read == 0 {
-                outlet.finish();
+                emitter.finish();
                 break;
             }
-            outlet.feed(&block[..read]);
+            emitter.feed(&block[..read]);
         } else {
             // No mark has a line's end in it, and what has none is not a line yet.
             first.extend_from_slice(&block[..read]);
             if read == 0 || first.len() >= FIRST || first.contains(&b'\n') {
-                let packing = Packing::of(&first[..first.len().min(FIRST)])?;
+                let compression = Compression::of(&first[..first.len().min(FIRST)])?;
                 let whole = io::Cursor::new(std::mem::take(&mut first)).chain(pipe.try_clone()?);
-                content = Some(unpack(whole, packing)?);
+                content = Some(unpack(whole, compression)?);
             }
         }
         // More may not come for long.
-        outlet.flush();
+        emitter.flush();
     }
     Ok(())
 }
@@ -109,7 +109,7 @@ fn read(input: &mut (impl Read + ?Sized), block: &mut [u8]) -> io::Result<usize>
 /// Files that are read one after the other.
 pub(super) struct Sequence {
     /// Where they are followed: what comes after the file at hand.
-    watch: Option<Watch>,
+    watcher: Option<FileWatcher>,
     start: Start,
     block: Vec<u8>,
 }
@@ -118,74 +118,74 @@ impl Sequence {
     /// Those that `input` names, from `start` on.
     pub(super) fn new(input: Input, mut start: Start) -> Self {
         let follow = matches!(input, Input::Files { follow: true, .. });
-        let watch = follow.then(|| Watch::new(input, &mut start));
-        Sequence { watch, start, block: vec![0; BLOCK] }
+        let watcher = follow.then(|| FileWatcher::new(input, &mut start));
+        Sequence { watcher, start, block: vec![0; BLOCK] }
     }
 
     /// Reads them to their end; where they are followed, until the run stops.
-    pub(super) fn read(mut self, outlet: &mut Outlet) -> Result<(), LinesError> {
-        let (mut place, mut before) = (self.start.place, self.start.before);
+    pub(super) fn read(mut self, emitter: &mut Emitter) -> Result<(), LinesError> {
+        let (mut offset, mut before) = (self.start.offset, self.start.before);
         let mut next = self.start.first.take();
         while let Some(opened) = next {
-            self.read_file(outlet, opened, place, before)?;
-            if outlet.is_over() {
+            self.read_file(emitter, opened, offset, before)?;
+            if emitter.is_over() {
                 break;
             }
-            place = Place { line: outlet.line(), ..Place::default() };
-            next = match &mut self.watch {
-                Some(watch) => watch.next()?.map(|(opened, read)| {
-                    (place.bytes, place.checksum) = read;
+            offset = LineOffset { line: emitter.line(), ..LineOffset::default() };
+            next = match &mut self.watcher {
+                Some(watcher) => watcher.next()?.map(|(opened, read)| {
+                    (offset.bytes, offset.checksum) = read;
                     opened
                 }),
                 None => self.start.next()?,
             };
             if let Some(next) = &next {
-                before = self.finish(outlet, next);
+                before = self.finish(emitter, next);
             }
         }
-        if let Some(watch) = &mut self.watch {
-            watch.end();
+        if let Some(watcher) = &mut self.watcher {
+            watcher.end();
         }
         Ok(())
     }
 
     /// Notes that the file at hand was read to its end; answers how many lines have the next one's path.
-    fn finish(&mut self, outlet: &Outlet, next: &Opened) -> u64 {
-        let Some(whole) = outlet.position() else { return 0 };
+    fn finish(&mut self, emitter: &Emitter, next: &Opened) -> u64 {
+        let Some(whole) = emitter.position() else { return 0 };
         let is_same_path = path_of(&whole.path) == next.found.path;
         let before = if is_same_path { whole.before + whole.lines } else { 0 };
-        if let (Some(watch), Some(trail)) = (&mut self.watch, &outlet.trail) {
-            watch.finish(whole.clone(), &trail.opened, next);
+        if let (Some(watcher), Some(tracked_file)) = (&mut self.watcher, &emitter.tracked_file) {
+            watcher.finish(whole.clone(), &tracked_file.opened, next);
         }
         // What a path named before is nothing to a run that goes on, unless a glob may name it too.
-        if let Some(places) = &outlet.places
+        if let Some(epoch_offsets) = &emitter.epoch_offsets
             && (!is_same_path || next.found.label.is_some())
         {
-            places.finish(whole);
+            epoch_offsets.finish(whole);
         }
         before
     }
 
     fn read_file(
         &mut self,
-        outlet: &mut Outlet,
+        emitter: &mut Emitter,
         mut at: Opened,
-        place: Place,
+        offset: LineOffset,
         before: u64,
     ) -> Result<(), LinesError> {
         let path = at.found.path.clone();
         let failed = |error| LinesError::read(&path, error);
-        let mut content = at.content(place.bytes)?;
-        let trail = Trail::new(at.clone(), before, place).map_err(failed)?;
-        outlet.go_to_file(trail, place);
+        let mut content = at.content(offset.bytes)?;
+        let tracked_file = TrackedFile::new(at.clone(), before, offset).map_err(failed)?;
+        emitter.go_to_file(tracked_file, offset);
         let mut is_copy = false;
         let mut checked = Instant::now();
-        while !outlet.is_over() {
+        while !emitter.is_over() {
             let read = read(&mut content, &mut self.block).map_err(failed)?;
             for slice in self.block[..read].chunks(SLICE) {
-                outlet.feed(slice);
-                match &mut self.watch {
-                    Some(watch) => watch.look(&at, None)?,
+                emitter.feed(slice);
+                match &mut self.watcher {
+                    Some(watcher) => watcher.poll(&at, None)?,
                     None if checked.elapsed() < CHECK => {}
                     None => {
                         at.is_unchanged()?;
@@ -193,50 +193,50 @@ impl Sequence {
                     }
                 }
             }
-            let Some(watch) = &mut self.watch else {
+            let Some(watcher) = &mut self.watcher else {
                 if read == 0 {
                     at.is_unchanged()?;
-                    if !outlet.is_there() {
+                    if !emitter.is_there() {
                         let why =
                             "it was overwritten while it was read: what was read is not there";
                         return Err(failed(io::Error::other(why)));
                     }
-                    outlet.finish();
+                    emitter.finish();
                     break;
                 }
                 continue;
             };
             if read > 0 {
-                watch.grow();
-                outlet.flush();
-                outlet.tick(false);
+                watcher.note_growth();
+                emitter.flush();
+                emitter.tick(false);
             } else {
-                outlet.flush();
-                outlet.tick(true);
-                let position = outlet.position();
-                if watch.is_over(position.as_ref()) {
-                    outlet.finish();
+                emitter.flush();
+                emitter.tick(true);
+                let position = emitter.position();
+                if watcher.is_over(position.as_ref()) {
+                    emitter.finish();
                     break;
                 }
-                watch.look(&at, position.as_ref())?;
-                if !outlet.is_over() {
-                    thread::sleep(outlet.patience(LOOK));
+                watcher.poll(&at, position.as_ref())?;
+                if !emitter.is_over() {
+                    thread::sleep(emitter.patience(POLL_INTERVAL));
                 }
             }
             // Looked at last of all: what was read is what the file has.
-            if !is_copy && !outlet.is_there() {
-                watch.begin_again(&at);
-                let Some(position) = outlet.position() else { break };
+            if !is_copy && !emitter.is_there() {
+                watcher.restart(&at);
+                let Some(position) = emitter.position() else { break };
                 let Some(copy) = find_copy(&position, &at.found) else {
-                    outlet.is_begun_anew()?;
+                    emitter.is_begun_anew()?;
                     warn_lost(&path, &position);
-                    outlet.finish();
+                    emitter.finish();
                     break;
                 };
                 tracing::info!("{} was truncated: what it was is read from a copy", path.display());
                 (at, is_copy) = (copy, true);
-                content = at.content(outlet.at())?;
-                outlet.goes_on_in(&at);
+                content = at.content(emitter.at())?;
+                emitter.goes_on_in(&at);
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use crate::batch::{Batch, TextRecord};
 use crate::observe::WorkerStats;
 use crate::operators::Clock;
 use crate::source::stream::{Reading, read};
-use crate::source::{Gate, Pace};
+use crate::source::{FlowControl, Pace};
 use crate::task::Bad;
 
 /// What a worker's source of lines needs.
@@ -19,11 +19,11 @@ pub struct LineSource {
     /// When the input ends, if that is a matter of time.
     pub pace: Arc<Pace>,
     /// The worker's place among the process's workers.
-    pub place: usize,
+    pub local_index: usize,
     /// The run's clock.
     pub clock: Clock,
     /// Where it waits.
-    pub gate: Gate,
+    pub flow_control: FlowControl,
     /// Where it counts.
     pub stats: Arc<WorkerStats>,
 }
@@ -33,9 +33,9 @@ pub fn lines<'scope>(
     scope: &Scope<'scope, u64>,
     source: LineSource,
 ) -> (Stream<'scope, u64, Batch>, Stream<'scope, u64, Vec<Bad<TextRecord>>>) {
-    let LineSource { lines, pace, place, clock, gate, stats } = source;
-    let messages = lines.and_then(|lines| lines.worker(place));
-    let reading = Reading { name: "Lines", pace, clock, gate, stats };
+    let LineSource { lines, pace, local_index, clock, flow_control, stats } = source;
+    let messages = lines.and_then(|lines| lines.worker(local_index));
+    let reading = Reading { name: "Lines", pace, clock, flow_control, stats };
     // How far they were read is known in the process that commits.
     let (lines, bad, _) = read(scope, messages, reading);
     (lines, bad)

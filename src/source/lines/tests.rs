@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use super::{Input, Lines, LinesError, LinesSettings, Position, Sharing};
 use crate::batch::Span;
 use crate::schedule::{Schedule, Shape};
-use crate::source::link::Message;
+use crate::source::channel::Message;
 use crate::source::{Pace, Rate};
 
 /// A line: its file, its number, and its text, or why it is bad.
@@ -57,7 +57,7 @@ fn read(settings: &LinesSettings) -> Result<(Vec<(u64, Line)>, Lines), LinesErro
     let mut workers = Vec::new();
     for lines in &processes {
         for messages in (0..settings.workers).filter_map(|worker| lines.worker(worker)) {
-            messages.meet(Box::new(|| {}));
+            messages.bind(Box::new(|| {}));
             let pace = Arc::clone(&settings.pace);
             workers.push(thread::spawn(move || {
                 let mut begun = 0;
@@ -191,10 +191,10 @@ fn contents() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn files() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
-    let packing = prop::sample::select(vec!["", "", ".gz", ".zst"]);
-    prop::collection::vec((packing, contents()), 1..4).prop_map(|files| {
-        let named = |(number, (packing, bytes)): (usize, (&str, Vec<u8>))| {
-            (format!("file-{number}{packing}"), bytes)
+    let compression = prop::sample::select(vec!["", "", ".gz", ".zst"]);
+    prop::collection::vec((compression, contents()), 1..4).prop_map(|files| {
+        let named = |(number, (compression, bytes)): (usize, (&str, Vec<u8>))| {
+            (format!("file-{number}{compression}"), bytes)
         };
         files.into_iter().enumerate().map(named).collect()
     })
@@ -299,7 +299,7 @@ fn input_that_fails_is_not_input_that_ends() {
     let fail = move |error: LinesError| sender.send(error.to_string()).unwrap();
     let lines = Lines::start(settings(&path, &pace(100, None), ONE), fail).unwrap();
     let messages = lines.worker(0).unwrap();
-    messages.meet(Box::new(|| {}));
+    messages.bind(Box::new(|| {}));
     let mut seen = 0;
     let error = loop {
         seen += usize::from(messages.next().is_ok());

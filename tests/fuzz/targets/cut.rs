@@ -1,6 +1,6 @@
 //! Lines, cut out of bytes that come in pieces.
 
-use super::cut::{Block, Cutter};
+use super::line_splitter::{Block, LineSplitter};
 use crate::engine::Target;
 use crate::task::Code;
 
@@ -60,7 +60,7 @@ impl Size for usize {
 
 /// As the reader does it: a batch that is full is taken.
 fn cut(bytes: &[u8], piece: usize, most: u64) -> Vec<Line> {
-    let mut cutter = Cutter::new(MOST);
+    let mut cutter = LineSplitter::new(MOST);
     let mut lines = Vec::new();
     for piece in bytes.chunks(piece) {
         let mut block = Block::new(piece, cutter.unfinished() > 0);
@@ -82,7 +82,7 @@ fn cut(bytes: &[u8], piece: usize, most: u64) -> Vec<Line> {
     lines
 }
 
-fn take(cutter: &mut Cutter, lines: &mut Vec<Line>) {
+fn take(cutter: &mut LineSplitter, lines: &mut Vec<Line>) {
     let cut = cutter.take();
     let batch = cut.batch;
     lines.extend(

@@ -73,7 +73,7 @@ fn without(place: &Path, text: &str) -> String {
 
 /// The manifest is the whole lines and nothing past them, and printed it reads the same.
 fn is_whole(dir: &Path, bytes: &[u8], manifest: &Manifest) {
-    let (whole, torn) = bytes.split_at(manifest.whole_bytes as usize);
+    let (whole, torn) = bytes.split_at(manifest.complete_bytes as usize);
     assert!(!torn.contains(&b'\n') && (whole.is_empty() || whole.ends_with(b"\n")));
     let lines = whole.iter().filter(|byte| **byte == b'\n').count();
     assert_eq!(manifest.commits.len(), lines.saturating_sub(1), "a commit past a torn line");
@@ -96,7 +96,7 @@ fn is_whole(dir: &Path, bytes: &[u8], manifest: &Manifest) {
     }
     fs::write(dir.join(MANIFEST), &printed).unwrap();
     let mut again = Manifest::read(dir).expect("a manifest that was printed");
-    again.whole_bytes = manifest.whole_bytes;
+    again.complete_bytes = manifest.complete_bytes;
     let mut expected = manifest.clone();
     // Whoever puts fractions there may find them in another last digit.
     for commit in again.commits.iter_mut().chain(&mut expected.commits) {

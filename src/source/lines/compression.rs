@@ -8,7 +8,7 @@ use flate2::bufread::GzDecoder;
 
 /// How a file's bytes are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packing {
+pub(super) enum Compression {
     Plain,
     Gzip,
     Zstd,
@@ -33,17 +33,17 @@ const REFUSED: [(&[u8], &str, &str); 12] = [
     (b"\xfe\xff", "text in UTF-16", "iconv -f UTF-16 -t UTF-8"),
 ];
 
-impl Packing {
+impl Compression {
     /// What the first bytes say.
     ///
     /// # Errors
     /// If they begin something that lines cannot be read from.
-    pub(super) fn of(first: &[u8]) -> io::Result<Packing> {
+    pub(super) fn of(first: &[u8]) -> io::Result<Compression> {
         match first {
-            [0x1f, 0x8b, ..] => return Ok(Packing::Gzip),
+            [0x1f, 0x8b, ..] => return Ok(Compression::Gzip),
             // A frame, or one that is to be skipped, as parallel compressors write it first.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-                return Ok(Packing::Zstd);
+                return Ok(Compression::Zstd);
             }
             _ => {}
         }
@@ -60,12 +60,12 @@ impl Packing {
         };
         match is_wide(0) || is_wide(1) {
             true => Err(refused("text in UTF-16", "iconv -f UTF-16 -t UTF-8")),
-            false => Ok(Packing::Plain),
+            false => Ok(Compression::Plain),
         }
     }
 
     /// What the first bytes of a file say.
-    pub(super) fn of_file(file: &File) -> io::Result<Packing> {
+    pub(super) fn of_file(file: &File) -> io::Result<Compression> {
         let mut first = [0; FIRST];
         let mut read = 0;
         while read < first.len() {
@@ -76,7 +76,7 @@ impl Packing {
                 Err(error) => return Err(error),
             }
         }
-        Packing::of(&first[..read])
+        Compression::of(&first[..read])
     }
 }
 
@@ -91,12 +91,12 @@ fn refused(what: &str, how: &str) -> io::Error {
 /// A file's bytes as they are when they are unpacked.
 pub(super) fn unpack(
     file: impl Read + Send + 'static,
-    packing: Packing,
+    compression: Compression,
 ) -> io::Result<Box<dyn Read + Send>> {
-    Ok(match packing {
-        Packing::Plain => Box::new(file),
-        Packing::Gzip => Box::new(Content::new(Gzip::new(file))),
-        Packing::Zstd => {
+    Ok(match compression {
+        Compression::Plain => Box::new(file),
+        Compression::Gzip => Box::new(Content::new(Gzip::new(file))),
+        Compression::Zstd => {
             let mut decoder = zstd::Decoder::new(file)?;
             // As `zstd --long=31`: the most that a frame may want.
             decoder.window_log_max(31)?;
@@ -197,7 +197,7 @@ impl<R: Read> Read for Content<R> {
             first.extend_from_slice(&more[..read]);
             if read == 0 || first.len() >= FIRST {
                 self.is_known = true;
-                if Packing::of(first)? != Packing::Plain {
+                if Compression::of(first)? != Compression::Plain {
                     return Err(refused("compressed twice", "zcat"));
                 }
             }
@@ -222,8 +222,8 @@ mod tests {
     }
 
     fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
-        let packing = Packing::of(&bytes).map_err(|error| error.to_string())?;
-        let mut content = unpack(Cursor::new(bytes), packing).unwrap();
+        let compression = Compression::of(&bytes).map_err(|error| error.to_string())?;
+        let mut content = unpack(Cursor::new(bytes), compression).unwrap();
         let mut all = Vec::new();
         content.read_to_end(&mut all).map_err(|error| error.to_string())?;
         Ok(all)
@@ -273,7 +273,7 @@ mod tests {
         for text in
             [&b""[..], b"a", b"BZ", b"text\n", "\u{e9}t\u{e9}\n".as_bytes(), b"\0\0\0\0\0\0\0\0"]
         {
-            assert_eq!(Packing::of(text).unwrap(), Packing::Plain);
+            assert_eq!(Compression::of(text).unwrap(), Compression::Plain);
         }
     }
 }

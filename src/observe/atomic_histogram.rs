@@ -9,25 +9,25 @@ use crate::batch::{Nanos, Span};
 /// each up to 10, then 90 for each decade, so that a rung is a tenth to a hundredth of its latency
 /// wide, and every round number of a decade is where one ends. 7 KB.
 #[derive(Debug)]
-pub struct Ladder {
-    rungs: Box<[AtomicU64]>,
+pub struct AtomicHistogram {
+    buckets: Box<[AtomicU64]>,
     /// Of all latencies, in microseconds.
     sum_us: AtomicU64,
 }
 
-/// What a [`Ladder`] had counted at some time.
+/// What a [`AtomicHistogram`] had counted at some time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rungs {
-    rungs: Box<[u64]>,
+pub struct HistogramSnapshot {
+    buckets: Box<[u64]>,
     sum_us: u64,
 }
 
 /// Of a microsecond each.
-const FINEST: usize = 10;
-const A_DECADE: usize = 90;
+const FINEST_US: usize = 10;
+const BUCKETS_PER_DECADE: usize = 90;
 /// From 10 µs on, to above a day.
 const DECADES: usize = 10;
-const RUNGS: usize = FINEST + A_DECADE * DECADES;
+const BUCKETS: usize = FINEST_US + BUCKETS_PER_DECADE * DECADES;
 const DAY_US: u64 = 24 * 3_600 * 1_000_000;
 
 const POWERS: [u64; DECADES] = {
@@ -41,75 +41,77 @@ const POWERS: [u64; DECADES] = {
 };
 
 /// The rung that a latency is on.
-fn rung(us: u64) -> usize {
+fn bucket(us: u64) -> usize {
     let us = us.min(DAY_US);
     match us.checked_ilog10() {
         None | Some(0) => us as usize,
         Some(tens) => {
             let decade = tens as usize - 1;
-            decade * A_DECADE + (us / POWERS[decade]) as usize
+            decade * BUCKETS_PER_DECADE + (us / POWERS[decade]) as usize
         }
     }
 }
 
 /// The least latency of a rung, in microseconds.
-fn begins(rung: usize) -> u64 {
-    match rung.checked_sub(FINEST) {
-        None => rung as u64,
-        Some(above) => (above % A_DECADE + FINEST) as u64 * POWERS[above / A_DECADE],
+fn bucket_start(bucket: usize) -> u64 {
+    match bucket.checked_sub(FINEST_US) {
+        None => bucket as u64,
+        Some(above) => {
+            (above % BUCKETS_PER_DECADE + FINEST_US) as u64 * POWERS[above / BUCKETS_PER_DECADE]
+        }
     }
 }
 
 /// What is said for a rung: its middle.
-fn middle_ms(rung: usize) -> f64 {
-    let end = if rung + 1 < RUNGS { begins(rung + 1) } else { begins(rung) };
-    (begins(rung) + end) as f64 / 2e3
+fn bucket_middle_ms(bucket: usize) -> f64 {
+    let end = if bucket + 1 < BUCKETS { bucket_start(bucket + 1) } else { bucket_start(bucket) };
+    (bucket_start(bucket) + end) as f64 / 2e3
 }
 
-impl Default for Ladder {
+impl Default for AtomicHistogram {
     fn default() -> Self {
-        let rungs = (0..RUNGS).map(|_| AtomicU64::new(0)).collect();
-        Ladder { rungs, sum_us: AtomicU64::new(0) }
+        let buckets = (0..BUCKETS).map(|_| AtomicU64::new(0)).collect();
+        AtomicHistogram { buckets, sum_us: AtomicU64::new(0) }
     }
 }
 
-impl Ladder {
+impl AtomicHistogram {
     /// Counts `records` that were scheduled evenly over `scheduled` and are done at `now`.
     pub(super) fn record(&self, scheduled: Span, records: usize, now: Nanos) {
         latency::each(scheduled, records, now, |us, records| {
-            self.rungs[rung(us)].fetch_add(records, Relaxed);
+            self.buckets[bucket(us)].fetch_add(records, Relaxed);
             self.sum_us.fetch_add(us.min(DAY_US) * records, Relaxed);
         });
     }
 
     /// What was counted until now.
-    pub fn read(&self) -> Rungs {
-        let rungs = self.rungs.iter().map(|rung| rung.load(Relaxed)).collect();
-        Rungs { rungs, sum_us: self.sum_us.load(Relaxed) }
+    pub fn read(&self) -> HistogramSnapshot {
+        let buckets = self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect();
+        HistogramSnapshot { buckets, sum_us: self.sum_us.load(Relaxed) }
     }
 }
 
-impl Default for Rungs {
+impl Default for HistogramSnapshot {
     fn default() -> Self {
-        Rungs { rungs: vec![0; RUNGS].into(), sum_us: 0 }
+        HistogramSnapshot { buckets: vec![0; BUCKETS].into(), sum_us: 0 }
     }
 }
 
-impl Rungs {
+impl HistogramSnapshot {
     /// Adds what another one has.
-    pub fn add(&mut self, other: &Rungs) {
-        self.rungs.iter_mut().zip(&other.rungs).for_each(|(mine, theirs)| *mine += theirs);
+    pub fn add(&mut self, other: &HistogramSnapshot) {
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|(mine, theirs)| *mine += theirs);
         self.sum_us += other.sum_us;
     }
 
     /// How many were counted.
     pub fn len(&self) -> u64 {
-        self.rungs.iter().sum()
+        self.buckets.iter().sum()
     }
 
     /// Whether none was counted.
     pub fn is_empty(&self) -> bool {
-        self.rungs.iter().all(|records| *records == 0)
+        self.buckets.iter().all(|records| *records == 0)
     }
 
     /// The sum of all latencies, in seconds.
@@ -122,8 +124,8 @@ impl Rungs {
     pub fn between(&self, ends_us: &[u64]) -> Vec<u64> {
         let mut counts = vec![0; ends_us.len() + 1];
         let mut at = 0;
-        for (rung, records) in self.rungs.iter().enumerate() {
-            while at < ends_us.len() && begins(rung) >= ends_us[at] {
+        for (bucket, records) in self.buckets.iter().enumerate() {
+            while at < ends_us.len() && bucket_start(bucket) >= ends_us[at] {
                 at += 1;
             }
             counts[at] += records;
@@ -132,29 +134,29 @@ impl Rungs {
     }
 
     /// The rungs that were counted on: their numbers, and how many more than `before`.
-    pub fn since(&self, before: &Rungs) -> Vec<(u16, u64)> {
-        let both = self.rungs.iter().zip(&before.rungs).enumerate();
+    pub fn since(&self, before: &HistogramSnapshot) -> Vec<(u16, u64)> {
+        let both = self.buckets.iter().zip(&before.buckets).enumerate();
         both.filter(|(_, (now, before))| now > before)
-            .map(|(rung, (now, before))| (rung as u16, now - before))
+            .map(|(bucket, (now, before))| (bucket as u16, now - before))
             .collect()
     }
 
     /// Middles of the rungs that were counted on, in milliseconds, and how many.
     pub fn latencies(&self) -> impl Iterator<Item = (f64, u64)> {
-        let counted = self.rungs.iter().enumerate().filter(|(_, records)| **records > 0);
-        counted.map(|(rung, records)| (middle_ms(rung), *records))
+        let counted = self.buckets.iter().enumerate().filter(|(_, records)| **records > 0);
+        counted.map(|(bucket, records)| (bucket_middle_ms(bucket), *records))
     }
 }
 
-/// The latency in milliseconds that `quantile` of what [`Rungs::since`] says did not exceed, to within
+/// The latency in milliseconds that `quantile` of what [`HistogramSnapshot::since`] says did not exceed, to within
 /// a twentieth; nothing of none.
-pub fn quantile_ms(rungs: &[(u16, u64)], quantile: f64) -> Option<f64> {
-    let all: u64 = rungs.iter().map(|(_, records)| records).sum();
+pub fn quantile_ms(buckets: &[(u16, u64)], quantile: f64) -> Option<f64> {
+    let all: u64 = buckets.iter().map(|(_, records)| records).sum();
     let wanted = ((all as f64 * quantile).ceil() as u64).max(1);
     let mut seen = 0;
-    rungs.iter().find_map(|(rung, records)| {
+    buckets.iter().find_map(|(bucket, records)| {
         seen += records;
-        (seen >= wanted).then(|| middle_ms(usize::from(*rung)))
+        (seen >= wanted).then(|| bucket_middle_ms(usize::from(*bucket)))
     })
 }
 
@@ -165,21 +167,21 @@ mod tests {
     #[test]
     fn every_latency_is_on_the_rung_that_begins_at_or_below_it() {
         for us in (0..3_000).chain((4..37).flat_map(|bits| [(1u64 << bits) - 1, 1 << bits])) {
-            let on = rung(us);
+            let on = bucket(us);
             let us = us.min(DAY_US);
-            assert!(begins(on) <= us && us < begins(on + 1), "{us} is on {on}");
-            let width = begins(on + 1) - begins(on);
+            assert!(bucket_start(on) <= us && us < bucket_start(on + 1), "{us} is on {on}");
+            let width = bucket_start(on + 1) - bucket_start(on);
             assert!(width == 1 || width * 10 <= us, "{us}");
         }
-        assert!(rung(u64::MAX) < RUNGS);
+        assert!(bucket(u64::MAX) < BUCKETS);
         for round in [1, 10, 250, 1_000, 2_500, 50_000, 10_000_000] {
-            assert_eq!(begins(rung(round)), round);
+            assert_eq!(bucket_start(bucket(round)), round);
         }
     }
 
     #[test]
     fn what_was_counted_is_read_between_any_round_latencies() {
-        let ladder = Ladder::default();
+        let ladder = AtomicHistogram::default();
         let before = ladder.read();
         // A thousand records of 100 ms, all done at 200 ms: 100 to 200 ms late.
         ladder.record(Span { first: 0, last: 100_000_000 }, 1_000, 200_000_000);

@@ -2,8 +2,8 @@
 
 use super::channels::{Channel, Channels};
 use super::config::Config;
+use super::event_position::{Cycle, EventPosition, FIRST_ID, Kind, pick};
 use super::people::{CITIES, FIRST_NAMES, LAST_NAMES, STATES};
-use super::place::{Cycle, FIRST_ID, Kind, Place, pick};
 use super::prices::Prices;
 use super::random::{Bits, Random};
 use super::text::{Slice, Text, padded};
@@ -67,7 +67,7 @@ pub(super) enum Draft<'d> {
 
 /// What events are drawn from.
 #[derive(Debug)]
-pub(super) struct Deck {
+pub(super) struct EventSampler {
     config: Config,
     cycle: Cycle,
     /// What the events' random numbers are seeded with.
@@ -85,10 +85,10 @@ pub(super) struct Deck {
     prices: Prices,
 }
 
-impl Deck {
-    pub(super) fn new(config: Config, seed: u64) -> Deck {
+impl EventSampler {
+    pub(super) fn new(config: Config, seed: u64) -> EventSampler {
         let random = |purpose| Random::of_event(Random::key(seed, purpose), 0);
-        Deck {
+        EventSampler {
             cycle: Cycle::new(&config),
             key: Random::key(seed, 0),
             delay_key: Random::key(seed, 1),
@@ -98,7 +98,7 @@ impl Deck {
                 .checked_div(config.auction_proportion)
                 .unwrap_or(0),
             bid_extra: Padding::new(4 * 8, config.avg_bid_byte_size),
-            letters: Text::letters(random(2), Deck::longest_extra(&config)),
+            letters: Text::letters(random(2), EventSampler::longest_extra(&config)),
             words: Text::words(random(3), DESCRIPTION, b' '),
             channels: Channels::new(random(4)),
             prices: Prices::new(),
@@ -118,17 +118,22 @@ impl Deck {
         &self.cycle
     }
 
-    /// Draws the event of `moment`, which is at `place`.
+    /// Draws the event of `moment`, which is at `position`.
     #[inline(always)]
-    pub(super) fn draw(&self, timeline: &Timeline, moment: Moment, place: Place) -> Draft<'_> {
+    pub(super) fn draw(
+        &self,
+        timeline: &Timeline,
+        moment: Moment,
+        position: EventPosition,
+    ) -> Draft<'_> {
         let mut random = Random::of_event(self.key, moment.id);
         let date_time = self.date_time(moment);
-        match place.kind(&self.cycle) {
-            Kind::Bid => Draft::Bid(self.bid(&mut random, place, date_time)),
-            Kind::Person => Draft::Person(self.person(&mut random, place, date_time)),
+        match position.kind(&self.cycle) {
+            Kind::Bid => Draft::Bid(self.bid(&mut random, position, date_time)),
+            Kind::Person => Draft::Person(self.person(&mut random, position, date_time)),
             Kind::Auction => {
                 let in_flight = timeline.time(moment.number + self.events_in_flight) - moment.time;
-                Draft::Auction(self.auction(&mut random, place, date_time, in_flight))
+                Draft::Auction(self.auction(&mut random, position, date_time, in_flight))
             }
         }
     }
@@ -148,11 +153,11 @@ impl Deck {
     }
 
     #[inline(always)]
-    fn bid(&self, random: &mut Random, place: Place, date_time: u64) -> BidDraft<'_> {
+    fn bid(&self, random: &mut Random, position: EventPosition, date_time: u64) -> BidDraft<'_> {
         let mut text = random.bits();
         BidDraft {
-            auction: self.auction_id(&mut random.bits(), place),
-            bidder: self.person_id(&mut random.bits(), place, self.config.hot_bidders_ratio, 1),
+            auction: self.auction_id(&mut random.bits(), position),
+            bidder: self.person_id(&mut random.bits(), position, self.config.hot_bidders_ratio, 1),
             price: self.prices.pick(random.bits()),
             channel: self.channels.pick(&mut text),
             date_time,
@@ -164,7 +169,7 @@ impl Deck {
     fn auction(
         &self,
         random: &mut Random,
-        place: Place,
+        position: EventPosition,
         date_time: u64,
         in_flight: u64,
     ) -> AuctionDraft<'_> {
@@ -174,7 +179,7 @@ impl Deck {
         let size = (6 * 8 + item_name.len + description.len) as u64;
         let mut length = random.bits();
         AuctionDraft {
-            id: FIRST_ID + place.auctions(&self.cycle) - 1,
+            id: FIRST_ID + position.auctions(&self.cycle) - 1,
             item_name,
             description,
             initial_bid,
@@ -182,7 +187,7 @@ impl Deck {
             date_time,
             // A length from 1 ms to twice the time, so the time on average.
             expires: date_time + 1 + length.below((2 * in_flight).max(1)),
-            seller: self.person_id(&mut random.bits(), place, self.config.hot_sellers_ratio, 0),
+            seller: self.person_id(&mut random.bits(), position, self.config.hot_sellers_ratio, 0),
             category: FIRST_CATEGORY + random.bits().below(CATEGORIES),
             extra: Padding::new(size, self.config.avg_auction_byte_size)
                 .of(&self.letters, &mut random.bits()),
@@ -190,7 +195,12 @@ impl Deck {
     }
 
     #[inline(never)]
-    fn person(&self, random: &mut Random, place: Place, date_time: u64) -> PersonDraft<'_> {
+    fn person(
+        &self,
+        random: &mut Random,
+        position: EventPosition,
+        date_time: u64,
+    ) -> PersonDraft<'_> {
         let mut bits = random.bits();
         let mut name = |names: &[&'static str]| names[bits.below(names.len() as u64) as usize];
         let (first_name, last_name) = (name(&FIRST_NAMES), name(&LAST_NAMES));
@@ -202,7 +212,7 @@ impl Deck {
         let email = mailbox.len + "@".len() + host.len + ".com".len();
         let size = (8 + texts + email + "0000 0000 0000 0000".len()) as u64;
         PersonDraft {
-            id: FIRST_ID + place.people(&self.cycle) - 1,
+            id: FIRST_ID + position.people(&self.cycle) - 1,
             first_name,
             last_name,
             mailbox,
@@ -218,8 +228,8 @@ impl Deck {
 
     /// An auction to bid for: the hot one, one of those in flight, or one to come.
     #[inline]
-    fn auction_id(&self, bits: &mut Bits, place: Place) -> u64 {
-        let auctions = place.auctions(&self.cycle);
+    fn auction_id(&self, bits: &mut Bits, position: EventPosition) -> u64 {
+        let auctions = position.auctions(&self.cycle);
         // The reference counts those in flight from the last one back, without the last one.
         let window = self.config.num_in_flight_auctions + 1;
         FIRST_ID + pick(bits, auctions, self.config.hot_auction_ratio, 0, window)
@@ -227,8 +237,8 @@ impl Deck {
 
     /// A person to sell or bid: the hot one, one of the active ones, or one to come.
     #[inline]
-    fn person_id(&self, bits: &mut Bits, place: Place, ratio: u64, hot: u64) -> u64 {
-        let people = place.people(&self.cycle);
+    fn person_id(&self, bits: &mut Bits, position: EventPosition, ratio: u64, hot: u64) -> u64 {
+        let people = position.people(&self.cycle);
         FIRST_ID + pick(bits, people, ratio, hot, self.config.num_active_people)
     }
 }
@@ -273,5 +283,5 @@ impl Padding {
 /// An upper bound of a line's length, whatever the format, with all that is copied past the end.
 pub(super) fn longest_line(config: &Config) -> usize {
     // Names, keys, punctuation, ten numbers and a channel are less than half of it.
-    1_024 + padded(Deck::longest_extra(config))
+    1_024 + padded(EventSampler::longest_extra(config))
 }

@@ -12,9 +12,9 @@ use super::diagnosis::Diagnosis;
 use super::health::Health;
 use super::metrics;
 use super::metrics::{Format, Metrics};
-use super::sample::{About, Look, Sample, Source};
+use super::sample::{About, Observation, Sample, Source};
 use super::series::{Columns, Series};
-use crate::observe::{Rungs, Tallied, quantile_ms};
+use crate::observe::{HistogramSnapshot, LiveSnapshot, quantile_ms};
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -63,7 +63,7 @@ pub struct End {
 
 /// All that the thread knows.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct ViewState {
     about: About,
     source: Option<Arc<dyn Source>>,
     phase: Phase,
@@ -80,7 +80,7 @@ pub(super) struct State {
 
 /// What the page and whoever else draws is told.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct PageState<'a> {
     state: Phase,
     error: Option<&'a str>,
     stuck: Option<&'a str>,
@@ -130,20 +130,20 @@ struct Now {
     is_spent: bool,
 }
 
-impl State {
+impl ViewState {
     pub(super) fn watch(&mut self, about: About, source: Arc<dyn Source>) {
         (self.about, self.source) = (about, Some(source));
     }
 
     /// Looks at the run.
-    pub(super) fn look(&mut self) {
-        match self.source.as_ref().map(|source| source.look()) {
-            Some(Look::Running(sample)) => {
+    pub(super) fn update(&mut self) {
+        match self.source.as_ref().map(|source| source.observe()) {
+            Some(Observation::Running(sample)) => {
                 self.phase = Phase::Running;
                 self.take(Arc::from(sample));
             }
-            Some(Look::Gone) => self.source = None,
-            Some(Look::Waiting) | None => {}
+            Some(Observation::Gone) => self.source = None,
+            Some(Observation::Waiting) | None => {}
         }
     }
 
@@ -197,7 +197,7 @@ impl State {
 
     /// The series, of the whole run or its last two minutes, and how things stand.
     pub(super) fn series(&self, whole: bool) -> Vec<u8> {
-        let shown = Shown {
+        let shown = PageState {
             state: self.phase,
             error: self.error.as_deref(),
             stuck: self.stuck.as_deref(),
@@ -244,10 +244,10 @@ impl State {
         let seconds = last.at.saturating_sub(first.at) as f64 / 1e9;
         let done = counts.done() - first.tallied.counts.done();
         let recent = tallied.latency().since(&first.tallied.latency());
-        let committed = tallied.commit.since(&Rungs::default());
+        let committed = tallied.commit.since(&HistogramSnapshot::default());
         let remote = last.remote.unwrap_or_default();
         let on_time = tallied.on_time_since(&first.tallied);
-        let in_all = tallied.on_time_since(&Tallied::default());
+        let in_all = tallied.on_time_since(&LiveSnapshot::default());
         // While it goes on, by the last two seconds.
         let judged = if self.phase == Phase::Running { on_time } else { in_all };
         Now {

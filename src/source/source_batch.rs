@@ -6,7 +6,7 @@ use crate::task::Bad;
 
 /// Records that go to a worker together.
 #[derive(Debug, Default)]
-pub(crate) struct Parcel {
+pub(crate) struct SourceBatch {
     /// Good ones, with their numbers.
     pub batch: Batch,
     /// Bad ones.
@@ -15,7 +15,7 @@ pub(crate) struct Parcel {
     pub notes: Vec<Note>,
 }
 
-impl Parcel {
+impl SourceBatch {
     /// Whether there is nothing in it.
     pub(crate) fn is_empty(&self) -> bool {
         self.batch.is_empty() && self.bad.is_empty() && self.notes.is_empty()

@@ -12,16 +12,16 @@ use tokio::time::{Sleep, sleep};
 
 /// A stream that breaks when nothing of what is written was taken for so long: answers are not kept for who never
 /// reads them. It may be silent for as long as it likes.
-pub(super) struct Heard {
+pub(super) struct TimeoutStream {
     stream: TcpStream,
     patience: Duration,
     /// Ends when a write that waits has waited for long enough.
     until: Option<Pin<Box<Sleep>>>,
 }
 
-impl Heard {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Heard {
-        Heard { stream, patience, until: None }
+impl TimeoutStream {
+    pub(super) fn new(stream: TcpStream, patience: Duration) -> TimeoutStream {
+        TimeoutStream { stream, patience, until: None }
     }
 
     /// What a write comes to that came to `written`.
@@ -41,7 +41,7 @@ impl Heard {
     }
 }
 
-impl AsyncRead for Heard {
+impl AsyncRead for TimeoutStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -51,7 +51,7 @@ impl AsyncRead for Heard {
     }
 }
 
-impl AsyncWrite for Heard {
+impl AsyncWrite for TimeoutStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

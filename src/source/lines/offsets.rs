@@ -7,7 +7,7 @@ use super::position::{FilePosition, Position};
 
 /// Where a line begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct LineOffset {
     /// Which file.
     pub file: usize,
     /// Bytes of it before the line, as they are when they are unpacked.
@@ -22,7 +22,7 @@ pub(super) struct Place {
 
 /// The places at which epochs began, for the epochs that are not committed.
 #[derive(Debug)]
-pub(super) struct Places(Mutex<Inner>);
+pub(super) struct EpochOffsets(Mutex<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -43,11 +43,11 @@ struct Begun {
     file: Option<FilePosition>,
 }
 
-impl Places {
+impl EpochOffsets {
     /// `most` epochs are open at most, and those before them are forgotten. `read` are the files that a
     /// run before this one read to their ends.
     pub(super) fn new(most: usize, read: Vec<FilePosition>) -> Self {
-        Places(Mutex::new(Inner { begun: BTreeMap::new(), most, read }))
+        EpochOffsets(Mutex::new(Inner { begun: BTreeMap::new(), most, read }))
     }
 
     /// `epoch` begins after `line` lines, at `file` in the file at hand.

@@ -17,7 +17,7 @@ pub trait Slot: Clone + Default {
 /// Slots of equal length from the run's start on. When there would be more than `MOST` of them,
 /// each two become one of twice the length.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Slots<S, const MOST: usize = DEFAULT_MOST> {
+pub struct TimeSlots<S, const MOST: usize = DEFAULT_MOST> {
     length: Nanos,
     slots: Vec<S>,
 }
@@ -29,13 +29,13 @@ pub const SLOT: Nanos = 100_000_000;
 /// each 24 MB.
 const DEFAULT_MOST: usize = 2_400;
 
-impl<S, const MOST: usize> Default for Slots<S, MOST> {
+impl<S, const MOST: usize> Default for TimeSlots<S, MOST> {
     fn default() -> Self {
-        Slots { length: SLOT, slots: Vec::new() }
+        TimeSlots { length: SLOT, slots: Vec::new() }
     }
 }
 
-impl<S: Slot, const MOST: usize> Slots<S, MOST> {
+impl<S: Slot, const MOST: usize> TimeSlots<S, MOST> {
     /// How long a slot is.
     pub fn length(&self) -> Nanos {
         self.length
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_long_run_has_longer_slots_and_the_same_sums() {
-        let (mut long, mut short) = (Slots::<u64>::default(), Slots::<u64>::default());
+        let (mut long, mut short) = (TimeSlots::<u64>::default(), TimeSlots::<u64>::default());
         for hundredths in 0..100_000 {
             *long.at(hundredths * SLOT / 10) += 1;
             *short.at(hundredths % 100 * SLOT / 10) += 1;
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_sample_belongs_to_the_slot_that_has_just_ended() {
-        let mut slots = Slots::<u64>::default();
+        let mut slots = TimeSlots::<u64>::default();
         for (time, value) in [(0, 1), (SLOT + 3, 2), (2 * SLOT - 3, 3), (3 * SLOT + 9, 4)] {
             *slots.ending_at(time) = value;
         }

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 /// What makes `to` of `from`.
-pub(super) fn changes(from: &Value, to: &Value) -> Value {
+pub(super) fn diff(from: &Value, to: &Value) -> Value {
     between(from, to).unwrap_or_else(|| Value::Object(Map::new()))
 }
 
@@ -101,7 +101,7 @@ mod tests {
         #[test]
         fn changes_make_the_one_of_the_other(from in value(), to in value()) {
             let mut value = from.clone();
-            apply(&mut value, changes(&from, &to)).unwrap();
+            apply(&mut value, diff(&from, &to)).unwrap();
             prop_assert_eq!(value, to);
         }
     }
@@ -110,10 +110,10 @@ mod tests {
     fn only_what_changed_is_said() {
         let at = |bytes: [u64; 3]| json!({"lines": {"epoch": bytes[2], "files": bytes}});
         assert_eq!(
-            changes(&at([1, 2, 3]), &at([1, 2, 4])),
+            diff(&at([1, 2, 3]), &at([1, 2, 4])),
             json!({"lines": {"epoch": [4], "files": {"2": [4]}}})
         );
-        assert_eq!(changes(&at([1, 2, 3]), &at([1, 2, 3])), json!({}));
+        assert_eq!(diff(&at([1, 2, 3]), &at([1, 2, 3])), json!({}));
     }
 
     #[test]

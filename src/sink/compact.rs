@@ -12,22 +12,27 @@ use serde_json::Value;
 use super::disk::{Disk, DiskFile};
 use super::manifest::{Header, MANIFEST, VERSION};
 use super::prepare::sync_folder;
-use super::{Commit, SinkError, Standing};
+use super::{Commit, CommittedState, SinkError};
 
 /// Replaces the manifest in `dir`, which stands so; answers the new one, to be appended to.
-pub(super) fn shorten(disk: &Disk, dir: &Path, standing: &Standing) -> Result<DiskFile, SinkError> {
+pub(super) fn compact(
+    disk: &Disk,
+    dir: &Path,
+    committed_state: &CommittedState,
+) -> Result<DiskFile, SinkError> {
     // A name that is removed with what is not committed.
     let temporary = dir.join(format!(".part-{:010}", rand::random::<u32>()));
     let failed = |error| SinkError::io("write", &temporary, error);
     let file = disk.create(&temporary).map_err(failed)?;
     let mut new = BufWriter::with_capacity(64 << 10, file);
-    let last = standing.commits.checked_sub(1);
-    let header = Header { floodway_manifest: VERSION, id: standing.id.clone(), shortened: last };
+    let last = committed_state.commits.checked_sub(1);
+    let header =
+        Header { floodway_manifest: VERSION, id: committed_state.id.clone(), shortened: last };
     new.write_all(&header.line()).map_err(failed)?;
-    Standing::fold(dir, |commit| {
+    CommittedState::fold(dir, |commit| {
         let is_last = Some(commit.commit) == last;
-        if is_last || Some(commit.commit) == standing.newest || is_there(dir, commit) {
-            let sources = if is_last { standing.sources.clone() } else { Value::Null };
+        if is_last || Some(commit.commit) == committed_state.newest || is_there(dir, commit) {
+            let sources = if is_last { committed_state.sources.clone() } else { Value::Null };
             let commit = Commit { sources, sources_changed: Value::Null, ..commit.clone() };
             new.write_all(&commit.line()).map_err(failed)?;
         }

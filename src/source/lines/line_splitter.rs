@@ -3,7 +3,7 @@
 use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::batch::{BATCH_BYTES, BATCH_RECORDS, Batch, Numbers, Strings, TextRecord};
-use crate::source::{KEPT_OF_OVERLONG, Parcel};
+use crate::source::{OVERLONG_PREFIX_BYTES, SourceBatch};
 use crate::task::{Bad, Code};
 
 /// Bytes that are to be cut, and whether all whole lines in them are known to be text.
@@ -46,7 +46,7 @@ impl<'a> Block<'a> {
 /// Cuts a stream of bytes, given in pieces, into lines. The line's end (`\n` or `\r\n`) is not
 /// part of it; a last line without an end is a line.
 #[derive(Debug)]
-pub(super) struct Cutter {
+pub(super) struct LineSplitter {
     max_record: usize,
     next: u64,
     /// The beginning of a line whose end has not come, up to one byte more than is allowed.
@@ -58,19 +58,19 @@ pub(super) struct Cutter {
     /// Bytes of the bad lines cut so far.
     bad_bytes: usize,
     /// The lines cut so far, since they were last taken.
-    pub cut: Parcel,
+    pub cut: SourceBatch,
 }
 
-impl Cutter {
+impl LineSplitter {
     pub(super) fn new(max_record: usize) -> Self {
-        Cutter {
+        LineSplitter {
             max_record,
             next: 0,
             partial: Vec::new(),
             partial_len: 0,
             record_bytes: 0,
             bad_bytes: 0,
-            cut: Parcel::default(),
+            cut: SourceBatch::default(),
         }
     }
 
@@ -168,7 +168,7 @@ impl Cutter {
     }
 
     /// Takes what was cut.
-    pub(super) fn take(&mut self) -> Parcel {
+    pub(super) fn take(&mut self) -> SourceBatch {
         let cut = std::mem::take(&mut self.cut);
         self.bad_bytes = 0;
         if !cut.batch.is_empty() {
@@ -224,7 +224,7 @@ impl Cutter {
     }
 
     fn bad(&mut self, line: &[u8], code: Code, number: u64) {
-        let kept = if code == Code::TOO_LONG { KEPT_OF_OVERLONG } else { line.len() };
+        let kept = if code == Code::TOO_LONG { OVERLONG_PREFIX_BYTES } else { line.len() };
         let bytes = line[..line.len().min(kept)].to_vec();
         self.bad_bytes += bytes.len();
         let record = TextRecord { label: None, number, bytes };
@@ -260,15 +260,15 @@ mod tests {
         max: usize,
         most: u64,
     ) -> Vec<(u64, Result<Vec<u8>, String>)> {
-        let mut cutter = Cutter::new(max);
+        let mut line_splitter = LineSplitter::new(max);
         for piece in bytes.chunks(piece) {
-            let mut block = Block::new(piece, cutter.unfinished() > 0);
+            let mut block = Block::new(piece, line_splitter.unfinished() > 0);
             while !block.is_empty() {
-                block = block.behind(cutter.feed(block, most));
+                block = block.behind(line_splitter.feed(block, most));
             }
         }
-        cutter.finish();
-        let Parcel { batch, bad, .. } = cutter.take();
+        line_splitter.finish();
+        let SourceBatch { batch, bad, .. } = line_splitter.take();
         let good =
             (0..batch.len()).map(|at| (batch.numbers.get(at), Ok(batch.strings.get(at).to_vec())));
         let bad = bad.into_iter().map(|bad| (bad.record.number, Err(bad.code.to_string())));

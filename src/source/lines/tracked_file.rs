@@ -8,13 +8,13 @@ use crc32fast::Hasher;
 
 use super::LinesError;
 use super::globs::text_of;
+use super::offsets::LineOffset;
 use super::opened::{CHECKED, Opened};
-use super::places::Place;
 use super::position::{FilePosition, checksum};
 
 /// What a reader keeps of the file at hand.
 #[derive(Debug)]
-pub(super) struct Trail {
+pub(super) struct TrackedFile {
     pub opened: Opened,
     /// Lines that were read under the same path, from files that were there before.
     pub before: u64,
@@ -30,16 +30,24 @@ pub(super) struct Trail {
     all: Hasher,
 }
 
-impl Trail {
+impl TrackedFile {
     /// Of a file that was read up to `from` before.
-    pub(super) fn new(opened: Opened, before: u64, from: Place) -> io::Result<Self> {
+    pub(super) fn new(opened: Opened, before: u64, from: LineOffset) -> io::Result<Self> {
         let (head, tail) = match opened.is_plain() {
             true => opened.ends(from.bytes)?,
             // It cannot be looked at in its middle, and does not grow: its own ends are looked at.
             false => opened.ends(opened.found.size)?,
         };
         let read = Hasher::new_with_initial(from.checksum);
-        Ok(Trail { opened, before, head, recent: tail.clone(), tail, all: read.clone(), read })
+        Ok(TrackedFile {
+            opened,
+            before,
+            head,
+            recent: tail.clone(),
+            tail,
+            all: read.clone(),
+            read,
+        })
     }
 
     /// `bytes` were read; a line begins behind the first `lines` of them, if that is not 0.

@@ -10,24 +10,27 @@ use crate::atomic_file::parent_of;
 use crate::destination::Destination;
 
 /// The file, while a run appends to it.
-pub(super) struct Letters {
-    to: To,
+pub(super) struct DeadLetterFile {
+    to: DeadLetterOutput,
     syncs: bool,
 }
 
 /// What bad records are appended to.
-enum To {
+enum DeadLetterOutput {
     File(DiskFile),
     /// A device, a pipe or standard output: what was written to it cannot be taken back.
     Stream(PathBuf, Box<dyn Write + Send>),
 }
 
-impl Letters {
+impl DeadLetterFile {
     /// Opens the file, a new one or one to append to.
     pub(super) fn open(disk: &Disk, path: &Path, syncs: bool) -> Result<Self, SinkError> {
         let failed = |error| SinkError::io("write to", path, error);
         if let Some(stream) = Destination::of(path).open_stream().map_err(failed)? {
-            return Ok(Letters { to: To::Stream(path.to_path_buf(), stream), syncs });
+            return Ok(DeadLetterFile {
+                to: DeadLetterOutput::Stream(path.to_path_buf(), stream),
+                syncs,
+            });
         }
         let file = disk.open(path).map_err(failed)?;
         if syncs {
@@ -35,24 +38,24 @@ impl Letters {
             let synced = disk.sync_folder(folder);
             synced.map_err(|error| SinkError::io("sync the folder", folder, error))?;
         }
-        Ok(Letters { to: To::File(file), syncs })
+        Ok(DeadLetterFile { to: DeadLetterOutput::File(file), syncs })
     }
 
     /// The file's length.
     pub(super) fn length(&self) -> Result<u64, SinkError> {
         match &self.to {
-            To::File(file) => {
+            DeadLetterOutput::File(file) => {
                 file.length().map_err(|error| SinkError::io("look at", file.path(), error))
             }
-            To::Stream(..) => Ok(0),
+            DeadLetterOutput::Stream(..) => Ok(0),
         }
     }
 
     /// An error if what was appended before is not there any more.
-    pub(super) fn has(&self, was: u64) -> Result<(), SinkError> {
+    pub(super) fn check_length(&self, was: u64) -> Result<(), SinkError> {
         let is = self.length()?;
         match &self.to {
-            To::File(file) if is < was => {
+            DeadLetterOutput::File(file) if is < was => {
                 Err(SinkError::Length { path: file.path().to_path_buf(), is, was })
             }
             _ => Ok(()),
@@ -62,10 +65,10 @@ impl Letters {
     /// Appends a commit's bad records: at the offset that the record names, so that doing it again
     /// after a crash does it once.
     pub(super) fn append(&mut self, folder: &Path, commit: &Commit) -> Result<(), SinkError> {
-        self.has(commit.dead_letters_at)?;
+        self.check_length(commit.dead_letters_at)?;
         let (path, to): (PathBuf, &mut dyn Write) = match &mut self.to {
-            To::Stream(path, stream) => (path.clone(), stream),
-            To::File(file) => {
+            DeadLetterOutput::Stream(path, stream) => (path.clone(), stream),
+            DeadLetterOutput::File(file) => {
                 let path = file.path().to_path_buf();
                 let cut = file.is_there().and_then(|()| file.cut(commit.dead_letters_at));
                 cut.map_err(|error| SinkError::io("append dead letters to", &path, error))?;
@@ -81,7 +84,7 @@ impl Letters {
         }
         to.flush().map_err(failed)?;
         match &self.to {
-            To::File(file) if self.syncs => file.sync().map_err(failed),
+            DeadLetterOutput::File(file) if self.syncs => file.sync().map_err(failed),
             _ => Ok(()),
         }
     }

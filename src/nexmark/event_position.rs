@@ -38,24 +38,24 @@ pub(super) enum Kind {
 /// An event's place: which cycle it is in, and how far. (The reference calls a cycle an epoch,
 /// which is something else here.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct EventPosition {
     cycle: u64,
     offset: u64,
 }
 
-impl Place {
+impl EventPosition {
     /// The place of the event with this id.
-    pub(super) fn of(cycle: &Cycle, id: u64) -> Place {
-        Place { cycle: id / cycle.total, offset: id % cycle.total }
+    pub(super) fn of(cycle: &Cycle, id: u64) -> EventPosition {
+        EventPosition { cycle: id / cycle.total, offset: id % cycle.total }
     }
 
     /// The place of the next event.
     #[inline]
-    pub(super) fn next(self, cycle: &Cycle) -> Place {
+    pub(super) fn next(self, cycle: &Cycle) -> EventPosition {
         if self.offset + 1 == cycle.total {
-            Place { cycle: self.cycle + 1, offset: 0 }
+            EventPosition { cycle: self.cycle + 1, offset: 0 }
         } else {
-            Place { cycle: self.cycle, offset: self.offset + 1 }
+            EventPosition { cycle: self.cycle, offset: self.offset + 1 }
         }
     }
 
@@ -104,17 +104,17 @@ mod tests {
     #[test]
     fn a_cycle_is_one_person_three_auctions_and_bids() {
         let cycle = Cycle::new(&Config::default());
-        let mut place = Place::of(&cycle, 0);
+        let mut position = EventPosition::of(&cycle, 0);
         let (mut people, mut auctions) = (0, 0);
         for id in 0..1_000 {
-            assert_eq!(place, Place::of(&cycle, id));
-            match place.kind(&cycle) {
+            assert_eq!(position, EventPosition::of(&cycle, id));
+            match position.kind(&cycle) {
                 Kind::Person => people += 1,
                 Kind::Auction => auctions += 1,
                 Kind::Bid => assert!(id % 50 >= 4),
             }
-            assert_eq!((place.people(&cycle), place.auctions(&cycle)), (people, auctions));
-            place = place.next(&cycle);
+            assert_eq!((position.people(&cycle), position.auctions(&cycle)), (people, auctions));
+            position = position.next(&cycle);
         }
         assert_eq!((people, auctions), (20, 60));
     }

@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use super::LinesError;
 use super::globs::path_of;
-use super::input::{Found, Input, UNNAMED, packed_and_followed};
+use super::input::{FoundFile, Input, UNNAMED, packed_and_followed};
 use super::late::Late;
 use super::opened::{FileId, Opened};
 use super::position::FilePosition;
 use super::rotation::{Start, warn_earlier};
 
 /// How often it is looked which file the path names. A look costs a few microseconds.
-pub(super) const LOOK: Duration = Duration::from_millis(20);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How often a glob is looked through for new files.
-const GLOB: Duration = Duration::from_secs(1);
+const GLOB_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a followed file is read on after there is a next one, from its last growth on: a writer may
 /// not have opened the next one yet. Too short, and its late lines are lost; too long, and the next
@@ -26,61 +26,61 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// What comes after the file at hand.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct FileWatcher {
     input: Input,
     /// What the path at hand came to name, in this order: open, since they may lose their names too.
     successors: VecDeque<Opened>,
     /// Files of a glob whose paths come later.
-    ahead: VecDeque<Found>,
+    ahead: VecDeque<FoundFile>,
     /// Files that were read to their ends.
     read: Vec<FilePosition>,
     late: Late,
     /// Those that are not read, as the log says.
     warned: HashSet<FileId>,
     passed_over: HashSet<PathBuf>,
-    looked: Option<Instant>,
-    looked_through: Instant,
+    last_poll: Option<Instant>,
+    last_scan: Instant,
     /// The end of the file at hand was waited at.
     has_waited: bool,
     /// Since when there is a next file.
-    noticed: Option<Instant>,
+    missing_since: Option<Instant>,
     /// When the file at hand grew last.
-    grew: Instant,
+    last_growth: Instant,
 }
 
-impl Watch {
+impl FileWatcher {
     /// Of the files after the first one of `start`, which it takes.
     pub(super) fn new(input: Input, start: &mut Start) -> Self {
         let successors: VecDeque<Opened> = std::mem::take(&mut start.between).into();
-        Watch {
+        FileWatcher {
             input,
-            noticed: (!successors.is_empty()).then(Instant::now),
+            missing_since: (!successors.is_empty()).then(Instant::now),
             successors,
             ahead: std::mem::take(&mut start.ahead),
             read: start.read.clone(),
             late: Late::default(),
             warned: HashSet::new(),
             passed_over: HashSet::new(),
-            looked: None,
-            looked_through: Instant::now(),
+            last_poll: None,
+            last_scan: Instant::now(),
             has_waited: start.is_resumed,
-            grew: Instant::now(),
+            last_growth: Instant::now(),
         }
     }
 
     /// The file at hand has grown.
-    pub(super) fn grow(&mut self) {
-        self.grew = Instant::now();
+    pub(super) fn note_growth(&mut self) {
+        self.last_growth = Instant::now();
     }
 
     /// The file at hand has nothing more just now: whether it is over, because there is a next one.
     pub(super) fn is_over(&mut self, at: Option<&FilePosition>) -> bool {
-        let Some(noticed) = self.noticed else {
+        let Some(missing_since) = self.missing_since else {
             self.has_waited = true;
             return false;
         };
         let is_followed = self.has_waited || !self.successors.is_empty();
-        if is_followed && noticed.max(self.grew).elapsed() < GRACE {
+        if is_followed && missing_since.max(self.last_growth).elapsed() < GRACE {
             return false;
         }
         // Meanwhile it may have been removed or replaced, or have its first bytes. A copy may not have been complete
@@ -90,21 +90,21 @@ impl Watch {
             let Ok(there) = there.inspect(|there| found.size = there.len()) else { return false };
             FileId::of(&there) == found.id && !found.is_packed() && !is_known(found, &self.read, at)
         });
-        self.note();
-        self.noticed.is_some()
+        self.note_missing();
+        self.missing_since.is_some()
     }
 
     /// Looks for a next file, `at` being at hand.
-    pub(super) fn look(
+    pub(super) fn poll(
         &mut self,
         at: &Opened,
         position: Option<&FilePosition>,
     ) -> Result<(), LinesError> {
-        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+        if self.last_poll.is_some_and(|last_poll| last_poll.elapsed() < POLL_INTERVAL) {
             return Ok(());
         }
-        self.looked = Some(Instant::now());
-        self.late.look();
+        self.last_poll = Some(Instant::now());
+        self.late.check();
         let path = &at.found.path;
         let is_open = |id: FileId| {
             id == at.found.id || self.successors.iter().any(|next| next.found.id == id)
@@ -123,15 +123,15 @@ impl Watch {
             tracing::info!("{} names another file now, which comes next", path.display());
             self.successors.push_back(next);
         }
-        if self.input.glob().is_some() && self.looked_through.elapsed() >= GLOB {
-            self.looked_through = Instant::now();
-            self.look_through(at, position)?;
+        if self.input.glob().is_some() && self.last_scan.elapsed() >= GLOB_INTERVAL {
+            self.last_scan = Instant::now();
+            self.scan_glob(at, position)?;
         }
-        self.note();
+        self.note_missing();
         Ok(())
     }
 
-    fn look_through(
+    fn scan_glob(
         &mut self,
         at: &Opened,
         position: Option<&FilePosition>,
@@ -166,15 +166,15 @@ impl Watch {
         Ok(())
     }
 
-    fn note(&mut self) {
+    fn note_missing(&mut self) {
         let has_next = !self.successors.is_empty() || !self.ahead.is_empty();
-        self.noticed = has_next.then(|| self.noticed.unwrap_or_else(Instant::now));
+        self.missing_since = has_next.then(|| self.missing_since.unwrap_or_else(Instant::now));
     }
 
     /// The file at hand is read again from its start, once it is over: it was truncated.
-    pub(super) fn begin_again(&mut self, at: &Opened) {
+    pub(super) fn restart(&mut self, at: &Opened) {
         self.successors.push_front(at.clone());
-        self.note();
+        self.note_missing();
     }
 
     /// A file was read to its end, and `next` is read then.
@@ -198,8 +198,8 @@ impl Watch {
             next = Opened::if_there(&found)?;
         }
         self.has_waited = false;
-        (self.looked, self.noticed) = (None, None);
-        self.note();
+        (self.last_poll, self.missing_since) = (None, None);
+        self.note_missing();
         let Some(next) = next else { return Ok(None) };
         // A link may be led back to a file that was read.
         let mut read = self.read.iter().rev();
@@ -211,7 +211,7 @@ impl Watch {
 
 /// Whether a file is one of those that were read, maybe under another name, or a copy of the one at hand. Only its
 /// ends are looked at: a glob's files are again and again.
-fn is_known(found: &Found, read: &[FilePosition], at: Option<&FilePosition>) -> bool {
+fn is_known(found: &FoundFile, read: &[FilePosition], at: Option<&FilePosition>) -> bool {
     let is_read = |file: &FilePosition, found| {
         Opened::new(found).is_ok_and(|opened| file.ends_are_of(&opened))
     };

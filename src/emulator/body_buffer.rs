@@ -5,18 +5,18 @@ use hyper::body::{Body as _, Incoming};
 
 /// The pieces of a body, put together. One that comes in a single piece is not copied.
 #[derive(Default)]
-pub(super) struct Pieces {
+pub(super) struct BodyBuffer {
     /// How long the body is to be, if its sender said.
     expected: usize,
     first: Bytes,
     all: BytesMut,
 }
 
-impl Pieces {
+impl BodyBuffer {
     /// For this body, of which no more than `most` bytes are kept.
-    pub(super) fn of(body: &Incoming, most: usize) -> Pieces {
+    pub(super) fn of(body: &Incoming, most: usize) -> BodyBuffer {
         let expected = body.size_hint().exact().unwrap_or(0);
-        Pieces { expected: most.min(expected as usize), ..Pieces::default() }
+        BodyBuffer { expected: most.min(expected as usize), ..BodyBuffer::default() }
     }
 
     /// The next piece.
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn pieces_are_put_together_in_order() {
         for pieces in [&[][..], &["a"], &["ab", "", "c"], &["", "a", "b", "c", "d"]] {
-            let mut all = Pieces::default();
+            let mut all = BodyBuffer::default();
             pieces.iter().for_each(|piece| all.push(Bytes::from_static(piece.as_bytes())));
             assert_eq!(all.finish(), pieces.concat());
         }

@@ -5,28 +5,28 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::LinesError;
-use super::cut::{Block, Cutter};
 use super::epochs::Epochs;
+use super::line_splitter::{Block, LineSplitter};
+use super::offsets::{EpochOffsets, LineOffset};
 use super::opened::Opened;
-use super::places::{Place, Places};
 use super::position::FilePosition;
-use super::trail::Trail;
+use super::tracked_file::TrackedFile;
 use crate::batch::Span;
 use crate::source::Pace;
-use crate::source::link::{Message, Outward};
+use crate::source::channel::{BatchSender, Message};
 
 /// A reader's way to its workers.
-pub(super) struct Outlet {
-    pub cutter: Cutter,
+pub(super) struct Emitter {
+    pub line_splitter: LineSplitter,
     pub pace: Arc<Pace>,
     pub epochs: Epochs,
-    pub ends: Vec<Outward>,
+    pub ends: Vec<BatchSender>,
     /// The reader stops after this epoch.
     pub last: Arc<AtomicU64>,
     /// Where it is noted what has been read before each epoch.
-    pub places: Option<Arc<Places>>,
+    pub epoch_offsets: Option<Arc<EpochOffsets>>,
     /// What was read last of the file at hand, where that is noted.
-    pub trail: Option<Trail>,
+    pub tracked_file: Option<TrackedFile>,
     turn: usize,
     /// A paced batch ends before this line: those before it are due within a moment, evenly.
     even_end: u64,
@@ -42,24 +42,24 @@ pub(super) struct Outlet {
     is_abandoned: bool,
 }
 
-impl Outlet {
+impl Emitter {
     pub(super) fn new(
-        cutter: Cutter,
+        line_splitter: LineSplitter,
         pace: Arc<Pace>,
         epochs: Epochs,
-        ends: Vec<Outward>,
+        ends: Vec<BatchSender>,
         last: Arc<AtomicU64>,
     ) -> Self {
-        Outlet {
+        Emitter {
             // A run that fails before its workers are there lets go of their ends.
             is_abandoned: ends.is_empty(),
-            cutter,
+            line_splitter,
             pace,
             epochs,
             ends,
             last,
-            places: None,
-            trail: None,
+            epoch_offsets: None,
+            tracked_file: None,
             turn: 0,
             even_end: 0,
             file: 0,
@@ -70,57 +70,59 @@ impl Outlet {
         }
     }
 
-    /// Goes on at `place`; `before` lines of other files have the same name, `label`.
-    pub(super) fn go_to(&mut self, place: Place, label: Option<Arc<str>>, before: u64) {
+    /// Goes on at `offset`; `before` lines of other files have the same name, `label`.
+    pub(super) fn go_to(&mut self, offset: LineOffset, label: Option<Arc<str>>, before: u64) {
         self.flush();
-        let number = before + place.lines;
-        self.cutter.number_from(number);
-        (self.file, self.label, self.before) = (place.file, label, before);
-        (self.at, self.base) = (place.bytes, place.line - number);
+        let number = before + offset.lines;
+        self.line_splitter.number_from(number);
+        (self.file, self.label, self.before) = (offset.file, label, before);
+        (self.at, self.base) = (offset.bytes, offset.line - number);
     }
 
     /// Goes on in a file whose position is noted.
-    pub(super) fn go_to_file(&mut self, trail: Trail, place: Place) {
-        self.go_to(place, trail.opened.found.label.clone(), trail.before);
-        self.trail = Some(trail);
+    pub(super) fn go_to_file(&mut self, tracked_file: TrackedFile, offset: LineOffset) {
+        self.go_to(offset, tracked_file.opened.found.label.clone(), tracked_file.before);
+        self.tracked_file = Some(tracked_file);
     }
 
     /// The position of the line at hand in the file at hand.
     pub(super) fn position(&self) -> Option<FilePosition> {
-        let Place { bytes, lines, .. } = self.place();
-        self.trail.as_ref().map(|trail| trail.position(bytes, lines))
+        let LineOffset { bytes, lines, .. } = self.offset();
+        self.tracked_file.as_ref().map(|tracked_file| tracked_file.position(bytes, lines))
     }
 
     /// What was read of the file at hand is read on in `copy`.
     pub(super) fn goes_on_in(&mut self, copy: &Opened) {
-        if let Some(trail) = &mut self.trail {
-            trail.opened = copy.clone();
+        if let Some(tracked_file) = &mut self.tracked_file {
+            tracked_file.opened = copy.clone();
         }
     }
 
     /// Whether the file at hand still has what was read of it.
     pub(super) fn is_there(&self) -> bool {
-        self.trail.as_ref().is_none_or(|trail| trail.is_there(self.at))
+        self.tracked_file.as_ref().is_none_or(|tracked_file| tracked_file.is_there(self.at))
     }
 
     /// Refuses the file at hand if it has lost bytes and still has the first ones that were read.
     pub(super) fn is_begun_anew(&self) -> Result<(), LinesError> {
-        self.trail.as_ref().map_or(Ok(()), |trail| trail.is_begun_anew(self.at))
+        self.tracked_file
+            .as_ref()
+            .map_or(Ok(()), |tracked_file| tracked_file.is_begun_anew(self.at))
     }
 
     /// The next line's number among the lines of all files.
     pub(super) fn line(&self) -> u64 {
-        self.base + self.cutter.next_number()
+        self.base + self.line_splitter.next_number()
     }
 
     /// Where the line at hand begins.
-    pub(super) fn place(&self) -> Place {
-        Place {
+    pub(super) fn offset(&self) -> LineOffset {
+        LineOffset {
             file: self.file,
-            bytes: self.at - self.cutter.unfinished(),
-            lines: self.cutter.next_number() - self.before,
+            bytes: self.at - self.line_splitter.unfinished(),
+            lines: self.line_splitter.next_number() - self.before,
             line: self.line(),
-            ..Place::default()
+            ..LineOffset::default()
         }
     }
 
@@ -143,7 +145,7 @@ impl Outlet {
 
     /// Cuts bytes into lines and hands out the batches that are full; stops early if it is over.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        let mut block = Block::new(bytes, self.cutter.unfinished() > 0);
+        let mut block = Block::new(bytes, self.line_splitter.unfinished() > 0);
         while !block.is_empty() && !self.is_over() {
             let taken = self.feed_some(block);
             block = block.behind(taken);
@@ -157,21 +159,21 @@ impl Outlet {
         }
         self.begin_line();
         let most = 1;
-        let taken = self.cutter.feed(Block::new(bytes, true), most);
+        let taken = self.line_splitter.feed(Block::new(bytes, true), most);
         self.at += taken as u64;
-        self.cutter.unfinished() == 0
+        self.line_splitter.unfinished() == 0
     }
 
     fn feed_some(&mut self, block: Block<'_>) -> usize {
         self.begin_line();
         let end = self.epochs.end().min(self.even_end).min(self.pace.end().unwrap_or(u64::MAX));
-        let taken = self.cutter.feed(block, end.saturating_sub(self.line()).max(1));
+        let taken = self.line_splitter.feed(block, end.saturating_sub(self.line()).max(1));
         self.at += taken as u64;
-        if let Some(trail) = &mut self.trail {
-            let lines = taken.saturating_sub(self.cutter.unfinished() as usize);
-            trail.extend(&block.bytes()[..taken], lines);
+        if let Some(tracked_file) = &mut self.tracked_file {
+            let lines = taken.saturating_sub(self.line_splitter.unfinished() as usize);
+            tracked_file.extend(&block.bytes()[..taken], lines);
         }
-        if self.cutter.is_full() {
+        if self.line_splitter.is_full() {
             self.flush();
         }
         taken
@@ -179,11 +181,11 @@ impl Outlet {
 
     /// Ends the file: what came after its last line's end is a line.
     pub(super) fn finish(&mut self) {
-        if self.cutter.unfinished() > 0 && !self.is_over() {
+        if self.line_splitter.unfinished() > 0 && !self.is_over() {
             self.begin_line();
-            self.cutter.finish();
-            if let Some(trail) = &mut self.trail {
-                trail.end_line();
+            self.line_splitter.finish();
+            if let Some(tracked_file) = &mut self.tracked_file {
+                tracked_file.end_line();
             }
         }
     }
@@ -203,7 +205,7 @@ impl Outlet {
         self.even_end = self.pace.moment(next);
     }
 
-    /// How long input may be waited for before [`Outlet::tick`] has something to do.
+    /// How long input may be waited for before [`Emitter::tick`] has something to do.
     pub(super) fn patience(&self, most: Duration) -> Duration {
         self.epochs.left().map_or(most, |left| left.min(most))
     }
@@ -222,7 +224,7 @@ impl Outlet {
 
     /// Hands what was cut to the next worker.
     pub(super) fn flush(&mut self) {
-        let mut cut = self.cutter.take();
+        let mut cut = self.line_splitter.take();
         if cut.is_empty() {
             return;
         }
@@ -245,8 +247,8 @@ impl Outlet {
 
     /// Says to all that everything before `epoch` has been handed out.
     pub(super) fn tell(&mut self, epoch: u64) {
-        if let Some(places) = &self.places {
-            places.begin(epoch, self.line(), self.position());
+        if let Some(epoch_offsets) = &self.epoch_offsets {
+            epoch_offsets.begin(epoch, self.line(), self.position());
         }
         for end in &self.ends {
             end.send(Message::Before(epoch));
@@ -256,10 +258,10 @@ impl Outlet {
     /// The end of the input is news too.
     pub(super) fn close(mut self) {
         self.flush();
-        if let Some(places) = &self.places {
-            places.begin(u64::MAX, self.line(), self.position());
+        if let Some(epoch_offsets) = &self.epoch_offsets {
+            epoch_offsets.begin(u64::MAX, self.line(), self.position());
         }
-        self.ends.into_iter().for_each(Outward::close);
+        self.ends.into_iter().for_each(BatchSender::close);
     }
 
     /// The input failed: what it had is not all there was, so it must not look as if it had ended,

@@ -1,21 +1,21 @@
 //! What workers count for whoever looks at a run while it lasts, and how that is read: without a lock,
 //! so that a worker never waits for somebody who looks.
 
-use super::waits::Waited;
-use super::{Counts, Ladder, OnTime, Report, Rungs};
+use super::waits::WaitTimes;
+use super::{AtomicHistogram, Counts, HistogramSnapshot, OnTime, Report};
 use crate::batch::{Nanos, Span};
 use crate::policy::Route;
 
 /// One worker's.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct LiveCounters {
     /// From schedule to result, by the path's number.
-    by_path: [Ladder; Route::ALL.len()],
+    by_path: [AtomicHistogram; Route::ALL.len()],
     /// From schedule to commit.
-    commit: Ladder,
+    commit: AtomicHistogram,
 }
 
-impl Tally {
+impl LiveCounters {
     pub(super) fn results(&self, path: Route, scheduled: Span, records: usize, now: Nanos) {
         self.by_path[path as usize].record(scheduled, records, now);
     }
@@ -24,7 +24,7 @@ impl Tally {
         self.commit.record(scheduled, records, now);
     }
 
-    pub(super) fn add_to(&self, sum: &mut Tallied) {
+    pub(super) fn add_to(&self, sum: &mut LiveSnapshot) {
         for (sum, ladder) in sum.by_path.iter_mut().zip(&self.by_path) {
             sum.add(&ladder.read());
         }
@@ -34,19 +34,19 @@ impl Tally {
 
 /// What the workers of a process have counted until now.
 #[derive(Clone, Debug)]
-pub struct Tallied {
+pub struct LiveSnapshot {
     /// Records by where their final result was made.
     pub counts: Counts,
     /// The results among them that came later than they were due.
     pub late: Counts,
     /// From schedule to result, by the path's number.
-    pub by_path: Vec<Rungs>,
+    pub by_path: Vec<HistogramSnapshot>,
     /// From schedule to commit.
-    pub commit: Rungs,
+    pub commit: HistogramSnapshot,
     /// Records that have left the sources.
     pub emitted: u64,
     /// For how long sources have waited, and for what, summed over workers.
-    pub waited: Waited,
+    pub waited: WaitTimes,
     /// Time in the task, summed over workers.
     pub useful_ns: u64,
     /// CPU time of the workers' threads.
@@ -67,15 +67,15 @@ pub struct Tallied {
     pub offered_eps: Option<f64>,
 }
 
-impl Default for Tallied {
+impl Default for LiveSnapshot {
     fn default() -> Self {
-        Tallied {
+        LiveSnapshot {
             counts: Counts::default(),
             late: Counts::default(),
-            by_path: vec![Rungs::default(); Route::ALL.len()],
-            commit: Rungs::default(),
+            by_path: vec![HistogramSnapshot::default(); Route::ALL.len()],
+            commit: HistogramSnapshot::default(),
             emitted: 0,
-            waited: Waited::default(),
+            waited: WaitTimes::default(),
             useful_ns: 0,
             cpu_ns: 0,
             next_due: None,
@@ -89,9 +89,9 @@ impl Default for Tallied {
     }
 }
 
-impl Tallied {
+impl LiveSnapshot {
     /// How many of the results since `before` came in time.
-    pub fn on_time_since(&self, before: &Tallied) -> OnTime {
+    pub fn on_time_since(&self, before: &LiveSnapshot) -> OnTime {
         OnTime {
             results: self.counts.since(&before.counts).results(),
             late: self.late.since(&before.late).results(),
@@ -99,8 +99,8 @@ impl Tallied {
     }
 
     /// From schedule to result, by all paths.
-    pub fn latency(&self) -> Rungs {
-        let mut sum = Rungs::default();
+    pub fn latency(&self) -> HistogramSnapshot {
+        let mut sum = HistogramSnapshot::default();
         self.by_path.iter().for_each(|path| sum.add(path));
         sum
     }

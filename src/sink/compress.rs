@@ -15,18 +15,18 @@ const THREADS: usize = 4;
 
 /// Bytes that one of them takes at once. Smaller ones pack less well; larger ones hold more memory, and
 /// more of a file is not counted in its length yet.
-const JOB: u32 = 1 << 20;
+const JOB_BYTES: u32 = 1 << 20;
 
 /// Room for what comes out at once: a whole block of zstd's, so that it need not keep one.
-const ROOM: usize = (128 << 10) + 1_024;
+const OUTPUT_BUFFER: usize = (128 << 10) + 1_024;
 
 /// Makes one complete frame of a file's bytes.
-pub(super) struct Packer {
+pub(super) struct Compressor {
     encoder: Encoder<'static>,
-    room: Vec<u8>,
+    output_buffer: Vec<u8>,
 }
 
-impl Packer {
+impl Compressor {
     pub(super) fn new() -> io::Result<Self> {
         let mut encoder = Encoder::new(LEVEL)?;
         // Whoever reads the file notices if it was damaged.
@@ -35,20 +35,20 @@ impl Packer {
         // A single one would only be another than the writer's.
         if threads > 1 {
             encoder.set_parameter(CParameter::NbWorkers(threads as u32))?;
-            encoder.set_parameter(CParameter::JobSize(JOB))?;
+            encoder.set_parameter(CParameter::JobSize(JOB_BYTES))?;
         }
-        Ok(Packer { encoder, room: vec![0; ROOM] })
+        Ok(Compressor { encoder, output_buffer: vec![0; OUTPUT_BUFFER] })
     }
 
     /// Compresses `bytes`; `write` takes what has come out.
-    pub(super) fn pack(
+    pub(super) fn compress(
         &mut self,
         bytes: &[u8],
         mut write: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
         let mut input = InBuffer::around(bytes);
         while input.pos() < bytes.len() {
-            let mut output = OutBuffer::around(&mut self.room[..]);
+            let mut output = OutBuffer::around(&mut self.output_buffer[..]);
             self.encoder.run(&mut input, &mut output)?;
             write(output.as_slice())?;
         }
@@ -56,9 +56,12 @@ impl Packer {
     }
 
     /// Ends the frame; the next bytes begin another.
-    pub(super) fn end(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    pub(super) fn finish(
+        &mut self,
+        mut write: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
         loop {
-            let mut output = OutBuffer::around(&mut self.room[..]);
+            let mut output = OutBuffer::around(&mut self.output_buffer[..]);
             let left = self.encoder.finish(&mut output, true)?;
             write(output.as_slice())?;
             if left == 0 {

@@ -8,7 +8,7 @@ use hyper::body::{Body as _, Incoming};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::pieces::Pieces;
+use super::body_buffer::BodyBuffer;
 use crate::wire::MAX_BODY;
 
 /// Bytes of bodies that are read at a time: ten of the largest. Further ones wait for their turn in the system's
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const DISCARD: Duration = Duration::from_secs(5);
 
 /// The bodies that are being read.
-pub(super) struct Intake(Semaphore);
+pub(super) struct BodyReader(Semaphore);
 
 /// Why a body was not read.
 pub(super) enum NotRead {
@@ -34,9 +34,9 @@ pub(super) enum NotRead {
     Broken(String),
 }
 
-impl Intake {
-    pub(super) fn new() -> Intake {
-        Intake(Semaphore::new(BYTES))
+impl BodyReader {
+    pub(super) fn new() -> BodyReader {
+        BodyReader(Semaphore::new(BYTES))
     }
 
     /// A body within the limits.
@@ -60,7 +60,7 @@ impl Intake {
 }
 
 async fn read(body: &mut Incoming) -> Result<Bytes, NotRead> {
-    let mut pieces = Pieces::of(body, MAX_BODY);
+    let mut pieces = BodyBuffer::of(body, MAX_BODY);
     let mut length = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| NotRead::Broken(error.to_string()))?;

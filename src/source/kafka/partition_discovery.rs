@@ -13,13 +13,13 @@ use super::partition::Partition;
 use crate::kafka::{Consumer, KafkaError};
 
 /// How often the cluster is asked for them.
-const EVERY: Duration = Duration::from_secs(5);
+const DISCOVERY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the run stops.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Looks for partitions, and hands them to a process's readers in turn.
-pub(super) struct Added {
+pub(super) struct PartitionDiscovery {
     pub settings: KafkaSettings,
     pub consumer: Consumer,
     /// The partitions that are read, or are another process's.
@@ -30,25 +30,25 @@ pub(super) struct Added {
     pub stops: Arc<AtomicBool>,
 }
 
-impl Added {
+impl PartitionDiscovery {
     pub(super) fn run(mut self) {
         let mut looked = Instant::now();
         while !self.stops.load(Relaxed) {
-            thread::park_timeout(LOOK);
+            thread::park_timeout(POLL_INTERVAL);
             // There is nothing to read; what the client logs waits in memory until it is taken.
             self.consumer.poll(Duration::ZERO);
-            if looked.elapsed() < EVERY {
+            if looked.elapsed() < DISCOVERY_INTERVAL {
                 continue;
             }
             // A cluster that does not answer is the readers' to wait for.
-            if let Err(error) = self.look() {
+            if let Err(error) = self.discover() {
                 tracing::debug!("cannot look for new partitions: {error}");
             }
             looked = Instant::now();
         }
     }
 
-    fn look(&mut self) -> Result<(), KafkaError> {
+    fn discover(&mut self) -> Result<(), KafkaError> {
         for number in self.settings.input.topic.partitions(&self.consumer)? {
             if self.known.contains(&number) {
                 continue;

@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 
-use super::Parcel;
+use super::SourceBatch;
 
 /// What a worker is handed.
 #[derive(Debug)]
 pub(super) enum Message {
     /// Records of an epoch.
-    Records(u64, Parcel),
+    Records(u64, SourceBatch),
     /// Everything before this epoch has been handed out.
     Before(u64),
 }
@@ -27,19 +27,19 @@ pub(super) enum Message {
 pub(super) type Waker = Box<dyn Fn() + Send>;
 
 /// Messages a worker may be behind the reader: enough that neither waits for the other's turn.
-pub(super) const AHEAD: usize = 16;
+pub(super) const CAPACITY: usize = 16;
 
 /// So many are worth waking a worker for, where records have no schedule and input does not wait.
-pub(super) const WORTH_WAKING: usize = AHEAD / 2;
+pub(super) const WORTH_WAKING: usize = CAPACITY / 2;
 
 /// So many or fewer, and a reader that waits goes on.
-const FEW: usize = 4;
+const LOW_WATER: usize = 4;
 
 /// A reader looks by itself this often whether there is room, should nobody wake it.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct Handoff {
     /// The worker has been woken since it last looked.
     is_woken: AtomicBool,
     /// The reader waits for room.
@@ -49,49 +49,49 @@ struct Shared {
 
 /// The reader's end, before its worker is there.
 #[derive(Debug)]
-pub(super) struct Unmet {
+pub(super) struct UnboundSender {
     messages: Sender<Message>,
     wakers: Receiver<Waker>,
-    shared: Arc<Shared>,
+    handoff: Arc<Handoff>,
 }
 
 /// The reader's end.
-pub(super) struct Outward {
+pub(super) struct BatchSender {
     messages: Sender<Message>,
     wake: Waker,
     /// So many messages are worth waking the worker for.
-    enough: usize,
-    shared: Arc<Shared>,
+    wake_at: usize,
+    handoff: Arc<Handoff>,
 }
 
 /// The worker's end.
 #[derive(Debug)]
-pub(super) struct Inward {
+pub(super) struct BatchReceiver {
     messages: Receiver<Message>,
     wakers: Sender<Waker>,
-    shared: Arc<Shared>,
+    handoff: Arc<Handoff>,
 }
 
 /// Both ends.
-pub(super) fn link() -> (Unmet, Inward) {
-    let (to, messages) = bounded(AHEAD);
+pub(super) fn channel() -> (UnboundSender, BatchReceiver) {
+    let (to, messages) = bounded(CAPACITY);
     let (wakers, waker) = bounded(1);
-    let shared = Arc::new(Shared::default());
-    let unmet = Unmet { messages: to, wakers: waker, shared: Arc::clone(&shared) };
-    (unmet, Inward { messages, wakers, shared })
+    let handoff = Arc::new(Handoff::default());
+    let sender = UnboundSender { messages: to, wakers: waker, handoff: Arc::clone(&handoff) };
+    (sender, BatchReceiver { messages, wakers, handoff })
 }
 
-impl Unmet {
+impl UnboundSender {
     /// Waits for the worker, on the reader's own thread; none if it will not come. It will be woken
-    /// when there are `enough` messages, and at the end.
-    pub(super) fn meet(self, enough: usize) -> Option<Outward> {
+    /// when there are `wake_at` messages, and at the end.
+    pub(super) fn bind(self, wake_at: usize) -> Option<BatchSender> {
         let wake = self.wakers.recv().ok()?;
-        let _ = self.shared.reader.set(thread::current());
-        Some(Outward { messages: self.messages, wake, enough, shared: self.shared })
+        let _ = self.handoff.reader.set(thread::current());
+        Some(BatchSender { messages: self.messages, wake, wake_at, handoff: self.handoff })
     }
 }
 
-impl Outward {
+impl BatchSender {
     /// Hands a message over, once there is room; false if the worker is gone.
     pub(super) fn send(&self, message: Message) -> bool {
         let mut message = message;
@@ -103,15 +103,15 @@ impl Outward {
             }
             // It has something to do, and should know.
             self.wake();
-            self.shared.is_waiting.swap(true, AcqRel);
+            self.handoff.is_waiting.swap(true, AcqRel);
             // Looked at once more: the worker may have looked at the flag before it was set.
-            while self.messages.len() > FEW && self.shared.is_waiting.load(Acquire) {
-                thread::park_timeout(LOOK);
+            while self.messages.len() > LOW_WATER && self.handoff.is_waiting.load(Acquire) {
+                thread::park_timeout(POLL_INTERVAL);
             }
-            self.shared.is_waiting.swap(false, AcqRel);
+            self.handoff.is_waiting.swap(false, AcqRel);
         }
         // One that is not there any more was seen.
-        if self.messages.len() >= self.enough {
+        if self.messages.len() >= self.wake_at {
             self.wake();
         }
         true
@@ -119,52 +119,52 @@ impl Outward {
 
     /// Wakes the worker if anything waits for it: no more may come for a while.
     #[cfg(feature = "kafka")]
-    pub(super) fn nudge(&self) {
+    pub(super) fn flush(&self) {
         if !self.messages.is_empty() {
             self.wake();
         }
     }
 
     fn wake(&self) {
-        if !self.shared.is_woken.swap(true, AcqRel) {
+        if !self.handoff.is_woken.swap(true, AcqRel) {
             (self.wake)();
         }
     }
 
     /// The end of the input is news too.
     pub(super) fn close(self) {
-        let Outward { messages, wake, .. } = self;
+        let BatchSender { messages, wake, .. } = self;
         drop(messages);
         wake();
     }
 }
 
-impl Inward {
+impl BatchReceiver {
     /// How the worker is woken: once, before it looks for the first time.
-    pub(super) fn meet(&self, waker: Waker) {
+    pub(super) fn bind(&self, waker: Waker) {
         // There is room for one, and this is the one.
         let _ = self.wakers.try_send(waker);
     }
 
     /// The worker is about to look for messages.
-    pub(super) fn look(&self) {
+    pub(super) fn begin_poll(&self) {
         // A swap: a store could be seen after the look, and a message between them by nobody.
-        self.shared.is_woken.swap(false, AcqRel);
+        self.handoff.is_woken.swap(false, AcqRel);
     }
 
     /// The next message.
     pub(super) fn next(&self) -> Result<Message, TryRecvError> {
         let message = self.messages.try_recv();
-        if self.messages.len() <= FEW {
-            self.let_reader_go_on();
+        if self.messages.len() <= LOW_WATER {
+            self.unpark_reader();
         }
         message
     }
 
-    fn let_reader_go_on(&self) {
-        if self.shared.is_waiting.load(Acquire)
-            && self.shared.is_waiting.swap(false, AcqRel)
-            && let Some(reader) = self.shared.reader.get()
+    fn unpark_reader(&self) {
+        if self.handoff.is_waiting.load(Acquire)
+            && self.handoff.is_waiting.swap(false, AcqRel)
+            && let Some(reader) = self.handoff.reader.get()
         {
             reader.unpark();
         }
@@ -172,10 +172,10 @@ impl Inward {
 }
 
 /// The reader learns that nobody wants more.
-impl Drop for Inward {
+impl Drop for BatchReceiver {
     fn drop(&mut self) {
         // The channel first, or the reader would find it as full as before.
         while self.messages.try_recv().is_ok() {}
-        self.let_reader_go_on();
+        self.unpark_reader();
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 /// What was just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum CommitStep {
     /// A temporary file was written and synced.
     FileSynced,
     /// The record was appended to the manifest and synced: the commit.
@@ -18,4 +18,4 @@ pub enum Step {
 }
 
 /// Called after each step, on the thread that did it.
-pub type OnStep = Arc<dyn Fn(Step) + Send + Sync>;
+pub type CommitHook = Arc<dyn Fn(CommitStep) + Send + Sync>;

@@ -12,7 +12,7 @@ use super::threads::Threads;
 use crate::wire::MAX_BODY;
 
 /// What runs the function.
-pub(super) enum Host {
+pub(super) enum FunctionRuntime {
     /// A function in Rust, in modelled time.
     Threads(Threads),
     /// A process for each environment, in real time.
@@ -80,7 +80,7 @@ pub(super) struct Printed {
 }
 
 /// What an invocation came to in its environment.
-pub(super) struct Ran {
+pub(super) struct Execution {
     pub answer: Result<Bytes, Failure>,
     /// How long the environment took to start, if it was started for this.
     pub cold_start: Option<Duration>,

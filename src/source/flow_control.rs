@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use timely::scheduling::Activator;
 
-use crate::observe::{Wait, WorkerStats};
+use crate::observe::{WaitReason, WorkerStats};
 use crate::operators::Backpressure;
 
 /// Bytes that wait for the writer, and how to be told when they are few.
-pub trait Outflow {
+pub trait Downstream {
     /// Whether the source should wait for the writer.
     fn is_full(&self) -> bool;
 }
 
-impl Outflow for () {
+impl Downstream for () {
     fn is_full(&self) -> bool {
         false
     }
@@ -29,37 +29,37 @@ const WRITER_POLL: Duration = Duration::from_millis(1);
 /// begins that is too far past the last committed one. Shared by the operators of one worker;
 /// cheap to clone.
 #[derive(Clone)]
-pub struct Gate(Rc<Inner>);
+pub struct FlowControl(Rc<Inner>);
 
 struct Inner {
     backpressure: Backpressure,
-    outflow: Box<dyn Outflow>,
+    downstream: Box<dyn Downstream>,
     /// Epochs that may be begun past the committed ones.
     window: u64,
     committed_before: Cell<u64>,
     begun: Cell<Option<u64>>,
-    holding: Cell<bool>,
+    is_paused: Cell<bool>,
     last: Cell<Option<u64>>,
     source: RefCell<Option<Activator>>,
     stats: Arc<WorkerStats>,
 }
 
-impl Gate {
+impl FlowControl {
     /// `window` epochs may be open: too few and the source waits for every commit, too many and
     /// more is done again after a crash.
     pub fn new(
         backpressure: Backpressure,
-        outflow: impl Outflow + 'static,
+        downstream: impl Downstream + 'static,
         window: u64,
         stats: Arc<WorkerStats>,
     ) -> Self {
-        Gate(Rc::new(Inner {
+        FlowControl(Rc::new(Inner {
             backpressure,
-            outflow: Box::new(outflow),
+            downstream: Box::new(downstream),
             window: window.max(1),
             committed_before: Cell::new(0),
             begun: Cell::new(None),
-            holding: Cell::new(false),
+            is_paused: Cell::new(false),
             last: Cell::new(None),
             source: RefCell::default(),
             stats,
@@ -82,10 +82,10 @@ impl Gate {
         let inner = &self.0;
         let begins = inner.begun.get().is_none_or(|begun| epoch > begun);
         let ahead = epoch >= inner.committed_before.get().saturating_add(inner.window);
-        let held = inner.holding.get() && !self.stops();
+        let held = inner.is_paused.get() && !self.stops();
         let open = !(begins && (ahead || held));
         // Asked once: the writer goes on meanwhile, and who waits for what is over waits for ever.
-        let (is_high, is_full) = (inner.backpressure.is_high(), inner.outflow.is_full());
+        let (is_high, is_full) = (inner.backpressure.is_high(), inner.downstream.is_full());
         let may = open && !is_high && !is_full;
         if may {
             if begins {
@@ -94,9 +94,9 @@ impl Gate {
             inner.stats.waits.end();
         } else {
             inner.stats.waits.begin(match (is_full, is_high) {
-                (true, _) => Wait::Writer,
-                (false, true) => Wait::Backlog,
-                (false, false) => Wait::Commit,
+                (true, _) => WaitReason::Writer,
+                (false, true) => WaitReason::Backlog,
+                (false, false) => WaitReason::Commit,
             });
             if let Some(source) = &*inner.source.borrow() {
                 if is_high {
@@ -121,8 +121,8 @@ impl Gate {
     }
 
     /// No further epoch begins until the run's last one is agreed on.
-    pub fn hold(&self) {
-        self.0.holding.set(true);
+    pub fn pause(&self) {
+        self.0.is_paused.set(true);
     }
 
     /// The last epoch that records have left in.
@@ -161,7 +161,7 @@ mod tests {
     /// Full when it is looked at for the first time, and never again.
     struct FullOnce(Cell<bool>);
 
-    impl Outflow for FullOnce {
+    impl Downstream for FullOnce {
         fn is_full(&self) -> bool {
             self.0.replace(false)
         }
@@ -171,12 +171,12 @@ mod tests {
     fn a_source_is_woken_although_the_writer_has_caught_up_meanwhile() {
         let asked = timely::execute_directly(|worker| {
             let full = FullOnce(Cell::new(true));
-            let gate = Gate::new(Backpressure::new(10, 10), full, 1, Arc::default());
+            let flow_control = FlowControl::new(Backpressure::new(10, 10), full, 1, Arc::default());
             let answers = Rc::new(RefCell::new(Vec::new()));
-            let (gate_there, answered) = (gate.clone(), Rc::clone(&answers));
+            let (gate_there, answered) = (flow_control.clone(), Rc::clone(&answers));
             worker.dataflow::<u64, _, _>(|scope| {
                 source(scope, "Source", |capability, info| {
-                    gate.attach(scope.activator_for(info.address));
+                    flow_control.attach(scope.activator_for(info.address));
                     let mut held = Some(capability);
                     move |_output: &mut OutputBuilderSession<_, NoopBuilder<Vec<()>>>| {
                         if held.is_some() {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
-use super::super::host::Failure;
+use super::super::runtime::Failure;
 
 /// An event on its way to a function.
 #[derive(Debug)]
@@ -44,13 +44,13 @@ pub(super) enum Wrong {
 }
 
 /// The two sides meet here. Nobody waits with the lock held.
-pub(super) struct Desk {
-    state: Mutex<State>,
+pub(super) struct InvocationQueue {
+    state: Mutex<QueueState>,
     init: watch::Sender<Init>,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     /// The process's poll, while it waits for an event.
     poll: Option<oneshot::Sender<Arc<Call>>>,
     current: Option<Current>,
@@ -62,12 +62,12 @@ struct Current {
     answer: oneshot::Sender<Answer>,
 }
 
-impl Desk {
+impl InvocationQueue {
     pub(super) fn new() -> Self {
-        Desk { state: Mutex::default(), init: watch::Sender::new(Init::Starting) }
+        InvocationQueue { state: Mutex::default(), init: watch::Sender::new(Init::Starting) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         // It is whole between two calls.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

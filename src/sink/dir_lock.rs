@@ -11,7 +11,7 @@ use crate::lock::{LockWait, is_still_at};
 
 /// A folder that no other run writes to until this is dropped, or its process ends.
 #[derive(Debug)]
-pub struct Hold {
+pub struct DirLock {
     /// The folder itself is locked: there is no other file in it. `None` on a file system that has no locks.
     _folder: Option<File>,
 }
@@ -22,19 +22,19 @@ pub struct Hold {
 ///
 /// # Errors
 /// If another run has it.
-pub fn hold(dir: &Path) -> Result<Hold, SinkError> {
+pub fn lock_dir(dir: &Path) -> Result<DirLock, SinkError> {
     let mut lock_wait = LockWait::new();
     loop {
-        let Ok(folder) = File::open(dir) else { return Ok(Hold { _folder: None }) };
+        let Ok(folder) = File::open(dir) else { return Ok(DirLock { _folder: None }) };
         match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) if is_still_at(&folder, dir) => return Ok(Hold { _folder: Some(folder) }),
+            Ok(()) if is_still_at(&folder, dir) => return Ok(DirLock { _folder: Some(folder) }),
             // It was removed just now, and perhaps made anew.
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) if lock_wait.wait(dir.display()) => {}
-            Err(Errno::WOULDBLOCK) => return Err(SinkError::Held(dir.to_path_buf())),
+            Err(Errno::WOULDBLOCK) => return Err(SinkError::InUse(dir.to_path_buf())),
             Err(errno) => {
                 tracing::debug!("{} cannot be locked: {errno}", dir.display());
-                return Ok(Hold { _folder: None });
+                return Ok(DirLock { _folder: None });
             }
         }
     }

@@ -4,16 +4,16 @@ use super::text::{BLOCK, Slice};
 
 /// A line that is being written. Text is copied with what follows it, up to a fixed length, and
 /// overwritten by what comes next: so no copy depends on a length that changes.
-pub(super) struct Line<'b> {
+pub(super) struct LineWriter<'b> {
     buffer: &'b mut [u8],
     len: usize,
 }
 
-impl<'b> Line<'b> {
-    /// An empty line at the start of `buffer`, which is as long as [`super::draw::longest_line`].
+impl<'b> LineWriter<'b> {
+    /// An empty line at the start of `buffer`, which is as long as [`super::event_sampler::longest_line`].
     #[inline]
     pub(super) fn new(buffer: &'b mut [u8]) -> Self {
-        Line { buffer, len: 0 }
+        LineWriter { buffer, len: 0 }
     }
 
     /// How long it is.
@@ -125,7 +125,7 @@ impl Stamp {
 
     /// Appends `time` in decimal to `line`.
     #[inline(always)]
-    pub(super) fn write(&mut self, line: &mut Line<'_>, time: u64) {
+    pub(super) fn write(&mut self, line: &mut LineWriter<'_>, time: u64) {
         if time != self.time {
             self.render(time);
         }
@@ -135,7 +135,7 @@ impl Stamp {
     #[inline(never)]
     fn render(&mut self, time: u64) {
         let mut buffer = [0; 32];
-        let mut line = Line::new(&mut buffer);
+        let mut line = LineWriter::new(&mut buffer);
         line.number(time);
         self.len = line.len();
         self.time = time;
@@ -149,9 +149,9 @@ mod tests {
 
     use super::*;
 
-    fn written(write: impl Fn(&mut Line<'_>)) -> String {
+    fn written(write: impl Fn(&mut LineWriter<'_>)) -> String {
         let mut buffer = [b'x'; 64];
-        let mut line = Line::new(&mut buffer);
+        let mut line = LineWriter::new(&mut buffer);
         write(&mut line);
         let len = line.len();
         String::from_utf8(buffer[..len].to_vec()).unwrap()
@@ -181,7 +181,7 @@ mod tests {
             for time in times {
                 let time = u64::from(base) * 1_000 + time;
                 let mut buffer = [b'x'; 64];
-                let mut line = Line::new(&mut buffer);
+                let mut line = LineWriter::new(&mut buffer);
                 stamp.write(&mut line, time);
                 let len = line.len();
                 prop_assert_eq!(str::from_utf8(&buffer[..len]).unwrap(), time.to_string());

@@ -3,26 +3,26 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use super::compact::compact;
 use super::disk::{Disk, DiskFile};
 use super::manifest::{Header, MANIFEST, VERSION};
-use super::shorten::shorten;
-use super::{SinkError, Standing};
+use super::{CommittedState, SinkError};
 
 /// Bytes from which it is worth being replaced by a shorter one. It is then again when it is twice as long as it
 /// was after that, so that all of it costs a commit no more than a line.
-const LONG: u64 = 256 << 10;
+const COMPACT_BYTES: u64 = 256 << 10;
 
 /// The file; nobody else writes to it.
-pub(super) struct Log {
+pub(super) struct ManifestLog {
     file: DiskFile,
     /// Its length.
     bytes: u64,
     /// It is replaced past this length.
-    long: u64,
+    compact_at: u64,
     syncs: bool,
 }
 
-impl Log {
+impl ManifestLog {
     /// Begins a manifest, or replaces that of a run before this one by a shorter one.
     ///
     /// What that has is written anew. If the run before ended because its last lines could not be synced, they may
@@ -30,20 +30,20 @@ impl Log {
     pub(super) fn open(
         disk: &Disk,
         folder: &Path,
-        standing: &Standing,
+        committed_state: &CommittedState,
         syncs: bool,
     ) -> Result<Self, SinkError> {
-        if standing.whole_bytes > 0 {
-            let file = shorten(disk, folder, standing)?;
-            return Log::at_end(file, syncs);
+        if committed_state.complete_bytes > 0 {
+            let file = compact(disk, folder, committed_state)?;
+            return ManifestLog::at_end(file, syncs);
         }
         let path = folder.join(MANIFEST);
         let failed = |error| SinkError::io("write to", &path, error);
         let mut file = disk.open(&path).map_err(failed)?;
         // A header that is torn.
         file.cut(0).map_err(failed)?;
-        let mut log = Log { file, bytes: 0, long: LONG, syncs };
-        let id = standing.id.clone();
+        let mut log = ManifestLog { file, bytes: 0, compact_at: COMPACT_BYTES, syncs };
+        let id = committed_state.id.clone();
         let header = Header { floodway_manifest: VERSION, id, shortened: None };
         log.append(&header.line())?;
         Ok(log)
@@ -52,7 +52,7 @@ impl Log {
     fn at_end(file: DiskFile, syncs: bool) -> Result<Self, SinkError> {
         let bytes = file.length();
         let bytes = bytes.map_err(|error| SinkError::io("look at", file.path(), error))?;
-        Ok(Log { file, bytes, long: LONG.max(2 * bytes), syncs })
+        Ok(ManifestLog { file, bytes, compact_at: COMPACT_BYTES.max(2 * bytes), syncs })
     }
 
     /// Appends a line, which is then there whatever happens.
@@ -84,15 +84,15 @@ impl Log {
         }
     }
 
-    /// Replaces it by a shorter one if it has grown long; `standing` is what it says.
-    pub(super) fn shorten_if_long(
+    /// Replaces it by a shorter one if it has grown long; `committed_state` is what it says.
+    pub(super) fn compact_if_long(
         &mut self,
         disk: &Disk,
         folder: &Path,
-        standing: &Standing,
+        committed_state: &CommittedState,
     ) -> Result<(), SinkError> {
-        if self.bytes > self.long {
-            *self = Log::at_end(shorten(disk, folder, standing)?, self.syncs)?;
+        if self.bytes > self.compact_at {
+            *self = ManifestLog::at_end(compact(disk, folder, committed_state)?, self.syncs)?;
         }
         Ok(())
     }

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::changes::apply;
+use super::json_diff::apply;
 use super::manifest::{Header, MANIFEST, VERSION};
 use super::{Commit, SinkError};
 
 /// What the commits of a manifest come to. However many there are, it has one of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct CommittedState {
     /// Whose output it is: made up by the run that began it, and known to its state.
     pub id: String,
     /// Commits that were made, those among them that the manifest leaves out.
@@ -22,33 +22,33 @@ pub struct Standing {
     /// Where the sources stood after it.
     pub sources: Value,
     /// Length of the manifest's whole lines; what is after them is torn, and was never committed.
-    pub whole_bytes: u64,
+    pub complete_bytes: u64,
     /// The newest commit that has files.
     pub(super) newest: Option<u64>,
     pub(super) shortened: Option<u64>,
 }
 
-impl Standing {
+impl CommittedState {
     /// Reads the manifest of a folder; where none is, nothing is committed. A torn last line was not
     /// committed and is passed over.
     ///
     /// # Errors
     /// If it cannot be read, or a whole line is not one of a manifest.
-    pub fn read(dir: &Path) -> Result<Standing, SinkError> {
-        Standing::fold(dir, |_| Ok(()))
+    pub fn read(dir: &Path) -> Result<CommittedState, SinkError> {
+        CommittedState::fold(dir, |_| Ok(()))
     }
 
     /// The same, and shows `each` commit, as its line says it.
     pub(super) fn fold(
         dir: &Path,
         mut each: impl FnMut(&Commit) -> Result<(), SinkError>,
-    ) -> Result<Standing, SinkError> {
+    ) -> Result<CommittedState, SinkError> {
         let path = dir.join(MANIFEST);
         let failed = |error| SinkError::io("read", &path, error);
-        let mut standing = Standing::default();
+        let mut committed_state = CommittedState::default();
         let mut file = match File::open(&path) {
             Ok(file) => BufReader::with_capacity(64 << 10, file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(standing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(committed_state),
             Err(error) => return Err(failed(error)),
         };
         let mut line = Vec::new();
@@ -64,16 +64,16 @@ impl Standing {
                     let why = format!("version {}, expected {VERSION}", header.floodway_manifest);
                     return Err(wrong(why));
                 }
-                (standing.id, standing.shortened) = (header.id, header.shortened);
+                (committed_state.id, committed_state.shortened) = (header.id, header.shortened);
             } else {
                 let commit: Commit = serde_json::from_slice(json).map_err(unread)?;
-                commit.follows(&standing).map_err(wrong)?;
+                commit.follows(&committed_state).map_err(wrong)?;
                 each(&commit)?;
-                standing.take(commit).map_err(wrong)?;
+                committed_state.take(commit).map_err(wrong)?;
             }
-            standing.whole_bytes += line.len() as u64;
+            committed_state.complete_bytes += line.len() as u64;
         }
-        Ok(standing)
+        Ok(committed_state)
     }
 
     fn take(&mut self, mut commit: Commit) -> Result<(), String> {
