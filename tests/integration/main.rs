@@ -1,5 +1,6 @@
-//! Tests that start nothing but Floodway, linked into one program. Those that start other programs are in
-//! `tests/external`. `cargo test --test integration stop::` runs the tests of `stop.rs`.
+//! Tests that need nothing but Floodway, linked into one program; those against other programs are in `tests/external`.
+//! A few belong to a subject here and need Chromium, jq, faketime or a built function: they say so where it is missing.
+//! `cargo test --test integration stop::` runs the tests of `stop.rs`.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
