@@ -173,8 +173,8 @@ async fn answer(
         if shown.contains("ResponseSizeTooLarge") {
             return Err(Failure::AnswerTooLong.into());
         }
-        if let Some(said) = shared.http_client.refused_by_function(&body.0) {
-            return Err(Failure::Refused(said).into());
+        if let Some(service_error) = shared.http_client.refused_by_function(&body.0) {
+            return Err(Failure::Refused(service_error).into());
         }
         let error = error.to_str().unwrap_or("unknown");
         return Err(Failure::Function(format!("{error}: {shown}")).into());

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::aws::{Kind, Said, Throttle};
+use crate::aws::{ServiceError, ServiceErrorKind, Throttle};
 use crate::version;
 
 /// Why a request was not answered, or its answer not believed.
@@ -33,10 +33,10 @@ pub enum Failure {
     Rejected(u16),
     /// AWS refuses it, and says why.
     #[error("the service refused the request with {0}")]
-    Refused(Said),
+    Refused(ServiceError),
     /// AWS cannot do it now, and says why.
     #[error("the service answered {0}")]
-    Unwell(Said),
+    Unwell(ServiceError),
     /// There is nobody to sign for.
     #[error("the request cannot be signed: {0}")]
     Credentials(String),
@@ -113,7 +113,7 @@ impl Failure {
             | Failure::Unwell(_)
             | Failure::Function(_)
             | Failure::Answer(_) => true,
-            Failure::Refused(said) => said.is_transient(),
+            Failure::Refused(service_error) => service_error.is_transient(),
             _ => false,
         }
     }
@@ -136,7 +136,7 @@ impl Failure {
             | Failure::Certificate(_)
             | Failure::Version { .. }
             | Failure::Redirected => true,
-            Failure::Refused(said) => !said.is_transient(),
+            Failure::Refused(service_error) => !service_error.is_transient(),
             _ => false,
         }
     }
@@ -185,7 +185,9 @@ impl Failure {
                 "it wants requests that are signed (--auth iam), or a key in the URL"
             }
             Failure::Rejected(404) => "there is no such function: check the URL",
-            Failure::Refused(said) | Failure::Unwell(said) => return advice_for(said),
+            Failure::Refused(service_error) | Failure::Unwell(service_error) => {
+                return advice_for(service_error);
+            }
             Failure::Credentials(_) => "`floodway check` says where they are looked for",
             Failure::Version { .. } => "deploy the functions/ of this release",
             Failure::Redirected => "give the URL it redirects to, if you trust it",
@@ -197,42 +199,42 @@ impl Failure {
 }
 
 /// What to do about what AWS says.
-fn advice_for(said: &Said) -> Cow<'static, str> {
-    let advice = match &said.kind {
-        Kind::Signature => {
+fn advice_for(service_error: &ServiceError) -> Cow<'static, str> {
+    let advice = match &service_error.kind {
+        ServiceErrorKind::Signature => {
             "the secret is not that of the access key: set AWS_SECRET_ACCESS_KEY, or the profile's, anew"
         }
-        Kind::Clock => "this machine's clock is wrong by minutes: set it",
-        Kind::UnknownKey => {
+        ServiceErrorKind::Clock => "this machine's clock is wrong by minutes: set it",
+        ServiceErrorKind::UnknownKey => {
             "AWS knows no such access key, or it goes with another session token: get the keys anew"
         }
-        Kind::Expired => "the credentials have ended: get new ones",
-        Kind::Unsigned => {
+        ServiceErrorKind::Expired => "the credentials have ended: get new ones",
+        ServiceErrorKind::Unsigned => {
             "it wants requests that are signed: --auth iam; or, if it is a function URL of the auth type NONE, a \
              policy of the function that lets anybody call it"
         }
-        Kind::Denied(Some(action)) => {
+        ServiceErrorKind::Denied(Some(action)) => {
             return Cow::Owned(format!(
                 "whoever the access key belongs to needs a policy that allows {action} on this function: \
                  docs/aws.md has one"
             ));
         }
-        Kind::Denied(None) => {
+        ServiceErrorKind::Denied(None) => {
             "either the secret is not that of the access key, or this machine's clock is wrong by minutes, or whoever \
              the key belongs to needs a policy that allows lambda:InvokeFunctionUrl and lambda:InvokeFunction on the \
              function: docs/aws.md has one"
         }
-        Kind::UnknownFunction => {
+        ServiceErrorKind::UnknownFunction => {
             "there is no such function in this account and region: check its name, qualifier and --region"
         }
-        Kind::NotReady => "the function is being updated: it will be ready",
-        Kind::Function => "that is what the function itself says",
-        Kind::Setup => {
+        ServiceErrorKind::NotReady => "the function is being updated: it will be ready",
+        ServiceErrorKind::Function => "that is what the function itself says",
+        ServiceErrorKind::Setup => {
             "the service cannot use a key, a network or a file system of the function: see its \
             configuration"
         }
-        Kind::Request => "is it a function of Floodway's? `floodway check` tries it",
-        Kind::Other => "see the function's log",
+        ServiceErrorKind::Request => "is it a function of Floodway's? `floodway check` tries it",
+        ServiceErrorKind::Other => "see the function's log",
     };
     Cow::Borrowed(advice)
 }

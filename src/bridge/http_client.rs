@@ -16,8 +16,8 @@ use super::connector::{ConnectorLayer, lacks_room, watched};
 use super::request_body::{TimedBody, WireTimer};
 use super::{BridgeError, Failure, Settings, SettingsError, proxy};
 use crate::aws::{
-    Credentials, CredentialsError, INVOKE, Keeper, Kind, Payload, Region, Said, Throttle, Unsigned,
-    sign,
+    Credentials, CredentialsCache, CredentialsError, INVOKE, Payload, Region, ServiceError,
+    ServiceErrorKind, Throttle, Unsigned, sign,
 };
 
 /// How requests are sent.
@@ -29,7 +29,7 @@ pub(crate) struct HttpClient {
 
 struct Signing {
     region: Region,
-    keeper: Keeper,
+    cache: CredentialsCache,
 }
 
 /// A request that was not answered with a 200.
@@ -100,7 +100,7 @@ impl HttpClient {
         .map_err(BridgeError::Client)?;
         let signing = settings.endpoint.region().map(|region| Signing {
             region: region.clone(),
-            keeper: Keeper::new(settings.credentials.clone()),
+            cache: CredentialsCache::new(settings.credentials.clone()),
         });
         Ok(HttpClient { connection_pool, url, signing })
     }
@@ -108,7 +108,7 @@ impl HttpClient {
     /// Finds the credentials, if any are needed.
     pub(crate) async fn credentials(&self) -> Result<Option<Arc<Credentials>>, CredentialsError> {
         match &self.signing {
-            Some(signing) => signing.keeper.current().await.map(Some),
+            Some(signing) => signing.cache.current().await.map(Some),
             None => Ok(None),
         }
     }
@@ -128,9 +128,10 @@ impl HttpClient {
             Ok(answer) => return Ok(answer),
             Err(unanswered) => unanswered,
         };
-        if let Failure::Refused(Said { kind: Kind::Expired, .. }) = unanswered.failure
+        if let Failure::Refused(ServiceError { kind: ServiceErrorKind::Expired, .. }) =
+            unanswered.failure
             && let (Some(signing), Some(expired)) = (&self.signing, &credentials)
-            && let Some(others) = signing.keeper.renew(expired).await
+            && let Some(others) = signing.cache.renew(expired).await
         {
             tracing::info!("the credentials have ended; others were found in {}", others.from);
             return self.send(&body, Some(&others), wire_timer).await;
@@ -194,9 +195,11 @@ impl HttpClient {
             300..=399 => Failure::Redirected,
             413 => Failure::TooLarge,
             429 => Failure::Throttled(throttle(answer).await),
-            _ => match self.said(answer, credentials).await {
-                Some(said) if said.status >= 500 => Failure::Unwell(said),
-                Some(said) => Failure::Refused(said),
+            _ => match self.service_error(answer, credentials).await {
+                Some(service_error) if service_error.status >= 500 => {
+                    Failure::Unwell(service_error)
+                }
+                Some(service_error) => Failure::Refused(service_error),
                 None if status >= 500 => Failure::Service(status),
                 None => Failure::Rejected(status),
             },
@@ -260,37 +263,44 @@ impl HttpClient {
     }
 
     /// What AWS says in an answer that is no 200, if it is AWS that says something.
-    async fn said(&self, response: Response, credentials: Option<&Credentials>) -> Option<Said> {
+    async fn service_error(
+        &self,
+        response: Response,
+        credentials: Option<&Credentials>,
+    ) -> Option<ServiceError> {
         let status = response.status().as_u16();
         let kind = response.headers().get("x-amzn-errortype").and_then(|kind| kind.to_str().ok());
         let kind = kind.map(str::to_owned);
         let clock_skew = clock_skew(response.headers(), SystemTime::now());
         let text = without_token(&beginning(response).await, credentials);
-        let mut said = Said::read(status, kind.as_deref(), text.as_bytes())?;
+        let mut service_error = ServiceError::read(status, kind.as_deref(), text.as_bytes())?;
         // A function URL says no more than that to whoever did not sign.
-        if credentials.is_none() && said.kind == Kind::Denied(None) {
-            said.kind = Kind::Unsigned;
+        if credentials.is_none() && service_error.kind == ServiceErrorKind::Denied(None) {
+            service_error.kind = ServiceErrorKind::Unsigned;
         }
         // A function URL says the same of a clock that is off as of a wrong secret; and its own time.
         if credentials.is_some()
-            && matches!(said.kind, Kind::Denied(None) | Kind::Signature)
+            && matches!(
+                service_error.kind,
+                ServiceErrorKind::Denied(None) | ServiceErrorKind::Signature
+            )
             && clock_skew.is_some_and(|clock_skew| clock_skew > MAX_CLOCK_SKEW)
         {
-            said.kind = Kind::Clock;
+            service_error.kind = ServiceErrorKind::Clock;
         }
-        Some(said)
+        Some(service_error)
     }
 
     /// A text from the remote side, to be redacted: it may repeat what it was sent, but not the session token.
     pub(crate) fn redacted(&self, text: &[u8]) -> String {
-        let credentials = self.signing.as_ref().and_then(|signing| signing.keeper.last());
+        let credentials = self.signing.as_ref().and_then(|signing| signing.cache.last());
         without_token(text, credentials.as_deref()).chars().take(200).collect()
     }
 
     /// What a function says that fails because it refuses the request itself.
-    pub(crate) fn refused_by_function(&self, error: &[u8]) -> Option<Said> {
-        let credentials = self.signing.as_ref().and_then(|signing| signing.keeper.last());
-        Said::of_function(without_token(error, credentials.as_deref()).as_bytes())
+    pub(crate) fn refused_by_function(&self, error: &[u8]) -> Option<ServiceError> {
+        let credentials = self.signing.as_ref().and_then(|signing| signing.cache.last());
+        ServiceError::from_function(without_token(error, credentials.as_deref()).as_bytes())
     }
 
     /// A failure that quotes an answer, without what must not be redacted of it.

@@ -14,7 +14,7 @@ pub struct Settings {
     /// wire.
     pub endpoint: Endpoint,
     /// Whose credentials sign the requests, where they are signed.
-    pub credentials: aws::Source,
+    pub credentials: aws::CredentialsSource,
     /// Records of a request at most. Too few and each record pays for the request's overhead (at
     /// 10 a record it is a hundred times that of 1,000); too many and the first record of a batch
     /// waits for the last, and one failure brings many home.
@@ -81,7 +81,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             endpoint: Endpoint::Unset,
-            credentials: aws::Source::Process,
+            credentials: aws::CredentialsSource::Process,
             batch_records: 1_000,
             batch_bytes: 4 << 20,
             body_bytes: 512 << 20,

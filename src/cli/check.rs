@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::args::CheckArgs;
 use super::output::print_line;
 use super::{UsageError, logging, remote_options, settings};
-use crate::aws::{Environment, Kind, Region, Said};
+use crate::aws::{Environment, Region, ServiceError, ServiceErrorKind};
 use crate::batch::{Batch, Strings};
 use crate::bridge::{self, Endpoint, Failure, HttpClient, HttpError, HttpResponse, Settings};
 use crate::quota::REQUESTS_PER_ENVIRONMENT;
@@ -204,7 +204,9 @@ fn with_advice(failure: &Failure) -> anyhow::Error {
         Failure::Connection(_) => {
             anyhow!("{failure}: is the address right, is it up, and may this machine reach it?")
         }
-        Failure::Refused(Said { kind: Kind::Request, .. }) => anyhow!("{failure}: {FUNCTION_HINT}"),
+        Failure::Refused(ServiceError { kind: ServiceErrorKind::Request, .. }) => {
+            anyhow!("{failure}: {FUNCTION_HINT}")
+        }
         failure => anyhow!("{failure}: {}", failure.advice()),
     }
 }

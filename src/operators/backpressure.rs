@@ -1,13 +1,13 @@
-//! Backpressure: how much a worker holds, and who waits until it is less.
+//! Backpressure: bounds on the records that a worker holds.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use timely::scheduling::Activator;
 
-/// What a worker's burst operators hold, queued or in flight, against its bounds. A source on the
-/// same worker reads it ([`Backpressure::is_high`]) and stops until it is woken
-/// ([`Backpressure::wake_when_low`]). Cheap to clone; the clones are one.
+/// Records and bytes that a worker's burst operators hold, queued or in flight, and their bounds. A
+/// source on the same worker checks [`Backpressure::is_high`], and stops until
+/// [`Backpressure::wake_when_low`] activates it. All clones share one state.
 ///
 /// Nothing that waits for an epoch to complete counts: a source that stops inside an epoch would
 /// wait for itself.
@@ -68,22 +68,22 @@ impl Backpressure {
         }))
     }
 
-    /// Records held.
+    /// Records that are queued or in flight.
     pub fn records(&self) -> usize {
         self.0.records.get()
     }
 
-    /// Bytes held.
+    /// Bytes of these records.
     pub fn bytes(&self) -> usize {
         self.0.bytes.get()
     }
 
-    /// Whether a bound is reached and the source should wait.
+    /// Whether a bound is reached, so that the source has to wait.
     pub fn is_high(&self) -> bool {
         self.records() >= self.0.max_records || self.bytes() >= self.0.max_bytes
     }
 
-    /// Records more until the bound is reached.
+    /// Records that may be added until the bound is reached.
     pub fn room(&self) -> usize {
         self.0.max_records.saturating_sub(self.records())
     }
@@ -93,13 +93,13 @@ impl Backpressure {
         self.0.waiting.borrow_mut().push(source);
     }
 
-    /// Adds what came in.
+    /// Adds records that were received.
     pub(super) fn add(&self, records: usize, bytes: usize) {
         self.0.records.set(self.records() + records);
         self.0.bytes.set(self.bytes() + bytes);
     }
 
-    /// Takes off what has left.
+    /// Removes records that have a result.
     pub(super) fn remove(&self, records: usize, bytes: usize) {
         self.0.records.set(self.records().saturating_sub(records));
         self.0.bytes.set(self.bytes().saturating_sub(bytes));

@@ -1,4 +1,4 @@
-//! The epochs that an operator has records of: their capabilities, and what became of the records.
+//! Epochs of an operator that have records: their capabilities, and statistics of their records.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,22 @@ use timely::progress::frontier::MutableAntichain;
 use super::observer::{EpochStats, Observer};
 use crate::policy::Offered;
 
-/// An epoch with records here. Its capabilities stay until the last result is out and no more
-/// records can come: that is what makes progress timely's.
+/// Epoch with records on this worker. Its capabilities are kept until the last result is emitted
+/// and no more records can arrive.
 pub(super) struct Epoch<T: Timestamp> {
-    /// For results.
+    /// Capability for results.
     pub results: Capability<T>,
-    /// For bad records.
+    /// Capability for bad records.
     pub bad: Capability<T>,
-    /// Records that came.
+    /// Records that were received.
     pub received: u64,
-    /// Records that are queued or away.
+    /// Records that are queued or in flight.
     pub pending: u64,
-    /// What became of the others.
+    /// Statistics of the records that are done.
     pub stats: EpochStats,
 }
 
-/// All epochs that are not complete, by timestamp.
+/// Epochs that are not complete, by timestamp.
 pub(super) struct Epochs<T: Timestamp> {
     open: BTreeMap<T, Epoch<T>>,
     /// Complete here, but not yet known to be final in the whole dataflow.
@@ -36,7 +36,8 @@ impl<T: Timestamp> Epochs<T> {
         Epochs { open: BTreeMap::new(), complete: BTreeMap::new() }
     }
 
-    /// Epoch `time`, which has records here; made from its capabilities if it is new.
+    /// Counts `records` records in epoch `time`. The epoch is created from `capabilities` if it is
+    /// new.
     pub(super) fn received(
         &mut self,
         time: &T,
@@ -55,22 +56,22 @@ impl<T: Timestamp> Epochs<T> {
         true
     }
 
-    /// The epoch of records that are queued or away.
+    /// Returns the epoch of records that are queued or in flight.
     pub(super) fn get(&mut self, time: &T) -> &mut Epoch<T> {
         self.open.get_mut(time).expect("an epoch stays open while it has records")
     }
 
-    /// The records that came in `time`.
+    /// Returns the records that were received in `time`.
     pub(super) fn records(&self, time: &T) -> u64 {
         self.open.get(time).map_or(0, |epoch| epoch.received)
     }
 
-    /// The times of all epochs that have records here.
+    /// Returns the timestamps of all epochs that have records on this worker.
     pub(super) fn times(&self) -> impl Iterator<Item = &T> {
         self.open.keys()
     }
 
-    /// Gives up the capabilities of epochs that are complete.
+    /// Drops the capabilities of complete epochs.
     pub(super) fn complete(&mut self, frontier: &MutableAntichain<T>) {
         let complete = &mut self.complete;
         self.open.retain(|time, epoch| {
@@ -82,7 +83,7 @@ impl<T: Timestamp> Epochs<T> {
         });
     }
 
-    /// Notes what a final epoch brought.
+    /// Records the final count of an epoch.
     pub(super) fn offered(&mut self, time: T, offered: Offered) {
         let stats = match self.open.get_mut(&time) {
             Some(epoch) => &mut epoch.stats,
@@ -91,7 +92,7 @@ impl<T: Timestamp> Epochs<T> {
         stats.offered = Some(offered);
     }
 
-    /// Tells `observer` of the epochs that are complete and final, in order.
+    /// Reports the epochs that are complete and final to `observer`, in order.
     pub(super) fn publish(&mut self, observer: &mut dyn Observer<T>) {
         while let Some(entry) = self.complete.first_entry() {
             let earlier = self.open.keys().next().is_some_and(|open| open < entry.key());

@@ -1,4 +1,4 @@
-//! A worker's records that others have: which they are, and which of them are late.
+//! Records of a worker that the remote side or a peer is computing, and which of them are late.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,9 +14,9 @@ use crate::policy::Entry;
 struct Sent<T, C> {
     entry: Entry,
     origin: Origin<T, C>,
-    /// Which of them nobody has done yet. What is taken out of it here is done here.
+    /// Records without a result. Whoever takes a record from it computes the record.
     pending: Arc<PendingRanges>,
-    /// Records that neither a reply has named nor this worker has done.
+    /// Records that are neither answered nor taken back by this worker.
     unanswered: usize,
     sent_at: Instant,
     route: Route,
@@ -27,7 +27,7 @@ pub(super) struct InFlight<T, C> {
     sent: BTreeMap<u64, Sent<T, C>>,
     next_id: u64,
     records: usize,
-    /// When the operator is woken because something may be late.
+    /// When the operator will be woken to check for late work items.
     wake_at: Option<Instant>,
 }
 
@@ -36,7 +36,7 @@ impl<T: Clone, C> InFlight<T, C> {
         InFlight { sent: BTreeMap::new(), next_id: 0, records: 0, wake_at: None }
     }
 
-    /// Records that are away.
+    /// Records in flight.
     pub(super) fn records(&self) -> usize {
         self.records
     }
@@ -47,7 +47,7 @@ impl<T: Clone, C> InFlight<T, C> {
         self.next_id
     }
 
-    /// The records of `entry` are with whoever `route` says.
+    /// Adds a work item that was sent by `route`.
     pub(super) fn insert(
         &mut self,
         id: u64,
@@ -62,7 +62,8 @@ impl<T: Clone, C> InFlight<T, C> {
         self.sent.insert(id, Sent { entry, origin, pending, unanswered, sent_at, route });
     }
 
-    /// A reply for so many records of item `id`: the item, its container, and whose reply it is.
+    /// Accounts for a reply with `records` records of the work item `id`. Returns its entry, its
+    /// origin and its route.
     pub(super) fn answered(
         &mut self,
         id: u64,
@@ -74,8 +75,8 @@ impl<T: Clone, C> InFlight<T, C> {
         Some(what)
     }
 
-    /// Takes up to `records` records out of the oldest item that is away for longer than `late` at
-    /// `now`; the path is that of this worker doing them.
+    /// Takes up to `records` records from the oldest work item that has been in flight for at least
+    /// `late` at `now`. Returns the route under which this worker computes them.
     pub(super) fn take_late(
         &mut self,
         now: Instant,
@@ -104,11 +105,11 @@ impl<T: Clone, C> InFlight<T, C> {
         }
     }
 
-    /// When the operator is to be woken because the oldest item is away for longer than `late`. What was
-    /// answered before and is still to come is not answered again.
+    /// Returns after what time the operator has to be woken because the oldest work item becomes
+    /// late. Late records whose reply is on its way are not taken twice.
     pub(super) fn next_late(&mut self, late: Duration) -> Option<Duration> {
         let oldest = self.sent.first_key_value()?.1.sent_at;
-        // Not at once again and again for a item whose answer is on its way.
+        // Avoids a busy loop while the reply of the oldest work item is on its way.
         const SOON: Duration = Duration::from_millis(1);
         let now = Instant::now();
         let at = (oldest + late).max(now + SOON);

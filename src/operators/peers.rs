@@ -1,9 +1,8 @@
-//! Peers: an idle worker of the same process is a remote side that costs nothing.
+//! Peers: idle workers of the same process take records, at no cost.
 //!
-//! A worker with nothing to do says how many records it would take; a loaded one hands it parts of
-//! its queue, which come back by the same ids and the same reply path as the remote side's. Only
-//! work moves: capabilities stay with the worker that the records came to. A part that a peer cannot
-//! do any more, because it has ended, comes home.
+//! An idle worker publishes how many records it takes. A loaded worker sends it work items, and
+//! receives the results by the same replies as those of the remote side. Capabilities stay with the
+//! worker that received the records. If a peer ends, its work items return to their worker.
 
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, VecDeque};
@@ -15,39 +14,39 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use crate::bridge::WorkItem;
 use crate::task::Task;
 
-/// The workers of a process, as far as they help each other. Cheap to clone; the clones are one,
-/// and each worker's [`Burst`](super::Burst) is given one.
+/// The workers of a process that compute records for each other. All clones share one registry;
+/// each worker's [`Burst`](super::Burst) receives a clone.
 #[derive(Clone, Default)]
 pub struct Peers(Arc<Mutex<HashMap<(TypeId, String), Box<dyn Any + Send>>>>);
 
-/// Those that do the same task.
+/// Workers that compute the same task.
 type PeerRegistry<K> = Arc<Mutex<Vec<Arc<PeerSlot<K>>>>>;
 
-/// A worker as the others see it.
+/// What the other workers see of a worker.
 struct PeerSlot<K: Task> {
     items: Sender<WorkItem<K>>,
-    /// Records that it would take.
+    /// Records that the worker takes now.
     capacity: AtomicUsize,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// A worker's own end.
+/// Work items that a worker has received, and its access to the other workers.
 pub(super) struct PeerQueue<K: Task> {
     registry: PeerRegistry<K>,
     me: Arc<PeerSlot<K>>,
     inbox: Receiver<WorkItem<K>>,
-    /// What it has taken, the oldest first.
+    /// Received work items, the oldest first.
     items: VecDeque<WorkItem<K>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is behind it is whole whatever happened to whoever held it.
+    // The data is consistent even if a thread panicked while it held the lock.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Peers {
-    /// A worker joins those that do the task of this name. `wake` is called on another worker's thread
-    /// when there is something for it.
+    /// Registers a worker for the task of this name. `wake` is called on another worker's thread
+    /// when a work item arrives.
     pub(super) fn join<K: Task>(
         &self,
         task: &str,
@@ -66,19 +65,19 @@ impl Peers {
 }
 
 impl<K: Task> PeerQueue<K> {
-    /// Takes in what others have handed over. This worker would take up to `capacity` records in all.
+    /// Receives work items, and publishes that this worker takes up to `capacity` records in total.
     pub(super) fn receive(&mut self, capacity: usize) {
         self.items.extend(self.inbox.try_iter());
         let has: usize = self.items.iter().map(WorkItem::records).sum();
         self.me.capacity.store(capacity.saturating_sub(has), Relaxed);
     }
 
-    /// Whether there is something to do for others.
+    /// Whether there are records of peers to compute.
     pub(super) fn has_work(&self) -> bool {
         !self.items.is_empty()
     }
 
-    /// Up to `records` records of the oldest part.
+    /// Splits up to `records` records from the oldest work item.
     pub(super) fn next(&mut self, records: usize) -> Option<WorkItem<K>> {
         let item = self.items.front_mut()?;
         let next = item.split(records.max(1));
@@ -88,7 +87,7 @@ impl<K: Task> PeerQueue<K> {
         Some(next)
     }
 
-    /// Records that others would take now.
+    /// Records that the other workers take now.
     pub(super) fn peer_capacity(&self) -> usize {
         let registry = lock(&self.registry);
         registry
@@ -104,14 +103,14 @@ impl<K: Task> PeerQueue<K> {
         for slot in registry.iter().filter(|slot| !self.is_me(slot)) {
             let capacity = slot.capacity.load(Relaxed);
             let taken = capacity.min(item.records());
-            // Another one may have been quicker: it is asked again at the next plan.
+            // Another worker may have used the capacity: the next plan asks again.
             let less = slot.capacity.compare_exchange(capacity, capacity - taken, Relaxed, Relaxed);
             if taken == 0 || less.is_err() {
                 continue;
             }
             match slot.items.send(item.split(taken)) {
                 Ok(()) => (slot.wake)(),
-                // Its worker has ended: the part comes home.
+                // The peer has ended: dropping the work item returns its records.
                 Err(refused) => drop(refused),
             }
             if item.records() == 0 {

@@ -1,4 +1,4 @@
-//! `--verify`: some of what the remote side computes is computed here too, and compared.
+//! `--verify`: computes a sample of the remote records on the worker too, and compares the results.
 
 use std::ops::Range;
 
@@ -7,11 +7,11 @@ use super::state::Origin;
 use crate::policy::Entry;
 use crate::task::{Code, Task};
 
-/// Chooses a share of the remote side's records, evenly spread.
+/// Chooses an evenly spread share of the remote records.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sampler {
     share: f64,
-    /// The share of a record that is owed.
+    /// Fraction of a record that is due for verification.
     owed: f64,
 }
 
@@ -20,7 +20,8 @@ impl Sampler {
         Sampler { share, owed: 0.0 }
     }
 
-    /// The positions to be checked out of `range`, the last ones first; not those that come `home`.
+    /// Returns the positions of `range` to verify, the last first. Positions in `home` have no
+    /// result and are left out.
     pub(super) fn choose(&mut self, range: &Range<usize>, refused: &[usize]) -> Vec<usize> {
         if self.share <= 0.0 {
             return Vec::new();
@@ -40,14 +41,14 @@ impl Sampler {
     }
 }
 
-/// An answer that is being checked.
+/// Reply that is being verified.
 pub(super) struct Verification<T, K: Task> {
     pub entry: Entry,
     pub origin: Origin<T, K::In>,
-    /// The records that it answers.
+    /// Records that the reply covers.
     pub range: Range<usize>,
     pub out: K::Out,
-    /// Where they were made.
+    /// Route of the results.
     pub route: Route,
     /// Positions without a result, in order.
     pub refused: Vec<usize>,
@@ -55,18 +56,18 @@ pub(super) struct Verification<T, K: Task> {
     pub checks: Vec<usize>,
 }
 
-/// What a check came to.
+/// Outcome of a verification step.
 pub(super) enum Verdict {
-    /// There is more to check.
+    /// More records have to be verified.
     Unfinished,
-    /// All that was to be checked is the same.
+    /// All verified results are equal.
     Match,
-    /// This position's result is another here.
+    /// The result at this position differs.
     Mismatch(usize),
 }
 
 impl<T, K: Task> Verification<T, K> {
-    /// Checks up to `most` records with `task`; answers how many it checked.
+    /// Verifies up to `most` records with `task`. Returns how many it verified, and the outcome.
     pub(super) fn check(
         &mut self,
         task: &K,

@@ -1,4 +1,4 @@
-//! What leaves a desk: the policy is asked, and what it names goes to the remote side or a peer.
+//! Asks the policy for a plan, and sends the planned records to the remote side or to peers.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,14 +13,14 @@ use crate::operators::Route;
 use crate::policy::{Destination, Rates, RemoteLatency, Taken};
 use crate::task::Task;
 
-/// How often the policy is asked what it expects to send.
+/// How often the policy is asked for the rate that it expects to send.
 const FORECAST_INTERVAL: Nanos = 5_000_000;
 
 impl<T: Timestamp, K: Task> BurstState<T, K>
 where
     K::Out: Container,
 {
-    /// Sends away what the policy says. While nobody takes anything it is not even asked.
+    /// Sends the records that the policy names. The policy is not asked while nobody has room.
     pub(in crate::operators) fn plan(&mut self) {
         if self.queue.is_empty() {
             return;
@@ -43,7 +43,7 @@ where
         }
     }
 
-    /// What the policy is told; nothing if nobody takes anything.
+    /// Measured values for the policy. None if neither the bridge nor a peer has room.
     fn rates(&self) -> Option<Rates> {
         let room = self.remote.as_ref().map_or(0, RemoteTask::room);
         let peers = self.peer_queue.peer_capacity();
@@ -76,7 +76,7 @@ where
         })
     }
 
-    /// Sends away what was taken; the oldest first.
+    /// Sends the taken records, the oldest first.
     fn send(&mut self) {
         let taken = &mut self.taken;
         self.queue.take_all(&mut self.takes, |take| taken.push(take));
@@ -85,7 +85,7 @@ where
         let mut refused = Vec::new();
         let mut sent = 0;
         let urgent = self.policy.plans_by_due_time();
-        // They were taken from the last to the first.
+        // The queue hands them over from the last to the first.
         let mut taking = taken.drain(..).rev().peekable();
         while let Some(Taken { entry, payload: origin, to }) = taking.next() {
             let id = self.in_flight.next_id();

@@ -1,6 +1,7 @@
-//! A worker's desk: what it has to do, what it has sent away, and the epochs these belong to.
+//! State of a burst operator on one worker: its queue, its work in flight and its open epochs.
 //!
-//! `sending` is what leaves it, `answers` what comes back, `work` what is done at it.
+//! `dispatch` sends records away, `replies` handles results and returned records, `work` computes
+//! records on the worker.
 
 mod dispatch;
 mod replies;
@@ -37,7 +38,7 @@ where
         OutputBuilderSession<'a, T, CapacityContainerBuilder<Vec<Bad<<K::In as Records>::Record>>>>,
 }
 
-/// The container and the epoch that a queue's entry belongs to.
+/// Container and epoch that an entry of the queue belongs to.
 pub(super) struct Origin<T, C> {
     pub epoch: T,
     pub batch: Arc<C>,
@@ -64,9 +65,9 @@ pub(super) struct BurstState<T: Timestamp, K: Task> {
     observer: Box<dyn Observer<T>>,
     queue: Queue<Origin<T, K::In>>,
     in_flight: InFlight<T, K::In>,
-    /// When the worker went on to other things although records waited.
+    /// When the operator last yielded although it had records to compute.
     paused_at: Option<Instant>,
-    /// When the policy was last asked what it expects to send.
+    /// When the policy was last asked for the rate that it expects to send.
     forecast_at: Nanos,
     sampler: Sampler,
     verifying: VecDeque<Verification<T, K>>,
@@ -116,7 +117,7 @@ where
         }
     }
 
-    /// Takes a container in.
+    /// Adds a container to the queue.
     pub(super) fn accept(
         &mut self,
         epoch: &T,
@@ -135,8 +136,8 @@ where
         self.queue.push(0..records, arrival, scheduled, self.slack, origin);
     }
 
-    /// Names the counts of the epochs that the frontier has passed since it stood at `from`, which
-    /// is among them even without records.
+    /// Calls `each` with the count of every epoch that the frontier has passed since `from`. The
+    /// epoch `from` is included even if it has no records.
     pub(super) fn count(
         &mut self,
         from: &T,
@@ -153,8 +154,8 @@ where
         }
     }
 
-    /// Takes note of what a final epoch brought. When the rate climbs towards where the policy begins
-    /// to send, environments are started for it.
+    /// Records the final count of an epoch. When the rate approaches the policy's threshold,
+    /// environments are started ahead.
     pub(super) fn offered(&mut self, epoch: T, offered: Offered) {
         self.policy.on_epoch(offered);
         self.observer.offered(&epoch, offered);
@@ -170,10 +171,11 @@ where
         }
     }
 
-    /// Gives up complete epochs and tells the observer how things stand.
+    /// Drops the capabilities of complete epochs, and reports the state to the observer, the peers
+    /// and the bridge.
     pub(super) fn finish_turn(&mut self, frontier: &MutableAntichain<T>) {
         let is_idle = !self.has_own_work() && self.verifying.is_empty();
-        // So that there is something to do until others plan again.
+        // Enough work to last until the peers plan again.
         self.peer_queue.receive(if is_idle {
             self.true_rate.records_within(2 * self.slice)
         } else {
@@ -187,7 +189,8 @@ where
             self.observer.true_rate(rate);
         }
         if let Some(remote) = &self.remote {
-            // What comes home is done first: the rest is in its way only if it cannot go instead.
+            // Returned records are computed first. The other records delay them only if they cannot
+            // be sent instead.
             let latency =
                 RemoteLatency { failure_rate: remote.failure_rate(), ..RemoteLatency::default() };
             let ahead = match self.policy.returned_work_skips_queue(latency) {
@@ -204,8 +207,8 @@ where
         }
     }
 
-    /// When the operator is to be scheduled again although nothing comes: now, or when the oldest part
-    /// becomes late.
+    /// When the operator has to be scheduled again without new input: now, or when the oldest work
+    /// item becomes late.
     pub(super) fn next_wakeup(&mut self) -> Option<Duration> {
         if self.has_own_work() || !self.verifying.is_empty() || self.peer_queue.has_work() {
             return Some(Duration::ZERO);
@@ -220,14 +223,16 @@ where
         self.in_flight.next_late(self.late_after()?)
     }
 
-    /// Whether the front of the queue is this worker's to do, and does not wait for the remote side.
+    /// Whether the worker may compute the front of the queue, or has to leave it to the remote
+    /// side.
     fn has_own_work(&self) -> bool {
         let Some((entry, _)) = self.queue.front() else { return false };
         let waits = self.policy.is_remote_only() && !entry.returned;
         !(waits && self.remote.as_ref().is_some_and(RemoteTask::is_available))
     }
 
-    /// From which age on this worker does what is away, if it does not leave it to the remote side.
+    /// Age from which the worker computes the records of a work item itself. None if the policy is
+    /// remote only.
     fn late_after(&self) -> Option<Duration> {
         self.remote.as_ref().filter(|_| !self.policy.is_remote_only()).map(RemoteTask::late)
     }

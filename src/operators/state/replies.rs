@@ -1,4 +1,4 @@
-//! What comes back to a desk: answers, which are believed, checked first or sent home.
+//! Handles replies: results are emitted, verified first, or returned to the queue.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ impl<T: Timestamp, K: Task> BurstState<T, K>
 where
     K::Out: Container,
 {
-    /// Sends out the results that have come, and takes home what has not been done.
+    /// Emits the results that have arrived, and puts returned records back into the queue.
     pub(in crate::operators) fn replies(&mut self, outputs: &mut Outputs<'_, T, K>) {
         self.reply_receiver.rearm();
         while let Some(Reply { id, range, usd, outcome }) = self.reply_receiver.try_recv() {
@@ -46,7 +46,7 @@ where
         }
     }
 
-    /// Sends out what the remote side or a peer has computed, and takes home the records it refused.
+    /// Emits the results of the remote side or a peer, and queues the records that it refused.
     fn emit_results(&mut self, verified: Verification<T, K>, outputs: &mut Outputs<'_, T, K>) {
         let Verification { entry, origin, range, mut out, refused, route, .. } = verified;
         let records = range.len();
@@ -67,7 +67,8 @@ where
         self.observer.results(&origin.epoch, route, scheduled, done, now);
     }
 
-    /// Checks up to `most` records of an answer. One with a wrong result is not believed at all.
+    /// Verifies up to `most` records of a reply. If one result differs, the whole reply is
+    /// discarded.
     pub(super) fn check(
         &mut self,
         mut verification: Verification<T, K>,

@@ -1,4 +1,5 @@
-//! What is done at a desk, a slice at a time: its own records, those of others, and late ones.
+//! Computes records in slices: verification, records of peers, the worker's own records, and late
+//! records.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,8 +19,8 @@ impl<T: Timestamp, K: Task> BurstState<T, K>
 where
     K::Out: Container,
 {
-    /// Does work for about a slice: answers that are to be checked, what was taken from others, the
-    /// front of the queue, then records that are late.
+    /// Works for about one slice: first verification, then records of peers, then the front of the
+    /// queue, then late records.
     pub(in crate::operators) fn work(&mut self, outputs: &mut Outputs<'_, T, K>) {
         let began = Instant::now();
         if let Some(paused_at) = self.paused_at.take() {
@@ -30,7 +31,7 @@ where
             let fit = self.true_rate.records_within(self.slice - spent);
             let records = if let Some(verification) = self.verifying.pop_front() {
                 self.check(verification, fit, outputs);
-                // A record that is computed again to be checked is not one that is done.
+                // A record that is computed for verification does not count as done.
                 let until_now = began.elapsed();
                 self.true_rate.record_other(until_now - spent);
                 spent = until_now;
@@ -62,7 +63,7 @@ where
         self.paused_at = self.has_own_work().then(|| began + spent);
     }
 
-    /// Computes records here, and sends their results out.
+    /// Computes records on this worker, and emits their results.
     fn compute(
         &mut self,
         origin: &Origin<T, K::In>,
@@ -98,20 +99,20 @@ where
         }
     }
 
-    /// Computes another worker's records; answers how many.
+    /// Computes records of a peer. Returns how many it computed.
     fn work_for_peer(&mut self, item: WorkItem<K>) -> usize {
         let (task, verdicts) = (&self.task, &mut self.verdicts);
         let input = Arc::clone(item.input());
         item.answer(0.0, None, |range| {
             let mut out = task.results(&input, range);
             task.compute(&input, range.clone(), &mut out, verdicts);
-            // What is bad is so by its own worker's verdict.
+            // Only the worker that owns a record may call it bad: the record is returned to it.
             let refused = verdicts.drain(..).map(|(position, _)| position).collect();
             Outcome::Done { out, refused, hedged: false }
         })
     }
 
-    /// Takes up to `records` records out of the oldest part that is late at `now`.
+    /// Takes up to `records` records from the oldest work item that is late at `now`.
     fn take_late(
         &mut self,
         now: Instant,

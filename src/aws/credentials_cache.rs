@@ -8,7 +8,7 @@ use super::{Credentials, CredentialsError, Environment};
 
 /// Where credentials come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Source {
+pub enum CredentialsSource {
     /// The environment of this process, and the profile files that it names.
     #[default]
     Process,
@@ -20,35 +20,39 @@ pub enum Source {
 
 /// How often it looks at most whether the files have changed, or asks again after the service said that
 /// they have expired.
-const LOOK: Duration = Duration::from_secs(1);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Those that end so soon are replaced ahead. The SDKs' own buffer is 10 s to 5 min; what takes part in a
 /// run of seconds must not be replaced all the time.
-const AHEAD: Duration = Duration::from_secs(60);
+const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
 
 /// Keeps credentials fresh. All that reads is short: two small files, on the bridge's thread; AWS's chain
 /// asks without blocking.
 #[derive(Debug)]
-pub struct Keeper {
-    source: Source,
-    kept: Mutex<Kept>,
+pub struct CredentialsCache {
+    source: CredentialsSource,
+    cached: Mutex<CacheEntry>,
     loading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct CacheEntry {
     credentials: Option<Arc<Credentials>>,
     /// The files as they were then.
     files: Vec<(PathBuf, Option<SystemTime>)>,
-    looked: Option<Instant>,
+    checked_at: Option<Instant>,
     /// When they were last found, or not.
-    loaded: Option<Instant>,
+    loaded_at: Option<Instant>,
 }
 
-impl Keeper {
+impl CredentialsCache {
     /// Has none yet.
-    pub fn new(source: Source) -> Self {
-        Keeper { source, kept: Mutex::default(), loading: tokio::sync::Mutex::default() }
+    pub fn new(source: CredentialsSource) -> Self {
+        CredentialsCache {
+            source,
+            cached: Mutex::default(),
+            loading: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Those of now: they are found if there are none, replaced if they end soon, and read again if their
@@ -57,46 +61,46 @@ impl Keeper {
     /// # Errors
     /// There are none that last.
     pub async fn current(&self) -> Result<Arc<Credentials>, CredentialsError> {
-        let (kept, is_fresh) = self.kept();
-        match kept {
-            Some(kept) if is_fresh => Ok(kept),
-            kept => self.load(kept.as_ref()).await,
+        let (cached, is_fresh) = self.cached();
+        match cached {
+            Some(cached) if is_fresh => Ok(cached),
+            cached => self.load(cached.as_ref()).await,
         }
     }
 
     /// Those that were found last, if any were.
     pub fn last(&self) -> Option<Arc<Credentials>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).credentials.clone()
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner).credentials.clone()
     }
 
     /// Others than `expired`, which the service says have ended; none if there are no others.
     pub async fn renew(&self, expired: &Arc<Credentials>) -> Option<Arc<Credentials>> {
-        let is_other = |kept: &Arc<Credentials>| kept != expired;
+        let is_other = |cached: &Arc<Credentials>| cached != expired;
         let waits = {
-            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(other) = kept.credentials.as_ref().filter(|kept| is_other(kept)) {
+            let cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(other) = cached.credentials.as_ref().filter(|cached| is_other(cached)) {
                 return Some(Arc::clone(other));
             }
-            kept.looked.is_some_and(|looked| looked.elapsed() < LOOK)
+            cached.checked_at.is_some_and(|checked_at| checked_at.elapsed() < REFRESH_INTERVAL)
         };
         // Whatever refused these was asked just now: that is how a run begins with old ones.
         if waits {
-            tokio::time::sleep(LOOK / 10).await;
+            tokio::time::sleep(REFRESH_INTERVAL / 10).await;
         }
         self.load(Some(expired)).await.ok().filter(is_other)
     }
 
     /// What is kept, and whether it need not be looked at again.
-    fn kept(&self) -> (Option<Arc<Credentials>>, bool) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(credentials) = kept.credentials.clone() else { return (None, false) };
-        if kept.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+    fn cached(&self) -> (Option<Arc<Credentials>>, bool) {
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(credentials) = cached.credentials.clone() else { return (None, false) };
+        if cached.checked_at.is_some_and(|checked_at| checked_at.elapsed() < REFRESH_INTERVAL) {
             return (Some(credentials), true);
         }
-        kept.looked = Some(Instant::now());
-        let ahead = SystemTime::now() + AHEAD;
+        cached.checked_at = Some(Instant::now());
+        let ahead = SystemTime::now() + EXPIRY_MARGIN;
         let ends_soon = credentials.expires.is_some_and(|end| end <= ahead);
-        let has_changed = kept.files.iter().any(|(file, was)| modified(file) != *was);
+        let has_changed = cached.files.iter().any(|(file, was)| modified(file) != *was);
         (Some(credentials), !ends_soon && !has_changed)
     }
 
@@ -107,20 +111,22 @@ impl Keeper {
     ) -> Result<Arc<Credentials>, CredentialsError> {
         let _one = self.loading.lock().await;
         {
-            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_new = kept.loaded.is_some_and(|loaded| loaded.elapsed() < LOOK / 10);
-            let others = |kept: &&Arc<Credentials>| is_new || Some(*kept) != before;
-            if let Some(kept) = kept.credentials.as_ref().filter(others) {
-                return Ok(Arc::clone(kept));
+            let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_new = cached
+                .loaded_at
+                .is_some_and(|loaded_at| loaded_at.elapsed() < REFRESH_INTERVAL / 10);
+            let others = |cached: &&Arc<Credentials>| is_new || Some(*cached) != before;
+            if let Some(cached) = cached.credentials.as_ref().filter(others) {
+                return Ok(Arc::clone(cached));
             }
-            kept.loaded = Some(Instant::now());
+            cached.loaded_at = Some(Instant::now());
         }
         let environment = match &self.source {
-            Source::Process => Environment::of_process(),
-            Source::Environment(environment) => environment.clone(),
-            Source::Fixed(fixed) => {
+            CredentialsSource::Process => Environment::of_process(),
+            CredentialsSource::Environment(environment) => environment.clone(),
+            CredentialsSource::Fixed(fixed) => {
                 let fixed = Arc::new(fixed.clone());
-                self.keep(&fixed, Vec::new());
+                self.store(&fixed, Vec::new());
                 return Ok(fixed);
             }
         };
@@ -130,7 +136,7 @@ impl Keeper {
         match found(&environment).await {
             Ok(found) => {
                 let found = Arc::new(found);
-                self.keep(&found, files);
+                self.store(&found, files);
                 Ok(found)
             }
             // The file may be in the middle of being written.
@@ -146,11 +152,11 @@ impl Keeper {
         }
     }
 
-    fn keep(&self, credentials: &Arc<Credentials>, files: Vec<(PathBuf, Option<SystemTime>)>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.credentials = Some(Arc::clone(credentials));
-        (kept.files, kept.looked) = (files, Some(Instant::now()));
-        kept.loaded = kept.looked;
+    fn store(&self, credentials: &Arc<Credentials>, files: Vec<(PathBuf, Option<SystemTime>)>) {
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.credentials = Some(Arc::clone(credentials));
+        (cached.files, cached.checked_at) = (files, Some(Instant::now()));
+        cached.loaded_at = cached.checked_at;
     }
 }
 
@@ -174,7 +180,9 @@ async fn found(environment: &Environment) -> Result<Credentials, CredentialsErro
     use CredentialsError::{NeedsChain, NoProfile, None};
     match Credentials::find(environment, SystemTime::now()) {
         Err(error @ (None { .. } | NoProfile { .. } | NeedsChain { .. })) => {
-            super::chain::credentials(environment, error).await?.must_last(SystemTime::now())
+            super::provider_chain::credentials(environment, error)
+                .await?
+                .must_last(SystemTime::now())
         }
         found => found,
     }
@@ -190,40 +198,40 @@ mod tests {
     }
 
     /// Of a file with old keys.
-    fn keeper_of(folder: &std::path::Path) -> (PathBuf, Keeper) {
+    fn cache_of(folder: &std::path::Path) -> (PathBuf, CredentialsCache) {
         let file = folder.join("credentials");
         write(&file, "OLD");
         let name = file.to_str().unwrap();
         let environment = Environment::of([("AWS_SHARED_CREDENTIALS_FILE", name)]);
-        (file, Keeper::new(Source::Environment(environment)))
+        (file, CredentialsCache::new(CredentialsSource::Environment(environment)))
     }
 
     #[tokio::test]
     async fn rotated_keys_are_taken_when_the_service_says_that_the_old_ones_ended() {
         let folder = tempfile::tempdir().unwrap();
-        let (file, keeper) = keeper_of(folder.path());
-        let old = keeper.current().await.unwrap();
+        let (file, cache) = cache_of(folder.path());
+        let old = cache.current().await.unwrap();
         assert_eq!(old.access_key_id, "OLD");
-        assert_eq!(keeper.renew(&old).await, None, "there are no others");
+        assert_eq!(cache.renew(&old).await, None, "there are no others");
         write(&file, "NEW");
-        let new = keeper.renew(&old).await.unwrap();
+        let new = cache.renew(&old).await.unwrap();
         assert_eq!(new.access_key_id, "NEW");
-        assert_eq!(keeper.renew(&old).await, Some(new.clone()), "another request's are as good");
+        assert_eq!(cache.renew(&old).await, Some(new.clone()), "another request's are as good");
         std::fs::write(&file, "[default]\naws_access_key_id = HALF\n").unwrap();
-        assert_eq!(keeper.renew(&new).await, None, "half a file changes nothing");
-        assert_eq!(keeper.current().await.unwrap(), new);
+        assert_eq!(cache.renew(&new).await, None, "half a file changes nothing");
+        assert_eq!(cache.current().await.unwrap(), new);
     }
 
     #[tokio::test]
     async fn a_file_that_changed_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
-        let (file, keeper) = keeper_of(folder.path());
-        assert_eq!(keeper.current().await.unwrap().access_key_id, "OLD");
+        let (file, cache) = cache_of(folder.path());
+        assert_eq!(cache.current().await.unwrap().access_key_id, "OLD");
         write(&file, "NEW");
         let later = SystemTime::now() + Duration::from_secs(5);
         std::fs::File::options().write(true).open(&file).unwrap().set_modified(later).unwrap();
         let began = Instant::now();
-        while keeper.current().await.unwrap().access_key_id != "NEW" {
+        while cache.current().await.unwrap().access_key_id != "NEW" {
             assert!(began.elapsed() < Duration::from_secs(30), "it was not read again");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -231,8 +239,8 @@ mod tests {
 
     #[tokio::test]
     async fn none_is_an_error() {
-        let keeper = Keeper::new(Source::Environment(Environment::of([])));
-        let error = keeper.current().await.unwrap_err().to_string();
+        let cache = CredentialsCache::new(CredentialsSource::Environment(Environment::of([])));
+        let error = cache.current().await.unwrap_err().to_string();
         assert!(error.contains("HOME is not set"), "{error}");
     }
 }

@@ -4,11 +4,11 @@ use std::fmt;
 
 /// A refusal in AWS's own words, and what kind it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct ServiceError {
     /// The status.
     pub status: u16,
     /// What kind of refusal it is.
-    pub kind: Kind,
+    pub kind: ServiceErrorKind,
     /// The error's name, such as `AccessDeniedException`.
     pub code: String,
     /// What it says, cut to 300 characters.
@@ -17,7 +17,7 @@ pub struct Said {
 
 /// Kinds of refusals.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ServiceErrorKind {
     /// The signature is not what the secret gives.
     Signature,
     /// It was made too long ago, or will be: this machine's clock is wrong.
@@ -45,13 +45,13 @@ pub enum Kind {
 }
 
 /// As much of a body as is looked at.
-const MOST: usize = 4_096;
+const MAX_BODY: usize = 4_096;
 
-impl Said {
+impl ServiceError {
     /// Reads an answer that is no 200: its `x-amzn-errortype` header, if there is one, and its body, JSON or
     /// XML. `None` if it is none of AWS's.
-    pub fn read(status: u16, error_type: Option<&str>, body: &[u8]) -> Option<Said> {
-        let body = String::from_utf8_lossy(&body[..body.len().min(MOST)]);
+    pub fn read(status: u16, error_type: Option<&str>, body: &[u8]) -> Option<ServiceError> {
+        let body = String::from_utf8_lossy(&body[..body.len().min(MAX_BODY)]);
         let json: Option<serde_json::Value> = serde_json::from_str(&body).ok();
         let text = |names: &[&str]| {
             let field = |name: &&str| json.as_ref()?.get(*name)?.as_str();
@@ -78,26 +78,26 @@ impl Said {
         })?;
         let kind = kind(status, &code, &message);
         let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-        Some(Said { status, kind, code, message: message.chars().take(300).collect() })
+        Some(ServiceError { status, kind, code, message: message.chars().take(300).collect() })
     }
 
     /// Reads the error of a function of Floodway's that refuses the request itself, as it does by its URL with
     /// a 400: by the Invoke API that is a failure of the function as any other. `None` if it is another one.
-    pub fn of_function(error: &[u8]) -> Option<Said> {
+    pub fn from_function(error: &[u8]) -> Option<ServiceError> {
         let json: serde_json::Value = serde_json::from_slice(error).ok()?;
         // Java's has its package before it.
         let name = json.get("errorType")?.as_str()?.rsplit('.').next()?;
-        let said = Said::read(400, Some(name), error)?;
-        (said.kind == Kind::Function).then_some(said)
+        let error = ServiceError::read(400, Some(name), error)?;
+        (error.kind == ServiceErrorKind::Function).then_some(error)
     }
 
     /// Whether it may be otherwise in a moment.
     pub fn is_transient(&self) -> bool {
-        self.kind == Kind::NotReady || self.status >= 500
+        self.kind == ServiceErrorKind::NotReady || self.status >= 500
     }
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{} {}", self.status, self.code)?;
         // What to do may follow.
@@ -106,42 +106,44 @@ impl fmt::Display for Said {
     }
 }
 
-fn kind(status: u16, code: &str, message: &str) -> Kind {
+fn kind(status: u16, code: &str, message: &str) -> ServiceErrorKind {
     let code = code.trim_end_matches("Exception").trim_end_matches("Error");
     let says = |part: &str| message.contains(part);
     match code {
         "InvalidSignature" | "SignatureDoesNotMatch"
             if says("Signature expired") || says("not yet current") =>
         {
-            Kind::Clock
+            ServiceErrorKind::Clock
         }
-        "RequestExpired" | "RequestTimeTooSkewed" => Kind::Clock,
-        "InvalidSignature" | "SignatureDoesNotMatch" => Kind::Signature,
-        "ExpiredToken" | "ExpiredTokenId" | "TokenRefreshRequired" => Kind::Expired,
+        "RequestExpired" | "RequestTimeTooSkewed" => ServiceErrorKind::Clock,
+        "InvalidSignature" | "SignatureDoesNotMatch" => ServiceErrorKind::Signature,
+        "ExpiredToken" | "ExpiredTokenId" | "TokenRefreshRequired" => ServiceErrorKind::Expired,
         "UnrecognizedClient" | "InvalidClientTokenId" | "InvalidAccessKeyId" | "InvalidToken"
             if says("is expired") =>
         {
-            Kind::Expired
+            ServiceErrorKind::Expired
         }
         "UnrecognizedClient"
         | "InvalidClientTokenId"
         | "InvalidAccessKeyId"
         | "InvalidToken"
-        | "AuthFailure" => Kind::UnknownKey,
+        | "AuthFailure" => ServiceErrorKind::UnknownKey,
         "MissingAuthenticationToken" | "IncompleteSignature" | "MissingAuthentication" => {
-            Kind::Unsigned
+            ServiceErrorKind::Unsigned
         }
         "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" => {
             if says("token included in the request is expired") {
-                return Kind::Expired;
+                return ServiceErrorKind::Expired;
             }
             let action = message.split_once("to perform: ").map(|(_, after)| after);
             let action = action.and_then(|after| after.split_whitespace().next());
-            Kind::Denied(action.map(|action| action.trim_end_matches(['.', ',']).to_owned()))
+            ServiceErrorKind::Denied(
+                action.map(|action| action.trim_end_matches(['.', ',']).to_owned()),
+            )
         }
-        "ResourceNotFound" => Kind::UnknownFunction,
-        "InvalidEvent" | "InvalidRequest" if status == 400 => Kind::Function,
-        "ResourceConflict" | "ResourceNotReady" | "SnapStartNotReady" => Kind::NotReady,
+        "ResourceNotFound" => ServiceErrorKind::UnknownFunction,
+        "InvalidEvent" | "InvalidRequest" if status == 400 => ServiceErrorKind::Function,
+        "ResourceConflict" | "ResourceNotReady" | "SnapStartNotReady" => ServiceErrorKind::NotReady,
         _ if [
             "KMS",
             "EC2",
@@ -155,11 +157,11 @@ fn kind(status: u16, code: &str, message: &str) -> Kind {
         .iter()
         .any(|begins| code.starts_with(begins)) =>
         {
-            Kind::Setup
+            ServiceErrorKind::Setup
         }
-        _ if matches!(status, 400 | 415) => Kind::Request,
-        _ if status == 404 => Kind::UnknownFunction,
-        _ => Kind::Other,
+        _ if matches!(status, 400 | 415) => ServiceErrorKind::Request,
+        _ if status == 404 => ServiceErrorKind::UnknownFunction,
+        _ => ServiceErrorKind::Other,
     }
 }
 
@@ -181,82 +183,82 @@ mod tests {
                 403,
                 Some("InvalidSignatureException"),
                 r#"{"message":"The request signature we calculated does not match"}"#,
-                Kind::Signature,
+                ServiceErrorKind::Signature,
             ),
             (
                 403,
                 Some("InvalidSignatureException:http://internal.amazon.com/"),
                 r#"{"message":"Signature expired: 20150830T123600Z is now earlier than 2026"}"#,
-                Kind::Clock,
+                ServiceErrorKind::Clock,
             ),
             (
                 403,
                 None,
                 r#"{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"Signature not yet current: x"}"#,
-                Kind::Clock,
+                ServiceErrorKind::Clock,
             ),
             (
                 403,
                 Some("UnrecognizedClientException"),
                 r#"{"message":"The security token included in the request is invalid."}"#,
-                Kind::UnknownKey,
+                ServiceErrorKind::UnknownKey,
             ),
             (
                 403,
                 Some("ExpiredTokenException"),
                 r#"{"message":"The security token included in the request is expired"}"#,
-                Kind::Expired,
+                ServiceErrorKind::Expired,
             ),
             (
                 403,
                 None,
                 "<ErrorResponse><Errors><Error><Code>SignatureDoesNotMatch</Code><Message>no</Message></Error>",
-                Kind::Signature,
+                ServiceErrorKind::Signature,
             ),
             (
                 403,
                 Some("AccessDeniedException"),
                 r#"{"Message":"User: arn:aws:iam::1:user/x is not authorized to perform: lambda:InvokeFunction on resource: arn"}"#,
-                Kind::Denied(Some("lambda:InvokeFunction".to_owned())),
+                ServiceErrorKind::Denied(Some("lambda:InvokeFunction".to_owned())),
             ),
-            (403, None, r#"{"Message":"Forbidden"}"#, Kind::Denied(None)),
+            (403, None, r#"{"Message":"Forbidden"}"#, ServiceErrorKind::Denied(None)),
             (
                 404,
                 Some("ResourceNotFoundException"),
                 r#"{"Type":"User","Message":"Function not found: arn"}"#,
-                Kind::UnknownFunction,
+                ServiceErrorKind::UnknownFunction,
             ),
             (
                 400,
                 None,
                 r#"{"errorType":"InvalidRequest","errorMessage":"there is no task \"bpe\" in this function"}"#,
-                Kind::Function,
+                ServiceErrorKind::Function,
             ),
-            (409, Some("ResourceConflictException"), "{}", Kind::NotReady),
-            (400, Some("InvalidRequestContentException"), "{}", Kind::Request),
-            (415, Some("UnsupportedMediaTypeException"), "{}", Kind::Request),
-            (502, Some("KMSAccessDeniedException"), "{}", Kind::Setup),
-            (502, Some("EC2UnexpectedException"), "{}", Kind::Setup),
-            (500, Some("ServiceException"), "{}", Kind::Other),
+            (409, Some("ResourceConflictException"), "{}", ServiceErrorKind::NotReady),
+            (400, Some("InvalidRequestContentException"), "{}", ServiceErrorKind::Request),
+            (415, Some("UnsupportedMediaTypeException"), "{}", ServiceErrorKind::Request),
+            (502, Some("KMSAccessDeniedException"), "{}", ServiceErrorKind::Setup),
+            (502, Some("EC2UnexpectedException"), "{}", ServiceErrorKind::Setup),
+            (500, Some("ServiceException"), "{}", ServiceErrorKind::Other),
         ] {
-            let said = Said::read(status, header, body.as_bytes()).unwrap();
-            assert_eq!(said.kind, kind, "{said}");
+            let error = ServiceError::read(status, header, body.as_bytes()).unwrap();
+            assert_eq!(error.kind, kind, "{error}");
         }
-        assert_eq!(Said::read(403, None, b"<html>no entry</html>"), None);
-        assert_eq!(Said::read(502, None, b""), None);
-        assert_eq!(Said::read(404, None, br#"{"v":1,"results":[]}"#), None);
+        assert_eq!(ServiceError::read(403, None, b"<html>no entry</html>"), None);
+        assert_eq!(ServiceError::read(502, None, b""), None);
+        assert_eq!(ServiceError::read(404, None, br#"{"v":1,"results":[]}"#), None);
     }
 
     #[test]
     fn what_a_function_refuses_is_told_from_how_it_fails() {
         for name in ["InvalidRequest", "floodway.InvalidRequest", "InvalidEvent"] {
             let error = format!(r#"{{"errorType": "{name}", "errorMessage": "no task \"bpe\"."}}"#);
-            let said = Said::of_function(error.as_bytes()).unwrap();
-            assert_eq!((said.status, said.kind), (400, Kind::Function));
-            assert_eq!(said.message, "no task \"bpe\".");
+            let error = ServiceError::from_function(error.as_bytes()).unwrap();
+            assert_eq!((error.status, error.kind), (400, ServiceErrorKind::Function));
+            assert_eq!(error.message, "no task \"bpe\".");
         }
         for other in [r#"{"errorType": "KeyError"}"#, "{}", "\"InvalidRequest\"", "no JSON"] {
-            assert_eq!(Said::of_function(other.as_bytes()), None, "{other}");
+            assert_eq!(ServiceError::from_function(other.as_bytes()), None, "{other}");
         }
     }
 }
