@@ -14,6 +14,7 @@ fn any_bytes() -> impl TypedValueParser<Value = String> {
 }
 
 use super::help;
+use super::policy_options::{self, PolicyArg};
 
 /// Cloud bursting for timely dataflow: records that the workers cannot process in time are sent to AWS
 /// Lambda, and their results rejoin the dataflow.
@@ -156,11 +157,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "D[,D@T]", help_heading = "Work")]
     pub work: Option<String>,
 
-    /// Which records are sent to the remote side [default: local, or spill where --threshold is given].
-    #[arg(long, value_enum, value_name = "POLICY", help_heading = "Bursting")]
+    #[arg(long, value_name = "POLICY", help_heading = "Bursting")]
+    #[arg(value_parser = policy_options::policy_parser(), help = policy_options::policy_help())]
     pub policy: Option<PolicyArg>,
-    /// Events per second over all workers, for the policies threshold and spill.
     #[arg(long, value_name = "R", help_heading = "Bursting")]
+    #[arg(help = policy_options::threshold_help(""))]
     pub threshold: Option<String>,
     /// Share of the events that the first worker makes, for experiments [default: the same for all].
     #[arg(long, value_name = "SHARE", help_heading = "Work")]
@@ -277,11 +278,8 @@ pub struct RunArgs {
 /// The options of `run`, and what is done with them several times.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Policies to compare, with commas between them [default: local,threshold,spill,deadline,remote].
-    ///
-    /// threshold and spill take --threshold; without it, the threshold is nine tenths of the rate that the
-    /// workers sustain, which is measured first.
     #[arg(long, value_name = "POLICIES", help_heading = "Comparison")]
+    #[arg(help = policy_options::compare_help(), long_help = policy_options::compare_long_help())]
     pub policies: Option<String>,
     /// How many times each policy is run; the table has the medians [default: 1].
     #[arg(long, value_name = "N", help_heading = "Comparison")]
@@ -384,13 +382,11 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "N", help_heading = "Work")]
     pub max_backlog: Option<String>,
 
-    /// Policies to simulate: local, remote, threshold, spill, deadline or all, with commas between them
-    /// [default: all].
     #[arg(long, value_name = "POLICY", value_delimiter = ',', help_heading = "Bursting")]
+    #[arg(help = policy_options::simulate_help())]
     pub policy: Vec<String>,
-    /// Events per second over all workers, for the policies threshold and spill [default with all: what the
-    /// workers sustain].
     #[arg(long, value_name = "R", help_heading = "Bursting")]
+    #[arg(help = policy_options::threshold_help(" [default with all: what the workers sustain]"))]
     pub threshold: Option<String>,
     /// Deadline of a result: this long after the scheduled time of its record [default: 200ms].
     #[arg(long, value_name = "D", help_heading = "Bursting")]
@@ -417,20 +413,6 @@ pub struct SimulateArgs {
     /// Timely's own arguments, of which the number of workers is used: -w WORKERS -n PROCESSES.
     #[arg(last = true, value_name = "TIMELY")]
     pub timely: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PolicyArg {
-    /// None: the source waits when the workers fall behind.
-    Local,
-    /// All.
-    Remote,
-    /// All, from the epoch after one whose rate is above --threshold until a rate is not.
-    Threshold,
-    /// The records in excess of --threshold.
-    Spill,
-    /// The records that a worker would finish after their deadline.
-    Deadline,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,22 +1,137 @@
-//! Which options a policy uses. An option that would change nothing is refused.
+//! `--policy`, and the options that only some policies use. What depends on which policies there are is made
+//! from the registry of policies.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::UsageError;
-use super::args::{BridgeArgs, PolicyArg, RunArgs};
+use super::args::{BridgeArgs, RunArgs};
+use super::settings::parse_some;
+use crate::policy::{ChoiceError, Local, POLICIES, PolicyChoice, Sends, Spec, Spill};
+use crate::units::parse_rate;
 
-/// The options that only some policies use, and what they need.
-pub(super) const POLICY_OPTIONS: [(&str, &str); 3] = [
-    ("--threshold", "--policy threshold or spill"),
-    ("--budget", "a --policy that sends something: remote, threshold, spill or deadline"),
-    ("--budget-total", "a --policy that sends something: remote, threshold, spill or deadline"),
+/// A value of `--policy`.
+pub type PolicyArg = &'static Spec;
+
+/// Returns the parser of `--policy`.
+pub(super) fn policy_parser() -> impl TypedValueParser<Value = PolicyArg> {
+    let values = POLICIES.iter().map(|policy| PossibleValue::new(policy.name).help(policy.help));
+    PossibleValuesParser::new(values).try_map(|name| Spec::named(&name).ok_or("no policy"))
+}
+
+/// An option that only some policies use.
+pub(super) struct PolicyOption {
+    pub name: &'static str,
+    /// Whether a policy uses it.
+    pub is_used: fn(&Spec) -> bool,
+    /// What it needs, in words.
+    pub needs: fn() -> String,
+}
+
+/// The options that only some policies use. One that would change nothing is refused.
+pub(super) const POLICY_OPTIONS: [PolicyOption; 3] = [
+    PolicyOption { name: "--threshold", is_used: Spec::needs_threshold, needs: with_threshold },
+    PolicyOption { name: "--budget", is_used: Spec::needs_remote, needs: that_sends },
+    PolicyOption { name: "--budget-total", is_used: Spec::needs_remote, needs: that_sends },
 ];
 
 /// Whether `policy` uses `option`.
 pub(super) fn uses(policy: PolicyArg, option: &str) -> bool {
-    match option {
-        "--threshold" => matches!(policy, PolicyArg::Threshold | PolicyArg::Spill),
-        "--budget" | "--budget-total" => policy != PolicyArg::Local,
-        _ => true,
+    POLICY_OPTIONS.iter().all(|of| of.name != option || (of.is_used)(policy))
+}
+
+fn with_threshold() -> String {
+    format!("--policy {}", listed(POLICIES, Spec::needs_threshold, "or"))
+}
+
+/// Returns what an option needs that is about sending records.
+pub(super) fn that_sends() -> String {
+    let policies = listed(POLICIES, Spec::needs_remote, "or");
+    format!("a --policy that sends something: {policies}")
+}
+
+/// Lists the names of those of `policies` that `is_meant` selects: `a, b or c`.
+pub(super) fn listed(
+    policies: &[PolicyArg],
+    is_meant: impl Fn(&Spec) -> bool,
+    last: &str,
+) -> String {
+    let names: Vec<_> = policies.iter().filter(|of| is_meant(of)).map(|of| of.name).collect();
+    match names.split_last() {
+        Some((end, rest)) if !rest.is_empty() => format!("{} {last} {end}", rest.join(", ")),
+        _ => names.concat(),
     }
+}
+
+/// Returns the policies that are compared if none are named: those that always send come last.
+pub(super) fn compared() -> Vec<PolicyArg> {
+    let mut policies = POLICIES.to_vec();
+    policies.sort_by_key(|policy| policy.sends == Sends::Always);
+    policies
+}
+
+/// Joins the names of policies as an option takes them.
+pub(super) fn joined(policies: &[PolicyArg]) -> String {
+    policies.iter().map(|policy| policy.name).collect::<Vec<_>>().join(",")
+}
+
+/// Returns the policy that is used if none is named.
+fn default(has_threshold: bool) -> PolicyArg {
+    if has_threshold { &Spill::SPEC } else { &Local::SPEC }
+}
+
+pub(super) fn policy_help() -> String {
+    format!(
+        "Which records are sent to the remote side [default: {}, or {} where --threshold is given]",
+        default(false).name,
+        default(true).name
+    )
+}
+
+pub(super) fn threshold_help(default: &str) -> String {
+    let policies = listed(POLICIES, Spec::needs_threshold, "and");
+    format!("Events per second over all workers, for the policies {policies}{default}")
+}
+
+pub(super) fn compare_help() -> String {
+    format!("Policies to compare, with commas between them [default: {}]", joined(&compared()))
+}
+
+pub(super) fn compare_long_help() -> String {
+    format!(
+        "{}.\n\n{} take --threshold; without it, the threshold is nine tenths of the rate that the workers \
+         sustain, which is measured first.",
+        compare_help(),
+        listed(POLICIES, Spec::needs_threshold, "and")
+    )
+}
+
+pub(super) fn simulate_help() -> String {
+    let policies = joined(POLICIES).replace(',', ", ");
+    format!("Policies to simulate: {policies} or all, with commas between them [default: all]")
+}
+
+/// Returns the policy with its threshold.
+pub(super) fn choice(
+    given: Option<PolicyArg>,
+    typed: Option<&String>,
+) -> Result<PolicyChoice, UsageError> {
+    let threshold = parse_some("--threshold", typed, parse_rate)?;
+    let policy = given.unwrap_or_else(|| default(threshold.is_some()));
+    PolicyChoice::new(policy, threshold).map_err(|error| match error {
+        ChoiceError::NeedsThreshold => {
+            let why = "needs --threshold, in events per second over all workers";
+            UsageError::new("--policy", policy.name, why)
+        }
+        ChoiceError::HasNoThreshold => {
+            let value = typed.map_or("", String::as_str);
+            UsageError::new("--threshold", value, format!("is for {}", with_threshold()))
+        }
+    })
+}
+
+/// Returns the policy of a run.
+pub(super) fn of_run(args: &RunArgs) -> Result<PolicyChoice, UsageError> {
+    choice(args.policy, threshold(args))
 }
 
 /// Returns the value of such an option, if it was typed. Options from a file do not count: a file may hold
@@ -33,19 +148,18 @@ pub(super) fn typed_value<'a>(args: &'a RunArgs, option: &str) -> Option<&'a Str
 }
 
 /// Returns the threshold, if the policy uses one.
-pub(super) fn threshold(args: &RunArgs) -> Option<&String> {
-    let of_another = args.policy.is_some_and(|policy| !uses(policy, "--threshold"))
+fn threshold(args: &RunArgs) -> Option<&String> {
+    let of_another = args.policy.is_some_and(|policy| !policy.needs_threshold())
         && typed_value(args, "--threshold").is_none();
     args.threshold.as_ref().filter(|_| !of_another)
 }
 
 /// Refuses typed options that the policy does not use.
 pub(super) fn refuse_unused(args: &RunArgs) -> Result<(), UsageError> {
-    let default = if threshold(args).is_some() { PolicyArg::Spill } else { PolicyArg::Local };
-    let policy = args.policy.unwrap_or(default);
-    for (option, needed) in POLICY_OPTIONS {
-        if let Some(value) = typed_value(args, option).filter(|_| !uses(policy, option)) {
-            return Err(UsageError::new(option, value, format!("is for {needed}")));
+    let policy = args.policy.unwrap_or_else(|| default(threshold(args).is_some()));
+    for PolicyOption { name, is_used, needs } in POLICY_OPTIONS {
+        if let Some(value) = typed_value(args, name).filter(|_| !is_used(policy)) {
+            return Err(UsageError::new(name, value, format!("is for {}", needs())));
         }
     }
     Ok(())
@@ -57,12 +171,10 @@ pub(super) fn refuse_unused_budgets(
     policies: &[PolicyArg],
 ) -> Result<(), UsageError> {
     let given = [("--budget", &args.budget), ("--budget-total", &args.budget_total)];
-    for (option, needed) in POLICY_OPTIONS {
-        let value =
-            given.iter().find_map(|(name, value)| value.as_ref().filter(|_| *name == option));
-        let is_used = policies.iter().any(|policy| uses(*policy, option));
-        if let Some(value) = value.filter(|_| !is_used) {
-            return Err(UsageError::new(option, value, format!("is for {needed}")));
+    for (option, value) in given {
+        let is_used = policies.iter().any(|policy| uses(policy, option));
+        if let Some(value) = value.as_ref().filter(|_| !is_used) {
+            return Err(UsageError::new(option, value, format!("is for {}", that_sends())));
         }
     }
     Ok(())

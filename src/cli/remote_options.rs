@@ -1,14 +1,14 @@
 //! The options of the remote side: the policy, the endpoint, the bridge, and the prices.
 
-use super::args::{ArchArg, AuthArg, BridgeArgs, EndpointArgs, PolicyArg, RunArgs};
+use super::args::{ArchArg, AuthArg, BridgeArgs, EndpointArgs, RunArgs};
 use super::settings::{duration, number, parse, parse_some};
 use super::{UsageError, policy_options};
 use crate::aws::{Environment, EnvironmentError};
 use crate::bridge::{self, Auth, CostLimits, EndpointError, Settings};
 use crate::cost::{Cost, Prices};
 use crate::emulator::Model;
-use crate::pipeline::{Endpoint, PolicyChoice};
-use crate::units::{parse_duration, parse_rate, parse_share};
+use crate::pipeline::Endpoint;
+use crate::units::{parse_duration, parse_share};
 
 /// Returns the settings of the bridge.
 pub(super) fn bridge(args: &BridgeArgs, cost: Cost) -> Result<Settings, UsageError> {
@@ -100,36 +100,6 @@ pub(super) fn memory(given: Option<&String>, endpoint: &Endpoint) -> Result<u32,
     }
 }
 
-pub(super) fn policy(
-    given: Option<PolicyArg>,
-    typed: Option<&String>,
-) -> Result<PolicyChoice, UsageError> {
-    let threshold = parse_some("--threshold", typed, parse_rate)?;
-    let given = given.unwrap_or(match threshold {
-        Some(_) => PolicyArg::Spill,
-        None => PolicyArg::Local,
-    });
-    match (given, threshold) {
-        (PolicyArg::Threshold, Some(rate)) => Ok(PolicyChoice::Threshold(rate)),
-        (PolicyArg::Spill, Some(rate)) => Ok(PolicyChoice::Spill(rate)),
-        (PolicyArg::Threshold | PolicyArg::Spill, None) => {
-            let name = if given == PolicyArg::Spill { "spill" } else { "threshold" };
-            Err(UsageError::new(
-                "--policy",
-                name,
-                "needs --threshold, in events per second over all workers",
-            ))
-        }
-        (_, Some(_)) => {
-            let value = typed.map_or("", String::as_str);
-            Err(UsageError::new("--threshold", value, "is for --policy threshold or spill"))
-        }
-        (PolicyArg::Local, None) => Ok(PolicyChoice::Local),
-        (PolicyArg::Remote, None) => Ok(PolicyChoice::Remote),
-        (PolicyArg::Deadline, None) => Ok(PolicyChoice::Deadline),
-    }
-}
-
 /// Checks that the simulator supports the model: there, failures and throttles last all the time or never
 /// come.
 pub(super) fn check_simulatable(model: &Model) -> Result<(), UsageError> {
@@ -143,11 +113,9 @@ pub(super) fn check_simulatable(model: &Model) -> Result<(), UsageError> {
 
 /// Returns whether something must be done remotely if the policy wants it.
 pub(super) fn require_remote(args: &RunArgs) -> Result<bool, UsageError> {
-    let sends =
-        policy(args.policy, policy_options::threshold(args))?.needs_remote() && !args.shadow;
+    let sends = policy_options::of_run(args)?.needs_remote() && !args.shadow;
     if args.require_remote && !sends {
-        let why = "needs a --policy that sends something: remote, threshold, spill or deadline, without \
-                   --shadow";
+        let why = format!("needs {}, without --shadow", policy_options::that_sends());
         return Err(UsageError::new("--require-remote", "(given)", why));
     }
     Ok(args.require_remote)
@@ -158,8 +126,8 @@ pub(super) fn shadow(args: &RunArgs) -> Result<bool, UsageError> {
     if !args.shadow {
         return Ok(false);
     }
-    if !policy(args.policy, policy_options::threshold(args))?.needs_remote() {
-        let why = "needs a --policy that sends something: remote, threshold, spill or deadline";
+    if !policy_options::of_run(args)?.needs_remote() {
+        let why = format!("needs {}", policy_options::that_sends());
         return Err(UsageError::new("--shadow", "(given)", why));
     }
     if let Some(url) = args.endpoint.lambda.as_ref().filter(|lambda| *lambda != "local") {

@@ -272,7 +272,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         task,
         work: parse("--work", args.work.as_ref(), Work::default(), Work::from_str)?,
         deadline: duration("--deadline", &args.deadline, Duration::from_millis(200))?,
-        policy: remote_options::policy(args.policy, policy_options::threshold(args))?,
+        policy: policy_options::of_run(args)?,
         shadow: remote_options::shadow(args)?,
         require_remote: remote_options::require_remote(args)?,
         endpoint,

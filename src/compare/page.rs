@@ -15,7 +15,7 @@ use crate::units::{show_count, show_rate};
 const STYLE: &str = include_str!("../theme.css");
 
 /// A colour of the drawings and the style's name for it.
-const COLORS: [(RGBColor, &str); 9] = [
+const COLORS: [(RGBColor, &str); 11] = [
     (super::plot::INK, "fg"),
     (super::plot::GRID, "grid"),
     (super::plot::BURST, "burst"),
@@ -25,6 +25,8 @@ const COLORS: [(RGBColor, &str); 9] = [
     (super::plot::GREEN, "green"),
     (super::plot::RED, "red"),
     (super::plot::PINK, "pink"),
+    (super::plot::SKY, "sky"),
+    (super::plot::YELLOW, "yellow"),
 ];
 
 /// The report as HTML: it needs no network and no other file.

@@ -5,18 +5,35 @@ use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use crate::policy;
+
 /// Axes and text, lines of the grid, the burst behind them, and what was offered.
 pub(super) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 pub(super) const GRID: RGBColor = RGBColor(0xDD, 0xDD, 0xDD);
 pub(super) const BURST: RGBColor = RGBColor(0xF1, 0xED, 0xE2);
 pub(super) const OFFERED: RGBColor = RGBColor(0x8A, 0x8A, 0x8A);
 
-/// Okabe and Ito's colours, which people who see few colours tell apart.
+/// The palette of [`policy::Color`].
 pub(super) const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xB2);
 pub(super) const ORANGE: RGBColor = RGBColor(0xE6, 0x9F, 0x00);
 pub(super) const GREEN: RGBColor = RGBColor(0x00, 0x9E, 0x73);
 pub(super) const RED: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
 pub(super) const PINK: RGBColor = RGBColor(0xCC, 0x79, 0xA7);
+pub(super) const SKY: RGBColor = RGBColor(0x56, 0xB4, 0xE9);
+pub(super) const YELLOW: RGBColor = RGBColor(0xF0, 0xE4, 0x42);
+
+pub(super) fn rgb(color: policy::Color) -> RGBColor {
+    use policy::Color;
+    match color {
+        Color::Blue => BLUE,
+        Color::Orange => ORANGE,
+        Color::Green => GREEN,
+        Color::Red => RED,
+        Color::Pink => PINK,
+        Color::Sky => SKY,
+        Color::Yellow => YELLOW,
+    }
+}
 
 /// The plot could not be drawn. Into a string it always can be.
 pub(super) type DrawError = Box<dyn std::error::Error + Send + Sync>;

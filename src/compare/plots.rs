@@ -3,10 +3,11 @@
 use plotters::prelude::*;
 
 use super::plot::{
-    Axis, BLUE, Curve, DrawError, GREEN, INK, OFFERED, ORANGE, PINK, RED, decades, draw, ys,
+    Axis, BLUE, Curve, DrawError, GREEN, INK, OFFERED, ORANGE, PINK, RED, decades, draw, rgb, ys,
 };
 use super::{Comparison, Round};
 use crate::observe::SlotLine;
+use crate::policy::Spec;
 
 /// A plot and what is written above it.
 pub(super) struct Figure {
@@ -29,13 +30,7 @@ const FLAT: u32 = 170;
 
 /// A policy's colour, the same in all plots.
 fn color_of(policy: &str) -> RGBColor {
-    match policy {
-        "local" => BLUE,
-        "threshold" => PINK,
-        "spill" => ORANGE,
-        "deadline" => GREEN,
-        _ => RED,
-    }
+    Spec::named(policy).map_or(INK, |policy| rgb(policy.color))
 }
 
 /// A path's colour. What stays at home is blue, what goes is red, as for the two policies that do

@@ -282,14 +282,12 @@ fn queue(interval: &Interval) -> Option<Found> {
         show_count(interval.done as u64),
         interval.queue(),
     );
-    let advice = match (&interval.now.remote, interval.about.policy.as_str()) {
+    let advice = match (&interval.now.remote, interval.about.advice) {
         (None, _) => {
             "Add workers where there are cores (-- -w N), or let the excess go to a function: --policy \
                       deadline, or spill with a --threshold below what they do."
         }
-        (Some(_), "threshold" | "spill") if interval.keeps_too_much() => {
-            "Lower the --threshold: what is below it stays with the workers, and they cannot do that much."
-        }
+        (Some(_), Some(advice)) if interval.keeps_too_much() => advice,
         (Some(_), _) => "Add workers where there are cores (-- -w N).",
     };
     found(Kind::Workers, says, advice)

@@ -35,6 +35,9 @@ pub struct About {
     pub host: String,
     /// Its policy.
     pub policy: String,
+    /// What to change where the workers cannot do what the policy leaves to them.
+    #[serde(skip)]
+    pub advice: Option<&'static str>,
     /// Its task.
     pub task: String,
     /// Where records come from.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::worker::{RunContext, RunStart};
-use super::{PolicyChoice, RunError, Settings, Source, summary};
+use super::{RunError, Settings, Source, summary};
 use crate::batch::Nanos;
 use crate::bridge::breaker::State;
 use crate::bridge::{Bridge, CostLimits};
@@ -62,6 +62,7 @@ pub(super) fn about(context: &RunContext) -> About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         policy: settings.policy.name().to_owned(),
+        advice: settings.policy.spec().advice,
         task: settings.task.clone(),
         source: match &settings.source {
             Source::Nexmark { .. } => "nexmark",
@@ -76,10 +77,7 @@ pub(super) fn about(context: &RunContext) -> About {
         process: settings.timely.process,
         deadline_ms: settings.deadline.as_secs_f64() * 1e3,
         has_due_times: settings.has_due_times(),
-        threshold_eps: match settings.policy {
-            PolicyChoice::Threshold(rate) | PolicyChoice::Spill(rate) => Some(rate),
-            _ => None,
-        },
+        threshold_eps: settings.policy.threshold(),
         is_paced: settings.schedule.is_some(),
         budget: budget(settings, output.spent()).filter(|_| bursts),
         longest_step: settings.epoch.max(commit),

@@ -12,7 +12,7 @@ use super::resume::{ResumePoint, topic_positions};
 use super::spend_log::SpendLog;
 use super::summary::figure_files;
 use super::worker::RunContext;
-use super::{Endpoint, Failures, PolicyChoice, RunError, Settings, Source, Stop};
+use super::{Endpoint, Failures, RunError, Settings, Source, Stop};
 use crate::bridge::{self, Bridge, BridgeError, SettingsError};
 use crate::descriptors;
 use crate::emulator;
@@ -20,6 +20,7 @@ use crate::emulator;
 use crate::kafka::{KafkaError, Publisher};
 use crate::observe::ProcessStats;
 use crate::operators::Peers;
+use crate::policy::Sends;
 use crate::sink::{self, SinkError, SinkHandle};
 #[cfg(feature = "kafka")]
 use crate::source::{Kafka, KafkaSettings, TopicPosition};
@@ -90,7 +91,7 @@ pub(super) fn prepare(
         // What the remote side is like is known before the first record comes: nothing is sent before.
         let lane = started.remote_task(Arc::new(Arc::clone(&task)));
         started.wait_for_probes(PROBE_TIMEOUT);
-        if settings.policy == PolicyChoice::Deadline {
+        if settings.policy.spec().sends == Sends::Late {
             check_deadline(settings.deadline, lane.median());
         }
         started_bridge = Some(started);

@@ -11,7 +11,7 @@ use crate::bridge;
 use crate::emulator::Model;
 use crate::live::Live;
 use crate::nexmark;
-use crate::policy::{Deadline, Local, Policy, Remote, Spill, Threshold};
+use crate::policy::{Policy, PolicyChoice, Sends};
 use crate::schedule::Schedule;
 use crate::sink::Files;
 use crate::source::{Pace, Rate};
@@ -32,57 +32,6 @@ pub enum Source {
     /// A topic of Kafka.
     #[cfg(feature = "kafka")]
     Kafka(crate::source::KafkaInput),
-}
-
-/// The policy, with its parameter.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum PolicyChoice {
-    /// Does everything on the workers.
-    Local,
-    /// Sends everything.
-    Remote,
-    /// Sends everything while the offered rate is above this many records a second.
-    Threshold(f64),
-    /// Sends the records in excess of this many a second.
-    Spill(f64),
-    /// Sends the records that would be late on the workers.
-    Deadline,
-}
-
-impl PolicyChoice {
-    /// Returns the policy's name on the command line.
-    pub fn name(&self) -> &'static str {
-        match self {
-            PolicyChoice::Local => "local",
-            PolicyChoice::Remote => "remote",
-            PolicyChoice::Threshold(_) => "threshold",
-            PolicyChoice::Spill(_) => "spill",
-            PolicyChoice::Deadline => "deadline",
-        }
-    }
-
-    /// Whether the policy ever sends records.
-    pub fn needs_remote(&self) -> bool {
-        *self != PolicyChoice::Local
-    }
-
-    /// Creates the policy of one worker, of `workers` in the dataflow.
-    pub(crate) fn make(
-        &self,
-        epoch: Duration,
-        deadline: Duration,
-        workers: usize,
-    ) -> Box<dyn Policy> {
-        match *self {
-            PolicyChoice::Deadline => Box::new(Deadline::new(deadline.as_nanos() as u64)),
-            PolicyChoice::Local => Box::new(Local),
-            PolicyChoice::Remote => Box::new(Remote),
-            PolicyChoice::Threshold(rate) => Box::new(Threshold::new(rate)),
-            PolicyChoice::Spill(rate) => {
-                Box::new(Spill::new(rate, epoch.as_nanos() as u64, workers))
-            }
-        }
-    }
 }
 
 /// The remote side.
@@ -236,7 +185,7 @@ impl Settings {
 
     /// Creates the policy of one worker, of `workers` in the dataflow.
     pub(super) fn policy(&self, workers: usize) -> Box<dyn Policy> {
-        let policy = if self.shadow { PolicyChoice::Local } else { self.policy };
+        let policy = if self.shadow { PolicyChoice::LOCAL } else { self.policy };
         policy.make(self.epoch, self.deadline, workers)
     }
 
@@ -282,7 +231,7 @@ impl Settings {
     /// Whether a late result is a fault: records have scheduled times, or the policy goes by the deadline. A
     /// record that is read as fast as possible is late only because it queued.
     pub(super) fn has_due_times(&self) -> bool {
-        self.epoch_length().is_some() || self.policy == PolicyChoice::Deadline
+        self.epoch_length().is_some() || self.policy.spec().sends == Sends::Late
     }
 
     /// Returns the number of epochs that are committed together: as many as fit between two commits, and one

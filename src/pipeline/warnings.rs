@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{PolicyChoice, Settings};
+use super::Settings;
 use crate::observe::Report;
+use crate::policy::Sends;
 use crate::units::show_duration;
 
 /// Returns the warning that the deadline was missed, with its cause. None if it was kept, or if results have
@@ -41,11 +42,13 @@ fn wanted_to_send(settings: &Settings, report: &Report) -> bool {
     if report.sent.is_some() {
         return true;
     }
-    match settings.policy {
-        PolicyChoice::Local => false,
-        PolicyChoice::Remote => report.counts.done() > 0,
-        PolicyChoice::Threshold(rate) | PolicyChoice::Spill(rate) => report.offered_peak > rate,
-        PolicyChoice::Deadline => report.late.results() > 0,
+    match settings.policy.spec().sends {
+        Sends::Nothing => false,
+        Sends::Always => report.counts.done() > 0,
+        Sends::AboveThreshold => {
+            settings.policy.threshold().is_some_and(|rate| report.offered_peak > rate)
+        }
+        Sends::Late => report.late.results() > 0,
     }
 }
 

@@ -36,7 +36,9 @@
 //! home, nothing goes.
 
 use super::guard::{self, Guard};
-use super::{Completed, Destination, Entry, Policy, Rates, RemoteLatency, Side, Take};
+use super::{
+    Color, Completed, Destination, Entry, Policy, Rates, RemoteLatency, Sends, Side, Spec, Take,
+};
 use crate::batch::Nanos;
 
 /// Offloads what would miss its due time at home, at the last safe moment.
@@ -57,6 +59,16 @@ const FEW: f64 = 0.05;
 const ARRIVALS: Nanos = 20_000_000;
 
 impl Deadline {
+    /// What is listed of it.
+    pub const SPEC: Spec = Spec {
+        name: "deadline",
+        help: "The records that a worker would finish after their deadline",
+        sends: Sends::Late,
+        color: Color::Green,
+        advice: None,
+        make: |of| Box::new(Deadline::new(of.slack)),
+    };
+
     /// `slack` is the deadline: from a record's schedule to when its result is due.
     pub fn new(slack: Nanos) -> Self {
         let most = slack / 4;

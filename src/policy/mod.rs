@@ -5,25 +5,38 @@
 //! operator, a simulator and the tests run the same code. All policies plan over the same
 //! [`Queue`], and all see the same metering: what each epoch brought ([`Offered`]), counted by
 //! timestamp and summed over the dataflow's workers.
+//!
+//! Each policy has a file, with its [`Spec`] in it: its name, and what others need to know of it.
+//! [`POLICIES`] lists them, and all that depends on which policies there are (help, errors, defaults,
+//! plots, advice) is made from this list.
 
 mod deadline;
-mod fixed;
 mod guard;
+mod local;
 mod queue;
+mod remote;
 mod route;
+mod selection;
+mod spec;
 mod spill;
 mod threshold;
 mod true_rate;
 
 pub use deadline::Deadline;
-pub use fixed::{Local, Remote};
+pub use local::Local;
 pub use queue::{Destination, Entry, Queue, Take, Taken};
+pub use remote::Remote;
 pub use route::Route;
+pub use spec::{ChoiceError, Color, Parameters, PolicyChoice, Sends, Spec};
 pub use spill::Spill;
 pub use threshold::Threshold;
 pub(crate) use true_rate::TrueRate;
 
 use crate::batch::{Nanos, Span};
+
+/// All policies, in the order in which they are listed.
+pub const POLICIES: &[&Spec] =
+    &[&Local::SPEC, &Remote::SPEC, &Threshold::SPEC, &Spill::SPEC, &Deadline::SPEC];
 
 /// What an epoch brought, known once it is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

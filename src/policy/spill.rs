@@ -1,7 +1,8 @@
 //! A token bucket: what the threshold covers stays, the excess goes.
 
-use super::fixed::Undecided;
-use super::{Entry, Offered, Policy, Rates, Take};
+use super::selection::Undecided;
+use super::spec::LOWER_THE_THRESHOLD;
+use super::{Color, Entry, Offered, Policy, Rates, Sends, Spec, Take};
 use crate::batch::Nanos;
 
 /// A token bucket refilled at the threshold, one epoch deep: the records that it covers stay, the
@@ -22,6 +23,16 @@ pub struct Spill {
 }
 
 impl Spill {
+    /// What is listed of it.
+    pub const SPEC: Spec = Spec {
+        name: "spill",
+        help: "The records in excess of --threshold",
+        sends: Sends::AboveThreshold,
+        color: Color::Orange,
+        advice: Some(LOWER_THE_THRESHOLD),
+        make: |of| Box::new(Spill::new(of.threshold, of.epoch, of.workers)),
+    };
+
     /// The threshold in records a second over all `workers`; an epoch of `epoch` nanoseconds of
     /// it may come at once.
     pub fn new(records_per_second: f64, epoch: Nanos, workers: usize) -> Self {

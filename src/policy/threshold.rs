@@ -1,7 +1,8 @@
 //! The mission's rule: above a threshold, everything goes.
 
-use super::fixed::{Undecided, take_all};
-use super::{Entry, Offered, Policy, Rates, Take};
+use super::selection::{Undecided, take_all};
+use super::spec::LOWER_THE_THRESHOLD;
+use super::{Color, Entry, Offered, Policy, Rates, Sends, Spec, Take};
 use crate::batch::Nanos;
 
 /// When an epoch's offered rate is above the threshold, all that follows goes to the remote side,
@@ -17,6 +18,16 @@ pub struct Threshold {
 }
 
 impl Threshold {
+    /// What is listed of it.
+    pub const SPEC: Spec = Spec {
+        name: "threshold",
+        help: "All, from the epoch after one whose rate is above --threshold until a rate is not",
+        sends: Sends::AboveThreshold,
+        color: Color::Pink,
+        advice: Some(LOWER_THE_THRESHOLD),
+        make: |of| Box::new(Threshold::new(of.threshold)),
+    };
+
     /// The threshold in records a second over all workers.
     pub fn new(records_per_second: f64) -> Self {
         Threshold { records_per_second, above: false, undecided: Undecided::default() }

@@ -20,7 +20,7 @@ mod targets;
 use floodway::internal::{live, pipeline, state};
 #[cfg(feature = "kafka")]
 use floodway::kafka;
-use floodway::{aws, batch, bridge, cost, emulator, nexmark, schedule, sink, task, units};
+use floodway::{aws, batch, bridge, cost, emulator, nexmark, policy, schedule, sink, task, units};
 
 /// The same, with what the crate keeps for itself.
 #[path = "../../src/source"]

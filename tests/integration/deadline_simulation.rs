@@ -11,7 +11,7 @@ use floodway::bridge;
 use floodway::internal::simulate::{
     Lambda, Model, Outcome, Service, Spread, State, Stream, Weather,
 };
-use floodway::policy::{Deadline, Local, Policy, Remote, Spill, Threshold};
+use floodway::policy::{Deadline, Local, POLICIES, Policy, PolicyChoice};
 use floodway::schedule::{Schedule, Shape, Trace};
 
 const MS: Nanos = 1_000_000;
@@ -227,7 +227,7 @@ proptest! {
         rows in prop::collection::vec((0.0..6.0_f64, 0.02..1.0_f64), 1..8),
         (workers, record_us, slack_ms) in (1..4_usize, 3..60_u64, 10..400_u64),
         (network_ms, concurrency, failure_rate) in (1..120_u64, 1..50_usize, 0.0..0.3_f64),
-        (policy, share, seed) in (0..5_u8, 0.3..1.5_f64, any::<u64>()),
+        (policy, share, seed) in (0..POLICIES.len(), 0.3..1.5_f64, any::<u64>()),
     ) {
         let service = Service::constant(Duration::from_micros(record_us));
         let capacity = service.rate() * workers as f64;
@@ -254,13 +254,11 @@ proptest! {
         let (bridge, max_backlog) = (bridge::Settings::default(), 100_000);
         let model =
             Model { stream, workers, service, deadline, max_backlog, bridge, lambda, seed };
-        let outcome = model.run(policy > 0, || match policy {
-            0 => Box::new(Local) as Box<dyn Policy>,
-            1 => Box::new(Remote),
-            2 => Box::new(Threshold::new(share * capacity)),
-            3 => Box::new(Spill::new(share * capacity, 100 * MS, workers)),
-            _ => Box::new(Deadline::new(slack_ms * MS)),
-        });
+        let policy = POLICIES[policy];
+        let threshold = policy.needs_threshold().then_some(share * capacity);
+        let choice = PolicyChoice::new(policy, threshold).unwrap();
+        let epoch = Duration::from_millis(100);
+        let outcome = model.run(policy.needs_remote(), || choice.make(epoch, deadline, workers));
         prop_assert_eq!(outcome.counts.done(), events);
         prop_assert_eq!(outcome.latency.len(), events);
         let optimum = model.optimum();

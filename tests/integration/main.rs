@@ -29,6 +29,7 @@ mod manifest;
 mod nexmark;
 mod operators;
 mod outbox;
+mod policies;
 mod readme;
 mod resume;
 mod rotation;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::cli::demo;
-use crate::pipeline::{self, PolicyChoice, Settings, Stop, Target};
+use crate::pipeline::{self, Settings, Stop, Target};
+use crate::policy::PolicyChoice;
 
 /// If one thread does more records of a task a second than this, the task costs a worker less than the rest
 /// of its work on a record.
@@ -27,7 +28,7 @@ fn full_speed(settings: &Settings) -> Option<f64> {
         events: None,
         duration: Some(TRIAL),
         skew: None,
-        policy: PolicyChoice::Local,
+        policy: PolicyChoice::LOCAL,
         shadow: false,
         // What waits at its end is done too, and is to be little.
         max_backlog: 10_000,

@@ -5,22 +5,20 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use clap::{Parser as _, ValueEnum as _};
+use clap::Parser as _;
 
 use super::capacity;
 use crate::batch::Nanos;
-use crate::cli::args::{Cli, Command, CompareArgs, PolicyArg, RunArgs};
-use crate::cli::policy_options::{self, uses};
+use crate::cli::args::{Cli, Command, CompareArgs, RunArgs};
+use crate::cli::policy_options::{self, POLICY_OPTIONS, PolicyArg, PolicyOption, listed, uses};
 use crate::cli::settings::{number, parse};
 use crate::cli::{UsageError, demo, remote_options, settings};
 use crate::compare::Threshold;
 use crate::pipeline::{Settings, Source};
+use crate::policy::{Deadline, POLICIES, Spec};
 use crate::schedule::BurstWindow;
 use crate::source::{Input, path_of, text_of};
 use crate::units::{parse_duration, parse_rate, show_rate};
-
-/// The default policies.
-const DEFAULT_POLICIES: &str = "local,threshold,spill,deadline,remote";
 
 /// The options with a value that belong to the comparison, or that it sets for each run.
 const OWN_OPTIONS: [&str; 6] =
@@ -71,7 +69,7 @@ impl Plan {
         }
         let rounds = number("--rounds", &args.rounds, 1)? as usize;
         let warm_up = parse("--warm-up-run", args.warm_up_run.as_ref(), WARM_UP, parse_duration)?;
-        let policies = policies(args.policies.as_deref().unwrap_or(DEFAULT_POLICIES))?;
+        let policies = policies(args.policies.as_deref())?;
         refuse_unused(&args.run, &policies)?;
 
         let mut common = without_own(typed);
@@ -81,20 +79,19 @@ impl Plan {
         }
         let timely = timely_part(&args.run.timely);
         let (settings, common) = bounded(common, &timely)?;
-        let needs_threshold = |policy: &PolicyArg| uses(*policy, "--threshold");
         let given = settings::parse_some("--threshold", args.run.threshold.as_ref(), parse_rate)?;
         let threshold = match given {
-            _ if !policies.iter().any(needs_threshold) => None,
+            _ if !policies.iter().any(|policy| policy.needs_threshold()) => None,
             Some(eps) => Some(Threshold { eps, measured: false }),
             None => Some(measured(&settings)),
         };
 
         let mut runs = Vec::new();
         for policy in &policies {
-            let name = name(*policy);
-            let mut options = without(&common, |option| !uses(*policy, option));
+            let name = policy.name.to_owned();
+            let mut options = without(&common, |option| !uses(policy, option));
             options.extend(["--policy".to_owned(), name.clone()]);
-            if let (true, Some(threshold)) = (needs_threshold(policy), threshold) {
+            if let (true, Some(threshold)) = (policy.needs_threshold(), threshold) {
                 options.extend(["--threshold".to_owned(), show_rate(threshold.eps)]);
             }
             options.extend(["--sink", "null"].map(str::to_owned));
@@ -104,7 +101,7 @@ impl Plan {
             let command = format!("floodway run {}", shown(&line));
             runs.push(PolicyRun { name, command, options });
         }
-        let mut own = vec!["--policies".to_owned(), names(&policies)];
+        let mut own = vec!["--policies".to_owned(), policy_options::joined(&policies)];
         if let Some(threshold) = threshold {
             own.extend(["--threshold".to_owned(), show_rate(threshold.eps)]);
         }
@@ -189,9 +186,10 @@ impl fmt::Display for Plan {
             if let Some(peak) = self.peak.filter(|peak| *peak <= eps) {
                 writeln!(
                     f,
-                    "the rate is never above {}: the workers can do that, so threshold and spill \
-                    will send next to nothing",
-                    show_rate(peak)
+                    "the rate is never above {}: the workers can do that, so {} will send next to \
+                    nothing",
+                    show_rate(peak),
+                    listed(POLICIES, Spec::needs_threshold, "and")
                 )?;
             }
         }
@@ -203,7 +201,7 @@ impl fmt::Display for Plan {
 fn refuse(args: &RunArgs) -> Result<(), UsageError> {
     let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|at| at.display().to_string());
     let sink = args.sink.clone().filter(|sink| sink != "null");
-    let policy = args.policy.map(name);
+    let policy = args.policy.map(|policy| policy.name.to_owned());
     let own = "each run has its own, in the report's folder (--report DIR)";
     let null = "a comparison's runs write no output: the sink is null";
     for (option, given, why) in [
@@ -236,36 +234,30 @@ fn refuse(args: &RunArgs) -> Result<(), UsageError> {
 
 /// Refuses options that none of the policies uses.
 fn refuse_unused(args: &RunArgs, policies: &[PolicyArg]) -> Result<(), UsageError> {
-    for (option, whose) in &policy_options::POLICY_OPTIONS {
-        let is_used = policies.iter().any(|policy| uses(*policy, option));
-        if let Some(value) = policy_options::typed_value(args, option).filter(|_| !is_used) {
-            let why = format!("is for {whose}, and --policies has none");
-            return Err(UsageError::new(*option, value, why));
+    for PolicyOption { name, is_used, needs } in POLICY_OPTIONS {
+        let is_used = policies.iter().any(|policy| is_used(policy));
+        if let Some(value) = policy_options::typed_value(args, name).filter(|_| !is_used) {
+            let why = format!("is for {}, and --policies has none", needs());
+            return Err(UsageError::new(name, value, why));
         }
     }
     Ok(())
 }
 
-fn policies(names: &str) -> Result<Vec<PolicyArg>, UsageError> {
+fn policies(names: Option<&str>) -> Result<Vec<PolicyArg>, UsageError> {
+    let all = policy_options::compared();
+    let Some(names) = names else { return Ok(all) };
     let mut policies = Vec::new();
     for name in names.split(',') {
         let wrong = |why: String| UsageError::new("--policies", name, why);
-        let policy = PolicyArg::from_str(name.trim(), false)
-            .map_err(|_| wrong(format!("expected some of {DEFAULT_POLICIES}")))?;
+        let expected = || wrong(format!("expected some of {}", policy_options::joined(&all)));
+        let policy = Spec::named(name.trim()).ok_or_else(expected)?;
         if policies.contains(&policy) {
             return Err(wrong("is named twice: --rounds N repeats all of them".to_owned()));
         }
         policies.push(policy);
     }
     Ok(policies)
-}
-
-fn name(policy: PolicyArg) -> String {
-    policy.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-}
-
-fn names(policies: &[PolicyArg]) -> String {
-    policies.iter().map(|policy| name(*policy)).collect::<Vec<_>>().join(",")
 }
 
 /// Returns `typed` without the options that belong to the comparison.
@@ -296,7 +288,7 @@ fn bounded(mut common: Vec<String>, timely: &[String]) -> anyhow::Result<(Settin
     let settings = |common: &[String]| {
         let run = run_args(&[common, timely].concat())?;
         // This policy heeds whatever there is, but a threshold, which is no part of it.
-        let policy = Some(PolicyArg::Deadline);
+        let policy = Some(&Deadline::SPEC);
         settings::run(&RunArgs { sink: Some("null".to_owned()), policy, ..run })
     };
     let mut checked = settings(&common)?;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 
 use super::args::SimulateArgs;
 use super::output::{print, print_error};
-use crate::pipeline::PolicyChoice;
+use crate::policy::PolicyChoice;
 use crate::simulate::{Model, Outcome};
 use crate::units::{show_duration, show_many};
 

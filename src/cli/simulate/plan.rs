@@ -6,17 +6,16 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ValueEnum as _;
-
 use super::Simulation;
 use crate::batch::Nanos;
-use crate::cli::args::{PolicyArg, RateArgs, SimulateArgs};
+use crate::cli::args::{RateArgs, SimulateArgs};
 use crate::cli::run_summary::RecordedRun;
 use crate::cli::settings::{bounds, duration, number, parse, refuse_rate_of_trace, schedule};
 use crate::cli::{UsageError, policy_options, remote_options, settings};
 use crate::cost::Cost;
 use crate::emulator;
-use crate::pipeline::{PolicyChoice, simulated_lambda};
+use crate::pipeline::simulated_lambda;
+use crate::policy::{POLICIES, PolicyChoice, Spec};
 use crate::simulate::{Lambda, Model, Service, Spread, Stream};
 use crate::source::path_of;
 use crate::units::{parse_duration, parse_rate, show_duration};
@@ -165,34 +164,33 @@ fn lambda(
 /// Returns the policies without duplicates, in the order of their names on the command line.
 fn policies(args: &SimulateArgs, capacity: f64) -> Result<Vec<PolicyChoice>, UsageError> {
     let all = args.policy.is_empty() || args.policy.iter().any(|name| name == "all");
-    let mut given: Vec<PolicyArg> = Vec::new();
+    let mut given: Vec<&'static Spec> = Vec::new();
     for name in args.policy.iter().filter(|name| *name != "all") {
-        let policy = PolicyArg::from_str(name, false).map_err(|_| {
-            let expected = "expected local, remote, threshold, spill, deadline or all";
+        let policy = Spec::named(name).ok_or_else(|| {
+            let expected =
+                format!("expected {} or all", policy_options::joined(POLICIES).replace(',', ", "));
             UsageError::new("--policy", name, expected)
         })?;
         given.push(policy);
     }
     if all {
-        given.extend(PolicyArg::value_variants());
+        given.extend(POLICIES);
     }
     policy_options::refuse_unused_budgets(&args.bridge, &given)?;
-    let mut seen: Vec<PolicyArg> = Vec::new();
+    let mut seen: Vec<&Spec> = Vec::new();
     given.retain(|policy| {
         let is_new = !seen.contains(policy);
-        seen.push(*policy);
+        seen.push(policy);
         is_new
     });
-    let has_threshold =
-        |policy: &PolicyArg| matches!(policy, PolicyArg::Threshold | PolicyArg::Spill);
-    if !given.iter().any(has_threshold) && args.threshold.is_some() {
-        remote_options::policy(given.first().copied(), args.threshold.as_ref())?;
+    if !given.iter().any(|policy| policy.needs_threshold()) && args.threshold.is_some() {
+        policy_options::choice(given.first().copied(), args.threshold.as_ref())?;
     }
     let workers_do = all.then(|| capacity.max(1.0).floor().to_string());
     let threshold = args.threshold.clone().or(workers_do);
-    let of = |policy| {
-        let typed = threshold.as_ref().filter(|_| has_threshold(&policy));
-        remote_options::policy(Some(policy), typed)
+    let of = |policy: &'static Spec| {
+        let typed = threshold.as_ref().filter(|_| policy.needs_threshold());
+        policy_options::choice(Some(policy), typed)
     };
     if let Some(typed) = &args.threshold {
         parse_rate(typed)

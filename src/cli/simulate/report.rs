@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Simulation;
 use crate::observe::Percentiles;
-use crate::pipeline::PolicyChoice;
+use crate::policy::PolicyChoice;
 use crate::simulate::{Model, Optimum, Outcome};
 use crate::units::{show_count, show_duration, show_many, show_rate};
 
@@ -25,11 +25,7 @@ impl Simulation {
             show_duration(*deadline),
             self.lambda,
         );
-        let thresholds = self.policies.iter().find_map(|policy| match policy {
-            PolicyChoice::Threshold(rate) | PolicyChoice::Spill(rate) => Some(*rate),
-            _ => None,
-        });
-        if let Some(rate) = thresholds {
+        if let Some(rate) = self.policies.iter().find_map(PolicyChoice::threshold) {
             let _ = writeln!(words, "threshold: {} events per second", show_rate(rate));
         }
         let (one, full) = (lambda.least(1), lambda.least(bridge.batch_records));

@@ -1,44 +1,6 @@
-//! The two baselines: everything at home, everything away.
+//! What several policies share: how an entry is taken whole, and which entries are new.
 
-use super::{Destination, Entry, Policy, Rates, Take};
-use crate::batch::Nanos;
-
-/// Everything is done by the workers.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Local;
-
-impl Policy for Local {
-    fn offload_threshold(&self) -> Option<f64> {
-        None
-    }
-
-    fn plan(&mut self, _: Nanos, _: &[&[Entry]; 2], _: Rates, _: &mut Vec<Take>) {}
-}
-
-/// Everything goes to the remote side: as it arrives, or as soon as there is room. Workers do what failed there,
-/// what is late, and what comes while the breaker is open or the budget is spent.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Remote;
-
-impl Policy for Remote {
-    fn offload_threshold(&self) -> Option<f64> {
-        Some(0.0)
-    }
-
-    fn is_remote_only(&self) -> bool {
-        true
-    }
-
-    fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
-        let mut room = rates.room;
-        let waiting = queue.iter().copied().flatten().enumerate();
-        for (index, entry) in waiting.filter(|(_, entry)| !entry.returned) {
-            if !take_all(index, entry, &mut room, Destination::Remote, takes) {
-                return;
-            }
-        }
-    }
-}
+use super::{Destination, Entry, Take};
 
 /// Takes the whole entry, or as much of it as there is room for; answers whether there is more.
 pub(super) fn take_all(
