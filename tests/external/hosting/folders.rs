@@ -128,10 +128,10 @@ fn a_missing_interpreter_is_named_with_how_to_get_it() {
 /// The program `raw`, whose start is as `start` says.
 fn slow(place: &Place, raw: &Path, start: &str) -> Package {
     let toml = format!(
-        "runtime = \"provided\"\ncode = {raw:?}\ntimeout = \"30s\"\nenvironment = {{ START = {start:?} }}",
+        "runtime = \"provided\"\ncode = {raw:?}\ntimeout = \"90s\"\nenvironment = {{ START = {start:?} }}",
     );
     fs::write(place.path("function.toml"), toml).unwrap();
-    let init_timeout = Some(Duration::from_secs(5));
+    let init_timeout = Some(Duration::from_secs(20));
     Package::open(&place.path(""), &Choices { init_timeout, ..Choices::default() }).unwrap()
 }
 
@@ -148,7 +148,7 @@ fn a_start_that_times_out_is_retried_within_the_invocation() {
         model
     };
     let error = Server::running(listener(), model(), slow(&place, &raw, "sleep")).err().unwrap();
-    assert!(error.to_string().contains("no event within 5s"), "{error}");
+    assert!(error.to_string().contains("no event within 20s"), "{error}");
 
     // The first process, which is there to see that it starts, does; the next one takes too long.
     fs::write(file("marker"), "").unwrap();
