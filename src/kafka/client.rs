@@ -28,8 +28,8 @@ impl ClientContext for Client {
         tracing::debug!(target: "floodway::kafka", "{fac} {message}");
         if (level as i32) <= RDKafkaLogLevel::Error as i32 {
             // The thread's name and the broker's come first.
-            let said = message.splitn(3, ": ").last().unwrap_or(message).to_owned();
-            *self.lock() = Some(said);
+            let last_error = message.splitn(3, ": ").last().unwrap_or(message).to_owned();
+            *self.lock() = Some(last_error);
         }
     }
 
@@ -42,7 +42,7 @@ impl ConsumerContext for Client {}
 
 impl Client {
     /// What it complained about last.
-    pub(crate) fn said(&self) -> Option<String> {
+    pub(crate) fn last_error(&self) -> Option<String> {
         self.lock().clone()
     }
 
@@ -57,14 +57,14 @@ impl Client {
 }
 
 /// What a consumer complained about last, which it may not have been asked for.
-pub(crate) fn said(consumer: &Consumer) -> Option<String> {
+pub(crate) fn last_error(consumer: &Consumer) -> Option<String> {
     const MAX_LINES: usize = 20;
     for _ in 0..MAX_LINES {
         if consumer.poll(Duration::from_millis(10)).is_none() {
             break;
         }
     }
-    consumer.context().said()
+    consumer.context().last_error()
 }
 
 impl Topic {
@@ -139,7 +139,7 @@ impl Topic {
 
     /// The numbers of its partitions, in order.
     pub(crate) fn partitions(&self, consumer: &Consumer) -> Result<Vec<i32>, KafkaError> {
-        let failed = |error| KafkaError::failed("look at", self, said(consumer), &error);
+        let failed = |error| KafkaError::failed("look at", self, last_error(consumer), &error);
         let metadata = consumer.fetch_metadata(Some(&self.name), PATIENCE).map_err(failed)?;
         let found = metadata.topics().iter().find(|topic| topic.name() == self.name);
         if let Some(error) = found.and_then(|topic| topic.error()) {
@@ -162,7 +162,7 @@ impl Topic {
         partition: i32,
     ) -> Result<(i64, i64), KafkaError> {
         let ends = consumer.fetch_watermarks(&self.name, partition, PATIENCE);
-        let failed = |error| KafkaError::failed("look at", self, said(consumer), &error);
+        let failed = |error| KafkaError::failed("look at", self, last_error(consumer), &error);
         ends.map_err(failed)
     }
 }

@@ -117,11 +117,11 @@ pub enum KafkaError {
 }
 
 impl KafkaError {
-    /// `what` could not be done to `topic`; `said` is what the client complained about last, if it did.
+    /// `what` could not be done to `topic`; `last_error` is what the client complained about last, if it did.
     pub(crate) fn failed(
         what: &'static str,
         topic: &Topic,
-        said: Option<String>,
+        last_error: Option<String>,
         error: &ClientError,
     ) -> Self {
         let (name, brokers) = (topic.name.clone(), topic.brokers.clone());
@@ -133,11 +133,12 @@ impl KafkaError {
                 KafkaError::NoTopic { topic: name, brokers }
             }
             Some(code) if is_passing(code) => {
-                KafkaError::Unreachable { brokers, why: said.unwrap_or(why) }
+                KafkaError::Unreachable { brokers, why: last_error.unwrap_or(why) }
             }
             _ => {
-                let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
-                KafkaError::Failed { what, topic: name, brokers, why: why + &said }
+                let last_error =
+                    last_error.map(|last_error| format!(" ({last_error})")).unwrap_or_default();
+                KafkaError::Failed { what, topic: name, brokers, why: why + &last_error }
             }
         }
     }

@@ -229,18 +229,19 @@ impl Publisher {
     /// As the sink hears it.
     fn told(&self, trouble: Trouble) -> PublishError {
         let context = self.producer.as_ref().map(|producer| producer.context());
-        let said =
-            context.and_then(|context| context.client.said()).or(self.group.context().said());
+        let last_error = context
+            .and_then(|context| context.client.last_error())
+            .or(self.group.context().last_error());
         match trouble {
             Trouble::Final(error) => PublishError::Permanent(Box::new(error)),
             Trouble::Passing(why) => PublishError::Transient(why),
             Trouble::Client(error) => match error.rdkafka_error_code() {
                 Some(code) if is_final(code) => {
-                    let error = KafkaError::failed("publish to", &self.topic, said, &error);
+                    let error = KafkaError::failed("publish to", &self.topic, last_error, &error);
                     PublishError::Permanent(Box::new(error))
                 }
                 Some(code) if is_passing(code) => {
-                    PublishError::Transient(said.unwrap_or_else(|| code.to_string()))
+                    PublishError::Transient(last_error.unwrap_or_else(|| code.to_string()))
                 }
                 code => PublishError::Transient(match code {
                     Some(code) => code.to_string(),

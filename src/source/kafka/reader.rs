@@ -210,7 +210,7 @@ impl Reader {
     }
 
     fn failed(&self, what: &'static str, error: ClientError) -> KafkaError {
-        KafkaError::failed(what, &self.topic, self.consumer.context().last_warning(), &error)
+        KafkaError::failed(what, &self.topic, self.consumer.context().last_error(), &error)
     }
 
     /// A cluster that is away is waited for, and it is said; everything else ends the run.
@@ -223,7 +223,7 @@ impl Reader {
                 {
                     self.last_warning = Some(Instant::now());
                     let why =
-                        self.consumer.context().last_warning().unwrap_or_else(|| code.to_string());
+                        self.consumer.context().last_error().unwrap_or_else(|| code.to_string());
                     tracing::warn!("Kafka at {} is waited for: {why}", self.topic.brokers);
                 }
                 Ok(())
@@ -320,6 +320,6 @@ impl Emitter {
 
     /// Wakes all that have something to do.
     fn flush_ends(&self) {
-        self.ends.iter().for_each(BatchSender::flush_ends);
+        self.ends.iter().for_each(BatchSender::flush);
     }
 }
