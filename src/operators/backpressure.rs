@@ -56,8 +56,9 @@ struct Inner {
 }
 
 impl Backpressure {
-    /// Bounds on records and on their bytes. Too small and the source stops before a burst can be
-    /// spread over the remote side; too large and memory, and the latency of what waits, grow.
+    /// Creates bounds on records and on their bytes. If they are too small, the source stops before a burst
+    /// can be spread over the remote side. If they are too large, memory use and the latency of waiting
+    /// records grow.
     pub fn new(max_records: usize, max_bytes: usize) -> Self {
         Backpressure(Rc::new(Inner {
             max_records: max_records.max(1),
@@ -113,8 +114,8 @@ impl Backpressure {
 }
 
 impl Default for Backpressure {
-    /// Half a million records or 256 MiB: five seconds of the mission's rate, and a bound that
-    /// any machine holds.
+    /// Half a million records or 256 MiB: five seconds at 100,000 records per second, and little enough
+    /// memory for any machine.
     fn default() -> Self {
         Backpressure::new(500_000, 256 << 20)
     }

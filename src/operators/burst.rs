@@ -1,5 +1,5 @@
-//! The burst operator: a stream's records are done by its workers or by the remote side, and their
-//! results rejoin the stream under the timestamps they came with.
+//! The burst operator. A worker or the remote side computes each record of a stream, and the results rejoin
+//! the stream under the timestamps of their records.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,8 +22,7 @@ use crate::bridge::Bridge;
 use crate::policy::{self, Policy};
 use crate::task::{Bad, Task};
 
-/// How a burst operator decides, and what it shares with the rest of the worker. Each worker makes
-/// its own.
+/// Settings of a burst operator, and what it shares with the rest of its worker. Each worker makes its own.
 pub struct Burst<T, C> {
     pub(super) policy: Box<dyn Policy>,
     pub(super) bridge: Option<Bridge>,
@@ -54,62 +53,63 @@ impl<T: 'static, C: 'static> Burst<T, C> {
         }
     }
 
-    /// Everything at home: the baseline.
+    /// Creates settings with which the worker computes all records: the baseline.
     pub fn local() -> Self {
         Burst::new(policy::Local)
     }
 
-    /// The remote side, by a bridge that all workers of the process share.
+    /// Sets the bridge to the remote side, which all workers of the process share.
     pub fn remote(mut self, bridge: &Bridge) -> Self {
         self.bridge = Some(bridge.clone());
         self
     }
 
-    /// The process's other workers, for policies that give them what they have time for (none).
+    /// Sets the process's other workers, for policies that send records to idle ones (default: none).
     pub fn peers(mut self, peers: &Peers) -> Self {
         self.peers = peers.clone();
         self
     }
 
-    /// The clock that schedules are on (a clock that starts now).
+    /// Sets the clock that schedules refer to (default: a clock that starts now).
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// When the records of a container were scheduled to leave their source (when they arrive).
+    /// Sets a function that returns when the records of a container were scheduled to leave their source
+    /// (default: their arrival).
     pub fn schedule(mut self, schedule: impl Fn(&C) -> Span + 'static) -> Self {
         self.schedule = Some(Box::new(schedule));
         self
     }
 
-    /// How long after its schedule a result is due (200 ms).
+    /// Sets how long after its schedule a result is due (default: 200 ms).
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// The nominal length of an epoch, for the offered rate (the wall time between two epochs'
-    /// ends, which is not steady: say the length if there is one).
+    /// Sets the nominal length of an epoch, from which the offered rate is computed. The default is the wall
+    /// time between the ends of two epochs, which varies, so set the length if it is known.
     pub fn epoch(mut self, length: Duration) -> Self {
         self.epoch = Some(length);
         self
     }
 
-    /// How long the operator works before it lets others run (1 ms). Shorter costs more
-    /// scheduling; longer keeps results, plans and the other operators waiting.
+    /// Sets how long the operator works before it yields to others (default: 1 ms). Shorter slices cost more
+    /// scheduling; longer ones delay results, plans and the other operators.
     pub fn slice(mut self, slice: Duration) -> Self {
         self.slice = slice;
         self
     }
 
-    /// The bounds on what is held, and the signal that a source waits on.
+    /// Sets the bounds on the held records, which also tell a source when to wait.
     pub fn backpressure(mut self, backpressure: &Backpressure) -> Self {
         self.backpressure = backpressure.clone();
         self
     }
 
-    /// Who watches.
+    /// Sets the observer.
     pub fn observer(mut self, observer: impl Observer<T>) -> Self {
         self.observer = Box::new(observer);
         self
@@ -118,12 +118,12 @@ impl<T: 'static, C: 'static> Burst<T, C> {
 
 /// Adds [`BurstExt::burst`] to streams.
 pub trait BurstExt<'scope, T: Timestamp, C: Records> {
-    /// Computes `task` of every record: on this worker, or by the remote side, as `burst`'s policy
-    /// says. Answers the stream of results and the stream of bad records, both under the
-    /// timestamps that the records came with; the order within a timestamp is not kept.
+    /// Computes `task` for every record, on this worker or on the remote side, as the policy of `burst`
+    /// decides. Returns the stream of results and the stream of bad records, both under the timestamps of the
+    /// input records. The order within a timestamp may change.
     ///
-    /// A record's capability stays with the operator until its result is out, so the frontier of
-    /// the results passes an epoch only when every record of it is done.
+    /// The operator holds a record's capability until its result is emitted, so the frontier of the results
+    /// passes an epoch only when every record of it is done.
     ///
     /// # Examples
     /// ```
@@ -189,8 +189,7 @@ where
         let reader = scope.activator_for(address);
         meter::sum_counts(counts_stream, nominal, burst.clock, Rc::clone(&finals), reader);
 
-        // The remote side wakes the worker from the bridge's thread; a worker that is gone needs
-        // no waking.
+        // The bridge's thread calls this. A worker that has ended does not need to be woken.
         let wake = move || {
             let _ = waker.activate();
         };
@@ -241,7 +240,7 @@ where
                     Some(later) => activator.activate_after(later),
                     None => {}
                 }
-                // Stays until it has heard of the last epoch, although its own work is done.
+                // The operator stays until the last epoch is final, even if its own work is done.
                 !known.ended
             }
         });

@@ -10,7 +10,7 @@ use super::state::Origin;
 use crate::bridge::PendingRanges;
 use crate::policy::Entry;
 
-/// A item that the remote side or a peer has. Its capability stays with its epoch.
+/// A work item that the remote side or a peer computes. Its capability stays with its epoch.
 struct Sent<T, C> {
     entry: Entry,
     origin: Origin<T, C>,
@@ -22,7 +22,7 @@ struct Sent<T, C> {
     route: Route,
 }
 
-/// The sent that are away, by id: the oldest first.
+/// The work items in flight by id: the oldest first.
 pub(super) struct InFlight<T, C> {
     sent: BTreeMap<u64, Sent<T, C>>,
     next_id: u64,
@@ -41,7 +41,7 @@ impl<T: Clone, C> InFlight<T, C> {
         self.records
     }
 
-    /// The id of the next item.
+    /// Returns the id of the next work item.
     pub(super) fn next_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id

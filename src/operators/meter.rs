@@ -1,9 +1,9 @@
-//! Metering: what each epoch brought, counted by timestamp and summed over the dataflow.
+//! Metering: how many records each epoch has, counted by timestamp and summed over the dataflow.
 //!
-//! The frontier says *when* an epoch is final, and nothing else: a count "since the frontier last
-//! moved" would make one slow source look like a slow stream. Each worker counts the records of
-//! its epochs, sends (epoch, count) to all workers once its frontier has passed the epoch, and an
-//! operator there adds them up. Nothing else crosses workers.
+//! The frontier says *when* an epoch is final, and nothing else: with a count "since the frontier last
+//! moved", one slow source would make the whole stream look slow. Each worker counts the records of its
+//! epochs and sends (epoch, count) to all workers once its frontier has passed the epoch. An operator there
+//! adds the counts up. Only these counts are exchanged between workers.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -20,17 +20,17 @@ use super::Clock;
 use crate::batch::Nanos;
 use crate::policy::Offered;
 
-/// A worker's count of an epoch: for which worker, from which worker, and the records.
+/// A worker's count of an epoch: the receiving worker, the sending worker, and the number of records.
 pub(super) type Count = (u64, u64, u64);
 
-/// Final epochs as they become known to a worker.
+/// Final epochs that a worker has been told of and has not processed yet.
 pub(super) type SharedFinalEpochs<T> = Rc<RefCell<FinalEpochs<T>>>;
 
 #[derive(Debug)]
 pub(super) struct FinalEpochs<T> {
-    /// Oldest first.
+    /// The epochs with their counts, the oldest first.
     pub epochs: VecDeque<(T, Offered)>,
-    /// There will be no more.
+    /// Whether no more epochs will follow.
     pub ended: bool,
 }
 
@@ -40,8 +40,8 @@ impl<T> Default for FinalEpochs<T> {
     }
 }
 
-/// Adds up all workers' counts and puts each final epoch into `finals`, waking `reader`.
-/// An epoch is `nominal` long, or as long as the wall says where it has no nominal length.
+/// Adds up all workers' counts, puts each final epoch into `finals`, and wakes `reader`. The length of an
+/// epoch is `nominal`, or the wall time since the previous epoch if it has no nominal length.
 pub(super) fn sum_counts<'scope, T: Timestamp + TotalOrder>(
     counts: Stream<'scope, T, Vec<Count>>,
     nominal: Option<Nanos>,

@@ -1,8 +1,7 @@
 //! The burst operator, and what it needs from timely.
 //!
-//! Operators are shells: they move data and capabilities, and decisions live in
-//! [`policy`](crate::policy). Of all modules only this one, `source`, `sink`, `state` and
-//! `pipeline` know timely; capabilities never leave them.
+//! Operators only move data and capabilities; the decisions are made in [`policy`](crate::policy). Only this
+//! module, `source`, `sink`, `state` and `pipeline` use timely, and capabilities never leave them.
 
 mod backpressure;
 mod burst;

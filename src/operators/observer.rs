@@ -1,31 +1,31 @@
-//! What an operator tells whoever watches it.
+//! What an operator reports to an observer.
 
 use std::time::Duration;
 
 use crate::batch::{Nanos, Span};
 use crate::policy::{Offered, Route};
 
-/// What became of an epoch's records on one worker.
+/// Statistics of an epoch's records on one worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct EpochStats {
-    /// What came, here and in the whole dataflow.
+    /// Records that arrived, on this worker and in the whole dataflow.
     pub offered: Option<Offered>,
-    /// Results made on the worker.
+    /// Results that this worker computed for records that were never sent.
     pub local: u64,
-    /// Results made by other workers of the same process.
+    /// Results that other workers of the same process computed.
     pub peer: u64,
-    /// Results made by the remote side, at whatever attempt.
+    /// Results that the remote side computed, at any attempt.
     pub remote: u64,
-    /// Results made on the worker of records that were sent away.
+    /// Results that this worker computed for records that were sent and returned.
     pub returned: u64,
     /// Bad records.
     pub bad: u64,
-    /// What the attempts at its records cost, in US dollars.
+    /// Cost of the attempts at the epoch's records, in US dollars.
     pub usd: f64,
 }
 
 impl EpochStats {
-    /// Adds `records` results made by `route`.
+    /// Adds `records` results that were computed by `route`.
     pub(super) fn count(&mut self, route: Route, records: u64) {
         *match route {
             Route::Local => &mut self.local,
@@ -36,8 +36,8 @@ impl EpochStats {
     }
 }
 
-/// Sees what a worker's operator does, on the worker's thread: whatever it does there, it must be
-/// short and must not block. Every method has an empty default.
+/// Receives what a worker's operator does, on the worker's thread, so an implementation must be short and
+/// must not block. Every method does nothing by default.
 ///
 /// # Examples
 /// Counts the bad records:
@@ -73,55 +73,57 @@ impl EpochStats {
 /// assert_eq!(found, 1);
 /// ```
 pub trait Observer<T>: 'static {
-    /// `records` records came in.
+    /// Called when `records` records have arrived.
     fn received(&mut self, records: usize) {
         let _ = records;
     }
 
-    /// In one slice the task did `records` records here, this worker's or another's, in `time`.
+    /// Called when the task has computed `records` records in one slice, which took `time`. They are this
+    /// worker's or another's.
     fn computed(&mut self, records: usize, time: Duration) {
         let _ = (records, time);
     }
 
-    /// `records` results of `epoch` left at `now`, made by `route`, of records scheduled at
-    /// `scheduled`.
+    /// Called when `records` results of `epoch` are emitted at `now`. They were computed by `route`, for
+    /// records scheduled at `scheduled`.
     fn results(&mut self, epoch: &T, route: Route, scheduled: Span, records: usize, now: Nanos) {
         let _ = (epoch, route, scheduled, records, now);
     }
 
-    /// `records` of an epoch were found to be bad.
+    /// Called when `records` records were found to be bad.
     fn bad(&mut self, records: usize) {
         let _ = records;
     }
 
-    /// `records` records were handed to the remote side at `now`.
+    /// Called when `records` records were handed to the bridge at `now`.
     fn sent(&mut self, records: usize, now: Nanos) {
         let _ = (records, now);
     }
 
-    /// Records held, queued and in flight, as they change.
+    /// Called with the numbers of held records, queued and in flight, when they change.
     fn backlog(&mut self, queued: usize, in_flight: usize) {
         let _ = (queued, in_flight);
     }
 
-    /// The records a second of useful time that this worker does.
+    /// Called with the worker's true rate: records per second of useful time.
     fn true_rate(&mut self, records_per_second: f64) {
         let _ = records_per_second;
     }
 
-    /// An epoch is final: no more comes in it, in the whole dataflow. Epochs come in order.
+    /// Called when an epoch is final: it receives no more records in the whole dataflow. Epochs come in
+    /// order.
     fn offered(&mut self, epoch: &T, offered: Offered) {
         let _ = (epoch, offered);
     }
 
-    /// `records` results of the remote side were computed here too, and are the same.
+    /// Called when `records` results of the remote side were computed here too, and are equal.
     fn verified(&mut self, records: usize) {
         let _ = records;
     }
 
-    /// The remote side computed something else of a record than this worker does. Its other answers
-    /// are not believed any more either, and nothing is sent to it; what it has sent until now may
-    /// be wrong. Says which record.
+    /// Called when the remote side computed another result for `record` than this worker does. From then on
+    /// nothing is sent to the remote side and its replies are discarded. Results that it has sent before may
+    /// be wrong.
     fn mismatch(&mut self, record: &str) {
         tracing::error!(
             "the remote result of {record} differs from the worker's: nothing more \
@@ -129,16 +131,16 @@ pub trait Observer<T>: 'static {
         );
     }
 
-    /// An epoch is complete on this worker. Epochs come in order.
+    /// Called when an epoch is complete on this worker. Epochs come in order.
     fn epoch_completed(&mut self, epoch: &T, stats: &EpochStats) {
         let _ = (epoch, stats);
     }
 }
 
-/// Watches nothing.
+/// An observer that does nothing.
 impl<T> Observer<T> for () {}
 
-/// Both of them watch.
+/// Calls both observers.
 impl<T, A: Observer<T>, B: Observer<T>> Observer<T> for (A, B) {
     fn received(&mut self, records: usize) {
         self.0.received(records);

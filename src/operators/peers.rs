@@ -97,7 +97,7 @@ impl<K: Task> PeerQueue<K> {
             .sum()
     }
 
-    /// Hands `item` to those that would take it; answers what nobody takes.
+    /// Hands `item` to peers that have capacity. Returns the records that no peer takes.
     pub(super) fn offer(&self, mut item: WorkItem<K>) -> Option<WorkItem<K>> {
         let registry = lock(&self.registry);
         for slot in registry.iter().filter(|slot| !self.is_me(slot)) {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_go_to_those_that_want_them_and_come_home_from_those_that_end() {
+    fn peers_receive_records_up_to_their_capacity_and_return_them_when_they_end() {
         let (peers, task) = (Peers::default(), double());
         let loaded = join(&peers, &task);
         let mut idle = [join(&peers, &task), join(&peers, &task)];
@@ -158,11 +158,11 @@ mod tests {
         let item = |id, records| {
             WorkItem::new(id, Arc::new((0..records as u64).collect()), 0..records, port.clone())
         };
-        let left = loaded.offer(item(0, 100)).expect("nobody takes the last ones");
+        let left = loaded.offer(item(0, 100)).expect("no peer takes the last records");
         assert_eq!((left.records(), loaded.peer_capacity()), (20, 0));
         left.take_back();
         idle[0].receive(30);
-        assert_eq!(loaded.peer_capacity(), 0, "it has what it wanted");
+        assert_eq!(loaded.peer_capacity(), 0, "its capacity is used");
         let (first, rest) = (idle[0].next(20).unwrap(), idle[0].next(20).unwrap());
         assert_eq!((first.range(), rest.range(), idle[0].has_work()), (0..20, 20..30, false));
         first.answer(0.0, None, |range| Outcome::Done {
@@ -178,6 +178,6 @@ mod tests {
             .collect();
         returned.sort_by_key(|range| range.start);
         assert_eq!(returned, [20..30, 30..80]);
-        assert!(loaded.offer(item(1, 5)).is_some(), "there is nobody");
+        assert!(loaded.offer(item(1, 5)).is_some(), "no peer is left");
     }
 }

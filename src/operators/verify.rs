@@ -20,8 +20,8 @@ impl Sampler {
         Sampler { share, owed: 0.0 }
     }
 
-    /// Returns the positions of `range` to verify, the last first. Positions in `home` have no
-    /// result and are left out.
+    /// Returns the positions of `range` to verify, the last first. Positions in `refused` have no result and
+    /// are left out.
     pub(super) fn choose(&mut self, range: &Range<usize>, refused: &[usize]) -> Vec<usize> {
         if self.share <= 0.0 {
             return Vec::new();
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_are_chosen_as_asked() {
+    fn the_chosen_share_is_the_one_asked_for() {
         let mut sampler = Sampler::new(0.001);
         let chosen: usize = (0..1_000).map(|_| sampler.choose(&(7..107), &[]).len()).sum();
         assert!((99..=100).contains(&chosen), "{chosen}");

@@ -1,39 +1,38 @@
-//! Keep a deadline at the least cost: no threshold to guess.
+//! The policy `deadline`: keeps a deadline at the lowest cost, without a threshold.
 //!
-//! Whoever runs a stream knows how late a result may be. From that, the worker's true rate and the
-//! remote side's latency follows what has to go, and when.
+//! Whoever runs a stream knows how late a result may be. From the deadline, the worker's true rate and the
+//! remote side's latency, this policy computes which records have to be sent, and when.
 //!
-//! **What goes**: a record that would miss its due time at home, and would not remotely. The queue
-//! is first in, first out, so a record's end at home is now, and what waits before it at the
-//! worker's rate. A record that would be late on both sides goes to the sooner one: so a queue that
-//! is late altogether is done first in, first out, and only what is behind it by more than a remote
-//! round trip goes.
+//! **Which records are sent**: those that would miss their due time on the worker and not remotely. The queue
+//! is first in, first out, so the worker finishes a record after all records before it, at the worker's rate.
+//! A record that would be late on both sides is computed by the side that is sooner. In a queue that is late
+//! altogether, the worker therefore computes the oldest records, and only records that would wait for longer
+//! than a remote round trip are sent.
 //!
-//! **When it goes**: at its last safe moment, which is its due time less what the remote side takes
-//! (the 99th percentile, requests still in flight counted at their age). Until then it is the
-//! worker's, and whatever changes (the burst ends, the work gets cheaper) reprices the whole queue
-//! at once, so that nothing has to be taken back and a short burst is smoothed away for nothing.
-//! One record's last safe moment takes others along that would have to go too, until a request is
-//! full: a request costs the same with one record as with a thousand, and these still have slack.
+//! **When they are sent**: at their last safe moment, which is the due time less the remote latency (the 99th
+//! percentile, in which requests in flight count at their present age). Until then they stay in the queue.
+//! Any change (the burst ends, or the work becomes cheaper) changes the estimates of the whole queue at once,
+//! so no record has to be taken back, and a short burst is absorbed at no cost. When the last safe moment of
+//! one record has come, later records that would also have to be sent are sent with it until the request is
+//! full: a request costs about the same with one record as with a thousand, and the later records have time
+//! to spare.
 //!
-//! **Why the tail is not parked at the deadline.** Admitting to the home queue whatever would just
-//! make it fills the queue up to exactly the deadline: then every later record ends exactly when it
-//! is due, and each error of an estimate, a slower record, a turn of another operator, makes it
-//! late; half of them would be. So an estimate has a guard on top, one for each side, adapted to the
-//! fraction of results that came late: more than one in two hundred and it grows by half at once,
-//! fewer and it shrinks by a fiftieth every tenth of a second. The tail is kept that much before the
-//! deadline, and not more.
+//! **Why there are guards.** If the worker kept every record that it would just finish in time, each of its
+//! results would come exactly when it is due. Then any error of an estimate (a slow record, another
+//! operator's turn) would make results late: half of them. So each side has a guard, which is a margin on its
+//! estimate, which is adapted to the share of late results: if more than one in two hundred is late, it grows
+//! by half at once; otherwise it shrinks by one fiftieth every tenth of a second.
 //!
-//! **Where requests fail**, a last safe moment would leave no time for anything else: so they go sooner
-//! by what a full one takes at home, and home keeps as much in hand. One that fails comes home then and is
-//! done first, and little is late because of it.
+//! **Where requests fail**, a last safe moment would leave no time for a second try. So records are sent
+//! earlier by the time that the worker needs for a full request, and the worker keeps as much time in
+//! reserve. A request that fails is then returned and computed first, and few results are late because of it.
 //!
-//! **Peers before dollars.** An idle worker of the same process is a remote side that costs nothing and
-//! takes no time: it is given what this worker would do next but one, before anything is sent.
+//! **Peers first.** An idle worker of the same process costs nothing and has almost no latency. It receives
+//! the records that this worker would compute next but one, before anything is sent to the remote side.
 //!
-//! It does not oscillate: what it decides by, the queue and its due times, is what was offered, and
-//! offloading does not change how much that was. It stops by itself: when nothing would be late at
-//! home, nothing goes.
+//! The policy does not oscillate: it decides by the queue and its due times, which follow from the offered
+//! records, and sending records does not change how many are offered. It stops by itself: when the worker can
+//! finish all records in time, it sends none.
 
 use super::guard::{self, Guard};
 use super::{
@@ -41,25 +40,25 @@ use super::{
 };
 use crate::batch::Nanos;
 
-/// Offloads what would miss its due time at home, at the last safe moment.
+/// Sends the records that would miss their due time on the worker, at the last safe moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     home: Guard,
     remote: Guard,
-    /// Neither side can keep the deadline, whatever the guards are: what is late then says nothing
-    /// about them.
+    /// Whether neither side can keep the deadline with any guards. Late results then do not change the
+    /// guards.
     hopeless: bool,
 }
 
-/// Where a larger share of the requests fails, they are tried again remotely if home has other work.
+/// Failure rate above which failed requests are retried remotely if the worker has other work.
 const FEW: f64 = 0.05;
 
-/// Arrivals are measured over so long: long enough for some containers, and short beside the lead
-/// that there is to start environments in.
+/// Interval over which arrivals are measured: several containers arrive within it, and it is short compared
+/// with the time that an environment takes to start.
 const ARRIVALS: Nanos = 20_000_000;
 
 impl Deadline {
-    /// What is listed of it.
+    /// The policy's entry in the list of policies.
     pub const SPEC: Spec = Spec {
         name: "deadline",
         help: "The records that a worker would finish after their deadline",
@@ -69,28 +68,29 @@ impl Deadline {
         make: |of| Box::new(Deadline::new(of.slack)),
     };
 
-    /// `slack` is the deadline: from a record's schedule to when its result is due.
+    /// Creates the policy. `slack` is the deadline: the time from a record's schedule to when its result is
+    /// due.
     pub fn new(slack: Nanos) -> Self {
         let most = slack / 4;
-        // What is kept at home is buffer that is not used, and what is kept remotely a decision that is
-        // made sooner than it has to be.
+        // A larger local guard leaves capacity of the worker unused. A larger remote guard makes decisions
+        // earlier than necessary.
         let guard = Guard::new(slack / 50, most);
         Deadline { home: guard, remote: guard, hopeless: false }
     }
 
-    /// The margins that are kept at home and remotely.
+    /// Returns the local and the remote margin.
     pub fn guards(&self) -> [Nanos; 2] {
         [self.home.get(), self.remote.get()]
     }
 }
 
-/// What is taken in one plan.
+/// Records that one plan may still take.
 struct Room {
     /// Records that the bridge takes.
     all: usize,
-    /// Those of them that meet a warm environment.
+    /// Records that meet a warm environment.
     warm: usize,
-    /// Records until the last request begun is full.
+    /// Records until the last request is full.
     fill: usize,
 }
 
@@ -103,7 +103,8 @@ impl Policy for Deadline {
         true
     }
 
-    /// What had to go because of it went. But where many requests fail, home would do nothing else.
+    /// Records behind the returned ones were sent earlier to leave time for them. But if many requests fail,
+    /// the worker would do nothing else.
     fn returned_work_skips_queue(&self, remote: RemoteLatency) -> bool {
         remote.failure_rate <= FEW
     }
@@ -119,7 +120,7 @@ impl Policy for Deadline {
     }
 
     fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
-        // A worker that has done nothing yet does something first: a slice, and it is known.
+        // The rate is known once the worker has computed one slice.
         let Some(rate) = rates.effective() else { return };
         let fits = |until: Nanos| (until.saturating_sub(now) as f64 / 1e9 * rate) as usize;
         let mut room = Room { all: rates.room, warm: rates.warm_room, fill: 0 };
@@ -139,14 +140,15 @@ impl Policy for Deadline {
             }
             let slack = entry.due.saturating_sub(entry.scheduled.last);
             if room.fill == 0 && remote < entry.scheduled.first + slack {
-                // Neither this one's last safe moment has come nor a later one's.
+                // The last safe moment of this record has not come, and so neither has that of a later one.
                 break;
             }
-            // As many stay as are done in time, or at least not later than remotely.
+            // The records that stay are those that the worker finishes in time, or at least not later than
+            // the remote side.
             let (to, latency) =
                 if room.warm > 0 { (Destination::Warm, warm) } else { (Destination::Remote, cold) };
             let there = now + latency;
-            // What the margin was kept for has happened: nothing would be gained by sending it now.
+            // Where the remote side would be late too, the worker keeps what it finishes sooner.
             let is_safe = entry.due >= there;
             let until = if is_safe { entry.due.saturating_sub(guard) } else { there };
             let stay = fits(until).saturating_sub(ahead);
@@ -154,7 +156,7 @@ impl Policy for Deadline {
                 ahead += records;
                 continue;
             }
-            // The last ones of the entry go: they have the most slack on the way.
+            // The last records of the entry are sent, because they have the most time left.
             let mut go = records - stay;
             let first_due = entry.scheduled.time(stay, records) + slack;
             if remote < first_due {
@@ -169,11 +171,11 @@ impl Policy for Deadline {
         }
     }
 
-    /// The stream's excess over what the worker does, once the time until the first record has to go
-    /// is not much longer than an environment takes to start.
+    /// Returns by how much the stream exceeds the worker's rate, once the time until the first record has to
+    /// be sent is about as short as the start of an environment.
     fn expected_rate(&self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates) -> f64 {
         let Some(rate) = rates.effective() else { return 0.0 };
-        // Peers have time; or nothing would be in time remotely.
+        // Peers can compute the records, or the remote side would be late.
         if rates.peers > 0 || rates.remote.p99 >= rates.slack {
             return 0.0;
         }
@@ -191,30 +193,31 @@ impl Policy for Deadline {
             }
             arrived += entry.records();
         }
-        // All that waits is younger: the worker keeps up.
+        // All waiting records are more recent, so the worker keeps up.
         0.0
     }
 }
 
-/// Where requests fail, they go so much sooner that one that comes home is done there in time.
+/// Returns how much earlier records are sent where requests fail, so that the worker can compute returned
+/// records in time.
 fn again_at_home(rates: &Rates, rate: f64) -> Nanos {
     if rates.remote.failure_rate <= guard::TARGET {
         return 0;
     }
     let request = (rates.batch as f64 / rate * 1e9) as Nanos;
-    // A deadline that leaves no time for it is kept by those that do not fail.
+    // If the deadline leaves no time for this, only requests that do not fail keep it.
     request.min(rates.slack.saturating_sub(rates.remote.p99) / 2)
 }
 
-/// Gives idle peers what they take, of what this worker would do soon but not at once. Answers the
-/// first entry that it did not look at, and the records that stay before it.
+/// Sends records that this worker would compute soon, but not at once, to idle peers. Returns the first entry
+/// that it did not examine, and the number of records that stay before it.
 fn share(
     queue: &[&[Entry]; 2],
     mut peers: usize,
     rate: f64,
     takes: &mut Vec<Take>,
 ) -> (usize, usize) {
-    // What the worker does before it plans again stays.
+    // The records that the worker computes before it plans again stay.
     let keep = (rate / 1_000.0) as usize;
     let (mut next, mut ahead) = (0, 0);
     for entry in queue.iter().copied().flatten() {
@@ -255,13 +258,14 @@ mod tests {
     const MS: Nanos = 1_000_000;
     const SLACK: Nanos = 200 * MS;
 
-    /// A worker that does 100 records a millisecond, and a remote side that takes 38 ms and is warm.
+    /// A worker that computes 100 records per millisecond, and a warm remote side that takes 38 ms.
     fn rates() -> Rates {
         let remote = RemoteLatency { median: 30 * MS, p99: 38 * MS, ..RemoteLatency::default() };
         Rates { local: Some(100_000.0), remote, slack: SLACK, ..Rates::default() }
     }
 
-    /// Containers of a millisecond of `rate` records, scheduled at 0 to `ms` milliseconds.
+    /// A queue of containers with the records of one millisecond at `rate`, scheduled from 0 to `ms`
+    /// milliseconds.
     fn queue(rate: usize, ms: u64) -> Queue<()> {
         let mut queue = Queue::default();
         for at in (0..ms).map(|ms| ms * MS) {
@@ -280,45 +284,47 @@ mod tests {
         takes.iter().map(|take| take.range.len()).sum()
     }
 
-    /// 400 records a millisecond for 150 ms are 600 ms of work: most of it has to go. But not before
-    /// the first of those that home cannot do has only what the remote side takes, and the guard, left.
+    /// 400 records per millisecond for 150 ms are 600 ms of work, so most records have to be sent. They are
+    /// sent when the first of them that the worker cannot finish has only the remote latency and the guard
+    /// left.
     #[test]
-    fn what_would_be_late_goes_at_its_last_safe_moment() {
+    fn records_that_would_be_late_are_sent_at_their_last_safe_moment() {
         let queue = queue(400, 150);
-        // At 168 ms the first ten containers are due within 42 ms, which are the remote side's and the
-        // guard's; home does nine and a half of them in the time that its own guard leaves.
+        // At 168 ms the first ten containers are due within 42 ms, which is the remote latency plus the
+        // guard. The worker computes nine and a half of them in the time that its own guard leaves.
         let last_safe = 9 * MS + MS * 6 / 10 + SLACK - 42 * MS;
-        assert!(plan(&queue, last_safe - MS, rates()).is_empty(), "it has time");
+        assert!(plan(&queue, last_safe - MS, rates()).is_empty(), "there is time left");
         let takes = plan(&queue, last_safe + MS / 2, rates());
         assert_eq!((takes[0].entry, takes[0].range.end), (9, 400));
         assert!((180..=200).contains(&takes[0].range.start), "{takes:?}");
-        // The remote side has become slower: it has to go sooner.
+        // The remote side has become slower, so records have to be sent earlier.
         let slower = Rates { remote: RemoteLatency { p99: 58 * MS, ..rates().remote }, ..rates() };
         assert!(records(&plan(&queue, last_safe - 10 * MS, slower)) > 0);
-        // Requests fail: a full one takes 10 ms at home, which is kept in hand there and remotely.
+        // Requests fail: a full one takes the worker 10 ms, which is kept in reserve on both sides.
         let fails =
             Rates { remote: RemoteLatency { failure_rate: 0.02, ..rates().remote }, ..rates() };
         assert!(records(&plan(&queue, last_safe - 9 * MS, fails)) > 0);
         assert!(plan(&queue, last_safe - 11 * MS, fails).is_empty());
-        // The work has become cheaper: nothing has to go at all.
+        // The work has become cheaper, so nothing has to be sent.
         assert!(plan(&queue, last_safe, Rates { local: Some(500_000.0), ..rates() }).is_empty());
     }
 
-    /// Requests are filled with what would have to go too.
+    /// Requests are filled with later records that would also have to be sent.
     #[test]
-    fn a_request_is_full() {
+    fn a_request_is_filled_with_later_records_that_would_be_late() {
         let queue = queue(400, 100);
-        // Nobody has done anything for 170 ms: the oldest is due in 30, and is done here.
+        // The worker has computed nothing for 170 ms: the oldest record is due in 30 ms, and the worker
+        // computes it.
         let takes = plan(&queue, 170 * MS, rates());
         assert!(records(&takes) > 0 && records(&takes).is_multiple_of(1_000), "{takes:?}");
         let small = Rates { batch: 150, ..rates() };
         assert_eq!(records(&plan(&queue, 170 * MS, small)) % 150, 0);
     }
 
-    /// All is late on both sides: the oldest stay, and what is behind them by more than a round trip
-    /// goes.
+    /// All records are late on both sides: the oldest stay, and those that would wait for longer than a round
+    /// trip are sent.
     #[test]
-    fn what_is_late_is_done_first_in_first_out() {
+    fn in_a_queue_that_is_late_altogether_the_worker_computes_the_oldest() {
         let queue = queue(100, 300);
         let takes = plan(&queue, 2_000 * MS, rates());
         let stay = queue.records() - records(&takes);
@@ -327,15 +333,15 @@ mod tests {
         assert!(takes.windows(2).all(|two| two[0].entry + 1 == two[1].entry));
     }
 
-    /// A cold environment is worth its time only where home takes longer still.
+    /// A cold environment is used only where the worker takes longer still.
     #[test]
-    fn a_cold_start_may_be_later_than_home() {
+    fn records_stay_where_a_cold_start_would_be_later_than_the_worker() {
         let queue = queue(100, 300);
         let mut rates = rates();
         rates.warm_room = 2_000;
         rates.remote.cold_start = 500 * MS;
         let takes = plan(&queue, 2_000 * MS, rates);
-        assert_eq!(records(&takes), 2_000, "home is done in 280 ms");
+        assert_eq!(records(&takes), 2_000, "the worker finishes in 280 ms");
         assert!(takes.iter().all(|take| take.to == Destination::Warm));
         rates.remote.cold_start = 150 * MS;
         let takes = plan(&queue, 2_000 * MS, rates);
@@ -343,9 +349,10 @@ mod tests {
         assert!(!cold.is_empty() && records(&takes) > 2_000, "{takes:?}");
     }
 
-    /// What idle peers take is what would be done next but one; the others are planned about without it.
+    /// Idle peers receive the records that this worker would compute next but one. The plan then ignores
+    /// them.
     #[test]
-    fn peers_take_what_is_next_but_one() {
+    fn idle_peers_receive_the_records_that_are_next_but_one() {
         let queue = queue(400, 150);
         let idle = Rates { peers: 500, ..rates() };
         let takes = plan(&queue, 150 * MS, idle);
@@ -360,18 +367,23 @@ mod tests {
     }
 
     #[test]
-    fn environments_are_started_when_the_lead_is_short() {
+    fn environments_are_started_when_the_time_until_the_first_send_is_short() {
         let policy = Deadline::new(SLACK);
         let expects = |queue: &Queue<()>, now, cold| {
             let mut rates = Rates { waiting: queue.records(), ..rates() };
             rates.remote.cold_start = cold;
             policy.expected_rate(now, &queue.entries(), rates)
         };
-        // Four times what the worker does: nothing has to go before 200 / 3 + 200 - 38 ms.
+        // The stream brings four times what the worker computes: nothing has to be sent before 200 / 3 + 200
+        // - 38 ms.
         let queue = queue(400, 30);
         let excess = expects(&queue, 30 * MS, 150 * MS);
         assert!((280_000.0..320_000.0).contains(&excess), "{excess}");
-        assert_eq!(expects(&queue, 30 * MS, 50 * MS), 0.0, "there is time");
-        assert_eq!(expects(&super::tests::queue(90, 30), 30 * MS, 150 * MS), 0.0, "it keeps up");
+        assert_eq!(expects(&queue, 30 * MS, 50 * MS), 0.0, "there is time left");
+        assert_eq!(
+            expects(&super::tests::queue(90, 30), 30 * MS, 150 * MS),
+            0.0,
+            "the worker keeps up"
+        );
     }
 }

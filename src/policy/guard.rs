@@ -1,40 +1,41 @@
-//! A margin on an estimate, adapted to how often the estimate was wrong.
+//! A safety margin on an estimate, which adapts to how often the estimate was wrong.
 
 use crate::batch::Nanos;
 
-/// The margin that is kept between when a result is expected and when it is due, so that not more
-/// than [`TARGET`] of the results come late: quickly up when more do, slowly down while fewer do.
+/// The margin between when a result is expected and when it is due. It is adapted so that at most [`TARGET`]
+/// of the results are late: it rises quickly while more are late, and falls slowly while fewer are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Guard {
     margin: f64,
     least: f64,
     most: f64,
-    /// Since the margin was last changed.
+    /// Results since the margin was last changed.
     records: u64,
     late: u64,
     since: Nanos,
-    /// What came before says nothing of the margin.
+    /// Results before this time are ignored, because they were planned with an earlier margin.
     from: Nanos,
 }
 
-/// The share of results that may be late. Below the 1 % that a p99 allows; near 0 and one hiccup of
-/// the machine is paid for in offloaded records for long.
+/// The share of results that may be late. It is below the 1 % that a p99 allows. Much closer to 0, one delay
+/// of the machine would raise the margin, and cause remote work, for a long time.
 pub(super) const TARGET: f64 = 0.005;
 
-/// Fewer results than this say nothing of a share of a two-hundredth.
+/// The margin is adapted once there are this many results: fewer cannot show a share of 1/200.
 const SAMPLE: u64 = 400;
 
-/// Up by this and [`STEP`], and not again before what was decided with the smaller margin has come.
+/// The margin rises by this factor plus [`STEP`]. It does not rise again before the results that were planned
+/// with the smaller margin have arrived.
 const UP: f64 = 1.5;
 const STEP: f64 = 1e6;
 const HOLD: Nanos = 50_000_000;
 
-/// Down by this for each [`PERIOD`] without too many late: by half in three and a half seconds.
+/// The margin falls by this factor in each [`PERIOD`] without too many late results: by half in 3.5 seconds.
 const DOWN: f64 = 0.98;
 const PERIOD: Nanos = 100_000_000;
 
 impl Guard {
-    /// It begins at `least`, and never is above `most`.
+    /// Creates a margin of `least`, which never exceeds `most`.
     pub(super) fn new(least: Nanos, most: Nanos) -> Self {
         let (least, most) = (least as f64, most.max(least) as f64);
         Guard { margin: least, least, most, records: 0, late: 0, since: 0, from: 0 }
@@ -44,7 +45,7 @@ impl Guard {
         self.margin as Nanos
     }
 
-    /// `late` of `records` results came after they were due.
+    /// Records that `late` of `records` results arrived after they were due.
     pub(super) fn note(&mut self, now: Nanos, records: usize, late: usize) {
         if now < self.from {
             return;
@@ -70,14 +71,14 @@ mod tests {
     const MS: Nanos = 1_000_000;
 
     #[test]
-    fn it_is_quickly_up_and_slowly_down() {
+    fn the_margin_rises_quickly_and_falls_slowly() {
         let mut guard = Guard::new(2 * MS, 50 * MS);
         guard.note(0, 100, 1);
-        assert_eq!(guard.get(), 2 * MS, "one of a hundred may be one of a thousand");
+        assert_eq!(guard.get(), 2 * MS, "one late result of a hundred is too small a sample");
         guard.note(0, 100, 4);
         assert_eq!(guard.get(), 4 * MS);
         guard.note(49 * MS, 1_000, 1_000);
-        assert_eq!(guard.get(), 4 * MS, "these were sent with the smaller margin");
+        assert_eq!(guard.get(), 4 * MS, "these records were planned with the smaller margin");
         (1..20).for_each(|n| guard.note(n * HOLD, 1_000, 1_000));
         assert_eq!(guard.get(), 50 * MS);
         let period = |guard: &mut Guard, n: u64| guard.note((20 + n) * PERIOD, 1_000, 5);

@@ -1,14 +1,14 @@
-//! The baseline that does everything on the workers.
+//! The baseline `local`, which sends nothing.
 
 use super::{Color, Entry, Policy, Rates, Sends, Spec, Take};
 use crate::batch::Nanos;
 
-/// Everything is done by the workers.
+/// A policy that leaves all records to the workers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Local;
 
 impl Local {
-    /// What is listed of it.
+    /// The policy's entry in the list of policies.
     pub const SPEC: Spec = Spec {
         name: "local",
         help: "None: the source waits when the workers fall behind",

@@ -1,34 +1,35 @@
-//! The records a worker has not begun.
+//! The queue of the records that a worker has not begun.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::batch::{Nanos, Span};
 
-/// Records of one container that wait, as a policy sees them.
+/// Waiting records of one container, as a policy sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Rises with arrival. Two entries share it where a range was taken from between them.
+    /// Number of the container in order of arrival. Two entries have the same number if a range between them
+    /// was taken.
     pub seq: u64,
-    /// The positions in the container that wait.
+    /// Positions in the container of the waiting records.
     pub range: Range<usize>,
-    /// When the container came to the operator.
+    /// When the container arrived at the operator.
     pub arrival: Nanos,
-    /// When its records were scheduled to leave the source; for those of `range` only.
+    /// When the source was scheduled to emit the records of `range`.
     pub scheduled: Span,
     /// When the last result of `range` is due.
     pub due: Nanos,
-    /// It was away and came home: it is done here.
+    /// Whether the records were sent and then returned. Such records are computed by this worker.
     pub returned: bool,
 }
 
 impl Entry {
-    /// The records that wait.
+    /// Returns the number of waiting records.
     pub fn records(&self) -> usize {
         self.range.len()
     }
 
-    /// The same for a part of the range.
+    /// Returns the entry restricted to `range`.
     pub fn slice(&self, range: Range<usize>) -> Entry {
         let offset = self.range.start;
         let within = range.start - offset..range.end - offset;
@@ -38,41 +39,42 @@ impl Entry {
     }
 }
 
-/// A range of an entry that a policy sends away.
+/// A range of an entry that a policy sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Take {
-    /// Which entry, counted from the front of the queue.
+    /// Index of the entry, counted from the front of the queue.
     pub entry: usize,
-    /// Which positions of its container: a part of [`Entry::range`].
+    /// Positions in the container, within [`Entry::range`].
     pub range: Range<usize>,
-    /// Where they go.
+    /// Where the records are sent.
     pub to: Destination,
 }
 
-/// Where records go that do not stay.
+/// Where records are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// To an idle worker of the same process.
     Peer,
-    /// To a warm environment of the remote side: a cold start would be later than home.
+    /// To a warm environment of the remote side, because after a cold start the results would be later than
+    /// the worker's.
     Warm,
     /// To any environment of the remote side.
     Remote,
 }
 
-/// What was taken out of the queue, with the container it belongs to.
+/// Records that were taken out of the queue, with their container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken<P> {
-    /// Its part of the entry.
+    /// The taken part of the entry.
     pub entry: Entry,
     /// The container.
     pub payload: P,
-    /// Where it goes, if a plan took it.
+    /// Where a plan sends the records. None if no plan took them.
     pub to: Option<Destination>,
 }
 
-/// A worker's queue: what it has not begun, oldest first, each container with a payload `P` that
-/// no policy sees (the operator's is the batch and its epoch, a simulator's is nothing).
+/// A worker's queue: the records that it has not begun, the oldest first. Each container has a payload `P`,
+/// which policies do not see. The operator's payload is the batch and its epoch; a simulator's is empty.
 #[derive(Debug)]
 pub struct Queue<P> {
     entries: VecDeque<Entry>,
@@ -88,29 +90,29 @@ impl<P> Default for Queue<P> {
 }
 
 impl<P: Clone> Queue<P> {
-    /// The entries, oldest first, as the deque's two slices.
+    /// Returns the entries, the oldest first, as the two slices of the deque.
     pub fn entries(&self) -> [&[Entry]; 2] {
         let (front, back) = self.entries.as_slices();
         [front, back]
     }
 
-    /// Records that wait.
+    /// Returns the number of waiting records.
     pub fn records(&self) -> usize {
         self.records
     }
 
-    /// Those of them at the front that have come home.
+    /// Returns the number of records in the returned entries at the front of the queue.
     pub fn returned_records(&self) -> usize {
         self.entries.iter().take_while(|entry| entry.returned).map(Entry::records).sum()
     }
 
-    /// Whether nothing waits.
+    /// Returns whether no record waits.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Adds the records of a container that came at `arrival`; `slack` is the time from its last
-    /// record's schedule to when that record's result is due.
+    /// Adds the records of a container that arrived at `arrival`. `slack` is the time from the schedule of
+    /// its last record to the due time of that record's result.
     pub fn push(
         &mut self,
         range: Range<usize>,
@@ -127,7 +129,7 @@ impl<P: Clone> Queue<P> {
         self.payloads.push_back(payload);
     }
 
-    /// Puts back records that were away: they are the oldest, and are done here.
+    /// Puts returned records back at the front, because they are the oldest. This worker computes them.
     pub fn put_returned(&mut self, mut entry: Entry, range: Range<usize>, payload: P) {
         self.records += range.len();
         entry = entry.slice(range);
@@ -136,14 +138,15 @@ impl<P: Clone> Queue<P> {
         self.payloads.push_front(payload);
     }
 
-    /// Puts back records that were taken and could not be sent, the last ones first: they are the oldest.
+    /// Puts records that were taken and could not be sent back at the front. The last ones are put back
+    /// first.
     pub fn put_back(&mut self, entry: Entry, payload: P) {
         self.records += entry.records();
         self.entries.push_front(entry);
         self.payloads.push_front(payload);
     }
 
-    /// The front entry and its payload.
+    /// Returns the front entry and its payload.
     pub fn front(&self) -> Option<(&Entry, &P)> {
         self.entries.front().zip(self.payloads.front())
     }
@@ -155,8 +158,8 @@ impl<P: Clone> Queue<P> {
         Some(self.take(0, range, None))
     }
 
-    /// Takes out what a plan named. Takes are in rising order, each within its entry; they are
-    /// handed to `each` from the last to the first.
+    /// Takes the ranges that a plan named. `takes` is in rising order, and each range lies within its entry.
+    /// `each` receives the taken records from the last to the first.
     pub fn take_all(&mut self, takes: &mut Vec<Take>, mut each: impl FnMut(Taken<P>)) {
         while let Some(take) = takes.pop() {
             each(self.take(take.entry, take.range, Some(take.to)));
@@ -170,7 +173,7 @@ impl<P: Clone> Queue<P> {
         self.records -= range.len();
         let taken = entry.slice(range.clone());
         if range.start == start && range.end == end {
-            // Present: the entry was just indexed.
+            // The index is valid: the entry was just read.
             let entry = self.entries.remove(index).unwrap_or_else(|| taken.clone());
             let payload = self.payloads.remove(index);
             let payload = payload.expect("a payload for every entry");
@@ -198,10 +201,10 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever is taken, in whatever pieces, every record leaves the queue exactly once,
-        /// under its own container and at its own time.
+        /// Every record leaves the queue exactly once, with its own container and due time, however the queue
+        /// is split.
         #[test]
-        fn every_record_leaves_once(
+        fn every_record_leaves_the_queue_exactly_once(
             containers in prop::collection::vec(1usize..50, 1..20),
             choices in prop::collection::vec((0usize..8, 0usize..60, 0usize..60), 0..80),
         ) {

@@ -1,16 +1,16 @@
-//! The baseline that sends everything.
+//! The baseline `remote`, which sends everything.
 
 use super::selection::take_all;
 use super::{Color, Destination, Entry, Policy, Rates, Sends, Spec, Take};
 use crate::batch::Nanos;
 
-/// Everything goes to the remote side: as it arrives, or as soon as there is room. Workers do what failed there,
-/// what is late, and what comes while the breaker is open or the budget is spent.
+/// A policy that sends all records, as they arrive or as soon as there is room. Workers compute the records
+/// that are returned or late, and those that arrive while the breaker is open or the budget is spent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Remote;
 
 impl Remote {
-    /// What is listed of it.
+    /// The policy's entry in the list of policies.
     pub const SPEC: Spec = Spec {
         name: "remote",
         help: "All",

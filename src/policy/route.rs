@@ -1,6 +1,6 @@
-//! Where results are made.
+//! Where results are computed.
 
-/// Where a record's final result was made.
+/// Where the final result of a record was computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Route {
     /// On the worker.
@@ -9,23 +9,23 @@ pub enum Route {
     Peer,
     /// By the remote side.
     Remote,
-    /// By the remote side, at the second attempt, because the first was late.
+    /// By the remote side, at the second attempt, because the first one was late.
     Hedged,
-    /// On the worker, after the record was sent away and came home.
+    /// By the worker, after the record was sent and returned.
     Returned,
 }
 
 impl Route {
-    /// All of them, in the order of their discriminants.
+    /// All routes, in the order of their discriminants.
     pub const ALL: [Route; 5] =
         [Route::Local, Route::Peer, Route::Remote, Route::Hedged, Route::Returned];
 
-    /// Whether the remote side made it.
+    /// Returns whether the remote side computed the result.
     pub fn is_remote(self) -> bool {
         matches!(self, Route::Remote | Route::Hedged)
     }
 
-    /// In one word.
+    /// Returns the route's name, which is one word.
     pub fn name(self) -> &'static str {
         match self {
             Route::Local => "local",

@@ -1,8 +1,8 @@
-//! What several policies share: how an entry is taken whole, and which entries are new.
+//! What several policies share: taking a whole entry, and finding new entries.
 
 use super::{Destination, Entry, Take};
 
-/// Takes the whole entry, or as much of it as there is room for; answers whether there is more.
+/// Takes the whole entry, or as much of it as there is room for. Returns whether there is more room.
 pub(super) fn take_all(
     index: usize,
     entry: &Entry,
@@ -19,21 +19,21 @@ pub(super) fn take_all(
     *room > 0
 }
 
-/// Which entries a policy that decides once about each has not decided about yet.
+/// Finds the entries that a policy has not decided about, for policies that decide once about each entry.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Undecided {
     next_seq: u64,
 }
 
 impl Undecided {
-    /// They, with their places in the queue, oldest first.
+    /// Returns the undecided entries with their positions in the queue, the oldest first.
     pub(super) fn entries<'q>(
         &self,
         queue: &'q [&[Entry]; 2],
     ) -> impl Iterator<Item = (usize, &'q Entry)> + use<'q> {
         let [front, back] = queue;
         let next_seq = self.next_seq;
-        // New entries are at the back; those that came home are at the front and are old.
+        // New entries are at the back. Returned entries are at the front and are not new.
         let seen_back = back.partition_point(|entry| entry.seq < next_seq);
         let seen_front = if seen_back > 0 {
             front.len()
@@ -47,7 +47,7 @@ impl Undecided {
         front.chain(new.map(move |index| (offset + index, &back[index])))
     }
 
-    /// It has decided about this entry.
+    /// Records that the policy has decided about `entry`.
     pub(super) fn mark_decided(&mut self, entry: &Entry) {
         self.next_seq = self.next_seq.max(entry.seq + 1);
     }

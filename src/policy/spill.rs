@@ -1,17 +1,17 @@
-//! A token bucket: what the threshold covers stays, the excess goes.
+//! The policy `spill`: a token bucket whose rate is the threshold. The excess is sent.
 
 use super::selection::Undecided;
 use super::spec::LOWER_THE_THRESHOLD;
 use super::{Color, Entry, Offered, Policy, Rates, Sends, Spec, Take};
 use crate::batch::Nanos;
 
-/// A token bucket refilled at the threshold, one epoch deep: the records that it covers stay, the
-/// others go to the remote side as they arrive.
+/// A token bucket that is refilled at the threshold and holds the tokens of one epoch. The records that it
+/// covers stay with the worker. The others are sent as they arrive.
 ///
-/// It is refilled in *scheduled* time, so that a source that catches up after a pause is not
-/// taken for a burst. The threshold is the dataflow's; this worker has the share of it that it
-/// had of the records of late (half the last epoch, half what was before, so that one epoch's
-/// accident does not move it much), and an equal share to begin with.
+/// The bucket is refilled in *scheduled* time, so that a source that catches up after a pause does not look
+/// like a burst. The threshold applies to the whole dataflow. A worker's share of it is the share of the
+/// records that this worker received recently: an average in which the last epoch has the weight of one half,
+/// so that one unusual epoch has a limited effect. The initial share is the same for all workers.
 #[derive(Clone, Debug)]
 pub struct Spill {
     records_per_second: f64,
@@ -23,7 +23,7 @@ pub struct Spill {
 }
 
 impl Spill {
-    /// What is listed of it.
+    /// The policy's entry in the list of policies.
     pub const SPEC: Spec = Spec {
         name: "spill",
         help: "The records in excess of --threshold",
@@ -33,8 +33,8 @@ impl Spill {
         make: |of| Box::new(Spill::new(of.threshold, of.epoch, of.workers)),
     };
 
-    /// The threshold in records a second over all `workers`; an epoch of `epoch` nanoseconds of
-    /// it may come at once.
+    /// Creates the policy of one worker. The threshold is in records per second over all `workers`; the
+    /// bucket holds the tokens of one epoch of `epoch` nanoseconds.
     pub fn new(records_per_second: f64, epoch: Nanos, workers: usize) -> Self {
         let depth = (records_per_second * epoch as f64 / 1e9).max(1.0);
         let share = 1.0 / workers.max(1) as f64;
@@ -48,13 +48,13 @@ impl Spill {
         }
     }
 
-    /// How many of the entry's records the bucket covers.
+    /// Returns how many of the entry's records the bucket covers.
     fn cover(&mut self, entry: &Entry) -> usize {
         let elapsed = entry.scheduled.last.saturating_sub(self.refilled);
         self.refilled += elapsed;
         let refill = elapsed as f64 / 1e9 * self.records_per_second * self.share;
-        // What comes with an entry may be used by it, however long it took to come: only what is
-        // left over is cut to the depth.
+        // An entry may use all tokens that were added with it, however long it took to arrive. Only the
+        // tokens that it leaves are limited to the bucket's size.
         let tokens = self.tokens + refill;
         let stay = (tokens as usize).min(entry.records());
         self.tokens = (tokens - stay as f64).min(self.depth * self.share);
@@ -78,7 +78,7 @@ impl Policy for Spill {
         let (mut room, to) = rates.useful_room();
         for (index, entry) in self.undecided.entries(queue) {
             if room == 0 {
-                // About the others it decides when that has changed, if they still wait then.
+                // The policy decides about the remaining entries once there is room, if they still wait then.
                 return;
             }
             self.undecided.mark_decided(entry);
@@ -101,8 +101,8 @@ mod tests {
 
     const SECOND: Nanos = 1_000_000_000;
 
-    /// Offers `rate` records a second for a second in containers of a millisecond; answers the
-    /// records that went.
+    /// Offers `rate` records per second for one second, in containers of one millisecond. Returns the number
+    /// of records that were sent.
     fn offer(policy: &mut Spill, queue: &mut Queue<()>, rate: u64, from: Nanos) -> usize {
         let mut takes = Vec::new();
         let mut went = 0;
@@ -118,19 +118,19 @@ mod tests {
     }
 
     #[test]
-    fn the_excess_goes_within_the_epoch() {
+    fn the_excess_is_sent_within_the_same_epoch() {
         let mut queue = Queue::default();
         let mut policy = Spill::new(50_000.0, SECOND / 10, 1);
         assert_eq!(offer(&mut policy, &mut queue, 50_000, 0), 0);
         let went = offer(&mut policy, &mut queue, 100_000, SECOND);
-        assert!((45_000..=50_000).contains(&went), "{went} of 50,000 in excess");
+        assert!((45_000..=50_000).contains(&went), "{went} of 50,000 excess records were sent");
         assert_eq!(offer(&mut policy, &mut queue, 20_000, 2 * SECOND), 0);
     }
 
-    /// A remote side that takes longer than a result may is used only when home is later still; what
-    /// has waited until then is decided about then.
+    /// A remote side that needs longer than the deadline is used only when the worker would be later still.
+    /// The policy decides about the records that have waited until then.
     #[test]
-    fn nothing_goes_to_a_remote_side_that_would_be_later_than_home() {
+    fn nothing_is_sent_to_a_remote_side_that_is_later_than_the_worker() {
         let mut policy = Spill::new(50_000.0, SECOND / 10, 1);
         let mut queue = Queue::default();
         let mut takes = Vec::new();
@@ -148,20 +148,26 @@ mod tests {
             queue.take_all(&mut takes, |taken| went += taken.entry.records());
             went
         };
-        assert_eq!(went(30_000), 0, "0.6 s at home");
-        assert!((15_000..=25_000).contains(&went(60_000)), "more than a second at home");
+        assert_eq!(went(30_000), 0, "the worker needs 0.6 s");
+        assert!((15_000..=25_000).contains(&went(60_000)), "the worker needs more than a second");
     }
 
     #[test]
-    fn a_worker_has_its_share_of_the_threshold() {
+    fn a_workers_part_of_the_threshold_is_its_share_of_the_records() {
         let mut queue = Queue::default();
         let mut policy = Spill::new(50_000.0, SECOND / 10, 2);
         let went = offer(&mut policy, &mut queue, 50_000, 0);
-        assert!((22_000..=25_000).contains(&went), "half of it is another's: {went}");
+        assert!(
+            (22_000..=25_000).contains(&went),
+            "another worker has half of the threshold: {went}"
+        );
         for _ in 0..20 {
             policy.on_epoch(Offered { mine: 9_000, total: 10_000, length: SECOND / 10 });
         }
         let went = offer(&mut policy, &mut queue, 50_000, SECOND);
-        assert!((4_000..=5_500).contains(&went), "nine tenths are its own: {went}");
+        assert!(
+            (4_000..=5_500).contains(&went),
+            "this worker has nine tenths of the threshold: {went}"
+        );
     }
 }

@@ -1,15 +1,16 @@
-//! The mission's rule: above a threshold, everything goes.
+//! The policy `threshold`: above a threshold, everything is sent.
 
 use super::selection::{Undecided, take_all};
 use super::spec::LOWER_THE_THRESHOLD;
 use super::{Color, Entry, Offered, Policy, Rates, Sends, Spec, Take};
 use crate::batch::Nanos;
 
-/// When an epoch's offered rate is above the threshold, all that follows goes to the remote side,
-/// until an epoch's rate is at or below it.
+/// When an epoch's offered rate is above the threshold, all records of the following epochs are sent, until
+/// an epoch's rate is at or below the threshold.
 ///
-/// The rate is what was offered, counted by timestamp over all workers. Were it what was
-/// processed, offloading would lower it below the threshold and the rule would oscillate.
+/// The offered rate is counted by timestamp over all workers. If the policy used the rate of processed
+/// records instead, sending records would lower that rate below the threshold, and the policy would
+/// oscillate.
 #[derive(Clone, Debug)]
 pub struct Threshold {
     records_per_second: f64,
@@ -18,7 +19,7 @@ pub struct Threshold {
 }
 
 impl Threshold {
-    /// What is listed of it.
+    /// The policy's entry in the list of policies.
     pub const SPEC: Spec = Spec {
         name: "threshold",
         help: "All, from the epoch after one whose rate is above --threshold until a rate is not",
@@ -28,7 +29,7 @@ impl Threshold {
         make: |of| Box::new(Threshold::new(of.threshold)),
     };
 
-    /// The threshold in records a second over all workers.
+    /// Creates the policy. The threshold is in records per second over all workers.
     pub fn new(records_per_second: f64) -> Self {
         Threshold { records_per_second, above: false, undecided: Undecided::default() }
     }
@@ -64,7 +65,7 @@ mod tests {
     use crate::policy::Queue;
 
     #[test]
-    fn what_follows_an_epoch_above_goes() {
+    fn records_after_an_epoch_above_the_threshold_are_sent() {
         let mut policy = Threshold::new(1_000.0);
         let mut queue = Queue::default();
         let mut takes = Vec::new();
@@ -76,8 +77,8 @@ mod tests {
             queue.take_all(&mut takes, |_| ());
             went
         };
-        assert_eq!(offer(&mut policy, 100), 0, "at the threshold is not above it");
-        assert_eq!(offer(&mut policy, 101), 1, "what waited before stays");
+        assert_eq!(offer(&mut policy, 100), 0, "a rate at the threshold is not above it");
+        assert_eq!(offer(&mut policy, 101), 1, "records that waited before stay");
         assert_eq!(offer(&mut policy, 101), 1);
         assert_eq!(offer(&mut policy, 100), 0);
     }

@@ -2,25 +2,26 @@
 
 use std::time::Duration;
 
-/// Records a second of useful time: the time spent in the task, without waiting and without
-/// anything else the worker does. (The term and the use are DS2's.)
+/// Records per second of useful time. Useful time is the time spent in the task, without waiting and without
+/// anything else that the worker does. (The term and its use are those of DS2.)
 ///
-/// Sums of records and of time, both halved whenever the time passes [`WINDOW`]: so the rate
-/// follows a change of the work within a few slices, and a long record weighs as much as it lasts.
+/// The rate is the quotient of a sum of records and a sum of time. Both are halved whenever the time exceeds
+/// [`WINDOW`], so the rate follows a change of the work within a few slices, and each record has the weight
+/// of its duration.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TrueRate {
     records: f64,
     seconds: f64,
-    /// Time for other things while records waited.
+    /// Time that the worker spent on other things while records waited.
     other: f64,
 }
 
-/// Useful time the rate is averaged over. Too short and one slow record shakes it; too long and a
-/// change of the work is seen late.
+/// Useful time over which the rate is averaged. If it is too short, one slow record changes the rate; if it
+/// is too long, a change of the work is noticed late.
 const WINDOW: Duration = Duration::from_millis(20);
 
 impl TrueRate {
-    /// Notes that `records` took `time`.
+    /// Records that computing `records` records took `time`.
     pub(crate) fn record(&mut self, records: usize, time: Duration) {
         self.records += records as f64;
         self.seconds += time.as_secs_f64();
@@ -31,22 +32,22 @@ impl TrueRate {
         }
     }
 
-    /// Notes that records waited for `time` while the worker did other things.
+    /// Records that the worker did other things for `time` while records waited.
     pub(crate) fn record_other(&mut self, time: Duration) {
         self.other += time.as_secs_f64();
     }
 
-    /// The share of the time that is useful while records wait.
+    /// Returns the share of the time that is useful while records wait.
     pub(crate) fn useful_share(&self) -> f64 {
         if self.seconds > 0.0 { self.seconds / (self.seconds + self.other) } else { 1.0 }
     }
 
-    /// Records a second, once there were some.
+    /// Returns the true rate. None before the first record.
     pub(crate) fn get(&self) -> Option<f64> {
         (self.seconds > 0.0).then(|| self.records / self.seconds)
     }
 
-    /// How many records fit into `time`: at least one, and few while the rate is not known.
+    /// Returns how many records fit into `time`: at least one, and few while the rate is not known.
     pub(crate) fn records_within(&self, time: Duration) -> usize {
         const UNKNOWN: usize = 16;
         self.get().map_or(UNKNOWN, |rate| ((rate * time.as_secs_f64()) as usize).max(1))
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_of_the_work_is_seen_within_a_few_slices() {
+    fn the_rate_follows_a_change_of_the_work_within_a_few_slices() {
         let mut rate = TrueRate::default();
         assert_eq!((rate.get(), rate.records_within(Duration::from_millis(1))), (None, 16));
         for _ in 0..1_000 {

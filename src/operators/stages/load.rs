@@ -1,76 +1,76 @@
-//! What stages did in some time, and what follows from it: no clock, no counters.
+//! The load of each stage, computed from counts and a time. This module reads no clock and no counters.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::units::{show_count, show_duration, show_many};
 
-/// What the workers of a process did at a stage until some instant.
+/// Counts of what the workers of a process have done at a stage until some instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Totals {
     pub received: u64,
-    /// Results made by workers.
+    /// Results that workers computed.
     pub local: u64,
-    /// Results made by the remote side.
+    /// Results that the remote side computed.
     pub remote: u64,
     pub bad: u64,
-    /// Waiting or in flight, then.
+    /// Records that were waiting or in flight at that instant.
     pub held: u64,
-    /// Records that the workers spent the useful time on.
+    /// Records for which the workers spent the useful time.
     pub worked: u64,
     pub useful: Duration,
 }
 
-/// A stage, and what it did until two instants.
+/// A stage, with its counts at two instants.
 pub(super) struct StageInterval {
     pub name: String,
     pub workers: usize,
     pub before: Totals,
     pub after: Totals,
-    /// The useful time for a record until the first of them.
+    /// Useful time per record until the first instant.
     pub cost: Option<Duration>,
 }
 
-/// What one burst operator did, in all workers of the process.
+/// What one burst operator did, summed over all workers of the process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StageLoad {
-    /// Its name.
+    /// The stage's name.
     pub name: String,
-    /// Records that came.
+    /// Records that arrived.
     pub received: u64,
     /// Records that were done, with a result or found bad.
     pub done: u64,
-    /// The share of the results that the remote side made.
+    /// Share of the results that the remote side computed.
     pub remote_share: f64,
-    /// Useful time of a worker for a record: the last that is known, if any worker ever did one.
+    /// Useful time of a worker per record, as last measured. None if no worker has computed a record.
     pub cost: Option<Duration>,
-    /// The share of the workers' time that they spent on its records.
+    /// Share of the workers' time that was spent on this stage's records.
     pub useful_share: f64,
     /// Records waiting or in flight at the end.
     pub held: u64,
-    /// How many more these are than at the beginning.
+    /// By how many records `held` has grown since the beginning.
     pub held_more: i64,
-    /// Workers that it would take to do all that it would be offered if no stage held up another, with
-    /// nothing done remotely. Nothing if the cost of a record is not known.
+    /// Number of workers that this stage would need if no stage limited another one and nothing was sent.
+    /// None if the time per record is not known.
     pub needs: Option<f64>,
 }
 
-/// What the stages of a chain did in some time. Displayed as a table, with a sentence below it.
+/// What the stages of a chain did in an interval. It is displayed as a table and a sentence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChainLoad {
-    /// From the source to the sink.
+    /// The stages, from the source to the sink.
     pub stages: Vec<StageLoad>,
-    /// The time.
+    /// Length of the interval.
     pub time: Duration,
-    /// Workers of this process, whose time all stages share.
+    /// Number of workers of this process. All stages share their time.
     pub workers: usize,
 }
 
-/// The loads of stages, from the source to the sink, in the time between the two instants.
+/// Computes the loads of stages, in order from the source to the sink, over an interval of length `time`.
 pub(super) fn loads(stages: impl IntoIterator<Item = StageInterval>, time: Duration) -> ChainLoad {
     let seconds = time.as_secs_f64().max(1e-9);
     let mut loads = ChainLoad { stages: Vec::new(), time, workers: 0 };
-    // Records a second that the stage would be offered if none before it held anything up.
+    // Records per second that the stage would be offered if no stage before it limited the rate.
     let mut wanted = 0.0;
     let mut done_before: Option<u64> = None;
     for StageInterval { name, workers, before, after, cost } in stages {
@@ -81,7 +81,7 @@ pub(super) fn loads(stages: impl IntoIterator<Item = StageInterval>, time: Durat
         let share = |part: f64, of: f64| if of > 0.0 { part / of } else { 0.0 };
         wanted = match done_before {
             None => received as f64 / seconds,
-            // What comes of a record of the stage before.
+            // Records that one record of the previous stage becomes.
             Some(0) => wanted,
             Some(done) => wanted * received as f64 / done as f64,
         };
@@ -104,13 +104,13 @@ pub(super) fn loads(stages: impl IntoIterator<Item = StageInterval>, time: Durat
 }
 
 impl ChainLoad {
-    /// Workers that all stages together need.
+    /// Returns the number of workers that all stages together need.
     pub fn needs(&self) -> f64 {
         self.stages.iter().filter_map(|stage| stage.needs).fold(0.0, |all, needs| all + needs)
     }
 
-    /// The stage that needs the most, if all of them need more than there are workers: there a record less,
-    /// or one done elsewhere, helps the most.
+    /// Returns the stage that needs the most workers, if all stages together need more than there are. One
+    /// record less at this stage, or one computed elsewhere, saves the most.
     pub fn bottleneck(&self) -> Option<&StageLoad> {
         if self.needs() <= self.workers as f64 {
             return None;
@@ -119,23 +119,23 @@ impl ChainLoad {
         self.stages.iter().max_by(|one, other| needs(one).total_cmp(&needs(other)))
     }
 
-    /// The share of a stage's records that has to be done elsewhere for the rest of the chain to fit into its
-    /// workers: 1 if the other stages alone do not.
+    /// Returns the share of a stage's records that has to be computed elsewhere so that the workers can do
+    /// the rest of the chain: 1 if the other stages alone need more than all workers.
     pub fn to_offload(&self, stage: &StageLoad) -> f64 {
         let own = stage.needs.unwrap_or(0.0);
         let left = self.workers as f64 - (self.needs() - own);
         if own > 0.0 { (1.0 - left / own).clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// Records a second by which what waits grows, in all stages.
+    /// Returns by how many records per second the backlog of all stages grows.
     fn grows(&self) -> f64 {
         let more: i64 = self.stages.iter().map(|stage| stage.held_more).sum();
         more as f64 / self.time.as_secs_f64().max(1e-9)
     }
 
-    /// Whether what waits stays about as much as it is.
+    /// Returns whether the backlog stays about the same.
     pub fn keeps_up(&self) -> bool {
-        /// Of what came: as much is there or not as batches come and go.
+        /// Share of the received records by which the backlog varies because records arrive in batches.
         const NOISE: f64 = 0.05;
         let received: u64 = self.stages.iter().map(|stage| stage.received).sum();
         self.grows() * self.time.as_secs_f64() <= received as f64 * NOISE
@@ -215,9 +215,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stage_needs_is_of_what_it_would_be_offered() {
-        // 100,000 a second are offered, and half of them wait in front of a cheap stage, because the
-        // other one takes the worker's time.
+    fn needs_are_computed_from_the_rate_that_each_stage_would_be_offered() {
+        // 100,000 records per second are offered. Half of them wait before a cheap stage, because the other
+        // stage takes the worker's time.
         let loads = of(
             &[
                 ("cheap", totals(100_000, [50_000, 0], 50_000, 2)),
@@ -225,13 +225,13 @@ mod tests {
             ],
             1,
         );
-        // And not of the 50,000 that came through.
+        // The needs are not computed from the 50,000 records that were done.
         for (stage, needs) in loads.stages.iter().zip([0.2, 2.0]) {
             assert!((stage.needs.unwrap() - needs).abs() < 1e-9, "{stage:?}");
         }
         assert_eq!(loads.bottleneck().unwrap().name, "dear");
         assert!(!loads.keeps_up());
-        // The other one leaves 0.8 workers for what takes 2.
+        // The other stage leaves 0.8 workers for one that needs 2.
         assert!((loads.to_offload(&loads.stages[1]) - 0.6).abs() < 1e-9);
         let shown = loads.to_string();
         assert!(shown.contains("dear is the bottleneck: 2.00 of 2.20"), "{shown}");
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cheap_stage_that_is_given_many_records_is_one_too() {
+    fn a_cheap_stage_with_many_records_can_be_the_bottleneck() {
         let loads = of(
             &[
                 ("few", totals(1_000, [1_000, 0], 0, 100)),
@@ -257,11 +257,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_one_while_the_workers_have_time() {
+    fn there_is_no_bottleneck_while_the_workers_have_time() {
         let loads = of(&[("a", totals(1_000, [1_000, 0], 0, 100))], 2);
         assert!(loads.bottleneck().is_none() && (loads.needs() - 0.1).abs() < 1e-9);
         assert!((loads.stages[0].useful_share - 0.05).abs() < 1e-9);
-        // All of it was ever done remotely: nobody knows what it would take here.
+        // All records were computed remotely, so the time per record on a worker is not known.
         let loads = of(&[("a", totals(1_000, [0, 1_000], 0, 100))], 2);
         assert_eq!((loads.stages[0].needs, loads.bottleneck()), (None, None));
         let known = Some(Duration::from_millis(5));

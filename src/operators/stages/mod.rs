@@ -1,9 +1,9 @@
-//! Several burst operators in a dataflow, and which of them holds the others up.
+//! Several burst operators in one dataflow, and which of them is the bottleneck.
 //!
-//! Operators on the same workers share their time: an operator that is slow makes all of them late, and the
-//! queue in front of it need not be where the time goes. What says it is the *true rate* of each operator,
-//! records a second of the time it is given, against the rate that it would be offered if none held up
-//! another (the method is that of DS2, Kalavri et al., OSDI 2018).
+//! Operators on the same workers share their time, so one slow operator delays all of them, and the longest
+//! queue need not be at the operator that takes the time. The bottleneck is found by comparing the *true
+//! rate* of each operator (records per second of useful time) with the rate that it would be offered if no
+//! operator limited another one. (The method is that of DS2, Kalavri et al., OSDI 2018.)
 
 mod load;
 
@@ -16,11 +16,11 @@ use crate::batch::{Nanos, Span};
 pub use load::{ChainLoad, StageLoad};
 use load::{StageInterval, Totals, loads};
 
-/// The burst operators of a chain, in the order of the stream: each is watched under a name. Cheap to
-/// clone, and shared by the workers of a process, which watch under the same names.
+/// The burst operators of a chain, in the order of the stream. Each has a name, under which it is observed. A
+/// clone is cheap and shares the counts. All workers of a process use clones, with the same names.
 ///
-/// The chain is a line: what an operator is offered comes from the one before it, through whatever
-/// operators of other kinds stand between them.
+/// The chain has no branches: an operator receives what the previous one emits, through any number of
+/// operators of other kinds.
 ///
 /// # Examples
 /// ```
@@ -60,15 +60,15 @@ struct Chain {
 #[derive(Debug)]
 struct Stage {
     name: String,
-    /// One of each worker.
+    /// The counters of each worker.
     counters: Vec<Arc<Counters>>,
-    /// What they said when they were last measured_at at.
+    /// The counters' values at the last measurement.
     before: Totals,
-    /// What a record was known to cost then.
+    /// Useful time per record, as known at the last measurement.
     cost: Option<Duration>,
 }
 
-/// What one worker does at a stage.
+/// Counters of one worker at a stage.
 #[derive(Debug, Default)]
 struct Counters {
     received: AtomicU64,
@@ -81,13 +81,13 @@ struct Counters {
 }
 
 impl Stages {
-    /// None yet.
+    /// Creates a chain without stages.
     pub fn new() -> Self {
         Stages(Arc::new(Mutex::new(Chain { stages: Vec::new(), measured_at: Instant::now() })))
     }
 
-    /// A worker's observer of the operator `name`. The first worker's names make the order: they are asked
-    /// for as the dataflow is built, from its source to its sink.
+    /// Returns a worker's observer of the operator `name`. The first worker's calls define the order of the
+    /// stages, so call it from the source to the sink while the dataflow is built.
     pub fn observer<T: 'static>(&self, name: &str) -> impl Observer<T> + use<T> {
         let counters = Arc::new(Counters::default());
         self.with_chain(|chain| {
@@ -102,7 +102,7 @@ impl Stages {
         StageObserver(counters)
     }
 
-    /// What each stage did since it was last asked, or since the beginning.
+    /// Returns what each stage did since the last measurement, or since the beginning.
     pub fn measure(&self) -> ChainLoad {
         self.with_chain(|chain| {
             let now = Instant::now();
@@ -122,7 +122,7 @@ impl Stages {
     }
 
     fn with_chain<R>(&self, act: impl FnOnce(&mut Chain) -> R) -> R {
-        // It is whole between two calls.
+        // The data is consistent between two calls, even if a thread panicked.
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -150,7 +150,7 @@ impl Totals {
     }
 }
 
-/// The observer.
+/// Observer that counts what one worker does at a stage.
 struct StageObserver(Arc<Counters>);
 
 impl<T: 'static> Observer<T> for StageObserver {
