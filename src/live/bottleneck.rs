@@ -526,4 +526,17 @@ mod tests {
         let spent = Some(Remote { is_spent: true, ..Remote::default() });
         assert_eq!(kind_of(|_, now| now.remote = spent), Kind::Nothing);
     }
+
+    #[test]
+    fn workers_that_cannot_do_what_a_threshold_leaves_them_get_the_policys_advice() {
+        let advice_at = |threshold| {
+            let (mut about, before, mut now) = samples();
+            (about.threshold_eps, about.advice) = (Some(threshold), Some("Lower it."));
+            queued(&mut now);
+            now.remote = Some(Remote { limit: 10, ..Remote::default() });
+            find(&about, &before, &now).advice
+        };
+        assert_eq!(advice_at(5_000.0), "Lower it.");
+        assert!(advice_at(10.0).starts_with("Add workers"), "they do more than stays");
+    }
 }

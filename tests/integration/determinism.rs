@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+use floodway::policy::{POLICIES, Sends, Spec};
+
 use crate::common::{Lambda, Place, parts, start_processes};
 
 /// 10,000 events in a third of a second or so, most of them in a burst.
@@ -50,15 +52,17 @@ fn expected(place: &Place) -> Vec<u8> {
     lines.concat().into_bytes()
 }
 
-fn policies() -> [Vec<&'static str>; 5] {
-    [
-        vec!["--policy", "local"],
-        vec!["--policy", "remote"],
-        vec!["--policy", "threshold", "--threshold", "20k"],
-        vec!["--policy", "spill", "--threshold", "20k"],
-        // A worker does 5,000 a second of these, and the function as many in each environment.
-        vec!["--policy", "deadline", "--deadline", "60ms", "--work", "200us", "--batch", "50"],
-    ]
+/// The options of every policy, with which it sends some of [`EVENTS`].
+fn policies() -> Vec<Vec<&'static str>> {
+    let options = |policy: &&Spec| -> &[&str] {
+        match policy.sends {
+            Sends::Nothing | Sends::Always => &[],
+            Sends::AboveThreshold => &["--threshold", "20k"],
+            // A worker does 5,000 a second of these, and the function as many in each environment.
+            Sends::Late => &["--deadline", "60ms", "--work", "200us", "--batch", "50"],
+        }
+    };
+    POLICIES.iter().map(|policy| [&["--policy", policy.name], options(policy)].concat()).collect()
 }
 
 #[test]

@@ -60,7 +60,7 @@ proptest! {
                 prop_assert!(!entry.returned, "{policy:?}: {take:?} of {entry:?}");
                 prop_assert!(!take.range.is_empty(), "{policy:?}: {take:?}");
                 prop_assert!(entry.range.start <= take.range.start && take.range.end <= entry.range.end);
-                prop_assert!(last.is_none_or(|last| last.entry < take.entry), "{policy:?}: {takes:?}");
+                prop_assert!(last.is_none_or(|last| (last.entry, last.range.end) <= (take.entry, take.range.start)), "{policy:?}: {takes:?}");
                 last = Some(take);
             }
             let taken: usize = takes.iter().map(|take| take.range.len()).sum();
