@@ -1,25 +1,25 @@
-//! A body that comes in pieces.
+//! Collects the body of a request or response from its frames.
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as _, Incoming};
 
-/// The pieces of a body, put together. One that comes in a single piece is not copied.
+/// A body that is being collected. A body of a single frame is not copied.
 #[derive(Default)]
 pub(super) struct BodyBuffer {
-    /// How long the body is to be, if its sender said.
+    /// The length of the body, if its sender gave it.
     expected: usize,
     first: Bytes,
     all: BytesMut,
 }
 
 impl BodyBuffer {
-    /// For this body, of which no more than `most` bytes are kept.
+    /// Prepares for this body, of which at most `most` bytes are kept.
     pub(super) fn of(body: &Incoming, most: usize) -> BodyBuffer {
         let expected = body.size_hint().exact().unwrap_or(0);
         BodyBuffer { expected: most.min(expected as usize), ..BodyBuffer::default() }
     }
 
-    /// The next piece.
+    /// Appends a frame.
     pub(super) fn push(&mut self, piece: Bytes) {
         if self.all.is_empty() {
             if self.first.is_empty() {
@@ -32,7 +32,7 @@ impl BodyBuffer {
         self.all.extend_from_slice(&piece);
     }
 
-    /// The body.
+    /// Returns the body.
     pub(super) fn finish(self) -> Bytes {
         if self.all.is_empty() { self.first } else { self.all.freeze() }
     }

@@ -1,4 +1,4 @@
-//! Bodies of requests, while it is not known who sends them: bounded in bytes and in time.
+//! Reads bodies of requests whose senders are not known yet, within bounds of bytes and time.
 
 use std::time::Duration;
 
@@ -11,26 +11,26 @@ use tokio::time::timeout;
 use super::body_buffer::BodyBuffer;
 use crate::wire::MAX_BODY;
 
-/// Bytes of bodies that are read at a time: ten of the largest. Further ones wait for their turn in the system's
-/// buffers, so that it does not matter how many connections there are.
+/// The number of bytes of bodies that are read at a time: ten of the largest. More bodies wait for their turn
+/// in the system's buffers, so that the number of connections does not matter.
 const BYTES: usize = 10 * MAX_BODY;
 
-/// How long a body may take, the wait for its turn included. The largest passes at 200 kB/s.
+/// The longest time for a body, with the wait for its turn. The largest one takes that long at 200 kB/s.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long what is not kept is read, so that its sender reads the answer.
+/// The longest time for which a refused body is read, so that its sender reads the response.
 const DISCARD: Duration = Duration::from_secs(5);
 
-/// The bodies that are being read.
+/// Reads bodies within a shared bound on their bytes.
 pub(super) struct BodyReader(Semaphore);
 
-/// Why a body was not read.
+/// The reason why a body was not read.
 pub(super) enum NotRead {
-    /// It is longer than a request may be.
+    /// The body is longer than a request may be.
     TooLarge,
-    /// It did not come in time.
+    /// The body did not arrive in time.
     TooSlow,
-    /// It broke off.
+    /// The connection broke.
     Broken(String),
 }
 
@@ -39,7 +39,7 @@ impl BodyReader {
         BodyReader(Semaphore::new(BYTES))
     }
 
-    /// A body within the limits.
+    /// Reads a body within the limits.
     pub(super) async fn gather(&self, mut body: Incoming) -> Result<Bytes, NotRead> {
         // One that does not say how long it is may be of any length.
         let length = body.size_hint().exact().unwrap_or(MAX_BODY as u64);
@@ -74,7 +74,8 @@ async fn read(body: &mut Incoming) -> Result<Bytes, NotRead> {
     Ok(pieces.finish())
 }
 
-/// Reads a body for a while and keeps nothing of it: who is refused while it still sends would not read why.
+/// Reads a body for a while and discards it: a client that is refused while it still sends would not read the
+/// response.
 pub(super) async fn discard(mut body: Incoming) {
     let reading = async { while let Some(Ok(_)) = body.frame().await {} };
     // Whoever is not done by then is cut off.

@@ -1,4 +1,4 @@
-//! Which environments exist, and which are free.
+//! The environments of a function, and which of them are free.
 
 use std::time::{Duration, Instant};
 
@@ -6,38 +6,38 @@ use super::Model;
 use super::process::Process;
 use crate::quota::{RequestRate, TokenBucket};
 
-/// An environment: a machine of the model, or a process.
+/// An environment: modelled, or a process.
 pub(super) enum Environment {
     Modelled,
     Process(Box<Process>),
 }
 
-/// What a request is given.
+/// The environment that a request gets.
 pub(super) enum Acquired {
     Warm(Environment),
-    /// One that has to be started for it.
+    /// A new environment, which must be started.
     Cold,
 }
 
-/// Why a request is throttled.
+/// The reason why a request is throttled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Throttle {
-    /// All environments that there may be are busy, or those that may be started for now.
+    /// All environments that may exist are busy, or no more may be started at the moment.
     Concurrency,
-    /// There are more requests a second than the environments may have, or than the ramp allows for now.
+    /// The rate of requests exceeds what the environments or the ramp allow.
     RequestRate,
 }
 
-/// The environments of a function, on a clock that is passed in.
+/// The environments of a function. The time is passed in.
 pub(super) struct Environments {
     most: usize,
     idle: Duration,
     began: Option<Instant>,
     starts: TokenBucket,
     rate: RequestRate,
-    /// Those that work for somebody who has not said yet until when.
+    /// The number of environments that are busy until a time that is not known yet.
     busy: usize,
-    /// Since when the others are free, or until when they are not: the earliest first.
+    /// The other environments, with the time from which they are free, the earliest first.
     free: Vec<(Instant, Environment)>,
 }
 
@@ -56,7 +56,7 @@ impl Environments {
         }
     }
 
-    /// Takes an environment, if there is one or one more may be started.
+    /// Takes a free environment, or starts one if that is allowed.
     pub(super) fn take(&mut self, now: Instant) -> Result<Acquired, Throttle> {
         self.reap(now);
         // The one used last: the others may become idle and go.
@@ -77,36 +77,36 @@ impl Environments {
         Ok(Acquired::Cold)
     }
 
-    /// Gives one back that is free from `at` on.
+    /// Returns an environment that is free from `at` on.
     pub(super) fn release(&mut self, environment: Environment, at: Instant) {
         self.busy -= 1;
         self.add(environment, at);
     }
 
-    /// One that was busy is no more.
+    /// Removes a busy environment that has ended.
     pub(super) fn lost(&mut self) {
         self.busy -= 1;
     }
 
-    /// One that was started for nobody.
+    /// Adds an environment that was started without a request.
     pub(super) fn add(&mut self, environment: Environment, at: Instant) {
         let position = self.free.partition_point(|(free, _)| *free <= at);
         self.free.insert(position, (at, environment));
     }
 
-    /// Ends those that were idle for too long.
+    /// Ends environments that were idle for too long.
     pub(super) fn reap(&mut self, now: Instant) {
         let idle = self.idle;
         self.free.retain(|(free, _)| now.saturating_duration_since(*free) <= idle);
     }
 
-    /// How many there are.
+    /// Returns the number of environments.
     pub(super) fn count(&self) -> usize {
         self.busy + self.free.len()
     }
 }
 
-/// In which time as many more may be started as at once.
+/// The time after which as many more environments may be started as at once.
 const REFILL: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

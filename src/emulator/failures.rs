@@ -1,4 +1,4 @@
-//! Which invocations fail, and how.
+//! Decides which invocations fail, and how.
 
 /// How an invocation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) enum Fault {
     Function,
 }
 
-/// The fault of invocation `number`, if it has one: a pure function of the seed.
+/// Returns the fault of invocation `number`, if it has one: a pure function of the seed.
 pub(super) fn fault(seed: u64, number: u64, rate: f64) -> Option<Fault> {
     let random = mix(seed ^ mix(number));
     // The upper 53 bits decide whether, two others decide how.
@@ -21,13 +21,13 @@ pub(super) fn fault(seed: u64, number: u64, rate: f64) -> Option<Fault> {
     (share(random) < rate).then_some(kinds[(random & 3) as usize])
 }
 
-/// Whether invocation `number` is throttled although there is room: a pure function of the seed.
+/// Whether invocation `number` is throttled although an environment is free: a pure function of the seed.
 pub(super) fn throttled(seed: u64, number: u64, rate: f64) -> bool {
     const OTHERS: u64 = 0x7468_726f_7474_6c65;
     share(mix(seed ^ OTHERS ^ mix(number))) < rate
 }
 
-/// The upper 53 bits as a number in [0, 1).
+/// Returns the upper 53 bits as a number in [0, 1).
 fn share(random: u64) -> f64 {
     (random >> 11) as f64 / (1_u64 << 53) as f64
 }

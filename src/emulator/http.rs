@@ -1,4 +1,4 @@
-//! The service's HTTP: paths in, AWS's shapes out.
+//! The HTTP interface of the service: parses paths, and answers in AWS's formats.
 
 use std::io;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ use super::url;
 use crate::host_check::{AllowedHosts, is_cross_site};
 use crate::wire::MAX_BODY;
 
-/// The two doors of a function.
+/// The two routes to a function.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Route {
     Invoke,
@@ -35,15 +35,15 @@ const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-ty
 /// What answers requests.
 pub(super) struct Frontend {
     pub service: Service,
-    /// Who may ask, if not everybody.
+    /// The keys that requests must be signed with, if they must.
     pub keys: Option<Keys>,
-    /// By which names.
+    /// The host names that the server answers to.
     pub hosts: AllowedHosts,
-    /// The bodies that are being read.
+    /// The reader of bodies.
     pub body_reader: BodyReader,
 }
 
-/// Answers one request of `peer`.
+/// Answers a request of `peer`.
 pub(super) async fn answer(
     front: Arc<Frontend>,
     request: Request<Incoming>,
@@ -93,7 +93,7 @@ pub(super) async fn answer(
     Ok(with_body(response, body, breaks))
 }
 
-/// Reads a request: by which door it came, and with which body. Or how it is refused.
+/// Reads a request: its route and its body, or the response that refuses it.
 async fn read(
     front: &Frontend,
     request: Request<Incoming>,
@@ -197,7 +197,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 
 const INVOKE: &str = "/2015-03-31/";
 
-/// What the account may have, by which a client knows its limits.
+/// The path of the account's settings, by which a client learns its limits.
 const ACCOUNT: &str = "/2016-08-19/account-settings";
 
 fn route(path: &str) -> Result<Route, Refusal> {
@@ -213,7 +213,7 @@ fn route(path: &str) -> Result<Route, Refusal> {
     Err(Refusal::new(StatusCode::NOT_FOUND, "ResourceNotFoundException", message))
 }
 
-/// An answer as the function gave it.
+/// Returns the response as the function gave it.
 fn plain(body: Bytes) -> (Response<()>, Bytes) {
     let mut response = Response::new(());
     let json = HeaderValue::from_static("application/json");
@@ -221,7 +221,7 @@ fn plain(body: Bytes) -> (Response<()>, Bytes) {
     (response, body)
 }
 
-/// A failed function is a 200 through the Invoke path, and a 502 through a URL.
+/// Returns the response of a failed function: 200 through the Invoke path, 502 through a URL.
 fn failed(route: Route, failure: Failure, report: &Report, tail: bool) -> Response<Body> {
     let mut response = match route {
         Route::Invoke => {

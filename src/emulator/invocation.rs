@@ -16,23 +16,23 @@ use super::stats::Live;
 use super::timer::Timer;
 use crate::wire::MAX_BODY;
 
-/// What a client is told of an invocation.
+/// What the client of an invocation gets.
 pub(super) enum Outcome {
-    /// The function answered.
+    /// The function's response.
     Answered(Bytes, Report),
-    /// The function answered, and the answer breaks off in its middle.
+    /// The first half of the function's response; then the connection breaks.
     Broken(Bytes, Report),
     /// The function failed.
     Failed(Failure, Report),
-    /// It may not run now.
+    /// The invocation is throttled.
     Throttled(Throttle),
     /// The service failed.
     Service,
-    /// The service is not there.
+    /// The service is down.
     Gone,
 }
 
-/// The service.
+/// The service that invokes the function.
 pub(super) struct Service {
     model: Model,
     environments: Mutex<Environments>,
@@ -50,17 +50,17 @@ impl Service {
         Service { model, environments, host, timer, live, invocations, began }
     }
 
-    /// Whether environments are reserved for it.
+    /// Whether environments are reserved for the function.
     pub(super) fn is_reserved(&self) -> bool {
         self.model.reserved.is_some()
     }
 
-    /// Whether its functions are processes, which are told what AWS tells them.
+    /// Whether environments are processes, which get AWS's environment variables and API.
     pub(super) fn is_real(&self) -> bool {
         matches!(self.host, FunctionRuntime::Processes(_))
     }
 
-    /// What the account may have and has, as AWS says it.
+    /// Returns the account's settings in AWS's format.
     pub(super) fn account(&self) -> serde_json::Value {
         let concurrency = self.model.concurrency;
         let reserved = self.model.reserved.unwrap_or(0);
@@ -76,12 +76,12 @@ impl Service {
         })
     }
 
-    /// The id that the next invocation has.
+    /// Returns the number of the next invocation.
     pub(super) fn next_number(&self) -> u64 {
         self.invocations.fetch_add(1, Relaxed)
     }
 
-    /// Starts an environment that the first request finds warm.
+    /// Starts an environment, which is warm for the first request.
     pub(super) async fn try_start(&self) -> Result<(), StartError> {
         let FunctionRuntime::Processes(processes) = &self.host else { return Ok(()) };
         let process = processes.try_start().await?;
@@ -91,7 +91,7 @@ impl Service {
         Ok(())
     }
 
-    /// Ends environments that are idle for too long, for ever.
+    /// Ends idle environments, forever.
     pub(super) async fn reap(&self) {
         const MIN_REAP_INTERVAL: Duration = Duration::from_millis(20);
         const MAX_REAP_INTERVAL: Duration = Duration::from_secs(5);
@@ -107,8 +107,8 @@ impl Service {
         self.environments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Invokes the function with `event`, and answers when the model says that the client hears
-    /// of it.
+    /// Invokes the function with `event`, and returns when the client would receive the response by the
+    /// model.
     pub(super) async fn invoke(&self, number: u64, event: Bytes) -> Outcome {
         let age = self.began.elapsed();
         let (_, _, slow) = self.model.trouble_at(age);
@@ -123,12 +123,12 @@ impl Service {
         outcome
     }
 
-    /// A request that is not invoked is answered after a round trip.
+    /// Waits for a round trip, before a request that is not invoked is answered.
     pub(super) async fn round_trip(&self) {
         self.timer.until(Instant::now() + self.model.network).await;
     }
 
-    /// What happens at the service, and when it is over.
+    /// Runs the invocation at the service. Returns its outcome and when it ends.
     async fn run(&self, number: u64, event: Bytes, begin: Instant) -> (Outcome, Instant) {
         let live = &self.live;
         live.requests.fetch_add(1, Relaxed);

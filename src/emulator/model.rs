@@ -1,4 +1,4 @@
-//! What the local Lambda pretends to be.
+//! The model of the local Lambda: its limits, times and failures.
 
 use std::fmt;
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl Default for Model {
     }
 }
 
-/// An option of a model that cannot be.
+/// A wrong option of the model.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
     /// There is no such option.
@@ -78,10 +78,10 @@ pub enum ModelError {
          throttle_rate, slow, trouble, outage or seed"
     )]
     Unknown,
-    /// Not a quantity of its kind.
+    /// The value has no valid unit.
     #[error(transparent)]
     Unit(#[from] UnitError),
-    /// Out of range.
+    /// The value is out of range.
     #[error("expected {0}")]
     Range(&'static str),
 }
@@ -131,13 +131,13 @@ impl Model {
         Ok(())
     }
 
-    /// Environments that the function may have.
+    /// Returns the number of environments that the function may have.
     pub(crate) fn environments(&self) -> usize {
         self.reserved.unwrap_or(self.concurrency).min(self.concurrency)
     }
 
-    /// The share of invocations that fail, the share of requests that are throttled, and how many times
-    /// longer everything takes, `age` after the service's start.
+    /// Returns the failure rate, the throttle rate, and the factor on all times, `age` after the service's
+    /// start.
     pub(crate) fn trouble_at(&self, age: Duration) -> (f64, f64, f64) {
         if self.trouble.is_none_or(|(from, to)| (from..to).contains(&age)) {
             (self.failure_rate, self.throttle_rate, self.slow)
@@ -146,13 +146,13 @@ impl Model {
         }
     }
 
-    /// How long `work` of one CPU lasts with this memory: twice the memory, half the time.
+    /// Returns how long `work` of one CPU takes with this memory: half the time with twice the memory.
     pub(crate) fn scaled(&self, work: Duration) -> Duration {
         work.mul_f64(ONE_CPU_MB / f64::from(self.memory_mb))
     }
 }
 
-/// A number of environments.
+/// Parses a number of environments.
 fn environments(text: &str) -> Result<usize, ModelError> {
     let environments = parse_count(text)?;
     if !(1..=1_000_000).contains(&environments) {
@@ -172,7 +172,7 @@ fn window(text: &str) -> Result<(Duration, Duration), ModelError> {
 }
 
 impl fmt::Display for Model {
-    /// As it is typed.
+    /// Formats the model as its options are typed.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Model { network, cold_start, idle, concurrency, memory_mb, failure_rate, seed, .. } =
             self;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::runtime::{Printed, Status};
 
-/// What is known of an invocation once it is over.
+/// The figures of a finished invocation.
 #[derive(Debug)]
 pub(super) struct Report {
     pub number: u64,
@@ -18,11 +18,11 @@ pub(super) struct Report {
     pub printed: Printed,
 }
 
-/// So much of the log comes with an answer.
+/// The number of bytes of the log that a response includes.
 pub(super) const TAIL: usize = 4_096;
 
 impl Report {
-    /// The last of the invocation's log.
+    /// Returns the end of the invocation's log.
     pub(super) fn tail(&self) -> Vec<u8> {
         let id = request_id(self.number);
         let milliseconds = |duration: Duration| duration.as_secs_f64() * 1e3;
@@ -56,7 +56,7 @@ impl Report {
     }
 }
 
-/// A request's id, in the form that AWS gives them.
+/// Returns a request's id in AWS's format.
 pub(super) fn request_id(number: u64) -> String {
     format!("00000000-0000-4000-8000-{number:012x}")
 }

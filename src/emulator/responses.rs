@@ -1,4 +1,4 @@
-//! AWS's shapes of an answer.
+//! Responses in AWS's formats.
 
 use std::io;
 use std::pin::Pin;
@@ -28,7 +28,7 @@ const VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
-/// An error of the service, as AWS writes it.
+/// An error of the service in AWS's format.
 pub(super) struct Refusal {
     status: StatusCode,
     kind: &'static str,
@@ -41,7 +41,8 @@ impl Refusal {
         Refusal { status, kind, message: message.into(), reason: None }
     }
 
-    /// It may not run now, because of what is reserved for the function or of what the account has.
+    /// Returns the refusal of a throttled request, by the function's reserved concurrency or the account's
+    /// limit.
     pub(super) fn throttled(why: Throttle, is_reserved: bool) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
         let mut refusal = Refusal::new(status, "TooManyRequestsException", "Rate Exceeded.");
@@ -54,7 +55,7 @@ impl Refusal {
         refusal
     }
 
-    /// A request that is not signed as it should be.
+    /// Returns the refusal of a request that is not signed correctly.
     pub(super) fn unsigned(why: Unsigned) -> Self {
         let (kind, message) = match why {
             Unsigned::Missing => {
@@ -74,7 +75,7 @@ impl Refusal {
         Refusal::new(StatusCode::FORBIDDEN, kind, message)
     }
 
-    /// The same at a function's URL, which tells nobody why.
+    /// Returns the refusal of such a request at a function's URL, which gives no reason.
     pub(super) fn forbidden() -> Response<Body> {
         let body = json!({ "Message": "Forbidden" });
         let mut response = json_response(StatusCode::FORBIDDEN, body.to_string());
@@ -98,7 +99,7 @@ impl Refusal {
     }
 }
 
-/// What every invocation's answer says about it.
+/// Adds the headers of every invocation's response.
 pub(super) fn describe(headers: &mut HeaderMap, report: &Report, tail: bool) {
     headers.insert(VERSION, HeaderValue::from_static("$LATEST"));
     // Hexadecimal digits and base64 are header values.
@@ -121,7 +122,7 @@ fn full(bytes: Bytes) -> Body {
     Full::new(bytes).map_err(|never| match never {}).boxed()
 }
 
-/// An answer whose body is `bytes`, or only the first half of it: then the connection breaks.
+/// Returns a response with `bytes` as its body, or with half of them before the connection breaks.
 pub(super) fn with_body(mut response: Response<()>, bytes: Bytes, breaks: bool) -> Response<Body> {
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     let body = match breaks {

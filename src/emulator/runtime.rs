@@ -1,4 +1,4 @@
-//! What environments are made of, and what one comes to.
+//! What runs a function, and the result of one execution.
 
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,9 @@ use crate::wire::MAX_BODY;
 
 /// What runs the function.
 pub(super) enum FunctionRuntime {
-    /// A function in Rust, in modelled time.
+    /// A function in Rust, on threads, in modelled time.
     Threads(Threads),
-    /// A process for each environment, in real time.
+    /// A function folder, with a process for each environment, in real time.
     Processes(Box<Processes>),
 }
 
@@ -32,14 +32,14 @@ impl Failure {
         Failure { error_type: error_type.to_owned(), body: body.to_string().into() }
     }
 
-    /// What it says, if it says it as AWS's runtimes do; or else what kind it is.
+    /// Returns the message of the failure, or else its kind.
     pub(super) fn message(&self) -> String {
         let parsed = serde_json::from_slice::<serde_json::Value>(&self.body);
         let message = parsed.as_ref().ok().and_then(|body| body["errorMessage"].as_str());
         message.map_or_else(|| self.error_type.clone(), str::to_owned)
     }
 
-    /// An answer of so many bytes, which is too large.
+    /// Returns the failure of a response of `bytes` bytes, which is too large.
     pub(super) fn too_large(bytes: usize) -> Self {
         let message = format!(
             "Response payload size ({bytes} bytes) exceeded maximum allowed payload size \
@@ -49,7 +49,7 @@ impl Failure {
     }
 }
 
-/// The kind of failure that an answer past the limit is.
+/// The kind of failure of a response that is too large.
 pub(super) const TOO_LARGE: &str = "Function.ResponseSizeTooLarge";
 
 impl From<FunctionError> for Failure {
@@ -61,33 +61,33 @@ impl From<FunctionError> for Failure {
     }
 }
 
-/// How an invocation ended, where that stands in its report.
+/// The status of an invocation in its report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Status {
-    /// It was answered, by the function's own error too.
+    /// The function answered, perhaps with an error of its own.
     Answered,
     TimedOut,
-    /// The process failed: the kind of failure.
+    /// The process failed with this kind of failure.
     Failed(String),
 }
 
-/// What the function wrote to its standard output and error: the end of it.
+/// The end of what the function wrote to its standard output and error.
 #[derive(Debug, Default)]
 pub(super) struct Printed {
-    /// Before the invocation began: while the environment was started.
+    /// Output while the environment was started.
     pub before: Vec<u8>,
     pub during: Vec<u8>,
 }
 
-/// What an invocation came to in its environment.
+/// The result of an execution in an environment.
 pub(super) struct Execution {
     pub answer: Result<Bytes, Failure>,
-    /// How long the environment took to start, if it was started for this.
+    /// The time of the cold start, if there was one.
     pub cold_start: Option<Duration>,
     pub duration: Duration,
-    /// When it is over.
+    /// The instant at which the execution ends.
     pub end: Instant,
-    /// The environment, if it is of further use.
+    /// The environment, if it can be used again.
     pub environment: Option<Environment>,
     pub used_mb: u32,
     pub status: Status,

@@ -75,7 +75,7 @@ impl Setup {
         Setup { keys: Some(keys), ..self }
     }
 
-    /// Also for requests of browsers whose `FunctionRuntime` is one of these names. Where they need not be signed, others are
+    /// Also for requests of browsers whose `Host` is one of these names. Where they need not be signed, others are
     /// refused but for addresses and `localhost`: a web page could make its own name resolve to this server.
     pub fn hosts(self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Setup {
         Setup { hosts: AllowedHosts::new(names), ..self }

@@ -1,30 +1,30 @@
-//! What the local Lambda counts.
+//! The counters of the local Lambda.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::process_stats;
 
-/// Its counters at a moment.
+/// A snapshot of the counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Requests that asked for an invocation.
+    /// The number of requests for an invocation.
     pub requests: u64,
-    /// Those that were throttled.
+    /// The number of throttled requests.
     pub throttled: u64,
-    /// Invocations that were made to fail.
+    /// The number of invocations that the model made fail.
     pub failed: u64,
-    /// Environments that were started.
+    /// The number of environments that were started.
     pub cold_starts: u64,
-    /// The most environments at once.
+    /// The highest number of environments at a time.
     pub environments: u64,
-    /// Billed time, by whole milliseconds as the service bills.
+    /// The billed time, in whole milliseconds as the service bills it.
     pub billed: Duration,
-    /// CPU time of its threads.
+    /// The CPU time of the server's threads.
     pub cpu: Duration,
 }
 
-/// The same, while they count.
+/// The counters while the server runs.
 #[derive(Debug, Default)]
 pub(super) struct Live {
     pub requests: AtomicU64,
@@ -33,7 +33,7 @@ pub(super) struct Live {
     pub cold_starts: AtomicU64,
     pub environments: AtomicU64,
     pub billed_ms: AtomicU64,
-    /// By thread, in nanoseconds.
+    /// The CPU time of each thread, in nanoseconds.
     pub cpu: Vec<AtomicU64>,
 }
 
@@ -42,7 +42,7 @@ impl Live {
         Live { cpu: (0..threads).map(|_| AtomicU64::new(0)).collect(), ..Live::default() }
     }
 
-    /// Notes the CPU time of the calling thread, which is number `thread`.
+    /// Sets the CPU time of the calling thread, which has the number `thread`.
     pub(super) fn note_cpu(&self, thread: usize) {
         self.cpu[thread].store(process_stats::thread_cpu().as_nanos() as u64, Relaxed);
     }

@@ -1,4 +1,4 @@
-//! What holds a run up: a pure function of what it did in the last moments.
+//! Finds the bottleneck of a run: a pure function of two samples.
 
 use std::time::Duration;
 
@@ -9,37 +9,37 @@ use crate::batch::Nanos;
 use crate::observe::{Counts, OnTime, WaitReason};
 use crate::units::{show_count, show_duration};
 
-/// What holds a run up.
+/// The kinds of bottleneck.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Nothing: what comes is done.
+    /// Nothing: the run keeps up.
     #[default]
     Nothing,
-    /// The workers have no more time, and nothing is sent for them.
+    /// The workers are busy, and nothing is sent away for them.
     Workers,
-    /// The workers have work and get no processor.
+    /// The workers have work and wait for a processor.
     Processor,
-    /// The source makes or reads less than is wanted.
+    /// The source makes or reads too few records.
     Source,
-    /// The remote side does not answer well.
+    /// The remote side fails or is slow.
     Remote,
-    /// It takes no more requests: its concurrency, or `--max-in-flight`.
+    /// The limit on requests in flight is reached: the function's concurrency, or `--max-in-flight`.
     Concurrency,
     /// The budget is spent.
     Budget,
-    /// The bridge's thread has no more time.
+    /// The bridge's thread is busy.
     Bridge,
-    /// The sink's writer.
+    /// The sink's writer is busy.
     Writer,
-    /// Commits.
+    /// Commits take too long.
     Commit,
-    /// What output is published to.
+    /// The destination of published output refuses lines or is slow.
     Publisher,
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Kind; 11] = [
         Kind::Nothing,
         Kind::Workers,
@@ -54,7 +54,7 @@ impl Kind {
         Kind::Publisher,
     ];
 
-    /// Its name in metrics.
+    /// Returns the kind's name in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Nothing => "nothing",
@@ -72,40 +72,40 @@ impl Kind {
     }
 }
 
-/// What holds a run up, in words.
+/// The bottleneck of a run, in words.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Bottleneck {
-    /// What it is.
+    /// The kind of bottleneck.
     pub kind: Kind,
-    /// One sentence with the figures that say so.
+    /// One sentence with the figures that show it.
     pub says: String,
     /// What to do about it.
     pub advice: String,
 }
 
-/// A share of the time that is worth a word.
+/// A share of the time from which something matters.
 const SOME: f64 = 0.1;
-/// A share of the time that is as good as all of it.
+/// A share of the time from which something is busy all the time.
 const BUSY: f64 = 0.85;
-/// A backlog that takes the workers longer than this, or a source that is so late, is a queue.
+/// The time in seconds from which a backlog, or the lateness of a source, counts as a queue.
 const LONG: f64 = 0.2;
 
-/// What happened between two looks, by the second.
+/// The changes between two samples, per second.
 struct Interval<'a> {
     about: &'a About,
     now: &'a Sample,
     seconds: f64,
     workers: f64,
-    /// Records that were done.
+    /// The number of records that were done.
     done: f64,
-    /// How many of the results came in time, and where the late ones were made.
+    /// The results that came in time, and where the late ones were made.
     on_time: OnTime,
     late: Counts,
     /// Shares of the workers' time.
     task: f64,
     cpu: f64,
     waited: [f64; WaitReason::ALL.len()],
-    /// Of the writer's and of the bridge's thread's.
+    /// Shares of the time of the writer and of the bridge's thread.
     writer: f64,
     bridge: f64,
     throttled: u64,
@@ -144,12 +144,12 @@ impl<'a> Interval<'a> {
         self.waited[what as usize]
     }
 
-    /// Records that wait on workers. Those that are away are on their way.
+    /// Returns the records that wait on workers, without those in flight.
     fn queued(&self) -> u64 {
         self.now.tallied.backlog.saturating_sub(self.now.tallied.in_flight)
     }
 
-    /// How long they take, at the rate at which records are done now.
+    /// Returns the seconds that the queue takes at the current rate.
     fn queue_s(&self) -> f64 {
         self.queued() as f64 / self.done.max(1.0)
     }
@@ -158,13 +158,13 @@ impl<'a> Interval<'a> {
         self.now.late_ns() as f64 / 1e9
     }
 
-    /// Whether the threshold is above what all workers do.
+    /// Whether the threshold is above the workers' capacity.
     fn keeps_too_much(&self) -> bool {
         let all = self.done * self.about.processes.max(1) as f64;
         self.about.threshold_eps.is_none_or(|threshold| threshold > all)
     }
 
-    /// What the workers are short of, in words.
+    /// Describes the queue in words.
     fn queue(&self) -> String {
         let queued = show_count(self.queued());
         let mut says = format!("{queued} records wait, which take {}", span(self.queue_s()));
@@ -175,7 +175,7 @@ impl<'a> Interval<'a> {
     }
 }
 
-/// What holds a run up, by what it did from the look `before` to that `now`.
+/// Finds the bottleneck between the samples `before` and `now`.
 pub(super) fn find(about: &About, before: &Sample, now: &Sample) -> Bottleneck {
     let Some(interval) = Interval::new(about, before, now) else { return Bottleneck::default() };
     let found = publisher(&interval)
@@ -195,9 +195,9 @@ fn found(kind: Kind, says: String, advice: &str) -> Option<Found> {
     Some((kind, says, advice.to_owned()))
 }
 
-/// What output is published to holds all of it, whatever waits elsewhere.
+/// A publisher that refuses lines holds everything up.
 fn publisher(interval: &Interval) -> Option<Found> {
-    /// Bytes that are more than one transaction's.
+    /// More bytes than in one transaction.
     const MANY: u64 = 16 << 20;
     let waiting = interval.now.writer.unpublished_bytes;
     let bytes = show_count(waiting);
@@ -222,7 +222,7 @@ fn publisher(interval: &Interval) -> Option<Found> {
     )
 }
 
-/// The writer holds sources, whatever waits elsewhere.
+/// The writer makes sources wait.
 fn writer(interval: &Interval) -> Option<Found> {
     let writer = interval.waited_for(WaitReason::Writer);
     if writer > SOME {
@@ -238,7 +238,7 @@ fn writer(interval: &Interval) -> Option<Found> {
     None
 }
 
-/// Commits that are waited for. A queue holds epochs open too, and is looked at before.
+/// Commits make sources wait. A queue keeps epochs open too, so it is checked first.
 fn commit(interval: &Interval) -> Option<Found> {
     let commit = interval.waited_for(WaitReason::Commit);
     (commit > SOME).then_some(())?;
@@ -251,7 +251,7 @@ fn commit(interval: &Interval) -> Option<Found> {
     found(Kind::Commit, says, advice)
 }
 
-/// What keeps a queue from being done.
+/// Returns what keeps a queue from being worked off.
 fn queue(interval: &Interval) -> Option<Found> {
     let backpressured = interval.waited_for(WaitReason::Backlog) > SOME;
     let limit = (interval.about.deadline_ms / 1e3).max(LONG);
@@ -293,7 +293,7 @@ fn queue(interval: &Interval) -> Option<Found> {
     found(Kind::Workers, says, advice)
 }
 
-/// What keeps a queue from being sent away.
+/// Returns what keeps a queue from being sent away.
 fn away(interval: &Interval, remote: &Remote) -> Option<Found> {
     let queue = interval.queue();
     if remote.is_spent {
@@ -357,7 +357,7 @@ fn away(interval: &Interval, remote: &Remote) -> Option<Found> {
     )
 }
 
-/// A source that is slow by itself.
+/// The source is slow by itself.
 fn source(interval: &Interval) -> Option<Found> {
     let busy = interval.cpu.max(interval.task);
     let is_late = interval.late_s() > LONG;
@@ -374,7 +374,7 @@ fn source(interval: &Interval) -> Option<Found> {
     found(Kind::Source, says, advice)
 }
 
-/// Results come late, although nothing waits for long at the moment.
+/// Results are late, although no queue is long at the moment.
 fn late(interval: &Interval) -> Option<Found> {
     (interval.about.has_due_times && interval.on_time.is_missed()).then_some(())?;
     let (share, deadline) = (interval.on_time.late_share(), span(interval.about.deadline_ms / 1e3));

@@ -1,26 +1,26 @@
-//! How many records a second the workers can do.
+//! Estimates how many records a second the workers can do.
 
 use super::sample::{About, Sample};
 use crate::batch::Nanos;
 
-/// An estimate by what they did and how busy they were, smoothed.
+/// A smoothed estimate from what the workers did and how busy they were.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Capacity {
     eps: Option<f64>,
     at: Nanos,
 }
 
-/// Workers that are busy for less than this share of the time say nothing of what they could do.
+/// Workers that are busy for less than this share of the time give no estimate.
 const SOME: f64 = 0.1;
-/// Those that are busy for more do what they can.
+/// Workers that are busy for more than this share are at their capacity.
 const ALL: f64 = 0.95;
-/// The time in which an estimate comes most of the way to a new value, in seconds.
+/// The time constant of the smoothing, in seconds.
 const SMOOTHED_OVER: f64 = 5.0;
 
 impl Capacity {
-    /// Takes in what was done between two looks. Busy is a worker whose thread ran, or that was in the
-    /// task by the clock: what the source and the sink take of its time counts, and a processor that it
-    /// has to share.
+    /// Adds what was done between two samples. A worker is busy while its thread runs, or while it is in the
+    /// task by the clock: so the time of the source and the sink counts, and that in which others use the
+    /// processor.
     pub(super) fn take(&mut self, about: &About, before: &Sample, now: &Sample) {
         let seconds = now.at.saturating_sub(before.at) as f64 / 1e9;
         let since = now.at.saturating_sub(self.at) as f64 / 1e9;
@@ -41,7 +41,7 @@ impl Capacity {
         self.eps = Some((last + (could - last) * weight).max(done));
     }
 
-    /// Records a second; nothing while they have done too little to say.
+    /// Returns the estimate in records a second. None while the workers have done too little.
     pub(super) fn eps(&self) -> Option<f64> {
         self.eps
     }

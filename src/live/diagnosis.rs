@@ -1,4 +1,4 @@
-//! What holds a run up now, and what held it up while its results came late.
+//! Finds the bottleneck of a run now, and that of its late results.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,30 +7,30 @@ use super::bottleneck::{self, Bottleneck, Kind};
 use super::sample::{About, Sample};
 use crate::observe::Cause;
 
-/// Looks that are compared to see what holds the run up: two seconds' worth at ten a second.
+/// The number of samples that are compared: two seconds at ten a second.
 const WINDOW: usize = 21;
 
-/// The looks of the last two seconds, and what was found since the run's start.
+/// The samples of the last two seconds, and the bottlenecks since the run's start.
 #[derive(Debug, Default)]
 pub struct Diagnosis {
     window: VecDeque<Arc<Sample>>,
     now: Bottleneck,
-    /// By the number of its kind.
+    /// The findings, by the number of their kind.
     found: [Found; Kind::ALL.len()],
 }
 
-/// What was found of one kind of bottleneck.
+/// The findings on one kind of bottleneck.
 #[derive(Debug, Default)]
 struct Found {
-    /// Results that came late while it held the run up.
+    /// The number of late results while it was the bottleneck.
     late: u64,
-    /// The most of them between two looks, and what was said then.
+    /// The highest number of late results between two samples, and the finding then.
     most: u64,
     worst: Bottleneck,
 }
 
 impl Diagnosis {
-    /// Takes a look in.
+    /// Adds a sample.
     pub fn take(&mut self, about: &About, sample: Arc<Sample>) {
         if self.window.is_empty() {
             // At its start a run has done nothing.
@@ -50,23 +50,23 @@ impl Diagnosis {
         }
     }
 
-    /// The oldest look that is compared with the last one.
+    /// Returns the oldest sample that is compared with the last one.
     pub fn first(&self) -> Arc<Sample> {
         self.window.front().cloned().unwrap_or_default()
     }
 
-    /// The last look.
+    /// Returns the last sample.
     pub fn last(&self) -> Arc<Sample> {
         self.window.back().cloned().unwrap_or_default()
     }
 
-    /// What holds the run up now.
+    /// Returns the current bottleneck.
     pub fn bottleneck(&self) -> &Bottleneck {
         &self.now
     }
 
-    /// What held the run up while most of the late results came; nothing if none was late, or if nothing
-    /// held it up.
+    /// Returns the bottleneck of most late results. None if none was late, or if nothing was a bottleneck
+    /// then.
     pub fn cause(&self) -> Option<Cause> {
         let worst = self.found[Kind::Nothing as usize + 1..].iter().max_by_key(|found| found.late);
         let Found { late, worst, .. } = worst.filter(|found| found.late > 0)?;

@@ -1,4 +1,4 @@
-//! Whether a run advances.
+//! Whether a run makes progress.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use super::sample::{About, Sample};
 use crate::batch::Nanos;
 use crate::units::{show_count, show_duration};
 
-/// For how long nothing may happen although there is something to do: longer than a function may take, by
-/// default.
+/// The time without progress, although there is work, after which a run is stuck: longer than a function may
+/// take by default.
 const STUCK_AFTER: Duration = Duration::from_secs(15);
 
-/// Sees whether records are done and epochs committed.
+/// Watches whether records are done and epochs committed.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     done: u64,
@@ -19,7 +19,7 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Takes a look in; answers why the run is stuck, if it is.
+    /// Adds a sample. Returns why the run is stuck, if it is.
     pub(super) fn take(&mut self, about: &About, sample: &Sample) -> Option<String> {
         let (done, committed) = (sample.tallied.counts.done(), sample.tallied.committed);
         let backlog = sample.tallied.backlog;

@@ -1,4 +1,4 @@
-//! The metrics, as Prometheus reads them. `docs/live.md` has them in a table.
+//! The metrics in Prometheus' formats. `docs/live.md` lists them.
 
 use std::fmt::Error;
 
@@ -15,17 +15,17 @@ use crate::observe::{HistogramSnapshot, WaitReason};
 use crate::policy::Route;
 use crate::process_stats;
 
-/// How metrics are written.
+/// The format of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     /// OpenMetrics 1.0.
     Open,
-    /// Prometheus' own text, 0.0.4.
+    /// Prometheus' own text format, 0.0.4.
     Text,
 }
 
 impl Format {
-    /// The one that a client reads who accepts this.
+    /// Returns the format for a client that sends this `Accept` header.
     pub(super) fn accepted(accept: &str) -> Format {
         if accept.contains("application/openmetrics-text") { Format::Open } else { Format::Text }
     }
@@ -38,7 +38,7 @@ impl Format {
     }
 }
 
-/// All that is shown of a run.
+/// What the metrics show.
 #[derive(Debug)]
 pub(super) struct Metrics {
     pub about: About,
@@ -48,7 +48,7 @@ pub(super) struct Metrics {
     pub is_stuck: bool,
 }
 
-/// `metrics` as text.
+/// Formats the metrics as text.
 pub(super) fn write(metrics: Metrics, format: Format) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(metrics));
@@ -61,7 +61,8 @@ pub(super) fn write(metrics: Metrics, format: Format) -> String {
     out
 }
 
-/// Ends of the buckets, in microseconds: 1, 2, 5 and so on, and more of them where deadlines are.
+/// The upper bounds of the buckets, in microseconds: 1, 2, 5 and so on, and more of them near common
+/// deadlines.
 const ENDS_US: [u64; 18] = [
     500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 150_000, 200_000, 300_000, 500_000,
     1_000_000, 2_000_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000,
@@ -109,7 +110,7 @@ impl Page<'_> {
         metric.encode_gauge(&value)
     }
 
-    /// One of several: 1 for it, 0 for the others.
+    /// A gauge for each of several names: 1 for the current one, 0 for the others.
     fn one_of(
         &mut self,
         (name, label): (&str, &str),

@@ -1,4 +1,4 @@
-//! Requests in, answers out.
+//! Answers the requests to the live view.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -11,7 +11,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use super::metrics::Format;
 use super::view_state::ViewState;
 
-/// The page: style and script stand in it, and it asks nobody but who it came from.
+/// The page, with its style and script inline, so that it loads nothing from elsewhere.
 const PAGE: &str = concat!(
     include_str!("page/head.html"),
     "<style>\n",
@@ -25,7 +25,7 @@ const PAGE: &str = concat!(
     "</script>\n</body>\n</html>\n",
 );
 
-/// What the page may do: run what stands in it, and ask for more where it came from.
+/// The content security policy of the page: inline style and script, and requests to its own server.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
                       connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
@@ -35,7 +35,7 @@ const JSON: &str = "application/json";
 
 const PATHS: &str = "there are /, /metrics, /healthz, /summary.json and /series.json\n";
 
-/// Answers a request; `asked` is told if it is a page's.
+/// Answers a request. `asked` is called if the page sent it.
 pub(super) fn answer<B>(
     request: &Request<B>,
     state: &ViewState,
@@ -76,7 +76,7 @@ pub(super) fn answer<B>(
     }
 }
 
-/// Answers a request that may not be asked.
+/// Answers a request that is not allowed.
 pub(super) fn refused(why: String) -> Response<Full<Bytes>> {
     with(StatusCode::FORBIDDEN, TEXT, format!("{why}\n"))
 }

@@ -1,4 +1,4 @@
-//! What is known of a run at one moment, and who says it.
+//! A sample of a run, and the trait of a run that can be sampled.
 
 use std::time::Duration;
 
@@ -7,90 +7,90 @@ use serde::Serialize;
 use crate::batch::Nanos;
 use crate::observe::{LiveSnapshot, Summary};
 
-/// A run that can be looked at, from a thread that is none of its workers.
+/// A run that can be sampled from a thread that is none of its workers.
 pub trait Source: Send + Sync {
-    /// How it stands now. Whatever it does, no worker may wait for it.
+    /// Samples the run. No worker may wait for it.
     fn observe(&self) -> Observation;
 
-    /// Its summary so far, if it goes on.
+    /// Returns the summary so far, while the run lasts.
     fn summary(&self) -> Option<Summary>;
 }
 
-/// What somebody who looks at a run sees.
+/// The result of sampling a run.
 pub enum Observation {
-    /// It has not begun: its parts are started, or other processes are waited for.
+    /// The run has not begun: its parts start, or it waits for other processes.
     Waiting,
-    /// It goes on.
+    /// The run is in progress.
     Running(Box<Sample>),
-    /// It is over, and there is nothing left of it.
+    /// The run is over, and its counters are gone.
     Gone,
 }
 
-/// What a run is: what does not change.
+/// The constant facts of a run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct About {
     /// The version of the program.
     pub version: String,
     /// The machine's name.
     pub host: String,
-    /// Its policy.
+    /// The policy's name.
     pub policy: String,
     /// What to change where the workers cannot do what the policy leaves to them.
     #[serde(skip)]
     pub advice: Option<&'static str>,
-    /// Its task.
+    /// The task's name.
     pub task: String,
-    /// Where records come from.
+    /// The source's name.
     pub source: String,
-    /// Where the remote side is; nothing if nothing is sent.
+    /// The function's name. None if nothing is sent.
     pub function: Option<String>,
-    /// Workers of this process.
+    /// The number of workers of this process.
     pub workers: usize,
-    /// Processes of the run.
+    /// The number of processes of the run.
     pub processes: usize,
-    /// This one.
+    /// The number of this process.
     pub process: usize,
-    /// Until when a result is due, in milliseconds after its schedule.
+    /// The deadline, in milliseconds.
     pub deadline_ms: f64,
-    /// Whether a late result is a fault: records have times of their own, or the policy goes by the
-    /// deadline. Where they are read as fast as they are taken, they are late when they have queued.
+    /// Whether a late result is a fault: records have scheduled times, or the policy goes by the deadline. A
+    /// record that is read as fast as possible is late only because it queued.
     pub has_due_times: bool,
-    /// The threshold, in records a second over all workers, where the policy has one.
+    /// The threshold of the policy, in records a second over all workers.
     pub threshold_eps: Option<f64>,
     /// Whether records have a schedule.
     pub is_paced: bool,
-    /// What may be spent.
+    /// The budget.
     pub budget: Option<Budget>,
-    /// How long an epoch is, and how often epochs are committed.
+    /// The longer of an epoch and the commit interval.
     #[serde(skip)]
     pub longest_step: Duration,
 }
 
-/// What may be spent, in US dollars: this process's share.
+/// This process's share of the budget, in US dollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Budget {
-    /// In any hour.
+    /// The budget for any hour.
     pub per_hour_usd: Option<f64>,
-    /// In all that is left of it at the run's start.
+    /// What is left of the total budget at the run's start.
     pub total_usd: Option<f64>,
 }
 
-/// How a process stands at one moment. What counts up does so from the run's start.
+/// A sample of a process's counters. They count from the run's start.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
     /// The time since the run's start.
     pub at: Nanos,
-    /// The schedule's time: more than that in a run that was resumed.
+    /// The schedule's time, which is ahead of `at` in a resumed run.
     pub schedule: Nanos,
-    /// What its workers counted.
+    /// The workers' counters.
     pub tallied: LiveSnapshot,
-    /// Epochs that this run has committed.
+    /// The number of epochs that this run committed.
     pub epochs: u64,
-    /// Records that were due by now, where that is known: in a run of one process with a schedule.
+    /// The number of records that were due by now, if it is known: in a run of one process with a schedule.
     pub due: Option<u64>,
-    /// CPU time of all threads, without the embedded Lambda's.
+    /// The CPU time of all threads, without the embedded Lambda's.
     pub cpu_ns: u64,
-    /// CPU time of the embedded Lambda's.
+    /// The CPU time of the embedded Lambda.
     pub lambda_cpu_ns: u64,
     /// The sink's writer.
     pub writer: Writer,
@@ -98,39 +98,39 @@ pub struct Sample {
     pub remote: Option<Remote>,
 }
 
-/// How the sink's writer stands.
+/// Counters of the sink's writer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Writer {
-    /// Bytes that wait for it.
+    /// Bytes that wait for the writer.
     pub waiting_bytes: u64,
-    /// Nanoseconds for which it had something to do.
+    /// Nanoseconds for which the writer was busy.
     pub busy_ns: u64,
-    /// Bytes that are committed and not published, where output goes on from files.
+    /// Bytes that are committed and not published.
     pub unpublished_bytes: u64,
-    /// Whether what would take them is waited for.
+    /// Whether the destination refuses lines at the moment.
     pub is_refused: bool,
 }
 
-/// What the breaker lets through.
+/// The state of the circuit breaker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Breaker {
-    /// Everything.
+    /// All requests pass.
     #[default]
     Closed,
-    /// One request at a time.
+    /// One request at a time passes.
     HalfOpen,
-    /// Nothing, until the remote side answers again.
+    /// No request passes until the remote side answers again.
     Open,
-    /// Nothing, for good: the remote side computes something else.
+    /// No request passes any more: the remote side computes wrong results.
     Condemned,
 }
 
 impl Breaker {
-    /// All there are, by their numbers.
+    /// All states, by their numbers.
     pub const ALL: [Breaker; 4] =
         [Breaker::Closed, Breaker::HalfOpen, Breaker::Open, Breaker::Condemned];
 
-    /// Its name.
+    /// Returns the state's name.
     pub fn name(self) -> &'static str {
         match self {
             Breaker::Closed => "closed",
@@ -141,7 +141,7 @@ impl Breaker {
     }
 }
 
-/// How the bridge and the remote side stand. The fields that the summary has mean what they do there.
+/// Counters of the bridge. Fields of the summary have the same meaning here.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs)]
 pub struct Remote {
@@ -158,16 +158,16 @@ pub struct Remote {
     pub billed_us: u64,
     pub cost_usd: f64,
     pub over_budget_us: u64,
-    /// Bytes of requests, and of answers.
+    /// Bytes of requests, and of responses.
     pub bytes_out: u64,
     pub bytes_in: u64,
     /// CPU time of the bridge's thread.
     pub cpu_ns: u64,
-    /// Requests in flight now, how many may be now, and how many ever may.
+    /// Requests in flight, the current limit, and the highest limit.
     pub in_flight: u64,
     pub limit: u64,
     pub most: u64,
-    /// Records that wait in the bridge to be sent.
+    /// Records that wait in the bridge.
     pub waiting: u64,
     pub breaker: Breaker,
     pub breaker_opened: u64,
@@ -176,14 +176,14 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Attempts that were neither first nor second ones.
+    /// Returns the number of attempts that were neither first nor hedged ones.
     pub fn retries(&self) -> u64 {
         self.attempts.saturating_sub(self.requests + self.hedged)
     }
 }
 
 impl Sample {
-    /// How late the source is that is furthest behind its schedule.
+    /// Returns how late the source is that is furthest behind its schedule.
     pub fn late_ns(&self) -> Nanos {
         self.tallied.next_due.map_or(0, |due| self.schedule.saturating_sub(due))
     }

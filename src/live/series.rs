@@ -1,5 +1,5 @@
-//! What happened when, for the plots: the whole run, and its last two minutes in finer points. Bounded,
-//! however long the run is.
+//! The points of the plots: of the whole run, and finer ones of its last two minutes. Their memory is
+//! bounded.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use super::sample::{Breaker, Sample};
 use crate::batch::Nanos;
 use crate::observe::{HistogramSnapshot, Slot, TimeSlots, WaitTimes, quantile_ms};
 
-/// Points of a plot: more than a screen shows.
+/// The number of points in a plot, which is more than a screen shows.
 const MAX_POINTS: usize = 600;
 
-/// The length of the last two minutes' points.
+/// The length of a point in the last two minutes.
 const FINE: Nanos = 200_000_000;
 
-/// What happened between two looks, or in several such times, and how things stood at the end.
+/// The changes between two samples, or over several such intervals, and the state at the end.
 #[derive(Clone, Debug, Default)]
 struct Point {
     until: Nanos,
@@ -106,7 +106,7 @@ pub(super) struct Series {
     before: Option<Before>,
 }
 
-/// What a look is compared with.
+/// The sample that the next one is compared with.
 #[derive(Debug)]
 struct Before {
     sample: Arc<Sample>,
@@ -114,7 +114,7 @@ struct Before {
 }
 
 impl Series {
-    /// Takes a look in.
+    /// Adds a sample.
     pub(super) fn take(&mut self, sample: &Arc<Sample>) {
         let latency = sample.tallied.latency();
         let now = Before { sample: Arc::clone(sample), latency };
@@ -133,7 +133,7 @@ impl Series {
         }
     }
 
-    /// The points as columns: the whole run's, or those of the last two minutes.
+    /// Returns the points as columns, of the whole run or of the last two minutes.
     pub(super) fn columns(&self, whole: bool) -> Columns {
         let mut columns = Columns::default();
         let points: Box<dyn Iterator<Item = &Point>> = match whole {
@@ -185,7 +185,7 @@ fn point(before: &Before, now: &Before) -> Option<Point> {
     })
 }
 
-/// Points by columns of the same length. `docs/live.md` says what each is.
+/// Points as columns of the same length. `docs/live.md` describes each.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Columns {
     t_s: Vec<f64>,

@@ -1,4 +1,4 @@
-//! The thread that looks at the run and serves what it sees.
+//! The thread that samples the run and serves the live view.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -27,25 +27,25 @@ use super::sample::{About, Source};
 use super::view_state::{End, ViewState};
 use crate::host_check::AllowedHosts;
 
-/// How often the run is looked at.
+/// The interval at which the run is sampled.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Connections at a time. One more, and the oldest is closed: who comes is served, whoever else sits there.
+/// The number of open connections. One more closes the oldest, so that idle clients cannot lock others out.
 const MAX_CONNECTIONS: usize = 64;
 
-/// How long a client may take to send a request, or be silent between two.
+/// The longest time for a client to send a request, and between two requests.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a connection lasts at most, and what is under way then.
+/// The longest time that a connection stays open.
 const MAX_CONNECTION_AGE: Duration = Duration::from_secs(60);
 
 /// The longest head of a request, in bytes; no request has a body that is read.
 const MAX_HEAD_BYTES: usize = 8 << 10;
 
-/// A page asks once a second: for so long after a run's end it may still hear of it.
+/// The time after the run's end in which an open page, which asks once a second, may still fetch the end.
 const PAGE_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// The live view of a process. Cheap to clone; the clones are one.
+/// The live view of a process. Clones share one server.
 #[derive(Clone)]
 pub struct Live(Arc<Inner>);
 
@@ -62,7 +62,7 @@ enum Command {
     Finish,
 }
 
-/// When a page last asked, in milliseconds after the start.
+/// When a page last asked, in milliseconds since the start.
 struct Pages {
     began: Instant,
     asked: AtomicU64,
@@ -90,7 +90,7 @@ impl fmt::Debug for Live {
     }
 }
 
-/// Binds the first of `addresses` that can be: a free port if it says 0.
+/// Binds the first of `addresses` that is available. Port 0 takes any free port.
 ///
 /// # Errors
 /// If none can be bound.
@@ -131,7 +131,7 @@ impl Live {
         Ok(Live(Arc::new(Inner { address, commands, pages, thread: Mutex::new(Some(thread)) })))
     }
 
-    /// Where it is served.
+    /// Returns the server's address.
     pub fn address(&self) -> SocketAddr {
         self.0.address
     }
@@ -141,13 +141,13 @@ impl Live {
         self.tell(Command::Watch(Box::new(about), source));
     }
 
-    /// The run is over.
+    /// Shows how the run ended.
     pub fn end(&self, end: End) {
         self.tell(Command::End(Box::new(end)));
     }
 
-    /// Goes on to serve what it saw last for `longer`, and until open pages have heard of the end; not any
-    /// more when `stop` says so. Then it ends.
+    /// Continues to serve the last sample for `longer`, and until open pages have fetched the end, unless
+    /// `stop` returns true. Then the server ends.
     pub fn finish(&self, longer: Duration, stop: impl Fn() -> bool) {
         const POLL_INTERVAL: Duration = Duration::from_millis(20);
         let began = Instant::now();
@@ -169,7 +169,7 @@ impl Live {
     }
 }
 
-/// Looks at the run, and hears what becomes of it, until all is over.
+/// Samples the run, and handles commands, until both are over.
 async fn watch(state: &RefCell<ViewState>, mut inbox: UnboundedReceiver<Command>) {
     let mut looks = interval(POLL_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! What is known of the run, and the answers that are made of it.
+//! The state of the live view, and the responses that are made of it.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,20 +16,20 @@ use super::sample::{About, Observation, Sample, Source};
 use super::series::{Columns, Series};
 use crate::observe::{HistogramSnapshot, LiveSnapshot, quantile_ms};
 
-/// Where a run is.
+/// The phase of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Phase {
-    /// It has not begun.
+    /// The run has not begun.
     #[default]
     Waiting,
-    /// It goes on.
+    /// The run is in progress.
     Running,
-    /// It has ended well.
+    /// The run has ended well.
     Done,
-    /// It was asked to stop, and has.
+    /// The run was stopped.
     Stopped,
-    /// It has failed.
+    /// The run has failed.
     Failed,
 }
 
@@ -51,17 +51,17 @@ impl Phase {
 /// How a run ended.
 #[derive(Debug, Default)]
 pub struct End {
-    /// How it stood at its end, if it had begun.
+    /// The last sample, if the run had begun.
     pub sample: Option<Box<Sample>>,
-    /// Its summary, where this process has it.
+    /// The summary, in the process that has it.
     pub summary: Option<Value>,
-    /// Whether it was asked to stop.
+    /// Whether the run was asked to stop.
     pub stopped: bool,
-    /// Why it failed, if it did.
+    /// The error, if the run failed.
     pub error: Option<String>,
 }
 
-/// All that the thread knows.
+/// What the server's thread knows of the run.
 #[derive(Default)]
 pub(super) struct ViewState {
     about: About,
@@ -70,7 +70,7 @@ pub(super) struct ViewState {
     error: Option<String>,
     diagnosis: Diagnosis,
     capacity: Capacity,
-    /// When it began, since the Unix epoch.
+    /// The time at which the run began, since the Unix epoch.
     began: Option<Duration>,
     series: Series,
     health: Health,
@@ -78,7 +78,7 @@ pub(super) struct ViewState {
     summary: Option<Value>,
 }
 
-/// What the page and whoever else draws is told.
+/// The JSON that the page draws.
 #[derive(Serialize)]
 struct PageState<'a> {
     state: Phase,
@@ -87,12 +87,13 @@ struct PageState<'a> {
     about: &'a About,
     now: Now,
     bottleneck: Bottleneck,
-    /// That it missed its deadline and why, and that nothing was done remotely and why: at its end.
+    /// The warnings at the end of the run: that the deadline was missed, or that nothing was done remotely,
+    /// and why.
     last_words: Vec<&'a str>,
     columns: Columns,
 }
 
-/// How things stand. `docs/live.md` says what each is.
+/// The current figures. `docs/live.md` describes each.
 #[derive(Debug, Default, Serialize)]
 struct Now {
     at_s: f64,
@@ -135,7 +136,7 @@ impl ViewState {
         (self.about, self.source) = (about, Some(source));
     }
 
-    /// Looks at the run.
+    /// Samples the run.
     pub(super) fn update(&mut self) {
         match self.source.as_ref().map(|source| source.observe()) {
             Some(Observation::Running(sample)) => {
@@ -159,7 +160,7 @@ impl ViewState {
         self.capacity.take(&self.about, &first, &last);
     }
 
-    /// The run is over: who says so first knows most.
+    /// Ends the run. Only the first call counts, because it knows most.
     pub(super) fn end(&mut self, end: End) {
         if !matches!(self.phase, Phase::Waiting | Phase::Running) {
             return;
@@ -176,7 +177,7 @@ impl ViewState {
         (self.error, self.summary, self.stuck) = (end.error, end.summary, None);
     }
 
-    /// What holds the run up: nothing when it is over.
+    /// Returns the bottleneck. There is none when the run is over.
     fn bottleneck(&self) -> Bottleneck {
         match self.phase {
             Phase::Running => self.diagnosis.bottleneck().clone(),
@@ -195,7 +196,7 @@ impl ViewState {
         metrics::write(metrics, format)
     }
 
-    /// The series, of the whole run or its last two minutes, and how things stand.
+    /// Returns the series, of the whole run or of its last two minutes, with the current figures, as JSON.
     pub(super) fn series(&self, whole: bool) -> Vec<u8> {
         let shown = PageState {
             state: self.phase,
@@ -211,22 +212,22 @@ impl ViewState {
         serde_json::to_vec(&shown).unwrap_or_default()
     }
 
-    /// What its summary says last.
+    /// Returns the warnings of the summary.
     fn last_words(&self) -> Vec<&str> {
         let summary = self.summary.as_ref();
         let said = |field| summary?.get(field)?.as_str();
         ["missed", "nothing_remote"].into_iter().filter_map(said).collect()
     }
 
-    /// The summary: the run's own when it is over, and until then as far as it has come. Nothing before
-    /// it has begun.
+    /// Returns the summary as JSON: the final one if the run is over, else the one so far. None before the
+    /// run begins.
     pub(super) fn summary(&self) -> Option<Vec<u8>> {
         let so_far = || serde_json::to_value(self.source.as_ref()?.summary()?).ok();
         let summary = self.summary.clone().or_else(so_far)?;
         serde_json::to_vec_pretty(&summary).ok()
     }
 
-    /// Whether the run advances, and what there is to say about that.
+    /// Returns whether the run makes progress, and a message about it.
     pub(super) fn health(&self) -> (bool, String) {
         match (self.phase, &self.stuck, &self.error) {
             (_, Some(stuck), _) => (false, format!("stuck: {stuck}")),

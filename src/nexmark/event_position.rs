@@ -1,4 +1,4 @@
-//! Where an event stands in the stream, and which people and auctions exist there.
+//! The position of an event in the stream, and which people and auctions exist there.
 
 use super::config::Config;
 use super::random::Bits;
@@ -9,10 +9,10 @@ pub(super) const FIRST_ID: u64 = 1_000;
 /// People and auctions that do not exist yet, but may be referred to.
 const LEAD: u64 = 10;
 
-/// Of how many people and auctions one is hot.
+/// One in this many people and auctions is hot.
 const HOT_BATCH: u64 = 100;
 
-/// How many people, auctions and bids come one after the other, again and again.
+/// The numbers of people, auctions and bids in a cycle, which repeats.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cycle {
     people: u64,
@@ -27,7 +27,7 @@ impl Cycle {
     }
 }
 
-/// What an event is.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Person,
@@ -35,7 +35,7 @@ pub(super) enum Kind {
     Bid,
 }
 
-/// An event's place: which cycle it is in, and how far. (The reference calls a cycle an epoch,
+/// The position of an event: its cycle, and its offset in the cycle. (The reference calls a cycle an epoch,
 /// which is something else here.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct EventPosition {
@@ -44,12 +44,12 @@ pub(super) struct EventPosition {
 }
 
 impl EventPosition {
-    /// The place of the event with this id.
+    /// Returns the position of the event with this id.
     pub(super) fn of(cycle: &Cycle, id: u64) -> EventPosition {
         EventPosition { cycle: id / cycle.total, offset: id % cycle.total }
     }
 
-    /// The place of the next event.
+    /// Returns the position of the next event.
     #[inline]
     pub(super) fn next(self, cycle: &Cycle) -> EventPosition {
         if self.offset + 1 == cycle.total {
@@ -59,7 +59,7 @@ impl EventPosition {
         }
     }
 
-    /// What the event is.
+    /// Returns the kind of the event.
     #[inline]
     pub(super) fn kind(self, cycle: &Cycle) -> Kind {
         if self.offset < cycle.people {
@@ -71,13 +71,13 @@ impl EventPosition {
         }
     }
 
-    /// How many people there are, with the event itself.
+    /// Returns how many people exist, with the event itself.
     #[inline]
     pub(super) fn people(self, cycle: &Cycle) -> u64 {
         self.cycle * cycle.people + cycle.people.min(self.offset + 1)
     }
 
-    /// How many auctions there are, with the event itself.
+    /// Returns how many auctions exist, with the event itself.
     #[inline]
     pub(super) fn auctions(self, cycle: &Cycle) -> u64 {
         let begun = (self.offset + 1).saturating_sub(cycle.people);

@@ -1,4 +1,4 @@
-//! Events as they are drawn: numbers, and references to text that is copied later.
+//! Samples events: numbers, and references to text that is copied later.
 
 use super::channels::{Channel, Channels};
 use super::config::Config;
@@ -65,18 +65,18 @@ pub(super) enum Draft<'d> {
     Bid(BidDraft<'d>),
 }
 
-/// What events are drawn from.
+/// Samples the events of a configuration and a seed.
 #[derive(Debug)]
 pub(super) struct EventSampler {
     config: Config,
     cycle: Cycle,
-    /// What the events' random numbers are seeded with.
+    /// The key of the events' random numbers.
     key: u64,
-    /// The same for their delays, so that a delay changes nothing else.
+    /// The key of the events' delays, so that a delay changes nothing else.
     delay_key: u64,
-    /// An event is delayed where 64 random bits are below this.
+    /// An event is delayed if 64 random bits are below this.
     delayed_below: u64,
-    /// Events until all auctions in flight have been made once more.
+    /// The number of events in which as many auctions open as are in flight.
     events_in_flight: u64,
     bid_extra: Padding,
     letters: Text,
@@ -106,19 +106,19 @@ impl EventSampler {
         }
     }
 
-    /// The longest `extra` there can be.
+    /// Returns the length of the longest `extra`.
     pub(super) fn longest_extra(config: &Config) -> usize {
         let sizes =
             [config.avg_person_byte_size, config.avg_auction_byte_size, config.avg_bid_byte_size];
         sizes.map(|average| Padding::new(0, average).longest()).into_iter().max().unwrap_or(0)
     }
 
-    /// How the events are mixed.
+    /// Returns the cycle of the events.
     pub(super) fn cycle(&self) -> &Cycle {
         &self.cycle
     }
 
-    /// Draws the event of `moment`, which is at `position`.
+    /// Samples the event of `moment`, which is at `position`.
     #[inline(always)]
     pub(super) fn draw(
         &self,
@@ -138,7 +138,7 @@ impl EventSampler {
         }
     }
 
-    /// The event's time, or an earlier one where it is delayed.
+    /// Returns the event's time, or an earlier one if it is delayed.
     #[inline]
     fn date_time(&self, moment: Moment) -> u64 {
         if self.delayed_below == 0 {
@@ -226,7 +226,7 @@ impl EventSampler {
         }
     }
 
-    /// An auction to bid for: the hot one, one of those in flight, or one to come.
+    /// Samples an auction to bid for: the hot one, one of those in flight, or one to come.
     #[inline]
     fn auction_id(&self, bits: &mut Bits, position: EventPosition) -> u64 {
         let auctions = position.auctions(&self.cycle);
@@ -235,7 +235,7 @@ impl EventSampler {
         FIRST_ID + pick(bits, auctions, self.config.hot_auction_ratio, 0, window)
     }
 
-    /// A person to sell or bid: the hot one, one of the active ones, or one to come.
+    /// Samples a person to sell or bid: the hot one, one of the active ones, or one to come.
     #[inline]
     fn person_id(&self, bits: &mut Bits, position: EventPosition, ratio: u64, hot: u64) -> u64 {
         let people = position.people(&self.cycle);

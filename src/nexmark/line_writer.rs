@@ -1,4 +1,4 @@
-//! Writing a line into a buffer that is long enough.
+//! Writes a line into a buffer that is long enough.
 
 use super::text::{BLOCK, Slice};
 
@@ -10,13 +10,13 @@ pub(super) struct LineWriter<'b> {
 }
 
 impl<'b> LineWriter<'b> {
-    /// An empty line at the start of `buffer`, which is as long as [`super::event_sampler::longest_line`].
+    /// Starts an empty line in `buffer`, which is as long as [`super::event_sampler::longest_line`].
     #[inline]
     pub(super) fn new(buffer: &'b mut [u8]) -> Self {
         LineWriter { buffer, len: 0 }
     }
 
-    /// How long it is.
+    /// Returns the length of the line.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.len

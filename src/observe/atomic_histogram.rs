@@ -1,4 +1,4 @@
-//! Latencies that a worker counts and anybody reads while it does, without a lock.
+//! A histogram of latencies that one worker counts and other threads read at the same time, without a lock.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -11,21 +11,21 @@ use crate::batch::{Nanos, Span};
 #[derive(Debug)]
 pub struct AtomicHistogram {
     buckets: Box<[AtomicU64]>,
-    /// Of all latencies, in microseconds.
+    /// The sum of all latencies, in microseconds.
     sum_us: AtomicU64,
 }
 
-/// What a [`AtomicHistogram`] had counted at some time.
+/// The counts of an [`AtomicHistogram`] at some time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistogramSnapshot {
     buckets: Box<[u64]>,
     sum_us: u64,
 }
 
-/// Of a microsecond each.
+/// The number of buckets of one microsecond each.
 const FINEST_US: usize = 10;
 const BUCKETS_PER_DECADE: usize = 90;
-/// From 10 µs on, to above a day.
+/// The number of decades from 10 µs to above a day.
 const DECADES: usize = 10;
 const BUCKETS: usize = FINEST_US + BUCKETS_PER_DECADE * DECADES;
 const DAY_US: u64 = 24 * 3_600 * 1_000_000;
@@ -40,7 +40,7 @@ const POWERS: [u64; DECADES] = {
     powers
 };
 
-/// The rung that a latency is on.
+/// Returns the bucket of a latency.
 fn bucket(us: u64) -> usize {
     let us = us.min(DAY_US);
     match us.checked_ilog10() {
@@ -52,7 +52,7 @@ fn bucket(us: u64) -> usize {
     }
 }
 
-/// The least latency of a rung, in microseconds.
+/// Returns the lowest latency of a bucket, in microseconds.
 fn bucket_start(bucket: usize) -> u64 {
     match bucket.checked_sub(FINEST_US) {
         None => bucket as u64,
@@ -62,7 +62,7 @@ fn bucket_start(bucket: usize) -> u64 {
     }
 }
 
-/// What is said for a rung: its middle.
+/// Returns the middle of a bucket, which stands for its latencies.
 fn bucket_middle_ms(bucket: usize) -> f64 {
     let end = if bucket + 1 < BUCKETS { bucket_start(bucket + 1) } else { bucket_start(bucket) };
     (bucket_start(bucket) + end) as f64 / 2e3
@@ -84,7 +84,7 @@ impl AtomicHistogram {
         });
     }
 
-    /// What was counted until now.
+    /// Returns the counts until now.
     pub fn read(&self) -> HistogramSnapshot {
         let buckets = self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect();
         HistogramSnapshot { buckets, sum_us: self.sum_us.load(Relaxed) }
@@ -98,29 +98,29 @@ impl Default for HistogramSnapshot {
 }
 
 impl HistogramSnapshot {
-    /// Adds what another one has.
+    /// Adds the counts of another snapshot.
     pub fn add(&mut self, other: &HistogramSnapshot) {
         self.buckets.iter_mut().zip(&other.buckets).for_each(|(mine, theirs)| *mine += theirs);
         self.sum_us += other.sum_us;
     }
 
-    /// How many were counted.
+    /// Returns the number of counted records.
     pub fn len(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
-    /// Whether none was counted.
+    /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.buckets.iter().all(|records| *records == 0)
     }
 
-    /// The sum of all latencies, in seconds.
+    /// Returns the sum of all latencies, in seconds.
     pub fn sum_seconds(&self) -> f64 {
         self.sum_us as f64 / 1e6
     }
 
-    /// How many there are between each two of `ends`, which rise, and after the last: those of less
-    /// than the first, and so on. In microseconds.
+    /// Returns the counts between each two of `ends_us`, which increase: of latencies below the first, and so
+    /// on, and above the last. In microseconds.
     pub fn between(&self, ends_us: &[u64]) -> Vec<u64> {
         let mut counts = vec![0; ends_us.len() + 1];
         let mut at = 0;
@@ -133,7 +133,7 @@ impl HistogramSnapshot {
         counts
     }
 
-    /// The rungs that were counted on: their numbers, and how many more than `before`.
+    /// Returns the numbers of the buckets that were counted in since `before`, with the counts.
     pub fn since(&self, before: &HistogramSnapshot) -> Vec<(u16, u64)> {
         let both = self.buckets.iter().zip(&before.buckets).enumerate();
         both.filter(|(_, (now, before))| now > before)
@@ -141,15 +141,15 @@ impl HistogramSnapshot {
             .collect()
     }
 
-    /// Middles of the rungs that were counted on, in milliseconds, and how many.
+    /// Iterates over the buckets that were counted in: their middles in milliseconds, and their counts.
     pub fn latencies(&self) -> impl Iterator<Item = (f64, u64)> {
         let counted = self.buckets.iter().enumerate().filter(|(_, records)| **records > 0);
         counted.map(|(bucket, records)| (bucket_middle_ms(bucket), *records))
     }
 }
 
-/// The latency in milliseconds that `quantile` of what [`HistogramSnapshot::since`] says did not exceed, to within
-/// a twentieth; nothing of none.
+/// Returns the latency in milliseconds that `quantile` of the counts in [`HistogramSnapshot::since`] did not
+/// exceed, to within a twentieth. None without counts.
 pub fn quantile_ms(buckets: &[(u16, u64)], quantile: f64) -> Option<f64> {
     let all: u64 = buckets.iter().map(|(_, records)| records).sum();
     let wanted = ((all as f64 * quantile).ceil() as u64).max(1);

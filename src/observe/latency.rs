@@ -11,17 +11,17 @@ use crate::batch::{Nanos, Span};
 #[derive(Clone, Debug)]
 pub struct Latencies(Histogram<u64>);
 
-/// Significant digits.
+/// Significant digits of the histogram.
 const FINE: u8 = 3;
 const COARSE: u8 = 2;
 
 const DAY_US: u64 = 24 * 3_600 * 1_000_000;
 
-/// Steps a span is counted in at most: a batch is a millisecond of schedule when the source is on
-/// time, so a step is far below the histogram's own resolution.
+/// The highest number of steps that a span is counted in. A batch is a millisecond of schedule if the source
+/// is on time, so a step is far below the histogram's resolution.
 const STEPS: usize = 32;
 
-/// The histogram's resolution: a step that is shorter than this part of the latency is for nothing.
+/// The histogram's resolution: a step that is a smaller part of the latency has no effect.
 const RESOLUTION: Nanos = 1_000;
 
 impl Default for Latencies {
@@ -31,7 +31,7 @@ impl Default for Latencies {
 }
 
 impl Latencies {
-    /// One of many: its values are at most 1 % too high.
+    /// Creates a coarse histogram, whose values are at most 1 % too high.
     pub fn coarse() -> Self {
         Latencies(Histogram::new(COARSE).expect("the digits are a constant"))
     }
@@ -45,38 +45,37 @@ impl Latencies {
         self.0.record_n(us.min(DAY_US), records).expect("a day fits into either kind");
     }
 
-    /// Counts `records` that took so many milliseconds.
+    /// Counts `records` that took `ms` milliseconds.
     pub(super) fn count_ms(&mut self, ms: f64, records: u64) {
         self.note((ms * 1e3) as u64, records);
     }
 
-    /// Adds all of `other`.
+    /// Adds the counts of `other`.
     pub fn add(&mut self, other: &Latencies) {
         self.0.add(&other.0).expect("both hold up to a day");
     }
 
-    /// How many were counted.
+    /// Returns the number of counted records.
     pub fn len(&self) -> u64 {
         self.0.len()
     }
 
-    /// Whether none was counted.
+    /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The latency that `quantile` of the records did not exceed, in milliseconds.
+    /// Returns the latency in milliseconds that `quantile` of the records did not exceed.
     pub fn quantile_ms(&self, quantile: f64) -> f64 {
         self.0.value_at_quantile(quantile) as f64 / 1e3
     }
 
-    /// How many records were how late: milliseconds and records, by rising latency, without the
-    /// latencies that none had.
+    /// Iterates over latencies in milliseconds and the number of records that had them, by rising latency.
     pub fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
         self.0.iter_recorded().map(|it| (it.value_iterated_to() as f64 / 1e3, it.count_at_value()))
     }
 
-    /// The largest latency, in milliseconds.
+    /// Returns the largest latency, in milliseconds.
     pub fn max_ms(&self) -> f64 {
         self.0.max() as f64 / 1e3
     }
@@ -96,7 +95,7 @@ pub(super) fn each(scheduled: Span, records: usize, now: Nanos, mut of: impl FnM
     }
 }
 
-/// On the way from process to process a histogram is its digits and the buckets that are not empty.
+/// Between processes, a histogram is serialized as its digits and the buckets that are not empty.
 impl Serialize for Latencies {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let buckets = self.0.iter_recorded();

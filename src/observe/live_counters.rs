@@ -1,17 +1,17 @@
-//! What workers count for whoever looks at a run while it lasts, and how that is read: without a lock,
-//! so that a worker never waits for somebody who looks.
+//! Counters of workers that other threads read while a run lasts, without a lock, so that a worker never
+//! waits for a reader.
 
 use super::waits::WaitTimes;
 use super::{AtomicHistogram, Counts, HistogramSnapshot, OnTime, Report};
 use crate::batch::{Nanos, Span};
 use crate::policy::Route;
 
-/// One worker's.
+/// The counters of one worker.
 #[derive(Debug, Default)]
 pub(super) struct LiveCounters {
-    /// From schedule to result, by the path's number.
+    /// Latencies from schedule to result, by route.
     by_path: [AtomicHistogram; Route::ALL.len()],
-    /// From schedule to commit.
+    /// Latencies from schedule to commit.
     commit: AtomicHistogram,
 }
 
@@ -35,35 +35,35 @@ impl LiveCounters {
 /// What the workers of a process have counted until now.
 #[derive(Clone, Debug)]
 pub struct LiveSnapshot {
-    /// Records by where their final result was made.
+    /// The number of records, by the route of their final result.
     pub counts: Counts,
-    /// The results among them that came later than they were due.
+    /// The number of late results among them.
     pub late: Counts,
-    /// From schedule to result, by the path's number.
+    /// Latencies from schedule to result, by route.
     pub by_path: Vec<HistogramSnapshot>,
-    /// From schedule to commit.
+    /// Latencies from schedule to commit.
     pub commit: HistogramSnapshot,
-    /// Records that have left the sources.
+    /// The number of records that have left the sources.
     pub emitted: u64,
-    /// For how long sources have waited, and for what, summed over workers.
+    /// The time that sources have waited, by reason, summed over workers.
     pub waited: WaitTimes,
     /// Time in the task, summed over workers.
     pub useful_ns: u64,
     /// CPU time of the workers' threads.
     pub cpu_ns: u64,
-    /// When the event is due that a source is to emit next, of the source that is furthest behind.
+    /// The due time of the next event, of the source that is furthest behind.
     pub next_due: Option<Nanos>,
-    /// Records a second of useful time, summed over workers; 0 while they did none.
+    /// The true rate in records a second, summed over workers. 0 while they did none.
     pub true_rate: f64,
-    /// Records held, queued and in flight.
+    /// The number of records that are queued or in flight.
     pub backlog: u64,
-    /// Those of them that the remote side has.
+    /// The number of records in flight.
     pub in_flight: u64,
-    /// The most that were held.
+    /// The highest backlog.
     pub peak_backlog: u64,
     /// One past the last committed epoch.
     pub committed: u64,
-    /// The offered rate of the last epoch that is final, over the whole dataflow.
+    /// The offered rate of the last complete epoch, over the whole dataflow.
     pub offered_eps: Option<f64>,
 }
 
@@ -90,7 +90,7 @@ impl Default for LiveSnapshot {
 }
 
 impl LiveSnapshot {
-    /// How many of the results since `before` came in time.
+    /// Returns the results since `before`, and how many of them were late.
     pub fn on_time_since(&self, before: &LiveSnapshot) -> OnTime {
         OnTime {
             results: self.counts.since(&before.counts).results(),
@@ -98,14 +98,14 @@ impl LiveSnapshot {
         }
     }
 
-    /// From schedule to result, by all paths.
+    /// Returns latencies from schedule to result, over all routes.
     pub fn latency(&self) -> HistogramSnapshot {
         let mut sum = HistogramSnapshot::default();
         self.by_path.iter().for_each(|path| sum.add(path));
         sum
     }
 
-    /// The same as a report, so far as it is known: latencies to within a twentieth.
+    /// Returns a report, as far as it is known. Latencies are exact to within a twentieth.
     pub fn report(&self, workers: usize) -> Report {
         let mut report = Report {
             processes: 1,

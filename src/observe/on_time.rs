@@ -1,10 +1,10 @@
-//! Whether results come in time.
+//! The share of results that come in time.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Results, and those of them that came later than they were due.
+/// The number of results, and of late ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OnTime {
     /// All results.
@@ -13,28 +13,28 @@ pub struct OnTime {
     pub late: u64,
 }
 
-/// The share of the results that may be late: the deadline is kept by the 99th percentile.
+/// The share of results that may be late: the deadline must hold at the 99th percentile.
 const MAY_BE_LATE: f64 = 0.01;
 
 impl OnTime {
-    /// The share that was on time: all of none.
+    /// Returns the share that was on time, which is 1 without results.
     pub fn fraction(&self) -> f64 {
         let results = self.results.max(1);
         (results - self.late) as f64 / results as f64
     }
 
-    /// Whether the deadline is missed: more than one of a hundred results is late.
+    /// Whether the deadline is missed: more than one in a hundred results is late.
     pub fn is_missed(&self) -> bool {
         self.late as f64 > MAY_BE_LATE * self.results as f64
     }
 
-    /// The share that was late, such as `0.7 %`. It is 0 only if none was.
+    /// Returns the late share, such as `0.7 %`. It is 0 only if no result was late.
     pub fn late_share(&self) -> String {
         percent((self.late as f64 * 1e3 / self.results.max(1) as f64).ceil())
     }
 }
 
-/// The share that was on time, such as `99.3 %`. It is 100 only if all were.
+/// The share on time, such as `99.3 %`. It is 100 only if no result was late.
 impl fmt::Display for OnTime {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.pad(&percent((self.fraction() * 1e3).floor().min(1e3)))
@@ -49,12 +49,12 @@ fn percent(thousandths: f64) -> String {
     }
 }
 
-/// What held a run up while results came late.
+/// The bottleneck of a run while results were late.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
-    /// Results that came late meanwhile.
+    /// The number of results that were late then.
     pub late: u64,
-    /// What it was and what to do about it, in sentences.
+    /// The bottleneck and what to do about it, in sentences.
     pub says: String,
 }
 

@@ -9,18 +9,18 @@ use super::{Counts, OnTime, ProcessStats};
 use crate::terminal;
 use crate::units::{show_count, show_duration};
 
-/// How much there is to do, where that is known.
+/// The amount of work, if it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
-    /// So many events over all processes.
+    /// This many events over all processes.
     Events(u64),
-    /// So much time.
+    /// This much time.
     Time(Duration),
-    /// Until the input ends or somebody stops it.
+    /// The input has no known end.
     Open,
 }
 
-/// Shows a process's figures. [`Progress::tick`] is called a few times a second.
+/// Shows a process's progress. [`Progress::tick`] is called a few times a second.
 pub struct Progress {
     stats: ProcessStats,
     goal: Goal,
@@ -31,12 +31,12 @@ pub struct Progress {
     late_before: Counts,
 }
 
-/// How often a bar is drawn, and a line written.
+/// The interval at which the bar is drawn, and that of lines.
 const BAR_EVERY: Duration = Duration::from_millis(250);
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 impl Progress {
-    /// Shows on standard error: a bar if that is a terminal that can redraw a line.
+    /// Shows progress on standard error: as a bar if that is a terminal that can redraw a line.
     pub fn new(stats: ProcessStats, goal: Goal, began: Instant) -> Self {
         let bar = terminal::is_capable().then(|| bar(goal));
         Progress {
@@ -50,7 +50,7 @@ impl Progress {
         }
     }
 
-    /// Shows how things stand, if it is time to.
+    /// Shows the current counts, if the interval is over.
     pub fn tick(&mut self) {
         let now = Instant::now();
         let every = if self.bar.is_some() { BAR_EVERY } else { LINE_EVERY };
@@ -88,7 +88,7 @@ impl Progress {
         }
     }
 
-    /// What is said, the most important first: what does not fit is left out from the end.
+    /// Returns the parts of a line, the most important first. Parts that do not fit are omitted from the end.
     fn parts(&self, counts: &Counts, late: &Counts, since: Duration) -> Vec<String> {
         let done = counts.done() - self.before.done();
         let away = counts.remote - self.before.remote;
@@ -109,7 +109,7 @@ impl Progress {
         ]
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(self) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
@@ -117,10 +117,10 @@ impl Progress {
     }
 }
 
-/// The width of a line where there is no terminal.
+/// The width of a line without a terminal.
 const LINE: usize = 80;
 
-/// The parts that have room in so many columns, and the first one in any case.
+/// Joins the parts that fit into `columns`, and at least the first one.
 fn fitted(parts: &[String], columns: usize) -> String {
     const BETWEEN: &str = "  ";
     let mut line = String::new();
@@ -137,7 +137,7 @@ fn fitted(parts: &[String], columns: usize) -> String {
     line
 }
 
-/// How a line begins in a terminal of so many columns, as a template, and how long that beginning is.
+/// Returns the beginning of a line for a terminal of `columns` as a template, and its length.
 fn layout(goal: Goal, position: u64, columns: usize) -> (String, usize) {
     match goal {
         Goal::Open => {

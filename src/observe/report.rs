@@ -1,4 +1,4 @@
-//! What a process tells process 0 at the end.
+//! The report of a process to process 0 at the end.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,25 +6,25 @@ use super::series::{Flow, Level};
 use super::stats::Sent;
 use super::{Cause, Counts, Latencies, OnTime, ProcessStats, TimeSlots};
 
-/// What a function was billed, or will have been.
+/// What a function was billed, or will be.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Billed {
-    /// Its name.
+    /// The function's name.
     pub name: String,
-    /// Attempts that are billed, empty ones among them.
+    /// The number of billed attempts, with empty ones.
     pub attempts: u64,
-    /// For how long, in microseconds.
+    /// The billed time in microseconds.
     pub billed_us: u64,
-    /// Those of the attempts whose billed time the service said.
+    /// The number of attempts whose billed time the service reported.
     pub metered: u64,
-    /// What it said.
+    /// The time that the service reported.
     pub metered_us: u64,
-    /// What it would have been taken for without the service's word.
+    /// The estimate of the same time, without the service's report.
     pub estimated_us: u64,
 }
 
 impl Billed {
-    /// Adds what another process had billed of the same function.
+    /// Adds the bill of another process for the same function.
     fn add(&mut self, other: &Billed) {
         self.attempts += other.attempts;
         self.billed_us += other.billed_us;
@@ -34,30 +34,30 @@ impl Billed {
     }
 }
 
-/// A process's figures; [`Report::add`] sums them up.
+/// The figures of a process. [`Report::add`] sums them up.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
-    /// Processes in the sum.
+    /// The number of processes in the sum.
     pub processes: usize,
-    /// Workers in the sum.
+    /// The number of workers in the sum.
     pub workers: usize,
-    /// Records by path.
+    /// The number of records, by route.
     pub counts: Counts,
-    /// Results by path that came later than they were due.
+    /// The number of late results, by route.
     pub late: Counts,
     /// The highest offered rate of an epoch, in records a second over the whole dataflow.
     pub offered_peak: f64,
-    /// From schedule to result, by the path's number.
+    /// Latencies from schedule to result, by route.
     pub by_path: Vec<Latencies>,
-    /// The same of what was scheduled during the burst.
+    /// Latencies of records that were scheduled during the burst.
     pub burst: Latencies,
-    /// From schedule to commit.
+    /// Latencies from schedule to commit.
     pub commit_latency: Latencies,
     /// The largest backlog of each second of the run.
     pub backlog_peaks: Vec<u64>,
-    /// What happened in each slot, if a series was wanted.
+    /// Counts by slot of time, if there is a series.
     pub flow: TimeSlots<Flow>,
-    /// How things stood at the end of each slot.
+    /// The state at the end of each slot.
     pub levels: TimeSlots<Level>,
     /// Nanoseconds of backpressure, summed over workers.
     pub backpressured_ns: u64,
@@ -65,52 +65,52 @@ pub struct Report {
     pub cpu_ns: u64,
     /// CPU time of the embedded Lambda's threads.
     pub lambda_cpu_ns: u64,
-    /// Distinct batches sent.
+    /// The number of distinct batches that were sent.
     pub requests: u64,
-    /// HTTP sends.
+    /// The number of HTTP requests.
     pub attempts: u64,
-    /// Second sends of a batch that was late.
+    /// The number of hedged attempts.
     pub hedged: u64,
-    /// Attempts that were given up.
+    /// The number of attempts that were abandoned.
     pub abandoned: u64,
-    /// Records in answers that came too late.
+    /// The number of records in responses that came too late.
     pub superseded: u64,
-    /// Empty requests that asked whether the remote side is well.
+    /// The number of empty requests that test the remote side.
     pub probes: u64,
-    /// Empty requests that started environments ahead.
+    /// The number of empty requests that start environments ahead of use.
     pub warm_ups: u64,
-    /// How often a breaker opened.
+    /// How often the breaker opened.
     pub breaker_opened: u64,
-    /// Remote results that workers computed too.
+    /// The number of remote results that workers computed too.
     pub verified: u64,
-    /// From when to when records were handed to the remote side.
+    /// When records were first and last sent.
     pub sent: Option<Sent>,
-    /// Answers that said "too many".
+    /// The number of throttled attempts.
     pub throttled: u64,
-    /// Requests that came home.
+    /// The number of requests whose records were returned.
     pub failed: u64,
-    /// Billed time in microseconds.
+    /// The billed time in microseconds.
     pub billed_us: u64,
-    /// Requests that are billed.
+    /// The number of billed requests.
     pub billed_requests: u64,
-    /// For how long the budget was spent, in microseconds: the longest of all processes.
+    /// The time for which the budget was spent, in microseconds: the longest of all processes.
     pub over_budget_us: u64,
-    /// The same by function.
+    /// The bills by function.
     pub functions: Vec<Billed>,
-    /// Why the remote side was of no use, if it has refused everything, and what to do about it.
+    /// Why the remote side refused every request, and what to do about it.
     pub refused: Option<String>,
     /// How the last request or probe failed, and what to do about it.
     pub last_failure: Option<String>,
-    /// How long all but one of a hundred requests take, in microseconds; 0 before one was answered.
+    /// The 99th percentile of a request's time, in microseconds. 0 before any response.
     pub longest_us: u64,
-    /// What held the process up while most of its late results came.
+    /// The bottleneck of most late results of the process.
     pub cause: Option<Cause>,
     /// One past the last committed epoch.
     pub committed: u64,
 }
 
 impl Report {
-    /// What the workers of this process counted; the rest is for the caller to fill in.
+    /// Returns the counts of this process's workers. The caller fills in the rest.
     pub fn of(stats: &ProcessStats, workers: usize) -> Self {
         let mut report = Report {
             processes: 1,
@@ -129,19 +129,19 @@ impl Report {
         report
     }
 
-    /// From schedule to result, by all paths.
+    /// Returns latencies from schedule to result, over all routes.
     pub fn latency(&self) -> Latencies {
         let mut sum = Latencies::default();
         self.by_path.iter().for_each(|path| sum.add(path));
         sum
     }
 
-    /// How many of the results came in time.
+    /// Returns the results, and how many of them were late.
     pub fn on_time(&self) -> OnTime {
         OnTime { results: self.counts.results(), late: self.late.results() }
     }
 
-    /// Adds another process's figures. Backlogs of the same second are added.
+    /// Adds the figures of another process. Backlogs of the same second are added up.
     pub fn add(&mut self, other: &Report) {
         self.processes += other.processes;
         self.workers += other.workers;

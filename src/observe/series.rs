@@ -1,5 +1,5 @@
-//! What happened when: the run's figures by slots of time, as `--series` writes them.
-//! `docs/compare.md` says what each field means.
+//! The figures of a run by slots of time, as `--series` writes them. `docs/compare.md` says what each field
+//! means.
 
 use std::io;
 use std::path::Path;
@@ -16,11 +16,11 @@ use crate::policy::Route;
 /// What a worker did in a slot.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Flow {
-    /// Records that were scheduled in the slot and are done by now, whenever that was.
+    /// The number of records that were scheduled in the slot and are done by now.
     scheduled: u64,
-    /// Records that were done in the slot, whenever they were scheduled.
+    /// The number of records that were done in the slot.
     done: Counts,
-    /// The latencies of those that were scheduled in it.
+    /// The latencies of the records that were scheduled in the slot.
     latency: Option<Latencies>,
 }
 
@@ -47,7 +47,7 @@ impl Flow {
         }
     }
 
-    /// Counts bad records, which count as scheduled when they are found: some have no time yet.
+    /// Counts bad records. They count as scheduled when they are found, because some have no scheduled time.
     pub(super) fn bad(&mut self, records: usize) {
         self.scheduled += records as u64;
         self.done.bad += records as u64;
@@ -70,27 +70,27 @@ impl Slot for Flow {
     }
 }
 
-/// How things stood in a process at the end of a slot.
+/// The state of a process at the end of a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Level {
-    /// Records that waited on workers.
+    /// The number of records that were queued.
     pub queued: u64,
-    /// Records that the remote side had.
+    /// The number of records in flight.
     pub in_flight: u64,
-    /// For how long sources had waited until then, summed over workers.
+    /// The time that sources have waited until then, summed over workers.
     pub backpressured_ns: u64,
-    /// Requests that had been billed.
+    /// The number of requests that were billed until then.
     pub billed_requests: u64,
-    /// Microseconds that had been billed.
+    /// The number of microseconds that were billed until then.
     pub billed_us: u64,
-    /// Records a second of useful time, summed over workers; 0 while they did none.
+    /// The true rate in records a second, summed over workers. 0 while they did none.
     pub true_rate: f64,
-    /// Somebody looked.
+    /// Whether the state was sampled in this slot.
     pub taken: bool,
 }
 
 impl Slot for Level {
-    /// It stood as at the end of the later one.
+    /// The joined slot has the later state.
     fn join(&mut self, later: &Self) {
         if later.taken {
             *self = *later;
@@ -109,7 +109,7 @@ impl Slot for Level {
 }
 
 impl Level {
-    /// Adds another process's. Where nobody looked, it stood as before.
+    /// Adds the states of another process. A slot without a sample has the state before it.
     pub(super) fn add_all(sum: &mut TimeSlots<Level>, other: &TimeSlots<Level>) {
         let mut other = other.clone();
         let until = sum.all().len().max(other.all().len());
@@ -129,7 +129,7 @@ impl Level {
         }
     }
 
-    /// The median of the slots in which workers had done something.
+    /// Returns the median true rate of the slots in which workers had work.
     pub(super) fn true_rate(slots: &TimeSlots<Level>) -> Option<f64> {
         let rates = slots.all().iter().map(|level| level.true_rate);
         let mut rates: Vec<f64> = rates.filter(|rate| *rate > 0.0).collect();
@@ -138,18 +138,18 @@ impl Level {
     }
 }
 
-/// A line of the file.
+/// A line of the series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 #[allow(missing_docs)]
 pub enum Line {
     /// A slot of time.
     Slot(SlotLine),
-    /// The latencies of a path, over the whole run.
+    /// The latencies of a route over the whole run.
     Latency {
         path: String,
         records: u64,
-        /// Milliseconds, and records that were that late, by rising latency.
+        /// Latencies in milliseconds and the number of records that had them, by rising latency.
         buckets: Vec<(f64, u64)>,
     },
 }
@@ -184,15 +184,15 @@ pub struct SlotLatency {
     pub max: f64,
 }
 
-/// A run's series.
+/// The series of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Series {
-    /// Slots of time, then the latencies by path.
+    /// The slots of time, then the latencies by route.
     pub lines: Vec<Line>,
 }
 
 impl Series {
-    /// Of all processes' sums, at the prices of `cost`.
+    /// Returns the series of all processes' sum, at the prices of `cost`.
     pub fn of(report: &Report, cost: &Cost) -> Self {
         let (mut flow, mut levels) = (report.flow.clone(), report.levels.clone());
         flow.widen(levels.length());
@@ -240,7 +240,7 @@ impl Series {
         Series { lines }
     }
 
-    /// Writes it as JSON lines, atomically.
+    /// Writes the series as JSON lines, atomically.
     ///
     /// # Errors
     /// If the file or its folder cannot be written.

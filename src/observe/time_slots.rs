@@ -1,32 +1,32 @@
-//! A run cut into slots of time, of which there are never many: memory stays bounded however long
-//! it lasts.
+//! A run divided into a bounded number of time slots, so that memory stays bounded however long the run
+//! lasts.
 
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Nanos;
 
-/// Of what happened in one slot.
+/// What happened in one slot.
 pub trait Slot: Clone + Default {
-    /// What happened in this slot and in `later`, the next one, which become one.
+    /// Joins this slot with `later`, the next one.
     fn join(&mut self, later: &Self);
 
-    /// What happened in the same slot elsewhere.
+    /// Adds what happened in the same slot elsewhere.
     fn add(&mut self, other: &Self);
 }
 
-/// Slots of equal length from the run's start on. When there would be more than `MOST` of them,
-/// each two become one of twice the length.
+/// Slots of equal length from the run's start on. When there would be more than `MOST` of them, each two are
+/// joined into one of twice the length.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimeSlots<S, const MOST: usize = DEFAULT_MOST> {
     length: Nanos,
     slots: Vec<S>,
 }
 
-/// The length that slots begin with.
+/// The initial length of a slot.
 pub const SLOT: Nanos = 100_000_000;
 
-/// Four minutes of a tenth of a second: more points than a plot has, and with a coarse histogram
-/// each 24 MB.
+/// Four minutes in slots of a tenth of a second: more points than a plot shows, and 24 MB with a coarse
+/// histogram in each.
 const DEFAULT_MOST: usize = 2_400;
 
 impl<S, const MOST: usize> Default for TimeSlots<S, MOST> {
@@ -36,17 +36,17 @@ impl<S, const MOST: usize> Default for TimeSlots<S, MOST> {
 }
 
 impl<S: Slot, const MOST: usize> TimeSlots<S, MOST> {
-    /// How long a slot is.
+    /// Returns the length of a slot.
     pub fn length(&self) -> Nanos {
         self.length
     }
 
-    /// All of them, the first one first.
+    /// Returns all slots in order.
     pub fn all(&self) -> &[S] {
         &self.slots
     }
 
-    /// The slot that `time` is in.
+    /// Returns the slot that contains `time`.
     pub fn at(&mut self, time: Nanos) -> &mut S {
         while time / self.length >= MOST as u64 {
             self.halve();
@@ -54,12 +54,12 @@ impl<S: Slot, const MOST: usize> TimeSlots<S, MOST> {
         self.number((time / self.length) as usize)
     }
 
-    /// The slot that ends at about `time`.
+    /// Returns the slot that ends at about `time`.
     pub fn ending_at(&mut self, time: Nanos) -> &mut S {
         self.at(time.saturating_sub(self.length / 2))
     }
 
-    /// When the slot of `time` ends.
+    /// Returns the end of the slot that contains `time`.
     pub fn end_of(&self, time: Nanos) -> Nanos {
         (time / self.length + 1).saturating_mul(self.length)
     }
@@ -78,7 +78,7 @@ impl<S: Slot, const MOST: usize> TimeSlots<S, MOST> {
         }
     }
 
-    /// Makes slots of `length`, if they are shorter.
+    /// Joins slots until they have at least this `length`.
     pub fn widen(&mut self, length: Nanos) {
         while self.length < length {
             self.halve();

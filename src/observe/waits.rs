@@ -1,26 +1,26 @@
-//! For how long a source has waited, and for what: also while it still waits.
+//! Measures how long a source waits, by reason, even while it still waits.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Instant;
 
 use crate::batch::Nanos;
 
-/// What a source waits for.
+/// The reason why a source waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitReason {
     /// Burst holds as many records as it may.
     Backlog,
-    /// As many bytes as may wait for the writer.
+    /// As many bytes wait for the writer as may.
     Writer,
-    /// Epochs are to be committed before others begin.
+    /// Epochs must be committed before others begin.
     Commit,
 }
 
 impl WaitReason {
-    /// All of them, by their numbers.
+    /// All reasons, by their numbers.
     pub const ALL: [WaitReason; 3] = [WaitReason::Backlog, WaitReason::Writer, WaitReason::Commit];
 
-    /// Its name in metrics.
+    /// Returns the reason's name in metrics.
     pub fn name(self) -> &'static str {
         match self {
             WaitReason::Backlog => "backlog",
@@ -30,19 +30,19 @@ impl WaitReason {
     }
 }
 
-/// Nanoseconds by what was waited for.
+/// Nanoseconds of waiting, by reason.
 pub type WaitTimes = [Nanos; WaitReason::ALL.len()];
 
-/// One source's waits. It alone writes; anybody reads.
+/// The waits of one source. The source alone writes, and any thread reads.
 #[derive(Debug)]
 pub struct WaitTimer {
     base: Instant,
-    /// Waits that are over.
+    /// The time of waits that are over.
     over: [AtomicU64; WaitReason::ALL.len()],
     /// The one that lasts: since when, four times the nanoseconds after `base`, and one more than what
     /// for; 0 if there is none.
     lasts: AtomicU64,
-    /// What was read: a wait that has just ended is never in neither.
+    /// The highest times that were read, so that a wait that has just ended is never missing.
     read: [AtomicU64; WaitReason::ALL.len()],
 }
 
@@ -62,7 +62,7 @@ impl WaitTimer {
         self.base.elapsed().as_nanos() as Nanos
     }
 
-    /// The source waits for `what` now.
+    /// Starts a wait for `what`.
     pub fn begin(&self, what: WaitReason) {
         let tag = what as u64 + 1;
         if self.lasts.load(SeqCst) % 4 == tag {
@@ -72,7 +72,7 @@ impl WaitTimer {
         self.lasts.store(self.now() << 2 | tag, SeqCst);
     }
 
-    /// It waits no more.
+    /// Ends the wait.
     pub fn end(&self) {
         // Most of the time it has not waited: that is a load.
         let lasts = self.lasts.load(SeqCst);
@@ -82,7 +82,7 @@ impl WaitTimer {
         }
     }
 
-    /// For how long it has waited until now. It never becomes less.
+    /// Returns the time that the source has waited until now. It never decreases.
     pub fn waited(&self) -> WaitTimes {
         let mut waited = WaitTimes::default();
         loop {

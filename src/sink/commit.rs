@@ -1,4 +1,4 @@
-//! The operators of the sink: lines to the writer, reports to the committer.
+//! The operators of the sink. They send lines to the writer thread and reports to the committer thread.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,9 +25,9 @@ use crate::task::Bad;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     files: Vec<FinishedFile>,
-    /// Bad records, with a dead letter or without.
+    /// The number of bad records, with a dead letter or without.
     bad: u64,
-    /// What sources want remembered.
+    /// The notes that sources attach to the commit.
     notes: Vec<Note>,
 }
 
@@ -77,7 +77,7 @@ pub trait CommitExt<'scope> {
         sink: &SinkHandle,
     ) -> Stream<'scope, u64, Vec<()>>;
 
-    /// The same for a source that has commits remember something: the commit of an epoch hands its notes
+    /// Does the same for a source that attaches notes to its epochs: the commit of an epoch passes its notes
     /// to [`Settings::positions`](super::Settings::positions).
     fn commit_with_notes(
         self,
@@ -108,24 +108,24 @@ impl<'scope> CommitExt<'scope> for Stream<'scope, u64, Batch> {
     }
 }
 
-/// Bytes of lines that are handed to the writer at once.
+/// The number of bytes that are sent to the writer at once.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Empty buffers that come back from the writer; more are let go.
+/// The number of empty buffers that are kept for reuse.
 const MAX_SPARE_BUFFERS: usize = 8;
 
-/// A group with records from this worker.
+/// A commit group with records from this worker.
 struct Group {
     capability: Capability<u64>,
-    /// By kind: bytes that the writer has not been given, and the records in them.
+    /// By kind: the bytes that were not sent to the writer yet, and the records in them.
     buffers: [(Vec<u8>, u64); 2],
 }
 
-/// A worker's way to the writer.
+/// The handle through which a worker reaches the writer.
 struct WriterHandle {
     sink: SinkHandle,
     from: usize,
-    /// Buffers that the writer has emptied: warm, and there already.
+    /// Buffers that the writer has emptied, for reuse.
     spare: Receiver<Vec<u8>>,
 }
 
@@ -136,7 +136,7 @@ impl WriterHandle {
             .unwrap_or_else(|_| Vec::with_capacity(BUFFER_BYTES + BUFFER_BYTES / 4))
     }
 
-    /// Hands the writer what is in a group's buffer.
+    /// Sends the content of a group's buffer to the writer.
     fn flush(&self, group: u64, kind: Kind, (buffer, records): &mut (Vec<u8>, u64)) {
         if buffer.is_empty() {
             return;
@@ -257,7 +257,7 @@ fn write<'scope>(
     stream
 }
 
-/// Notes are committed with their epoch's group, as everything is.
+/// Reports notes, which are committed with their epoch's group.
 fn report<'scope>(
     notes: Stream<'scope, u64, Vec<Note>>,
     sink: SinkHandle,
@@ -275,7 +275,7 @@ fn report<'scope>(
     })
 }
 
-/// Collects all processes' reports on worker 0, and lets epochs go when they are committed.
+/// Collects the reports of all processes on worker 0, and releases epochs when they are committed.
 fn commit<'scope>(
     reports: Stream<'scope, u64, Vec<Report>>,
     sink: SinkHandle,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// What was just done.
+/// The step that was just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommitStep {
     /// A temporary file was written and synced.
@@ -17,5 +17,5 @@ pub enum CommitStep {
     DeadLettersAppended,
 }
 
-/// Called after each step, on the thread that did it.
+/// A function that is called after each step, on the thread that did it.
 pub type CommitHook = Arc<dyn Fn(CommitStep) + Send + Sync>;

@@ -1,4 +1,4 @@
-//! How far an output is committed: its manifest, folded line by line.
+//! The committed state of an output: its manifest, folded line by line.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
@@ -10,18 +10,18 @@ use super::json_diff::apply;
 use super::manifest::{Header, MANIFEST, VERSION};
 use super::{Commit, SinkError};
 
-/// What the commits of a manifest come to. However many there are, it has one of them.
+/// The sum of a manifest's commits. It has the same size however many there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommittedState {
-    /// Whose output it is: made up by the run that began it, and known to its state.
+    /// The identifier of the output, which the run's state knows too.
     pub id: String,
-    /// Commits that were made, those among them that the manifest leaves out.
+    /// The number of commits, with those that the manifest leaves out.
     pub commits: u64,
-    /// The last one, without its `sources`.
+    /// The last commit, without its `sources`.
     pub last: Option<Commit>,
-    /// Where the sources stood after it.
+    /// The positions of the sources after the last commit.
     pub sources: Value,
-    /// Length of the manifest's whole lines; what is after them is torn, and was never committed.
+    /// The length of the manifest's complete lines. A torn line after them was never committed.
     pub complete_bytes: u64,
     /// The newest commit that has files.
     pub(super) newest: Option<u64>,
@@ -29,8 +29,8 @@ pub struct CommittedState {
 }
 
 impl CommittedState {
-    /// Reads the manifest of a folder; where none is, nothing is committed. A torn last line was not
-    /// committed and is passed over.
+    /// Reads the manifest of a folder. Without a manifest, nothing is committed. A torn last line was not
+    /// committed and is ignored.
     ///
     /// # Errors
     /// If it cannot be read, or a whole line is not one of a manifest.
@@ -38,7 +38,7 @@ impl CommittedState {
         CommittedState::fold(dir, |_| Ok(()))
     }
 
-    /// The same, and shows `each` commit, as its line says it.
+    /// Does the same, and calls `each` with each commit of the manifest.
     pub(super) fn fold(
         dir: &Path,
         mut each: impl FnMut(&Commit) -> Result<(), SinkError>,
@@ -90,22 +90,22 @@ impl CommittedState {
         Ok(())
     }
 
-    /// Whether the manifest may go on with this commit although others are before it.
+    /// Whether the manifest may continue with this commit although others are missing before it.
     pub(super) fn leaves_out(&self, commit: u64) -> bool {
         commit >= self.commits && self.shortened.is_some_and(|shortened| commit <= shortened)
     }
 
-    /// Lines that are committed.
+    /// Returns the number of committed lines.
     pub fn records(&self) -> u64 {
         self.last.as_ref().map_or(0, |commit| commit.total_records)
     }
 
-    /// Bad records of the committed epochs.
+    /// Returns the number of bad records in committed epochs.
     pub fn bad(&self) -> u64 {
         self.last.as_ref().map_or(0, |commit| commit.total_bad)
     }
 
-    /// The first epoch that is not committed.
+    /// Returns the first epoch that is not committed.
     pub fn next_epoch(&self) -> u64 {
         self.last.as_ref().map_or(0, |commit| commit.up_to_epoch + 1)
     }

@@ -20,15 +20,15 @@ use super::settings::ZSTD;
 use super::writer::{FinishedFile, Kind};
 use super::{CommitStep, CommittedState, Note, SinkError, Target};
 
-/// What worker 0 tells the committer: everything up to an epoch is reported by all processes.
+/// A request of worker 0 to the committer: all processes have reported everything up to an epoch.
 pub(super) struct CommitRequest {
     pub up_to_epoch: u64,
     pub files: Vec<FinishedFile>,
-    /// Bad records of these epochs.
+    /// The number of bad records of these epochs.
     pub bad: u64,
-    /// What the sources want remembered of them.
+    /// The notes of the sources on these epochs.
     pub notes: Vec<Note>,
-    /// Where it is told what is committed, and how it is woken.
+    /// The channel that receives the committed epoch, and the waker of its worker.
     pub done: Sender<u64>,
     pub wake: Arc<SyncActivator>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Committer {
     inbox: Receiver<CommitRequest>,
     folder: PathBuf,
     dead_letters: Option<DeadLetterFile>,
-    /// Who publishes what is committed, if anybody does.
+    /// The channel to the publisher, if committed lines are published.
     outbox: Option<Sender<PublishRequest>>,
     dead_letters_at: u64,
     /// What is committed.
@@ -46,7 +46,7 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    /// Opens the manifest, a new one or one that this run goes on with.
+    /// Opens a new manifest, or the one that this run continues.
     pub(super) fn open(
         shared: Arc<SinkContext>,
         inbox: Receiver<CommitRequest>,
@@ -109,7 +109,7 @@ impl Committer {
         }
     }
 
-    /// Says what is committed; where it is published from there, whoever does so says it then.
+    /// Tells the worker what is committed. If the output is published, the publisher does so later.
     fn notify(
         &self,
         files: Vec<CommittedFile>,
@@ -190,7 +190,7 @@ impl Committer {
         Ok(files)
     }
 
-    /// Appends the bad records to their file.
+    /// Appends the bad records to the dead-letter file.
     fn append_dead_letters(&mut self, commit: &Commit) -> Result<(), SinkError> {
         if commit.dead_letters.is_empty() {
             return Ok(());
@@ -204,8 +204,8 @@ impl Committer {
         Ok(())
     }
 
-    /// Does so for the last commit of the run before, as far as it had come. A letter that is gone
-    /// was appended: they are removed after all of them were.
+    /// Appends the bad records of the last commit of the run before again. A temporary file that is gone was
+    /// appended already: these files are removed after all of them were.
     fn reappend_dead_letters(&mut self, last: &Commit) -> Result<(), SinkError> {
         let is_there = |file: &CommittedFile| self.folder.join(&file.temporary).exists();
         let Some(letters) = &self.dead_letters else { return self.remove_temporary(last) };
@@ -223,7 +223,7 @@ impl Committer {
         paths.try_for_each(|path| remove(&self.shared.settings.disk, &path))
     }
 
-    /// Writes a commit's line, with what changed of where the sources stand.
+    /// Writes the line of a commit, with the changes of the sources' positions.
     fn append(&mut self, mut commit: Commit) -> Result<Commit, SinkError> {
         let mut manifest = lock(&self.shared.manifest);
         let Some(manifest) = &mut *manifest else { return Ok(commit) };

@@ -14,7 +14,8 @@ use super::manifest::{Header, MANIFEST, VERSION};
 use super::prepare::sync_folder;
 use super::{Commit, CommittedState, SinkError};
 
-/// Replaces the manifest in `dir`, which stands so; answers the new one, to be appended to.
+/// Replaces the manifest in `dir`, which holds `committed_state`, by a shorter one, and returns it for
+/// appending.
 pub(super) fn compact(
     disk: &Disk,
     dir: &Path,
@@ -47,7 +48,7 @@ pub(super) fn compact(
     Ok(file)
 }
 
-/// Whether any of its files is.
+/// Whether any file of the commit exists.
 fn is_there(dir: &Path, commit: &Commit) -> bool {
     commit.files.iter().any(|file| dir.join(&file.name).symlink_metadata().is_ok())
 }

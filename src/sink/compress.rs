@@ -1,26 +1,26 @@
-//! Compression, on threads of zstd's own beside the one that writes.
+//! Compression with zstd, on threads of its own beside the writer's.
 
 use std::io;
 use std::thread::available_parallelism;
 
 use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation as _, OutBuffer};
 
-/// Fast before small: all workers of a process wait for what is packed in the end, and it costs several
-/// times what they do themselves (`docs/benchmarks.md`).
+/// A fast level: all workers of a process wait for compression in the end, and it costs several times as much
+/// as their own work (`docs/benchmarks.md`).
 const LEVEL: i32 = 1;
 
-/// Threads that pack a file, where there are as many cores. Fewer and they hold back a few workers; more
-/// and each open file holds more memory, some 2 MB a thread.
+/// The number of threads that compress a file, if there are as many cores. Fewer of them limit even a few
+/// workers; more hold more memory for each open file, some 2 MB a thread.
 const THREADS: usize = 4;
 
-/// Bytes that one of them takes at once. Smaller ones pack less well; larger ones hold more memory, and
-/// more of a file is not counted in its length yet.
+/// The number of bytes that a thread takes at once. Smaller jobs compress less well; larger ones hold more
+/// memory, and more of a file is missing in its length so far.
 const JOB_BYTES: u32 = 1 << 20;
 
-/// Room for what comes out at once: a whole block of zstd's, so that it need not keep one.
+/// The size of the output buffer: a whole block of zstd, so that zstd keeps none.
 const OUTPUT_BUFFER: usize = (128 << 10) + 1_024;
 
-/// Makes one complete frame of a file's bytes.
+/// Compresses the bytes of a file into one frame.
 pub(super) struct Compressor {
     encoder: Encoder<'static>,
     output_buffer: Vec<u8>,
@@ -40,7 +40,7 @@ impl Compressor {
         Ok(Compressor { encoder, output_buffer: vec![0; OUTPUT_BUFFER] })
     }
 
-    /// Compresses `bytes`; `write` takes what has come out.
+    /// Compresses `bytes`, and passes the output to `write`.
     pub(super) fn compress(
         &mut self,
         bytes: &[u8],
@@ -55,7 +55,7 @@ impl Compressor {
         Ok(())
     }
 
-    /// Ends the frame; the next bytes begin another.
+    /// Ends the frame. The next bytes begin another one.
     pub(super) fn finish(
         &mut self,
         mut write: impl FnMut(&[u8]) -> io::Result<()>,

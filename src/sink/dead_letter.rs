@@ -1,4 +1,4 @@
-//! The file of dead letters.
+//! The dead-letter file: bad records with their reasons.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,21 +9,21 @@ use super::{Commit, SinkError};
 use crate::atomic_file::parent_of;
 use crate::destination::Destination;
 
-/// The file, while a run appends to it.
+/// An open dead-letter file.
 pub(super) struct DeadLetterFile {
     to: DeadLetterOutput,
     syncs: bool,
 }
 
-/// What bad records are appended to.
+/// Where bad records are appended.
 enum DeadLetterOutput {
     File(DiskFile),
-    /// A device, a pipe or standard output: what was written to it cannot be taken back.
+    /// A device, a pipe or standard output, from which written bytes cannot be removed.
     Stream(PathBuf, Box<dyn Write + Send>),
 }
 
 impl DeadLetterFile {
-    /// Opens the file, a new one or one to append to.
+    /// Opens the file, which may exist.
     pub(super) fn open(disk: &Disk, path: &Path, syncs: bool) -> Result<Self, SinkError> {
         let failed = |error| SinkError::io("write to", path, error);
         if let Some(stream) = Destination::of(path).open_stream().map_err(failed)? {
@@ -41,7 +41,7 @@ impl DeadLetterFile {
         Ok(DeadLetterFile { to: DeadLetterOutput::File(file), syncs })
     }
 
-    /// The file's length.
+    /// Returns the file's length.
     pub(super) fn length(&self) -> Result<u64, SinkError> {
         match &self.to {
             DeadLetterOutput::File(file) => {
@@ -51,7 +51,10 @@ impl DeadLetterFile {
         }
     }
 
-    /// An error if what was appended before is not there any more.
+    /// Checks that the bytes that were appended before are still there.
+    ///
+    /// # Errors
+    /// If the file is shorter.
     pub(super) fn check_length(&self, was: u64) -> Result<(), SinkError> {
         let is = self.length()?;
         match &self.to {
@@ -62,8 +65,8 @@ impl DeadLetterFile {
         }
     }
 
-    /// Appends a commit's bad records: at the offset that the record names, so that doing it again
-    /// after a crash does it once.
+    /// Appends a commit's bad records at the offset that the commit names, so that a second try after a crash
+    /// has no further effect.
     pub(super) fn append(&mut self, folder: &Path, commit: &Commit) -> Result<(), SinkError> {
         self.check_length(commit.dead_letters_at)?;
         let (path, to): (PathBuf, &mut dyn Write) = match &mut self.to {

@@ -1,4 +1,4 @@
-//! One run at a time writes to a folder, also where another one may overwrite it.
+//! The lock on an output folder: one run at a time writes to it, even if another one may overwrite it.
 
 use std::fs::File;
 use std::path::Path;
@@ -9,16 +9,16 @@ use rustix::io::Errno;
 use super::SinkError;
 use crate::lock::{LockWait, is_still_at};
 
-/// A folder that no other run writes to until this is dropped, or its process ends.
+/// A lock on an output folder. It is released when it is dropped, or when the process ends.
 #[derive(Debug)]
 pub struct DirLock {
-    /// The folder itself is locked: there is no other file in it. `None` on a file system that has no locks.
+    /// The lock is on the folder itself, not on a file in it. `None` on a file system without locks.
     _folder: Option<File>,
 }
 
-/// Takes the folder of an output, which is waited for for two seconds where another run has it. Process 0
-/// does so before it changes anything there. One that cannot be opened is not held:
-/// [`prepare`](super::prepare) says why.
+/// Locks an output folder, and waits up to two seconds for another run to release it. Process 0 does so
+/// before it changes anything there. A folder that cannot be opened is not locked:
+/// [`prepare`](super::prepare) reports why.
 ///
 /// # Errors
 /// If another run has it.

@@ -11,42 +11,42 @@ use std::sync::Arc;
 
 use crate::atomic_file;
 
-/// What the system is asked for.
+/// An operation of the file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// A folder.
+    /// Creates a folder.
     MakeFolder,
-    /// A new file.
+    /// Creates a file that does not exist.
     Create,
-    /// A file, new or not.
+    /// Opens a file that may exist.
     Open,
-    /// To take so many bytes.
+    /// Writes this many bytes.
     Write(usize),
-    /// To cut a file.
+    /// Truncates a file.
     SetLength,
-    /// To have a file on the disk.
+    /// Syncs a file.
     Sync,
-    /// To have a folder's names there.
+    /// Syncs the names in a folder.
     SyncFolder,
-    /// Another name.
+    /// Renames a file.
     Rename,
-    /// To remove a file.
+    /// Removes a file.
     Remove,
 }
 
-/// What it comes to instead.
+/// A fault that replaces an operation.
 #[derive(Debug)]
 pub enum Fault {
-    /// It fails, and is not done.
+    /// The operation fails and has no effect.
     Error(io::Error),
-    /// A write takes only so many bytes.
+    /// A write takes only this many bytes.
     Short(usize),
 }
 
-/// Answers what goes wrong with a call, on the thread that makes it.
+/// A function that returns the fault of an operation, on the thread that does it.
 pub type Faults = Arc<dyn Fn(Call, &Path) -> Option<Fault> + Send + Sync>;
 
-/// The file system as the sink sees it.
+/// The file system, as the sink uses it.
 #[derive(Clone, Default)]
 pub struct Disk {
     faults: Option<Faults>,
@@ -59,12 +59,12 @@ impl fmt::Debug for Disk {
 }
 
 impl Disk {
-    /// One on which `faults` happen.
+    /// Returns a file system with `faults`.
     pub fn failing(faults: Faults) -> Self {
         Disk { faults: Some(faults) }
     }
 
-    /// How many bytes a write may take, if not all.
+    /// Returns how many bytes a write may take, if not all.
     fn ask(&self, call: Call, path: &Path) -> io::Result<Option<usize>> {
         match self.faults.as_ref().and_then(|faults| faults(call, path)) {
             None => Ok(None),
@@ -78,14 +78,14 @@ impl Disk {
         atomic_file::create_dir_durable(path).map(|mut made| made.keep())
     }
 
-    /// A file that was not there.
+    /// Creates a file that does not exist.
     pub(super) fn create(&self, path: &Path) -> io::Result<DiskFile> {
         self.ask(Call::Create, path)?;
         let file = File::options().write(true).create_new(true).open(path)?;
         Ok(DiskFile { file, path: path.to_path_buf(), disk: self.clone() })
     }
 
-    /// A file that may be there, to write to its end.
+    /// Opens a file that may exist, to append to it.
     pub(super) fn open(&self, path: &Path) -> io::Result<DiskFile> {
         self.ask(Call::Open, path)?;
         let mut file =
@@ -94,7 +94,7 @@ impl Disk {
         Ok(DiskFile { file, path: path.to_path_buf(), disk: self.clone() })
     }
 
-    /// Renames, but not over another file.
+    /// Renames a file, but never replaces another one.
     pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.ask(Call::Rename, to)?;
         rename_to_free(from, to)
@@ -111,7 +111,7 @@ impl Disk {
     }
 }
 
-/// An open file on it.
+/// An open file.
 pub(super) struct DiskFile {
     file: File,
     path: PathBuf,
@@ -123,20 +123,19 @@ impl DiskFile {
         &self.path
     }
 
-    /// The file, for what cannot fail or may.
+    /// Returns the file, for operations that tests never let fail.
     pub(super) fn file(&self) -> &File {
         &self.file
     }
 
-    /// The same open file once more. Its errors are the same too: the system tells each of them
-    /// once, to whichever of the two syncs first.
+    /// Duplicates the handle. The system reports each write error once, to whichever handle syncs first.
     pub(super) fn try_clone(&self) -> io::Result<DiskFile> {
         let file = self.file.try_clone()?;
         Ok(DiskFile { file, path: self.path.clone(), disk: self.disk.clone() })
     }
 
-    /// Waits until the file is on the disk. After an error nobody knows what is there, and asking
-    /// again would answer that all is well: whoever gets one gives the file up.
+    /// Waits until the file is on the disk. After an error its content is unknown, and another sync would
+    /// succeed, so the caller must give the file up.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.disk.ask(Call::Sync, &self.path)?;
         self.file.sync_all()
@@ -146,19 +145,19 @@ impl DiskFile {
         Ok(self.file.metadata()?.len())
     }
 
-    /// Cuts the file, and goes on writing at its end.
+    /// Truncates the file, and continues at its end.
     pub(super) fn cut(&mut self, length: u64) -> io::Result<()> {
         self.disk.ask(Call::SetLength, &self.path)?;
         self.file.set_len(length)?;
         self.write_from(length)
     }
 
-    /// Goes on writing at `offset`.
+    /// Continues at `offset`.
     pub(super) fn write_from(&mut self, offset: u64) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(offset)).map(drop)
     }
 
-    /// Takes the name of another file, which is gone then.
+    /// Renames the file to `path`, and replaces the file there.
     pub(super) fn replace(&mut self, path: &Path) -> io::Result<()> {
         self.disk.ask(Call::Rename, path)?;
         fs::rename(&self.path, path)?;
@@ -166,7 +165,11 @@ impl DiskFile {
         Ok(())
     }
 
-    /// An error if the file was removed or replaced: what is written to it nobody would find.
+    /// Checks that the file was not removed or replaced, because nobody would find what is written to it
+    /// then.
+    ///
+    /// # Errors
+    /// If it was.
     pub(super) fn is_there(&self) -> io::Result<()> {
         let (ours, there) = (self.file.metadata()?, fs::metadata(&self.path)?);
         if (ours.dev(), ours.ino()) == (there.dev(), there.ino()) {

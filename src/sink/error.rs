@@ -1,21 +1,21 @@
-//! What can go wrong with the output.
+//! Errors of the output.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An error of the output. What was committed stays whole.
+/// An error of the output. What was committed stays complete.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// Something could not be done to a file or folder.
+    /// An operation on a file or folder failed.
     #[error("cannot {what} {path}{advice}")]
     Io {
-        /// What.
+        /// The operation.
         what: &'static str,
-        /// To what.
+        /// The file or folder.
         path: PathBuf,
         /// What to do about it.
         advice: &'static str,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -39,7 +39,7 @@ pub enum SinkError {
         /// One of the files.
         name: String,
     },
-    /// A committed file is not as long as it was.
+    /// A committed file has another length than it had when it was committed.
     #[error("{path} has {is} bytes, and was committed with {was}: it was changed since")]
     Length {
         /// The file.
@@ -49,7 +49,7 @@ pub enum SinkError {
         /// Its length when it was committed.
         was: u64,
     },
-    /// Somebody else has written to a file of the run's own.
+    /// Somebody else has written to a file of this run.
     #[error(
         "{path} has {is} bytes, and this run wrote {was}: it was changed by somebody else. Nothing is committed any \
          more"
@@ -62,34 +62,34 @@ pub enum SinkError {
         /// Its length as this run left it.
         was: u64,
     },
-    /// The manifest is not one.
+    /// The manifest is not valid.
     #[error("{path}, line {line}: {why}")]
     Manifest {
         /// The manifest.
         path: PathBuf,
-        /// The line, from 1.
+        /// The number of the line, from 1.
         line: usize,
         /// What is wrong with it.
         why: String,
     },
-    /// What is committed could not be published.
+    /// Committed lines cannot be published.
     #[error("cannot publish to {to}")]
     Publish {
-        /// Where to.
+        /// The destination.
         to: String,
-        /// Why not.
+        /// The cause.
         #[source]
         source: Box<super::PublishError>,
     },
-    /// The same, of a run that was told to stop.
+    /// Committed lines could not be published before the run was told to stop.
     #[error(
         "what is committed was not taken, and this run was told to stop: the same command publishes the rest ({why})"
     )]
     Unpublished {
-        /// By what not, and why.
+        /// The destination and the cause.
         why: String,
     },
-    /// More was published than is known of.
+    /// The destination has more lines than the outbox.
     #[error(
         "{to} has taken {taken} lines of this output, and {folder} has {has} of them: is it an older copy, or \
          was it removed? Begin anew with another --state"
@@ -97,11 +97,11 @@ pub enum SinkError {
     Outrun {
         /// The outbox.
         folder: PathBuf,
-        /// Where they went.
+        /// The destination.
         to: String,
-        /// Lines that were taken.
+        /// The number of lines that were published.
         taken: u64,
-        /// Lines that are known.
+        /// The number of lines that the outbox has.
         has: u64,
     },
 }

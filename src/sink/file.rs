@@ -13,14 +13,14 @@ use super::Compression;
 use super::compress::Compressor;
 use super::disk::{Disk, DiskFile};
 
-/// Bytes of a direct write. Smaller ones leave the disk idle between them; larger ones hold more
-/// memory for each open file.
+/// The size of a direct write in bytes. A smaller one leaves the disk idle in between; a larger one takes
+/// more memory for each open file.
 const STAGE: usize = 1 << 20;
 
-/// What addresses, offsets and lengths of direct writes must be multiples of, on any disk.
+/// The alignment of addresses, offsets and lengths of direct writes, on any disk.
 const ALIGN: usize = 4_096;
 
-/// A buffer at an aligned address, filled before it is written.
+/// A buffer at an aligned address, which is filled before it is written.
 pub(super) struct AlignedBuffer {
     bytes: Vec<u8>,
     start: usize,
@@ -44,8 +44,8 @@ impl AlignedBuffer {
         &self.bytes[self.start..]
     }
 
-    /// Takes what fits from the front of `bytes`; the capacity is never exceeded, so the address
-    /// stays.
+    /// Takes what fits from the front of `bytes`. The capacity is never exceeded, so the address stays the
+    /// same.
     fn take(&mut self, bytes: &mut &[u8]) {
         let room = STAGE - self.filled().len();
         let (taken, rest) = bytes.split_at(room.min(bytes.len()));
@@ -54,14 +54,14 @@ impl AlignedBuffer {
     }
 }
 
-/// The file, while it is written.
+/// A file that results are being written to.
 pub(super) struct PartFile {
     plain: PlainFile,
-    /// None where bytes are written as they are.
+    /// The compressor. None if bytes are written as they are.
     compressor: Option<Compressor>,
 }
 
-/// What files use one after another.
+/// Buffers and compressors that files reuse.
 #[derive(Default)]
 pub(super) struct FilePool {
     buffers: Vec<AlignedBuffer>,
@@ -69,7 +69,7 @@ pub(super) struct FilePool {
 }
 
 impl PartFile {
-    /// Creates the file; `direct` is whether it may go past the cache.
+    /// Creates the file. If `direct`, it may bypass the page cache.
     pub(super) fn create(
         disk: &Disk,
         path: &Path,
@@ -86,7 +86,7 @@ impl PartFile {
         Ok(PartFile { plain: PlainFile { file, buffer, is_direct: false, length: 0 }, compressor })
     }
 
-    /// Appends bytes; those before the last megabyte are then on their way to the disk.
+    /// Appends bytes. All but the last megabyte are then being written to the disk.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.compressor {
             None => self.plain.append(bytes),
@@ -94,7 +94,7 @@ impl PartFile {
         }
     }
 
-    /// The file's length so far, without what is still being compressed.
+    /// Returns the file's length so far, without bytes that are still being compressed.
     pub(super) fn length(&self) -> u64 {
         self.plain.length
     }
@@ -103,17 +103,17 @@ impl PartFile {
         self.plain.file.path()
     }
 
-    /// Whether what was appended is waiting in the cache.
+    /// Whether appended bytes wait in the page cache.
     pub(super) fn is_cached(&self) -> bool {
         self.plain.buffer.is_none()
     }
 
-    /// The file, to be synced beside the writing.
+    /// Returns a second handle, with which another thread can sync the file.
     pub(super) fn handle(&self) -> io::Result<DiskFile> {
         self.plain.file.try_clone()
     }
 
-    /// Writes the rest.
+    /// Writes the remaining bytes.
     pub(super) fn finish(&mut self, spares: &mut FilePool) -> io::Result<()> {
         if let Some(mut compressor) = self.compressor.take() {
             compressor.finish(|packed| self.plain.append(packed))?;
@@ -130,7 +130,7 @@ impl PartFile {
         Ok(())
     }
 
-    /// The file, when it is finished.
+    /// Returns the finished file.
     pub(super) fn into_file(self) -> DiskFile {
         self.plain.file
     }
@@ -139,7 +139,7 @@ impl PartFile {
 /// A file of bytes as they are.
 struct PlainFile {
     file: DiskFile,
-    /// None where nothing goes past the cache.
+    /// The buffer of direct writes. None if the page cache is used.
     buffer: Option<AlignedBuffer>,
     is_direct: bool,
     length: u64,
@@ -167,7 +167,7 @@ impl PlainFile {
         self.file.write_all(bytes)
     }
 
-    /// Writes what is left of the stage, and all that comes after it, through the cache.
+    /// Writes the rest of the buffer, and all later bytes, through the page cache.
     fn continue_cached(&mut self, written: usize) -> io::Result<()> {
         set_direct(self.file.file(), false);
         let Some(buffer) = self.buffer.take() else { return Ok(()) };
@@ -175,8 +175,8 @@ impl PlainFile {
     }
 }
 
-/// Writes past the cache; answers how much, which is less where the system took an odd number of
-/// bytes, or says that it takes none in this way.
+/// Writes directly to the disk. Returns how much was written, which is less if the system took an odd number
+/// of bytes, or refuses direct writes.
 fn write_direct(file: &mut DiskFile, bytes: &[u8]) -> io::Result<usize> {
     let mut written = 0;
     while written < bytes.len() && written.is_multiple_of(ALIGN) {
@@ -191,7 +191,7 @@ fn write_direct(file: &mut DiskFile, bytes: &[u8]) -> io::Result<usize> {
     Ok(written)
 }
 
-/// Whether writes go past the cache from now on, if they can; answers whether it is as asked.
+/// Switches direct writes on or off. Returns whether that succeeded.
 #[cfg(target_os = "linux")]
 fn set_direct(file: &File, direct: bool) -> bool {
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -220,7 +220,7 @@ mod tests {
         (0..5_000_000_u32).map(|n| (n % 251) as u8).collect()
     }
 
-    /// What is in a file of `text`, appended piece by piece.
+    /// Returns the content of a file to which `text` was appended piece by piece.
     fn written(
         disk: &Disk,
         text: &[u8],

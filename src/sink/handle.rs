@@ -1,4 +1,4 @@
-//! A process's sink: its threads, and the ends that workers hold.
+//! The sink of a process: its threads, and the handle that workers hold.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,33 +14,33 @@ use super::syncer::Syncer;
 use super::writer::{Writer, WriterMessage};
 use super::{CommitStep, Publish, Settings, SinkError};
 
-/// What the sink's threads and its workers share.
+/// What the threads and the workers of a sink share.
 pub(super) struct SinkContext {
     pub settings: Settings,
     /// Bytes that wait for the writer.
     pub waiting: AtomicU64,
-    /// Nanoseconds for which the writer has had something to do: it waits for the disk in them too.
+    /// Nanoseconds for which the writer was busy, including waits for the disk.
     pub busy: AtomicU64,
-    /// Bytes that are committed and not published: known in process 0.
+    /// Bytes that are committed and not published. Process 0 knows them.
     pub unpublished: AtomicU64,
-    /// Why what is committed is not taken just now by what it is published to, while that is waited for.
+    /// Why the publisher refuses lines at the moment, while the sink waits for it.
     pub refused: Mutex<Option<String>>,
-    /// Held while a commit is made.
+    /// Held during a commit.
     pub committing: Mutex<()>,
-    /// The manifest, in the process that commits; none where there are no files.
+    /// The manifest, in the process that commits. None if there are no files.
     pub manifest: Mutex<Option<ManifestLog>>,
-    /// Lines that are committed: known in process 0.
+    /// The number of lines that this run committed. Process 0 knows it.
     pub committed: AtomicU64,
-    /// And the bad records with them.
+    /// The number of bad records that this run committed. Process 0 knows it.
     pub committed_bad: AtomicU64,
-    /// The run's last epoch, if it was stopped: a group may go on past it.
+    /// The run's last epoch, if it was stopped. A group may extend past it.
     pub last_epoch: AtomicU64,
     failed: AtomicBool,
     on_failure: Arc<dyn Fn(SinkError) + Send + Sync>,
 }
 
 impl SinkContext {
-    /// Reports the first failure; nothing is committed after it.
+    /// Reports the first failure. Nothing is committed after it.
     pub(super) fn fail(&self, error: SinkError) {
         if !self.failed.swap(true, Relaxed) {
             (self.on_failure)(error);
@@ -58,24 +58,24 @@ impl SinkContext {
     }
 }
 
-/// Locks what no thread leaves half done.
+/// Locks a mutex whose content is consistent even after a panic.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A process's sink. Cheap to clone; its threads end with the last clone.
+/// The sink of a process. Clones share it, and its threads end with the last clone.
 #[derive(Clone)]
 pub struct SinkHandle {
     pub(super) shared: Arc<SinkContext>,
     pub(super) writer: Sender<WriterMessage>,
-    /// The committer of the whole run: used in process 0 only.
+    /// The channel to the committer of the run. Only process 0 uses it.
     pub(super) committer: Sender<CommitRequest>,
-    /// Where runs before this one have left something to publish: who does so.
+    /// The channel to the publisher, if earlier runs have left lines to publish.
     pub(super) leftover: Option<Sender<PublishRequest>>,
 }
 
 impl SinkHandle {
-    /// Starts the threads. `on_failure` hears of the first error, on the thread it happened on.
+    /// Starts the threads. `on_failure` is called with the first error, on the thread that it happened on.
     ///
     /// # Errors
     /// If the system has no threads, or the manifest cannot be opened.
@@ -86,8 +86,8 @@ impl SinkHandle {
         SinkHandle::start_with(settings, None, on_failure)
     }
 
-    /// The same for an output that is an outbox: in process 0 its committed lines are published, and are let
-    /// go then. Only lines of text that are not packed can be.
+    /// Starts the sink of an outbox: process 0 publishes committed lines, and then removes them. Only
+    /// uncompressed lines of text can be published.
     ///
     /// # Errors
     /// As of [`SinkHandle::start`]; and if nothing can be published.
@@ -148,7 +148,7 @@ impl SinkHandle {
         Ok(SinkHandle { shared, writer, committer, leftover })
     }
 
-    /// The run ends with `epoch`, although its input does not: no commit says that it has come further.
+    /// Ends the run with `epoch`, although its input continues. No commit says that it has come further.
     pub fn stop_after(&self, epoch: u64) {
         self.shared.last_epoch.store(epoch, Relaxed);
     }
@@ -184,35 +184,35 @@ impl SinkHandle {
         }
     }
 
-    /// Whether so much waits for the writer, or to be published, that sources should wait.
+    /// Whether sources should wait, because too many bytes wait for the writer or to be published.
     pub fn is_full(&self) -> bool {
         let settings = &self.shared.settings;
         self.waiting_bytes() > settings.max_waiting_bytes
             || self.shared.unpublished.load(Relaxed) > settings.max_unpublished_bytes
     }
 
-    /// Lines that this run has committed, in the process that commits.
+    /// Returns the number of lines that this run committed, in the process that commits.
     pub fn committed_records(&self) -> u64 {
         self.shared.committed.load(Relaxed)
     }
 
-    /// Bad records of the epochs that this run has committed, in the process that commits.
+    /// Returns the number of bad records in the epochs that this run committed, in the process that commits.
     pub fn committed_bad(&self) -> u64 {
         self.shared.committed_bad.load(Relaxed)
     }
 
-    /// Bytes that wait for the writer.
+    /// Returns the number of bytes that wait for the writer.
     pub fn waiting_bytes(&self) -> u64 {
         self.shared.waiting.load(Relaxed)
     }
 
-    /// Bytes that are committed and not published, in the process that publishes; and whether what would take
-    /// them is waited for.
+    /// Returns the number of bytes that are committed and not published, and whether the publisher refuses
+    /// lines at the moment. Only the process that publishes knows them.
     pub fn unpublished(&self) -> (u64, bool) {
         (self.shared.unpublished.load(Relaxed), lock(&self.shared.refused).is_some())
     }
 
-    /// For how many nanoseconds the writer has had something to do, the disk's time among them.
+    /// Returns the nanoseconds for which the writer was busy, including waits for the disk.
     pub fn writer_busy_ns(&self) -> u64 {
         self.shared.busy.load(Relaxed)
     }

@@ -1,16 +1,17 @@
-//! What changed of a JSON value, so that a commit need not repeat what it was.
+//! Differences of JSON values, so that a commit need not repeat what did not change.
 //!
-//! A change is an array of one element, which is the new value, or an object of changes: of an object by the
-//! names of its fields, of an array by the indexes of its elements. An index that is the array's length adds one.
+//! A difference is an array of one element, which is the new value, or an object of differences: of an object
+//! by the names of its fields, of an array by the indexes of its elements. An index that is the array's
+//! length adds an element.
 
 use serde_json::{Map, Value};
 
-/// What makes `to` of `from`.
+/// Returns the difference that turns `from` into `to`.
 pub(super) fn diff(from: &Value, to: &Value) -> Value {
     between(from, to).unwrap_or_else(|| Value::Object(Map::new()))
 }
 
-/// None if nothing changed.
+/// Returns none if nothing changed.
 fn between(from: &Value, to: &Value) -> Option<Value> {
     let new = || Some(Value::Array(vec![to.clone()]));
     let changed: Map<String, Value> = match (from, to) {
@@ -34,10 +35,10 @@ fn of(from: Option<&Value>, to: &Value) -> Option<Value> {
     }
 }
 
-/// Changes `value`.
+/// Applies differences to `value`.
 ///
 /// # Errors
-/// If these are no changes of such a value.
+/// If they do not fit the value.
 pub(super) fn apply(value: &mut Value, changes: Value) -> Result<(), String> {
     let changed = match changes {
         Value::Object(changed) => changed,

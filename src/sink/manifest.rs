@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 use super::settings::ZSTD;
 use super::{CommittedState, SinkError};
 
-/// Its name in the output folder.
+/// The manifest's name in the output folder.
 pub const MANIFEST: &str = "manifest.jsonl";
 
-/// The version of its format.
+/// The version of the manifest's format.
 pub(super) const VERSION: u32 = 1;
 
-/// The first line.
+/// The first line of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Header {
     /// The version of the format.
     pub floodway_manifest: u32,
-    /// Whose output it is.
+    /// The identifier of the output.
     #[serde(default)]
     pub id: String,
-    /// Commits up to this one may have been left out: [`super::shorten`].
+    /// Commits up to this one may be missing: see [`super::compact`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shortened: Option<u64>,
 }
@@ -29,50 +29,53 @@ pub(super) struct Header {
 /// A committed file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommittedFile {
-    /// Its name in the folder.
+    /// The file's name in the folder.
     pub name: String,
-    /// The name it had before the commit, and has until it is renamed.
+    /// The file's name until the commit, and until it is renamed.
     pub temporary: String,
-    /// Its length.
+    /// The file's length.
     pub bytes: u64,
-    /// Lines in it.
+    /// The number of lines in the file.
     pub records: u64,
 }
 
 /// One commit: a line of the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
-    /// Counted from 0.
+    /// The number of the commit, from 0.
     pub commit: u64,
-    /// Everything of this epoch and those before is committed.
+    /// The last epoch that is committed.
     pub up_to_epoch: u64,
-    /// The files that came with this commit.
+    /// The files of this commit.
     pub files: Vec<CommittedFile>,
-    /// Temporary files of bad records, to be appended to the dead letters.
+    /// Temporary files of bad records, which are appended to the dead-letter file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dead_letters: Vec<CommittedFile>,
-    /// Length of the dead letters' file before they are appended.
+    /// The length of the dead-letter file before they are appended.
     #[serde(default)]
     pub dead_letters_at: u64,
-    /// Lines committed, this commit and all before.
+    /// The number of lines of this commit and all earlier ones.
     pub total_records: u64,
-    /// Bad records of the committed epochs, this commit's and all before.
+    /// The number of bad records of this commit and all earlier ones.
     #[serde(default)]
     pub total_bad: u64,
-    /// Where the sources stand after `up_to_epoch`, in a form of their own.
+    /// The positions of the sources after `up_to_epoch`, in a format of their own.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub sources: serde_json::Value,
-    /// In its place: what has changed of it since the commit before.
+    /// The changes of `sources` since the commit before, in place of `sources`.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub sources_changed: serde_json::Value,
 }
 
-/// Epochs and totals past this are none: what counts on from them must have room.
+/// The highest epoch and total that are valid, so that later sums cannot overflow.
 const MAX_TOTAL: u64 = u64::MAX / 4;
 
 impl Commit {
-    /// Whether it can be the commit after `before`, or why not. The names are looked at because files are
-    /// renamed and removed by them: a line that was written by hand must not reach out of the folder.
+    /// Checks that this commit can follow `before`. It checks names too, because files are renamed and
+    /// removed by them, and a line that was written by hand must not reach out of the folder.
+    ///
+    /// # Errors
+    /// The reason why it cannot.
     pub(super) fn follows(&self, before: &CommittedState) -> Result<(), String> {
         let is_next = self.commit == before.commits;
         let was_left_out = || before.leaves_out(self.commit);
@@ -92,8 +95,11 @@ impl Commit {
         }
     }
 
-    /// Whether its totals are those before it and what its own files say, or which is not. They may be more
-    /// where commits before it were left out.
+    /// Checks that the totals are those of `before` plus those of the commit's own files. They may be higher
+    /// if earlier commits are missing.
+    ///
+    /// # Errors
+    /// The total that is wrong.
     fn adds_up(&self, before: &CommittedState, is_next: bool) -> Result<(), String> {
         let sum =
             |what: &str, from: u64, files: &[CommittedFile], of: fn(&CommittedFile) -> u64| {
@@ -127,79 +133,78 @@ impl Commit {
         sum("dead_letters_at", at, &self.dead_letters, |file| file.bytes).map(drop)
     }
 
-    /// Length of the dead letters' file after they are appended.
+    /// Returns the length of the dead-letter file after they are appended.
     pub(super) fn dead_letters_end(&self) -> u64 {
         self.dead_letters_at + self.dead_letters.iter().map(|file| file.bytes).sum::<u64>()
     }
 
-    /// The line of the manifest.
+    /// Returns the line of the manifest.
     pub(super) fn line(&self) -> Vec<u8> {
         line(self)
     }
 }
 
 impl Header {
-    /// The line of the manifest.
+    /// Returns the line of the manifest.
     pub(super) fn line(&self) -> Vec<u8> {
         line(self)
     }
 }
 
-/// Numbers and names can be written.
+/// Serializes a value that cannot fail to serialize.
 fn line(value: &impl Serialize) -> Vec<u8> {
     let mut line = serde_json::to_vec(value).unwrap_or_default();
     line.push(b'\n');
     line
 }
 
-/// What final names begin with.
+/// The prefix of final names.
 pub(super) const PART: &str = "part-";
 
-/// Whether a run of Floodway gives this name to a committed file.
+/// Whether Floodway gives this name to a committed file.
 fn is_part(name: &str) -> bool {
     name.strip_prefix(PART).is_some_and(is_numbers)
 }
 
-/// The file that is made to see whether the folder can be written to.
+/// The file that tests whether the folder can be written to.
 pub(super) const PROBE: &str = ".floodway-probe";
 
-/// How the names of an output's files begin, beside that of its manifest.
+/// The prefixes of the names of an output's files, besides its manifest.
 pub const OWN_PREFIXES: [&str; 4] = [PART, ".part-", ".dead-", PROBE];
 
-/// Whether this is a name that an output has for itself: a run may make such a file in its folder, and
-/// remove it.
+/// Whether an output uses this name: a run may create such a file in its folder, and remove it.
 pub fn is_own_name(name: &str) -> bool {
     name == MANIFEST || OWN_PREFIXES.iter().any(|own| name.starts_with(own))
 }
 
-/// Whether a run of Floodway gives this name to a file that is not committed.
+/// Whether Floodway gives this name to a file that is not committed.
 pub(super) fn is_temporary(name: &str) -> bool {
     name.strip_prefix(".part-").or_else(|| name.strip_prefix(".dead-")).is_some_and(is_numbers)
 }
 
-/// The rest of a name: numbers, and how the file is packed.
+/// Whether the rest of a name consists of numbers and the suffix of the compression.
 fn is_numbers(rest: &str) -> bool {
     let rest = rest.strip_suffix(ZSTD).unwrap_or(rest);
     rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
-/// All that a manifest says: for readers of an output. It takes memory for each commit; a run that goes on takes
-/// [`CommittedState`].
+/// The content of a manifest, for readers of an output. It takes memory for each commit; a run uses
+/// [`CommittedState`] instead.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
-    /// Whose output it is: made up by the run that began it, and known to its state.
+    /// The identifier of the output, which the run's state knows too.
     pub id: String,
-    /// Commits up to this one may have been left out, if their files were taken away.
+    /// Commits up to this one may be missing, because their files were removed.
     pub shortened: Option<u64>,
     /// The commits, in order.
     pub commits: Vec<Commit>,
-    /// Length of its whole lines; what is after them is torn, and was never committed.
+    /// The length of the complete lines. A torn line after them was never committed.
     pub complete_bytes: u64,
 }
 
 impl Manifest {
-    /// Reads the manifest of a folder; none there is an empty one. A torn last line was not
-    /// committed and is passed over.
+    /// Reads the manifest of a folder. Without one, the result is empty. A torn last line was not committed
+    /// and is ignored.
     ///
     /// # Errors
     /// If it cannot be read, or a whole line is not one of a manifest.
@@ -213,17 +218,17 @@ impl Manifest {
         Ok(Manifest { id, shortened, commits, complete_bytes })
     }
 
-    /// Lines that are committed.
+    /// Returns the number of committed lines.
     pub fn records(&self) -> u64 {
         self.commits.last().map_or(0, |commit| commit.total_records)
     }
 
-    /// The first epoch that is not committed.
+    /// Returns the first epoch that is not committed.
     pub fn next_epoch(&self) -> u64 {
         self.commits.last().map_or(0, |commit| commit.up_to_epoch + 1)
     }
 
-    /// All files that it names.
+    /// Iterates over all files that the manifest names.
     pub fn files(&self) -> impl Iterator<Item = &CommittedFile> {
         self.commits.iter().flat_map(|commit| &commit.files)
     }

@@ -1,4 +1,4 @@
-//! The manifest, while a run appends to it.
+//! The manifest, open for appending.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -8,16 +8,16 @@ use super::disk::{Disk, DiskFile};
 use super::manifest::{Header, MANIFEST, VERSION};
 use super::{CommittedState, SinkError};
 
-/// Bytes from which it is worth being replaced by a shorter one. It is then again when it is twice as long as it
-/// was after that, so that all of it costs a commit no more than a line.
+/// The length from which compaction is worth it. The next compaction comes at twice the length after this
+/// one, so that on average a commit pays no more than for a second line.
 const COMPACT_BYTES: u64 = 256 << 10;
 
-/// The file; nobody else writes to it.
+/// The manifest's file. Nobody else may write to it.
 pub(super) struct ManifestLog {
     file: DiskFile,
-    /// Its length.
+    /// The file's length.
     bytes: u64,
-    /// It is replaced past this length.
+    /// The length at which the file is compacted.
     compact_at: u64,
     syncs: bool,
 }
@@ -55,7 +55,7 @@ impl ManifestLog {
         Ok(ManifestLog { file, bytes, compact_at: COMPACT_BYTES.max(2 * bytes), syncs })
     }
 
-    /// Appends a line, which is then there whatever happens.
+    /// Appends a line durably.
     ///
     /// # Errors
     /// If the system refuses, or somebody else has removed, replaced, cut or written to the file.
@@ -69,7 +69,7 @@ impl ManifestLog {
         Ok(())
     }
 
-    /// Looks whether it is what was written.
+    /// Checks that the file is as this run wrote it.
     ///
     /// # Errors
     /// If somebody else has removed, replaced, cut or written to it.
@@ -84,7 +84,7 @@ impl ManifestLog {
         }
     }
 
-    /// Replaces it by a shorter one if it has grown long; `committed_state` is what it says.
+    /// Compacts the manifest if it has grown long. `committed_state` is its content.
     pub(super) fn compact_if_long(
         &mut self,
         disk: &Disk,

@@ -23,53 +23,53 @@ use super::manifest::CommittedFile;
 use super::prepare::{names, remove};
 use super::{CommittedState, Publish, PublishError, SinkError};
 
-/// What the committer tells of a commit.
+/// A request of the committer to publish a commit.
 pub(super) struct PublishRequest {
     pub files: Vec<CommittedFile>,
     pub up_to_epoch: u64,
-    /// Where it is told what is published, and how it is woken.
+    /// The channel that receives the published epoch, and the waker of its worker.
     pub done: Sender<u64>,
     pub wake: Arc<SyncActivator>,
 }
 
-/// The thread that publishes.
+/// The thread that publishes committed lines.
 pub(super) struct Outbox {
     shared: Arc<SinkContext>,
     inbox: Receiver<PublishRequest>,
     folder: PathBuf,
     publish: Box<dyn Publish>,
-    /// By the runs before this one: files with lines to publish.
+    /// Files of earlier runs with lines that are not published.
     pending: VecDeque<CommittedFile>,
-    /// Lines in files before the one at hand.
+    /// The number of lines in earlier files.
     before: u64,
-    /// Lines that were taken.
+    /// The number of lines that were published.
     taken: u64,
-    /// Files that are published, and stay until another commit is.
+    /// Files that are published. They stay until another commit is published.
     published: Vec<CommittedFile>,
-    /// Whole lines that are to be published together.
+    /// Whole lines for the next transaction.
     lines: Vec<u8>,
     last_warning: Option<Instant>,
 }
 
-/// Bytes of lines that are published in one transaction, or a little more. Fewer, and there are more
-/// transactions, each of which costs some milliseconds; more, and it is memory.
+/// The approximate number of bytes in one transaction. A smaller one makes more transactions, each of which
+/// takes some milliseconds; a larger one takes more memory.
 const TRANSACTION_BYTES: usize = 8 << 20;
 
-/// Bytes that are read at once.
+/// The number of bytes that are read at once.
 const READ_BYTES: usize = 1 << 20;
 
-/// How long it is waited before it is tried again, at first and at most.
+/// The first and the longest wait before another try.
 const BACKOFF: Duration = Duration::from_millis(50);
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
-/// How often it is said that there is nothing to publish.
+/// The interval of calls to [`Publish::idle`].
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often it is said that nothing can be published.
+/// The interval of warnings that nothing can be published.
 const WARN_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Outbox {
-    /// Finds where to go on: after the lines that were taken of those that `resumed` has.
+    /// Finds the first line that is not published, among those that `resumed` has.
     pub(super) fn open(
         shared: Arc<SinkContext>,
         inbox: Receiver<PublishRequest>,
@@ -103,8 +103,8 @@ impl Outbox {
         Ok(outbox)
     }
 
-    /// Goes through what runs before this one have committed, as far as this one goes on with it: files that were
-    /// published go, but those of the newest commit that has any.
+    /// Reads the commits of earlier runs: removes published files, except those of the newest commit that has
+    /// any, and collects the others.
     fn find_leftover(&mut self, resumed: &CommittedState) -> Result<(), SinkError> {
         let folder = self.folder.clone();
         let there: HashSet<String> = names(&folder)?.into_iter().collect();
@@ -135,7 +135,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Whether runs before this one have left something to publish.
+    /// Whether earlier runs have left lines to publish.
     pub(super) fn has_leftover(&self) -> bool {
         !self.pending.is_empty()
     }
@@ -177,7 +177,7 @@ impl Outbox {
         }
     }
 
-    /// Publishes what was not taken of the next files.
+    /// Publishes the lines of the next files that are not published.
     fn publish_files(&mut self, files: &[CommittedFile]) -> Result<(), SinkError> {
         for file in files {
             let skip = self.taken.saturating_sub(self.before).min(file.records);
@@ -190,7 +190,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Reads a file's lines but the first `skip`, and publishes what is enough.
+    /// Reads a file's lines except the first `skip`, and publishes a transaction whenever there are enough.
     fn read(&mut self, path: &Path, mut skip: u64) -> Result<(), SinkError> {
         let failed = |error| SinkError::io("read", path, error);
         let mut file = File::open(path).map_err(failed)?;
@@ -245,7 +245,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// What passes is waited for, as long as the run lasts.
+    /// Waits after a transient error, for as long as the run lasts.
     fn handle_error(&mut self, error: PublishError) -> Result<(), SinkError> {
         let to = self.publish.name();
         let why = match error {

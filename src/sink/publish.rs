@@ -1,10 +1,10 @@
-//! The border to whatever committed lines are published to.
+//! The interface to a system that committed lines are published to.
 
 use std::error::Error;
 
-/// Takes lines, each once: in transactions that note how many have been taken.
+/// Publishes lines exactly once, in transactions that record how many lines were published.
 pub trait Publish: Send {
-    /// What it is called in messages.
+    /// Returns the name of the destination for messages.
     fn name(&self) -> String;
 
     /// How many lines of this output have been taken, after whatever was begun before and not ended is
@@ -20,22 +20,22 @@ pub trait Publish: Send {
     /// If they were not taken, or that is not known.
     fn publish(&mut self, lines: &[u8], up_to: u64) -> Result<(), PublishError>;
 
-    /// It is called every second while there is nothing to publish, for whatever piles up meanwhile.
+    /// Does housekeeping. It is called every second while there is nothing to publish.
     fn idle(&mut self) {}
 
-    /// There is nothing more just now.
+    /// Ends the open transaction: there are no more lines at the moment.
     fn pause(&mut self) -> Result<(), PublishError> {
         Ok(())
     }
 }
 
-/// Why lines were not taken.
+/// The reason why lines were not published.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// It may be different later.
+    /// A later try may succeed.
     #[error("{0}")]
     Transient(String),
-    /// It will not.
+    /// No later try will succeed.
     #[error(transparent)]
     Permanent(#[from] Box<dyn Error + Send + Sync>),
 }

@@ -1,4 +1,4 @@
-//! What the sink is told.
+//! The settings of the sink.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use super::{CommitHook, CommittedState, Disk};
 use crate::atomic_file::parent_of;
 use crate::destination::Destination;
 
-/// Where results go.
+/// The destination of results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Files in a folder.
     Files(Files),
-    /// Nowhere: an epoch is committed when the frontier passes it.
+    /// No output: an epoch is committed when the frontier passes it.
     Null,
 }
 
@@ -22,25 +22,25 @@ pub enum Target {
 pub struct Files {
     /// The folder, which all processes share.
     pub dir: PathBuf,
-    /// Whether a commit waits until files are on the disk. Without, a commit survives a crash of the
-    /// process but not of the machine.
+    /// Whether a commit waits until files are on the disk. If not, a commit survives a crash of the process
+    /// but not of the machine.
     pub sync: bool,
-    /// Whether large files are written past the system's page cache, where that can be.
+    /// Whether large files bypass the system's page cache, where that is possible.
     pub direct: bool,
-    /// A file is ended past this length in bytes, as it is on the disk. Too small and there are many
-    /// files; too large and readers get few that they can read side by side.
+    /// The length in bytes, as on the disk, at which a file is closed. Too small a length makes many files;
+    /// too large a one makes too few for readers that read in parallel.
     pub roll_bytes: u64,
-    /// And past this age, whether anybody writes to it or not. No file is older than its commit
-    /// group either way.
+    /// The age at which a file is closed, whether or not it gets more records. No file is older than its
+    /// commit group either way.
     pub roll_age: Duration,
-    /// What a line looks like: the output depends on it.
+    /// The format of a line. The output depends on it.
     pub format: Format,
-    /// How files are packed: readers get the same lines either way.
+    /// The compression of files. Readers get the same lines with any.
     pub compression: Compression,
 }
 
 impl Files {
-    /// In the folder `dir`, synced, past the cache, lines of text as they are.
+    /// Returns the settings of a folder with synced, uncompressed files of text that bypass the page cache.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Files {
             dir: dir.into(),
@@ -54,28 +54,28 @@ impl Files {
     }
 }
 
-/// What a line looks like.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// The record's number, a tab, its tokens.
+    /// The record's number, a tab, and its tokens.
     #[default]
     Text,
     /// A JSON object.
     JsonLines,
 }
 
-/// How files are packed.
+/// The compression of files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     #[default]
     None,
-    /// Each file is one frame of zstd's.
+    /// One frame of zstd for each file.
     Zstd,
 }
 
 impl Compression {
-    /// What names of files end in.
+    /// Returns the suffix of file names.
     pub(super) fn suffix(self) -> &'static str {
         match self {
             Compression::None => "",
@@ -84,52 +84,53 @@ impl Compression {
     }
 }
 
-/// What names of zstd's files end in.
+/// The suffix of zstd's files.
 pub(super) const ZSTD: &str = ".zst";
 
-/// Settings of a process's sink.
+/// The settings of a process's sink.
 #[derive(Clone)]
 pub struct Settings {
-    /// Where results go.
+    /// The destination of results.
     pub target: Target,
-    /// Epochs that are committed together; the same in all processes. Few, and there are many
-    /// small files and commits; many, and a crash does more again.
+    /// The number of epochs that are committed together, the same in all processes. Too few make many small
+    /// files and commits; too many repeat more work after a crash.
     pub epochs_a_group: u64,
-    /// Bad records with their reasons.
+    /// The file of bad records with their reasons.
     pub dead_letter: Option<PathBuf>,
-    /// Workers of this process.
+    /// The number of workers of this process.
     pub workers: usize,
-    /// This process.
+    /// The number of this process.
     pub process: usize,
-    /// Bytes that may wait for the writer before sources should wait. Too few and they wait at
-    /// every hiccup of the disk; too many and memory grows, and no cache holds what waits.
+    /// The number of bytes that may wait for the writer before sources wait. Too few make sources wait
+    /// whenever the disk is slow for a moment; too many take memory and fall out of the caches.
     pub max_waiting_bytes: u64,
-    /// Bytes of committed files that may wait to be published: too few and sources wait for every
-    /// transaction; too many and the disk fills while nothing can be published.
+    /// The number of bytes of committed files that may wait to be published. Too few make sources wait for
+    /// every transaction; too many fill the disk while nothing can be published.
     pub max_unpublished_bytes: u64,
-    /// What is committed already, if this run goes on with another's output.
+    /// The committed state of the output, if this run continues one.
     pub resumed: Option<Arc<CommittedState>>,
-    /// Whose output it is: written into a new manifest.
+    /// The identifier of the output, which is written into a new manifest.
     pub id: String,
-    /// Where the sources stand when all epochs before one are committed: written into each commit.
+    /// Returns the positions of the sources, which are written into each commit.
     pub positions: Option<Positions>,
     /// Called after each step of a commit.
     #[doc(hidden)]
     pub on_step: Option<CommitHook>,
-    /// What all this is done to.
+    /// The file system.
     #[doc(hidden)]
     pub disk: Disk,
 }
 
-/// What a source has the commit of an epoch remember, in a form of its own: the sink hands it on.
+/// A note that a source attaches to an epoch, in a format of its own. The sink passes it on when the epoch is
+/// committed.
 pub type Note = Vec<u8>;
 
-/// Answers where the sources stand before an epoch, on the thread that commits; it is given the notes of
-/// the epochs that are committed with it.
+/// A function that returns the positions of the sources before an epoch. It is called on the thread that
+/// commits, with the notes of the epochs that are committed.
 pub type Positions = Arc<dyn Fn(u64, Vec<Note>) -> serde_json::Value + Send + Sync>;
 
 impl Settings {
-    /// For `workers` workers of process `process`, one epoch a group, nothing else.
+    /// Returns settings for `workers` workers of process `process`, with one epoch in each group.
     pub fn new(target: Target, workers: usize, process: usize) -> Self {
         Settings {
             target,
@@ -147,17 +148,17 @@ impl Settings {
         }
     }
 
-    /// The group of an epoch.
+    /// Returns the group of an epoch.
     pub(super) fn group(&self, epoch: u64) -> u64 {
         epoch / self.epochs_a_group.max(1)
     }
 
-    /// The last epoch of a group.
+    /// Returns the last epoch of a group.
     pub(super) fn last_epoch(&self, group: u64) -> u64 {
         group.saturating_add(1).saturating_mul(self.epochs_a_group.max(1)) - 1
     }
 
-    /// The folder that temporary files are in: the output's, or the dead letters'.
+    /// Returns the folder of temporary files: the output's, or that of the dead letters.
     pub(super) fn folder(&self) -> PathBuf {
         match (&self.target, &self.dead_letter) {
             (Target::Files(files), _) => files.dir.clone(),
@@ -169,7 +170,7 @@ impl Settings {
         }
     }
 
-    /// The files that results go to, if they do.
+    /// Returns the files that results go to, if there are any.
     pub(super) fn files(&self) -> Option<&Files> {
         match &self.target {
             Target::Files(files) => Some(files),
@@ -177,7 +178,7 @@ impl Settings {
         }
     }
 
-    /// Whether files wait for the disk.
+    /// Whether commits wait for the disk.
     pub(super) fn syncs(&self) -> bool {
         self.files().is_some_and(|files| files.sync)
     }

@@ -1,4 +1,4 @@
-//! The thread that waits for the disk, so that the writer does not.
+//! The syncer thread, which waits for the disk in place of the writer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
@@ -12,16 +12,16 @@ use super::writer::{ClosedFile, FinishedFile};
 use super::{CommitStep, SinkError};
 
 pub(super) enum ToSyncer {
-    /// A file that is still written: what is in it may go to the disk already.
+    /// A file that is still written. Its content may be synced already.
     Early(DiskFile),
-    /// A group's files, which nothing is written to any more.
+    /// The files of a group, which get no more bytes.
     Group { number: u64, files: Vec<ClosedFile>, reporter: usize, ports: Vec<SyncedPort> },
 }
 
-/// What a worker is told: a group is synced, and the files it is to report.
+/// What a worker receives: the number of a synced group, and the files to report.
 pub(super) type Synced = (u64, Vec<FinishedFile>);
 
-/// Where a worker is told.
+/// The sending end of a worker's channel.
 #[derive(Clone)]
 pub(super) struct SyncedPort {
     worker: usize,
@@ -30,13 +30,13 @@ pub(super) struct SyncedPort {
     wake: Arc<SyncActivator>,
 }
 
-/// Where it listens.
+/// The receiving end of a worker's channel.
 pub(super) struct SyncedInbox {
     receiver: Receiver<Synced>,
     rung: Arc<AtomicBool>,
 }
 
-/// A worker's port and inbox.
+/// Creates the channel of a worker.
 pub(super) fn synced_channel(worker: usize, wake: SyncActivator) -> (SyncedPort, SyncedInbox) {
     let (sender, receiver) = unbounded();
     let rung = Arc::new(AtomicBool::new(false));

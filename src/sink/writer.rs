@@ -1,4 +1,4 @@
-//! The writer thread: the only one that writes results.
+//! The writer thread, the only thread that writes results.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -16,17 +16,17 @@ use super::handle::SinkContext;
 use super::syncer::{SyncedPort, ToSyncer};
 use super::{Compression, Files, SinkError};
 
-/// What workers tell the writer.
+/// A message from a worker to the writer.
 pub(super) enum WriterMessage {
-    /// Bytes of a group, with the records in them, from a worker.
+    /// Bytes of a group from a worker, with the number of records in them.
     Append { group: u64, kind: Kind, bytes: Vec<u8>, records: u64, from: usize },
-    /// A worker has nothing more of this group and those before.
+    /// A worker has no more records of this group and earlier ones.
     Closed { through: u64, from: usize },
-    /// How a worker is told of what is synced, and where it takes emptied buffers from.
+    /// The channels of a worker: for synced groups, and for emptied buffers.
     Port { from: usize, port: SyncedPort, emptied: Sender<Vec<u8>> },
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) enum Kind {
     /// Results.
@@ -35,11 +35,11 @@ pub(super) enum Kind {
     Dead,
 }
 
-/// A temporary file that is complete and, if it is to be, synced.
+/// A temporary file that is complete and, if the settings say so, synced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FinishedFile {
     pub kind: Kind,
-    /// Its name in the folder.
+    /// The file's name in the folder.
     pub name: String,
     pub process: usize,
     pub bytes: u64,
@@ -48,14 +48,14 @@ pub(super) struct FinishedFile {
 
 struct Open {
     file: PartFile,
-    /// When it is old; never, if that is further away than time goes.
+    /// The instant at which the file is too old. None if it is too far in the future.
     ends: Option<Instant>,
-    /// What the file's length was when the syncer was last told of it.
+    /// The file's length when the syncer last got it.
     synced: u64,
     finished: FinishedFile,
 }
 
-/// A file that nothing is written to any more.
+/// A file that gets no more bytes.
 pub(super) struct ClosedFile {
     pub file: DiskFile,
     pub finished: FinishedFile,
@@ -71,7 +71,7 @@ impl Open {
     }
 }
 
-/// What leads back to a worker.
+/// The channels to a worker.
 struct WorkerLinks {
     port: SyncedPort,
     emptied: Sender<Vec<u8>>,
@@ -81,7 +81,7 @@ struct WorkerLinks {
 struct Group {
     open: BTreeMap<Kind, Open>,
     ended: Vec<ClosedFile>,
-    /// The first worker that wrote: it has the group's capability, and reports the files.
+    /// The first worker that wrote to the group. It holds the group's capability, and reports the files.
     reporter: usize,
 }
 
@@ -91,20 +91,19 @@ pub(super) struct Writer {
     syncer: Sender<ToSyncer>,
     folder: PathBuf,
     groups: BTreeMap<u64, Group>,
-    /// Each worker's closed groups: one past the last.
+    /// The number of groups that each worker has closed.
     closed: Vec<u64>,
     workers: Vec<Option<WorkerLinks>>,
     files: u64,
-    /// When the first of the open files is old.
+    /// The instant at which the oldest open file is too old.
     next_end: Option<Instant>,
-    /// In the names of its files: a process that was killed and one that takes its place may, for a
-    /// moment, both write.
+    /// A random part of file names: a process that was killed and its successor may both write for a moment.
     run: u32,
     spares: FilePool,
 }
 
-/// Bytes after which the syncer begins with a file that is still written, so that a commit has
-/// little left to wait for.
+/// The number of bytes after which the syncer syncs a file that is still written, so that a commit has little
+/// left to wait for.
 const SYNC_EARLY: u64 = 16 << 20;
 
 impl Writer {
@@ -230,7 +229,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends the files that are old, whether anybody writes to them or not.
+    /// Closes the files that are too old, whether or not they get more bytes.
     fn end_old(&mut self) -> Result<(), SinkError> {
         let Some(at) = self.next_end else { return Ok(()) };
         let now = Instant::now();
@@ -260,7 +259,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Hands groups that all workers have closed to the syncer.
+    /// Passes groups that all workers have closed to the syncer.
     fn close(&mut self) -> Result<(), SinkError> {
         let closed = self.closed.iter().min().copied().unwrap_or(0);
         while let Some(entry) = self.groups.first_entry().filter(|entry| *entry.key() < closed) {

@@ -14,40 +14,40 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 
 use super::SourceBatch;
 
-/// What a worker is handed.
+/// A message from a reader to a worker.
 #[derive(Debug)]
 pub(super) enum Message {
     /// Records of an epoch.
     Records(u64, SourceBatch),
-    /// Everything before this epoch has been handed out.
+    /// All records before this epoch have been sent.
     Before(u64),
 }
 
-/// Wakes a worker.
+/// A function that wakes a worker.
 pub(super) type Waker = Box<dyn Fn() + Send>;
 
-/// Messages a worker may be behind the reader: enough that neither waits for the other's turn.
+/// The capacity of the channel in messages: enough that neither side waits for the other's turn.
 pub(super) const CAPACITY: usize = 16;
 
-/// So many are worth waking a worker for, where records have no schedule and input does not wait.
+/// The number of messages for which a worker is woken, if records have no schedule and input does not wait.
 pub(super) const WORTH_WAKING: usize = CAPACITY / 2;
 
-/// So many or fewer, and a reader that waits goes on.
+/// The number of messages at which a waiting reader continues.
 const LOW_WATER: usize = 4;
 
-/// A reader looks by itself this often whether there is room, should nobody wake it.
+/// The interval at which a waiting reader checks for room by itself.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 struct Handoff {
-    /// The worker has been woken since it last looked.
+    /// Whether the worker was woken since it last polled.
     is_woken: AtomicBool,
-    /// The reader waits for room.
+    /// Whether the reader waits for room.
     is_waiting: AtomicBool,
     reader: OnceLock<Thread>,
 }
 
-/// The reader's end, before its worker is there.
+/// The sending end, before its worker is known.
 #[derive(Debug)]
 pub(super) struct UnboundSender {
     messages: Sender<Message>,
@@ -55,16 +55,16 @@ pub(super) struct UnboundSender {
     handoff: Arc<Handoff>,
 }
 
-/// The reader's end.
+/// The sending end, which the reader holds.
 pub(super) struct BatchSender {
     messages: Sender<Message>,
     wake: Waker,
-    /// So many messages are worth waking the worker for.
+    /// The number of messages for which the worker is woken.
     wake_at: usize,
     handoff: Arc<Handoff>,
 }
 
-/// The worker's end.
+/// The receiving end, which the worker holds.
 #[derive(Debug)]
 pub(super) struct BatchReceiver {
     messages: Receiver<Message>,
@@ -72,7 +72,7 @@ pub(super) struct BatchReceiver {
     handoff: Arc<Handoff>,
 }
 
-/// Both ends.
+/// Creates both ends.
 pub(super) fn channel() -> (UnboundSender, BatchReceiver) {
     let (to, messages) = bounded(CAPACITY);
     let (wakers, waker) = bounded(1);
@@ -82,8 +82,8 @@ pub(super) fn channel() -> (UnboundSender, BatchReceiver) {
 }
 
 impl UnboundSender {
-    /// Waits for the worker, on the reader's own thread; none if it will not come. It will be woken
-    /// when there are `wake_at` messages, and at the end.
+    /// Waits for the worker, on the reader's own thread. Returns none if the worker is gone. It is woken when
+    /// there are `wake_at` messages, and at the end.
     pub(super) fn bind(self, wake_at: usize) -> Option<BatchSender> {
         let wake = self.wakers.recv().ok()?;
         let _ = self.handoff.reader.set(thread::current());
@@ -92,7 +92,7 @@ impl UnboundSender {
 }
 
 impl BatchSender {
-    /// Hands a message over, once there is room; false if the worker is gone.
+    /// Sends a message as soon as there is room. Returns false if the worker is gone.
     pub(super) fn send(&self, message: Message) -> bool {
         let mut message = message;
         loop {
@@ -117,7 +117,7 @@ impl BatchSender {
         true
     }
 
-    /// Wakes the worker if anything waits for it: no more may come for a while.
+    /// Wakes the worker if messages wait for it, because the next ones may take a while.
     #[cfg(feature = "kafka")]
     pub(super) fn flush(&self) {
         if !self.messages.is_empty() {
@@ -131,7 +131,7 @@ impl BatchSender {
         }
     }
 
-    /// The end of the input is news too.
+    /// Ends the channel, and wakes the worker.
     pub(super) fn close(self) {
         let BatchSender { messages, wake, .. } = self;
         drop(messages);
@@ -140,19 +140,19 @@ impl BatchSender {
 }
 
 impl BatchReceiver {
-    /// How the worker is woken: once, before it looks for the first time.
+    /// Sets how the worker is woken. It is called once, before the worker polls for the first time.
     pub(super) fn bind(&self, waker: Waker) {
         // There is room for one, and this is the one.
         let _ = self.wakers.try_send(waker);
     }
 
-    /// The worker is about to look for messages.
+    /// Marks that the worker is about to poll.
     pub(super) fn begin_poll(&self) {
         // A swap: a store could be seen after the look, and a message between them by nobody.
         self.handoff.is_woken.swap(false, AcqRel);
     }
 
-    /// The next message.
+    /// Returns the next message.
     pub(super) fn next(&self) -> Result<Message, TryRecvError> {
         let message = self.messages.try_recv();
         if self.messages.len() <= LOW_WATER {
@@ -171,7 +171,7 @@ impl BatchReceiver {
     }
 }
 
-/// The reader learns that nobody wants more.
+/// Tells the reader that no more messages are wanted.
 impl Drop for BatchReceiver {
     fn drop(&mut self) {
         // The channel first, or the reader would find it as full as before.

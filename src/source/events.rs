@@ -1,4 +1,5 @@
-//! Events that are functions of their numbers: any worker can make any of them.
+//! The source of generated events, each a function of its number, so that any worker can generate any of
+//! them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,25 +19,25 @@ use crate::task::{Bad, Code};
 
 /// What a worker's source of events needs.
 pub struct EventSource<F> {
-    /// When which events are due.
+    /// The schedule of the events.
     pub pace: Arc<Pace>,
     /// The first event.
     pub from: u64,
-    /// The share of the events that the first worker makes, if not an equal one.
+    /// The share of the events that the first worker generates, if the shares are not equal.
     pub skew: Option<f64>,
     /// The run's clock.
     pub clock: Clock,
-    /// Where it waits.
+    /// What makes the source wait.
     pub flow_control: FlowControl,
-    /// Longer events are bad, in bytes.
+    /// The longest event, in bytes. Longer ones are bad.
     pub max_record: usize,
-    /// Where it counts.
+    /// The counters of the worker.
     pub stats: Arc<WorkerStats>,
     /// Appends the events of a range to a batch.
     pub fill: F,
 }
 
-/// A source that is on time wakes this often: more often costs CPU, less often latency.
+/// The interval at which a source on time wakes: a shorter one costs CPU, a longer one latency.
 const TICK: Duration = Duration::from_millis(1);
 
 /// Where few events come, it waits for some of them to be due, but not longer than this: waking up
@@ -108,7 +109,7 @@ where
     (stream, bad_stream)
 }
 
-/// Takes the records out of a batch that are longer than `max_record` bytes.
+/// Removes the records from a batch that are longer than `max_record` bytes, and returns them.
 fn split_off_too_long(batch: &mut Batch, max_record: usize) -> Vec<Bad<TextRecord>> {
     let is_too_long = |at: &usize| batch.strings.range(*at).len() > max_record;
     let positions: Vec<usize> = (0..batch.len()).filter(is_too_long).collect();
@@ -131,16 +132,16 @@ fn split_off_too_long(batch: &mut Batch, max_record: usize) -> Vec<Bad<TextRecor
     too_long
 }
 
-/// How far a source is.
+/// The progress of a source.
 struct Cursor {
-    /// Its next event.
+    /// The next event.
     next: u64,
-    /// Bytes a record of its last batch.
+    /// The average bytes of a record in the last batch.
     record_bytes: usize,
 }
 
 impl Cursor {
-    /// A batch with room for `records` records a little longer than the last ones.
+    /// Creates a batch with room for `records` records that are a little longer than the last ones.
     fn batch(&self, records: usize) -> Batch {
         const SLACK: usize = 16 << 10;
         Batch::with_capacity(records, records * self.record_bytes / 8 * 9 + SLACK)
@@ -149,13 +150,13 @@ impl Cursor {
 
 /// What a source does after a turn.
 enum Turn {
-    /// There is more.
+    /// It runs again at once.
     Again,
-    /// Nothing is due for so long.
+    /// It runs again after this time, when an event is due.
     After(Duration),
-    /// The gate wakes it.
+    /// It waits until flow control wakes it.
     Blocked,
-    /// There is nothing more.
+    /// It has ended.
     Done,
 }
 
@@ -213,12 +214,12 @@ impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
     }
 }
 
-/// Which events are a worker's own: stretches of events, in turn.
+/// The events of a worker: stretches of events, in turn.
 #[derive(Clone, Debug)]
 struct Turns {
     stride: u64,
     me: usize,
-    /// Whose the stretches are, over and over.
+    /// The owner of each stretch of a round.
     owners: Vec<usize>,
 }
 
@@ -234,7 +235,7 @@ impl Turns {
         self.owners[(stretch % self.owners.len() as u64) as usize] == self.me
     }
 
-    /// The worker's first own event from `n` on.
+    /// Returns the worker's first event from `n` on.
     fn own(&self, n: u64) -> u64 {
         let stretch = n / self.stride;
         let ahead = (0..self.owners.len() as u64).find(|ahead| self.is_mine(stretch + ahead));
@@ -245,13 +246,13 @@ impl Turns {
         }
     }
 
-    /// The end of the stretch that own event `n` is in.
+    /// Returns the end of the stretch that contains event `n`.
     fn end(&self, n: u64) -> u64 {
         if self.owners.len() == 1 { u64::MAX } else { (n / self.stride + 1) * self.stride }
     }
 }
 
-/// Whose each stretch of a round is: evenly mixed, so that no worker's part of it comes at once.
+/// Returns the owner of each stretch of a round, evenly mixed, so that no worker's stretches come together.
 fn owners(peers: usize, skew: Option<f64>) -> Vec<usize> {
     let Some(skew) = skew.filter(|_| peers > 1) else { return (0..peers).collect() };
     const ROUND: usize = 100;

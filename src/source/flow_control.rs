@@ -1,4 +1,4 @@
-//! The gate at which a worker's source waits.
+//! Flow control: when a worker's source must wait.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -10,9 +10,9 @@ use timely::scheduling::Activator;
 use crate::observe::{WaitReason, WorkerStats};
 use crate::operators::Backpressure;
 
-/// Bytes that wait for the writer, and how to be told when they are few.
+/// The part of the dataflow behind burst that can fill up.
 pub trait Downstream {
-    /// Whether the source should wait for the writer.
+    /// Whether the source should wait.
     fn is_full(&self) -> bool;
 }
 
@@ -22,19 +22,19 @@ impl Downstream for () {
     }
 }
 
-/// How often a source looks whether the writer has caught up: it writes some MB in that time.
+/// The interval at which a waiting source checks whether the writer has caught up, which writes some MB in
+/// that time.
 const WRITER_POLL: Duration = Duration::from_millis(1);
 
-/// Says when a source may emit: what burst and the writer hold is below its bounds, and no epoch
-/// begins that is too far past the last committed one. Shared by the operators of one worker;
-/// cheap to clone.
+/// Decides when a source may emit: burst and the writer hold less than their bounds, and no epoch begins too
+/// far past the last committed one. The operators of a worker share it, and clones are cheap.
 #[derive(Clone)]
 pub struct FlowControl(Rc<Inner>);
 
 struct Inner {
     backpressure: Backpressure,
     downstream: Box<dyn Downstream>,
-    /// Epochs that may be begun past the committed ones.
+    /// The number of epochs that may be open past the committed ones.
     window: u64,
     committed_before: Cell<u64>,
     begun: Cell<Option<u64>>,
@@ -45,8 +45,8 @@ struct Inner {
 }
 
 impl FlowControl {
-    /// `window` epochs may be open: too few and the source waits for every commit, too many and
-    /// more is done again after a crash.
+    /// Creates flow control with `window` open epochs. Too few make the source wait for every commit; too
+    /// many repeat more work after a crash.
     pub fn new(
         backpressure: Backpressure,
         downstream: impl Downstream + 'static,
@@ -66,18 +66,17 @@ impl FlowControl {
         }))
     }
 
-    /// The source that waits here.
+    /// Sets the source that waits.
     pub fn attach(&self, source: Activator) {
         *self.0.source.borrow_mut() = Some(source);
     }
 
-    /// Records that the operators behind may take before a bound is reached.
+    /// Returns how many records the operators behind may take before a bound is reached.
     pub fn room(&self) -> usize {
         self.0.backpressure.room()
     }
 
-    /// Whether a record of `epoch` may leave now. If not, the source is activated when that may
-    /// have changed.
+    /// Whether a record of `epoch` may leave now. If not, the source is activated when that may have changed.
     pub fn may_emit(&self, epoch: u64) -> bool {
         let inner = &self.0;
         let begins = inner.begun.get().is_none_or(|begun| epoch > begun);
@@ -110,7 +109,7 @@ impl FlowControl {
         may
     }
 
-    /// Whether records of `epoch` are still wanted: not past the last epoch of a run that stops.
+    /// Whether records of `epoch` are wanted: they are not past the last epoch of a run that stops.
     pub fn wants(&self, epoch: u64) -> bool {
         self.0.last.get().is_none_or(|last| epoch <= last)
     }
@@ -120,23 +119,23 @@ impl FlowControl {
         self.0.last.get().is_some()
     }
 
-    /// No further epoch begins until the run's last one is agreed on.
+    /// Begins no further epoch until the run's last one is known.
     pub fn pause(&self) {
         self.0.is_paused.set(true);
     }
 
-    /// The last epoch that records have left in.
+    /// Returns the last epoch that has records.
     pub fn begun(&self) -> u64 {
         self.0.begun.get().unwrap_or(0)
     }
 
-    /// The run ends with epoch `last`: nothing later leaves.
+    /// Ends the run with epoch `last`.
     pub fn stop_after(&self, last: u64) {
         self.0.last.set(Some(last));
         self.wake();
     }
 
-    /// All epochs before `epoch` are committed.
+    /// Notes that all epochs before `epoch` are committed.
     pub fn committed_before(&self, epoch: u64) {
         self.0.committed_before.set(epoch);
         self.wake();
@@ -158,7 +157,7 @@ mod tests {
 
     use super::*;
 
-    /// Full when it is looked at for the first time, and never again.
+    /// A downstream that is full at the first check, and never again.
     struct FullOnce(Cell<bool>);
 
     impl Downstream for FullOnce {

@@ -14,7 +14,7 @@ mod pace;
 mod source_batch;
 mod stream;
 
-/// Bytes of a record that is too long which go to the dead letters with it.
+/// The number of bytes of an overlong record that its dead letter keeps.
 const OVERLONG_PREFIX_BYTES: usize = 1_024;
 
 pub use events::{EventSource, events};

@@ -1,4 +1,4 @@
-//! Which epoch an event belongs to, when it is due, and how many there are.
+//! The epochs, due times and number of events.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,28 +7,28 @@ use std::time::Duration;
 use crate::batch::Nanos;
 use crate::schedule::{Schedule, Shape};
 
-/// How fast events come.
+/// The rate of events.
 #[derive(Clone, Debug)]
 pub enum Rate {
-    /// As a schedule says; an epoch lasts so long.
+    /// The rate of a schedule. An epoch has this length.
     Scheduled(Arc<Schedule>, Duration),
-    /// As fast as they are taken; an epoch is so many events.
+    /// As fast as possible. An epoch has this many events.
     Max(u64),
 }
 
-/// The numbers, epochs and times of a run's events: pure functions of the settings, so that all
-/// workers agree without talking.
+/// The numbers, epochs and times of a run's events. They are pure functions of the settings, so all workers
+/// agree without communication.
 #[derive(Clone, Debug)]
 pub struct Pace {
     rate: Rate,
-    /// Events there are, where that is known before the run.
+    /// The number of events, if it is known before the run.
     end: Option<u64>,
-    /// Under [`Rate::Max`], when to stop.
+    /// The time to stop at, under [`Rate::Max`].
     stop_at: Option<Nanos>,
 }
 
 impl Pace {
-    /// At `rate`, up to `events` events or those of `duration`, whichever comes first.
+    /// Creates a pace at `rate`, up to `events` events or those of `duration`, whichever ends first.
     pub fn new(rate: Rate, events: Option<u64>, duration: Option<Duration>) -> Self {
         let duration = duration.map(|duration| duration.as_nanos() as Nanos);
         let (scheduled, stop_at) = match &rate {
@@ -48,17 +48,17 @@ impl Pace {
         Pace { rate, end, stop_at }
     }
 
-    /// How many events there are, where that is known before the run.
+    /// Returns the number of events, if it is known before the run.
     pub fn end(&self) -> Option<u64> {
         self.end
     }
 
-    /// When the run's time is over, where that is not a matter of how many events there are.
+    /// Returns the time at which the run ends, if it does not depend on the number of events.
     pub fn stop_at(&self) -> Option<Nanos> {
         self.stop_at
     }
 
-    /// Whether the run's time is over at `now`; a schedule's events are counted instead.
+    /// Whether the run's time is over at `now`. Under a schedule, the number of events decides instead.
     pub fn is_over(&self, now: Nanos) -> bool {
         self.stop_at.is_some_and(|stop| now >= stop)
     }
@@ -68,7 +68,7 @@ impl Pace {
         matches!(self.rate, Rate::Scheduled(..))
     }
 
-    /// The nominal length of an epoch.
+    /// Returns the nominal length of an epoch.
     pub fn epoch_length(&self) -> Option<Duration> {
         match self.rate {
             Rate::Scheduled(_, epoch) => Some(epoch),
@@ -76,7 +76,7 @@ impl Pace {
         }
     }
 
-    /// When event `n` is due; `None` if there is no such event or no schedule.
+    /// Returns when event `n` is due. `None` if there is no such event or no schedule.
     pub fn due(&self, n: u64) -> Option<Nanos> {
         match &self.rate {
             Rate::Scheduled(schedule, _) => schedule.time(n),
@@ -84,7 +84,7 @@ impl Pace {
         }
     }
 
-    /// How many events are due by `now`, of all there are.
+    /// Returns how many events are due by `now`.
     pub fn due_by(&self, now: Nanos) -> u64 {
         let due = match &self.rate {
             Rate::Scheduled(schedule, _) => schedule.count(now.saturating_add(1)),
@@ -93,7 +93,7 @@ impl Pace {
         due.min(self.end.unwrap_or(u64::MAX))
     }
 
-    /// The epoch of event `n`, and the first event that is not in it any more.
+    /// Returns the epoch of event `n`, and the first event after that epoch.
     pub fn epoch(&self, n: u64) -> (u64, u64) {
         match &self.rate {
             Rate::Scheduled(schedule, length) => {
@@ -106,7 +106,7 @@ impl Pace {
         }
     }
 
-    /// The first event that is not in an epoch before `epoch`, of all there are.
+    /// Returns the first event that is not in an epoch before `epoch`.
     pub fn first(&self, epoch: u64) -> u64 {
         let first = match &self.rate {
             Rate::Scheduled(schedule, length) => {
@@ -118,8 +118,8 @@ impl Pace {
         first.min(self.end.unwrap_or(u64::MAX))
     }
 
-    /// The end of the events that are due within a millisecond of event `n`, evenly spread: what
-    /// may leave as one batch. Without a schedule that is any.
+    /// Returns the end of the events that are due within a millisecond of event `n`, evenly spread, and may
+    /// leave as one batch. Without a schedule there is no such end.
     pub fn moment(&self, n: u64) -> u64 {
         const MOMENT: Nanos = 1_000_000;
         match self.due(n) {
@@ -131,7 +131,7 @@ impl Pace {
         }
     }
 
-    /// The end of the longest part of `range` whose events are evenly spread in time.
+    /// Returns the end of the longest prefix of `range` whose events are evenly spread in time.
     pub fn even(&self, range: &Range<u64>) -> u64 {
         match &self.rate {
             Rate::Scheduled(schedule, _) => {
@@ -143,7 +143,7 @@ impl Pace {
     }
 }
 
-/// The event time of events that have no schedule: the reference generator's 10,000 events a
+/// Returns the schedule of event times where events have none: the reference generator's 10,000 events a
 /// second.
 pub fn nominal() -> Arc<Schedule> {
     let schedule = Schedule::new(Shape::Constant, 10_000.0, 10_000.0, 0);

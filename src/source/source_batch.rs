@@ -1,22 +1,22 @@
-//! What a reader hands to a worker at once.
+//! What a reader sends to a worker in one message.
 
 use crate::batch::{Batch, TextRecord};
 use crate::sink::Note;
 use crate::task::Bad;
 
-/// Records that go to a worker together.
+/// Records that are sent together.
 #[derive(Debug, Default)]
 pub(crate) struct SourceBatch {
-    /// Good ones, with their numbers.
+    /// Good records, with their numbers.
     pub batch: Batch,
-    /// Bad ones.
+    /// Bad records.
     pub bad: Vec<Bad<TextRecord>>,
-    /// What the commit of their epoch is to remember.
+    /// Notes for the commit of their epoch.
     pub notes: Vec<Note>,
 }
 
 impl SourceBatch {
-    /// Whether there is nothing in it.
+    /// Whether it has no records and no notes.
     pub(crate) fn is_empty(&self) -> bool {
         self.batch.is_empty() && self.bad.is_empty() && self.notes.is_empty()
     }

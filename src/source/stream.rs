@@ -1,4 +1,4 @@
-//! The workers' side of a reader: what it has read leaves when it is due and the gate is open.
+//! The workers' side of a reader: emits its records when they are due and flow control permits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,27 +21,27 @@ use crate::task::Bad;
 pub(super) struct Reading {
     /// The operator's name.
     pub name: &'static str,
-    /// When the input ends, if that is a matter of time.
+    /// The end of the input, if it is a matter of time.
     pub pace: Arc<Pace>,
     /// The run's clock.
     pub clock: Clock,
-    /// Where it waits.
+    /// What makes the source wait.
     pub flow_control: FlowControl,
-    /// Where it counts.
+    /// The counters of the worker.
     pub stats: Arc<WorkerStats>,
 }
 
-/// Records, those that are bad, and what commits are to remember of the source.
+/// The streams of records, bad records, and notes for commits.
 pub(super) type Read<'scope> = (
     Stream<'scope, u64, Batch>,
     Stream<'scope, u64, Vec<Bad<TextRecord>>>,
     Stream<'scope, u64, Vec<Note>>,
 );
 
-/// Batches that leave before the operators behind get their turn.
+/// The number of batches that leave before the next operators get their turn.
 const BATCHES_A_TURN: usize = 2;
 
-/// The streams of what comes through `messages`, if anything does.
+/// Returns the streams of what arrives through `messages`.
 pub(super) fn read<'scope>(
     scope: &Scope<'scope, u64>,
     messages: Option<BatchReceiver>,

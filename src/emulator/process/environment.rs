@@ -1,4 +1,4 @@
-//! One environment: a process, its endpoint, its output, its memory.
+//! One environment: its process, its endpoint, its output and its memory.
 
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::output::Output;
 use super::starter::Starter;
 use super::{StartError, api};
 
-/// A process that runs the function. It is killed when this is dropped, with all that it started.
+/// A process that runs the function. It is killed with its children when it is dropped.
 pub(in super::super) struct Process {
     child: Child,
     leader: Pid,
@@ -33,13 +33,13 @@ pub(super) enum Ended {
     Answered(Answer),
     TimedOut,
     Exited(ExitStatus),
-    /// It is gone, or does not ask for events any more, and has not seen this one.
+    /// The process has ended or stopped polling before it got the event.
     NotStarted,
-    /// It was killed for its memory.
+    /// The process was killed because of its memory.
     TooMuchMemory,
 }
 
-/// Why a process did not come to ask for an event.
+/// The reason why a process did not ask for its first event.
 pub(super) enum InitError {
     Reported(Failure),
     Exited(ExitStatus),
@@ -47,13 +47,13 @@ pub(super) enum InitError {
     TooMuchMemory,
 }
 
-/// An endpoint for a process that is to be started.
+/// Binds the endpoint of a process that will be started.
 pub(super) async fn endpoint() -> std::io::Result<TcpListener> {
     TcpListener::bind(("127.0.0.1", 0)).await
 }
 
 impl Process {
-    /// Starts `command`, which is told the address of `listener`.
+    /// Starts `command` with the address of `listener` in its environment.
     pub(super) async fn start(
         mut command: Command,
         listener: TcpListener,
@@ -77,7 +77,7 @@ impl Process {
         Ok(Process { child, leader, queue, groups: Arc::clone(groups), endpoint, output, memory })
     }
 
-    /// Waits until it has asked for its first event.
+    /// Waits until the process has asked for its first event.
     pub(super) async fn initialized(&mut self, limit: Duration) -> Result<(), InitError> {
         tokio::select! {
             biased;
@@ -91,12 +91,12 @@ impl Process {
         }
     }
 
-    /// Whether it is still there.
+    /// Whether the process still runs.
     pub(super) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Gives it an event, and waits for what comes of it until `deadline`.
+    /// Passes an event to the process, and waits for its answer until `deadline`.
     pub(super) async fn invoke(&mut self, call: Arc<Call>, deadline: Instant) -> Ended {
         let mut answer = self.queue.hand_over(call);
         let ended = tokio::select! {

@@ -10,40 +10,40 @@ use tokio::sync::{oneshot, watch};
 
 use super::super::runtime::Failure;
 
-/// An event on its way to a function.
+/// An event for a function.
 #[derive(Debug)]
 pub(super) struct Call {
     pub id: String,
     pub event: Bytes,
-    /// When the function must have answered, in milliseconds since 1970.
+    /// The time by which the function must answer, in milliseconds since 1970.
     pub deadline_ms: u64,
     pub arn: String,
     pub trace: String,
 }
 
-/// What a function made of an event.
+/// The function's answer to an event.
 pub(super) type Answer = Result<Bytes, Failure>;
 
-/// How far the process is with its start.
+/// The state of a process that starts.
 #[derive(Clone, Debug)]
 pub(super) enum Init {
     Starting,
-    /// It has asked for an event.
+    /// The process has asked for an event.
     Ready,
-    /// It has said that it cannot start.
+    /// The process has reported that it cannot start.
     Failed(Failure),
 }
 
-/// What a process must not ask in its state.
+/// A request that the process may not make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wrong {
-    /// There is no such request, or it is answered.
+    /// There is no open request with this id.
     Id,
-    /// Not now.
+    /// The request is not allowed in this state.
     State,
 }
 
-/// The two sides meet here. Nobody waits with the lock held.
+/// Connects a process with the service. Nobody waits with the lock held.
 pub(super) struct InvocationQueue {
     state: Mutex<QueueState>,
     init: watch::Sender<Init>,
@@ -51,7 +51,7 @@ pub(super) struct InvocationQueue {
 
 #[derive(Default)]
 struct QueueState {
-    /// The process's poll, while it waits for an event.
+    /// The poll of the process that waits for an event.
     poll: Option<oneshot::Sender<Arc<Call>>>,
     current: Option<Current>,
 }
@@ -72,7 +72,7 @@ impl InvocationQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The service's side: waits until the process has asked for an event, or said that it cannot.
+    /// For the service: waits until the process has asked for an event, or reported that it cannot start.
     pub(super) async fn initialized(&self) -> Result<(), Failure> {
         let mut init = self.init.subscribe();
         match init.wait_for(|init| !matches!(init, Init::Starting)).await.as_deref() {
@@ -82,7 +82,7 @@ impl InvocationQueue {
         }
     }
 
-    /// The service's side: hands an event over, and answers where its answer will be.
+    /// For the service: passes an event to the process, and returns the channel of its answer.
     pub(super) fn hand_over(&self, call: Arc<Call>) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
         let mut state = self.state();
@@ -93,12 +93,12 @@ impl InvocationQueue {
         answered
     }
 
-    /// The service's side: whether the process has fetched the event that was handed over.
+    /// For the service: whether the process has fetched the event.
     pub(super) fn has_begun(&self) -> bool {
         self.state().current.as_ref().is_none_or(|current| current.begun)
     }
 
-    /// The process's side: the next event.
+    /// For the process: returns the next event.
     pub(super) async fn next(&self) -> Result<Arc<Call>, Wrong> {
         let event = {
             let mut state = self.state();
@@ -126,7 +126,7 @@ impl InvocationQueue {
         event.await.map_err(|_| Wrong::State)
     }
 
-    /// The process's side: answers request `id`, once.
+    /// For the process: answers the request `id`, once.
     pub(super) fn answer(&self, id: &str, answer: Answer) -> Result<(), Wrong> {
         let mut state = self.state();
         let current = state.current.take_if(|current| current.begun && current.call.id == id);
@@ -135,7 +135,7 @@ impl InvocationQueue {
         Ok(())
     }
 
-    /// The process's side: it cannot start.
+    /// For the process: reports that it cannot start.
     pub(super) fn cannot_start(&self, failure: Failure) -> Result<(), Wrong> {
         let said = self.init.send_if_modified(|init| {
             let starting = matches!(init, Init::Starting);

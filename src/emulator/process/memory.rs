@@ -1,4 +1,4 @@
-//! How much memory a process and its children have, where the system says it: on Linux.
+//! Measures the memory of a process and its children, on Linux.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-/// How often a busy process is looked at.
+/// The interval at which a busy process is measured.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How often the groups are: that reads of every process on the machine.
+/// The interval at which all process groups are measured, which reads every process of the machine.
 const GROUPS_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The memory of all groups, read for all environments at once. In kB, as the system counts it.
+/// The memory of all process groups in kB, read for all environments at once.
 #[derive(Default)]
 pub(super) struct GroupMemory(Mutex<(Option<Instant>, Arc<HashMap<i32, u64>>)>);
 
@@ -48,7 +48,7 @@ impl Memory {
         Memory { leader, limit_kb, groups, peak_kb: Mutex::new(0) }
     }
 
-    /// Waits until there is more than there may be.
+    /// Waits until the limit is exceeded.
     pub(super) async fn is_exceeded(&self) {
         loop {
             tokio::time::sleep(POLL_INTERVAL).await;
@@ -66,7 +66,7 @@ impl Memory {
         }
     }
 
-    /// Looks at the most that the process ever had; whether that is too much.
+    /// Reads the peak of the process, and returns whether it exceeded the limit.
     pub(super) fn was_exceeded(&self) -> bool {
         self.note(system::peak(self.leader))
     }
@@ -77,7 +77,7 @@ impl Memory {
         *peak > self.limit_kb
     }
 
-    /// The most that was seen, in MB.
+    /// Returns the peak, in MB.
     pub(super) fn peak_mb(&self) -> u32 {
         let peak = self.peak_kb.lock().unwrap_or_else(PoisonError::into_inner);
         peak.div_ceil(1024).min(u64::from(u32::MAX)) as u32
@@ -112,19 +112,19 @@ mod system {
         (rustix::param::page_size() / 1024) as u64
     }
 
-    /// What a process has in memory; 0 if it is gone.
+    /// Returns the resident memory of a process, or 0 if it has ended.
     pub(super) fn resident(of: Pid) -> u64 {
         let statm = read(&format!("/proc/{of}/statm")).unwrap_or_default();
         let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
         pages.unwrap_or(0) * page_kb()
     }
 
-    /// The most it ever had.
+    /// Returns the peak of a process's resident memory.
     pub(super) fn peak(of: Pid) -> u64 {
         line(&format!("/proc/{of}/status"), "VmHWM:").unwrap_or(0)
     }
 
-    /// The processes, each with its group and what it has in memory.
+    /// Iterates over all processes: their numbers, groups and resident memory.
     fn processes() -> impl Iterator<Item = (u32, i32, u64)> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         entries.filter_map(|entry| {
@@ -139,7 +139,7 @@ mod system {
         })
     }
 
-    /// What each process group has in memory.
+    /// Returns the resident memory of each process group.
     pub(super) fn groups() -> HashMap<i32, u64> {
         let mut groups = HashMap::new();
         for (_, group, kb) in processes() {
@@ -148,7 +148,7 @@ mod system {
         groups
     }
 
-    /// What a group has in memory, with each shared page counted once.
+    /// Returns the memory of a group, with each shared page counted once.
     pub(super) fn proportional(leader: Pid) -> Option<u64> {
         let members = processes().filter(|(_, group, _)| *group == leader.as_raw_pid());
         members.map(|(process, ..)| line(&format!("/proc/{process}/smaps_rollup"), "Pss:")).sum()
