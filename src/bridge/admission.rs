@@ -1,6 +1,6 @@
-//! What may be sent, because of what is known of the remote side: its health, its times, its
-//! environments, the limit on what is in flight and the budgets, all of which hear here what became of
-//! each attempt. Pure: every method is told the time.
+//! Admission: decides what may be sent, from what is known of the remote side: its health, its latency, its
+//! environments, the limit on requests in flight, and the budgets. The outcome of each attempt updates all of
+//! these. The code is pure: every method takes the time as an argument.
 
 use std::time::Duration;
 
@@ -20,38 +20,39 @@ use crate::batch::Nanos;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InFlightAttempt {
     at: Nanos,
-    /// Before it is, it waits for a connection here: that says nothing of the remote side.
+    /// When the request was on the wire. Before, it waits for a connection, which says nothing about the
+    /// remote side.
     on_wire: Option<Nanos>,
     environment: EnvironmentState,
-    /// Counts up.
+    /// Sequence number of the attempt.
     number: u64,
 }
 
-/// What came of it.
+/// Outcome of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum AttemptOutcome<'a> {
-    /// A good answer, after so long; from an environment that was started for it, or not.
+    /// A valid response after `took`. `cold` if the environment was started for the request.
     Succeeded { took: Duration, cold: bool },
-    /// The same, of a request without records.
+    /// A valid response to a request without records.
     Probe { took: Duration, cold: bool },
-    /// That failed.
+    /// A request without records failed.
     ProbeFailed,
-    /// A failure.
+    /// The attempt failed.
     Failed(&'a Failure),
-    /// It was given up.
+    /// The attempt was given up.
     Abandoned,
 }
 
-/// A request that counts as failed after `dead` is waited for until this age where its workers leave it to the
-/// remote side: then its records come home.
+/// Age at which a request is given up and its records are returned, where workers leave their records to the
+/// remote side. The request counts as failed from `failure_timeout` on.
 pub(crate) fn abandon_after(failure_timeout: Duration) -> Duration {
     4 * failure_timeout
 }
 
-/// The demand is measured over so long.
+/// Interval over which the demand is measured.
 const DEMAND_WINDOW: Nanos = 50_000_000;
 
-/// Second attempts that may be owed to a hiccup at once.
+/// Capacity of the hedge budget in tokens: the number of hedges that one short disturbance may cause.
 const HEDGE_CAPACITY: f64 = 5.0;
 
 #[derive(Debug)]
@@ -67,7 +68,7 @@ pub(crate) struct Admission {
     hedges: RetryBudget,
     cost_budget: CostBudget,
     in_flight: usize,
-    /// Attempts so far.
+    /// Number of attempts so far.
     attempts: u64,
     /// Records handed over since `demand_since`.
     demand: usize,
@@ -94,27 +95,27 @@ impl Admission {
         }
     }
 
-    /// Whether the remote side is there.
+    /// Returns the health of the remote side.
     pub(crate) fn health(&self) -> &Health {
         &self.health
     }
 
-    /// The same, to be told of the probes.
+    /// Returns the health of the remote side, to report probes to it.
     pub(crate) fn health_mut(&mut self) -> &mut Health {
         &mut self.health
     }
 
-    /// How long requests take.
+    /// Returns the measured times of requests.
     pub(crate) fn timing(&self) -> &Timing {
         &self.timing
     }
 
-    /// The share of the last attempts that failed.
+    /// Returns the share of the recent attempts that failed.
     pub(crate) fn failure_rate(&self) -> f64 {
         self.failure_rate.share()
     }
 
-    /// Records have been handed over: the limit follows what the stream needs.
+    /// Records that `records` records were handed over. The limit follows the demand.
     pub(crate) fn observe_demand(&mut self, now: Nanos, records: usize) {
         self.demand += records;
         let passed = now.saturating_sub(self.demand_since);
@@ -125,21 +126,21 @@ impl Admission {
         }
     }
 
-    /// Requests in flight when `records_per_second` are sent and take `work` longer than what is known,
-    /// by Little's law.
+    /// Returns the number of requests in flight, by Little's law, when `records_per_second` are sent and a
+    /// request takes `work` longer than what was measured.
     fn in_flight_at(&self, records_per_second: f64, work: Duration) -> f64 {
         let requests = records_per_second / self.settings.batch_records as f64;
-        // A batch that lingers is not full, and the latency is not always the typical one.
+        // Reserve for batches that are sent before they are full, and for latencies above the median.
         const HEADROOM: f64 = 1.25;
         requests * (self.timing.median() + work).as_secs_f64() * HEADROOM + 1.0
     }
 
-    /// Requests that may be in flight.
+    /// Returns how many requests may be in flight.
     pub(crate) fn limit(&self) -> usize {
         self.limiter.limit()
     }
 
-    /// Whether a request may go now; one that is `warm_only` is for a warm environment alone.
+    /// Returns whether a request may be sent now. A `warm_only` request needs a warm environment.
     pub(crate) fn may_send(&self, warm_only: bool) -> bool {
         match self.health.state() {
             _ if !self.health.is_proven() || !self.can_afford() => false,
@@ -150,15 +151,15 @@ impl Admission {
         }
     }
 
-    /// Whether records that wait for room will have it: the breaker is closed and the budget lasts. Before
-    /// the start-up probe has come back they wait for that.
+    /// Returns whether records may wait for room here: the breaker is closed and the budget is not spent.
+    /// Before the first start-up probe has returned, records wait for it.
     pub(crate) fn is_available(&self) -> bool {
         self.health.state() == State::Closed && self.can_afford()
     }
 
-    /// Records that may wait here to be sent: as many as are sent in a quarter of a round trip. Fewer
-    /// and a place may be free before there is something to send; what is more would be better off
-    /// with its worker.
+    /// Returns how many records may wait here: as many as are sent in a quarter of a round trip. With fewer,
+    /// a permit could be free while there is nothing to send. Records beyond that number stay with their
+    /// workers.
     pub(crate) fn queue_limit(&self) -> usize {
         match self.health.state() {
             _ if !self.health.is_proven() || !self.can_afford() => 0,
@@ -168,7 +169,7 @@ impl Admission {
         }
     }
 
-    /// An attempt goes now.
+    /// Records that an attempt starts.
     pub(crate) fn start_attempt(&mut self, now: Nanos) -> InFlightAttempt {
         self.in_flight += 1;
         self.attempts += 1;
@@ -176,13 +177,13 @@ impl Admission {
         InFlightAttempt { at: now, on_wire: None, environment, number: self.attempts }
     }
 
-    /// It is on the wire: from now on it grows older.
+    /// Records that an attempt is on the wire. Its age counts from now.
     pub(crate) fn is_on_wire(&mut self, now: Nanos, sent: &mut InFlightAttempt) {
         sent.on_wire = Some(now);
         self.timing.on_wire(sent.number, now, sent.environment);
     }
 
-    /// An attempt is over, and came to this.
+    /// Records the outcome of an attempt that has ended.
     pub(crate) fn finish_attempt(
         &mut self,
         now: Nanos,
@@ -199,7 +200,7 @@ impl Admission {
                 self.retries.deposit(retry::ANSWER);
                 self.hedges.deposit(self.settings.hedge);
             }
-            // It keeps its environment for no time: another one may have had the same.
+            // A probe uses its environment for almost no time, so another probe may have used the same one.
             AttemptOutcome::Probe { took, cold } => self.answered(now, sent, took, cold, false),
             AttemptOutcome::ProbeFailed => self.environments.remove(sent.environment),
             AttemptOutcome::Abandoned => self.abandoned(now, sent),
@@ -234,7 +235,7 @@ impl Admission {
         self.failure_rate.record(true);
         match failure {
             failure if failure.is_limit() => {
-                // Throttled to the last request, nothing goes through.
+                // If the service throttles even at the lowest limit, it accepts nothing.
                 if self.limiter.is_lowest() {
                     self.health.failed(now);
                 }
@@ -261,13 +262,13 @@ impl Admission {
         }
     }
 
-    /// Records of a request at most.
+    /// Returns the largest number of records per request.
     pub(crate) fn max_records(&self) -> usize {
         self.batch_size.limit()
     }
 
-    /// So many records were too large. A single record may be; where all of them are, the remote side
-    /// is of no use.
+    /// Records that a request of `records` records was too large. A single record may be too large by itself;
+    /// if all requests are too large, the remote side is of no use.
     pub(crate) fn too_large(&mut self, now: Nanos, records: usize) {
         self.batch_size.too_large(records);
         if records <= 1 {
@@ -275,42 +276,42 @@ impl Admission {
         }
     }
 
-    /// So many records were not.
+    /// Records that a request of `records` records was not too large.
     pub(crate) fn not_too_large(&mut self, records: usize) {
         self.batch_size.not_too_large(records);
     }
 
-    /// Past this age an attempt counts as failed.
+    /// Returns the age from which an attempt counts as failed.
     pub(crate) fn failure_timeout(&self, sent: InFlightAttempt) -> Duration {
         self.timing.failure_timeout(sent.environment)
     }
 
-    /// Records that may be sent without meeting a cold environment, as far as is known: those of the
-    /// idle ones, and of those that will be idle within a quarter of a round trip.
+    /// Returns how many records can be sent without a cold start, as far as is known. It counts the idle
+    /// environments, and those that will be idle within a quarter of a round trip.
     pub(crate) fn warm_room(&self) -> usize {
         (self.environments.idle() + self.environments.busy() / 4) * self.batch_size.limit()
     }
 
-    /// How long a request would take that is sent now.
+    /// Returns how long a request that is sent now is expected to take.
     pub(crate) fn expected_latency(&self) -> Duration {
         let median = self.timing.median();
         if self.environments.idle() > 0 { median } else { median.max(self.timing.known_cold()) }
     }
 
-    /// Takes a retry after `failure` from the budget.
+    /// Takes a retry after `failure` from the retry budget. Returns whether there was enough.
     pub(crate) fn may_retry(&mut self, failure: &Failure) -> bool {
         let is_throttle = failure.is_limit();
         self.can_afford()
             && self.retries.withdraw(if is_throttle { retry::THROTTLE } else { retry::FAILURE })
     }
 
-    /// Takes a second attempt at a late request from the budget.
+    /// Takes a hedge from the hedge budget. Returns whether there was enough.
     pub(crate) fn may_hedge(&mut self) -> bool {
         self.health.state() == State::Closed && self.can_afford() && self.hedges.withdraw(1.0)
     }
 
-    /// Environments to be started so that `records_per_second` find them warm, if a request takes `work`
-    /// longer than what is known.
+    /// Returns how many environments have to be started so that `records_per_second` find warm ones, if a
+    /// request takes `work` longer than what was measured.
     pub(crate) fn warm_ups_needed(
         &mut self,
         now: Nanos,
@@ -320,17 +321,17 @@ impl Admission {
         if self.health.state() != State::Closed || !self.timing.is_known() || !self.can_afford() {
             return 0;
         }
-        // Requests do not come evenly, and an environment that is idle costs nothing.
+        // Requests are not evenly spread, and an idle environment costs nothing.
         const SPARE: f64 = 2.0;
         let needed = self.in_flight_at(SPARE * records_per_second, work);
         self.limiter.demand(now, needed);
         let needed = needed.ceil() as usize;
-        // Each is paid for like any other request.
+        // Each start is billed like any other request.
         let most = self.cost_budget.affordable(self.in_flight);
         self.environments.start_ahead(now, needed.min(self.limiter.limit())).min(most)
     }
 
-    /// Whether a probe should go now; if so, one is on its way.
+    /// Returns whether a probe should be sent now, and if so records that it is in flight.
     pub(crate) fn start_probe_if_due(&mut self, now: Nanos) -> bool {
         let begins = self.health.probe_at().is_some_and(|due| due <= now) && self.can_afford();
         if begins {
@@ -339,34 +340,34 @@ impl Admission {
         begins
     }
 
-    /// When there is something to do although nothing happens: a probe, if the breaker is open and none
-    /// is on its way, or the budget lasts again.
+    /// Returns when something has to be done without an event: when a probe is due because the breaker is
+    /// open, or when the hourly budget is refilled.
     pub(crate) fn next_wakeup(&self) -> Option<Nanos> {
         let probe = self.health.probe_at().filter(|_| self.can_afford());
         probe.or_else(|| self.cost_budget.refills_at())
     }
 
-    /// An attempt has cost so much.
+    /// Records the cost of an attempt.
     pub(crate) fn charge(&mut self, now: Nanos, usd: f64) {
         self.cost_budget.charge(now, usd);
     }
 
-    /// Whether the budget lasts for another attempt.
+    /// Returns whether the budget covers another attempt.
     pub(crate) fn can_afford(&self) -> bool {
         self.cost_budget.can_afford(self.in_flight)
     }
 
-    /// Whether nothing more could be paid for if nothing were in flight.
+    /// Returns whether the budget would not cover an attempt even if nothing were in flight.
     pub(crate) fn is_spent(&self) -> bool {
         !self.cost_budget.can_afford(0)
     }
 
-    /// Looks at what is left of the budget.
+    /// Updates what is left of the budget.
     pub(crate) fn refresh_budget(&mut self, now: Nanos) {
         self.cost_budget.refresh(now, self.in_flight);
     }
 
-    /// For how long the budget was spent.
+    /// Returns for how long the budget was spent.
     pub(crate) fn budget_spent_for(&self, now: Nanos) -> Duration {
         Duration::from_nanos(self.cost_budget.spent_for(now))
     }
@@ -382,9 +383,9 @@ mod tests {
         AttemptOutcome::Succeeded { took: Duration::from_millis(took), cold }
     }
 
-    /// The cold starts of a burst's first requests are neither congestion nor death.
+    /// The cold starts of a burst's first requests count neither as congestion nor as failures.
     #[test]
-    fn a_bursts_beginning_is_no_failure() {
+    fn cold_starts_of_a_burst_neither_open_the_breaker_nor_lower_the_limit() {
         let mut admission = Admission::new(Settings::default());
         let probe = admission.start_attempt(0);
         admission.finish_attempt(
@@ -399,7 +400,7 @@ mod tests {
             AttemptOutcome::Probe { took: Duration::from_millis(20), cold: false },
         );
         assert_eq!(admission.timing().median(), Duration::from_millis(20));
-        // 400 requests a second of 20 ms are 8 in flight, and some.
+        // 400 requests per second of 20 ms are 8 in flight, plus the reserve.
         admission.observe_demand(300 * MS, 0);
         admission.observe_demand(400 * MS, 40_000);
         assert!(admission.limiter.limit() >= 10);
@@ -424,9 +425,9 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_prepared_for() {
+    fn environments_are_started_ahead_of_a_burst() {
         let mut admission = Admission::new(Settings::default());
-        // Whatever the function says, the first one may have met a cold environment.
+        // The first request may have met a cold environment, whatever the function reports.
         for (at, took) in [(0, 170), (180, 20)] {
             let probe = admission.start_attempt(at * MS);
             let took = Duration::from_millis(took);
@@ -441,7 +442,7 @@ mod tests {
             (Duration::from_millis(170), 1_000)
         );
         admission.health_mut().mark_proven();
-        // Six are needed, and one is there.
+        // Six environments are needed, and one is warm.
         assert_eq!(admission.warm_ups_needed(230 * MS, 100_000.0, Duration::ZERO), 6);
         let cold: Vec<InFlightAttempt> =
             (0..6).map(|_| admission.start_attempt(230 * MS)).collect();
@@ -462,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn throttled_to_the_last_request_is_down() {
+    fn throttling_at_the_lowest_limit_opens_the_breaker() {
         let mut admission = Admission::new(Settings::default());
         for round in 1..20 {
             let sent = admission.start_attempt(round * 10 * MS);

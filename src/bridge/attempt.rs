@@ -1,4 +1,4 @@
-//! One HTTP exchange: sent, looked at, and metered.
+//! One HTTP exchange: it is sent, its response is checked, and its cost is counted.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::batch::spare::{self, Kept};
 use crate::cost::Cost;
 use crate::wire::MAX_BODY;
 
-/// An attempt that failed, and when the service says to come back.
+/// A failed attempt, and when the service asks for the next one.
 #[derive(Debug)]
 pub(super) struct Failed {
     pub failure: Failure,
@@ -33,7 +33,7 @@ impl From<Failure> for Failed {
     }
 }
 
-/// What attempts are billed, summed up for those who pay for them together.
+/// What several attempts of one request are billed in total.
 #[derive(Debug, Default)]
 pub(super) struct Bill {
     attempts: AtomicU64,
@@ -41,23 +41,24 @@ pub(super) struct Bill {
 }
 
 impl Bill {
-    /// In US dollars.
+    /// Returns the cost in US dollars.
     pub(super) fn usd(&self, cost: &Cost) -> f64 {
         cost.usd(self.attempts.load(Relaxed), self.billed_us.load(Relaxed) as f64 / 1e3)
     }
 }
 
-/// An answer's body, and how long it took on the wire.
+/// The body of a response, and its time on the wire.
 pub(super) struct Answered {
     pub body: Kept,
-    /// For those of its bytes that were not expected.
+    /// Memory permit for the bytes beyond the expected ones.
     pub permit: MemoryPermit,
     pub took: Duration,
-    /// The service says that an environment was started for it.
+    /// Whether the service reports that an environment was started for the request.
     pub cold: bool,
 }
 
-/// Sends `body` once; `wire` hears when it is on the wire. For `expected` bytes of the answer there is a permit. Answers the body of an answer that may be believed.
+/// Sends `body` once, and returns the body of a valid response. `wire` records when the request is on the
+/// wire. The memory for `expected` bytes of the response is already permitted.
 pub(super) async fn attempt(
     shared: &Shared,
     body: Bytes,
@@ -76,7 +77,7 @@ pub(super) async fn attempt(
     };
     shared.live.add(|live| &live.bytes_out, body.len() as u64);
     let mut exchange = pin!(exchange(shared, body, expected, meter));
-    // From when it is on the wire, or else as long for it to get there.
+    // The timeout counts from when the request is on the wire. The time until then has the same limit.
     let answered = async {
         tokio::select! {
             biased;
@@ -89,12 +90,12 @@ pub(super) async fn attempt(
     answered.await.unwrap_or_else(|| Err(Failure::TimedOut.into()))
 }
 
-/// Counts what an attempt costs when it is over, however it ends: also when it is given up.
+/// Counts the cost of an attempt when it ends in any way, also when it is given up.
 struct Meter<'a> {
     wire_timer: Arc<WireTimer>,
-    /// What the service says; `Some(0)` if it did not run.
+    /// Billed time that the service reports; `Some(0)` if the function did not run.
     billed: Option<Duration>,
-    /// The service's log says so.
+    /// Whether the billed time is from the service's log.
     is_metered: bool,
     is_over: bool,
     shared: &'a Shared,
@@ -104,8 +105,8 @@ struct Meter<'a> {
 impl Drop for Meter<'_> {
     fn drop(&mut self) {
         let live = &self.shared.live;
-        // Without the service's word the time it took is the most it can have been. What was given
-        // up goes on there, and probably for as long as others do.
+        // If the service does not report the billed time, the time on the wire is an upper bound. A request
+        // that was given up continues to run, so it counts as long as the median at least.
         let on_wire = self.wire_timer.elapsed();
         let elapsed = on_wire.unwrap_or_default();
         let billed = self.billed.unwrap_or_else(|| {
@@ -169,7 +170,8 @@ async fn answer(
     shared.live.add(|live| &live.bytes_in, body.0.len() as u64);
     if let Some(error) = headers.get("x-amz-function-error") {
         let shown = shared.http_client.redacted(&body.0);
-        // An answer past the limit is no failure of the function's code: fewer records may do.
+        // A response above the size limit is not a failure of the function's code: a request with fewer
+        // records may succeed.
         if shown.contains("ResponseSizeTooLarge") {
             return Err(Failure::AnswerTooLong.into());
         }
@@ -182,8 +184,8 @@ async fn answer(
     Ok(Answered { body, permit, took: meter.wire_timer.elapsed().unwrap_or_default(), cold })
 }
 
-/// Reads the answer to a request of `request` bytes, up to the limit. What is longer than `expected` takes of `permit`
-/// as it is read.
+/// Reads the response to a request of `request` bytes, up to the limit. Bytes beyond `expected` are added to
+/// `permit` while they are read.
 async fn read(
     answer: &mut reqwest::Response,
     shared: &Shared,
@@ -211,7 +213,7 @@ async fn read(
             return Err(Failure::AnswerTooLong);
         }
         if bytes > body.0.capacity() {
-            // As a vector grows, but not past the limit.
+            // Grows like a `Vec`, but not past the limit.
             let bytes = bytes.max(2 * body.0.capacity()).min(MAX_BODY);
             permit_for(bytes)?;
             body.0.reserve_exact(bytes - body.0.len());
@@ -221,13 +223,13 @@ async fn read(
     Ok(body)
 }
 
-/// The log's tail, if the service sent it.
+/// Returns the end of the function's log, if the service sent it.
 pub(crate) fn report(headers: &HeaderMap) -> Option<String> {
     let tail = STANDARD.decode(headers.get("x-amz-log-result")?.as_bytes()).ok()?;
     Some(String::from_utf8_lossy(&tail).into_owned())
 }
 
-/// `Billed Duration: 12 ms` from the tail's REPORT line.
+/// Parses `Billed Duration: 12 ms` from the REPORT line of the log.
 pub(crate) fn billed(tail: &str) -> Option<Duration> {
     let after = tail.rsplit_once("Billed Duration: ")?.1;
     let milliseconds: f64 = after.split_whitespace().next()?.parse().ok()?;
@@ -239,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_report_line_says_what_is_billed() {
+    fn the_billed_time_is_parsed_from_the_report_line() {
         let log = "START RequestId: 1\nREPORT RequestId: 1\tDuration: 11.20 ms\t\
                    Billed Duration: 12 ms\tMemory Size: 1769 MB\n";
         let mut headers = HeaderMap::new();

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::Settings;
 
-/// Full jitter, as AWS's clients have it: a random part of `base · 2^attempt`, at most the cap, so
-/// that many clients that failed together do not come back together. `random` is in [0, 1).
-/// A server that says when (`Retry-After`) is waited for, up to the cap.
+/// Full jitter, as in AWS's clients: a random part of `base · 2^attempt`, up to the cap, so that clients that
+/// failed together do not retry together. `random` is in [0, 1). If the server asks for a delay
+/// (`Retry-After`), that delay is used, up to the cap.
 pub(crate) fn delay(
     settings: &Settings,
     throttled: bool,
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubles_up_to_the_cap_and_honours_the_server() {
+    fn the_delay_doubles_up_to_the_cap_and_follows_retry_after() {
         let settings = Settings::default();
         let half = |throttled, attempt| delay(&settings, throttled, attempt, None, 0.5);
         assert_eq!(half(false, 0), Duration::from_millis(25));

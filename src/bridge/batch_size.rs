@@ -1,7 +1,7 @@
-//! How many records a request may hold: halved where the remote side takes no more, and grown again
-//! little by little.
+//! The largest number of records per request. It is halved when a request is too large, and grows again
+//! slowly.
 
-/// Records of a request at most: from one to the batch's own size.
+/// Limit on the records of a request, from 1 to the configured batch size.
 #[derive(Debug)]
 pub(super) struct BatchSize {
     limit: usize,
@@ -9,7 +9,7 @@ pub(super) struct BatchSize {
 }
 
 impl BatchSize {
-    /// A whole batch is not too large before it was found to be.
+    /// Creates a limit of `batch` records.
     pub(super) fn new(batch: usize) -> Self {
         BatchSize { limit: batch, batch }
     }
@@ -18,12 +18,13 @@ impl BatchSize {
         self.limit
     }
 
-    /// So many records were too large, for the function or for the service: half of them may not be.
+    /// Records that a request of `records` records was too large for the function or the service: halves the
+    /// limit.
     pub(super) fn too_large(&mut self, records: usize) {
         self.limit = self.limit.min((records / 2).max(1));
     }
 
-    /// So many records were not: more are tried, little by little.
+    /// Records that a request of `records` records was not too large: raises the limit slowly.
     pub(super) fn not_too_large(&mut self, records: usize) {
         if records >= self.limit {
             let more = self.limit / 32 + 1;
@@ -37,14 +38,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_halves_at_once_and_grows_slowly() {
+    fn the_limit_halves_at_once_and_grows_slowly() {
         let mut size = BatchSize::new(1_000);
         size.too_large(1_000);
         assert_eq!(size.limit(), 500);
         size.too_large(800);
-        assert_eq!(size.limit(), 400, "more than fits now");
+        assert_eq!(size.limit(), 400, "the request is larger than the limit");
         size.not_too_large(399);
-        assert_eq!(size.limit(), 400, "that says nothing of more");
+        assert_eq!(size.limit(), 400, "a small request says nothing about larger ones");
         size.not_too_large(400);
         assert_eq!(size.limit(), 413);
         size.too_large(1);

@@ -1,4 +1,4 @@
-//! A task's lane: the parts that wait, and when a request is made of them.
+//! The batcher of a task: it holds the work items that wait, and decides when a request is made of them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,25 +17,25 @@ use super::shared::Shared;
 use super::{Failure, WorkItem};
 use crate::task::Task;
 
-/// A lane, which runs as long as its bridge: what it holds then is dropped, and so comes home.
+/// A batcher runs as long as its bridge. When it ends it drops its work items, which returns their records.
 pub(super) struct Batcher<K: Task> {
     pub task: Arc<K>,
     pub shared: Arc<Shared>,
-    /// Parts from the workers, and the other end.
+    /// Channel of work items from the workers, and the state that the workers share.
     pub items: Receiver<WorkItem<K>>,
     pub channel: Arc<TaskChannel<K>>,
     pub waiting: VecDeque<WorkItem<K>>,
-    /// Records that wait there.
+    /// Number of records that wait in the batcher.
     pub records: usize,
-    /// Whether they go although they fill no request.
+    /// Whether they are sent although they fill no request.
     pub urgent: bool,
-    /// Halves of requests that were too large, and requests that were throttled: each to be sent by itself.
+    /// Halves of requests that were too large, and throttled requests. Each is sent as a request of its own.
     pub halves: VecDeque<Vec<WorkItem<K>>>,
 }
 
 impl<K: Task> Batcher<K> {
     pub(super) async fn run(mut self) {
-        // A request that is over gives back its halves if it was too large.
+        // A request that ends gives back its halves if it was too large.
         let (over, mut ended) = mpsc::unbounded_channel::<Vec<Vec<WorkItem<K>>>>();
         let mut closed = self.shared.closed.subscribe();
         let mut changes = self.shared.changes.subscribe();
@@ -60,7 +60,7 @@ impl<K: Task> Batcher<K> {
                 tokio::spawn(async move {
                     let halves = request.run(&shared, &task, permit).await;
                     shared.record_cpu_time();
-                    // The lane outlives its requests, or the bridge is gone.
+                    // This fails only if the bridge has ended.
                     let _ = over.send(halves);
                 });
             }
@@ -84,7 +84,7 @@ impl<K: Task> Batcher<K> {
         }
     }
 
-    /// Takes in what the workers have handed over.
+    /// Receives the work items that the workers have handed over.
     fn receive(&mut self) {
         let before = self.records;
         while let Ok(item) = self.items.try_recv() {
@@ -96,8 +96,8 @@ impl<K: Task> Batcher<K> {
         self.shared.admission(|admission, now| admission.observe_demand(now, more));
     }
 
-    /// While the breaker is open, work stays home, and a probe goes now and then; it stays home too while
-    /// the budget is spent. While all is well, environments are started for what is expected.
+    /// While the breaker is open or the budget is spent, returns the waiting records to their workers; an
+    /// open breaker also sends probes. Otherwise starts environments for the expected records.
     fn check_remote(&mut self) {
         let shared = &self.shared;
         let expected = self.channel.take_expected();
@@ -126,22 +126,22 @@ impl<K: Task> Batcher<K> {
         }
     }
 
-    /// Records do not wait here any more.
+    /// Subtracts records that no longer wait here.
     fn leave_queue(&mut self, records: usize) {
         self.records -= records;
         self.urgent &= self.records > 0;
         self.shared.waiting.fetch_sub(records, Relaxed);
     }
 
-    /// Whether a request may go now. Its environment may be cold if that is right for the newest part:
-    /// the older ones have waited for longer, and home is further behind with them.
+    /// Returns whether a request may be sent now. A cold environment is allowed if the newest work item
+    /// allows it: the older ones have waited longer, and their workers have more records to compute first.
     fn may_send(&self) -> bool {
         let warm_only =
             self.halves.is_empty() && self.waiting.back().is_some_and(WorkItem::is_warm_only);
         self.shared.admission(|admission, _| admission.may_send(warm_only))
     }
 
-    /// Whether a request should go now.
+    /// Returns whether a request should be sent now.
     fn is_ready(&self) -> bool {
         let shared = &self.shared;
         !self.halves.is_empty()
@@ -152,7 +152,7 @@ impl<K: Task> Batcher<K> {
                     || self.linger_left().is_some_and(|left| left.is_zero()))
     }
 
-    /// Whether the bodies of another request and of its answer would be within the bound.
+    /// Returns whether there is memory for the bodies of another request and its response.
     fn has_memory(&self) -> bool {
         self.shared.body_memory.has_room(self.shared.settings.largest_exchange())
     }
@@ -166,7 +166,7 @@ impl<K: Task> Batcher<K> {
         let task = Arc::clone(&self.task);
         let settings = &self.shared.settings;
         let request = match self.halves.pop_front() {
-            // It fitted when it was a whole.
+            // The memory was enough for the whole request, so it is enough for a half.
             Some(half) => {
                 let most = settings.batch_bytes;
                 Request::fill(&mut half.into(), task.as_ref(), usize::MAX, most, most)
@@ -185,7 +185,7 @@ impl<K: Task> Batcher<K> {
         (request.records > 0).then(|| request.with_memory(&self.shared))
     }
 
-    /// Lets go of what the workers have done themselves while it waited.
+    /// Drops work items that the workers have computed themselves.
     fn drop_completed(&mut self) {
         while let Some(item) = self.waiting.front().filter(|item| !item.is_pending()) {
             self.leave_queue(item.records());

@@ -1,10 +1,11 @@
-//! How many bytes of request and answer bodies are in memory.
+//! Limits the bytes of request and response bodies in memory.
 //!
-//! Every body has a [`MemoryPermit`] for its bytes. A request goes only while there is room for the largest request and the
-//! largest answer, and takes a permit for itself and for the answer that is expected of it. An answer that is longer
-//! takes more while it is read. If there is no more, it fails: to wait would be to hold what others wait for. Its
-//! length is learned, so that fewer requests go from then on. The permit of an answer is given back when its worker
-//! has taken the results.
+//! Every body has a [`MemoryPermit`] for its bytes. A request is sent only while there is room for the
+//! largest request and the largest response. It takes a permit for its body and for the expected size of its
+//! response. A longer response adds to the permit while it is read. If there is no room left, the attempt
+//! fails: waiting would hold memory that others wait for. The size of the response is learned, so that fewer
+//! requests are sent from then on. The permit of a response is released when the worker has taken the
+//! results.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire};
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-/// The bytes of all bodies of a bridge. The clones are one.
+/// Limit on the bytes of all bodies of a bridge. Clones share one count.
 #[derive(Clone, Debug)]
 pub(super) struct BodyMemory(Arc<Inner>);
 
@@ -23,7 +24,7 @@ struct Inner {
     freed: Notify,
 }
 
-/// A permit for the bytes of a body, given back when it is dropped.
+/// Permit for the bytes of a body. Dropping it releases the bytes.
 #[derive(Debug)]
 pub(crate) struct MemoryPermit {
     memory: BodyMemory,
@@ -31,34 +32,34 @@ pub(crate) struct MemoryPermit {
 }
 
 impl BodyMemory {
-    /// At most `most` bytes.
+    /// Creates a limit of `limit` bytes.
     pub(super) fn new(limit: usize) -> Self {
         BodyMemory(Arc::new(Inner { limit, used: AtomicUsize::new(0), freed: Notify::new() }))
     }
 
-    /// Bytes that all bodies may have.
+    /// Returns the limit in bytes.
     pub(super) fn limit(&self) -> usize {
         self.0.limit
     }
 
-    /// Whether `bytes` more would be within the bound.
+    /// Returns whether `bytes` more fit.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         self.0.used.load(Acquire) + bytes <= self.0.limit
     }
 
-    /// Comes back when bytes are given back after this call.
+    /// Completes when bytes are released after this call.
     pub(super) fn freed(&self) -> Notified<'_> {
         self.0.freed.notified()
     }
 
-    /// A permit for no bytes yet.
+    /// Returns a permit for no bytes.
     pub(super) fn permit(&self) -> MemoryPermit {
         MemoryPermit { memory: self.clone(), bytes: 0 }
     }
 }
 
 impl MemoryPermit {
-    /// Takes `bytes` more, if they are within the bound.
+    /// Adds `bytes` to the permit if they fit. Returns whether they do.
     pub(super) fn grow(&mut self, bytes: usize) -> bool {
         let Inner { limit, used, .. } = &*self.memory.0;
         let more = |used: usize| used.checked_add(bytes).filter(|used| used <= limit);
@@ -67,7 +68,7 @@ impl MemoryPermit {
         is_grown
     }
 
-    /// Gives back what is beyond `bytes`.
+    /// Releases the bytes beyond `bytes`.
     pub(super) fn shrink(&mut self, bytes: usize) {
         let less = self.bytes.saturating_sub(bytes);
         self.bytes -= less;
@@ -77,12 +78,12 @@ impl MemoryPermit {
         }
     }
 
-    /// Bytes that it is for.
+    /// Returns the bytes that the permit covers.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Both in one.
+    /// Merges two permits.
     pub(super) fn merge(mut self, mut other: MemoryPermit) -> MemoryPermit {
         self.bytes += std::mem::take(&mut other.bytes);
         self
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_bytes_are_permitted_than_there_may_be() {
+    fn permits_never_exceed_the_limit() {
         let memory = BodyMemory::new(100);
         let (mut one, mut other) = (memory.permit(), memory.permit());
         assert!(one.grow(60) && !other.grow(41) && other.grow(40));

@@ -1,49 +1,48 @@
-//! Whether the remote side is worth trying at all.
+//! Decides whether anything is sent to the remote side at all.
 //!
-//! Closed, requests go. When several in a row have failed it opens: nothing is sent, what waits
-//! comes home, and workers keep what they have, at no cost. After a while it sends one empty
-//! request, the *probe*; a good answer makes it half-open, in which a single request is in flight
-//! at a time, and the first one that is answered closes it. A failure on the way opens it again,
-//! for twice as long, up to a bound that is also the longest until a remote side that is well again
-//! is used again.
+//! While the breaker is closed, requests are sent. It opens after several failures in a row: nothing is sent,
+//! waiting records are returned, and workers keep new ones, at no cost. After a while one empty request is
+//! sent, the *probe*. If it is answered well, the breaker is half-open: one request at a time is sent, and
+//! the first one that is answered well closes the breaker. A failure opens it again, for twice as long. The
+//! wait has an upper bound, which is also the longest time until a recovered remote side is used again.
 
 use crate::batch::Nanos;
 
 /// Settings of the breaker.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// Failures in a row after which it opens. Few, and three accidents send everything home;
-    /// many, and a burst's first second is spent on a remote side that is not there.
+    /// Number of failures in a row after which it opens. If it is small, a few accidental failures stop all
+    /// sending; if it is large, the first second of a burst is spent on a remote side that does not answer.
     pub failures: u32,
-    /// How long until the first probe. Short costs requests while the remote side is down; long
-    /// leaves one that was down for a moment unused.
+    /// Time until the first probe. If it is short, probes cost money while the remote side is down; if it is
+    /// long, a remote side that was down briefly is not used.
     pub initial_wait: Nanos,
-    /// The longest until another probe.
+    /// Longest time between probes.
     pub max_wait: Nanos,
 }
 
 impl Default for Settings {
-    /// At a failure rate of 30 % five in a row are one in 400; 0.8 s leave 0.2 s of a second for
-    /// the way from the first good answer to the first result.
+    /// If 30 % of the attempts fail, five failures in a row have a probability of 1/400. With a wait of 0.8
+    /// s, the first result arrives within one second of the recovery.
     fn default() -> Self {
         Settings { failures: 5, initial_wait: 100_000_000, max_wait: 800_000_000 }
     }
 }
 
-/// What may be sent.
+/// State of the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Everything.
+    /// All requests are sent.
     Closed,
-    /// Nothing, until this time; then a probe.
+    /// Nothing is sent until this time, when a probe is sent.
     Open(Nanos),
-    /// One request at a time.
+    /// One request at a time is sent.
     HalfOpen,
-    /// Nothing, for good: the remote side was found to compute something else.
+    /// Nothing is sent any more, because the remote side computed a different result.
     Disabled,
 }
 
-/// The breaker: a pure function of what happened.
+/// The breaker: a pure function of the outcomes.
 #[derive(Clone, Debug)]
 pub struct Breaker {
     settings: Settings,
@@ -54,7 +53,7 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// A closed breaker.
+    /// Creates a closed breaker.
     pub fn new(settings: Settings) -> Self {
         Breaker {
             settings,
@@ -65,27 +64,27 @@ impl Breaker {
         }
     }
 
-    /// What may be sent.
+    /// Returns the state.
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// How often it opened.
+    /// Returns how often the breaker has opened.
     pub fn opened(&self) -> u64 {
         self.opened
     }
 
-    /// A request was answered well.
+    /// Records that a request was answered well.
     pub fn succeeded(&mut self) {
         self.failures = 0;
-        // What was sent before it opened says nothing of now; a probe does.
+        // An answer to a request from before the breaker opened says nothing about the present. A probe does.
         if self.state == State::HalfOpen {
             self.state = State::Closed;
             self.wait = self.settings.initial_wait;
         }
     }
 
-    /// A request failed, or is so late that it may as well have.
+    /// Records that a request failed, or is so late that it counts as failed.
     pub fn failed(&mut self, now: Nanos) {
         match self.state {
             State::Closed => {
@@ -99,14 +98,14 @@ impl Breaker {
         }
     }
 
-    /// The remote side refuses for a reason that another request would not change.
+    /// Records a refusal that would be the same for any other request.
     pub fn refused(&mut self, now: Nanos) {
         if matches!(self.state, State::Closed | State::HalfOpen) {
             self.open(now);
         }
     }
 
-    /// The probe was answered well, or not.
+    /// Records whether the probe was answered well.
     pub fn probed(&mut self, now: Nanos, well: bool) {
         if let State::Open(_) = self.state {
             self.failures = 0;
@@ -118,7 +117,7 @@ impl Breaker {
         }
     }
 
-    /// Opens for good.
+    /// Opens the breaker for the rest of the run.
     pub fn disable(&mut self) {
         self.opened += u64::from(self.state == State::Closed);
         self.state = State::Disabled;
@@ -130,7 +129,7 @@ impl Breaker {
         self.state = State::Open(now + self.next_wait());
     }
 
-    /// How long to wait now; the next time twice as long.
+    /// Returns the present wait, and doubles the next one.
     fn next_wait(&mut self) -> Nanos {
         let wait = self.wait.min(self.settings.max_wait);
         self.wait = wait.saturating_mul(2);
@@ -147,7 +146,7 @@ mod tests {
     const MS: Nanos = 1_000_000;
 
     #[test]
-    fn it_opens_probes_and_closes() {
+    fn the_breaker_opens_after_failures_and_closes_after_a_probe_and_an_answer() {
         let mut breaker = Breaker::new(Settings::default());
         (0..4).for_each(|_| breaker.failed(0));
         breaker.succeeded();
@@ -156,7 +155,11 @@ mod tests {
         breaker.failed(MS);
         assert_eq!(breaker.state(), State::Open(101 * MS));
         breaker.succeeded();
-        assert_eq!(breaker.state(), State::Open(101 * MS), "an answer from before says nothing");
+        assert_eq!(
+            breaker.state(),
+            State::Open(101 * MS),
+            "an answer to an earlier request changes nothing"
+        );
         breaker.probed(110 * MS, false);
         assert_eq!(breaker.state(), State::Open(310 * MS), "twice as long");
         breaker.probed(320 * MS, true);
@@ -167,7 +170,7 @@ mod tests {
         breaker.succeeded();
         assert_eq!((breaker.state(), breaker.opened()), (State::Closed, 2));
         (0..5).for_each(|_| breaker.failed(800 * MS));
-        assert_eq!(breaker.state(), State::Open(900 * MS), "it begins anew");
+        assert_eq!(breaker.state(), State::Open(900 * MS), "the wait is the initial one again");
         breaker.disable();
         breaker.probed(1_000 * MS, true);
         breaker.succeeded();
@@ -175,10 +178,12 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens, it is never open for longer than its bound, never opens without a
-        /// failure, and is closed only by an answer to a request.
+        /// Whatever happens, the breaker is never open for longer than its bound, never opens without a
+        /// failure, and closes only after an answer to a request.
         #[test]
-        fn its_states(events in prop::collection::vec((0..5_u8, 0..2_000_u64), 0..200)) {
+        fn the_breaker_opens_only_on_a_failure_and_closes_only_on_an_answer(
+            events in prop::collection::vec((0..5_u8, 0..2_000_u64), 0..200),
+        ) {
             let settings = Settings::default();
             let mut breaker = Breaker::new(settings);
             let mut now = 0;

@@ -1,15 +1,15 @@
-//! The HTTP clients, of which each has one connection where the other side speaks HTTP/2.
+//! A pool of HTTP clients. Over HTTP/2 each client has one connection.
 //!
-//! A server limits the streams of an HTTP/2 connection (RFC 9113 recommends no fewer than 100, and 100 to 250 are
-//! usual). What is beyond that would wait inside the client, where nobody sees it, for as long as the function takes.
-//! So requests go by as many clients as that needs. Over HTTP/1.1 each request has a connection for itself, and one
-//! client is enough.
+//! A server limits the streams of an HTTP/2 connection (RFC 9113 recommends at least 100, and 100 to 250 are
+//! usual). Requests beyond the limit would wait inside the client, unobserved, for as long as the function
+//! takes. So requests are spread over as many clients as they need. Over HTTP/1.1 each request has its own
+//! connection, and one client is enough.
 //!
-//! The limit is in no client's interface, so it is found. A connection is given up to [`MAX_STREAMS`] requests. A request
-//! that is not on the wire although others of its connection are has met a lower limit: it stays where it is, for one
-//! that is taken back may be half sent, and others go by another connection. A busy machine can look the same, and each
-//! connection costs a handshake, so no connection is given fewer than [`MIN_STREAMS`], and a limit is forgotten after
-//! [`LIMIT_LIFETIME`].
+//! No client reports the limit, so the pool finds it. A connection is given up to [`MAX_STREAMS`] requests.
+//! If a request is not on the wire although other requests of its connection are, the limit is lower. The
+//! request stays where it is, because it may be half sent, and later requests use another connection. A busy
+//! machine can look the same, and each connection costs a handshake, so a connection is always given at least
+//! [`MIN_STREAMS`] requests, and a limit is forgotten after [`LIMIT_LIFETIME`].
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,35 +20,36 @@ use tokio::time::{Instant, sleep};
 
 use super::request_body::WireTimer;
 
-/// No connection is given fewer. A server with a lower limit is slower, and nothing else: what waits for a stream is
-/// not on the wire.
+/// Each connection is given at least this many requests. If the server's limit is lower, the only effect is a
+/// delay: a request that waits for a stream is not on the wire.
 const MIN_STREAMS: usize = 8;
 
-/// No connection is given more: another one costs little, and what waits for a stream costs time.
+/// Each connection is given at most this many requests: another connection costs little, and waiting for a
+/// stream costs time.
 const MAX_STREAMS: usize = 100;
 
-/// For so long a limit is believed that was found.
+/// How long a limit that was found is used.
 const LIMIT_LIFETIME: Duration = Duration::from_secs(60);
 
-/// A request that is not on the wire for so long waits for a stream.
+/// A request that is not on the wire after this time waits for a stream.
 const STALL: Duration = Duration::from_millis(50);
 
 pub(super) struct ConnectionPool {
-    /// What makes another one.
+    /// Creates a client.
     builder: Box<dyn Fn() -> ClientBuilder + Send + Sync>,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
-    /// Never empty.
+    /// The connections: at least one.
     connection_pool: Vec<Arc<Connection>>,
-    /// Whether the other side speaks HTTP/2.
+    /// Whether the server speaks HTTP/2.
     is_http2: bool,
-    /// The streams of a connection, and when that was found.
+    /// Limit on the streams of a connection, and when it was found.
     limit: Option<(usize, Instant)>,
 }
 
-/// One client, and the requests that it has.
+/// One client, and the number of its requests.
 pub(super) struct Connection {
     pub client: Client,
     requests: AtomicUsize,
@@ -75,7 +76,7 @@ impl ConnectionPool {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a request whose way is told to `wire_timer`.
+    /// Returns a permit for a request. `wire_timer` records the times of the request.
     pub(super) fn stream_permit(
         &self,
         wire_timer: &Arc<WireTimer>,
@@ -91,7 +92,7 @@ impl ConnectionPool {
         let one = match free {
             Some(one) => Arc::clone(one),
             None => {
-                // Its requests wait for the one connection, and don't open one each.
+                // The requests then wait for this one connection instead of opening one each.
                 let one = Connection::new((self.builder)().http2_prior_knowledge().build()?);
                 inner.connection_pool.push(Arc::clone(&one));
                 tracing::debug!("{} connections of {most} streams", inner.connection_pool.len());
@@ -103,22 +104,23 @@ impl ConnectionPool {
         Ok(Arc::new(StreamPermit { one, wire_timer, is_on_wire }))
     }
 
-    /// An answer came by this version of HTTP.
+    /// Records the HTTP version of a response.
     pub(super) fn answered(&self, version: Version) {
         if version == Version::HTTP_2 {
             self.inner().is_http2 = true;
         }
     }
 
-    /// Waits until it is seen that the request waits for a stream: others of its connection have as many as it
-    /// takes.
+    /// Completes when the request is found to wait for a stream, because other requests use all streams of
+    /// its connection.
     pub(super) async fn meets_limit(&self, stream_permit: &StreamPermit) {
         loop {
             let began = Instant::now();
             sleep(STALL).await;
             let on_wire = stream_permit.one.on_wire.load(Relaxed);
             let is_late = began.elapsed() > 2 * STALL;
-            // A thread that came so late knows nothing, and a connection without a request is being made.
+            // This proves nothing if this thread was delayed, or if the connection has no request on the wire
+            // yet.
             if stream_permit.is_on_wire.load(Relaxed) {
                 return;
             }
@@ -133,7 +135,7 @@ impl ConnectionPool {
     }
 }
 
-/// A request's place at a client, until its answer was read.
+/// A request's permit to use a client, until its response was read.
 pub(super) struct StreamPermit {
     one: Arc<Connection>,
     wire_timer: Arc<WireTimer>,
@@ -145,7 +147,7 @@ impl StreamPermit {
         &self.one.client
     }
 
-    /// Its request is being written.
+    /// Records that the request is being written.
     pub(super) fn is_on_wire(&self) {
         if !self.is_on_wire.swap(true, Relaxed) {
             self.one.on_wire.fetch_add(1, Relaxed);

@@ -1,5 +1,5 @@
-//! What happens before a connection is made: whether this machine has room for another is asked, and whoever sends
-//! the request that it is for is told.
+//! A layer before the HTTP client's connector. It checks that this machine has room for another connection,
+//! and tells the sender of a request that a connection was made for it.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -13,12 +13,12 @@ use tower_service::Service;
 use crate::descriptors;
 
 tokio::task_local! {
-    /// Whether a connection is made for the request that the task sends.
+    /// Whether a connection was made for the request that the current task sends.
     static IS_NEW: Cell<bool>;
 }
 
-/// Sends a request; answers also whether a connection was made for it. One that was not had a connection of the
-/// pool, which the other side may have closed meanwhile.
+/// Sends a request. Returns also whether a connection was made for it; otherwise it used a connection of the
+/// pool, which the server may have closed in the meantime.
 pub(super) async fn watched<R>(send: impl Future<Output = R>) -> (R, bool) {
     let watched = async {
         let result = send.await;
@@ -27,7 +27,7 @@ pub(super) async fn watched<R>(send: impl Future<Output = R>) -> (R, bool) {
     IS_NEW.scope(Cell::new(false), watched).await
 }
 
-/// Stands before the client's own connector.
+/// Layer that wraps the client's own connector.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConnectorLayer;
 
@@ -59,7 +59,7 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        // Outside of a request, none is to be told.
+        // Outside of a request there is no such value.
         let _ = IS_NEW.try_with(|is_new| is_new.set(true));
         if descriptors::is_reserve_reached() {
             let error = io::Error::from(rustix::io::Errno::MFILE);
@@ -69,7 +69,7 @@ where
     }
 }
 
-/// Whether the system has no room for another connection: no descriptor, port or memory.
+/// Returns whether the system lacks the descriptor, port or memory for another connection.
 pub(super) fn lacks_room(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let lacking = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM];

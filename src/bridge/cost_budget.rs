@@ -1,41 +1,42 @@
-//! What may be spent.
+//! Limits the cost.
 //!
-//! A budget is a bound on dollars: in any hour, in all, or both. What an attempt costs is known when
-//! it is over, so one goes only if what is left pays for it and for all that are in flight, each at
-//! the price of the dearest of late: so the budget is overrun by no more than what the last ones cost
-//! above that. Pure: every method is told the time.
+//! A budget is a bound on dollars: for any hour, in total, or both. The cost of an attempt is known when it
+//! ends. So an attempt is sent only if the rest of the budget covers it and all attempts in flight, each at
+//! the highest recent price. The budget is exceeded at most by what the last attempts cost above that price.
+//! The code is pure: every method takes the time as an argument.
 
 use std::collections::VecDeque;
 
 use crate::batch::Nanos;
 
-/// Bounds on what is spent, in US dollars. `None`: no bound.
+/// Bounds on the cost in US dollars. `None` means no bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CostLimits {
-    /// In any 60 minutes.
+    /// Bound for any 60 minutes.
     pub per_hour: Option<f64>,
-    /// In all.
+    /// Bound in total.
     pub total: Option<f64>,
 }
 
 impl CostLimits {
-    /// Whether these are bounds: numbers above zero.
+    /// Returns whether all bounds are numbers above zero.
     pub fn is_valid(&self) -> bool {
         [self.per_hour, self.total].iter().flatten().all(|usd| usd.is_finite() && *usd > 0.0)
     }
 
-    /// What is left of it after `spent` was: of a total that is spent, the least that is above nothing.
+    /// Returns the limits that remain after `spent` dollars. A total that is spent becomes the smallest
+    /// number above zero.
     pub fn after(&self, spent: f64) -> CostLimits {
         let total = self.total.map(|total| (total - spent).max(f64::MIN_POSITIVE));
         CostLimits { total, ..*self }
     }
 
-    /// Whether one attempt at this price can be paid for.
+    /// Returns whether the limits cover one attempt at this price.
     pub fn can_afford(&self, price: f64) -> bool {
         [self.per_hour, self.total].iter().flatten().all(|usd| *usd >= price)
     }
 
-    /// One of `shares` equal shares.
+    /// Returns one of `shares` equal shares.
     pub fn share(&self, shares: usize) -> CostLimits {
         let share = |usd: Option<f64>| usd.map(|usd| usd / shares.max(1) as f64);
         CostLimits { per_hour: share(self.per_hour), total: share(self.total) }
@@ -45,30 +46,30 @@ impl CostLimits {
 const MINUTE: Nanos = 60_000_000_000;
 const MINUTES_PER_HOUR: u64 = 60;
 
-/// How fast a dear attempt is forgotten, an attempt.
+/// Factor by which the price falls with each attempt that costs less.
 const PRICE_DECAY: f64 = 0.9;
 
 #[derive(Clone, Debug)]
 pub(super) struct CostBudget {
     cost_limits: CostLimits,
-    /// What an attempt may cost.
+    /// Estimated price of an attempt.
     price: f64,
     total: f64,
-    /// What was spent in the last hour's minutes, by minute, the oldest first.
+    /// Minutes of the last hour with the cost of each, the oldest first.
     minutes: VecDeque<(u64, f64)>,
-    /// Since when nothing more can be paid for, and for how long that was so before.
+    /// Since when the budget is spent, and for how long it was spent before.
     spent_since: Option<Nanos>,
     spent_for: Nanos,
 }
 
 impl CostBudget {
-    /// `price` is what the first attempt is believed to cost.
+    /// Creates a budget. `price` is the estimated cost of the first attempt.
     pub(super) fn new(cost_limits: CostLimits, price: f64) -> Self {
         let minutes = VecDeque::new();
         CostBudget { cost_limits, price, total: 0.0, minutes, spent_since: None, spent_for: 0 }
     }
 
-    /// An attempt has cost so much.
+    /// Records the cost of an attempt.
     pub(super) fn charge(&mut self, now: Nanos, usd: f64) {
         self.total += usd;
         self.price = usd.max(self.price * PRICE_DECAY);
@@ -80,24 +81,23 @@ impl CostBudget {
         }
     }
 
-    /// Whether one more can be paid for while so many are in flight.
+    /// Returns whether the budget covers one more attempt while `in_flight` are in flight.
     pub(super) fn can_afford(&self, in_flight: usize) -> bool {
         self.affordable(in_flight) > 0
     }
 
-    /// How many more can be paid for while so many are in flight.
+    /// Returns how many more attempts the budget covers while `in_flight` are in flight.
     pub(super) fn affordable(&self, in_flight: usize) -> usize {
         let hour: f64 = self.minutes.iter().map(|(_, usd)| usd).sum();
         let left = |most: Option<f64>, spent: f64| most.map_or(f64::INFINITY, |most| most - spent);
         let left =
             left(self.cost_limits.per_hour, hour).min(left(self.cost_limits.total, self.total));
-        // What is not bounded, or costs nothing, is as many as there are numbers. A whole number of
-        // attempts is not to be missed by the last bit of a fraction.
+        // Without a bound or a price the quotient is infinite, which becomes the largest number. The factor
+        // allows for rounding of a whole number of attempts.
         ((left / self.price * (1.0 + 1e-9)) as usize).saturating_sub(in_flight)
     }
 
-    /// Looks at what is left: forgets what is older than an hour, and notes for how long nothing more
-    /// could be paid for.
+    /// Updates the budget: forgets costs older than an hour, and records for how long the budget was spent.
     pub(super) fn refresh(&mut self, now: Nanos, in_flight: usize) {
         if self.cost_limits == CostLimits::default() {
             return;
@@ -111,12 +111,12 @@ impl CostBudget {
         }
     }
 
-    /// For how long nothing more could be paid for.
+    /// Returns for how long the budget was spent.
     pub(super) fn spent_for(&self, now: Nanos) -> Nanos {
         self.spent_for + self.spent_since.map_or(0, |since| now.saturating_sub(since))
     }
 
-    /// When the oldest minute is forgotten, if that brings something.
+    /// Returns when the oldest minute is forgotten, if the hourly bound holds back attempts.
     pub(super) fn refills_at(&self) -> Option<Nanos> {
         self.spent_since?;
         self.cost_limits.per_hour?;
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_spent_and_refills() {
+    fn an_hourly_budget_refills_and_a_total_does_not() {
         let cost_limits = CostLimits { per_hour: Some(1.0), total: Some(1.5) };
         let mut cost_budget = CostBudget::new(cost_limits, 0.1);
         assert!(cost_budget.can_afford(9) && !cost_budget.can_afford(10));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_spent_before_is_not_spent_again() {
+    fn earlier_costs_are_subtracted_from_the_limits() {
         let cost_limits = CostLimits { per_hour: Some(1.0), total: Some(2.0) };
         let left = cost_limits.after(1.5).share(2);
         assert_eq!(left, CostLimits { per_hour: Some(0.5), total: Some(0.25) });
@@ -176,10 +176,10 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever attempts cost, no hour's sum is above the budget by more than what those in flight
-        /// cost more than the dearest before.
+        /// The cost of any hour exceeds the budget at most by the difference between the attempts in flight
+        /// and the highest price before.
         #[test]
-        fn no_hour_costs_more(
+        fn no_hour_costs_more_than_the_budget_and_the_attempts_in_flight(
             prices in prop::collection::vec((0.5..1.0_f64, 0..20_u64), 1..300),
             retry_budget in 2.0..30.0_f64,
         ) {

@@ -1,4 +1,4 @@
-//! Where requests go.
+//! The endpoint: where requests are sent.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +8,11 @@ use reqwest::Url;
 use super::proxy;
 use crate::aws::{Environment, EnvironmentError, Function, FunctionError, Region};
 
-/// Where a bridge's requests go, and whether they are signed. It is printed without what may be a secret
-/// in it: a URL's query, user and password, an ARN's account.
+/// Where a bridge sends its requests, and whether they are signed. `Display` and `Debug` leave out what may
+/// be secret: a URL's query, user and password, and an ARN's account.
 ///
 /// # Examples
-/// From what a user types, and with the environment's region where none is in it:
+/// An endpoint from what a user types. If it names no region, the region is the environment's:
 /// ```
 /// use floodway::bridge::Endpoint;
 ///
@@ -24,13 +24,13 @@ use crate::aws::{Environment, EnvironmentError, Function, FunctionError, Region}
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum Endpoint {
-    /// None was named: a bridge to it does not start.
+    /// No endpoint was given. A bridge does not start with it.
     #[default]
     Unset,
-    /// Whatever speaks the wire under this URL, a function URL of the auth type `NONE` among it. Requests
-    /// are not signed.
+    /// Any service that speaks the wire format under this URL, for example a function URL with the auth type
+    /// `NONE`. Requests are not signed.
     Url(Url),
-    /// A function URL of the auth type `AWS_IAM`: requests are signed for this region.
+    /// A function URL with the auth type `AWS_IAM`. Requests are signed for this region.
     SignedUrl {
         /// Its URL.
         url: Url,
@@ -39,11 +39,11 @@ pub enum Endpoint {
     },
     /// A function by its name or ARN, through Lambda's Invoke API. Requests are signed.
     Function {
-        /// Which.
+        /// The function.
         function: Function,
         /// Its region.
         region: Region,
-        /// Where the service is: the region's own, or another that speaks its API.
+        /// The URL of the Lambda service: the region's own, or another one with the same API.
         service: Url,
     },
 }
@@ -51,43 +51,43 @@ pub enum Endpoint {
 /// Whether requests are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// They are not.
+    /// Requests are not signed.
     None,
-    /// With AWS credentials.
+    /// Requests are signed with AWS credentials.
     Iam,
 }
 
-/// An endpoint that cannot be.
+/// An endpoint that is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// None was named.
+    /// No endpoint was given.
     #[error("no endpoint was given: expected a URL, or a function's name or ARN")]
     Unset,
-    /// The URL.
+    /// The URL is not valid.
     #[error(
         "{url} is not a URL that requests can be sent to: {why}; expected one such as \
          https://ID.lambda-url.REGION.on.aws/"
     )]
     Url {
-        /// What was given, without what may be a secret.
+        /// The given URL, without secrets.
         url: String,
         /// What is wrong with it.
         why: String,
     },
-    /// Where the environment says that the Lambda service is.
+    /// The environment's URL of the Lambda service is not valid.
     #[error(
         "{from} is {url:?}, which is not a URL that requests can be sent to: {why}; expected one such as \
          http://127.0.0.1:3000/, or none"
     )]
     Service {
-        /// The variable, or where it stands in a profile.
+        /// The variable, or its place in a profile.
         from: String,
-        /// What it says, without what may be a secret.
+        /// The given URL, without secrets.
         url: String,
         /// What is wrong with it.
         why: String,
     },
-    /// Neither a URL nor a function.
+    /// The text is neither a URL nor a function.
     #[error("it is neither a URL nor a function's name or ARN: {0}")]
     Function(#[from] FunctionError),
     /// Calls of the Invoke API are always signed.
@@ -95,67 +95,67 @@ pub enum EndpointError {
         "a function by its name or ARN is called by Lambda's API, which takes signed requests only"
     )]
     AlwaysSigned,
-    /// Requests to it are signed, and this build cannot.
+    /// Requests to this endpoint are signed, and this build cannot sign.
     #[error(
         "requests to it are signed with AWS credentials, which needs Floodway's cargo feature `aws`: build with it, or \
          name the URL of something that takes requests without a signature"
     )]
     CannotSign,
-    /// Nobody says in which region the function is.
+    /// The function's region is not known.
     #[error(
         "the region is not known: give --region, an ARN or a function URL that has it, or set AWS_REGION; or, if \
          it is to be a URL, write http:// or https:// before it"
     )]
     NoRegion,
-    /// Nobody says in which region the function is; the profile that might is not there.
+    /// The function's region is not known, and the profile that could name it does not exist.
     #[error(
         "the region is not known, and there is no profile {profile}, which {variable} names: looked in {looked}"
     )]
     NoProfile {
-        /// Its name.
+        /// The profile's name.
         profile: String,
-        /// The variable that names it.
+        /// The variable that names the profile.
         variable: &'static str,
-        /// The files.
+        /// The files that were searched.
         looked: String,
     },
-    /// A region that contradicts the endpoint's own.
+    /// The given region contradicts the endpoint's own.
     #[error("{given} is not the region of {what}, which is {own}")]
     OtherRegion {
         /// The region that was given.
         given: Region,
-        /// What has one of its own.
+        /// What has a region of its own.
         what: &'static str,
-        /// That one.
+        /// That region.
         own: Region,
     },
-    /// A region for requests that are not signed.
+    /// A region was given for requests that are not signed.
     #[error("is for signed requests, and these are not signed: give --auth iam too")]
     UnsignedRegion,
-    /// The environment's region, or a file that may have it.
+    /// The environment's region, or the file that may contain it, is not valid.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
-    /// A host, without what is spoken there.
+    /// A host without a scheme.
     #[error("it is neither a function nor a whole URL: write http://{0} or https://{0}")]
     NoScheme(String),
 }
 
 impl Endpoint {
-    /// Whatever speaks the wire under `url`; requests are not signed.
+    /// Returns an endpoint for any service that speaks the wire format under `url`. Requests are not signed.
     ///
     /// # Errors
-    /// It is no URL, or neither http nor https.
+    /// If `url` is not a URL, or its scheme is neither http nor https.
     pub fn url(url: &str) -> Result<Self, EndpointError> {
         http(url).map(Endpoint::Url)
     }
 
-    /// What `given` means: a URL, or a function's name or ARN. Without `auth`, URLs are not signed for and
-    /// functions are. Without `region` it is that of the ARN or of the function URL, or else the
-    /// environment's, which also says where the service is if it is elsewhere
-    /// ([`Environment::lambda_endpoint`]).
+    /// Returns the endpoint that `given` names: a URL, or a function's name or ARN. Without `auth`, requests
+    /// to functions are signed and requests to URLs are not. Without `region`, the region is that of the ARN
+    /// or function URL, or else the environment's. The environment also names the Lambda service if it is not
+    /// AWS's own ([`Environment::lambda_endpoint`]).
     ///
     /// # Errors
-    /// What of it cannot be, or contradicts the rest.
+    /// If a part of it is not valid, or contradicts another part.
     pub fn resolve(
         given: &str,
         auth: Option<Auth>,
@@ -199,7 +199,7 @@ impl Endpoint {
         Ok(Endpoint::Function { function, region, service })
     }
 
-    /// What a request is posted to.
+    /// Returns the URL that requests are posted to.
     pub(super) fn target(&self) -> Result<Url, EndpointError> {
         match self {
             _ if self.region().is_some() && !cfg!(feature = "aws") => {
@@ -216,14 +216,14 @@ impl Endpoint {
         }
     }
 
-    /// The proxy by which requests to it go, if the environment names one (`HTTPS_PROXY`, `HTTP_PROXY`,
-    /// `ALL_PROXY`, `NO_PROXY`). Requests to this machine itself go by none.
+    /// Returns the proxy for requests to this endpoint, if the environment names one (`HTTPS_PROXY`,
+    /// `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`). Requests to this machine itself use no proxy.
     pub fn proxy(&self) -> Option<String> {
         let url = self.target().ok()?;
         proxy::of(&url).as_ref().map(proxy::shown)
     }
 
-    /// The region that requests are signed for, if they are.
+    /// Returns the region that requests are signed for, if they are signed.
     pub fn region(&self) -> Option<&Region> {
         match self {
             Endpoint::Unset | Endpoint::Url(_) => None,
@@ -244,15 +244,16 @@ fn no_region(environment: &Environment) -> EndpointError {
     }
 }
 
-/// Whether what has no scheme is a host, perhaps with a port and a path, and no function: a function has none of these
-/// characters, and nobody calls one `localhost`. Of `words:9000` the 9000 is a version.
+/// Returns whether a text without a scheme is a host, perhaps with a port and a path, and not a function. A
+/// function's name has none of these characters, and `localhost` is taken for a host. In `words:9000` the
+/// 9000 is a version.
 fn is_host(given: &str) -> bool {
     let host = given.split(':').next().unwrap_or_default();
     let is_host = given.contains(['.', '/', '[', '@']) || host.eq_ignore_ascii_case("localhost");
     is_host && !given.starts_with("arn:")
 }
 
-/// A URL up to its query, without a user and a password.
+/// Returns a URL without its query, user and password.
 fn without_secrets(url: &str) -> String {
     let plain = url.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = match plain.split_once("://") {
@@ -262,7 +263,7 @@ fn without_secrets(url: &str) -> String {
     format!("{scheme}{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
 }
 
-/// A URL that a request can be sent to.
+/// Parses a URL that requests can be sent to.
 fn http(given: &str) -> Result<Url, EndpointError> {
     let wrong = |why: String| EndpointError::Url { url: without_secrets(given), why };
     let url = Url::parse(given.trim()).map_err(|error| wrong(error.to_string()))?;
@@ -278,7 +279,7 @@ fn http(given: &str) -> Result<Url, EndpointError> {
 impl FromStr for Endpoint {
     type Err = EndpointError;
 
-    /// As [`Endpoint::resolve`], with the environment of this process.
+    /// Like [`Endpoint::resolve`], with the environment of this process.
     fn from_str(given: &str) -> Result<Self, EndpointError> {
         Endpoint::resolve(given, None, None, &Environment::of_process())
     }
@@ -297,7 +298,7 @@ impl fmt::Display for Endpoint {
             Endpoint::Function { function, .. } => write!(f, "{function}"),
             Endpoint::Url(url) | Endpoint::SignedUrl { url, .. } => {
                 let mut url = url.clone();
-                // A URL with a host can be without all of these.
+                // These calls fail only for a URL without a host.
                 let _ = url.set_username("");
                 let _ = url.set_password(None);
                 url.set_query(None);
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn where_requests_go() {
+    fn a_given_endpoint_auth_and_region_resolve_to_the_url_and_signature() {
         let us = [("AWS_REGION", "us-east-1")];
         let plain = "https://example.com/api?code=1";
         let invoke = "https://lambda.eu-north-1.amazonaws.com/2015-03-31/functions/";
@@ -376,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused() {
+    fn an_invalid_endpoint_is_refused_with_a_reason() {
         let (iam, none) = (Some(Auth::Iam), Some(Auth::None));
         let says = |given: &str, auth, region, part: &str| {
             let error = resolve(given, auth, region, &[]).unwrap_err().to_string();
@@ -402,12 +403,12 @@ mod tests {
             "::1",
         ] {
             let region = Some("us-east-1");
-            assert!(resolve(host, None, region, &[]).is_err(), "{host} is no function");
+            assert!(resolve(host, None, region, &[]).is_err(), "{host} is not a function");
         }
         let region = Some("us-east-1");
         says("localhost:9000", None, region, "write http://localhost:9000 or https://");
         says("user:secret@example.com/a?code=secret", None, region, "http://example.com/a ");
-        assert!(resolve("words:9000", None, region, &[]).is_ok(), "that is a version");
+        assert!(resolve("words:9000", None, region, &[]).is_ok(), "the 9000 is a version");
         let error = resolve("http://user:secret@:1/?code=secret", None, None, &[]).unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
     }

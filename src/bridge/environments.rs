@@ -1,19 +1,19 @@
-//! Which environments are warm.
+//! Counts warm environments.
 //!
-//! Each request has an environment for itself: an idle one that has answered before, which is warm,
-//! or one that is started for it, which is cold and may take seconds. Nobody says how many of them
-//! there are; so they are counted here, by what was sent and what came of it. Pure: every method is
-//! told the time.
+//! Each environment runs one request at a time. A request meets an idle environment that has answered before
+//! (a warm one), or one that is started for it (a cold one), which may take seconds. The service does not
+//! report how many there are, so they are counted here from the attempts and their outcomes. The code is
+//! pure: every method takes the time as an argument.
 
 use crate::batch::Nanos;
 
-/// An environment that is idle for longer may be gone: the service keeps them for some minutes.
+/// How long an environment is taken to stay warm while it is idle: the service keeps it for some minutes.
 const WARM_LIFETIME: Nanos = 300_000_000_000;
 
-/// Those that were started ahead are counted on for so long, whether they have answered or not.
+/// How long environments that were started ahead are counted on, whether they have answered or not.
 const START_LIFETIME: Nanos = 10_000_000_000;
 
-/// The environment that an attempt meets, as far as is known.
+/// The state of the environment that an attempt meets, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EnvironmentState {
     Warm,
@@ -22,20 +22,20 @@ pub(super) enum EnvironmentState {
 
 #[derive(Debug, Default)]
 pub(super) struct Environments {
-    /// Those that have answered, idle and busy.
+    /// Environments that have answered, idle and busy.
     warm: usize,
-    /// When one last did.
+    /// When an environment last answered.
     answered_at: Nanos,
-    /// Attempts on their way to a warm one, and those for which one is being started.
+    /// Attempts that have a warm environment or start one.
     busy: usize,
     starting: usize,
-    /// So many were to be warm when some were last started ahead.
+    /// How many environments were needed when some were last started ahead.
     asked: usize,
     asked_at: Nanos,
 }
 
 impl Environments {
-    /// An attempt goes.
+    /// Records that an attempt starts, and returns the state of the environment that it meets.
     pub(super) fn start_attempt(&mut self, now: Nanos) -> EnvironmentState {
         self.forget(now);
         if self.idle() > 0 {
@@ -47,10 +47,11 @@ impl Environments {
         }
     }
 
-    /// It was answered. `is_new` if its environment was started for it, or was at least busy with it
-    /// while all that are known were busy too: it is one more that is warm.
+    /// Records that an attempt was answered. `is_new` if its environment was started for it, or if it was
+    /// busy with it while all known environments were busy too: the number of warm environments is then one
+    /// larger.
     ///
-    /// One too many is no harm for long: the next request that needs it starts it.
+    /// If the number is one too large, the next request that needs that environment starts it.
     pub(super) fn answered(&mut self, now: Nanos, environment: EnvironmentState, is_new: bool) {
         self.release(environment);
         self.warm +=
@@ -58,7 +59,7 @@ impl Environments {
         self.answered_at = now;
     }
 
-    /// It came back without having been answered well.
+    /// Records that an attempt ended without a good answer.
     pub(super) fn release(&mut self, environment: EnvironmentState) {
         match environment {
             EnvironmentState::Warm => self.busy -= 1,
@@ -66,25 +67,25 @@ impl Environments {
         }
     }
 
-    /// Nobody knows what became of it: its environment is not counted on.
+    /// Records that the fate of an attempt is not known: its environment is not counted any more.
     pub(super) fn remove(&mut self, environment: EnvironmentState) {
         self.release(environment);
         self.warm = self.warm.saturating_sub(usize::from(environment == EnvironmentState::Warm));
     }
 
-    /// Attempts that would meet a warm one now.
+    /// Returns how many attempts would meet a warm environment now.
     pub(super) fn idle(&self) -> usize {
         self.warm.saturating_sub(self.busy)
     }
 
-    /// Warm ones that will be idle when their attempts are over.
+    /// Returns how many warm environments are busy.
     pub(super) fn busy(&self) -> usize {
         self.busy
     }
 
-    /// Empty requests to be sent together so that `needed` environments are warm soon. The idle ones
-    /// answer some of them: the others are met by new ones. While records are sent, which need the
-    /// idle ones themselves, none is started before those are used up.
+    /// Returns how many empty requests have to be sent together so that `needed` environments are warm soon.
+    /// Idle environments answer some of them, and new ones answer the rest. While records are sent, which
+    /// need the idle environments themselves, none is started until all are in use.
     pub(super) fn start_ahead(&mut self, now: Nanos, needed: usize) -> usize {
         self.forget(now);
         if now.saturating_sub(self.asked_at) > START_LIFETIME {
@@ -114,7 +115,7 @@ mod tests {
     const SECOND: Nanos = 1_000_000_000;
 
     #[test]
-    fn what_answered_is_warm_for_minutes() {
+    fn an_environment_that_answered_is_warm_for_minutes() {
         let mut environments = Environments::default();
         assert_eq!(environments.start_attempt(0), EnvironmentState::Cold);
         environments.answered(SECOND, EnvironmentState::Cold, true);
@@ -137,11 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn environments_are_started_once_and_past_the_idle_ones() {
+    fn environments_are_started_once_and_beside_the_idle_ones() {
         let mut environments = Environments::default();
         environments.start_attempt(0);
         environments.answered(0, EnvironmentState::Cold, false);
-        // Five are needed and one is warm: it answers one of five requests.
+        // Five are needed and one is warm, which answers one of five requests.
         assert_eq!(environments.start_ahead(0, 5), 5);
         let environment: Vec<EnvironmentState> =
             (0..5).map(|_| environments.start_attempt(0)).collect();
@@ -152,10 +153,10 @@ mod tests {
                 .count(),
             4
         );
-        assert_eq!(environments.start_ahead(1, 5), 0, "they are on their way");
+        assert_eq!(environments.start_ahead(1, 5), 0, "they are being started");
         assert_eq!(environments.start_ahead(1, 6), 1, "the warm one is busy");
-        // One was answered by the idle one, and one could not be started: that one is tried again
-        // after a while.
+        // The idle environment answered one request, and one start failed. That one is tried again after a
+        // while.
         let (cold, warm) = (EnvironmentState::Cold, EnvironmentState::Warm);
         environments.answered(SECOND, warm, false);
         environments.answered(SECOND, cold, false);
@@ -169,9 +170,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes of the attempts, no more are taken for warm than have answered.
+        /// Whatever the outcomes are, no more environments count as warm than have answered.
         #[test]
-        fn no_more_are_warm_than_have_answered(
+        fn no_more_environments_count_as_warm_than_have_answered(
             events in prop::collection::vec((0..5_u8, any::<prop::sample::Index>()), 0..200),
         ) {
             let mut environments = Environments::default();

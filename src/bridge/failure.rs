@@ -1,54 +1,54 @@
-//! Why records come home.
+//! Why the records of a request are returned.
 
 use std::borrow::Cow;
 
 use crate::aws::{ServiceError, ServiceErrorKind, Throttle};
 use crate::version;
 
-/// Why a request was not answered, or its answer not believed.
+/// Why a request has no valid response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// 429: too many at once. It did not run.
+    /// Status 429: too many requests at once. The function did not run.
     #[error("throttled{0}")]
     Throttled(Throttle),
-    /// No answer in time. It may have run, and may be billed.
+    /// No answer within the timeout. The function may have run, and may be billed.
     #[error("no answer in time")]
     TimedOut,
-    /// No connection, or it broke.
+    /// The connection could not be made, or it broke.
     #[error("the connection failed: {0}")]
     Connection(String),
     /// This machine has no descriptor, port or memory for another connection. Nothing was sent.
     #[error("this machine has no room for another connection: {0}")]
     NoRoom(String),
-    /// The bodies in memory leave no room for the answer, which is longer than was expected. It may be billed.
+    /// The response is longer than expected, and the memory for bodies is full. It may be billed.
     #[error(
         "there is no memory for the answer: the bodies of requests and answers have {0} MiB already"
     )]
     NoMemory(usize),
-    /// 500 to 599, and 502 for a function that failed.
+    /// A status from 500 to 599, such as 502 for a function that failed.
     #[error("the service answered {0}")]
     Service(u16),
-    /// Any other status that is not 200: trying again would not help.
+    /// Any other status than 200: a retry would not help.
     #[error("the service refused the request with {0}")]
     Rejected(u16),
-    /// AWS refuses it, and says why.
+    /// AWS refuses the request and gives the reason.
     #[error("the service refused the request with {0}")]
     Refused(ServiceError),
-    /// AWS cannot do it now, and says why.
+    /// AWS cannot answer now and gives the reason.
     #[error("the service answered {0}")]
     Unwell(ServiceError),
-    /// There is nobody to sign for.
+    /// There are no credentials to sign the request.
     #[error("the request cannot be signed: {0}")]
     Credentials(String),
-    /// Whoever answers at the endpoint does not prove to be who it is.
+    /// The endpoint's certificate is not valid.
     #[error("the endpoint's certificate cannot be verified: {0}")]
     Certificate(String),
-    /// The function is of a version that computes something else.
+    /// The function has a version that computes something else.
     #[error("the function is of version {function}, this program needs {needs}")]
     Version {
-        /// Its version.
+        /// The function's version.
         function: String,
-        /// Those that would do.
+        /// The versions that would do.
         needs: String,
     },
     /// A redirect, which is not followed.
@@ -57,36 +57,36 @@ pub enum Failure {
     /// The function failed (`X-Amz-Function-Error`).
     #[error("the function failed: {0}")]
     Function(String),
-    /// The answer is not what the wire asks for.
+    /// The response is not valid.
     #[error("the answer is not to be believed: {0}")]
     Answer(String),
-    /// The request or its answer is too large, even for a single record.
+    /// The request or its response is too large, even for a single record.
     #[error("the request or its answer is too large")]
     TooLarge,
-    /// The answer is longer than Lambda's are, unless they are streamed.
+    /// The response is longer than Lambda's responses are, unless they are streamed.
     #[error(
         "the answer is longer than 6 MB, which is the most that is read of one, streamed ones included"
     )]
     AnswerTooLong,
-    /// A record that cannot be written as JSON.
+    /// A record cannot be written as JSON.
     #[error("the record cannot be written as JSON")]
     Encode,
-    /// The remote side does not answer well, and nothing is sent to it for now.
+    /// The remote side fails, and nothing is sent to it for now.
     #[error("the breaker is open")]
     BreakerOpen,
     /// The budget is spent.
     #[error("the budget is spent")]
     OverBudget,
-    /// The workers did its records before an answer was there.
+    /// The workers computed the records before a response arrived.
     #[error("its records were done at home")]
     DoneLocally,
-    /// The bridge was told to bring everything home, or is gone.
+    /// The bridge was closed, or has ended.
     #[error("the bridge is closed")]
     Closed,
 }
 
 impl Failure {
-    /// Refuses a function that says it is of another version than the task needs.
+    /// Returns an error if the function's version is not the one that the task needs.
     pub(crate) fn unless_compatible(
         function: Option<&str>,
         needs: Option<&str>,
@@ -101,7 +101,7 @@ impl Failure {
         }
     }
 
-    /// Whether another attempt may go better.
+    /// Returns whether a retry may succeed.
     pub fn is_retryable(&self) -> bool {
         match self {
             Failure::Throttled(_)
@@ -118,17 +118,18 @@ impl Failure {
         }
     }
 
-    /// Whether there were too many requests at once, here or there: fewer go then.
+    /// Returns whether too many requests were in flight, for the service or for this machine. Fewer are then
+    /// sent.
     pub(super) fn is_limit(&self) -> bool {
         matches!(self, Failure::Throttled(_) | Failure::NoRoom(_) | Failure::NoMemory(_))
     }
 
-    /// Whether fewer records may do.
+    /// Returns whether a request with fewer records may succeed.
     pub(super) fn is_size(&self) -> bool {
         matches!(self, Failure::TooLarge | Failure::AnswerTooLong)
     }
 
-    /// Whether another request would not change it: somebody has to set something up differently.
+    /// Returns whether any other request would fail too, until somebody changes the setup.
     pub fn is_refusal(&self) -> bool {
         match self {
             Failure::Rejected(_)
@@ -141,7 +142,7 @@ impl Failure {
         }
     }
 
-    /// Whether it says something of the remote side, and not only of this one.
+    /// Returns whether the failure says something about the remote side, and not only about this machine.
     pub(super) fn is_remote(&self) -> bool {
         !matches!(
             self,
@@ -155,7 +156,7 @@ impl Failure {
         )
     }
 
-    /// What to do about it.
+    /// Returns what to do about the failure.
     pub fn advice(&self) -> Cow<'static, str> {
         let advice = match self {
             Failure::Throttled(throttle) => throttle.advice(),
@@ -198,7 +199,7 @@ impl Failure {
     }
 }
 
-/// What to do about what AWS says.
+/// Returns what to do about an error of AWS.
 fn advice_for(service_error: &ServiceError) -> Cow<'static, str> {
     let advice = match &service_error.kind {
         ServiceErrorKind::Signature => {

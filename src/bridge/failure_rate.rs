@@ -1,10 +1,10 @@
-//! How many of the attempts fail.
+//! The share of attempts that fail.
 
-/// Attempts that are remembered: few, and one failure is a large share of them; many, and for long
-/// after trouble has ended requests go sooner than they have to.
+/// Number of attempts that are remembered. If it is small, one failure is a large share; if it is large,
+/// requests are sent earlier than necessary for a long time after failures have ended.
 const WINDOW: usize = 256;
 
-/// The last attempts, whether they failed.
+/// Outcomes of the last attempts: whether they failed.
 #[derive(Debug)]
 pub(super) struct FailureRate {
     failed: [bool; WINDOW],
@@ -19,14 +19,14 @@ impl Default for FailureRate {
 }
 
 impl FailureRate {
-    /// An attempt was answered well, or `failed`.
+    /// Records an attempt that was answered well or has `failed`.
     pub(super) fn record(&mut self, failed: bool) {
         let oldest = std::mem::replace(&mut self.failed[self.next], failed);
         self.failures = self.failures + usize::from(failed) - usize::from(oldest);
         self.next = (self.next + 1) % WINDOW;
     }
 
-    /// The share that failed; those before the first one did not.
+    /// Returns the share that failed. Attempts before the first one count as successful.
     pub(super) fn share(&self) -> f64 {
         self.failures as f64 / WINDOW as f64
     }
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_of_the_last_attempts() {
+    fn the_share_is_computed_over_the_last_attempts() {
         let mut failure_rate = FailureRate::default();
         assert_eq!(failure_rate.share(), 0.0);
         (0..1_000).for_each(|n| failure_rate.record(n % 4 == 0));

@@ -1,4 +1,4 @@
-//! The workers' side of the bridge, and its thread.
+//! The bridge's interface for workers, and its thread.
 
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, VecDeque};
@@ -19,31 +19,32 @@ use super::{Counters, Failure, ReplySender, Settings, SettingsError, WorkItem};
 use crate::aws::CredentialsError;
 use crate::task::Task;
 
-/// Threads that look up names, one for each connection that is being made: a burst makes hundreds.
+/// Number of threads that look up host names. Each connection that is being made needs one lookup, and a
+/// burst makes hundreds.
 const NAME_LOOKUP_THREADS: usize = 16;
 
 /// A bridge that cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum BridgeError {
-    /// Its settings.
+    /// The settings are not valid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// Nobody to sign its requests.
+    /// There are no credentials to sign requests.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// Its thread or its runtime.
+    /// The thread or its runtime cannot be started.
     #[error("cannot start the bridge's thread")]
     Thread(#[source] std::io::Error),
-    /// Its HTTP client.
+    /// The HTTP client cannot be created.
     #[error("cannot set up HTTPS")]
     Client(#[source] reqwest::Error),
 }
 
-/// A process's bridge to one endpoint. Cheap to clone; its thread ends with the last clone, and
-/// what is then in flight comes home.
+/// A process's bridge to one endpoint. A clone is cheap. The bridge's thread ends when the last clone is
+/// dropped, and records that are in flight then are returned.
 ///
 /// # Examples
-/// To a local Lambda, which stands in for a function (with the feature `emulator`):
+/// A bridge to a local Lambda, which stands in for a function (needs the feature `emulator`):
 /// ```
 /// # #[cfg(feature = "emulator")]
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -70,7 +71,7 @@ pub enum BridgeError {
 ///         squares.capture()
 ///     })
 /// });
-/// // Wherever a record was computed, its result is the same; their order is not.
+/// // A record's result is the same wherever it was computed. The order may differ.
 /// let mut squares: Vec<u64> = squares.extract().into_iter().flat_map(|(_, some)| some).collect();
 /// squares.sort();
 /// assert_eq!(squares, [1, 4, 9, 16]);
@@ -88,28 +89,28 @@ struct Owner {
     runtime: Handle,
     remote_tasks: Mutex<HashMap<(TypeId, String), Box<dyn Any + Send + Sync>>>,
     closing: AtomicBool,
-    /// Dropping it ends the thread.
+    /// Dropping this ends the thread.
     _alive: oneshot::Sender<()>,
 }
 
-/// How a bridge stands.
+/// The present state of a bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BridgeStatus {
-    /// What the breaker lets through.
+    /// The breaker's state.
     pub breaker: BreakerState,
-    /// Requests that may be in flight.
+    /// How many requests may be in flight.
     pub limit: usize,
-    /// Records that wait in it to be sent.
+    /// How many records wait in the bridge.
     pub waiting: usize,
     /// Whether the budget is spent.
     pub is_spent: bool,
 }
 
 impl Bridge {
-    /// Starts the bridge's thread, and finds the credentials if requests are to be signed.
+    /// Starts the bridge's thread, and finds the credentials if requests are signed.
     ///
     /// # Errors
-    /// If the settings cannot be, there are no credentials, or the system has no thread for it.
+    /// If the settings are not valid, there are no credentials, or the system cannot start a thread.
     pub fn start(settings: Settings) -> Result<Bridge, BridgeError> {
         settings.validate()?;
         let http_client = HttpClient::new(&settings)?;
@@ -123,7 +124,7 @@ impl Bridge {
         thread::Builder::new()
             .name("floodway-bridge".to_owned())
             .spawn(move || {
-                // Ends with an error when the sender is dropped: that is how it is told.
+                // Dropping the sender ends this with an error, which is the signal to end.
                 let _ = runtime.block_on(ended);
             })
             .map_err(BridgeError::Thread)?;
@@ -146,8 +147,8 @@ impl Bridge {
         })))
     }
 
-    /// The lane of `task`, which all workers of the process share: asked again for a task of the
-    /// same type and name, it answers the same lane.
+    /// Returns the handle for `task`, which all workers of the process share. Another call with a task of the
+    /// same type and name returns the same handle.
     pub fn remote_task<K: Task>(&self, task: Arc<K>) -> RemoteTask<K> {
         let key = (TypeId::of::<K>(), task.name().to_owned());
         let mut remote_tasks = self.0.remote_tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -176,14 +177,14 @@ impl Bridge {
         RemoteTask { channel: Arc::clone(channel), bridge: self.clone() }
     }
 
-    /// What was counted until now.
+    /// Returns the counters.
     pub fn counters(&self) -> Counters {
         let spent_for = self.0.shared.admission(|admission, now| admission.budget_spent_for(now));
         let over_budget_us = spent_for.as_micros() as u64;
         Counters { over_budget_us, ..self.0.shared.live.snapshot() }
     }
 
-    /// How the bridge stands now.
+    /// Returns the present state.
     pub fn status(&self) -> BridgeStatus {
         let shared = &self.0.shared;
         let (breaker, limit) =
@@ -196,24 +197,24 @@ impl Bridge {
         }
     }
 
-    /// Why the remote side is of no use as things are set up, if it has refused whatever it was last sent
-    /// and has never answered anything well. Then all the work was done at home.
+    /// Returns why the remote side cannot be used as it is set up, if it refused the last request and has
+    /// never answered one. All records were then computed by the workers.
     pub fn refusal(&self) -> Option<Failure> {
         self.0.shared.refusal()
     }
 
-    /// How the last request or probe failed that did, in a way that says something of the remote side.
+    /// Returns the last failure of a request or probe that says something about the remote side.
     pub fn last_failure(&self) -> Option<Failure> {
         self.0.shared.last_failure()
     }
 
-    /// How long a request takes by what was measured: all but one of a hundred. Zero before one was.
+    /// Returns the measured 99th percentile of a request's time; zero before the first measurement.
     pub fn p99(&self) -> Duration {
         self.0.shared.p99()
     }
 
-    /// Waits until the start-up probes have come back, well or not, but not for longer than `most`. It
-    /// blocks: before the workers start, never on one.
+    /// Waits until the start-up probes have returned, with or without success, but not longer than `most`.
+    /// This blocks, so call it before the workers start and never on a worker's thread.
     pub fn wait_for_probes(&self, most: Duration) {
         let began = std::time::Instant::now();
         while !self.0.shared.admission(|admission, _| admission.health().has_started())
@@ -223,8 +224,9 @@ impl Bridge {
         }
     }
 
-    /// Gives up what is in flight, so that it is counted, and costed, before the counters are read
-    /// for the last time. Nothing is sent any more. It may take a moment: for after the dataflow's end.
+    /// Gives up the requests in flight, so that their cost is counted before the counters are read for the
+    /// last time. Nothing is sent any more. This may block for a moment, so call it after the dataflow has
+    /// ended.
     pub fn finish(&self) {
         const MOST: Duration = Duration::from_millis(200);
         self.0.shared.closed.send_replace(true);
@@ -234,8 +236,9 @@ impl Bridge {
         }
     }
 
-    /// Brings everything home after `grace`: what waits or is in flight then is answered with
-    /// [`Failure::Closed`](super::Failure::Closed), and nothing more is sent. Only the first call counts.
+    /// Returns all records to the workers after `grace`: those that wait or are in flight then are answered
+    /// with [`Failure::Closed`](super::Failure::Closed), and nothing more is sent. Only the first call
+    /// counts.
     pub fn close_after(&self, grace: Duration) {
         if self.0.closing.swap(true, Relaxed) {
             return;
@@ -248,23 +251,23 @@ impl Bridge {
     }
 }
 
-/// The workers' ends of a lane.
+/// The workers' side of a batcher.
 pub(super) struct TaskChannel<K: Task> {
     items: Sender<WorkItem<K>>,
-    /// Says that there are parts, or that more are expected.
+    /// Notifies the batcher of work items, or of a new expected rate.
     pub waker: Notify,
-    /// Records a second that are expected soon.
+    /// Records per second that are expected soon.
     expected: AtomicU64,
 }
 
 impl<K: Task> TaskChannel<K> {
-    /// What is expected since this was last asked.
+    /// Takes the rate that was expected since the last call.
     pub(super) fn take_expected(&self) -> u64 {
         self.expected.swap(0, Relaxed)
     }
 }
 
-/// Where workers hand parts of a task over. Cheap to clone.
+/// Handle through which workers hand over the work items of a task. A clone is cheap.
 pub struct RemoteTask<K: Task> {
     channel: Arc<TaskChannel<K>>,
     bridge: Bridge,
@@ -276,94 +279,93 @@ impl<K: Task> Clone for RemoteTask<K> {
     }
 }
 
-/// The bridge takes nothing any more: the records stay where they are.
+/// The bridge is closed and takes no more work items: the records stay with their workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the bridge is closed")]
 pub struct ClosedError;
 
 impl<K: Task> RemoteTask<K> {
-    /// Records that the lane takes now. None while the remote side is not to be tried, and few while
-    /// it takes little: what would wait here is better off with its worker.
+    /// Returns how many records the bridge takes now: none while nothing is sent, and few while the remote
+    /// side takes few. Other records stay with their workers.
     pub fn room(&self) -> usize {
         self.shared().room()
     }
 
-    /// Whether records that wait for room will have it: no breaker is open, the budget lasts, and the
+    /// Returns whether records may wait for room: the breaker is not open, the budget is not spent, and the
     /// bridge is not closed.
     pub fn is_available(&self) -> bool {
         self.shared().is_available()
     }
 
-    /// Wakes the worker of `sender` once there is room, or once [`RemoteTask::is_available`] is false. To be asked for
-    /// before the room is looked at for the last time.
+    /// Wakes the worker of `sender` once there is room, or once [`RemoteTask::is_available`] is false. Call
+    /// this before checking the room for the last time.
     pub fn wake_when_there_is_room(&self, sender: &ReplySender<K::Out>) {
         self.shared().wake_when_there_is_room(sender.waker());
     }
 
-    /// Records of a full request.
+    /// Returns the number of records of a full request.
     pub fn max_records(&self) -> usize {
         self.shared().max_records()
     }
 
-    /// Those of [`RemoteTask::room`] that will meet no cold environment, as far as is known.
+    /// Returns how many records of [`RemoteTask::room`] will not meet a cold environment, as far as is known.
     pub fn warm_room(&self) -> usize {
         self.shared().warm_room()
     }
 
-    /// How long half of the requests to warm environments take at the most; zero before one was
-    /// answered.
+    /// Returns the median time of a request to a warm environment; zero before the first answer.
     pub fn median(&self) -> Duration {
         self.shared().median()
     }
 
-    /// How long all but one of a hundred requests to warm environments take; those in flight count at
-    /// their age. Zero like [`RemoteTask::median`].
+    /// Returns the 99th percentile of the time of requests to warm environments. Requests in flight count at
+    /// their present age. Zero before the first answer.
     pub fn p99(&self) -> Duration {
         self.shared().p99()
     }
 
-    /// The same of half of the cold ones; zero before one was met.
+    /// Returns the median time of a request to a cold environment; zero before the first cold start.
     pub fn cold(&self) -> Duration {
         self.shared().cold()
     }
 
-    /// The share of the last attempts that failed, throttled ones among them.
+    /// Returns the share of the recent attempts that failed. Throttled ones count as failed.
     pub fn failure_rate(&self) -> f64 {
         self.shared().failure_rate()
     }
 
-    /// Says what a record takes a worker: before the remote side has done any, they are believed to take
-    /// as long there.
+    /// Sets the time that a record takes on a worker. Until the remote side has computed records, its time is
+    /// estimated by this.
     pub fn set_local_record_time(&self, time: Duration) {
         self.shared().set_local_record_time(time);
     }
 
-    /// From which age on a part is late, and its worker may as well do its records.
+    /// Returns the age from which a work item is late, so that its worker may compute the records itself.
     pub fn late(&self) -> Duration {
         self.shared().late()
     }
 
-    /// Settings of the bridge.
+    /// Returns the settings of the bridge.
     pub fn settings(&self) -> &Settings {
         &self.shared().settings
     }
 
-    /// Says that so many records a second are expected soon: environments are started for them if
-    /// there are too few.
+    /// Announces that `records_per_second` are expected soon. Environments are started for them if there are
+    /// too few.
     pub fn expect(&self, records_per_second: f64) {
         self.channel.expected.fetch_max(records_per_second as u64, Relaxed);
         self.channel.waker.notify_one();
     }
 
-    /// Says that the remote side computes something else: nothing is sent any more.
+    /// Disables the remote side because it computed a different result: nothing is sent any more.
     pub fn disable(&self) {
         self.shared().disable();
     }
 
-    /// Hands a part over; its replies come to its port.
+    /// Hands over a work item. Its replies are sent to its [`ReplySender`].
     ///
     /// # Errors
-    /// If the bridge is closed: no reply will come.
+    /// If the bridge is closed. There are then no replies.
     pub fn send(&self, item: WorkItem<K>) -> Result<(), ClosedError> {
         if *self.shared().closed.borrow() {
             item.take_back();

@@ -1,23 +1,23 @@
-//! Whether the remote side is there: nothing is sent to it before a probe was answered, at the start
-//! and whenever the breaker has opened.
+//! Health of the remote side. Nothing is sent to it before a probe was answered, at the start and after the
+//! breaker has opened.
 
 use super::breaker::{Breaker, Settings, State};
 use crate::batch::Nanos;
 
-/// The breaker, and the probes that it depends on. At most one that the breaker asks for is on its way.
+/// The breaker, and the probes that it depends on. At most one of the breaker's probes is in flight.
 #[derive(Debug)]
 pub(crate) struct Health {
     breaker: Breaker,
-    /// A probe is on its way.
+    /// Whether a probe is in flight.
     probing: bool,
-    /// The start-up probe has not come back: nothing is known, and nothing is sent.
+    /// Whether the first start-up probe has not returned yet. Until then nothing is sent.
     awaits_first_probe: bool,
-    /// All start-up probes have come back: the way to a warm environment is known.
+    /// Whether all start-up probes have returned, so that the latency to a warm environment is known.
     has_started: bool,
 }
 
 impl Health {
-    /// `probes_at_start` if nothing may be sent until such a probe has come back.
+    /// `probes_at_start` if nothing may be sent until a start-up probe has returned.
     pub(super) fn new(breaker: Settings, probes_at_start: bool) -> Self {
         Health {
             breaker: Breaker::new(breaker),
@@ -27,7 +27,7 @@ impl Health {
         }
     }
 
-    /// The start-up probes have come back.
+    /// Records that all start-up probes have returned.
     pub(crate) fn has_started(&self) -> bool {
         self.has_started
     }
@@ -36,38 +36,38 @@ impl Health {
         self.has_started = true;
     }
 
-    /// The first of them has.
+    /// Records that the first start-up probe has returned.
     pub(crate) fn mark_proven(&mut self) {
         self.awaits_first_probe = false;
     }
 
-    /// Whether it has.
+    /// Returns whether a start-up probe has returned, or none is sent.
     pub(super) fn is_proven(&self) -> bool {
         !self.awaits_first_probe
     }
 
-    /// The start-up probe failed: nothing is sent until a probe is answered.
+    /// Records that the start-up probe failed: nothing is sent until a probe is answered.
     pub(crate) fn start_open(&mut self, now: Nanos) {
         self.breaker.refused(now);
         self.awaits_first_probe = false;
     }
 
-    /// What the breaker lets through.
+    /// Returns the breaker's state.
     pub(crate) fn state(&self) -> State {
         self.breaker.state()
     }
 
-    /// How often it opened.
+    /// Returns how often the breaker has opened.
     pub(crate) fn opened(&self) -> u64 {
         self.breaker.opened()
     }
 
-    /// Whether nothing is sent.
+    /// Returns whether nothing is sent.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.breaker.state(), State::Open(_) | State::Disabled)
     }
 
-    /// When a probe is due, if one is and none is on its way.
+    /// Returns when a probe is due, unless one is in flight.
     pub(super) fn probe_at(&self) -> Option<Nanos> {
         match self.breaker.state() {
             State::Open(until) if !self.probing => Some(until),
@@ -75,33 +75,33 @@ impl Health {
         }
     }
 
-    /// It goes.
+    /// Records that a probe is sent.
     pub(super) fn start_probe(&mut self) {
         self.probing = true;
     }
 
-    /// The probe was answered well, or not.
+    /// Records whether the probe was answered well.
     pub(crate) fn probed(&mut self, now: Nanos, well: bool) {
         self.probing = false;
         self.breaker.probed(now, well);
     }
 
-    /// A request was answered well.
+    /// Records that a request was answered well.
     pub(super) fn succeeded(&mut self) {
         self.breaker.succeeded();
     }
 
-    /// A request failed, or has been in flight for so long that it counts as failed.
+    /// Records that a request failed, or has been in flight for so long that it counts as failed.
     pub(crate) fn failed(&mut self, now: Nanos) {
         self.breaker.failed(now);
     }
 
-    /// The remote side refuses for a reason that another request would not change.
+    /// Records a refusal that would be the same for any other request.
     pub(super) fn refused(&mut self, now: Nanos) {
         self.breaker.refused(now);
     }
 
-    /// Nothing is sent any more: the remote side was found to compute something else.
+    /// Disables the remote side because it computed a different result: nothing is sent any more.
     pub(crate) fn disable(&mut self) {
         self.breaker.disable();
     }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_proven_before_a_probe_is_back() {
+    fn nothing_is_sent_before_the_start_up_probe_has_returned() {
         let mut health = Health::new(Settings::default(), true);
         assert!(!health.is_proven() && !health.has_started() && !health.is_open());
         health.mark_proven();
@@ -121,13 +121,13 @@ mod tests {
         assert!(health.has_started());
         let mut health = Health::new(Settings::default(), true);
         health.start_open(0);
-        assert!(health.is_proven() && health.is_open(), "a failed probe says something too");
+        assert!(health.is_proven() && health.is_open(), "a failed probe opens the breaker");
     }
 
     #[test]
-    fn one_probe_is_on_its_way_at_most() {
+    fn at_most_one_probe_is_in_flight() {
         let mut health = Health::new(Settings::default(), false);
-        assert_eq!(health.probe_at(), None, "it is closed");
+        assert_eq!(health.probe_at(), None, "the breaker is closed");
         health.start_open(0);
         let Some(due) = health.probe_at() else { panic!("a probe is due some time") };
         health.start_probe();

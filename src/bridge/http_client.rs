@@ -1,4 +1,4 @@
-//! The remote side as HTTP sees it: a client, where to, and who signs.
+//! The remote side at the level of HTTP: the client, the URL and the signature.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::aws::{
     ServiceErrorKind, Throttle, Unsigned, sign,
 };
 
-/// How requests are sent.
+/// Sends requests to the endpoint.
 pub(crate) struct HttpClient {
     connection_pool: ConnectionPool,
     url: Url,
@@ -32,26 +32,26 @@ struct Signing {
     cache: CredentialsCache,
 }
 
-/// A request that was not answered with a 200.
+/// A request that was not answered with status 200.
 pub(crate) struct HttpError {
     pub failure: Failure,
-    /// When the service says to come back.
+    /// The delay that the service asks for.
     pub retry_after: Option<Duration>,
-    /// It may have run, and may be billed.
+    /// Whether the function may have run, which may be billed.
     pub may_have_run: bool,
 }
 
-/// An answer with a 200, of which the body is still to be read.
+/// A response with status 200, whose body has not been read yet.
 pub(crate) struct HttpResponse {
     pub response: Response,
-    /// Until then its stream is in use.
+    /// Holds the stream until the body was read.
     _place: Arc<StreamPermit>,
 }
 
-/// What came of a request.
+/// Outcome of an HTTP exchange.
 struct Exchange {
     answer: reqwest::Result<Response>,
-    /// It had a connection that was made for it.
+    /// Whether a new connection was made for it.
     is_new: bool,
     stream_permit: Arc<StreamPermit>,
 }
@@ -62,14 +62,14 @@ impl HttpError {
     }
 }
 
-/// How long the text of a refusal is waited for, and how much of it is read.
+/// How long the client waits for the body of a refusal.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_ERROR_BODY: usize = 4_096;
 
 /// How often a request is sent again at once because its connection had been closed.
 const MAX_RESENDS: usize = 3;
 
-/// How long the account's settings are waited for.
+/// How long the client waits for the account's settings.
 const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl HttpClient {
@@ -83,12 +83,12 @@ impl HttpClient {
         let connection_pool = ConnectionPool::new(move || {
             let client = Client::builder()
                 .redirect(Policy::none())
-                // The one that was looked for, and no other.
+                // The client uses only the proxy that was chosen above.
                 .no_proxy()
                 .connector_layer(ConnectorLayer)
                 .tcp_nodelay(true)
-                // Below the 20 s after which a function URL closes: a connection that is just being
-                // closed would fail the request.
+                // A function URL closes idle connections after 20 s. A connection that is just being closed
+                // would fail the request, so the pool closes it earlier.
                 .pool_idle_timeout(Duration::from_secs(10))
                 .pool_max_idle_per_host(max_in_flight)
                 .connect_timeout(connect_timeout);
@@ -105,7 +105,7 @@ impl HttpClient {
         Ok(HttpClient { connection_pool, url, signing })
     }
 
-    /// Finds the credentials, if any are needed.
+    /// Returns the credentials, if requests are signed.
     pub(crate) async fn credentials(&self) -> Result<Option<Arc<Credentials>>, CredentialsError> {
         match &self.signing {
             Some(signing) => signing.cache.current().await.map(Some),
@@ -113,8 +113,9 @@ impl HttpClient {
         }
     }
 
-    /// Sends `body`; answers what came with a 200. Credentials that the service says have ended are found
-    /// anew, and if there are others it is sent again. `wire_timer` hears when it is on the wire.
+    /// Sends `body` and returns a response with status 200. If the service says that the credentials have
+    /// expired, they are looked up again, and the request is sent again with the new ones. `wire_timer`
+    /// records when the request is on the wire.
     pub(crate) async fn post(
         &self,
         body: Bytes,
@@ -139,7 +140,7 @@ impl HttpClient {
         Err(unanswered)
     }
 
-    /// Sends it by a client that has room for it.
+    /// Sends the request through a client that has room for it.
     async fn send_once(
         &self,
         body: &Bytes,
@@ -171,8 +172,8 @@ impl HttpClient {
         wire_timer: &Arc<WireTimer>,
     ) -> Result<HttpResponse, HttpError> {
         let mut sent = self.send_once(body, credentials, wire_timer).await?;
-        // A connection of the pool that the other side has closed meanwhile says nothing of the remote side.
-        // Others of the pool may be closed too.
+        // A connection of the pool that the server has closed in the meantime says nothing about the remote
+        // side. Other connections of the pool may be closed too.
         for _ in 0..MAX_RESENDS {
             if sent.is_new || !sent.answer.as_ref().is_err_and(is_closed) {
                 break;
@@ -235,8 +236,8 @@ impl HttpClient {
         request.body(Body::wrap(body)).build().map_err(|error| connection_failure(&error))
     }
 
-    /// How many environments the account may have in the region, of a function that is called by Lambda's API. None
-    /// where that does not say so: it takes a permission of its own.
+    /// Returns how many environments the account may have in the region. None if the function is not called
+    /// through Lambda's API, or if the API does not say so, which takes a permission of its own.
     pub(crate) async fn environments(&self) -> Option<u64> {
         const PATH: &str = "/2016-08-19/account-settings/";
         let signing = self.signing.as_ref()?;
@@ -262,7 +263,7 @@ impl HttpClient {
         settings["AccountLimit"]["ConcurrentExecutions"].as_u64()
     }
 
-    /// What AWS says in an answer that is no 200, if it is AWS that says something.
+    /// Returns the error of AWS in a response whose status is not 200. None if the response is not from AWS.
     async fn service_error(
         &self,
         response: Response,
@@ -274,11 +275,12 @@ impl HttpClient {
         let clock_skew = clock_skew(response.headers(), SystemTime::now());
         let text = without_token(&beginning(response).await, credentials);
         let mut service_error = ServiceError::read(status, kind.as_deref(), text.as_bytes())?;
-        // A function URL says no more than that to whoever did not sign.
+        // A function URL gives an unsigned request no other reason.
         if credentials.is_none() && service_error.kind == ServiceErrorKind::Denied(None) {
             service_error.kind = ServiceErrorKind::Unsigned;
         }
-        // A function URL says the same of a clock that is off as of a wrong secret; and its own time.
+        // A function URL gives the same reason for a wrong clock as for a wrong secret. The response says its
+        // own time.
         if credentials.is_some()
             && matches!(
                 service_error.kind,
@@ -291,19 +293,20 @@ impl HttpClient {
         Some(service_error)
     }
 
-    /// A text from the remote side, to be redacted: it may repeat what it was sent, but not the session token.
+    /// Returns a text of the remote side that is safe to show: it may repeat the request, but the session
+    /// token is removed.
     pub(crate) fn redacted(&self, text: &[u8]) -> String {
         let credentials = self.signing.as_ref().and_then(|signing| signing.cache.last());
         without_token(text, credentials.as_deref()).chars().take(200).collect()
     }
 
-    /// What a function says that fails because it refuses the request itself.
+    /// Returns the error in the answer of a function that failed because it refuses the request itself.
     pub(crate) fn refused_by_function(&self, error: &[u8]) -> Option<ServiceError> {
         let credentials = self.signing.as_ref().and_then(|signing| signing.cache.last());
         ServiceError::from_function(without_token(error, credentials.as_deref()).as_bytes())
     }
 
-    /// A failure that quotes an answer, without what must not be redacted of it.
+    /// Returns a failure whose quoted text is safe to show.
     pub(crate) fn redact(&self, failure: Failure) -> Failure {
         let clean = |text: String| self.redacted(text.as_bytes());
         match failure {
@@ -316,7 +319,7 @@ impl HttpClient {
     }
 }
 
-/// The beginning of an answer's body: what of it comes in time.
+/// Returns the beginning of a response's body: what arrives within the timeout.
 async fn beginning(mut response: Response) -> Vec<u8> {
     let mut text = Vec::new();
     let reading = async {
@@ -327,12 +330,12 @@ async fn beginning(mut response: Response) -> Vec<u8> {
             }
         }
     };
-    // What did not come in time is not needed.
+    // What does not arrive in time is not needed.
     let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, reading).await;
     text
 }
 
-/// Which limit a request met, if AWS says so.
+/// Returns which limit a throttled request met, if AWS names it.
 async fn throttle(answer: Response) -> Throttle {
     match answer.headers().contains_key("x-amzn-errortype") {
         true => Throttle::read(&beginning(answer).await),
@@ -340,7 +343,7 @@ async fn throttle(answer: Response) -> Throttle {
     }
 }
 
-/// Shorter ones are no secrets, and would be found in any text.
+/// Tokens shorter than this are not secrets, and would be found in many texts.
 const MIN_TOKEN_LENGTH: usize = 16;
 
 fn without_token(text: &[u8], credentials: Option<&Credentials>) -> String {
@@ -355,10 +358,10 @@ fn without_token(text: &[u8], credentials: Option<&Credentials>) -> String {
     }
 }
 
-/// How far clocks may be apart for a signature to count.
+/// Largest difference between the clocks for which a signature is valid.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
-/// How far this machine's clock is from the one that an answer tells the time by.
+/// Returns by how much this machine's clock differs from the time in a response.
 fn clock_skew(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let date = OffsetDateTime::parse(headers.get(DATE)?.to_str().ok()?, &Rfc2822).ok()?;
     let date = SystemTime::from(date);
@@ -370,13 +373,13 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Whether the other side closed the connection before a byte of its answer came.
+/// Returns whether the server closed the connection before the first byte of its response.
 fn is_closed(error: &reqwest::Error) -> bool {
     !error.is_connect() && !error.is_timeout() && error.is_request()
 }
 
-/// Why a request broke off: the innermost cause, which says more than "error sending request"; never the
-/// URL.
+/// Returns why a request failed: the innermost cause, which says more than "error sending request". It never
+/// contains the URL.
 pub(crate) fn connection_failure(error: &reqwest::Error) -> Failure {
     let mut cause: &dyn std::error::Error = error;
     let mut is_name = false;
@@ -399,7 +402,7 @@ pub(crate) fn connection_failure(error: &reqwest::Error) -> Failure {
             "it does not speak TLS: is it http:// and not https://?".to_owned(),
         );
     }
-    // By rustls's words: its type is not in reqwest's API.
+    // Recognized by rustls's text, because reqwest does not expose the error's type.
     match why.split_once("invalid peer certificate: ") {
         Some((_, why)) => {
             let why =

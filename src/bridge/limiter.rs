@@ -1,61 +1,60 @@
-//! How many requests may be in flight.
+//! Limits the number of requests in flight.
 //!
-//! Lambda gives every request an environment of its own, up to a quota nobody is told. So latency
-//! says nothing about how full it is: it rises with concurrency only by cold starts, and a limit
-//! that follows a latency gradient would take those for congestion exactly when a burst begins.
-//! What does tell is a refusal. Hence:
+//! Lambda gives every request its own environment, up to a quota that it does not tell. So latency says
+//! nothing about how full the service is: it rises with concurrency only through cold starts, and a limit
+//! that follows a latency gradient would mistake those for congestion exactly when a burst begins. Only a
+//! refusal says that the service is full. Therefore the limit changes in these ways:
 //!
-//! - **up to what the stream needs**, by Little's law: `rate × latency / batch` requests are in
-//!   flight when records are sent at `rate`, and the limit follows that at once;
-//! - **past it additively**, while most of it is used and answers come;
-//! - **down multiplicatively**, on throttles and on connections that fail, and on nothing else. Once
-//!   for each round of requests: those that were sent before it shrank tell nothing new.
+//! - **It rises to what the stream needs**, by Little's law: `rate × latency / batch` requests are in flight
+//!   when records are sent at `rate`. The limit follows this at once.
+//! - **It rises further additively**, while most of it is used and requests are answered.
+//! - **It falls multiplicatively** on throttles and failed connections, and on nothing else. It falls once
+//!   per round of requests: requests that were sent before it fell say nothing new.
 //!
-//! After a throttle the quota is known to be near: Little's law may raise the limit only to where
-//! it stood after shrinking, and what is past that is tried additively. When nothing was throttled
-//! for [`Settings::forget`], in which the service starts a thousand environments more, the quota is
-//! taken for unknown again.
+//! After a throttle the quota is close. Little's law then raises the limit only to its value after the fall,
+//! and beyond that it rises additively. When nothing was throttled for [`Settings::forget`], the quota is
+//! taken to be unknown again: in that time the service starts a thousand more environments.
 
 use crate::batch::Nanos;
 
 /// Settings of the limiter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// The limit to begin with. Too small and a burst's first requests wait a round trip for each
-    /// other; too large and a new account, whose quota is 10, throttles them.
+    /// Initial limit. If it is too small, the first requests of a burst wait a round trip for each other; if
+    /// it is too large, a new account, whose quota is 10, throttles them.
     pub initial: usize,
-    /// It is never lower. Below 1 nothing would be sent again, and nothing learned.
+    /// Lowest limit. With a limit below 1 nothing would be sent any more, and nothing learned.
     pub min: usize,
-    /// It is never higher. Too small and the remote side's latency bounds the rate; too large and
-    /// one stream can use up the account's quota (1,000 a region unless raised).
+    /// Highest limit. If it is too small, the remote side's latency bounds the rate; if it is too large, one
+    /// stream can use up the account's quota (1,000 per region unless raised).
     pub max: usize,
-    /// What it is multiplied with on a throttle. Near 0 it takes long to come back; near 1 many
-    /// requests are throttled until it fits.
+    /// Factor on a throttle. If it is near 0, the limit recovers slowly; if it is near 1, many requests are
+    /// throttled until the limit fits.
     pub shrink: f64,
-    /// Requests more for each limit's worth of answers. Small and a raised quota is found slowly;
-    /// large and a known quota is overrun often.
+    /// By how much the limit rises per as many answers as the limit is. If it is small, a raised quota is
+    /// found slowly; if it is large, a known quota is exceeded often.
     pub step: f64,
     /// How long a throttle is remembered.
     pub forget: Nanos,
 }
 
 impl Default for Settings {
-    /// AIMD's usual half and one, with a step of two: requests last tens of milliseconds and a
-    /// burst seconds.
+    /// The factor one half is usual for AIMD; the step is two instead of the usual one, because requests last
+    /// tens of milliseconds and a burst lasts seconds.
     fn default() -> Self {
         Settings { initial: 10, min: 1, max: 1_000, shrink: 0.5, step: 2.0, forget: 10_000_000_000 }
     }
 }
 
-/// The quota as it was last met.
+/// The quota, as of the last throttle.
 #[derive(Clone, Copy, Debug)]
 struct LastRefusal {
-    /// Little's law alone raises the limit up to here.
+    /// Highest limit that Little's law alone sets.
     cap: f64,
     at: Nanos,
 }
 
-/// The limit: a pure function of what happened.
+/// The limit: a pure function of the outcomes.
 #[derive(Clone, Debug)]
 pub struct Limiter {
     settings: Settings,
@@ -64,24 +63,24 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// A limiter that knows nothing yet.
+    /// Creates a limiter with the initial limit.
     pub fn new(settings: Settings) -> Self {
         let mut limiter = Limiter { settings, limit: 0.0, last_refusal: None };
         limiter.set(settings.initial as f64);
         limiter
     }
 
-    /// Requests that may be in flight.
+    /// Returns how many requests may be in flight.
     pub fn limit(&self) -> usize {
         self.limit as usize
     }
 
-    /// Whether it can shrink no further: a throttle then says that nothing goes through.
+    /// Returns whether the limit is at its minimum. If a request is throttled then, nothing is accepted.
     pub fn is_lowest(&self) -> bool {
         self.limit() <= self.settings.min
     }
 
-    /// The stream needs so many requests in flight.
+    /// Records that the stream needs `requests` in flight.
     pub fn demand(&mut self, now: Nanos, requests: f64) {
         let settings = &self.settings;
         self.last_refusal = self
@@ -94,7 +93,7 @@ impl Limiter {
         }
     }
 
-    /// An answer came, while so many requests were in flight, its own among them.
+    /// Records an answer while `in_flight` requests were in flight, its own included.
     pub fn answered(&mut self, in_flight: usize) {
         if 4 * in_flight >= 3 * self.limit() {
             self.set(self.limit + self.settings.step / self.limit);
@@ -104,7 +103,7 @@ impl Limiter {
         }
     }
 
-    /// A request that was sent at `sent` was throttled, or its connection failed.
+    /// Records that a request which was sent at `sent` was throttled, or that its connection failed.
     pub fn refused(&mut self, now: Nanos, sent: Nanos) {
         if self.last_refusal.is_some_and(|last_refusal| sent < last_refusal.at) {
             return;
@@ -133,24 +132,24 @@ mod tests {
     const SECOND: Nanos = 1_000 * MS;
 
     #[test]
-    fn little_sets_it_at_once_and_a_throttle_halves_it_once_a_round() {
+    fn demand_sets_the_limit_at_once_and_throttles_halve_it_once_per_round() {
         let mut limiter = Limiter::new(Settings::default());
         assert_eq!(limiter.limit(), 10);
         limiter.demand(0, 80.4);
         assert_eq!(limiter.limit(), 80);
-        // Twenty throttles of one round are one.
+        // Twenty throttles of one round count once.
         (0..20).for_each(|_| limiter.refused(10 * MS, 5 * MS));
         assert_eq!(limiter.limit(), 40);
         limiter.demand(11 * MS, 80.0);
-        assert_eq!(limiter.limit(), 40, "the quota is near");
+        assert_eq!(limiter.limit(), 40, "the quota is close");
         limiter.refused(30 * MS, 20 * MS);
         assert_eq!(limiter.limit(), 20);
         limiter.demand(11 * SECOND, 80.0);
-        assert_eq!(limiter.limit(), 80, "it is forgotten");
+        assert_eq!(limiter.limit(), 80, "the throttle is forgotten");
     }
 
-    /// A service with a quota that changes, and a stream that always has requests to send: paused
-    /// time, 30 ms a request. Answers the limit and the answers by 100 ms.
+    /// A service with a quota that changes, and a stream that always has requests to send, in simulated time.
+    /// A request takes 30 ms. Returns the limit and the number of answers for each 100 ms.
     fn scenario(quota: impl Fn(Nanos) -> usize, need: f64, until: Nanos) -> Vec<(usize, usize)> {
         let mut limiter = Limiter::new(Settings::default());
         let mut in_flight: BinaryHeap<Reverse<(Nanos, Nanos, bool)>> = BinaryHeap::new();
@@ -188,23 +187,23 @@ mod tests {
         seen
     }
 
-    /// Scenario: a quota of 50 that falls to 5 from second 2 to 4. While it is low the limit is near
-    /// it; after it ends the stream has what it needs again within 2 seconds.
+    /// Scenario: a quota of 50 falls to 5 from second 2 to 4. While it is low, the limit is close to it; 2
+    /// seconds after it has risen again, the stream has what it needs.
     #[test]
-    fn it_recovers_after_throttling_ends() {
+    fn the_limit_recovers_after_throttling_ends() {
         let low = 2 * SECOND..4 * SECOND;
         let seen = scenario(|now| if low.contains(&now) { 5 } else { 50 }, 40.0, 8 * SECOND);
         let all = 40 * 100 / 30;
         assert!(seen[5..20].iter().all(|(limit, _)| *limit >= 40), "{seen:?}");
         assert!(seen[25..40].iter().all(|(limit, _)| *limit <= 15), "{seen:?}");
         let throttled: usize = seen[25..40].iter().map(|(_, answers)| answers).sum();
-        assert!(throttled >= 15 * 5 * 100 / 30 / 2, "half of the quota is used: {seen:?}");
+        assert!(throttled >= 15 * 5 * 100 / 30 / 2, "at least half of the quota is used: {seen:?}");
         assert!(seen[60..].iter().all(|(_, answers)| *answers >= all * 9 / 10), "{seen:?}");
     }
 
-    /// Scenario: more is wanted than the quota. It is used, and few requests are throttled.
+    /// Scenario: the stream needs more than the quota. The quota is used, and few requests are throttled.
     #[test]
-    fn it_finds_the_quota() {
+    fn the_limit_settles_near_the_quota() {
         let seen = scenario(|_| 20, 100.0, 10 * SECOND);
         let answers: usize = seen[20..].iter().map(|(_, answers)| answers).sum();
         let most = 20 * 8_000 / 30;
@@ -213,7 +212,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_keeps_its_bounds(
+        fn the_limit_stays_within_its_bounds_and_falls_only_on_a_refusal(
             min in 1..20_usize,
             more in 0..100_usize,
             events in prop::collection::vec((0..3_u8, 0.0..1e6_f64, 0..150_usize), 0..200),
@@ -229,7 +228,7 @@ mod tests {
                     _ => limiter.refused(now, if count > 70 { now } else { 0 }),
                 }
                 prop_assert!((min..=min + more).contains(&limiter.limit()));
-                prop_assert!(kind == 2 || limiter.limit >= before, "only a refusal shrinks it");
+                prop_assert!(kind == 2 || limiter.limit >= before, "only a refusal lowers the limit");
                 prop_assert!(kind < 2 || limiter.limit <= before);
             }
         }

@@ -1,20 +1,19 @@
-//! How busy a worker is, as the bridge sees it.
+//! The load of a worker, as the bridge sees it.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// What a worker says of itself now and then: how long it will be busy with what waits, and how
-/// long a record takes it.
+/// What a worker reports from time to time: how long its waiting records take, and how long one record takes.
 #[derive(Debug)]
 pub struct LocalLoad {
     backlog_ns: AtomicU64,
     record_ns: AtomicU64,
 }
 
-/// A worker that has done nothing yet cannot say.
+/// Value while the worker has not computed a record.
 const UNKNOWN: u64 = u64::MAX;
 
-/// A worker that leaves its records to the remote side is never sooner.
+/// Value for a worker that leaves its records to the remote side: it is never sooner.
 const NEVER: u64 = u64::MAX - 1;
 
 impl Default for LocalLoad {
@@ -24,7 +23,7 @@ impl Default for LocalLoad {
 }
 
 impl LocalLoad {
-    /// The worker has `waiting` records to do, at `records_per_second` if that is known.
+    /// Sets the load: `waiting` records, at `records_per_second` if that is known.
     pub fn set(&self, waiting: usize, records_per_second: Option<f64>) {
         if let Some(rate) = records_per_second.filter(|rate| *rate > 0.0) {
             let record_ns = (1e9 / rate).max(1.0);
@@ -33,17 +32,17 @@ impl LocalLoad {
         }
     }
 
-    /// The worker leaves its records to the remote side as long as they can be done there.
+    /// Sets that the worker leaves its records to the remote side as long as they can be sent.
     pub fn set_remote_only(&self) {
         self.record_ns.store(NEVER, Relaxed);
     }
 
-    /// Whether it does.
+    /// Returns whether the worker leaves its records to the remote side.
     pub(crate) fn is_remote_only(&self) -> bool {
         self.record_ns.load(Relaxed) == NEVER
     }
 
-    /// When `records` more would be done, if they were the worker's own.
+    /// Returns when the worker would have computed `records` more records.
     pub(crate) fn time_for(&self, records: usize) -> Option<Duration> {
         let record_ns = Some(self.record_ns.load(Relaxed)).filter(|ns| *ns != UNKNOWN)?;
         let more = record_ns.saturating_mul(records as u64);

@@ -1,38 +1,38 @@
-//! The bridge: batches to the remote side and results back, on one async thread a process.
+//! The bridge sends batches to the remote side and hands results back, on one async thread per process.
 //!
-//! Workers hand over an `Arc` of a batch, a range and an id ([`WorkItem`]) through a channel, which
-//! costs them less than a microsecond, and go on. The bridge's thread fills requests from all
-//! workers' parts, writes the JSON, sends it, checks the answer and hands each part's results back
-//! to its worker ([`Reply`]), waking it at most once for many replies. No worker ever waits for
-//! it, and it never waits for a worker.
+//! A worker hands over an `Arc` of a batch, a range and an id ([`WorkItem`]) through a channel, which costs
+//! it less than a microsecond. The bridge's thread fills requests from the work items of all workers, writes
+//! the JSON, sends it, checks the response, and hands the results back to each worker ([`Reply`]). It wakes a
+//! worker at most once for many replies. A worker never waits for the bridge, and the bridge never waits for
+//! a worker.
 //!
-//! **Every record of every part is answered exactly once**, with its result or by coming home, by
-//! construction: a part that is dropped unanswered, for whatever reason, comes home.
+//! **Every record of every work item is answered exactly once**, with its result or by being returned. This
+//! holds by construction: dropping a work item returns the records that have no answer.
 //!
-//! **When a request goes.** A batch that is full goes at once. One that is not waits at most
-//! [`Settings::linger`], counted from its oldest part, because a request costs the same for one
-//! record as for a thousand; but while nothing is in flight it goes at once, because then nothing
-//! is saved by waiting that the rate would not bring by itself: the parts that come while that one
-//! is away fill the next. Batches are cut when they are sent, not before, so they go on filling
-//! while the limit on what is in flight holds them back.
+//! **When a request is sent.** A full batch is sent at once. A partial batch waits at most
+//! [`Settings::linger`], counted from its oldest work item, because a request costs about the same for one
+//! record as for a thousand. While nothing is in flight it is sent at once: the records that arrive while
+//! that request is in flight fill the next one. Batches are cut when they are sent, so they continue to fill
+//! while the limit on requests in flight holds them back.
 //!
-//! **How many are in flight** follows what the stream needs by Little's law and what the service
-//! refuses: [`limiter`]. Parts that would wait for long are not taken
-//! ([`RemoteTask::room`]): they are better off with their workers.
+//! **How many are in flight** follows what the stream needs by Little's law, and what the service refuses:
+//! [`limiter`]. Work items that would wait for long are not accepted ([`RemoteTask::room`]) and stay with
+//! their workers.
 //!
-//! **What is tried again.** A throttle (429, it did not run), a server's error, a broken
-//! connection, a time-out and an answer that cannot be believed: at most [`Settings::attempts`]
-//! times, within a budget, with full jitter between, and only while its answer could still be there
-//! before the work would be done at home. A request that is too large is halved. Everything else
-//! comes home at once. Redirects are not followed: they would be sent the user's data.
+//! **What is retried.** A throttle (status 429, the function did not run), a server error, a broken
+//! connection, a timeout and an invalid response are retried at most [`Settings::attempts`] times. Retries
+//! are limited by a budget and delayed with full jitter, and are made only while the response could arrive
+//! before the worker would compute the records itself. A request that is too large is halved. After any other
+//! failure the records are returned at once. Redirects are not followed, because the user's data would be
+//! sent elsewhere.
 //!
-//! **What is late** is done at home first: a worker with nothing else to do takes records out of a
-//! part that is with the bridge ([`PendingRanges`]); whoever takes a record out of it makes its result, so
-//! the first one wins and nothing is done twice. Where the workers are too busy the request is sent
-//! a second time, within a small budget.
+//! **Late records** are computed by their workers first: a worker with nothing else to do takes records out
+//! of a work item that the bridge has ([`PendingRanges`]). Whoever takes a record computes its result, so the
+//! first one wins and no result is emitted twice. Where the workers are too busy, the request is sent a
+//! second time (a hedge), within a small budget.
 //!
-//! **When nothing goes well** the [`breaker`] opens, everything comes home, and an empty request
-//! now and then finds out when that has changed. `docs/bridge.md` has the whole of it.
+//! **When requests keep failing**, the [`breaker`] opens, all records are returned, and an empty request from
+//! time to time finds out whether the remote side has recovered. `docs/bridge.md` has the details.
 
 mod admission;
 mod attempt;

@@ -1,28 +1,28 @@
-//! Which records of a part nobody has done yet.
+//! The records of a work item that have no result yet.
 
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The records of a part that are still to be done. Whoever takes a record out makes its result:
-/// the bridge when an answer is there, or when it sends records home; the worker when it does a
-/// late record itself. So the first answer wins, and no record is done twice or never.
+/// The pending records of a work item. Whoever takes a record out provides its result: the bridge when a
+/// response arrives or when it returns records, or the worker when it computes a late record itself. So the
+/// first one wins, and every record has exactly one result.
 ///
-/// The lock is held for the taking only.
+/// The lock is held only while records are taken.
 #[derive(Debug)]
 pub struct PendingRanges(Mutex<Vec<Range<usize>>>);
 
 impl PendingRanges {
-    /// All records of `range` are to be done.
+    /// Creates the set of all records of `range`.
     pub fn new(range: Range<usize>) -> Self {
         PendingRanges(Mutex::new(if range.is_empty() { Vec::new() } else { vec![range] }))
     }
 
     fn ranges(&self) -> MutexGuard<'_, Vec<Range<usize>>> {
-        // Ranges are whole whatever happened to whoever held them.
+        // The ranges are consistent even if a thread panicked while it held the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what is left of `range`, in order.
+    /// Takes the pending records of `range`, in order.
     pub fn take(&self, range: &Range<usize>) -> Vec<Range<usize>> {
         let mut ranges = self.ranges();
         if ranges.len() == 1 && ranges[0] == *range {
@@ -56,7 +56,7 @@ impl PendingRanges {
         Some(taken)
     }
 
-    /// Whether anything of `range` is still to be done.
+    /// Returns whether any record of `range` is pending.
     pub fn any(&self, range: &Range<usize>) -> bool {
         self.ranges().iter().any(|open| open.start.max(range.start) < open.end.min(range.end))
     }
@@ -69,10 +69,10 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever is asked for, by whomever, every record is taken at most once, and what is left
-        /// at the end is what nobody took.
+        /// Whoever takes which ranges, every record is taken at most once, and those that remain at the end
+        /// were not taken.
         #[test]
-        fn every_record_is_taken_once(
+        fn every_record_is_taken_at_most_once(
             records in 0..200_usize,
             asks in prop::collection::vec((any::<bool>(), 0..220_usize, 0..120_usize), 0..40),
         ) {

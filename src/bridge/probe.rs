@@ -1,5 +1,5 @@
-//! Requests without records: they say whether the endpoint is right and the remote side well, how
-//! long the way is, and they start environments. Any function answers them: no records, no results.
+//! Probes: requests without records. They show whether the endpoint is right and the remote side works,
+//! measure the latency, and start environments. Any function can answer them, with no results.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use super::shared::Shared;
 use crate::task::Task;
 use crate::wire::RequestBody;
 
-/// At the start: is there a function that speaks the wire, and how long does it take? The first
-/// request finds a cold environment, the second one a warm one.
+/// Sends the start-up probes, which show whether there is a function that speaks the wire format, and how
+/// long it takes. The first request meets a cold environment, the second one a warm one.
 pub(super) async fn at_start<K: Task>(shared: Arc<Shared>, task: Arc<K>) {
     try_out(&shared, task.as_ref()).await;
     shared.admission(|admission, _| admission.health_mut().mark_started());
@@ -39,7 +39,7 @@ async fn try_out<K: Task>(shared: &Arc<Shared>, task: &K) {
     }
 }
 
-/// While the breaker is open: is the remote side well again?
+/// Sends a probe while the breaker is open, to find out whether the remote side has recovered.
 pub(super) async fn while_open<K: Task>(shared: Arc<Shared>, task: Arc<K>) {
     shared.live.add(|live| &live.probes, 1);
     let timeout = shared.admission(|admission, _| admission.timing().probe_timeout());
@@ -47,10 +47,10 @@ pub(super) async fn while_open<K: Task>(shared: Arc<Shared>, task: Arc<K>) {
     shared.admission(|admission, now| admission.health_mut().probed(now, well));
 }
 
-/// Starts an environment, if all others are busy.
+/// Starts an environment if all others are busy.
 pub(super) async fn warm_up<K: Task>(shared: Arc<Shared>, task: Arc<K>) {
     shared.live.add(|live| &live.warm_ups, 1);
-    // A request that follows will find out what is wrong.
+    // The result is not needed: a later request finds out what is wrong.
     let _ = ask(&shared, task.as_ref(), shared.settings.timeout).await;
 }
 

@@ -1,12 +1,12 @@
-//! The proxy that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), if it is for a URL.
+//! The proxy for a URL, if the environment names one (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
 
 use std::net::IpAddr;
 
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use reqwest::{Proxy, Url};
 
-/// The proxy by which requests to `url` go, by this process's environment. None for this machine itself: a proxy
-/// elsewhere would not find there what listens here.
+/// Returns the proxy for requests to `url` in this process's environment. None for this machine itself: a
+/// proxy elsewhere cannot reach what listens here.
 pub(super) fn of(url: &Url) -> Option<Intercept> {
     by(&Matcher::from_env(), url)
 }
@@ -16,7 +16,7 @@ fn by(matcher: &Matcher, url: &Url) -> Option<Intercept> {
     matcher.intercept(&uri).filter(|_| !is_loopback(url))
 }
 
-/// The same for the client.
+/// Returns the proxy in the form that the HTTP client takes.
 pub(super) fn for_client(found: &Intercept) -> reqwest::Result<Proxy> {
     let proxy = Proxy::all(found.uri().to_string())?;
     Ok(match found.basic_auth() {
@@ -25,7 +25,7 @@ pub(super) fn for_client(found: &Intercept) -> reqwest::Result<Proxy> {
     })
 }
 
-/// As it is shown: without a user and a password.
+/// Returns the proxy's URL without a user and a password.
 pub(super) fn shown(found: &Intercept) -> String {
     let uri = found.uri();
     let host = uri.authority().map_or("", |authority| {

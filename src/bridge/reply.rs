@@ -1,4 +1,4 @@
-//! How replies get back to a worker: a channel, and a wake-up for many of them at once.
+//! How replies reach a worker: a channel, and one wake-up for many replies.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,43 +10,44 @@ use super::Failure;
 use super::body_memory::MemoryPermit;
 use super::local_load::LocalLoad;
 
-/// What became of a range of a part.
+/// The outcome of a range of a work item.
 #[derive(Debug)]
 pub struct Reply<O> {
-    /// The part's.
+    /// Id of the work item.
     pub id: u64,
-    /// Which of its records: a part may be answered in several ranges, each record in one.
+    /// The records that it answers. A work item may be answered in several ranges; each record is in one of
+    /// them.
     pub range: Range<usize>,
-    /// What the attempts at them cost, in US dollars.
+    /// Cost of the attempts at these records, in US dollars.
     pub usd: f64,
-    /// What became of them.
+    /// The outcome.
     pub outcome: Outcome<O>,
 }
 
-/// What became of records that were sent away.
+/// Outcome of records that were sent.
 #[derive(Debug)]
 pub enum Outcome<O> {
-    /// They were done.
+    /// The records have results.
     Done {
-        /// Their results, in order.
+        /// The results, in order.
         out: O,
-        /// Positions of those that the function refused: they come home.
+        /// Positions of the records that the function refused, which are returned.
         refused: Vec<usize>,
-        /// A second attempt was answered first.
+        /// Whether the response is that of a hedge.
         hedged: bool,
     },
-    /// All of them come home.
+    /// All records are returned.
     Returned(Failure),
 }
 
-/// A reply, and the permit for the memory of its results until the worker takes them.
+/// A reply, and the memory permit of its results until the worker takes them.
 type Message<O> = (Reply<O>, Option<Arc<MemoryPermit>>);
 
-/// Where the bridge leaves a worker's replies.
+/// The bridge's end of a worker's channel of replies.
 pub struct ReplySender<O> {
     replies: Sender<Message<O>>,
     waker: Arc<CoalescedWaker>,
-    /// How busy the worker is.
+    /// The load of the worker.
     local_load: Arc<LocalLoad>,
 }
 
@@ -57,20 +58,20 @@ impl<O> Clone for ReplySender<O> {
     }
 }
 
-/// Where the worker takes them.
+/// The worker's end of its channel of replies.
 pub struct ReplyReceiver<O> {
     replies: Receiver<Message<O>>,
     waker: Arc<CoalescedWaker>,
 }
 
-/// Wakes a worker, at most once until it has looked.
+/// Wakes a worker at most once until the worker has checked its channel.
 pub(super) struct CoalescedWaker {
     rung: AtomicBool,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// A port and its inbox; `wake` is called on the bridge's thread when there is something in an
-/// inbox that was empty.
+/// Creates a channel of replies. `wake` is called on the bridge's thread when the first reply is sent since
+/// the worker last checked.
 pub fn reply_channel<O>(wake: Arc<dyn Fn() + Send + Sync>) -> (ReplySender<O>, ReplyReceiver<O>) {
     let (sender, replies) = unbounded();
     let waker = Arc::new(CoalescedWaker { rung: AtomicBool::new(false), wake });
@@ -92,19 +93,19 @@ impl<O> ReplySender<O> {
         &self.waker
     }
 
-    /// Where the worker says how busy it is.
+    /// Returns the load, which the worker sets.
     pub fn local_load(&self) -> &Arc<LocalLoad> {
         &self.local_load
     }
 
-    /// Leaves a reply, and wakes the worker if nobody has since it last looked.
+    /// Sends a reply, and wakes the worker if nobody has since it last checked.
     pub fn send(&self, reply: Reply<O>) {
         self.send_with(reply, None);
     }
 
-    /// The same of a reply whose results have a permit for their memory.
+    /// Sends a reply whose results have a memory permit.
     pub(super) fn send_with(&self, reply: Reply<O>, permit: Option<Arc<MemoryPermit>>) {
-        // A worker that is gone needs no reply.
+        // A worker that has ended needs no reply.
         if self.replies.send((reply, permit)).is_ok() {
             self.waker.wake();
         }
@@ -112,14 +113,14 @@ impl<O> ReplySender<O> {
 }
 
 impl<O> ReplyReceiver<O> {
-    /// Asks to be woken again: before the inbox is emptied, never after. A swap and not a store: a
-    /// store may still be on its way while the inbox reads as empty, the next sender sees the old
-    /// flag, and the worker sleeps for ever.
+    /// Allows the next wake-up. Call this before emptying the channel, never after. It is a swap and not a
+    /// store: a store might not be visible to the next sender yet while the channel reads as empty. The
+    /// sender would then see the old flag, and nobody would wake the worker.
     pub fn rearm(&self) {
         self.waker.rung.swap(false, AcqRel);
     }
 
-    /// The next reply, if there is one.
+    /// Returns the next reply, if there is one.
     pub fn try_recv(&self) -> Option<Reply<O>> {
         self.replies.try_recv().ok().map(|(reply, _)| reply)
     }

@@ -1,4 +1,4 @@
-//! A request: the parts in it, the body made of them, and what becomes of them.
+//! A request: its work items, the body made of them, and their outcome.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -15,22 +15,22 @@ use crate::batch::spare;
 use crate::task::Task;
 use crate::wire::{Answer, RequestBody, Slots};
 
-/// Parts that are sent together, in order, and the body made of them.
+/// Work items that are sent together, in order, and the body made of them.
 pub(super) struct Request<K: Task> {
     pub items: Vec<WorkItem<K>>,
     pub records: usize,
-    /// Records that cannot be sent and came home while it was filled.
+    /// Records that cannot be sent and were returned while the request was filled.
     pub returned: usize,
     pub body: Bytes,
-    /// Bytes that its answer is expected to have.
+    /// Expected size of the response in bytes.
     expected: usize,
-    /// For its own bytes and those of its answer.
+    /// Memory permit for the bodies of the request and of the response.
     memory: Option<MemoryPermit>,
 }
 
 impl<K: Task> Request<K> {
-    /// Fills a request from the front of `items`, up to `records` records and `limit` bytes, or up
-    /// to `most` with a single record. What cannot be sent at all comes home.
+    /// Fills a request from the front of `items`, up to `records` records and `limit` bytes, or up to `most`
+    /// bytes with a single record. Records that cannot be sent are returned.
     pub(super) fn fill(
         items: &mut std::collections::VecDeque<WorkItem<K>>,
         task: &K,
@@ -60,7 +60,7 @@ impl<K: Task> Request<K> {
                 returned += 1;
                 item.split(1).return_with(0.0, &Failure::Encode);
             } else if fitted < observe_demand {
-                // The body is full; a record that does not even fit alone stays at home.
+                // The body is full. A record that does not fit even alone is returned.
                 if body.records() == 0 {
                     returned += 1;
                     item.split(1).return_with(0.0, &Failure::TooLarge);
@@ -85,7 +85,7 @@ impl<K: Task> Request<K> {
         }
     }
 
-    /// Takes a permit for its bytes, and for those that its answer is expected to have: there is room for it.
+    /// Takes a memory permit for the body and the expected response. There is room for it.
     pub(super) fn with_memory(mut self, shared: &Shared) -> Self {
         self.expected = shared.expected_answer(self.body.len());
         let mut permit = shared.body_memory.permit();
@@ -94,8 +94,9 @@ impl<K: Task> Request<K> {
         self
     }
 
-    /// Sends it until it is answered or comes home. A request that is too large comes back in two
-    /// halves, and one that is to wait for room as it is: they are sent as requests of their own.
+    /// Sends the request until it is answered or its records are returned. A request that is too large is
+    /// given back as two halves, and one that has to wait for room is given back whole. Each is sent again as
+    /// a request of its own.
     pub(super) async fn run(
         self,
         shared: &Arc<Shared>,
@@ -136,7 +137,8 @@ impl<K: Task> Request<K> {
                 shared.warn_once(&failure);
                 halves(items, records)
             }
-            // What is beyond the quota waits for room, if its workers leave it to the remote side.
+            // A request beyond the quota waits for room if its workers leave their records to the remote
+            // side.
             Err(failure) if failure.is_limit() && items.iter().all(WorkItem::is_remote_only) => {
                 vec![items]
             }
@@ -155,7 +157,7 @@ impl<K: Task> Request<K> {
     }
 }
 
-/// The two halves of a request's parts.
+/// Splits the work items of a request into two halves.
 fn halves<K: Task>(items: Vec<WorkItem<K>>, records: usize) -> Vec<Vec<WorkItem<K>>> {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     let mut left = records / 2;
@@ -171,17 +173,17 @@ fn halves<K: Task>(items: Vec<WorkItem<K>>, records: usize) -> Vec<Vec<WorkItem<
     vec![first, second]
 }
 
-/// An answer that was checked.
+/// A valid response.
 pub(super) struct ValidatedResponse<K: Task> {
     values: K::Answers,
     slots: Slots<'static>,
-    /// The function says that its environment was started for it.
+    /// Whether the function reports that its environment was started for this request.
     pub cold: bool,
-    /// It answers a second attempt.
+    /// Whether it is the response to a hedge.
     hedged: bool,
-    /// Why it refused a record, if it did.
+    /// The reason why the function refused a record, if it did.
     refused: Option<String>,
-    /// Its length in bytes, and the permit for what of them was not expected.
+    /// Length in bytes, and the memory permit for those beyond the expected ones.
     bytes: usize,
     permit: Option<MemoryPermit>,
 }
@@ -203,20 +205,20 @@ impl<K: Task> ValidatedResponse<K> {
         Ok(ValidatedResponse { values, slots, cold, hedged: false, refused, bytes, permit: None })
     }
 
-    /// It was read with this permit.
+    /// Adds the permit that was needed to read the response.
     pub(super) fn with_permit(mut self, permit: MemoryPermit) -> Self {
         self.permit = Some(permit);
         self
     }
 
-    /// It answers a second attempt.
+    /// Marks it as the response to a hedge.
     pub(super) fn of_second_attempt(mut self) -> Self {
         self.hedged = true;
         self
     }
 
-    /// Gives each part the results of what is still open. `usd` is what a record cost, and `permit` is for the
-    /// request and its answer: for the results as long as they are not taken.
+    /// Gives each work item the results of its pending records. `usd` is the cost per record. `permit` covers
+    /// the request and the response, and is held until the workers have taken the results.
     fn deliver(
         mut self,
         items: Vec<WorkItem<K>>,

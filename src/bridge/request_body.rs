@@ -1,4 +1,4 @@
-//! A request's body, which says when it is on the wire.
+//! A request's body, which reports when it is on the wire.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use super::connection_pool::StreamPermit;
 
-/// Since when an attempt's request is on the wire. Before, it waits for a connection or a stream, which is neither
-/// the remote side's latency nor paid for.
+/// When an attempt's request came on the wire. Before, it waits for a connection or a stream, which is
+/// neither the remote side's latency nor billed.
 #[derive(Debug, Default)]
 pub(crate) struct WireTimer(watch::Sender<Option<Instant>>);
 
@@ -23,19 +23,20 @@ impl WireTimer {
         self.0.send_replace(Some(Instant::now()));
     }
 
-    /// For how long it is, if it is.
+    /// Returns for how long the request has been on the wire. None if it is not.
     pub(super) fn elapsed(&self) -> Option<Duration> {
         self.0.borrow().map(|since| since.elapsed())
     }
 
-    /// Comes back when it is.
+    /// Completes when the request is on the wire.
     pub(super) async fn is_on(&self) {
-        // The sender is here: this ends with a value.
+        // This never fails: the sender exists as long as `self`.
         let _ = self.0.subscribe().wait_for(Option::is_some).await;
     }
 }
 
-/// A body in one frame. The client asks for it when the connection is there, over HTTP/2 when its stream was opened.
+/// A body in one frame. The client asks for the frame when the connection exists and, over HTTP/2, when the
+/// stream is open.
 pub(super) struct TimedBody {
     body: Bytes,
     stream_permit: Arc<StreamPermit>,

@@ -1,4 +1,4 @@
-//! A request on its way: attempts until one is answered, or until it is not worth another.
+//! A request in flight: attempts are made until one is answered, or until another one is not worthwhile.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,31 +16,31 @@ use super::shared::Shared;
 use super::{Failure, WorkItem, backoff};
 use crate::task::Task;
 
-/// How often a request that is late looks whether it is still wanted.
+/// Interval in which a late request checks whether its records are still pending.
 const LATE_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What a request needs on its way.
+/// The attempts of one request, and what they need.
 pub(super) struct RetryLoop<'a, K: Task> {
     pub shared: &'a Arc<Shared>,
     pub task: &'a K,
     pub items: &'a [WorkItem<K>],
     pub body: &'a Bytes,
-    /// Bytes of the answer that the memory permit of the request covers.
+    /// Bytes of the response that the memory permit of the request covers.
     pub expected: usize,
     pub records: usize,
     pub bill: &'a Bill,
-    /// An attempt has been away for so long that it counts as failed.
+    /// Whether an attempt has been in flight for so long that it counts as failed.
     pub overdue: AtomicBool,
-    /// An attempt is on the wire, or was.
+    /// Whether an attempt is or was on the wire.
     pub on_wire: AtomicBool,
 }
 
 impl<K: Task> RetryLoop<'_, K> {
-    /// Until there is an answer that may be believed, or none is waited for any more: then the
-    /// records that are still open come home.
+    /// Makes attempts until there is a valid response, or until the records that are still pending have to be
+    /// returned.
     ///
-    /// A request that is late is looked after: its workers may have done it themselves, the breaker
-    /// may have opened, or it may be sent a second time, and the first answer wins.
+    /// A late request is checked regularly: its workers may have computed its records, the breaker may have
+    /// opened, or it may be hedged. The first response wins.
     pub(super) async fn run(&self, permit: AttemptPermit) -> Result<ValidatedResponse<K>, Failure> {
         let shared = self.shared;
         let mut closed = shared.closed.subscribe();
@@ -54,7 +54,7 @@ impl<K: Task> RetryLoop<'_, K> {
         loop {
             tokio::select! {
                 biased;
-                // An error means that the bridge is gone, which is closed too.
+                // An error means that the bridge has ended, which also closes it.
                 _ = closed.wait_for(|closed| *closed) => return Err(Failure::Closed),
                 result = &mut first, if failed.is_none() => match result {
                     Err(failure) if second.is_some() => failed = Some(failure),
@@ -71,7 +71,8 @@ impl<K: Task> RetryLoop<'_, K> {
                     (Err(_), None) => second = None,
                 },
                 () = &mut late_check => {
-                    // It is paid for, and says how the remote side is: until it counts as failed.
+                    // The attempt is billed and its time is measured, so it continues until it counts as
+                    // failed.
                     if !self.is_pending() && self.overdue.load(Relaxed) {
                         return Err(Failure::DoneLocally);
                     }
@@ -92,12 +93,12 @@ impl<K: Task> RetryLoop<'_, K> {
         }
     }
 
-    /// Whether any of its records is still to be done.
+    /// Returns whether any record of the request is pending.
     fn is_pending(&self) -> bool {
         self.items.iter().any(WorkItem::is_pending)
     }
 
-    /// A second attempt is for workers that are too busy to do a late record themselves.
+    /// Returns whether to hedge: only if the workers are too busy to compute late records themselves.
     fn should_hedge(&self) -> bool {
         let remote = self.shared.admission(|admission, _| admission.expected_latency());
         let local = self.local_time();
@@ -105,7 +106,7 @@ impl<K: Task> RetryLoop<'_, K> {
             && self.shared.admission(|admission, _| admission.may_hedge())
     }
 
-    /// When the last of its records would be done at home. None if that is not known.
+    /// Returns when the workers would have computed the last of the records. None if that is not known.
     fn local_time(&self) -> Option<Duration> {
         let mut workers: Vec<(&Arc<LocalLoad>, usize)> = Vec::new();
         for item in self.items {
@@ -122,7 +123,7 @@ impl<K: Task> RetryLoop<'_, K> {
         self.attempt(AttemptPermit::take(self.shared), 0).await.map_err(|failed| failed.failure)
     }
 
-    /// Attempts until one is answered well, none is left, or home is sooner.
+    /// Makes attempts until one is answered well, none is left, or the workers would be sooner.
     async fn attempt_until_done(
         &self,
         first: AttemptPermit,
@@ -131,8 +132,8 @@ impl<K: Task> RetryLoop<'_, K> {
         let mut tried = 0;
         let mut first = Some(first);
         loop {
-            // A retry does not ask for a place: the budget bounds how many there are, and whoever
-            // waits for a place is not delayed by those that wait for their backoff.
+            // A retry does not wait for a permit: the budget bounds the number of retries, and requests that
+            // wait for a permit are not delayed by those that wait for their backoff.
             let permit = first.take().unwrap_or_else(|| AttemptPermit::take(self.shared));
             let Failed { failure, retry_after } = match self.attempt(permit, self.expected).await {
                 Ok(validated) => return Ok(validated),
@@ -142,7 +143,7 @@ impl<K: Task> RetryLoop<'_, K> {
             let throttled = failure.is_limit();
             let waits = throttled && self.items.iter().all(WorkItem::is_remote_only);
             if waits {
-                // It goes again once there is a place for it: the limit knows of the throttle.
+                // The request is sent again once there is a permit: the limit was lowered by the throttle.
                 self.back_off(retry_after.unwrap_or_default().min(settings.max_backoff)).await?;
                 return Err(failure);
             }
@@ -162,7 +163,7 @@ impl<K: Task> RetryLoop<'_, K> {
         }
     }
 
-    /// Waits before a retry, as long as there is to be one.
+    /// Waits before a retry, as long as a retry is still wanted.
     async fn back_off(&self, delay: Duration) -> Result<(), Failure> {
         let until = Instant::now() + delay;
         loop {
@@ -180,7 +181,7 @@ impl<K: Task> RetryLoop<'_, K> {
         }
     }
 
-    /// Sends it once. The gate hears what came of it, and when it is so late that it counts as
+    /// Makes one attempt. Reports its outcome to the admission, and also when it is so late that it counts as
     /// failed.
     async fn attempt(
         &self,
@@ -210,7 +211,7 @@ impl<K: Task> RetryLoop<'_, K> {
                 tokio::select! {
                     biased;
                     result = &mut sent => result,
-                    // Other workers do what is late by themselves.
+                    // Other workers compute late records themselves.
                     () = sleep(abandon_after(failure_timeout) - failure_timeout), if self.items.iter().any(WorkItem::is_remote_only) => {
                         for item in self.items.iter().filter(|item| item.is_remote_only()) {
                             item.return_pending(&Failure::TimedOut);
@@ -243,8 +244,8 @@ impl<K: Task> RetryLoop<'_, K> {
     }
 }
 
-/// An attempt's place among those in flight. The gate hears what came of it, or that it was given
-/// up.
+/// An attempt's permit to be in flight. It reports the attempt's outcome to the admission, or that the
+/// attempt was given up.
 pub(super) struct AttemptPermit {
     shared: Arc<Shared>,
     sent: Mutex<InFlightAttempt>,
@@ -263,12 +264,12 @@ impl AttemptPermit {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Its request is on the wire.
+    /// Records that the request is on the wire.
     pub(super) fn is_on_wire(&self) {
         self.shared.admission(|admission, now| admission.is_on_wire(now, &mut self.sent()));
     }
 
-    /// It is over.
+    /// Reports the outcome.
     pub(super) fn finish(mut self, outcome: AttemptOutcome<'_>) {
         self.report(outcome);
     }

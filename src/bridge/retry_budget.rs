@@ -1,10 +1,10 @@
-//! Token buckets that bound what is sent a second time.
+//! Token buckets that limit retries and hedges.
 //!
-//! A bound on the attempts of each request is not one on their sum: when everything fails, three
-//! attempts each are three times the load on a service that is down. A bucket that answers fill and
-//! second attempts empty lets single failures be retried and stops when most requests fail.
+//! A limit on the attempts per request does not limit their sum: when everything fails, three attempts per
+//! request are three times the load on a service that is down. Answers fill the bucket, and retries empty it.
+//! So single failures are retried, and retries stop when most requests fail.
 
-/// A bucket.
+/// A token bucket.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryBudget {
     tokens: f64,
@@ -12,12 +12,12 @@ pub struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// A bucket that is full with `most` tokens.
+    /// Creates a bucket with `capacity` tokens, which is also its limit.
     pub fn full(capacity: f64) -> Self {
         RetryBudget { tokens: capacity, capacity }
     }
 
-    /// Takes `tokens`, if there are as many.
+    /// Takes `tokens` if there are enough. Returns whether there were.
     pub fn withdraw(&mut self, tokens: f64) -> bool {
         let there = self.tokens >= tokens;
         if there {
@@ -26,21 +26,21 @@ impl RetryBudget {
         there
     }
 
-    /// Puts `tokens` in, as far as there is room.
+    /// Adds `tokens`, up to the capacity.
     pub fn deposit(&mut self, tokens: f64) {
         self.tokens = (self.tokens + tokens).min(self.capacity);
     }
 }
 
-/// The budget of retries, as AWS's clients have it in their standard mode.
+/// The budget of retries: the same as in the standard mode of AWS's clients.
 pub mod retry {
-    /// Tokens there are.
+    /// Capacity in tokens.
     pub const CAPACITY: f64 = 500.0;
-    /// What a retry costs after a throttle.
+    /// Tokens for a retry after a throttle.
     pub const THROTTLE: f64 = 5.0;
-    /// What a retry costs after any other failure.
+    /// Tokens for a retry after any other failure.
     pub const FAILURE: f64 = 14.0;
-    /// What an answer brings.
+    /// Tokens that an answer adds.
     pub const ANSWER: f64 = 1.0;
 }
 
@@ -49,12 +49,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn when_everything_fails_retries_stop() {
+    fn retries_stop_when_everything_fails() {
         let mut retry_budget = RetryBudget::full(retry::CAPACITY);
         let retries = (0..1_000).filter(|_| retry_budget.withdraw(retry::FAILURE)).count();
         assert_eq!(retries, 35);
         (0..13).for_each(|_| retry_budget.deposit(retry::ANSWER));
-        // 500 - 35 · 14 = 10 were left.
+        // 500 - 35 · 14 = 10 tokens are left.
         assert!(retry_budget.withdraw(retry::FAILURE));
         assert!(!retry_budget.withdraw(retry::FAILURE));
         (0..10_000).for_each(|_| retry_budget.deposit(retry::ANSWER));

@@ -1,4 +1,4 @@
-//! What the bridge is told.
+//! Settings of the bridge.
 
 use std::time::Duration;
 
@@ -7,73 +7,74 @@ use crate::aws;
 use crate::cost::Cost;
 use crate::wire::MAX_BODY;
 
-/// Settings of a bridge. Each says what too small and too large do.
+/// Settings of a bridge. Each one says what happens if it is too small or too large.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Where requests go: a function by its URL, its name or its ARN, or anything else that speaks the
-    /// wire.
+    /// Where requests are sent: a function by its URL, its name or its ARN, or any other service that speaks
+    /// the wire format.
     pub endpoint: Endpoint,
-    /// Whose credentials sign the requests, where they are signed.
+    /// Source of the credentials that sign the requests, where they are signed.
     pub credentials: aws::CredentialsSource,
-    /// Records of a request at most. Too few and each record pays for the request's overhead (at
-    /// 10 a record it is a hundred times that of 1,000); too many and the first record of a batch
-    /// waits for the last, and one failure brings many home.
+    /// Largest number of records per request. If it is small, each record bears more of the request's
+    /// overhead (at 10 records a hundred times that of 1,000). If it is large, the first record of a batch
+    /// waits for the last one, and one failure returns many records.
     pub batch_records: usize,
-    /// Bytes of a request, and of the answer as far as it can be foreseen. Above 6 MB the service
-    /// refuses both.
+    /// Largest size of a request in bytes, and of its response as far as it can be predicted. The service
+    /// refuses bodies above 6 MB.
     pub batch_bytes: usize,
-    /// Bytes of all request and answer bodies in memory at most. Small and fewer requests are in flight than the
-    /// stream needs; large and a remote side whose answers are long takes the machine's memory.
+    /// Limit on the bytes of all request and response bodies in memory. If it is small, fewer requests are in
+    /// flight than the stream needs; if it is large, a remote side with long responses uses up the machine's
+    /// memory.
     pub body_bytes: usize,
-    /// How long a part may wait for its request to fill. Too short and requests are small; too
-    /// long and it is latency for nothing.
+    /// How long a work item may wait for its request to fill. If it is short, requests are small; if it is
+    /// long, it only adds latency.
     pub linger: Duration,
-    /// Requests in flight at most. Too few and the remote side's latency bounds the rate (Little:
-    /// rate = in flight × batch / latency); too many and one stream may use up the account's quota.
-    /// Below it, what is in flight follows what is needed and what is not throttled:
+    /// Largest number of requests in flight. If it is small, the remote side's latency bounds the rate
+    /// (Little's law: rate = in flight × batch / latency); if it is large, one stream may use up the
+    /// account's quota. Below this number, the limit follows what is needed and what is not throttled:
     /// [`limiter`](super::limiter).
     pub max_in_flight: usize,
-    /// Requests in flight to begin with: see [`limiter::Settings::initial`].
+    /// Initial limit on the requests in flight: see [`limiter::Settings::initial`].
     pub initial_in_flight: usize,
-    /// How long an attempt may take. Too short and what would have come is paid for and thrown
-    /// away; too long and a hanging request holds its records.
+    /// Timeout of an attempt. If it is short, responses that were paid for are thrown away; if it is long, a
+    /// request that hangs holds its records.
     pub timeout: Duration,
-    /// How long a connection may take to be made.
+    /// Timeout for making a connection.
     pub connect_timeout: Duration,
-    /// Attempts a request has, the first included. One is no retry; many delay coming home.
+    /// Largest number of attempts per request, including the first one: 1 means no retry. If it is large,
+    /// records are returned late.
     pub attempts: u32,
-    /// The first delay before another attempt, doubled each time, after a failure; after a throttle
-    /// it is `throttle_backoff`. Short ones meet the same trouble again; long ones lose to doing
-    /// the work at home. These are AWS's clients' own.
+    /// First delay before a retry, doubled with each one; after a throttle it is `throttle_backoff`. If it is
+    /// short, the retry meets the same problem; if it is long, the worker is sooner. The defaults are those
+    /// of AWS's clients.
     pub backoff: Duration,
-    /// The same after a throttle.
+    /// First delay before a retry after a throttle.
     pub throttle_backoff: Duration,
-    /// No delay is longer, whatever a server asks for.
+    /// Longest delay, whatever the server asks for.
     pub max_backoff: Duration,
-    /// What a round trip is believed to take before one was measured. Small and the first answers
-    /// seem late; large and a remote side that hangs from the start is noticed late.
+    /// Estimated latency before the first measurement. If it is small, the first responses seem late; if it
+    /// is large, a remote side that hangs from the start is noticed late.
     pub first_latency: Duration,
-    /// A request that is this old may count as failed before its time-out, if it is also four times
-    /// as old as 99 of 100 get. Short and a hiccup of the machine opens the breaker; long and the
-    /// records of a remote side that hangs wait for so long.
+    /// Smallest age at which a request counts as failed before its timeout, if it is also four times as old
+    /// as the 99th percentile. If it is short, a short disturbance of the machine opens the breaker; if it is
+    /// long, the records of a remote side that hangs wait for that time.
     pub overdue_after: Duration,
-    /// The share of requests that may be sent a second time because they are late, where their
-    /// workers are too busy to do them. 0 for none; a large one pays for much twice.
+    /// Share of requests that may be hedged because they are late and their workers are too busy. 0 disables
+    /// hedges; with a large share, many requests are paid for twice.
     pub hedge: f64,
-    /// When to give up on the remote side, and when to look again.
+    /// Settings of the breaker: when to stop sending, and when to try again.
     pub breaker: breaker::Settings,
-    /// Whether an empty request goes out at the start, so that a wrong endpoint is found at once and
-    /// a first latency is known.
+    /// Whether empty requests are sent at the start, so that a wrong endpoint is found at once and a first
+    /// latency is known.
     pub probes_at_start: bool,
-    /// Environments are started ahead when the offered rate is above this share of the rate at
-    /// which the policy begins to send. Near 1 they come too late; near 0 they are paid for without
-    /// need. `None`: none are.
+    /// Share of the rate at which the policy begins to send; above it, environments are started ahead. Near 1
+    /// they start too late; near 0 they are paid for without need. `None` starts none ahead.
     pub warm_up: Option<f64>,
-    /// The share of remote records that workers compute too, and compare. 1 doubles the work.
+    /// Share of remote records that workers compute too, to compare the results. 1 doubles the work.
     pub verify: f64,
-    /// What it costs.
+    /// Prices.
     pub cost: Cost,
-    /// What may be spent. When it is, work stays home.
+    /// Limits on the cost. When they are reached, records stay with the workers.
     pub cost_limits: CostLimits,
 }
 
@@ -107,41 +108,41 @@ impl Default for Settings {
     }
 }
 
-/// Settings that cannot be.
+/// Settings that are not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// Where requests go.
+    /// The endpoint is not valid.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
     /// A number that must be at least 1.
     #[error("{0} must be at least 1")]
     Zero(&'static str),
-    /// A body that no service takes.
+    /// A batch that is larger than any service accepts.
     #[error("a batch of {0} bytes is above the service's limit of {MAX_BODY}")]
     TooLarge(usize),
-    /// Not even one request could be sent.
+    /// Memory that is too small for even one request.
     #[error(
         "{given} bytes of bodies are not enough for one request and its answer: at least {least} are needed"
     )]
     BodiesBelowOne {
-        /// Bytes of bodies that were given.
+        /// Given bytes for bodies.
         given: usize,
-        /// Bytes that a request and its answer may need.
+        /// Bytes that a request and its response may need.
         least: usize,
     },
-    /// A share that is none.
+    /// A share that is not from 0 to 1.
     #[error("{0} must be a share from 0 to 1")]
     Share(&'static str),
-    /// A price that is none.
+    /// A price that is not valid.
     #[error("prices must be numbers that are not negative")]
     Price,
-    /// A budget that is none.
+    /// A budget that is not valid.
     #[error("a budget must be a number of dollars above zero")]
     CostLimits,
-    /// An attempt would end before its batch is filled.
+    /// An attempt would time out before its batch is filled.
     #[error("the time-out of {timeout:?} is not longer than the linger of {linger:?}")]
     TimeoutBelowLinger {
-        /// The time-out.
+        /// The timeout.
         timeout: Duration,
         /// The linger.
         linger: Duration,
@@ -149,27 +150,27 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// What an attempt may cost, before one is paid for.
+    /// Returns the estimated cost of an attempt, before one is billed.
     pub(crate) fn first_price(&self) -> f64 {
         self.cost.usd(1, self.first_latency.as_secs_f64() * 1e3)
     }
 
-    /// Bytes of memory that a request and its answer may need. The buffer of a request is at most twice as long as
-    /// its body.
+    /// Returns the bytes of memory that a request and its response may need. The buffer of a request is at
+    /// most twice as long as its body.
     pub(super) fn largest_exchange(&self) -> usize {
         2 * self.batch_bytes + MAX_BODY
     }
 
-    /// Those of the limiter.
+    /// Returns the limiter's settings.
     pub(super) fn limiter(&self) -> limiter::Settings {
         let (max, initial) = (self.max_in_flight, self.initial_in_flight);
         limiter::Settings { max, initial, ..limiter::Settings::default() }
     }
 
-    /// Whether they can be.
+    /// Checks the settings.
     ///
     /// # Errors
-    /// The first contradiction.
+    /// The first contradiction that is found.
     pub fn validate(&self) -> Result<(), SettingsError> {
         self.endpoint.target()?;
         let numbers = [

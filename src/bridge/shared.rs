@@ -1,5 +1,4 @@
-//! What all lanes of a bridge send by: the client, the counters, and what is known of the remote
-//! side.
+//! What all batchers of a bridge share: the HTTP client, the counters, and the state of the remote side.
 
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
@@ -28,40 +27,42 @@ pub(super) struct Shared {
     pub live: LiveCounters,
     pub body_memory: BodyMemory,
     pub closed: watch::Sender<bool>,
-    /// Counts up when lanes should look again: a request is over, the breaker has changed.
+    /// Number of changes. It rises when batchers should check again, because a request has ended or the
+    /// breaker has changed.
     pub changes: watch::Sender<u64>,
-    /// Records that wait in the lanes.
+    /// Records that wait in the batchers.
     pub waiting: AtomicUsize,
     admission: Mutex<Admission>,
     began: Instant,
-    /// For the workers: records that may wait in the lanes, and from which age on a part is late.
+    /// Published for the workers: how many records may wait in the batchers, and the age from which a work
+    /// item is late.
     queue_limit: AtomicUsize,
     late_ns: AtomicU64,
-    /// Whether what waits for room will have it, and the workers that do.
+    /// Whether records may wait for room, and the workers whose records do.
     is_available: AtomicBool,
     waiters: Mutex<Vec<Arc<CoalescedWaker>>>,
     median_ns: AtomicU64,
     p99_ns: AtomicU64,
     cold_ns: AtomicU64,
-    /// As the bits of an `f64`.
+    /// Bits of an `f64`.
     failure_rate: AtomicU64,
     warm_room: AtomicUsize,
     max_records: AtomicUsize,
-    /// Whether a request with records was answered, and what a record takes at home.
+    /// Whether a request with records was answered, and how long a worker takes for a record.
     has_processed_records: AtomicBool,
     record_ns: AtomicU64,
     /// Whether the budget is spent.
     is_spent: AtomicBool,
-    /// Bytes of an answer for each thousand of its request, the most of late.
+    /// Bytes of a response per thousand bytes of its request: the highest recent ratio.
     answer_ratio: AtomicU64,
     warned: Mutex<HashSet<Discriminant<Failure>>>,
     has_warned_of_refused_records: AtomicBool,
-    /// Whether anything was ever answered well, and how the last request or probe failed that did.
+    /// Whether any request was answered well, and the last failure of a request or probe.
     has_answered: AtomicBool,
     last_failure: Mutex<Option<Failure>>,
 }
 
-/// Before the first answer: byte-pair tokens are 2.6 times as long as their text.
+/// Ratio before the first response: byte-pair tokens are 2.6 times as long as their text.
 const FIRST_RATIO: u64 = 3_000;
 
 impl Shared {
@@ -99,7 +100,7 @@ impl Shared {
         shared
     }
 
-    /// Asks or tells the gate. Whoever waits for what has changed because of it is woken.
+    /// Calls the admission, and wakes whoever waits for what has changed because of it.
     pub(super) fn admission<R>(&self, ask: impl FnOnce(&mut Admission, Nanos) -> R) -> R {
         let now = self.began.elapsed().as_nanos() as Nanos;
         let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,23 +148,23 @@ impl Shared {
         answer
     }
 
-    /// The instant that is `time` on the gate's clock.
+    /// Converts a time on the admission's clock to an instant.
     pub(super) fn instant(&self, time: Nanos) -> Instant {
         self.began + Duration::from_nanos(time)
     }
 
-    /// Records that workers may hand over now.
+    /// Returns how many records workers may hand over now.
     pub(super) fn room(&self) -> usize {
         let queue_limit = if *self.closed.borrow() { 0 } else { self.queue_limit.load(Relaxed) };
         queue_limit.saturating_sub(self.waiting.load(Relaxed))
     }
 
-    /// Whether records that wait for room will have it.
+    /// Returns whether records may wait for room.
     pub(super) fn is_available(&self) -> bool {
         self.is_available.load(Relaxed) && !*self.closed.borrow()
     }
 
-    /// Rings `waker` once there is room, or none is to be waited for.
+    /// Wakes `waker` once there is room, or once records may not wait for it any more.
     pub(super) fn wake_when_there_is_room(&self, waker: &Arc<CoalescedWaker>) {
         let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
         if !waiters.iter().any(|waiter| Arc::ptr_eq(waiter, waker)) {
@@ -171,7 +172,7 @@ impl Shared {
         }
     }
 
-    /// Rings for the workers that wait for room, if they need not any more.
+    /// Wakes the workers that wait for room, if they do not have to wait any more.
     pub(super) fn wake_waiters(&self) {
         if self.room() > 0 || !self.is_available() {
             let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
@@ -179,34 +180,34 @@ impl Shared {
         }
     }
 
-    /// Those of them that will meet no cold environment, as far as is known.
+    /// Returns how many of these records will not meet a cold environment, as far as is known.
     pub(super) fn warm_room(&self) -> usize {
         self.warm_room.load(Relaxed).saturating_sub(self.waiting.load(Relaxed))
     }
 
-    /// Whether the budget is spent.
+    /// Returns whether the budget is spent.
     pub(super) fn is_spent(&self) -> bool {
         self.is_spent.load(Relaxed)
     }
 
-    /// Records of a full request.
+    /// Returns the number of records of a full request.
     pub(super) fn max_records(&self) -> usize {
         self.max_records.load(Relaxed)
     }
 
-    /// What a record takes a worker.
+    /// Sets the time that a record takes on a worker.
     pub(super) fn set_local_record_time(&self, time: Duration) {
         self.record_ns.store(time.as_nanos() as u64, Relaxed);
     }
 
-    /// What is to be added to the times that were measured.
+    /// Returns what to add to the measured times.
     fn latency_estimate(&self) -> LatencyEstimate {
         let record = Duration::from_nanos(self.record_ns.load(Relaxed));
         let has_processed_records = self.has_processed_records.load(Relaxed);
         LatencyEstimate::new(has_processed_records, record, self.max_records())
     }
 
-    /// What the work of a full request is believed to take on top of what is known.
+    /// Returns the estimated time of a full request beyond the measured time.
     pub(super) fn work(&self) -> Duration {
         self.latency_estimate().work()
     }
@@ -215,66 +216,68 @@ impl Shared {
         self.latency_estimate().request(Duration::from_nanos(nanos.load(Relaxed)))
     }
 
-    /// How long a request takes that meets a warm environment; zero while that is not known.
+    /// Returns the median time of a request to a warm environment; zero while it is not known.
     pub(super) fn median(&self) -> Duration {
         self.request_time(&self.median_ns)
     }
 
-    /// How long all but one of a hundred requests take.
+    /// Returns the 99th percentile of the time of a request.
     pub(super) fn p99(&self) -> Duration {
         self.request_time(&self.p99_ns)
     }
 
-    /// The share of the last attempts that failed.
+    /// Returns the share of the recent attempts that failed.
     pub(super) fn failure_rate(&self) -> f64 {
         f64::from_bits(self.failure_rate.load(Relaxed))
     }
 
-    /// How long a request takes whose environment is cold; zero before one was met.
+    /// Returns the time of a request to a cold environment; zero before the first one.
     pub(super) fn cold(&self) -> Duration {
         self.request_time(&self.cold_ns)
     }
 
-    /// From which age on a part is late, counted from when it was handed over.
+    /// Returns the age from which a work item is late, counted from when it was handed over.
     pub(super) fn late(&self) -> Duration {
         Duration::from_nanos(self.late_ns.load(Relaxed)) + self.settings.linger
     }
 
-    /// Nothing is sent any more: the remote side was found to compute something else.
+    /// Disables the remote side because it computed a different result: nothing is sent any more.
     pub(super) fn disable(&self) {
         self.admission(|admission, _| admission.health_mut().disable());
     }
 
-    /// Learns how long answers are: up at once, down by a hundredth an answer.
+    /// Updates the ratio of response to request size: it rises at once, and falls by one hundredth per
+    /// response.
     pub(super) fn learn_answer_ratio(&self, answer: usize, request: usize) {
         let answer_ratio = (answer * 1_000 / request.max(1)) as u64;
         let before = self.answer_ratio.load(Relaxed);
         self.answer_ratio.store(answer_ratio.max(before - before / 100), Relaxed);
     }
 
-    /// Learns that the answer to a request of so many bytes was past the limit: half of it is not.
+    /// Records that the response to a request of `request` bytes was above the size limit. The response to
+    /// half of that request is then expected to fit.
     pub(super) fn learn_too_large(&self, request: usize) {
         self.learn_answer_ratio(2 * MAX_BODY, request);
     }
 
-    /// Bytes that the answer to a request of so many bytes is expected to have.
+    /// Returns the expected size of the response to a request of `request` bytes.
     pub(super) fn expected_answer(&self, request: usize) -> usize {
         let ratio = self.answer_ratio.load(Relaxed) as usize;
         (request * ratio / 1_000).min(MAX_BODY)
     }
 
-    /// Bytes a request may have so that its answer stays below the limit too.
+    /// Returns how large a request may be so that its response stays below the limit too.
     pub(super) fn request_limit(&self) -> usize {
         let answer_ratio = self.answer_ratio.load(Relaxed).max(1_000) as usize;
         self.settings.batch_bytes.min(MAX_BODY * 9 / 10 * 1_000 / answer_ratio)
     }
 
-    /// Something was answered well: the endpoint is right.
+    /// Records that a request or probe was answered well.
     pub(super) fn record_success(&self) {
         self.has_answered.store(true, Relaxed);
     }
 
-    /// Something failed.
+    /// Records a failure.
     pub(super) fn record_failure(&self, failure: &Failure) {
         if failure.is_remote() {
             let mut last = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
@@ -282,18 +285,18 @@ impl Shared {
         }
     }
 
-    /// How the last request or probe failed that did.
+    /// Returns the last failure of a request or probe.
     pub(super) fn last_failure(&self) -> Option<Failure> {
         self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The last failure, if it was a refusal and nothing was ever answered well.
+    /// Returns the last failure if it was a refusal and no request was ever answered well.
     pub(super) fn refusal(&self) -> Option<Failure> {
         let has_answered = self.has_answered.load(Relaxed);
         self.last_failure().filter(|last| last.is_refusal() && !has_answered)
     }
 
-    /// Says once for each kind of failure what to do about it.
+    /// Logs what to do about a failure, once per kind of failure.
     pub(super) fn warn_once(&self, failure: &Failure) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         let is_ours =
@@ -303,7 +306,7 @@ impl Shared {
         }
     }
 
-    /// Says once that the function refuses records which the task at home may not refuse.
+    /// Logs once that the function refuses records which the task on a worker may accept.
     pub(super) fn warn_once_of_refused_records(&self, code: &str) {
         if !self.has_warned_of_refused_records.swap(true, Relaxed) {
             let code = self.http_client.redacted(code.as_bytes());

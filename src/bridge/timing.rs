@@ -1,4 +1,4 @@
-//! How long requests take, as far as is known: what the answers have taught, ready to be asked for.
+//! Measured times of requests, ready to be read.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use super::environments::EnvironmentState;
 use super::latency::Latency;
 use crate::batch::Nanos;
 
-/// What is known of the remote side's times. The quantiles are looked up when something is learned,
-/// not when somebody asks, which is far more often.
+/// Times of the remote side. The quantiles are computed when a time is recorded and not when they are read,
+/// which happens far more often.
 #[derive(Debug)]
 pub(crate) struct Timing {
     latency: Latency,
     overdue_after: Duration,
     timeout: Duration,
-    /// A request with records was answered: their time is known, not only the way's.
+    /// Whether a request with records was answered. Before, only the time of an empty request is known.
     has_processed_records: bool,
     has_answered: bool,
     median: Duration,
@@ -40,20 +40,21 @@ impl Timing {
         timing
     }
 
-    /// Attempt `number` goes, to an environment that is taken for `environment`.
+    /// Records that attempt `number` is on the wire, to an environment whose state is taken to be
+    /// `environment`.
     pub(super) fn on_wire(&mut self, number: u64, now: Nanos, environment: EnvironmentState) {
         if environment == EnvironmentState::Warm {
             self.latency.started(number, now);
         }
     }
 
-    /// It is over, whatever came of it.
+    /// Records that an attempt has ended, with any outcome.
     pub(super) fn finished(&mut self, number: u64) {
         self.latency.finished(number);
     }
 
-    /// A request was answered, with records or without. Answers whether its environment was started
-    /// for it: the function says so, or it seems so.
+    /// Records the answer to a request, with or without records. Returns whether its environment was started
+    /// for it, because the function reports it or because the time suggests it.
     pub(super) fn answered(
         &mut self,
         took: Duration,
@@ -62,8 +63,8 @@ impl Timing {
         worked: bool,
     ) -> bool {
         self.has_processed_records |= worked;
-        // Not every function says whether it was started: one that takes twice as long probably was,
-        // and the first one gives an estimate.
+        // Not every function reports a cold start. A request that takes twice as long as usual probably had
+        // one, and so did the first one, whose time is a first estimate.
         let seems_cold = !self.latency.is_known() || took > 2 * self.median;
         let cold = says_cold || environment == EnvironmentState::Cold && seems_cold;
         self.latency.record(took, cold);
@@ -72,7 +73,7 @@ impl Timing {
         cold
     }
 
-    /// A request was given up at this age.
+    /// Records that a request was given up at this age.
     pub(super) fn abandoned(&mut self, age: Duration, environment: EnvironmentState) {
         self.latency.record_abandoned(age, environment == EnvironmentState::Cold);
         self.p99 = self.latency.p99();
@@ -85,17 +86,17 @@ impl Timing {
         self.cold = self.latency.known_cold();
         let median = self.median;
         let late = median + (2 * median).max(SLACK);
-        // How long the work takes is not known before some was done.
+        // The time of the work is not known before the first one.
         self.late = if self.has_processed_records { late } else { late.max(self.overdue_after) };
     }
 
-    /// Past this age a request is late: its worker may as well do its records.
+    /// Returns the age from which a request is late, so that its worker may compute the records itself.
     pub(crate) fn late(&self) -> Duration {
         self.late
     }
 
-    /// Past this age a request counts as failed. A cold start may take longer, and so may the first
-    /// work: how long it takes is not known before some was done.
+    /// Returns the age from which a request counts as failed. A cold start may take longer, and so may the
+    /// first work, whose time is not known.
     pub(super) fn failure_timeout(&self, environment: EnvironmentState) -> Duration {
         let overdue_after = if self.has_processed_records { 1 } else { 4 } * self.overdue_after;
         let warm = (4 * self.p99).max(overdue_after);
@@ -106,33 +107,34 @@ impl Timing {
         limit.min(self.timeout)
     }
 
-    /// How long a probe may take.
+    /// Returns how long a probe may take.
     pub(crate) fn probe_timeout(&self) -> Duration {
         (2 * self.latency.cold()).max(self.overdue_after).min(self.timeout)
     }
 
-    /// Whether a request with records was answered: before, only the way's time is known.
+    /// Returns whether a request with records was answered. Before, only the time of an empty request is
+    /// known.
     pub(crate) fn has_processed_records(&self) -> bool {
         self.has_processed_records
     }
 
-    /// Whether a request was answered that met a warm environment.
+    /// Returns whether a request to a warm environment was answered.
     pub(super) fn is_known(&self) -> bool {
         self.latency.is_known()
     }
 
-    /// How long a request takes, once its environment is warm.
+    /// Returns the median time of a request to a warm environment.
     pub(crate) fn median(&self) -> Duration {
         self.median
     }
 
-    /// The same; zero before anything was answered.
+    /// Returns the median; zero before the first answer.
     pub(crate) fn known_median(&self) -> Duration {
         if self.has_answered { self.median } else { Duration::ZERO }
     }
 
-    /// How long all but one of a hundred requests take, those in flight counted at their age; zero
-    /// before anything was answered.
+    /// Returns the 99th percentile, in which requests in flight count at their present age; zero before the
+    /// first answer.
     pub(crate) fn known_p99(&self, now: Nanos) -> Duration {
         if !self.has_answered {
             return Duration::ZERO;
@@ -140,7 +142,7 @@ impl Timing {
         self.latency.age(now).map_or(self.p99, |age| age.max(self.p99))
     }
 
-    /// How long a request takes whose environment is cold; zero before one was met.
+    /// Returns the time of a request to a cold environment; zero before the first one.
     pub(crate) fn known_cold(&self) -> Duration {
         self.cold
     }
@@ -154,9 +156,9 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    /// Workers are told nothing that was only believed.
+    /// Workers are not told an estimate that was not measured.
     #[test]
-    fn a_guess_is_not_knowledge() {
+    fn workers_are_told_no_latency_before_one_was_measured() {
         let settings = Settings::default();
         let mut timing = Timing::new(&settings);
         let known = |timing: &Timing| (timing.known_median(), timing.known_p99(0));
@@ -172,9 +174,9 @@ mod tests {
         assert!(timing.is_known() && !timing.has_processed_records());
     }
 
-    /// A probe says how long the way is, not how long the work takes.
+    /// A probe measures the latency of an empty request, not the time of the work.
     #[test]
-    fn patience_lasts_until_some_work_was_done() {
+    fn a_request_is_late_only_after_the_first_work_was_measured() {
         let mut timing = Timing::new(&Settings::default());
         timing.answered(ms(170), EnvironmentState::Cold, true, false);
         timing.answered(ms(20), EnvironmentState::Warm, false, false);

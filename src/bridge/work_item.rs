@@ -1,4 +1,4 @@
-//! What a worker hands over.
+//! Work items: what a worker hands to the bridge or to a peer.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,10 +10,11 @@ use super::local_load::LocalLoad;
 use super::{Failure, Outcome, PendingRanges, Reply, ReplySender};
 use crate::task::Task;
 
-/// Records of a worker's batch, to be done remotely.
+/// Records of a worker's batch, to be computed remotely.
 ///
-/// A part owes its worker a reply for every record that is still open when it is answered: what the
-/// worker has done itself in the meantime is not answered. A part that is dropped comes home.
+/// The worker receives a reply for every record that is still pending when the work item is answered. Records
+/// that the worker has computed itself in the meantime are left out. Dropping a work item returns its pending
+/// records.
 pub struct WorkItem<K: Task> {
     id: u64,
     input: Arc<K::In>,
@@ -26,7 +27,8 @@ pub struct WorkItem<K: Task> {
 }
 
 impl<K: Task> WorkItem<K> {
-    /// The records of `range` of `input`, answered to `reply` under `id`.
+    /// Creates a work item for the records of `range` of `input`. Its replies have the id `id` and are sent
+    /// to `reply`.
     pub fn new(
         id: u64,
         input: Arc<K::In>,
@@ -46,64 +48,64 @@ impl<K: Task> WorkItem<K> {
         }
     }
 
-    /// Whether it is for a warm environment alone: it waits for one, and none is started for it.
+    /// Sets whether it waits for a warm environment, so that none is started for it.
     pub fn warm_only(mut self, warm_only: bool) -> Self {
         self.warm_only = warm_only;
         self
     }
 
-    /// Whether it, and what was handed over before it, goes although its request is not full.
+    /// Sets whether it and all earlier work items are sent although their request is not full.
     pub fn urgent(mut self, urgent: bool) -> Self {
         self.urgent = urgent;
         self
     }
 
-    /// Which of its records are still to be done: what the worker takes out of it, it owes itself.
+    /// Returns the records that are still pending. Whoever takes records out provides their results.
     pub fn pending(&self) -> &Arc<PendingRanges> {
         &self.pending
     }
 
-    /// How many records it has.
+    /// Returns the number of records.
     pub fn records(&self) -> usize {
         self.range.len()
     }
 
-    /// Whether any of them is still to be done.
+    /// Returns whether any record is pending.
     pub(super) fn is_pending(&self) -> bool {
         self.pending.any(&self.range)
     }
 
-    /// Whether it waits for a warm environment.
+    /// Returns whether it waits for a warm environment.
     pub(super) fn is_warm_only(&self) -> bool {
         self.warm_only
     }
 
-    /// Whether it does not wait for others.
+    /// Returns whether it is sent although its request is not full.
     pub(super) fn is_urgent(&self) -> bool {
         self.urgent
     }
 
-    /// When the worker handed it over.
+    /// Returns when the worker handed it over.
     pub(super) fn submitted_at(&self) -> Instant {
         self.submitted_at
     }
 
-    /// How busy its worker is.
+    /// Returns the load of its worker.
     pub(super) fn local_load(&self) -> &Arc<LocalLoad> {
         self.reply.local_load()
     }
 
-    /// The batch.
+    /// Returns the batch.
     pub(crate) fn input(&self) -> &Arc<K::In> {
         &self.input
     }
 
-    /// The records in it.
+    /// Returns the range of its records.
     pub(crate) fn range(&self) -> Range<usize> {
         self.range.clone()
     }
 
-    /// Takes the first `records` records off as a part of their own.
+    /// Splits off the first `records` records as a work item of their own.
     pub(crate) fn split(&mut self, records: usize) -> WorkItem<K> {
         let at = self.range.start + records.min(self.range.len());
         let first = self.range.start..at;
@@ -120,8 +122,8 @@ impl<K: Task> WorkItem<K> {
         }
     }
 
-    /// Answers what is still open, range by range, and says how many records that were. `usd` is
-    /// what a record cost; `permit` is for the bytes of the results.
+    /// Answers the pending records, range by range, and returns their number. `usd` is the cost per record;
+    /// `permit` covers the memory of the results.
     pub(crate) fn answer(
         mut self,
         usd: f64,
@@ -131,12 +133,12 @@ impl<K: Task> WorkItem<K> {
         self.reply_with(usd, permit.as_ref(), &mut outcome)
     }
 
-    /// Sends what is still open home.
+    /// Returns the pending records to the worker.
     pub(super) fn return_with(mut self, usd: f64, failure: &Failure) {
         self.reply_with(usd, None, &mut |_| Outcome::Returned(failure.clone()));
     }
 
-    /// Sends what is still open home, although an answer may come.
+    /// Returns the pending records to the worker, although a response may still arrive.
     pub(super) fn return_pending(&self, failure: &Failure) {
         for range in self.pending.take(&self.range) {
             let outcome = Outcome::Returned(failure.clone());
@@ -144,12 +146,12 @@ impl<K: Task> WorkItem<K> {
         }
     }
 
-    /// Whether its worker leaves it to the remote side.
+    /// Returns whether its worker leaves its records to the remote side.
     pub(super) fn is_remote_only(&self) -> bool {
         self.reply.local_load().is_remote_only()
     }
 
-    /// Gives the records back to whoever tried to send them, and says how many: no reply will come.
+    /// Gives the pending records back to the caller and returns their number: there is no reply.
     pub(crate) fn take_back(mut self) -> usize {
         std::mem::replace(&mut self.range, 0..0).len()
     }

@@ -37,7 +37,7 @@ pub struct Burst<T, C> {
 }
 
 impl<T: 'static, C: 'static> Burst<T, C> {
-    /// Decides by `policy`; without [`Burst::remote`] everything stays at home all the same.
+    /// Creates settings with this policy. Without [`Burst::remote`] the worker computes all records.
     pub fn new(policy: impl Policy + 'static) -> Self {
         Burst {
             policy: Box::new(policy),
