@@ -13,16 +13,16 @@ use crate::batch::Nanos;
 use crate::emulator::Model as Function;
 use crate::observe::{Line, Percentiles, Series, Shadow};
 use crate::schedule::{Schedule, Shape, Trace};
-use crate::simulate::{Lambda, Model, Ramp, Service, State, Stream, Weather};
+use crate::simulate::{Availability, Conditions, Lambda, Model, Ramp, Service, Stream};
 
 /// Returns the simulator's model of the local Lambda `model`, where `record` is the time that a record takes
 /// in a function with one CPU.
 pub fn simulated_lambda(model: &Function, record: Duration) -> Lambda {
     let at = |age: Duration| {
         let is_down = model.outage.is_some_and(|(from, to)| (from..to).contains(&age));
-        let state = if is_down { State::Away } else { State::Well };
+        let availability = if is_down { Availability::Unreachable } else { Availability::Answers };
         let (_, _, slower) = model.trouble_at(age);
-        (age.as_nanos() as Nanos, Weather { slower, state, ..Weather::default() })
+        (age.as_nanos() as Nanos, Conditions { slower, availability, ..Conditions::default() })
     };
     let changes = [model.outage, model.trouble].into_iter().flatten();
     let mut times: Vec<Duration> = changes.flat_map(|(from, to)| [from, to]).collect();
@@ -38,7 +38,7 @@ pub fn simulated_lambda(model: &Function, record: Duration) -> Lambda {
         record: model.scaled(record),
         failure_rate: model.failure_rate,
         throttle_rate: model.throttle_rate,
-        weather: times.into_iter().map(at).collect(),
+        conditions: times.into_iter().map(at).collect(),
         ..Lambda::default()
     }
 }

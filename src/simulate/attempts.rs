@@ -1,5 +1,5 @@
-//! Attempts on their way to the modelled service and back. Each is told to the gate once when it goes
-//! and once when it is over, and is billed once, whatever becomes of it.
+//! Attempts to the modelled service. Each one is reported to the admission once when it starts and once when
+//! it ends, and is billed once, whatever its outcome is.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -12,7 +12,7 @@ use super::lambda::{Invocation, Lambda, Service};
 use crate::batch::Nanos;
 use crate::bridge::{Admission, AttemptOutcome, Failure, InFlightAttempt, Settings};
 
-/// What an attempt is for.
+/// The purpose of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Purpose {
     Records { request: u64, is_second: bool },
@@ -27,18 +27,18 @@ struct Attempt {
     invocation: Invocation,
 }
 
-/// What happens by itself, at a time that is known.
+/// An event at a known time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Event {
     /// An attempt is answered.
     Answer(u64),
-    /// A flight looks whether it is late.
+    /// A request checks whether it is late.
     Check(u64),
-    /// A flight is tried again.
+    /// A request is retried.
     Retry(u64),
 }
 
-/// What was counted.
+/// Counts for the outcome.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counters {
     pub requests: u64,
@@ -77,7 +77,7 @@ impl Attempts {
         }
     }
 
-    /// The two probes before the stream begins, which they take no time of.
+    /// Sends the two probes before the stream begins. They take no simulated time.
     pub(super) fn probe_at_start(&mut self) {
         for _ in 0..2 {
             self.counters.probes += 1;
@@ -103,22 +103,22 @@ impl Attempts {
         }
     }
 
-    /// Environments there were at most, and those that were started.
+    /// Returns the largest number of environments at a time, and the number of cold starts.
     pub(super) fn environments(&self) -> (usize, u64) {
         (self.service.most, self.service.cold_starts)
     }
 
-    /// Whether nothing is in flight.
+    /// Returns whether nothing is in flight.
     pub(super) fn is_idle(&self) -> bool {
         self.attempts.is_empty()
     }
 
-    /// From 0 to 1.
+    /// Returns a random number from 0 to 1.
     pub(super) fn draw(&mut self) -> f64 {
         self.random.random()
     }
 
-    /// A number that nothing else has.
+    /// Returns an unused id.
     pub(super) fn next_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
@@ -128,7 +128,7 @@ impl Attempts {
         self.events.push(Reverse((time, event)));
     }
 
-    /// When the next event is.
+    /// Returns the time of the next event.
     pub(super) fn next_at(&self) -> Option<Nanos> {
         self.events.peek().map(|Reverse((at, _))| *at)
     }
@@ -137,7 +137,7 @@ impl Attempts {
         self.events.pop().map(|Reverse((_, event))| event)
     }
 
-    /// An attempt goes.
+    /// Sends an attempt.
     pub(super) fn send(
         &mut self,
         now: Nanos,
@@ -157,7 +157,8 @@ impl Attempts {
         (id, sent)
     }
 
-    /// An attempt comes back, unless it was given up: what it was for, and what went wrong.
+    /// Processes the answer to an attempt, unless the attempt was given up. Returns its purpose and its
+    /// result.
     pub(super) fn answer(&mut self, now: Nanos, id: u64) -> Option<(Purpose, Result<(), Failure>)> {
         let Attempt { purpose, sent, since, invocation } = self.attempts.remove(&id)?;
         let Invocation { billed_ms, result, .. } = invocation;
@@ -176,7 +177,7 @@ impl Attempts {
         Some((purpose, result.map(|_| ())))
     }
 
-    /// An attempt is not waited for any more; it is billed all the same.
+    /// Gives an attempt up. It is billed all the same.
     pub(super) fn give_up(&mut self, now: Nanos, id: u64) {
         if let Some(attempt) = self.attempts.remove(&id) {
             self.admission.finish_attempt(now, attempt.sent, AttemptOutcome::Abandoned);
@@ -184,7 +185,7 @@ impl Attempts {
         }
     }
 
-    /// Nothing is waited for any more: what is in flight is billed.
+    /// Gives up all attempts in flight, which are billed.
     pub(super) fn finish(&mut self, now: Nanos) {
         let attempts: Vec<_> = self.attempts.drain().collect();
         for (_, attempt) in attempts {
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_becomes_of_an_attempt_it_is_billed_once() {
+    fn an_attempt_is_billed_once_whatever_its_outcome_is() {
         let mut attempts = attempts();
         let records = Purpose::Records { request: 1, is_second: false };
         let ids =
@@ -223,7 +224,7 @@ mod tests {
         assert!(!attempts.is_idle());
         attempts.give_up(1_000, ids[0]);
         let at = attempts.next_at().unwrap();
-        assert!(attempts.answer(at, ids[0]).is_none(), "it was given up");
+        assert!(attempts.answer(at, ids[0]).is_none(), "the attempt was given up");
         assert_eq!(attempts.answer(at, ids[1]), Some((records, Ok(()))));
         attempts.finish(at);
         assert!(attempts.is_idle());
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_at_once_is_in_order() {
+    fn events_of_the_same_time_are_in_a_fixed_order() {
         let mut attempts = attempts();
         attempts.at(5, Event::Retry(1));
         attempts.at(5, Event::Check(3));
@@ -240,6 +241,6 @@ mod tests {
         attempts.at(5, Event::Answer(2));
         let events: Vec<_> = std::iter::from_fn(|| attempts.next_event()).collect();
         let order = [Event::Answer(2), Event::Answer(4), Event::Check(3), Event::Retry(1)];
-        assert!(events == order, "answers first: a request that is there is not late");
+        assert!(events == order, "answers come first: an answered request is not late");
     }
 }

@@ -1,4 +1,4 @@
-//! Records that wait to be sent, and how they are cut into requests.
+//! Waiting records, and how they are split into requests.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -10,12 +10,12 @@ use crate::bridge::PendingRanges;
 /// Records that a worker hands over.
 pub(super) struct WorkItem {
     pub worker: usize,
-    /// The worker's own number of it.
+    /// The worker's id of the work item.
     pub id: u64,
     pub range: Range<usize>,
     pub open: Rc<PendingRanges>,
     pub warm_only: bool,
-    /// It, and what came before it, goes although its request is not full.
+    /// Whether it and all earlier ones are sent although their request is not full.
     pub urgent: bool,
     pub submitted_at: Nanos,
 }
@@ -26,11 +26,11 @@ impl WorkItem {
     }
 }
 
-/// The parts that wait, the oldest first. None of them is empty.
+/// The waiting work items, the oldest first. None of them is empty.
 #[derive(Default)]
 pub(super) struct Batcher {
     items: VecDeque<WorkItem>,
-    /// Records of all of them, and those that came since somebody last asked.
+    /// Records of all work items, and those that arrived since the last call of `take_more`.
     records: usize,
     more: usize,
     urgent: bool,
@@ -44,39 +44,39 @@ impl Batcher {
         self.items.push_back(item);
     }
 
-    /// What was throttled waits for room again, before everything else.
+    /// Puts a throttled work item back in front of all others.
     pub(super) fn put_back(&mut self, item: WorkItem) {
         self.records += item.range.len();
         self.items.push_front(item);
     }
 
-    /// Records that wait.
+    /// Returns the number of waiting records.
     pub(super) fn records(&self) -> usize {
         self.records
     }
 
-    /// Records that have come since this was last asked.
+    /// Returns how many records have arrived since the last call.
     pub(super) fn take_more(&mut self) -> usize {
         std::mem::take(&mut self.more)
     }
 
-    /// Since when the oldest one waits.
+    /// Returns since when the oldest work item has waited.
     pub(super) fn oldest(&self) -> Option<Nanos> {
         self.items.front().map(|item| item.submitted_at)
     }
 
-    /// Whether what waits goes although it fills no request.
+    /// Returns whether the records are sent although they fill no request.
     pub(super) fn is_urgent(&self) -> bool {
         self.urgent && self.records > 0
     }
 
-    /// Whether what waits is for warm environments alone.
+    /// Returns whether all work items wait for warm environments.
     pub(super) fn is_warm_only(&self) -> bool {
         self.items.back().is_some_and(|item| item.warm_only)
     }
 
-    /// Takes what goes into a request of `most` records, and how many those are. A part of which
-    /// everything was done meanwhile is left out; one that does not fit is cut.
+    /// Takes the work items of a request of up to `most` records, and returns them with the number of
+    /// records. Work items without pending records are left out. One that does not fit is split.
     pub(super) fn cut(&mut self, most: usize) -> (Vec<WorkItem>, usize) {
         let (mut items, mut records) = (Vec::new(), 0);
         while let Some(item) = self.items.front_mut().filter(|_| records < most) {
@@ -101,7 +101,7 @@ impl Batcher {
         (items, records)
     }
 
-    /// Takes everything.
+    /// Takes all work items.
     pub(super) fn take_all(&mut self) -> VecDeque<WorkItem> {
         (self.records, self.urgent) = (0, false);
         std::mem::take(&mut self.items)
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_full_and_parts_are_cut() {
+    fn requests_are_full_and_work_items_are_split() {
         let mut batcher = Batcher::default();
         (1..=3).for_each(|id| batcher.push(item(id, 600)));
         let cut = |batcher: &mut Batcher| {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_done_meanwhile_is_not_sent() {
+    fn records_that_the_worker_has_computed_are_not_sent() {
         let mut batcher = Batcher::default();
         let done = item(1, 600);
         done.open.take(&done.range);

@@ -1,9 +1,9 @@
-//! The bridge in simulated time: the real gate, and a model of what stands around it.
+//! The bridge in simulated time: its real admission, and a model of the rest.
 //!
-//! What may be sent, how many environments are started, when a request is late or dead, and what
-//! the workers are told of it is decided by the bridge's own [`Admission`](crate::bridge::Gate). Modelled
-//! is what is asynchronous there: the [`Batcher`] that fills requests, the [`Attempts`] to the service, and
-//! the [`Requests`] of the requests.
+//! The bridge's own [`Admission`](crate::bridge::Admission) decides what may be sent, how many environments
+//! are started, when a request is late or counts as failed, and what the workers are told. The asynchronous
+//! parts of the bridge are modelled: the [`Batcher`] that fills requests, the [`Attempts`] to the service,
+//! and the [`Requests`].
 
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ pub(super) struct Bridge {
     attempts: Attempts,
     requests: Requests,
     expected: f64,
-    /// When it last did something: what was due before is done then.
+    /// Time of the last action. All events before it have been processed.
     clock: Nanos,
     set_local_record_time: Duration,
 }
 
 impl Bridge {
-    /// A bridge that has just been started: its two probes have come back.
+    /// Creates a bridge whose two start-up probes have returned.
     pub(super) fn new(settings: Settings, lambda: Lambda, workers: usize, random: StdRng) -> Self {
         let mut attempts = Attempts::new(settings, lambda, random);
         attempts.probe_at_start();
@@ -50,7 +50,7 @@ impl Bridge {
         self.attempts.counters
     }
 
-    /// Environments there were at most, and those that were started.
+    /// Returns the largest number of environments at a time, and the number of cold starts.
     pub(super) fn environments(&self) -> (usize, u64) {
         self.attempts.environments()
     }
@@ -64,7 +64,7 @@ impl Bridge {
         )
     }
 
-    /// What a worker sees of the remote side, at `now`.
+    /// Returns what a worker sees of the remote side at `now`.
     pub(super) fn rates(&self, now: Nanos) -> Rates {
         let (admission, timing, latency_estimate) =
             (&self.attempts.admission, self.attempts.admission.timing(), self.latency_estimate());
@@ -83,18 +83,18 @@ impl Bridge {
         }
     }
 
-    /// Whether records that wait for room will have it.
+    /// Returns whether records may wait for room.
     pub(super) fn is_available(&self) -> bool {
         self.attempts.admission.is_available()
     }
 
-    /// From which age on a part is late.
+    /// Returns the age from which a work item is late.
     pub(super) fn late(&self) -> Nanos {
         (self.attempts.admission.timing().late() + self.attempts.settings.linger).as_nanos()
             as Nanos
     }
 
-    /// A worker says how busy it is; `waiting` is none if it leaves its records to the remote side.
+    /// Sets the load of a worker; `waiting` is None if it leaves its records to the remote side.
     pub(super) fn set_local_load(
         &mut self,
         worker: usize,
@@ -110,12 +110,12 @@ impl Bridge {
         }
     }
 
-    /// So many records a second are expected soon.
+    /// Announces that `records_per_second` are expected soon.
     pub(super) fn expect(&mut self, records_per_second: f64) {
         self.expected = self.expected.max(records_per_second);
     }
 
-    /// Takes a part in.
+    /// Receives a work item.
     pub(super) fn send(&mut self, item: WorkItem) {
         self.batcher.push(item);
     }
@@ -124,7 +124,7 @@ impl Bridge {
         self.requests.reply(worker)
     }
 
-    /// Lets everything happen that happens until `now`.
+    /// Processes all events until `now`.
     pub(super) fn advance(&mut self, now: Nanos) {
         loop {
             let event = self.attempts.next_at();
@@ -164,7 +164,7 @@ impl Bridge {
         self.attempts.settings.linger.as_nanos() as Nanos
     }
 
-    /// When the lane looks again by itself.
+    /// Returns when the batcher has to check again without an event.
     fn wake_up(&self) -> Option<Nanos> {
         let oldest = self.batcher.oldest().filter(|_| self.may_send());
         let oldest = oldest.map(|oldest| oldest + self.linger());
@@ -175,7 +175,7 @@ impl Bridge {
         self.attempts.admission.may_send(self.batcher.is_warm_only())
     }
 
-    /// What the lane does when it wakes.
+    /// Does what the batcher does when it is notified.
     pub(super) fn pump(&mut self, now: Nanos) {
         let admission = &mut self.attempts.admission;
         admission.observe_demand(now, self.batcher.take_more());
@@ -200,7 +200,7 @@ impl Bridge {
         }
     }
 
-    /// Starts the environments that so many records a second need.
+    /// Starts the environments that `records_per_second` need.
     fn warm_up(&mut self, now: Nanos, records_per_second: f64) {
         let work = self.latency_estimate().work();
         for _ in 0..self.attempts.admission.warm_ups_needed(now, records_per_second, work) {
@@ -209,7 +209,8 @@ impl Bridge {
         }
     }
 
-    /// Whether there is a request to be sent: a full one, the only one, or one that has waited.
+    /// Returns whether a request should be sent: it is full, nothing else is in flight, or it has waited for
+    /// the linger.
     fn is_ready(&self, now: Nanos) -> bool {
         self.batcher.oldest().is_some_and(|oldest| {
             self.batcher.is_urgent()
@@ -219,7 +220,7 @@ impl Bridge {
         })
     }
 
-    /// Nothing is waited for any more: what is in flight is billed.
+    /// Ends the simulation: what is in flight is billed.
     pub(super) fn finish(&mut self) {
         self.attempts.finish(self.clock);
     }

@@ -1,4 +1,4 @@
-//! The remote side: environments, a quota, a ramp, and what goes wrong.
+//! The model of the remote side: its environments, its quota, its ramp and its failures.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -13,72 +13,72 @@ use crate::batch::Nanos;
 use crate::bridge::Failure;
 use crate::quota::{REQUESTS_PER_ENVIRONMENT, RequestRate, TokenBucket};
 
-/// How the service, its network and its functions behave.
+/// Behaviour of the service, its network and its functions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lambda {
-    /// A round trip to the service: half of it before the work, half after.
+    /// Round trip to the service: half of it before the work, half after it.
     pub network: Duration,
-    /// How long a new environment takes until it can work. It is billed.
+    /// Time to start an environment. It is billed.
     pub cold_start: Duration,
-    /// How long an environment may be idle before it is taken away.
+    /// How long an environment is kept while it is idle.
     pub idle: Duration,
-    /// Requests that may run at once; what is beyond them is throttled (429).
+    /// Largest number of requests at a time. Others are throttled (status 429).
     pub concurrency: usize,
-    /// Requests a second for each that may run at once; more are throttled.
+    /// Requests per second for each request that may run at a time. Others are throttled.
     pub requests: f64,
-    /// Environments that may be started at once, and how many more a second: Lambda's own are a
-    /// thousand every ten seconds.
+    /// How many environments may be started at a time, and how many more per second. Lambda starts a thousand
+    /// every ten seconds.
     pub ramp: Ramp,
-    /// A record's time in a function.
+    /// Time that a record takes in a function.
     pub record: Duration,
-    /// How the time of a request, without the network's, is spread.
+    /// Distribution of a request's time, without the network.
     pub spread: Spread,
-    /// The share of invocations that fail, in four ways.
+    /// Share of invocations that fail, in one of four ways.
     pub failure_rate: f64,
-    /// The share of requests that are throttled however few there are.
+    /// Share of requests that are throttled even if there are few.
     pub throttle_rate: f64,
-    /// How it changes: each holds from its time until the next one's.
-    pub weather: Vec<(Nanos, Weather)>,
+    /// Changes of the service. Each one lasts until the time of the next one.
+    pub conditions: Vec<(Nanos, Conditions)>,
 }
 
-/// An invocation takes at least so long, also without records: requests that are sent together to start
+/// Shortest time of an invocation, also without records, so that requests that are sent together to start
 /// environments do not all meet the same one.
 const INVOCATION: Duration = Duration::from_millis(1);
 
-/// How fast environments are started, and by how many times `requests` their rate grows.
+/// How fast environments are started. The rate of `requests` grows in the same proportion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ramp {
-    /// At once.
+    /// At a time.
     pub most: f64,
-    /// More a second.
+    /// Additional ones per second.
     pub per_second: f64,
 }
 
-/// How the remote side is for a while.
+/// The conditions of the service during some time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Weather {
-    /// All times are multiplied by this.
+pub struct Conditions {
+    /// Factor on all times.
     pub slower: f64,
-    /// The quota is multiplied by this.
+    /// Factor on the quota.
     pub quota: f64,
-    /// Whether it answers.
-    pub state: State,
+    /// Whether the service answers.
+    pub availability: Availability,
 }
 
-/// Whether the remote side is there.
+/// Whether the service answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It is.
-    Well,
-    /// Connections fail, after a round trip.
-    Away,
-    /// Nothing is ever answered.
+pub enum Availability {
+    /// It answers.
+    Answers,
+    /// Connections fail after a round trip.
+    Unreachable,
+    /// Requests are never answered.
     Hangs,
 }
 
-impl Default for Weather {
+impl Default for Conditions {
     fn default() -> Self {
-        Weather { slower: 1.0, quota: 1.0, state: State::Well }
+        Conditions { slower: 1.0, quota: 1.0, availability: Availability::Answers }
     }
 }
 
@@ -89,7 +89,7 @@ impl Default for Ramp {
 }
 
 impl Default for Lambda {
-    /// As the local Lambda's.
+    /// The defaults are those of the local Lambda.
     fn default() -> Self {
         Lambda {
             network: Duration::from_millis(20),
@@ -102,49 +102,49 @@ impl Default for Lambda {
             spread: Spread::Constant,
             failure_rate: 0.0,
             throttle_rate: 0.0,
-            weather: Vec::new(),
+            conditions: Vec::new(),
         }
     }
 }
 
 impl Lambda {
-    /// What a request of `records` takes at least, once its environment is warm.
+    /// Returns the shortest time of a request of `records` to a warm environment.
     pub fn least(&self, records: usize) -> Duration {
         self.network + self.work(records)
     }
 
-    /// What a function takes for so many records.
+    /// Returns the time that a function takes for `records`.
     fn work(&self, records: usize) -> Duration {
         (self.record * records as u32).max(INVOCATION)
     }
 
-    fn weather(&self, now: Nanos) -> Weather {
-        let begun = self.weather.partition_point(|(from, _)| *from <= now);
-        begun.checked_sub(1).map_or(Weather::default(), |last| self.weather[last].1)
+    fn conditions(&self, now: Nanos) -> Conditions {
+        let begun = self.conditions.partition_point(|(from, _)| *from <= now);
+        begun.checked_sub(1).map_or(Conditions::default(), |last| self.conditions[last].1)
     }
 }
 
-/// What becomes of a request, known when it is sent.
+/// Outcome of a request, which is computed when it is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Invocation {
-    /// When the client hears of it.
+    /// When the client learns of it.
     pub at: Nanos,
-    /// Billed milliseconds, if it ran.
+    /// Billed milliseconds, if the function ran.
     pub billed_ms: Option<f64>,
-    /// Whether its environment was started for it; or what went wrong.
+    /// Whether its environment was started for it, or the failure.
     pub result: Result<bool, Failure>,
 }
 
-/// The service as it runs.
+/// The running service.
 pub(super) struct Service {
     lambda: Lambda,
-    /// When the environments that work will be idle.
+    /// When each busy environment becomes idle.
     busy: BinaryHeap<Reverse<Nanos>>,
-    /// Since when the others are: the one used last is at the end, and is used first.
+    /// Since when each idle environment is idle. The one used last is at the end, and is used first.
     idle: VecDeque<Nanos>,
     starts: TokenBucket,
     rate: RequestRate,
-    /// Environments there were at most.
+    /// The largest number of environments at a time.
     pub most: usize,
     pub cold_starts: u64,
 }
@@ -163,8 +163,8 @@ impl Service {
         }
     }
 
-    /// A request of `records` is sent at `now`; times do not fall from one request to the next. It is
-    /// given up after `timeout`.
+    /// Sends a request of `records` at `now`. Times must not decrease from one call to the next. The request
+    /// is given up after `timeout`.
     pub(super) fn invoke(
         &mut self,
         now: Nanos,
@@ -172,21 +172,24 @@ impl Service {
         timeout: Duration,
         random: &mut StdRng,
     ) -> Invocation {
-        let weather = self.lambda.weather(now);
-        let half = self.lambda.network.mul_f64(weather.slower / 2.0).as_nanos() as Nanos;
+        let conditions = self.lambda.conditions(now);
+        let half = self.lambda.network.mul_f64(conditions.slower / 2.0).as_nanos() as Nanos;
         let limit = timeout.as_nanos() as Nanos;
         let begin = now + half;
         let fails =
             |failure| Invocation { at: begin + half, billed_ms: None, result: Err(failure) };
-        match weather.state {
-            State::Well => {}
-            State::Away => return fails(Failure::Connection("the service is away".to_owned())),
-            State::Hangs => {
+        match conditions.availability {
+            Availability::Answers => {}
+            Availability::Unreachable => {
+                return fails(Failure::Connection("the service is unreachable".to_owned()));
+            }
+            Availability::Hangs => {
                 let billed_ms = Some(limit as f64 / 1e6);
                 return Invocation { at: now + limit, billed_ms, result: Err(Failure::TimedOut) };
             }
         }
-        // As the local Lambda's: before the function runs, after it, in the answer, or in its code.
+        // Failures are those of the local Lambda: before the function runs, after it, in the response, or in
+        // its code.
         let fault = (random.random::<f64>() < self.lambda.failure_rate)
             .then(|| random.random_range(0..4_u8));
         if fault == Some(0) {
@@ -194,11 +197,11 @@ impl Service {
         }
         let is_throttled =
             self.lambda.throttle_rate > 0.0 && random.random::<f64>() < self.lambda.throttle_rate;
-        let taken = if is_throttled { None } else { self.take(begin, weather) };
+        let taken = if is_throttled { None } else { self.take(begin, conditions) };
         let Some(cold) = taken else { return fails(Failure::Throttled(Throttle::Unknown)) };
         let start = if cold { self.lambda.cold_start } else { Duration::ZERO };
         let took = (start + self.lambda.work(records))
-            .mul_f64(weather.slower * self.lambda.spread.draw(random));
+            .mul_f64(conditions.slower * self.lambda.spread.draw(random));
         let end = begin + took.as_nanos() as Nanos;
         self.busy.push(Reverse(end));
         self.most = self.most.max(self.busy.len() + self.idle.len());
@@ -216,14 +219,14 @@ impl Service {
         Invocation { at, billed_ms, result }
     }
 
-    /// All environments are idle now, whatever they were busy with.
+    /// Makes all environments idle.
     pub(super) fn settle(&mut self) {
         self.idle.extend(self.busy.drain().map(|_| 0));
     }
 
-    /// Takes an environment at `now`: answers whether it has to be started first, or `None` where the
-    /// request is throttled.
-    fn take(&mut self, now: Nanos, weather: Weather) -> Option<bool> {
+    /// Takes an environment at `now`. Returns whether it has to be started first, or `None` if the request is
+    /// throttled.
+    fn take(&mut self, now: Nanos, conditions: Conditions) -> Option<bool> {
         while let Some(Reverse(end)) = self.busy.peek().copied().filter(|end| end.0 <= now) {
             self.busy.pop();
             self.idle.push_back(end);
@@ -232,7 +235,7 @@ impl Service {
         while self.idle.front().is_some_and(|since| now.saturating_sub(*since) > idle) {
             self.idle.pop_front();
         }
-        let quota = (self.lambda.concurrency as f64 * weather.quota) as usize;
+        let quota = (self.lambda.concurrency as f64 * conditions.quota) as usize;
         let passed = Duration::from_nanos(now);
         let is_warm = !self.idle.is_empty();
         if self.busy.len() >= quota || !(is_warm || self.starts.is_available(passed)) {
@@ -269,44 +272,44 @@ mod tests {
     }
 
     #[test]
-    fn environments_are_used_again_up_to_the_quota() {
+    fn idle_environments_are_used_again_and_the_quota_throttles() {
         let record = Duration::from_micros(10);
         let mut invoke = service(Lambda { record, concurrency: 2, ..Lambda::default() });
         assert_eq!(invoke(0), (180, Ok(true)));
         assert_eq!(invoke(0), (180, Ok(true)));
         assert_eq!(invoke(0), (20, Err(Failure::Throttled(Throttle::Unknown))));
         assert_eq!(invoke(170), (200, Ok(false)));
-        assert_eq!(invoke(400_000), (400_180, Ok(true)), "they were idle for too long");
+        assert_eq!(invoke(400_000), (400_180, Ok(true)), "they have been idle for too long");
     }
 
     #[test]
-    fn a_thousand_start_at_once_and_a_hundred_a_second() {
+    fn a_thousand_environments_start_at_a_time_and_a_hundred_more_per_second() {
         let mut invoke = service(Lambda { concurrency: 5_000, ..Lambda::default() });
         let mut started = |at, tries| (0..tries).filter(|_| invoke(at).1 == Ok(true)).count();
         assert_eq!(started(0, 1_500), 1_000);
-        // Those of before are idle again by now.
+        // The earlier ones are idle again by now.
         assert_eq!(started(5_000, 2_000), 500);
     }
 
     #[test]
-    fn ten_requests_a_second_for_each_environment() {
+    fn requests_are_limited_to_ten_per_second_for_each_environment() {
         let mut invoke = service(Lambda { concurrency: 2, ..Lambda::default() });
         // Two are started, and then one is free for each request.
         let all: Vec<_> = (0..1_000).map(|n| invoke(1_000 + 5 * n).1).collect();
         let done = all.iter().filter(|result| result.is_ok()).count();
-        assert!((110..=125).contains(&done), "{done}: twenty at once, and twenty a second");
+        assert!((110..=125).contains(&done), "{done}: twenty at a time, and twenty per second");
     }
 
     #[test]
-    fn weather() {
-        let at = |from: u64, weather| (from * MS, weather);
-        let fine = Weather::default();
+    fn changed_conditions_slow_the_service_lower_its_quota_or_stop_it() {
+        let at = |from: u64, conditions| (from * MS, conditions);
+        let fine = Conditions::default();
         let mut invoke = service(Lambda {
-            weather: vec![
-                at(1_000, Weather { slower: 10.0, ..fine }),
-                at(2_000, Weather { state: State::Away, ..fine }),
-                at(3_000, Weather { state: State::Hangs, ..fine }),
-                at(4_000, Weather { quota: 0.0, ..fine }),
+            conditions: vec![
+                at(1_000, Conditions { slower: 10.0, ..fine }),
+                at(2_000, Conditions { availability: Availability::Unreachable, ..fine }),
+                at(3_000, Conditions { availability: Availability::Hangs, ..fine }),
+                at(4_000, Conditions { quota: 0.0, ..fine }),
                 at(5_000, fine),
             ],
             ..Lambda::default()

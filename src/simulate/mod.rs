@@ -1,14 +1,14 @@
-//! What a policy would do: a dataflow's bursting in simulated time, without network and without
-//! computation, and with the engine's own policies.
+//! Simulates what a policy would do: bursting in simulated time, without network and computation, with the
+//! engine's own policies.
 //!
-//! Real are the [`policy`](crate::policy) and its queue, the worker's true rate, the schedule, and
-//! of the bridge everything that is pure: the limiter, the breaker, the environments it counts on,
-//! the latency it has learned, and the budgets. Modelled are the worker (a time per record), the
-//! lane that fills requests, the flight of a request, and the remote side. `docs/simulate.md` has all
-//! of it, and what is left out.
+//! These parts are real: the [`policy`](crate::policy) and its queue, the worker's true rate, the schedule,
+//! and all pure parts of the bridge (the limiter, the breaker, the count of environments, the measured
+//! latency, and the budgets). These parts are modelled: the worker (a time per record), the batcher that
+//! fills requests, the requests in flight, and the remote side. `docs/simulate.md` describes the model and
+//! what it leaves out.
 //!
-//! Time goes on in ticks of a millisecond ([`TICK`]): a container per tick and worker, however many
-//! records it has; nothing is done per record. What the bridge does happens at its own times.
+//! Time advances in ticks of one millisecond ([`TICK`]). Each tick has one container per worker, however many
+//! records it has; nothing is done per record. The bridge's events happen at their own times.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -51,7 +51,7 @@ mod run;
 mod stream;
 mod worker;
 
-pub use lambda::{Lambda, Ramp, State, Weather};
+pub use lambda::{Availability, Conditions, Lambda, Ramp};
 pub use noise::{Spread, SpreadError};
 pub use optimum::{Optimum, least_offloaded};
 pub use outcome::Outcome;

@@ -1,24 +1,24 @@
-//! How times differ from one to the next.
+//! Random variation of times.
 
 use std::str::FromStr;
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
-/// How a time is spread about its mean. All factors that are drawn have the mean 1.
+/// Distribution of a time around its mean. All factors that are drawn have the mean 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Spread {
-    /// Always the same.
+    /// No variation.
     #[default]
     Constant,
-    /// Exponential: its standard deviation is its mean.
+    /// Exponential: the standard deviation is the mean.
     Exponential,
-    /// Lognormal; the number is the standard deviation of its logarithm.
+    /// Lognormal. The number is the standard deviation of the logarithm.
     Lognormal(f64),
 }
 
 impl Spread {
-    /// A factor.
+    /// Draws a factor.
     pub(super) fn draw(&self, random: &mut StdRng) -> f64 {
         match *self {
             Spread::Constant => 1.0,
@@ -27,7 +27,7 @@ impl Spread {
         }
     }
 
-    /// The sum of `n` independent factors: drawn one by one while they are few, and else by the
+    /// Draws the sum of `n` independent factors. A few are drawn one by one; more are drawn together by the
     /// central limit theorem, so that a slice of a thousand records costs one draw.
     pub(super) fn sum(&self, n: usize, random: &mut StdRng) -> f64 {
         const FEW: usize = 16;
@@ -50,13 +50,13 @@ impl Spread {
     }
 }
 
-/// A standard normal number, by Box and Muller's method.
+/// Draws a standard normal number by the method of Box and Muller.
 fn normal(random: &mut StdRng) -> f64 {
     let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
     radius * (std::f64::consts::TAU * random.random::<f64>()).cos()
 }
 
-/// A text that is no spread.
+/// A text that is not a [`Spread`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected constant, exponential, or lognormal=SIGMA with SIGMA from 0 to 3")]
 pub struct SpreadError;
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_spread() {
+    fn a_spread_is_parsed_or_refused() {
         assert_eq!("lognormal=0.5".parse(), Ok(Spread::Lognormal(0.5)));
         assert_eq!("exponential".parse(), Ok(Spread::Exponential));
         for text in ["", "normal", "lognormal", "lognormal=-1", "lognormal=nan", "exponential=1"] {

@@ -1,16 +1,15 @@
-//! The clairvoyant optimum: how little any schedule that knows the future could send away.
+//! The optimum with hindsight: the fewest records that any schedule could send if it knew the future.
 //!
-//! A worker does `mu` records a second and a record is due `D` after it was scheduled. A record that
-//! stays has to be done by then, so a schedule may keep at most what the worker does from now to the
-//! due time: never more than `mu·D` may wait. Sending away is dropping, as far as the worker is
-//! concerned; so the least that has to go is the overflow of a queue that is drained at `mu` and holds
-//! `mu·D`. The one that admits whenever there is room drops the least: all records have the same time
-//! to their due time, so a record that is turned away although there is room can be put in the place of
-//! a later one that is kept, and nothing becomes late.
+//! A worker computes `mu` records per second, and a record is due `D` after it was scheduled. The worker has
+//! to finish a record that it keeps by then, so at most `mu·D` records may wait. For the worker, sending a
+//! record is dropping it. So the fewest records to send are the overflow of a queue that is drained at `mu`
+//! and holds `mu·D`. A queue that accepts whenever there is room drops the fewest: all records have the same
+//! time to their due time, so if a record is refused although there is room, it can replace a later one that
+//! is kept, and nothing becomes late.
 //!
-//! It is a bound and not a plan: it never waits in vain, it has no batches, its worker knows its
-//! own rate exactly, and the remote side answers in time whenever that is possible at all. Where a
-//! request takes longer than `D` it is not possible: [`Optimum::is_feasible`].
+//! This is a bound and not a plan: it has no idle time and no batches, its worker knows its rate exactly, and
+//! its remote side answers in time whenever that is possible. If a request takes longer than `D` it is not
+//! possible: [`Optimum::is_feasible`].
 
 use super::{Stream, TICK};
 use crate::batch::Nanos;
@@ -19,17 +18,18 @@ use crate::cost::Cost;
 /// What the optimum does with a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Optimum {
-    /// Records that the workers do.
+    /// Records that the workers compute.
     pub home: f64,
-    /// Records that have to go.
+    /// Records that have to be sent.
     pub offloaded: f64,
-    /// Whether the remote side can answer before what it is sent is due.
+    /// Whether the remote side can answer before the due time.
     pub is_feasible: bool,
 }
 
 impl Optimum {
-    /// Of all workers together: `stream` spread over `workers`, each with `mu` records a second and
-    /// `slack` to each record's due time, and a remote side that needs `remote` at least.
+    /// Computes the optimum of all workers together: `stream` is spread over `workers`, each of which
+    /// computes `mu` records per second. Each record is due `slack` after its schedule, and the remote side
+    /// takes at least `remote`.
     pub fn of(stream: &Stream, workers: usize, mu: f64, slack: Nanos, remote: Nanos) -> Self {
         let mut sum = Optimum::default();
         for worker in 0..workers {
@@ -44,29 +44,29 @@ impl Optimum {
         sum
     }
 
-    /// The share of the records that have to go.
+    /// Returns the share of the records that have to be sent.
     pub fn offloaded_share(&self) -> f64 {
         self.offloaded / (self.home + self.offloaded).max(1.0)
     }
 
-    /// Requests of `batch` records that carry what goes.
+    /// Returns how many requests of `batch` records the sent records need.
     pub fn requests(&self, batch: usize) -> u64 {
         (self.offloaded / batch.max(1) as f64).ceil() as u64
     }
 
-    /// What it costs at least: full requests to warm environments, each of whose records takes
-    /// `record`; a request is billed by whole milliseconds.
+    /// Returns the lowest cost: full requests to warm environments, in which each record takes `record`. A
+    /// request is billed in whole milliseconds.
     pub fn usd(&self, batch: usize, record: Nanos, cost: &Cost) -> f64 {
         let requests = self.requests(batch);
-        // What is billed of a full request is the least a record can be billed.
+        // A record is billed the least as a part of a full request.
         let full_ms = (record as f64 * batch as f64 / 1e6).ceil().max(1.0);
         cost.usd(requests, full_ms * self.offloaded / batch.max(1) as f64)
     }
 }
 
-/// The fewest records that have to be sent away so that all others are done in time by workers that do
-/// `mu` a second together: `offered` are the records of each slot of `slot` seconds, evenly spread in
-/// it, and a record is due `deadline` seconds after its schedule.
+/// Returns the fewest records that have to be sent so that workers which compute `mu` records per second
+/// together finish all others in time. `offered` has the records of each slot of `slot` seconds, evenly
+/// spread within it. A record is due `deadline` seconds after its schedule.
 pub fn least_offloaded(offered: &[u64], slot: f64, mu: f64, deadline: f64) -> f64 {
     let ticks = (slot * 1e9 / TICK as f64).round().max(1.0) as usize;
     let mut queue = FluidQueue::new(mu, (deadline * 1e9) as Nanos);
@@ -76,13 +76,13 @@ pub fn least_offloaded(offered: &[u64], slot: f64, mu: f64, deadline: f64) -> f6
     queue.overflow
 }
 
-/// A queue that is drained at a rate, and what does not fit into it.
+/// A queue that is drained at a rate, and its overflow.
 ///
-/// In a tick it does as much as if the tick's records had come at its beginning, and it is only at its
-/// end that the rest must fit: so what it keeps is not less than the exact optimum keeps, and a bound.
+/// The queue computes as much in a tick as if all records of the tick came at its beginning, and checks its
+/// size only at the end of the tick. So it keeps at least as much as the exact optimum keeps, and is a bound.
 #[derive(Clone, Copy, Debug)]
 struct FluidQueue {
-    /// Drained in a tick.
+    /// Records drained per tick.
     drain: f64,
     most: f64,
     waiting: f64,
@@ -117,9 +117,9 @@ mod tests {
         (queue.home, queue.overflow)
     }
 
-    /// 10 s of four times what the worker does: the buffer fills once, and is done after the end.
+    /// 10 s of four times the worker's rate: the buffer fills once, and is drained after the end.
     #[test]
-    fn a_burst_keeps_what_is_done_in_it_and_one_buffer() {
+    fn the_worker_keeps_what_it_computes_in_a_burst_and_one_buffer() {
         let (home, overflow) = of(&[400; 10_000], 100_000.0, 200);
         assert_eq!((home, overflow), (1_020_000.0, 2_980_000.0));
         assert_eq!(of(&[99; 10_000], 100_000.0, 0), (990_000.0, 0.0));
@@ -128,9 +128,9 @@ mod tests {
     }
 
     proptest! {
-        /// A faster worker and a later deadline never send more away, and nothing is lost.
+        /// A faster worker or a later deadline never sends more, and no record is lost.
         #[test]
-        fn it_is_monotone(
+        fn a_faster_worker_or_a_later_deadline_sends_no_more(
             arrivals in prop::collection::vec(0_u32..1_000, 1..300),
             mu in 1.0..500_000.0_f64,
             more in 1.0..3.0_f64,

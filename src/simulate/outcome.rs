@@ -1,60 +1,60 @@
-//! What came of a policy.
+//! The outcome of a simulation.
 
 use crate::batch::{Nanos, Span};
 use crate::observe::{Counts, Latencies};
 use crate::policy::Route;
 
-/// What came of a policy on a stream.
+/// The outcome of a policy on a stream.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// Records, by where their results were made.
+    /// Records by the place where their results were computed.
     pub counts: Counts,
-    /// From schedule to result, over all records.
+    /// Time from schedule to result, over all records.
     pub latency: Latencies,
-    /// Over those that were scheduled while more came than the workers do.
+    /// The same for records that were scheduled while the stream exceeded the workers' rate.
     pub burst_latency: Latencies,
     /// Results that came after they were due.
     pub late: u64,
-    /// Records that workers did in time, those among them that had been sent away included.
+    /// Records that workers finished in time, returned ones included.
     pub home_in_time: u64,
-    /// Distinct batches sent.
+    /// Number of requests.
     pub requests: u64,
-    /// Sends.
+    /// Number of attempts.
     pub attempts: u64,
-    /// Second sends of late requests.
+    /// Number of hedges.
     pub hedged: u64,
-    /// Throttled sends.
+    /// Number of throttled attempts.
     pub throttled: u64,
-    /// Requests that came home.
+    /// Number of requests whose records were returned.
     pub failed: u64,
-    /// Empty requests: at the start and while the breaker is open, and to start environments.
+    /// Probes: empty requests at the start and while the breaker is open.
     pub probes: u64,
-    /// See `probes`.
+    /// Empty requests that start environments.
     pub warm_ups: u64,
-    /// Environments there were at most.
+    /// The largest number of environments at a time.
     pub environments: usize,
     /// Environments that were started.
     pub cold_starts: u64,
     /// Billed milliseconds.
     pub billed_ms: f64,
-    /// US dollars.
+    /// Cost in US dollars.
     pub usd: f64,
-    /// Time for which sources had to wait, summed over workers.
+    /// Time for which sources had to wait, summed over the workers.
     pub backpressured: Nanos,
-    /// The most records that workers held, in the queue and away.
+    /// The largest backlog of the workers, queued and in flight.
     pub peak_backlog: usize,
-    /// When the last result was there.
+    /// When the last result was emitted.
     pub ended: Nanos,
-    /// Tick by tick.
+    /// What happened in each tick.
     pub timeline: Timeline,
 }
 
 /// What happened in each tick.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
-    /// Records that were handed over to the remote side.
+    /// Records that were handed to the bridge.
     pub sent: Vec<u32>,
-    /// Records that were scheduled then, and came after they were due.
+    /// Records that were scheduled in this tick and were late.
     pub late: Vec<u32>,
 }
 
@@ -70,7 +70,7 @@ impl Timeline {
     }
 }
 
-/// Results that are there.
+/// Results of one computation.
 pub(super) struct Made {
     pub path: Route,
     pub scheduled: Span,
@@ -93,22 +93,23 @@ impl Outcome {
         self.ended = self.ended.max(now);
     }
 
-    /// Once all is there: what came in bursts is a part of all.
+    /// Completes the outcome after the last result: adds the results of bursts to those of all records.
     pub(super) fn finish(&mut self) {
         self.latency.add(&self.burst_latency);
     }
 
-    /// The share of the records that the remote side did.
+    /// Returns the share of the records that the remote side computed.
     pub fn offloaded_share(&self) -> f64 {
         self.counts.remote as f64 / self.counts.done().max(1) as f64
     }
 
-    /// The share that was late.
+    /// Returns the share of the records that were late.
     pub fn late_share(&self) -> f64 {
         self.late as f64 / self.counts.done().max(1) as f64
     }
 
-    /// The share that workers did in time of what the optimum does at home.
+    /// Returns the records that workers finished in time, as a share of those that the optimum keeps on the
+    /// workers.
     pub fn home_of_optimum(&self, optimum: &super::Optimum) -> f64 {
         self.home_in_time as f64 / optimum.home.max(1.0)
     }

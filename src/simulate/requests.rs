@@ -1,6 +1,6 @@
-//! Requests until they are answered or come home: as the bridge's own, they are tried again, sent a
-//! second time where they are late, and given up where nobody wants them any more. Each record of each
-//! part is answered once.
+//! Requests until they are answered or their records are returned. Like the bridge's own, they are retried,
+//! hedged when they are late, and given up when no record is pending any more. Each record of each work item
+//! is answered once.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -11,30 +11,30 @@ use super::batcher::WorkItem;
 use crate::batch::Nanos;
 use crate::bridge::{Failure, LocalLoad, abandon_after, delay};
 
-/// What a worker hears of records that it handed over.
+/// What a worker is told of records that it handed over.
 pub(super) struct Reply {
     pub id: u64,
     pub range: Range<usize>,
-    /// They were done; or else they come home.
+    /// Whether the records have results. Otherwise they are returned.
     pub is_done: bool,
 }
 
-/// A request until it is answered or comes home.
+/// A request until it is answered or its records are returned.
 struct Request {
     items: Vec<WorkItem>,
     records: usize,
-    /// Its attempts in flight.
+    /// The first attempt in flight, and the hedge.
     first: Option<u64>,
     second: Option<u64>,
     tried: u32,
-    /// A first attempt will follow.
+    /// Whether it waits before a retry.
     backs_off: bool,
-    /// Why there is no first attempt any more.
+    /// The last failure, if no retry follows.
     failed: Option<Failure>,
-    /// An attempt counts as dead from then on, or did.
+    /// When an attempt counts as failed.
     overdue_at: Nanos,
     is_overdue: bool,
-    /// What is left to the remote side comes home from then on.
+    /// When records that are left to the remote side are returned.
     abandoned_at: Nanos,
 }
 
@@ -54,21 +54,21 @@ impl Request {
         }
     }
 
-    /// Whether any of it is still to be done.
+    /// Returns whether any record is pending.
     fn is_open(&self) -> bool {
         self.items.iter().any(WorkItem::is_open)
     }
 }
 
-/// How often a late request looks whether it is still wanted: as the bridge does.
+/// Interval in which a late request checks whether its records are pending: as in the bridge.
 const LATE_CHECK_INTERVAL: Nanos = 20_000_000;
 
-/// The flights, and what their workers say and hear.
+/// All requests, the loads of the workers, and the replies to them.
 pub(super) struct Requests {
     requests: HashMap<u64, Request>,
     local_loads: Vec<LocalLoad>,
     replies: Vec<VecDeque<Reply>>,
-    /// Parts that were throttled and wait for room again.
+    /// Throttled work items that wait for room again.
     back: Vec<WorkItem>,
 }
 
@@ -82,17 +82,17 @@ impl Requests {
         }
     }
 
-    /// How busy a worker is.
+    /// Returns the load of a worker.
     pub(super) fn local_load(&self, worker: usize) -> &LocalLoad {
         &self.local_loads[worker]
     }
 
-    /// What a worker has not heard yet.
+    /// Returns the next reply for a worker.
     pub(super) fn reply(&mut self, worker: usize) -> Option<Reply> {
         self.replies[worker].pop_front()
     }
 
-    /// A request goes.
+    /// Sends a request.
     pub(super) fn go(
         &mut self,
         attempts: &mut Attempts,
@@ -108,7 +108,7 @@ impl Requests {
         attempts.at(now + late, Event::Check(id));
     }
 
-    /// Sends an attempt of a flight.
+    /// Starts an attempt of a request.
     fn begin(&mut self, attempts: &mut Attempts, now: Nanos, id: u64, is_second: bool) {
         let Some(request) = self.requests.get_mut(&id) else { return };
         attempts.counters.attempts += 1;
@@ -126,7 +126,7 @@ impl Requests {
         }
     }
 
-    /// An attempt of a flight has come back.
+    /// Processes the end of an attempt.
     pub(super) fn attempt_finished(
         &mut self,
         attempts: &mut Attempts,
@@ -144,7 +144,8 @@ impl Requests {
         }
     }
 
-    /// An attempt of a flight has failed: another one follows, is there, or the records come home.
+    /// Processes the failure of an attempt: a retry follows, another attempt is in flight, or the records are
+    /// returned.
     fn has_failed(
         &mut self,
         attempts: &mut Attempts,
@@ -176,7 +177,7 @@ impl Requests {
         }
     }
 
-    /// After what time a flight is tried again, if it is worth it.
+    /// Returns the delay before a retry, if a retry is worthwhile.
     fn again(
         &self,
         attempts: &mut Attempts,
@@ -188,7 +189,7 @@ impl Requests {
             return None;
         }
         let throttled = matches!(failure, Failure::Throttled(_));
-        // It goes again once there is a place for it.
+        // The work items are sent again once there is room.
         if throttled
             && self.requests.get(&id).is_some_and(|request| self.are_remote_only(&request.items))
         {
@@ -201,7 +202,7 @@ impl Requests {
         (!local_is_sooner && attempts.admission.may_retry(failure)).then_some(delay)
     }
 
-    /// When a flight's records would be done at home, the last of its workers'.
+    /// Returns when the workers would have computed the last of the request's records.
     fn local_time(&self, id: u64) -> Option<Duration> {
         let request = self.requests.get(&id)?;
         let mut records = vec![0; self.local_loads.len()];
@@ -213,7 +214,7 @@ impl Requests {
         times.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
-    /// A flight has backed off, and is tried again if that is still of use.
+    /// Retries a request after its backoff, if any record is still pending.
     pub(super) fn retry(&mut self, attempts: &mut Attempts, now: Nanos, id: u64) {
         let Some(request) = self.requests.get(&id) else { return };
         if !request.is_open() {
@@ -225,8 +226,8 @@ impl Requests {
         }
     }
 
-    /// A late request looks whether it is still wanted, whether it counts as dead, and whether it
-    /// should be sent a second time.
+    /// Checks a late request: whether its records are pending, whether it counts as failed, and whether to
+    /// hedge.
     pub(super) fn check(&mut self, attempts: &mut Attempts, now: Nanos, id: u64) {
         let Some(request) = self.requests.get_mut(&id) else { return };
         if request.first.is_some() && !request.is_overdue && now >= request.overdue_at {
@@ -259,8 +260,7 @@ impl Requests {
         attempts.at(next, Event::Check(id));
     }
 
-    /// A flight is over: with an answer, or with a failure. Whatever else is in flight of it is given
-    /// up.
+    /// Ends a request with an answer or a failure. Its other attempts are given up.
     fn finish(&mut self, attempts: &mut Attempts, now: Nanos, id: u64, failure: Option<Failure>) {
         let Some(request) = self.requests.remove(&id) else { return };
         for attempt in [request.first, request.second].into_iter().flatten() {
@@ -280,17 +280,17 @@ impl Requests {
         }
     }
 
-    /// Whether their workers leave them to the remote side.
+    /// Returns whether the workers leave these records to the remote side.
     fn are_remote_only(&self, items: &[WorkItem]) -> bool {
         items.iter().all(|item| self.local_loads[item.worker].is_remote_only())
     }
 
-    /// What was throttled and is to be sent again, the last first.
+    /// Returns the throttled work items that are to be sent again, the last ones first.
     pub(super) fn take_back(&mut self) -> Vec<WorkItem> {
         std::mem::take(&mut self.back)
     }
 
-    /// Answers what is still open of a part.
+    /// Answers the pending records of a work item.
     pub(super) fn give(&mut self, item: WorkItem, is_done: bool) {
         answer(&mut self.replies, &item, is_done);
     }
@@ -313,8 +313,8 @@ mod tests {
     use crate::bridge::{PendingRanges, Settings};
     use crate::simulate::Lambda;
 
-    /// Sends two parts to a service that fails so often, lets everything happen, and answers the
-    /// records that were done and those that came home.
+    /// Sends two work items to a service that fails at this rate, and processes all events. Returns the
+    /// numbers of records with a result and of returned records.
     fn fly(failure_rate: f64) -> (Attempts, usize, usize) {
         let lambda = Lambda { failure_rate, ..Lambda::default() };
         let mut attempts = Attempts::new(Settings::default(), lambda, StdRng::seed_from_u64(7));
@@ -333,7 +333,7 @@ mod tests {
             }
         };
         let items = vec![item(0), item(1)];
-        // The worker does some of its records itself meanwhile.
+        // The worker computes some of the records itself.
         let done = items[1].open.take_front(100);
         requests.go(&mut attempts, 0, items, 1_000);
         while let Some(now) = attempts.next_at() {
@@ -359,11 +359,11 @@ mod tests {
     }
 
     #[test]
-    fn each_record_is_answered_once() {
+    fn every_record_is_answered_once() {
         let (attempts, done, home) = fly(0.0);
         assert_eq!((done, home, attempts.counters.failed), (900, 0, 0));
         let (attempts, done, home) = fly(1.0);
         assert_eq!((done, home, attempts.counters.failed), (0, 900, 1));
-        assert!(attempts.counters.attempts > 1, "it was tried again");
+        assert!(attempts.counters.attempts > 1, "the request was retried");
     }
 }

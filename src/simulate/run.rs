@@ -1,4 +1,4 @@
-//! The clock of a simulation.
+//! The main loop of a simulation.
 
 use std::time::Duration;
 
@@ -12,32 +12,32 @@ use crate::batch::Nanos;
 use crate::bridge;
 use crate::policy::Policy;
 
-/// Time goes on in steps of this: a worker's slice, and the interval at which a source emits.
+/// Length of a step: a worker's slice, and the interval at which a source emits.
 pub const TICK: Nanos = 1_000_000;
 
-/// What a record costs a worker.
+/// Time that a record takes on a worker.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Service {
-    /// A record's time, everything that the worker does for it included.
+    /// Mean time of a record, including everything that the worker does for it.
     pub record: Duration,
-    /// How it differs from record to record.
+    /// Distribution of the time of a record.
     pub spread: Spread,
-    /// From when on it is multiplied with what, in order.
+    /// Changes: from each time on, the factor on the mean, in order.
     pub changes: Vec<(Nanos, f64)>,
 }
 
 impl Service {
-    /// Always the same.
+    /// Creates a service without variation and changes.
     pub fn constant(record: Duration) -> Self {
         Service { record, spread: Spread::Constant, changes: Vec::new() }
     }
 
-    /// Records a second, before it changes.
+    /// Returns the records per second before the first change.
     pub fn rate(&self) -> f64 {
         1e9 / (self.record.as_nanos() as f64).max(1.0)
     }
 
-    /// How long `records` take that are begun at `now`.
+    /// Draws the time of `records` that are begun at `now`.
     pub(super) fn draw(&self, now: Nanos, records: usize, random: &mut StdRng) -> Nanos {
         let changed = self.changes.partition_point(|(from, _)| *from <= now);
         let factor = changed.checked_sub(1).map_or(1.0, |last| self.changes[last].1);
@@ -46,29 +46,29 @@ impl Service {
     }
 }
 
-/// What is simulated, whatever the policy.
+/// A simulation, except for the policy.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// What comes.
+    /// The stream.
     pub stream: Stream,
-    /// How many workers there are.
+    /// Number of workers.
     pub workers: usize,
-    /// What a record costs them.
+    /// Time that a record takes on a worker.
     pub service: Service,
-    /// From a record's schedule to when its result is due.
+    /// Time from a record's schedule to when its result is due.
     pub deadline: Duration,
-    /// Records that a worker holds before its source waits.
+    /// Number of records that a worker holds before its source waits.
     pub max_backlog: usize,
-    /// The bridge.
+    /// Settings of the bridge.
     pub bridge: bridge::Settings,
-    /// The remote side.
+    /// The model of the remote side.
     pub lambda: Lambda,
-    /// Of all that is random.
+    /// Seed of all random numbers.
     pub seed: u64,
 }
 
 impl Model {
-    /// The clairvoyant optimum of it, for a service that does not change.
+    /// Returns the optimum with hindsight, for a service without changes.
     pub fn optimum(&self) -> super::Optimum {
         let remote = self.lambda.least(self.bridge.batch_records);
         super::Optimum::of(
@@ -80,14 +80,14 @@ impl Model {
         )
     }
 
-    /// What the optimum costs at least.
+    /// Returns the lowest cost of the optimum.
     pub fn least_usd(&self, optimum: &super::Optimum) -> f64 {
         let record = self.lambda.record.as_nanos() as Nanos;
         optimum.usd(self.bridge.batch_records, record, &self.bridge.cost)
     }
 
-    /// Simulates it until every record is done. `policy` makes each worker's; without a remote side
-    /// (`is_remote` false) nothing is ever sent.
+    /// Runs the simulation until every record has a result. `policy` makes the policy of each worker. With
+    /// `is_remote` false there is no remote side, and nothing is sent.
     pub fn run(&self, is_remote: bool, mut policy: impl FnMut() -> Box<dyn Policy>) -> Outcome {
         let mut random = StdRng::seed_from_u64(self.seed);
         let mut bridge = is_remote.then(|| {
@@ -103,7 +103,7 @@ impl Model {
             if let Some(bridge) = &mut bridge {
                 bridge.advance(now);
             }
-            // Each in turn is the first: none has the bridge's room to itself.
+            // The workers take turns at being first, so that none has the bridge's room to itself.
             for offset in 0..self.workers {
                 let worker = &mut workers[(tick as usize + offset) % self.workers];
                 let at = worker.free_at(now);
@@ -126,7 +126,7 @@ impl Model {
             if let Some(bridge) = &mut bridge {
                 bridge.pump(now);
             }
-            // An epoch is final when the last source has passed it, and known a turn later.
+            // An epoch is final when the last source has passed it. The workers learn of it one turn later.
             let passed = workers.iter().map(Worker::source).min().unwrap_or(0) * TICK;
             while self.stream.epoch_end(epoch).is_some_and(|end| end <= passed) {
                 for (index, worker) in workers.iter_mut().enumerate() {

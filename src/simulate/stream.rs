@@ -1,4 +1,4 @@
-//! What comes when: a schedule cut into ticks.
+//! The stream: a schedule split into ticks.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::batch::{Nanos, Span};
 use crate::policy::Offered;
 use crate::schedule::Schedule;
 
-/// The events of a schedule until an end, tick by tick. Workers have the events in turn.
+/// The events of a schedule up to an end, tick by tick. Events are distributed to the workers in turn.
 #[derive(Clone, Debug)]
 pub struct Stream {
     schedule: Arc<Schedule>,
@@ -15,24 +15,24 @@ pub struct Stream {
     end: Nanos,
     workers: u64,
     epoch: Nanos,
-    /// A rate above this, in events a second, is more than the workers do.
+    /// The rate of all workers together, in events per second. A higher rate is a burst.
     capacity: f64,
 }
 
-/// What is due in a tick, over all workers.
+/// Events that are due in a tick, over all workers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tick {
     first: u64,
     end: u64,
-    /// When they are due.
+    /// When the events are due.
     pub scheduled: Span,
-    /// More comes than the workers do.
+    /// Whether the rate exceeds that of the workers.
     pub is_burst: bool,
 }
 
 impl Stream {
-    /// The first `events` events of a schedule, for `workers` that do `capacity` events a second
-    /// together. `None` if there are none.
+    /// Creates the stream of the first `events` events of a schedule, for `workers` that compute `capacity`
+    /// events per second together. `None` if there are no events.
     pub fn new(
         schedule: Arc<Schedule>,
         events: u64,
@@ -45,17 +45,17 @@ impl Stream {
         Some(Stream { schedule, events, end, workers, epoch, capacity })
     }
 
-    /// How many events there are.
+    /// Returns the number of events.
     pub fn events(&self) -> u64 {
         self.events
     }
 
-    /// Ticks until the last event was due.
+    /// Returns the number of ticks until the last event is due.
     pub fn ticks(&self) -> u64 {
         self.end.div_ceil(TICK)
     }
 
-    /// When the last event is due.
+    /// Returns when the last event is due.
     pub fn end(&self) -> Nanos {
         self.end
     }
@@ -68,7 +68,7 @@ impl Stream {
         let start = tick * TICK;
         let (first, end) = (self.count(start), self.count(start + TICK));
         let scheduled = match end > first {
-            // They are taken for evenly spread, also where the rate changes within the tick.
+            // The events are taken to be evenly spread, even if the rate changes within the tick.
             true => Span {
                 first: self.schedule.time(first).unwrap_or(start),
                 last: self.schedule.time(end - 1).unwrap_or(start),
@@ -79,23 +79,23 @@ impl Stream {
         Tick { first, end, scheduled, is_burst }
     }
 
-    /// How many of a tick's events are a worker's.
+    /// Returns how many of a tick's events the worker receives.
     pub(super) fn own(&self, worker: usize, tick: &Tick) -> usize {
         (self.turns(worker, tick.end) - self.turns(worker, tick.first)) as usize
     }
 
-    /// How many of the first `events` events are a worker's.
+    /// Returns how many of the first `events` events the worker receives.
     fn turns(&self, worker: usize, events: u64) -> u64 {
         (events + self.workers - 1 - worker as u64) / self.workers
     }
 
-    /// When epoch `epoch` is over, if there is one.
+    /// Returns when epoch `epoch` ends, if there is one.
     pub(super) fn epoch_end(&self, epoch: u64) -> Option<Nanos> {
         let start = epoch.checked_mul(self.epoch)?;
         (start < self.end).then(|| start + self.epoch)
     }
 
-    /// What epoch `epoch` brings to a worker.
+    /// Returns how many records epoch `epoch` has.
     pub(super) fn offered(&self, worker: usize, epoch: u64) -> Offered {
         let first = self.count(epoch * self.epoch);
         let end = self.count((epoch + 1) * self.epoch);
@@ -110,7 +110,7 @@ mod tests {
     use crate::schedule::Shape;
 
     #[test]
-    fn every_event_is_one_workers_in_one_tick_and_one_epoch() {
+    fn every_event_belongs_to_one_worker_one_tick_and_one_epoch() {
         let schedule = Schedule::new(Shape::Spike, 1_234.0, 98_765.0, 1_000_000_000).unwrap();
         for workers in 1..5 {
             let schedule = Arc::new(schedule.clone());

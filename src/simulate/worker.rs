@@ -1,4 +1,4 @@
-//! A worker in simulated time: what the burst operator's desk does, without records.
+//! A worker in simulated time: it does what the burst operator does, without records.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -18,10 +18,10 @@ use crate::policy::{
     TrueRate,
 };
 
-/// How often the policy is asked what it expects to send: as the operator does.
+/// How often the policy is asked for the rate that it expects to send: as in the operator.
 const FORECAST_INTERVAL: Nanos = 5_000_000;
 
-/// Records that are with the bridge.
+/// A work item in flight.
 struct Away {
     entry: Entry,
     is_burst: bool,
@@ -30,7 +30,7 @@ struct Away {
     since: Nanos,
 }
 
-/// What a worker needs of the world.
+/// What a worker uses of the simulation.
 pub(super) struct World<'a> {
     pub stream: &'a Stream,
     pub service: &'a Service,
@@ -44,17 +44,17 @@ pub(super) struct World<'a> {
 pub(super) struct Worker {
     index: usize,
     policy: Box<dyn Policy>,
-    /// Each container with whether it came in a burst.
+    /// The queue. The payload says whether the container arrived in a burst.
     queue: Queue<bool>,
     away: BTreeMap<u64, Away>,
     in_flight: usize,
     next_id: u64,
     true_rate: TrueRate,
-    /// When it has done what it has begun.
+    /// When it has finished what it has begun.
     free_at: Nanos,
     left: Option<Nanos>,
     forecast_at: Nanos,
-    /// The next tick whose events its source has not emitted, and whether it waits.
+    /// The next tick whose events its source has not emitted, and whether the source waits.
     source: u64,
     is_held: bool,
     takes: Vec<Take>,
@@ -81,22 +81,22 @@ impl Worker {
         }
     }
 
-    /// When it turns to what is new, not before `now`.
+    /// Returns when the worker is free, not before `now`.
     pub(super) fn free_at(&self, now: Nanos) -> Nanos {
         self.free_at.max(now)
     }
 
-    /// Up to which tick its source has emitted.
+    /// Returns the tick up to which its source has emitted.
     pub(super) fn source(&self) -> u64 {
         self.source
     }
 
-    /// Records it holds, in the queue and away.
+    /// Returns the number of records that it holds, queued and in flight.
     pub(super) fn held(&self) -> usize {
         self.queue.records() + self.in_flight
     }
 
-    /// An epoch is final.
+    /// Records that an epoch is final.
     pub(super) fn offered(&mut self, offered: Offered, bridge: Option<&mut Bridge>) {
         self.policy.on_epoch(offered);
         if let Some(bridge) = bridge
@@ -109,8 +109,8 @@ impl Worker {
         }
     }
 
-    /// One turn of the operators, from `now` to `until`: the source emits what is due, answers are
-    /// taken in, the policy plans, and the worker works.
+    /// Simulates one turn of the operators from `now` to `until`: the source emits the events that are due,
+    /// replies are processed, the policy plans, and the worker computes.
     pub(super) fn turn(&mut self, now: Nanos, until: Nanos, world: &mut World<'_>) {
         self.emit(now, world);
         self.replies(now, world);
@@ -126,7 +126,7 @@ impl Worker {
         }
     }
 
-    /// The source: it stops at the bound, and goes on at three quarters of it.
+    /// Simulates the source. It stops at the bound, and continues at three quarters of it.
     fn emit(&mut self, now: Nanos, world: &mut World<'_>) {
         let due = (now / TICK).min(world.stream.ticks());
         while self.source < due {
@@ -211,7 +211,7 @@ impl Worker {
                 bridge.expect(expected);
             }
         }
-        // They are taken from the last to the first; the oldest is sent first.
+        // The queue hands them over from the last to the first; the oldest is sent first.
         let taken = &mut self.taken;
         self.queue.take_all(&mut self.takes, |take| taken.push_front(take));
         let urgent = self.policy.plans_by_due_time();
@@ -237,8 +237,7 @@ impl Worker {
         }
     }
 
-    /// Works from `now` to `until`, or a little longer: from the front of the queue, and then on
-    /// records that are late.
+    /// Computes from `now` to `until` or slightly longer: the front of the queue first, then late records.
     fn work(&mut self, now: Nanos, until: Nanos, world: &mut World<'_>) {
         if let Some(left) = self.left.take() {
             self.true_rate.record_other(Duration::from_nanos(now.saturating_sub(left)));
@@ -265,21 +264,21 @@ impl Worker {
         self.left = self.has_own_work(world).then_some(at);
     }
 
-    /// Whether the front of the queue is this worker's to do, and does not wait for the remote side.
+    /// Returns whether the worker computes the front of the queue itself, or leaves it to the remote side.
     fn has_own_work(&self, world: &World<'_>) -> bool {
         let Some((entry, _)) = self.queue.front() else { return false };
         let waits = self.policy.is_remote_only() && !entry.returned;
         !(waits && world.bridge.as_ref().is_some_and(|bridge| bridge.is_available()))
     }
 
-    /// Takes up to `records` records out of the oldest part that is late.
+    /// Takes up to `records` records from the oldest work item that is late.
     fn take_late(
         &mut self,
         now: Nanos,
         records: usize,
         world: &World<'_>,
     ) -> Option<(Entry, bool)> {
-        // What is left to the remote side comes home by itself.
+        // Records that are left to the remote side are returned without this.
         let bridge = world.bridge.as_ref().filter(|_| !self.policy.is_remote_only())?;
         let late = bridge.late();
         let (id, range) = self

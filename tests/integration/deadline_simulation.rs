@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use floodway::batch::Nanos;
 use floodway::bridge;
 use floodway::internal::simulate::{
-    Lambda, Model, Outcome, Service, Spread, State, Stream, Weather,
+    Availability, Conditions, Lambda, Model, Outcome, Service, Spread, Stream,
 };
 use floodway::policy::{Deadline, Local, POLICIES, Policy, PolicyChoice};
 use floodway::schedule::{Schedule, Shape, Trace};
@@ -171,24 +171,24 @@ fn a_change_of_cost_per_record_is_followed_within_a_second() {
 /// Whatever becomes of the remote side in the middle of a burst, nobody waits longer than without one.
 #[test]
 fn a_failing_remote_side_is_not_worse_than_none() {
-    let fine = Weather::default();
-    let model = |weather| {
+    let fine = Conditions::default();
+    let model = |conditions| {
         let mut model = model(&[(0.0, 0.5), (1.0, 3.0), (5.0, 0.5), (24.0, 0.0)]);
         // The worker's queue stays below the source's bound, which would make its latency another one.
         model.max_backlog = 1_000_000;
-        model.lambda.weather = vec![(2_000 * MS, weather)];
+        model.lambda.conditions = vec![(2_000 * MS, conditions)];
         model.lambda.concurrency = 10;
         model
     };
     let alone = local(&model(fine));
-    for (name, weather) in [
-        ("slower", Weather { slower: 10.0, ..fine }),
+    for (name, conditions) in [
+        ("slower", Conditions { slower: 10.0, ..fine }),
         // What has to go, at twice what the worker does, keeps two environments busy.
-        ("throttled", Weather { quota: 0.1, ..fine }),
-        ("away", Weather { state: State::Away, ..fine }),
-        ("hangs", Weather { state: State::Hangs, ..fine }),
+        ("throttled", Conditions { quota: 0.1, ..fine }),
+        ("unreachable", Conditions { availability: Availability::Unreachable, ..fine }),
+        ("hangs", Conditions { availability: Availability::Hangs, ..fine }),
     ] {
-        let model = model(weather);
+        let model = model(conditions);
         let outcome = deadline(&model);
         let what = format!("{name}: {}", describe(&model, &outcome));
         for quantile in [0.5, 0.99, 0.999, 1.0] {
@@ -201,7 +201,7 @@ fn a_failing_remote_side_is_not_worse_than_none() {
             "throttled" => outcome.throttled > 0,
             _ => outcome.failed > 0,
         };
-        assert!(seen, "the weather is felt: {what}");
+        assert!(seen, "the conditions have an effect: {what}");
     }
 }
 
