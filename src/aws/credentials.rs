@@ -1,4 +1,4 @@
-//! Keys, and where they were found.
+//! Credentials: access keys, and where they were found.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -10,25 +10,25 @@ use super::profile::Profile;
 use super::{Environment, ProfileError, Secret};
 use crate::units::show_duration;
 
-/// An access key, with the token that temporary ones have. Its debug print has no secret in it.
+/// An access key, with the session token if it is temporary. `Debug` prints no secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// The access key's id. It is no secret, but names whose key it is.
+    /// Id of the access key. It is not secret, but identifies its owner.
     pub access_key_id: String,
-    /// The key itself.
+    /// The secret key.
     pub secret_access_key: Secret,
-    /// The token of temporary keys.
+    /// Session token of a temporary key.
     pub session_token: Option<Secret>,
-    /// When they end, if that is known.
+    /// When the key expires, if that is known.
     pub expires: Option<SystemTime>,
-    /// Where they were found, in words.
+    /// Where the key was found, in words.
     pub from: String,
 }
 
 /// Why there are no credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
-    /// None are anywhere.
+    /// No credentials were found.
     #[error(
         "no AWS credentials: looked for AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, and \
          for the profile {profile} in {looked}"
@@ -36,20 +36,20 @@ pub enum CredentialsError {
     None {
         /// The profile's name.
         profile: String,
-        /// The files.
+        /// The files that were searched.
         looked: String,
     },
-    /// One of the two is there.
+    /// Only one half of a key was found.
     #[error("incomplete AWS credentials: {place} has {has} and lacks {lacks}")]
     Half {
-        /// Where.
+        /// Where it was found.
         place: String,
-        /// What is there.
+        /// The half that was found.
         has: &'static str,
-        /// What is not.
+        /// The half that is missing.
         lacks: &'static str,
     },
-    /// They have ended.
+    /// The credentials have expired.
     #[error("the AWS credentials of {place} have expired {ago} ago: get new ones")]
     Expired {
         /// Where they were found.
@@ -57,57 +57,57 @@ pub enum CredentialsError {
         /// How long ago.
         ago: String,
     },
-    /// A time that is none.
+    /// The expiration time is not valid.
     #[error("AWS_CREDENTIAL_EXPIRATION is {0:?}: expected a time such as 2026-01-31T12:00:00Z")]
     Time(String),
-    /// The environment names one that is not there.
+    /// The environment names a profile that does not exist.
     #[error("there is no profile {profile}, which {variable} names: looked in {looked}")]
     NoProfile {
-        /// Its name.
+        /// The profile's name.
         profile: String,
-        /// The variable that names it.
+        /// The variable that names the profile.
         variable: &'static str,
-        /// The files.
+        /// The files that were searched.
         looked: String,
     },
-    /// The profile says how to get them, and this build does not know how.
+    /// The profile names a way to get credentials that this build does not support.
     #[error(
         "the profile {profile} has {key} in {file}, which needs AWS's own chain of credentials: build with \
          --features aws-config, or put keys into the environment (`aws configure export-credentials \
          --format env`)"
     )]
     NeedsChain {
-        /// The profile.
+        /// The profile's name.
         profile: String,
-        /// The key that says how.
+        /// The key of the profile that names the way.
         key: &'static str,
-        /// The file it stands in.
+        /// The file with that key.
         file: String,
     },
-    /// The profile says how to get them, and no build knows how.
+    /// The profile names a way to get credentials that no build supports.
     #[error(
         "the profile {profile} has login_session in {file}, which is not known here: put keys into the \
          environment (`aws configure export-credentials --format env`)"
     )]
     Login {
-        /// The profile.
+        /// The profile's name.
         profile: String,
-        /// The file it stands in.
+        /// The file with that key.
         file: String,
     },
-    /// A file that is there and cannot be read.
+    /// A file exists and cannot be read.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// AWS's chain found none.
+    /// AWS's provider chain found no credentials.
     #[error("AWS's chain of credentials found none: {0}")]
     Chain(String),
 }
 
-/// A key of a profile that says how to get credentials, which `aws-config` knows with `aws login`'s own
-/// cryptography only.
+/// A profile's key that names a way to get credentials. `aws-config` supports it only with additional
+/// cryptography of `aws login`.
 const LOGIN: &str = "login_session";
 
-/// Others, which this build may not know.
+/// The other keys, which this build may not support.
 const HOW: [&str; 6] = [
     "role_arn",
     "sso_session",
@@ -120,11 +120,11 @@ const HOW: [&str; 6] = [
 const ID: [&str; 2] = ["AWS_ACCESS_KEY_ID", "aws_access_key_id"];
 const KEY: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "aws_secret_access_key"];
 const TOKEN: [&str; 2] = ["AWS_SESSION_TOKEN", "aws_session_token"];
-/// What the token was called before. It counts first.
+/// The former name of the token's key. It has precedence.
 const OLD_TOKEN: &str = "aws_security_token";
 
 impl Credentials {
-    /// Keys without an end, such as a test's.
+    /// Creates credentials that do not expire, for example for a test.
     pub fn new(access_key_id: impl Into<String>, secret: Secret, token: Option<Secret>) -> Self {
         Credentials {
             access_key_id: access_key_id.into(),
@@ -135,16 +135,16 @@ impl Credentials {
         }
     }
 
-    /// The end of the access key's id, to tell keys apart by.
+    /// Returns the last four characters of the access key's id, to tell keys apart.
     pub fn last4(&self) -> String {
         let skipped = self.access_key_id.chars().count().saturating_sub(4);
         self.access_key_id.chars().skip(skipped).collect()
     }
 
-    /// Those of the environment's variables or else of the profile.
+    /// Finds the credentials in the environment's variables, or else in the profile.
     ///
     /// # Errors
-    /// There are none, or half of them, or they have expired; it says where was looked.
+    /// If there are none, only one half of a key, or expired ones. The error says where it searched.
     pub fn find(environment: &Environment, now: SystemTime) -> Result<Self, CredentialsError> {
         let found = match Self::of_variables(environment)? {
             Some(found) => found,
@@ -153,7 +153,7 @@ impl Credentials {
         found.must_last(now)
     }
 
-    /// Itself, unless it has ended.
+    /// Returns the credentials, or an error if they have expired.
     pub(super) fn must_last(self, now: SystemTime) -> Result<Self, CredentialsError> {
         match self.expires.and_then(|end| now.duration_since(end).ok()) {
             Some(ago) => {
@@ -183,7 +183,7 @@ impl Credentials {
             key,
             file: profile.file_of(key).map(|file| file.display().to_string()).unwrap_or_default(),
         };
-        // A role's profile may have keys too: those that it is assumed with.
+        // The profile of a role may have keys too, which are used to assume the role.
         if profile.get("role_arn").is_some() {
             return Err(needs_chain("role_arn"));
         }
@@ -207,7 +207,7 @@ impl Credentials {
     }
 }
 
-/// The keys of a profile. They are of one file, the first that has an id: a secret of the other is another one's.
+/// Returns the keys of a profile. Both halves must be in the same file, the first one that has an id.
 fn keys_of(profile: &Profile) -> Result<Option<Credentials>, CredentialsError> {
     let Some((file, has)) = profile.file_with(ID[1]).or(profile.file_with(KEY[1])) else {
         return Ok(None);
@@ -218,7 +218,7 @@ fn keys_of(profile: &Profile) -> Result<Option<Credentials>, CredentialsError> {
     pair(get(ID[1]), get(KEY[1]), token.and_then(get), 1, &place)
 }
 
-/// Both or none; `names` is which of the names they have there.
+/// Returns both halves of a key or none. `names` are the names that they have in this place.
 fn pair(
     id: Option<&str>,
     key: Option<&str>,
@@ -266,7 +266,7 @@ mod tests {
         [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")];
 
     #[test]
-    fn those_of_the_environment() {
+    fn the_environments_credentials_are_found_or_the_error_says_what_is_missing() {
         let found = find(&[BOTH[0], BOTH[1], ("AWS_SESSION_TOKEN", "token")]).unwrap();
         assert_eq!((found.last4().as_str(), found.from.as_str()), ("MPLE", "the environment"));
         assert_eq!(found.session_token.as_ref().map(Secret::reveal), Some("token"));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn those_of_a_profile() {
+    fn a_profiles_credentials_are_found_or_the_error_says_where_it_searched() {
         let folder = tempfile::tempdir().unwrap();
         let aws = folder.path().join(".aws");
         std::fs::create_dir(&aws).unwrap();
@@ -310,6 +310,6 @@ mod tests {
             assert!(error.contains(part), "{error}");
         }
         let error = find(&[BOTH[0], BOTH[1], home, ("AWS_PROFILE", "other")]);
-        assert!(error.is_ok(), "the environment's keys count first");
+        assert!(error.is_ok(), "the environment's keys have precedence");
     }
 }

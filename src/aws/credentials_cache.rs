@@ -1,4 +1,4 @@
-//! The credentials of the moment: read once, and again when they have changed or are about to end.
+//! A cache of credentials. They are read once, and again when they have changed or expire soon.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,28 +6,28 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{Credentials, CredentialsError, Environment};
 
-/// Where credentials come from.
+/// Source of credentials.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CredentialsSource {
     /// The environment of this process, and the profile files that it names.
     #[default]
     Process,
-    /// The same of another environment.
+    /// Another environment, and the profile files that it names.
     Environment(Environment),
-    /// These, for ever.
+    /// These credentials, which do not change.
     Fixed(Credentials),
 }
 
-/// How often it looks at most whether the files have changed, or asks again after the service said that
-/// they have expired.
+/// Shortest interval between two checks of the files, and between two renewals after the service said that
+/// the credentials have expired.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Those that end so soon are replaced ahead. The SDKs' own buffer is 10 s to 5 min; what takes part in a
-/// run of seconds must not be replaced all the time.
+/// Credentials that expire within this time are replaced ahead. The SDKs use 10 s to 5 min. Credentials that
+/// last for minutes must not be replaced all the time.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
 
-/// Keeps credentials fresh. All that reads is short: two small files, on the bridge's thread; AWS's chain
-/// asks without blocking.
+/// Keeps credentials up to date. Reading takes little time on the bridge's thread: it reads two small files,
+/// and AWS's provider chain does not block.
 #[derive(Debug)]
 pub struct CredentialsCache {
     source: CredentialsSource,
@@ -38,15 +38,15 @@ pub struct CredentialsCache {
 #[derive(Debug, Default)]
 struct CacheEntry {
     credentials: Option<Arc<Credentials>>,
-    /// The files as they were then.
+    /// The files with their modification times at that time.
     files: Vec<(PathBuf, Option<SystemTime>)>,
     checked_at: Option<Instant>,
-    /// When they were last found, or not.
+    /// When credentials were last looked up, with or without success.
     loaded_at: Option<Instant>,
 }
 
 impl CredentialsCache {
-    /// Has none yet.
+    /// Creates an empty cache.
     pub fn new(source: CredentialsSource) -> Self {
         CredentialsCache {
             source,
@@ -55,11 +55,11 @@ impl CredentialsCache {
         }
     }
 
-    /// Those of now: they are found if there are none, replaced if they end soon, and read again if their
-    /// files have changed. If that fails, those that still last are good enough.
+    /// Returns the current credentials. They are looked up if there are none, replaced if they expire soon,
+    /// and read again if their files have changed. If that fails, cached ones that have not expired are used.
     ///
     /// # Errors
-    /// There are none that last.
+    /// If there are none that have not expired.
     pub async fn current(&self) -> Result<Arc<Credentials>, CredentialsError> {
         let (cached, is_fresh) = self.cached();
         match cached {
@@ -68,12 +68,13 @@ impl CredentialsCache {
         }
     }
 
-    /// Those that were found last, if any were.
+    /// Returns the credentials that were found last, if any were.
     pub fn last(&self) -> Option<Arc<Credentials>> {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner).credentials.clone()
     }
 
-    /// Others than `expired`, which the service says have ended; none if there are no others.
+    /// Returns other credentials than `expired`, which have expired according to the service. None if there
+    /// are no others.
     pub async fn renew(&self, expired: &Arc<Credentials>) -> Option<Arc<Credentials>> {
         let is_other = |cached: &Arc<Credentials>| cached != expired;
         let waits = {
@@ -83,14 +84,15 @@ impl CredentialsCache {
             }
             cached.checked_at.is_some_and(|checked_at| checked_at.elapsed() < REFRESH_INTERVAL)
         };
-        // Whatever refused these was asked just now: that is how a run begins with old ones.
+        // Whoever refused these credentials was asked just now. A run that starts with old ones begins this
+        // way.
         if waits {
             tokio::time::sleep(REFRESH_INTERVAL / 10).await;
         }
         self.load(Some(expired)).await.ok().filter(is_other)
     }
 
-    /// What is kept, and whether it need not be looked at again.
+    /// Returns the cached credentials, and whether they need no check.
     fn cached(&self) -> (Option<Arc<Credentials>>, bool) {
         let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(credentials) = cached.credentials.clone() else { return (None, false) };
@@ -104,7 +106,7 @@ impl CredentialsCache {
         (Some(credentials), !ends_soon && !has_changed)
     }
 
-    /// Loads them, unless another did so while this one waited.
+    /// Looks up credentials, unless another caller has done so while this one waited.
     async fn load(
         &self,
         before: Option<&Arc<Credentials>>,
@@ -139,7 +141,7 @@ impl CredentialsCache {
                 self.store(&found, files);
                 Ok(found)
             }
-            // The file may be in the middle of being written.
+            // The file may be being written.
             Err(error) => match before.filter(|before| lasts(before)) {
                 Some(before) => {
                     tracing::warn!(
@@ -173,8 +175,8 @@ async fn found(environment: &Environment) -> Result<Credentials, CredentialsErro
     Credentials::find(environment, SystemTime::now())
 }
 
-/// What this crate finds itself it takes, as AWS's chain would: the order is the same. The rest is asked of
-/// the chain.
+/// Finds credentials in this crate in the same order as AWS's provider chain, which is asked if there are
+/// none.
 #[cfg(feature = "aws-config")]
 async fn found(environment: &Environment) -> Result<Credentials, CredentialsError> {
     use CredentialsError::{NeedsChain, NoProfile, None};
@@ -197,7 +199,7 @@ mod tests {
         std::fs::write(file, text).unwrap();
     }
 
-    /// Of a file with old keys.
+    /// A cache of a file with old keys.
     fn cache_of(folder: &std::path::Path) -> (PathBuf, CredentialsCache) {
         let file = folder.join("credentials");
         write(&file, "OLD");
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rotated_keys_are_taken_when_the_service_says_that_the_old_ones_ended() {
+    async fn rotated_keys_are_used_when_the_service_says_that_the_old_ones_have_expired() {
         let folder = tempfile::tempdir().unwrap();
         let (file, cache) = cache_of(folder.path());
         let old = cache.current().await.unwrap();
@@ -216,14 +218,18 @@ mod tests {
         write(&file, "NEW");
         let new = cache.renew(&old).await.unwrap();
         assert_eq!(new.access_key_id, "NEW");
-        assert_eq!(cache.renew(&old).await, Some(new.clone()), "another request's are as good");
+        assert_eq!(
+            cache.renew(&old).await,
+            Some(new.clone()),
+            "another request's new keys are used"
+        );
         std::fs::write(&file, "[default]\naws_access_key_id = HALF\n").unwrap();
-        assert_eq!(cache.renew(&new).await, None, "half a file changes nothing");
+        assert_eq!(cache.renew(&new).await, None, "an incomplete file changes nothing");
         assert_eq!(cache.current().await.unwrap(), new);
     }
 
     #[tokio::test]
-    async fn a_file_that_changed_is_read_again() {
+    async fn a_changed_file_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let (file, cache) = cache_of(folder.path());
         assert_eq!(cache.current().await.unwrap().access_key_id, "OLD");
@@ -232,13 +238,13 @@ mod tests {
         std::fs::File::options().write(true).open(&file).unwrap().set_modified(later).unwrap();
         let began = Instant::now();
         while cache.current().await.unwrap().access_key_id != "NEW" {
-            assert!(began.elapsed() < Duration::from_secs(30), "it was not read again");
+            assert!(began.elapsed() < Duration::from_secs(30), "the file was not read again");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
     #[tokio::test]
-    async fn none_is_an_error() {
+    async fn missing_credentials_are_an_error() {
         let cache = CredentialsCache::new(CredentialsSource::Environment(Environment::of([])));
         let error = cache.current().await.unwrap_err().to_string();
         assert!(error.contains("HOME is not set"), "{error}");

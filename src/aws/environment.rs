@@ -1,4 +1,4 @@
-//! The environment variables that say how AWS is called.
+//! The environment variables that configure AWS clients.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use super::profile::{Profile, ProfileError, read};
 use super::{Region, RegionError};
 
-/// The variables as they are when it is made. It holds secrets, and prints none.
+/// A copy of the variables. It holds secrets, and `Debug` prints none.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// Those of this process.
+    /// Copies the variables of this process.
     pub fn of_process() -> Self {
         let all = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -20,38 +20,38 @@ impl Environment {
         Environment(all.collect())
     }
 
-    /// These, for tests.
+    /// Creates an environment of these variables, for tests.
     pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         Environment(variables.into_iter().map(owned).collect())
     }
 
-    /// A variable that is set, and not to nothing.
+    /// Returns a variable that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
     }
 
-    /// The first of them that is set.
+    /// Returns the first of these variables that is set and not empty.
     fn first(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.get(name))
     }
 
-    /// The variable that chooses a profile, if one does: in botocore's order.
+    /// Returns the variable that names the profile, if one does, in the order of botocore.
     pub fn profile_variable(&self) -> Option<&'static str> {
         ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"].into_iter().find(|name| self.get(name).is_some())
     }
 
-    /// The profile that is chosen.
+    /// Returns the name of the profile.
     pub fn profile_name(&self) -> &str {
         self.profile_variable().and_then(|name| self.get(name)).unwrap_or("default")
     }
 
-    /// The file of credentials, whether there is one or not.
+    /// Returns the path of the credentials file, which need not exist.
     pub fn credentials_file(&self) -> Option<PathBuf> {
         self.file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
     }
 
-    /// The file of settings, whether there is one or not.
+    /// Returns the path of the config file, which need not exist.
     pub fn config_file(&self) -> Option<PathBuf> {
         self.file("AWS_CONFIG_FILE", "config")
     }
@@ -66,7 +66,7 @@ impl Environment {
         }
     }
 
-    /// A path with the values of the variables that it names, `$NAME` or `${NAME}`; one that is not set stays.
+    /// Replaces variables in a path, `$NAME` or `${NAME}`, by their values. A variable that is not set stays.
     fn expanded(&self, path: &str) -> String {
         let mut parts = path.split('$');
         let mut expanded = parts.next().unwrap_or_default().to_owned();
@@ -83,18 +83,18 @@ impl Environment {
         expanded
     }
 
-    /// The profile that is chosen, from both files.
+    /// Reads the profile from both files.
     ///
     /// # Errors
-    /// A file that is there and cannot be read.
+    /// If a file exists and cannot be read.
     pub fn profile(&self) -> Result<Profile, ProfileError> {
         read(self.profile_name(), self.credentials_file(), self.config_file())
     }
 
-    /// The region: `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's.
+    /// Returns the region: `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's.
     ///
     /// # Errors
-    /// A name that is none, and files that cannot be read where the variables do not say it.
+    /// If the region's name is not valid, or if it is not in a variable and a file cannot be read.
     pub fn region(&self) -> Result<Option<Region>, EnvironmentError> {
         if let Some(region) = self.first(&["AWS_REGION", "AWS_DEFAULT_REGION"]) {
             return Ok(Some(region.parse()?));
@@ -102,14 +102,14 @@ impl Environment {
         Ok(self.profile()?.get("region").map(str::parse).transpose()?)
     }
 
-    /// Where the Lambda service is, if it is not at its usual place, and what says so: `AWS_ENDPOINT_URL_LAMBDA`,
-    /// `AWS_ENDPOINT_URL`, `endpoint_url` of `lambda` in the profile's `services`, or the profile's own. None
-    /// counts if `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is `true`, or `ignore_configured_endpoint_urls` in the
-    /// profile where that variable is not set.
+    /// Returns the URL of the Lambda service if it is not AWS's own, and what names it:
+    /// `AWS_ENDPOINT_URL_LAMBDA`, `AWS_ENDPOINT_URL`, `endpoint_url` of `lambda` in the profile's `services`,
+    /// or the profile's own. All are ignored if `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is `true`, or if that
+    /// variable is not set and the profile's `ignore_configured_endpoint_urls` is.
     ///
     /// # Errors
-    /// A malformed file. One that the system does not let be read says nothing of it, as with AWS's own programs:
-    /// who has all else in variables may well have no home of their own.
+    /// If a file is malformed. A file without permission to read is ignored, as by AWS's own programs: with
+    /// all settings in variables, a home folder may not be readable.
     pub fn lambda_endpoint(&self) -> Result<Option<(String, String)>, ProfileError> {
         let profile = match self.profile() {
             Err(ProfileError::Unreadable { .. }) => Profile::default(),
@@ -142,13 +142,13 @@ impl Environment {
     }
 }
 
-/// What the environment says and cannot be.
+/// A value of the environment that is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvironmentError {
-    /// Its region.
+    /// The region is not valid.
     #[error("AWS_REGION, AWS_DEFAULT_REGION or the profile: {0}")]
     Region(#[from] RegionError),
-    /// A file that it names.
+    /// A profile file cannot be read.
     #[error(transparent)]
     Profile(#[from] ProfileError),
 }

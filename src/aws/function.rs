@@ -1,12 +1,12 @@
-//! A function by its name or its ARN.
+//! A function's name or ARN.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::Region;
 
-/// A function as the Invoke API takes it: a name, a whole or a partial ARN, each with a version or an
-/// alias if that is wanted.
+/// A function as the Invoke API takes it: a name, an ARN or a partial ARN, each with an optional version or
+/// alias.
 ///
 /// # Examples
 /// ```
@@ -30,22 +30,22 @@ pub struct Function {
     region: Option<Region>,
 }
 
-/// No function: which field is wrong, and what would be right.
+/// A text that is not a function, with the wrong field and what is expected there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {field} is {value:?}: {expected}")]
 pub struct FunctionError {
-    /// Which field of the ARN or the name.
+    /// The wrong field of the ARN or the name.
     pub field: &'static str,
-    /// What stands there.
+    /// The given value.
     pub value: String,
-    /// What should.
+    /// The expected value.
     pub expected: String,
 }
 
-/// What the paths of the Invoke API begin with.
+/// Prefix of the paths of the Invoke API.
 pub(crate) const INVOKE: &str = "/2015-03-31/";
 
-/// What an ARN looks like.
+/// The form of an ARN.
 const ARN: &str = "arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME or …:NAME:QUALIFIER";
 
 fn wrong(field: &'static str, value: &str, expected: impl Into<String>) -> FunctionError {
@@ -54,28 +54,28 @@ fn wrong(field: &'static str, value: &str, expected: impl Into<String>) -> Funct
 }
 
 impl Function {
-    /// The short name.
+    /// Returns the name without the ARN's other fields.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The version or the alias.
+    /// Returns the version or the alias.
     pub fn qualifier(&self) -> Option<&str> {
         self.qualifier.as_deref()
     }
 
-    /// The region that the ARN names.
+    /// Returns the region, if the ARN names it.
     pub fn region(&self) -> Option<&Region> {
         self.region.as_ref()
     }
 
-    /// The path of the Invoke API. What is not plain in a path is percent-encoded once, `:` among it.
+    /// Returns the path of the Invoke API. Special characters, `:` included, are percent-encoded once.
     pub fn path(&self) -> String {
         let mut path = format!("{INVOKE}functions/");
         for byte in self.given.bytes() {
             match byte {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => path.push(byte.into()),
-                // All that may stand here: `parse` lets nothing else in.
+                // `parse` accepts no other special characters.
                 b':' => path.push_str("%3A"),
                 _ => path.push_str("%24"),
             }
@@ -182,7 +182,7 @@ impl FromStr for Function {
     }
 }
 
-/// The short name, with its qualifier: an ARN's account need not be in every log.
+/// The name with its qualifier. The ARN's account is left out, because it need not be in logs.
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(&self.name)?;
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_function_may_be_called() {
+    fn a_function_is_a_name_an_arn_or_a_partial_arn() {
         for (given, name, qualifier, region) in [
             ("words", "words", None, None),
             ("my-words_2:7", "my-words_2", Some("7"), None),
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_says_which_field_is_wrong() {
+    fn an_invalid_function_is_refused_with_the_wrong_field() {
         for (given, field) in [
             ("", "function's name"),
             ("two words", "function's name"),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_colon_is_encoded_once() {
+    fn a_colon_in_the_path_is_encoded_once() {
         let path = |given: &str| given.parse::<Function>().unwrap().path();
         assert_eq!(path("words"), "/2015-03-31/functions/words/invocations");
         let encoded = "123456789012%3Afunction%3Awords%3A%24LATEST";

@@ -1,30 +1,31 @@
 //! The format of AWS's profile files, as botocore reads it: by Python's `configparser`.
 //!
-//! - A section is `[NAME]`; what follows the last `]` of its line is passed over. `[DEFAULT]` holds what all
-//!   sections have that say nothing else.
-//! - A property is `key = value` or `key: value`, however far it is indented: what is indented *further* than
-//!   the property before it goes on with that one's value, in a new line.
-//! - Below a property without a value such lines are properties of its own.
-//! - A comment is a line of its own that begins with `#` or `;`. In the line of a value there is none.
-//! - A section or a key that is there twice, and a line that is none of these, are errors.
+//! - A section is `[NAME]`; text after the last `]` of its line is ignored. `[DEFAULT]` holds defaults for
+//!   all sections.
+//! - A property is `key = value` or `key: value`, with any indentation. A line that is indented *further*
+//!   than the property before it continues that property's value, in a new line.
+//! - Below a property without a value such lines are properties of their own.
+//! - A comment is a line of its own that begins with `#` or `;`. There are no comments within the line of a
+//!   value.
+//! - A section or a key that occurs twice is an error, and so is any other line.
 
 use std::collections::BTreeMap;
 
-/// A section's properties, by their keys in lower case.
+/// The properties of a section, with keys in lower case.
 pub(super) type Properties = BTreeMap<String, String>;
 
-/// What is wrong, and in which line, counted from 1.
+/// An error, and its line, counted from 1.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
     pub line: usize,
     pub why: String,
 }
 
-/// The sections of a file in their order.
+/// Returns the sections of a file in order.
 pub(super) fn parse(text: &[u8]) -> Result<Vec<(String, Properties)>, Wrong> {
     let text = decoded(text)?;
     let (mut sections, mut defaults) = (Vec::<(String, Properties)>::new(), Properties::new());
-    // The section, and the property whose value may go on.
+    // The current section, and the property whose value may continue.
     let (mut section, mut key) = (None::<usize>, None::<String>);
     let (mut is_inside, mut indent) = (false, 0);
     for (number, line) in lines(text).enumerate() {
@@ -87,15 +88,15 @@ pub(super) fn parse(text: &[u8]) -> Result<Vec<(String, Properties)>, Wrong> {
     Ok(sections)
 }
 
-/// What is indented below a property without a value of its own, `key = value` each; `None` if it has one.
-/// Keys are as they are written.
+/// Returns the properties that are indented below a property without a value of its own; `None` if it has
+/// one. Keys keep their case.
 pub(super) fn nested(value: &str) -> Option<Properties> {
     let pairs = value.strip_prefix('\n')?.lines().filter_map(|line| line.split_once('='));
     Some(pairs.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect())
 }
 
-/// The words of a section's name, by a shell's quoting as Python's `shlex` has it: none if a quote is open.
-/// Unlike in a shell, `#` begins no comment, which is why this is not the crate `shlex`.
+/// Splits a section's name into words as Python's `shlex` does, with a shell's quotes. None if a quote is not
+/// closed. The crate `shlex` differs: there `#` begins a comment.
 pub(super) fn words(name: &str) -> Option<Vec<String>> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None::<char>);
     let mut chars = name.chars();
@@ -105,7 +106,7 @@ pub(super) fn words(name: &str) -> Option<Vec<String>> {
             (Some('"') | None, '\\') => {
                 let next = chars.next()?;
                 let word = word.get_or_insert_default();
-                // Between double quotes it escapes a quote or itself only.
+                // Between double quotes, a backslash escapes only a quote or itself.
                 if quote.is_some() && !matches!(next, '"' | '\\') {
                     word.push('\\');
                 }
@@ -128,7 +129,7 @@ fn section_name(line: &str) -> Option<&str> {
     Some(name).filter(|name| !name.is_empty())
 }
 
-/// Lines as Python has them, which end with any of the three ends of a line.
+/// Splits text into lines as Python does: each of three line ends counts.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
@@ -149,7 +150,8 @@ fn decoded(text: &[u8]) -> Result<&str, Wrong> {
 mod tests {
     use super::*;
 
-    /// The sections of a text, in one line: tests/external/aws/profiles.rs compares files with botocore itself.
+    /// Returns the sections of a text in one line. tests/external/aws/profiles.rs compares files with
+    /// botocore itself.
     fn shown(text: &str) -> String {
         match parse(text.as_bytes()) {
             Ok(sections) => format!("{sections:?}"),
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn sections_and_properties() {
+    fn sections_and_properties_are_read_as_botocore_reads_them() {
         let text = "\n; c\n[a] # x\n  K : v # w\n\tl= \r\n\t  m = 1\n\t  # c\n\n\t  n=2\n[DEFAULT]\nk=d\nd=e\n";
         let expected = r##"[("a", {"d": "e", "k": "v # w", "l": "\nm = 1\n\nn=2"})]"##;
         assert_eq!(shown(text), expected);
@@ -168,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_line() {
+    fn an_error_says_its_line() {
         for (text, said) in [
             ("\nk = v\n", "2: expected a section"),
             ("[a]\n[b]\n[a]\n", "3: there is a section [a] before"),
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_a_name_are_quoted_as_in_a_shell() {
+    fn the_words_of_a_section_name_may_be_quoted() {
         for (name, expected) in [
             (r#"profile "My Account""#, Some(&["profile", "My Account"][..])),
             ("profile\t'a \"b\\'", Some(&["profile", r#"a "b\"#])),

@@ -1,14 +1,12 @@
-//! What AWS asks of whoever calls it: which function, in which region, with whose credentials, and a
-//! signature over all of that.
+//! What a client of AWS needs: a function's name, a region, credentials, and a signature.
 //!
-//! - [`Function`] is a function by its name or ARN, with what is wrong with one that is none.
-//! - [`Credentials`] come from the environment or the shared profile files, which are read again when
-//!   they change; with the cargo feature `aws-config` from all places that AWS's own programs know. A
-//!   [`CredentialsCache`] has those of the moment.
-//! - [`sign`] signs a request (Signature Version 4), by `aws-sigv4`.
-//! - [`ServiceError`] is what the service says of a request that it does not take.
+//! - [`Function`] is a function's name or ARN, and reports what is wrong with an invalid one.
+//! - [`Credentials`] come from the environment or the shared profile files, and with the cargo feature
+//!   `aws-config` from all sources that AWS's own programs use. A [`CredentialsCache`] keeps them up to date.
+//! - [`sign`] signs a request (Signature Version 4) with `aws-sigv4`.
+//! - [`ServiceError`] is the reason that the service gives when it refuses a request.
 //!
-//! A [`Secret`] is never printed. Nothing here knows the bridge, or timely.
+//! A [`Secret`] is never printed. This module uses neither the bridge nor timely.
 
 mod credentials;
 mod credentials_cache;

@@ -1,8 +1,9 @@
 //! The shared profile files, `~/.aws/credentials` and `~/.aws/config`, as botocore reads them.
 //!
-//! A profile is the section `[NAME]` of the one file and `[profile NAME]` of the other (but `[default]` in both).
-//! Keys of the credentials file count first. What a profile says of services stands in `[services NAME]` of the
-//! config file, where `services = NAME` in the profile; there the indented lines are keys of a service's own.
+//! A profile is the section `[NAME]` of the credentials file and `[profile NAME]` of the config file (but
+//! `[default]` in both). Keys of the credentials file have precedence. A profile's settings for single
+//! services are in the section `[services NAME]` of the config file, which the profile names by `services =
+//! NAME`; the indented lines there are the keys of a service.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,74 +12,74 @@ use std::path::{Path, PathBuf};
 
 use super::ini::{self, Properties};
 
-/// A profile file that is there and cannot be read.
+/// A profile file that exists and cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
-    /// The system does not let it be read.
+    /// The system cannot read the file.
     #[error("cannot read {}: {why}", file.display())]
     Unreadable {
-        /// Which.
+        /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The system's reason.
         why: String,
     },
-    /// It is no profile file.
+    /// The file is not a profile file.
     #[error("cannot read {}: line {line}: {why}", file.display())]
     Malformed {
-        /// Which.
+        /// The file.
         file: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong there.
+        /// What is wrong in this line.
         why: String,
     },
 }
 
-/// A profile as it stands in both files. It may hold secrets, and prints no values.
+/// A profile as it is in both files. It may hold secrets, and `Debug` prints no values.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Profile {
     name: String,
-    /// The files, the one that counts first before, and what each has of it.
+    /// The files in order of precedence, and what each has of the profile.
     files: Vec<(PathBuf, Option<Properties>)>,
-    /// The keys of its services, by the service's name and their own.
+    /// Keys of single services, by the names of the service and of the key.
     of_services: BTreeMap<(String, String), (String, PathBuf)>,
 }
 
 impl Profile {
-    /// Its name.
+    /// Returns the profile's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether it stands in any of the files.
+    /// Returns whether any of the files has the profile.
     pub fn is_there(&self) -> bool {
         self.files.iter().any(|(_, has)| has.is_some())
     }
 
-    /// A key's value, if it has one.
+    /// Returns the value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         let value = self.file_with(key)?.1.get(key)?;
         Some(value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// The file that a key stands in.
+    /// Returns the file with this key.
     pub fn file_of(&self, key: &str) -> Option<&Path> {
         Some(self.file_with(key)?.0)
     }
 
-    /// The first file that has a key, and all that stands there of the profile.
+    /// Returns the first file with this key, and all of the profile's properties in it.
     pub(super) fn file_with(&self, key: &str) -> Option<(&Path, &Properties)> {
         let files = self.files.iter().filter_map(|(file, has)| Some((&**file, has.as_ref()?)));
         files.into_iter().find(|(_, has)| has.contains_key(key))
     }
 
-    /// A key's value for a service, and the file that it stands in.
+    /// Returns the value of a service's key, and its file.
     pub fn of_service(&self, service: &str, key: &str) -> Option<(&str, &Path)> {
         let (value, file) = self.of_services.get(&(service.to_owned(), key.to_owned()))?;
         Some((value.as_str(), file.as_path())).filter(|(value, _)| !value.is_empty())
     }
 
-    /// Where it was looked for, in words.
+    /// Returns the searched files, in words.
     pub fn looked(&self) -> String {
         if self.files.is_empty() {
             return "no file, as HOME is not set".to_owned();
@@ -97,7 +98,7 @@ impl fmt::Debug for Profile {
     }
 }
 
-/// Reads the profile `name` from the files that are there.
+/// Reads the profile `name` from the files that exist.
 pub(super) fn read(
     name: &str,
     credentials: Option<PathBuf>,
@@ -123,7 +124,7 @@ pub(super) fn read(
     Ok(profile)
 }
 
-/// The sections of a file; none if there is no such file, or it is a folder or a device.
+/// Returns the sections of a file: none if the file does not exist, or is a folder or a device.
 fn sections(file: &Path) -> Result<Vec<(String, Properties)>, ProfileError> {
     let text = match std::fs::metadata(file) {
         Ok(metadata) if metadata.is_file() => std::fs::read(file),
@@ -144,20 +145,20 @@ fn sections(file: &Path) -> Result<Vec<(String, Properties)>, ProfileError> {
     })
 }
 
-/// What a section is called.
+/// Name of a section.
 #[derive(Clone, Copy)]
 enum Title<'a> {
     /// `[NAME]`: a profile in the credentials file.
     Plain(&'a str),
-    /// `[profile NAME]`, or `[default]`: one in the config file.
+    /// `[profile NAME]` or `[default]`: a profile in the config file.
     Profile(&'a str),
-    /// `[services NAME]`, in the config file.
+    /// `[services NAME]` in the config file.
     Services(&'a str),
 }
 
 impl Title<'_> {
-    /// The section of this name. There are several only if their names are quoted in different ways: then the
-    /// last one counts.
+    /// Returns the section of this name. There are several only if their names are quoted in different ways;
+    /// then the last one counts.
     fn last_of(self, sections: &[(String, Properties)]) -> Option<&Properties> {
         let found = sections.iter().rfind(|(title, _)| self.is(title));
         found.map(|(_, section)| section)
@@ -190,7 +191,7 @@ mod tests {
         [profile served]\nservices = mine\ns3 =\n  endpoint_url = http://no/\n";
 
     #[test]
-    fn a_profile_is_what_both_files_have_of_it() {
+    fn a_profile_is_merged_from_both_files() {
         let folder = tempfile::tempdir().unwrap();
         let [credentials, config] = ["credentials", "config"].map(|name| folder.path().join(name));
         std::fs::write(&credentials, CREDENTIALS).unwrap();
@@ -199,17 +200,20 @@ mod tests {
         let default = read("default");
         assert_eq!(default.get("aws_access_key_id"), Some("AKIDDEFAULT"));
         assert_eq!(default.get("aws_secret_access_key"), Some("a/b+c="));
-        assert_eq!(default.get("region"), Some("eu-west-1"), "the credentials file counts first");
+        assert_eq!(default.get("region"), Some("eu-west-1"), "the credentials file has precedence");
         let dev = read("dev");
         assert_eq!(dev.get("aws_access_key_id"), Some("AKIDDEV"));
         assert_eq!(dev.file_of("role_arn"), Some(&*config));
         assert_eq!(dev.get("region"), None);
         assert_eq!(read("quoted").get("region"), Some("eu-north-1"));
-        assert!(!read("other").is_there(), "a profile of the config file is called one");
-        assert!(!format!("{default:?}").contains("a/b"), "it prints no values");
+        assert!(
+            !read("other").is_there(),
+            "a section of the config file without `profile` is not a profile"
+        );
+        assert!(!format!("{default:?}").contains("a/b"), "no values are printed");
         assert_eq!(default.of_service("lambda", "endpoint_url"), None);
         let served = read("served");
-        assert_eq!(served.get("endpoint_url"), None, "that is a service's");
+        assert_eq!(served.get("endpoint_url"), None, "the key belongs to a service");
         let service = |name| served.of_service(name, "endpoint_url").map(|(value, _)| value);
         assert_eq!(service("lambda"), Some("http://lambda/"));
         assert_eq!(service("s3"), Some("http://s3/"));

@@ -1,4 +1,4 @@
-//! AWS's own chain of credentials, by `aws-config`: SSO, processes, assumed roles, web identities, the
+//! AWS's provider chain, through `aws-config`: SSO, processes, assumed roles, web identities, and the
 //! metadata of containers and instances.
 
 use std::error::Error;
@@ -10,11 +10,11 @@ use tracing::subscriber::NoSubscriber;
 
 use super::{Credentials, CredentialsError, Environment, Secret};
 
-/// What the chain has to give. It reads the process's own environment; `without` is what was found without
-/// it, and is said if the chain has none to give either.
+/// Returns the credentials of the provider chain, which reads the process's own environment. `without` is the
+/// error of the search without the chain; it is reported if the chain finds none either.
 ///
-/// Nobody hears what it logs, whatever the log's level and whoever listens: at `trace` that is its requests
-/// with the tokens in them, and answers with keys. What went wrong is in the error.
+/// The chain's own log is discarded, because at the level `trace` it contains requests with tokens and
+/// responses with keys. The error says what went wrong.
 pub(super) async fn credentials(
     environment: &Environment,
     without: CredentialsError,
@@ -48,19 +48,19 @@ async fn asked(
     })
 }
 
-/// The causes, each once, where it was looked, and what may help.
+/// Returns each cause once, where the search took place, and what may help.
 fn why(error: &dyn Error, without: &CredentialsError) -> String {
-    /// What says nothing that its cause does not say.
+    /// Errors that say nothing beyond their cause.
     const EMPTY: [&str; 3] =
         ["an error occurred while loading credentials", "unhandled error", "service error"];
     let mut causes: Vec<String> = Vec::new();
     let mut cause = Some(error);
     while let Some(error) = cause {
-        // What a process said to standard error may have lines.
+        // The standard error of a process may have several lines.
         let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         cause = error.source();
         let is_empty = EMPTY.contains(&text.as_str()) && cause.is_some();
-        // Some repeat their cause.
+        // Some errors repeat their cause.
         if !is_empty && !causes.iter().any(|before| before.contains(&text)) {
             causes.push(text);
         }

@@ -1,19 +1,19 @@
-//! A region's name, and the part of AWS's cloud that it lies in.
+//! A region's name, and its partition.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A region, such as `eu-central-1`: it has the form of one, whether there is one of that name or not.
+/// A region, such as `eu-central-1`. Only the form is checked, not whether the region exists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Region(String);
 
-/// No region's name.
+/// A text that is not a region's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no region: expected a name such as us-east-1")]
 pub struct RegionError(pub String);
 
-/// The parts of the cloud, by what their regions begin with, with what their hosts end in. The first that
-/// fits counts; no other than `aws` has regions that begin otherwise.
+/// The partitions of AWS: the prefix of their regions' names, their name, and the suffix of their hosts. The
+/// first prefix that matches counts, and all other regions belong to `aws`.
 const PARTITIONS: [(&str, &str, &str); 7] = [
     ("cn-", "aws-cn", "amazonaws.com.cn"),
     ("us-gov-", "aws-us-gov", "amazonaws.com"),
@@ -25,17 +25,17 @@ const PARTITIONS: [(&str, &str, &str); 7] = [
 ];
 
 impl Region {
-    /// Its name.
+    /// Returns the region's name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The partition that it lies in, which is the second field of an ARN.
+    /// Returns the region's partition, which is the second field of an ARN.
     pub fn partition(&self) -> &'static str {
         self.in_partitions().1
     }
 
-    /// The host of the Lambda service there.
+    /// Returns the host of the region's Lambda service.
     pub fn lambda_host(&self) -> String {
         format!("lambda.{}.{}", self.0, self.in_partitions().2)
     }
@@ -45,7 +45,7 @@ impl Region {
         of.unwrap_or(&PARTITIONS[PARTITIONS.len() - 1])
     }
 
-    /// The region in the name of a function URL's host, `ID.lambda-url.REGION.on.aws`.
+    /// Returns the region in the host of a function URL, `ID.lambda-url.REGION.on.aws`.
     pub fn of_function_url(host: &str) -> Option<Region> {
         let (_, rest) = host.split_once(".lambda-url.")?;
         let region =
@@ -63,8 +63,8 @@ impl fmt::Display for Region {
 impl FromStr for Region {
     type Err = RegionError;
 
-    /// Words of lower-case letters with hyphens between them, then a number. It becomes part of a host's
-    /// name: nothing else may.
+    /// Parses words of lower-case letters with hyphens between them, and a number at the end. The region
+    /// becomes part of a host's name, so nothing else is accepted.
     fn from_str(text: &str) -> Result<Self, RegionError> {
         let mut words: Vec<&str> = text.split('-').collect();
         let number = words.pop().unwrap_or_default();
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn regions_and_their_hosts() {
+    fn a_region_has_a_partition_and_a_lambda_host() {
         for (name, partition, host) in [
             ("us-east-1", "aws", "lambda.us-east-1.amazonaws.com"),
             ("ap-southeast-3", "aws", "lambda.ap-southeast-3.amazonaws.com"),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_urls_host_names_its_region() {
+    fn the_host_of_a_function_url_names_its_region() {
         let of = |host| Region::of_function_url(host).map(|region| region.to_string());
         assert_eq!(of("abc123.lambda-url.eu-north-1.on.aws").as_deref(), Some("eu-north-1"));
         assert_eq!(of("abc123.lambda-url.eu-north-1.on.aws.evil.com"), None);

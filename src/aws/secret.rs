@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A secret: printing it, in any form, says only that it is one. [`Secret::reveal`] is the one way to it,
-/// and is easy to look for.
+/// A secret. Printing it in any form shows only that it is a secret. [`Secret::reveal`] is the only access to
+/// it, and is easy to search for.
 ///
 /// # Examples
 /// ```
@@ -18,12 +18,12 @@ use std::sync::Arc;
 pub struct Secret(Arc<str>);
 
 impl Secret {
-    /// Keeps `text`.
+    /// Creates a secret of `text`.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         Secret(text.into())
     }
 
-    /// The text itself.
+    /// Returns the text.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -1,55 +1,55 @@
-//! What AWS says of a request that it does not take.
+//! The reason that AWS gives when it refuses a request.
 
 use std::fmt;
 
-/// A refusal in AWS's own words, and what kind it is.
+/// A refusal by AWS, and its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceError {
-    /// The status.
+    /// HTTP status.
     pub status: u16,
-    /// What kind of refusal it is.
+    /// Kind of the refusal.
     pub kind: ServiceErrorKind,
     /// The error's name, such as `AccessDeniedException`.
     pub code: String,
-    /// What it says, cut to 300 characters.
+    /// AWS's message, cut to 300 characters.
     pub message: String,
 }
 
 /// Kinds of refusals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServiceErrorKind {
-    /// The signature is not what the secret gives.
+    /// The signature does not match the secret key.
     Signature,
-    /// It was made too long ago, or will be: this machine's clock is wrong.
+    /// The signature is too old, or in the future: this machine's clock is wrong.
     Clock,
-    /// There is no such key.
+    /// The access key does not exist.
     UnknownKey,
-    /// The credentials have ended.
+    /// The credentials have expired.
     Expired,
-    /// It is not signed, and has to be.
+    /// The request has to be signed.
     Unsigned,
-    /// Whoever signed it may not do this. The action, if it is named.
+    /// The caller lacks the permission for this action, if the action is named.
     Denied(Option<String>),
-    /// There is no such function, or no such version of it.
+    /// The function or the version does not exist.
     UnknownFunction,
-    /// The function is being updated, or not ready yet: it will be.
+    /// The function is being updated, or is not ready yet.
     NotReady,
     /// The request is not what the service expects.
     Request,
-    /// A function of Floodway's refuses it, and says itself what to do.
+    /// A function of Floodway refuses the request, and says what to do.
     Function,
-    /// The service cannot use a key, a network or a disk that the function is set up with.
+    /// The service cannot use a key, a network or a disk of the function's setup.
     Setup,
-    /// Something else.
+    /// Any other reason.
     Other,
 }
 
-/// As much of a body as is looked at.
+/// How many bytes of a body are read.
 const MAX_BODY: usize = 4_096;
 
 impl ServiceError {
-    /// Reads an answer that is no 200: its `x-amzn-errortype` header, if there is one, and its body, JSON or
-    /// XML. `None` if it is none of AWS's.
+    /// Reads a response whose status is not 200: its header `x-amzn-errortype`, if there is one, and its
+    /// body, JSON or XML. `None` if the response is not from AWS.
     pub fn read(status: u16, error_type: Option<&str>, body: &[u8]) -> Option<ServiceError> {
         let body = String::from_utf8_lossy(&body[..body.len().min(MAX_BODY)]);
         let json: Option<serde_json::Value> = serde_json::from_str(&body).ok();
@@ -65,14 +65,15 @@ impl ServiceError {
             .or_else(|| text(&["errorType"]));
         let message =
             text(&["message", "Message", "errorMessage"]).or_else(|| element(&body, "Message"));
-        // `com.amazonaws#Code`, and `Code:http://…`.
+        // The code may have the form `com.amazonaws#Code` or `Code:http://…`.
         let code = code.map(|code| {
             let code = code.rsplit('#').next().unwrap_or_default();
             code.split(':').next().unwrap_or_default().trim().chars().take(80).collect::<String>()
         });
         let message = message.unwrap_or_default();
         let code = code.filter(|code| !code.is_empty()).or_else(|| {
-            // A function URL refuses with these words, and a header that proxies may drop.
+            // A function URL refuses with this message. Its header may be missing, because proxies may drop
+            // it.
             (status == 403 && message.starts_with("Forbidden"))
                 .then(|| "AccessDeniedException".to_owned())
         })?;
@@ -81,17 +82,18 @@ impl ServiceError {
         Some(ServiceError { status, kind, code, message: message.chars().take(300).collect() })
     }
 
-    /// Reads the error of a function of Floodway's that refuses the request itself, as it does by its URL with
-    /// a 400: by the Invoke API that is a failure of the function as any other. `None` if it is another one.
+    /// Reads the error of a Floodway function that refuses the request itself. Through a function URL this is
+    /// status 400; through the Invoke API it is reported as any failure of a function. `None` if it is
+    /// another error.
     pub fn from_function(error: &[u8]) -> Option<ServiceError> {
         let json: serde_json::Value = serde_json::from_slice(error).ok()?;
-        // Java's has its package before it.
+        // In Java the package precedes the name.
         let name = json.get("errorType")?.as_str()?.rsplit('.').next()?;
         let error = ServiceError::read(400, Some(name), error)?;
         (error.kind == ServiceErrorKind::Function).then_some(error)
     }
 
-    /// Whether it may be otherwise in a moment.
+    /// Returns whether the same request may succeed soon.
     pub fn is_transient(&self) -> bool {
         self.kind == ServiceErrorKind::NotReady || self.status >= 500
     }
@@ -100,7 +102,7 @@ impl ServiceError {
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{} {}", self.status, self.code)?;
-        // What to do may follow.
+        // Advice may follow the message.
         let message = self.message.trim_end_matches('.');
         if message.is_empty() { Ok(()) } else { write!(f, ": {message}") }
     }
@@ -165,7 +167,7 @@ fn kind(status: u16, code: &str, message: &str) -> ServiceErrorKind {
     }
 }
 
-/// The text of the first such element in XML.
+/// Returns the text of the first XML element of this name.
 fn element(xml: &str, name: &str) -> Option<String> {
     let (_, after) = xml.split_once(&format!("<{name}>"))?;
     let (text, _) = after.split_once(&format!("</{name}>"))?;
@@ -177,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_aws_says_and_what_it_means() {
+    fn a_refusal_of_aws_is_read_with_its_kind() {
         for (status, header, body, kind) in [
             (
                 403,
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_function_refuses_is_told_from_how_it_fails() {
+    fn a_refusal_by_a_function_is_distinguished_from_its_failure() {
         for name in ["InvalidRequest", "floodway.InvalidRequest", "InvalidEvent"] {
             let error = format!(r#"{{"errorType": "{name}", "errorMessage": "no task \"bpe\"."}}"#);
             let error = ServiceError::from_function(error.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! A signature over a request, Signature Version 4, by `aws-sigv4`.
+//! Signs requests with Signature Version 4, through `aws-sigv4`.
 
 use std::time::SystemTime;
 
@@ -7,26 +7,26 @@ use tracing::subscriber::{NoSubscriber, with_default};
 
 use super::Credentials;
 
-/// A request to be signed.
+/// A request to sign.
 #[derive(Clone, Copy, Debug)]
 pub struct Unsigned<'a> {
-    /// `POST`, or another.
+    /// The method, such as `POST`.
     pub method: &'a str,
-    /// The whole URL, percent-encoded once. The signature is over a path that is encoded twice, so that
-    /// `%3A` is `%253A` there, as all services but S3 want it.
+    /// The whole URL, percent-encoded once. The signature covers a path that is encoded twice (`%3A` becomes
+    /// `%253A`), as all services except S3 require.
     pub url: &'a str,
-    /// Headers that the signature covers, besides the host and those that it adds itself.
+    /// Headers that the signature covers, besides the host and those that signing adds.
     pub headers: &'a [(&'a str, &'a str)],
-    /// The body, which it covers too.
+    /// The body, which the signature covers too.
     pub payload: Payload<'a>,
 }
 
-/// A body to be covered by a signature.
+/// A body that a signature covers.
 #[derive(Clone, Copy, Debug)]
 pub enum Payload<'a> {
-    /// Its bytes.
+    /// The bytes.
     Bytes(&'a [u8]),
-    /// The SHA-256 of its bytes, in lower-case hexadecimal.
+    /// The SHA-256 of the bytes, in lower-case hexadecimal.
     Sha256(&'a str),
 }
 
@@ -35,11 +35,11 @@ pub enum Payload<'a> {
 #[error("the request cannot be signed: {0}")]
 pub struct SignError(String);
 
-/// The headers to add to a request to a `service` in a `region`, so that it is signed at `time`. Those that
-/// say who signed are marked as sensitive: HTTP's own logs leave them out.
+/// Returns the headers that sign a request to `service` in `region` at `time`. Those that identify the signer
+/// are marked as sensitive, so that HTTP's own logs leave them out.
 ///
 /// # Errors
-/// A URL or a header that is none.
+/// If the URL or a header is not valid.
 ///
 /// # Examples
 /// ```
@@ -65,8 +65,7 @@ pub fn sign(
     service: &str,
     time: SystemTime,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, SignError> {
-    // `aws-sigv4` logs the request as it signs it, at the level `trace`, with the session token in it. Nobody
-    // hears that, whatever the log's level and whoever listens.
+    // At the level `trace`, `aws-sigv4` logs the request with the session token, so its log is discarded.
     with_default(NoSubscriber::default(), || signed(request, credentials, region, service, time))
 }
 
@@ -81,7 +80,7 @@ fn signed(
     use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings};
     use aws_sigv4::sign::v4::SigningParams;
 
-    // An error of theirs may quote what it is about: only what kind it is, is passed on.
+    // Its errors may quote the request, so only the kind of error is reported.
     let wrong = |what: &str| SignError(what.to_owned());
     let token = credentials.session_token.as_ref().map(|token| token.reveal().to_owned());
     let identity = aws_credential_types::Credentials::new(

@@ -1,28 +1,28 @@
-//! Which limit a throttled request met.
+//! Which limit a throttled request has exceeded.
 
 use std::fmt;
 
-/// Which limit a request met that was answered with 429, by the `Reason` of the answer.
+/// The limit that a request with status 429 has exceeded, from the `Reason` of the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Throttle {
-    /// The answer does not say.
+    /// The response does not name a limit.
     #[default]
     Unknown,
     /// The environments of the account in the region, or how fast they may be started.
     Concurrency,
-    /// The requests a second of the function.
+    /// The function's requests per second.
     RequestRate,
     /// The environments that are reserved for the function.
     ReservedConcurrency,
-    /// The requests a second of the environments that are reserved for the function.
+    /// The requests per second of the environments that are reserved for the function.
     ReservedRequestRate,
-    /// The requests a second of whoever calls.
+    /// The caller's requests per second.
     CallerRate,
     /// The SnapStart snapshots that are made at a time.
     Snapshots,
 }
 
-/// AWS's names.
+/// AWS's names of the limits.
 const REASONS: [(&str, Throttle); 6] = [
     ("ConcurrentInvocationLimitExceeded", Throttle::Concurrency),
     ("FunctionInvocationRateLimitExceeded", Throttle::RequestRate),
@@ -33,7 +33,7 @@ const REASONS: [(&str, Throttle); 6] = [
 ];
 
 impl Throttle {
-    /// Reads the body of an answer.
+    /// Reads the body of a response.
     pub fn read(body: &[u8]) -> Throttle {
         let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
         let reason = json.as_ref().and_then(|json| json.get("Reason")?.as_str());
@@ -41,7 +41,7 @@ impl Throttle {
         known.map_or(Throttle::Unknown, |(_, throttle)| *throttle)
     }
 
-    /// What to do about it.
+    /// Returns what to do about it.
     pub(crate) fn advice(self) -> &'static str {
         match self {
             Throttle::Unknown => "raise the function's concurrency or lower --max-in-flight",
@@ -67,7 +67,7 @@ impl Throttle {
 }
 
 impl fmt::Display for Throttle {
-    /// Its reason in brackets, if it is known.
+    /// Writes the limit's name in brackets, if it is known.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match REASONS.iter().find(|(_, throttle)| throttle == self) {
             Some((name, _)) => write!(f, " ({name})"),
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reason_says_which_limit_it_was() {
+    fn the_reason_names_the_exceeded_limit() {
         for (name, throttle) in REASONS {
             let body = format!(r#"{{"Type":"User","message":"Rate Exceeded.","Reason":"{name}"}}"#);
             assert_eq!(Throttle::read(body.as_bytes()), throttle);
