@@ -5,37 +5,37 @@ use std::sync::Arc;
 
 use super::{Numbers, Span, Strings};
 
-/// Text records, or the lines of tokens made of them, that move as one.
+/// Text records, or the lines of tokens made of them, that are moved together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// The records' text.
     pub strings: Strings,
     /// The records' numbers.
     pub numbers: Numbers,
-    /// What stands before the number and a colon in the output: a file of several, a partition.
+    /// Prefix of a number in the output, before a colon: the file if there are several, or the partition.
     pub label: Option<Arc<str>>,
     /// When the records were scheduled to leave the source.
     pub span: Span,
 }
 
 impl Batch {
-    /// Room for `records` records of `bytes` bytes together.
+    /// Creates an empty batch with room for `records` records of `bytes` bytes in total.
     pub fn with_capacity(records: usize, bytes: usize) -> Self {
         Batch { strings: Strings::with_capacity(records, bytes), ..Batch::default() }
     }
 
-    /// How many records there are.
+    /// Returns the number of records.
     pub fn len(&self) -> usize {
         self.strings.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether the batch is empty.
     pub fn is_empty(&self) -> bool {
         self.strings.is_empty()
     }
 
-    /// An empty batch that takes results of the records of `range`: their label, their span, and
-    /// room for as many records, of `factor` times the bytes.
+    /// Returns an empty batch for the results of the records of `range`, with their label and span, and with
+    /// room for as many records of `factor` times their bytes.
     pub fn for_results(&self, range: &Range<usize>, factor: usize) -> Batch {
         let bytes = self.strings.range_of(range).len() * factor;
         Batch {
@@ -46,7 +46,7 @@ impl Batch {
         }
     }
 
-    /// Appends the records of `range` of `other`, with their numbers. Label and span stay.
+    /// Appends the records of `range` of `other`, with their numbers. The label and the span do not change.
     pub fn extend_from(&mut self, other: &Batch, range: Range<usize>) {
         self.numbers.extend_from(self.len(), &other.numbers, range.clone());
         self.strings.extend_from(&other.strings, range);
@@ -62,7 +62,7 @@ impl Batch {
 }
 
 impl<'a> FromIterator<&'a str> for Batch {
-    /// Records numbered from 0, scheduled at the start.
+    /// Numbers the records from 0, and schedules them at the start.
     fn from_iter<I: IntoIterator<Item = &'a str>>(texts: I) -> Self {
         Batch { strings: texts.into_iter().collect(), ..Batch::default() }
     }

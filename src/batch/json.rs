@@ -1,4 +1,4 @@
-//! JSON strings, written fast: most text needs no escape.
+//! Writes JSON strings fast: most text needs no escape.
 
 /// Appends `text` as a JSON string. `text` is UTF-8; control characters, quotes and backslashes
 /// are escaped.
@@ -15,10 +15,10 @@ pub fn push_json_string(json: &mut Vec<u8>, text: &[u8]) {
     json.push(b'"');
 }
 
-/// Where the first byte stands that cannot be in a JSON string as it is.
+/// Returns the position of the first byte that has to be escaped in a JSON string.
 ///
-/// Written as an "any in this block?" over 32 bytes, which the compiler turns into vector
-/// comparisons; only a block that has one is searched byte by byte.
+/// The loop asks for each block of 32 bytes whether any byte has to be, which the compiler turns into vector
+/// comparisons. Only a block with such a byte is searched byte by byte.
 fn first_escape(text: &[u8]) -> Option<usize> {
     let mut start = 0;
     for block in text.chunks(32) {
@@ -60,7 +60,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back(text in "(\\PC|[\\x00-\\x7f]){0,200}") {
+        fn a_written_string_reads_back_as_the_same_text(text in "(\\PC|[\\x00-\\x7f]){0,200}") {
             let mut json = Vec::new();
             push_json_string(&mut json, text.as_bytes());
             prop_assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), text);

@@ -1,12 +1,11 @@
-//! Flat batches: many text records in one buffer, moved and cut by ranges.
+//! Flat batches: many text records in one buffer, moved and split by ranges.
 //!
-//! A [`Batch`] is what flows through Floodway's own dataflows: at most 500 records or
-//! 256 KiB, as one byte buffer and one array of end offsets ([`Strings`]), with the records'
-//! numbers ([`Numbers`]) and the span of time in which they were scheduled ([`Span`]).
-//! Nothing here knows timely or tokio: `operators` makes a batch a timely container.
+//! A [`Batch`] is the container of Floodway's own dataflows: at most 500 records or 256 KiB, as one byte
+//! buffer and one array of end offsets ([`Strings`]), with the records' numbers ([`Numbers`]) and the span of
+//! time in which they were scheduled ([`Span`]). This module uses neither timely nor tokio: `operators` makes
+//! a batch a timely container.
 //!
-//! [`Records`] is what the rest asks of any batch of input, a flat one or a `Vec` of a user's own
-//! records.
+//! [`Records`] is the interface of any batch of input, whether it is flat or a `Vec` of a user's own records.
 
 mod flat;
 mod json;
@@ -23,9 +22,9 @@ pub use records::{EncodeError, Records, TextRecord};
 pub use span::{Nanos, Span};
 pub use strings::Strings;
 
-/// Records a batch is filled to, where time does not end it first: of 200 bytes each, so few that
-/// a batch, its results and their lines are in the second level of the cache together.
+/// Number of records that fill a batch. With records of 200 bytes, a batch, its results and their lines fit
+/// into the second level of the cache together. A source ends a batch earlier when its time is over.
 pub const BATCH_RECORDS: usize = 500;
 
-/// Bytes of text a batch is filled to, where records do not end it first.
+/// Bytes of text that fill a batch, if it has fewer records than [`BATCH_RECORDS`].
 pub const BATCH_BYTES: usize = 256 * 1024;

@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-/// The records' numbers: what an output line begins with.
+/// The records' numbers, with which output lines begin.
 ///
-/// Most batches are cut from a source in order, so a run is one number; a list is for batches
-/// with gaps, where records were bad or came back from elsewhere.
+/// Most batches are consecutive records of a source, so one number is enough. A list is used for batches with
+/// gaps, where records were bad or were computed elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Numbers {
     /// Consecutive numbers from this one.
     From(u64),
-    /// One number a record.
+    /// One number per record.
     Each(Vec<u64>),
 }
 
@@ -21,7 +21,7 @@ impl Default for Numbers {
 }
 
 impl Numbers {
-    /// The number of record `index`.
+    /// Returns the number of record `index`.
     #[inline]
     pub fn get(&self, index: usize) -> u64 {
         match self {
@@ -30,7 +30,7 @@ impl Numbers {
         }
     }
 
-    /// Appends the numbers of `range` of `other`, where `len` are here already.
+    /// Appends the numbers of `range` of `other` to `len` numbers.
     pub fn extend_from(&mut self, len: usize, other: &Numbers, range: Range<usize>) {
         if range.is_empty() {
             return;
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_stay_runs_until_there_is_a_gap() {
+    fn consecutive_numbers_stay_a_run_until_there_is_a_gap() {
         let mut numbers = Numbers::default();
         numbers.extend_from(0, &Numbers::From(10), 2..4);
         assert_eq!(numbers, Numbers::From(12));

@@ -1,4 +1,4 @@
-//! What the operator and the bridge ask of a batch of input.
+//! The interface of a batch of input, for the operator and the bridge.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::Batch;
 use super::push_json_string;
 
-/// A record that cannot be written as JSON: it stays at home.
+/// A record that cannot be written as JSON. The worker computes it.
 #[derive(Debug, thiserror::Error)]
 #[error("record {index} of the batch cannot be written as JSON")]
 pub struct EncodeError {
-    /// Its position in the batch.
+    /// Position of the record in the batch.
     pub index: usize,
     /// Why.
     #[source]
@@ -23,31 +23,32 @@ pub struct EncodeError {
 ///
 /// Implemented for [`Batch`] and for `Vec<T>` of any `T` that serde can write.
 pub trait Records: Send + Sync + 'static {
-    /// One record by itself: what the stream of bad records carries.
+    /// A single record: the stream of bad records consists of these.
     type Record: Clone + Send + 'static;
 
-    /// How many records there are.
+    /// Returns the number of records.
     fn len(&self) -> usize;
 
-    /// Whether there are none.
+    /// Returns whether the batch is empty.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// About how many bytes the records of `range` hold, for the bounds on memory.
+    /// Returns about how many bytes the records of `range` have, for the bounds on memory.
     fn size(&self, range: &Range<usize>) -> usize;
 
-    /// Record `index` by itself.
+    /// Returns record `index`.
     fn record(&self, index: usize) -> Self::Record;
 
-    /// How a person finds record `index` again.
+    /// Describes record `index`, so that a person can find it.
     fn describe(&self, index: usize) -> String;
 
-    /// Appends the records of `range` to `json` as JSON values with commas between them, until
-    /// `json` would grow past `limit` bytes; answers how many it appended.
+    /// Appends the records of `range` to `json` as JSON values with commas between them, until `json` would
+    /// become longer than `limit` bytes. Returns how many it appended.
     ///
     /// # Errors
-    /// A record that is no JSON, by its position; `json` then holds those before it.
+    /// If a record cannot be written as JSON. The error has its position, and `json` then holds the records
+    /// before it.
     fn encode(
         &self,
         range: Range<usize>,
@@ -56,14 +57,14 @@ pub trait Records: Send + Sync + 'static {
     ) -> Result<usize, EncodeError>;
 }
 
-/// A text record by itself.
+/// A single text record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextRecord {
-    /// The file of several, or the partition, that the number belongs to.
+    /// The file if there are several, or the partition, to which the number refers.
     pub label: Option<Arc<str>>,
     /// Its number.
     pub number: u64,
-    /// Its bytes, which may be no text at all where that is why it is bad.
+    /// Its bytes. They may be invalid UTF-8 if the record is bad.
     pub bytes: Vec<u8>,
 }
 
@@ -167,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn encoding_stops_at_the_limit() {
+    fn encoding_stops_before_the_limit_is_exceeded() {
         let batch: Batch = ["one", "two\n", "three"].into_iter().collect();
         let mut json = Vec::new();
         assert_eq!(batch.encode(0..3, &mut json, 1_000).unwrap(), 3);

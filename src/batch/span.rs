@@ -1,12 +1,12 @@
-//! When the records of a batch were due to leave the source.
+//! The time in which the records of a batch were scheduled.
 
 use std::ops::Range;
 
 /// Nanoseconds since the instant at which the run started, the same in all workers.
 pub type Nanos = u64;
 
-/// The scheduled times of consecutive records: the first one's, the last one's, and evenly spread
-/// between them. A source cuts its batches so that this holds.
+/// The scheduled times of consecutive records: that of the first one and of the last one, with the others
+/// evenly spread between them. A source ends its batches so that this holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// The first record's scheduled time.
@@ -16,12 +16,12 @@ pub struct Span {
 }
 
 impl Span {
-    /// All records at one instant.
+    /// Creates the span of records that are all scheduled at one instant.
     pub fn at(instant: Nanos) -> Self {
         Span { first: instant, last: instant }
     }
 
-    /// The scheduled time of record `index` of `records`.
+    /// Returns the scheduled time of record `index` of `records`.
     pub fn time(&self, index: usize, records: usize) -> Nanos {
         if records < 2 || self.first == self.last {
             return self.first;
@@ -30,7 +30,7 @@ impl Span {
         self.first + (width * index as u128 / (records - 1) as u128) as Nanos
     }
 
-    /// How many of `records` were scheduled before `instant`.
+    /// Returns how many of `records` records were scheduled before `instant`.
     pub fn before(&self, instant: Nanos, records: usize) -> usize {
         if instant > self.last {
             return records;
@@ -43,13 +43,13 @@ impl Span {
         passed.div_ceil(width) as usize
     }
 
-    /// How many of `records` are late whose results are made at `now` and are due `slack` after their
-    /// schedule.
+    /// Returns how many of `records` records are late if their results are emitted at `now`. A result is due
+    /// `slack` after its record's schedule.
     pub fn late(&self, now: Nanos, slack: Nanos, records: usize) -> usize {
         self.before(now.saturating_sub(slack), records)
     }
 
-    /// The span of `range` out of `records`.
+    /// Returns the span of `range` out of `records` records.
     pub fn slice(&self, range: &Range<usize>, records: usize) -> Span {
         Span {
             first: self.time(range.start, records),
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slice_keeps_its_records_times() {
+    fn the_slice_of_a_span_keeps_the_times_of_its_records() {
         let span = Span { first: 100, last: 1_000 };
         assert_eq!(span.time(0, 10), 100);
         assert_eq!(span.time(9, 10), 1_000);

@@ -1,22 +1,22 @@
-//! Buffers that are used again.
+//! Reuses the buffers of batches.
 //!
-//! A batch lives for a fraction of a millisecond. Memory of its size, given back to the system and
-//! taken again, costs a page fault for each 4 KiB, and comes back cold
-//! (`docs/adr/0003-buffers-are-used-again.md`). So each thread keeps the buffers of the last few batches that ended on
-//! it for the next ones that begin there; what it has too many of it leaves to the others, for
-//! batches may begin on one thread and end on another.
+//! A batch exists for a fraction of a millisecond. Returning memory of its size to the system and taking it
+//! again costs a page fault for each 4 KiB, and the memory is then not in the cache
+//! (`docs/adr/0003-buffers-are-used-again.md`). So each thread keeps the buffers of the last few batches that
+//! ended on it for the next ones that begin there. Buffers beyond that number are available to all threads,
+//! because a batch may begin on one thread and end on another.
 
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers that a thread keeps: as many as are alive between two operators' turns.
+/// Number of buffers that a thread keeps: as many as exist between two operators' turns.
 const KEPT: usize = 6;
 
-/// Buffers that lie between the threads.
+/// Number of buffers that all threads share.
 const SHARED: usize = 32;
 
-/// Smaller ones are left to the allocator, which is quick with them; larger ones are rare.
+/// Sizes of the buffers that are kept. The allocator is fast for smaller ones, and larger ones are rare.
 const WORTH: Range<usize> = 32 << 10..8 << 20;
 
 thread_local! {
@@ -25,19 +25,19 @@ thread_local! {
 
 static LEFT: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
-/// An empty buffer with room for `capacity` bytes.
+/// Returns an empty buffer with room for `capacity` bytes.
 pub(crate) fn take(capacity: usize) -> Vec<u8> {
     if !WORTH.contains(&capacity) {
         return Vec::with_capacity(capacity);
     }
-    // A thread that is ending keeps nothing.
+    // A thread that is ending keeps no buffers.
     let own = OWN.try_with(|own| fitting(&mut own.borrow_mut(), capacity)).ok().flatten();
     let mut buffer = own.or_else(|| fitting(&mut left(), capacity)).unwrap_or_default();
     buffer.reserve(capacity);
     buffer
 }
 
-/// The same bytes in a buffer of at most twice their length.
+/// Moves bytes to a buffer of at most twice their length.
 pub(crate) fn fitted(bytes: Vec<u8>) -> Vec<u8> {
     if bytes.capacity() <= 2 * bytes.len() {
         return bytes;
@@ -48,7 +48,7 @@ pub(crate) fn fitted(bytes: Vec<u8>) -> Vec<u8> {
     buffer
 }
 
-/// Keeps a buffer for later, or lets it go.
+/// Keeps a buffer for reuse, or frees it.
 pub(crate) fn keep(mut buffer: Vec<u8>) {
     if !WORTH.contains(&buffer.capacity()) {
         return;
@@ -60,18 +60,19 @@ pub(crate) fn keep(mut buffer: Vec<u8>) {
     }
 }
 
-/// A buffer that fits, the last one kept first: it is the warmest. One of more than twice the size
-/// does not: a batch may wait in a queue, whose bound counts what it holds and not its room.
+/// Takes a buffer that fits, the most recent one first, because it is most likely in the cache. A buffer of
+/// more than twice the capacity does not fit: a batch may wait in a queue, whose bound counts the batch's
+/// bytes and not its capacity.
 fn fitting(buffers: &mut Vec<Vec<u8>>, capacity: usize) -> Option<Vec<u8>> {
     let fits = capacity..=2 * capacity;
     let position = buffers.iter().rposition(|buffer| fits.contains(&buffer.capacity()))?;
     Some(buffers.remove(position))
 }
 
-/// Adds a buffer, or gives it back where there are enough.
+/// Adds a buffer, or returns one if there are enough.
 fn put(buffers: &mut Vec<Vec<u8>>, most: usize, buffer: Vec<u8>) -> Option<Vec<u8>> {
     if buffers.len() == most {
-        // The oldest may be too small for what is wanted now.
+        // The oldest one may be too small for the present batches.
         let oldest = buffers.remove(0);
         buffers.push(buffer);
         return Some(oldest);
@@ -84,7 +85,7 @@ fn left() -> std::sync::MutexGuard<'static, Vec<Vec<u8>>> {
     LEFT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Bytes whose buffer is used again when they are done with.
+/// Bytes whose buffer is reused when they are dropped.
 pub(crate) struct Kept(pub Vec<u8>);
 
 impl AsRef<[u8]> for Kept {
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_buffer_of_a_batch_is_the_next_ones_too() {
+    fn the_next_batch_reuses_the_buffer_of_the_last_one() {
         let mut buffer = take(100_000);
         buffer.push(1);
         let address = buffer.as_ptr();
@@ -118,6 +119,6 @@ mod tests {
         let short = fitted(long);
         assert!(short == [7; 40_000] && short.capacity() <= 80_000);
         let small = take(40_000);
-        assert_ne!(small.as_ptr(), address, "it is too large for so little");
+        assert_ne!(small.as_ptr(), address, "the buffer is too large for a small batch");
     }
 }

@@ -7,10 +7,10 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 use super::spare;
 
-/// Strings back to back in one byte buffer, with the offset at which each one ends.
+/// Strings in one byte buffer, with the offset at which each one ends.
 ///
-/// The bytes are UTF-8: whoever pushes has checked ([`Strings::push`] takes a `str`; the sources
-/// and tasks that push bytes say why theirs are). A buffer holds less than 4 GiB.
+/// The bytes are UTF-8, which the caller ensures: [`Strings::push`] takes a `str`, and sources and tasks that
+/// push bytes explain why theirs are UTF-8. A buffer holds less than 4 GiB.
 #[derive(Clone, Default, Debug, PartialEq, Eq)]
 pub struct Strings {
     bytes: Vec<u8>,
@@ -18,39 +18,38 @@ pub struct Strings {
 }
 
 impl Strings {
-    /// Room for `strings` strings of `bytes` bytes together, in a buffer that was used before if
-    /// there is one.
+    /// Creates room for `strings` strings of `bytes` bytes in total, in a reused buffer if there is one.
     pub fn with_capacity(strings: usize, bytes: usize) -> Self {
         Strings { bytes: spare::take(bytes), ends: Vec::with_capacity(strings) }
     }
 
-    /// How many strings there are.
+    /// Returns the number of strings.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no strings.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// All bytes, back to back.
+    /// Returns the bytes of all strings.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The offset at which each string ends in [`Strings::bytes`].
+    /// Returns the offset at which each string ends in [`Strings::bytes`].
     pub fn ends(&self) -> &[u32] {
         &self.ends
     }
 
-    /// Where string `index` lies in [`Strings::bytes`].
+    /// Returns the position of string `index` in [`Strings::bytes`].
     #[inline]
     pub fn range(&self, index: usize) -> Range<usize> {
         self.start(index)..self.ends[index] as usize
     }
 
-    /// Where the strings of `range` lie together in [`Strings::bytes`].
+    /// Returns the position of the strings of `range` in [`Strings::bytes`].
     #[inline]
     pub fn range_of(&self, range: &Range<usize>) -> Range<usize> {
         if range.is_empty() {
@@ -59,21 +58,21 @@ impl Strings {
         self.start(range.start)..self.ends[range.end - 1] as usize
     }
 
-    /// The bytes of string `index`.
+    /// Returns the bytes of string `index`.
     #[inline]
     pub fn get(&self, index: usize) -> &[u8] {
         &self.bytes[self.range(index)]
     }
 
-    /// String `index` as text.
+    /// Returns string `index` as text.
     ///
     /// # Panics
-    /// If its bytes are not UTF-8, which whoever pushed them has ruled out.
+    /// If the bytes are not UTF-8, which whoever pushed them has to ensure.
     pub fn text(&self, index: usize) -> &str {
         std::str::from_utf8(self.get(index)).expect("strings are checked when they are pushed")
     }
 
-    /// The strings in order.
+    /// Iterates over the strings in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         (0..self.len()).map(|index| self.get(index))
     }
@@ -84,26 +83,26 @@ impl Strings {
         self.end_string();
     }
 
-    /// The buffer, to append the next string's UTF-8 to, before [`Strings::end_string`].
+    /// Returns the buffer, to append the UTF-8 of the next string. Call [`Strings::end_string`] afterwards.
     #[inline]
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// Ends the string whose bytes were appended to [`Strings::buffer`] since the last end.
+    /// Ends the string whose bytes were appended to [`Strings::buffer`].
     #[inline]
     pub fn end_string(&mut self) {
         debug_assert!(u32::try_from(self.bytes.len()).is_ok(), "a batch is far below 4 GiB");
         self.ends.push(self.bytes.len() as u32);
     }
 
-    /// Both arrays, for code that fills many strings in one pass. Afterwards the ends must be
-    /// increasing and the last one must be the number of bytes.
+    /// Returns both arrays, for code that fills in many strings at once. Afterwards the ends must be
+    /// increasing, and the last one must be the number of bytes.
     pub fn parts_mut(&mut self) -> (&mut Vec<u8>, &mut Vec<u32>) {
         (&mut self.bytes, &mut self.ends)
     }
 
-    /// Appends the strings of `range` from `other`: two copies, whatever their number.
+    /// Appends the strings of `range` of `other`, with two copies for any number of strings.
     pub fn extend_from(&mut self, other: &Strings, range: Range<usize>) {
         let bytes = other.range_of(&range);
         let (from, to) = (bytes.start as u32, self.bytes.len() as u32);
@@ -111,7 +110,7 @@ impl Strings {
         self.ends.extend(other.ends[range].iter().map(|end| end - from + to));
     }
 
-    /// Empties both arrays and keeps their allocations.
+    /// Removes all strings and keeps the allocations.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
@@ -123,7 +122,7 @@ impl Strings {
     }
 }
 
-/// The buffer is used again.
+/// Keeps the buffer for reuse.
 impl Drop for Strings {
     fn drop(&mut self) {
         spare::keep(std::mem::take(&mut self.bytes));
@@ -138,7 +137,7 @@ impl<'a> FromIterator<&'a str> for Strings {
     }
 }
 
-/// A JSON array of strings, read into the flat buffer without an allocation a string.
+/// Reads a JSON array of strings without an allocation per string.
 impl<'de> Deserialize<'de> for Strings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct All;
@@ -148,7 +147,7 @@ impl<'de> Deserialize<'de> for Strings {
                 f.write_str("an array of strings")
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Strings, A::Error> {
-                // How many there are is not known before, but most answers are as long as this.
+                // The number of strings is not known yet. Most responses have about this size.
                 let mut strings = Strings::with_capacity(0, super::BATCH_BYTES);
                 while seq.next_element_seed(One(&mut strings))?.is_some() {}
                 Ok(strings)
@@ -186,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_move_whole_strings() {
+    fn a_range_of_strings_is_appended_whole() {
         let from: Strings = ["a", "", "ccc", "dd"].into_iter().collect();
         let mut to: Strings = ["x"].into_iter().collect();
         to.extend_from(&from, 1..4);
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn json_arrays_are_read_flat() {
+    fn a_json_array_is_read_into_one_buffer() {
         let strings: Strings = serde_json::from_str(r#"["a\nb","","é\u00e9"]"#).unwrap();
         assert_eq!(strings.iter().collect::<Vec<_>>(), [&b"a\nb"[..], b"", "éé".as_bytes()]);
         assert!(serde_json::from_str::<Strings>("[1]").is_err());

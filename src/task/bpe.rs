@@ -1,4 +1,4 @@
-//! `bpe`: byte-pair tokens of a model's own vocabulary, as numbers.
+//! `bpe`: splits text into byte-pair tokens of a model's vocabulary, as numbers.
 
 mod memo;
 
@@ -11,8 +11,8 @@ use super::text::Tokenize;
 use crate::batch::Strings;
 use memo::Memo;
 
-/// Tokens of o200k, the vocabulary of GPT-4o, in decimal: some ten µs for a Nexmark event, which is
-/// real work. The text is taken as it is: this vocabulary asks for no normalization.
+/// Computes tokens of o200k, the vocabulary of GPT-4o, in decimal. This is real work: about 10 µs for a
+/// Nexmark event. The text is not normalized, because this vocabulary does not require it.
 #[derive(Clone, Copy)]
 pub struct Bpe(&'static Tokenizer);
 
@@ -24,8 +24,8 @@ impl Bpe {
 
     /// Appends the tokens of `text` in decimal, with single spaces between them.
     ///
-    /// The vocabulary's pattern splits text into pieces, and a piece's tokens depend on nothing
-    /// else: those of short pieces, which come again and again, are remembered.
+    /// The vocabulary's pattern splits text into pieces, and the tokens of a piece depend on nothing else.
+    /// Those of short pieces, which occur often, are remembered.
     fn tokens(self, text: &str, memo: &mut Memo, out: &mut Vec<u8>) {
         let began = out.len();
         for piece in self.0.split(text) {
@@ -57,7 +57,7 @@ impl Default for Bpe {
 
 impl Tokenize for Bpe {
     const NAME: &str = "bpe";
-    /// Half a token a byte, of four digits.
+    /// A token has four digits, and two bytes of text make about one token.
     const FACTOR: usize = 3;
 
     fn tokenize(&self, input: &Strings, range: Range<usize>, out: &mut Strings) {
@@ -95,7 +95,7 @@ mod tests {
         let expected: Vec<String> =
             bpe.0.encode(text).into_iter().map(|token| token.to_string()).collect();
         let mut memo = Memo::new();
-        // The second time from the memo.
+        // The second time, the tokens are those of the memo.
         for _ in 0..2 {
             let mut out = Vec::new();
             bpe.tokens(text, &mut memo, &mut out);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn known_tokens() {
+    fn a_known_text_has_known_tokens() {
         let mut out = Vec::new();
         Bpe::new().tokens("hello world", &mut Memo::new(), &mut out);
         assert_eq!(String::from_utf8_lossy(&out), "24912 2375");
@@ -115,7 +115,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_same_as_the_vocabulary_by_itself(
+        fn tokens_are_those_of_the_vocabulary_without_the_memo(
             text in "([a-z0-9,./ ]{0,80}|\\PC{0,40}|[\\x00-\\x7f]{0,60})",
         ) {
             check(&text);

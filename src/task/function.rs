@@ -1,4 +1,4 @@
-//! A user's own function over typed records.
+//! A task from a user's own function on typed records.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -9,14 +9,14 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use super::{Code, Task};
 use crate::wire::Slots;
 
-/// A closure as a task: made by [`function`].
+/// A closure as a task. It is made by [`function`].
 pub struct Function<F, T, U> {
     name: String,
     compute: F,
     types: PhantomData<fn(T) -> U>,
 }
 
-/// The task `name` that computes `compute` of each record. The remote side must compute the same.
+/// Creates the task `name`, which computes `compute` for each record. The remote side must compute the same.
 ///
 /// # Examples
 /// ```
@@ -38,7 +38,7 @@ where
     Function { name: name.into(), compute, types: PhantomData }
 }
 
-/// The values of an answer, each to be taken once. Any JSON value is one, `null` too.
+/// The values of a response. Each is taken once. Any JSON value is possible, including `null`.
 pub struct Values<U>(Vec<Option<U>>);
 
 impl<'de, U: Deserialize<'de>> Deserialize<'de> for Values<U> {
@@ -108,7 +108,7 @@ mod tests {
     use crate::wire::Answer;
 
     #[test]
-    fn null_is_a_value() {
+    fn null_is_a_value_of_a_response() {
         let half = function("half", |n: &u32| Ok(n.is_multiple_of(2).then_some(n / 2)));
         let json = r#"{"v":1,"task":"half","results":[null,2],"ids":[0,2],
                        "errors":[{"id":1,"code":"x"}]}"#;

@@ -1,8 +1,8 @@
-//! Tasks: what is computed, with the same answer on a worker and in a function.
+//! Tasks: what is computed for each record, with the same result on a worker and in a function.
 //!
-//! A [`Task`] turns the records of a range of a batch into results, one each, or into a verdict
-//! that the record is bad. It is pure: the operator may run it at home, send it away, or both.
-//! Nothing here knows timely or tokio.
+//! A [`Task`] computes one result for each record of a range of a batch, or a code that says why the record
+//! is bad. It is pure: the operator may compute it on a worker, remotely, or both. This module uses neither
+//! timely nor tokio.
 
 #[cfg(feature = "bpe")]
 mod bpe;
@@ -31,7 +31,7 @@ pub use text::{NAMES, TextTask, text};
 pub use words::{RANGES, Words, all_words_portable, ranges};
 pub use work::{Work, WorkError};
 
-/// Why a record is bad: a stable code, lower case with underscores.
+/// Why a record is bad: a stable code in lower case with underscores.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Code(pub Cow<'static, str>);
 
@@ -48,7 +48,7 @@ impl fmt::Display for Code {
     }
 }
 
-/// A record that only the dead letters are for, and why.
+/// A bad record and its code. It goes to the dead letters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bad<R> {
     /// The record.
@@ -57,24 +57,24 @@ pub struct Bad<R> {
     pub code: Code,
 }
 
-/// What is computed of each record.
+/// The computation for each record.
 pub trait Task: Send + Sync + 'static {
     /// Batches of input.
     type In: Records;
     /// Batches of results.
     type Out: Default + Clone + Send + 'static;
-    /// The `results` array of a function's answer as it is parsed, before each value is given to
-    /// its record: flat for text, a `Vec` for typed results.
+    /// The parsed `results` array of a function's response, before each value is assigned to its record: flat
+    /// for text, a `Vec` for typed results.
     type Answers: DeserializeOwned + Send;
 
-    /// The task's name on the wire.
+    /// Returns the task's name on the wire.
     fn name(&self) -> &str;
 
-    /// An empty batch of results for the records of `range`.
+    /// Returns an empty batch for the results of the records of `range`.
     fn results(&self, input: &Self::In, range: &Range<usize>) -> Self::Out;
 
-    /// Appends the results of the records of `range` to `out` in order; a bad record has none and
-    /// stands in `bad` by its position in `input`.
+    /// Appends the results of the records of `range` to `out`, in order. A bad record has no result; its
+    /// position in `input` and its code are added to `bad`.
     fn compute(
         &self,
         input: &Self::In,
@@ -83,11 +83,11 @@ pub trait Task: Send + Sync + 'static {
         bad: &mut Vec<(usize, Code)>,
     );
 
-    /// How many values `answers` holds.
+    /// Returns the number of values in `answers`.
     fn answered(&self, answers: &Self::Answers) -> usize;
 
-    /// Appends to `out` the values of `answers` that `slots` gives to the records of `range`,
-    /// in order. A record without a slot is passed over; a slot is taken once.
+    /// Appends the values of `answers` for the records of `range` to `out`, in order. `slots` maps records to
+    /// values. Records without a slot are left out, and each slot is taken once.
     fn assemble(
         &self,
         input: &Self::In,
@@ -97,26 +97,26 @@ pub trait Task: Send + Sync + 'static {
         out: &mut Self::Out,
     );
 
-    /// Whether values have the form that results must have, whatever they are: an answer in which they
-    /// have not is not believed.
+    /// Returns whether the values have the form of results, whatever they are. Otherwise the response is
+    /// invalid.
     fn are_well_formed(&self, answers: &Self::Answers) -> bool {
         let _ = answers;
         true
     }
 
-    /// Whether result `index` of `results` is the one result in `one`: the same record, computed by
-    /// another. For `--verify`.
+    /// Returns whether result `index` of `results` equals the only result in `one`, which was computed
+    /// elsewhere for the same record. It is used for `--verify`.
     fn is_same(&self, results: &Self::Out, index: usize, one: &Self::Out) -> bool;
 
-    /// The version of the function that computes the same, such as `0.1.0`: an answer of one that differs in
-    /// its first number that is not 0, or before it, is not believed. An answer that names no version is. Any
-    /// will do without one, which is the default.
+    /// Returns the version of the function that computes the same, such as `0.1.0`. A response is invalid if
+    /// its version differs in the first number that is not 0, or before it. A response without a version is
+    /// valid. None, which is the default, accepts any version.
     fn needs_version(&self) -> Option<&str> {
         None
     }
 
-    /// Modelled extra cost of a record (`--work`), which the local Lambda sleeps and a worker
-    /// burns by itself inside [`Task::compute`].
+    /// Returns the modelled extra time of a record (`--work`). The local Lambda sleeps for it, and a worker
+    /// spends it as CPU time in [`Task::compute`].
     fn work(&self) -> Duration {
         Duration::ZERO
     }

@@ -1,4 +1,4 @@
-//! `--work`: extra cost a record, for experiments.
+//! `--work`: extra time per record, for experiments.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -8,8 +8,8 @@ use super::{Code, Task, Work};
 use crate::process_stats;
 use crate::wire::Slots;
 
-/// A task with `work` of extra cost a record: burnt on a worker, as CPU time of its thread, and
-/// slept by the local Lambda, which is told by the request.
+/// A task with the extra time `work` per record. A worker spends it as CPU time of its thread. The local
+/// Lambda, which the request tells, sleeps for it.
 #[derive(Clone, Debug)]
 pub struct Modelled<K> {
     task: K,
@@ -19,12 +19,12 @@ pub struct Modelled<K> {
 }
 
 impl<K> Modelled<K> {
-    /// `task`, with `work` more a record, whose time begins with the first record.
+    /// Adds `work` per record to `task`. The time of `work` starts with the first record.
     pub fn new(task: K, work: impl Into<Work>) -> Self {
         Modelled { task, work: work.into(), began: OnceLock::new() }
     }
 
-    /// What a record costs more now.
+    /// Returns the present extra time of a record.
     fn extra(&self) -> Duration {
         match self.began.get() {
             Some(began) if self.work.changes() => self.work.after(began.elapsed()),
@@ -92,8 +92,8 @@ impl<K: Task> Task for Modelled<K> {
     }
 }
 
-/// Burns CPU until this thread has used `until`. The clock is a system call: it is asked again only
-/// when as much wall time has passed as was missing, for less CPU time than that it cannot be.
+/// Spends CPU time until this thread has used `until`. The clock is a system call, so it is read again only
+/// after as much wall time as is still missing: the thread cannot have used the CPU time sooner.
 fn burn(until: Duration) {
     while let Some(missing) =
         until.checked_sub(process_stats::thread_cpu()).filter(|left| !left.is_zero())
@@ -112,7 +112,7 @@ mod tests {
     use crate::task::Words;
 
     #[test]
-    fn the_work_is_burnt_as_cpu_time() {
+    fn work_is_spent_as_cpu_time() {
         let task = Modelled::new(Words, Duration::from_micros(12));
         let batch: Batch = vec!["a b"; 1_000].into_iter().collect();
         let mut out = task.results(&batch, &(0..1_000));

@@ -1,4 +1,4 @@
-//! The text tasks that come with Floodway, by name.
+//! The built-in text tasks, by name.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::wire::Slots;
 /// A task on flat batches of text.
 pub type TextTask = Arc<dyn Task<In = Batch, Out = Batch, Answers = Strings>>;
 
-/// What a text task is, beyond what all of them do alike.
+/// What is specific to a text task.
 pub(super) trait Tokenize: Send + Sync + 'static {
     /// Its name on the wire.
     const NAME: &str;
-    /// About how many bytes of tokens come of a byte of text.
+    /// Estimated bytes of tokens per byte of text.
     const FACTOR: usize;
 
     /// Appends a line of tokens for each string of `range`.
@@ -51,7 +51,7 @@ impl<K: Tokenize> Task for K {
         answers.len()
     }
 
-    /// A line of tokens is one line to every reader, those that end lines at `\r` among them.
+    /// A line of tokens must be one line for every reader, including readers that end lines at `\r`.
     fn are_well_formed(&self, answers: &Strings) -> bool {
         memchr::memchr2(b'\n', b'\r', answers.bytes()).is_none()
     }
@@ -60,12 +60,12 @@ impl<K: Tokenize> Task for K {
         one.len() == 1 && results.strings.get(index) == one.strings.get(0)
     }
 
-    /// The functions of this release have its version.
+    /// The functions of a release have its version.
     fn needs_version(&self) -> Option<&str> {
         Some(env!("CARGO_PKG_VERSION"))
     }
 
-    /// As one copy where the values stand in order, one by one otherwise.
+    /// Copies the values at once if they are in order, otherwise one by one.
     fn assemble(
         &self,
         input: &Batch,
@@ -88,14 +88,14 @@ impl<K: Tokenize> Task for K {
     }
 }
 
-/// The names that [`text`] knows.
+/// The names of the text tasks, for [`text`].
 pub const NAMES: &[&str] = &[
     "words",
     #[cfg(feature = "bpe")]
     "bpe",
 ];
 
-/// The text task `name`, ready to run, with `work` of modelled extra cost a record.
+/// Returns the text task `name`, with the modelled extra time `work` per record.
 pub fn text(name: &str, work: impl Into<Work>) -> Option<TextTask> {
     let work = work.into();
     let task: TextTask = match name {

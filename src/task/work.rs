@@ -1,36 +1,36 @@
-//! How much a record costs more than its task, for experiments.
+//! Modelled extra time per record, for experiments.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use crate::units::parse_duration;
 
-/// Modelled extra cost of a record: `12us`, or one that changes in the middle of a run, such as
-/// `12us,60us@5s`: 60 µs from second 5 on.
+/// Modelled extra time per record: `12us`, or one that changes during a run, such as `12us,60us@5s`: 60 µs
+/// from second 5 on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Work {
     first: Duration,
-    /// From when on it is what, in order.
+    /// From each time on, the extra time, in order.
     changes: Vec<(Duration, Duration)>,
 }
 
 impl Work {
-    /// What it is at first.
+    /// Returns the extra time at the start.
     pub fn first(&self) -> Duration {
         self.first
     }
 
-    /// Whether there is none, and never will be.
+    /// Returns whether the extra time is always zero.
     pub fn is_zero(&self) -> bool {
         self.first.is_zero() && !self.changes()
     }
 
-    /// Whether it changes.
+    /// Returns whether the extra time changes.
     pub fn changes(&self) -> bool {
         !self.changes.is_empty()
     }
 
-    /// What it is after `elapsed` of the run.
+    /// Returns the extra time after `elapsed` of the run.
     pub fn after(&self, elapsed: Duration) -> Duration {
         let past = self.changes.partition_point(|(at, _)| *at <= elapsed);
         past.checked_sub(1).map_or(self.first, |last| self.changes[last].1)
@@ -43,7 +43,7 @@ impl From<Duration> for Work {
     }
 }
 
-/// A text that is no [`Work`].
+/// A text that is not a [`Work`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a duration such as 12us, with changes after it in order, such as 12us,60us@5s: 60us from \
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_changes_when_it_is_said_to() {
+    fn work_changes_at_the_given_times() {
         let micros = |work: &Work, seconds| work.after(Duration::from_secs(seconds)).as_micros();
         let work: Work = "12us, 60us@5s,0us@7s".parse().unwrap();
         assert_eq!([0, 4, 5, 6, 7, 100].map(|at| micros(&work, at)), [12, 12, 60, 60, 0, 0]);

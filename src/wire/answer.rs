@@ -1,4 +1,4 @@
-//! Answers: read and checked by the bridge, written by a function.
+//! Answers: the bridge reads and checks them, and a function writes them.
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -18,9 +18,9 @@ pub struct Answer<'a, A> {
     pub task: Cow<'a, str>,
     /// The values.
     pub results: A,
-    /// The position in the request that each value answers.
+    /// For each value, the position in the request of its record.
     pub ids: Vec<u32>,
-    /// The positions that have none, and why.
+    /// The positions without a value, and why.
     #[serde(borrow, default = "Vec::new")]
     pub errors: Vec<RemoteError<'a>>,
     /// The function's version.
@@ -31,7 +31,7 @@ pub struct Answer<'a, A> {
     pub cold: bool,
 }
 
-/// A record that the function refused. Only the local task's verdict counts: it comes home.
+/// A record that the function refused. It is returned, because only the local task may call it bad.
 #[derive(Debug, Deserialize)]
 pub struct RemoteError<'a> {
     /// The record's position in the request.
@@ -41,40 +41,40 @@ pub struct RemoteError<'a> {
     pub code: Cow<'a, str>,
 }
 
-/// Why an answer is not believed.
+/// Why an answer is not valid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Another version of the wire.
+    /// The answer has another version of the wire format.
     #[error("the answer is of version {0} of the wire, expected {VERSION}")]
     Version(u32),
-    /// The answer to another task.
+    /// The answer is for another task.
     #[error("the answer is for task {0:?}")]
     Task(String),
-    /// As many values as ids there must be.
+    /// The numbers of values and of ids differ.
     #[error("the answer has {results} results for {ids} ids")]
     Counts {
-        /// Values.
+        /// Number of values.
         results: usize,
-        /// Ids.
+        /// Number of ids.
         ids: usize,
     },
-    /// An id that the request does not have.
+    /// The request has no record with this id.
     #[error("the answer names record {0}, which the request does not have")]
     Unknown(u32),
-    /// An id that stands twice.
+    /// An id occurs twice.
     #[error("the answer has record {0} twice")]
     Twice(u32),
-    /// An id that is missing.
+    /// An id is missing.
     #[error("the answer lacks record {0}")]
     Missing(u32),
 }
 
 impl<A> Answer<'_, A> {
-    /// Checks the answer to a request of `records` records of `task`, with `results` values, and
-    /// says where each record's value stands.
+    /// Checks the answer to a request of `records` records of `task`. The answer has `results` values.
+    /// Returns which value belongs to which record.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
+    /// The first error that is found.
     pub fn check(
         &self,
         task: &str,
@@ -94,7 +94,7 @@ impl<A> Answer<'_, A> {
     }
 }
 
-/// Writes the answer to a request of a text task: `results` in the order of `ids`.
+/// Writes the answer to a request of a text task, with `results` in the order of `ids`.
 pub fn answer_strings(
     task: &str,
     results: &Strings,
@@ -114,10 +114,10 @@ pub fn answer_strings(
     end(json, ids, errors, cold)
 }
 
-/// Writes the answer to a request of typed records: `results` in the order of `ids`.
+/// Writes the answer to a request of typed records, with `results` in the order of `ids`.
 ///
 /// # Errors
-/// A result that cannot be JSON.
+/// If a result cannot be written as JSON.
 pub fn answer_values<U: Serialize>(
     task: &str,
     results: &[U],
@@ -130,17 +130,17 @@ pub fn answer_values<U: Serialize>(
     Ok(end(json, ids, errors, cold))
 }
 
-/// An answer up to its results, with room for `bytes` more.
+/// Writes an answer up to its results, with room for `bytes` more.
 fn begin(task: &str, bytes: usize) -> Vec<u8> {
     let mut json = Vec::with_capacity(bytes + 128);
-    // Writing to a Vec cannot fail, here and below.
+    // Writing to a `Vec` cannot fail, here and below.
     let _ = write!(json, "{{\"v\":{VERSION},\"task\":");
     push_json_string(&mut json, task.as_bytes());
     json.extend_from_slice(b",\"results\":");
     json
 }
 
-/// An answer from its ids on.
+/// Writes the rest of an answer after its results.
 fn end(mut json: Vec<u8>, ids: &[u32], errors: &[(u32, &str)], cold: bool) -> Vec<u8> {
     json.extend_from_slice(b",\"ids\":[");
     for (index, id) in ids.iter().enumerate() {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_believed() {
+    fn a_written_answer_passes_the_check() {
         let results: Strings = ["x y", "z"].into_iter().collect();
         let json = answer_strings("words", &results, &[0, 2], &[(1, "bad \"one\"")], true);
         let json = std::str::from_utf8(&json).unwrap();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn an_invalid_answer_is_refused_with_the_reason() {
         let json = |v: u32, task: &str, results: &str, ids: &str| {
             format!(r#"{{"v":{v},"task":"{task}","results":[{results}],"ids":[{ids}]}}"#)
         };

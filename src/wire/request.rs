@@ -1,4 +1,4 @@
-//! Requests: written piece by piece by the bridge, read whole by a function.
+//! Requests: the bridge writes them in parts, and a function reads them whole.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::VERSION;
 use crate::batch::{EncodeError, Records, Strings, push_json_string};
 
-/// A request as it is being written: records of several batches, one after the other.
+/// A request that is being written: records of several batches, one after the other.
 #[derive(Debug)]
 pub struct RequestBody {
     json: Vec<u8>,
@@ -17,7 +17,7 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    /// Begins a request in `buffer`, which is emptied first. `limit` bounds the whole body.
+    /// Begins a request in `buffer`, which is emptied first. `limit` bounds the size of the body.
     pub fn begin(mut buffer: Vec<u8>, task: &str, work: Duration, limit: usize) -> Self {
         buffer.clear();
         buffer.extend_from_slice(format!("{{\"v\":{VERSION},\"task\":").as_bytes());
@@ -30,10 +30,10 @@ impl RequestBody {
         RequestBody { json: buffer, records: 0, limit }
     }
 
-    /// Appends records of `input` from `range` until the limit; answers how many fitted.
+    /// Appends records of `range` of `input` up to the limit. Returns how many it appended.
     ///
     /// # Errors
-    /// A record that cannot be written: those before it are in the request.
+    /// If a record cannot be written. The request then holds the records before it.
     pub fn push<R: Records>(
         &mut self,
         input: &R,
@@ -59,29 +59,29 @@ impl RequestBody {
         pushed
     }
 
-    /// Bounds the body from now on. What is in it stays.
+    /// Sets the limit on the size of the body. Records that are already in it stay.
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }
 
-    /// Records in it.
+    /// Returns the number of records.
     pub fn records(&self) -> usize {
         self.records
     }
 
-    /// Bytes so far.
+    /// Returns the number of bytes.
     pub fn bytes(&self) -> usize {
         self.json.len() + 2
     }
 
-    /// Ends the request: its JSON.
+    /// Ends the request and returns its JSON.
     pub fn finish(mut self) -> Vec<u8> {
         self.json.extend_from_slice(b"]}");
         self.json
     }
 }
 
-/// A request as a function reads it: of text, or of a `Vec` of typed records.
+/// A request as a function reads it. `R` is text, or a `Vec` of typed records.
 #[derive(Debug, Deserialize)]
 pub struct Request<'a, R = Strings> {
     /// The wire's version.
@@ -91,7 +91,7 @@ pub struct Request<'a, R = Strings> {
     pub task: Cow<'a, str>,
     /// The records.
     pub records: R,
-    /// Modelled work, in microseconds a record.
+    /// Modelled extra time per record, in microseconds.
     #[serde(default)]
     pub work_us: f64,
 }
@@ -102,7 +102,7 @@ mod tests {
     use crate::batch::Batch;
 
     #[test]
-    fn parts_of_several_batches_make_one_request() {
+    fn records_of_several_batches_make_one_request() {
         let batch: Batch = ["a", "b\"", "c"].into_iter().collect();
         let mut body =
             RequestBody::begin(b"old".to_vec(), "words", Duration::from_nanos(1_500), 1_000);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_passes_the_limit() {
+    fn a_request_does_not_exceed_its_limit() {
         let batch: Batch = ["aaaaaaaaaa"; 20].into_iter().collect();
         let mut body = RequestBody::begin(Vec::new(), "words", Duration::ZERO, 100);
         let fitted = body.push(&batch, 0..20).unwrap();

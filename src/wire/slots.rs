@@ -1,4 +1,4 @@
-//! Which value of an answer belongs to which record of its request.
+//! The mapping from the records of a request to the values of its answer.
 
 use std::ops::Range;
 
@@ -8,15 +8,15 @@ use super::Refused;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Slots<'a> {
     table: Table<'a>,
-    /// The request's record at which the view begins.
+    /// First record of the request that the view covers.
     base: usize,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Table<'a> {
-    /// Ids in order without a gap: the value of record `n` stands at `n`.
+    /// The ids are in order without a gap: the value of record `n` is at `n`.
     InOrder,
-    /// One entry a record; `NONE` where the function refused it.
+    /// One entry per record; `NONE` if the function refused the record.
     Owned(Vec<u32>),
     Borrowed(&'a [u32]),
 }
@@ -24,7 +24,8 @@ enum Table<'a> {
 const NONE: u32 = u32::MAX;
 
 impl<'a> Slots<'a> {
-    /// Checks that `ids` and `refused` name each of `records` records exactly once.
+    /// Creates the mapping, after checking that `ids` and `refused` name each of `records` records exactly
+    /// once.
     pub(super) fn of(
         ids: &[u32],
         refused: impl ExactSizeIterator<Item = u32>,
@@ -52,7 +53,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// The same, seen from record `base` of the request on: what one part of it is given.
+    /// Returns the view from record `base` of the request on, for one work item of the request.
     pub fn from(&self, base: usize) -> Slots<'_> {
         let table = match &self.table {
             Table::InOrder => Table::InOrder,
@@ -62,7 +63,7 @@ impl<'a> Slots<'a> {
         Slots { table, base: self.base + base }
     }
 
-    /// Where the value of record `index` stands, if the function did not refuse it.
+    /// Returns the position of the value of record `index`, unless the function refused it.
     #[inline]
     pub fn get(&self, index: usize) -> Option<usize> {
         let index = self.base + index;
@@ -74,8 +75,8 @@ impl<'a> Slots<'a> {
         (table[index] != NONE).then_some(table[index] as usize)
     }
 
-    /// Where the values of the next `records` records stand, if they stand in order: the case
-    /// that is copied as one.
+    /// Returns the positions of the values of the next `records` records if they are in order, so that they
+    /// can be copied at once.
     pub fn run(&self, records: usize) -> Option<Range<usize>> {
         match self.table {
             Table::InOrder => Some(self.base..self.base + records),

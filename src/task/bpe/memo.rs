@@ -1,23 +1,23 @@
-//! The tokens of short pieces, remembered.
+//! A memo of the tokens of short pieces.
 
-/// Bytes of a piece that is remembered, and of its tokens' text.
+/// Largest size in bytes of a remembered piece, and of the text of its tokens.
 const PIECE: usize = 15;
 const TEXT: usize = 31;
 
-/// Pieces that are remembered. Few, and they push each other out; many, and the memo itself is
-/// pushed out of the second level of the cache.
+/// Number of remembered pieces. If it is small, they replace each other; if it is large, the memo does not
+/// fit into the second level of the cache.
 const PLACES: usize = 4_096;
 
-/// A piece and its tokens' text.
+/// A piece, and the text of its tokens.
 #[derive(Clone, Copy)]
 struct Entry {
-    /// The piece's bytes, and in the last byte its length plus one: no piece is zero.
+    /// The piece's bytes. The last byte is its length plus one, so that no piece is all zeros.
     piece: [u8; PIECE + 1],
     text: [u8; TEXT],
     length: u8,
 }
 
-/// Each piece has one place, and the last one that came is in it.
+/// Remembered pieces. Each piece has one place, which holds the last piece that was stored there.
 pub(super) struct Memo(Box<[Entry]>);
 
 impl Memo {
@@ -26,7 +26,7 @@ impl Memo {
         Memo(vec![empty; PLACES].into_boxed_slice())
     }
 
-    /// Appends what `make` appends for this piece.
+    /// Appends the tokens of this piece, which are those that `make` appends.
     #[inline]
     pub(super) fn append(
         &mut self,

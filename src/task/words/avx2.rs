@@ -11,7 +11,7 @@ use super::blocks::{self, BLOCK, Block};
 use super::write_words;
 use crate::batch::Strings;
 
-/// Writes the words of all strings of `range`; false if this processor cannot do it this way.
+/// Writes the words of all strings of `range`. Returns false if this processor lacks AVX2.
 pub(super) fn all_words(
     strings: &Strings,
     range: &Range<usize>,
@@ -20,8 +20,7 @@ pub(super) fn all_words(
 ) -> bool {
     let there = std::arch::is_x86_feature_detected!("avx2");
     if there {
-        // SAFETY: the processor has AVX2, as was just found. What it gains is in
-        // `docs/benchmarks.md`.
+        // SAFETY: the processor has AVX2, as checked above. `docs/benchmarks.md` says what it gains.
         #[allow(unsafe_code)]
         unsafe {
             write_all(strings, range, out, ends);
@@ -35,9 +34,9 @@ fn write_all(strings: &Strings, range: &Range<usize>, out: &mut Vec<u8>, ends: &
     write_words(blocks::with(|block| classify(block)), strings, range, out, ends);
 }
 
-/// A byte is of a word if its halves have a class in common: one class for the digits, one for
-/// `A` to `O`, one for `P` to `Z` and the underscore, one for `p` to `z`; `a` to `o` are in the
-/// second one too. A byte that is not ASCII has none.
+/// A byte belongs to a word if its two halves have a class in common. There is one class for the digits, one
+/// for `A` to `O`, one for `P` to `Z` and the underscore, and one for `p` to `z`; `a` to `o` are in the
+/// second one too. Bytes that are not ASCII have no class.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn classify(block: &[u8; BLOCK]) -> Block {
@@ -70,7 +69,7 @@ fn classify(block: &[u8; BLOCK]) -> Block {
 #[target_feature(enable = "avx2")]
 #[allow(unsafe_code)]
 fn load(block: &[u8; BLOCK]) -> __m256i {
-    // SAFETY: the block is 32 bytes, and the load asks for no alignment.
+    // SAFETY: the block has 32 bytes, and the load needs no alignment.
     unsafe { _mm256_loadu_si256(block.as_ptr().cast()) }
 }
 
@@ -79,7 +78,7 @@ fn load(block: &[u8; BLOCK]) -> __m256i {
 #[allow(unsafe_code)]
 fn store(bytes: __m256i) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
-    // SAFETY: the block is 32 bytes, and the store asks for no alignment.
+    // SAFETY: the block has 32 bytes, and the store needs no alignment.
     unsafe { _mm256_storeu_si256(block.as_mut_ptr().cast(), bytes) };
     block
 }

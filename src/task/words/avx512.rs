@@ -1,5 +1,5 @@
-//! With AVX-512, on processors that can also leave bytes out of a block (VBMI2: Intel's since 2019,
-//! AMD's since 2022): blocks of 64 bytes, whatever stands in them.
+//! Words with AVX-512, on processors that can also compress bytes within a block (VBMI2: Intel's since 2019,
+//! AMD's since 2022). It works on blocks of 64 bytes.
 
 use std::arch::is_x86_feature_detected as has;
 use std::arch::x86_64::{
@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::write_words;
 use crate::batch::Strings;
 
-/// Writes the words of all strings of `range`; false if this processor cannot do it this way.
+/// Writes the words of all strings of `range`. Returns false if this processor lacks the instructions.
 pub(super) fn all_words(
     strings: &Strings,
     range: &Range<usize>,
@@ -27,8 +27,8 @@ pub(super) fn all_words(
         && has!("bmi2")
         && has!("popcnt");
     if there {
-        // SAFETY: the processor has what the function is made for, as was just found. What it gains is
-        // in `docs/benchmarks.md`.
+        // SAFETY: the processor has the features that the function is compiled for, as checked above.
+        // `docs/benchmarks.md` says what it gains.
         #[allow(unsafe_code)]
         unsafe {
             write_all(strings, range, out, ends);
@@ -39,7 +39,7 @@ pub(super) fn all_words(
 
 const BLOCK: usize = 64;
 
-/// For each character of ASCII whether it is of a word: then the highest bit is set.
+/// For each ASCII character, whether it belongs to a word: if so, the highest bit is set.
 const TABLE: [[u8; BLOCK]; 2] = {
     let mut table = [[0; BLOCK]; 2];
     let mut character = 0;
@@ -66,7 +66,7 @@ fn ascii_words(text: &[u8], out: &mut [u8], at: usize) -> Option<usize> {
     let (low, high) = (load(&TABLE[0]), load(&TABLE[1]));
     let spaces = _mm512_set1_epi8(b' ' as i8);
     let mut to = at;
-    // The text's beginning counts as a separator, so that none is written before the first word.
+    // The start of the text counts as a separator, so that no separator is written before the first word.
     let mut after_separator = 1;
     for part in text.chunks(BLOCK) {
         let within = mask(part);
@@ -76,7 +76,7 @@ fn ascii_words(text: &[u8], out: &mut [u8], at: usize) -> Option<usize> {
         }
         let words = _mm512_movepi8_mask(_mm512_permutex2var_epi8(low, bytes, high));
         let separators = !words;
-        // A separator stays if it follows a word.
+        // A separator is kept if it follows a word.
         let stays = words | separators & !(separators << 1 | after_separator);
         after_separator = separators >> (part.len() - 1) & 1;
         let blended = _mm512_mask_blend_epi8(words, spaces, bytes);
@@ -91,23 +91,23 @@ fn ascii_words(text: &[u8], out: &mut [u8], at: usize) -> Option<usize> {
 #[target_feature(enable = "avx512f")]
 #[allow(unsafe_code)]
 fn load(block: &[u8; BLOCK]) -> __m512i {
-    // SAFETY: the block is 64 bytes, and the load asks for no alignment.
+    // SAFETY: the block has 64 bytes, and the load needs no alignment.
     unsafe { _mm512_loadu_si512(block.as_ptr().cast()) }
 }
 
-/// A bit for each byte of a block or of what is left of a text.
+/// Returns a mask with a bit for each byte of a block or of the rest of a text.
 #[inline(always)]
 fn mask(part: &[u8]) -> u64 {
     u64::MAX.unbounded_shr(BLOCK.saturating_sub(part.len()) as u32)
 }
 
-/// A block or what is left of a text, and zeros.
+/// Loads a block, or the rest of a text padded with zeros.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 #[allow(unsafe_code)]
 fn load_some(part: &[u8]) -> __m512i {
-    // SAFETY: no byte is read that the mask has not, and it has none behind the slice's end; the
-    // load asks for no alignment.
+    // SAFETY: only the bytes in the mask are read, and the mask does not extend past the slice; the load
+    // needs no alignment.
     unsafe { _mm512_maskz_loadu_epi8(mask(part), part.as_ptr().cast()) }
 }
 
@@ -115,6 +115,6 @@ fn load_some(part: &[u8]) -> __m512i {
 #[target_feature(enable = "avx512f")]
 #[allow(unsafe_code)]
 fn store(bytes: __m512i, block: &mut [u8; BLOCK]) {
-    // SAFETY: the block is 64 bytes, and the store asks for no alignment.
+    // SAFETY: the block has 64 bytes, and the store needs no alignment.
     unsafe { _mm512_storeu_si512(block.as_mut_ptr().cast(), bytes) };
 }

@@ -1,8 +1,8 @@
-//! ASCII text in blocks of 32 bytes.
+//! Splits ASCII text in blocks of 32 bytes.
 //!
-//! Most separators stand alone. So a block is classified, its separators blended to spaces with a bit
-//! for each, and written as it is; where two separators meet in it, what follows is written again one
-//! byte to the left.
+//! Most separators are single. So a block is classified, its separators are replaced by spaces, and it is
+//! written as it is. Where two separators are adjacent, the bytes after them are written again one byte to
+//! the left.
 
 use std::ops::Range;
 
@@ -10,17 +10,17 @@ use super::Ascii;
 
 pub(super) const BLOCK: usize = 32;
 
-/// A block of text, classified.
+/// A classified block of text.
 pub(super) struct Block {
     /// The text, with a space for each separator.
     pub blended: [u8; BLOCK],
-    /// A bit for each byte: whether it is a separator, if all is ASCII.
+    /// A bit for each byte: whether it is a separator, if all bytes are ASCII.
     pub separators: u32,
     /// A bit for each byte: whether it is not ASCII.
     pub high: u32,
 }
 
-/// The way that classifies blocks with `classify`.
+/// Splits text with blocks that `classify` classifies.
 #[inline(always)]
 pub(super) fn with(classify: impl Fn(&[u8; BLOCK]) -> Block) -> impl Ascii {
     move |bytes: &[u8], text, out: &mut [u8], at| ascii_words(&classify, bytes, text, out, at)
@@ -35,12 +35,12 @@ fn ascii_words(
     at: usize,
 ) -> Option<usize> {
     let mut to = at;
-    // The text's beginning counts as a separator, so that none is written before the first word.
+    // The start of the text counts as a separator, so that no separator is written before the first word.
     let mut after_separator = 1;
     for from in text.clone().step_by(BLOCK) {
         let len = (text.end - from).min(BLOCK);
         let Block { blended, separators, high } = match bytes[from..].first_chunk() {
-            // What is behind the text's end is classified too, and not used.
+            // Bytes past the end of the text are classified too, and not used.
             Some(block) => classify(block),
             None => {
                 let mut last = [b' '; BLOCK];
@@ -63,7 +63,7 @@ fn ascii_words(
     Some(if to > at && out[to - 1] == b' ' { to - 1 } else { to })
 }
 
-/// Leaves the `doubled` bytes of a block that was written to `out` out; answers how many.
+/// Removes the `doubled` bytes of a block that was written to `out`. Returns how many were removed.
 #[inline(always)]
 fn close_gaps(blended: &[u8; BLOCK], doubled: u32, out: &mut [u8]) -> usize {
     let mut wide = [0; 2 * BLOCK];

@@ -1,13 +1,13 @@
 //! `words`: text split into words.
 //!
-//! A word is a maximal run of characters whose general category is a letter, a mark or a number, or
-//! that are the underscore; case is kept. Which characters those are stands in one table of ranges,
-//! `functions/words.ranges`, of a pinned version of Unicode, that Rust, Python and Java all read:
-//! their own tables are of different versions, and results would depend on where they were made.
+//! A word is a maximal run of characters that are the underscore, or whose general category is a letter, a
+//! mark or a number. Case is kept. The table of these characters is `functions/words.ranges`, of a pinned
+//! version of Unicode. Rust, Python and Java all read it: their own tables have different versions, so
+//! results would depend on where they were computed.
 //!
-//! Most text is ASCII, and it is done in blocks, with all separators of a block found at once. There
-//! are three ways, chosen when it runs: with AVX-512, which leaves bytes out of a block in one
-//! instruction; with AVX2; and for any machine (`blocks` for both).
+//! Most text is ASCII. It is processed in blocks, with all separators of a block found at once. There are
+//! three implementations, chosen at run time: with AVX-512, which removes bytes from a block in one
+//! instruction; with AVX2; and for any machine (the last two use `blocks`).
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -22,14 +22,14 @@ use std::sync::LazyLock;
 use super::text::Tokenize;
 use crate::batch::Strings;
 
-/// The task.
+/// The task `words`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Words;
 
-/// The table of ranges, as it is committed.
+/// The committed table of ranges.
 pub const RANGES: &str = include_str!("../../../functions/words.ranges");
 
-/// One bit a code point: whether it is of a word.
+/// A bit for each code point: whether it belongs to a word.
 static TABLE: LazyLock<Box<[u64]>> = LazyLock::new(|| {
     let mut table = vec![0_u64; (char::MAX as usize + 1).div_ceil(64)].into_boxed_slice();
     for (first, last) in ranges(RANGES) {
@@ -40,8 +40,8 @@ static TABLE: LazyLock<Box<[u64]>> = LazyLock::new(|| {
     table
 });
 
-/// The ranges of a table: a line each, two code points in hexadecimal with a dash between them;
-/// lines that begin with `#` are comments.
+/// Returns the ranges of a table: one per line, two code points in hexadecimal with a dash between them.
+/// Lines that begin with `#` are comments.
 pub fn ranges(table: &str) -> impl Iterator<Item = (u32, u32)> + '_ {
     let code = |text| u32::from_str_radix(text, 16).ok();
     table.lines().filter(|line| !line.starts_with('#')).filter_map(move |line| {
@@ -50,7 +50,7 @@ pub fn ranges(table: &str) -> impl Iterator<Item = (u32, u32)> + '_ {
     })
 }
 
-/// Appends the words of each string of `range` to `out`, and where they end to `ends`.
+/// Appends the words of each string of `range` to `out`, and the ends of the strings to `ends`.
 fn all_words(strings: &Strings, range: Range<usize>, out: &mut Vec<u8>, ends: &mut Vec<u32>) {
     #[cfg(target_arch = "x86_64")]
     if avx512::all_words(strings, &range, out, ends) || avx2::all_words(strings, &range, out, ends)
@@ -60,7 +60,7 @@ fn all_words(strings: &Strings, range: Range<usize>, out: &mut Vec<u8>, ends: &m
     all_words_portable(strings, range, out, ends);
 }
 
-/// The path for any machine, also where a faster one is there: for benchmarks and tests.
+/// The implementation for any machine, for benchmarks and tests.
 #[doc(hidden)]
 pub fn all_words_portable(
     strings: &Strings,
@@ -71,16 +71,18 @@ pub fn all_words_portable(
     write_words(blocks::with(portable::classify), strings, &range, out, ends);
 }
 
-/// The words of an ASCII text: of the text at `text` in `bytes`, written to `out` from `at` on, where
-/// there is room for it and [`SLACK`] more. Answers where they end, or none if it is not ASCII.
+/// Splits an ASCII text: the bytes `text` of `bytes`. The words are written to `out` from `at` on, where
+/// there must be room for the text and [`SLACK`] more. Returns where they end, or None if the text is not
+/// ASCII.
 trait Ascii: Fn(&[u8], Range<usize>, &mut [u8], usize) -> Option<usize> {}
 impl<F: Fn(&[u8], Range<usize>, &mut [u8], usize) -> Option<usize>> Ascii for F {}
 
-/// Words are never longer than their text; but blocks are written whole.
+/// Bytes that may be written past the end of the words, because blocks are written whole. Words are never
+/// longer than their text.
 const SLACK: usize = 64;
 
-/// Room that is made at a time. What is made is zeroed, and is still in the first level of the
-/// cache when it is written.
+/// Bytes by which the output is extended at a time. They are zeroed, and are still in the first level of the
+/// cache when they are written.
 const ROOM: usize = 8 * 1024;
 
 #[inline(always)]
@@ -114,7 +116,7 @@ fn write_words(
     out.truncate(at);
 }
 
-/// The same for any text, by the table.
+/// Splits any text, by the table.
 fn any_words(text: &str, out: &mut Vec<u8>) {
     let table = &*TABLE;
     let began = out.len();
@@ -151,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    /// Character by character, as the definition says.
+    /// Splits a text character by character, as in the definition.
     fn by_definition(text: &str) -> String {
         let table: Vec<(u32, u32)> = ranges(RANGES).collect();
         let is_word = |c: char| table.iter().any(|&(a, b)| (a..=b).contains(&(c as u32)));
@@ -181,7 +183,7 @@ mod tests {
         for path in paths {
             let mut out = Strings::default();
             let (bytes, ends) = out.parts_mut();
-            // Not every processor has every way.
+            // A processor may lack an implementation.
             if path(bytes, ends) {
                 assert_eq!(out, expected);
             }
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_blocks_are_no_different() {
+    fn words_at_the_ends_of_blocks_are_split_like_others() {
         let text = "ab  c,_9--Z ".repeat(12);
         check(&(0..text.len()).map(|len| text[..len].to_owned()).collect::<Vec<_>>());
         check(&(0..text.len()).map(|from| text[from..].to_owned()).collect::<Vec<_>>());

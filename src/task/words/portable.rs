@@ -1,4 +1,4 @@
-//! Classification for any machine.
+//! Classification of characters for any machine.
 
 use super::blocks::{BLOCK, Block};
 
@@ -6,7 +6,7 @@ use super::blocks::{BLOCK, Block};
 pub(super) fn classify(block: &[u8; BLOCK]) -> Block {
     let mut blended = [b' '; BLOCK];
     let mut of_word = [false; BLOCK];
-    // Two loops: the first becomes vector instructions, the second gathers bits eight at a time.
+    // The first loop becomes vector instructions; the second one collects eight bits at a time.
     for index in 0..BLOCK {
         let byte = block[index];
         let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
@@ -19,10 +19,10 @@ pub(super) fn classify(block: &[u8; BLOCK]) -> Block {
     Block { blended, separators: !words, high }
 }
 
-/// The lowest bits of all bytes.
+/// Returns the lowest bits of all bytes.
 #[inline(always)]
 fn bits(bytes: &[u8; BLOCK]) -> u32 {
-    // Each byte's bit lands in its own place of the product's highest byte.
+    // The multiplication moves each byte's bit to its own place in the highest byte.
     const GATHER: u64 = 0x0102_0408_1020_4080;
     let (eights, _) = bytes.as_chunks::<8>();
     eights.iter().rev().fold(0, |bits, eight| {
