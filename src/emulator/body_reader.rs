@@ -41,13 +41,13 @@ impl BodyReader {
 
     /// Reads a body within the limits.
     pub(super) async fn gather(&self, mut body: Incoming) -> Result<Bytes, NotRead> {
-        // One that does not say how long it is may be of any length.
+        // A body without a length may have any length.
         let length = body.size_hint().exact().unwrap_or(MAX_BODY as u64);
         let reading = async {
             if length > MAX_BODY as u64 {
                 return Err(NotRead::TooLarge);
             }
-            // It is never closed.
+            // The semaphore is never closed.
             let _turn = self.0.acquire_many(length as u32).await;
             read(&mut body).await
         };
@@ -78,6 +78,6 @@ async fn read(body: &mut Incoming) -> Result<Bytes, NotRead> {
 /// response.
 pub(super) async fn discard(mut body: Incoming) {
     let reading = async { while let Some(Ok(_)) = body.frame().await {} };
-    // Whoever is not done by then is cut off.
+    // The connection of a slower sender is closed.
     let _ = timeout(DISCARD, reading).await;
 }

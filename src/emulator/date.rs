@@ -1,6 +1,6 @@
-//! Dates of the calendar, in UTC.
+//! Dates and times in UTC.
 
-/// A moment, to the second.
+/// A time with a precision of one second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Date {
     pub year: i64,
@@ -12,8 +12,8 @@ pub(super) struct Date {
 }
 
 impl Date {
-    /// Of seconds since 1970. The algorithm is Howard Hinnant's `civil_from_days`, which begins years in
-    /// March so that the leap day is the last.
+    /// Converts seconds since 1970. The algorithm is `civil_from_days` by Howard Hinnant, in which years
+    /// begin in March so that the leap day is the last one.
     pub(super) fn of_unix(seconds: u64) -> Date {
         let (days, rest) = ((seconds / 86_400) as i64, (seconds % 86_400) as i64);
         let days = days + 719_468;
@@ -33,7 +33,7 @@ impl Date {
         }
     }
 
-    /// Seconds since 1970.
+    /// Returns the seconds since 1970.
     pub(super) fn unix(&self) -> i64 {
         let year = self.year - i64::from(self.month <= 2);
         let era = year.div_euclid(400);
@@ -44,7 +44,7 @@ impl Date {
         ((days * 24 + self.hour) * 60 + self.minute) * 60 + self.second
     }
 
-    /// Of `20150830T123600Z`, which is how requests are signed.
+    /// Parses the form `20150830T123600Z`, in which signatures have their time.
     pub(super) fn of_basic(text: &str) -> Option<Date> {
         let digits = |range: std::ops::Range<usize>| -> Option<i64> {
             let digits = text.get(range)?;
@@ -63,7 +63,7 @@ impl Date {
         (shaped && is_real).then_some(date)
     }
 
-    /// The same, written.
+    /// Returns the time in that form.
     pub(super) fn basic(&self) -> String {
         let Date { year, month, day, hour, minute, second } = self;
         format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_and_seconds_are_each_others_inverse() {
+    fn dates_and_seconds_convert_into_each_other() {
         for (seconds, text) in [
             (0, "19700101T000000Z"),
             (951_782_400, "20000229T000000Z"),

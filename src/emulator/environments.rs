@@ -59,7 +59,7 @@ impl Environments {
     /// Takes a free environment, or starts one if that is allowed.
     pub(super) fn take(&mut self, now: Instant) -> Result<Acquired, Throttle> {
         self.reap(now);
-        // The one used last: the others may become idle and go.
+        // The environment used last is reused, so that the others may become idle and end.
         let warm = self.free.partition_point(|(free, _)| *free <= now);
         let passed = now.saturating_duration_since(*self.began.get_or_insert(now));
         if warm == 0 && (self.count() >= self.most || !self.starts.is_available(passed)) {
@@ -121,33 +121,33 @@ mod tests {
         Environments::new(&model)
     }
 
-    /// Whether there is one, and whether it is cold.
+    /// Returns whether the environment is cold, or None for a throttle.
     fn cold(taken: Result<Acquired, Throttle>) -> Option<bool> {
         taken.ok().map(|taken| matches!(taken, Acquired::Cold))
     }
 
     #[test]
-    fn warm_ones_are_used_again_until_they_were_idle_for_too_long() {
+    fn warm_environments_are_reused_until_they_are_idle_for_too_long() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut environments = environments(&[("concurrency", "2"), ("idle", "10s")]);
         assert_eq!(cold(environments.take(at(0))), Some(true));
         assert_eq!(cold(environments.take(at(0))), Some(true));
-        assert_eq!(cold(environments.take(at(0))), None, "there are two");
+        assert_eq!(cold(environments.take(at(0))), None, "only two may exist");
         environments.release(Environment::Modelled, at(5));
-        assert_eq!(cold(environments.take(at(4))), None, "it works until 5");
+        assert_eq!(cold(environments.take(at(4))), None, "the first one is busy until 5");
         assert_eq!(cold(environments.take(at(5))), Some(false));
         environments.release(Environment::Modelled, at(6));
         environments.release(Environment::Modelled, at(7));
-        assert_eq!(cold(environments.take(at(17))), Some(false), "the one of 7");
-        assert_eq!(environments.count(), 1, "the one of 6 is gone");
+        assert_eq!(cold(environments.take(at(17))), Some(false), "the one that was free from 7 on");
+        assert_eq!(environments.count(), 1, "the one that was free from 6 on has ended");
         assert_eq!(cold(environments.take(at(17))), Some(true));
         environments.lost();
         assert_eq!(environments.count(), 1);
     }
 
     #[test]
-    fn a_ramp_starts_so_many_and_as_many_again_in_ten_seconds() {
+    fn a_ramp_allows_its_number_of_starts_at_once_and_again_within_ten_seconds() {
         let start = Instant::now();
         let mut environments = environments(&[("concurrency", "1000"), ("ramp", "20")]);
         let mut started = |milliseconds| {
@@ -155,14 +155,14 @@ mod tests {
             (0..1_000).take_while(|_| environments.take(now).is_ok()).count()
         };
         assert_eq!(started(0), 20);
-        assert_eq!(started(400), 0, "one takes half a second");
+        assert_eq!(started(400), 0, "one more is allowed every half second");
         assert_eq!(started(600), 1);
-        assert_eq!(started(5_100), 9, "nine and a fraction since");
-        assert_eq!(started(60_000), 20, "no more than the bucket holds");
+        assert_eq!(started(5_100), 9, "nine and a fraction were added since");
+        assert_eq!(started(60_000), 20, "the bucket holds no more");
     }
 
     #[test]
-    fn ten_requests_a_second_for_each_environment_that_there_may_be() {
+    fn requests_are_limited_to_ten_per_second_for_each_allowed_environment() {
         let start = Instant::now();
         let mut environments = environments(&[("concurrency", "2")]);
         let mut refused = Vec::new();
@@ -173,11 +173,11 @@ mod tests {
                 Err(why) => refused.push(why),
             }
         }
-        // Twenty at once, and twenty in the second.
+        // Twenty requests are allowed at once, and twenty within the second.
         assert!((55..=65).contains(&refused.len()), "{}", refused.len());
         assert!(refused.iter().all(|why| *why == Throttle::RequestRate));
         assert!((0..2).all(|_| environments.take(start + Duration::from_secs(3)).is_ok()));
         let full = environments.take(start + Duration::from_secs(3));
-        assert_eq!(full.err(), Some(Throttle::Concurrency), "that counts first");
+        assert_eq!(full.err(), Some(Throttle::Concurrency), "concurrency is checked first");
     }
 }

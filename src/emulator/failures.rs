@@ -16,12 +16,13 @@ pub(super) enum Fault {
 /// Returns the fault of invocation `number`, if it has one: a pure function of the seed.
 pub(super) fn fault(seed: u64, number: u64, rate: f64) -> Option<Fault> {
     let random = mix(seed ^ mix(number));
-    // The upper 53 bits decide whether, two others decide how.
+    // The upper 53 bits decide whether the invocation fails, and two others how.
     let kinds = [Fault::Before, Fault::After, Fault::MidAnswer, Fault::Function];
     (share(random) < rate).then_some(kinds[(random & 3) as usize])
 }
 
-/// Whether invocation `number` is throttled although an environment is free: a pure function of the seed.
+/// Returns whether invocation `number` is throttled although an environment is free: a pure function of the
+/// seed.
 pub(super) fn throttled(seed: u64, number: u64, rate: f64) -> bool {
     const OTHERS: u64 = 0x7468_726f_7474_6c65;
     share(mix(seed ^ OTHERS ^ mix(number))) < rate
@@ -45,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_fail_as_asked_and_in_all_ways() {
+    fn the_given_share_of_invocations_fails_in_all_ways() {
         let faults: Vec<_> = (0..10_000).filter_map(|number| fault(7, number, 0.3)).collect();
         assert!((2_800..3_200).contains(&faults.len()), "{}", faults.len());
         for kind in [Fault::Before, Fault::After, Fault::MidAnswer, Fault::Function] {

@@ -1,4 +1,4 @@
-//! What runs in an environment.
+//! Functions that run in an environment.
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -9,30 +9,31 @@ use serde::de::DeserializeOwned;
 use crate::task::{self, Code, Task as _, TextTask};
 use crate::wire::{Request, VERSION, answer_strings, answer_values};
 
-/// A function: an event in, an answer out. It runs on a thread of the local Lambda, several at once.
+/// A function: it receives an event and returns an answer. Threads of the local Lambda run it, several at a
+/// time.
 pub trait Function: Send + Sync + 'static {
     /// Answers one event.
     ///
     /// # Errors
-    /// What AWS calls a function error.
+    /// If the function fails, which AWS calls a function error.
     fn invoke(&self, event: &[u8], context: &mut Context) -> Result<Vec<u8>, FunctionError>;
 }
 
-/// What a function knows and says about an invocation besides its event.
+/// What a function knows and reports about an invocation besides its event.
 #[derive(Debug, Default)]
 pub struct Context {
-    /// Whether the environment was started for it.
+    /// Whether the environment was started for the invocation.
     pub cold: bool,
-    /// Work to be modelled: one CPU for so long, in addition to what the function really computes.
+    /// Modelled work: time on one CPU, in addition to what the function really computes.
     pub work: Duration,
 }
 
 /// A failure of the function's code.
 #[derive(Debug)]
 pub struct FunctionError {
-    /// A name of the kind of failure.
+    /// Name of the kind of failure.
     pub error_type: String,
-    /// What happened.
+    /// Description of the failure.
     pub message: String,
 }
 
@@ -42,7 +43,7 @@ impl FunctionError {
         FunctionError { error_type: "InvalidEvent".to_owned(), message }
     }
 
-    /// A request that this function does not understand.
+    /// Returns an error if the function does not understand the request.
     fn check(v: u32, task: &str, knows: bool) -> Result<(), FunctionError> {
         let message = match (v, knows) {
             (VERSION, true) => return Ok(()),
@@ -53,13 +54,13 @@ impl FunctionError {
     }
 }
 
-/// The tasks that come with Floodway.
+/// The built-in tasks as a function.
 pub struct Builtin {
     tasks: Vec<TextTask>,
 }
 
 impl Builtin {
-    /// Makes them ready.
+    /// Creates the tasks.
     pub fn new() -> Self {
         let tasks = task::NAMES.iter().filter_map(|name| task::text(name, Duration::ZERO));
         Builtin { tasks: tasks.collect() }
@@ -89,15 +90,15 @@ impl Function for Builtin {
     }
 }
 
-/// A function of typed records, made by [`function`].
+/// A function on typed records. It is made by [`function`].
 pub struct Typed<F, T, U> {
     name: String,
     compute: F,
     types: PhantomData<fn(T) -> U>,
 }
 
-/// The function that answers requests of task `name` with `compute` of each record: the other side
-/// of [`task::function`].
+/// Creates the function that answers requests of task `name` by computing `compute` for each record: the
+/// counterpart of [`task::function`].
 pub fn function<F, T, U>(name: impl Into<String>, compute: F) -> Typed<F, T, U>
 where
     F: Fn(&T) -> Result<U, Code> + Send + Sync + 'static,
@@ -134,12 +135,12 @@ where
     }
 }
 
-/// The time that a request's `work_us` stands for.
+/// Returns the modelled work of a request with `work_us`.
 fn modelled(work_us: f64, records: usize) -> Duration {
     Duration::try_from_secs_f64(work_us / 1e6 * records as f64).unwrap_or_default()
 }
 
-/// The ids of the records that have a result, and the codes of those that have none.
+/// Returns the ids of the records with a result, and the codes of the others.
 fn ids(records: usize, bad: &[(usize, Code)]) -> (Vec<u32>, Vec<(u32, &str)>) {
     let mut errors = bad.iter().map(|(id, code)| (*id as u32, code.0.as_ref())).peekable();
     let mut ids = Vec::with_capacity(records);

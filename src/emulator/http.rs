@@ -58,14 +58,14 @@ pub(super) async fn answer(
         }
     };
     let number = service.next_number();
-    // A process is told what AWS tells it; a function in Rust reads the wire.
+    // A process receives AWS's event; a function in Rust reads the wire format.
     let wrapped = service.is_real() && route == Route::Url;
     let event = match wrapped {
         true => url::event(&head, &body, peer, &request_id(number)),
         false => body,
     };
     let tail = text(&head.headers, &LOG_TYPE) == Some("Tail");
-    // An invocation goes on when its client has hung up.
+    // An invocation continues when its client has closed the connection.
     let of_invocation = Arc::clone(&front);
     let invocation = tokio::spawn(async move { of_invocation.service.invoke(number, event).await });
     let outcome = invocation.await.unwrap_or(Outcome::Service);
@@ -86,7 +86,7 @@ pub(super) async fn answer(
     };
     let taken = if wrapped { url::response(body) } else { Some(plain(body)) };
     let Some((mut response, body)) = taken else {
-        // What the function said is no answer of a URL.
+        // The function's answer is not a valid response of a URL.
         return Ok(bad_gateway(&report, tail));
     };
     describe(response.headers_mut(), &report, tail);
@@ -99,7 +99,7 @@ async fn read(
     request: Request<Incoming>,
 ) -> Result<(Route, Parts, Bytes), Box<Response<Body>>> {
     let (head, body) = request.into_parts();
-    // Whoever may not ask hears nothing else, and nothing of what it sends is kept.
+    // A client without permission receives no other response, and its body is discarded.
     if let Err(refused) = authorize(front, &head) {
         discard(body).await;
         return Err(refused);
@@ -157,9 +157,9 @@ async fn read(
     Ok((route, head, body))
 }
 
-/// Whether a request may be one of somebody who knows where it goes, and not of a web page of another site. A browser
-/// names the page's origin with every POST, so what has none is a program's, for whatever host: through a proxy, or in
-/// a container. One that is signed is no page's either.
+/// Checks that the request is not from a web page of another site. A browser sends the page's origin with
+/// every POST, so a request without an origin is from a program, for any host: it may have come through a
+/// proxy or into a container. A signed request is not from a web page either.
 fn authorize(front: &Frontend, head: &Parts) -> Result<(), Box<Response<Body>>> {
     let forbidden = |why: &str| refuse(StatusCode::FORBIDDEN, "AccessDeniedException", why);
     if is_cross_site(&head.method, &head.headers) {
@@ -204,7 +204,7 @@ fn route(path: &str) -> Result<Route, Refusal> {
     let Some(rest) = path.strip_prefix(INVOKE) else { return Ok(Route::Url) };
     let name = rest.strip_prefix("functions/").and_then(|rest| rest.strip_suffix("/invocations"));
     let name = name.unwrap_or(rest).replace("%3A", ":").replace("%3a", ":");
-    // A name, a partial or a whole ARN, each with or without a version.
+    // The name may be a short name, a partial ARN or a whole ARN, each with or without a version.
     let short = name.rsplit_once("function:").map_or(name.as_str(), |(_, short)| short);
     if short.split(':').next() == Some(FUNCTION_NAME) {
         return Ok(Route::Invoke);

@@ -103,7 +103,7 @@ impl Service {
     }
 
     fn environments(&self) -> MutexGuard<'_, Environments> {
-        // What is kept there is whole between two calls.
+        // The data is consistent even if a thread panicked while it held the lock.
         self.environments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -143,7 +143,7 @@ impl Service {
         }
         if throttled(self.model.seed, number, throttle_rate) {
             live.throttled.fetch_add(1, Relaxed);
-            // Others of the account have the environments.
+            // Other functions of the account use the environments.
             return (Outcome::Throttled(Throttle::Concurrency), begin);
         }
         if self.is_real() {

@@ -1,25 +1,26 @@
-//! The local Lambda: a service that behaves like AWS's towards a client, without the cloud.
+//! The local Lambda: a service that behaves like AWS Lambda towards a client, without the cloud.
 //!
-//! It speaks real HTTP, with the Invoke path (`POST /2015-03-31/functions/floodway/invocations`)
-//! and a function URL (`POST /`), and answers in AWS's shapes, the unpleasant ones too: 200 with
-//! `X-Amz-Function-Error`, 429, 413, 404, 403, 400, 500, an answer that breaks off. One thing it does that
-//! a function URL of AWS's does not: asked for the log's tail, it sends it there too, so that a run can say
-//! what would have been billed.
+//! It serves HTTP with the Invoke path (`POST /2015-03-31/functions/floodway/invocations`) and a function URL
+//! (`POST /`). It answers in AWS's formats, including the failures: status 200 with `X-Amz-Function-Error`,
+//! 429, 413, 404, 403, 400, 500, and a response that breaks off. In one respect it differs from a function
+//! URL of AWS: it also sends the end of the log there if a request asks for it, so that a run can report what
+//! would have been billed.
 //!
-//! Its environments are of one of two kinds. A [`Function`] in Rust runs on threads of the server, in
-//! modelled time. A [`Package`], in Python, Java or whatever is a program, runs in processes under AWS's
-//! own runtime clients, one for each environment, in real time. All else is the same for both: the doors,
-//! the limits, the network, the failures, the report.
+//! There are two kinds of environments. A [`Function`] in Rust runs on threads of the server, in modelled
+//! time. A [`Package`] in Python, in Java, or as any other program runs in processes under AWS's own runtime
+//! clients, one process per environment, in real time. Everything else is the same for both: the routes, the
+//! limits, the network, the failures and the report.
 //!
-//! **Modelled time.** Two cores play many, so modelled time is not measured but computed: every instant of
-//! an invocation follows from the one before by the [`Model`], not from when a thread woke up, and is
-//! waited for on an absolute clock with a precision of tens of microseconds. Billed time is modelled
-//! time plus the CPU time that the function's thread used.
+//! **Modelled time.** Two cores stand for many, so modelled time is computed and not measured. The [`Model`]
+//! computes every instant of an invocation from the instant before, independently of when a thread woke up. A
+//! thread waits for an instant on an absolute clock, with a precision of tens of microseconds. The billed
+//! time is the modelled time plus the CPU time that the function's thread used.
 //!
-//! **Real time.** A process's cold start is its own, an invocation lasts from the hand-over of the event to
-//! the answer, and both are billed. The network stays modelled: half of it before, half after.
+//! **Real time.** The cold start of a process is real. An invocation lasts from the hand-over of the event to
+//! the answer. Both are billed. The network is modelled: half of it before, half after.
 //!
-//! Knows the wire and the tasks; shares no code with the bridge, or it would share its bugs.
+//! This module uses the wire format and the tasks. It shares no code with the bridge, because a fault in
+//! shared code would go unnoticed.
 
 mod body_buffer;
 mod body_reader;

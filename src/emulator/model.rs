@@ -6,49 +6,51 @@ use std::time::Duration;
 use crate::quota::REQUESTS_PER_ENVIRONMENT;
 use crate::units::{UnitError, parse_count, parse_duration, parse_share};
 
-/// How the service, its network and its functions behave.
+/// Behaviour of the service, its network and its functions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    /// A round trip to the service: half of it before the work, half after.
+    /// Round trip to the service: half of it before the work, half after it.
     pub network: Duration,
-    /// How long a new environment takes until it can work. It is billed.
+    /// Time to start an environment. It is billed.
     pub cold_start: Duration,
-    /// How long an environment may be idle before it is taken away.
+    /// How long an environment is kept while it is idle.
     pub idle: Duration,
-    /// Environments that may exist; a request beyond them is throttled (429).
+    /// Number of environments that may exist. Requests beyond them are throttled (status 429).
     pub concurrency: usize,
-    /// Environments of them that are reserved for the function: it may have no others.
+    /// Number of environments that are reserved for the function, which can then have no others.
     pub reserved: Option<usize>,
-    /// Requests a second for each environment that may exist; more are throttled.
+    /// Requests per second for each environment that may exist. Others are throttled.
     pub requests: usize,
-    /// Environments that may be started at once, and again every ten seconds, continuously: a start
-    /// beyond them is throttled too. The rate of requests grows by as many times `requests`.
+    /// Number of environments that may be started at once, and again in every ten seconds, continuously.
+    /// Starts beyond them are throttled. The rate of requests grows in proportion (by `requests` per
+    /// environment).
     pub ramp: usize,
-    /// The function's memory in MB. 1,769 are one virtual CPU; modelled work scales with it.
+    /// The function's memory in MB. One virtual CPU is 1,769 MB; modelled work scales with the memory.
     pub memory_mb: u32,
-    /// The share of invocations that fail, in four ways.
+    /// Share of invocations that fail, in one of four ways.
     pub failure_rate: f64,
-    /// The share of requests that are throttled however few there are.
+    /// Share of requests that are throttled even if there are few.
     pub throttle_rate: f64,
-    /// How many times longer the network and the work take.
+    /// Factor on the times of the network and the work.
     pub slow: f64,
-    /// When failures, throttles and slowness are there, since the service's start; always if `None`.
+    /// When failures, throttles and slowness occur, counted from the service's start; always if `None`.
     pub trouble: Option<(Duration, Duration)>,
-    /// When the service is not there, since its start. Connections break.
+    /// When the service is unreachable, counted from its start. Connections break.
     pub outage: Option<(Duration, Duration)>,
-    /// Which invocations fail and how.
+    /// Seed that decides which invocations fail and how.
     pub seed: u64,
 }
 
-/// The memory that is one virtual CPU.
+/// Memory of one virtual CPU.
 const ONE_CPU_MB: f64 = 1_769.0;
 
-/// What AWS gives every function.
+/// Initial limit that AWS gives every function.
 const LIST_RAMP: usize = 1_000;
 const LIST_REQUESTS: usize = REQUESTS_PER_ENVIRONMENT as usize;
 
 impl Default for Model {
-    /// A region away, a function in Rust, and an account whose quota was never raised.
+    /// The defaults are those of a region on the same continent, a function in Rust, and an account whose
+    /// quota was never raised.
     fn default() -> Self {
         Model {
             network: Duration::from_millis(20),
@@ -210,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_can_be_typed() {
+    fn the_shown_options_parse_to_the_same_model() {
         let mut model = Model::default();
         for (key, value) in [
             ("network", "1.5ms"),
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused() {
+    fn an_invalid_option_is_refused() {
         let mut model = Model::default();
         for (key, value) in [
             ("concurrency", "0"),

@@ -27,7 +27,7 @@ impl Report {
         let id = request_id(self.number);
         let milliseconds = |duration: Duration| duration.as_secs_f64() * 1e3;
         let mut log = self.printed.before.clone();
-        // Writing to a Vec cannot fail.
+        // Writing to a `Vec` cannot fail.
         let _ = writeln!(log, "START RequestId: {id} Version: $LATEST");
         log.extend_from_slice(&self.printed.during);
         if log.last().is_some_and(|last| *last != b'\n') {

@@ -151,7 +151,7 @@ impl hyper::body::Body for Broken {
         if let Some(half) = self.half.take() {
             return Poll::Ready(Some(Ok(Frame::data(half))));
         }
-        // A body that is not ready makes hyper send what it has: the client is to see it.
+        // Hyper sends what it has when the body is not ready, so the client receives the first half.
         if !std::mem::replace(&mut self.sent, true) {
             context.waker().wake_by_ref();
             return Poll::Pending;

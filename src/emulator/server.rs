@@ -1,4 +1,4 @@
-//! The server: its threads, its start and its end.
+//! The server: its threads, how it starts and how it ends.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -25,23 +25,24 @@ use super::timer::{self, Timer};
 use super::{Builtin, Function, Model, Package, Stats};
 use crate::host_check::AllowedHosts;
 
-/// The name that the Invoke path has the function under.
+/// Name of the function in the Invoke path.
 pub const FUNCTION_NAME: &str = "floodway";
 
-/// A local Lambda that serves. Its threads end with it.
+/// A running local Lambda. Its threads end when it is dropped.
 pub struct Server {
     address: SocketAddr,
     live: Arc<Live>,
-    /// Dropping it ends the threads; that of HTTP is waited for.
+    /// Dropping the sender ends the threads; the thread of HTTP is joined.
     alive: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
-    /// The processes of its functions, if they are processes.
+    /// The process groups of the functions, if these run in processes.
     groups: Option<Arc<Groups>>,
 }
 
 /// What a server runs, and how.
 pub struct Setup {
     model: Model,
-    /// The tasks that come with Floodway if it is `None`: they are large, and made when they are needed.
+    /// The function. `None` stands for the built-in tasks, which are large and are created when they are
+    /// needed.
     code: Option<Code>,
     keys: Option<Keys>,
     hosts: AllowedHosts,
@@ -54,58 +55,59 @@ enum Code {
 }
 
 impl Setup {
-    /// The tasks that come with Floodway, for everybody.
+    /// Serves the built-in tasks, for requests without a signature.
     pub fn new(model: Model) -> Setup {
         Setup { model, code: None, keys: None, hosts: AllowedHosts::default(), show_output: false }
     }
 
-    /// A function in Rust, on threads of the server.
+    /// Serves a function in Rust, on threads of the server.
     pub fn function(self, function: Arc<dyn Function>) -> Setup {
         Setup { code: Some(Code::Rust(function)), ..self }
     }
 
-    /// A function of any language, in processes of its own. Its cold starts are real, and so are its times:
-    /// of the model, the network, the limits, failures and throttles hold.
+    /// Serves a function of any language in processes. Its cold starts and its times are real. The model
+    /// still applies to the network, the limits, the failures and the throttles.
     pub fn package(self, package: Package) -> Setup {
         Setup { code: Some(Code::Package(Box::new(package))), ..self }
     }
 
-    /// Only for requests that are signed with these keys.
+    /// Accepts only requests that are signed with these keys.
     pub fn keys(self, keys: Keys) -> Setup {
         Setup { keys: Some(keys), ..self }
     }
 
-    /// Also for requests of browsers whose `Host` is one of these names. Where they need not be signed, others are
-    /// refused but for addresses and `localhost`: a web page could make its own name resolve to this server.
+    /// Also accepts requests whose `Host` is one of these names. Without signatures only addresses,
+    /// `localhost` and these names are accepted, because a web page could make its own name resolve to this
+    /// server.
     pub fn hosts(self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Setup {
         Setup { hosts: AllowedHosts::new(names), ..self }
     }
 
-    /// Whether what processes print is shown on standard error.
+    /// Sets whether the output of processes is shown on standard error.
     pub fn show_output(self, show_output: bool) -> Setup {
         Setup { show_output, ..self }
     }
 
-    /// Serves it on `listener`. A package's function is started once before this returns, and that process
-    /// is the first warm one.
+    /// Starts the server on `listener`. The function of a package is started once before this returns, and
+    /// that process is the first warm one.
     ///
     /// # Errors
-    /// If the system has no threads for it, or the function's process does not start.
+    /// If the system cannot provide threads, or the function's process does not start.
     pub fn serve(self, listener: TcpListener) -> Result<Server, StartError> {
         Server::serve(self, listener)
     }
 }
 
-/// Threads by number: HTTP, the timer, then those of the functions.
+/// Numbers of the threads: HTTP, the timer, then those of the functions.
 const HTTP: usize = 0;
 const TIMER: usize = 1;
 const FIRST_FUNCTION: usize = 2;
 
 impl Server {
-    /// Serves the tasks that come with Floodway on `listener`.
+    /// Serves the built-in tasks on `listener`.
     ///
     /// # Errors
-    /// If the system has no threads for it.
+    /// If the system cannot provide threads.
     pub fn start(listener: TcpListener, model: Model) -> io::Result<Server> {
         Server::hosting(listener, model, Arc::new(Builtin::new()))
     }
@@ -113,7 +115,7 @@ impl Server {
     /// Serves any function.
     ///
     /// # Errors
-    /// If the system has no threads for it.
+    /// If the system cannot provide threads.
     ///
     /// # Examples
     /// ```
@@ -138,10 +140,10 @@ impl Server {
         })
     }
 
-    /// Serves a function of any language, in processes of its own: [`Setup`] has the choices.
+    /// Serves a function of any language in processes. [`Setup`] has more settings.
     ///
     /// # Errors
-    /// If the system has no threads for it, or the function's process does not start.
+    /// If the system cannot provide threads, or the function's process does not start.
     pub fn running(
         listener: TcpListener,
         model: Model,
@@ -195,7 +197,7 @@ impl Server {
                 tokio::select! {
                     () = accept(listener, most, &front, of_http) => {}
                     () = front.service.reap(), if front.service.is_real() => {}
-                    // Ends with an error when the sender is dropped: that is how it is told.
+                    // Dropping the sender ends this with an error, which is the signal to end.
                     _ = ended => {}
                 }
             });
@@ -203,23 +205,23 @@ impl Server {
         Ok(Server { address, live, alive: Mutex::new(Some((alive, http))), groups })
     }
 
-    /// The function's URL.
+    /// Returns the function's URL.
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    /// What was counted until now.
+    /// Returns the counters.
     pub fn stats(&self) -> Stats {
         self.live.snapshot()
     }
 
-    /// Ends it: connections are closed, what runs is not answered, and no process of a function is left
-    /// when this returns.
+    /// Ends the server. Connections are closed, running invocations are not answered, and no process of a
+    /// function is left when this returns.
     pub fn shutdown(&self) {
         let alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((alive, http)) = alive {
             drop(alive);
-            // It has nothing to say: a panic of it was printed.
+            // A panic of the thread has already been printed.
             let _ = http.join();
         }
         if let Some(groups) = &self.groups {
@@ -238,16 +240,17 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
     thread::Builder::new().name(format!("floodway-{name}")).spawn(run)
 }
 
-/// Connections at a time, beyond one for each environment: more wait until one is closed.
+/// Number of connections at a time, in addition to one per environment. Others wait until one is closed.
 const CONNECTIONS: usize = 1_024;
 
-/// How long a client may take for a request's head, or be silent between two requests. Function URLs have the same.
+/// How long a client may take for the head of a request, or be silent between two requests. It is the same as
+/// for function URLs.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// How long a client may leave what is sent to it unread.
+/// How long a client may leave a response unread.
 const UNREAD: Duration = Duration::from_secs(30);
 
-/// The longest head of a request, and what is read ahead of its body, in bytes.
+/// Longest head of a request in bytes, and how much is read ahead of its body.
 const HEAD: usize = 32 << 10;
 const AHEAD: usize = 2 * HEAD;
 
@@ -259,18 +262,18 @@ async fn accept(
 ) {
     let connections = Arc::new(Semaphore::new(most));
     loop {
-        // It is never closed.
+        // The semaphore is never closed.
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Too many open files, mostly: a moment later there are fewer.
+                // Usually too many files are open, and a moment later there are fewer.
                 tracing::warn!("the local Lambda cannot accept a connection: {error}");
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 continue;
             }
         };
-        // Answers are small and written as one; a platform that cannot loses some latency.
+        // Responses are small and written at once. On a platform without this option the latency is higher.
         let _ = stream.set_nodelay(true);
         let (front, live) = (Arc::clone(front), Arc::clone(&live));
         tokio::spawn(async move {

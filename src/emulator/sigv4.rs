@@ -1,8 +1,8 @@
-//! Whether a request is signed: AWS's Signature Version 4, from its specification, with the signature in
-//! the `Authorization` header.
+//! Checks signatures of requests: AWS's Signature Version 4, written from its specification, with the
+//! signature in the header `Authorization`.
 //!
-//! What is checked is what AWS checks: the key, the token, whether they have ended, the clock, which headers
-//! are signed, and the signature over method, path, query, headers and body. The region may be any.
+//! The check covers what AWS checks: the key, the token, their expiration, the clock, the list of signed
+//! headers, and the signature of method, path, query, headers and body. Any region is accepted.
 
 mod authorization;
 
@@ -15,21 +15,21 @@ use sha2::{Digest as _, Sha256};
 use self::authorization::Authorization;
 use super::date::Date;
 
-/// Who may invoke the function.
+/// The keys with which requests have to be signed.
 #[derive(Clone)]
 pub struct Keys {
-    /// The access key's id.
+    /// Id of the access key.
     pub access_key_id: String,
-    /// Its secret.
+    /// The secret key.
     pub secret_access_key: String,
-    /// The token that belongs to a temporary key.
+    /// Session token of a temporary key.
     pub session_token: Option<String>,
-    /// When they end, if they do: whoever signs with them then is refused.
+    /// When the keys expire. Requests that are signed with expired keys are refused.
     pub expires: Option<SystemTime>,
 }
 
 impl std::fmt::Debug for Keys {
-    /// Without the secrets.
+    /// Prints no secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         f.debug_struct("Keys").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
     }
@@ -45,20 +45,20 @@ pub(super) enum Unsigned {
     Signature(String),
 }
 
-/// How far clocks may be apart.
+/// Largest difference between the two clocks.
 const SKEW: Duration = Duration::from_secs(5 * 60);
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SERVICE: &str = "lambda";
 
-/// A signature that does not match, whatever is wrong with it.
+/// Returns the error for a wrong signature, whatever the cause is.
 fn mismatch() -> Unsigned {
     let why = "The request signature we calculated does not match the signature you provided. Check your AWS \
                Secret Access Key and signing method. Consult the service documentation for details.";
     Unsigned::Signature(why.to_owned())
 }
 
-/// What a request's head says of who signed it.
+/// What a request's head says about its signature.
 pub(super) struct Claim<'a> {
     keys: &'a Keys,
     head: &'a Parts,
@@ -67,8 +67,8 @@ pub(super) struct Claim<'a> {
 }
 
 impl Keys {
-    /// Whether a request can be signed with these keys for the service `lambda`, now: all that can be said before
-    /// its body is read.
+    /// Checks everything that can be checked before the body is read: whether the request can be signed with
+    /// these keys for the service `lambda` now.
     pub(super) fn claim<'a>(
         &'a self,
         head: &'a Parts,
@@ -120,7 +120,7 @@ impl Keys {
 }
 
 impl Claim<'_> {
-    /// Whether the signature is that of the request with this body.
+    /// Checks the signature of the request with this body.
     pub(super) fn check(&self, body: &[u8]) -> Result<(), Unsigned> {
         let Claim { keys, head, authorization, date } = self;
         let request = Signed {
@@ -137,13 +137,14 @@ impl Claim<'_> {
         let canonical = request.canonical(&authorization.signed_headers, Path::Normalized);
         let to_sign = string_to_sign(date, &authorization.scope, &canonical);
         let mac = sign(&keys.secret_access_key, &authorization.scope, &to_sign);
-        // In constant time.
+        // The comparison takes constant time.
         let given = decode_hex(authorization.signature).unwrap_or_default();
         mac.verify_slice(&given).map_err(|_| mismatch())
     }
 }
 
-/// The value of a header that is there once at most: of two, one could be signed and the other be heeded.
+/// Returns the value of a header that must occur once at most: of two, one could be signed and the other one
+/// used.
 fn one<'a>(head: &'a Parts, name: &str) -> Result<Option<&'a str>, Unsigned> {
     let mut values = head.headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -153,7 +154,7 @@ fn one<'a>(head: &'a Parts, name: &str) -> Result<Option<&'a str>, Unsigned> {
     }
 }
 
-/// Whether a signature stands in the query.
+/// Returns whether the signature is in the query.
 fn is_presigned(query: &str) -> bool {
     const NAMES: [&str; 3] = ["x-amz-algorithm", "x-amz-credential", "x-amz-signature"];
     let mut names =
@@ -177,7 +178,7 @@ fn in_time(date: &str, now: SystemTime) -> Result<(), Unsigned> {
     }))
 }
 
-/// Whether dots and double slashes in a path are resolved. A service other than S3 does it.
+/// Whether dots and double slashes in a path are resolved, as all services except S3 do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Path {
     Normalized,
@@ -185,7 +186,7 @@ enum Path {
     AsItIs,
 }
 
-/// What is signed of a request.
+/// The signed parts of a request.
 struct Signed<'a> {
     method: &'a str,
     path: &'a str,
@@ -195,10 +196,10 @@ struct Signed<'a> {
 }
 
 impl Signed<'_> {
-    /// The canonical request.
+    /// Returns the canonical request.
     fn canonical(&self, signed_headers: &[&str], path: Path) -> String {
         let mut canonical = format!("{}\n", self.method);
-        // What stands in the path is encoded once more: an ARN's colon, sent as %3A, is %253A.
+        // The path is encoded once more: an ARN's colon, sent as %3A, becomes %253A.
         let path = match path {
             Path::Normalized => normalized(self.path),
             #[cfg(test)]
@@ -223,7 +224,7 @@ fn string_to_sign(date: &str, scope: &[&str], canonical: &str) -> String {
     format!("{ALGORITHM}\n{date}\n{}\n{hash}", scope.join("/"))
 }
 
-/// The signature's computation, ready to be compared. The key is derived part by part of the scope.
+/// Computes the signature for comparison. The key is derived from each part of the scope in turn.
 fn sign(secret: &str, scope: &[&str], to_sign: &str) -> Hmac<Sha256> {
     let mut mac = keyed(format!("AWS4{secret}").as_bytes());
     for part in scope {
@@ -238,7 +239,7 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
-/// Without the spaces at its ends, and one for several between.
+/// Removes spaces at both ends, and repeated spaces in between.
 fn trimmed(value: &str) -> String {
     value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -258,7 +259,7 @@ fn normalized(path: &str) -> String {
     format!("/{}{end}", kept.join("/"))
 }
 
-/// Parameters in order, each encoded in the one proper way, whichever way they came.
+/// Returns the parameters in order, each encoded in the canonical form.
 fn canonical_query(query: &str) -> String {
     let mut parameters: Vec<(String, String)> = query
         .split('&')
@@ -279,7 +280,7 @@ fn canonical_query(query: &str) -> String {
     parameters.join("&")
 }
 
-/// Percent-encodes all but what RFC 3986 reserves for nothing, and `kept`.
+/// Percent-encodes all bytes except RFC 3986's unreserved ones and `kept`.
 fn encode(out: &mut String, bytes: &[u8], kept: &[u8]) {
     for byte in bytes {
         match byte {
@@ -292,7 +293,7 @@ fn encode(out: &mut String, bytes: &[u8], kept: &[u8]) {
     }
 }
 
-/// The bytes that a percent-encoded text stands for.
+/// Decodes a percent-encoded text.
 pub(super) fn decode(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());

@@ -1,4 +1,4 @@
-//! The threads that functions run on.
+//! The threads that run functions.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use super::stats::Live;
 use super::{Context, Function, FunctionError, Model};
 use crate::process_stats;
 
-/// What a thread computed.
+/// The result of an invocation on a thread.
 struct Computed {
     answer: Result<Vec<u8>, FunctionError>,
-    /// Work to be modelled.
+    /// Modelled work.
     work: Duration,
-    /// CPU time that it took.
+    /// CPU time that was used.
     cpu: Duration,
 }
 
@@ -29,12 +29,12 @@ struct Job {
     done: oneshot::Sender<Computed>,
 }
 
-/// Where events go. Cheap to clone; the threads end with the last clone.
+/// Runs functions on threads. Clones are cheap and share the threads, which end with the last clone.
 #[derive(Clone)]
 pub(super) struct Threads(Sender<Job>);
 
 impl Threads {
-    /// The ends, and what each of the threads does.
+    /// Creates the sender, and the loop that each thread runs.
     pub(super) fn new(
         function: Arc<dyn Function>,
         live: &Arc<Live>,
@@ -62,7 +62,7 @@ impl Threads {
         let Computed { answer, work, cpu } = computed.await.ok()?;
         let cold_start = cold.then_some(model.cold_start);
         let duration = model.scaled(work).mul_f64(slow) + cpu;
-        // What was really computed may have waited for a core.
+        // The real computation may have waited for a core.
         let end = (begin + cold_start.unwrap_or_default() + duration).max(Instant::now());
         Some(Execution {
             answer: answer.map(Bytes::from).map_err(Failure::from),
@@ -77,12 +77,12 @@ impl Threads {
     }
 }
 
-/// The cloud's cores are not this machine's: what a function takes here, a dataflow on the same
-/// machine must not lack. Of the calling thread, and of the processes that it starts.
+/// Lowers the priority of the calling thread and of the processes that it starts. The cloud has its own
+/// cores, so a function must not take CPU time from a dataflow on the same machine.
 #[cfg(target_os = "linux")]
 pub(super) fn yield_to_others() {
     const STEPS: i32 = 10;
-    // On Linux of this thread only. One that cannot competes.
+    // On Linux this applies to the thread only. If it fails, the priority stays.
     let _ = rustix::process::nice(STEPS);
 }
 
@@ -101,7 +101,7 @@ fn run(function: &dyn Function, live: &Live, number: usize, jobs: &Receiver<Job>
         });
         let cpu = process_stats::thread_cpu().saturating_sub(before);
         live.note_cpu(number);
-        // Whoever hung up does not hear of it; it ran all the same.
+        // The client may have closed the connection. The function ran all the same.
         let _ = done.send(Computed { answer, work: context.work, cpu });
     }
 }

@@ -1,4 +1,4 @@
-//! A connection whose other side has to read what is sent to it.
+//! A connection whose client has to read what is sent to it.
 
 use std::future::Future as _;
 use std::io::{self, ErrorKind, IoSlice};
@@ -10,12 +10,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// A stream that breaks when nothing of what is written was taken for so long: answers are not kept for who never
-/// reads them. It may be silent for as long as it likes.
+/// A stream that breaks when the client has read nothing for a time while data waits to be written, so that
+/// responses are not kept for a client that never reads them. The client may be silent for any time.
 pub(super) struct TimeoutStream {
     stream: TcpStream,
     patience: Duration,
-    /// Ends when a write that waits has waited for long enough.
+    /// When a waiting write has waited for too long.
     until: Option<Pin<Box<Sleep>>>,
 }
 
@@ -24,7 +24,7 @@ impl TimeoutStream {
         TimeoutStream { stream, patience, until: None }
     }
 
-    /// What a write comes to that came to `written`.
+    /// Returns the result of a write, or an error if it has waited for too long.
     fn limited<T>(
         &mut self,
         context: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! A timer whose waits end within tens of microseconds: tokio's wheel turns by milliseconds.
+//! A timer with a precision of tens of microseconds. (Tokio's timer has a precision of one millisecond.)
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use tokio::sync::oneshot;
 
-/// What is nearer than this is now: waking a thread takes as long.
+/// A wait that is shorter than this ends at once: waking a thread takes as long.
 const NOW: Duration = Duration::from_micros(20);
 
-/// Cheap to clone; its thread ends with the last clone.
+/// A timer. Clones are cheap and share a thread, which ends with the last clone.
 #[derive(Clone)]
 pub(super) struct Timer(Sender<Alarm>);
 
@@ -19,7 +19,7 @@ pub(super) struct Alarm {
 }
 
 impl Timer {
-    /// The timer, and what its thread reads.
+    /// Creates a timer, and the channel that its thread reads.
     pub(super) fn new() -> (Timer, Receiver<Alarm>) {
         let (sender, alarms) = unbounded();
         (Timer(sender), alarms)
@@ -32,20 +32,20 @@ impl Timer {
         }
         let (ring, rung) = oneshot::channel();
         if self.0.send(Alarm { at, ring }).is_ok() {
-            // An error means that the timer's thread is gone: nothing is waited for any more.
+            // This fails only if the timer's thread has ended, and then nothing waits any more.
             let _ = rung.await;
         }
     }
 }
 
-/// Rings `alarms` when it is time; `turned` is called after each turn.
+/// Completes `alarms` when they are due. `turned` is called after each turn.
 pub(super) fn run(alarms: &Receiver<Alarm>, turned: impl Fn()) {
     let mut waiting: BTreeMap<(Instant, u64), oneshot::Sender<()>> = BTreeMap::new();
     let mut number = 0;
     loop {
         let now = Instant::now();
         while let Some(first) = waiting.first_entry().filter(|first| first.key().0 <= now) {
-            // Whoever is gone need not be woken.
+            // A waiter that was dropped need not be woken.
             let _ = first.remove().send(());
         }
         turned();

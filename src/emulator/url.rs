@@ -1,5 +1,5 @@
-//! A function's URL: the event that AWS makes of a request (payload version 2), and the response that it
-//! makes of an answer.
+//! A function's URL: converts a request to AWS's event (payload version 2), and a function's answer to a
+//! response.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use super::date::Date;
 use super::server::FUNCTION_NAME;
 use super::sigv4::decode;
 
-/// The event of a request. A body that is text goes as it is, any other in base64.
+/// Returns the event for a request. A text body is passed as it is, and any other body in base64.
 pub(super) fn event(head: &Parts, body: &Bytes, peer: IpAddr, request_id: &str) -> Bytes {
     let mut headers: BTreeMap<&str, String> = BTreeMap::new();
     let mut cookies = Vec::new();
@@ -81,19 +81,19 @@ pub(super) fn event(head: &Parts, body: &Bytes, peer: IpAddr, request_id: &str) 
     }
 }
 
-/// The event with its body, which is most of it: written once, and in its place.
+/// Writes the event with its body in one pass, because the body is most of it.
 fn with_body(event: &Value, body: &str) -> Bytes {
     let event = event.to_string();
     let mut text = Vec::with_capacity(event.len() + body.len() / 8 * 9 + 64);
     text.extend_from_slice(event.strip_suffix('}').unwrap_or(&event).as_bytes());
     text.extend_from_slice(b",\"body\":");
-    // A string can be written, and memory takes it.
+    // Writing a string to memory cannot fail.
     let _ = serde_json::to_writer(&mut text, body);
     text.push(b'}');
     text.into()
 }
 
-/// By name; several values of one have commas between them.
+/// Returns the parameters by name. Several values of one name are joined by commas.
 fn parameters(query: &str) -> Value {
     let mut parameters: BTreeMap<String, String> = BTreeMap::new();
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
@@ -109,7 +109,7 @@ fn parameters(query: &str) -> Value {
     json!(parameters)
 }
 
-/// Such as `30/Aug/2015:12:36:00 +0000`.
+/// Formats a time such as `30/Aug/2015:12:36:00 +0000`.
 fn time(date: Date) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -118,7 +118,7 @@ fn time(date: Date) -> String {
     format!("{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000")
 }
 
-/// An answer that says what the response is to be, if it has a status.
+/// An answer that describes the response, if it has a status.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct HandlerResponse {
@@ -134,15 +134,15 @@ struct HandlerResponse {
     is_base64_encoded: bool,
 }
 
-/// The response that an answer stands for; `None` if it cannot be one. An answer that does not say is the
-/// body of a 200.
+/// Returns the response for an answer; `None` if there is no valid one. An answer that does not describe a
+/// response is the body of a response with status 200.
 pub(super) fn response(answer: Bytes) -> Option<(Response<()>, Bytes)> {
     let mut response = Response::new(());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let (said, status) = match serde_json::from_slice::<HandlerResponse>(&answer) {
         Ok(HandlerResponse { status_code: None, .. }) => return Some((response, answer)),
         Ok(said @ HandlerResponse { status_code: Some(status), .. }) => (said, status),
-        // Something else altogether; or its status is not to be understood, or what it says with it.
+        // The answer has another form; or its status or another part of it is not valid.
         Err(_) => return (!has_status(&answer)).then_some((response, answer)),
     };
     *response.status_mut() = StatusCode::from_u16(status).ok()?;
@@ -152,7 +152,7 @@ pub(super) fn response(answer: Bytes) -> Option<(Response<()>, Bytes)> {
             other => other.to_string(),
         };
         let name = HeaderName::try_from(name).ok()?;
-        // How long the body is, we say.
+        // The length of the body is set by the server.
         if name != hyper::header::CONTENT_LENGTH && name != hyper::header::TRANSFER_ENCODING {
             response.headers_mut().insert(name, HeaderValue::try_from(value).ok()?);
         }
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_with_a_status_code_is_taken_apart_and_any_other_is_the_body() {
+    fn an_answer_with_a_status_code_is_a_response_and_any_other_is_its_body() {
         let said = r#"{"statusCode": 201, "headers": {"Content-Type": "text/plain", "X-N": 1},
             "cookies": ["a=1", "b=2"], "body": "aGk=", "isBase64Encoded": true}"#;
         let (response, body) = response(said.into()).unwrap();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_becomes_an_event() {
+    fn a_request_is_converted_to_awss_event() {
         let request = hyper::Request::post("/a%20b?x=1&y=a+b&x=2%2C3")
             .header("host", "localhost")
             .header("cookie", "c=1; d=2")

@@ -1,27 +1,27 @@
-//! What is wrong with a folder.
+//! Errors of a function folder.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a folder is no function that can be run here.
+/// Why a folder is not a function that can run here.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
-    /// It is not there.
+    /// The folder cannot be read.
     #[error("{} cannot be read", folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,
-        /// Why.
+        /// The reason.
         #[source]
         error: io::Error,
     },
-    /// It is a file.
+    /// The path is a file.
     #[error("{} is a file: give the folder that it is in, {}", file.display(), file.parent().unwrap_or(file).display())]
     File {
         /// The file.
         file: PathBuf,
     },
-    /// Nothing in it says what it is.
+    /// Nothing in the folder says what kind of function it is.
     #[error(
         "{} holds no function: looked for function.toml, an executable bootstrap, \
          lambda_function.py, and a single .jar", folder.display()
@@ -30,39 +30,39 @@ pub enum PackageError {
         /// The folder.
         folder: PathBuf,
     },
-    /// Its `function.toml` is wrong.
+    /// The folder's `function.toml` is not valid.
     #[error("{}: {what}", file.display())]
     Manifest {
         /// The file.
         file: PathBuf,
-        /// The key, and what would be right.
+        /// The wrong key, and what would be right.
         what: String,
     },
-    /// What it names is not there.
+    /// A file that the folder names does not exist.
     #[error("{} is not there{}", path.display(), hint(build))]
     Missing {
-        /// What.
+        /// The missing file.
         path: PathBuf,
-        /// The command that makes it.
+        /// The command that builds it.
         build: Option<String>,
     },
-    /// There is no name of a handler.
+    /// No handler is named.
     #[error("{} has no handler: give one with --handler, such as {example}, or as `handler` in function.toml", folder.display())]
     Handler {
         /// The folder.
         folder: PathBuf,
-        /// What one looks like.
+        /// An example of a handler.
         example: String,
     },
-    /// The code has no such handler.
+    /// The code does not contain the handler.
     #[error("the handler {handler}: {what}")]
     NoHandler {
         /// The handler.
         handler: String,
-        /// What was looked for.
+        /// What was searched for.
         what: String,
     },
-    /// The program of a function cannot be run.
+    /// The function's program cannot run.
     #[error("{} {what}", path.display())]
     Program {
         /// The program.
@@ -70,7 +70,7 @@ pub enum PackageError {
         /// What is wrong with it.
         what: String,
     },
-    /// There is no interpreter for it.
+    /// There is no interpreter for the function.
     #[error("{0}")]
     Interpreter(String),
 }
@@ -80,7 +80,7 @@ fn hint(build: &Option<String>) -> String {
 }
 
 impl PackageError {
-    /// Whether the machine lacks something, rather than the folder.
+    /// Returns whether the machine lacks something, and not the folder.
     pub fn is_of_the_machine(&self) -> bool {
         matches!(self, PackageError::Interpreter(_))
     }

@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::PackageError;
 use super::manifest::Manifest;
 
-/// A Java, what it loads, and the client's native library.
+/// A Java program, its class path, and the client's native library.
 #[derive(Debug)]
 pub(super) struct Java {
     program: PathBuf,
     class_path: OsString,
     native: Native,
-    /// Such as 17.
+    /// The version, such as 17.
     pub version: String,
 }
 
@@ -32,7 +32,7 @@ impl Java {
         let client = jars.iter().find(|jar| {
             jar.file_name().is_some_and(|name| name.to_string_lossy().starts_with(CLIENT))
         });
-        // It may also be packed into the function's own jar.
+        // The client may also be packed into the function's own jar.
         let candidates = client.into_iter().chain(&jars);
         let native = candidates.filter_map(|jar| Native::unpack(jar).transpose()).next();
         let native = match native {
@@ -56,7 +56,7 @@ impl Java {
         };
         let mut entries = jars.clone();
         if code.is_dir() {
-            // Classes that are not packed.
+            // Classes that are not in a jar.
             entries.insert(0, code.to_owned());
         }
         let class_path = std::env::join_paths(&entries).map_err(|error| PackageError::Program {
@@ -67,7 +67,8 @@ impl Java {
         Ok(Java { program, class_path, native, version })
     }
 
-    /// As AWS starts it: most of the memory for the heap, the serial collector, the quick compiler.
+    /// Returns the command that starts a process as AWS does: most of the memory is heap, with the serial
+    /// collector and the fast compiler.
     pub(super) fn command(&self, handler: &str, memory_mb: u32) -> Command {
         let mut native = OsString::from(format!("-D{NATIVE}="));
         native.push(&self.native.library);
@@ -79,7 +80,7 @@ impl Java {
     }
 }
 
-/// A jar, or those in a folder, in order.
+/// Returns a jar, or the jars in a folder, in order.
 fn jars(path: &Path) -> Vec<PathBuf> {
     if !path.is_dir() {
         return vec![path.to_owned()];
@@ -91,7 +92,7 @@ fn jars(path: &Path) -> Vec<PathBuf> {
     jars
 }
 
-/// The program, and its version.
+/// Finds the program and its version.
 fn program() -> Result<(PathBuf, String), PackageError> {
     let home = std::env::var_os("JAVA_HOME").filter(|home| !home.is_empty());
     let (program, source) = match home {
@@ -120,8 +121,9 @@ fn program() -> Result<(PathBuf, String), PackageError> {
     Ok((program, version.unwrap_or_else(|| "17".to_owned())))
 }
 
-/// The client's native library. By itself each process would unpack it to the same file, while another
-/// one loads it; so it is unpacked once, into a folder of our own, and each is told where it is.
+/// The client's native library. By default each process would unpack it to the same file, while another
+/// process loads that file. So it is unpacked once, into a folder of this server, and each process is told
+/// its path.
 #[derive(Debug)]
 struct Native {
     folder: PathBuf,
@@ -131,7 +133,7 @@ struct Native {
 static FOLDERS: AtomicU64 = AtomicU64::new(0);
 
 impl Native {
-    /// Of a jar, if it is in it.
+    /// Unpacks the library from a jar, if the jar contains it.
     fn unpack(jar: &Path) -> io::Result<Option<Native>> {
         let Ok(file) = fs::File::open(jar) else { return Ok(None) };
         let Ok(mut archive) = zip::ZipArchive::new(io::BufReader::new(file)) else {
@@ -148,7 +150,7 @@ impl Native {
         let number = FOLDERS.fetch_add(1, Relaxed);
         let name = format!("floodway-{}-{number}-jni", std::process::id());
         let folder = std::env::temp_dir().join(name);
-        // Ours alone: a library that somebody else could write would be run.
+        // Only this user can write to the folder, because the library in it is executed.
         let mut builder = fs::DirBuilder::new();
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(&folder)?;
@@ -160,7 +162,7 @@ impl Native {
 
 impl Drop for Native {
     fn drop(&mut self) {
-        // What is left over in a temporary folder does no harm.
+        // A leftover in a temporary folder does no harm.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -1,4 +1,4 @@
-//! What a folder says of its function: `function.toml`, or what is in it.
+//! What a folder says about its function: in `function.toml`, or by its contents.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{PackageError, provided};
 
-/// Which of AWS's runtimes a function is for.
+/// The runtime of AWS that a function is for.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
@@ -18,7 +18,7 @@ pub(super) enum Kind {
     Provided,
 }
 
-/// `function.toml`, as it is written. Paths are relative to its folder.
+/// The contents of `function.toml`. Paths are relative to its folder.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Manifest {
@@ -26,7 +26,7 @@ pub(super) struct Manifest {
     pub handler: Option<String>,
     code: Option<PathBuf>,
     runtime_jars: Option<PathBuf>,
-    /// What makes the code.
+    /// The command that builds the code.
     pub build: Option<String>,
     pub timeout: Option<String>,
     #[serde(default)]
@@ -38,7 +38,8 @@ pub(super) struct Manifest {
 const FILE: &str = "function.toml";
 
 impl Manifest {
-    /// Of a folder without a `function.toml`, what is in it tells; a jar needs a handler.
+    /// Reads the manifest. Without a `function.toml`, the contents of the folder decide; a jar needs a
+    /// handler.
     pub(super) fn read(folder: &Path, handler: Option<&str>) -> Result<Manifest, PackageError> {
         let file = folder.join(FILE);
         let text = match fs::read_to_string(&file) {
@@ -90,13 +91,13 @@ impl Manifest {
         Err(PackageError::Nothing { folder: folder.to_owned() })
     }
 
-    /// Where the code is; it is there.
+    /// Returns the path of the code, which exists.
     pub(super) fn code(&self) -> Result<PathBuf, PackageError> {
         let code = self.code.clone().unwrap_or_else(|| ".".into());
         self.existing(&code)
     }
 
-    /// Where the runtime's jars are, if they are not with the code.
+    /// Returns the path of the runtime's jars, if they are not with the code.
     pub(super) fn runtime_jars(&self) -> Result<Option<PathBuf>, PackageError> {
         self.runtime_jars.as_ref().map(|jars| self.existing(jars)).transpose()
     }
@@ -106,7 +107,7 @@ impl Manifest {
         path.canonicalize().map_err(|_| PackageError::Missing { path, build: self.build.clone() })
     }
 
-    /// One of its keys is wrong.
+    /// Returns an error for the value of a key.
     pub(super) fn wrong(&self, key: &str, what: impl Display) -> PackageError {
         PackageError::Manifest { file: self.folder.join(FILE), what: format!("{key}: {what}") }
     }

@@ -1,5 +1,5 @@
-//! What is deployed: a folder with a function in Python, Java or anything that is a program, and how a
-//! process of it is started.
+//! Function folders: a folder with a function in Python, in Java, or as any other program, and how its
+//! processes are started.
 
 mod error;
 mod java;
@@ -21,16 +21,16 @@ use super::server::FUNCTION_NAME;
 use crate::units::parse_duration;
 use manifest::{Kind, Manifest};
 
-/// A function in a folder, found to be complete.
+/// A complete function in a folder.
 ///
-/// The folder says what it is in a `function.toml`, or by what is in it; `docs/local-lambda.md` has both.
-/// The function runs under AWS's own runtime client: `awslambdaric` for Python, the runtime interface
-/// client for Java, and whatever the program brings along for the rest.
+/// The folder says what it is in a `function.toml`, or by its contents; `docs/local-lambda.md` describes
+/// both. The function runs under AWS's own runtime client: `awslambdaric` for Python, the runtime interface
+/// client for Java, and the program's own client otherwise.
 #[derive(Debug)]
 pub struct Package {
     runtime: Runtime,
     handler: String,
-    /// What AWS would have unpacked to `/var/task`.
+    /// The folder that AWS would unpack to `/var/task`.
     code: PathBuf,
     timeout: Duration,
     init_timeout: Duration,
@@ -45,37 +45,37 @@ enum Runtime {
     Provided(PathBuf),
 }
 
-/// What is chosen for a package, whatever its folder says.
+/// Settings of a package that override those of its folder.
 #[derive(Clone, Debug, Default)]
 pub struct Choices {
     /// The handler.
     pub handler: Option<String>,
-    /// How long an invocation may take; 30 s if nobody says.
+    /// Longest time of an invocation; 30 s by default.
     pub timeout: Option<Duration>,
-    /// How long a process may take until it asks for its first event, before it is started again: 10 s
-    /// as in the cloud.
+    /// Longest time until a process asks for its first event; after it the process is started again. The
+    /// default is 10 s, as in the cloud.
     pub init_timeout: Option<Duration>,
-    /// The region that it is told to be in; `us-east-1` if nobody says.
+    /// The region that the function is told; `us-east-1` by default.
     pub region: Option<String>,
 }
 
-/// A program that the user names. A path is meant from here, and the function runs elsewhere.
+/// Resolves a program that the user names. Its path is relative to the present folder, and the function runs
+/// in another one.
 fn program(name: OsString) -> PathBuf {
     let name = PathBuf::from(name);
     let is_path = name.components().count() > 1;
     is_path.then(|| std::path::absolute(&name).ok()).flatten().unwrap_or(name)
 }
 
-/// AWS's own is 3 s, which is short for a first try.
+/// Default timeout. AWS's own default is 3 s, which is short for a first try.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Package {
-    /// Reads a folder, and looks whether everything is there: the code, the handler's name, what runs
-    /// it.
+    /// Reads a folder, and checks that it is complete: the code, the name of the handler, and what runs it.
     ///
     /// # Errors
-    /// What is missing or wrong, and what would be right.
+    /// If something is missing or wrong. The error says what would be right.
     ///
     /// # Examples
     /// ```no_run
@@ -142,7 +142,7 @@ impl Package {
         })
     }
 
-    /// How long an invocation may take.
+    /// Returns the longest time of an invocation.
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -151,12 +151,12 @@ impl Package {
         self.init_timeout
     }
 
-    /// What the function is called.
+    /// Returns the ARN of the function.
     pub(super) fn arn(&self) -> String {
         format!("arn:aws:lambda:{}:123456789012:function:{FUNCTION_NAME}", self.region)
     }
 
-    /// What starts a process that asks `api` for events.
+    /// Returns the command that starts a process, which asks `api` for events.
     pub(super) fn command(&self, api: SocketAddr, memory_mb: u32) -> Command {
         use std::os::unix::process::CommandExt as _;
 
@@ -166,11 +166,11 @@ impl Package {
             Runtime::Provided(bootstrap) => Command::new(bootstrap),
         };
         command.env_clear().envs(self.variables(api, memory_mb));
-        // A group of its own: what it forks dies with it.
+        // The process has a group of its own, so that its children end with it.
         command.process_group(0).current_dir(&self.code).stdin(Stdio::null());
         command
     }
 }
 
-/// AWS's longest.
+/// AWS's largest timeout.
 const MAX_TIMEOUT: Duration = Duration::from_secs(900);

@@ -5,22 +5,22 @@ use std::process::Command;
 
 use super::{PackageError, program};
 
-/// An interpreter that has `awslambdaric`.
+/// A Python interpreter that has `awslambdaric`.
 #[derive(Debug)]
 pub(super) struct Python {
     pub interpreter: PathBuf,
-    /// Such as 3.11.
+    /// The version, such as 3.11.
     pub version: String,
 }
 
-/// What names another interpreter than the PATH's.
+/// The variable that names an interpreter, instead of the one in the PATH.
 const VARIABLE: &str = "FLOODWAY_PYTHON";
 
-/// Prints the version first: that much works without the client.
+/// A program that prints the version first, which works even without the client.
 const PROBE: &str = "import sys; print('%d.%d' % sys.version_info[:2], flush=True); import awslambdaric, runtime_client";
 
 impl Python {
-    /// Finds one, and the handler's module.
+    /// Finds an interpreter and the handler's module.
     pub(super) fn find(code: &Path, handler: &str) -> Result<Python, PackageError> {
         module(code, handler)?;
         let chosen = std::env::var_os(VARIABLE);
@@ -57,7 +57,7 @@ impl Python {
     }
 }
 
-/// Looks for the file of `module.function` or `package/module.function`.
+/// Finds the file of `module.function` or `package/module.function`.
 fn module(code: &Path, handler: &str) -> Result<(), PackageError> {
     let no = |what: String| PackageError::NoHandler { handler: handler.to_owned(), what };
     let (module, function) = handler.rsplit_once('.').unwrap_or_default();
@@ -66,7 +66,7 @@ fn module(code: &Path, handler: &str) -> Result<(), PackageError> {
     }
     let path = code.join(module.replace('.', "/"));
     let file = path.with_extension("py");
-    // A module may be compiled too: whatever its suffix, its name begins like this.
+    // A module may be compiled: its name begins with this prefix and may have any suffix.
     let prefix = format!("{}.", path.file_name().unwrap_or_default().to_string_lossy());
     let folder = path.parent().unwrap_or(code);
     let entries = folder.read_dir().into_iter().flatten().flatten();

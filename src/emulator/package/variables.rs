@@ -1,5 +1,5 @@
-//! The environment variables of a function's process: those that AWS sets, and nothing of the server's
-//! own but what programs need to be found. No credentials.
+//! The environment variables of a function's process: those that AWS sets, and the variables of the server
+//! that programs need to be found. It contains no credentials.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use super::super::date::Date;
 use super::super::server::FUNCTION_NAME;
 use super::{Package, Runtime};
 
-/// What is taken over from the server's own.
+/// Variables that are copied from the server's environment.
 const TAKEN: [&str; 6] =
     ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "JAVA_HOME"];
 
@@ -23,7 +23,7 @@ impl Package {
         let taken =
             TAKEN.into_iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?)));
         let mut all: BTreeMap<OsString, OsString> = taken.collect();
-        // The package's own; what AWS reserves follows, and stays as it is.
+        // The package's own variables come first, so that those that AWS reserves replace them.
         all.extend(self.environment.iter().map(|(name, value)| (name.into(), value.into())));
         all.entry("TZ".into()).or_insert_with(|| "UTC".into());
         all.entry("LANG".into()).or_insert_with(|| "en_US.UTF-8".into());
@@ -37,7 +37,7 @@ impl Package {
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_mb.to_string()),
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
             ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{FUNCTION_NAME}")),
-            // An environment has a stream, and a port.
+            // Each environment has its own log stream, which its port identifies.
             ("AWS_LAMBDA_LOG_STREAM_NAME", format!("{stream}/[$LATEST]{:032x}", api.port())),
             ("AWS_REGION", self.region.clone()),
             ("AWS_DEFAULT_REGION", self.region.clone()),

@@ -1,5 +1,5 @@
-//! The Runtime API of one process: an endpoint of its own, so that what belongs to a process that is
-//! gone reaches nobody else.
+//! The Runtime API of one process. Each process has its own endpoint, so that a request of an ended process
+//! reaches no other one.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -27,17 +27,17 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 type Reply = Response<Full<Bytes>>;
 
-/// Serves the process until this is dropped; its connections end then.
+/// Serves the process. Dropping the future closes its connections.
 pub(super) async fn serve(listener: TcpListener, queue: Arc<InvocationQueue>) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // Too many open files, mostly: a moment later there are fewer.
+            // Usually too many files are open, and a moment later there are fewer.
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             continue;
         };
         while connections.try_join_next().is_some() {}
-        // A platform that cannot loses some latency.
+        // On a platform without this option the latency is higher.
         let _ = stream.set_nodelay(true);
         let queue = Arc::clone(&queue);
         connections.spawn(async move {
@@ -45,7 +45,7 @@ pub(super) async fn serve(listener: TcpListener, queue: Arc<InvocationQueue>) {
                 let queue = Arc::clone(&queue);
                 async move { Ok::<_, Infallible>(answer(&queue, request).await) }
             });
-            // A connection that breaks is the process's affair.
+            // A broken connection is handled by the process.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
         });
     }
@@ -78,12 +78,12 @@ async fn answer(queue: &InvocationQueue, request: Request<Incoming>) -> Reply {
     }
 }
 
-/// The function's answer.
+/// Handles the function's answer.
 async fn respond(queue: &InvocationQueue, id: &str, body: Incoming) -> Reply {
-    // Read even if nobody wants it: a body that is left unread costs its client the connection.
+    // The body is read even if nobody waits for it: if it were not, its client's connection would break.
     let (body, bytes, whole) = read(body).await;
     if !whole {
-        // The connection broke: whoever sent it is in trouble, and is watched.
+        // The connection broke. The process that sent the answer is watched elsewhere.
         return refuse(Wrong::State);
     }
     if bytes <= MAX_BODY {
@@ -100,8 +100,8 @@ async fn respond(queue: &InvocationQueue, id: &str, body: Incoming) -> Reply {
     }
 }
 
-/// A body, how long it is, and whether it came to its end. Of one that is too long only the length is
-/// kept.
+/// Reads a body. Returns its bytes, its length, and whether it is complete. Of a body that is too long only
+/// the length is kept.
 async fn read(mut body: Incoming) -> (Bytes, usize, bool) {
     let (mut kept, mut bytes) = (BodyBuffer::of(&body, MAX_BODY), 0);
     while let Some(frame) = body.frame().await {
@@ -130,7 +130,7 @@ fn failure(headers: &HeaderMap, body: Bytes) -> Failure {
 fn event(call: &Call) -> Reply {
     let mut response = Response::new(Full::new(call.event.clone()));
     let headers = response.headers_mut();
-    // Without it Python's client crashes, and with another one its handlers get bytes.
+    // Without this header Python's client crashes, and with another type its handlers receive bytes.
     headers.insert(CONTENT_TYPE, JSON);
     let deadline = call.deadline_ms.to_string();
     for (name, value) in [
@@ -139,7 +139,7 @@ fn event(call: &Call) -> Reply {
         ("lambda-runtime-invoked-function-arn", &call.arn),
         ("lambda-runtime-trace-id", &call.trace),
     ] {
-        // All of them are ASCII.
+        // All values are ASCII.
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(HeaderName::from_static(name), value);
         }

@@ -91,7 +91,7 @@ impl Process {
         }
     }
 
-    /// Whether the process still runs.
+    /// Returns whether the process is running.
     pub(super) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
@@ -111,7 +111,7 @@ impl Process {
         };
         match ended {
             Ended::Exited(_) | Ended::TimedOut if !self.queue.has_begun() => Ended::NotStarted,
-            // What was too much between two looks is too much.
+            // The peak between two measurements counts too.
             Ended::Answered(_) | Ended::Exited(_) if self.memory.was_exceeded() => {
                 Ended::TooMuchMemory
             }

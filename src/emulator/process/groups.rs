@@ -1,9 +1,9 @@
 //! Process groups that must not outlive the server.
 //!
-//! Each environment's process leads a group of its own, so that what it forks dies with it. Should the
-//! server itself be killed, so that nothing of it runs any more, a guardian ends the groups: a small
-//! shell that reads from the server which there are, and finds its input at its end when the server is
-//! gone. (The system's own way, `PR_SET_PDEATHSIG`, needs unsafe code, and forgets the grandchildren.)
+//! The process of each environment leads its own group, so that its children end with it. If the server
+//! itself is killed, a guardian ends the groups. The guardian is a small shell that reads the numbers of the
+//! groups from the server, and whose input ends when the server does. (The system's own mechanism,
+//! `PR_SET_PDEATHSIG`, needs unsafe code and does not cover grandchildren.)
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// Keeps the numbers of the groups, and kills what is left.
+/// The guardian's program: it keeps the numbers of the groups, and kills the groups that are left at the end.
 const GUARDIAN: &str = r#"
 trap '' INT TERM HUP
 groups=' '
@@ -26,11 +26,11 @@ done
 for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 "#;
 
-/// The groups of a server.
+/// The process groups of a server.
 pub(in super::super) struct Groups(Mutex<GroupsState>);
 
 struct GroupsState {
-    /// `None` once all were ended: there will be none any more.
+    /// The numbers of the groups. `None` after all were ended: a later group is ended at once.
     alive: Option<BTreeSet<i32>>,
     guardian: Option<(Child, ChildStdin)>,
 }
@@ -45,11 +45,11 @@ impl Groups {
     }
 
     fn state(&self) -> MutexGuard<'_, GroupsState> {
-        // A set and a pipe: whole between two calls.
+        // The data is consistent even if a thread panicked while it held the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A group is there. Where all were ended already, so is this one.
+    /// Adds a group. If all groups were ended already, ends it too.
     pub(super) fn add(&self, leader: Pid) {
         let mut state = self.state();
         match &mut state.alive {
@@ -71,7 +71,7 @@ impl Groups {
         }
     }
 
-    /// Ends all of them, and those to come.
+    /// Ends all groups, and those that are added later.
     pub(in super::super) fn end_all(&self) {
         let mut state = self.state();
         for leader in state.alive.take().into_iter().flatten().filter_map(Pid::from_raw) {
@@ -79,7 +79,7 @@ impl Groups {
         }
         if let Some((mut child, stdin)) = state.guardian.take() {
             drop(stdin);
-            // Its input is at its end: it ends.
+            // The guardian ends when its input does.
             let _ = child.wait();
         }
     }
@@ -94,14 +94,14 @@ impl Drop for Groups {
 impl GroupsState {
     fn tell(&mut self, change: char, leader: Pid) {
         if let Some((_, stdin)) = &mut self.guardian {
-            // A guardian that somebody killed guards nothing.
+            // This fails only if somebody has killed the guardian.
             let _ = writeln!(stdin, "{change} {}", leader.as_raw_pid());
         }
     }
 }
 
-/// Kills a group, if there is something left of it. Its number cannot be another's by then: numbers
-/// are given round robin.
+/// Kills what is left of a group. The number cannot belong to another group yet, because the system assigns
+/// numbers in a cycle.
 fn kill(leader: Pid) {
     let _ = kill_process_group(leader, Signal::KILL);
 }

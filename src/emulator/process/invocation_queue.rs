@@ -1,7 +1,8 @@
-//! What passes between an environment's process and the service: events one way, answers the other.
+//! The exchange between an environment's process and the service: events in one direction, answers in the
+//! other.
 //!
-//! An event is handed over once, and belongs to the process from then on. One that the process has not
-//! fetched yet is not begun: if the process is gone by then, another one may have it.
+//! An event is handed over once, and then belongs to the process. An event that the process has not fetched
+//! has not begun: if the process ends before that, another one can receive it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -68,7 +69,7 @@ impl InvocationQueue {
     }
 
     fn state(&self) -> MutexGuard<'_, QueueState> {
-        // It is whole between two calls.
+        // The data is consistent even if a thread panicked while it held the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -77,7 +78,7 @@ impl InvocationQueue {
         let mut init = self.init.subscribe();
         match init.wait_for(|init| !matches!(init, Init::Starting)).await.as_deref() {
             Ok(Init::Failed(failure)) => Err(failure.clone()),
-            // The sender is here as long as this is.
+            // The sender exists as long as `self`.
             Ok(Init::Ready | Init::Starting) | Err(_) => Ok(()),
         }
     }
@@ -87,7 +88,7 @@ impl InvocationQueue {
         let (answer, answered) = oneshot::channel();
         let mut state = self.state();
         let poll = state.poll.take();
-        // A poll whose connection is gone takes nothing.
+        // A poll whose connection is closed receives nothing.
         let begun = poll.is_some_and(|poll| poll.send(Arc::clone(&call)).is_ok());
         state.current = Some(Current { call, begun, answer });
         answered
@@ -122,7 +123,7 @@ impl InvocationQueue {
             }
             starting
         });
-        // A second poll takes the place of the first.
+        // A second poll replaces the first one.
         event.await.map_err(|_| Wrong::State)
     }
 
@@ -130,7 +131,7 @@ impl InvocationQueue {
     pub(super) fn answer(&self, id: &str, answer: Answer) -> Result<(), Wrong> {
         let mut state = self.state();
         let current = state.current.take_if(|current| current.begun && current.call.id == id);
-        // Whoever asked may have given up: it was answered all the same.
+        // The service may have given up waiting. The request counts as answered all the same.
         let _ = current.ok_or(Wrong::Id)?.answer.send(answer);
         Ok(())
     }

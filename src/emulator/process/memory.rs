@@ -54,8 +54,8 @@ impl Memory {
             tokio::time::sleep(POLL_INTERVAL).await;
             let group = self.groups.of(self.leader).await;
             let alone = system::resident(self.leader);
-            // Pages that a child shares with its parent count twice in a sum: where that is too much,
-            // they are counted properly.
+            // A sum counts the pages that a child shares with its parent twice. If the sum exceeds the limit,
+            // each page is counted once.
             let proper = |kb| match kb > self.limit_kb && kb > alone {
                 true => system::proportional(self.leader).unwrap_or(kb),
                 false => kb,
@@ -92,16 +92,16 @@ mod system {
 
     use rustix::process::Pid;
 
-    /// A file of /proc, which is smaller than a page. In one read: its size is not known before, and who
-    /// does not know it reads in small steps.
+    /// Reads a file of /proc, which is smaller than a page, in one read. Its size is not known in advance,
+    /// for which the standard library would read it in small steps.
     fn read(path: &str) -> Option<String> {
         let mut text = [0; 4 << 10];
         let bytes = File::open(path).ok()?.read(&mut text).ok()?;
-        // A process may be called anything.
+        // The name of a process may have any bytes.
         Some(String::from_utf8_lossy(&text[..bytes]).into_owned())
     }
 
-    /// A line of a file of /proc, such as `VmHWM: 1728 kB`.
+    /// Returns the value in a line of a file of /proc, such as `VmHWM: 1728 kB`.
     fn line(path: &str, name: &str) -> Option<u64> {
         let text = read(path)?;
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -130,7 +130,7 @@ mod system {
         entries.filter_map(|entry| {
             let process = entry.file_name().to_str()?.parse().ok()?;
             let stat = read(&format!("/proc/{process}/stat"))?;
-            // The name, in parentheses, may have anything in it.
+            // The name, in parentheses, may contain any characters.
             let (_, fields) = stat.rsplit_once(") ")?;
             let mut fields = fields.split(' ');
             let group = fields.nth(2)?.parse().ok()?;

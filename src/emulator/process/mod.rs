@@ -1,9 +1,9 @@
-//! Environments that are processes, which talk to AWS's Runtime API as they do in the cloud.
+//! Environments that are processes. They use AWS's Runtime API, as they do in the cloud.
 //!
-//! A process is started when a request finds none free, and belongs to that request until it is ready,
-//! as in the cloud. It is reused, the one used last first; ended when it is idle for too long; killed,
-//! with all that it has started, at its time-out or past its memory; and replaced after a crash. What it
-//! waits for or prints holds up nobody else.
+//! A process is started when a request finds none free, and it belongs to that request until it is ready, as
+//! in the cloud. It is reused, the one used last first. It ends when it has been idle for too long. It is
+//! killed with all its children when it exceeds its timeout or its memory, and it is replaced after a crash.
+//! While it waits or prints, it delays no other process.
 
 mod api;
 mod environment;
@@ -38,7 +38,7 @@ use starter::Starter;
 /// Why a function's process does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The system has no threads, ports or pipes for it.
+    /// The system cannot provide threads, ports or pipes.
     #[error("the local Lambda cannot start")]
     Io(#[from] io::Error),
     /// The program cannot be run.
@@ -46,21 +46,21 @@ pub enum StartError {
     Spawn {
         /// The program.
         program: String,
-        /// Why.
+        /// The reason.
         #[source]
         error: io::Error,
     },
-    /// It ended, gave up or took too long before it asked for an event.
+    /// The process ended, reported an error or took too long before it asked for an event.
     #[error("the function does not start: {reason}{printed}")]
     Init {
-        /// What AWS would say.
+        /// The reason in AWS's words.
         reason: String,
-        /// The last of what it printed, on lines of their own.
+        /// The end of its output, on lines of its own.
         printed: String,
     },
 }
 
-/// Where processes come from.
+/// Starts and runs processes.
 pub(super) struct Processes {
     package: Package,
     memory_mb: u32,
@@ -71,7 +71,7 @@ pub(super) struct Processes {
     live: Arc<Live>,
 }
 
-/// A process that was not started, with what it came to.
+/// A process that did not start, and the result of the attempt.
 struct NotStarted {
     failure: Failure,
     status: Status,
@@ -80,7 +80,7 @@ struct NotStarted {
 }
 
 impl Processes {
-    /// For processes that are watched on `runtime`.
+    /// Creates processes that are watched on `runtime`.
     pub(super) fn new(
         package: Package,
         model: &Model,
@@ -104,7 +104,7 @@ impl Processes {
         Process::start(command, listener, starter, &self.groups, memory, self.show).await
     }
 
-    /// Starts one for nobody, to see that it does.
+    /// Starts a process without a request, to check that it starts.
     pub(super) async fn try_start(&self) -> Result<Box<Process>, StartError> {
         let mut process = self.start().await?;
         let limit = self.package.init_timeout();
@@ -121,7 +121,7 @@ impl Processes {
         Err(StartError::Init { reason, printed })
     }
 
-    /// Runs the function once: in `warm`, or in a process that is started for it.
+    /// Runs the function once: in the process `warm`, or in one that is started for the request.
     pub(super) async fn run(
         &self,
         warm: Option<Box<Process>>,
@@ -146,7 +146,7 @@ impl Processes {
             let duration = cold.within + began.elapsed();
             let (answer, status) = match ended {
                 Ended::Answered(answer) => (answer, Status::Answered),
-                // It was warm, and went before it saw the event: another one has it.
+                // The warm process ended before it fetched the event, so another process receives it.
                 Ended::NotStarted if cold.start.is_none() => continue,
                 Ended::TimedOut | Ended::NotStarted => self.timed_out(&id),
                 Ended::Exited(status) => failed(&id, &exited(status)),
@@ -173,8 +173,8 @@ impl Processes {
         }
     }
 
-    /// Starts a process for request `id`. As in the cloud, one that fails or does not ask for an event within ten
-    /// seconds is started once more, within the time of the invocation.
+    /// Starts a process for request `id`. As in the cloud, a process that fails or does not ask for an event
+    /// within ten seconds is started once more, within the time of the invocation.
     async fn start_for(&self, id: &str) -> Result<(Box<Process>, Cold), Box<Execution>> {
         let began = Instant::now();
         let limit = self.package.init_timeout();
@@ -223,7 +223,7 @@ impl Processes {
         };
         process.memory.was_exceeded();
         let (printed, used_mb) = (process.output.take(), process.memory.peak_mb());
-        // None of the above is an answer.
+        // In all other cases there is no answer.
         let failure = answer.err().unwrap_or_else(|| Failure::new("Runtime.ExitError", ""));
         Err(NotStarted { failure, status, printed, used_mb })
     }
@@ -242,17 +242,17 @@ impl Processes {
     }
 }
 
-/// What is known of a cold start.
+/// What is known about a cold start.
 #[derive(Default)]
 struct Cold {
     start: Option<Duration>,
-    /// What of it counts as the invocation's own time.
+    /// The part of it that counts as the invocation's own time.
     within: Duration,
     printed: Vec<u8>,
 }
 
 impl NotStarted {
-    /// The invocation that it was started for.
+    /// The result of the invocation for which the process was started.
     fn ran(self, cold: Cold, duration: Duration) -> Execution {
         let NotStarted { failure, status, printed, used_mb } = self;
         let mut printed = Printed { before: cold.printed, during: printed };
@@ -270,7 +270,7 @@ impl NotStarted {
     }
 }
 
-/// What AWS writes into the log of a start that fails.
+/// Returns what AWS writes to the log when a start fails.
 fn init_report(phase: &str, took: Duration, status: &Status) -> String {
     let took = took.as_secs_f64() * 1e3;
     let how = match status {
@@ -287,7 +287,7 @@ fn failed(id: &str, what: &str) -> (Answer, Status) {
     (Err(failure), Status::Failed(KIND.to_owned()))
 }
 
-/// As AWS says it.
+/// Describes an exit status in AWS's words.
 fn exited(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
@@ -317,7 +317,7 @@ fn chain(error: &StartError) -> String {
     }
 }
 
-/// A line of the service's own in the log.
+/// Appends a line of the service to the log.
 fn note(log: &mut Vec<u8>, line: &str) {
     if log.last().is_some_and(|last| *last != b'\n') {
         log.push(b'\n');
@@ -326,7 +326,7 @@ fn note(log: &mut Vec<u8>, line: &str) {
     log.push(b'\n');
 }
 
-/// 24 hexadecimal digits.
+/// Returns 24 hexadecimal digits.
 fn trace_of(id: &str) -> String {
     let digits: String = id.chars().filter(char::is_ascii_hexdigit).collect();
     digits.get(8..32).unwrap_or("000000000000000000000000").to_owned()

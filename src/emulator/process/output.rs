@@ -1,4 +1,4 @@
-//! What a process writes to its standard output and error.
+//! The standard output and standard error of a process.
 
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
@@ -10,7 +10,8 @@ use tokio::task::JoinHandle;
 
 use super::super::report::TAIL;
 
-/// Read as it comes, so that a function that prints a lot never waits; the last of it is kept.
+/// Output that is read as it arrives, so that a function that prints a lot never waits. The end of it is
+/// kept.
 pub(super) struct Output {
     tail: Arc<Mutex<Tail>>,
     pipe: Arc<pipe::Receiver>,
@@ -19,16 +20,16 @@ pub(super) struct Output {
 
 struct Tail {
     kept: Vec<u8>,
-    /// Where lines are shown: the last one, of which the end has not come.
+    /// If lines are shown: the last line, whose end has not arrived.
     line: Option<Vec<u8>>,
 }
 
-/// A longer line is shown in pieces.
+/// A longer line is shown in parts.
 const MAX_LINE: usize = 64 * 1024;
 
 impl Output {
-    /// One pipe for both streams, which keeps their order; `show` prints their lines on the server's
-    /// standard error.
+    /// Creates one pipe for both streams, which keeps their order. With `show` their lines are printed on the
+    /// server's standard error.
     pub(super) fn new(show: bool) -> std::io::Result<(Output, Stdio, Stdio)> {
         let (reader, writer) = std::io::pipe()?;
         let out = Stdio::from(writer.try_clone()?);
@@ -47,11 +48,11 @@ impl Output {
         Ok((Output { tail, pipe, reader }, out, Stdio::from(writer)))
     }
 
-    /// The last of what was written since the last time.
+    /// Returns the end of the output since the last call.
     pub(super) fn take(&self) -> Vec<u8> {
         let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        // What is in the pipe was written before whatever we heard of otherwise. A process that never
-        // stops writing must not hold us up.
+        // Output in the pipe was written before the event that led to this call. The number of reads is
+        // limited, because a process may never stop writing.
         for _ in 0..16 {
             let mut empty = false;
             let more = tail.read(|buffer| {
@@ -69,13 +70,13 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        // Somebody who left the group may still hold the other end.
+        // A process that left the group may still have the pipe open.
         self.reader.abort();
     }
 }
 
 impl Tail {
-    /// Reads once; whether there may be more to come.
+    /// Reads once. Returns whether there may be more to read.
     fn read(&mut self, read: impl FnOnce(&mut [u8]) -> std::io::Result<usize>) -> bool {
         let mut buffer = [0; 16 * 1024];
         match read(&mut buffer) {
@@ -96,7 +97,7 @@ impl Tail {
         line.extend_from_slice(bytes);
         let end = line.iter().rposition(|byte| *byte == b'\n').map(|last| last + 1);
         if let Some(end) = end.or((line.len() > MAX_LINE).then_some(line.len())) {
-            // Who does not read our standard error does not want it.
+            // If nobody reads the server's standard error, the lines are not needed.
             let _ = std::io::stderr().write_all(&line[..end]);
             line.drain(..end);
         }

@@ -1,5 +1,5 @@
-//! The thread that starts processes: a start takes milliseconds that requests must not wait for, and
-//! what it starts steps aside as it does.
+//! The thread that starts processes. Starting takes milliseconds, for which requests must not wait. The
+//! started processes have a low priority.
 
 use std::io;
 use std::process::Command;
@@ -17,11 +17,11 @@ struct Job {
     started: oneshot::Sender<io::Result<Child>>,
 }
 
-/// Its thread ends with it.
+/// Starts processes on a thread, which ends when this is dropped.
 pub(super) struct Starter(Sender<Job>);
 
 impl Starter {
-    /// For processes that are watched on `runtime`.
+    /// Creates a starter of processes that are watched on `runtime`.
     pub(super) fn new(runtime: Handle) -> io::Result<Starter> {
         let (sender, jobs) = unbounded::<Job>();
         let start = move || {
@@ -29,7 +29,7 @@ impl Starter {
             let _entered = runtime.enter();
             for Job { command, started } in jobs {
                 let mut command = tokio::process::Command::from(command);
-                // Whoever does not wait for it any more drops it, and that kills it.
+                // If the request has given up waiting, the process is dropped, which kills it.
                 let _ = started.send(command.kill_on_drop(true).spawn());
             }
         };

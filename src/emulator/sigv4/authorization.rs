@@ -1,8 +1,8 @@
-//! The `Authorization` header of a signed request.
+//! The header `Authorization` of a signed request.
 
 use super::{ALGORITHM, Unsigned};
 
-/// What an `Authorization` header says.
+/// The parsed header `Authorization`.
 pub(super) struct Authorization<'a> {
     pub(super) key: &'a str,
     /// Date, region, service and `aws4_request`.
@@ -49,8 +49,8 @@ impl<'a> Authorization<'a> {
         Ok(Authorization { key, scope, signed_headers, signature })
     }
 
-    /// Whether it is written in the one way that AWS takes: the names of headers in lower case and in order, each
-    /// once; the signature in lower-case hexadecimal.
+    /// Returns whether the header has the form that AWS requires: the names of headers in lower case and in
+    /// order, each once, and the signature in lower-case hexadecimal.
     pub(super) fn is_canonical(&self) -> bool {
         let is_plain = |name: &&str| {
             let plain = |byte: u8| {

@@ -1,11 +1,11 @@
-//! AWS's own vectors, and what is refused.
+//! Tests with AWS's own vectors, and with requests that have to be refused.
 
 use serde::Deserialize;
 
 use super::*;
 
-/// A case of AWS's signing test suite (`tests/golden/sigv4.jsonl`, from
-/// github.com/awslabs/aws-c-auth, Apache-2.0): a signed request, and the steps to its signature.
+/// A case of AWS's signing test suite (`tests/golden/sigv4.jsonl`, from github.com/awslabs/aws-c-auth,
+/// Apache-2.0): a signed request, and the steps to its signature.
 #[derive(Deserialize)]
 struct Case {
     name: String,
@@ -19,7 +19,7 @@ struct Case {
 
 type Headers<'a> = Vec<(&'a str, std::borrow::Cow<'a, str>)>;
 
-/// Method, path, query, headers and body of a request as it is sent.
+/// Returns method, path, query, headers and body of a request.
 fn read(request: &str) -> (&str, &str, &str, Headers<'_>, &str) {
     let (head, body) = request.split_once("\n\n").unwrap_or((request, ""));
     let mut lines = head.lines();
@@ -29,7 +29,7 @@ fn read(request: &str) -> (&str, &str, &str, Headers<'_>, &str) {
     let mut headers: Headers<'_> = Vec::new();
     for line in lines {
         match line.split_once(':') {
-            // A folded line goes on with the one before.
+            // A folded line continues the line before.
             _ if line.starts_with(' ') => {
                 let (_, value) = headers.last_mut().unwrap();
                 *value = format!("{value} {}", line.trim()).into();
@@ -42,7 +42,7 @@ fn read(request: &str) -> (&str, &str, &str, Headers<'_>, &str) {
 }
 
 #[test]
-fn awss_vectors_are_computed_as_aws_does() {
+fn signatures_equal_those_of_awss_test_vectors() {
     let vectors = include_str!("../../../tests/golden/sigv4.jsonl");
     let cases = vectors.lines().map(|line| serde_json::from_str::<Case>(line).unwrap());
     for case in cases {
@@ -68,7 +68,7 @@ fn awss_vectors_are_computed_as_aws_does() {
 }
 
 #[test]
-fn a_colon_that_was_sent_encoded_is_encoded_twice() {
+fn an_encoded_colon_in_the_path_is_encoded_twice() {
     let mut canonical = String::new();
     encode(&mut canonical, normalized("/functions/arn%3Aaws/invocations").as_bytes(), b"/");
     assert_eq!(canonical, "/functions/arn%253Aaws/invocations");
@@ -85,7 +85,7 @@ fn keys(token: Option<&str>) -> Keys {
     }
 }
 
-/// A request that is signed at `date` for `service`; what comes of its check at [`NOW`], after `change`.
+/// Signs a request at `date` for `service`, applies `change`, and returns the result of the check at [`NOW`].
 fn checked(
     (service, date, token): (&str, &str, Option<&str>),
     of: &Keys,
@@ -122,7 +122,7 @@ fn checked(
 }
 
 #[test]
-fn what_is_signed_rightly_passes_and_nothing_else() {
+fn only_a_correctly_signed_request_passes() {
     let well = ("lambda", NOW, None);
     let unchanged = |_: &mut Parts, _: &mut Vec<u8>| {};
     assert_eq!(checked(well, &keys(None), unchanged), Ok(()));
@@ -179,7 +179,8 @@ fn secrets_are_not_shown() {
     assert!(!shown.contains("wJalr") && !shown.contains("a-token"), "{shown}");
 }
 
-/// What is there twice, or written otherwise than AWS takes it, with a signature that is right but for that.
+/// A header that occurs twice, or has another form than AWS requires, is refused even if the signature is
+/// right otherwise.
 #[test]
 fn only_the_canonical_form_is_accepted() {
     let well = ("lambda", NOW, None);
