@@ -74,6 +74,7 @@ mod cli;
 #[cfg(feature = "cli")]
 mod compare;
 pub mod cost;
+mod counters;
 mod descriptors;
 #[cfg(feature = "files")]
 mod destination;

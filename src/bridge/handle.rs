@@ -180,8 +180,9 @@ impl Bridge {
     /// Returns the counters.
     pub fn counters(&self) -> Counters {
         let spent_for = self.0.shared.admission(|admission, now| admission.budget_spent_for(now));
-        let over_budget_us = spent_for.as_micros() as u64;
-        Counters { over_budget_us, ..self.0.shared.live.snapshot() }
+        let live = &self.0.shared.live;
+        live.over_budget_us.store(spent_for.as_micros() as u64, Relaxed);
+        live.snapshot()
     }
 
     /// Returns the present state.

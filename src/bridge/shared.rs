@@ -12,12 +12,12 @@ use tokio::time::Instant;
 use super::admission::Admission;
 use super::body_memory::BodyMemory;
 use super::breaker::State;
-use super::counters::LiveCounters;
 use super::http_client::HttpClient;
 use super::latency_estimate::LatencyEstimate;
 use super::reply::CoalescedWaker;
 use super::{Failure, Settings};
 use crate::batch::Nanos;
+use crate::counters::LiveCounters;
 use crate::process_stats;
 use crate::wire::MAX_BODY;
 

@@ -135,8 +135,11 @@ impl<'a> Interval<'a> {
             cpu: share(now.tallied.cpu_ns, before.tallied.cpu_ns) / workers,
             waited,
             writer: share(now.writer.busy_ns, before.writer.busy_ns),
-            bridge: share(remote(now).cpu_ns, remote(before).cpu_ns),
-            throttled: remote(now).throttled.saturating_sub(remote(before).throttled),
+            bridge: share(remote(now).counters.cpu_ns, remote(before).counters.cpu_ns),
+            throttled: remote(now)
+                .counters
+                .throttled
+                .saturating_sub(remote(before).counters.throttled),
         })
     }
 
@@ -322,12 +325,13 @@ fn away(interval: &Interval, remote: &Remote) -> Option<Found> {
             return found(Kind::Remote, says, advice);
         }
     }
-    let is_full = remote.in_flight as f64 >= 0.9 * remote.limit as f64 && remote.in_flight > 0;
+    let in_flight = remote.counters.in_flight;
+    let is_full = in_flight as f64 >= 0.9 * remote.limit as f64 && in_flight > 0;
     let is_throttled = interval.throttled as f64 / interval.seconds > 1.0;
     if is_full && !is_throttled && (remote.limit as f64) < 0.9 * remote.most as f64 {
         let says = format!(
             "The remote side: {} requests are in flight, about as many as its answers are in time for: {queue}.",
-            remote.in_flight,
+            in_flight,
         );
         let advice = "More are sent as it answers soon. If it does not: is the function slower than it was (more \
                       --memory makes it faster), or far away?";
@@ -337,7 +341,7 @@ fn away(interval: &Interval, remote: &Remote) -> Option<Found> {
         let says = format!(
             "The function's concurrency: {} requests are in flight of {} that may be, {} were throttled a second: \
              {queue}.",
-            remote.in_flight,
+            in_flight,
             remote.limit,
             (interval.throttled as f64 / interval.seconds).round(),
         );
@@ -445,6 +449,7 @@ fn span(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counters::Counters;
 
     const SECOND: Nanos = 1_000_000_000;
 
@@ -513,15 +518,20 @@ mod tests {
                 now.remote = Some(Remote { limit: 10, ..remote });
             })
         };
+        let counting = |change: fn(&mut Counters)| {
+            let mut remote = Remote::default();
+            change(&mut remote.counters);
+            remote
+        };
         assert_eq!(with(Remote::default()), Kind::Workers);
         assert_eq!(with(Remote { is_spent: true, ..Remote::default() }), Kind::Budget);
         assert_eq!(with(Remote { breaker: Breaker::Open, ..Remote::default() }), Kind::Remote);
-        assert_eq!(with(Remote { throttled: 9, ..Remote::default() }), Kind::Concurrency);
-        assert_eq!(with(Remote { in_flight: 10, ..Remote::default() }), Kind::Concurrency);
+        assert_eq!(with(counting(|counters| counters.throttled = 9)), Kind::Concurrency);
+        assert_eq!(with(counting(|counters| counters.in_flight = 10)), Kind::Concurrency);
         // Its own limit, that has not come to what may be.
-        let slow = Remote { in_flight: 10, most: 1_000, ..Remote::default() };
+        let slow = Remote { most: 1_000, ..counting(|counters| counters.in_flight = 10) };
         assert_eq!(with(slow), Kind::Remote);
-        assert_eq!(with(Remote { cpu_ns: SECOND, ..Remote::default() }), Kind::Bridge);
+        assert_eq!(with(counting(|counters| counters.cpu_ns = SECOND)), Kind::Bridge);
         // Without a queue none of that holds anything up.
         let spent = Some(Remote { is_spent: true, ..Remote::default() });
         assert_eq!(kind_of(|_, now| now.remote = spent), Kind::Nothing);

@@ -11,6 +11,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::bottleneck::Kind;
 use super::sample::{About, Breaker, Remote, Sample};
 use super::view_state::Phase;
+use crate::counters::{self, Counter};
 use crate::observe::{HistogramSnapshot, WaitReason};
 use crate::policy::Route;
 use crate::process_stats;
@@ -319,37 +320,18 @@ impl Page<'_> {
     }
 
     fn remote(&mut self, about: &About, remote: &Remote) -> Result<(), Error> {
-        let counts: [(&str, &str, u64); 12] = [
-            ("floodway_requests", "Distinct batches that were sent.", remote.requests),
-            ("floodway_attempts", "HTTP sends.", remote.attempts),
-            ("floodway_attempts_retried", "Attempts after a failed one.", remote.retries()),
-            ("floodway_requests_hedged", "Second sends of a request that was late.", remote.hedged),
-            ("floodway_attempts_throttled", "Answers that said: too many.", remote.throttled),
-            ("floodway_requests_failed", "Requests that came home.", remote.failed),
-            ("floodway_attempts_abandoned", "Attempts that were given up.", remote.abandoned),
-            (
-                "floodway_superseded_records",
-                "Records in answers that came too late.",
-                remote.superseded,
-            ),
-            (
-                "floodway_probes",
-                "Empty requests to see whether the remote side is well.",
-                remote.probes,
-            ),
-            ("floodway_warm_ups", "Empty requests to start environments ahead.", remote.warm_ups),
-            (
-                "floodway_cold_starts",
-                "Answers from an environment started for them.",
-                remote.cold_starts,
-            ),
-            ("floodway_breaker_opened", "How often the breaker opened.", remote.breaker_opened),
-        ];
-        for (name, help, count) in counts {
-            self.count(name, None, help, count)?;
+        let counters = &remote.counters;
+        for (Counter { metric, unit, help, .. }, value) in counters.all() {
+            let Some(name) = metric else { continue };
+            match unit {
+                counters::Unit::Count => self.count(name, None, help, value),
+                counters::Unit::Bytes => self.count(name, Some(Unit::Bytes), help, value),
+                counters::Unit::Micros => self.count(name, seconds(), help, value as f64 / 1e6),
+                counters::Unit::Nanos => self.count(name, seconds(), help, secs(value)),
+            }?;
         }
-        let help = "Billed time, as the service says or as attempts lasted.";
-        self.count("floodway_billed", seconds(), help, remote.billed_us as f64 / 1e6)?;
+        let help = "Attempts that are neither the first of a request nor a hedge.";
+        self.count("floodway_attempts_retried", None, help, counters.retries())?;
         let help = "What was spent, in US dollars, at the prices that are set.";
         self.count("floodway_cost_usd", None, help, remote.cost_usd)?;
         if let Some(budget) = about.budget {
@@ -362,19 +344,17 @@ impl Page<'_> {
                 }
             }
             let help = "For how long the budget was spent.";
-            let spent = remote.over_budget_us as f64 / 1e6;
+            let spent = counters.over_budget_us as f64 / 1e6;
             self.count("floodway_over_budget", seconds(), help, spent)?;
         }
         self.counts(
             ("floodway_bridge", "direction"),
             Some(Unit::Bytes),
             "Bytes of requests (out) and of answers (in).",
-            [("out", remote.bytes_out), ("in", remote.bytes_in)],
+            [("out", counters.bytes_out), ("in", counters.bytes_in)],
         )?;
-        let help = "CPU time of the bridge's thread.";
-        self.count("floodway_bridge_cpu", seconds(), help, secs(remote.cpu_ns))?;
         let gauges: [(&str, &str, u64); 3] = [
-            ("floodway_requests_in_flight", "Requests in flight.", remote.in_flight),
+            ("floodway_requests_in_flight", "Requests in flight.", counters.in_flight),
             ("floodway_requests_limit", "Requests that may be in flight now.", remote.limit),
             ("floodway_bridge_waiting_records", "Records that wait to be sent.", remote.waiting),
         ];

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::batch::Nanos;
+use crate::counters::Counters;
 use crate::observe::{LiveSnapshot, Summary};
 
 /// A run that can be sampled from a thread that is none of its workers.
@@ -141,45 +142,20 @@ impl Breaker {
     }
 }
 
-/// Counters of the bridge. Fields of the summary have the same meaning here.
+/// Counters and state of the bridge.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs)]
 pub struct Remote {
-    pub requests: u64,
-    pub attempts: u64,
-    pub hedged: u64,
-    pub throttled: u64,
-    pub failed: u64,
-    pub abandoned: u64,
-    pub superseded: u64,
-    pub probes: u64,
-    pub warm_ups: u64,
-    pub cold_starts: u64,
-    pub billed_us: u64,
+    pub counters: Counters,
     pub cost_usd: f64,
-    pub over_budget_us: u64,
-    /// Bytes of requests, and of responses.
-    pub bytes_out: u64,
-    pub bytes_in: u64,
-    /// CPU time of the bridge's thread.
-    pub cpu_ns: u64,
-    /// Requests in flight, the current limit, and the highest limit.
-    pub in_flight: u64,
+    /// The current limit on requests in flight, and the highest limit.
     pub limit: u64,
     pub most: u64,
     /// Records that wait in the bridge.
     pub waiting: u64,
     pub breaker: Breaker,
-    pub breaker_opened: u64,
     /// Whether the budget is spent.
     pub is_spent: bool,
-}
-
-impl Remote {
-    /// Returns the number of attempts that were neither first nor hedged ones.
-    pub fn retries(&self) -> u64 {
-        self.attempts.saturating_sub(self.requests + self.hedged)
-    }
 }
 
 impl Sample {

@@ -14,6 +14,7 @@ use super::metrics;
 use super::metrics::{Format, Metrics};
 use super::sample::{About, Observation, Sample, Source};
 use super::series::{Columns, Series};
+use crate::counters::Counters;
 use crate::observe::{HistogramSnapshot, LiveSnapshot, quantile_ms};
 
 /// The phase of a run.
@@ -118,15 +119,11 @@ struct Now {
     in_flight: u64,
     epochs: u64,
     late_s: f64,
-    requests: u64,
-    retries: u64,
-    hedged: u64,
-    throttled: u64,
-    failed: u64,
+    #[serde(flatten, serialize_with = "Counters::serialize_in_summary")]
+    counters: Counters,
     requests_in_flight: u64,
     requests_limit: u64,
     breaker: Option<&'static str>,
-    breaker_opened: u64,
     cost_usd: f64,
     is_spent: bool,
 }
@@ -274,15 +271,10 @@ impl ViewState {
             in_flight: tallied.in_flight,
             epochs: last.epochs,
             late_s: (last.late_ns() / 1_000_000) as f64 / 1e3,
-            requests: remote.requests,
-            retries: remote.retries(),
-            hedged: remote.hedged,
-            throttled: remote.throttled,
-            failed: remote.failed,
-            requests_in_flight: remote.in_flight,
+            counters: remote.counters,
+            requests_in_flight: remote.counters.in_flight,
             requests_limit: remote.limit,
             breaker: last.remote.map(|remote| remote.breaker.name()),
-            breaker_opened: remote.breaker_opened,
             cost_usd: remote.cost_usd,
             is_spent: remote.is_spent,
         }

@@ -22,7 +22,7 @@ pub use live_counters::LiveSnapshot;
 pub use on_time::{Cause, OnTime};
 #[cfg(feature = "cli")]
 pub use progress::{Goal, Progress};
-pub use report::{Billed, Report};
+pub use report::{FunctionCounters, Report};
 pub use series::{Flow, Level, Line, Series, SlotLatency, SlotLine};
 pub use stats::{Counts, ProcessStats, Sent, WorkerStats};
 pub use summary::{FunctionBill, LateBy, Offloading, Percentiles, Shadow, Summary, Totals};

@@ -5,33 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::series::{Flow, Level};
 use super::stats::Sent;
 use super::{Cause, Counts, Latencies, OnTime, ProcessStats, TimeSlots};
+use crate::counters::Counters;
 
-/// What a function was billed, or will be.
+/// What the bridges to a function counted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Billed {
-    /// The function's name.
+pub struct FunctionCounters {
+    /// The name of the function.
     pub name: String,
-    /// The number of billed attempts, with empty ones.
-    pub attempts: u64,
-    /// The billed time in microseconds.
-    pub billed_us: u64,
-    /// The number of attempts whose billed time the service reported.
-    pub metered: u64,
-    /// The time that the service reported.
-    pub metered_us: u64,
-    /// The estimate of the same time, without the service's report.
-    pub estimated_us: u64,
-}
-
-impl Billed {
-    /// Adds the bill of another process for the same function.
-    fn add(&mut self, other: &Billed) {
-        self.attempts += other.attempts;
-        self.billed_us += other.billed_us;
-        self.metered += other.metered;
-        self.metered_us += other.metered_us;
-        self.estimated_us += other.estimated_us;
-    }
+    /// What the bridges counted.
+    pub counters: Counters,
 }
 
 /// The figures of a process. [`Report::add`] sums them up.
@@ -65,38 +47,12 @@ pub struct Report {
     pub cpu_ns: u64,
     /// CPU time of the embedded Lambda's threads.
     pub lambda_cpu_ns: u64,
-    /// The number of distinct batches that were sent.
-    pub requests: u64,
-    /// The number of HTTP requests.
-    pub attempts: u64,
-    /// The number of hedged attempts.
-    pub hedged: u64,
-    /// The number of attempts that were abandoned.
-    pub abandoned: u64,
-    /// The number of records in responses that came too late.
-    pub superseded: u64,
-    /// The number of empty requests that test the remote side.
-    pub probes: u64,
-    /// The number of empty requests that start environments ahead of use.
-    pub warm_ups: u64,
-    /// How often the breaker opened.
-    pub breaker_opened: u64,
     /// The number of remote results that workers computed too.
     pub verified: u64,
     /// When records were first and last sent.
     pub sent: Option<Sent>,
-    /// The number of throttled attempts.
-    pub throttled: u64,
-    /// The number of requests whose records were returned.
-    pub failed: u64,
-    /// The billed time in microseconds.
-    pub billed_us: u64,
-    /// The number of billed requests.
-    pub billed_requests: u64,
-    /// The time for which the budget was spent, in microseconds: the longest of all processes.
-    pub over_budget_us: u64,
-    /// The bills by function.
-    pub functions: Vec<Billed>,
+    /// What the bridges counted, by function.
+    pub functions: Vec<FunctionCounters>,
     /// Why the remote side refused every request, and what to do about it.
     pub refused: Option<String>,
     /// How the last request or probe failed, and what to do about it.
@@ -136,6 +92,13 @@ impl Report {
         sum
     }
 
+    /// Returns what the bridges to all functions counted.
+    pub fn counters(&self) -> Counters {
+        let mut sum = Counters::default();
+        self.functions.iter().for_each(|function| sum.add(&function.counters));
+        sum
+    }
+
     /// Returns the results, and how many of them were late.
     pub fn on_time(&self) -> OnTime {
         OnTime { results: self.counts.results(), late: self.late.results() }
@@ -165,24 +128,11 @@ impl Report {
         self.backpressured_ns += other.backpressured_ns;
         self.cpu_ns += other.cpu_ns;
         self.lambda_cpu_ns += other.lambda_cpu_ns;
-        self.requests += other.requests;
-        self.attempts += other.attempts;
-        self.hedged += other.hedged;
-        self.abandoned += other.abandoned;
-        self.superseded += other.superseded;
-        self.probes += other.probes;
-        self.warm_ups += other.warm_ups;
-        self.breaker_opened += other.breaker_opened;
         self.verified += other.verified;
         self.sent = self.sent.into_iter().chain(other.sent).reduce(Sent::with);
-        self.throttled += other.throttled;
-        self.failed += other.failed;
-        self.billed_us += other.billed_us;
-        self.billed_requests += other.billed_requests;
-        self.over_budget_us = self.over_budget_us.max(other.over_budget_us);
         for theirs in &other.functions {
             match self.functions.iter_mut().find(|mine| mine.name == theirs.name) {
-                Some(mine) => mine.add(theirs),
+                Some(mine) => mine.counters.add(&theirs.counters),
                 None => self.functions.push(theirs.clone()),
             }
         }

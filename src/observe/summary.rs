@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Billed, Counts, Latencies, Level, OnTime, Report};
+use super::{Counts, FunctionCounters, Latencies, Level, OnTime, Report};
 use crate::cost::Cost;
+use crate::counters::Counters;
 use crate::destination;
 use crate::terminal::plain;
 use crate::units::{show_count, show_duration, show_many};
@@ -100,17 +101,8 @@ pub struct Summary {
     pub on_time_fraction: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offloading_ms: Option<Offloading>,
-    pub requests: u64,
-    pub attempts: u64,
-    pub retries: u64,
-    pub hedged: u64,
-    pub throttled: u64,
-    pub failed: u64,
-    pub abandoned: u64,
-    pub superseded: u64,
-    pub probes: u64,
-    pub warm_ups: u64,
-    pub breaker_opened: u64,
+    #[serde(flatten, serialize_with = "Counters::serialize_in_summary")]
+    pub counters: Counters,
     pub verified: u64,
     pub billed_ms: f64,
     pub cost_usd: f64,
@@ -164,16 +156,17 @@ pub struct FunctionBill {
 }
 
 impl FunctionBill {
-    fn of(billed: &Billed, cost: &Cost) -> Self {
+    fn of(function: &FunctionCounters, cost: &Cost) -> Self {
         let ms = |us: u64| us as f64 / 1e3;
+        let counters = &function.counters;
         FunctionBill {
-            name: billed.name.clone(),
-            attempts: billed.attempts,
-            billed_ms: ms(billed.billed_us),
-            metered: billed.metered,
-            metered_ms: ms(billed.metered_us),
-            estimated_ms: ms(billed.estimated_us),
-            cost_usd: cost.usd(billed.attempts, ms(billed.billed_us)),
+            name: function.name.clone(),
+            attempts: counters.billed,
+            billed_ms: ms(counters.billed_us),
+            metered: counters.metered,
+            metered_ms: ms(counters.metered_us),
+            estimated_ms: ms(counters.estimated_us),
+            cost_usd: cost.usd(counters.billed, ms(counters.billed_us)),
         }
     }
 
@@ -218,8 +211,9 @@ impl Summary {
         let events = report.counts.done();
         let results = report.counts.results();
         let seconds = wall.as_secs_f64();
-        let billed_ms = report.billed_us as f64 / 1e3;
-        let cost_usd = cost.usd(report.billed_requests, billed_ms);
+        let counters = report.counters();
+        let billed_ms = counters.billed_us as f64 / 1e3;
+        let cost_usd = cost.usd(counters.billed, billed_ms);
         Summary {
             workers: report.workers,
             processes: report.processes,
@@ -249,21 +243,11 @@ impl Summary {
                 first: sent.first as f64 / 1e6,
                 last: sent.last as f64 / 1e6,
             }),
-            requests: report.requests,
-            attempts: report.attempts,
-            retries: report.attempts.saturating_sub(report.requests + report.hedged),
-            hedged: report.hedged,
-            throttled: report.throttled,
-            failed: report.failed,
-            abandoned: report.abandoned,
-            superseded: report.superseded,
-            probes: report.probes,
-            warm_ups: report.warm_ups,
-            breaker_opened: report.breaker_opened,
+            counters,
             verified: report.verified,
             billed_ms,
             // The bridge lives a little longer than the stream.
-            over_budget_ms: (report.over_budget_us as f64 / 1e3).min(seconds * 1e3),
+            over_budget_ms: (counters.over_budget_us as f64 / 1e3).min(seconds * 1e3),
             cost_usd,
             functions: report.functions.iter().map(|one| FunctionBill::of(one, cost)).collect(),
             peak_backlog: report.backlog_peaks.iter().max().copied().unwrap_or(0),
@@ -290,6 +274,7 @@ impl Summary {
 
     /// In words, for a person.
     pub fn words(&self) -> String {
+        let counters = &self.counters;
         let mut words = String::new();
         let mut line = |text: String| {
             let _ = writeln!(words, "{}", plain(&text));
@@ -325,7 +310,7 @@ impl Summary {
             let Percentiles { p50, p99, max, .. } = self.commit_latency_ms;
             line(format!("to commit p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
         }
-        if self.requests > 0 {
+        if counters.requests > 0 {
             // Of records here, of requests in the next line: neither is a part of the other.
             let mut sent = format!(
                 "offloaded {:.1} % of the records: {} remote, {} returned to a worker",
@@ -333,29 +318,29 @@ impl Summary {
                 show_count(self.records_remote),
                 show_count(self.records_home),
             );
-            if self.superseded > 0 {
-                let _ = write!(sent, ", {} done twice", show_count(self.superseded));
+            if counters.superseded > 0 {
+                let _ = write!(sent, ", {} done twice", show_count(counters.superseded));
             }
             line(sent);
-            let attempts = show_many(self.attempts, "attempt");
-            let mut requests = format!("requests  {} in {attempts}", show_count(self.requests));
+            let attempts = show_many(counters.attempts, "attempt");
+            let mut requests = format!("requests  {} in {attempts}", show_count(counters.requests));
             if let Some(Offloading { first, last }) = self.offloading_ms {
                 let _ = write!(requests, " from {} to {} of the run", ms(first), ms(last));
             }
             for (count, what) in [
-                (self.retries, "retried"),
-                (self.hedged, "hedged"),
-                (self.throttled, "throttled"),
-                (self.abandoned, "given up"),
-                (self.failed, "failed and returned"),
+                (counters.retries(), "retried"),
+                (counters.hedged, "hedged"),
+                (counters.throttled, "throttled"),
+                (counters.abandoned, "given up"),
+                (counters.failed, "failed and returned"),
             ] {
                 if count > 0 {
                     let _ = write!(requests, ", {} {what}", show_count(count));
                 }
             }
             line(requests);
-            if self.breaker_opened > 0 {
-                line(format!("breaker   opened {}", show_many(self.breaker_opened, "time")));
+            if counters.breaker_opened > 0 {
+                line(format!("breaker   opened {}", show_many(counters.breaker_opened, "time")));
             }
         } else if self.events_in > 0 {
             line("offloaded nothing".to_owned());
@@ -365,8 +350,8 @@ impl Summary {
                 "cost      ${:.6} for {} of billed time, {} and {} included",
                 self.cost_usd,
                 show_duration(Duration::from_secs_f64(self.billed_ms / 1e3)),
-                show_many(self.probes, "probe"),
-                show_many(self.warm_ups, "warm-up"),
+                show_many(counters.probes, "probe"),
+                show_many(counters.warm_ups, "warm-up"),
             ));
         }
         for function in self.functions.iter().filter(|function| function.attempts > 0) {

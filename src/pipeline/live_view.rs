@@ -124,23 +124,8 @@ pub(super) fn sample(context: &RunContext, started: &RunStart) -> Sample {
 fn remote(bridge: &Bridge, settings: &Settings) -> Remote {
     let (counters, status) = (bridge.counters(), bridge.status());
     Remote {
-        requests: counters.requests,
-        attempts: counters.attempts,
-        hedged: counters.hedged,
-        throttled: counters.throttled,
-        failed: counters.failed,
-        abandoned: counters.abandoned,
-        superseded: counters.superseded,
-        probes: counters.probes,
-        warm_ups: counters.warm_ups,
-        cold_starts: counters.cold_starts,
-        billed_us: counters.billed_us,
+        counters,
         cost_usd: settings.bridge.cost.usd(counters.billed, counters.billed_us as f64 / 1e3),
-        over_budget_us: counters.over_budget_us,
-        bytes_out: counters.bytes_out,
-        bytes_in: counters.bytes_in,
-        cpu_ns: counters.cpu_ns,
-        in_flight: counters.in_flight,
         limit: status.limit as u64,
         most: settings.bridge.max_in_flight as u64,
         waiting: status.waiting as u64,
@@ -150,7 +135,6 @@ fn remote(bridge: &Bridge, settings: &Settings) -> Remote {
             State::Open(_) => Breaker::Open,
             State::Disabled => Breaker::Condemned,
         },
-        breaker_opened: counters.breaker_opened,
         is_spent: status.is_spent,
     }
 }

@@ -57,7 +57,7 @@ fn why_nothing_remote(settings: &Settings, report: &Report) -> String {
     if let Some(failure) = &report.last_failure {
         return format!("{function}: {failure}");
     }
-    if report.over_budget_us > 0 {
+    if report.counters().over_budget_us > 0 {
         return "the budget was spent (raise --budget or --budget-total)".to_owned();
     }
     let longest = Duration::from_micros(report.longest_us);

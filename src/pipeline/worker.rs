@@ -19,7 +19,7 @@ use crate::bridge::Bridge;
 use crate::emulator;
 use crate::live::Diagnosis;
 use crate::nexmark::Generator;
-use crate::observe::{Billed, ProcessStats, Report};
+use crate::observe::{FunctionCounters, ProcessStats, Report};
 use crate::operators::{Backpressure, Burst, BurstExt as _, Clock, Peers};
 use crate::process_stats;
 use crate::schedule::BurstWindow;
@@ -117,28 +117,8 @@ impl RunContext {
         report.verified = self.stats.verified();
         report.cause = self.diagnosis.lock().unwrap_or_else(PoisonError::into_inner).cause();
         if let Some(bridge) = &self.bridge {
-            let counters = bridge.counters();
-            report.requests = counters.requests;
-            report.attempts = counters.attempts;
-            report.hedged = counters.hedged;
-            report.abandoned = counters.abandoned;
-            report.superseded = counters.superseded;
-            report.probes = counters.probes;
-            report.warm_ups = counters.warm_ups;
-            report.breaker_opened = counters.breaker_opened;
-            report.throttled = counters.throttled;
-            report.failed = counters.failed;
-            report.billed_us = counters.billed_us;
-            report.billed_requests = counters.billed;
-            report.over_budget_us = counters.over_budget_us;
-            report.functions = vec![Billed {
-                name: self.settings.endpoint.name(),
-                attempts: counters.billed,
-                billed_us: counters.billed_us,
-                metered: counters.metered,
-                metered_us: counters.metered_us,
-                estimated_us: counters.estimated_us,
-            }];
+            let name = self.settings.endpoint.name();
+            report.functions = vec![FunctionCounters { name, counters: bridge.counters() }];
             report.refused = self.refused();
             let last_failure = bridge.last_failure();
             report.last_failure =

@@ -99,6 +99,13 @@ fn scraped_counters_only_grow_and_end_at_the_summary() {
         assert!((sum - records).abs() < 0.02 * records, "{rates}: {sum}, {records}");
     }
     assert_eq!(shown["now"]["events_in"], summary["events_in"]);
+    // Every counter of requests is in the page's data, as in the summary.
+    let counters = "requests attempts retries hedged throttled failed abandoned superseded probes \
+                    warm_ups breaker_opened";
+    for name in counters.split_whitespace() {
+        assert!(summary[name].is_u64(), "{name}: {summary}");
+        assert_eq!(shown["now"][name], summary[name], "{name}");
+    }
     assert_eq!(run.get("/healthz").body, "done\n");
     run.end();
 }
