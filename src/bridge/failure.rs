@@ -58,7 +58,7 @@ pub enum Failure {
     #[error("the function failed: {0}")]
     Function(String),
     /// The response is not valid.
-    #[error("the answer is not to be believed: {0}")]
+    #[error("the answer is not valid: {0}")]
     Answer(String),
     /// The request or its response is too large, even for a single record.
     #[error("the request or its answer is too large")]
@@ -78,7 +78,7 @@ pub enum Failure {
     #[error("the budget is spent")]
     OverBudget,
     /// The workers computed the records before a response arrived.
-    #[error("its records were done at home")]
+    #[error("a worker computed its records")]
     DoneLocally,
     /// The bridge was closed, or has ended.
     #[error("the bridge is closed")]

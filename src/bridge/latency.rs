@@ -92,8 +92,8 @@ impl Latency {
         self.in_flight.remove(&number);
     }
 
-    /// Returns the age that only one of a hundred remembered requests has, among those in flight. If they are
-    /// older than earlier requests became, requests take at least that long now.
+    /// Returns the age of the oldest request in flight, leaving out one for each hundred known requests. If it
+    /// is above the times of earlier requests, requests take at least that long now.
     pub fn age(&self, now: Nanos) -> Option<Duration> {
         let exempt = (self.all.micros.len() + self.in_flight.len()) / 100;
         let sent = self.in_flight.values().nth(exempt)?;
@@ -112,7 +112,7 @@ impl Latency {
 
     /// Returns the 99th percentile of the warm requests. Requests that were given up count with their age.
     pub fn p99(&self) -> Duration {
-        // A request that starts an environment takes longer than one to a warm environment.
+        // Before the first warm request, the longest cold start is an upper bound.
         let known = self.all.quantile(0.99).or_else(|| self.cold.quantile(1.0));
         known.unwrap_or(2 * self.initial)
     }

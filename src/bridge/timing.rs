@@ -176,7 +176,7 @@ mod tests {
 
     /// A probe measures the latency of an empty request, not the time of the work.
     #[test]
-    fn a_request_is_late_only_after_the_first_work_was_measured() {
+    fn requests_may_take_longer_until_the_first_work_was_measured() {
         let mut timing = Timing::new(&Settings::default());
         timing.answered(ms(170), EnvironmentState::Cold, true, false);
         timing.answered(ms(20), EnvironmentState::Warm, false, false);

@@ -71,7 +71,7 @@ fn at_home(events: &str) -> Vec<u8> {
     place.output("out")
 }
 
-/// All work is done and committed, and was done at home.
+/// All records are committed, and the workers computed them.
 fn came_home(place: &Place, expected: &[u8]) {
     let summary = place.summary();
     assert_eq!(summary["records_remote"], 0, "{summary}");

@@ -152,7 +152,7 @@ fn a_role_is_assumed_with_keys_or_a_web_identity_and_renewed_before_it_expires()
         }
         assert!(!place.path("out").exists(), "nothing began");
     }
-    // A role that may not call the function: all is done at home.
+    // A role that may not call the function: the workers compute all records.
     let place = Place::new();
     let ran = loud(&place, &slow("6k"), &[("AWS_PROFILE", "reading")]);
     assert_eq!(ran.status.code(), Some(1), "{}", err(&ran));
