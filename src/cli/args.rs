@@ -13,6 +13,7 @@ fn any_bytes() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().map(|value| text_of(Path::new(&value)))
 }
 
+use super::config::FromFile;
 use super::help;
 use super::policy_options::{self, PolicyArg};
 
@@ -270,9 +271,9 @@ pub struct RunArgs {
     /// Timely's own arguments: -w WORKERS -n PROCESSES -p PROCESS -h HOSTFILE.
     #[arg(last = true, value_name = "TIMELY")]
     pub timely: Vec<String>,
-    /// The options that stand in the file of --config and were not typed, without their hyphens.
+    /// The settings that come from the file of --config.
     #[arg(skip)]
-    pub from_file: Vec<String>,
+    pub from_file: FromFile,
 }
 
 /// The options of `run`, and what is done with them several times.

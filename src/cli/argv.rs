@@ -1,6 +1,7 @@
 //! Prepares the command line before it is parsed.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 
 use clap::CommandFactory as _;
 
@@ -50,6 +51,20 @@ pub(super) fn contains(args: &[OsString], option: &str) -> bool {
     own.into_iter().any(|word| {
         word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
     })
+}
+
+/// Returns the values of `option` that stand before timely's arguments.
+pub(super) fn values(args: &[OsString], option: &str) -> Vec<OsString> {
+    let mut own = args.iter().take_while(|word| *word != "--");
+    let mut values = Vec::new();
+    while let Some(word) = own.next() {
+        match word.as_bytes().strip_prefix(option.as_bytes()) {
+            Some([]) => values.extend(own.next().cloned()),
+            Some([b'=', value @ ..]) => values.push(OsStr::from_bytes(value).to_owned()),
+            _ => {}
+        }
+    }
+    values
 }
 
 #[cfg(test)]

@@ -3,52 +3,108 @@
 //! The settings of the file are put before the flags as if they had been typed, and of two flags the later
 //! one wins. So only one part of the code knows the options, their values and their errors.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use clap::CommandFactory as _;
+use clap::{Arg, Command, CommandFactory as _};
 use toml::Value;
 
 use super::args::Cli;
 use super::{UsageError, argv};
 
-/// Returns `args` with the settings of the file that they name, if they name one, and the names of the
-/// settings that come from the file alone.
-pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, Vec<String>), UsageError> {
-    let Some(path) = named(&args) else { return Ok((args, Vec::new())) };
-    let wrong = |why: String| UsageError::new("--config", path.display().to_string(), why);
-    let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-    let table: toml::Table = text.parse().map_err(|error| wrong(format!("{error}")))?;
+/// The settings that come from the file of `--config`, because they were not typed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FromFile {
+    file: PathBuf,
+    /// The names of the settings.
+    keys: Vec<String>,
+}
+
+impl FromFile {
+    /// Whether `option`, such as `--rate`, comes from the file.
+    pub(super) fn has(&self, option: &str) -> bool {
+        option.strip_prefix("--").is_some_and(|option| self.keys.iter().any(|key| key == option))
+    }
+
+    /// Returns the name of an option as it stands in the file, if it comes from there.
+    pub(super) fn setting(&self, option: &str) -> Option<String> {
+        let key = option.strip_prefix("--").filter(|_| self.has(option))?;
+        Some(format!("--config {}: {key}", self.file.display()))
+    }
+
+    /// Names the file in an error of one of its settings.
+    pub(super) fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        match error.downcast::<UsageError>() {
+            Ok(error) => error.of(self).into(),
+            Err(error) => error,
+        }
+    }
+}
+
+/// Options of the command line that exclude settings: with such a value of the option, the settings have no
+/// meaning. What excludes each other whatever the values says so in `args`.
+const EXCLUDED: [(&str, fn(&str) -> bool, &[&str]); 5] = [
+    ("--shape", |shape| shape.starts_with("trace:"), &["rate", "peak-rate", "period"]),
+    ("--shape", |shape| shape == "constant", &["peak-rate", "period"]),
+    ("--rate", |rate| rate == "max", &["shape", "peak-rate", "period"]),
+    ("--source", |source| source != "nexmark", &["nexmark", "seed", "skew"]),
+    ("--sink", |sink| sink == "null", &["state", "overwrite"]),
+];
+
+/// Returns `args` with the settings of the file that they name, if they name one, and which these are.
+pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, FromFile), UsageError> {
+    let mut files = argv::values(&args, "--config").into_iter().map(PathBuf::from);
+    let Some(file) = files.next() else { return Ok((args, FromFile::default())) };
+    let wrong = |why: String| UsageError::new("--config", file.display().to_string(), why);
+    if let Some(second) = files.next() {
+        let why = format!("is a second file, after {}: give one", file.display());
+        return Err(UsageError::new("--config", second.display().to_string(), why));
+    }
+    let text = fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
+    let table: toml::Table = text.parse().map_err(|error| wrong(describe(&text, &error)))?;
+    let cli = Cli::command();
+    // An unknown command is reported later.
+    let command = args.get(1).and_then(|name| cli.find_subcommand(name));
     let mut typed = Vec::new();
     let mut timely = Vec::new();
-    let mut own = Vec::new();
+    let mut keys = Vec::new();
     for (key, value) in table {
-        if key != "timely" && !is_setting(&args, &key) {
-            return Err(wrong(format!(
-                "{key}: there is no such setting, because there is no \
-            option --{key}"
-            )));
-        }
-        if key == "config" {
-            return Err(wrong("config: a file cannot name another one".to_owned()));
-        }
-        if !argv::contains(&args, &format!("--{key}")) {
-            own.push(key.clone());
-        }
+        let wrong = |why: &str| wrong(format!("{key} = {value}: {why}"));
         if key == "timely" {
             let Value::Array(values) = &value else {
-                return Err(wrong("timely: expected an array of arguments".to_owned()));
+                return Err(wrong("expected an array of arguments"));
             };
             timely.extend(values.iter().filter_map(scalar));
-        } else if value == Value::Boolean(true) {
-            typed.push(format!("--{key}"));
-        } else if value != Value::Boolean(false) {
-            let value = scalar(&value)
-                .ok_or_else(|| wrong(format!("{key}: expected a string, a number or true")))?;
-            typed.push(format!("--{key}={value}"));
+            continue;
         }
+        if key == "config" {
+            return Err(wrong("a file cannot name another one"));
+        }
+        let is_key = |argument: &&Arg| argument.get_long() == Some(&key);
+        let argument = command.and_then(|command| command.get_arguments().find(is_key));
+        let takes_value = argument.is_none_or(|argument| argument.get_action().takes_values());
+        let option = match (&value, scalar(&value)) {
+            _ if command.is_some() && argument.is_none() => {
+                let why = format!("there is no such setting, because there is no option --{key}");
+                return Err(wrong(&why));
+            }
+            (Value::Boolean(false), _) => continue,
+            (Value::Boolean(true), _) if !takes_value => format!("--{key}"),
+            (_, Some(value)) if takes_value => format!("--{key}={value}"),
+            _ if takes_value => return Err(wrong("expected a string or a number")),
+            _ => return Err(wrong("expected true or false")),
+        };
+        let is_excluded = command
+            .zip(argument)
+            .is_some_and(|(command, argument)| is_excluded(&args, command, argument));
+        if is_excluded {
+            continue;
+        }
+        if !argv::contains(&args, &format!("--{key}")) {
+            keys.push(key);
+        }
+        typed.push(option);
     }
     // Program and command first, then the file, then what was typed.
     let mut args = args.into_iter();
@@ -59,27 +115,33 @@ pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, Vec<Strin
         all.push("--".into());
         all.extend(timely.into_iter().map(OsString::from));
     }
-    Ok((all, own))
+    Ok((all, FromFile { file, keys }))
 }
 
-/// Whether the command has an option of this name. An unknown command is reported later.
-fn is_setting(args: &[OsString], key: &str) -> bool {
-    let cli = Cli::command();
-    let command = args.get(1).and_then(|name| cli.find_subcommand(name));
-    command.is_none_or(|command| {
-        command.get_arguments().any(|argument| argument.get_long() == Some(key))
-    })
+/// Whether a typed option excludes the setting of this `argument`, so that it does not count.
+fn is_excluded(args: &[OsString], command: &Command, argument: &Arg) -> bool {
+    let conflicts = |one: &Arg, other: &Arg| {
+        command.get_arg_conflicts_with(one).iter().any(|found| found.get_id() == other.get_id())
+    };
+    let is_typed = |option: &Arg| {
+        option.get_long().is_some_and(|name| argv::contains(args, &format!("--{name}")))
+    };
+    let mut others = command.get_arguments().filter(|other| is_typed(other));
+    others.any(|other| conflicts(other, argument) || conflicts(argument, other))
+        || EXCLUDED.iter().any(|(option, excludes, keys)| {
+            let value = argv::values(args, option).pop();
+            argument.get_long().is_some_and(|key| keys.contains(&key))
+                && value.is_some_and(|value| excludes(&value.to_string_lossy()))
+        })
 }
 
-fn named(args: &[OsString]) -> Option<PathBuf> {
-    let own = args.iter().take_while(|arg| *arg != "--");
-    let mut own =
-        own.skip_while(|arg| *arg != "--config" && !arg.to_string_lossy().starts_with("--config="));
-    let flag = own.next()?;
-    match flag.as_bytes().strip_prefix(b"--config=") {
-        Some(path) => Some(OsStr::from_bytes(path).into()),
-        None => own.next().map(PathBuf::from),
-    }
+/// Describes in one line what is wrong with the text, and in which line of it.
+fn describe(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().lines().collect::<Vec<_>>().join(", ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return message };
+    let number = before.matches('\n').count();
+    let line = text.lines().nth(number).unwrap_or_default().trim();
+    format!("line {}: {line}: {message} (a value with a unit is a string: \"28k\")", number + 1)
 }
 
 fn scalar(value: &Value) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::config::FromFile;
 use super::output::print_error;
 use crate::source::path_of;
 use crate::terminal::plain;
@@ -25,6 +26,14 @@ impl UsageError {
         // A path may hold bytes that are no text.
         let value = path_of(&value.into()).to_string_lossy().into_owned();
         UsageError { option: option.into(), value, expected: expected.into() }
+    }
+
+    /// Names the file if the option comes from it.
+    pub(super) fn of(mut self, from_file: &FromFile) -> Self {
+        if let Some(setting) = from_file.setting(&self.option) {
+            self.option = format!("{setting} =");
+        }
+        self
     }
 }
 

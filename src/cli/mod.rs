@@ -66,9 +66,10 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
                 }
                 // To standard error: it is not what was asked for.
                 DisplayHelpOnMissingArgumentOrSubcommand => drop(error.print()),
-                _ => {
-                    output::print_error(format_args!("floodway: {}", parse_error::describe(&error)))
-                }
+                _ => output::print_error(format_args!(
+                    "floodway: {}",
+                    parse_error::describe(&error, &from_file)
+                )),
             }
             return Exit::Usage;
         }
@@ -80,7 +81,9 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
     }
     let result = match cli.command {
         Command::Run(args) => return run::run(&args),
-        Command::Compare(args) => compare::compare(&args, &typed),
+        Command::Compare(args) => {
+            compare::compare(&args, &typed).map_err(|error| args.run.from_file.explain(error))
+        }
         Command::Generate(args) => generate::generate(&args),
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Lambda(args) => lambda::lambda(&args),

@@ -4,13 +4,14 @@ use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::Cli;
+use super::config::FromFile;
 use crate::terminal::plain;
 
 /// The options of timely that have one letter and stand after `--`.
 const TIMELY_OPTIONS: [&str; 6] = ["-w", "-n", "-p", "-h", "-r", "-z"];
 
-/// Returns what is wrong, and what would be right.
-pub(super) fn describe(error: &clap::Error) -> String {
+/// Returns what is wrong, and what would be right. A setting that comes from a file is named with the file.
+pub(super) fn describe(error: &clap::Error, from_file: &FromFile) -> String {
     let one = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(all)) if !all.is_empty() => Some(all.join(", ")),
@@ -42,10 +43,15 @@ pub(super) fn describe(error: &clap::Error) -> String {
             let value = value.unwrap_or_else(|| "(no value)".to_owned());
             let valid = one(ContextKind::ValidValue);
             let valid = valid.map(|valid| format!("one of {valid}"));
+            let option = from_file
+                .setting(option)
+                .map_or(option.to_owned(), |setting| format!("{setting} ="));
             format!("{option} {value}: expected {}", valid.unwrap_or_else(|| "a value".to_owned()))
         }
         ErrorKind::ArgumentConflict => {
             let other = one(ContextKind::PriorArg).unwrap_or_default();
+            let option = argument.split_whitespace().next().unwrap_or_default();
+            let argument = from_file.setting(option).unwrap_or(argument);
             format!("{argument}: cannot be used with {other}")
         }
         ErrorKind::TooManyValues => {

@@ -143,8 +143,7 @@ pub(super) fn typed_value<'a>(args: &'a RunArgs, option: &str) -> Option<&'a Str
         "--budget-total" => &args.bridge.budget_total,
         _ => &None,
     };
-    let is_files = args.from_file.iter().any(|key| option.strip_prefix("--") == Some(key));
-    given.as_ref().filter(|_| !is_files)
+    given.as_ref().filter(|_| !args.from_file.has(option))
 }
 
 /// Returns the threshold, if the policy uses one.

@@ -30,6 +30,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     let exit = match run_shown(args, &stop, &ended, &mut shown) {
         Ok(()) => Exit::Done,
         Err(error) => {
+            let error = args.from_file.explain(error);
             if let Some((live, _)) = &shown {
                 // If it has not come so far that this was said.
                 live.end(End { error: Some(format!("{error:#}")), ..End::default() });
@@ -95,6 +96,7 @@ fn run_shown(
         let _ = write!(out, "{}", summary.words());
         // What was refused elsewhere was done here.
         if matches!(result, Ok(()) | Err(RunError::Refused { .. }))
+            && summary.has_output()
             && let Some(place) = sink::describe(&target)
         {
             let _ = writeln!(out, "output    {place}");
@@ -179,7 +181,12 @@ fn stop_on_signals(
             print_error("floodway: ended by a second signal; what was committed stays");
             std::process::exit(1);
         }
-        print_error("floodway: finishing and committing the last epoch; again to end at once");
+        print_error(match ended.get() {
+            None => {
+                "floodway: stopping; what was read is finished and committed first. Again to end at once"
+            }
+            Some(_) => "floodway: closing the live page",
+        });
         stop.request();
         let ended = Arc::clone(&ended);
         let end = move || {

@@ -327,6 +327,13 @@ pub(super) fn timely(args: &[String]) -> Result<TimelySettings, UsageError> {
     };
     let workers = number("w", 1)?;
     let processes = number("n", 1)?;
+    if !matches.opt_present("n")
+        && let Some(option) = ["p", "h"].into_iter().find(|option| matches.opt_present(option))
+    {
+        return Err(wrong(format!(
+            "-{option} is for several processes: give their number with -n, the same for all"
+        )));
+    }
     let process = number("p", 0)?;
     if workers == 0 || processes == 0 || process >= processes {
         return Err(wrong("expected at least 1 worker and process, and -p below -n".to_owned()));

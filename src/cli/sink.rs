@@ -33,7 +33,7 @@ pub(super) fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, 
     };
     if sink == "null" {
         // A file may have the settings of other sinks.
-        if args.overwrite && !args.from_file.iter().any(|key| key == "overwrite") {
+        if args.overwrite && !args.from_file.has("--overwrite") {
             let why = "is for an output: --sink null has none";
             return Err(UsageError::new("--overwrite", "(given)", why));
         }

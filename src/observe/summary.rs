@@ -307,8 +307,13 @@ impl Summary {
             if let Some(Percentiles { p50, p99, max, .. }) = self.latency_burst_ms {
                 line(format!("in bursts p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
             }
-            let Percentiles { p50, p99, max, .. } = self.commit_latency_ms;
-            line(format!("to commit p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
+            if self.results_out > 0 {
+                let Percentiles { p50, p99, max, .. } = self.commit_latency_ms;
+                line(format!("to commit p50 {}, p99 {}, max {}", ms(p50), ms(p99), ms(max)));
+            }
+            if let Some(text) = self.not_committed() {
+                line(format!("committed {text}"));
+            }
         }
         if counters.requests > 0 {
             // Of records here, of requests in the next line: neither is a part of the other.
@@ -406,6 +411,29 @@ impl Summary {
 }
 
 impl Summary {
+    /// Returns how much was committed and what to do about the rest, in words. None if all results were.
+    fn not_committed(&self) -> Option<String> {
+        let results = self.events_in - self.records_bad;
+        let committed = match self.results_out {
+            committed if committed >= results => return None,
+            0 => "nothing".to_owned(),
+            committed => show_count(committed),
+        };
+        let results = show_many(results, "result");
+        let advice = match &*self.stopped {
+            "signal" => {
+                "; a longer --stop-within leaves time for them, and with --state the same command does the rest"
+            }
+            _ => "",
+        };
+        Some(format!("{committed} of {results}: the last epochs were not complete{advice}"))
+    }
+
+    /// Whether there is output, of this run or of the runs that it resumed.
+    pub fn has_output(&self) -> bool {
+        self.stopped == "done" || self.total.results_out > 0
+    }
+
     /// How many results came in time, in words.
     fn on_time(&self) -> String {
         let results = self.events_in - self.records_bad;

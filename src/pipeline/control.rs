@@ -5,7 +5,7 @@
 //! everybody's. It lives as long as any worker holds its [`Control`].
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -17,11 +17,14 @@ use timely::worker::Worker;
 
 use super::resume::ResumePoint;
 
+/// A hash of each setting that the processes of a run must agree on, by the options that it comes from.
+pub(super) type Fingerprints = BTreeMap<String, u64>;
+
 /// What a worker broadcasts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Message {
     /// The worker is ready for a run with these settings that begins at this point.
-    Ready { fingerprint: u64, resume_point: ResumePoint },
+    Ready { settings: Fingerprints, resume_point: ResumePoint },
     /// The worker was asked to stop, and has begun no epoch after this one.
     Stop(u64),
     /// The worker's dataflow is complete.
@@ -33,12 +36,12 @@ enum Message {
 /// The processes of a run do not agree on what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Disagreement {
-    /// They were started with different settings.
+    /// They were started with different settings, which are named.
     #[error(
-        "the processes of this run were given different settings: only -p, --summary and what is said of the \
-         remote side may differ"
+        "the processes of this run were given different settings: {0}. Start all with the same; only -p, --summary \
+         and the options of the remote side may differ"
     )]
-    Settings,
+    Settings(String),
     /// They see different commits: the output was still being written when the first of them read it.
     #[error(
         "the processes of this run see different commits of its output: were those of the run before still \
@@ -58,7 +61,7 @@ pub(super) struct Control {
     open: Rc<Cell<bool>>,
     activator: Activator,
     sync_activator: SyncActivator,
-    ready: Vec<(u64, ResumePoint)>,
+    ready: Vec<(Fingerprints, ResumePoint)>,
     stops: Vec<u64>,
     has_sent_stop: bool,
     done: usize,
@@ -130,21 +133,29 @@ impl Control {
     /// starts lie no further apart than that, whatever their clocks say.
     ///
     /// # Errors
-    /// If not all have the same `fingerprint` of their settings, or not the same `resume_point`. All workers
+    /// If not all have the same `settings`, or not the same `resume_point`. All workers
     /// get the same error.
     pub(super) fn agree_on_start(
         &mut self,
         worker: &mut Worker,
-        fingerprint: u64,
+        settings: Fingerprints,
         resume_point: &ResumePoint,
     ) -> Result<(), Disagreement> {
-        self.broadcast(Message::Ready { fingerprint, resume_point: resume_point.clone() });
+        self.broadcast(Message::Ready { settings, resume_point: resume_point.clone() });
         while self.ready.len() < self.peers {
             worker.step_or_park(None);
             self.receive();
         }
-        if self.ready.iter().any(|(other, _)| *other != fingerprint) {
-            return Err(Disagreement::Settings);
+        let options: BTreeSet<&String> =
+            self.ready.iter().flat_map(|(settings, _)| settings.keys()).collect();
+        let differ = |option: &&&String| {
+            let mut values = self.ready.iter().map(|(settings, _)| settings.get(**option));
+            let first = values.next();
+            values.any(|value| Some(value) != first)
+        };
+        let different: Vec<&str> = options.iter().filter(differ).map(|option| &***option).collect();
+        if !different.is_empty() {
+            return Err(Disagreement::Settings(different.join("; ")));
         }
         if self.ready.iter().any(|(_, other)| other != resume_point) {
             return Err(Disagreement::ResumePoint);
@@ -212,8 +223,8 @@ impl Control {
     fn receive(&mut self) {
         for message in self.inbox.borrow_mut().drain(..) {
             match message {
-                Message::Ready { fingerprint, resume_point } => {
-                    self.ready.push((fingerprint, resume_point));
+                Message::Ready { settings, resume_point } => {
+                    self.ready.push((settings, resume_point));
                 }
                 Message::Stop(epoch) => self.stops.push(epoch),
                 Message::Done => self.done += 1,

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// The first bytes of a handshake: a name, and the version of the format.
-const MAGIC: [u8; 12] = *b"floodway\0\0\0\x01";
+const MAGIC: [u8; 12] = *b"floodway\0\0\0\x02";
 
 /// The process that sends the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(super) struct Handshake {
     pub processes: u32,
     /// The number of the process.
     pub process: u32,
+    /// The number of its workers.
+    pub workers: u32,
 }
 
 /// Nanoseconds of Unix time, by the sender's clock.
@@ -36,6 +38,10 @@ pub(super) enum HandshakeError {
     /// The other process belongs to a run with another number of processes.
     #[error("process {process} was started with -n {processes}, this one with -n {ours}")]
     ProcessCount { process: u32, processes: u32, ours: u32 },
+    /// The other process has another number of workers. Timely numbers the workers of a run as if all
+    /// processes had as many.
+    #[error("process {process} was started with -w {workers}, this one with -w {ours}")]
+    WorkerCount { process: u32, workers: u32, ours: u32 },
     /// Another process answered than the expected one.
     #[error(
         "process {0} answers there: do all processes have the same hosts file, each with its own -p?"
@@ -77,11 +83,14 @@ impl Handshake {
     }
 
     fn check(self, theirs: Handshake) -> Result<(), HandshakeError> {
-        let Handshake { processes, process } = theirs;
-        match processes == self.processes {
-            true => Ok(()),
-            false => Err(HandshakeError::ProcessCount { process, processes, ours: self.processes }),
+        let Handshake { processes, process, workers } = theirs;
+        if processes != self.processes {
+            return Err(HandshakeError::ProcessCount { process, processes, ours: self.processes });
         }
+        if workers != self.workers {
+            return Err(HandshakeError::WorkerCount { process, workers, ours: self.workers });
+        }
+        Ok(())
     }
 
     async fn write(self, stream: &mut TcpStream) -> io::Result<UnixNanos> {
@@ -89,6 +98,7 @@ impl Handshake {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(self.processes.to_be_bytes());
         bytes.extend(self.process.to_be_bytes());
+        bytes.extend(self.workers.to_be_bytes());
         bytes.extend(now.to_be_bytes());
         stream.write_all(&bytes).await?;
         Ok(now)
@@ -103,7 +113,8 @@ async fn read(stream: &mut TcpStream) -> Result<(Handshake, UnixNanos), Handshak
         return Err(HandshakeError::NotAProcess);
     }
     let (processes, process) = (stream.read_u32().await?, stream.read_u32().await?);
-    Ok((Handshake { processes, process }, stream.read_u64().await?))
+    let workers = stream.read_u32().await?;
+    Ok((Handshake { processes, process, workers }, stream.read_u64().await?))
 }
 
 /// Returns how far ahead a clock is that showed `theirs` at some time between `before` and `after`: 0 if it

@@ -84,7 +84,7 @@ pub fn read_hosts(path: &Path, processes: usize) -> Result<Vec<Host>, HostsError
             continue;
         }
         check(address).map_err(|why| wrong(format!("{address:?} {why}")))?;
-        if let Some(other) = hosts.iter().find(|other| other.address == address) {
+        if let Some(other) = hosts.iter().find(|other| is_same(&other.address, address)) {
             let other = other.line.as_deref().unwrap_or_default();
             return Err(wrong(format!("{address} is there already ({other})")));
         }
@@ -95,6 +95,19 @@ pub fn read_hosts(path: &Path, processes: usize) -> Result<Vec<Host>, HostsError
     }
     hosts.truncate(processes);
     Ok(hosts)
+}
+
+/// Whether two checked addresses are one, as far as their text says.
+fn is_same(one: &str, other: &str) -> bool {
+    let canonical = |address: &str| {
+        let (host, port) = address.rsplit_once(':')?;
+        let host = match host.to_ascii_lowercase() {
+            host if host == "localhost" => "127.0.0.1".to_owned(),
+            host => host,
+        };
+        Some((host, port.parse::<u16>().ok()?))
+    };
+    canonical(one) == canonical(other)
 }
 
 /// Checks that the address is `HOST:PORT`.
@@ -163,10 +176,12 @@ mod tests {
             ("http://a:2101", "names no host"),
             ("a:2101 b:2101", "several words"),
             ("ok:2101", "is there already"),
+            ("OK:02101", "is there already"),
         ] {
             let said = read(format!("# x\nok:2101\n{line}\n").as_bytes(), 1).unwrap_err();
             assert!(said.contains("hosts, line 3: ") && said.contains(why), "{line}: {said}");
         }
+        assert!(read(b"localhost:7\n127.0.0.1:7", 1).unwrap_err().contains("is there already"));
         assert!(read(b"ok:2101\nb\xff:1\n", 1).unwrap_err().contains("line 2: it is not UTF-8"));
     }
 }

@@ -72,6 +72,7 @@ const MAX_CLOCK_SKEW: Duration = Duration::from_millis(950);
 pub(super) struct Mesh {
     hosts: Arc<[Host]>,
     process: usize,
+    workers: usize,
     listener: StdListener,
 }
 
@@ -94,7 +95,12 @@ impl Mesh {
         });
         let listener =
             bound.map_err(|source| MeshError::Listen { process, host: host.clone(), source })?;
-        Ok(Some(Mesh { hosts: timely.hosts.clone().into(), process, listener }))
+        Ok(Some(Mesh {
+            hosts: timely.hosts.clone().into(),
+            process,
+            workers: timely.workers,
+            listener,
+        }))
     }
 
     /// Connects all processes. Returns the connections by process, and none if the run was asked to stop
@@ -112,8 +118,11 @@ impl Mesh {
 
     async fn connect_all(self, stop: &Stop) -> Result<Option<Vec<Option<StdStream>>>, MeshError> {
         let listener = TcpListener::from_std(self.listener)?;
-        let handshake =
-            Handshake { processes: self.hosts.len() as u32, process: self.process as u32 };
+        let handshake = Handshake {
+            processes: self.hosts.len() as u32,
+            process: self.process as u32,
+            workers: self.workers as u32,
+        };
         let (sender, news) = channel(MAX_HANDSHAKES);
         tokio::spawn(accept_all(listener, handshake, sender.clone()));
         let mut connecting = Connecting {

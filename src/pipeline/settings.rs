@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::StateSettings;
+use super::control::Fingerprints;
 use super::hosts::Host;
 use crate::bridge;
 use crate::emulator::Model;
@@ -198,24 +199,42 @@ impl Settings {
         Pace::new(rate, self.events, self.duration)
     }
 
-    /// Returns a hash of everything that the processes of a run must agree on. It is computed from the
-    /// `Debug` form of the settings.
-    pub(super) fn fingerprint(&self) -> u64 {
+    /// Returns a hash of each setting that the processes of a run must agree on. It is computed from the
+    /// `Debug` form of the setting. The numbers of workers and of processes were compared before.
+    pub(super) fn fingerprints(&self) -> Fingerprints {
         let target = self.target.files().map(|files| (&files.dir, files.sync, files.format));
         #[cfg(feature = "kafka")]
         let target = match &self.target {
             Target::Kafka { topic, .. } => (target, Some(&topic.name)),
             _ => (target, None),
         };
-        let input = (&self.source, &self.schedule, self.events, self.duration, self.max_record);
-        let input = (input, self.skew);
-        let work = (&self.task, &self.work, self.policy, self.shadow, self.deadline, self.epoch);
         let state = self.state.as_ref().map(|state| &state.folder);
-        let output = (target, self.commit_every, &self.dead_letter, state);
-        let workers = (self.timely.workers, self.timely.processes, self.has_series());
-        let mut hasher = DefaultHasher::new();
-        format!("{input:?} {work:?} {output:?} {workers:?}").hash(&mut hasher);
-        hasher.finish()
+        let has_series = self.has_series();
+        let settings: [(&str, &dyn std::fmt::Debug); 17] = [
+            ("--source, --seed or --nexmark", &self.source),
+            ("--rate, --shape, --peak-rate or --period", &self.schedule),
+            ("--events", &self.events),
+            ("--duration", &self.duration),
+            ("--max-record", &self.max_record),
+            ("--skew", &self.skew),
+            ("--task", &self.task),
+            ("--work", &self.work),
+            ("--policy or one of its options", &self.policy),
+            ("--shadow", &self.shadow),
+            ("--deadline", &self.deadline),
+            ("--epoch", &self.epoch),
+            ("--out or --sink", &target),
+            ("--commit-every", &self.commit_every),
+            ("--dead-letter", &self.dead_letter),
+            ("--state", &state),
+            ("--series", &has_series),
+        ];
+        let hashed = settings.map(|(option, value)| {
+            let mut hasher = DefaultHasher::new();
+            format!("{value:?}").hash(&mut hasher);
+            (option.to_owned(), hasher.finish())
+        });
+        hashed.into()
     }
 
     /// Returns the length of an epoch, if epochs are defined by time.

@@ -9,7 +9,7 @@ use timely::dataflow::operators::{Concat, Operator as _, Probe};
 use timely::dataflow::{ProbeHandle, Scope, Stream};
 use timely::worker::Worker;
 
-use super::control::{Control, Disagreement};
+use super::control::{Control, Disagreement, Fingerprints};
 use super::metrics_observer::MetricsObserver;
 use super::resume::{Output, ResumePoint};
 use super::step_timer::StepTimer;
@@ -69,13 +69,18 @@ pub(super) struct RunStart {
 }
 
 impl RunContext {
-    /// Returns a hash of everything that the processes must agree on: the settings, and the input files.
-    fn fingerprint(&self) -> u64 {
-        let lines = self.lines.as_ref().map_or(0, |lines| lines.fingerprint());
-        let input = self.settings.fingerprint().wrapping_add(lines);
+    /// Returns a hash of each thing that the processes must agree on: the settings, and the input.
+    fn fingerprints(&self) -> Fingerprints {
+        const INPUT: &str = "the input that --source names";
+        let mut fingerprints = self.settings.fingerprints();
+        if let Some(lines) = &self.lines {
+            fingerprints.insert(INPUT.to_owned(), lines.fingerprint());
+        }
         #[cfg(feature = "kafka")]
-        let input = input.wrapping_add(self.kafka.as_ref().map_or(0, |kafka| kafka.fingerprint()));
-        input
+        if let Some(kafka) = &self.kafka {
+            fingerprints.insert(INPUT.to_owned(), kafka.fingerprint());
+        }
+        fingerprints
     }
 
     fn lambda_cpu_ns(&self) -> u64 {
@@ -146,7 +151,7 @@ pub(super) fn work(
     let local_index = worker.index() % settings.timely.workers;
     let mut control = Control::new(worker);
     let resume_point = &context.resume_point;
-    if let Err(differ) = control.agree_on_start(worker, context.fingerprint(), resume_point) {
+    if let Err(differ) = control.agree_on_start(worker, context.fingerprints(), resume_point) {
         control.close();
         return Err(differ);
     }

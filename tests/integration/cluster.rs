@@ -74,6 +74,7 @@ fn a_wrong_hosts_file_is_refused_with_file_and_line_by_every_process() {
         (format!("# two\n{a}\n127.0.0.1\n"), 1, "hosts, line 3"),
         (format!("{a}\nlocalhost:http\n"), 0, "hosts, line 2"),
         (format!("{a}\n\n{a}\n"), 0, "hosts, line 3"),
+        ("127.0.0.1:2101\nlocalhost:2101\n".to_owned(), 0, "hosts, line 2"),
         (format!("{a}\nb c:2101\n"), 0, "hosts, line 2"),
         (format!("{a}\n#b:2101\n"), 0, "1 of the 2 addresses"),
         // No address of this machine, and one that another program listens at.
@@ -155,6 +156,30 @@ fn processes_with_different_process_counts_say_so_while_they_wait() {
     for process in processes {
         signal(&process, Signal::TERM);
         assert_eq!(end_of(process, "a process").status.code(), Some(0));
+    }
+}
+
+#[test]
+fn processes_with_different_worker_counts_say_so_while_they_wait() {
+    for (first, second) in [("1", "2"), ("2", "1")] {
+        let place = Place::new();
+        fs::write(place.path("hosts"), free::<2>().join("\n")).unwrap();
+        let start = |process, workers| {
+            let mut command = command(&place, process, 2);
+            command.args(["-w", workers]).spawn().unwrap()
+        };
+        let mut processes = [start(0, first), start(1, second)];
+        let mut log = log_of(&mut processes[1]);
+        let waiting = until(&mut log, "waiting for process 0");
+        let expected = format!("process 0 was started with -w {first}, this one with -w {second}");
+        assert!(waiting.contains(&expected), "{waiting}");
+        for process in processes {
+            signal(&process, Signal::TERM);
+            let output = end_of(process, "a process");
+            assert_eq!(output.status.code(), Some(0));
+            let figures = String::from_utf8_lossy(&output.stdout);
+            assert!(!figures.contains("output    "), "there is none: {figures}");
+        }
     }
 }
 

@@ -148,8 +148,10 @@ fn a_wrong_option_exits_with_2_and_names_option_value_and_what_would_be_right() 
         (&["--local-lambda", "trouble=6s-3s"], &["trouble=6s-3s", "ends after it begins"]),
         (&["--shape", "trace:good.csv", "--rate", "5k"], &["--rate", "5k", "trace", "own rates"]),
         (&["--shape", "trace:good.csv", "--rate", "max"], &["--rate", "max", "own rates"]),
-        (&["--config", "rate.toml", "--shape", "trace:good.csv"], &["--rate", "5k", "own rates"]),
         (&["--config", "unknown.toml"], &["unknown.toml", "evnets", "no such setting"]),
+        (&["--config", "rate.toml", "--config", "unknown.toml"], &["unknown.toml", "rate.toml"]),
+        (&["--", "-h", "hosts"], &["-h", "-n"]),
+        (&["--", "-p", "0"], &["-p", "-n"]),
     ];
     let mut wrong = Vec::new();
     for (args, named) in cases {
@@ -588,6 +590,49 @@ fn settings_come_from_a_file_and_flags_override_them() {
     assert!(error_of(&output).contains("evnets"), "{}", error_of(&output));
 }
 
+#[test]
+fn an_option_overrides_the_settings_that_it_excludes() {
+    let place = Place::new();
+    fs::write(place.path("trace.csv"), "0,1000\n0.1,0\n").unwrap();
+    let toml = "events = 10\nrate = \"5k\"\nshape = \"step\"\npeak-rate = \"9k\"\nperiod = \"1s\"\nseed = 3\n\
+                out = \"of-file\"\noverwrite = true\nstate = \"state-of-file\"\n";
+    fs::write(place.path("all.toml"), toml).unwrap();
+    fs::write(place.path("in.txt"), "a\nb\n").unwrap();
+    fs::write(place.path("null.toml"), "events = 10\nsink = \"null\"\n").unwrap();
+    let typed: [&[&str]; 5] = [
+        &["--sink", "null"],
+        &["--sink", "null", "--shape", "trace:trace.csv"],
+        &["--sink", "null", "--shape", "constant"],
+        &["--sink", "null", "--rate", "max"],
+        &["--sink", "null", "--source", "lines:in.txt"],
+    ];
+    for args in typed {
+        place.run_well(&[&["run", "--config", "all.toml"], args].concat());
+        assert!(!place.path("of-file").exists() && !place.path("state-of-file").exists());
+    }
+    place.run_well(&["run", "--config", "null.toml", "--out", "typed"]);
+    assert_eq!(place.output("typed").iter().filter(|byte| **byte == b'\n').count(), 10);
+}
+
+#[test]
+fn an_error_of_a_setting_names_its_file_and_the_setting_as_it_stands_there() {
+    let place = Place::new();
+    for (toml, expected) in [
+        ("rate = true", "--config a.toml: rate = true: expected a string or a number"),
+        ("overwrite = \"yes\"", "--config a.toml: overwrite = \"yes\": expected true or false"),
+        ("batch = 0", "--config a.toml: batch = 0: must be at least 1"),
+        ("policy = \"best\"", "--config a.toml: policy = best: expected one of"),
+        ("out = \"o\"\nsink = \"null\"", "--config a.toml: out: cannot be used with"),
+        ("events = 5\nrate = 2k", "--config a.toml: line 2: rate = 2k: "),
+    ] {
+        fs::write(place.path("a.toml"), toml).unwrap();
+        let output = place.run(&["run", "--config", "a.toml"]);
+        let error = error_of(&output);
+        assert_eq!(output.status.code(), Some(2), "{toml}: {error}");
+        assert!(error.contains(expected) && !error.contains("\\n"), "{toml}: {error}");
+    }
+}
+
 /// A file may have the settings of several policies; what is typed is meant.
 #[test]
 fn a_file_may_set_options_that_the_policy_does_not_use() {
@@ -710,7 +755,7 @@ fn processes_with_different_settings_are_refused() {
         let output = crate::common::end_of(child, "a process");
         let error = error_of(&output);
         assert_eq!(output.status.code(), Some(1), "{error}");
-        assert!(error.contains("different settings"), "{error}");
+        assert!(error.contains("different settings: --task. "), "{error}");
     }
     for name in ["out", "state", "bad.jsonl"] {
         assert!(!place.path(name).exists(), "{name}: the same command can be given again");

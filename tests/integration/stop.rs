@@ -125,7 +125,8 @@ fn ends_within_the_bound(child: Child, what: &str) -> String {
     let began = Instant::now();
     signal(&child, Signal::TERM);
     let output = end_of(child, what);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = [output.stderr, output.stdout].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
     assert_eq!(output.status.code(), Some(0), "{what}: {said}");
     assert!(began.elapsed() < BOUND, "{what}: {:?}: {said}", began.elapsed());
     said
@@ -156,6 +157,7 @@ fn one_signal_ends_a_run_in_an_epoch_of_an_hour() {
     std::thread::sleep(Duration::from_millis(500));
     let said = ends_within_the_bound(child, "an epoch of an hour");
     assert!(said.contains("--stop-within 4 s") && said.contains("without --state"), "{said}");
+    assert!(said.contains("\ncommitted nothing of ") && !said.contains("\noutput "), "{said}");
     assert_eq!(without_a_gap(&place.path("out")), 0);
     let summary = place.summary();
     assert_eq!((&summary["stopped"], &summary["results_out"]), (&"signal".into(), &0.into()));

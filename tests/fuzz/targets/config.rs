@@ -83,7 +83,7 @@ fn read(path: &std::ffi::OsStr) -> String {
     assert_eq!(args[..2], typed[..2]);
     let before_timely = args.iter().position(|word| word == "--").unwrap_or(args.len());
     assert_eq!(args[before_timely - 4..before_timely], typed[2..]);
-    assert!(own.iter().all(|key| key != "seed" && key != "config"), "{own:?}");
+    assert!(!own.has("--seed") && !own.has("--config"), "{own:?}");
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
