@@ -226,6 +226,15 @@ fn compressed_input_is_recognised_by_its_first_bytes() {
         assert_eq!(output.status.code(), Some(0), "{}", error_of(&output));
         assert!(place.output("out") == expected, "{name}");
     }
+    let mixed = [gzip(&text[..500]), zstd::encode_all(&text[500..], 1).unwrap()].concat();
+    fs::write(place.path("mixed"), &mixed).unwrap();
+    place.run_well(&["run", "--source", "lines:mixed", "--out", "out", "--overwrite"]);
+    assert!(place.output("out") == expected);
+    fs::write(place.path("mixed"), [&mixed[..], b"a line\n"].concat()).unwrap();
+    let output = place.run(&["run", "--source", "lines:mixed", "--out", "out", "--overwrite"]);
+    let (error, end) = (error_of(&output), format!("ends at byte {}, and", mixed.len()));
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("cannot read mixed: ") && error.contains(&end), "{error}");
     let mut tar = vec![b'x'; 2_048];
     tar[257..262].copy_from_slice(b"ustar");
     let wide: Vec<u8> = "\u{feff}text\n".encode_utf16().flat_map(u16::to_le_bytes).collect();

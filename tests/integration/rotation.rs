@@ -3,6 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -344,15 +345,25 @@ fn a_rotated_log_that_is_compressed_is_not_read_again_by_its_glob() {
     fs::remove_file(log.place.path("log.1")).unwrap();
     poll("a warning", || {
         let said = log.read("said");
-        said.contains("skipped: log.1.gz is compressed, and only plain files").then_some(())
+        said.contains("log.1.gz is skipped: it is compressed, and only plain files").then_some(())
     });
     log.append("log", "three\n");
     log.committed(3);
+    // Nor is a file that no output line can begin with.
+    let odd = std::ffi::OsStr::from_bytes(b"log\xff");
+    fs::write(log.place.path("log\tx"), "tab\n").unwrap();
+    fs::write(log.place.path("log").with_file_name(odd), "byte\n").unwrap();
+    poll("a warning", || log.read("said").contains("log\\tx is skipped: ").then_some(()));
     log.stop(run);
-    let run = log.start();
+    let run = log.start_saying_in("resumed");
     log.append("log", "four\n");
     log.committed(4);
+    // New files of a glob are looked for each second, and found after those that were there.
+    fs::create_dir(log.place.path("log.d")).unwrap();
+    poll("a scan", || log.read("resumed").contains("log.d is skipped: ").then_some(()));
     log.stop(run);
+    let said = log.read("resumed");
+    assert_eq!(said.matches("is skipped: ").count(), 4, "each file once: {said}");
     assert_eq!(log.texts(), ["one", "two", "three", "four"]);
 }
 

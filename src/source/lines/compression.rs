@@ -1,7 +1,8 @@
 //! How bytes are packed: the first ones say, whatever the file's name.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, Cursor, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 
 use flate2::bufread::GzDecoder;
@@ -16,6 +17,9 @@ pub(super) enum Compression {
 
 /// Bytes that are looked at: a tar archive has its mark at byte 257.
 pub(super) const FIRST: usize = 512;
+
+/// Bytes of the mark that a zstd frame begins with; gzip's has two.
+const MARK: usize = 4;
 
 /// First bytes of what is not read, what it is, and what makes lines of it.
 const REFUSED: [(&[u8], &str, &str); 12] = [
@@ -39,13 +43,8 @@ impl Compression {
     /// # Errors
     /// If they begin something that lines cannot be read from.
     pub(super) fn of(first: &[u8]) -> io::Result<Compression> {
-        match first {
-            [0x1f, 0x8b, ..] => return Ok(Compression::Gzip),
-            // A frame, or one that is to be skipped, as parallel compressors write it first.
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-                return Ok(Compression::Zstd);
-            }
-            _ => {}
+        if let Some(packed) = Compression::of_packed(first) {
+            return Ok(packed);
         }
         if let Some((_, what, how)) = REFUSED.iter().find(|(magic, ..)| first.starts_with(magic)) {
             return Err(refused(what, how));
@@ -61,6 +60,18 @@ impl Compression {
         match is_wide(0) || is_wide(1) {
             true => Err(refused("text in UTF-16", "iconv -f UTF-16 -t UTF-8")),
             false => Ok(Compression::Plain),
+        }
+    }
+
+    /// What the mark of a gzip member or a zstd frame says; none if it is neither.
+    fn of_packed(first: &[u8]) -> Option<Compression> {
+        match first {
+            [0x1f, 0x8b, ..] => Some(Compression::Gzip),
+            // A frame, or one that is to be skipped, as parallel compressors write it first.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+                Some(Compression::Zstd)
+            }
+            _ => None,
         }
     }
 
@@ -92,75 +103,138 @@ fn refused(what: &str, how: &str) -> io::Error {
 pub(super) fn unpack(
     file: impl Read + Send + 'static,
     compression: Compression,
-) -> io::Result<Box<dyn Read + Send>> {
-    Ok(match compression {
+) -> Box<dyn Read + Send> {
+    match compression {
         Compression::Plain => Box::new(file),
-        Compression::Gzip => Box::new(Content::new(Gzip::new(file))),
-        Compression::Zstd => {
-            let mut decoder = zstd::Decoder::new(file)?;
-            // As `zstd --long=31`: the most that a frame may want.
-            decoder.window_log_max(31)?;
-            Box::new(Content::new(decoder))
-        }
-    })
-}
-
-/// The members of a gzip file, which may have zeros behind them, as tapes and blocks pad it. What else
-/// comes behind the last member is left, as `gzip` leaves it.
-struct Gzip<R> {
-    at: At<BufReader<R>>,
-}
-
-enum At<R> {
-    Member(Box<GzDecoder<R>>),
-    Between(R),
-    End,
-}
-
-impl<R: Read> Gzip<R> {
-    fn new(file: R) -> Self {
-        Gzip { at: At::Member(Box::new(GzDecoder::new(BufReader::with_capacity(64 << 10, file)))) }
+        Compression::Gzip | Compression::Zstd => Box::new(Content::new(Members::new(file))),
     }
 }
 
-impl<R: Read> Read for Gzip<R> {
+/// The gzip members and zstd frames of a file, in any order. Zeros may follow each of them, as tapes and blocks pad
+/// files. Anything else is an error: it may be input.
+enum Members<R> {
+    Between(Packed<R>),
+    Gzip(Box<GzDecoder<Packed<R>>>),
+    Zstd(Box<zstd::Decoder<'static, Packed<R>>>),
+    End,
+}
+
+impl<R: Read> Members<R> {
+    fn new(file: R) -> Self {
+        Members::Between(Packed { file, buffer: vec![0; 64 << 10], ahead: 0..0, taken: 0 })
+    }
+
+    /// Begins the next member of `packed`.
+    fn begin(mut packed: Packed<R>) -> io::Result<Self> {
+        Ok(match Compression::of_packed(packed.peek()?) {
+            Some(Compression::Zstd) => {
+                let mut decoder = zstd::Decoder::with_buffer(packed)?.single_frame();
+                // As `zstd --long=31`: the most that a frame may want.
+                decoder.window_log_max(31)?;
+                Members::Zstd(Box::new(decoder))
+            }
+            Some(_) => Members::Gzip(Box::new(GzDecoder::new(packed))),
+            None => {
+                let why = format!(
+                    "its compressed data ends at byte {}, and what follows is neither gzip nor zstd: cut the file \
+                     there, or append what follows compressed",
+                    packed.taken
+                );
+                return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+            }
+        })
+    }
+}
+
+impl<R: Read> Read for Members<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match &mut self.at {
-                At::Member(member) => {
-                    let read = member.read(buffer)?;
-                    if read > 0 || buffer.is_empty() {
-                        return Ok(read);
-                    }
-                    let At::Member(member) = std::mem::replace(&mut self.at, At::End) else {
-                        return Ok(0);
+            let read = match self {
+                Members::Between(packed) => {
+                    packed.skip_zeros()?;
+                    // A read that would block keeps its place: it comes before `self` is taken apart.
+                    let is_end = packed.peek()?.is_empty();
+                    let packed = match std::mem::replace(self, Members::End) {
+                        Members::Between(packed) if !is_end => packed,
+                        _ => return Ok(0),
                     };
-                    self.at = At::Between(member.into_inner());
+                    *self = Members::begin(packed)?;
+                    continue;
                 }
-                At::Between(file) => {
-                    let bytes = file.fill_buf()?;
-                    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-                    match bytes.get(zeros) {
-                        Some(0x1f) => {
-                            file.consume(zeros);
-                            let At::Between(file) = std::mem::replace(&mut self.at, At::End) else {
-                                return Ok(0);
-                            };
-                            self.at = At::Member(Box::new(GzDecoder::new(file)));
-                        }
-                        Some(_) => {
-                            tracing::warn!(
-                                "what comes behind compressed data, and is none, is left"
-                            );
-                            self.at = At::End;
-                        }
-                        None if bytes.is_empty() => self.at = At::End,
-                        None => file.consume(zeros),
-                    }
-                }
-                At::End => return Ok(0),
+                Members::Gzip(member) => member.read(buffer)?,
+                Members::Zstd(frame) => frame.read(buffer)?,
+                Members::End => return Ok(0),
+            };
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            *self = match std::mem::replace(self, Members::End) {
+                Members::Gzip(member) => Members::Between(member.into_inner()),
+                Members::Zstd(frame) => Members::Between(frame.finish()),
+                other => other,
+            };
+        }
+    }
+}
+
+/// Packed bytes, of which the first ones can be looked at.
+struct Packed<R> {
+    file: R,
+    buffer: Vec<u8>,
+    /// The bytes of the buffer that are not taken.
+    ahead: Range<usize>,
+    /// Bytes of the file that were taken.
+    taken: u64,
+}
+
+impl<R: Read> Packed<R> {
+    /// As many bytes as a member's mark has; fewer at the file's end.
+    fn peek(&mut self) -> io::Result<&[u8]> {
+        while self.ahead.len() < MARK {
+            self.buffer.copy_within(self.ahead.clone(), 0);
+            self.ahead = 0..self.ahead.len();
+            match self.file.read(&mut self.buffer[self.ahead.end..])? {
+                0 => break,
+                read => self.ahead.end += read,
             }
         }
+        let end = self.ahead.end.min(self.ahead.start + MARK);
+        Ok(&self.buffer[self.ahead.start..end])
+    }
+
+    fn skip_zeros(&mut self) -> io::Result<()> {
+        loop {
+            let bytes = self.fill_buf()?;
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            let is_end = zeros < bytes.len() || bytes.is_empty();
+            self.consume(zeros);
+            if is_end {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl<R: Read> BufRead for Packed<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.ahead.is_empty() {
+            self.ahead = 0..0;
+            self.ahead.end = self.file.read(&mut self.buffer)?;
+        }
+        Ok(&self.buffer[self.ahead.clone()])
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.ahead.start += bytes;
+        self.taken += bytes as u64;
+    }
+}
+
+impl<R: Read> Read for Packed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
     }
 }
 
@@ -179,7 +253,9 @@ impl<R: Read> Content<R> {
 
     fn unpack(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.packed.read(buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => error,
+            io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock | io::ErrorKind::Unsupported => {
+                error
+            }
             io::ErrorKind::UnexpectedEof => {
                 io::Error::other("the compressed data ends too early: it is truncated")
             }
@@ -223,7 +299,7 @@ mod tests {
 
     fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
         let compression = Compression::of(&bytes).map_err(|error| error.to_string())?;
-        let mut content = unpack(Cursor::new(bytes), compression).unwrap();
+        let mut content = unpack(Cursor::new(bytes), compression);
         let mut all = Vec::new();
         content.read_to_end(&mut all).map_err(|error| error.to_string())?;
         Ok(all)
@@ -236,7 +312,6 @@ mod tests {
         assert_eq!(unpacked(halves.concat()).unwrap(), text);
         let padded = [&halves[0][..], &[0; 70_000], &halves[1], &[0; 512]].concat();
         assert_eq!(unpacked(padded).unwrap(), text);
-        assert_eq!(unpacked([&gzip(&text)[..], b"behind"].concat()).unwrap(), text);
         assert_eq!(unpacked([gzip(b""), gzip(&text), gzip(b"")].concat()).unwrap(), text);
         let zstd = zstd::encode_all(&text[..], 1).unwrap();
         assert_eq!(unpacked(zstd.clone()).unwrap(), text);
@@ -247,6 +322,52 @@ mod tests {
         long.window_log(30).unwrap();
         long.write_all(&text).unwrap();
         assert_eq!(unpacked(long.finish().unwrap()).unwrap(), text);
+        let mixed =
+            [&gzip(&text)[..], &zstd, &skipped[..], &[0; 9], &gzip(&text), &zstd, &[0; 70_000]];
+        assert_eq!(unpacked(mixed.concat()).unwrap(), text.repeat(4));
+    }
+
+    #[test]
+    fn bytes_that_follow_compressed_data_are_an_error_that_says_where() {
+        for packed in [gzip(b"text\n"), zstd::encode_all(&b"text\n"[..], 1).unwrap()] {
+            for (zeros, junk) in [(0, &b"junk"[..]), (0, b"(a note)"), (0, b"P"), (5, b"Pa")] {
+                let error = unpacked([&packed, &vec![0; zeros][..], junk].concat()).unwrap_err();
+                let end = format!("ends at byte {}, and", packed.len() + zeros);
+                assert!(error.contains(&end) && !error.contains("damaged"), "{error}");
+            }
+        }
+    }
+
+    /// Gives one byte at a time, and has none every second time.
+    struct Slow(Vec<u8>, bool);
+
+    impl Read for Slow {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 && !self.0.is_empty() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let read = self.0.len().min(1);
+            buffer[..read].copy_from_slice(&self.0[..read]);
+            self.0.drain(..read);
+            Ok(read)
+        }
+    }
+
+    #[test]
+    fn a_pipe_that_has_nothing_at_times_is_read_whole() {
+        let zstd = zstd::encode_all(&b"two\n"[..], 1).unwrap();
+        let bytes = [&gzip(b"one\n")[..], &[0; 3], &zstd, &zstd, &gzip(b"three\n")].concat();
+        let mut content = unpack(Slow(bytes, false), Compression::Gzip);
+        let (mut all, mut block) = (Vec::new(), [0; 100]);
+        loop {
+            match content.read(&mut block) {
+                Ok(0) => break,
+                Ok(read) => all.extend_from_slice(&block[..read]),
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{error}"),
+            }
+        }
+        assert_eq!(all, b"one\ntwo\ntwo\nthree\n");
     }
 
     #[test]

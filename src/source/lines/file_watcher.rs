@@ -2,12 +2,11 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::LinesError;
 use super::globs::path_of;
-use super::input::{FoundFile, Input, UNNAMED, packed_and_followed};
+use super::input::{FoundFile, Input, PACKED, Skipped};
 use super::late::Late;
 use super::opened::{FileId, Opened};
 use super::position::FilePosition;
@@ -35,9 +34,9 @@ pub(super) struct FileWatcher {
     /// Files that were read to their ends.
     read: Vec<FilePosition>,
     late: Late,
-    /// Those that are not read, as the log says.
+    /// Those that are not read because their paths come earlier, as the log says.
     warned: HashSet<FileId>,
-    passed_over: HashSet<PathBuf>,
+    skipped: Skipped,
     last_poll: Option<Instant>,
     last_scan: Instant,
     /// The end of the file at hand was waited at.
@@ -60,7 +59,7 @@ impl FileWatcher {
             read: start.read.clone(),
             late: Late::default(),
             warned: HashSet::new(),
-            passed_over: HashSet::new(),
+            skipped: std::mem::take(&mut start.skipped),
             last_poll: None,
             last_scan: Instant::now(),
             has_waited: start.is_resumed,
@@ -117,7 +116,7 @@ impl FileWatcher {
             && !is_open(next.found.id)
         {
             if !next.is_plain() {
-                let why = std::io::Error::other(packed_and_followed(path));
+                let why = std::io::Error::other(PACKED);
                 return Err(LinesError::read(path, why));
             }
             tracing::info!("{} names another file now, which comes next", path.display());
@@ -136,12 +135,10 @@ impl FileWatcher {
         at: &Opened,
         position: Option<&FilePosition>,
     ) -> Result<(), LinesError> {
-        let listing = self.input.list()?;
-        let unnamed = listing.unnamed.into_iter().map(|path| (path, UNNAMED.to_owned()));
-        for (path, why) in listing.passed_over.into_iter().chain(unnamed) {
-            if self.passed_over.insert(path.clone()) {
-                tracing::warn!("{} is skipped: {why}", path.display());
-            }
+        let mut listing = self.input.list()?;
+        listing.pass_over_unnamed();
+        for (path, why) in &listing.passed_over {
+            self.skipped.note(path, why);
         }
         for found in listing.files {
             let is_ahead = self.ahead.iter().any(|ahead| ahead.path == found.path);
@@ -154,9 +151,7 @@ impl FileWatcher {
                 continue;
             }
             if found.is_packed() {
-                if self.passed_over.insert(found.path.clone()) {
-                    tracing::warn!("skipped: {}", packed_and_followed(&found.path));
-                }
+                self.skipped.note(&found.path, PACKED);
             } else if found.path > at.found.path {
                 self.ahead.push_back(found);
             } else if self.warned.insert(found.id) {

@@ -1,5 +1,6 @@
 //! Which files are read, in which order, and what they are called.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,23 +50,23 @@ impl Input {
     }
 
     /// Looks whether there is something to read, as far as that can be known without opening it: a
-    /// glob that matches nothing, or a file that cannot be followed, is a mistake in the settings. A run that
-    /// `is_resumed` passes over packed files beside others.
+    /// glob that matches nothing, or a file that cannot be followed, is a mistake in the settings. A followed run that
+    /// `is_resumed` passes over files beside others that are packed or that no output line can begin with: they came
+    /// while it ran, when it passed over them too.
     ///
     /// # Errors
     /// Which, and why. A path that is not there is no such mistake: reading it fails.
     pub fn check(&self, is_resumed: bool) -> Result<(), String> {
         let Input::Files { path, follow } = self else { return Ok(()) };
-        let found = self.list().and_then(|listing| listing.files(path));
+        let found = self.list_to_read(is_resumed).and_then(|listing| listing.files(path));
         if let Err(LinesError::Glob { why, .. }) = found {
             return Err(why);
         }
         let found = if *follow { found.unwrap_or_default() } else { Vec::new() };
         let packed = found.iter().find(|file| file.is_packed());
         match packed {
-            // They came with rotations: the others are gone on with.
             Some(_) if is_resumed && !found.iter().all(FoundFile::is_packed) => Ok(()),
-            Some(packed) => Err(packed_and_followed(&packed.path)),
+            Some(packed) => Err(format!("{}: {PACKED}", packed.path.display())),
             None => Ok(()),
         }
     }
@@ -93,14 +94,28 @@ impl Input {
         FoundFile { path: path.to_owned(), label, id: FileId { device: 0, inode: 0 }, size: 0 }
     }
 
-    /// The files that it names now, in byte order of their paths; the log says which it passes over.
-    pub(super) fn find(&self) -> Result<Vec<FoundFile>, LinesError> {
+    /// The files that it names now, in byte order of their paths; the log says which it passes over, and `skipped` has
+    /// them then.
+    pub(super) fn find(
+        &self,
+        is_resumed: bool,
+        skipped: &mut Skipped,
+    ) -> Result<Vec<FoundFile>, LinesError> {
         let Input::Files { path, .. } = self else { return Ok(Vec::new()) };
-        let listing = self.list()?;
+        let listing = self.list_to_read(is_resumed)?;
         for (path, why) in &listing.passed_over {
-            tracing::warn!("{} is skipped: {why}", path.display());
+            skipped.note(path, why);
         }
         listing.files(path)
+    }
+
+    /// What it names when a run begins.
+    fn list_to_read(&self, is_resumed: bool) -> Result<Listing, LinesError> {
+        let mut listing = self.list()?;
+        if is_resumed && matches!(self, Input::Files { follow: true, .. }) {
+            listing.pass_over_unnamed();
+        }
+        Ok(listing)
     }
 
     /// What it names now.
@@ -127,6 +142,12 @@ pub(super) struct Listing {
 }
 
 impl Listing {
+    /// Passes over the files that no output line can be named after.
+    pub(super) fn pass_over_unnamed(&mut self) {
+        let unnamed = self.unnamed.drain(..);
+        self.passed_over.extend(unnamed.map(|path| (path, UNNAMED.to_owned())));
+    }
+
     /// The files of `glob`, which must be some and have names.
     fn files(self, glob: &Path) -> Result<Vec<FoundFile>, LinesError> {
         let wrong = |why: String| LinesError::Glob { pattern: glob.display().to_string(), why };
@@ -143,11 +164,22 @@ impl Listing {
 }
 
 /// Why a file of a glob is not read.
-pub(super) const UNNAMED: &str = "a name that an output line cannot begin with";
+const UNNAMED: &str = "output lines begin with the file's name, and this one has a tab, a line break or \
+                       bytes that are not UTF-8: rename the file, or narrow the glob";
 
 /// Why a file is not followed.
-pub(super) fn packed_and_followed(path: &Path) -> String {
-    format!("{} is compressed, and only plain files can be followed", path.display())
+pub(super) const PACKED: &str = "it is compressed, and only plain files can be followed";
+
+/// The files that are not read, as the log says once of each.
+#[derive(Debug, Default)]
+pub(super) struct Skipped(HashSet<PathBuf>);
+
+impl Skipped {
+    pub(super) fn note(&mut self, path: &Path, why: &str) {
+        if self.0.insert(path.to_owned()) {
+            tracing::warn!("{} is skipped: {why}", path.display());
+        }
+    }
 }
 
 fn is_glob(path: &Path) -> bool {
@@ -216,7 +248,8 @@ mod tests {
         fs::create_dir(place.path().join("a")).unwrap();
         let named = |pattern: &str| {
             let path = place.path().join(pattern);
-            let found = Input::Files { path, follow: false }.find().unwrap();
+            let found = Input::Files { path, follow: false };
+            let found = found.find(false, &mut Skipped::default()).unwrap();
             let names = found.into_iter().map(|file| {
                 let label = file.label.map(|label| label.to_string());
                 assert!(label.is_none_or(|label| Path::new(&label) == file.path));

@@ -127,8 +127,7 @@ impl Opened {
         let path = &self.found.path;
         let failed = |error| LinesError::read(path, error);
         let at = if self.is_plain() { from } else { 0 };
-        let mut content =
-            unpack(Bytes { file: Arc::clone(&self.file), at }, self.compression).map_err(failed)?;
+        let mut content = unpack(Bytes { file: Arc::clone(&self.file), at }, self.compression);
         if !self.is_plain() {
             // What was read by the run before.
             let skipped = io::copy(&mut (&mut content).take(from), &mut io::sink());
@@ -144,7 +143,7 @@ impl Opened {
 
     /// A checksum (CRC-32) of the first `bytes` of the content; none if it has not so many.
     pub(super) fn checksum(&self, bytes: u64) -> io::Result<Option<u32>> {
-        let mut content = unpack(Bytes { file: Arc::clone(&self.file), at: 0 }, self.compression)?;
+        let mut content = unpack(Bytes { file: Arc::clone(&self.file), at: 0 }, self.compression);
         let (mut block, mut left) = (vec![0; BLOCK], bytes);
         let mut checksum = Hasher::new();
         while left > 0 {

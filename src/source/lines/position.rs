@@ -234,9 +234,14 @@ mod tests {
     use std::fs;
     use std::io::Write as _;
 
+    use super::super::input::Skipped;
     use super::super::tracked_file::TrackedFile;
     use super::*;
     use crate::source::Input;
+
+    fn found(input: &Input) -> Vec<FoundFile> {
+        input.find(false, &mut Skipped::default()).unwrap()
+    }
 
     fn note(file: &FoundFile, bytes: u64, lines: u64) -> FilePosition {
         let opened = Opened::new(file).unwrap();
@@ -259,12 +264,12 @@ mod tests {
         let path = place.path().join(name);
         fs::write(&path, before).unwrap();
         let input = Input::Files { path, follow: false };
-        let files = input.find().unwrap();
+        let files = found(&input);
         let lines = u64::from(bytes > 0);
         let file = note(&files[0], bytes, lines);
         let position = Position { epoch: 1, lines, files: vec![file] };
         fs::write(&files[0].path, after).unwrap();
-        let place = position.check(&input.find().unwrap()).map_err(|error| error.to_string())?;
+        let place = position.check(&found(&input)).map_err(|error| error.to_string())?;
         assert_eq!((place.bytes, place.lines, place.line), (bytes, lines, lines));
         Ok(())
     }
@@ -309,7 +314,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("f");
         fs::write(&path, b"one\n").unwrap();
-        let found = Input::Files { path, follow: false }.find().unwrap().remove(0);
+        let found = found(&Input::Files { path, follow: false }).remove(0);
         let mut opened = Opened::new(&found).unwrap();
         assert_eq!(opened.changed, None, "it may be changed once more at the same time");
         opened.changed = Some(7);
@@ -339,10 +344,10 @@ mod tests {
         for name in ["b", "d"] {
             fs::write(at(name), b"line\n").unwrap();
         }
-        let files = input.find().unwrap();
+        let files = found(&input);
         let files = files.iter().map(|file| note(file, 5, 1)).collect();
         let position = Position { epoch: 2, lines: 2, files };
-        let check = || position.check(&input.find().unwrap()).map_err(|error| error.to_string());
+        let check = || position.check(&found(&input)).map_err(|error| error.to_string());
         fs::write(at("e"), b"line\n").unwrap();
         fs::File::options().append(true).open(at("b")).unwrap().write_all(b"late\n").unwrap();
         assert_eq!(

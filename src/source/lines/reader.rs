@@ -12,7 +12,7 @@ use super::chunks::{self, Turns};
 use super::emitter::Emitter;
 use super::epochs::{Epochs, WaitLimits};
 use super::index::Index;
-use super::input::{FoundFile, Input, packed_and_followed};
+use super::input::{FoundFile, Input, PACKED, Skipped};
 use super::line_splitter::LineSplitter;
 use super::offsets::{EpochOffsets, LineOffset};
 use super::opened::Opened;
@@ -99,7 +99,8 @@ impl Lines {
         failed: impl Fn(LinesError) + Send + Sync + 'static,
     ) -> Result<Lines, LinesError> {
         let is_first = settings.process == 0;
-        let files = match settings.input.find() {
+        let mut skipped = Skipped::default();
+        let files = match settings.input.find(settings.from.is_some(), &mut skipped) {
             Ok(files) => files,
             // What was followed may have another name now.
             Err(_) if is_first && settings.follows() && settings.from.is_some() => Vec::new(),
@@ -109,23 +110,27 @@ impl Lines {
         };
         // What cannot be read is said before there is any output, and what is gone by now is passed over.
         let follows = settings.follows();
-        let is_there = |file: FoundFile| {
+        let mut is_there = |file: FoundFile| {
             let opened = Opened::if_there(&file)?;
             let is_skipped =
                 |opened: &Opened| follows && file.label.is_some() && !opened.is_plain();
             if opened.as_ref().is_some_and(is_skipped) {
-                tracing::warn!("skipped: {}", packed_and_followed(&file.path));
+                skipped.note(&file.path, PACKED);
                 return Ok(None);
             }
             Ok(opened.map(|_| file))
         };
-        let there = files.into_iter().map(is_there).filter_map(Result::transpose);
+        let there = files.into_iter().map(&mut is_there).filter_map(Result::transpose);
         let files = there.collect::<Result<Vec<_>, LinesError>>()?;
         let failed = Arc::new(failed);
         if settings.shares(&files) {
             return Lines::shared(settings, files, &failed);
         }
-        if is_first { Lines::sequence(settings, files, &failed) } else { Ok(Lines::none()) }
+        if is_first {
+            Lines::sequence(settings, files, skipped, &failed)
+        } else {
+            Ok(Lines::none())
+        }
     }
 
     fn none() -> Lines {
@@ -168,6 +173,7 @@ impl Lines {
     fn sequence<F: Fn(LinesError) + Send + Sync + 'static>(
         settings: LinesSettings,
         files: Vec<FoundFile>,
+        skipped: Skipped,
         failed: &Arc<F>,
     ) -> Result<Lines, LinesError> {
         let stdin = match &settings.input {
@@ -177,7 +183,7 @@ impl Lines {
                 Some(File::from(own.map_err(stdin_error)?))
             }
         };
-        let start = settings.start_one(files)?;
+        let start = Start { skipped, ..settings.start_one(files)? };
         let epoch_offsets = stdin.is_none().then(|| {
             let most = settings.open_epochs as usize + 2 * channel::CAPACITY * settings.workers + 2;
             Arc::new(EpochOffsets::new(most, start.read.clone()))

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use super::LinesError;
 use super::globs::path_of;
-use super::input::{FoundFile, Input};
+use super::input::{FoundFile, Input, Skipped};
 use super::late::warn_if_grown;
 use super::offsets::LineOffset;
 use super::opened::{FileId, Opened};
@@ -32,6 +32,8 @@ pub(super) struct Start {
     pub read: Vec<FilePosition>,
     /// The file at hand was read by a run before this one.
     pub is_resumed: bool,
+    /// What is not read.
+    pub skipped: Skipped,
 }
 
 /// Where to go on in an input that is followed, of which these files are there now.

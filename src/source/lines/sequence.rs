@@ -62,7 +62,7 @@ pub(super) fn read_pipe(emitter: &mut Emitter, input: File) -> io::Result<()> {
             if read == 0 || first.len() >= FIRST || first.contains(&b'\n') {
                 let compression = Compression::of(&first[..first.len().min(FIRST)])?;
                 let whole = io::Cursor::new(std::mem::take(&mut first)).chain(pipe.try_clone()?);
-                content = Some(unpack(whole, compression)?);
+                content = Some(unpack(whole, compression));
             }
         }
         // More may not come for long.
