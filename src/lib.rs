@@ -71,6 +71,7 @@ pub mod bridge;
 mod cleanup_guard;
 #[cfg(feature = "cli")]
 mod cli;
+mod clock;
 #[cfg(feature = "cli")]
 mod compare;
 pub mod cost;

@@ -22,6 +22,10 @@ pub use records::{EncodeError, Records, TextRecord};
 pub use span::{Nanos, Span};
 pub use strings::Strings;
 
+/// What a source sends along with an epoch for the commit of that epoch: how far the source has read, in a
+/// format of its own. The sink hands it back and does not read it.
+pub type Note = Vec<u8>;
+
 /// Number of records that fill a batch. With records of 200 bytes, a batch, its results and their lines fit
 /// into the second level of the cache together. A source ends a batch earlier when its time is over.
 pub const BATCH_RECORDS: usize = 500;

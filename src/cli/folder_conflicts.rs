@@ -6,9 +6,9 @@ use std::path::{Component, Path, PathBuf};
 
 use super::UsageError;
 use super::args::RunArgs;
-use crate::pipeline::{Source, Target};
+use crate::pipeline::Target;
 use crate::sink::{self, MANIFEST};
-use crate::source::{self, Input};
+use crate::source::{self, Input, Source};
 
 /// Returns the absolute path of a file or folder that may not exist yet, with links resolved.
 pub(super) fn resolve(path: &Path) -> PathBuf {
@@ -54,10 +54,10 @@ pub(super) fn refuse_shared(args: &RunArgs, target: &Target) -> Result<(), Usage
 /// removed before they are read, or read while they are written.
 pub(super) fn refuse_own_files(
     args: &RunArgs,
-    source: &Source,
+    source: &dyn Source,
     target: &Target,
 ) -> Result<(), UsageError> {
-    let Source::Lines(input) = source else { return Ok(()) };
+    let Some(input) = source.files() else { return Ok(()) };
     let wrong = |why: String| {
         let value = args.source.clone().unwrap_or_default();
         Err(UsageError::new("--source", value, why))

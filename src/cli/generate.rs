@@ -7,14 +7,15 @@ use anyhow::Result;
 use super::args::{FormatArg, GenerateArgs};
 use super::output::ignore_broken_pipe;
 use super::settings::Events;
-use super::{UsageError, logging};
+use super::{UsageError, logging, source};
 use crate::batch::BATCH_RECORDS;
 use crate::nexmark::Generator;
 use crate::source::{Pace, Rate, nominal};
 
 pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
     logging::init(None)?;
-    let events = Events::new(&args.events, true)?;
+    let events = Events::new(&args.events.rates, true)?;
+    let (config, seed) = source::generator(&args.events)?;
     if events.schedule.is_none() && events.duration.is_some() {
         let duration = args.events.rates.duration.clone().unwrap_or_default();
         let why = "needs a --rate other than max: without one no event has a due time; use \
@@ -24,7 +25,7 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
     let schedule = events.schedule.unwrap_or_else(nominal);
     let rate = Rate::Scheduled(schedule.clone(), std::time::Duration::from_secs(1));
     let end = Pace::new(rate, events.events, events.duration).end().unwrap_or(u64::MAX);
-    let generator = Generator::new(events.nexmark, events.seed, schedule);
+    let generator = Generator::new(config, seed, schedule);
     let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
     let mut lines = Vec::new();
     let mut next = 0;

@@ -1,16 +1,63 @@
 //! `kafka://HOST:PORT/TOPIC`, as the value of `--source` and `--sink`.
 
+use std::sync::Arc;
+
 use super::UsageError;
+use super::args::RunArgs;
+use super::source::refuse_generator;
+use crate::kafka::{Properties, Topic};
+use crate::source::{KafkaInput, Source};
+
+/// Parses a topic as the source, and which part of it is read.
+pub(super) fn source(args: &RunArgs, topic: &str) -> Result<Option<Arc<dyn Source>>, UsageError> {
+    let given = args.source.clone().unwrap_or_default();
+    let (topic, options) = self::topic("--source", &given, topic)?;
+    let (mut from_latest, mut until_end) = (false, false);
+    for option in options {
+        match &*option {
+            "from=earliest" => from_latest = false,
+            "from=latest" => from_latest = true,
+            "until=stopped" => until_end = false,
+            "until=end" => until_end = true,
+            _ => {
+                let why = format!(
+                    "{option}: expected from=earliest|latest, until=stopped|end or config=FILE"
+                );
+                return Err(UsageError::new("--source", given, why));
+            }
+        }
+    }
+    if from_latest && until_end {
+        let why = "from=latest with until=end reads nothing: leave one of them out";
+        return Err(UsageError::new("--source", given, why));
+    }
+    let rates = &args.events.rates;
+    for (option, value, why) in [
+        ("--events", &rates.events, "which messages come first differs from run to run"),
+        ("--rate", &rates.rate, "messages come when they come"),
+        ("--shape", &rates.shape, "messages come when they come"),
+        ("--peak-rate", &rates.peak_rate, "messages come when they come"),
+        ("--period", &rates.period, "messages come when they come"),
+    ] {
+        if let Some(value) = value.as_ref().filter(|value| option != "--rate" || *value != "max") {
+            let why = format!("is not for --source kafka://: {why}; ?until=end ends the input");
+            return Err(UsageError::new(option, value, why));
+        }
+    }
+    if args.follow {
+        let why = "is read until Ctrl-C without --follow, unless it has ?until=end";
+        return Err(UsageError::new("--source", given, why));
+    }
+    refuse_generator(args)?;
+    Ok(Some(Arc::new(KafkaInput { topic, from_latest, until_end })))
+}
 
 /// Parses a topic. Returns it with the options that are not the client's.
-#[cfg(feature = "kafka")]
 pub(super) fn topic(
     option: &str,
     given: &str,
     rest: &str,
-) -> Result<(crate::kafka::Topic, Vec<String>), UsageError> {
-    use crate::kafka::{Properties, Topic};
-
+) -> Result<(Topic, Vec<String>), UsageError> {
     let wrong = |why: String| UsageError::new(option, given, why);
     let rest = rest.strip_prefix("//");
     let rest = rest.ok_or_else(|| wrong("expected kafka://HOST:PORT/TOPIC".to_owned()))?;
@@ -33,46 +80,4 @@ pub(super) fn topic(
     }
     topic.check().map_err(wrong)?;
     Ok((topic, others))
-}
-
-/// Returns the topic's name without its brokers, so that these may change between runs.
-#[cfg(feature = "kafka")]
-pub(super) fn name(given: &str) -> String {
-    let Some(rest) = given.strip_prefix("kafka://") else { return given.to_owned() };
-    let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let (_, topic) = place.split_once('/').unwrap_or(("", place));
-    let mut options: Vec<&str> = options.split('&').filter(|one| is_of_input(one)).collect();
-    options.sort_unstable();
-    format!("kafka:{topic} {}", options.join(" ")).trim_end().to_owned()
-}
-
-/// Whether an option changes what is read.
-#[cfg(feature = "kafka")]
-fn is_of_input(option: &str) -> bool {
-    !matches!(option, "" | "from=earliest" | "until=stopped") && !option.starts_with("config=")
-}
-
-#[cfg(not(feature = "kafka"))]
-pub(super) fn name(given: &str) -> String {
-    given.to_owned()
-}
-
-/// Returns the error of a program that was built without Kafka.
-#[cfg(not(feature = "kafka"))]
-pub(super) fn absent(option: &str, given: &str) -> UsageError {
-    let why = "this floodway was built without Kafka: build it with --features kafka (cargo install --path . \
-               --features kafka), which needs make and a C compiler";
-    UsageError::new(option, given, why)
-}
-
-#[cfg(all(test, feature = "kafka"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_topic_does_not_include_its_brokers() {
-        assert_eq!(name("kafka://a:1,b:2/t?config=f&until=stopped"), "kafka:t");
-        assert_eq!(name("kafka://a:1/t?until=end"), "kafka:t until=end");
-        assert_eq!(name("lines:a?b"), "lines:a?b");
-    }
 }

@@ -12,6 +12,7 @@ mod folder_conflicts;
 mod generate;
 mod help;
 mod home_dir;
+#[cfg_attr(not(feature = "kafka"), path = "no_kafka.rs")]
 mod kafka;
 mod lambda;
 mod listen;

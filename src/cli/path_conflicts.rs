@@ -6,14 +6,15 @@ use super::UsageError;
 use super::args::RunArgs;
 use super::folder_conflicts::{is_read, resolve};
 use crate::destination::Destination;
-use crate::pipeline::{Source, Target};
+use crate::pipeline::Target;
 use crate::sink::MANIFEST;
+use crate::source::Source;
 
 /// Refuses a file that belongs to the input, the output, the state or another option: one of the two would be
 /// lost.
 pub(super) fn refuse_taken(
     args: &RunArgs,
-    source: &Source,
+    source: &dyn Source,
     target: &Target,
 ) -> Result<(), UsageError> {
     let given = [
@@ -36,7 +37,7 @@ pub(super) fn refuse_taken(
         if let Some((other, _)) = before.iter().find(|(_, other)| *other == resolved) {
             return Err(wrong(&format!("is {other}'s file too")));
         }
-        if let Source::Lines(input) = source
+        if let Some(input) = source.files()
             && is_read(&resolved, input)
         {
             return Err(wrong("is what --source reads"));

@@ -16,9 +16,8 @@ use crate::destination::Destination;
 #[cfg(feature = "kafka")]
 use crate::kafka::KafkaError;
 use crate::live::{End, Live};
-use crate::pipeline::{self, Failures, MeshError, RunError, Settings, Source, Stop, Target};
+use crate::pipeline::{self, Failures, MeshError, RunError, Settings, Stop, Target};
 use crate::sink::SinkError;
-use crate::source::Input;
 use crate::state::StateError;
 use crate::units::show_duration;
 
@@ -118,21 +117,7 @@ fn open_end(settings: &Settings) -> Option<String> {
     if has_end || settings.timely.process > 0 {
         return None;
     }
-    match &settings.source {
-        Source::Nexmark { .. } => Some(
-            "Nexmark events come until Ctrl-C; with --duration 10s or --events 100k the run ends by itself"
-                .to_owned(),
-        ),
-        Source::Lines(Input::Files { path, follow: true }) => {
-            Some(format!("following {} until Ctrl-C", path.display()))
-        }
-        #[cfg(feature = "kafka")]
-        Source::Kafka(input) if !input.until_end => Some(format!(
-            "reading {} until Ctrl-C; with ?until=end after the topic the run ends with what it holds now",
-            input.topic.name
-        )),
-        _ => None,
-    }
+    settings.source.how_to_end()
 }
 
 /// Returns the reason why a run did not start, as an error of the command line if an option caused it.

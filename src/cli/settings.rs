@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::args::{EventArgs, RateArgs, RunArgs};
+use super::args::{RateArgs, RunArgs};
 use super::listen::Listen;
 use super::{
     UsageError, folder_conflicts, path_conflicts, policy_options, remote_options, sink, source,
@@ -13,8 +13,7 @@ use super::{
 };
 use crate::batch::Nanos;
 use crate::cost::Cost;
-use crate::nexmark;
-use crate::pipeline::{Settings, Source, TimelySettings, local_hosts, read_hosts};
+use crate::pipeline::{Settings, TimelySettings, local_hosts, read_hosts};
 use crate::schedule::{Schedule, Shape, Trace};
 use crate::state::State;
 use crate::task::{self, Work};
@@ -84,13 +83,11 @@ pub(super) fn number(
     at_least_one(value, option, given.as_ref())
 }
 
-/// The events: their number, their rate, and their generator.
+/// The events: their number and their rate.
 pub(super) struct Events {
     pub schedule: Option<Arc<Schedule>>,
     pub events: Option<u64>,
     pub duration: Option<Duration>,
-    pub seed: u64,
-    pub nexmark: nexmark::Config,
 }
 
 /// The default rate: that of the reference generator.
@@ -98,8 +95,7 @@ const DEFAULT_RATE: f64 = 10_000.0;
 
 impl Events {
     /// Parses the options of events. If `paced`, there is a default rate.
-    pub(super) fn new(args: &EventArgs, paced: bool) -> Result<Self, UsageError> {
-        let rates = &args.rates;
+    pub(super) fn new(rates: &RateArgs, paced: bool) -> Result<Self, UsageError> {
         refuse_rate_of_trace(rates)?;
         let is_max = rates.rate.as_deref() == Some("max") || (rates.rate.is_none() && !paced);
         let schedule = if is_max {
@@ -122,22 +118,7 @@ impl Events {
             Some(schedule(rates)?)
         };
         let (events, duration) = bounds(rates)?;
-        let mut nexmark = nexmark::Config::default();
-        if let Some(options) = &args.nexmark {
-            for option in options.split(',') {
-                let wrong = |why: String| UsageError::new("--nexmark", option, why);
-                let (key, value) =
-                    option.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE".to_owned()))?;
-                nexmark.set(key.trim(), value.trim()).map_err(|error| wrong(error.to_string()))?;
-            }
-        }
-        Ok(Events {
-            schedule: schedule.map(Arc::new),
-            events,
-            duration,
-            seed: parse("--seed", args.seed.as_ref(), 1, u64::from_str)?,
-            nexmark,
-        })
+        Ok(Events { schedule: schedule.map(Arc::new), events, duration })
     }
 }
 
@@ -207,38 +188,20 @@ pub(super) fn schedule(args: &RateArgs) -> Result<Schedule, UsageError> {
 
 /// Returns the settings of a run.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
-    let input = source::source(args)?;
-    let events = Events::new(&args.events, input.is_none())?;
-    if input.is_some() {
-        for (option, given) in [
-            ("--nexmark", &args.events.nexmark),
-            ("--seed", &args.events.seed),
-            ("--skew", &args.skew),
-        ] {
-            if let Some(value) = given {
-                return Err(UsageError::new(option, value, "is for --source nexmark").into());
-            }
-        }
-    }
-    let source = match input {
-        Some(input) => input,
-        None => Source::Nexmark { config: events.nexmark, seed: events.seed },
-    };
-
+    let source = source::source(args)?;
+    let events = Events::new(&args.events.rates, source.is_generated())?;
     let timely = timely(&args.timely)?;
-    if let Source::Lines(input) = &source
-        && timely.process == 0
-    {
+    if timely.process == 0 {
         let given = args.source.clone().unwrap_or_default();
         let is_resumed = args.state.as_deref().is_some_and(|dir| State::output_in(dir).is_some());
-        input.check(is_resumed).map_err(|why| UsageError::new("--source", given, why))?;
+        source.check(is_resumed).map_err(|why| UsageError::new("--source", given, why))?;
     }
     // Bound when all else is as it should be.
     Listen::new(args, &timely)?;
     let target = sink::target(args, &timely)?;
     folder_conflicts::refuse_shared(args, &target)?;
-    folder_conflicts::refuse_own_files(args, &source, &target)?;
-    path_conflicts::refuse_taken(args, &source, &target)?;
+    folder_conflicts::refuse_own_files(args, &*source, &target)?;
+    path_conflicts::refuse_taken(args, &*source, &target)?;
     let task = args.task.clone().unwrap_or_else(|| "words".to_owned());
     if !task::NAMES.contains(&task.as_str()) {
         let expected = format!("expected one of {}", task::NAMES.join(", "));
@@ -266,7 +229,6 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         schedule: events.schedule,
         events: events.events,
         duration: events.duration,
-        skew: parse_some("--skew", args.skew.as_ref(), parse_share)?,
         epoch: duration("--epoch", &args.epoch, Duration::from_millis(100))?,
         max_record: max_record as usize,
         task,

@@ -1,81 +1,103 @@
 //! `--source`: the source of the records.
 
-use super::UsageError;
-use super::args::RunArgs;
-use crate::pipeline::Source;
-use crate::source::{Input, path_of};
+use std::str::FromStr;
+use std::sync::Arc;
 
-/// Parses the option. Returns none for Nexmark's events, which have options of their own.
-pub(super) fn source(args: &RunArgs) -> Result<Option<Source>, UsageError> {
-    let source = args.source.as_deref().unwrap_or("nexmark");
-    let wrong = |expected: &str| UsageError::new("--source", source, expected);
-    let found = match source.split_once(':') {
-        None if source == "nexmark" => None,
-        Some(("lines", "-")) => Some(Source::Lines(Input::Stdin)),
-        Some(("lines", path)) if !path.is_empty() => {
-            let (path, follow) = (path_of(path), args.follow);
-            return Ok(Some(Source::Lines(Input::Files { path, follow })));
-        }
-        Some(("kafka", topic)) => Some(kafka(args, topic)?),
-        _ => {
-            let expected = "expected nexmark, lines:PATH (a file, or a glob), lines:- for \
-                            standard input, or kafka://HOST:PORT/TOPIC";
-            return Err(wrong(expected));
-        }
-    };
-    if args.follow {
-        let why = match found {
-            Some(Source::Lines(_)) | None => "--follow needs lines:PATH, a file that can grow",
-            _ => "is read until Ctrl-C without --follow, unless it has ?until=end",
-        };
-        return Err(wrong(why));
-    }
-    Ok(found)
+use super::args::{EventArgs, RunArgs};
+use super::settings::{parse, parse_some};
+use super::{UsageError, kafka};
+use crate::nexmark::Config;
+use crate::source::{Input, Nexmark, Source, path_of};
+use crate::units::parse_share;
+
+/// A kind of source on the command line.
+struct Form {
+    /// What its values begin with.
+    prefix: &'static str,
+    /// Its values, as an error names them.
+    values: &'static str,
+    /// Parses what follows the prefix. Returns none if the value is none of this kind.
+    parse: fn(&RunArgs, &str) -> Result<Option<Arc<dyn Source>>, UsageError>,
 }
 
-/// Parses a topic, and which part of it is read.
-#[cfg(feature = "kafka")]
-fn kafka(args: &RunArgs, topic: &str) -> Result<Source, UsageError> {
-    use crate::source::KafkaInput;
+/// All kinds of sources.
+const FORMS: [Form; 3] = [
+    Form { prefix: "nexmark", values: "nexmark", parse: nexmark },
+    Form {
+        prefix: "lines:",
+        values: "lines:PATH (a file, or a glob), lines:- for standard input",
+        parse: lines,
+    },
+    Form { prefix: "kafka:", values: "kafka://HOST:PORT/TOPIC", parse: kafka::source },
+];
 
-    let given = args.source.clone().unwrap_or_default();
-    let (topic, options) = super::kafka::topic("--source", &given, topic)?;
-    let (mut from_latest, mut until_end) = (false, false);
-    for option in options {
-        match &*option {
-            "from=earliest" => from_latest = false,
-            "from=latest" => from_latest = true,
-            "until=stopped" => until_end = false,
-            "until=end" => until_end = true,
-            _ => {
-                let why = format!(
-                    "{option}: expected from=earliest|latest, until=stopped|end or config=FILE"
-                );
-                return Err(UsageError::new("--source", given, why));
-            }
+/// Parses the option.
+pub(super) fn source(args: &RunArgs) -> Result<Arc<dyn Source>, UsageError> {
+    let given = args.source.as_deref().unwrap_or("nexmark");
+    for form in &FORMS {
+        if let Some(rest) = given.strip_prefix(form.prefix)
+            && let Some(source) = (form.parse)(args, rest)?
+        {
+            return Ok(source);
         }
     }
-    if from_latest && until_end {
-        let why = "from=latest with until=end reads nothing: leave one of them out";
+    let [first @ .., last] = FORMS.map(|form| form.values);
+    Err(UsageError::new("--source", given, format!("expected {}, or {last}", first.join(", "))))
+}
+
+fn nexmark(args: &RunArgs, rest: &str) -> Result<Option<Arc<dyn Source>>, UsageError> {
+    if !rest.is_empty() {
+        return Ok(None);
+    }
+    refuse_follow(args)?;
+    let (config, seed) = generator(&args.events)?;
+    let skew = parse_some("--skew", args.skew.as_ref(), parse_share)?;
+    Ok(Some(Arc::new(Nexmark { config, seed, skew })))
+}
+
+fn lines(args: &RunArgs, rest: &str) -> Result<Option<Arc<dyn Source>>, UsageError> {
+    let input = match rest {
+        "" => return Ok(None),
+        "-" => {
+            refuse_follow(args)?;
+            Input::Stdin
+        }
+        path => Input::Files { path: path_of(path), follow: args.follow },
+    };
+    refuse_generator(args)?;
+    Ok(Some(Arc::new(input)))
+}
+
+/// Parses the options of Nexmark's generator, and its seed.
+pub(super) fn generator(args: &EventArgs) -> Result<(Config, u64), UsageError> {
+    let mut config = Config::default();
+    for option in args.nexmark.iter().flat_map(|options| options.split(',')) {
+        let wrong = |why: String| UsageError::new("--nexmark", option, why);
+        let (key, value) =
+            option.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE".to_owned()))?;
+        config.set(key.trim(), value.trim()).map_err(|error| wrong(error.to_string()))?;
+    }
+    Ok((config, parse("--seed", args.seed.as_ref(), 1, u64::from_str)?))
+}
+
+/// Refuses the options of the generator for a source that has none.
+pub(super) fn refuse_generator(args: &RunArgs) -> Result<(), UsageError> {
+    let events = &args.events;
+    for (option, given) in
+        [("--nexmark", &events.nexmark), ("--seed", &events.seed), ("--skew", &args.skew)]
+    {
+        if let Some(value) = given {
+            return Err(UsageError::new(option, value, "is for --source nexmark"));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_follow(args: &RunArgs) -> Result<(), UsageError> {
+    if args.follow {
+        let given = args.source.as_deref().unwrap_or("nexmark");
+        let why = "--follow needs lines:PATH, a file that can grow";
         return Err(UsageError::new("--source", given, why));
     }
-    let rates = &args.events.rates;
-    for (option, value, why) in [
-        ("--events", &rates.events, "which messages come first differs from run to run"),
-        ("--rate", &rates.rate, "messages come when they come"),
-        ("--shape", &rates.shape, "messages come when they come"),
-        ("--peak-rate", &rates.peak_rate, "messages come when they come"),
-        ("--period", &rates.period, "messages come when they come"),
-    ] {
-        if let Some(value) = value.as_ref().filter(|value| option != "--rate" || *value != "max") {
-            let why = format!("is not for --source kafka://: {why}; ?until=end ends the input");
-            return Err(UsageError::new(option, value, why));
-        }
-    }
-    Ok(Source::Kafka(KafkaInput { topic, from_latest, until_end }))
-}
-
-#[cfg(not(feature = "kafka"))]
-fn kafka(args: &RunArgs, _: &str) -> Result<Source, UsageError> {
-    Err(super::kafka::absent("--source", args.source.as_deref().unwrap_or_default()))
+    Ok(())
 }

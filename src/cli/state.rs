@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::args::RunArgs;
-use super::{UsageError, kafka, trace_file};
+use super::{UsageError, trace_file};
 use crate::pipeline::{StateSettings, Target};
 use crate::sink::Format;
 use crate::units::{parse_bytes, parse_count, parse_duration};
@@ -23,7 +23,7 @@ fn output_depends_on(
         }
     };
     let is_nexmark = args.source.as_deref().is_none_or(|source| source == "nexmark");
-    let source = args.source.as_deref().map(kafka::name);
+    let source = args.source.as_deref().map(topic_name);
     set("--source", source.as_ref(), "nexmark");
     set("--events", rates.events.as_ref(), "");
     set("--duration", rates.duration.as_ref(), "");
@@ -37,7 +37,7 @@ fn output_depends_on(
     set("--task", args.task.as_ref(), "words");
     set("--max-record", args.max_record.as_ref(), "1Mi");
     if let Some(sink) = args.sink.as_ref().filter(|sink| sink.starts_with("kafka:")) {
-        set("--sink", Some(&kafka::name(sink)), "");
+        set("--sink", Some(&topic_name(sink)), "");
     }
     let letters = args.dead_letter.as_ref().map(|file| file.display().to_string());
     set("--dead-letter", letters.as_ref(), "");
@@ -62,6 +62,21 @@ fn canonical(value: &str) -> String {
         .or_else(|_| parse_count(value).map(|count| count.to_string()))
         .or_else(|_| parse_bytes(value).map(|bytes| bytes.to_string()))
         .unwrap_or_else(|_| value.to_owned())
+}
+
+/// Returns the name of a topic of Kafka without its brokers, so that these may change between runs.
+fn topic_name(given: &str) -> String {
+    let Some(rest) = given.strip_prefix("kafka://") else { return given.to_owned() };
+    let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let (_, topic) = place.split_once('/').unwrap_or(("", place));
+    let mut options: Vec<&str> = options.split('&').filter(|one| is_of_input(one)).collect();
+    options.sort_unstable();
+    format!("kafka:{topic} {}", options.join(" ")).trim_end().to_owned()
+}
+
+/// Whether an option changes what is read.
+fn is_of_input(option: &str) -> bool {
+    !matches!(option, "" | "from=earliest" | "until=stopped") && !option.starts_with("config=")
 }
 
 /// Hashes the content of a file with FNV-1a, which will be the same in later versions.
@@ -105,4 +120,16 @@ pub(super) fn state(args: &RunArgs, target: &Target) -> Result<Option<StateSetti
     }
     let output_depends_on = output_depends_on(args, target)?;
     Ok(Some(StateSettings { folder: folder.clone(), output_depends_on }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_topic_does_not_include_its_brokers() {
+        assert_eq!(topic_name("kafka://a:1,b:2/t?config=f&until=stopped"), "kafka:t");
+        assert_eq!(topic_name("kafka://a:1/t?until=end"), "kafka:t until=end");
+        assert_eq!(topic_name("lines:a?b"), "lines:a?b");
+    }
 }

@@ -9,7 +9,6 @@ use super::UsageError;
 use super::args::RunArgs;
 use crate::pipeline::{RunError, Target};
 use crate::sink::SinkError;
-use crate::source::LinesError;
 use crate::state::StateError;
 
 /// Returns `error`, as one of the command line if its cause is the name that `option` has.
@@ -56,7 +55,7 @@ pub(super) fn not_started(error: RunError, args: &RunArgs, target: &Target) -> a
 fn option(error: &RunError, args: &RunArgs, target: &Target) -> Option<(&'static str, String)> {
     let shown = |path: &Path| path.display().to_string();
     match error {
-        RunError::Lines(LinesError::Read { .. }) => Some(("--source", args.source.clone()?)),
+        RunError::Source(_) => Some(("--source", args.source.clone()?)),
         RunError::Write { what, path, .. } => {
             let option = if *what == "summary" { "--summary" } else { "--series" };
             Some((option, path.clone()))

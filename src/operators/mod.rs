@@ -5,7 +5,6 @@
 
 mod backpressure;
 mod burst;
-mod clock;
 mod container;
 mod epochs;
 mod in_flight;
@@ -16,10 +15,10 @@ mod stages;
 mod state;
 mod verify;
 
+pub use crate::clock::Clock;
 pub use crate::policy::Route;
 pub use backpressure::Backpressure;
 pub use burst::{Burst, BurstExt};
-pub use clock::Clock;
 pub use observer::{EpochStats, Observer};
 pub use peers::Peers;
 pub use stages::{ChainLoad, StageLoad, Stages};

@@ -4,7 +4,7 @@ use super::MeshError;
 use super::control::Disagreement;
 use crate::bridge::BridgeError;
 use crate::sink::SinkError;
-use crate::source::LinesError;
+use crate::source::SourceError;
 use crate::state::StateError;
 
 /// The reason why a run failed.
@@ -22,16 +22,13 @@ pub enum RunError {
         #[source]
         source: StateError,
     },
-    /// The last commit has no position of the source.
-    #[error("the last commit of the output does not say how far its input was read")]
-    NoPosition,
     /// The output failed.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// The lines cannot be read.
+    /// The source failed.
     #[error(transparent)]
-    Lines(#[from] LinesError),
-    /// Kafka failed, as the input or the output.
+    Source(#[from] SourceError),
+    /// Kafka failed as the output.
     #[cfg(feature = "kafka")]
     #[error(transparent)]
     Kafka(#[from] crate::kafka::KafkaError),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::worker::{RunContext, RunStart};
-use super::{RunError, Settings, Source, summary};
+use super::{RunError, Settings, summary};
 use crate::batch::Nanos;
 use crate::bridge::breaker::State;
 use crate::bridge::{Bridge, CostLimits};
@@ -64,13 +64,7 @@ pub(super) fn about(context: &RunContext) -> About {
         policy: settings.policy.name().to_owned(),
         advice: settings.policy.spec().advice,
         task: settings.task.clone(),
-        source: match &settings.source {
-            Source::Nexmark { .. } => "nexmark",
-            Source::Lines(_) => "lines",
-            #[cfg(feature = "kafka")]
-            Source::Kafka(_) => "kafka",
-        }
-        .to_owned(),
+        source: settings.source.kind().to_owned(),
         function: bursts.then(|| settings.endpoint.name()),
         workers: settings.timely.workers,
         processes: settings.timely.processes,
@@ -100,7 +94,7 @@ pub(super) fn sample(context: &RunContext, started: &RunStart) -> Sample {
     let tallied = context.stats.tallied();
     let knows_all = context.settings.timely.processes == 1
         && context.pace.is_scheduled()
-        && matches!(context.settings.source, Source::Nexmark { .. });
+        && context.settings.source.is_generated();
     let (cpu_ns, lambda_cpu_ns) = context.cpu_since(started);
     let (unpublished_bytes, is_refused) = context.sink.unpublished();
     Sample {

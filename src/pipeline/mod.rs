@@ -26,6 +26,6 @@ pub use hosts::{local_hosts, read_hosts};
 pub use mesh::MeshError;
 pub use resume::StateSettings;
 pub use run::{Failures, run};
-pub use settings::{Endpoint, Settings, Source, Target, TimelySettings};
+pub use settings::{Endpoint, Settings, Target, TimelySettings};
 pub use shadow::simulated_lambda;
 pub use stop::Stop;

@@ -1,18 +1,18 @@
 //! Prepares what a run needs before its workers start: the remote side, the input, the output.
 
+#[cfg(feature = "kafka")]
+use std::any::Any;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 #[cfg(feature = "kafka")]
 use super::Target;
-use super::resume::{Output, positions};
-#[cfg(feature = "kafka")]
-use super::resume::{ResumePoint, topic_positions};
+use super::resume::{Output, ResumePoint};
 use super::spend_log::SpendLog;
 use super::summary::figure_files;
 use super::worker::RunContext;
-use super::{Endpoint, Failures, RunError, Settings, Source, Stop};
+use super::{Endpoint, Failures, RunError, Settings, Stop};
 use crate::bridge::{self, Bridge, BridgeError, SettingsError};
 use crate::descriptors;
 use crate::emulator;
@@ -23,8 +23,8 @@ use crate::operators::Peers;
 use crate::policy::Sends;
 use crate::sink::{self, SinkError, SinkHandle};
 #[cfg(feature = "kafka")]
-use crate::source::{Kafka, KafkaSettings, TopicPosition};
-use crate::source::{Lines, LinesSettings, Sharing};
+use crate::source::KafkaInput;
+use crate::source::{OpenContext, Pace};
 use crate::state::StateError;
 use crate::task;
 use crate::units::show_duration;
@@ -98,30 +98,7 @@ pub(super) fn prepare(
     }
     let resume_point = output.resume_point();
     // An input or a summary that cannot be leaves no output behind.
-    let lines = match &settings.source {
-        Source::Lines(input) => {
-            let lines_settings = LinesSettings {
-                input: input.clone(),
-                pace: Arc::clone(&pace),
-                max_record: settings.max_record,
-                epoch: settings.epoch,
-                commit_every: settings.commit_every,
-                epochs_a_commit: settings.epochs_a_commit(),
-                open_epochs: settings.open_epochs(),
-                from: resume_point.lines()?,
-                sharing: Sharing::of(&pace),
-                workers: timely.workers,
-                processes: timely.processes,
-                process: timely.process,
-            };
-            let failures = failures.clone();
-            let failed = move |error| failures.fail(RunError::Lines(error));
-            Some(Arc::new(Lines::start(lines_settings, failed)?))
-        }
-        _ => None,
-    };
-    #[cfg(feature = "kafka")]
-    let kafka = kafka(&settings, &resume_point, failures)?;
+    let source = settings.source.open(open_context(&settings, &pace, &resume_point, failures))?;
     for (what, path) in figure_files(&settings) {
         if timely.process == 0
             && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
@@ -140,12 +117,8 @@ pub(super) fn prepare(
         output.prepare(&settings)?;
     }
     let mut sink_settings = sink_settings(&settings, &output);
-    sink_settings.positions = Some(positions(&pace, lines.as_ref()));
-    #[cfg(feature = "kafka")]
-    if let Source::Kafka(input) = &settings.source {
-        let from = resume_point.kafka()?.unwrap_or_else(|| TopicPosition::new(&input.topic.name));
-        sink_settings.positions = Some(topic_positions(from));
-    }
+    let positions = Arc::clone(&source);
+    sink_settings.positions = Some(Arc::new(move |epoch, notes| positions.position(epoch, notes)));
     let sink = match publisher {
         Some(publisher) => SinkHandle::start_publishing(sink_settings, publisher, on_failure)?,
         None => SinkHandle::start(sink_settings, on_failure)?,
@@ -168,36 +141,35 @@ pub(super) fn prepare(
         peers: Peers::default(),
         lambda,
         sink,
-        lines,
-        #[cfg(feature = "kafka")]
-        kafka,
+        source,
         output,
         resume_point,
         settings,
     })
 }
 
-/// Starts the readers of a topic, if the source is one.
-#[cfg(feature = "kafka")]
-fn kafka(
+/// Returns what the source is opened with.
+fn open_context(
     settings: &Settings,
+    pace: &Arc<Pace>,
     resume_point: &ResumePoint,
     failures: &Failures,
-) -> Result<Option<Arc<Kafka>>, RunError> {
-    let Source::Kafka(input) = &settings.source else { return Ok(None) };
-    let kafka_settings = KafkaSettings {
-        input: input.clone(),
+) -> OpenContext {
+    let failures = failures.clone();
+    OpenContext {
+        pace: Arc::clone(pace),
         max_record: settings.max_record,
         epoch: settings.epoch,
+        commit_every: settings.commit_every,
+        epochs_a_commit: settings.epochs_a_commit(),
+        open_epochs: settings.open_epochs(),
         first_epoch: resume_point.epoch,
-        from: resume_point.kafka()?,
+        positions: resume_point.positions(),
         workers: settings.timely.workers,
         processes: settings.timely.processes,
         process: settings.timely.process,
-    };
-    let failures = failures.clone();
-    let failed = move |error| failures.fail(RunError::Kafka(error));
-    Ok(Some(Arc::new(Kafka::start(kafka_settings, failed)?)))
+        failed: Arc::new(move |error| failures.fail(RunError::Source(error))),
+    }
 }
 
 /// Connects the publisher of process 0, if the sink is a topic.
@@ -212,7 +184,7 @@ fn publisher(
     if settings.timely.process != 0 {
         return Ok(None);
     }
-    if let Source::Kafka(input) = &settings.source
+    if let Some(input) = (&*settings.source as &dyn Any).downcast_ref::<KafkaInput>()
         && topic.is(&input.topic)?
     {
         let (topic, brokers) = (topic.name.clone(), topic.brokers.clone());

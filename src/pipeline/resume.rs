@@ -6,16 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{RunError, Settings, Target};
 use crate::atomic_file;
 use crate::batch::Nanos;
 use crate::cleanup_guard::CleanupGuard;
 use crate::destination::Destination;
-use crate::sink::{self, CommittedState, DirLock, MANIFEST, Positions};
-#[cfg(feature = "kafka")]
-use crate::source::TopicPosition;
-use crate::source::{Lines, Pace, Position};
+use crate::sink::{self, CommittedState, DirLock, MANIFEST};
 use crate::state::{Spent, State, StateError};
 
 /// The state folder, and the settings that it protects.
@@ -36,21 +34,6 @@ pub(super) struct ResumePoint {
     pub sources: Option<String>,
 }
 
-/// The positions of the sources, as a commit records them.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Sources {
-    /// The number of generated events that were taken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    events: Option<u64>,
-    /// The position in the lines.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    lines: Option<Position>,
-    /// The position in the topic.
-    #[cfg(feature = "kafka")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    kafka: Option<TopicPosition>,
-}
-
 impl ResumePoint {
     fn after(committed_state: &CommittedState) -> Self {
         let sources = committed_state.last.as_ref().map(|_| committed_state.sources.to_string());
@@ -63,25 +46,10 @@ impl ResumePoint {
         self.epoch.saturating_mul(length)
     }
 
-    /// Returns the position in the lines.
-    ///
-    /// # Errors
-    /// If the commit has none.
-    pub(super) fn lines(&self) -> Result<Option<Position>, RunError> {
-        let Some(json) = &self.sources else { return Ok(None) };
-        let sources: Sources = serde_json::from_str(json).unwrap_or_default();
-        sources.lines.map(Some).ok_or(RunError::NoPosition)
-    }
-
-    /// Returns the position in the topic.
-    ///
-    /// # Errors
-    /// If the commit has none.
-    #[cfg(feature = "kafka")]
-    pub(super) fn kafka(&self) -> Result<Option<TopicPosition>, RunError> {
-        let Some(json) = &self.sources else { return Ok(None) };
-        let sources: Sources = serde_json::from_str(json).unwrap_or_default();
-        sources.kafka.map(Some).ok_or(RunError::NoPosition)
+    /// Returns the positions of the sources. None at the start of the input.
+    pub(super) fn positions(&self) -> Option<Value> {
+        // It was JSON when it was read.
+        Some(serde_json::from_str(self.sources.as_deref()?).unwrap_or_default())
     }
 }
 
@@ -208,30 +176,4 @@ impl StateSettings {
     pub(super) fn failed(&self, source: StateError) -> RunError {
         RunError::State { folder: self.folder.display().to_string(), source }
     }
-}
-
-/// Returns the function that gives a commit the positions of the sources.
-pub(super) fn positions(pace: &Arc<Pace>, lines: Option<&Arc<Lines>>) -> Positions {
-    let (pace, lines) = (Arc::clone(pace), lines.cloned());
-    Arc::new(move |epoch, _| {
-        let sources = match &lines {
-            Some(lines) => Sources { lines: lines.position(epoch), ..Sources::default() },
-            None => Sources { events: Some(pace.first(epoch)), ..Sources::default() },
-        };
-        // Numbers and paths can be written.
-        serde_json::to_value(sources).unwrap_or_default()
-    })
-}
-
-/// Returns the same function for a topic that was read up to `position`.
-#[cfg(feature = "kafka")]
-pub(super) fn topic_positions(position: TopicPosition) -> Positions {
-    let position = std::sync::Mutex::new(position);
-    Arc::new(move |_, notes| {
-        let mut position = position.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        position.advance(&notes);
-        let sources = Sources { kafka: Some(position.clone()), ..Sources::default() };
-        // Numbers and names can be written.
-        serde_json::to_value(sources).unwrap_or_default()
-    })
 }

@@ -11,29 +11,11 @@ use super::hosts::Host;
 use crate::bridge;
 use crate::emulator::Model;
 use crate::live::Live;
-use crate::nexmark;
 use crate::policy::{Policy, PolicyChoice, Sends};
 use crate::schedule::Schedule;
 use crate::sink::Files;
-use crate::source::{Pace, Rate};
+use crate::source::{Pace, Rate, Source};
 use crate::task::Work;
-
-/// The source of the records.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// Generated events.
-    Nexmark {
-        /// The generator's options.
-        config: nexmark::Config,
-        /// The seed of the generator.
-        seed: u64,
-    },
-    /// Lines of text.
-    Lines(crate::source::Input),
-    /// A topic of Kafka.
-    #[cfg(feature = "kafka")]
-    Kafka(crate::source::KafkaInput),
-}
 
 /// The remote side.
 #[derive(Clone, Debug)]
@@ -92,15 +74,13 @@ impl Target {
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The source of the records.
-    pub source: Source,
+    pub source: Arc<dyn Source>,
     /// The schedule of the events. None: records are taken as fast as possible.
     pub schedule: Option<Arc<Schedule>>,
     /// The number of events after which the input ends.
     pub events: Option<u64>,
     /// The time after which the input ends.
     pub duration: Option<Duration>,
-    /// The share of the events that the first worker generates, if the shares are not equal.
-    pub skew: Option<f64>,
     /// The length of an epoch.
     pub epoch: Duration,
     /// The longest record, in bytes. Longer ones are bad.
@@ -210,13 +190,12 @@ impl Settings {
         };
         let state = self.state.as_ref().map(|state| &state.folder);
         let has_series = self.has_series();
-        let settings: [(&str, &dyn std::fmt::Debug); 17] = [
-            ("--source, --seed or --nexmark", &self.source),
+        let settings: [(&str, &dyn std::fmt::Debug); 16] = [
+            ("--source, --seed, --nexmark or --skew", &self.source),
             ("--rate, --shape, --peak-rate or --period", &self.schedule),
             ("--events", &self.events),
             ("--duration", &self.duration),
             ("--max-record", &self.max_record),
-            ("--skew", &self.skew),
             ("--task", &self.task),
             ("--work", &self.work),
             ("--policy or one of its options", &self.policy),
@@ -239,11 +218,7 @@ impl Settings {
 
     /// Returns the length of an epoch, if epochs are defined by time.
     pub(super) fn epoch_length(&self) -> Option<Duration> {
-        let is_timed = match &self.source {
-            #[cfg(feature = "kafka")]
-            Source::Kafka(_) => true,
-            _ => self.schedule.is_some(),
-        };
+        let is_timed = self.schedule.is_some() || self.source.has_timed_epochs();
         is_timed.then_some(self.epoch)
     }
 
@@ -260,10 +235,10 @@ impl Settings {
     /// epochs as fit leave room for those that end because they are full.
     pub(super) fn epochs_a_commit(&self) -> u64 {
         let fit = |epoch| ratio(self.commit_every, epoch);
-        match (self.epoch_length(), &self.source) {
-            (Some(epoch), _) => fit(epoch),
-            (None, Source::Lines(input)) if input.waits() => fit(self.epoch).saturating_mul(10),
-            (None, _) => 1,
+        match self.epoch_length() {
+            Some(epoch) => fit(epoch),
+            None if self.source.waits() => fit(self.epoch).saturating_mul(10),
+            None => 1,
         }
     }
 

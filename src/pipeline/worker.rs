@@ -4,32 +4,27 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use timely::dataflow::ProbeHandle;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Concat, Operator as _, Probe};
-use timely::dataflow::{ProbeHandle, Scope, Stream};
 use timely::worker::Worker;
 
 use super::control::{Control, Disagreement, Fingerprints};
 use super::metrics_observer::MetricsObserver;
 use super::resume::{Output, ResumePoint};
 use super::step_timer::StepTimer;
-use super::{Failures, Settings, Source, Stop, live_view};
-use crate::batch::{Batch, Nanos, TextRecord};
+use super::{Failures, Settings, Stop, live_view};
+use crate::batch::{Batch, Nanos};
 use crate::bridge::Bridge;
 use crate::emulator;
 use crate::live::Diagnosis;
-use crate::nexmark::Generator;
 use crate::observe::{FunctionCounters, ProcessStats, Report};
 use crate::operators::{Backpressure, Burst, BurstExt as _, Clock, Peers};
 use crate::process_stats;
 use crate::schedule::BurstWindow;
-use crate::sink::{CommitExt as _, Note, SinkHandle};
-use crate::source::{
-    Downstream, EventSource, FlowControl, LineSource, Lines, Pace, events, lines, nominal,
-};
-#[cfg(feature = "kafka")]
-use crate::source::{Kafka, KafkaSource, kafka};
-use crate::task::{Bad, TextTask};
+use crate::sink::{CommitExt as _, SinkHandle};
+use crate::source::{Downstream, FlowControl, OpenSource, Pace, WorkerContext};
+use crate::task::TextTask;
 
 /// What the workers of a process share.
 pub(super) struct RunContext {
@@ -40,9 +35,7 @@ pub(super) struct RunContext {
     pub peers: Peers,
     pub lambda: Option<Arc<emulator::Server>>,
     pub sink: SinkHandle,
-    pub lines: Option<Arc<Lines>>,
-    #[cfg(feature = "kafka")]
-    pub kafka: Option<Arc<Kafka>>,
+    pub source: Arc<dyn OpenSource>,
     pub stats: ProcessStats,
     /// The bottleneck of the run, and what it was while results came late.
     pub diagnosis: Mutex<Diagnosis>,
@@ -71,15 +64,8 @@ pub(super) struct RunStart {
 impl RunContext {
     /// Returns a hash of each thing that the processes must agree on: the settings, and the input.
     fn fingerprints(&self) -> Fingerprints {
-        const INPUT: &str = "the input that --source names";
         let mut fingerprints = self.settings.fingerprints();
-        if let Some(lines) = &self.lines {
-            fingerprints.insert(INPUT.to_owned(), lines.fingerprint());
-        }
-        #[cfg(feature = "kafka")]
-        if let Some(kafka) = &self.kafka {
-            fingerprints.insert(INPUT.to_owned(), kafka.fingerprint());
-        }
+        fingerprints.insert("the input that --source names".to_owned(), self.source.fingerprint());
         fingerprints
     }
 
@@ -183,8 +169,14 @@ pub(super) fn work(
     let probe = ProbeHandle::new();
 
     worker.dataflow_named::<u64, _, _>("Floodway", |scope| {
-        let (records, bad_records, notes) =
-            source(&scope, context, local_index, clock, &flow_control);
+        let worker_context = WorkerContext {
+            pace: Arc::clone(&context.pace),
+            local_index,
+            clock,
+            flow_control: flow_control.clone(),
+            stats: context.stats.worker(local_index),
+        };
+        let source = context.source.build(&scope, worker_context);
         let mut burst = Burst::new(settings.policy(scope.peers()))
             .deadline(settings.deadline)
             .clock(clock)
@@ -198,10 +190,10 @@ pub(super) fn work(
         if let Some(bridge) = &context.bridge {
             burst = burst.remote(bridge);
         }
-        let (results, bad) = records.burst(Arc::clone(&context.task), burst);
+        let (results, bad) = source.records.burst(Arc::clone(&context.task), burst);
         let (flow_control, observer) = (flow_control.clone(), observer.clone());
-        let bad = bad.concat(bad_records);
-        let committed = match notes {
+        let bad = bad.concat(source.bad);
+        let committed = match source.notes {
             Some(notes) => results.commit_with_notes(bad, notes, &context.sink),
             None => results.commit_to(bad, &context.sink),
         };
@@ -228,13 +220,7 @@ pub(super) fn work(
         }
         if !is_last_known && let Some(last) = control.last_epoch() {
             is_last_known = true;
-            if let Some(lines) = &context.lines {
-                lines.stop_after(last);
-            }
-            #[cfg(feature = "kafka")]
-            if let Some(kafka) = &context.kafka {
-                kafka.stop();
-            }
+            context.source.stop_after(last);
             context.sink.stop_after(last);
             flow_control.stop_after(last);
         }
@@ -248,57 +234,6 @@ pub(super) fn work(
         serde_json::to_vec(&context.report()).unwrap_or_default()
     });
     Ok(control.finish(worker, settings.timely.processes, report))
-}
-
-/// The records, the bad records, and the positions that a source sends along with an epoch, if it does.
-type Records<'scope> = (
-    Stream<'scope, u64, Batch>,
-    Stream<'scope, u64, Vec<Bad<TextRecord>>>,
-    Option<Stream<'scope, u64, Vec<Note>>>,
-);
-
-fn source<'scope>(
-    scope: &Scope<'scope, u64>,
-    context: &RunContext,
-    local_index: usize,
-    clock: Clock,
-    flow_control: &FlowControl,
-) -> Records<'scope> {
-    let (records, bad) = match &context.settings.source {
-        Source::Nexmark { config, seed } => {
-            let schedule = context.settings.schedule.clone().unwrap_or_else(nominal);
-            let generator = Generator::new(config.clone(), *seed, schedule);
-            let (pace, flow_control) = (Arc::clone(&context.pace), flow_control.clone());
-            let fill = move |range, batch: &mut Batch| generator.fill(range, batch);
-            let (from, skew) = (pace.first(context.resume_point.epoch), context.settings.skew);
-            let (max_record, stats) =
-                (context.settings.max_record, context.stats.worker(local_index));
-            events(
-                scope,
-                EventSource { pace, from, skew, clock, flow_control, max_record, stats, fill },
-            )
-        }
-        Source::Lines(_) => {
-            let lines_source = context.lines.clone();
-            let stats = context.stats.worker(local_index);
-            let (pace, flow_control) = (Arc::clone(&context.pace), flow_control.clone());
-            lines(
-                scope,
-                LineSource { lines: lines_source, pace, local_index, clock, flow_control, stats },
-            )
-        }
-        #[cfg(feature = "kafka")]
-        Source::Kafka(_) => {
-            let kafka_source = context.kafka.clone().expect("it was started with its settings");
-            let stats = context.stats.worker(local_index);
-            let (pace, flow_control) = (Arc::clone(&context.pace), flow_control.clone());
-            let source =
-                KafkaSource { kafka: kafka_source, pace, local_index, clock, flow_control, stats };
-            let (records, bad, notes) = kafka(scope, source);
-            return (records, bad, Some(notes));
-        }
-    };
-    (records, bad, None)
 }
 
 /// The sink, as flow control sees it.

@@ -38,6 +38,7 @@ mod settings;
 mod syncer;
 mod writer;
 
+pub use crate::batch::Note;
 pub use commit::CommitExt;
 use commit_hook::{CommitHook, CommitStep};
 pub use committed_state::CommittedState;
@@ -48,4 +49,4 @@ pub use handle::SinkHandle;
 pub use manifest::{Commit, CommittedFile, MANIFEST, Manifest, OWN_PREFIXES, is_own_name};
 pub use prepare::{new_id, prepare, recover, resume, resume_outbox};
 pub use publish::{Publish, PublishError};
-pub use settings::{Compression, Files, Format, Note, Positions, Settings, Target};
+pub use settings::{Compression, Files, Format, Positions, Settings, Target};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CommitHook, CommittedState, Disk};
+use super::{CommitHook, CommittedState, Disk, Note};
 use crate::atomic_file::parent_of;
 use crate::destination::Destination;
 
@@ -120,10 +120,6 @@ pub struct Settings {
     #[doc(hidden)]
     pub disk: Disk,
 }
-
-/// A note that a source attaches to an epoch, in a format of its own. The sink passes it on when the epoch is
-/// committed.
-pub type Note = Vec<u8>;
 
 /// A function that returns the positions of the sources before an epoch. It is called on the thread that
 /// commits, with the notes of the epochs that are committed.

@@ -6,33 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use timely::container::NoopBuilder;
+use timely::dataflow::Scope;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
-use timely::dataflow::{Scope, Stream};
 
-use super::{FlowControl, OVERLONG_PREFIX_BYTES, Pace};
+use super::{OVERLONG_PREFIX_BYTES, Pace, Streams, WorkerContext};
 use crate::batch::{BATCH_RECORDS, Batch, Span, TextRecord};
-use crate::observe::WorkerStats;
-use crate::operators::Clock;
 use crate::task::{Bad, Code};
 
 /// What a worker's source of events needs.
 pub struct EventSource<F> {
-    /// The schedule of the events.
-    pub pace: Arc<Pace>,
+    /// The worker, and when which events are due.
+    pub worker: WorkerContext,
     /// The first event.
     pub from: u64,
     /// The share of the events that the first worker generates, if the shares are not equal.
     pub skew: Option<f64>,
-    /// The run's clock.
-    pub clock: Clock,
-    /// What makes the source wait.
-    pub flow_control: FlowControl,
     /// The longest event, in bytes. Longer ones are bad.
     pub max_record: usize,
-    /// The counters of the worker.
-    pub stats: Arc<WorkerStats>,
     /// Appends the events of a range to a batch.
     pub fill: F,
 }
@@ -53,28 +45,25 @@ const SCHEDULED_RECORDS_PER_TURN: usize = 8 * BATCH_RECORDS;
 
 /// A stream of events, each worker making its own: stretches of `stride` events in turn; and the stream
 /// of those that are bad.
-pub fn events<'scope, F>(
-    scope: &Scope<'scope, u64>,
-    mut source: EventSource<F>,
-) -> (Stream<'scope, u64, Batch>, Stream<'scope, u64, Vec<Bad<TextRecord>>>)
+pub fn events<'scope, F>(scope: &Scope<'scope, u64>, mut source: EventSource<F>) -> Streams<'scope>
 where
     F: FnMut(Range<u64>, &mut Batch) + 'static,
 {
     let mut builder = OperatorBuilder::new("Events".to_owned(), *scope);
     let activator = scope.activator_for(builder.operator_info().address);
-    source.flow_control.attach(scope.activator_for(builder.operator_info().address));
+    source.worker.flow_control.attach(scope.activator_for(builder.operator_info().address));
     let (output, stream) = builder.new_output::<Batch>();
     let (bad, bad_stream) = builder.new_output::<Vec<Bad<TextRecord>>>();
     let mut output = OutputBuilder::<_, NoopBuilder<Batch>>::from(output);
     let mut bad = OutputBuilder::<_, NoopBuilder<_>>::from(bad);
-    let turns = Turns::new(&source.pace, scope.index(), scope.peers(), source.skew);
+    let turns = Turns::new(&source.worker.pace, scope.index(), scope.peers(), source.skew);
     builder.build(move |mut capabilities| {
         let mut held = capabilities.pop().zip(capabilities.pop());
         let mut cursor = Cursor { next: turns.own(source.from), record_bytes: 0 };
         move |_| {
             let Some((bad_capability, capability)) = &mut held else { return };
             let (mut output, max_record) = (output.activate(), source.max_record);
-            let (stats, clock) = (Arc::clone(&source.stats), source.clock);
+            let (stats, clock) = (Arc::clone(&source.worker.stats), source.worker.clock);
             let turn = source.turn(&turns, &mut cursor, capability, |capability, mut batch| {
                 // Without that many bytes in all there is none that is too long.
                 if batch.strings.bytes().len() > max_record {
@@ -91,22 +80,22 @@ where
                 }
             });
             bad_capability.downgrade(capability.time());
-            source.stats.emits_next(match turn {
+            source.worker.stats.emits_next(match turn {
                 Turn::Done => None,
-                _ => source.pace.due(cursor.next),
+                _ => source.worker.pace.due(cursor.next),
             });
             match turn {
                 Turn::Again => activator.activate(),
                 Turn::After(delay) => activator.activate_after(delay),
                 Turn::Blocked => {}
                 Turn::Done => {
-                    source.stats.waits.end();
+                    source.worker.stats.waits.end();
                     held = None;
                 }
             }
         }
     });
-    (stream, bad_stream)
+    Streams { records: stream, bad: bad_stream, notes: None }
 }
 
 /// Removes the records from a batch that are longer than `max_record` bytes, and returns them.
@@ -168,43 +157,44 @@ impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
         capability: &mut Capability<u64>,
         mut emit: impl FnMut(&Capability<u64>, Batch),
     ) -> Turn {
-        let now = self.clock.now();
-        let started = !self.clock.until(0).is_zero();
-        if started {
-            return Turn::After(self.clock.until(0));
+        let WorkerContext { pace, clock, flow_control, .. } = &self.worker;
+        let now = clock.now();
+        let until_start = clock.until(0);
+        if !until_start.is_zero() {
+            return Turn::After(until_start);
         }
-        let due = self.pace.due_by(now);
-        let scheduled = self.pace.is_scheduled();
+        let due = pace.due_by(now);
+        let scheduled = pace.is_scheduled();
         let most = if scheduled { SCHEDULED_RECORDS_PER_TURN } else { RECORDS_PER_TURN };
         // What leaves in a turn is counted at its end: the bound is overrun by a batch at the most.
-        let mut left = most.min(self.flow_control.room().max(1));
+        let mut left = most.min(flow_control.room().max(1));
         while left > 0 {
-            let (epoch, epoch_end) = self.pace.epoch(cursor.next);
-            let ended = self.pace.end().is_some_and(|end| cursor.next >= end);
-            if ended || !self.flow_control.wants(epoch) || self.pace.is_over(now) {
+            let (epoch, epoch_end) = pace.epoch(cursor.next);
+            let ended = pace.end().is_some_and(|end| cursor.next >= end);
+            if ended || !flow_control.wants(epoch) || pace.is_over(now) {
                 return Turn::Done;
             }
             capability.downgrade(&epoch);
             if cursor.next >= due {
-                let until = |event| self.pace.due(event).map(|due| self.clock.until(due));
+                let until = |event| pace.due(event).map(|due| clock.until(due));
                 let next = until(cursor.next).unwrap_or(TICK);
                 let some = until(cursor.next + WORTH_WAKING).unwrap_or(TICK);
                 return Turn::After(next.max(some.clamp(TICK, LONGEST_TICK)));
             }
-            if !self.flow_control.may_emit(epoch) {
+            if !flow_control.may_emit(epoch) {
                 return Turn::Blocked;
             }
             let next = cursor.next;
             let most = (next + BATCH_RECORDS as u64).min(epoch_end).min(due);
             let range = next..most.min(turns.end(next));
-            let range = range.start..self.pace.even(&range);
+            let range = range.start..pace.even(&range);
             let records = range.end - range.start;
             let mut batch = cursor.batch(records as usize);
             (self.fill)(range.clone(), &mut batch);
             cursor.record_bytes = batch.strings.bytes().len() / batch.len().max(1);
-            batch.span = match (self.pace.due(range.start), self.pace.due(range.end - 1)) {
+            batch.span = match (pace.due(range.start), pace.due(range.end - 1)) {
                 (Some(first), Some(last)) => Span { first, last },
-                _ => Span::at(self.clock.now()),
+                _ => Span::at(clock.now()),
             };
             left = left.saturating_sub(batch.len());
             emit(capability, batch);

@@ -10,8 +10,10 @@ mod flow_control;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod lines;
+mod nexmark;
 mod pace;
 mod source_batch;
+mod spec;
 mod stream;
 
 /// The number of bytes of an overlong record that its dead letter keeps.
@@ -20,13 +22,10 @@ const OVERLONG_PREFIX_BYTES: usize = 1_024;
 pub use events::{EventSource, events};
 pub use flow_control::{Downstream, FlowControl};
 #[cfg(feature = "kafka")]
-pub use kafka::{
-    Kafka, KafkaInput, KafkaSettings, KafkaSource, PartitionPosition, TopicPosition, kafka,
-};
-pub use lines::{
-    FileId, FilePosition, Input, LineSource, Lines, LinesError, LinesSettings, Position, Sharing,
-    lines,
-};
+pub use kafka::{Kafka, KafkaInput, KafkaSettings, PartitionPosition, TopicPosition};
+pub use lines::{FileId, FilePosition, Input, Lines, LinesError, LinesSettings, Position, Sharing};
 pub(crate) use lines::{matches, name_matches, path_of, text_of};
+pub use nexmark::Nexmark;
 pub use pace::{Pace, Rate, nominal};
 pub(crate) use source_batch::SourceBatch;
+pub use spec::{OpenContext, OpenSource, Source, SourceError, Streams, WorkerContext};

@@ -48,6 +48,14 @@ impl Pace {
         Pace { rate, end, stop_at }
     }
 
+    /// Returns the schedule of the events, if they have one.
+    pub fn schedule(&self) -> Option<&Arc<Schedule>> {
+        match &self.rate {
+            Rate::Scheduled(schedule, _) => Some(schedule),
+            Rate::Max(_) => None,
+        }
+    }
+
     /// Returns the number of events, if it is known before the run.
     pub fn end(&self) -> Option<u64> {
         self.end

@@ -1,7 +1,6 @@
 //! What a reader sends to a worker in one message.
 
-use crate::batch::{Batch, TextRecord};
-use crate::sink::Note;
+use crate::batch::{Batch, Note, TextRecord};
 use crate::task::Bad;
 
 /// Records that are sent together.

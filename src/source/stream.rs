@@ -1,53 +1,29 @@
 //! The workers' side of a reader: emits its records when they are due and flow control permits.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::TryRecvError;
 use timely::container::NoopBuilder;
+use timely::dataflow::Scope;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
-use timely::dataflow::{Scope, Stream};
 
 use super::channel::{BatchReceiver, Message};
-use super::{FlowControl, Pace};
-use crate::batch::{Batch, Span, TextRecord};
-use crate::observe::WorkerStats;
-use crate::operators::Clock;
-use crate::sink::Note;
+use super::{Streams, WorkerContext};
+use crate::batch::{Batch, Note, Span, TextRecord};
 use crate::task::Bad;
-
-/// What the workers' side of a reader needs.
-pub(super) struct Reading {
-    /// The operator's name.
-    pub name: &'static str,
-    /// The end of the input, if it is a matter of time.
-    pub pace: Arc<Pace>,
-    /// The run's clock.
-    pub clock: Clock,
-    /// What makes the source wait.
-    pub flow_control: FlowControl,
-    /// The counters of the worker.
-    pub stats: Arc<WorkerStats>,
-}
-
-/// The streams of records, bad records, and notes for commits.
-pub(super) type Read<'scope> = (
-    Stream<'scope, u64, Batch>,
-    Stream<'scope, u64, Vec<Bad<TextRecord>>>,
-    Stream<'scope, u64, Vec<Note>>,
-);
 
 /// The number of batches that leave before the next operators get their turn.
 const BATCHES_A_TURN: usize = 2;
 
-/// Returns the streams of what arrives through `messages`.
+/// Builds the operator `name`, which emits what arrives through `messages`.
 pub(super) fn read<'scope>(
     scope: &Scope<'scope, u64>,
+    name: &'static str,
     messages: Option<BatchReceiver>,
-    reading: Reading,
-) -> Read<'scope> {
-    let Reading { name, pace, clock, flow_control, stats } = reading;
+    worker: WorkerContext,
+) -> Streams<'scope> {
+    let WorkerContext { pace, clock, flow_control, stats, .. } = worker;
     let mut builder = OperatorBuilder::new(name.to_owned(), *scope);
     let address = builder.operator_info().address;
     let activator = scope.activator_for(address.clone());
@@ -148,5 +124,5 @@ pub(super) fn read<'scope>(
             activator.activate();
         }
     });
-    (stream, bad_stream, note_stream)
+    Streams { records: stream, bad: bad_stream, notes: Some(note_stream) }
 }

@@ -25,9 +25,9 @@ use floodway::{aws, batch, bridge, cost, emulator, nexmark, policy, schedule, si
 /// The same, with what the crate keeps for itself.
 #[path = "../../src/source"]
 mod source {
-    pub use floodway::source::Input;
     #[cfg(feature = "kafka")]
     pub use floodway::source::KafkaInput;
+    pub use floodway::source::{Input, Nexmark, Source};
     pub(crate) use globs::{matches, name_matches, path_of, text_of};
     pub(crate) use source_batch::SourceBatch;
 
@@ -64,6 +64,7 @@ mod cli {
     mod error;
     mod folder_conflicts;
     mod help;
+    #[cfg_attr(not(feature = "kafka"), path = "no_kafka.rs")]
     mod kafka;
     mod listen;
     mod output;

@@ -27,7 +27,6 @@ fn full_speed(settings: &Settings) -> Option<f64> {
         schedule: None,
         events: None,
         duration: Some(TRIAL),
-        skew: None,
         policy: PolicyChoice::LOCAL,
         shadow: false,
         // What waits at its end is done too, and is to be little.

@@ -14,10 +14,10 @@ use crate::cli::policy_options::{self, POLICY_OPTIONS, PolicyArg, PolicyOption, 
 use crate::cli::settings::{number, parse};
 use crate::cli::{UsageError, demo, remote_options, settings};
 use crate::compare::Threshold;
-use crate::pipeline::{Settings, Source};
+use crate::pipeline::Settings;
 use crate::policy::{Deadline, POLICIES, Spec};
 use crate::schedule::BurstWindow;
-use crate::source::{Input, path_of, text_of};
+use crate::source::{path_of, text_of};
 use crate::units::{parse_duration, parse_rate, show_rate};
 
 /// The options with a value that belong to the comparison, or that it sets for each run.
@@ -292,21 +292,11 @@ fn bounded(mut common: Vec<String>, timely: &[String]) -> anyhow::Result<(Settin
         settings::run(&RunArgs { sink: Some("null".to_owned()), policy, ..run })
     };
     let mut checked = settings(&common)?;
-    if let Source::Lines(Input::Stdin) = checked.source {
-        let why = "can be read only once, and each policy reads all of it: name a file";
-        return Err(UsageError::new("--source", "lines:-", why).into());
+    if let Some(why) = checked.source.why_not_again(checked.duration.is_some()) {
+        let given = run_args(&common)?.source.unwrap_or_default();
+        return Err(UsageError::new("--source", given, why).into());
     }
-    #[cfg(feature = "kafka")]
-    if let Source::Kafka(input) = &checked.source
-        && !input.until_end
-        && checked.duration.is_none()
-    {
-        let why = "each policy reads all of it, so it has to end: add ?until=end, or --duration";
-        return Err(UsageError::new("--source", &input.topic.name, why).into());
-    }
-    if matches!(checked.source, Source::Nexmark { .. })
-        && checked.duration.is_none()
-        && checked.pace().end().is_none()
+    if checked.source.is_generated() && checked.duration.is_none() && checked.pace().end().is_none()
     {
         common.extend(["--duration", DEFAULT_DURATION].map(str::to_owned));
         checked = settings(&common)?;

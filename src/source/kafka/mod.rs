@@ -10,9 +10,8 @@ mod partition;
 mod partition_discovery;
 mod position;
 mod reader;
+mod source;
 mod start;
-mod stream;
 
 pub use position::{PartitionPosition, TopicPosition};
 pub use start::{Kafka, KafkaInput, KafkaSettings};
-pub use stream::{KafkaSource, kafka};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sink::Note;
+use crate::batch::Note;
 
 /// Where everything of the committed epochs had been read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,8 +15,8 @@ use super::KafkaSettings;
 use super::partition::Partition;
 use super::position::{Noted, note};
 use crate::batch::Nanos;
+use crate::clock::Clock;
 use crate::kafka::{Consumer, KafkaError, Topic, is_passing};
-use crate::operators::Clock;
 use crate::source::SourceBatch;
 use crate::source::channel::{BatchSender, Message, UnboundSender, WORTH_WAKING};
 

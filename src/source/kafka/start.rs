@@ -11,8 +11,8 @@ use super::partition::Partition;
 use super::partition_discovery::PartitionDiscovery;
 use super::reader::Reader;
 use super::{PartitionPosition, TopicPosition};
+use crate::clock::Clock;
 use crate::kafka::{Consumer, KafkaError, Topic};
-use crate::operators::Clock;
 use crate::source::channel::{BatchReceiver, UnboundSender, channel};
 
 /// What of which topic is the input.
@@ -55,6 +55,8 @@ pub struct Kafka {
     stops: Arc<AtomicBool>,
     clock: Arc<OnceLock<Clock>>,
     partitions: u64,
+    /// How far the topic was read by the committed epochs.
+    pub(super) position: Mutex<TopicPosition>,
 }
 
 impl Kafka {
@@ -71,6 +73,7 @@ impl Kafka {
         let consumer = topic.consumer()?;
         let all = topic.partitions(&consumer)?;
         let own = settings.begin(&consumer, &all)?;
+        let from = settings.from.clone().unwrap_or_else(|| TopicPosition::new(&topic.name));
         let follows = !settings.input.until_end;
         let mut kafka = Kafka {
             ends: Vec::new(),
@@ -78,6 +81,7 @@ impl Kafka {
             clock: Arc::default(),
             // Partitions may be added while the processes of a run look at what there is.
             partitions: if follows { 0 } else { all.len() as u64 },
+            position: Mutex::new(from),
         };
         // A process without a partition may get one, if there can be new ones.
         let readers = own.len().min(settings.workers).max(usize::from(follows));

@@ -44,11 +44,6 @@ impl FoundFile {
 }
 
 impl Input {
-    /// Whether its end is not the end: more is waited for.
-    pub(crate) fn waits(&self) -> bool {
-        !matches!(self, Input::Files { follow: false, .. })
-    }
-
     /// Looks whether there is something to read, as far as that can be known without opening it: a
     /// glob that matches nothing, or a file that cannot be followed, is a mistake in the settings. A followed run that
     /// `is_resumed` passes over files beside others that are packed or that no output line can begin with: they came

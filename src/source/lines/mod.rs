@@ -28,7 +28,7 @@ mod position;
 mod reader;
 mod rotation;
 mod sequence;
-mod stream;
+mod source;
 #[cfg(test)]
 mod tests;
 mod tracked_file;
@@ -39,4 +39,3 @@ pub use input::Input;
 pub use opened::FileId;
 pub use position::{FilePosition, Position};
 pub use reader::{Lines, LinesSettings, Sharing};
-pub use stream::{LineSource, lines};

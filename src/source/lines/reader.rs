@@ -19,8 +19,8 @@ use super::opened::Opened;
 use super::rotation::{self, Start};
 use super::sequence::{self, Sequence};
 use super::{LinesError, Position};
-use crate::source::Pace;
 use crate::source::channel::{self, BatchReceiver, UnboundSender, channel};
+use crate::source::{Pace, Source as _};
 
 /// What is read, and for whom.
 #[derive(Clone, Debug)]
@@ -262,12 +262,11 @@ fn spawn(run: impl FnOnce() + Send + 'static) -> Result<(), LinesError> {
 
 impl LinesSettings {
     fn shares(&self, files: &[FoundFile]) -> bool {
-        let waits = !matches!(self.input, Input::Files { follow: false, .. });
         let size: u64 = files.iter().map(|file| file.size).sum();
         let is_large = self.workers * self.processes > 1 && size >= self.sharing.from.max(1);
         // One that cannot be opened is said to be that when it is read.
         let is_plain = |file: &FoundFile| Opened::new(file).is_ok_and(|opened| opened.is_plain());
-        !waits && is_large && files.iter().all(is_plain)
+        !self.input.waits() && is_large && files.iter().all(is_plain)
     }
 
     fn follows(&self) -> bool {
