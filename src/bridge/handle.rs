@@ -209,6 +209,11 @@ impl Bridge {
         self.0.shared.last_failure()
     }
 
+    /// Returns the code with which the function first refused a record, if it refused any.
+    pub fn refused_records(&self) -> Option<&str> {
+        self.0.shared.refused_records()
+    }
+
     /// Returns the measured 99th percentile of a request's time; zero before the first measurement.
     pub fn p99(&self) -> Duration {
         self.0.shared.p99()

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -56,7 +56,8 @@ pub(super) struct Shared {
     /// Bytes of a response per thousand bytes of its request: the highest recent ratio.
     answer_ratio: AtomicU64,
     warned: Mutex<HashSet<Discriminant<Failure>>>,
-    has_warned_of_refused_records: AtomicBool,
+    /// The code with which the function first refused a record, as it may be shown.
+    refused_records: OnceLock<String>,
     /// Whether any request was answered well, and the last failure of a request or probe.
     has_answered: AtomicBool,
     last_failure: Mutex<Option<Failure>>,
@@ -92,7 +93,7 @@ impl Shared {
             is_spent: AtomicBool::new(false),
             answer_ratio: AtomicU64::new(FIRST_RATIO),
             warned: Mutex::default(),
-            has_warned_of_refused_records: AtomicBool::new(false),
+            refused_records: OnceLock::new(),
             has_answered: AtomicBool::new(false),
             last_failure: Mutex::default(),
         };
@@ -308,13 +309,20 @@ impl Shared {
 
     /// Logs once that the function refuses records which the task on a worker may accept.
     pub(super) fn warn_once_of_refused_records(&self, code: &str) {
-        if !self.has_warned_of_refused_records.swap(true, Relaxed) {
+        if self.refused_records.get().is_none() {
             let code = self.http_client.redacted(code.as_bytes());
-            tracing::warn!(
-                "the function refuses records ({code:?}): the workers compute them, and their \
-                requests are paid for all the same"
-            );
+            if self.refused_records.set(code.clone()).is_ok() {
+                tracing::warn!(
+                    "the function refuses records ({code:?}): the workers compute them, and their \
+                    requests are paid for all the same"
+                );
+            }
         }
+    }
+
+    /// Returns the code with which the function first refused a record, if it refused any.
+    pub(super) fn refused_records(&self) -> Option<&str> {
+        self.refused_records.get().map(String::as_str)
     }
 
     pub(super) fn record_cpu_time(&self) {

@@ -111,9 +111,15 @@ impl RunContext {
             let name = self.settings.endpoint.name();
             report.functions = vec![FunctionCounters { name, counters: bridge.counters() }];
             report.refused = self.refused();
-            let last_failure = bridge.last_failure();
-            report.last_failure =
-                last_failure.map(|failure| format!("{failure} ({})", failure.advice()));
+            let failure = bridge.last_failure();
+            let failure = failure.map(|failure| format!("{failure} ({})", failure.advice()));
+            let refused = || {
+                let code = bridge.refused_records()?;
+                Some(format!(
+                    "the function refuses records ({code:?}), and its own log may say why"
+                ))
+            };
+            report.last_failure = failure.or_else(refused);
             report.longest_us = bridge.p99().as_micros() as u64;
         }
     }

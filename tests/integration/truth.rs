@@ -1,9 +1,11 @@
 //! What a run says of itself is true: whether its results were on time, and whether anything was done
 //! remotely where the policy wanted that.
 
+use std::fs;
 use std::process::Output;
 
 use crate::common::{Place, end_of, poll, start_processes};
+use crate::fault_server::{On, Server, Weather};
 use serde_json::Value;
 
 /// A millisecond of work a record, two records a millisecond for 300 ms: twice what a worker does.
@@ -152,6 +154,20 @@ fn a_run_that_could_send_nothing_reports_the_cause_last() {
         let last = error.lines().last().unwrap();
         assert!(last.contains(&begin) && last.contains("--require-remote"), "{last}");
     }
+}
+
+#[test]
+fn a_function_that_refuses_every_record_is_named_as_the_cause() {
+    let place = Place::new();
+    // The server refuses words whose bytes add up to a multiple of 5, as this one's do.
+    fs::write(place.path("in.txt"), "d\nd\n").unwrap();
+    let server = Server::start(Weather::Errors, On::All);
+    let run = ["run", "--source", "lines:in.txt", "--policy", "remote", "--sink", "null"];
+    let output = place.run(&[&run[..], &["--require-remote", "--lambda", &server.url]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let error = error(&output);
+    let last = error.lines().last().unwrap();
+    assert!(last.contains("the function refuses records (\"no\")"), "{error}");
 }
 
 /// A function that fails, one that is paid for by nobody, and one that answers after the deadline: at all, if the
