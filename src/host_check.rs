@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use hyper::header::{HOST, HeaderMap, ORIGIN};
 use hyper::http::uri::Authority;
-use hyper::{Method, Uri};
+use hyper::{Method, Uri, Version};
 
 /// The host names that a server answers to, besides addresses and `localhost`.
 #[derive(Clone, Debug, Default)]
@@ -29,14 +29,13 @@ impl AllowedHosts {
     /// # Errors
     /// The reason, in words.
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
-        let mut hosts = headers.get_all(HOST).iter();
-        let host = hosts.next().map(|host| host.to_str().unwrap_or_default());
+        let host = headers.get(HOST).map(|host| host.to_str().unwrap_or_default());
         // HTTP/1.0 has none, and a browser always has one.
         let given = [uri.authority().map(Authority::as_str), host];
         for host in given.into_iter().flatten() {
             let authority = host.parse::<Authority>().ok().filter(|_| !host.contains('@'));
             let is_ours = authority.as_ref().is_some_and(|host| self.has(host.host()));
-            if !is_ours || hosts.next().is_some() {
+            if !is_ours {
                 let host: String =
                     host.chars().filter(|char| char.is_ascii_graphic()).take(80).collect();
                 return Err(format!(
@@ -60,11 +59,30 @@ fn normalize(name: &str) -> String {
     name.strip_suffix('.').map_or(name.clone(), str::to_owned)
 }
 
+/// Refuses a request that HTTP requires to be refused with 400: one of HTTP/1.1 without a `Host`, or with two.
+///
+/// # Errors
+/// The reason, in words.
+pub(crate) fn check_host_count(version: Version, headers: &HeaderMap) -> Result<(), String> {
+    match headers.get_all(HOST).iter().count() {
+        0 if version > Version::HTTP_10 => Err("the request has no Host".to_owned()),
+        0 | 1 => Ok(()),
+        _ => Err("the request has more than one Host".to_owned()),
+    }
+}
+
+/// Whether a request has one of the headers by which a browser names the page that it comes from.
+pub(crate) fn is_of_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key(ORIGIN) || headers.contains_key(FETCH_SITE)
+}
+
+const FETCH_SITE: &str = "sec-fetch-site";
+
 /// Whether a browser sends this request on behalf of a page of another site.
 pub(crate) fn is_cross_site(method: &Method, headers: &HeaderMap) -> bool {
     let all = |name: &str| headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?"));
     let is_other = |site: &str| !matches!(site, "same-origin" | "none");
-    if all("sec-fetch-site").any(is_other) {
+    if all(FETCH_SITE).any(is_other) {
         return true;
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -127,9 +145,19 @@ mod tests {
         ] {
             assert!(!takes("/", &[host]), "{host:?}");
         }
-        assert!(!takes("/", &["127.0.0.1", "evil.example"]), "one host");
         assert!(!takes("http://evil.example/", &["127.0.0.1"]), "the line counts too");
         assert!(takes("http://127.0.0.1/", &["127.0.0.1"]));
+    }
+
+    #[test]
+    fn http_1_1_requires_exactly_one_host() {
+        let takes = |version, hosts: &[&'static str]| {
+            let all: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
+            check_host_count(version, &headers(&all)).is_ok()
+        };
+        assert!(takes(Version::HTTP_11, &["a"]) && takes(Version::HTTP_10, &["a"]));
+        assert!(!takes(Version::HTTP_11, &[]) && takes(Version::HTTP_10, &[]));
+        assert!(!takes(Version::HTTP_11, &["a", "a"]) && !takes(Version::HTTP_10, &["a", "a"]));
     }
 
     #[test]

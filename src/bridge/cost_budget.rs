@@ -31,11 +31,6 @@ impl CostLimits {
         CostLimits { total, ..*self }
     }
 
-    /// Returns whether the limits cover one attempt at this price.
-    pub fn can_afford(&self, price: f64) -> bool {
-        [self.per_hour, self.total].iter().flatten().all(|usd| *usd >= price)
-    }
-
     /// Returns one of `shares` equal shares.
     pub fn share(&self, shares: usize) -> CostLimits {
         let share = |usd: Option<f64>| usd.map(|usd| usd / shares.max(1) as f64);
@@ -166,10 +161,11 @@ mod tests {
         let cost_limits = CostLimits { per_hour: Some(1.0), total: Some(2.0) };
         let left = cost_limits.after(1.5).share(2);
         assert_eq!(left, CostLimits { per_hour: Some(0.5), total: Some(0.25) });
-        assert!(left.can_afford(0.25) && !left.can_afford(0.3));
+        assert!(CostBudget::new(left, 0.25).can_afford(0));
+        assert!(!CostBudget::new(left, 0.3).can_afford(0));
         for spent in [2.0, 1e9] {
             let none = cost_limits.after(spent).share(64);
-            assert!(none.is_valid() && !none.can_afford(1e-9));
+            assert!(none.is_valid());
             assert!(!CostBudget::new(none, 1e-9).can_afford(0));
         }
         assert_eq!(CostLimits::default().after(1.0), CostLimits::default());

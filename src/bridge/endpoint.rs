@@ -103,10 +103,13 @@ pub enum EndpointError {
     CannotSign,
     /// The function's region is not known.
     #[error(
-        "the region is not known: give --region, an ARN or a function URL that has it, or set AWS_REGION; or, if \
-         it is to be a URL, write http:// or https:// before it"
+        "the region is not known: give --region, an ARN or a function URL that has it, or set AWS_REGION{}",
+        if *is_url { "" } else { "; or, if it is to be a URL, write http:// or https:// before it" }
     )]
-    NoRegion,
+    NoRegion {
+        /// Whether the endpoint is a URL.
+        is_url: bool,
+    },
     /// The function's region is not known, and the profile that could name it does not exist.
     #[error(
         "the region is not known, and there is no profile {profile}, which {variable} names: looked in {looked}"
@@ -167,7 +170,9 @@ impl Endpoint {
                 Err(EndpointError::OtherRegion { given, what, own })
             }
             (Some(region), _) | (None, Some(region)) => Ok(region),
-            (None, None) => environment.region()?.ok_or_else(|| no_region(environment)),
+            (None, None) => {
+                environment.region()?.ok_or_else(|| no_region(environment, given.contains("://")))
+            }
         };
         if given.contains("://") {
             let url = http(given)?;
@@ -232,7 +237,7 @@ impl Endpoint {
     }
 }
 
-fn no_region(environment: &Environment) -> EndpointError {
+fn no_region(environment: &Environment, is_url: bool) -> EndpointError {
     let missing = environment.profile().ok().filter(|profile| !profile.is_there());
     match environment.profile_variable().zip(missing) {
         Some((variable, profile)) => EndpointError::NoProfile {
@@ -240,7 +245,7 @@ fn no_region(environment: &Environment) -> EndpointError {
             variable,
             looked: profile.looked(),
         },
-        None => EndpointError::NoRegion,
+        None => EndpointError::NoRegion { is_url },
     }
 }
 

@@ -34,6 +34,7 @@ impl Health {
 
     pub(crate) fn mark_started(&mut self) {
         self.has_started = true;
+        self.awaits_first_probe = false;
     }
 
     /// Records that the first start-up probe has returned.

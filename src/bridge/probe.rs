@@ -16,7 +16,8 @@ use crate::task::Task;
 use crate::wire::RequestBody;
 
 /// Sends the start-up probes, which show whether there is a function that speaks the wire format, and how
-/// long it takes. The first request meets a cold environment, the second one a warm one.
+/// long it takes. The first request meets a cold environment, the second one a warm one. Each is sent only if the
+/// budget covers it.
 pub(super) async fn at_start<K: Task>(shared: Arc<Shared>, task: Arc<K>) {
     try_out(&shared, task.as_ref()).await;
     shared.admission(|admission, _| admission.health_mut().mark_started());
@@ -24,6 +25,9 @@ pub(super) async fn at_start<K: Task>(shared: Arc<Shared>, task: Arc<K>) {
 
 async fn try_out<K: Task>(shared: &Arc<Shared>, task: &K) {
     for _ in 0..2 {
+        if !shared.admission(|admission, _| admission.can_afford()) {
+            return;
+        }
         shared.live.add(|live| &live.probes, 1);
         let asked = ask(shared, task, shared.settings.timeout).await;
         shared.admission(|admission, _| admission.health_mut().mark_proven());

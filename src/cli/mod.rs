@@ -14,6 +14,7 @@ mod help;
 mod home_dir;
 #[cfg_attr(not(feature = "kafka"), path = "no_kafka.rs")]
 mod kafka;
+mod key_values;
 mod lambda;
 mod listen;
 mod logging;

@@ -2,7 +2,7 @@
 
 use super::args::{ArchArg, AuthArg, BridgeArgs, EndpointArgs, RunArgs};
 use super::settings::{duration, number, parse, parse_some};
-use super::{UsageError, policy_options};
+use super::{UsageError, key_values, policy_options};
 use crate::aws::{Environment, EnvironmentError};
 use crate::bridge::{self, Auth, CostLimits, EndpointError, Settings};
 use crate::cost::{Cost, Prices};
@@ -146,14 +146,19 @@ pub(super) fn shadow(args: &RunArgs) -> Result<bool, UsageError> {
 
 /// Returns the model of the embedded Lambda.
 pub(super) fn model(options: Option<&String>) -> Result<Model, UsageError> {
+    const OPTION: &str = "--local-lambda";
     let mut model = Model::default();
-    for option in options.iter().flat_map(|options| options.split(',')) {
-        let wrong = |why: String| UsageError::new("--local-lambda", option, why);
-        let (key, value) =
-            option.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE".to_owned()))?;
-        model.set(key.trim(), value.trim()).map_err(|error| wrong(error.to_string()))?;
+    key_values::set_each(OPTION, options, |key, value| model.set(key, value))?;
+    match model.reserved {
+        Some(reserved) if reserved > model.concurrency => {
+            let why = format!(
+                "must be at most concurrency, which is {}: it is a part of it",
+                model.concurrency
+            );
+            Err(UsageError::new(OPTION, format!("reserved={reserved}"), why))
+        }
+        _ => Ok(model),
     }
-    Ok(model)
 }
 
 pub(super) fn endpoint(args: &RunArgs) -> anyhow::Result<Endpoint> {
@@ -198,7 +203,7 @@ pub(super) fn remote(lambda: &str, args: &EndpointArgs) -> anyhow::Result<bridge
             EndpointError::AlwaysSigned => UsageError::new("--auth", "none", why),
             EndpointError::OtherRegion { .. }
             | EndpointError::UnsignedRegion
-            | EndpointError::NoRegion
+            | EndpointError::NoRegion { .. }
             | EndpointError::Environment(_) => UsageError::new("--region", given, why),
             _ => UsageError::new("--lambda", redact(lambda), why),
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::args::{EventArgs, RunArgs};
 use super::settings::{parse, parse_some};
-use super::{UsageError, kafka};
+use super::{UsageError, kafka, key_values};
 use crate::nexmark::Config;
 use crate::source::{Input, Nexmark, Source, path_of};
 use crate::units::parse_share;
@@ -71,12 +71,7 @@ fn lines(args: &RunArgs, rest: &str) -> Result<Option<Arc<dyn Source>>, UsageErr
 /// Parses the options of Nexmark's generator, and its seed.
 pub(super) fn generator(args: &EventArgs) -> Result<(Config, u64), UsageError> {
     let mut config = Config::default();
-    for option in args.nexmark.iter().flat_map(|options| options.split(',')) {
-        let wrong = |why: String| UsageError::new("--nexmark", option, why);
-        let (key, value) =
-            option.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE".to_owned()))?;
-        config.set(key.trim(), value.trim()).map_err(|error| wrong(error.to_string()))?;
-    }
+    key_values::set_each("--nexmark", args.nexmark.as_ref(), |key, value| config.set(key, value))?;
     Ok((config, parse("--seed", args.seed.as_ref(), 1, u64::from_str)?))
 }
 

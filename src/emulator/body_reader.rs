@@ -53,7 +53,7 @@ impl BodyReader {
         };
         let read = timeout(PATIENCE, reading).await.unwrap_or(Err(NotRead::TooSlow));
         if matches!(read, Err(NotRead::TooLarge)) {
-            discard(body).await;
+            discard(body);
         }
         read
     }
@@ -74,10 +74,8 @@ async fn read(body: &mut Incoming) -> Result<Bytes, NotRead> {
     Ok(pieces.finish())
 }
 
-/// Reads a body for a while and discards it: a client that is refused while it still sends would not read the
-/// response.
-pub(super) async fn discard(mut body: Incoming) {
-    let reading = async { while let Some(Ok(_)) = body.frame().await {} };
-    // The connection of a slower sender is closed.
-    let _ = timeout(DISCARD, reading).await;
+/// Reads a refused body in the background and discards it. If it was left unread, the connection would close at
+/// once, and a client that still sends would not read the response. After [`DISCARD`] the connection closes.
+pub(super) fn discard(mut body: Incoming) {
+    tokio::spawn(timeout(DISCARD, async move { while let Some(Ok(_)) = body.frame().await {} }));
 }

@@ -81,7 +81,7 @@ impl Function for Builtin {
         FunctionError::check(request.v, &request.task, task.is_some())?;
         let Some(task) = task else { return Ok(Vec::new()) };
         let input = crate::batch::Batch { strings: request.records, ..Default::default() };
-        context.work = modelled(request.work_us, input.len());
+        context.work = modelled(request.work_us, input.len())?;
         let mut out = task.results(&input, &(0..input.len()));
         let mut bad = Vec::new();
         task.compute(&input, 0..input.len(), &mut out, &mut bad);
@@ -118,7 +118,7 @@ where
         let request: Request<'_, Vec<T>> =
             serde_json::from_slice(event).map_err(|error| FunctionError::event(&error))?;
         FunctionError::check(request.v, &request.task, request.task == self.name)?;
-        context.work = modelled(request.work_us, request.records.len());
+        context.work = modelled(request.work_us, request.records.len())?;
         let mut values = Vec::with_capacity(request.records.len());
         let mut bad = Vec::new();
         for (index, record) in request.records.iter().enumerate() {
@@ -135,9 +135,19 @@ where
     }
 }
 
-/// Returns the modelled work of a request with `work_us`.
-fn modelled(work_us: f64, records: usize) -> Duration {
-    Duration::try_from_secs_f64(work_us / 1e6 * records as f64).unwrap_or_default()
+/// The longest time for which Lambda lets a function run.
+const MAX_WORK: Duration = Duration::from_secs(900);
+
+/// Returns the time that `work_us` of a request with so many records stands for.
+fn modelled(work_us: f64, records: usize) -> Result<Duration, FunctionError> {
+    let work = Duration::try_from_secs_f64(work_us / 1e6 * records as f64).ok();
+    work.filter(|work| *work <= MAX_WORK).ok_or_else(|| FunctionError {
+        error_type: "InvalidRequest".to_owned(),
+        message: format!(
+            "work_us is {work_us}: expected 0 or more, and at most {} s for all records of a request",
+            MAX_WORK.as_secs()
+        ),
+    })
 }
 
 /// Returns the ids of the records with a result, and the codes of the others.

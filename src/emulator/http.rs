@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 
@@ -19,7 +19,7 @@ use super::runtime::{Failure, TOO_LARGE};
 use super::server::FUNCTION_NAME;
 use super::sigv4::{Keys, Unsigned};
 use super::url;
-use crate::host_check::{AllowedHosts, is_cross_site};
+use crate::host_check::{AllowedHosts, check_host_count, is_cross_site, is_of_browser};
 use crate::wire::MAX_BODY;
 
 /// The two routes to a function.
@@ -101,7 +101,7 @@ async fn read(
     let (head, body) = request.into_parts();
     // A client without permission receives no other response, and its body is discarded.
     if let Err(refused) = authorize(front, &head) {
-        discard(body).await;
+        discard(body);
         return Err(refused);
     }
     let now = SystemTime::now();
@@ -109,7 +109,7 @@ async fn read(
     let claim = match claim {
         Ok(claim) => claim,
         Err(why) => {
-            discard(body).await;
+            discard(body);
             return Err(unsigned(&head, why));
         }
     };
@@ -157,15 +157,16 @@ async fn read(
     Ok((route, head, body))
 }
 
-/// Checks that the request is not from a web page of another site. A browser sends the page's origin with
-/// every POST, so a request without an origin is from a program, for any host: it may have come through a
-/// proxy or into a container. A signed request is not from a web page either.
+/// Checks that the request is not from a web page of another site. A browser marks its requests with an origin or
+/// `Sec-Fetch-Site`, so a POST without them is from a program, for any host: it may have come through a proxy or into
+/// a container. A signed request is not from a web page either.
 fn authorize(front: &Frontend, head: &Parts) -> Result<(), Box<Response<Body>>> {
     let forbidden = |why: &str| refuse(StatusCode::FORBIDDEN, "AccessDeniedException", why);
+    check_host_count(head.version, &head.headers).map_err(bad)?;
     if is_cross_site(&head.method, &head.headers) {
         return Err(forbidden("Requests of web pages of other sites are not accepted."));
     }
-    let may_be_a_page = head.method != Method::POST || head.headers.contains_key(ORIGIN);
+    let may_be_a_page = head.method != Method::POST || is_of_browser(&head.headers);
     match may_be_a_page && front.keys.is_none() {
         true => front.hosts.check(&head.uri, &head.headers).map_err(|why| forbidden(&why)),
         false => Ok(()),

@@ -76,9 +76,9 @@ pub(super) fn answer<B>(
     }
 }
 
-/// Answers a request that is not allowed.
-pub(super) fn refused(why: String) -> Response<Full<Bytes>> {
-    with(StatusCode::FORBIDDEN, TEXT, format!("{why}\n"))
+/// Answers a request that is refused.
+pub(super) fn refused(status: StatusCode, why: String) -> Response<Full<Bytes>> {
+    with(status, TEXT, format!("{why}\n"))
 }
 
 fn text<'a, B>(request: &'a Request<B>, name: &HeaderName) -> &'a str {

@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
@@ -25,7 +25,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::page;
 use super::sample::{About, Source};
 use super::view_state::{End, ViewState};
-use crate::host_check::AllowedHosts;
+use crate::host_check::{AllowedHosts, check_host_count};
 
 /// The interval at which the run is sampled.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -224,9 +224,13 @@ async fn serve(
     // Answers are written as one; a platform that cannot loses some latency.
     let _ = stream.set_nodelay(true);
     let answer = service_fn(|request: Request<Incoming>| {
-        let response = match hosts.check(request.uri(), request.headers()) {
+        let (uri, headers) = (request.uri(), request.headers());
+        let checked = check_host_count(request.version(), headers)
+            .map_err(|why| (StatusCode::BAD_REQUEST, why))
+            .and_then(|()| hosts.check(uri, headers).map_err(|why| (StatusCode::FORBIDDEN, why)));
+        let response = match checked {
             Ok(()) => page::answer(&request, &state.borrow(), || pages.ask()),
-            Err(why) => page::refused(why),
+            Err((status, why)) => page::refused(status, why),
         };
         async { Ok::<_, std::convert::Infallible>(response) }
     });

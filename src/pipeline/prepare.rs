@@ -72,21 +72,13 @@ pub(super) fn prepare(
                     .map_err(|error| BridgeError::Settings(SettingsError::Endpoint(error)))?
             }
         };
-        // Each process has its share of what may still be spent, and asks for nothing if that is
-        // nothing.
+        // Each process has its share of what may still be spent.
         let cost_limits = settings.bridge.cost_limits.after(output.spent()).share(timely.processes);
-        let affords = cost_limits.can_afford(settings.bridge.first_price());
-        let probes_at_start = settings.bridge.probes_at_start && affords;
         // The embedded one has the other end of each connection in this process too.
         let each = if lambda.is_some() { 2 } else { 1 };
         let max_in_flight = limit_in_flight(settings.bridge.max_in_flight, each);
-        let bridge_settings = bridge::Settings {
-            max_in_flight,
-            endpoint,
-            cost_limits,
-            probes_at_start,
-            ..settings.bridge.clone()
-        };
+        let bridge_settings =
+            bridge::Settings { max_in_flight, endpoint, cost_limits, ..settings.bridge.clone() };
         let started = Bridge::start(bridge_settings)?;
         // What the remote side is like is known before the first record comes: nothing is sent before.
         let lane = started.remote_task(Arc::new(Arc::clone(&task)));

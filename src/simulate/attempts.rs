@@ -77,9 +77,12 @@ impl Attempts {
         }
     }
 
-    /// Sends the two probes before the stream begins. They take no simulated time.
+    /// Sends the start-up probes that the budget covers, at most two. They take no time of the stream.
     pub(super) fn probe_at_start(&mut self) {
         for _ in 0..2 {
+            if !self.admission.can_afford() {
+                return self.admission.health_mut().mark_started();
+            }
             self.counters.probes += 1;
             let sent = self.admission.start_attempt(0);
             let Invocation { at, billed_ms, result } =

@@ -66,6 +66,7 @@ mod cli {
     mod help;
     #[cfg_attr(not(feature = "kafka"), path = "no_kafka.rs")]
     mod kafka;
+    mod key_values;
     mod listen;
     mod output;
     mod path_conflicts;

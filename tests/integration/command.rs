@@ -26,6 +26,25 @@ fn an_option_of_a_missing_feature_says_how_to_build_it() {
 }
 
 #[test]
+fn a_url_that_needs_a_region_is_not_taken_for_a_function() {
+    let place = Place::new();
+    let advice = |lambda: &str| {
+        let mut check = place.floodway(&["check", "--auth", "iam", "--lambda", lambda]);
+        for variable in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"] {
+            check.env_remove(variable);
+        }
+        check.env("AWS_CONFIG_FILE", place.path("none"));
+        check.env("AWS_SHARED_CREDENTIALS_FILE", place.path("none"));
+        let output = check.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let (url, name) = (advice("http://127.0.0.1:9161/"), advice("words"));
+    assert!(url.contains("--region") && !url.contains("write http://"), "{url}");
+    assert!(name.contains("--region") && name.contains("write http://"), "{name}");
+}
+
+#[test]
 fn a_wrong_option_exits_with_2_and_names_option_value_and_what_would_be_right() {
     let place = Place::new();
     for (file, text) in [
@@ -80,6 +99,12 @@ fn a_wrong_option_exits_with_2_and_names_option_value_and_what_would_be_right() 
         (&["--local-lambda", "failure_rate=2"], &["--local-lambda", "failure_rate=2"]),
         (&["--nexmark", "first_event_rate=3"], &["--nexmark", "--rate"]),
         (&["--nexmark", "num_events=3"], &["--nexmark", "--events"]),
+        (&["--nexmark", "person_proportion=2,person_proportion=3"], &["--nexmark", "given twice"]),
+        (&["--local-lambda", "network=1ms,network=300ms"], &["network=300ms", "given twice"]),
+        (
+            &["--local-lambda", "concurrency=5,reserved=10"],
+            &["--local-lambda", "reserved=10", "at most concurrency, which is 5"],
+        ),
         (&["--nexmark", "colour=3"], &["--nexmark", "colour"]),
         (&["--max-record", "0"], &["--max-record", "0"]),
         (&["--max-record", "1G"], &["--max-record", "1G"]),

@@ -221,7 +221,7 @@ fn environments_are_started_no_faster_than_the_ramp() {
 
 #[test]
 fn more_than_ten_requests_a_second_for_each_environment_are_throttled_for_that_reason() {
-    for host in Host::both("concurrency=2,cold_start=0ms,network=0ms") {
+    for host in Host::both("concurrency=2,cold_start=0ms") {
         in_async(async |client| {
             let began = Instant::now();
             let (mut done, mut throttled) = (0, 0);
@@ -390,8 +390,68 @@ fn requests_from_other_origins_are_refused() {
             };
             assert_eq!(rebound("evil.example").await.unwrap().status(), 403);
             assert_eq!(rebound("localhost:9000").await.unwrap().status(), 200);
+            let rebound = client.post(host_url.clone()).header("host", "evil.example");
+            let rebound = rebound.header("sec-fetch-site", "same-origin").body(words(&["a"]));
+            assert_eq!(rebound.send().await.unwrap().status(), 403);
             let get = client.get(host_url.clone()).header("host", "evil.example");
             assert_eq!(get.send().await.unwrap().status(), 403);
+        });
+    }
+}
+
+/// Sends `head` over a connection of its own and returns the first line of the answer.
+fn status_line(url: &str, head: &str) -> String {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = std::net::TcpStream::connect(address).expect("a connection");
+    stream.write_all(head.as_bytes()).expect("the head is sent");
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).expect("an answer");
+    line
+}
+
+#[test]
+fn a_request_needs_exactly_one_host() {
+    let body = words(&["a"]);
+    let length = body.len();
+    for host in Host::both("cold_start=0ms") {
+        for (version, hosts, status) in [
+            ("1.1", "Host: localhost\r\n", "200"),
+            ("1.1", "", "400"),
+            ("1.1", "Host: localhost\r\nHost: localhost\r\n", "400"),
+            ("1.0", "", "200"),
+        ] {
+            let head = format!("POST / HTTP/{version}\r\n{hosts}Content-Length: {length}\r\n\r\n");
+            let line = status_line(&host.url(), &format!("{head}{body}"));
+            assert_eq!(line.split(' ').nth(1), Some(status), "{version} {hosts:?}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_body_that_is_too_long_is_refused_before_it_is_sent() {
+    for host in Host::both("cold_start=0ms") {
+        let began = Instant::now();
+        let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7000000\r\n\r\n";
+        let line = status_line(&host.url(), head);
+        assert!(line.contains(" 413 "), "{line}");
+        // The server reads a refused body for 5 s.
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn modelled_work_that_no_function_may_do_is_refused() {
+    for host in Host::both("cold_start=0ms") {
+        in_async(async |client| {
+            for work_us in ["99999999999", "1e300", "-5"] {
+                let body =
+                    format!(r#"{{"v":1,"task":"words","records":["a"],"work_us":{work_us}}}"#);
+                let response = post(&client, &host.invoke("floodway"), body).await;
+                assert!(header(&response, "x-amz-function-error").is_some(), "{work_us}");
+                let error = json_of(response).await.to_string();
+                assert!(error.contains("work_us") && error.contains("900 s"), "{error}");
+            }
         });
     }
 }

@@ -39,6 +39,15 @@ fn simulate(place: &Place, more: &[&str]) -> (Value, Output) {
 }
 
 #[test]
+fn a_budget_below_one_request_is_not_spent() {
+    let place = Place::new();
+    let (json, _) = simulate(&place, &["--policy", "remote", "--budget-total", "0.0000001"]);
+    let row = &json["policies"][0];
+    assert_eq!((row["cost_usd"].as_f64(), row["records_remote"].as_u64()), (Some(0.0), Some(0)));
+    assert_eq!(row["records_home"], json["events"]);
+}
+
+#[test]
 fn the_table_has_all_policies_and_the_optimum_last() {
     let place = Place::new();
     let (json, output) = simulate(&place, &[]);
