@@ -67,10 +67,10 @@ impl Throttle {
 }
 
 impl fmt::Display for Throttle {
-    /// Writes the limit's name in brackets, if it is known.
+    /// Writes the limit's name after a colon, if it is known.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match REASONS.iter().find(|(_, throttle)| throttle == self) {
-            Some((name, _)) => write!(f, " ({name})"),
+            Some((name, _)) => write!(f, ": {name}"),
             None => Ok(()),
         }
     }
@@ -85,7 +85,7 @@ mod tests {
         for (name, throttle) in REASONS {
             let body = format!(r#"{{"Type":"User","message":"Rate Exceeded.","Reason":"{name}"}}"#);
             assert_eq!(Throttle::read(body.as_bytes()), throttle);
-            assert_eq!(throttle.to_string(), format!(" ({name})"));
+            assert_eq!(throttle.to_string(), format!(": {name}"));
         }
         for body in ["", "no JSON", r#"{"Reason":"Other"}"#, r#"{"Reason":1}"#, "[]"] {
             assert_eq!(Throttle::read(body.as_bytes()), Throttle::Unknown, "{body}");

@@ -185,6 +185,9 @@ impl Failure {
             Failure::Rejected(401 | 403) => {
                 "it wants requests that are signed (--auth iam), or a key in the URL"
             }
+            Failure::Rejected(407) => {
+                "the proxy wants a user and a password: HTTPS_PROXY or HTTP_PROXY=http://USER:PASSWORD@HOST:PORT"
+            }
             Failure::Rejected(404) => "there is no such function: check the URL",
             Failure::Refused(service_error) | Failure::Unwell(service_error) => {
                 return advice_for(service_error);

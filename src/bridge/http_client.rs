@@ -399,7 +399,7 @@ pub(crate) fn connection_failure(error: &reqwest::Error) -> Failure {
     }
     if why.contains("InvalidContentType") {
         return Failure::Connection(
-            "it does not speak TLS: is it http:// and not https://?".to_owned(),
+            "the server does not speak TLS, so its URL may have to begin with http://".to_owned(),
         );
     }
     // Recognized by rustls's text, because reqwest does not expose the error's type.

@@ -181,13 +181,8 @@ pub struct RunArgs {
     pub require_remote: bool,
     #[command(flatten, next_help_heading = "Bursting")]
     pub endpoint: EndpointArgs,
-    /// How the built-in Lambda behaves, as KEY=VALUE[,KEY=VALUE...].
-    ///
-    /// network=20ms (a round trip), cold_start=150ms, idle=5m (until an idle environment ends),
-    /// concurrency=100 (environments), reserved=50 (those for this function alone; none if not given),
-    /// requests=10 (a second for each environment), ramp=1000 (starts per 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times slower), trouble=3s-6s
-    /// (when the last three apply; always if not given), outage=3s-6s (when it is down), seed=1.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
+    #[arg(help = help::LOCAL_LAMBDA, long_help = help::LOCAL_LAMBDA_OF_RUN)]
     pub local_lambda: Option<String>,
     #[command(flatten)]
     pub bridge: BridgeArgs,
@@ -323,8 +318,9 @@ pub struct BridgeArgs {
     /// limit].
     #[arg(long, value_name = "USD/h", help_heading = "Bursting")]
     pub budget: Option<String>,
-    /// US dollars that may be spent in all, and with --state by all runs of that state together [default:
-    /// no limit].
+    /// US dollars that may be spent in total; past it nothing is sent [default: no limit].
+    ///
+    /// `run --state DIR` counts what all runs with that folder have spent.
     #[arg(long, value_name = "USD", help_heading = "Bursting")]
     pub budget_total: Option<String>,
     /// Records per request [default: 1000].
@@ -392,14 +388,8 @@ pub struct SimulateArgs {
     /// Deadline of a result: this long after the scheduled time of its record [default: 200ms].
     #[arg(long, value_name = "D", help_heading = "Bursting")]
     pub deadline: Option<String>,
-    /// How the remote side behaves, as KEY=VALUE[,KEY=VALUE...].
-    ///
-    /// network=20ms (a round trip), cold_start=150ms, idle=5m (until an idle environment ends),
-    /// concurrency=100 (environments), reserved=50 (those for this function alone; none if not given),
-    /// requests=10 (a second for each environment), ramp=1000 (starts per 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times slower), trouble=3s-6s
-    /// (when it is slow), outage=3s-6s (when it is down). A record takes a function of 1,769 MB as long as
-    /// it takes a worker.
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
+    #[arg(help = help::LOCAL_LAMBDA, long_help = help::LOCAL_LAMBDA_OF_SIMULATE)]
     pub local_lambda: Option<String>,
     /// How the time of a request in the function is spread: constant, exponential or lognormal=SIGMA
     /// [default: constant].
@@ -486,14 +476,8 @@ pub struct LambdaArgs {
     /// AWS_SESSION_TOKEN, until AWS_CREDENTIAL_EXPIRATION if that is set.
     #[arg(long, value_enum, value_name = "AUTH")]
     pub auth: Option<LambdaAuth>,
-    /// How it behaves, as KEY=VALUE[,KEY=VALUE...].
-    ///
-    /// network=20ms (a round trip), cold_start=150ms (not with --function), idle=5m (until an idle
-    /// environment ends), concurrency=100 (environments), reserved=50 (those for this function alone;
-    /// none if not given), requests=10 (a second for each environment), ramp=1000 (starts per 10 s), memory=1769 (MB), failure_rate=0.0, throttle_rate=0.0, slow=1 (times
-    /// slower), trouble=3s-6s (when the last three apply; always if not given), outage=3s-6s (when it is
-    /// down), seed=1.
     #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(help = help::LOCAL_LAMBDA, long_help = help::LOCAL_LAMBDA_OF_LAMBDA)]
     pub local_lambda: Option<String>,
     /// Log level: error, warn, info, debug or trace, or MODULE=LEVEL with commas between them [default:
     /// warn].

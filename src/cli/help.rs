@@ -14,6 +14,37 @@ macro_rules! help {
     };
 }
 
+/// What `--local-lambda` sets.
+pub(super) const LOCAL_LAMBDA: &str =
+    "How the local or simulated Lambda behaves, as KEY=VALUE[,KEY=VALUE...]";
+
+/// Joins the keys of `--local-lambda` and what is particular to a command.
+macro_rules! local_lambda {
+    ($particular:literal) => {
+        concat!(
+            "How the local or simulated Lambda behaves, as KEY=VALUE[,KEY=VALUE...].\n\n",
+            "network=20ms: time of a round trip. cold_start=150ms: time that a new environment takes to \
+             start. idle=5m: time after which an idle environment ends. concurrency=100: environments that \
+             may exist. reserved=50: how many of these only this function may use; not set by default. \
+             requests=10: requests per second for each environment. ramp=1000: environments that may start \
+             in 10 s. memory=1769: memory in MB. failure_rate=0.0: share of requests that fail. \
+             throttle_rate=0.0: share of requests that are throttled. slow=1: factor on the times of the \
+             network and the function. trouble=3s-6s: period in which failure_rate, throttle_rate and slow \
+             apply, from the start; always by default. outage=3s-6s: period in which the service is down; \
+             never by default. seed=1: selects the requests that fail.",
+            $particular
+        )
+    };
+}
+
+pub(super) const LOCAL_LAMBDA_OF_RUN: &str = local_lambda!("");
+pub(super) const LOCAL_LAMBDA_OF_LAMBDA: &str =
+    local_lambda!("\n\nWith --function, cold starts are real: cold_start cannot be set.");
+pub(super) const LOCAL_LAMBDA_OF_SIMULATE: &str = local_lambda!(
+    "\n\nA record takes a function of 1,769 MB as long as it takes a worker. trouble cannot be used with \
+     failure_rate or throttle_rate."
+);
+
 pub(super) const ALL: &str = help!(
     "floodway run                          # a demonstration of ten seconds, on this machine alone"
     "floodway compare                      # a demonstration of all policies, in about a minute"

@@ -402,16 +402,16 @@ fn late(interval: &Interval) -> Option<Found> {
         return found(Kind::Remote, says, advice);
     }
     let says = format!(
-        "The workers: {share} of their results come later than {deadline}, although they are busy for only {} of \
-         the time: more came at once than they do in {deadline}, or the process had to pause.",
+        "The workers: {share} of their results come later than {deadline}, although they are busy only {} of the \
+         time. Either more records came at once than they can process within {deadline}, or the process was paused.",
         percent(interval.cpu.max(interval.task).min(1.0)),
     );
     let advice = match interval.now.remote {
         None => {
-            "Let what they cannot do in time go to a function: --policy deadline. If the process had to pause, \
-             give it a processor of its own."
+            "Let what they cannot do in time go to a function: --policy deadline. If the process was paused, give it \
+             a processor of its own."
         }
-        Some(_) => "If the process had to pause, give it a processor of its own.",
+        Some(_) => "If the process was paused, give it a processor of its own.",
     };
     found(Kind::Workers, says, advice)
 }

@@ -22,7 +22,7 @@ impl Threshold {
     /// The policy's entry in the list of policies.
     pub const SPEC: Spec = Spec {
         name: "threshold",
-        help: "All, from the epoch after one whose rate is above --threshold until a rate is not",
+        help: "All records, from the epoch after one whose rate is above --threshold, until the rate of an epoch is not above it",
         sends: Sends::AboveThreshold,
         color: Color::Pink,
         advice: Some(LOWER_THE_THRESHOLD),

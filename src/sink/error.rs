@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 /// An error of the output. What was committed stays complete.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
@@ -108,7 +110,11 @@ pub enum SinkError {
 
 impl SinkError {
     pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        let is_out_of_descriptors = [Errno::MFILE, Errno::NFILE]
+            .iter()
+            .any(|errno| source.raw_os_error() == Some(errno.raw_os_error()));
         let advice = match source.kind() {
+            _ if is_out_of_descriptors => " (raise the limit on open files with ulimit -n)",
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 " (make room on the disk and start again)"
             }
