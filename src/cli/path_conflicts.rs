@@ -1,5 +1,6 @@
 //! Refuses the paths of files that a run writes besides its output, if another part of the run uses them.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::UsageError;
@@ -24,6 +25,7 @@ pub(super) fn refuse_taken(
     ];
     let mut before: Vec<(&str, PathBuf)> = Vec::new();
     for (option, file) in given {
+        file.iter().try_for_each(|file| refuse_folder(option, file))?;
         // What is no file is nobody's.
         let Some(file) =
             file.as_ref().filter(|file| matches!(Destination::of(file), Destination::File(_)))
@@ -57,6 +59,16 @@ pub(super) fn refuse_taken(
         before.push((option, resolved));
     }
     Ok(())
+}
+
+/// Refuses a folder where a file is to be written.
+pub(super) fn refuse_folder(option: &str, file: &Path) -> Result<(), UsageError> {
+    match file.is_dir() || file.as_os_str().as_bytes().ends_with(b"/") {
+        true => {
+            Err(UsageError::new(option, file.display().to_string(), "is a folder: name a file"))
+        }
+        false => Ok(()),
+    }
 }
 
 /// Whether the output may have a file of this name.

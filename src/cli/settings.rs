@@ -139,7 +139,11 @@ pub(super) fn bounds(args: &RateArgs) -> Result<(Option<u64>, Option<Duration>),
     if let Some(duration) = duration {
         above_zero(duration, "--duration", args.duration.as_ref())?;
     }
-    Ok((parse_some("--events", args.events.as_ref(), parse_count)?, duration))
+    let events = parse_some("--events", args.events.as_ref(), parse_count)?;
+    if let Some(events) = events {
+        at_least_one(events, "--events", args.events.as_ref())?;
+    }
+    Ok((events, duration))
 }
 
 pub(super) fn schedule(args: &RateArgs) -> Result<Schedule, UsageError> {

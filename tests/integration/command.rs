@@ -202,7 +202,7 @@ fn a_name_that_cannot_be_used_ends_with_2_and_one_clear_line() {
     let taken = taken.local_addr().unwrap().to_string();
     // What comes after the options that are common to all runs, and what has to be named.
     let few = ["run", "--events", "10"];
-    let cases: [(&[&str], &[&str], &str); 18] = [
+    let cases: [(&[&str], &[&str], &str); 22] = [
         (&["run", "--out", "out"], &["--source", "lines:none.txt"], "none.txt"),
         (&["run", "--out", "out"], &["--source", "lines:none*"], "matches no file"),
         (&["run", "--out", "out"], &["--source", "lines:file/in"], "file/in"),
@@ -211,6 +211,10 @@ fn a_name_that_cannot_be_used_ends_with_2_and_one_clear_line() {
         (&few, &["--out", "file"], "file"),
         (&few, &["--sink", "files:file/out?sync=none"], "file/out"),
         (&[&few[..], &["--sink", "null"]].concat(), &["--summary", "none/s.json"], "No such file"),
+        (&[&few[..], &["--sink", "null"]].concat(), &["--summary", "folder"], "is a folder"),
+        (&[&few[..], &["--sink", "null"]].concat(), &["--series", "new/"], "is a folder"),
+        (&[&few[..], &["--sink", "null"]].concat(), &["--dead-letter", "folder"], "is a folder"),
+        (&["run", "--sink", "null"], &["--events", "0"], "--events 0"),
         (&[&few[..], &["--sink", "null"]].concat(), &["--series", "file/s.jsonl"], "file/s.jsonl"),
         (&[&few[..], &["--sink", "null"]].concat(), &["--dead-letter", "none/d"], "none/d"),
         (&[&few[..], &["--out", "out"]].concat(), &["--state", "file/state"], "file/state"),

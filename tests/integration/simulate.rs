@@ -55,6 +55,9 @@ fn the_table_has_all_policies_and_the_optimum_last() {
     let first: Vec<_> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let names = ["policy", "local", "remote", "threshold", "spill", "deadline", "optimum"];
     assert_eq!(first, names, "{table}");
+    let output = place.run(&[SPIKE, &["--json", "-"]].concat());
+    let alone: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(alone == json && error_of(&output).contains("optimum"));
     let events = json["events"].as_u64().unwrap();
     let optimum = json["optimum"]["records_local"].as_f64().unwrap();
     for row in json["policies"].as_array().unwrap() {

@@ -3,13 +3,13 @@
 mod plan;
 mod report;
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
 use super::args::SimulateArgs;
 use super::output::{print, print_error};
+use crate::destination::{self, Destination};
 use crate::policy::PolicyChoice;
 use crate::simulate::{Model, Outcome};
 use crate::units::{show_duration, show_many};
@@ -43,7 +43,16 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<()> {
     let outcomes = simulation.outcomes();
     let took = began.elapsed();
     // The file is written whatever becomes of the table.
-    let printed = print(&report::table(model, &outcomes, &optimum));
+    let table = report::table(model, &outcomes, &optimum);
+    let json_to = args.json.as_deref().map(Destination::of);
+    // Where figures go to standard output, they are alone there.
+    let printed = match json_to {
+        Some(Destination::Stdout) => {
+            print_error(table.trim_end());
+            Ok(())
+        }
+        _ => print(&table),
+    };
     let (stream, times) = (Duration::from_nanos(model.stream.end()), outcomes.len() as u64);
     let times = show_many(times, "time");
     print_error(format_args!(
@@ -54,7 +63,8 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<()> {
     if let Some(path) = &args.json {
         let mut text = serde_json::to_vec_pretty(&simulation.json(&outcomes, &optimum))?;
         text.push(b'\n');
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        destination::write(path, &text)
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     printed
 }

@@ -11,7 +11,7 @@ use crate::batch::Nanos;
 use crate::cli::args::{RateArgs, SimulateArgs};
 use crate::cli::run_summary::RecordedRun;
 use crate::cli::settings::{bounds, duration, number, parse, refuse_rate_of_trace, schedule};
-use crate::cli::{UsageError, policy_options, remote_options, settings};
+use crate::cli::{UsageError, path_conflicts, policy_options, remote_options, settings};
 use crate::cost::Cost;
 use crate::emulator;
 use crate::pipeline::simulated_lambda;
@@ -95,15 +95,13 @@ impl Simulation {
 
 /// Refuses a file whose folder does not exist, before the simulation runs.
 fn can_be_written(json: &Path) -> Result<(), UsageError> {
-    let wrong = |why: &str| Err(UsageError::new("--json", json.display().to_string(), why));
+    path_conflicts::refuse_folder("--json", json)?;
     let folder = json.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match folder {
-        _ if json.is_dir() => wrong("is a folder: name a file"),
-        Some(folder) if !folder.is_dir() => {
-            wrong("its folder is not there: make it, or name another")
-        }
-        _ => Ok(()),
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        let why = "its folder is not there: make it, or name another";
+        return Err(UsageError::new("--json", json.display().to_string(), why));
     }
+    Ok(())
 }
 
 /// Returns the file that the rates are read from.
