@@ -44,7 +44,7 @@ fn a_budget_below_one_request_is_not_spent() {
     let (json, _) = simulate(&place, &["--policy", "remote", "--budget-total", "0.0000001"]);
     let row = &json["policies"][0];
     assert_eq!((row["cost_usd"].as_f64(), row["records_remote"].as_u64()), (Some(0.0), Some(0)));
-    assert_eq!(row["records_home"], json["events"]);
+    assert_eq!(row["records_local"], json["events"]);
 }
 
 #[test]
