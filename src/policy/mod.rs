@@ -38,27 +38,27 @@ use crate::batch::{Nanos, Span};
 pub const POLICIES: &[&Spec] =
     &[&Local::SPEC, &Remote::SPEC, &Threshold::SPEC, &Spill::SPEC, &Deadline::SPEC];
 
-/// What an epoch brought, known once it is final.
+/// How many records arrived in an epoch. It is known once the epoch is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offered {
-    /// Records that came to this worker.
+    /// Records that arrived at this worker.
     pub mine: u64,
-    /// Records that came to all workers of the dataflow.
+    /// Records that arrived at all workers of the dataflow.
     pub total: u64,
-    /// The time in which they came: the epoch's nominal length, or the wall time since the epoch
-    /// before where epochs have none.
+    /// The time in which they arrived: the epoch's nominal length, or the wall time since the previous epoch if
+    /// epochs have no length.
     pub length: Nanos,
 }
 
 impl Offered {
-    /// Records a second over all workers.
+    /// Records per second over all workers.
     pub fn rate(&self) -> f64 {
         self.total as f64 * 1e9 / self.length.max(1) as f64
     }
 
-    /// Records a second to start environments for, where a policy sends from the rate `offload_threshold` on:
-    /// once the rate is above `share` of that, what is in excess, or a part of it when there is none
-    /// yet.
+    /// Records per second to start environments for, under a policy that sends from the rate `threshold` on. `None`
+    /// while the rate is below `share` of the threshold. Above it, the excess over the threshold, and at least a
+    /// fifth of the rate.
     pub(crate) fn expected_excess(&self, threshold: f64, share: f64) -> Option<f64> {
         const PART: f64 = 0.2;
         let rate = self.rate();
@@ -69,44 +69,42 @@ impl Offered {
 /// What the worker has measured when a plan is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rates {
-    /// Records a second of useful time on this worker, once some were done.
+    /// Records that this worker computes per second of useful time, once it has computed some.
     pub local: Option<f64>,
-    /// The share of the worker's time that is useful while records wait: the other operators have the
-    /// rest.
+    /// The share of the worker's time that is useful while records wait. Other operators take the rest.
     pub share: f64,
-    /// This worker's records that are with the remote side.
+    /// This worker's records that were sent and not answered yet.
     pub in_flight: usize,
-    /// Records that idle workers of the same process take now.
+    /// Records that idle workers of the same process can take now.
     pub peers: usize,
-    /// Records that the remote side's bridge takes now: what is planned beyond them stays.
+    /// Records that the bridge can take now. What is planned beyond them stays in the queue.
     pub room: usize,
     /// Records that wait on this worker.
     pub waiting: usize,
-    /// Those of them that will meet no cold environment, as far as is known.
+    /// How many of `room` will not meet a cold environment, as far as is known.
     pub warm_room: usize,
-    /// Records of a full request.
+    /// Records in a full request.
     pub batch: usize,
-    /// How long the remote side takes.
+    /// How long the remote side takes to answer.
     pub remote: RemoteLatency,
-    /// From a record's schedule to when its result is due.
+    /// The time from a record's schedule to when its result is due.
     pub slack: Nanos,
 }
 
-/// How long the remote side takes, in nanoseconds; zero while that was not measured.
+/// How long the remote side takes to answer, in nanoseconds. Zero means that it was not measured yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RemoteLatency {
-    /// Half of the requests to warm environments take longer.
+    /// The median over requests to warm environments.
     pub median: Nanos,
-    /// One of a hundred takes longer, from when the worker hands it over; those in flight count at their
-    /// present age.
+    /// The 99th percentile, from when the worker hands a record over. Requests in flight count with their present age.
     pub p99: Nanos,
-    /// A request whose environment is cold.
+    /// The time that a request to a cold environment takes.
     pub cold_start: Nanos,
-    /// The share of the attempts that failed, of late.
+    /// The share of recent attempts that failed.
     pub failure_rate: f64,
 }
 
-/// Where results were made.
+/// Where results were computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// By this worker.
@@ -115,19 +113,19 @@ pub enum Side {
     Remote,
 }
 
-/// Results that have come.
+/// Results that have arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Completed {
-    /// Where they were made.
+    /// Where they were computed.
     pub side: Side,
     /// How many.
     pub records: usize,
-    /// Those that came after they were due.
+    /// How many of them arrived after they were due.
     pub late: usize,
 }
 
 impl Completed {
-    /// Results that were made at `now`, of records that were due `slack` after their schedule.
+    /// Describes results that arrived at `now`, of records that were due `slack` after their schedule.
     pub(crate) fn at(
         now: Nanos,
         side: Side,
@@ -140,18 +138,18 @@ impl Completed {
 }
 
 impl Rates {
-    /// Records a second that this worker does while records wait, everything else it does included.
+    /// Records that this worker computes per second while records wait, with everything else that it does.
     pub fn effective(&self) -> Option<f64> {
         self.local.map(|rate| rate * self.share)
     }
 
-    /// Records that it helps to send now, and where to: of the room, those
-    /// for which the remote side is fast enough for what is due, or at least sooner than this worker,
-    /// which has to do first what waits already.
+    /// How many records it helps to send now, and to which environments. Sending helps if the remote side answers
+    /// before records are due, or at least before this worker, which has to compute first what waits already.
     pub fn useful_room(&self) -> (usize, Destination) {
-        let home = self.local.map(|rate| self.waiting as f64 / rate * 1e9);
-        let helps =
-            |remote: Nanos| remote <= self.slack || home.is_none_or(|home| remote as f64 <= home);
+        let local = self.local.map(|rate| self.waiting as f64 / rate * 1e9);
+        let helps = |remote: Nanos| {
+            remote <= self.slack || local.is_none_or(|local| remote as f64 <= local)
+        };
         match [self.remote.median, self.remote.cold_start].map(helps) {
             [false, _] => (0, Destination::Warm),
             [true, false] => (self.room.min(self.warm_room), Destination::Warm),
@@ -161,7 +159,7 @@ impl Rates {
 }
 
 impl Default for Rates {
-    /// Nothing is known, and there is room for everything.
+    /// Nothing was measured yet, and there is room for everything.
     fn default() -> Self {
         let (room, warm_room) = (usize::MAX, usize::MAX);
         Rates {
@@ -179,7 +177,7 @@ impl Default for Rates {
     }
 }
 
-/// Decides which records of a worker's queue go to the remote side.
+/// Decides which records of a worker's queue are sent to the remote side.
 ///
 /// # Examples
 /// A policy that keeps a number of records on the worker and sends what waits beyond them:
@@ -228,45 +226,43 @@ impl Default for Rates {
 /// assert_eq!(takes[0].range, 60..90, "there is room for 30");
 /// ```
 pub trait Policy: Send {
-    /// An epoch is final; epochs come in order.
+    /// Called when an epoch is final, in the order of epochs.
     fn on_epoch(&mut self, offered: Offered) {
         let _ = offered;
     }
 
-    /// Results have come.
+    /// Called when results have arrived.
     fn on_completed(&mut self, now: Nanos, done: Completed) {
         let _ = (now, done);
     }
 
-    /// The rate, in records a second over all workers, at which it begins to send something; `None`
-    /// if it never does.
+    /// The rate in records per second over all workers from which the policy sends. `None` if it never sends.
     fn offload_threshold(&self) -> Option<f64>;
 
-    /// Whether it plans by due times: then what it sends has no time to wait until a request is full,
-    /// which it has filled itself as far as it could.
+    /// Whether the policy plans by due times. Then it fills requests as far as it can, and what it sends has no time
+    /// to wait until a request is full.
     fn plans_by_due_time(&self) -> bool {
         false
     }
 
-    /// Whether what comes home is done at once without making the rest late, so that the rest is not in
-    /// its way.
+    /// Whether returned records can be computed at once, before the rest of the queue, without making the rest late.
     fn returned_work_skips_queue(&self, remote: RemoteLatency) -> bool {
         let _ = remote;
         false
     }
 
-    /// Whether what waits is the remote side's alone: as long as that may be sent to, a worker does only
-    /// what has come home, and the rest waits for room.
+    /// Whether all waiting records are for the remote side. While it can be sent to, a worker computes only returned
+    /// records, and the rest waits for room.
     fn is_remote_only(&self) -> bool {
         false
     }
 
-    /// Appends to `takes`, by rising entry, what goes to the remote side now. Entries that came
-    /// home must not be taken again ([`Entry::returned`]).
+    /// Appends to `takes`, by rising entry, what is sent now. Returned entries must not be taken again
+    /// ([`Entry::returned`]).
     fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>);
 
-    /// Records a second that it expects to send soon, of what it sees of the queue: environments are
-    /// started for them. A policy that goes by the epochs' rates says [`Policy::offload_threshold`] instead.
+    /// Records per second that the policy expects to send soon, judging by the queue. Environments are started for
+    /// them. A policy that goes by the rates of epochs implements [`Policy::offload_threshold`] instead.
     fn expected_rate(&self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates) -> f64 {
         let _ = (now, queue, rates);
         0.0

@@ -42,7 +42,7 @@ const plots = [
   new Plot({ title: "Records a second", show: si, parts: [
     { name: "done by workers", color: "blue", kind: "area", of: column("local_eps") },
     { name: "by the function", color: "red", kind: "area", of: (columns, about) => about.function ? columns.remote_eps : null },
-    { name: "sent, then done at home", color: "green", kind: "area", of: (columns) => exists(columns.home_eps) },
+    { name: "returned: sent, then done locally", color: "green", kind: "area", of: (columns) => exists(columns.home_eps) },
     { name: "bad", color: "pink", kind: "area", of: (columns) => exists(columns.bad_eps) },
     { name: "offered", color: "fg", kind: "line", of: (columns) => exists(columns.due_eps) || columns.offered_eps },
     { name: "threshold", color: "orange", kind: "dashed", of: (columns, about) => all(about.threshold_eps)(columns) },
