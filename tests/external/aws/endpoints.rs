@@ -264,7 +264,9 @@ fn check_suggests_causes_for_unexpected_answers() {
     let server = Server::start(None, well);
     let place = Place::new();
     let secure = server.url().replace("http:", "https:");
-    for (url, part) in [(&*secure, "may have to begin with http://"), ("http://127.0.0.1:9/", "is it up")] {
+    for (url, part) in
+        [(&*secure, "may have to begin with http://"), ("http://127.0.0.1:9/", "is it up")]
+    {
         let said = err(&run(&place, &["check", "--lambda", url], &[]));
         assert!(said.contains(part) && !said.contains("floodway check"), "{said}");
     }
