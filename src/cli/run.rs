@@ -168,7 +168,7 @@ fn stop_on_signals(
         }
         print_error(match ended.get() {
             None => {
-                "floodway: stopping; what was read is finished and committed first. Again to end at once"
+                "floodway: stopping; what was read is committed first. Send the signal again to end at once"
             }
             Some(_) => "floodway: closing the live page",
         });
