@@ -72,7 +72,7 @@ pub(super) fn simulate_policy(
         offloaded_fraction: outcome.counts.remote as f64 / events as f64,
         late_fraction: outcome.late as f64 / events as f64,
         latency_ms: Percentiles::from(&outcome.latency),
-        requests: outcome.requests,
+        requests: outcome.counters.requests,
         cost_usd: outcome.usd,
     })
 }

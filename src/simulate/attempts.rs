@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 
 use super::lambda::{Invocation, Lambda, Service};
 use crate::batch::Nanos;
-use crate::bridge::{Admission, AttemptOutcome, Failure, InFlightAttempt, Settings};
+use crate::bridge::{Admission, AttemptOutcome, Counters, Failure, InFlightAttempt, Settings};
 
 /// The purpose of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,20 +36,6 @@ pub(super) enum Event {
     Check(u64),
     /// A request is retried.
     Retry(u64),
-}
-
-/// Counts for the outcome.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counters {
-    pub requests: u64,
-    pub attempts: u64,
-    pub hedged: u64,
-    pub throttled: u64,
-    pub failed: u64,
-    pub probes: u64,
-    pub warm_ups: u64,
-    pub billed: u64,
-    pub billed_ms: f64,
 }
 
 pub(super) struct Attempts {
@@ -200,7 +186,7 @@ impl Attempts {
         if let Some(billed_ms) = billed_ms {
             self.admission.charge(now, self.settings.cost.usd(1, billed_ms));
             self.counters.billed += 1;
-            self.counters.billed_ms += billed_ms;
+            self.counters.billed_us += (billed_ms * 1e3).round() as u64;
         }
     }
 }

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 
-use super::attempts::{Attempts, Counters, Event, Purpose};
+use super::attempts::{Attempts, Event, Purpose};
 use super::batcher::{Batcher, WorkItem};
 use super::lambda::Lambda;
 use super::requests::{Reply, Requests};
 use crate::batch::Nanos;
-use crate::bridge::{LatencyEstimate, Settings};
+use crate::bridge::{Counters, LatencyEstimate, Settings};
 use crate::policy::{Rates, RemoteLatency};
 
 pub(super) struct Bridge {

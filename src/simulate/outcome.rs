@@ -1,6 +1,7 @@
 //! The outcome of a simulation.
 
 use crate::batch::{Nanos, Span};
+use crate::bridge::Counters;
 use crate::observe::{Counts, Latencies};
 use crate::policy::Route;
 
@@ -17,26 +18,10 @@ pub struct Outcome {
     pub late: u64,
     /// Records that workers finished in time, returned ones included.
     pub home_in_time: u64,
-    /// Number of requests.
-    pub requests: u64,
-    /// Number of attempts.
-    pub attempts: u64,
-    /// Number of hedges.
-    pub hedged: u64,
-    /// Number of throttled attempts.
-    pub throttled: u64,
-    /// Number of requests whose records were returned.
-    pub failed: u64,
-    /// Probes: empty requests at the start and while the breaker is open.
-    pub probes: u64,
-    /// Empty requests that start environments.
-    pub warm_ups: u64,
+    /// The bridge's counters.
+    pub counters: Counters,
     /// The largest number of environments at a time.
     pub environments: usize,
-    /// Environments that were started.
-    pub cold_starts: u64,
-    /// Billed milliseconds.
-    pub billed_ms: f64,
     /// Cost in US dollars.
     pub usd: f64,
     /// Time for which sources had to wait, summed over the workers.

@@ -143,17 +143,10 @@ impl Model {
         }
         if let Some(bridge) = &mut bridge {
             bridge.finish();
-            let counters = bridge.counters();
-            outcome.requests = counters.requests;
-            outcome.attempts = counters.attempts;
-            outcome.hedged = counters.hedged;
-            outcome.throttled = counters.throttled;
-            outcome.failed = counters.failed;
-            outcome.probes = counters.probes;
-            outcome.warm_ups = counters.warm_ups;
-            (outcome.environments, outcome.cold_starts) = bridge.environments();
-            outcome.billed_ms = counters.billed_ms;
-            outcome.usd = self.bridge.cost.usd(counters.billed, counters.billed_ms);
+            outcome.counters = bridge.counters();
+            (outcome.environments, outcome.counters.cold_starts) = bridge.environments();
+            let billed_ms = outcome.counters.billed_us as f64 / 1e3;
+            outcome.usd = self.bridge.cost.usd(outcome.counters.billed, billed_ms);
         }
         outcome.finish();
         outcome

@@ -40,6 +40,20 @@ impl Place {
         end_of(child, &format!("{args:?}"))
     }
 
+    /// Checks that each case's arguments end `command` with 2, and that its error contains the case's parts.
+    pub fn refuses(&self, command: &str, cases: &[(&[&str], &[&str])]) {
+        let mut wrong = Vec::new();
+        for (args, parts) in cases {
+            let output = self.run(&[&[command], *args].concat());
+            let error = error_of(&output);
+            let missing: Vec<_> = parts.iter().filter(|part| !error.contains(**part)).collect();
+            if output.status.code() != Some(2) || !missing.is_empty() {
+                wrong.push(format!("{args:?}: {} without {missing:?}: {error}", output.status));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
     /// Runs it, and it must go well; answers its summary.
     pub fn run_well(&self, args: &[&str]) -> Value {
         let mut all = vec![args[0], "--summary", "summary.json"];
@@ -113,6 +127,11 @@ pub fn sorted_output(dir: &Path) -> Vec<u8> {
     let mut lines: Vec<&[u8]> = all.split_inclusive(|byte| *byte == b'\n').collect();
     lines.sort_unstable();
     lines.concat()
+}
+
+/// What a process wrote to standard error.
+pub fn error_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Two free ports, for the hosts of two processes.

@@ -2,14 +2,10 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
-use crate::common::{Place, hosts, poll, start_processes};
+use crate::common::{Place, error_of, hosts, poll, start_processes};
 use serde_json::Value;
-
-fn error_of(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 #[cfg(not(feature = "kafka"))]
 #[test]
@@ -178,18 +174,7 @@ fn a_wrong_option_exits_with_2_and_names_option_value_and_what_would_be_right() 
         (&["--", "-h", "hosts"], &["-h", "-n"]),
         (&["--", "-p", "0"], &["-p", "-n"]),
     ];
-    let mut wrong = Vec::new();
-    for (args, named) in cases {
-        let mut all = vec!["run"];
-        all.extend(*args);
-        let output = place.run(&all);
-        let error = error_of(&output);
-        let unnamed: Vec<_> = named.iter().filter(|part| !error.contains(**part)).collect();
-        if output.status.code() != Some(2) || !unnamed.is_empty() {
-            wrong.push(format!("{args:?}: {} without {unnamed:?}: {error}", output.status));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    place.refuses("run", cases);
     assert!(!place.path("out").exists(), "nothing was begun");
 }
 

@@ -80,11 +80,11 @@ fn describe(model: &Model, outcome: &Outcome) -> String {
         model.optimum().offloaded_share(),
         home(model, outcome),
         outcome.counts,
-        outcome.requests,
-        outcome.warm_ups,
-        outcome.cold_starts,
-        outcome.throttled,
-        outcome.failed,
+        outcome.counters.requests,
+        outcome.counters.warm_ups,
+        outcome.counters.cold_starts,
+        outcome.counters.throttled,
+        outcome.counters.failed,
         outcome.peak_backlog,
     )
 }
@@ -198,8 +198,8 @@ fn a_failing_remote_side_is_not_worse_than_none() {
         }
         let seen = match name {
             "slower" => outcome.late > 0,
-            "throttled" => outcome.throttled > 0,
-            _ => outcome.failed > 0,
+            "throttled" => outcome.counters.throttled > 0,
+            _ => outcome.counters.failed > 0,
         };
         assert!(seen, "the conditions have an effect: {what}");
     }

@@ -3,12 +3,8 @@
 use std::fs;
 use std::process::Output;
 
-use crate::common::Place;
+use crate::common::{Place, error_of};
 use serde_json::Value;
-
-fn error_of(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 /// A spike to four times what the worker does.
 const SPIKE: &[&str] = &[
@@ -183,16 +179,5 @@ fn a_wrong_option_exits_with_2_and_names_option_value_and_what_would_be_right() 
         (&["--recorded", "none.json", "--duration", "1s"], &["--recorded", "none.json"]),
         (&["--recorded", "summary.json", "--duration", "1s"], &["summary.json", "records_remote"]),
     ];
-    let mut wrong = Vec::new();
-    for (args, named) in cases {
-        let mut all = vec!["simulate"];
-        all.extend(*args);
-        let output = place.run(&all);
-        let error = error_of(&output);
-        let unnamed: Vec<_> = named.iter().filter(|part| !error.contains(**part)).collect();
-        if output.status.code() != Some(2) || !unnamed.is_empty() {
-            wrong.push(format!("{args:?}: {} without {unnamed:?}: {error}", output.status));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    place.refuses("simulate", cases);
 }
