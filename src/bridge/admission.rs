@@ -229,14 +229,15 @@ impl Admission {
     }
 
     fn failed(&mut self, now: Nanos, sent: InFlightAttempt, failure: &Failure) {
-        if !failure.is_remote() {
+        if !failure.is_remote() && !failure.is_limit() {
             return self.environments.release(sent.environment);
         }
         self.failure_rate.record(true);
         match failure {
             failure if failure.is_limit() => {
-                // If the service throttles even at the lowest limit, it accepts nothing.
-                if self.limiter.is_lowest() {
+                // If the service throttles even at the lowest limit, it accepts nothing. A limit of this
+                // machine says nothing about the service.
+                if failure.is_remote() && self.limiter.is_lowest() {
                     self.health.failed(now);
                 }
                 self.limiter.refused(now, sent.at);
@@ -328,7 +329,7 @@ impl Admission {
         let needed = needed.ceil() as usize;
         // Each start is billed like any other request.
         let most = self.cost_budget.affordable(self.in_flight);
-        self.environments.start_ahead(now, needed.min(self.limiter.limit())).min(most)
+        self.environments.start_ahead(now, needed.min(self.limiter.limit()), most)
     }
 
     /// Returns whether a probe should be sent now, and if so records that it is in flight.
@@ -462,18 +463,31 @@ mod tests {
         );
     }
 
-    #[test]
-    fn throttling_at_the_lowest_limit_opens_the_breaker() {
+    /// Returns the admission after many attempts that all ended with `failure`.
+    fn after_failures(failure: &Failure) -> Admission {
         let mut admission = Admission::new(Settings::default());
+        admission.health_mut().mark_proven();
         for round in 1..20 {
             let sent = admission.start_attempt(round * 10 * MS);
-            admission.finish_attempt(
-                (round * 10 + 5) * MS,
-                sent,
-                AttemptOutcome::Failed(&Failure::Throttled(crate::aws::Throttle::Unknown)),
-            );
+            let outcome = AttemptOutcome::Failed(failure);
+            admission.finish_attempt((round * 10 + 5) * MS, sent, outcome);
         }
+        admission
+    }
+
+    #[test]
+    fn throttling_at_the_lowest_limit_opens_the_breaker() {
+        let admission = after_failures(&Failure::Throttled(crate::aws::Throttle::Unknown));
         assert!(matches!(admission.health().state(), State::Open(_)));
         assert_eq!(admission.queue_limit(), 0);
+    }
+
+    #[test]
+    fn a_limit_of_this_machine_lowers_the_limit_and_leaves_the_breaker_closed() {
+        for failure in [Failure::NoRoom("EMFILE".to_owned()), Failure::NoMemory(512)] {
+            let admission = after_failures(&failure);
+            assert_eq!((admission.health().state(), admission.limit()), (State::Closed, 1));
+            assert!(admission.may_send(false), "{failure}");
+        }
     }
 }

@@ -193,20 +193,15 @@ async fn read(
     expected: usize,
     permit: &mut MemoryPermit,
 ) -> Result<Kept, Failure> {
-    let mut permit_for = |bytes: usize| {
-        let more = bytes.saturating_sub(expected).saturating_sub(permit.bytes());
-        if !permit.grow(more) {
-            shared.learn_answer_ratio(bytes, request);
-            return Err(Failure::NoMemory(shared.body_memory.limit() >> 20));
-        }
-        Ok(())
+    let no_memory = |bytes: usize| {
+        shared.learn_answer_ratio(bytes, request);
+        Failure::NoMemory(shared.body_memory.limit() >> 20)
     };
     let length = answer.content_length().unwrap_or(0) as usize;
     if length > MAX_BODY {
         return Err(Failure::AnswerTooLong);
     }
-    permit_for(length)?;
-    let mut body = Kept(spare::take(length));
+    let mut body = buffer(length, expected, permit).ok_or_else(|| no_memory(length))?;
     while let Some(chunk) = answer.chunk().await.map_err(|error| connection_failure(&error))? {
         let bytes = body.0.len() + chunk.len();
         if bytes > MAX_BODY {
@@ -215,12 +210,30 @@ async fn read(
         if bytes > body.0.capacity() {
             // Grows like a `Vec`, but not past the limit.
             let bytes = bytes.max(2 * body.0.capacity()).min(MAX_BODY);
-            permit_for(bytes)?;
+            if !covers(permit, bytes, expected) {
+                return Err(no_memory(bytes));
+            }
             body.0.reserve_exact(bytes - body.0.len());
         }
         body.0.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// Grows `permit` until it covers `bytes` beyond the `expected` ones. Returns whether there is memory for that.
+fn covers(permit: &mut MemoryPermit, bytes: usize, expected: usize) -> bool {
+    permit.grow(bytes.saturating_sub(expected).saturating_sub(permit.bytes()))
+}
+
+/// Returns a buffer for `length` bytes whose capacity `permit` covers. None if there is no memory for it. A
+/// reused buffer may have up to twice the length; without memory for that, a new one is allocated.
+fn buffer(length: usize, expected: usize, permit: &mut MemoryPermit) -> Option<Kept> {
+    let reused = Kept(spare::take(length));
+    if covers(permit, reused.0.capacity(), expected) {
+        return Some(reused);
+    }
+    drop(reused);
+    covers(permit, length, expected).then(|| Kept(Vec::with_capacity(length)))
 }
 
 /// Returns the end of the function's log, if the service sent it.
@@ -239,6 +252,27 @@ pub(crate) fn billed(tail: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bridge::body_memory::BodyMemory;
+
+    /// A reused buffer has more room than the response needs.
+    #[test]
+    fn the_permit_covers_the_capacity_of_the_buffer() {
+        const LENGTH: usize = 100_000;
+        let reuse = || spare::keep(Vec::with_capacity(2 * LENGTH));
+        for (limit, expected, capacity) in [
+            (2 * LENGTH, 0, Some(2 * LENGTH)),
+            (2 * LENGTH - 1, 0, Some(LENGTH)),
+            (LENGTH, LENGTH, Some(2 * LENGTH)),
+            (LENGTH - 1, LENGTH, Some(LENGTH)),
+            (LENGTH - 1, 0, None),
+        ] {
+            reuse();
+            let mut permit = BodyMemory::new(limit).permit();
+            let body = buffer(LENGTH, expected, &mut permit);
+            assert_eq!(body.as_ref().map(|body| body.0.capacity()), capacity, "{limit} {expected}");
+            assert!(body.is_none_or(|body| body.0.capacity() <= permit.bytes() + expected));
+        }
+    }
 
     #[test]
     fn the_billed_time_is_parsed_from_the_report_line() {

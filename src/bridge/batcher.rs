@@ -109,13 +109,16 @@ impl<K: Task> Batcher<K> {
             let work = shared.work();
             let more = shared
                 .admission(|admission, now| admission.warm_ups_needed(now, expected as f64, work));
+            // The permits are taken at once, so that the limit and the budget cover each of them only once.
             for _ in 0..more {
-                tokio::spawn(probe::warm_up(Arc::clone(shared), Arc::clone(&self.task)));
+                let permit = AttemptPermit::take(shared);
+                tokio::spawn(probe::warm_up(Arc::clone(shared), Arc::clone(&self.task), permit));
             }
         }
         let shared = &self.shared;
         if shared.admission(|admission, now| admission.start_probe_if_due(now)) {
-            tokio::spawn(probe::while_open(Arc::clone(shared), Arc::clone(&self.task)));
+            let permit = AttemptPermit::take(shared);
+            tokio::spawn(probe::while_open(Arc::clone(shared), Arc::clone(&self.task), permit));
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) struct Environments {
     /// Attempts that have a warm environment or start one.
     busy: usize,
     starting: usize,
-    /// How many environments were needed when some were last started ahead.
+    /// How many environments were warm or started when some were last started ahead.
     asked: usize,
     asked_at: Nanos,
 }
@@ -83,19 +83,20 @@ impl Environments {
         self.busy
     }
 
-    /// Returns how many empty requests have to be sent together so that `needed` environments are warm soon.
-    /// Idle environments answer some of them, and new ones answer the rest. While records are sent, which
-    /// need the idle environments themselves, none is started until all are in use.
-    pub(super) fn start_ahead(&mut self, now: Nanos, needed: usize) -> usize {
+    /// Returns how many empty requests have to be sent together, at most `most`, so that `needed` environments
+    /// are warm soon. Idle environments answer some of them, and new ones answer the rest. While records are
+    /// sent, which need the idle environments themselves, none is started until all are in use.
+    pub(super) fn start_ahead(&mut self, now: Nanos, needed: usize, most: usize) -> usize {
         self.forget(now);
         if now.saturating_sub(self.asked_at) > START_LIFETIME {
             self.asked = 0;
         }
-        let missing = needed.saturating_sub(self.asked.max(self.warm + self.starting));
+        let asked = self.asked.max(self.warm + self.starting);
+        let missing = needed.saturating_sub(asked).min(most.saturating_sub(self.idle()));
         if missing == 0 || self.busy > 0 && self.idle() > 0 {
             return 0;
         }
-        (self.asked, self.asked_at) = (needed, now);
+        (self.asked, self.asked_at) = (asked + missing, now);
         missing + self.idle()
     }
 
@@ -143,7 +144,7 @@ mod tests {
         environments.start_attempt(0);
         environments.answered(0, EnvironmentState::Cold, false);
         // Five are needed and one is warm, which answers one of five requests.
-        assert_eq!(environments.start_ahead(0, 5), 5);
+        assert_eq!(environments.start_ahead(0, 5, usize::MAX), 5);
         let environment: Vec<EnvironmentState> =
             (0..5).map(|_| environments.start_attempt(0)).collect();
         assert_eq!(
@@ -153,8 +154,8 @@ mod tests {
                 .count(),
             4
         );
-        assert_eq!(environments.start_ahead(1, 5), 0, "they are being started");
-        assert_eq!(environments.start_ahead(1, 6), 1, "the warm one is busy");
+        assert_eq!(environments.start_ahead(1, 5, usize::MAX), 0, "they are being started");
+        assert_eq!(environments.start_ahead(1, 6, usize::MAX), 1, "the warm one is busy");
         // The idle environment answered one request, and one start failed. That one is tried again after a
         // while.
         let (cold, warm) = (EnvironmentState::Cold, EnvironmentState::Warm);
@@ -162,11 +163,26 @@ mod tests {
         environments.answered(SECOND, cold, false);
         (0..2).for_each(|_| environments.answered(SECOND, cold, true));
         environments.release(cold);
-        assert_eq!((environments.idle(), environments.start_ahead(SECOND, 5)), (3, 0));
+        assert_eq!((environments.idle(), environments.start_ahead(SECOND, 5, usize::MAX)), (3, 0));
         environments.start_attempt(SECOND);
-        assert_eq!(environments.start_ahead(12 * SECOND, 5), 0, "two are idle");
+        assert_eq!(environments.start_ahead(12 * SECOND, 5, usize::MAX), 0, "two are idle");
         environments.answered(SECOND, warm, true);
-        assert_eq!(environments.start_ahead(12 * SECOND, 5), 5);
+        assert_eq!(environments.start_ahead(12 * SECOND, 5, usize::MAX), 5);
+    }
+
+    #[test]
+    fn environments_that_could_not_be_started_are_started_later() {
+        let mut environments = Environments::default();
+        environments.start_attempt(0);
+        environments.answered(0, EnvironmentState::Cold, false);
+        assert_eq!(environments.start_ahead(0, 5, 1), 0, "the idle one would answer");
+        assert_eq!(environments.start_ahead(0, 5, 3), 3);
+        let started: Vec<EnvironmentState> =
+            (0..3).map(|_| environments.start_attempt(0)).collect();
+        assert_eq!(environments.start_ahead(1, 5, 9), 2, "three of five are warm or being started");
+        assert_eq!(environments.start_ahead(2, 5, 9), 0);
+        started.iter().for_each(|&environment| environments.answered(3, environment, true));
+        assert_eq!(environments.idle(), 3);
     }
 
     proptest! {

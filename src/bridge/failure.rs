@@ -124,6 +124,12 @@ impl Failure {
         matches!(self, Failure::Throttled(_) | Failure::NoRoom(_) | Failure::NoMemory(_))
     }
 
+    /// Returns whether a request may wait for room without counting as an attempt: it met a limit before the
+    /// function ran.
+    pub(super) fn may_wait_for_room(&self) -> bool {
+        matches!(self, Failure::Throttled(_) | Failure::NoRoom(_))
+    }
+
     /// Returns whether a request with fewer records may succeed.
     pub(super) fn is_size(&self) -> bool {
         matches!(self, Failure::TooLarge | Failure::AnswerTooLong)
@@ -142,11 +148,14 @@ impl Failure {
         }
     }
 
-    /// Returns whether the failure says something about the remote side, and not only about this machine.
+    /// Returns whether the failure says something about the health of the remote side. A limit of this machine
+    /// does not, nor does the size of a request.
     pub(super) fn is_remote(&self) -> bool {
         !matches!(
             self,
-            Failure::TooLarge
+            Failure::NoRoom(_)
+                | Failure::NoMemory(_)
+                | Failure::TooLarge
                 | Failure::AnswerTooLong
                 | Failure::Encode
                 | Failure::Closed

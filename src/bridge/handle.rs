@@ -204,7 +204,7 @@ impl Bridge {
         self.0.shared.refusal()
     }
 
-    /// Returns the last failure of a request or probe that says something about the remote side.
+    /// Returns the last failure of a request or probe.
     pub fn last_failure(&self) -> Option<Failure> {
         self.0.shared.last_failure()
     }

@@ -29,10 +29,11 @@ async fn try_out<K: Task>(shared: &Arc<Shared>, task: &K) {
             return;
         }
         shared.live.add(|live| &live.probes, 1);
-        let asked = ask(shared, task, shared.settings.timeout).await;
+        let asked = ask(shared, task, AttemptPermit::take(shared), shared.settings.timeout).await;
         shared.admission(|admission, _| admission.health_mut().mark_proven());
         let Err(failure) = asked else { continue };
-        if !matches!(failure, Failure::Throttled(_) | Failure::Closed) {
+        // A limit, of the service or of this machine, does not show that the endpoint is wrong.
+        if !failure.is_limit() && failure != Failure::Closed {
             let advice = failure.advice();
             tracing::warn!(
                 "the endpoint does not answer as it should: {failure} ({advice}). Nothing is \
@@ -44,22 +45,26 @@ async fn try_out<K: Task>(shared: &Arc<Shared>, task: &K) {
 }
 
 /// Sends a probe while the breaker is open, to find out whether the remote side has recovered.
-pub(super) async fn while_open<K: Task>(shared: Arc<Shared>, task: Arc<K>) {
+pub(super) async fn while_open<K: Task>(shared: Arc<Shared>, task: Arc<K>, permit: AttemptPermit) {
     shared.live.add(|live| &live.probes, 1);
     let timeout = shared.admission(|admission, _| admission.timing().probe_timeout());
-    let well = ask(&shared, task.as_ref(), timeout).await.is_ok();
+    let well = ask(&shared, task.as_ref(), permit, timeout).await.is_ok();
     shared.admission(|admission, now| admission.health_mut().probed(now, well));
 }
 
 /// Starts an environment if all others are busy.
-pub(super) async fn warm_up<K: Task>(shared: Arc<Shared>, task: Arc<K>) {
+pub(super) async fn warm_up<K: Task>(shared: Arc<Shared>, task: Arc<K>, permit: AttemptPermit) {
     shared.live.add(|live| &live.warm_ups, 1);
     // The result is not needed: a later request finds out what is wrong.
-    let _ = ask(&shared, task.as_ref(), shared.settings.timeout).await;
+    let _ = ask(&shared, task.as_ref(), permit, shared.settings.timeout).await;
 }
 
-async fn ask<K: Task>(shared: &Arc<Shared>, task: &K, timeout: Duration) -> Result<(), Failure> {
-    let permit = AttemptPermit::take(shared);
+async fn ask<K: Task>(
+    shared: &Arc<Shared>,
+    task: &K,
+    permit: AttemptPermit,
+    timeout: Duration,
+) -> Result<(), Failure> {
     let body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, usize::MAX).finish();
     let bill = Bill::default();
     let answered = attempt(shared, Bytes::from(body), 0, timeout, &bill, &Arc::default()).await;

@@ -45,10 +45,9 @@ impl<K: Task> Request<K> {
             && let Some(item) = items.front_mut()
         {
             let range = item.range();
-            let observe_demand = if body.records() == 0 { 1 } else { records - body.records() };
-            let observe_demand = observe_demand.min(range.len());
-            let pushed =
-                body.push(item.input().as_ref(), range.start..range.start + observe_demand);
+            let wanted = if body.records() == 0 { 1 } else { records - body.records() };
+            let wanted = wanted.min(range.len());
+            let pushed = body.push(item.input().as_ref(), range.start..range.start + wanted);
             let (fitted, unwritable) = match &pushed {
                 Ok(fitted) => (*fitted, false),
                 Err(error) => (error.index - range.start, true),
@@ -59,7 +58,7 @@ impl<K: Task> Request<K> {
             if unwritable {
                 returned += 1;
                 item.split(1).return_with(0.0, &Failure::Encode);
-            } else if fitted < observe_demand {
+            } else if fitted < wanted {
                 // The body is full. A record that does not fit even alone is returned.
                 if body.records() == 0 {
                     returned += 1;
@@ -132,14 +131,18 @@ impl<K: Task> Request<K> {
                 Vec::new()
             }
             Err(failure) if failure.is_size() && records > 1 => {
-                shared.learn_too_large(body.len());
+                if failure == Failure::AnswerTooLong {
+                    shared.learn_too_large(body.len());
+                }
                 shared.admission(|admission, now| admission.too_large(now, records));
                 shared.warn_once(&failure);
                 halves(items, records)
             }
             // A request beyond the quota waits for room if its workers leave their records to the remote
             // side.
-            Err(failure) if failure.is_limit() && items.iter().all(WorkItem::is_remote_only) => {
+            Err(failure)
+                if failure.may_wait_for_room() && items.iter().all(WorkItem::is_remote_only) =>
+            {
                 vec![items]
             }
             Err(failure) => {

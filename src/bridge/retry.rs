@@ -141,10 +141,15 @@ impl<K: Task> RetryLoop<'_, K> {
             };
             tried += 1;
             let throttled = failure.is_limit();
-            let waits = throttled && self.items.iter().all(WorkItem::is_remote_only);
-            if waits {
-                // The request is sent again once there is a permit: the limit was lowered by the throttle.
-                self.back_off(retry_after.unwrap_or_default().min(settings.max_backoff)).await?;
+            if failure.may_wait_for_room() && self.items.iter().all(WorkItem::is_remote_only) {
+                self.shared.warn_once(&failure);
+                // The request is sent again once there is a permit. A throttle has lowered the limit, which
+                // is delay enough. Where this machine has no room, it may have none at the lowest limit either.
+                let delay = match failure {
+                    Failure::Throttled(_) => retry_after.unwrap_or_default(),
+                    _ => backoff::delay(settings, false, 0, None, rand::random()),
+                };
+                self.back_off(delay.min(settings.max_backoff)).await?;
                 return Err(failure);
             }
             if tried >= settings.attempts || !failure.is_retryable() {

@@ -1,5 +1,6 @@
 //! What all batchers of a bridge share: the HTTP client, the counters, and the state of the remote side.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -55,7 +56,8 @@ pub(super) struct Shared {
     is_spent: AtomicBool,
     /// Bytes of a response per thousand bytes of its request: the highest recent ratio.
     answer_ratio: AtomicU64,
-    warned: Mutex<HashSet<Discriminant<Failure>>>,
+    /// The kinds of failures that were logged, each with what to do about it: one kind may have several causes.
+    warned: Mutex<HashSet<(Discriminant<Failure>, Cow<'static, str>)>>,
     /// The code with which the function first refused a record, as it may be shown.
     refused_records: OnceLock<String>,
     /// Whether any request was answered well, and the last failure of a request or probe.
@@ -278,12 +280,10 @@ impl Shared {
         self.has_answered.store(true, Relaxed);
     }
 
-    /// Records a failure.
+    /// Records why a request or probe failed.
     pub(super) fn record_failure(&self, failure: &Failure) {
-        if failure.is_remote() {
-            let mut last = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
-            *last = Some(failure.clone());
-        }
+        let mut last = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(failure.clone());
     }
 
     /// Returns the last failure of a request or probe.
@@ -297,13 +297,14 @@ impl Shared {
         self.last_failure().filter(|last| last.is_refusal() && !has_answered)
     }
 
-    /// Logs what to do about a failure, once per kind of failure.
+    /// Logs what to do about a failure, once per kind of failure and cause.
     pub(super) fn warn_once(&self, failure: &Failure) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         let is_ours =
             matches!(failure, Failure::Closed | Failure::BreakerOpen | Failure::DoneLocally);
-        if !is_ours && warned.insert(discriminant(failure)) {
-            tracing::warn!("a request went wrong: {failure} ({})", failure.advice());
+        let advice = failure.advice();
+        if !is_ours && warned.insert((discriminant(failure), advice.clone())) {
+            tracing::warn!("a request went wrong: {failure} ({advice})");
         }
     }
 

@@ -440,6 +440,9 @@ fn the_policy_remote_does_everything_remotely() {
             println!("the breaker opened, on a busy machine: {args:?}");
         }
         assert!(count("records_remote") > 0, "{args:?}: {summary}");
+        // What waits for room says why.
+        let said = String::from_utf8_lossy(&output.stderr).matches("went wrong: throttled").count();
+        assert_eq!(said > 0, count("throttled") > 0, "{args:?}: {summary}");
         assert!(count("peak_backlog") <= 500_000, "{args:?}: {summary}");
     }
 }
