@@ -178,7 +178,7 @@ impl Admission {
     }
 
     /// Records that an attempt is on the wire. Its age counts from now.
-    pub(crate) fn is_on_wire(&mut self, now: Nanos, sent: &mut InFlightAttempt) {
+    pub(crate) fn mark_on_wire(&mut self, now: Nanos, sent: &mut InFlightAttempt) {
         sent.on_wire = Some(now);
         self.timing.on_wire(sent.number, now, sent.environment);
     }

@@ -9,11 +9,11 @@ use crossbeam_channel::Receiver;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::handle::TaskChannel;
+use super::attempt_permit::AttemptPermit;
 use super::probe;
 use super::request::Request;
-use super::retry::AttemptPermit;
 use super::shared::Shared;
+use super::task_channel::TaskChannel;
 use super::{Failure, WorkItem};
 use crate::task::Task;
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 use reqwest::{Client, ClientBuilder, Version};
 use tokio::time::{Instant, sleep};
 
-use super::request_body::WireTimer;
+use super::wire_timer::WireTimer;
 
 /// Each connection is given at least this many requests. If the server's limit is lower, the only effect is a
 /// delay: a request that waits for a stream is not on the wire.
@@ -148,7 +148,7 @@ impl StreamPermit {
     }
 
     /// Records that the request is being written.
-    pub(super) fn is_on_wire(&self) {
+    pub(super) fn mark_on_wire(&self) {
         if !self.is_on_wire.swap(true, Relaxed) {
             self.one.on_wire.fetch_add(1, Relaxed);
             self.wire_timer.sent();

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use reqwest::Url;
 
-use super::proxy;
+use super::proxy::{Proxy, ProxyError};
+use super::redact::without_secrets;
 use crate::aws::{Environment, EnvironmentError, Function, FunctionError, Region};
 
 /// Where a bridge sends its requests, and whether they are signed. `Display` and `Debug` leave out what may
@@ -138,6 +139,9 @@ pub enum EndpointError {
     /// The environment's region, or the file that may contain it, is not valid.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// The environment's proxy for this endpoint is not valid.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// A host without a scheme.
     #[error("it is neither a function nor a whole URL: write http://{0} or https://{0}")]
     NoScheme(String),
@@ -222,10 +226,14 @@ impl Endpoint {
     }
 
     /// Returns the proxy for requests to this endpoint, if the environment names one (`HTTPS_PROXY`,
-    /// `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`). Requests to this machine itself use no proxy.
-    pub fn proxy(&self) -> Option<String> {
-        let url = self.target().ok()?;
-        proxy::of(&url).as_ref().map(proxy::shown)
+    /// `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), and the variable that does. Requests to this machine itself use
+    /// no proxy.
+    ///
+    /// # Errors
+    /// If the variable for this endpoint names nothing that can be used as a proxy.
+    pub fn proxy(&self) -> Result<Option<String>, ProxyError> {
+        let Ok(url) = self.target() else { return Ok(None) };
+        Ok(Proxy::of(&url)?.map(|proxy| proxy.to_string()))
     }
 
     /// Returns the region that requests are signed for, if they are signed.
@@ -256,16 +264,6 @@ fn is_host(given: &str) -> bool {
     let host = given.split(':').next().unwrap_or_default();
     let is_host = given.contains(['.', '/', '[', '@']) || host.eq_ignore_ascii_case("localhost");
     is_host && !given.starts_with("arn:")
-}
-
-/// Returns a URL without its query, user and password.
-fn without_secrets(url: &str) -> String {
-    let plain = url.split(['?', '#']).next().unwrap_or_default();
-    let (scheme, rest) = match plain.split_once("://") {
-        Some((scheme, rest)) => (format!("{scheme}://"), rest),
-        None => (String::new(), plain),
-    };
-    format!("{scheme}{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
 }
 
 /// Parses a URL that requests can be sent to.

@@ -37,6 +37,9 @@ pub enum Failure {
     /// AWS cannot answer now and gives the reason.
     #[error("the service answered {0}")]
     Unwell(ServiceError),
+    /// The proxy wants a user and a password, or refuses those it was given.
+    #[error("the proxy {0} wants a user and a password, or others than it was given (407)")]
+    ProxyLogin(String),
     /// There are no credentials to sign the request.
     #[error("the request cannot be signed: {0}")]
     Credentials(String),
@@ -139,6 +142,7 @@ impl Failure {
     pub fn is_refusal(&self) -> bool {
         match self {
             Failure::Rejected(_)
+            | Failure::ProxyLogin(_)
             | Failure::Credentials(_)
             | Failure::Certificate(_)
             | Failure::Version { .. }
@@ -194,8 +198,8 @@ impl Failure {
             Failure::Rejected(401 | 403) => {
                 "it wants requests that are signed (--auth iam), or a key in the URL"
             }
-            Failure::Rejected(407) => {
-                "the proxy wants a user and a password: HTTPS_PROXY or HTTP_PROXY=http://USER:PASSWORD@HOST:PORT"
+            Failure::ProxyLogin(_) => {
+                "write them into that variable: http://USER:PASSWORD@HOST:PORT"
             }
             Failure::Rejected(404) => "there is no such function: check the URL",
             Failure::Refused(service_error) | Failure::Unwell(service_error) => {

@@ -13,8 +13,10 @@ use time::format_description::well_known::Rfc2822;
 
 use super::connection_pool::{ConnectionPool, StreamPermit};
 use super::connector::{ConnectorLayer, lacks_room, watched};
-use super::request_body::{TimedBody, WireTimer};
-use super::{BridgeError, Failure, Settings, SettingsError, proxy};
+use super::proxy::Proxy;
+use super::request_body::TimedBody;
+use super::wire_timer::WireTimer;
+use super::{BridgeError, Failure, Settings, SettingsError};
 use crate::aws::{
     Credentials, CredentialsCache, CredentialsError, INVOKE, Payload, Region, ServiceError,
     ServiceErrorKind, Throttle, Unsigned, sign,
@@ -24,6 +26,7 @@ use crate::aws::{
 pub(crate) struct HttpClient {
     connection_pool: ConnectionPool,
     url: Url,
+    proxy: Option<Proxy>,
     signing: Option<Signing>,
 }
 
@@ -75,10 +78,8 @@ const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(5);
 impl HttpClient {
     pub(crate) fn new(settings: &Settings) -> Result<Self, BridgeError> {
         let url = settings.endpoint.target().map_err(SettingsError::Endpoint)?;
-        let by = match proxy::of(&url) {
-            Some(found) => Some(proxy::for_client(&found).map_err(BridgeError::Client)?),
-            None => None,
-        };
+        let proxy = Proxy::of(&url).map_err(|error| SettingsError::Endpoint(error.into()))?;
+        let by = proxy.as_ref().map(Proxy::for_client).transpose().map_err(BridgeError::Client)?;
         let (max_in_flight, connect_timeout) = (settings.max_in_flight, settings.connect_timeout);
         let connection_pool = ConnectionPool::new(move || {
             let client = Client::builder()
@@ -102,7 +103,7 @@ impl HttpClient {
             region: region.clone(),
             cache: CredentialsCache::new(settings.credentials.clone()),
         });
-        Ok(HttpClient { connection_pool, url, signing })
+        Ok(HttpClient { connection_pool, url, proxy, signing })
     }
 
     /// Returns the credentials, if requests are signed.
@@ -184,7 +185,7 @@ impl HttpClient {
         let answer = answer.map_err(|error| HttpError {
             may_have_run: !error.is_connect() && wire_timer.elapsed().is_some(),
             retry_after: None,
-            failure: connection_failure(&error),
+            failure: self.failure(&error),
         })?;
         self.connection_pool.answered(answer.version());
         let status = answer.status().as_u16();
@@ -194,6 +195,7 @@ impl HttpClient {
         let retry_after = retry_after(answer.headers());
         let failure = match status {
             300..=399 => Failure::Redirected,
+            407 if let Some(proxy) = &self.proxy => proxy.wants_login(),
             413 => Failure::TooLarge,
             429 => Failure::Throttled(throttle(answer).await),
             _ => match self.service_error(answer, credentials).await {
@@ -206,6 +208,15 @@ impl HttpClient {
             },
         };
         Err(HttpError { failure, retry_after, may_have_run: !(400..500).contains(&status) })
+    }
+
+    /// Returns why a request was not answered.
+    fn failure(&self, error: &reqwest::Error) -> Failure {
+        let failure = connection_failure(error);
+        match &self.proxy {
+            Some(proxy) if error.is_connect() => proxy.failure(failure),
+            _ => failure,
+        }
     }
 
     fn request(

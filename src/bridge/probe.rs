@@ -9,9 +9,9 @@ use bytes::Bytes;
 use super::Failure;
 use super::admission::AttemptOutcome;
 use super::attempt::{Answered, Bill, attempt};
-use super::request::ValidatedResponse;
-use super::retry::AttemptPermit;
+use super::attempt_permit::AttemptPermit;
 use super::shared::Shared;
+use super::validated_response::ValidatedResponse;
 use crate::task::Task;
 use crate::wire::RequestBody;
 

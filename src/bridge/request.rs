@@ -6,14 +6,15 @@ use std::sync::atomic::AtomicBool;
 use bytes::Bytes;
 
 use super::attempt::Bill;
+use super::attempt_permit::AttemptPermit;
 use super::body_memory::MemoryPermit;
-use super::retry::{AttemptPermit, RetryLoop};
+use super::retry::RetryLoop;
 use super::shared::Shared;
-use super::{Failure, Outcome, WorkItem};
+use super::{Failure, WorkItem};
 use crate::batch::BATCH_BYTES;
 use crate::batch::spare;
 use crate::task::Task;
-use crate::wire::{Answer, RequestBody, Slots};
+use crate::wire::RequestBody;
 
 /// Work items that are sent together, in order, and the body made of them.
 pub(super) struct Request<K: Task> {
@@ -174,94 +175,4 @@ fn halves<K: Task>(items: Vec<WorkItem<K>>, records: usize) -> Vec<Vec<WorkItem<
         }
     }
     vec![first, second]
-}
-
-/// A valid response.
-pub(super) struct ValidatedResponse<K: Task> {
-    values: K::Answers,
-    slots: Slots<'static>,
-    /// Whether the function reports that its environment was started for this request.
-    pub cold: bool,
-    /// Whether it is the response to a hedge.
-    hedged: bool,
-    /// The reason why the function refused a record, if it did.
-    refused: Option<String>,
-    /// Length in bytes, and the memory permit for those beyond the expected ones.
-    bytes: usize,
-    permit: Option<MemoryPermit>,
-}
-
-impl<K: Task> ValidatedResponse<K> {
-    pub(super) fn read(task: &K, answer: &[u8], records: usize) -> Result<Self, Failure> {
-        let bytes = answer.len();
-        let answer: Answer<'_, K::Answers> =
-            serde_json::from_slice(answer).map_err(|error| Failure::Answer(error.to_string()))?;
-        Failure::unless_compatible(answer.version.as_deref(), task.needs_version())?;
-        let slots = answer
-            .check(task.name(), records, task.answered(&answer.results))
-            .map_err(|refused| Failure::Answer(refused.to_string()))?;
-        if !task.are_well_formed(&answer.results) {
-            return Err(Failure::Answer("a result has a line break in it".to_owned()));
-        }
-        let refused = answer.errors.first().map(|error| error.code.to_string());
-        let (values, cold) = (answer.results, answer.cold);
-        Ok(ValidatedResponse { values, slots, cold, hedged: false, refused, bytes, permit: None })
-    }
-
-    /// Adds the permit that was needed to read the response.
-    pub(super) fn with_permit(mut self, permit: MemoryPermit) -> Self {
-        self.permit = Some(permit);
-        self
-    }
-
-    /// Marks it as the response to a hedge.
-    pub(super) fn of_second_attempt(mut self) -> Self {
-        self.hedged = true;
-        self
-    }
-
-    /// Gives each work item the results of its pending records. `usd` is the cost per record. `permit` covers
-    /// the request and the response, and is held until the workers have taken the results.
-    fn deliver(
-        mut self,
-        items: Vec<WorkItem<K>>,
-        task: &K,
-        shared: &Shared,
-        usd: f64,
-        permit: Option<MemoryPermit>,
-    ) {
-        let permits = permit.into_iter().chain(self.permit.take());
-        let permit = permits.reduce(MemoryPermit::merge).map(|mut permit| {
-            permit.shrink(self.bytes);
-            Arc::new(permit)
-        });
-        shared.live.add(|live| &live.cold_starts, u64::from(self.cold));
-        if let Some(code) = self.refused.take() {
-            shared.warn_once_of_refused_records(&code);
-        }
-        let (mut base, mut done, mut superseded) = (0, 0, 0);
-        for item in items {
-            let (all, input) = (item.range(), Arc::clone(item.input()));
-            let answered = item.answer(usd, permit.clone(), |range| {
-                let slots = self.slots.from(base + range.start - all.start);
-                let mut out = task.results(&input, range);
-                task.assemble(&input, range.clone(), &mut self.values, &slots, &mut out);
-                let refused: Vec<usize> = match slots.run(range.len()) {
-                    Some(_) => Vec::new(),
-                    None => range
-                        .clone()
-                        .enumerate()
-                        .filter(|(index, _)| slots.get(*index).is_none())
-                        .map(|(_, position)| position)
-                        .collect(),
-                };
-                done += range.len() - refused.len();
-                Outcome::Done { out, refused, hedged: self.hedged }
-            });
-            base += all.len();
-            superseded += all.len() - answered;
-        }
-        shared.live.add(|live| &live.records_done, done as u64);
-        shared.live.add(|live| &live.superseded, superseded as u64);
-    }
 }

@@ -1,18 +1,19 @@
 //! A request in flight: attempts are made until one is answered, or until another one is not worthwhile.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::admission::{AttemptOutcome, InFlightAttempt, abandon_after};
+use super::admission::{AttemptOutcome, abandon_after};
 use super::attempt::{Answered, Bill, Failed, attempt};
+use super::attempt_permit::AttemptPermit;
 use super::local_load::LocalLoad;
-use super::request::ValidatedResponse;
-use super::request_body::WireTimer;
 use super::shared::Shared;
+use super::validated_response::ValidatedResponse;
+use super::wire_timer::WireTimer;
 use super::{Failure, WorkItem, backoff};
 use crate::task::Task;
 
@@ -202,7 +203,7 @@ impl<K: Task> RetryLoop<'_, K> {
         let mut sent = std::pin::pin!(sent);
         let becomes_overdue = async {
             wire_timer.is_on().await;
-            permit.is_on_wire();
+            permit.mark_on_wire();
             self.on_wire.store(true, Relaxed);
             sleep(failure_timeout).await;
         };
@@ -246,51 +247,5 @@ impl<K: Task> RetryLoop<'_, K> {
                 Err(failed)
             }
         }
-    }
-}
-
-/// An attempt's permit to be in flight. It reports the attempt's outcome to the admission, or that the
-/// attempt was given up.
-pub(super) struct AttemptPermit {
-    shared: Arc<Shared>,
-    sent: Mutex<InFlightAttempt>,
-    reported: bool,
-}
-
-impl AttemptPermit {
-    pub(super) fn take(shared: &Arc<Shared>) -> Self {
-        shared.live.add(|live| &live.in_flight, 1);
-        let sent = shared.admission(|admission, now| admission.start_attempt(now));
-        tracing::trace!("an attempt goes: {sent:?}");
-        AttemptPermit { shared: Arc::clone(shared), sent: Mutex::new(sent), reported: false }
-    }
-
-    fn sent(&self) -> MutexGuard<'_, InFlightAttempt> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Records that the request is on the wire.
-    pub(super) fn is_on_wire(&self) {
-        self.shared.admission(|admission, now| admission.is_on_wire(now, &mut self.sent()));
-    }
-
-    /// Reports the outcome.
-    pub(super) fn finish(mut self, outcome: AttemptOutcome<'_>) {
-        self.report(outcome);
-    }
-
-    fn report(&mut self, outcome: AttemptOutcome<'_>) {
-        if !std::mem::replace(&mut self.reported, true) {
-            self.shared.live.in_flight.fetch_sub(1, Relaxed);
-            let sent = *self.sent();
-            tracing::trace!("{sent:?} came to {outcome:?}");
-            self.shared.admission(|admission, now| admission.finish_attempt(now, sent, outcome));
-        }
-    }
-}
-
-impl Drop for AttemptPermit {
-    fn drop(&mut self) {
-        self.report(AttemptOutcome::Abandoned);
     }
 }

@@ -68,10 +68,8 @@ async fn steps(endpoint: Endpoint, task: &task::TextTask, timeout: Duration) -> 
         let from = from.map(|(_, from)| format!(", by {from}")).unwrap_or_default();
         print_line(format_args!("service   {}{from}", Endpoint::Url(service.clone())))?;
     }
-    if let Some(proxy) = endpoint.proxy() {
-        print_line(format_args!(
-            "proxy     {proxy}, by the environment (HTTPS_PROXY and the like)"
-        ))?;
+    if let Some(proxy) = remote_options::proxy(&endpoint)? {
+        print_line(format_args!("proxy     {proxy}"))?;
     }
     if let Some(region) = endpoint.region() {
         print_line(format_args!("region    {region}, of the partition {}", region.partition()))?;

@@ -4,7 +4,7 @@ use super::args::{ArchArg, AuthArg, BridgeArgs, EndpointArgs, RunArgs};
 use super::settings::{duration, number, parse, parse_some};
 use super::{UsageError, key_values, policy_options};
 use crate::aws::{Environment, EnvironmentError};
-use crate::bridge::{self, Auth, CostLimits, EndpointError, Settings};
+use crate::bridge::{self, Auth, CostLimits, EndpointError, ProxyError, Settings};
 use crate::cost::{Cost, Prices};
 use crate::emulator::Model;
 use crate::pipeline::Endpoint;
@@ -208,6 +208,13 @@ pub(super) fn remote(lambda: &str, args: &EndpointArgs) -> anyhow::Result<bridge
             _ => UsageError::new("--lambda", redact(lambda), why),
         };
         usage.into()
+    })
+}
+
+/// Returns the proxy that requests to the endpoint go by, if there is one.
+pub(super) fn proxy(endpoint: &bridge::Endpoint) -> Result<Option<String>, UsageError> {
+    endpoint.proxy().map_err(|ProxyError { variable, value, why }| {
+        UsageError::new(variable, value, format!("{why}; {}", ProxyError::EXPECTED))
     })
 }
 

@@ -11,7 +11,9 @@ use signal_hook::consts::SIGXFSZ;
 use super::args::RunArgs;
 use super::listen::Listen;
 use super::output::print_error;
-use super::{Exit, UsageError, demo, logging, settings, signals, sink, unusable_path};
+use super::{
+    Exit, UsageError, demo, logging, remote_options, settings, signals, sink, unusable_path,
+};
 use crate::destination::Destination;
 #[cfg(feature = "kafka")]
 use crate::kafka::KafkaError;
@@ -59,12 +61,12 @@ fn run_shown(
         }
         None => settings::run(args)?,
     };
-    if let Some((endpoint, proxy)) = settings.proxy()
+    if let Some(endpoint) = settings.remote_endpoint()
         && settings.timely.process == 0
+        && let Some(proxy) = remote_options::proxy(endpoint)?
     {
         print_error(format_args!(
-            "floodway: requests to {endpoint} go by the proxy {proxy}, as the environment says (HTTPS_PROXY and \
-             the like; NO_PROXY names hosts without one)"
+            "floodway: requests to {endpoint} go by the proxy {proxy}; NO_PROXY names hosts that need none"
         ));
     }
     if let Some(listen) = Listen::new(args, &settings.timely)? {

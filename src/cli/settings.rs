@@ -260,6 +260,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         return Err(UsageError::new("--skew", skew, why).into());
     }
     policy_options::refuse_unused(args)?;
+    settings.remote_endpoint().map(remote_options::proxy).transpose()?;
     Ok(settings)
 }
 

@@ -151,10 +151,10 @@ impl Settings {
         self.policy.needs_remote() && !self.shadow
     }
 
-    /// Returns the endpoint and the proxy that requests to it go by, if there is one.
-    pub(crate) fn proxy(&self) -> Option<(&bridge::Endpoint, String)> {
+    /// Returns the endpoint that requests are sent to, unless that is the embedded Lambda.
+    pub fn remote_endpoint(&self) -> Option<&bridge::Endpoint> {
         match &self.endpoint {
-            Endpoint::Remote(endpoint) if self.is_bursting() => Some((endpoint, endpoint.proxy()?)),
+            Endpoint::Remote(endpoint) if self.is_bursting() => Some(endpoint),
             _ => None,
         }
     }

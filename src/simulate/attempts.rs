@@ -134,7 +134,7 @@ impl Attempts {
         records: usize,
     ) -> (u64, InFlightAttempt) {
         let mut sent = self.admission.start_attempt(now);
-        self.admission.is_on_wire(now, &mut sent);
+        self.admission.mark_on_wire(now, &mut sent);
         let timeout = match purpose {
             Purpose::Probe => self.admission.timing().probe_timeout(),
             Purpose::WarmUp | Purpose::Records { .. } => self.settings.timeout,

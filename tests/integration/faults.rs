@@ -1,6 +1,7 @@
 //! The fault matrix: whatever the remote side does, under every policy, the output is the one of
 //! `local`, the run ends well and by itself, its summary says what happened, and no worker waits.
 
+use std::io::{Read as _, Write as _};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -508,7 +509,67 @@ fn an_environment_proxy_is_skipped_for_localhost_and_logged_for_others() {
     assert!(stderr.lines().next().is_some_and(|line| line.contains(proxy)), "{stderr}");
     let (output, _) = run(&lambda.url, &[&["check"][..], &elsewhere].concat());
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains(&format!("proxy     {proxy}")), "{said}");
+    assert!(said.contains(&format!("proxy     {proxy} (HTTP_PROXY)")), "{said}");
+}
+
+/// Returns the address of a proxy that answers whatever it is asked with 407.
+fn proxy_that_wants_a_password() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                match stream.read(&mut byte) {
+                    Ok(1) => head.push(byte[0]),
+                    _ => break,
+                }
+            }
+            // A client that is gone needs no answer.
+            let _ = stream.write_all(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    address.to_string()
+}
+
+#[test]
+fn an_unusable_proxy_is_named_with_its_variable_and_what_is_wrong() {
+    let place = Place::new();
+    let run = |proxy: &str, command: &[&str], scheme: &str| {
+        let url = format!("{scheme}://function.example/");
+        let mut command = place.floodway(&[command, &["--lambda", &url]].concat());
+        for name in ["http_proxy", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
+        {
+            command.env_remove(name);
+        }
+        command.env("HTTPS_PROXY", proxy).env("HTTP_PROXY", proxy);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let output = end_of(command.spawn().expect("it starts"), "the command");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let one = ["run", "--events", "2k", "--rate", "4k", "--policy", "remote", "--sink", "null"];
+    let asking = format!("http://{}", proxy_that_wants_a_password());
+    for command in [&one[..], &["check"]] {
+        for (scheme, variable) in [("https", "HTTPS_PROXY"), ("http", "HTTP_PROXY")] {
+            for (value, why) in [
+                ("garbage://x", "its scheme, garbage, is not http or https"),
+                ("socks5://user:secret@x", "a SOCKS proxy cannot be used"),
+            ] {
+                let (code, stderr) = run(value, command, scheme);
+                let (first, all) = (stderr.lines().next().unwrap_or_default(), &stderr);
+                assert_eq!(code, Some(2), "{all}");
+                assert!(first.contains(variable) && first.contains(why), "{all}");
+                assert!(!all.contains("secret"), "{all}");
+            }
+            let (code, stderr) = run(&asking, command, scheme);
+            let why = format!("the proxy {asking} ({variable}) wants a user and a password");
+            assert!(code == Some(1) && stderr.contains(&why), "{stderr}");
+        }
+        let (_, stderr) = run("http://127.0.0.1:9", command, "https");
+        assert!(stderr.contains("by the proxy http://127.0.0.1:9 (HTTPS_PROXY): "), "{stderr}");
+    }
 }
 
 #[test]
