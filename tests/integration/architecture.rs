@@ -125,3 +125,49 @@ fn modules_use_exactly_what_the_architecture_says() {
     assert!(wrong.is_empty(), "docs/architecture.md is wrong, or the code:\n{}", wrong.join("\n"));
     assert_eq!(cycles(modules), Vec::<String>::new(), "modules use each other in a circle");
 }
+
+/// The code that runs on workers' threads, from `src`.
+const OF_WORKERS: [&str; 9] = [
+    "operators",
+    "policy",
+    "task",
+    "nexmark",
+    "source/events.rs",
+    "source/stream.rs",
+    "source/flow_control.rs",
+    "source/pace.rs",
+    "sink/commit.rs",
+];
+
+/// What blocks a thread: files, sockets, processes, sleeping, parking, waiting for a channel or a future.
+const BLOCKING: [&str; 12] = [
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::process",
+    "fs::",
+    "net::",
+    "rustix",
+    "thread::",
+    "tokio",
+    "block_on",
+    ".recv()",
+    ".wait(",
+];
+
+/// Law 2. What workers share with other threads is behind locks that are held for a few instructions.
+#[test]
+fn code_of_workers_names_nothing_that_blocks() {
+    let folder = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap()).join("src");
+    let mut wrong = Vec::new();
+    for path in OF_WORKERS.map(|path| folder.join(path)) {
+        for file in if path.is_dir() { files_in(&path) } else { vec![path] } {
+            let code = fs::read_to_string(&file).unwrap();
+            let code = code.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let blocks = lines.filter(|line| BLOCKING.iter().any(|name| line.contains(name)));
+            wrong.extend(blocks.map(|line| format!("{}: {}", file.display(), line.trim())));
+        }
+    }
+    assert!(wrong.is_empty(), "this may block a worker:\n{}", wrong.join("\n"));
+}

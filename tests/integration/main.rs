@@ -1,4 +1,4 @@
-//! Tests that need nothing but Floodway, linked into one program; those against other programs are in `tests/external`.
+//! Tests of Floodway by itself, linked into one program; those against other programs are in `tests/external`.
 //! A few belong to a subject here and need Chromium, jq, faketime or a built function: they say so where it is missing.
 //! `cargo test --test integration stop::` runs the tests of `stop.rs`.
 #![allow(clippy::unwrap_used)]
@@ -15,6 +15,7 @@ mod deadline_simulation;
 mod determinism;
 mod disk;
 mod disk_faults;
+mod documented_filters;
 mod epochs;
 mod examples;
 mod fault_server;
