@@ -1,17 +1,19 @@
 //! What the tests of the command share: each run has a directory of its own.
 #![allow(dead_code)]
 
+pub mod lambda;
 pub mod parts;
 pub mod shown;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+pub use lambda::Lambda;
 
 /// A directory of one test.
 pub struct Place(TempDir);
@@ -63,16 +65,17 @@ impl Place {
             output.status.success(),
             "{all:?} ended with {}: {}",
             output.status,
-            String::from_utf8_lossy(&output.stderr)
+            error_of(&output)
         );
         self.summary()
     }
 
-    /// Runs it well again and again until its summary satisfies `enough`. For what a policy decides by how long things
-    /// take: a run on a busy machine may decide otherwise, but not all of them do.
+    /// Runs it well until its summary is `enough`, a few times at most: a policy and the bridge decide by how long things
+    /// take, so a run on a busy machine may decide otherwise.
     pub fn run_until(&self, args: &[&str], enough: impl Fn(&Value) -> bool) -> Value {
-        poll(&format!("a run of {args:?} that is as it should be"), || {
-            Some(self.run_well(args)).filter(|summary| enough(summary))
+        within_tries(&format!("a run of {args:?}"), || {
+            let summary = self.run_well(args);
+            if enough(&summary) { Ok(summary) } else { Err(summary.to_string()) }
         })
     }
 
@@ -134,6 +137,16 @@ pub fn error_of(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// What a process wrote to standard output.
+pub fn output_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What a process wrote to standard output and then to standard error.
+pub fn said_by(output: &Output) -> String {
+    output_of(output) + &error_of(output)
+}
+
 /// Two free ports, for the hosts of two processes.
 pub fn hosts(place: &Place, processes: usize) -> PathBuf {
     let listeners: Vec<_> = (0..processes)
@@ -175,69 +188,29 @@ pub fn poll<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A local Lambda in a process of its own.
-pub struct Lambda {
-    child: Child,
-    pub url: String,
+/// How often a test tries what a busy machine may decide otherwise, before it fails.
+pub const TRIES: usize = 5;
+
+/// Whether more wants to run than twice the processors could, in the last minute.
+pub fn is_busy() -> bool {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: f64 = load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0);
+    load > 2.0 * std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64)
 }
 
-impl Lambda {
-    pub fn start(model: &str) -> Lambda {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
-        command.arg("lambda");
-        if !model.is_empty() {
-            command.args(["--local-lambda", model]);
+/// Tries until `attempt` answers well: [`TRIES`] times at most, or on a busy machine for as long as a test waits. Then it
+/// fails with what the last try answered instead. What must hold of every try is asserted within it.
+pub fn within_tries<T>(what: &str, mut attempt: impl FnMut() -> Result<T, String>) -> T {
+    let began = Instant::now();
+    for tries in 1.. {
+        match attempt() {
+            Ok(value) => return value,
+            Err(instead) => {
+                let again = tries < TRIES || is_busy() && began.elapsed() < LIMIT;
+                assert!(again, "{what}: not in {tries} tries, and the last was: {instead}");
+                eprintln!("{what}: again, as it was: {instead}");
+            }
         }
-        Lambda::of(command)
     }
-
-    /// One that takes only requests that are signed with these variables' key.
-    pub fn signed(model: &str, key: &[(&str, &str)]) -> Lambda {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
-        command.args(["lambda", "--auth", "iam", "--local-lambda", model]);
-        command.envs(key.iter().copied());
-        Lambda::of(command)
-    }
-
-    /// One with more options and variables.
-    pub fn with(args: &[&str], variables: &[(&str, &str)]) -> Lambda {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
-        command.arg("lambda").args(args).envs(variables.iter().copied());
-        Lambda::of(command)
-    }
-
-    /// The number of its process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// One with real processes of the function in `folder`.
-    pub fn hosting(folder: &Path, python: &Path, model: &str) -> Lambda {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
-        command.arg("lambda").arg("--function").arg(folder).args(["--local-lambda", model]);
-        command.env("FLOODWAY_PYTHON", python);
-        Lambda::of(command)
-    }
-
-    /// Starts it. A machine may be so busy that its function does not start in AWS's ten seconds: then again.
-    fn of(mut command: Command) -> Lambda {
-        command.stdout(Stdio::piped()).stdin(Stdio::null());
-        poll("a Lambda that starts", || {
-            let mut child = command.spawn().expect("the command starts");
-            let mut url = String::new();
-            let out = child.stdout.take().expect("its output is a pipe");
-            BufReader::new(out).read_line(&mut url).expect("the first line is the URL");
-            let lambda = Lambda { child, url: url.trim().to_owned() };
-            Some(lambda).filter(|lambda| !lambda.url.is_empty())
-        })
-    }
-}
-
-impl Drop for Lambda {
-    fn drop(&mut self) {
-        // Asked to stop, it stops its functions' processes too.
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ = self.child.wait();
-    }
+    unreachable!("it is not tried for ever")
 }

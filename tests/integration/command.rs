@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
 
-use crate::common::{Place, error_of, hosts, poll, start_processes};
+use crate::common::{Place, error_of, hosts, poll, start_processes, within_tries};
 use serde_json::Value;
 
 #[cfg(not(feature = "kafka"))]
@@ -458,7 +458,7 @@ fn the_summary_adds_up() {
     let mut all = args.to_vec();
     all.extend(["20k", "--epoch", "50ms", "--out", "out", "--overwrite"]);
     all.extend(["--local-lambda", "network=2ms"]);
-    let summary = place.run_until(&all, |summary| summary["records_remote"].as_u64() > Some(0));
+    let summary = place.run_until(&all, |all| all["offloaded_fraction"].as_f64() > Some(0.1));
     let number = |field: &str| summary[field].as_f64().unwrap_or_else(|| panic!("{field}"));
     assert_eq!(number("events_in"), 20_000.0);
     let by_path = ["records_local", "records_remote", "records_home", "records_bad"];
@@ -493,7 +493,10 @@ fn the_summary_adds_up() {
 #[test]
 fn work_is_done_locally_once_the_budget_is_spent() {
     let place = Place::new();
-    // A request of 100 records lasts 10 ms and more: $4.8e-7. There are 100 of them.
+    // A request of 100 records lasts 10 ms and more: $4.88e-7. There are 100 of them.
+    const REQUEST: f64 = 0.2e-6;
+    const RECORD: f64 = 100e-6 * (1_769.0 / 1_024.0) * 16.666_7e-6;
+    const BUDGET: f64 = 12e-6;
     let args = ["run", "--events", "10k", "--rate", "20k", "--policy", "remote", "--work", "100us"];
     let mut args = args.to_vec();
     args.extend([
@@ -504,18 +507,30 @@ fn work_is_done_locally_once_the_budget_is_spent() {
         "--local-lambda",
         "network=2ms,cold_start=5ms",
     ]);
-    args.extend(["--budget-total", "0.000012", "--summary", "summary.json"]);
-    // On a busy machine the function answers late, and a worker may do what would have spent the budget.
-    poll("a run that spends its budget", || {
+    args.extend([
+        "--budget-total",
+        "0.000012",
+        "--summary",
+        "summary.json",
+        "--max-in-flight",
+        "4",
+    ]);
+    // On a busy machine the function answers late: its time costs more than it is believed to, or a worker does what
+    // would have spent the budget.
+    within_tries("a run that spends its budget", || {
         let output = place.run(&args);
         let (error, summary) = (error_of(&output), place.summary());
         assert_eq!(output.status.code(), Some(0), "{error}");
         let number = |field: &str| summary[field].as_f64().unwrap_or_else(|| panic!("{field}"));
-        assert!(number("records_local") > 5_000.0, "{summary}");
         assert_eq!(summary["results_out"], 10_000);
-        let spent = (0.000_006..=0.000_013).contains(&number("cost_usd"));
+        // What was sent costs at least this, however late it was. Four in flight may cost more than those before.
+        let least = number("attempts") * REQUEST + number("records_remote") * RECORD;
+        let most = BUDGET + 4.0 * (REQUEST + 100.0 * RECORD);
+        assert!(least <= most, "at least {least} of {BUDGET}: {summary}");
+        let is_spent = (BUDGET / 2.0..=1.1 * BUDGET).contains(&number("cost_usd"));
         let was_over = number("over_budget_ms") > 0.0 && error.contains("the budget is spent");
-        (spent && was_over && number("records_remote") > 0.0).then_some(())
+        let is_shown = is_spent && was_over && number("records_remote") > 0.0;
+        if is_shown { Ok(()) } else { Err(summary.to_string()) }
     });
 }
 
@@ -529,15 +544,16 @@ fn a_shadow_run_sends_nothing_and_reports_what_it_would_send() {
     args.extend(["--period", "500ms", "--work", "100us", "--sink", "null", "--shadow"]);
     args.extend(["--policy", "deadline", "--deadline", "100ms", "--batch", "100"]);
     args.extend(["--local-lambda", "network=20ms,cold_start=50ms"]);
-    let summary = place.run_well(&args);
-    assert_eq!((&summary["records_local"], &summary["attempts"]), (&10_000.into(), &0.into()));
-    assert_eq!((&summary["cost_usd"], &summary["probes"]), (&0.0.into(), &0.into()));
-    let shadow = |field: &str| summary["shadow"][field].as_f64().unwrap();
-    assert!(shadow("offloaded_fraction") > 0.1, "{summary}");
-    assert!(shadow("cost_usd") > 0.0 && shadow("requests") > 10.0, "{summary}");
-    let p99 = |of: &serde_json::Value| of["p99"].as_f64().unwrap();
-    let (would, was) = (p99(&summary["shadow"]["latency_ms"]), p99(&summary["latency_ms"]));
-    assert!(would < was, "{would} in place of {was}");
+    // A worker that others hold up would send nearly all.
+    place.run_until(&args, |summary| {
+        assert_eq!((&summary["records_local"], &summary["attempts"]), (&10_000.into(), &0.into()));
+        assert_eq!((&summary["cost_usd"], &summary["probes"]), (&0.0.into(), &0.into()));
+        let shadow = |field: &str| summary["shadow"][field].as_f64().unwrap();
+        assert!(shadow("cost_usd") > 0.0 && shadow("requests") > 10.0, "{summary}");
+        let p99 = |of: &serde_json::Value| of["p99"].as_f64().unwrap();
+        let (would, was) = (p99(&summary["shadow"]["latency_ms"]), p99(&summary["latency_ms"]));
+        (0.1..0.9).contains(&shadow("offloaded_fraction")) && would < was / 2.0
+    });
 }
 
 #[test]
@@ -561,13 +577,14 @@ fn work_costs_cpu_locally_and_time_in_the_lambda() {
     assert_eq!(local["work_us"], 100.0);
     let mut remote = args.to_vec();
     remote.extend(["--policy", "remote", "--local-lambda", "network=1ms,cold_start=0ms"]);
-    let remote = place.run_well(&remote);
-    // On a busy machine the idle worker may do a few of them that are late.
-    let of = |field: &str| remote[field].as_u64().unwrap();
-    assert_eq!(of("records_remote") + of("records_home"), 1_000, "{remote}");
-    assert!(of("records_remote") > 0, "{remote}");
-    let slept = of("records_remote") as f64 * 0.1;
-    assert!(remote["billed_ms"].as_f64().unwrap() >= slept, "{remote}");
+    // On a busy machine the idle worker may do some of them that are late.
+    place.run_until(&remote, |remote| {
+        let of = |field: &str| remote[field].as_u64().unwrap();
+        assert_eq!(of("records_remote") + of("records_home"), 1_000, "{remote}");
+        let slept = of("records_remote") as f64 * 0.1;
+        assert!(remote["billed_ms"].as_f64().unwrap() >= slept, "{remote}");
+        of("records_remote") >= 900
+    });
 }
 
 #[test]
@@ -723,16 +740,20 @@ fn a_threshold_applies_to_the_sum_of_two_processes() {
     let place = Place::new();
     let args = ["run", "--rate", "80k", "--events", "80k", "--policy", "threshold"];
     let mut all = args.to_vec();
-    all.extend(["--threshold", "60k", "--epoch", "50ms", "--out", "out"]);
+    all.extend(["--threshold", "60k", "--epoch", "50ms", "--out", "out", "--overwrite"]);
     all.extend(["--local-lambda", "network=2ms,cold_start=0ms", "--summary", "summary.json"]);
-    for child in start_processes(&place, 2, &all) {
-        let output = crate::common::end_of(child, "it");
-        assert!(output.status.success(), "{}", error_of(&output));
-    }
-    let summary = place.summary();
-    assert_eq!((&summary["events_in"], &summary["processes"]), (&80_000.into(), &2.into()));
-    // None would be sent, if each saw only its own 40k/s.
-    assert!(summary["requests"].as_u64() > Some(0), "{summary}");
+    within_tries("a run that does a part remotely", || {
+        for child in start_processes(&place, 2, &all) {
+            let output = crate::common::end_of(child, "it");
+            assert!(output.status.success(), "{}", error_of(&output));
+        }
+        let summary = place.summary();
+        assert_eq!((&summary["events_in"], &summary["processes"]), (&80_000.into(), &2.into()));
+        // None would be sent, if each saw only its own 40k/s.
+        assert!(summary["requests"].as_u64() > Some(0), "{summary}");
+        let is_shown = summary["offloaded_fraction"].as_f64() > Some(0.1);
+        if is_shown { Ok(()) } else { Err(summary.to_string()) }
+    });
 }
 
 #[test]

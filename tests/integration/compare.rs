@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::common::{Place, end_of, poll, signal, start_processes};
+use crate::common::{Place, end_of, error_of, poll, signal, start_processes, within_tries};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -48,7 +48,6 @@ fn run_under(parent: u32, policy: &str) -> Pid {
 
 #[test]
 fn policies_are_compared_in_a_self_contained_report() {
-    let place = Place::new();
     let policies = ["local", "spill", "remote"];
     let args = command(&[
         "--policies",
@@ -60,9 +59,21 @@ fn policies_are_compared_in_a_self_contained_report() {
         "--report",
         "report",
     ]);
-    let output = place.run(&args);
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{error}");
+    // Bursting is what it is for, unless the machine is so busy that the function has no more time than the worker.
+    let (place, output) = within_tries("a comparison that shows the gain", || {
+        let place = Place::new();
+        let output = place.run(&args);
+        assert!(output.status.success(), "{}", error_of(&output));
+        let report = json(&place.path("report/compare.json"));
+        let median =
+            |policy: usize, of: &str| report["policies"][policy]["medians"][of].as_f64().unwrap();
+        let (local, spill) = (median(0, "p99_ms"), median(1, "p99_ms"));
+        let rate = median(0, "true_rate_eps");
+        let is_shown = local > 1.5 * spill && rate > 1_000.0;
+        let instead = || format!("p99 {local} ms, with bursting {spill} ms, at {rate}/s");
+        is_shown.then_some((place, output)).ok_or_else(instead)
+    });
+    let error = error_of(&output);
     assert!(error.contains("no --threshold was given"), "{error}");
     let rounds: Vec<_> = error.lines().filter(|line| line.ends_with(" of 6)")).collect();
     assert!(rounds[0].starts_with("local") && rounds[3].starts_with("local"), "{rounds:?}");
@@ -115,7 +126,6 @@ fn policies_are_compared_in_a_self_contained_report() {
         }
     }
     assert_eq!(report["burst_s"], serde_json::json!([[0.4, 0.8]]));
-    assert!(report["policies"][0]["medians"]["true_rate_eps"].as_f64().unwrap() > 0.0);
 
     // Another report in its place only if that is said.
     let again = place.run(&args);
@@ -212,13 +222,7 @@ fn a_wrong_comparison_is_refused_before_anything_runs() {
         (&["--local-lambda", "speed=9"], &["--local-lambda", "speed=9"]),
         (&["--", "-n", "2", "-p", "0"], &["-n", "2", "-w"]),
     ];
-    for (args, named) in cases {
-        let all = [&["compare"][..], args].concat();
-        let output = place.run(&all);
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
-        assert!(named.iter().all(|part| error.contains(part)), "{args:?}: {error}");
-    }
+    place.refuses("compare", cases);
     assert!(!place.path("out").exists(), "nothing was begun");
 }
 

@@ -5,8 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::common::{Lambda, Place, end_of};
+use crate::common::{Lambda, Place, end_of, error_of, is_busy, within_tries};
 use crate::fault_server::{On, Server, Weather};
+use floodway::policy::{POLICIES, Sends, Spec};
 use serde_json::Value;
 
 /// 5,000 events per second in the first half of each 0.2 s, 25,000 in the second: above the threshold below for so long that a late start does not hide it from a policy.
@@ -31,17 +32,29 @@ const LONG: u64 = 12_000;
 
 const OUTPUT: [&str; 6] = ["--out", "out", "--epoch", "50ms", "--commit-every", "100ms"];
 
-const POLICIES: [(&str, &[&str]); 3] = [
-    ("remote", &["--policy", "remote"]),
-    ("threshold", &["--policy", "threshold", "--threshold", "10k"]),
-    ("spill", &["--policy", "spill", "--threshold", "10k"]),
-];
+/// The options of each policy that sends some of [`EVENTS`], whatever the remote side is like.
+fn policies() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    let options = |policy: &Spec| -> Option<&[&str]> {
+        match policy.sends {
+            Sends::Always => Some(&[]),
+            Sends::AboveThreshold => Some(&["--threshold", "10k"]),
+            // It measures the remote side first, and sends nothing to one that is not well.
+            Sends::Nothing | Sends::Late => None,
+        }
+    };
+    let with = move |policy: &&'static Spec| {
+        Some((policy.name, [&["--policy", policy.name], options(policy)?].concat()))
+    };
+    POLICIES.iter().filter_map(with)
+}
 
 /// CPU time that a worker's step may take.
 const LONGEST_STEP: Duration = Duration::from_millis(10);
 
 /// How often a cell is run until it shows what it is there for.
-const TRIES: usize = 20;
+const TRIES: usize = 3;
+/// The same on a busy machine.
+const TRIES_IF_BUSY: usize = 20;
 
 /// What becomes of records that are sent in a weather.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -99,7 +112,7 @@ struct Cell {
     on: On,
     fate: Fate,
     events: u64,
-    policy: &'static [&'static str],
+    policy: Vec<&'static str>,
     workers: usize,
 }
 
@@ -111,10 +124,11 @@ fn cells() -> Vec<Cell> {
             if !comes(weather, on) {
                 continue;
             }
-            for (policy_name, policy) in POLICIES {
+            for (policy_name, policy) in policies() {
                 for workers in [1, 2] {
                     let name =
                         format!("{weather_name:<25} {on_name:<7} {policy_name:<9} {workers}");
+                    let policy = policy.clone();
                     cells.push(Cell { name, weather, on, fate, events, policy, workers });
                 }
             }
@@ -176,8 +190,9 @@ impl Cell {
     /// Runs it; answers its row of the table, or what is wrong with it.
     fn run(&self, expected: &[u8]) -> Result<String, String> {
         let mut run = self.run_once(expected);
-        for _ in 1..TRIES {
-            if !run.wrong.is_empty() || run.unseen.is_empty() {
+        for tries in 1..TRIES_IF_BUSY {
+            let is_enough = tries >= TRIES && !is_busy();
+            if !run.wrong.is_empty() || run.unseen.is_empty() || is_enough {
                 break;
             }
             println!("again, as {}: {}", run.unseen.join(", "), self.name);
@@ -200,7 +215,7 @@ impl Cell {
         let mut args = EVENTS.to_vec();
         args.extend(["--events", &events]);
         args.extend(OUTPUT);
-        args.extend(self.policy);
+        args.extend(&self.policy);
         args.extend(["--lambda", &server.url, "--attempts", "2", "--linger", "2ms"]);
         args.extend(["--timeout", if self.is_slow() { "300ms" } else { "5s" }]);
         args.extend(["--summary", "summary.json", "--log", "warn,floodway::steps=debug"]);
@@ -428,23 +443,24 @@ fn the_policy_remote_does_everything_remotely() {
         args.extend([source, more, &["--sink", "null", "--summary", "summary.json"]].concat());
         // A machine that is busy is no remote side that hangs.
         args.extend(["--timeout", "60s", "--", "-w", workers]);
-        let mut command = place.floodway(&args);
-        command.envs(KEY.iter().copied().filter(|_| is_signed));
-        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-        let output = end_of(command.spawn().unwrap(), "the run");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let summary = place.summary();
-        let count = |field: &str| summary[field].as_u64().unwrap();
-        if count("breaker_opened") == 0 {
-            assert_eq!(count("records_local"), 0, "{args:?}: {summary}");
-        } else {
-            println!("the breaker opened, on a busy machine: {args:?}");
-        }
-        assert!(count("records_remote") > 0, "{args:?}: {summary}");
-        // What waits for room says why.
-        let said = String::from_utf8_lossy(&output.stderr).matches("went wrong: throttled").count();
-        assert_eq!(said > 0, count("throttled") > 0, "{args:?}: {summary}");
-        assert!(count("peak_backlog") <= 500_000, "{args:?}: {summary}");
+        within_tries("a run that does everything remotely", || {
+            let mut command = place.floodway(&args);
+            command.envs(KEY.iter().copied().filter(|_| is_signed));
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+            let output = end_of(command.spawn().unwrap(), "the run");
+            assert!(output.status.success(), "{}", error_of(&output));
+            let summary = place.summary();
+            let count = |field: &str| summary[field].as_u64().unwrap();
+            assert!(count("peak_backlog") <= 500_000, "{args:?}: {summary}");
+            // What waits for room says why.
+            let said = error_of(&output).contains("went wrong: throttled");
+            assert_eq!(said, count("throttled") > 0, "{args:?}: {summary}");
+            // On a busy machine the breaker may open, or the idle worker does what is late.
+            let has_opened = count("breaker_opened") > 0;
+            assert!(has_opened || count("records_local") == 0, "{args:?}: {summary}");
+            let is_shown = !has_opened && count("records_remote") >= 19_000;
+            if is_shown { Ok(()) } else { Err(summary.to_string()) }
+        });
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::common::shown::{Metrics, Shown, ask};
-use crate::common::{Place, end_of, hosts, parts, poll, signal};
+use crate::common::{Place, end_of, hosts, parts, poll, signal, within_tries};
 use rustix::process::{Resource, Rlimit, Signal};
 use serde_json::Value;
 
@@ -55,28 +55,36 @@ fn are_the_summarys(all: &[Metrics], summary: &Value) {
 fn scraped_counters_only_grow_and_end_at_the_summary() {
     let place = Place::new();
     let bad = ["--max-record", "200", "--verify", "1%", "--out", "out", "--listen-after", "1h"];
-    let run = Shown::start(bursting(&place, &[&bad[..], &["--duration", "2s"]].concat()));
-    let mut before = run.until("running");
-    let mut scrapes = 0;
-    let mut so_far = 0.0;
-    while before.get("floodway_run_state{state=\"done\"}") == 0.0 {
-        let now = run.metrics();
-        for (name, value) in before.counters() {
-            assert!(now.get(name) >= *value, "{name} was {value} and is {}", now.get(name));
+    // On a machine that is too busy the run may be done before it was scraped, or its function answers none in time.
+    let run = within_tries("a run that is scraped while it lasts", || {
+        let more = [&bad[..], &["--overwrite", "--duration", "2s"]].concat();
+        let run = Shown::start(bursting(&place, &more));
+        let mut before = run.until("running");
+        let mut scrapes = 0;
+        let mut so_far = 0.0;
+        while before.get("floodway_run_state{state=\"done\"}") == 0.0 {
+            let now = run.metrics();
+            for (name, value) in before.counters() {
+                assert!(now.get(name) >= *value, "{name} was {value} and is {}", now.get(name));
+            }
+            let summary: Value = serde_json::from_str(&run.get("/summary.json").body).unwrap();
+            assert!(summary["events_in"].as_f64().unwrap() >= so_far, "{summary}");
+            so_far = summary["events_in"].as_f64().unwrap();
+            (before, scrapes) = (now, scrapes + 1);
         }
-        let summary: Value = serde_json::from_str(&run.get("/summary.json").body).unwrap();
-        assert!(summary["events_in"].as_f64().unwrap() >= so_far, "{summary}");
-        so_far = summary["events_in"].as_f64().unwrap();
-        (before, scrapes) = (now, scrapes + 1);
-    }
-    assert!(scrapes > 0, "{scrapes}");
+        let remote = before.get("floodway_records_total{where=\"remote\"}");
+        let is_shown = scrapes > 5 && remote > 0.0;
+        if is_shown { Ok(run) } else { Err(format!("{scrapes} scrapes, {remote} records")) }
+    });
     let last = run.until("done");
     let summary = place.summary();
     assert_eq!(serde_json::from_str::<Value>(&run.get("/summary.json").body).unwrap(), summary);
     are_the_summarys(std::slice::from_ref(&last), &summary);
     let epochs = summary["epochs"].as_f64().unwrap();
     assert_eq!(last.get("floodway_epochs_committed_total"), epochs);
-    assert!(summary["records_bad"].as_u64() > Some(0) && summary["requests"].as_u64() > Some(0));
+    assert!(
+        summary["records_bad"].as_u64() > Some(0) && summary["records_remote"].as_u64() > Some(0)
+    );
     assert_eq!(last.get("floodway_records_emitted_total"), summary["events_in"].as_f64().unwrap());
     assert_eq!(last.get("floodway_records_due_total"), summary["events_in"].as_f64().unwrap());
     assert_eq!(last.get("floodway_backlog_records"), 0.0);

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Output;
 
-use crate::common::{Place, end_of, poll, start_processes};
+use crate::common::{Place, end_of, error_of, output_of, start_processes, within_tries};
 use crate::fault_server::{On, Server, Weather};
 use serde_json::Value;
 
@@ -14,14 +14,6 @@ const TOO_MUCH: [&str; 9] =
 
 /// A server that is not there.
 const NOBODY: &str = "http://127.0.0.1:1/";
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn error(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 fn number(summary: &Value, field: &str) -> u64 {
     summary[field].as_u64().unwrap_or_else(|| panic!("{field} of {summary}"))
@@ -48,8 +40,8 @@ fn a_missed_deadline_and_its_cause_are_the_last_line_under_any_policy() {
     for policy in policies {
         let more = ["--deadline", "20ms", "--summary", "summary.json"];
         let output = place.run(&[&TOO_MUCH[..], policy, &more].concat());
-        assert!(output.status.success(), "{}", error(&output));
-        let (said, summary) = (said(&output), place.summary());
+        assert!(output.status.success(), "{}", error_of(&output));
+        let (said, summary) = (output_of(&output), place.summary());
         adds_up(&summary);
         // The first 40 are in time where the worker has a processor.
         assert!(number(&summary, "late_records") > 500, "{summary}");
@@ -74,7 +66,7 @@ fn a_kept_deadline_is_reported_as_all_on_time() {
     let args = ["run", "--rate", "1k", "--duration", "500ms", "--sink", "null"];
     let more = ["--policy", "local", "--deadline", "1h", "--summary", "summary.json"];
     let output = place.run(&[&args[..], &more].concat());
-    let (said, summary) = (said(&output), place.summary());
+    let (said, summary) = (output_of(&output), place.summary());
     adds_up(&summary);
     assert_eq!((number(&summary, "late_records"), &summary["on_time_fraction"]), (0, &1.0.into()));
     assert!(said.contains("on time   100 % within 60 min\n"), "{said}");
@@ -91,7 +83,7 @@ fn without_a_schedule_late_results_are_counted_and_not_an_error() {
     let summary = place.summary();
     adds_up(&summary);
     assert!(number(&summary, "late_records") > 0, "{summary}");
-    assert!(summary.get("missed").is_none() && said(&output).contains("\non time "));
+    assert!(summary.get("missed").is_none() && output_of(&output).contains("\non time "));
 }
 
 #[test]
@@ -99,7 +91,7 @@ fn progress_shows_the_on_time_share() {
     let place = Place::new();
     let args = ["run", "--rate", "1k", "--duration", "6s", "--deadline", "1h", "--sink", "null"];
     let output = place.run(&args);
-    assert!(error(&output).contains("/s  on time 100 %  "), "{}", error(&output));
+    assert!(error_of(&output).contains("/s  on time 100 %  "), "{}", error_of(&output));
 }
 
 #[test]
@@ -114,13 +106,13 @@ fn late_results_of_all_processes_are_added_and_the_first_reports_the_cause() {
     adds_up(&summary);
     // One process has half of the records.
     assert!(number(&summary, "late_records") > 600, "{summary}");
-    let last = said(&outputs[0]);
+    let last = output_of(&outputs[0]);
     let last = last.lines().last().unwrap();
     assert!(
         last.starts_with("The deadline was missed: ") && last.contains("Cause of most of them"),
         "{last}"
     );
-    assert_eq!(said(&outputs[1]), "");
+    assert_eq!(output_of(&outputs[1]), "");
 }
 
 /// Policies that want to send something of this.
@@ -137,8 +129,8 @@ fn a_run_that_could_send_nothing_reports_the_cause_last() {
     for policy in WANTING {
         let args = [&TOO_MUCH[..], policy, &["--lambda", NOBODY]].concat();
         let output = place.run(&[&args[..], &["--summary", "summary.json"]].concat());
-        assert_eq!(output.status.code(), Some(0), "{}", error(&output));
-        let said = said(&output);
+        assert_eq!(output.status.code(), Some(0), "{}", error_of(&output));
+        let said = output_of(&output);
         let last = said.lines().last().unwrap();
         let begin = format!(
             "Nothing was done remotely, although the policy {} wanted to send records: {NOBODY}: ",
@@ -149,8 +141,8 @@ fn a_run_that_could_send_nothing_reports_the_cause_last() {
         assert_eq!(place.summary()["nothing_remote"], last);
 
         let output = place.run(&[&args[..], &["--require-remote"]].concat());
-        assert_eq!(output.status.code(), Some(1), "{}", error(&output));
-        let error = error(&output);
+        assert_eq!(output.status.code(), Some(1), "{}", error_of(&output));
+        let error = error_of(&output);
         let last = error.lines().last().unwrap();
         assert!(last.contains(&begin) && last.contains("--require-remote"), "{last}");
     }
@@ -164,8 +156,8 @@ fn a_function_that_refuses_every_record_is_named_as_the_cause() {
     let server = Server::start(Weather::Errors, On::All);
     let run = ["run", "--source", "lines:in.txt", "--policy", "remote", "--sink", "null"];
     let output = place.run(&[&run[..], &["--require-remote", "--lambda", &server.url]].concat());
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    let error = error(&output);
+    assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
+    let error = error_of(&output);
     let last = error.lines().last().unwrap();
     assert!(last.contains("the function refuses records (\"no\")"), "{error}");
 }
@@ -184,8 +176,8 @@ fn the_reason_for_nothing_remote_is_the_actual_cause() {
         (&["--policy", "deadline", "--deadline", "50ms", "--local-lambda", "network=3s"], ""),
     ] {
         let output = place.run(&[&TOO_MUCH[..], options, &["--require-remote"]].concat());
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-        let error = error(&output);
+        assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
+        let error = error_of(&output);
         let last = error.lines().last().unwrap();
         let begin = format!("wanted to send records: {why}");
         let slow = ["a request to local takes ", "local had answered no request in time"];
@@ -203,11 +195,16 @@ fn require_remote_passes_when_nothing_was_wanted_or_something_was_done() {
     let had = ["--policy", "remote"];
     let run = |policy| place.run(&[&little[..], policy, &["--require-remote"]].concat());
     // The function of a busy machine may answer none in time.
-    let had = poll("a run that does something remotely", || {
-        Some(run(&had)).filter(|output| output.status.code() == Some(0))
+    let had = within_tries("a run that does something remotely", || {
+        let output = run(&had);
+        if output.status.success() { Ok(output) } else { Err(error_of(&output)) }
     });
     for output in [run(&unneeded), had] {
-        assert_eq!(output.status.code(), Some(0), "{}", error(&output));
-        assert!(!said(&output).contains("Nothing was done remotely"), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(0), "{}", error_of(&output));
+        assert!(
+            !output_of(&output).contains("Nothing was done remotely"),
+            "{}",
+            output_of(&output)
+        );
     }
 }

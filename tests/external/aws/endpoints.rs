@@ -2,7 +2,7 @@
 
 use super::server::{Server, error, well};
 use super::{ID, KEYS, at_home, came_home, err, out, remote, run};
-use crate::common::Place;
+use crate::common::{Place, within_tries};
 
 #[test]
 fn an_invalid_function_name_exits_with_2_and_names_the_wrong_part() {
@@ -121,13 +121,20 @@ fn check_reports_each_step_and_its_result() {
         assert!(!said.contains("hidden") && !said.contains(ID), "{said}");
     }
     // What was billed stands in the summary, as measured and as it would have been estimated.
-    let output = run(&place, &remote("words:live", "500", &[]), &variables);
-    assert!(output.status.success(), "{}", err(&output));
-    let summary = place.summary();
+    // A worker may take the records of a request that is late, and the service's word for it does not come.
+    let (output, summary) = within_tries("a run whose answers all come", || {
+        let output = run(&place, &remote("words:live", "500", &[]), &variables);
+        assert!(output.status.success(), "{}", err(&output));
+        let summary = place.summary();
+        let function = &summary["functions"][0];
+        let metered = function["metered"].as_u64();
+        assert!(function["attempts"].as_u64() >= metered, "{summary}");
+        let all_come = metered >= Some(10) && function["attempts"].as_u64() == metered;
+        if all_come { Ok((output, summary)) } else { Err(summary.to_string()) }
+    });
     let function = &summary["functions"][0];
     assert_eq!(function["name"], "words:live");
     let metered = function["metered"].as_u64().unwrap();
-    assert!(metered > 0 && function["attempts"].as_u64() >= Some(metered), "{summary}");
     assert_eq!(function["metered_ms"], 7.0 * metered as f64, "{summary}");
     assert!(function["billed_ms"].as_f64() >= function["metered_ms"].as_f64(), "{summary}");
     assert_eq!(function["billed_ms"], summary["billed_ms"]);

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::server::{Server, well};
 use super::{at_home, came_home, err, out, remote, run};
-use crate::common::Place;
+use crate::common::{Place, within_tries};
 
 /// A server's TLS for `localhost`, and the certificate of who vouches for it.
 fn tls(alpn: &[&[u8]]) -> (ServerConfig, String) {
@@ -73,14 +73,15 @@ fn requests_beyond_the_stream_limit_use_other_connections() {
         args.extend(["--events", "6k", "--rate", "2k", "--batch", "20", "--hedge", "0"]);
         // Machines are busy: a time-out is not what is tried here.
         args.extend(["--timeout", "60s", "--summary", "summary.json"]);
-        let ran = run(&place, &args, &[("SSL_CERT_FILE", "root.pem")]);
-        assert!(ran.status.success(), "{}", err(&ran));
-        let summary = place.summary();
+        // On a busy machine a request may be late, and the idle worker does its records.
+        let summary = within_tries("a run that does all of it remotely", || {
+            let ran = run(&place, &args, &[("SSL_CERT_FILE", "root.pem")]);
+            assert!(ran.status.success(), "{}", err(&ran));
+            let summary = place.summary();
+            assert_eq!(summary["records_local"], 0, "{streams}: {summary}\n{}", err(&ran));
+            if summary["records_remote"] == 6_000 { Ok(summary) } else { Err(summary.to_string()) }
+        });
         let count = |field: &str| summary[field].as_f64().unwrap();
-        // An idle worker may do a request that is late.
-        let sent = count("records_remote") + count("records_home");
-        assert_eq!(sent, 6_000.0, "{streams}: {summary}\n{}", err(&ran));
-        assert!(count("records_remote") > 0.0, "{streams}: {summary}\n{}", err(&ran));
         let billed = count("billed_ms") / (count("attempts") + count("probes"));
         assert!(billed >= 500.0, "a request takes {billed} ms: {summary}");
         println!("{streams} streams: billed {billed:.0} ms, {}", summary["latency_ms"]);

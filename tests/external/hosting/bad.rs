@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Hosted, Told, ask, folder, gone, in_async, poll, post, tell};
+use super::{Hosted, Told, ask, folder, gone, in_async, post, tell};
+use crate::common::{error_of, poll};
 
 fn failed(told: &Told) -> (&str, &str) {
     assert_eq!((told.status, told.error.as_deref()), (200, Some("Unhandled")), "{}", told.body);
@@ -110,15 +111,28 @@ fn wrong_requests_to_the_runtime_api_are_refused() {
 }
 
 #[test]
-fn a_process_that_never_answers_is_killed_and_one_that_exited_gets_no_event() {
+fn a_process_that_never_answers_is_killed() {
     let Some(hosted) = Hosted::raw("concurrency=1", &["--timeout", "5s"]) else { return };
     assert_eq!(failed(&ask(&hosted, raw("never"))).0, "Sandbox.Timedout");
+}
+
+#[test]
+fn a_process_that_exited_gets_no_event() {
+    // A busy machine may take long to start the next one.
+    let Some(hosted) = Hosted::raw("concurrency=1", &["--timeout", "60s"]) else { return };
     for _ in 0..20 {
         let left = ask(&hosted, raw("answer and leave"));
         assert!(left.body.is_i64(), "it has answered: {}", left.body);
         let next = ask(&hosted, raw("tell"));
         assert_ne!(next.body["pid"], left.body, "the next event is another's: {}", next.body);
     }
+}
+
+/// Whether the error names this. If it does not, the machine was too busy for the ten seconds that a function has.
+fn names(error: &str, what: &str) -> Option<()> {
+    let is_late = error.contains("it asked for no event within");
+    assert!(error.contains(what) || is_late, "without {what}: {error}");
+    error.contains(what).then_some(())
 }
 
 #[test]
@@ -129,13 +143,12 @@ fn a_function_that_does_not_start_is_an_error_before_the_url_is_printed() {
         ("python", &["--handler", "lambda_function.nothing"], "nothing"),
     ] {
         let Some(mut command) = super::command(&folder(name), "", args) else { return };
-        // A busy machine may not have it fail in the ten seconds that a function has to start.
         poll(what, || {
-            let output = command.stderr(std::process::Stdio::piped()).output().unwrap();
-            let error = String::from_utf8_lossy(&output.stderr);
+            let output = command.output().unwrap();
+            let error = error_of(&output);
             assert_eq!((output.status.code(), &output.stdout[..]), (Some(1), &b""[..]), "{error}");
             assert!(error.contains("does not start"), "{error}");
-            error.contains(what).then_some(())
+            names(&error, what)
         });
     }
     let Some(raw) = super::raw() else { return };
@@ -146,9 +159,9 @@ fn a_function_that_does_not_start_is_an_error_before_the_url_is_printed() {
         std::fs::write(place.path("function.toml"), toml).unwrap();
         poll(what, || {
             let output = place.run(&["lambda", "--function", "."]);
-            let error = String::from_utf8_lossy(&output.stderr);
+            let error = error_of(&output);
             assert_eq!(output.status.code(), Some(1), "{error}");
-            error.contains(what).then_some(())
+            names(&error, what)
         });
     }
 }

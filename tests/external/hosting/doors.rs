@@ -45,7 +45,7 @@ fn the_function_does_not_see_the_servers_keys() {
     let Some(mut command) = super::command(&folder("python"), "", &[]) else { return };
     command.env("AWS_ACCESS_KEY_ID", "AKID").env("AWS_SECRET_ACCESS_KEY", "hidden");
     command.env("AWS_SESSION_TOKEN", "hidden").env("OWN", "hidden");
-    let told = ask(&Hosted::start(command), tell());
+    let told = ask(&Hosted::of(command), tell());
     assert_eq!(told.status, 200, "{}", told.body);
     assert!(!told.body.to_string().contains("hidden"), "{}", told.body);
 }
@@ -119,16 +119,8 @@ fn the_log_tail_has_what_the_function_printed_and_the_report() {
 
 #[test]
 fn function_output_is_shown_on_request_and_never_on_standard_output() {
-    let Some(mut command) = super::command(&folder("python"), "", &["--log-functions"]) else {
-        return;
-    };
-    let place = crate::common::Place::new();
-    let shown = place.path("shown");
-    command.stderr(std::fs::File::create(&shown).unwrap());
-    let hosted = Hosted::start(command);
+    let Some(hosted) = Hosted::python("", &["--log-functions"]) else { return };
     let told = ask(&hosted, json!({ "do": "show", "bytes": 100 }));
     let line = format!("the last line of {}\n", told.pid());
-    super::poll("the line", || {
-        std::fs::read_to_string(&shown).unwrap().contains(&line).then_some(())
-    });
+    super::poll("the line", || hosted.errors().contains(&line).then_some(()));
 }

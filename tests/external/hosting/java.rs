@@ -26,7 +26,7 @@ fn java_processes_run_side_by_side_under_awss_client() {
     let Some(mut command) = super::command(&place.path(""), model, &[]) else { return };
     // A server that is killed leaves the client's native library behind.
     command.env("TMPDIR", place.path(""));
-    let hosted = Hosted::start(command);
+    let hosted = Hosted::of(command);
     let sleep = json!({ "sleep": "é" });
     let all = in_async(async |client| at_once(&client, &hosted.invoke_path(), 2, &sleep).await);
     assert_eq!(all.iter().map(Told::pid).collect::<BTreeSet<_>>().len(), 2);

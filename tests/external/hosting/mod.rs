@@ -10,22 +10,16 @@ mod life;
 mod limits;
 mod signed;
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use crate::common::{parts, poll};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Client;
-use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 
-/// `floodway lambda --function`, in a process of its own, with a network that takes no time.
-pub(crate) struct Hosted {
-    child: Child,
-    pub(crate) url: String,
-}
+pub(crate) use crate::common::Lambda as Hosted;
 
 /// Keys that are not real, for a server that wants signed requests.
 pub(crate) const KEYS: [(&str, &str); 2] =
@@ -51,53 +45,27 @@ pub(crate) fn command(folder: &Path, model: &str, args: &[&str]) -> Option<Comma
         format!("network=0ms,requests=1000,{model}").trim_end_matches(','),
     ]);
     command.env("FLOODWAY_PYTHON", parts::python()?);
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
     Some(command)
 }
 
 impl Hosted {
-    /// Starts it. A machine may be so busy that the function does not start in AWS's ten seconds: then again.
-    pub(crate) fn start(mut command: Command) -> Hosted {
-        poll("a server that starts", || {
-            let mut child = command.spawn().expect("the command starts");
-            let mut url = String::new();
-            let out = child.stdout.take().expect("its output is a pipe");
-            BufReader::new(out).read_line(&mut url).expect("the first line is the URL");
-            let hosted = Hosted { child, url: url.trim().to_owned() };
-            Some(hosted).filter(|hosted| !hosted.url.is_empty())
-        })
-    }
-
-    pub(crate) fn of(name: &str, model: &str, args: &[&str]) -> Option<Hosted> {
-        command(&folder(name), model, args).map(Hosted::start)
+    /// One with the function in a folder of `tests/external/functions`, and a network that takes no time.
+    pub(crate) fn folder(name: &str, model: &str, args: &[&str]) -> Option<Hosted> {
+        command(&folder(name), model, args).map(Hosted::of)
     }
 
     /// `tests/external/functions/python`.
     pub(crate) fn python(model: &str, args: &[&str]) -> Option<Hosted> {
-        Hosted::of("python", model, args)
+        Hosted::folder("python", model, args)
     }
 
     /// `tests/external/functions/raw`.
     pub(crate) fn raw(model: &str, args: &[&str]) -> Option<Hosted> {
-        command(&raw()?, model, args).map(Hosted::start)
+        command(&raw()?, model, args).map(Hosted::of)
     }
 
     pub(crate) fn invoke_path(&self) -> String {
         format!("{}2015-03-31/functions/floodway/invocations", self.url)
-    }
-
-    /// Ends it with `signal`, and waits for its end.
-    pub(crate) fn end(mut self, signal: Signal) {
-        crate::common::signal(&self.child, signal);
-        self.child.wait().expect("it can be waited for");
-    }
-}
-
-impl Drop for Hosted {
-    fn drop(&mut self) {
-        let pid = Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process(pid, Signal::TERM);
-        let _ = self.child.wait();
     }
 }
 

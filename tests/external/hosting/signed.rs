@@ -13,7 +13,7 @@ fn hosted(token: Option<&str>) -> Option<Hosted> {
     if let Some(token) = token {
         command.env("AWS_SESSION_TOKEN", token);
     }
-    Some(Hosted::start(command))
+    Some(Hosted::of(command))
 }
 
 /// What AWS's client is told, with `changed` keys.
@@ -79,7 +79,7 @@ fn expired_keys_are_refused() {
     };
     command.envs(KEYS).env("AWS_SESSION_TOKEN", "token");
     command.env("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z");
-    let hosted = Hosted::start(command);
+    let hosted = Hosted::of(command);
     let token = [("AWS_SESSION_TOKEN", "token")];
     let Some(said) = sdk(&hosted, "floodway", &tell(), &token) else { return };
     let expected = (&json!(403), &json!("ExpiredTokenException"));
