@@ -14,8 +14,8 @@ fn any_bytes() -> impl TypedValueParser<Value = String> {
 }
 
 use super::config::FromFile;
-use super::help;
 use super::policy_options::{self, PolicyArg};
+use super::{compare, help};
 
 /// Cloud bursting for timely dataflow: records that the workers cannot process in time are sent to AWS
 /// Lambda, and their results rejoin the dataflow.
@@ -41,7 +41,7 @@ pub enum Command {
     ///
     /// Prints a table, says which policy to choose, and writes a report with plots. It takes the options of
     /// `run`. Without options, it runs a demonstration.
-    #[command(allow_negative_numbers = true, after_help = help::COMPARE)]
+    #[command(allow_negative_numbers = true, after_help = help::COMPARE, mut_args = compare::hide_refused)]
     Compare(Box<CompareArgs>),
     /// Print Nexmark events.
     #[command(allow_negative_numbers = true, after_help = help::GENERATE)]

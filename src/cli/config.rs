@@ -12,6 +12,7 @@ use toml::Value;
 
 use super::args::Cli;
 use super::{UsageError, argv};
+use crate::policy::Spec;
 
 /// The settings that come from the file of `--config`, because they were not typed.
 #[derive(Clone, Debug, Default)]
@@ -42,18 +43,52 @@ impl FromFile {
     }
 }
 
+/// An option of the command line, which of its values exclude settings, and the settings.
+type Exclusion = (&'static str, fn(&str) -> bool, &'static [&'static str]);
+
 /// Options of the command line that exclude settings: with such a value of the option, the settings have no
-/// meaning. What excludes each other whatever the values says so in `args`.
-const EXCLUDED: [(&str, fn(&str) -> bool, &[&str]); 5] = [
+/// meaning. What excludes each other whatever the values says so in `args`. An option without a value has the
+/// value "".
+const EXCLUDED: [Exclusion; 14] = [
     ("--shape", |shape| shape.starts_with("trace:"), &["rate", "peak-rate", "period"]),
     ("--shape", |shape| shape == "constant", &["peak-rate", "period"]),
     ("--rate", |rate| rate == "max", &["shape", "peak-rate", "period"]),
     ("--source", |source| source != "nexmark", &["nexmark", "seed", "skew"]),
+    ("--source", |source| !source.starts_with("lines:"), &["follow"]),
+    ("--source", |source| source == "lines:-", &["follow", "state"]),
+    (
+        "--source",
+        |source| source.starts_with("kafka:"),
+        &["events", "rate", "shape", "peak-rate", "period"],
+    ),
+    ("--policy", sends_nothing, &["shadow", "require-remote", "budget", "budget-total"]),
+    (
+        "--shadow",
+        |_| true,
+        &["lambda", "auth", "region", "memory", "require-remote", "skew", "state"],
+    ),
+    ("--require-remote", |_| true, &["shadow"]),
+    ("--lambda", |lambda| lambda == "local", &["auth", "region", "memory"]),
+    ("--lambda", |lambda| lambda != "local", &["local-lambda", "shadow"]),
     ("--sink", |sink| sink == "null", &["state", "overwrite"]),
+    ("--sink", |sink| sink.starts_with("kafka:"), &["overwrite"]),
 ];
+
+fn sends_nothing(policy: &str) -> bool {
+    Spec::named(policy).is_some_and(|policy| !policy.needs_remote())
+}
 
 /// Returns `args` with the settings of the file that they name, if they name one, and which these are.
 pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, FromFile), UsageError> {
+    let cli = Cli::command();
+    // An unknown command or option is reported later.
+    let command = args.get(1).and_then(|name| cli.find_subcommand(name));
+    let takes_file = command.is_none_or(|command| {
+        command.get_arguments().any(|argument| argument.get_long() == Some("config"))
+    });
+    if !takes_file {
+        return Ok((args, FromFile::default()));
+    }
     let mut files = argv::values(&args, "--config").into_iter().map(PathBuf::from);
     let Some(file) = files.next() else { return Ok((args, FromFile::default())) };
     let wrong = |why: String| UsageError::new("--config", file.display().to_string(), why);
@@ -63,9 +98,6 @@ pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, FromFile)
     }
     let text = fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
     let table: toml::Table = text.parse().map_err(|error| wrong(describe(&text, &error)))?;
-    let cli = Cli::command();
-    // An unknown command is reported later.
-    let command = args.get(1).and_then(|name| cli.find_subcommand(name));
     let mut typed = Vec::new();
     let mut timely = Vec::new();
     let mut keys = Vec::new();
@@ -95,9 +127,10 @@ pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, FromFile)
             _ if takes_value => return Err(wrong("expected a string or a number")),
             _ => return Err(wrong("expected true or false")),
         };
-        let is_excluded = command
-            .zip(argument)
-            .is_some_and(|(command, argument)| is_excluded(&args, command, argument));
+        // A command hides the options that it sets itself. A file may have them for other commands.
+        let is_excluded = command.zip(argument).is_some_and(|(command, argument)| {
+            argument.is_hide_set() || is_excluded(&args, command, argument)
+        });
         if is_excluded {
             continue;
         }
@@ -129,10 +162,21 @@ fn is_excluded(args: &[OsString], command: &Command, argument: &Arg) -> bool {
     let mut others = command.get_arguments().filter(|other| is_typed(other));
     others.any(|other| conflicts(other, argument) || conflicts(argument, other))
         || EXCLUDED.iter().any(|(option, excludes, keys)| {
-            let value = argv::values(args, option).pop();
             argument.get_long().is_some_and(|key| keys.contains(&key))
-                && value.is_some_and(|value| excludes(&value.to_string_lossy()))
+                && typed_value(args, command, option)
+                    .is_some_and(|value| excludes(&value.to_string_lossy()))
         })
+}
+
+/// Returns the value of a typed option; "" if it takes none.
+fn typed_value(args: &[OsString], command: &Command, option: &str) -> Option<OsString> {
+    let is_flag = command.get_arguments().any(|argument| {
+        argument.get_long() == option.strip_prefix("--") && !argument.get_action().takes_values()
+    });
+    match is_flag {
+        true => argv::contains(args, option).then(OsString::new),
+        false => argv::values(args, option).pop(),
+    }
 }
 
 /// Describes in one line what is wrong with the text, and in which line of it.

@@ -16,21 +16,26 @@ use crate::source::nominal;
 use crate::task::{self, Task as _};
 use crate::units::{show_duration, show_rate};
 
-/// The spike's events a second: the mission's 100 a millisecond.
+/// The lowest rate of the spike, in events per second: the mission's 100 per millisecond.
 const SPIKE: f64 = 100e3;
 
-/// How many times more than one worker does a spike has to be, to be clearly too much for it.
+/// The rate of the spike, as a multiple of what the workers can do. They fall behind by 0.4 s in each second of
+/// it, so that the deadline of 200 ms cannot be kept without the remote side.
 const ABOVE_CAPACITY: f64 = 1.4;
+
+/// The rate before and after the spike, as a share of what the workers can do. They keep up with it while other
+/// programs take half of their processors.
+const BASE_LOAD: f64 = 0.4;
 
 /// The modelled time of an event: what making its byte-pair tokens takes on most machines.
 const WORK: Duration = Duration::from_micros(14);
 
-/// Both sides compute if all processors together do this many times the spike's rate: requests take time too, and
-/// so do other programs.
+/// Both sides really compute if all processors together do this many times [`SPIKE`] for each worker: one half for
+/// the events, the other for the requests and for other programs.
 const REAL_CLOUD: f64 = 2.0;
 
-/// The least of that with which the requests of a spike can be in time, where the time of records is modelled.
-/// Measured while other programs used the processors: with less, more than 1 % of the results were late.
+/// An estimate of the share of the spike's rate that all processors together must do for the requests to be in
+/// time, where the time of records is modelled. `docs/adr/0010-the-demonstrations-spike.md` has the measurements.
 const MODELLED_CLOUD: f64 = 0.3;
 
 /// The load of a demonstration: less than the workers can do, and more than that in a spike of three seconds.
@@ -61,7 +66,7 @@ impl Load {
     fn new(task: &str, work: Duration, workers: usize) -> Self {
         let capacity = capacity(task, work) * workers as f64;
         let thousands = |rate: f64| ((rate / 1e3).floor() * 1e3).max(1e3);
-        let base = thousands(capacity * 0.4);
+        let base = thousands(capacity * BASE_LOAD);
         let peak = thousands(capacity * ABOVE_CAPACITY).max(SPIKE);
         let mut typed = vec!["--task".to_owned(), task.to_owned()];
         if !work.is_zero() {
@@ -86,9 +91,24 @@ pub(super) struct Demo {
     load: Load,
     workers: usize,
     typed: Vec<String>,
-    /// Events a second of which all processors together make byte-pair tokens.
+    /// The events per second of which all processors together make byte-pair tokens.
     together: f64,
-    is_real: bool,
+}
+
+impl Demo {
+    /// Returns the events per second that all processors must do together for both sides to really compute.
+    fn needed_for_real(workers: usize) -> f64 {
+        SPIKE * workers as f64 * REAL_CLOUD
+    }
+
+    /// Returns the events per second that they must do for the requests to be in time.
+    fn needed_for_requests(&self) -> f64 {
+        self.load.peak * MODELLED_CLOUD
+    }
+
+    fn is_real(&self) -> bool {
+        self.together >= Demo::needed_for_real(self.workers)
+    }
 }
 
 impl fmt::Display for Demo {
@@ -105,24 +125,29 @@ impl fmt::Display for Demo {
              {it} less than that for ten seconds, and {peak} per second for three seconds in the middle. Records that a \
              worker cannot finish within 200 ms are sent to a local Lambda, which is built in."
         )?;
-        let needed = |times: f64| thousands(self.load.peak * times);
-        if !self.is_real {
+        let (needed, together) =
+            (thousands(Demo::needed_for_real(self.workers)), thousands(self.together));
+        if self.is_real() {
+            writeln!(
+                f,
+                "Both sides really compute: the processors of this machine make byte-pair tokens of {together} events \
+                 per second together, and {needed} are enough."
+            )?;
+        } else {
             writeln!(
                 f,
                 "The time that a record takes is modelled (--work): a worker is busy for it, and the local Lambda \
-                 waits for as long. Where the processors make byte-pair tokens of {} events per second together, \
-                 both sides really compute them; here it is {}.",
-                needed(REAL_CLOUD),
-                thousands(self.together)
+                 waits for as long. Where the processors make byte-pair tokens of {needed} events per second together, \
+                 both sides really compute them; here it is {together}."
             )?;
         }
-        if self.together < self.load.peak * MODELLED_CLOUD {
+        if self.together < self.needed_for_requests() {
             writeln!(
                 f,
                 "This machine is too small or too busy for that: expect that the deadline is missed. The processors \
                  have to make byte-pair tokens of {} events per second. End other programs, or use a machine with \
                  more processors.",
-                needed(MODELLED_CLOUD)
+                thousands(self.needed_for_requests())
             )?;
         }
         writeln!(f, "It stands for this command:\n\n    floodway {}", self.typed.join(" "))
@@ -139,8 +164,10 @@ pub(super) fn command(args: &RunArgs) -> Option<Demo> {
     let timely = settings::timely(&args.timely).ok()?;
     let workers = timely.workers * timely.processes;
     let together = together("bpe");
-    let is_real = together >= SPIKE * workers as f64 * REAL_CLOUD;
-    let load = if is_real { Load::real("bpe", workers) } else { Load::modelled(workers) };
+    let load = match together >= Demo::needed_for_real(workers) {
+        true => Load::real("bpe", workers),
+        false => Load::modelled(workers),
+    };
     let mut typed = vec!["run".to_owned()];
     typed.extend(load.options());
     typed.extend(["--policy", "deadline"].map(str::to_owned));
@@ -149,7 +176,7 @@ pub(super) fn command(args: &RunArgs) -> Option<Demo> {
         typed.extend(args.timely.iter().cloned());
     }
     match parsed(&typed)? {
-        Command::Run(args) => Some(Demo { args: *args, load, workers, typed, together, is_real }),
+        Command::Run(args) => Some(Demo { args: *args, load, workers, typed, together }),
         _ => None,
     }
 }
@@ -226,4 +253,28 @@ pub(super) fn capacity(task: &str, work: Duration) -> f64 {
         done += few;
     }
     done as f64 / began.elapsed().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn introduction(workers: usize, together: f64) -> String {
+        let load = Load { capacity: 71e3, peak: SPIKE, task: Vec::new(), rates: Vec::new() };
+        let Some(Command::Run(args)) = parsed(&["run".to_owned()]) else { panic!("run parses") };
+        Demo { args: *args, load, workers, typed: Vec::new(), together }.to_string()
+    }
+
+    #[test]
+    fn the_introduction_names_the_measured_rate_and_the_limit_that_decides() {
+        for (workers, limit) in [(1, 200), (2, 400)] {
+            let below = introduction(workers, limit as f64 * 1e3 - 1e3);
+            assert!(below.contains(&format!("tokens of {limit}k events")), "{below}");
+            assert!(below.contains(&format!("here it is {}k", limit - 1)), "{below}");
+            let above = introduction(workers, limit as f64 * 1e3);
+            assert!(above.contains("Both sides really compute"), "{above}");
+            assert!(above.contains(&format!("{limit}k are enough")), "{above}");
+        }
+        assert!(introduction(1, 20e3).contains("too small or too busy"));
+    }
 }

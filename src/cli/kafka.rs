@@ -32,15 +32,18 @@ pub(super) fn source(args: &RunArgs, topic: &str) -> Result<Option<Arc<dyn Sourc
         return Err(UsageError::new("--source", given, why));
     }
     let rates = &args.events.rates;
+    const UNKNOWN_ORDER: &str = "which messages come first differs from run to run; end the input with ?until=end \
+                                 or --duration";
+    const NO_SCHEDULE: &str = "messages are taken as they arrive";
     for (option, value, why) in [
-        ("--events", &rates.events, "which messages come first differs from run to run"),
-        ("--rate", &rates.rate, "messages come when they come"),
-        ("--shape", &rates.shape, "messages come when they come"),
-        ("--peak-rate", &rates.peak_rate, "messages come when they come"),
-        ("--period", &rates.period, "messages come when they come"),
+        ("--events", &rates.events, UNKNOWN_ORDER),
+        ("--rate", &rates.rate, NO_SCHEDULE),
+        ("--shape", &rates.shape, NO_SCHEDULE),
+        ("--peak-rate", &rates.peak_rate, NO_SCHEDULE),
+        ("--period", &rates.period, NO_SCHEDULE),
     ] {
         if let Some(value) = value.as_ref().filter(|value| option != "--rate" || *value != "max") {
-            let why = format!("is not for --source kafka://: {why}; ?until=end ends the input");
+            let why = format!("is not for --source kafka://: {why}");
             return Err(UsageError::new(option, value, why));
         }
     }

@@ -3,13 +3,46 @@
 use std::io::{self, ErrorKind, Write as _};
 
 use anyhow::{Context as _, Result};
+use rustix::fs::{OFlags, fcntl_getfl};
 
 use crate::terminal::plain;
 
-/// Prints `text`. A reader that has gone, such as `| head`, is no error; a full disk is.
+/// Prints `text`. A reader that has gone, such as `| head`, is no error; a full disk is. Where standard output
+/// was closed before the command started, the text goes to standard error.
 pub(super) fn print(text: &str) -> Result<()> {
+    if is_stdout_closed() {
+        print_error(text.trim_end());
+        return Ok(());
+    }
+    ignore_broken_pipe(write_stdout(text))
+}
+
+/// Prints what must be seen, although all work is done: `text` goes to standard error if it cannot be written
+/// to standard output.
+pub(super) fn print_or_error(text: &str) {
+    if is_stdout_closed() {
+        return print_error(text.trim_end());
+    }
+    if let Err(error) = write_stdout(text) {
+        print_error(format_args!("floodway: cannot write to standard output: {error}"));
+        print_error(text.trim_end());
+    }
+}
+
+fn write_stdout(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    ignore_broken_pipe(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
+}
+
+/// Whether standard output was closed when the command started. The standard library has then opened
+/// `/dev/null` in its place, for reading too; `> /dev/null` opens it for writing only.
+fn is_stdout_closed() -> bool {
+    let is_null = || {
+        let null = rustix::fs::stat("/dev/null");
+        let out = rustix::fs::fstat(io::stdout());
+        matches!((null, out), (Ok(null), Ok(out)) if (null.st_dev, null.st_ino) == (out.st_dev, out.st_ino))
+    };
+    fcntl_getfl(io::stdout()).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR) && is_null()
 }
 
 /// Prints a line and flushes it. Control characters from a remote side are escaped.

@@ -1,6 +1,5 @@
 //! `floodway run`.
 
-use std::io::Write as _;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use signal_hook::consts::SIGXFSZ;
 
 use super::args::RunArgs;
 use super::listen::Listen;
-use super::output::print_error;
+use super::output::{print_error, print_or_error};
 use super::{
     Exit, UsageError, demo, logging, remote_options, settings, signals, sink, unusable_path,
 };
@@ -88,23 +87,22 @@ fn run_shown(
         .any(|file| matches!(Destination::of(file), Destination::Stdout));
     let (summary, result) = pipeline::run(settings, stop, report_panics, started);
     if let Some(summary) = summary {
-        // Where figures or bad records go to standard output, they are alone there.
-        let mut out: Box<dyn std::io::Write> = match prints_figures {
-            true => Box::new(std::io::stderr()),
-            false => Box::new(std::io::stdout().lock()),
-        };
-        // Nobody reads it: not worth failing for.
-        let _ = write!(out, "{}", summary.words());
-        // What was refused elsewhere was done here.
+        let mut text = summary.words();
+        // The workers have done what the remote side refused.
         if matches!(result, Ok(()) | Err(RunError::Refused { .. }))
             && summary.has_output()
             && let Some(place) = sink::describe(&target)
         {
-            let _ = writeln!(out, "output    {place}");
+            text += &format!("output    {place}\n");
         }
         let of_demo = demo.as_ref().and_then(|demo| demo.last_words(&summary));
         for words in summary.last_words().chain(of_demo.as_deref()) {
-            let _ = writeln!(out, "{words}");
+            text += &format!("{words}\n");
+        }
+        // Where figures or bad records go to standard output, they are alone there.
+        match prints_figures {
+            true => print_error(text.trim_end()),
+            false => print_or_error(&text),
         }
     }
     result.map_err(|error| match error {

@@ -402,7 +402,7 @@ fn late(interval: &Interval) -> Option<Found> {
         return found(Kind::Remote, says, advice);
     }
     let says = format!(
-        "The workers: {share} of their results come later than {deadline}, although they are busy only {} of the \
+        "The workers: {share} of their results come later than {deadline}, although they are busy for {} of the \
          time. Either more records came at once than they can process within {deadline}, or the process was paused.",
         percent(interval.cpu.max(interval.task).min(1.0)),
     );
@@ -439,7 +439,10 @@ fn nothing(interval: &Interval) -> Found {
 }
 
 fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
+    match share {
+        0.0..0.01 => "less than 1 %".to_owned(),
+        _ => format!("{:.0} %", share * 100.0),
+    }
 }
 
 fn span(seconds: f64) -> String {

@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
+use crossbeam_channel::Receiver;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Operator;
@@ -44,8 +45,8 @@ pub enum Disagreement {
     Settings(String),
     /// They see different commits: the output was still being written when the first of them read it.
     #[error(
-        "the processes of this run see different commits of its output: were those of the run before still \
-         ending? Start them again"
+        "the processes of this run see different commits of its output. Processes of an earlier run may still have \
+         been ending: wait until they are gone, and start all processes again"
     )]
     ResumePoint,
 }
@@ -184,22 +185,25 @@ impl Control {
     }
 
     /// Broadcasts that this worker is done, and waits until all are. Then one worker of each of the
-    /// `processes` broadcasts `report`, and all workers return all reports.
+    /// `processes` has its report made and broadcasts it, and all workers return all reports. `report` starts
+    /// another thread, which sends the report and wakes this worker.
     pub(super) fn finish(
         mut self,
         worker: &mut Worker,
         processes: usize,
-        report: Option<impl FnOnce() -> Vec<u8>>,
+        report: Option<impl FnOnce(SyncActivator) -> Receiver<Vec<u8>>>,
     ) -> Vec<Vec<u8>> {
         self.broadcast(Message::Done);
         while self.done < self.peers {
             worker.step_or_park(None);
             self.receive();
         }
-        if let Some(report) = report {
-            self.broadcast(Message::Report(report()));
-        }
+        let mut report = report.map(|report| report(self.waker()));
         while self.reports.len() < processes {
+            if let Some(made) = report.as_ref().and_then(|report| report.try_recv().ok()) {
+                self.broadcast(Message::Report(made));
+                report = None;
+            }
             worker.step_or_park(None);
             self.receive();
         }

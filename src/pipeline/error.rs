@@ -25,6 +25,9 @@ pub enum RunError {
     /// The output failed.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// There is no task of this name.
+    #[error("there is no task {0}")]
+    NoTask(String),
     /// The source failed.
     #[error(transparent)]
     Source(#[from] SourceError),

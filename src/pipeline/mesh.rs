@@ -203,7 +203,8 @@ async fn connect_until_accepted(
     }
 }
 
-/// Turns a connection into one that blocks, without delay of small packets.
+/// Turns a connection into one of the standard library, which timely takes, and switches off the delay of
+/// small packets. It stays non-blocking until timely's threads make it block.
 fn as_link(stream: TcpStream) -> Result<StdStream, HandshakeError> {
     stream.set_nodelay(true)?;
     Ok(stream.into_std()?)

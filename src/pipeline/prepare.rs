@@ -57,7 +57,7 @@ pub(super) fn prepare(
     let mut lambda = None;
     let mut started_bridge = None;
     let task = task::text(&settings.task, settings.work.clone())
-        .ok_or_else(|| RunError::Timely(format!("there is no task {}", settings.task)))?;
+        .ok_or_else(|| RunError::NoTask(settings.task.clone()))?;
     if settings.is_bursting() {
         let endpoint = match &settings.endpoint {
             Endpoint::Remote(endpoint) => endpoint.clone(),

@@ -57,7 +57,12 @@ impl CommittedState {
             file.read_until(b'\n', &mut line).map_err(failed)?;
             let Some(json) = line.strip_suffix(b"\n") else { break };
             let wrong = |why: String| SinkError::Manifest { path: path.clone(), line: number, why };
-            let unread = |error: serde_json::Error| wrong(error.to_string());
+            let unread = |error: serde_json::Error| {
+                // The text counts lines within this one.
+                let text = error.to_string();
+                let what = text.split(" at line ").next().unwrap_or_default();
+                wrong(format!("{what} at byte {} of the line", error.column()))
+            };
             if number == 1 {
                 let header: Header = serde_json::from_slice(json).map_err(unread)?;
                 if header.floodway_manifest != VERSION {

@@ -35,6 +35,72 @@ fn the_documented_configuration_works_and_the_command_line_overrides_it() {
 }
 
 #[test]
+fn a_typed_option_overrides_the_settings_of_the_documented_file_that_it_excludes() {
+    let place = Place::new();
+    std::fs::write(place.path("floodway.toml"), documented_file()).unwrap();
+    std::fs::write(place.path("in.txt"), "a b\n").unwrap();
+    let less = ["--rate", "2k", "--peak-rate", "4k", "--period", "1s", "--duration", "200ms"];
+    let unused = "http://127.0.0.1:9/";
+    for (name, typed) in [
+        ("a remote function", &["--lambda", unused, "--policy", "local"][..]),
+        ("shadow", &["--shadow"]),
+        ("no policy that sends", &["--policy", "local"]),
+        ("a constant rate", &["--shape", "constant"]),
+        ("no output", &["--sink", "null"]),
+        ("lines", &["--source", "lines:in.txt"]),
+    ] {
+        let has_shape = !typed.contains(&"--shape");
+        let less = if has_shape { &less[..] } else { &["--rate", "2k", "--duration", "200ms"] };
+        let args = [&["run", "--config", "floodway.toml", "--task", "words"], typed, less].concat();
+        let output = place.run(&args);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    // The other direction: a file for a function, and a run without one.
+    let of_function =
+        format!("lambda = {unused:?}\nregion = \"eu-west-1\"\nauth = \"iam\"\nmemory = 256\n");
+    std::fs::write(place.path("function.toml"), of_function).unwrap();
+    let few = ["run", "--config", "function.toml", "--events", "10", "--sink", "null"];
+    for typed in [&["--lambda", "local"][..], &["--shadow", "--policy", "deadline"]] {
+        let output = place.run(&[&few[..], typed].concat());
+        assert!(output.status.success(), "{typed:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn compare_takes_the_documented_file_without_the_settings_that_it_refuses() {
+    let place = Place::new();
+    std::fs::write(place.path("floodway.toml"), documented_file()).unwrap();
+    let less = ["--rate", "2k", "--peak-rate", "4k", "--period", "1s", "--duration", "200ms"];
+    let own = ["--task", "words", "--policies", "local", "--warm-up-run", "0s", "--report", "r"];
+    let output = place.run(&[&["compare", "--config", "floodway.toml"], &less[..], &own].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(place.path("r/report.html").exists() && !place.path("out/from-config").exists());
+    // `simulate` takes no file.
+    place.refuses("simulate", &[(&["--config", "floodway.toml"], &["--config: there is no such"])]);
+}
+
+#[test]
+fn the_help_of_compare_lists_no_option_that_compare_refuses() {
+    let place = Place::new();
+    let help = help(&place, &["compare"]);
+    for option in ["--policy", "--follow", "--shadow", "--sink", "--state", "--summary", "--listen"]
+    {
+        let is_listed = help.lines().any(|line| {
+            let line = line.trim_start();
+            line.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        });
+        assert!(!is_listed, "{option}");
+        let is_flag = ["--follow", "--shadow"].contains(&option);
+        let value = if is_flag { &[][..] } else { &["local"] };
+        let output = place.run(&[&["compare", option], value].concat());
+        assert_eq!(output.status.code(), Some(2), "{option}");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.starts_with(&format!("floodway: {option} ")), "{error}");
+    }
+    assert!(help.contains("--policies") && help.contains("--deadline"));
+}
+
+#[test]
 fn each_command_has_examples_that_parse_and_its_exit_codes() {
     let place = Place::new();
     std::fs::write(place.path("floodway.toml"), documented_file()).unwrap();

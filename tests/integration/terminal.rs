@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::thread;
 
-use crate::common::{Place, end_of};
+use crate::common::{Place, end_of, error_of};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -178,4 +178,24 @@ fn control_characters_of_a_remote_answer_are_escaped() {
             assert!(!said.lines().any(|line| line.starts_with("forged")), "{body}: {said:?}");
         }
     }
+}
+
+#[test]
+fn a_summary_that_cannot_be_printed_goes_to_standard_error() {
+    let place = Place::new();
+    let floodway = env!("CARGO_BIN_EXE_floodway");
+    for to in [">&-", "> /dev/full"] {
+        let line = format!("exec {floodway} run --events 100 --sink null {to}");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &line]).current_dir(place.path("."));
+        let output = shell.output().unwrap();
+        let error = error_of(&output);
+        assert_eq!(output.status.code(), Some(0), "{to}: {error}");
+        assert!(error.contains("100 events in") && error.contains("on time"), "{to}: {error}");
+    }
+    // Nobody wants to see it here.
+    let line = format!("exec {floodway} run --events 100 --sink null > /dev/null");
+    let mut shell = std::process::Command::new("sh");
+    let output = shell.args(["-c", &line]).current_dir(place.path(".")).output().unwrap();
+    assert!(!error_of(&output).contains("100 events in"), "{}", error_of(&output));
 }

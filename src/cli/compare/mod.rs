@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result, anyhow};
 use self::child::{Children, Ended};
 use self::folder::{Folder, TRACE};
 use self::plan::Plan;
+pub(super) use self::plan::hide_refused;
 use super::args::CompareArgs;
 use super::output::{print, print_error};
 use super::{logging, trace_file};

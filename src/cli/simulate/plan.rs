@@ -63,12 +63,9 @@ impl Simulation {
         let capacity = service.rate() * workers as f64;
         let stream = Stream::new(schedule, events, workers, nanos, capacity);
         let stream = stream.ok_or_else(|| {
-            UsageError::new(
-                "--events",
-                "0",
-                "no event is due in this time, so there is nothing \
-            to simulate",
-            )
+            let duration = args.rates.duration.as_deref().unwrap_or("(not given)");
+            let why = "no event is due in this time: there is nothing to simulate";
+            UsageError::new("--duration", duration, why)
         })?;
         const MOST_TICKS: u64 = 2_000_000_000;
         if stream.ticks().saturating_mul(workers as u64) > MOST_TICKS {

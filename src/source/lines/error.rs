@@ -27,7 +27,10 @@ pub enum LinesError {
     #[error("cannot resume: the last commit does not say where the last run ended: {0}")]
     Position(String),
     /// The files are not those that were read before a run was resumed.
-    #[error("cannot resume: {path} {why}")]
+    #[error(
+        "cannot resume: {path} {why}. Restore the input as it was, or begin anew with another --state and another \
+         output"
+    )]
     Changed {
         /// Which file.
         path: String,
