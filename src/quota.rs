@@ -7,6 +7,9 @@ use std::time::Duration;
 /// synchronous requests are limited to its environments times this.
 pub(crate) const REQUESTS_PER_ENVIRONMENT: f64 = 10.0;
 
+/// The longest time for which Lambda lets a function run.
+pub(crate) const MAX_TIMEOUT: Duration = Duration::from_secs(900);
+
 /// A token bucket that is full at first.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenBucket {

@@ -14,6 +14,7 @@ use super::output::print_line;
 use super::settings::parse_some;
 use super::{UsageError, listen, logging, remote_options, signals, unusable_path};
 use crate::emulator::{Choices, Keys, Package, PackageError, Setup};
+use crate::quota::MAX_TIMEOUT;
 use crate::units::parse_duration;
 
 pub(super) fn lambda(args: &LambdaArgs) -> Result<()> {
@@ -76,8 +77,11 @@ fn package(folder: &Path, args: &LambdaArgs) -> Result<Package> {
     let timeout = parse_some("--timeout", args.timeout.as_ref(), |text| {
         parse_duration(text)
             .ok()
-            .filter(|timeout| !timeout.is_zero() && timeout.as_secs() <= 900)
-            .ok_or("expected more than 0 and at most 900s, such as 30s")
+            .filter(|timeout| !timeout.is_zero() && *timeout <= MAX_TIMEOUT)
+            .ok_or_else(|| {
+                let most = MAX_TIMEOUT.as_secs();
+                format!("expected more than 0 and at most {most}s, such as 30s")
+            })
     })?;
     let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(variable);
     let choices = Choices { handler: args.handler.clone(), timeout, region, init_timeout: None };

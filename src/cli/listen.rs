@@ -1,86 +1,54 @@
 //! `--listen`: the address of the live view.
 
-use std::net::{Ipv6Addr, ToSocketAddrs as _};
+use std::io;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use super::UsageError;
 use super::args::RunArgs;
-use super::output::print_error;
 use super::settings::parse;
-use crate::live::{self, Live};
-use crate::pipeline::TimelySettings;
+use crate::pipeline::{ListenSettings, TimelySettings};
 use crate::units::parse_duration;
 
 const OPTION: &str = "--listen";
 const EXPECTED: &str = "expected HOST:PORT such as 127.0.0.1:9090, or port 0 for any that is free";
 
-/// The address of the live view, and how long it stays after the run.
-#[derive(Debug)]
-pub(super) struct Listen {
-    typed: String,
-    host: String,
-    /// Host names that the server answers to, besides its address.
-    names: Vec<String>,
-    port: u16,
-    after: Duration,
+/// Parses the options. Returns none if there is no live view.
+pub(super) fn settings(
+    args: &RunArgs,
+    timely: &TimelySettings,
+) -> Result<Option<ListenSettings>, UsageError> {
+    let after = args.listen_after.as_ref();
+    let Some(typed) = &args.listen else {
+        let dependent = [("--listen-after", after), (ALLOW_HOST, args.allow_host.as_ref())];
+        return match dependent.into_iter().find_map(|(option, value)| Some((option, value?))) {
+            Some((option, value)) => Err(UsageError::new(option, value, "needs --listen")),
+            None => Ok(None),
+        };
+    };
+    let names = names(args.allow_host.as_ref())?;
+    let after = parse("--listen-after", after, Duration::ZERO, parse_duration)?;
+    let wrong = |why: String| UsageError::new(OPTION, typed, why);
+    let (host, port) = typed
+        .rsplit_once(':')
+        .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
+        .filter(|(host, _)| is_host(host))
+        .ok_or_else(|| wrong(EXPECTED.to_owned()))?;
+    // Processes on one machine cannot share one.
+    let port = match port {
+        0 => 0,
+        first => u16::try_from(usize::from(first) + timely.process).map_err(|_| {
+            wrong(format!("process {} has no port that far above it", timely.process))
+        })?,
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(Some(ListenSettings { host, port, names, after }))
 }
 
-impl Listen {
-    /// Parses the options. Returns none if there is no live view.
-    pub(super) fn new(
-        args: &RunArgs,
-        timely: &TimelySettings,
-    ) -> Result<Option<Listen>, UsageError> {
-        let after = args.listen_after.as_ref();
-        let Some(typed) = args.listen.clone() else {
-            let dependent = [("--listen-after", after), (ALLOW_HOST, args.allow_host.as_ref())];
-            return match dependent.into_iter().find_map(|(option, value)| Some((option, value?))) {
-                Some((option, value)) => Err(UsageError::new(option, value, "needs --listen")),
-                None => Ok(None),
-            };
-        };
-        let names = names(args.allow_host.as_ref())?;
-        let after = parse("--listen-after", after, Duration::ZERO, parse_duration)?;
-        let wrong = |why: String| UsageError::new(OPTION, &typed, why);
-        let (host, port) = typed
-            .rsplit_once(':')
-            .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
-            .filter(|(host, _)| is_host(host))
-            .ok_or_else(|| wrong(EXPECTED.to_owned()))?;
-        // Processes on one machine cannot share one.
-        let port = match port {
-            0 => 0,
-            first => u16::try_from(usize::from(first) + timely.process).map_err(|_| {
-                wrong(format!("process {} has no port that far above it", timely.process))
-            })?,
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Some(Listen { typed, host, names, port, after }))
-    }
-
-    /// Binds the address, starts the server, and prints its URL.
-    pub(super) fn start(&self) -> Result<Live, UsageError> {
-        let bound = (self.host.as_str(), self.port).to_socket_addrs().and_then(|addresses| {
-            let listener = live::bind(&addresses.collect::<Vec<_>>())?;
-            Live::start(listener, self.names.iter().chain([&self.host]))
-        });
-        let live = bound.map_err(|error| {
-            let port = self.port;
-            let what =
-                format!("cannot listen on port {port}: {error}; name another, or port 0 for any");
-            UsageError::new(OPTION, &self.typed, what)
-        })?;
-        print_error(format_args!(
-            "floodway: live at http://{}/, metrics at /metrics",
-            live.address()
-        ));
-        Ok(live)
-    }
-
-    /// Returns how long the live view stays after the run.
-    pub(super) fn after(&self) -> Duration {
-        self.after
-    }
+/// Returns the error of an address at which the live view cannot listen.
+pub(super) fn unusable(args: &RunArgs, port: u16, error: &io::Error) -> UsageError {
+    let why = format!("cannot listen on port {port}: {error}; name another, or port 0 for any");
+    UsageError::new(OPTION, args.listen.clone().unwrap_or_default(), why)
 }
 
 const ALLOW_HOST: &str = "--allow-host";

@@ -8,16 +8,18 @@ use anyhow::{Context as _, Result};
 use signal_hook::consts::SIGXFSZ;
 
 use super::args::RunArgs;
-use super::listen::Listen;
 use super::output::{print_error, print_or_error};
 use super::{
-    Exit, UsageError, demo, logging, remote_options, settings, signals, sink, unusable_path,
+    Exit, UsageError, demo, listen, logging, remote_options, settings, signals, sink,
+    unusable_path,
 };
 use crate::destination::Destination;
 #[cfg(feature = "kafka")]
 use crate::kafka::KafkaError;
-use crate::live::{End, Live};
-use crate::pipeline::{self, Failures, MeshError, RunError, Settings, Stop, Target};
+use crate::live::Live;
+use crate::pipeline::{
+    self, Failures, Finished, MeshError, RunError, RunListener, Settings, Stop, Target,
+};
 use crate::sink::SinkError;
 use crate::state::StateError;
 use crate::units::show_duration;
@@ -29,31 +31,48 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     let mut shown = None;
     let exit = match run_shown(args, &stop, &ended, &mut shown) {
         Ok(()) => Exit::Done,
-        Err(error) => {
-            let error = args.from_file.explain(error);
-            if let Some((live, _)) = &shown {
-                // If it has not come so far that this was said.
-                live.end(End { error: Some(format!("{error:#}")), ..End::default() });
-            }
-            Exit::from(error)
-        }
+        Err(error) => Exit::from(args.from_file.explain(error)),
     };
     let _ = ended.set(exit);
-    if let Some((live, listen)) = shown.filter(|_| exit != Exit::Usage) {
-        live.finish(listen.after(), || stop.is_requested());
+    if let Some((live, after)) = shown.filter(|_| exit != Exit::Usage) {
+        live.finish(after, || stop.is_requested());
     }
     exit
 }
 
+/// What the command prints and does while the run lasts.
+struct Announcements {
+    /// How a run without an end can be ended.
+    open_end: Option<String>,
+}
+
+impl RunListener for Announcements {
+    fn begun(&mut self, failures: Failures) {
+        report_panics(failures);
+    }
+
+    fn live(&mut self, live: &Live) {
+        print_error(format_args!(
+            "floodway: live at http://{}/, metrics at /metrics",
+            live.address()
+        ));
+    }
+
+    fn started(&mut self) {
+        self.open_end.iter().for_each(|end| print_error(format_args!("floodway: {end}")));
+    }
+}
+
+/// Runs the command. `shown` gets the live view, if there is one, and how long it stays after the run.
 fn run_shown(
     args: &RunArgs,
     stop: &Stop,
     ended: &Arc<OnceLock<Exit>>,
-    shown: &mut Option<(Live, Listen)>,
+    shown: &mut Option<(Live, Duration)>,
 ) -> Result<()> {
     logging::init(args.log.as_deref())?;
     let demo = demo::command(args);
-    let mut settings = match &demo {
+    let settings = match &demo {
         Some(demo) => {
             print_error(demo);
             settings::run(&demo.args)?
@@ -68,24 +87,19 @@ fn run_shown(
             "floodway: requests to {endpoint} go by the proxy {proxy}; NO_PROXY names hosts that need none"
         ));
     }
-    if let Some(listen) = Listen::new(args, &settings.timely)? {
-        let live = listen.start()?;
-        settings.live = Some(live.clone());
-        *shown = Some((live, listen));
-    }
     stop_on_signals(stop, settings.stop_within, ended).context("cannot listen for signals")?;
     // A file that grows past `ulimit -f` is an error of the write then, and not the process's end.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot listen for signals")?;
-    let open_end = open_end(&settings);
-    let started =
-        move || open_end.iter().for_each(|end| print_error(format_args!("floodway: {end}")));
+    let mut announcements = Announcements { open_end: open_end(&settings) };
+    let stays = settings.listen.as_ref().map(|listen| listen.after).unwrap_or_default();
     let target = settings.target.clone();
     let files = [&settings.summary, &settings.series, &settings.dead_letter];
     let prints_figures = files
         .into_iter()
         .flatten()
         .any(|file| matches!(Destination::of(file), Destination::Stdout));
-    let (summary, result) = pipeline::run(settings, stop, report_panics, started);
+    let Finished { summary, result, live } = pipeline::run(settings, stop, &mut announcements);
+    *shown = live.map(|live| (live, stays));
     if let Some(summary) = summary {
         let mut text = summary.words();
         // The workers have done what the remote side refused.
@@ -136,6 +150,7 @@ fn not_started(error: RunError, args: &RunArgs, target: &Target) -> anyhow::Erro
             UsageError::new("--sink", args.sink.clone().unwrap_or_default(), error.to_string())
                 .into()
         }
+        RunError::Listen { port, source } => listen::unusable(args, port, &source).into(),
         RunError::Mesh(error @ MeshError::Listen { .. }) => {
             let why = format!("{:#}", anyhow::Error::from(error));
             UsageError::new("--", args.timely.join(" "), why).into()

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::args::{RateArgs, RunArgs};
-use super::listen::Listen;
 use super::{
-    UsageError, folder_conflicts, path_conflicts, policy_options, remote_options, sink, source,
-    state, trace_file,
+    UsageError, folder_conflicts, listen, path_conflicts, policy_options, remote_options, sink,
+    source, state, trace_file,
 };
 use crate::batch::Nanos;
 use crate::cost::Cost;
@@ -200,8 +199,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         let is_resumed = args.state.as_deref().is_some_and(|dir| State::output_in(dir).is_some());
         source.check(is_resumed).map_err(|why| UsageError::new("--source", given, why))?;
     }
-    // Bound when all else is as it should be.
-    Listen::new(args, &timely)?;
+    let listen = listen::settings(args, &timely)?;
     let target = sink::target(args, &timely)?;
     folder_conflicts::refuse_shared(args, &target)?;
     folder_conflicts::refuse_own_files(args, &*source, &target)?;
@@ -252,7 +250,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         dead_letter: args.dead_letter.clone(),
         summary: args.summary.clone(),
         series: args.series.clone(),
-        live: None,
+        listen,
         timely,
     };
     if let (Some(skew), 1) = (&args.skew, settings.timely.workers * settings.timely.processes) {

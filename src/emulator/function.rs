@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::quota::MAX_TIMEOUT;
 use crate::task::{self, Code, Task as _, TextTask};
 use crate::wire::{Request, VERSION, answer_strings, answer_values};
 
@@ -135,17 +136,14 @@ where
     }
 }
 
-/// The longest time for which Lambda lets a function run.
-const MAX_WORK: Duration = Duration::from_secs(900);
-
 /// Returns the time that `work_us` of a request with so many records stands for.
 fn modelled(work_us: f64, records: usize) -> Result<Duration, FunctionError> {
     let work = Duration::try_from_secs_f64(work_us / 1e6 * records as f64).ok();
-    work.filter(|work| *work <= MAX_WORK).ok_or_else(|| FunctionError {
+    work.filter(|work| *work <= MAX_TIMEOUT).ok_or_else(|| FunctionError {
         error_type: "InvalidRequest".to_owned(),
         message: format!(
             "work_us is {work_us}: expected 0 or more, and at most {} s for all records of a request",
-            MAX_WORK.as_secs()
+            MAX_TIMEOUT.as_secs()
         ),
     })
 }

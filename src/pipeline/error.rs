@@ -41,6 +41,15 @@ pub enum RunError {
     /// The embedded Lambda cannot start.
     #[error("cannot start the embedded Lambda")]
     Lambda(#[source] std::io::Error),
+    /// The live view cannot listen at its address.
+    #[error("cannot listen on port {port}")]
+    Listen {
+        /// The port.
+        port: u16,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// The processes cannot connect.
     #[error(transparent)]
     Mesh(#[from] MeshError),

@@ -1,15 +1,16 @@
 //! Shows a run in the live view: reads the run's counters when the view asks.
 
+use std::net::ToSocketAddrs as _;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::worker::{RunContext, RunStart};
-use super::{RunError, Settings, summary};
+use super::{ListenSettings, RunError, Settings, summary};
 use crate::batch::Nanos;
 use crate::bridge::breaker::State;
 use crate::bridge::{Bridge, CostLimits};
-use crate::live::{self, About, Breaker, Budget, End, Observation, Remote, Sample, Writer};
+use crate::live::{self, About, Breaker, Budget, End, Live, Observation, Remote, Sample, Writer};
 use crate::observe::Summary;
 
 /// A reference for the live view that does not keep the run alive.
@@ -34,16 +35,29 @@ impl live::Source for WeakRun {
     }
 }
 
-/// Attaches the run to the live view, if the settings have one.
+/// Starts the live view, if the settings have one.
+///
+/// # Errors
+/// If it cannot listen at its address.
+pub(super) fn start(settings: &Settings) -> Result<Option<Live>, RunError> {
+    let Some(ListenSettings { host, port, names, .. }) = &settings.listen else { return Ok(None) };
+    let bound = (host.as_str(), *port).to_socket_addrs().and_then(|addresses| {
+        let listener = live::bind(&addresses.collect::<Vec<_>>())?;
+        Live::start(listener, names.iter().chain([host]))
+    });
+    bound.map(Some).map_err(|source| RunError::Listen { port: *port, source })
+}
+
+/// Shows the run in the live view, if there is one.
 pub(super) fn show(context: &Arc<RunContext>) {
-    if let Some(live) = &context.settings.live {
+    if let Some(live) = &context.live {
         live.watch(about(context), Arc::new(WeakRun(Arc::downgrade(context))));
     }
 }
 
 /// Shows how the run ended.
 pub(super) fn end(context: &RunContext, summary: Option<&Summary>, result: &Result<(), RunError>) {
-    if let Some(live) = &context.settings.live {
+    if let Some(live) = &context.live {
         live.end(End {
             sample: context.started.get().map(|started| Box::new(sample(context, started))),
             summary: summary.and_then(|summary| serde_json::to_value(summary).ok()),

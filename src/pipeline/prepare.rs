@@ -4,100 +4,48 @@
 use std::any::Any;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
 #[cfg(feature = "kafka")]
 use super::Target;
+use super::remote_side::RemoteSide;
 use super::resume::{Output, ResumePoint};
 use super::spend_log::SpendLog;
 use super::summary::figure_files;
 use super::worker::RunContext;
-use super::{Endpoint, Failures, RunError, Settings, Stop};
-use crate::bridge::{self, Bridge, BridgeError, SettingsError};
-use crate::descriptors;
-use crate::emulator;
+use super::{Failures, RunError, Settings, Stop};
 #[cfg(feature = "kafka")]
 use crate::kafka::{KafkaError, Publisher};
+use crate::live::Live;
 use crate::observe::ProcessStats;
 use crate::operators::Peers;
-use crate::policy::Sends;
 use crate::sink::{self, SinkError, SinkHandle};
 #[cfg(feature = "kafka")]
 use crate::source::KafkaInput;
 use crate::source::{OpenContext, Pace};
 use crate::state::StateError;
 use crate::task;
-use crate::units::show_duration;
 
-/// How long a run waits for a remote side that does not answer, before it starts without it.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Limits the requests in flight to those that have file descriptors.
-fn limit_in_flight(wanted: usize, each: usize) -> usize {
-    let most = descriptors::max_connections(each).max(1);
-    if most < wanted {
-        tracing::warn!(
-            "of {} files that may be open, {most} requests may be in flight, not {wanted}: the rest is kept for \
-             input and output; raise the limit with ulimit -n",
-            descriptors::limit()
-        );
-    }
-    wanted.min(most)
-}
-
-/// Starts everything that the workers of the process share.
+/// Starts everything that the workers of the process share, but the live view, which is there already.
+///
+/// # Errors
+/// If the run cannot start. Then it leaves nothing behind.
 pub(super) fn prepare(
     settings: Settings,
+    live: Option<Live>,
     stop: &Stop,
     failures: &Failures,
 ) -> Result<RunContext, RunError> {
     let timely = &settings.timely;
     let pace = Arc::new(settings.pace());
     let mut output = Output::inspect(&settings)?;
-    let mut lambda = None;
-    let mut started_bridge = None;
     let task = task::text(&settings.task, settings.work.clone())
         .ok_or_else(|| RunError::NoTask(settings.task.clone()))?;
-    if settings.is_bursting() {
-        let endpoint = match &settings.endpoint {
-            Endpoint::Remote(endpoint) => endpoint.clone(),
-            Endpoint::Embedded(model) => {
-                let listener =
-                    std::net::TcpListener::bind("127.0.0.1:0").map_err(RunError::Lambda)?;
-                let server =
-                    emulator::Server::start(listener, model.clone()).map_err(RunError::Lambda)?;
-                let url = server.url();
-                lambda = Some(Arc::new(server));
-                bridge::Endpoint::url(&url)
-                    .map_err(|error| BridgeError::Settings(SettingsError::Endpoint(error)))?
-            }
-        };
-        // Each process has its share of what may still be spent.
-        let cost_limits = settings.bridge.cost_limits.after(output.spent()).share(timely.processes);
-        // The embedded one has the other end of each connection in this process too.
-        let each = if lambda.is_some() { 2 } else { 1 };
-        let max_in_flight = limit_in_flight(settings.bridge.max_in_flight, each);
-        let bridge_settings =
-            bridge::Settings { max_in_flight, endpoint, cost_limits, ..settings.bridge.clone() };
-        let started = Bridge::start(bridge_settings)?;
-        // What the remote side is like is known before the first record comes: nothing is sent before.
-        let lane = started.remote_task(Arc::new(Arc::clone(&task)));
-        started.wait_for_probes(PROBE_TIMEOUT);
-        if settings.policy.spec().sends == Sends::Late {
-            check_deadline(settings.deadline, lane.median());
-        }
-        started_bridge = Some(started);
-    }
+    let remote = RemoteSide::start(&settings, output.spent(), &task)?;
     let resume_point = output.resume_point();
     // An input or a summary that cannot be leaves no output behind.
     let source = settings.source.open(open_context(&settings, &pace, &resume_point, failures))?;
-    for (what, path) in figure_files(&settings) {
-        if timely.process == 0
-            && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
-            && let Err(source) = std::fs::read_dir(folder)
-        {
-            return Err(RunError::Write { what, path: path.display().to_string(), source });
-        }
+    if timely.process == 0 {
+        check_figure_folders(&settings)?;
     }
     let sink_failures = failures.clone();
     let on_failure = Arc::new(move |error: SinkError| sink_failures.fail(RunError::Sink(error)));
@@ -119,7 +67,7 @@ pub(super) fn prepare(
         stats: ProcessStats::watched(
             timely.workers,
             settings.has_series(),
-            settings.live.is_some(),
+            live.is_some(),
             Some(settings.deadline),
         ),
         diagnosis: Mutex::default(),
@@ -129,15 +77,30 @@ pub(super) fn prepare(
         started: OnceLock::new(),
         pace,
         task,
-        bridge: started_bridge,
+        bridge: remote.bridge,
         peers: Peers::default(),
-        lambda,
+        lambda: remote.lambda,
         sink,
         source,
         output,
         resume_point,
         settings,
+        live,
     })
+}
+
+/// Checks that the folders of the summary and the series can be read.
+fn check_figure_folders(settings: &Settings) -> Result<(), RunError> {
+    for (what, path) in figure_files(settings) {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::read_dir(folder).map_err(|source| RunError::Write {
+                what,
+                path: path.display().to_string(),
+                source,
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns what the source is opened with.
@@ -206,18 +169,6 @@ pub(super) fn start_spend_log(
     SpendLog::start(spent.clone(), bridge.clone(), settings.bridge.clone(), failed)
         .map(Some)
         .map_err(no_thread)
-}
-
-/// Warns if even an empty request takes the remote side longer than the deadline.
-fn check_deadline(deadline: Duration, typical: Duration) {
-    if typical >= deadline {
-        tracing::warn!(
-            "the remote side takes {} to answer an empty request, so no remote result can keep \
-            the deadline of {}. Records are sent only where a worker would be later still",
-            show_duration(typical),
-            show_duration(deadline),
-        );
-    }
 }
 
 fn sink_settings(settings: &Settings, output: &Output) -> sink::Settings {

@@ -10,7 +10,6 @@ use super::control::Fingerprints;
 use super::hosts::Host;
 use crate::bridge;
 use crate::emulator::Model;
-use crate::live::Live;
 use crate::policy::{Policy, PolicyChoice, Sends};
 use crate::schedule::Schedule;
 use crate::sink::Files;
@@ -119,10 +118,23 @@ pub struct Settings {
     pub summary: Option<PathBuf>,
     /// The file of the figures over time. Process 0 writes it, all processes count for it.
     pub series: Option<PathBuf>,
-    /// The live view, if there is one.
-    pub live: Option<Live>,
+    /// The address of the live view, if there is one.
+    pub listen: Option<ListenSettings>,
     /// The settings of timely.
     pub timely: TimelySettings,
+}
+
+/// The address of the live view, and how long it stays.
+#[derive(Clone, Debug)]
+pub struct ListenSettings {
+    /// The host name or address.
+    pub host: String,
+    /// The port. 0 is any free one.
+    pub port: u16,
+    /// Host names that the live view answers to, besides its address and `host`.
+    pub names: Vec<String>,
+    /// How long the live view stays after the end of the run.
+    pub after: Duration,
 }
 
 /// What timely's arguments say.

@@ -20,7 +20,7 @@ use super::{Failures, Settings, Stop, live_view};
 use crate::batch::{Batch, Nanos};
 use crate::bridge::Bridge;
 use crate::emulator;
-use crate::live::Diagnosis;
+use crate::live::{Diagnosis, Live};
 use crate::observe::{FunctionCounters, ProcessStats, Report};
 use crate::operators::{Backpressure, Burst, BurstExt as _, Clock, Peers};
 use crate::process_stats;
@@ -39,6 +39,7 @@ pub(super) struct RunContext {
     pub lambda: Option<Arc<emulator::Server>>,
     pub sink: SinkHandle,
     pub source: Arc<dyn OpenSource>,
+    pub live: Option<Live>,
     pub stats: ProcessStats,
     /// The bottleneck of the run, and what it was while results came late.
     pub diagnosis: Mutex<Diagnosis>,

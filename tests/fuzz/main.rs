@@ -17,7 +17,7 @@ mod mutate;
 mod targets;
 
 // What those source files call by its path from the crate's root.
-use floodway::internal::{live, pipeline, state};
+use floodway::internal::{pipeline, state};
 #[cfg(feature = "kafka")]
 use floodway::kafka;
 use floodway::{aws, batch, bridge, cost, emulator, nexmark, policy, schedule, sink, task, units};
@@ -60,6 +60,10 @@ mod terminal;
 mod cli {
     mod args;
     mod argv;
+    mod compare {
+        mod refused;
+        pub(super) use refused::hide_refused;
+    }
     mod config;
     mod error;
     mod folder_conflicts;

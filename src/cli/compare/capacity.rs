@@ -39,7 +39,7 @@ fn full_speed(settings: &Settings) -> Option<f64> {
         ..settings.clone()
     };
     // Whatever is wrong is said by the runs themselves.
-    let (summary, result) = pipeline::run(trial, &Stop::default(), |_| (), || ());
-    result.ok()?;
-    summary.map(|summary| summary.throughput_eps).filter(|rate| *rate > 0.0)
+    let finished = pipeline::run(trial, &Stop::default(), &mut ());
+    finished.result.ok()?;
+    finished.summary.map(|summary| summary.throughput_eps).filter(|rate| *rate > 0.0)
 }

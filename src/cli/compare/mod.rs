@@ -8,6 +8,7 @@ mod child;
 mod folder;
 mod machine;
 mod plan;
+mod refused;
 
 use std::fmt::Write as _;
 
@@ -16,7 +17,7 @@ use anyhow::{Context as _, Result, anyhow};
 use self::child::{Children, Ended};
 use self::folder::{Folder, TRACE};
 use self::plan::Plan;
-pub(super) use self::plan::hide_refused;
+pub(super) use self::refused::hide_refused;
 use super::args::CompareArgs;
 use super::output::{print, print_error};
 use super::{logging, trace_file};

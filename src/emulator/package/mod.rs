@@ -18,6 +18,7 @@ use std::time::Duration;
 pub use error::PackageError;
 
 use super::server::FUNCTION_NAME;
+use crate::quota::MAX_TIMEOUT;
 use crate::units::parse_duration;
 use manifest::{Kind, Manifest};
 
@@ -104,7 +105,9 @@ impl Package {
             (None, None) => TIMEOUT,
         };
         if timeout.is_zero() || timeout > MAX_TIMEOUT {
-            return Err(manifest.wrong("timeout", "expected more than 0 and at most 900s"));
+            let most = MAX_TIMEOUT.as_secs();
+            let why = format!("expected more than 0 and at most {most}s");
+            return Err(manifest.wrong("timeout", why));
         }
         let handler = choices.handler.clone().or_else(|| manifest.handler.clone());
         let needed = |example: &str| {
@@ -171,6 +174,3 @@ impl Package {
         command
     }
 }
-
-/// AWS's largest timeout.
-const MAX_TIMEOUT: Duration = Duration::from_secs(900);

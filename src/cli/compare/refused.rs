@@ -1,0 +1,54 @@
+//! The options of `run` that a comparison refuses.
+
+use clap::Arg;
+
+use crate::cli::UsageError;
+
+/// The reasons why options of `run` are refused.
+const OWN_FILES: &str = "each run has its own, in the report's folder (--report DIR)";
+const NO_OUTPUT: &str = "a comparison's runs write no output: the sink is null";
+const NO_LIVE_VIEW: &str = "a comparison is several runs: use it with floodway run";
+
+/// The options of `run` that a comparison sets itself for each of its runs, or that it cannot have, and why.
+/// The help does not list them.
+const REFUSED: [(&str, &str); 13] = [
+    ("policy", "expected --policies, with commas between them"),
+    ("follow", "a file that grows has no end, and each policy reads the same input"),
+    ("shadow", "a comparison really sends"),
+    ("require-remote", "is for one run: a comparison says what each policy sent"),
+    ("summary", OWN_FILES),
+    ("series", OWN_FILES),
+    ("out", NO_OUTPUT),
+    ("sink", NO_OUTPUT),
+    ("state", NO_OUTPUT),
+    ("dead-letter", NO_OUTPUT),
+    ("listen", NO_LIVE_VIEW),
+    ("listen-after", NO_LIVE_VIEW),
+    ("allow-host", NO_LIVE_VIEW),
+];
+
+/// Hides an option of `run` in the help if a comparison refuses it.
+pub(in crate::cli) fn hide_refused(argument: Arg) -> Arg {
+    let is_refused = REFUSED.iter().any(|(name, _)| argument.get_long() == Some(name));
+    argument.hide(is_refused)
+}
+
+/// Refuses the options that a comparison does not take. `typed` is the command line after `compare`.
+pub(super) fn refuse(typed: &[String]) -> Result<(), UsageError> {
+    for (at, word) in typed.iter().enumerate() {
+        let (option, value) = match word.split_once('=') {
+            Some((option, value)) => (option, Some(value)),
+            None => (word.as_str(), typed.get(at + 1).map(String::as_str)),
+        };
+        let name = option.strip_prefix("--");
+        let Some((name, why)) = REFUSED.iter().find(|(refused, _)| name == Some(*refused)) else {
+            continue;
+        };
+        let value = value.filter(|value| !value.starts_with("--")).unwrap_or("(given)");
+        // That is what a comparison has anyway.
+        if (*name, value) != ("sink", "null") {
+            return Err(UsageError::new(option, value, *why));
+        }
+    }
+    Ok(())
+}

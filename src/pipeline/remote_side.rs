@@ -1,0 +1,104 @@
+//! Starts the remote side of a run: the embedded Lambda, if there is one, and the bridge.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Endpoint, RunError, Settings};
+use crate::bridge::{self, Bridge, BridgeError, SettingsError};
+use crate::descriptors;
+use crate::emulator;
+use crate::policy::Sends;
+use crate::task::TextTask;
+use crate::units::show_duration;
+
+/// The longest time that a run waits for the first answers of the remote side before it starts.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The remote side. Both fields are none if nothing is sent.
+#[derive(Default)]
+pub(super) struct RemoteSide {
+    /// The embedded Lambda.
+    pub lambda: Option<Arc<emulator::Server>>,
+    /// The bridge to the function.
+    pub bridge: Option<Bridge>,
+}
+
+impl RemoteSide {
+    /// Starts the remote side, and waits until its latency is known or [`PROBE_TIMEOUT`] is over: nothing is
+    /// sent before. Earlier runs have spent `spent` US dollars.
+    ///
+    /// # Errors
+    /// If the Lambda or the bridge cannot be started.
+    pub(super) fn start(
+        settings: &Settings,
+        spent: f64,
+        task: &TextTask,
+    ) -> Result<RemoteSide, RunError> {
+        if !settings.is_bursting() {
+            return Ok(RemoteSide::default());
+        }
+        let (lambda, endpoint) = match &settings.endpoint {
+            Endpoint::Remote(endpoint) => (None, endpoint.clone()),
+            Endpoint::Embedded(model) => {
+                let listener = TcpListener::bind("127.0.0.1:0").map_err(RunError::Lambda)?;
+                let server =
+                    emulator::Server::start(listener, model.clone()).map_err(RunError::Lambda)?;
+                let endpoint = bridge::Endpoint::url(&server.url())
+                    .map_err(|error| BridgeError::Settings(SettingsError::Endpoint(error)))?;
+                (Some(Arc::new(server)), endpoint)
+            }
+        };
+        // This process has both ends of each connection to an embedded Lambda.
+        let descriptors_each = if lambda.is_some() { 2 } else { 1 };
+        let bridge = Bridge::start(bridge_settings(settings, endpoint, spent, descriptors_each))?;
+        let remote_task = bridge.remote_task(Arc::new(Arc::clone(task)));
+        bridge.wait_for_probes(PROBE_TIMEOUT);
+        if settings.policy.spec().sends == Sends::Late {
+            check_deadline(settings.deadline, remote_task.median());
+        }
+        Ok(RemoteSide { lambda, bridge: Some(bridge) })
+    }
+}
+
+/// Returns the settings of this process's bridge. A request uses `descriptors_each` file descriptors.
+fn bridge_settings(
+    settings: &Settings,
+    endpoint: bridge::Endpoint,
+    spent: f64,
+    descriptors_each: usize,
+) -> bridge::Settings {
+    // Each process has its share of what may still be spent.
+    let processes = settings.timely.processes;
+    bridge::Settings {
+        max_in_flight: limit_in_flight(settings.bridge.max_in_flight, descriptors_each),
+        endpoint,
+        cost_limits: settings.bridge.cost_limits.after(spent).share(processes),
+        ..settings.bridge.clone()
+    }
+}
+
+/// Limits the requests in flight to those that have file descriptors.
+fn limit_in_flight(wanted: usize, descriptors_each: usize) -> usize {
+    let most = descriptors::max_connections(descriptors_each).max(1);
+    if most < wanted {
+        tracing::warn!(
+            "of {} files that may be open, {most} requests may be in flight, not {wanted}: the rest is kept for \
+             input and output; raise the limit with ulimit -n",
+            descriptors::limit()
+        );
+    }
+    wanted.min(most)
+}
+
+/// Warns if even an empty request takes the remote side longer than the deadline.
+fn check_deadline(deadline: Duration, typical: Duration) {
+    if typical >= deadline {
+        tracing::warn!(
+            "the remote side takes {} to answer an empty request, so no remote result can keep \
+            the deadline of {}. Records are sent only where a worker would be later still",
+            show_duration(typical),
+            show_duration(deadline),
+        );
+    }
+}
