@@ -10,8 +10,7 @@ use signal_hook::consts::SIGXFSZ;
 use super::args::RunArgs;
 use super::output::{print_error, print_or_error};
 use super::{
-    Exit, UsageError, demo, listen, logging, remote_options, settings, signals, sink,
-    unusable_path,
+    Exit, UsageError, demo, listen, logging, remote_options, settings, signals, sink, unusable_path,
 };
 use crate::destination::Destination;
 #[cfg(feature = "kafka")]
