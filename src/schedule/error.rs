@@ -1,5 +1,7 @@
 //! What can be wrong with a schedule.
 
+use crate::units::show_many;
+
 /// Why there is no such schedule.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ScheduleError {
@@ -17,6 +19,9 @@ pub enum ScheduleError {
     /// The rate is 0 for ever.
     #[error("the rate is 0 all the time: no event would ever be due")]
     Silent,
+    /// A trace has less than two rows.
+    #[error("the trace has {}, and at least two rows are needed: the last one ends the trace", show_many(*.0 as u64, "row"))]
+    ShortTrace(usize),
     /// A row of a trace is not as it must be.
     #[error("line {line} of the trace: {problem}")]
     Trace {
@@ -42,7 +47,4 @@ pub enum RowProblem {
     /// The seconds do not increase, or are no time.
     #[error("{0} seconds is not after the row before")]
     Order(f64),
-    /// There is no row that ends the trace.
-    #[error("at least two rows are needed: the last one ends the trace")]
-    Short,
 }

@@ -57,9 +57,7 @@ impl FromStr for Trace {
         let mut rows: Vec<Row> = Vec::new();
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut may_be_header = true;
-        let mut lines = 0;
         for (index, line) in text.trim_end().lines().enumerate() {
-            lines = index + 1;
             let row = line.split_once('#').map_or(line, |(row, _)| row);
             let is_comment = row.len() < line.len() && row.trim().is_empty();
             if is_comment || (row.trim().is_empty() && rows.is_empty()) {
@@ -69,12 +67,12 @@ impl FromStr for Trace {
                 continue;
             }
             let row = read_row(row, rows.last().map(|row| row.start))
-                .map_err(|problem| ScheduleError::Trace { line: lines, problem })?;
+                .map_err(|problem| ScheduleError::Trace { line: index + 1, problem })?;
             rows.push(row);
         }
         match rows.pop() {
             Some(last) if !rows.is_empty() => Ok(Trace { rows, end: last.start }),
-            _ => Err(ScheduleError::Trace { line: lines + 1, problem: RowProblem::Short }),
+            last => Err(ScheduleError::ShortTrace(usize::from(last.is_some()))),
         }
     }
 }
@@ -120,8 +118,9 @@ mod tests {
     #[test]
     fn whatever_is_not_a_trace_is_refused_by_its_line() {
         use RowProblem::*;
-        assert_eq!(problem(""), (1, Short));
-        assert_eq!(problem("0,5\n"), (2, Short));
+        for (text, rows) in [("", 0), ("# nothing\n\n", 0), ("0,5\n", 1), ("s,rate\n0,5\n\n", 1)] {
+            assert_eq!(text.parse::<Trace>(), Err(ScheduleError::ShortTrace(rows)));
+        }
         assert_eq!(problem("1,5\n2,5\n"), (1, Start(1.0)));
         assert_eq!(problem("0,5\n2,5\n2,6\n"), (3, Order(2.0)));
         assert_eq!(problem("0,5\n3,5\n2,6\n"), (3, Order(2.0)));

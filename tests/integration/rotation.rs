@@ -4,7 +4,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileExt as _, symlink};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -324,6 +324,12 @@ fn lines_that_are_added_to_a_log_after_it_was_rotated_are_said_to_be_unread() {
         log.committed(3);
         let said = log.stop(run);
         assert_eq!(said.contains("19 bytes were added to log (inode "), next != "log", "{said}");
+        // Nothing was added since.
+        let run = log.start();
+        log.append(next, "four\n");
+        log.committed(4);
+        let said = log.stop(run);
+        assert!(!said.contains("bytes were added"), "{said}");
         let output = String::from_utf8(log.place.output("out")).unwrap();
         assert!(!output.contains("late"), "{output}");
     }
@@ -464,6 +470,35 @@ fn an_input_that_loses_bytes_while_it_is_read_ends_the_run_with_1() {
 }
 
 #[test]
+fn an_input_that_is_overwritten_in_place_while_it_is_read_ends_the_run_with_1_before_its_end() {
+    for (count, workers) in CASES {
+        let place = Place::new();
+        fs::write(place.path("in"), lines("old", count)).unwrap();
+        let run = begun(&place, workers);
+        // Neither the first nor the last bytes that were read.
+        records_committed(&place, 2_000);
+        let file = OpenOptions::new().write(true).open(place.path("in")).unwrap();
+        file.write_at(b"#", 60 * 1_000 + 30).unwrap();
+        fails(&end_of(run, "the run"), &["cannot read in", "overwritten while it was read"]);
+        assert!(records(&place).unwrap() < count);
+        let again = ["run", "--source", "lines:in", "--rate", "30k", "--epoch", "50ms"];
+        let again = [&again[..], &["--out", "out", "--state", "state"]].concat();
+        fails(&place.run(&again), &["in has other bytes where it was read already"]);
+    }
+}
+
+/// The number of records in all commits.
+fn records(place: &Place) -> Option<usize> {
+    let manifest = fs::read_to_string(place.path("out/manifest.jsonl")).ok()?;
+    let last = manifest.lines().last()?.rsplit_once("\"total_records\":")?.1;
+    last.split(',').next()?.parse().ok()
+}
+
+fn records_committed(place: &Place, most: usize) {
+    poll("lines are committed", || records(place).filter(|records| *records > most));
+}
+
+#[test]
 fn an_input_that_is_removed_while_it_is_read_is_read_to_its_end() {
     for (count, workers) in [(60_000, "1"), (60_000, "2")] {
         let place = Place::new();
@@ -487,12 +522,7 @@ fn a_resume_takes_a_copy_of_its_input_and_no_other_bytes() {
         fs::write(place.path("in"), &text).unwrap();
         let run = begun(&place, workers);
         // So much that its middle is neither of its ends.
-        poll("lines are committed", || {
-            let manifest = fs::read_to_string(place.path("out/manifest.jsonl")).ok()?;
-            let last = manifest.lines().last()?.rsplit_once("\"total_records\":")?.1;
-            let records: usize = last.split(',').next()?.parse().ok()?;
-            (records > 2_000).then_some(())
-        });
+        records_committed(&place, 2_000);
         signal(&run, Signal::INT);
         assert_eq!(end_of(run, "the run").status.code(), Some(0));
         let again = ["run", "--source", "lines:in", "--rate", "30k", "--epoch", "50ms"];

@@ -98,6 +98,19 @@ impl Emitter {
         }
     }
 
+    /// The position of the file at hand, which was read to its end.
+    pub(super) fn end_of_file(&self) -> Option<FilePosition> {
+        let LineOffset { bytes, lines, .. } = self.offset();
+        self.tracked_file.as_ref().map(|tracked_file| tracked_file.end(bytes, lines))
+    }
+
+    /// Refuses the file at hand if it is not what was read; `is_end` if it was read to its end.
+    pub(super) fn is_unchanged(&self, is_end: bool) -> Result<(), LinesError> {
+        self.tracked_file
+            .as_ref()
+            .map_or(Ok(()), |tracked_file| tracked_file.is_unchanged(self.at, is_end))
+    }
+
     /// Whether the file at hand still has what was read of it.
     pub(super) fn is_there(&self) -> bool {
         self.tracked_file.as_ref().is_none_or(|tracked_file| tracked_file.is_there(self.at))

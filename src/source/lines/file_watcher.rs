@@ -1,16 +1,18 @@
 //! What a followed input names while it is read: other files than the one at hand.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::LinesError;
 use super::globs::path_of;
-use super::input::{FoundFile, Input, PACKED, Skipped};
+use super::input::{COMPRESSED, FoundFile, Input, Skipped};
 use super::late::Late;
 use super::opened::{FileId, Opened};
 use super::position::FilePosition;
-use super::rotation::{Start, warn_earlier};
+use super::rotation::warn_earlier;
+use super::start::Start;
 
 /// How often it is looked which file the path names. A look costs a few microseconds.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -31,18 +33,19 @@ pub(super) struct FileWatcher {
     successors: VecDeque<Opened>,
     /// Files of a glob whose paths come later.
     ahead: VecDeque<FoundFile>,
-    /// Files that were read to their ends.
-    read: Vec<FilePosition>,
+    /// Files that were read to their ends, in this order.
+    read: HashMap<FileId, Vec<FilePosition>>,
     late: Late,
-    /// Those that are not read because their paths come earlier, as the log says.
-    warned: HashSet<FileId>,
+    /// Files of the glob that are not read, which the log has said, as they were last changed. A file that was not
+    /// changed since is not opened again.
+    refused: HashMap<FileId, Option<u64>>,
     skipped: Skipped,
     last_poll: Option<Instant>,
     last_scan: Instant,
     /// The end of the file at hand was waited at.
     has_waited: bool,
-    /// Since when there is a next file.
-    missing_since: Option<Instant>,
+    /// Since when there is a next file; none while there is none.
+    next_since: Option<Instant>,
     /// When the file at hand grew last.
     last_growth: Instant,
 }
@@ -51,19 +54,27 @@ impl FileWatcher {
     /// Of the files after the first one of `start`, which it takes.
     pub(super) fn new(input: Input, start: &mut Start) -> Self {
         let successors: VecDeque<Opened> = std::mem::take(&mut start.between).into();
-        FileWatcher {
+        let mut watcher = FileWatcher {
             input,
-            missing_since: (!successors.is_empty()).then(Instant::now),
+            next_since: (!successors.is_empty()).then(Instant::now),
             successors,
             ahead: std::mem::take(&mut start.ahead),
-            read: start.read.clone(),
+            read: HashMap::new(),
             late: Late::default(),
-            warned: HashSet::new(),
+            refused: HashMap::new(),
             skipped: std::mem::take(&mut start.skipped),
             last_poll: None,
             last_scan: Instant::now(),
             has_waited: start.is_resumed,
             last_growth: Instant::now(),
+        };
+        start.read.iter().cloned().for_each(|whole| watcher.note_read(whole));
+        watcher
+    }
+
+    fn note_read(&mut self, whole: FilePosition) {
+        if let Some(id) = whole.id {
+            self.read.entry(id).or_default().push(whole);
         }
     }
 
@@ -74,12 +85,12 @@ impl FileWatcher {
 
     /// The file at hand has nothing more just now: whether it is over, because there is a next one.
     pub(super) fn is_over(&mut self, at: Option<&FilePosition>) -> bool {
-        let Some(missing_since) = self.missing_since else {
+        let Some(next_since) = self.next_since else {
             self.has_waited = true;
             return false;
         };
         let is_followed = self.has_waited || !self.successors.is_empty();
-        if is_followed && missing_since.max(self.last_growth).elapsed() < GRACE {
+        if is_followed && next_since.max(self.last_growth).elapsed() < GRACE {
             return false;
         }
         // Meanwhile it may have been removed or replaced, or have its first bytes. A copy may not have been complete
@@ -87,10 +98,12 @@ impl FileWatcher {
         self.ahead.retain_mut(|found| {
             let there = fs::metadata(&found.path);
             let Ok(there) = there.inspect(|there| found.size = there.len()) else { return false };
-            FileId::of(&there) == found.id && !found.is_packed() && !is_known(found, &self.read, at)
+            FileId::of(&there) == found.id
+                && !found.is_compressed()
+                && !is_known(found, &self.read, at)
         });
-        self.note_missing();
-        self.missing_since.is_some()
+        self.note_next();
+        self.next_since.is_some()
     }
 
     /// Looks for a next file, `at` being at hand.
@@ -116,7 +129,7 @@ impl FileWatcher {
             && !is_open(next.found.id)
         {
             if !next.is_plain() {
-                let why = std::io::Error::other(PACKED);
+                let why = std::io::Error::other(COMPRESSED);
                 return Err(LinesError::read(path, why));
             }
             tracing::info!("{} names another file now, which comes next", path.display());
@@ -126,7 +139,7 @@ impl FileWatcher {
             self.last_scan = Instant::now();
             self.scan_glob(at, position)?;
         }
-        self.note_missing();
+        self.note_next();
         Ok(())
     }
 
@@ -140,43 +153,49 @@ impl FileWatcher {
         for (path, why) in &listing.passed_over {
             self.skipped.note(path, why);
         }
+        let ahead: HashSet<PathBuf> = self.ahead.iter().map(|found| found.path.clone()).collect();
         for found in listing.files {
-            let is_ahead = self.ahead.iter().any(|ahead| ahead.path == found.path);
-            if is_ahead
+            let refused = self.refused.get(&found.id);
+            if ahead.contains(&found.path)
                 || found.id == at.found.id
                 || found.path == at.found.path
                 || self.successors.iter().any(|next| next.found.id == found.id)
+                || refused.is_some_and(|changed| changed.is_some() && *changed == found.changed)
                 || is_known(&found, &self.read, position)
             {
                 continue;
             }
-            if found.is_packed() {
-                self.skipped.note(&found.path, PACKED);
-            } else if found.path > at.found.path {
+            let is_compressed = found.is_compressed();
+            if !is_compressed && found.path > at.found.path {
                 self.ahead.push_back(found);
-            } else if self.warned.insert(found.id) {
+                continue;
+            }
+            let is_new = self.refused.insert(found.id, found.changed).is_none();
+            if is_compressed {
+                self.skipped.note(&found.path, COMPRESSED);
+            } else if is_new {
                 warn_earlier(&found, &at.found.path);
             }
         }
         Ok(())
     }
 
-    fn note_missing(&mut self) {
+    fn note_next(&mut self) {
         let has_next = !self.successors.is_empty() || !self.ahead.is_empty();
-        self.missing_since = has_next.then(|| self.missing_since.unwrap_or_else(Instant::now));
+        self.next_since = has_next.then(|| self.next_since.unwrap_or_else(Instant::now));
     }
 
     /// The file at hand is read again from its start, once it is over: it was truncated.
     pub(super) fn restart(&mut self, at: &Opened) {
         self.successors.push_front(at.clone());
-        self.note_missing();
+        self.note_next();
     }
 
     /// A file was read to its end, and `next` is read then.
     pub(super) fn finish(&mut self, whole: FilePosition, opened: &Opened, next: &Opened) {
         self.late.finish(opened.clone(), whole.bytes);
         self.late.begin(next);
-        self.read.push(whole);
+        self.note_read(whole);
     }
 
     /// The run ends.
@@ -193,12 +212,12 @@ impl FileWatcher {
             next = Opened::if_there(&found)?;
         }
         self.has_waited = false;
-        (self.last_poll, self.missing_since) = (None, None);
-        self.note_missing();
+        (self.last_poll, self.next_since) = (None, None);
+        self.note_next();
         let Some(next) = next else { return Ok(None) };
         // A link may be led back to a file that was read.
-        let mut read = self.read.iter().rev();
-        let read = read.find(|read| read.id == Some(next.found.id) && read.is_of(&next));
+        let read = self.read.get(&next.found.id);
+        let read = read.and_then(|read| read.iter().rev().find(|read| read.is_of(&next)));
         let read = read.map(|read| Ok((read.bytes, read.checksum(&next)?))).transpose()?;
         Ok(Some((next, read.unwrap_or_default())))
     }
@@ -206,12 +225,14 @@ impl FileWatcher {
 
 /// Whether a file is one of those that were read, maybe under another name, or a copy of the one at hand. Only its
 /// ends are looked at: a glob's files are again and again.
-fn is_known(found: &FoundFile, read: &[FilePosition], at: Option<&FilePosition>) -> bool {
-    let is_read = |file: &FilePosition, found| {
-        Opened::new(found).is_ok_and(|opened| file.ends_are_of(&opened))
-    };
-    let is_own = |file: &FilePosition| {
-        file.id == Some(found.id) && (path_of(&file.path) == found.path || is_read(file, found))
-    };
-    read.iter().any(is_own) || at.is_some_and(|at| at.bytes > 0 && is_read(at, found))
+fn is_known(
+    found: &FoundFile,
+    read: &HashMap<FileId, Vec<FilePosition>>,
+    at: Option<&FilePosition>,
+) -> bool {
+    let is_read =
+        |file: &FilePosition| Opened::new(found).is_ok_and(|opened| file.ends_are_of(&opened));
+    let is_own = |file: &FilePosition| path_of(&file.path) == found.path || is_read(file);
+    read.get(&found.id).is_some_and(|files| files.iter().any(is_own))
+        || at.is_some_and(|at| at.bytes > 0 && is_read(at))
 }

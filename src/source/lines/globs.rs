@@ -53,13 +53,22 @@ pub(crate) fn matches(glob: &Path) -> Result<Matches, PatternError> {
     let bytes = glob.as_os_str().as_bytes();
     let is_absolute = bytes.starts_with(b"/");
     let mut parts = Vec::new();
-    for part in bytes.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {
+    let mut begin = 0;
+    for part in bytes.split(|byte| *byte == b'/') {
         let name = OsStr::from_bytes(part);
+        let before = &bytes[..begin];
+        begin += part.len() + 1;
         match part {
+            b"" => {}
             b"." if parts.is_empty() && !is_absolute => {}
             b"**" => parts.push(Part::Folders),
             _ if is_pattern(Path::new(name)) => {
-                parts.push(Part::Pattern(Pattern::new(&text(name))?));
+                // The error's position is in the part.
+                let wrong = |error: PatternError| {
+                    let before = text(OsStr::from_bytes(before)).chars().count();
+                    PatternError { pos: before + error.pos, ..error }
+                };
+                parts.push(Part::Pattern(Pattern::new(&text(name)).map_err(wrong)?));
             }
             _ => parts.push(Part::Name(name.to_owned())),
         }
@@ -213,6 +222,13 @@ mod tests {
         assert_eq!(named(OsStr::from_bytes(b"a/*\xff*")), ["a/photo\0ff.jpg"]);
         assert_eq!(text("a/b/**"), ["a/b/c/x.log", "a/b/x.log"]);
         assert_eq!(text("none/*"), [""; 0]);
-        assert!(matches(Path::new("a/***")).is_err());
+    }
+
+    #[test]
+    fn an_invalid_glob_is_refused_at_its_character() {
+        let position = |glob: &str| matches(Path::new(glob)).unwrap_err().pos;
+        assert_eq!(position("***"), 2);
+        assert_eq!(position("/logs//d\u{e9}j\u{e0}/a***"), 15);
+        assert_eq!(position("logs/[a"), 5);
     }
 }

@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::FileExt as _;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crc32fast::Hasher;
 use memchr::memchr_iter;
@@ -16,8 +17,9 @@ use memchr::memchr_iter;
 use super::LinesError;
 use super::input::FoundFile;
 use super::offsets::LineOffset;
-use super::opened::Opened;
+use super::opened::{Opened, overwritten};
 use super::position::{FilePosition, Position, checksum};
+use super::start::Start;
 use super::tracked_file::TrackedFile;
 
 /// A file that is read in chunks.
@@ -28,16 +30,22 @@ pub(super) struct SharedFile {
     from: u64,
     /// Its first chunk, among the chunks of all files.
     first: usize,
+    /// What it was when it was opened first.
+    version: OnceLock<Version>,
 }
 
+/// The version of a file that may be closed and opened again: when it was changed last before it was opened, and
+/// checked last.
+type Version = (Option<u64>, Arc<AtomicU64>);
+
 /// All chunks of all files.
-#[derive(Debug)]
 pub(super) struct Index {
     files: Vec<SharedFile>,
-    /// The first file that is not yet read to its end.
+    /// The first file that is not yet read to its end, and where in it reading begins.
     start: LineOffset,
+    /// The files that earlier runs read to their ends.
     read_before: Vec<FilePosition>,
-    /// Lines of other files that have the name of that one.
+    /// Lines of other files that have the name of the first one.
     before: u64,
     /// The files that are read, or were lately.
     open: Mutex<BTreeMap<usize, Opened>>,
@@ -47,6 +55,8 @@ pub(super) struct Index {
     chunks: usize,
     state: Mutex<State>,
     counted: Condvar,
+    /// Hears that a file is not what was read of it.
+    failed: Box<dyn Fn(LinesError) + Send + Sync>,
 }
 
 #[derive(Debug)]
@@ -88,14 +98,15 @@ pub(super) struct Chunk {
 }
 
 impl Index {
-    /// The chunks of `files` from `start` on, of `chunk` bytes each; `read_before` are the files that
-    /// a run before this one had read.
+    /// The chunks of `files` from `start` on, of `chunk` bytes each. `failed` hears of a file that was overwritten while
+    /// it was read.
     pub(super) fn new(
         files: Vec<FoundFile>,
-        start: LineOffset,
-        read_before: Vec<FilePosition>,
+        start: Start,
         chunk: u64,
+        failed: Box<dyn Fn(LinesError) + Send + Sync>,
     ) -> Self {
+        let Start { offset: start, read: read_before, before: lines_before, first, .. } = start;
         let mut chunks = 0;
         let files = files.into_iter().enumerate().map(|(index, found)| {
             let from = match index.cmp(&start.file) {
@@ -105,16 +116,29 @@ impl Index {
             };
             let first = chunks;
             chunks += found.size.saturating_sub(from).div_ceil(chunk) as usize;
-            SharedFile { found, from, first }
+            SharedFile { found, from, first, version: OnceLock::new() }
         });
-        let files = files.collect();
+        let files: Vec<SharedFile> = files.collect();
         let before = Before { lines: start.line, checksum: start.checksum };
         let state = State { before: vec![before], counts: BTreeMap::new() };
         let state = Mutex::new(state);
-        let (open, whole) = Default::default();
-        let before = read_before.get(start.file).map_or(0, |file| file.before);
-        let counted = Condvar::new();
-        Index { files, start, read_before, before, open, whole, chunk, chunks, state, counted }
+        let index = Index {
+            files,
+            start,
+            read_before,
+            before: lines_before,
+            open: Mutex::default(),
+            whole: Mutex::default(),
+            chunk,
+            chunks,
+            state,
+            counted: Condvar::new(),
+            failed,
+        };
+        if let Some(first) = first {
+            index.keep(start.file, first);
+        }
+        index
     }
 
     /// How many chunks there are.
@@ -145,7 +169,7 @@ impl Index {
     pub(super) fn chunk(&self, chunk: usize) -> Chunk {
         // Files without chunks begin where the next one does.
         let file = self.files.partition_point(|file| file.first <= chunk) - 1;
-        let SharedFile { found, from, first } = &self.files[file];
+        let SharedFile { found, from, first, .. } = &self.files[file];
         let start = from + (chunk - first) as u64 * self.chunk;
         let end = (start + self.chunk).min(found.size);
         Chunk { file, start, end, is_first: start == *from, is_last: end == found.size }
@@ -261,7 +285,7 @@ impl Index {
     pub(super) fn position(&self, epoch: u64, line: u64) -> Result<Position, LinesError> {
         let mut open = Open::default();
         let offset = self.offset(line, &mut open)?;
-        let mut files = self.read_before[..self.start.file].to_vec();
+        let mut files = self.read_before.clone();
         for index in self.start.file..offset.file {
             let whole = lock(&self.whole).get(&index).cloned();
             files.push(match whole {
@@ -272,7 +296,7 @@ impl Index {
                     let checksum = self.whole_checksum(index);
                     let bytes = self.file(index).size;
                     let offset = LineOffset { bytes, lines, checksum, ..LineOffset::default() };
-                    let whole = self.note(index, offset)?;
+                    let whole = self.note(index, offset, true)?;
                     lock(&self.whole).insert(index, whole.clone());
                     lock(&self.open).remove(&index);
                     whole
@@ -280,19 +304,24 @@ impl Index {
             });
         }
         if offset.file < self.files.len() {
-            files.push(self.note(offset.file, offset)?);
+            files.push(self.note(offset.file, offset, false)?);
         }
         Ok(Position { epoch, lines: offset.line, files })
     }
 
-    /// The position in a file.
-    fn note(&self, file: usize, at: LineOffset) -> Result<FilePosition, LinesError> {
+    /// The position in a file, which must have the bytes that were read.
+    fn note(&self, file: usize, at: LineOffset, is_end: bool) -> Result<FilePosition, LinesError> {
         let opened = self.open(file)?;
-        let path = opened.found.path.clone();
-        let tracked_file = TrackedFile::new(opened, self.before_file(file), at);
-        Ok(tracked_file
-            .map_err(|error| LinesError::read(&path, error))?
-            .position(at.bytes, at.lines))
+        let path = &self.file(file).path;
+        let failed = |error| LinesError::read(path, error);
+        if opened.is_overwritten(at.bytes, at.checksum, is_end).map_err(failed)? {
+            (self.failed)(overwritten(path));
+        }
+        let tracked = TrackedFile::new(opened, self.before_file(file), at).map_err(failed)?;
+        Ok(match is_end {
+            true => tracked.end(at.bytes, at.lines),
+            false => tracked.position(at.bytes, at.lines),
+        })
     }
 
     /// A checksum of all bytes of a file, all chunks of which are counted.
@@ -308,16 +337,26 @@ impl Index {
 
     /// A file that is read: the one that it was when it was listed.
     fn open(&self, file: usize) -> Result<Opened, LinesError> {
-        let mut open = lock(&self.open);
+        let open = lock(&self.open);
         if let Some(open) = open.get(&file) {
             return Ok(open.clone());
         }
-        let opened = Opened::new(self.file(file))?;
+        drop(open);
+        Ok(self.keep(file, Opened::new(self.file(file))?))
+    }
+
+    /// Keeps a file open. It counts as the version that was opened first: a change since then is a change of what was
+    /// read.
+    fn keep(&self, file: usize, mut opened: Opened) -> Opened {
+        let Opened { found, checked, .. } = &mut opened;
+        let version = self.files[file].version.get_or_init(|| (found.changed, Arc::clone(checked)));
+        (found.changed, *checked) = version.clone();
+        let mut open = lock(&self.open);
         while open.len() >= MOST_OPEN {
             open.pop_first();
         }
         open.insert(file, opened.clone());
-        Ok(opened)
+        opened
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -364,5 +403,46 @@ impl Open {
         // One that shrank is said to have done so.
         open.is_unchanged()?;
         read.map_err(|error| LinesError::read(&open.found.path, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::super::input::{Input, Skipped};
+    use super::super::opened::ctime;
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_changed_before_it_is_opened_again_is_the_version_that_was_read() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("f");
+        fs::write(&path, b"one\ntwo\n").unwrap();
+        let input = Input::Files { path: path.clone(), follow: false };
+        let files = input.find(false, &mut Skipped::default()).unwrap();
+        let failures = Arc::new(AtomicUsize::new(0));
+        let failed = Arc::clone(&failures);
+        let fail = move |error: LinesError| {
+            let why = std::error::Error::source(&error).unwrap().to_string();
+            assert!(why.contains("overwritten"), "{why}");
+            failed.fetch_add(1, Relaxed);
+        };
+        let index = Index::new(files, Start::default(), 1 << 20, Box::new(fail));
+        let first = index.open(0).unwrap();
+        index.publish(0, Index::count(index.chunk(0), b"one\ntwo\n"));
+        index.position(1, 1).unwrap();
+        assert_eq!(failures.load(Relaxed), 0);
+        lock(&index.open).clear();
+        // The time of a change has a resolution of some milliseconds.
+        while ctime(&fs::metadata(&path).unwrap()) == first.checked.load(Relaxed) {
+            fs::write(&path, b"six\ntwo\n").unwrap();
+        }
+        let again = index.open(0).unwrap();
+        assert_eq!(again.found.changed, first.found.changed);
+        assert!(Arc::ptr_eq(&again.checked, &first.checked));
+        index.position(2, 1).unwrap();
+        assert_eq!(failures.load(Relaxed), 1);
     }
 }

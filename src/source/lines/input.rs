@@ -1,14 +1,14 @@
 //! Which files are read, in which order, and what they are called.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::LinesError;
 use super::globs::{self, Matches};
-use super::opened::{FileId, Opened};
+use super::opened::{FileId, Opened, ctime, settled};
 
 /// Where the lines come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,11 +34,19 @@ pub(super) struct FoundFile {
     pub id: FileId,
     /// Its size in bytes when it was found.
     pub size: u64,
+    /// When it was last changed before that: its `ctime`, which no program can set, in nanoseconds since 1970. None if
+    /// that was so shortly before that another change may have the same time.
+    pub changed: Option<u64>,
 }
 
 impl FoundFile {
+    pub(super) fn new(path: PathBuf, label: Option<Arc<str>>, metadata: &Metadata) -> Self {
+        let (id, size) = (FileId::of(metadata), metadata.len());
+        FoundFile { path, label, id, size, changed: settled(ctime(metadata)) }
+    }
+
     /// Whether it is compressed. One that cannot be opened is not known to be.
-    pub(super) fn is_packed(&self) -> bool {
+    pub(super) fn is_compressed(&self) -> bool {
         Opened::new(self).is_ok_and(|opened| !opened.is_plain())
     }
 }
@@ -46,7 +54,7 @@ impl FoundFile {
 impl Input {
     /// Looks whether there is something to read, as far as that can be known without opening it: a
     /// glob that matches nothing, or a file that cannot be followed, is a mistake in the settings. A followed run that
-    /// `is_resumed` passes over files beside others that are packed or that no output line can begin with: they came
+    /// `is_resumed` passes over files beside others that are compressed or that no output line can begin with: they came
     /// while it ran, when it passed over them too.
     ///
     /// # Errors
@@ -58,10 +66,10 @@ impl Input {
             return Err(why);
         }
         let found = if *follow { found.unwrap_or_default() } else { Vec::new() };
-        let packed = found.iter().find(|file| file.is_packed());
-        match packed {
-            Some(_) if is_resumed && !found.iter().all(FoundFile::is_packed) => Ok(()),
-            Some(packed) => Err(format!("{}: {PACKED}", packed.path.display())),
+        let compressed = found.iter().find(|file| file.is_compressed());
+        match compressed {
+            Some(_) if is_resumed && !found.iter().all(FoundFile::is_compressed) => Ok(()),
+            Some(compressed) => Err(format!("{}: {COMPRESSED}", compressed.path.display())),
             None => Ok(()),
         }
     }
@@ -86,7 +94,8 @@ impl Input {
     /// A file of this path, which need not be there.
     pub(super) fn named(&self, path: &Path) -> FoundFile {
         let label = self.glob().map(|_| path.to_string_lossy().into());
-        FoundFile { path: path.to_owned(), label, id: FileId { device: 0, inode: 0 }, size: 0 }
+        let id = FileId { device: 0, inode: 0 };
+        FoundFile { path: path.to_owned(), label, id, size: 0, changed: None }
     }
 
     /// The files that it names now, in byte order of their paths; the log says which it passes over, and `skipped` has
@@ -163,7 +172,7 @@ const UNNAMED: &str = "output lines begin with the file's name, and this one has
                        bytes that are not UTF-8: rename the file, or narrow the glob";
 
 /// Why a file is not followed.
-pub(super) const PACKED: &str = "it is compressed, and only plain files can be followed";
+pub(super) const COMPRESSED: &str = "it is compressed, and only plain files can be followed";
 
 /// The files that are not read, as the log says once of each.
 #[derive(Debug, Default)]
@@ -192,14 +201,13 @@ fn find_one(path: &Path) -> Result<FoundFile, LinesError> {
         let why = "it is a pipe or a device: give it as standard input, with lines:-";
         return Err(LinesError::read(path, io::Error::new(io::ErrorKind::InvalidInput, why)));
     }
-    let id = FileId::of(&metadata);
-    Ok(FoundFile { path: path.to_owned(), label: None, id, size: metadata.len() })
+    Ok(FoundFile::new(path.to_owned(), None, &metadata))
 }
 
 fn list_all(glob: &Path) -> Result<Listing, LinesError> {
     let Matches { paths, closed } = globs::matches(glob).map_err(|error| LinesError::Glob {
         pattern: glob.display().to_string(),
-        why: error.to_string(),
+        why: format!("{}, at its character {}", error.msg, error.pos + 1),
     })?;
     let mut listing = Listing::default();
     for (folder, error) in closed {
@@ -220,10 +228,7 @@ fn list_all(glob: &Path) -> Result<Listing, LinesError> {
         };
         let name = path.to_str().filter(|name| !name.contains(['\t', '\n', '\r']));
         match name.map(Arc::from) {
-            Some(name) => {
-                let (id, size) = (FileId::of(&metadata), metadata.len());
-                listing.files.push(FoundFile { label: Some(name), id, size, path });
-            }
+            Some(name) => listing.files.push(FoundFile::new(path, Some(name), &metadata)),
             None => listing.unnamed.push(path),
         }
     }

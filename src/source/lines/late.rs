@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::input::FoundFile;
 use super::opened::Opened;
 use super::position::FilePosition;
 
@@ -64,11 +65,17 @@ impl Finished {
     }
 }
 
-/// Says that a file has grown since it was read to its end.
-pub(super) fn warn_if_grown(opened: &Opened, read: &FilePosition) {
-    let more = opened.found.size.saturating_sub(read.bytes);
-    if opened.is_plain() && more > 0 {
-        say_unread(opened, more);
+/// Warns if a file that an earlier run read to its end has grown since `read` was noted, and notes its size, so that
+/// the next run does not warn of the same bytes. The file has the bytes that were read.
+pub(super) fn warn_if_grown(opened: &Opened, read: &mut FilePosition) {
+    let FoundFile { id, size, changed, .. } = opened.found;
+    if !opened.is_plain() || size <= read.size {
+        return;
+    }
+    say_unread(opened, size - read.size);
+    read.size = size;
+    if read.id == Some(id) {
+        read.changed = changed;
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod chunks;
 mod compression;
+mod decompress;
 mod emitter;
 mod epochs;
 mod error;
@@ -29,6 +30,7 @@ mod reader;
 mod rotation;
 mod sequence;
 mod source;
+mod start;
 #[cfg(test)]
 mod tests;
 mod tracked_file;

@@ -10,7 +10,7 @@ use super::position::{FilePosition, Position};
 pub(super) struct LineOffset {
     /// Which file.
     pub file: usize,
-    /// Bytes of it before the line, as they are when they are unpacked.
+    /// Bytes of it before the line, after decompression.
     pub bytes: u64,
     /// Lines of it before the line.
     pub lines: u64,

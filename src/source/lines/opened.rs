@@ -5,13 +5,15 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
 
 use super::LinesError;
-use super::compression::{Compression, unpack};
+use super::compression::Compression;
+use super::decompress::decompress;
 use super::input::FoundFile;
 
 /// Which file of the machine it is, whatever its name.
@@ -39,13 +41,17 @@ pub(super) const BLOCK: usize = 256 << 10;
 /// change so soon need not be seen by it.
 const SETTLED: Duration = Duration::from_secs(3);
 
-/// When a file was changed last, in nanoseconds since 1970; none if another change may have the same time.
-fn changed(metadata: &Metadata) -> Option<u64> {
-    let seconds = Duration::from_secs(metadata.ctime().try_into().ok()?);
-    let changed = seconds + Duration::from_nanos(metadata.ctime_nsec().try_into().ok()?);
+/// Returns when a file was last changed (its `ctime`), in nanoseconds since 1970.
+pub(super) fn ctime(metadata: &Metadata) -> u64 {
+    let seconds = u64::try_from(metadata.ctime()).unwrap_or(0);
+    let nanos = u64::try_from(metadata.ctime_nsec()).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}
+
+/// Returns a `ctime` if a later change of the file has another one.
+pub(super) fn settled(ctime: u64) -> Option<u64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    let is_settled = changed + SETTLED < now;
-    is_settled.then(|| changed.as_nanos().try_into().ok()).flatten()
+    (Duration::from_nanos(ctime) + SETTLED < now).then_some(ctime)
 }
 
 /// An open file, under the path that the input has for it.
@@ -56,9 +62,8 @@ pub(super) struct Opened {
     pub compression: Compression,
     /// The path without links, if it has some: the file's other names are in that folder.
     pub real: Option<PathBuf>,
-    /// When it was changed last before it was opened (its `ctime`, which no program can set), in nanoseconds since
-    /// 1970; none if that was just before.
-    pub changed: Option<u64>,
+    /// The `ctime` at which the bytes that were read were last known to be in the file.
+    pub checked: Arc<AtomicU64>,
 }
 
 impl Opened {
@@ -93,9 +98,9 @@ impl Opened {
         let compression = Compression::of_file(&file)?;
         let real = fs::canonicalize(path).ok();
         let real = real.filter(|real| std::path::absolute(path).ok().as_ref() != Some(real));
-        let found = FoundFile { id: FileId::of(&metadata), size: metadata.len(), ..found.clone() };
-        let changed = changed(&metadata);
-        Ok(Opened { found, file: Arc::new(file), compression, real, changed })
+        let found = FoundFile::new(found.path.clone(), found.label.clone(), &metadata);
+        let checked = Arc::new(AtomicU64::new(ctime(&metadata)));
+        Ok(Opened { found, file: Arc::new(file), compression, real, checked })
     }
 
     pub(super) fn is_plain(&self) -> bool {
@@ -122,19 +127,41 @@ impl Opened {
         }
     }
 
-    /// The content from byte `from` of what it is when it is unpacked.
+    /// Whether the first `bytes` bytes of the content, whose checksum was `checksum`, are other bytes now. They are
+    /// read again only if the file's `ctime` has changed since the last call, and, while the file grows, only when it
+    /// was read to its end (`is_end`): reading them again each time that something is appended would take too long.
+    pub(super) fn is_overwritten(
+        &self,
+        bytes: u64,
+        checksum: u32,
+        is_end: bool,
+    ) -> io::Result<bool> {
+        let metadata = self.file.metadata()?;
+        let now = ctime(&metadata);
+        let grows = metadata.len() > self.found.size;
+        if now == self.checked.load(Relaxed) || (grows && !is_end) {
+            return Ok(false);
+        }
+        if self.checksum(bytes)? != Some(checksum) {
+            return Ok(true);
+        }
+        self.checked.store(now, Relaxed);
+        Ok(false)
+    }
+
+    /// The content from byte `from` after decompression.
     pub(super) fn content(&self, from: u64) -> Result<Box<dyn Read + Send>, LinesError> {
         let path = &self.found.path;
         let failed = |error| LinesError::read(path, error);
         let at = if self.is_plain() { from } else { 0 };
-        let mut content = unpack(Bytes { file: Arc::clone(&self.file), at }, self.compression);
+        let mut content = decompress(Bytes { file: Arc::clone(&self.file), at }, self.compression);
         if !self.is_plain() {
             // What was read by the run before.
             let skipped = io::copy(&mut (&mut content).take(from), &mut io::sink());
             let skipped = skipped.map_err(failed)?;
             if skipped < from {
                 let why =
-                    format!("has {skipped} bytes when it is unpacked, and {from} had been read");
+                    format!("has {skipped} bytes after decompression, and {from} had been read");
                 return Err(LinesError::changed(&path.to_string_lossy(), why));
             }
         }
@@ -143,7 +170,8 @@ impl Opened {
 
     /// A checksum (CRC-32) of the first `bytes` of the content; none if it has not so many.
     pub(super) fn checksum(&self, bytes: u64) -> io::Result<Option<u32>> {
-        let mut content = unpack(Bytes { file: Arc::clone(&self.file), at: 0 }, self.compression);
+        let mut content =
+            decompress(Bytes { file: Arc::clone(&self.file), at: 0 }, self.compression);
         let (mut block, mut left) = (vec![0; BLOCK], bytes);
         let mut checksum = Hasher::new();
         while left > 0 {
@@ -188,6 +216,12 @@ impl Read for Bytes {
 fn shrank(found: &FoundFile, now: u64) -> LinesError {
     let why = format!("it shrank from {} to {now} bytes while it was read", found.size);
     LinesError::read(&found.path, io::Error::other(why))
+}
+
+/// The error of an input that must not change, and did.
+pub(super) fn overwritten(path: &Path) -> LinesError {
+    let why = "it was overwritten while it was read: bytes that were read are not there any more";
+    LinesError::read(path, io::Error::other(why))
 }
 
 fn replaced(path: &Path) -> LinesError {

@@ -11,6 +11,7 @@ use super::input::FoundFile;
 use super::late::warn_if_grown;
 use super::offsets::LineOffset;
 use super::opened::{FileId, Opened};
+use super::start::Start;
 
 /// Where everything of the epochs before one had been read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub struct Position {
 pub struct FilePosition {
     /// Its path in the input. A byte that is not UTF-8 is a NUL and its two hexadecimal digits.
     pub path: String,
-    /// Bytes that had been read; of a compressed file, as they are when they are unpacked.
+    /// Bytes that had been read; of a compressed file, after decompression.
     pub bytes: u64,
     /// Lines that had been read.
     pub lines: u64,
@@ -39,7 +40,7 @@ pub struct FilePosition {
     /// A checksum of the last 4 KiB that had been read. A compressed file does not grow, and cannot
     /// be looked at in its middle: there it is of the file's own end.
     pub tail: u32,
-    /// A checksum (CRC-32) of all bytes that had been read, as they are when they are unpacked; older versions had
+    /// A checksum (CRC-32) of all bytes that had been read, after decompression; older versions had
     /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read: Option<u32>,
@@ -71,7 +72,7 @@ impl FilePosition {
         };
         let is_unchanged = self.id == Some(opened.found.id)
             && self.changed.is_some()
-            && self.changed == opened.changed;
+            && self.changed == opened.found.changed;
         if is_unchanged {
             return true;
         }
@@ -104,8 +105,8 @@ impl FilePosition {
         self.id == Some(found.id) || path_of(&self.path) == found.path
     }
 
-    /// Looks whether `file` is what it was.
-    fn check(&self, file: &FoundFile, is_last: bool) -> Result<(), LinesError> {
+    /// Opens `file`, which must be the file that was read, as far as [`Position::check`] says.
+    fn check(&self, file: &FoundFile, is_thorough: bool) -> Result<Opened, LinesError> {
         let changed = |why: String| LinesError::changed(&self.path, why);
         let opened = Opened::new(file)?;
         let size = opened.found.size;
@@ -115,27 +116,20 @@ impl FilePosition {
         if size > self.size && !opened.is_plain() {
             return Err(changed(format!("grew from {} to {size} bytes", self.size)));
         }
-        if !self.is_of(&opened) {
+        if !(if is_thorough { self.is_of(&opened) } else { self.ends_are_of(&opened) }) {
             let what = match self.id.is_some_and(|id| id != file.id) {
                 true => "was replaced by another file, with other bytes where it was read already",
                 false => "has other bytes where it was read already",
             };
             return Err(changed(what.to_owned()));
         }
-        if !opened.is_plain() || size == self.bytes {
-            return Ok(());
-        }
-        if !is_last {
-            warn_if_grown(&opened, self);
-            return Ok(());
-        }
-        self.can_grow(&opened)
+        Ok(opened)
     }
 
     /// Refuses a file that goes on in the middle of a line.
     pub(super) fn can_grow(&self, opened: &Opened) -> Result<(), LinesError> {
         let failed = |error| LinesError::read(&opened.found.path, error);
-        if opened.found.size > self.bytes && self.bytes > 0 {
+        if opened.is_plain() && opened.found.size > self.bytes && self.bytes > 0 {
             let mut byte = [0];
             opened.file.read_exact_at(&mut byte, self.bytes - 1).map_err(failed)?;
             if byte[0] != b'\n' {
@@ -148,9 +142,17 @@ impl FilePosition {
 }
 
 impl Position {
-    /// Where to go on in `files`, if those that were read are the ones they were.
-    pub(super) fn check(&self, files: &[FoundFile]) -> Result<LineOffset, LinesError> {
+    /// Where a run goes on in `files`, if those that were read are still the same. All bytes that were read are compared
+    /// only if the check `is_thorough`, which it has to be in one process: the other ones see the same files, and compare
+    /// sizes and both ends.
+    pub(super) fn check(
+        &self,
+        files: &[FoundFile],
+        is_thorough: bool,
+    ) -> Result<Start, LinesError> {
         self.is_sound()?;
+        let offset = LineOffset { line: self.lines, ..LineOffset::default() };
+        let mut start = Start { offset, ..Start::default() };
         let named = |file: &FoundFile, path: &str| file.path == path_of(path);
         for (index, position) in self.files.iter().enumerate() {
             let path = &position.path;
@@ -164,18 +166,23 @@ impl Position {
                     _ => LinesError::changed(path, position.where_it_went(files)),
                 });
             };
-            position.check(file, index + 1 == self.files.len())?;
+            let opened = position.check(file, is_thorough)?;
+            if index + 1 < self.files.len() {
+                let mut position = position.clone();
+                if is_thorough {
+                    warn_if_grown(&opened, &mut position);
+                }
+                start.read.push(position);
+                continue;
+            }
+            position.can_grow(&opened)?;
+            let FilePosition { bytes, lines, before, .. } = *position;
+            let checksum = position.checksum(&opened)?;
+            start.offset = LineOffset { file: index, bytes, lines, checksum, ..offset };
+            start.before = before;
+            start.first = Some(opened);
         }
-        let Some((last, read)) = self.files.split_last() else {
-            return Ok(LineOffset { line: self.lines, ..LineOffset::default() });
-        };
-        Ok(LineOffset {
-            file: read.len(),
-            bytes: last.bytes,
-            lines: last.lines,
-            checksum: last.checksum(&Opened::new(&files[read.len()])?)?,
-            line: self.lines,
-        })
+        Ok(start)
     }
 }
 
@@ -269,7 +276,8 @@ mod tests {
         let file = note(&files[0], bytes, lines);
         let position = Position { epoch: 1, lines, files: vec![file] };
         fs::write(&files[0].path, after).unwrap();
-        let place = position.check(&found(&input)).map_err(|error| error.to_string())?;
+        let start = position.check(&found(&input), true).map_err(|error| error.to_string())?;
+        let place = start.offset;
         assert_eq!((place.bytes, place.lines, place.line), (bytes, lines, lines));
         Ok(())
     }
@@ -310,14 +318,33 @@ mod tests {
     }
 
     #[test]
+    fn only_a_thorough_check_compares_all_bytes_that_were_read() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("f");
+        let mut bytes = b"line\n".repeat(4_000);
+        fs::write(&path, &bytes).unwrap();
+        let input = Input::Files { path: path.clone(), follow: false };
+        let files = vec![note(&found(&input)[0], 20_000, 4_000)];
+        let position = Position { epoch: 1, lines: 4_000, files };
+        bytes[10_000] = b'y';
+        fs::write(&path, &bytes).unwrap();
+        let check = |is_thorough| position.check(&found(&input), is_thorough);
+        assert!(check(true).unwrap_err().to_string().contains("other bytes"));
+        assert_eq!(check(false).unwrap().offset.bytes, 20_000);
+        bytes[19_000] = b'y';
+        fs::write(&path, &bytes).unwrap();
+        assert!(check(false).unwrap_err().to_string().contains("other bytes"));
+    }
+
+    #[test]
     fn a_file_that_was_not_changed_is_not_read_again() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("f");
         fs::write(&path, b"one\n").unwrap();
         let found = found(&Input::Files { path, follow: false }).remove(0);
         let mut opened = Opened::new(&found).unwrap();
-        assert_eq!(opened.changed, None, "it may be changed once more at the same time");
-        opened.changed = Some(7);
+        assert_eq!(opened.found.changed, None, "it may be changed once more at the same time");
+        opened.found.changed = Some(7);
         let place = LineOffset { bytes: 4, checksum: checksum(b"one\n"), ..LineOffset::default() };
         let whole = TrackedFile::new(opened.clone(), 0, place).unwrap().position(4, 1);
         // Bytes that would be seen if they were looked at.
@@ -347,7 +374,10 @@ mod tests {
         let files = found(&input);
         let files = files.iter().map(|file| note(file, 5, 1)).collect();
         let position = Position { epoch: 2, lines: 2, files };
-        let check = || position.check(&found(&input)).map_err(|error| error.to_string());
+        let check = || {
+            let start = position.check(&found(&input), true);
+            start.map(|start| start.offset).map_err(|error| error.to_string())
+        };
         fs::write(at("e"), b"line\n").unwrap();
         fs::File::options().append(true).open(at("b")).unwrap().write_all(b"late\n").unwrap();
         assert_eq!(

@@ -1,5 +1,6 @@
 //! The reader threads, and the workers' ends of them.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -12,12 +13,13 @@ use super::chunks::{self, Turns};
 use super::emitter::Emitter;
 use super::epochs::{Epochs, WaitLimits};
 use super::index::Index;
-use super::input::{FoundFile, Input, PACKED, Skipped};
+use super::input::{COMPRESSED, FoundFile, Input, Skipped};
 use super::line_splitter::LineSplitter;
 use super::offsets::{EpochOffsets, LineOffset};
 use super::opened::Opened;
-use super::rotation::{self, Start};
+use super::rotation;
 use super::sequence::{self, Sequence};
+use super::start::Start;
 use super::{LinesError, Position};
 use crate::source::channel::{self, BatchReceiver, UnboundSender, channel};
 use crate::source::{Pace, Source as _};
@@ -70,7 +72,6 @@ impl Sharing {
 }
 
 /// The workers' ends of the reader threads, and how far these are.
-#[derive(Debug)]
 pub struct Lines {
     ends: Vec<Mutex<Option<BatchReceiver>>>,
     /// The last epoch that is wanted.
@@ -80,7 +81,6 @@ pub struct Lines {
 }
 
 /// What says how far the input had been read when an epoch began.
-#[derive(Debug)]
 enum Offsets {
     Nothing,
     Sequence(Arc<EpochOffsets>),
@@ -115,7 +115,7 @@ impl Lines {
             let is_skipped =
                 |opened: &Opened| follows && file.label.is_some() && !opened.is_plain();
             if opened.as_ref().is_some_and(is_skipped) {
-                skipped.note(&file.path, PACKED);
+                skipped.note(&file.path, COMPRESSED);
                 return Ok(None);
             }
             Ok(opened.map(|_| file))
@@ -143,9 +143,16 @@ impl Lines {
         files: Vec<FoundFile>,
         failed: &Arc<F>,
     ) -> Result<Lines, LinesError> {
-        let start = settings.start(&files)?;
-        let read_before = settings.from.as_ref().map(|from| from.files.clone()).unwrap_or_default();
-        let index = Arc::new(Index::new(files, start, read_before, settings.sharing.chunk));
+        // Process 0 notes the positions, and so it is the one that has to know that they are true.
+        let is_thorough = settings.process == 0;
+        let start = match &settings.from {
+            Some(from) => from.check(&files, is_thorough)?,
+            None => Start::default(),
+        };
+        let changed = Arc::clone(failed);
+        let chunk = settings.sharing.chunk;
+        let index = Index::new(files, start, chunk, Box::new(move |error| changed(error)));
+        let index = Arc::new(index);
         let (ends, reader_ends) = ends(settings.workers);
         let last = Arc::new(AtomicU64::new(u64::MAX));
         for (offset, end) in reader_ends.into_iter().enumerate() {
@@ -242,6 +249,12 @@ impl Lines {
     }
 }
 
+impl fmt::Debug for Lines {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Lines").field("last", &self.last).finish_non_exhaustive()
+    }
+}
+
 fn stdin_error(source: io::Error) -> LinesError {
     LinesError::Read { what: "standard input".to_owned(), source }
 }
@@ -279,15 +292,12 @@ impl LinesSettings {
         if self.follows() {
             return rotation::resume(from, &self.input, files);
         }
-        let offset = from.check(&files)?;
-        let read = from.files[..offset.file].to_vec();
-        let before = from.files.last().map_or(0, |last| last.before);
-        let start = Start::new(files.split_off(offset.file), 0)?;
-        Ok(Start { offset, read, before, ..start })
-    }
-
-    fn start(&self, files: &[FoundFile]) -> Result<LineOffset, LinesError> {
-        self.from.as_ref().map_or(Ok(LineOffset::default()), |from| from.check(files))
+        let mut start = from.check(&files, true)?;
+        start.ahead = files.split_off(from.files.len()).into();
+        if start.first.is_none() {
+            start.first = start.next()?;
+        }
+        Ok(start)
     }
 
     /// A reader's way to the workers, once they are there.

@@ -9,32 +9,12 @@ use std::time::SystemTime;
 
 use super::LinesError;
 use super::globs::path_of;
-use super::input::{FoundFile, Input, Skipped};
+use super::input::{FoundFile, Input};
 use super::late::warn_if_grown;
 use super::offsets::LineOffset;
 use super::opened::{FileId, Opened};
 use super::position::{FilePosition, Position};
-
-/// Where reading begins.
-#[derive(Debug, Default)]
-pub(super) struct Start {
-    /// The file at hand.
-    pub first: Option<Opened>,
-    /// Where in it, and in all files.
-    pub offset: LineOffset,
-    /// Lines that were read under its path from files that were there before it.
-    pub before: u64,
-    /// What its path named later and names no more: rotated after it, and not read.
-    pub between: Vec<Opened>,
-    /// The files after it.
-    pub ahead: VecDeque<FoundFile>,
-    /// The files that were read to their ends.
-    pub read: Vec<FilePosition>,
-    /// The file at hand was read by a run before this one.
-    pub is_resumed: bool,
-    /// What is not read.
-    pub skipped: Skipped,
-}
+use super::start::Start;
 
 /// Where to go on in an input that is followed, of which these files are there now.
 pub(super) fn resume(
@@ -50,7 +30,7 @@ pub(super) fn resume(
     let at_path = there.iter().find(|found| found.path == path);
     let mut start =
         Start { read: read.to_vec(), before: last.before, is_resumed: true, ..Start::default() };
-    start.ahead = ahead(position, &path, &there);
+    start.ahead = ahead(position, &mut start.read, &path, &there);
     start.offset = LineOffset { line: position.lines, ..LineOffset::default() };
     match (find_read(last, at_path, input)?, at_path) {
         (Some(opened), _) => {
@@ -77,26 +57,6 @@ pub(super) fn resume(
         }
     }
     Ok(start)
-}
-
-impl Start {
-    /// At the start of files that were not read, after `line` lines of others.
-    pub(super) fn new(files: Vec<FoundFile>, line: u64) -> Result<Self, LinesError> {
-        let offset = LineOffset { line, ..LineOffset::default() };
-        let mut start = Start { offset, ahead: files.into(), ..Start::default() };
-        start.first = start.next()?;
-        Ok(start)
-    }
-
-    /// The next file of those ahead.
-    pub(super) fn next(&mut self) -> Result<Option<Opened>, LinesError> {
-        while let Some(found) = self.ahead.pop_front() {
-            if let Some(opened) = Opened::if_there(&found)? {
-                return Ok(Some(opened));
-            }
-        }
-        Ok(None)
-    }
 }
 
 /// Says that a file is gone of which there may have been more to read.
@@ -217,19 +177,24 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// The files after the one at `path` which have not been read, under whatever name.
-pub(super) fn ahead(position: &Position, path: &Path, there: &[FoundFile]) -> VecDeque<FoundFile> {
+/// The files of `there` that come after the one at `path` and have not been read under whatever name. The other ones
+/// were `read` to their ends, except for the last one of `position`.
+fn ahead(
+    position: &Position,
+    read: &mut [FilePosition],
+    path: &Path,
+    there: &[FoundFile],
+) -> VecDeque<FoundFile> {
     let mut ahead = VecDeque::new();
-    // That one is read on.
-    let is_last = |file| position.files.last() == Some(file);
     for found in there.iter().filter(|found| found.path != path) {
-        let known = |file: &&FilePosition| file.may_be(found) && is_read(file, found);
-        if let Some(file) = position.files.iter().find(known) {
-            if !is_last(file)
-                && let Ok(opened) = Opened::new(found)
-            {
+        let is_known = |file: &FilePosition| file.may_be(found) && is_read(file, found);
+        if let Some(file) = read.iter_mut().find(|file| is_known(file)) {
+            if let Ok(opened) = Opened::new(found) {
                 warn_if_grown(&opened, file);
             }
+            continue;
+        }
+        if position.files.last().is_some_and(is_known) {
             continue;
         }
         if found.path.as_path() > path {

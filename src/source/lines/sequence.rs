@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::LinesError;
-use super::compression::{Compression, FIRST, unpack};
+use super::compression::{Compression, FIRST, Refused};
+use super::decompress::decompress;
 use super::emitter::Emitter;
 use super::file_watcher::{FileWatcher, POLL_INTERVAL};
 use super::globs::path_of;
 use super::input::Input;
 use super::offsets::LineOffset;
 use super::opened::{BLOCK, Opened};
-use super::rotation::{Start, find_copy, warn_lost};
+use super::rotation::{find_copy, warn_lost};
+use super::start::Start;
 use super::tracked_file::TrackedFile;
 
 /// How long a pipe is waited for before the reader looks whether it is to stop.
@@ -26,7 +28,7 @@ const PIPE: Duration = Duration::from_millis(100);
 /// Bytes that are cut before it is looked again whether the file was replaced.
 const SLICE: usize = 32 << 10;
 
-/// How often it is looked whether a file that is not followed was replaced.
+/// How often a file that is not followed is checked for changes.
 const CHECK: Duration = Duration::from_millis(100);
 
 /// Reads standard input to its end.
@@ -60,9 +62,10 @@ pub(super) fn read_pipe(emitter: &mut Emitter, input: File) -> io::Result<()> {
             // No mark has a line's end in it, and what has none is not a line yet.
             first.extend_from_slice(&block[..read]);
             if read == 0 || first.len() >= FIRST || first.contains(&b'\n') {
-                let compression = Compression::of(&first[..first.len().min(FIRST)])?;
+                let compression =
+                    Compression::of(&first[..first.len().min(FIRST)]).map_err(Refused::error)?;
                 let whole = io::Cursor::new(std::mem::take(&mut first)).chain(pipe.try_clone()?);
-                content = Some(unpack(whole, compression));
+                content = Some(decompress(whole, compression));
             }
         }
         // More may not come for long.
@@ -151,7 +154,7 @@ impl Sequence {
 
     /// Notes that the file at hand was read to its end; answers how many lines have the next one's path.
     fn finish(&mut self, emitter: &Emitter, next: &Opened) -> u64 {
-        let Some(whole) = emitter.position() else { return 0 };
+        let Some(whole) = emitter.end_of_file() else { return 0 };
         let is_same_path = path_of(&whole.path) == next.found.path;
         let before = if is_same_path { whole.before + whole.lines } else { 0 };
         if let (Some(watcher), Some(tracked_file)) = (&mut self.watcher, &emitter.tracked_file) {
@@ -188,19 +191,14 @@ impl Sequence {
                     Some(watcher) => watcher.poll(&at, None)?,
                     None if checked.elapsed() < CHECK => {}
                     None => {
-                        at.is_unchanged()?;
+                        emitter.is_unchanged(false)?;
                         checked = Instant::now();
                     }
                 }
             }
             let Some(watcher) = &mut self.watcher else {
                 if read == 0 {
-                    at.is_unchanged()?;
-                    if !emitter.is_there() {
-                        let why =
-                            "it was overwritten while it was read: what was read is not there";
-                        return Err(failed(io::Error::other(why)));
-                    }
+                    emitter.is_unchanged(true)?;
                     emitter.finish();
                     break;
                 }

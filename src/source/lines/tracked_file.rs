@@ -9,7 +9,7 @@ use crc32fast::Hasher;
 use super::LinesError;
 use super::globs::text_of;
 use super::offsets::LineOffset;
-use super::opened::{CHECKED, Opened};
+use super::opened::{CHECKED, Opened, overwritten};
 use super::position::{FilePosition, checksum};
 
 /// What a reader keeps of the file at hand.
@@ -24,7 +24,7 @@ pub(super) struct TrackedFile {
     tail: Vec<u8>,
     /// All last bytes, of which the line at hand may be a part.
     recent: Vec<u8>,
-    /// A checksum of all bytes before the line at hand, as they are when they are unpacked.
+    /// A checksum of all bytes before the line at hand, after decompression.
     read: Hasher,
     /// And with what there is of it.
     all: Hasher,
@@ -85,6 +85,19 @@ impl TrackedFile {
         !self.opened.is_plain() || self.opened.ends(at).is_ok_and(is_same)
     }
 
+    /// Refuses a file that was replaced, has lost bytes, or has other bytes before byte `at` than were read; `is_end`
+    /// if it was read to its end.
+    pub(super) fn is_unchanged(&self, at: u64, is_end: bool) -> Result<(), LinesError> {
+        self.opened.is_unchanged()?;
+        let path = &self.opened.found.path;
+        let checksum = self.all.clone().finalize();
+        let is_overwritten = self.opened.is_overwritten(at, checksum, is_end);
+        match !self.is_there(at) || is_overwritten.map_err(|error| LinesError::read(path, error))? {
+            true => Err(overwritten(path)),
+            false => Ok(()),
+        }
+    }
+
     /// Refuses a file that lost bytes and still has the first ones: it would be read twice.
     pub(super) fn is_begun_anew(&self, at: u64) -> Result<(), LinesError> {
         let path = &self.opened.found.path;
@@ -109,7 +122,7 @@ impl TrackedFile {
 
     /// The position in the file: before a line that begins at byte `bytes`, with `lines` before it.
     pub(super) fn position(&self, bytes: u64, lines: u64) -> FilePosition {
-        let head = &self.head[..self.head.len().min(bytes.max(self.packed()) as usize)];
+        let head = &self.head[..self.head.len().min(bytes.max(self.looked_at()) as usize)];
         FilePosition {
             path: text_of(&self.opened.found.path),
             bytes,
@@ -118,15 +131,23 @@ impl TrackedFile {
             head: checksum(head),
             tail: checksum(&self.tail),
             read: Some(self.read.clone().finalize()),
-            changed: self.opened.changed,
+            changed: self.opened.found.changed,
             before: self.before,
             id: Some(self.opened.found.id),
             real: self.opened.real.as_deref().map(text_of),
         }
     }
 
-    /// All bytes that are kept count for a packed file.
-    fn packed(&self) -> u64 {
+    /// The position of a file that was read to its end, at byte `bytes`. What is behind it was added later, even if it
+    /// is there already.
+    pub(super) fn end(&self, bytes: u64, lines: u64) -> FilePosition {
+        let position = self.position(bytes, lines);
+        let size = if self.opened.is_plain() { bytes } else { position.size };
+        FilePosition { size, ..position }
+    }
+
+    /// All bytes that are kept count for a compressed file.
+    fn looked_at(&self) -> u64 {
         if self.opened.is_plain() { 0 } else { CHECKED }
     }
 }
