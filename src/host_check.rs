@@ -1,11 +1,11 @@
-//! Whether a web page of somebody else's asks: the servers here have neither users nor passwords, and a browser
-//! carries any page's requests to addresses that its site cannot reach itself.
+//! Refuses requests that web pages of other sites send through a user's browser. The servers of this program have neither
+//! users nor passwords, and a browser can reach addresses that the site of a page cannot reach itself.
 //!
-//! - *DNS rebinding*: a page lets the name of its own site resolve to this address, and is then of the same origin.
-//!   The `Host` of its requests is that name: only addresses, `localhost`, the name that was bound and names that are
-//!   allowed are taken.
-//! - *Cross-site requests*: a page sends requests whose answers it cannot read, which run functions all the same. A
-//!   browser says so, in `Origin` or `Sec-Fetch-Site`.
+//! - *DNS rebinding*: a page lets the name of its own site resolve to the address of the server, so that the browser takes
+//!   both for the same site. The `Host` of its requests is that name. So the server accepts only addresses, `localhost`,
+//!   the name that was bound, and names that are allowed.
+//! - *Cross-site requests*: a page sends requests whose responses it cannot read, but which the server would execute. The
+//!   browser says so in `Origin` or `Sec-Fetch-Site`.
 
 use std::net::IpAddr;
 
@@ -30,7 +30,7 @@ impl AllowedHosts {
     /// The reason, in words.
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
         let host = headers.get(HOST).map(|host| host.to_str().unwrap_or_default());
-        // HTTP/1.0 has none, and a browser always has one.
+        // A request of HTTP/1.0 has no `Host`. Browsers always send one.
         let given = [uri.authority().map(Authority::as_str), host];
         for host in given.into_iter().flatten() {
             let authority = host.parse::<Authority>().ok().filter(|_| !host.contains('@'));
@@ -91,7 +91,7 @@ pub(crate) fn is_cross_site(method: &Method, headers: &HeaderMap) -> bool {
         let of = origin.split_once("://").map(|(_, of)| of);
         of.is_some_and(|of| !of.is_empty() && of.eq_ignore_ascii_case(host))
     };
-    // What a browser asks before a request of another site.
+    // A browser sends this request before it sends one on behalf of another site.
     method == Method::OPTIONS && headers.contains_key("access-control-request-method")
         || origins.any(|origin| !is_own(origin))
 }

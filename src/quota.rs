@@ -107,11 +107,11 @@ mod tests {
             3_000.0,
             25,
         );
-        let near = |updated: usize, expected: f64| {
-            let accepted = all[updated] as f64;
+        let near = |second: usize, expected: f64| {
+            let accepted = all[second] as f64;
             assert!(
                 (accepted / expected - 1.0).abs() < 0.1,
-                "in second {updated}: {accepted} of {expected}"
+                "in second {second}: {accepted} of {expected}"
             );
         };
         near(5, 15_500.0);

@@ -1,4 +1,4 @@
-//! The client: librdkafka, quiet, with what a run's guarantees rest on.
+//! Clients of librdkafka, with the properties that a run's guarantees depend on.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,14 +10,14 @@ use rdkafka::error::KafkaError as ClientError;
 
 use super::{KafkaError, Topic};
 
-/// How long a cluster may take to answer before a run begins without having begun.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a run waits for an answer of the cluster before it fails.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the client says goes to the log as details: what a run has to say of it, it says itself. The last
-/// complaint is kept, because the client's errors do not say why.
+/// The context of a client. It logs the client's messages as details, and keeps the last error message, because the
+/// client's errors do not say why.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
-    complaint: Mutex<Option<String>>,
+    last_error: Mutex<Option<String>>,
 }
 
 /// A consumer that is polled.
@@ -27,7 +27,7 @@ impl ClientContext for Client {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
         tracing::debug!(target: "floodway::kafka", "{fac} {message}");
         if (level as i32) <= RDKafkaLogLevel::Error as i32 {
-            // The thread's name and the broker's come first.
+            // The message begins with the names of the thread and of the broker.
             let last_error = message.splitn(3, ": ").last().unwrap_or(message).to_owned();
             *self.lock() = Some(last_error);
         }
@@ -41,22 +41,22 @@ impl ClientContext for Client {
 impl ConsumerContext for Client {}
 
 impl Client {
-    /// What it complained about last.
+    /// Returns the last error message.
     pub(crate) fn last_error(&self) -> Option<String> {
         self.lock().clone()
     }
 
-    /// All is well again.
+    /// Forgets the last error message, because the cluster answers again.
     pub(crate) fn forget(&self) {
         *self.lock() = None;
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<String>> {
-        self.complaint.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a consumer complained about last, which it may not have been asked for.
+/// Returns the last error message of a consumer. The consumer may have to be polled for it.
 pub(crate) fn last_error(consumer: &Consumer) -> Option<String> {
     const MAX_LINES: usize = 20;
     for _ in 0..MAX_LINES {
@@ -68,11 +68,12 @@ pub(crate) fn last_error(consumer: &Consumer) -> Option<String> {
 }
 
 impl Topic {
-    /// What any client of its cluster is told. What is given wins, where a run does not rest on it.
+    /// Returns the properties of a client of the topic's cluster. The topic's own properties replace `defaults`, and
+    /// `ours` replace both.
     pub(crate) fn config(&self, defaults: &[(&str, &str)], ours: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("client.id", "floodway");
-        // A cluster that comes back is found again soon.
+        // A cluster that can be reached again is found soon.
         config.set("reconnect.backoff.max.ms", "1000");
         config.set_log_level(RDKafkaLogLevel::Info);
         let given: Vec<_> = self.properties.iter().collect();
@@ -83,18 +84,18 @@ impl Topic {
         config
     }
 
-    /// A consumer that sees committed messages only, is told of the ends of partitions, and never moves
-    /// past what is not there. Its group has no members and no offsets.
+    /// Creates a consumer that sees only committed messages, is told of the ends of partitions, and does not skip messages
+    /// that are missing. Its group has no members and no offsets.
     pub(crate) fn consumer(&self) -> Result<Consumer, KafkaError> {
         const DEFAULTS: [(&str, &str); 6] = [
             ("group.id", "floodway"),
-            // Memory: what is fetched ahead, by each reader.
+            // These bound the memory for messages that each reader fetches ahead.
             ("queued.max.messages.kbytes", "32768"),
             ("fetch.max.bytes", "16777216"),
-            // When that is reached it fetches nothing for so long; by itself for a second, in which all of it is
-            // read and nothing is left to do.
+            // How long the client fetches nothing after it has reached the bound. The default is a second, in which
+            // the reader takes all messages and then waits.
             ("fetch.queue.backoff.ms", "5"),
-            // What has come is handed on at once.
+            // The broker answers soon even if few messages are there.
             ("fetch.wait.max.ms", "100"),
             ("queued.min.messages", "100000"),
         ];
@@ -109,10 +110,10 @@ impl Topic {
         created.map_err(|error| KafkaError::failed("set up a reader of", self, None, &error))
     }
 
-    /// Whether it is that other one, by whichever of its cluster's brokers.
+    /// Whether it is the same topic as `other`, which may name other brokers of the cluster.
     ///
     /// # Errors
-    /// If that cannot be found out.
+    /// If a cluster does not answer.
     pub fn is(&self, other: &Topic) -> Result<bool, KafkaError> {
         if self.name != other.name || self.brokers == other.brokers {
             return Ok(self.name == other.name);
@@ -120,13 +121,13 @@ impl Topic {
         let cluster = |topic: &Topic| {
             let consumer = topic.consumer()?;
             topic.partitions(&consumer)?;
-            Ok(consumer.client().fetch_cluster_id(PATIENCE))
+            Ok(consumer.client().fetch_cluster_id(ANSWER_TIMEOUT))
         };
         let (one, two) = (cluster(self)?, cluster(other)?);
         Ok(one.is_some() && one == two)
     }
 
-    /// One that is there for the offsets of its group alone.
+    /// Creates a consumer that only reads the offsets of its group.
     pub(crate) fn member(&self, group: &str) -> Result<Consumer, KafkaError> {
         let ours = [
             ("group.id", group),
@@ -137,10 +138,10 @@ impl Topic {
         created.map_err(|error| KafkaError::failed("set up a group for", self, None, &error))
     }
 
-    /// The numbers of its partitions, in order.
+    /// Returns the numbers of the topic's partitions, in order.
     pub(crate) fn partitions(&self, consumer: &Consumer) -> Result<Vec<i32>, KafkaError> {
         let failed = |error| KafkaError::failed("look at", self, last_error(consumer), &error);
-        let metadata = consumer.fetch_metadata(Some(&self.name), PATIENCE).map_err(failed)?;
+        let metadata = consumer.fetch_metadata(Some(&self.name), ANSWER_TIMEOUT).map_err(failed)?;
         let found = metadata.topics().iter().find(|topic| topic.name() == self.name);
         if let Some(error) = found.and_then(|topic| topic.error()) {
             return Err(failed(ClientError::MetadataFetch(error.into())));
@@ -155,13 +156,13 @@ impl Topic {
         Ok(partitions)
     }
 
-    /// Where a partition begins and where what is committed of it ends.
+    /// Returns the first offset of a partition, and the end of its committed messages.
     pub(crate) fn ends(
         &self,
         consumer: &Consumer,
         partition: i32,
     ) -> Result<(i64, i64), KafkaError> {
-        let ends = consumer.fetch_watermarks(&self.name, partition, PATIENCE);
+        let ends = consumer.fetch_watermarks(&self.name, partition, ANSWER_TIMEOUT);
         let failed = |error| KafkaError::failed("look at", self, last_error(consumer), &error);
         ends.map_err(failed)
     }

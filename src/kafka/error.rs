@@ -1,123 +1,123 @@
-//! What can go wrong with Kafka.
+//! Errors of Kafka.
 
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::Topic;
 
-/// Kafka is not to be had, or not what it was.
+/// The reason why a topic cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {
     /// No broker answers.
     #[error("cannot reach Kafka at {brokers}: {why}")]
     Unreachable {
-        /// Where.
+        /// The brokers of the cluster.
         brokers: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// What is read is what would be written.
+    /// The topic to write to is the one that is read.
     #[error(
         "{topic} at {brokers} is what the run reads: it would read what it writes for ever. Name another topic"
     )]
     Own {
-        /// Its name.
+        /// The name of the topic.
         topic: String,
-        /// Where.
+        /// The brokers of the cluster.
         brokers: String,
     },
-    /// There is no such topic.
+    /// The topic does not exist.
     #[error("there is no topic {topic} at {brokers}: make it, or name another")]
     NoTopic {
-        /// Its name.
+        /// The name of the topic.
         topic: String,
-        /// Where.
+        /// The brokers of the cluster.
         brokers: String,
     },
-    /// Something could not be done.
+    /// A request failed.
     #[error("cannot {what} {topic} at {brokers}: {why}")]
     Failed {
-        /// What.
+        /// The verb of the failed action.
         what: &'static str,
-        /// The topic's name.
+        /// The name of the topic.
         topic: String,
-        /// Where.
+        /// The brokers of the cluster.
         brokers: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// Messages that were not read are not there any more.
+    /// Messages were deleted before they were read.
     #[error(
         "cannot go on reading {topic}, partition {partition}: its messages from offset {next} on were not read \
          yet, and it begins at {first} now (were they deleted by its retention?). To go on without them, begin \
          anew: with another --state and another output"
     )]
     Deleted {
-        /// The topic's name.
+        /// The name of the topic.
         topic: String,
-        /// Which partition.
+        /// The number of the partition.
         partition: i32,
         /// The first offset that was not read.
         next: i64,
-        /// The first offset that is there.
+        /// The first offset that still exists.
         first: i64,
     },
-    /// The same, found out while it was read.
+    /// Messages were deleted before they were read. This was noticed during the run.
     #[error(
         "cannot go on reading {topic}: messages that were not read yet are not there any more (were they deleted \
          by its retention while this run was behind?). To go on without them, begin anew: with another --state \
          and another output"
     )]
     Outrun {
-        /// The topic's name.
+        /// The name of the topic.
         topic: String,
     },
-    /// The topic is not the one that was read.
+    /// The topic is not the one that the last run read.
     #[error("cannot resume: {topic} {why}. Was it deleted and made again?")]
     Changed {
-        /// The topic's name.
+        /// The name of the topic.
         topic: String,
         /// What changed.
         why: String,
     },
-    /// Nobody knows how much of an output was published.
+    /// It is not known how much of the output was published.
     #[error(
         "it is not known how much of this output was published to {topic}: at least {lines} lines, but the \
          offset of the group {group}, which says so, is not there any more (offsets.retention.minutes). Begin \
          anew with another --state, and have readers pass over what they have"
     )]
     Forgotten {
-        /// The topic's name.
+        /// The name of the topic.
         topic: String,
-        /// The group's.
+        /// The name of the group.
         group: String,
-        /// Lines that were published for certain.
+        /// The number of lines that were certainly published.
         lines: u64,
     },
-    /// A line is larger than a message may be.
+    /// A line is longer than a message may be.
     #[error(
         "the line of record {record} has {bytes} bytes, which is more than a message of {topic} may have: allow \
          more (max.message.bytes of the topic, message.max.bytes in ?config=FILE), or take less with \
          --max-record"
     )]
     TooLarge {
-        /// The topic's name.
+        /// The name of the topic.
         topic: String,
-        /// Which record.
+        /// The name of the record.
         record: String,
-        /// Its line's length.
+        /// The length of the line.
         bytes: usize,
     },
-    /// The note of what was published.
+    /// The note of what was published cannot be read or written.
     #[error("cannot keep the note of what was published in the folder of --state")]
     Note(#[source] std::io::Error),
-    /// The system has no threads.
+    /// The system does not start a thread.
     #[error("cannot start a thread for Kafka")]
     Thread(#[source] std::io::Error),
 }
 
 impl KafkaError {
-    /// `what` could not be done to `topic`; `last_error` is what the client complained about last, if it did.
+    /// Makes the error of a failed action `what` on `topic`. `last_error` is the client's last error message.
     pub(crate) fn failed(
         what: &'static str,
         topic: &Topic,
@@ -125,7 +125,7 @@ impl KafkaError {
         error: &ClientError,
     ) -> Self {
         let (name, brokers) = (topic.name.clone(), topic.brokers.clone());
-        // The code by itself says it: around it stands what was done, which is said here.
+        // The text of the code is enough. The text of the error also names the action, as `what` does.
         let code = error.rdkafka_error_code();
         let why = code.map_or_else(|| error.to_string(), |code| code.to_string());
         match code {
@@ -144,7 +144,7 @@ impl KafkaError {
     }
 }
 
-/// Whether it is a matter of waiting: a broker that is away, or does not know yet whose what is.
+/// Whether an error may pass by waiting, because a broker cannot be reached or does not know its partitions yet.
 pub(crate) fn is_passing(code: Code) -> bool {
     matches!(
         code,

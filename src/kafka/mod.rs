@@ -1,7 +1,7 @@
-//! Apache Kafka: what its source and its sink share.
+//! Apache Kafka: topics, clients, and the publisher. The source and the sink use them.
 //!
 //! The client is librdkafka (`docs/adr/0012-kafka-by-librdkafka.md`), built with the cargo feature `kafka`.
-//! `docs/kafka.md` says what is read, what is written, and what holds when.
+//! `docs/kafka.md` says what is read and written, and what is guaranteed.
 
 mod client;
 mod error;

@@ -1,13 +1,13 @@
-//! A file of the client's own properties, as librdkafka names them.
+//! A file with properties of the client, named as in librdkafka.
 
 use std::fmt;
 use std::path::Path;
 
-/// What the client is told beside what a run needs: `security.protocol`, say.
+/// Properties of the client that the user sets, such as `security.protocol`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Properties(Vec<(String, String)>);
 
-/// What a run's guarantees rest on is the run's to say.
+/// The properties that the user cannot set, because a run's guarantees depend on them.
 const OURS: [&str; 14] = [
     "auto.offset.reset",
     "bootstrap.servers",
@@ -26,10 +26,10 @@ const OURS: [&str; 14] = [
 ];
 
 impl Properties {
-    /// Reads a file of `key=value` lines; empty ones and those that begin with `#` say nothing.
+    /// Reads a file of `key=value` lines. Empty lines and lines that begin with `#` are skipped.
     ///
     /// # Errors
-    /// If it cannot be read, or a line is none; never with a value, which may be a secret.
+    /// If the file cannot be read, or a line is invalid. The error never contains a value, which may be a secret.
     pub fn read(path: &Path) -> Result<Properties, String> {
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
         Properties::parse(&text)
@@ -54,19 +54,19 @@ impl Properties {
         Ok(Properties(all))
     }
 
-    /// The properties, in order.
+    /// Returns the properties, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (&**key, &**value))
     }
 
-    /// Whether there is one of this name.
+    /// Whether there is a property of this name.
     pub fn has(&self, key: &str) -> bool {
         self.iter().any(|(other, _)| other == key)
     }
 }
 
 impl fmt::Debug for Properties {
-    /// The names: values may be secrets.
+    /// Shows only the names, because values may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter().map(|(key, _)| key)).finish()
     }

@@ -1,8 +1,8 @@
-//! What is known here of how much was published, should the cluster forget it.
+//! A note of how many lines were published, in case the cluster forgets it.
 //!
-//! Kafka keeps how many lines were published as an offset of a group, and forgets the offsets of groups that
-//! were not heard of for a week (`offsets.retention.minutes`). A note in the state's folder stands in for it
-//! where it is sure: it is unsettled while lines may be on their way.
+//! Kafka stores the number of published lines as the offset of a group, and deletes the offsets of groups that have not
+//! been active for a week (`offsets.retention.minutes`). Then the note in the state's folder is used, if it is settled.
+//! It is unsettled while lines may be on their way.
 
 use std::fs;
 use std::io;
@@ -12,20 +12,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::atomic_file;
 
-/// The version of its format.
+/// The version of the format.
 const VERSION: u32 = 1;
 
-/// What stands in `published.json`.
+/// The content of `published.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Published {
     floodway_published: u32,
-    /// Lines that were published.
+    /// The number of lines that were published.
     pub lines: u64,
-    /// No more were on their way.
+    /// Whether no more lines were on their way.
     pub is_settled: bool,
 }
 
-/// The note, and where it is.
+/// The note and its path.
 #[derive(Debug)]
 pub(super) struct Note {
     path: PathBuf,
@@ -33,7 +33,7 @@ pub(super) struct Note {
 }
 
 impl Note {
-    /// Reads it, if it is there.
+    /// Reads the note, if it exists.
     pub(super) fn read(folder: &Path) -> io::Result<Note> {
         let path = folder.join("published.json");
         let now = match fs::read(&path) {
@@ -48,15 +48,15 @@ impl Note {
         Ok(Note { path, now })
     }
 
-    /// What it says.
+    /// Returns the content. None if the note does not exist.
     pub(super) fn now(&self) -> Option<Published> {
         self.now
     }
 
-    /// So many lines are published, and that is all, or more may be.
+    /// Notes that `lines` lines are published. If it `is_settled`, no more lines are on their way.
     pub(super) fn write(&mut self, lines: u64, is_settled: bool) -> io::Result<()> {
         let new = Published { floodway_published: VERSION, lines, is_settled };
-        // How many there are by now is the cluster's to know while it is unsettled.
+        // While the note is unsettled, the number in it is not used.
         let is_new = self.now.is_none_or(|now| now != new && (is_settled || now.is_settled));
         if is_new {
             // Numbers can be written.

@@ -1,4 +1,4 @@
-//! Lines to a topic, each once: in transactions that also note how many lines there have been.
+//! Publishes each line exactly once to a topic, in transactions that also store the number of published lines.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -19,36 +19,36 @@ use super::{KafkaError, Topic, is_passing};
 use crate::sink::{Publish, PublishError};
 
 /// How long the cluster may take for a step of a transaction.
-const PATIENCE: Duration = Duration::from_secs(30);
+const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long nothing at all may be delivered.
-const STANDSTILL: Duration = Duration::from_secs(10);
+/// How long a transaction may go on without the delivery of a message.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Lines to a topic.
+/// Publishes lines to a topic.
 ///
-/// The number of lines that were published is the offset that a group commits for the topic's partition 0, in
-/// the transaction that has the lines. The group's name and the transactions' id are made of the output's id:
-/// whoever goes on with the same output aborts what its forerunner left open.
+/// The number of published lines is stored as the offset that a group commits for partition 0 of the topic, in the
+/// transaction of the lines. The name of the group and the id of the transactions are made of the output's id. So a run
+/// that resumes the output aborts the transaction that the last run left open.
 pub struct Publisher {
     topic: Topic,
-    /// The group's, and the transactions'.
+    /// The name of the group, and the id of the transactions.
     id: String,
-    /// Knows the group.
+    /// The consumer that reads the offset of the group.
     group: Consumer,
     producer: Option<BaseProducer<Deliveries>>,
     note: Note,
     lines: u64,
 }
 
-/// What became of a producer's messages, and of its connections.
+/// What happened to the messages and the connections of a producer.
 #[derive(Default)]
 struct Deliveries {
     client: Client,
-    /// The first message that was not delivered.
+    /// The error of the first message that was not delivered.
     failed: Mutex<Option<Code>>,
-    /// Whether a connection was lost, or a request timed out, on which something was under way.
+    /// Whether a connection was lost or a request timed out, so that a request may still be on its way.
     has_lost: AtomicBool,
-    /// What the client has told so far, of whatever kind.
+    /// The number of all messages of the client so far.
     told: AtomicUsize,
 }
 
@@ -91,10 +91,10 @@ impl Deliveries {
 }
 
 impl Publisher {
-    /// Looks at the topic that the output `id` is to be published to. `folder` is that of its state.
+    /// Connects to the topic to which the output `id` is published. `folder` is the folder of its state.
     ///
     /// # Errors
-    /// If the topic is not to be had.
+    /// If the topic cannot be reached or does not exist.
     pub fn connect(topic: Topic, id: &str, folder: &Path) -> Result<Publisher, KafkaError> {
         let id = format!("floodway-{id}");
         let group = topic.member(&id)?;
@@ -103,34 +103,34 @@ impl Publisher {
         Ok(Publisher { topic, id, group, producer: None, note, lines: 0 })
     }
 
-    /// A new producer: what its forerunner has begun and not ended is aborted.
+    /// Creates a new producer. This aborts the transaction that the last producer left open.
     fn begin(&mut self) -> Result<(), Trouble> {
         const DEFAULTS: [(&str, &str); 3] = [
             ("linger.ms", "5"),
             // The same partition for a key as Java's own client chooses.
             ("partitioner", "murmur2_random"),
-            // Memory.
+            // This bounds the memory.
             ("queue.buffering.max.kbytes", "65536"),
         ];
         self.producer = None;
-        // The client says by its log alone that a connection was lost and all was sent again.
+        // Only the client's log says that a connection was lost and the requests were sent again.
         let ours = [("transactional.id", &*self.id), ("debug", "broker")];
         let mut config = self.topic.config(&DEFAULTS, &ours);
         config.set_log_level(RDKafkaLogLevel::Debug);
         let producer: BaseProducer<_> = config.create_with_context(Deliveries::default())?;
-        producer.init_transactions(PATIENCE)?;
-        // What was lost until then can no longer do any harm.
+        producer.init_transactions(STEP_TIMEOUT)?;
+        // Requests of earlier producers are refused from here on.
         has_lost(&producer);
         producer.context().has_lost.store(false, Relaxed);
         self.producer = Some(producer);
         Ok(())
     }
 
-    /// How many lines the cluster knows of, if it knows of any.
+    /// Returns the number of published lines that the cluster has stored. None if it has none.
     fn known(&self) -> Result<Option<u64>, Trouble> {
         let mut list = TopicPartitionList::new();
         list.add_partition(&self.topic.name, 0);
-        let known = self.group.committed_offsets(list, PATIENCE)?;
+        let known = self.group.committed_offsets(list, STEP_TIMEOUT)?;
         let known = known.elements().first().map(|element| element.offset());
         Ok(match known {
             Some(Offset::Offset(lines)) => Some(lines as u64),
@@ -142,7 +142,7 @@ impl Publisher {
         self.begin()?;
         let lines = match (self.known()?, self.note.now()) {
             (Some(lines), _) => lines,
-            // Nothing was ever published.
+            // Nothing was published yet.
             (None, None) => {
                 self.transact(&[], 0)?;
                 0
@@ -162,13 +162,12 @@ impl Publisher {
         Trouble::Final(KafkaError::Forgotten { topic, group, lines })
     }
 
-    /// One transaction.
+    /// Publishes `lines` in one transaction, after which `up_to` lines are published.
     ///
-    /// A request whose connection was lost is sent again by the client, and the first may reach the cluster all the
-    /// same, at any later time. The end of a transaction, or a note, would then count for a later transaction of the
-    /// same producer: librdkafka does not have the epoch for each transaction (KIP-890) that would tell them apart.
-    /// So a producer that has lost something makes no other transaction. The cluster refuses all that is still
-    /// under way of it as soon as there is a new one.
+    /// When a connection is lost, the client sends the request again, and the first one may still reach the cluster at
+    /// any later time. If it ends a transaction or commits an offset, it would then be applied to a later transaction of
+    /// the same producer, because librdkafka has no epoch per transaction (KIP-890). So after a lost connection, the next
+    /// transaction is made by a new producer, and the cluster refuses the requests of the old one.
     fn transact(&mut self, lines: &[u8], up_to: u64) -> Result<(), Trouble> {
         if self.producer.as_ref().is_some_and(has_lost) {
             tracing::debug!("a connection was lost: the producer is made anew");
@@ -190,12 +189,12 @@ impl Publisher {
         list.add_partition_offset(&self.topic.name, 0, Offset::Offset(up_to as i64))?;
         let group = self.group.group_metadata();
         let group = group.ok_or_else(|| Trouble::Passing("the group has no name".to_owned()))?;
-        producer.send_offsets_to_transaction(&list, &group, PATIENCE)?;
-        producer.commit_transaction(PATIENCE)?;
+        producer.send_offsets_to_transaction(&list, &group, STEP_TIMEOUT)?;
+        producer.commit_transaction(STEP_TIMEOUT)?;
         Ok(())
     }
 
-    /// A line is the record's number, a tab and its tokens: the key, and the value.
+    /// Sends a line. The number of the record, before the tab, is the key, and the rest is the value.
     fn send(&self, producer: &BaseProducer<Deliveries>, line: &[u8]) -> Result<(), Trouble> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let tab = memchr::memchr(b'\t', line).unwrap_or(line.len());
@@ -207,7 +206,7 @@ impl Publisher {
             if code == Some(Code::MessageSizeTooLarge) {
                 return Err(self.too_large(key, line.len()));
             }
-            if code != Some(Code::QueueFull) || began.elapsed() > STANDSTILL {
+            if code != Some(Code::QueueFull) || began.elapsed() > DELIVERY_TIMEOUT {
                 return Err(error.into());
             }
             producer.poll(Duration::from_millis(5));
@@ -226,7 +225,7 @@ impl Publisher {
         written.map_err(|error| PublishError::Permanent(Box::new(KafkaError::Note(error))))
     }
 
-    /// As the sink hears it.
+    /// Turns an error into the one that the sink handles.
     fn told(&self, trouble: Trouble) -> PublishError {
         let context = self.producer.as_ref().map(|producer| producer.context());
         let last_error = context
@@ -252,7 +251,7 @@ impl Publisher {
     }
 }
 
-/// Whether a connection was lost, by all that the client has to tell: what it logs waits until it is asked for.
+/// Whether a connection was lost. The client's messages wait until it is polled, so it is polled until there are none.
 fn has_lost(producer: &BaseProducer<Deliveries>) -> bool {
     let context = producer.context();
     loop {
@@ -264,16 +263,16 @@ fn has_lost(producer: &BaseProducer<Deliveries>) -> bool {
     }
 }
 
-/// Whether the client's log says that a request may be under way that it has given up. A connection that was
-/// never made had none.
+/// Whether a message of the client's log says that it has given up a request that may still be on its way. There is no
+/// such request on a connection that was never made.
 fn is_loss(fac: &str, message: &str) -> bool {
     let was_up = || ["in state UP", "in state REAUTH"].iter().any(|up| message.contains(up));
     fac == "REQTMOUT" || fac == "FAIL" && was_up()
 }
 
-/// Waits until all messages are delivered, as long as any are.
+/// Waits until all messages are delivered, as long as at least one is delivered in [`DELIVERY_TIMEOUT`].
 fn deliver(producer: &BaseProducer<Deliveries>) -> Result<(), Trouble> {
-    // The client looks whether all is delivered once in a step, and not before.
+    // The client checks once in this time whether all messages are delivered.
     const STEP: Duration = Duration::from_millis(5);
     let (mut left, mut since) = (i32::MAX, Instant::now());
     loop {
@@ -287,13 +286,13 @@ fn deliver(producer: &BaseProducer<Deliveries>) -> Result<(), Trouble> {
         let now = producer.in_flight_count();
         if now < left {
             (left, since) = (now, Instant::now());
-        } else if since.elapsed() > STANDSTILL {
+        } else if since.elapsed() > DELIVERY_TIMEOUT {
             return Err(ClientError::MessageProduction(Code::MessageTimedOut).into());
         }
     }
 }
 
-/// What is wrong with a transaction.
+/// The reason why a transaction failed.
 enum Trouble {
     Client(ClientError),
     Passing(String),
@@ -306,7 +305,7 @@ impl From<ClientError> for Trouble {
     }
 }
 
-/// What no later transaction will change.
+/// Whether every later transaction would fail with the same error.
 fn is_final(code: Code) -> bool {
     matches!(
         code,
@@ -340,7 +339,7 @@ impl Publish for Publisher {
         Ok(())
     }
 
-    /// What the clients log waits in memory until it is taken.
+    /// Polls the clients, whose messages wait in memory until then.
     fn idle(&mut self) {
         self.producer.as_ref().map(has_lost);
         self.group.poll(Duration::ZERO);

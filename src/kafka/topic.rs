@@ -1,26 +1,26 @@
-//! Which topic, and where it is.
+//! The name of a topic and of its cluster.
 
 use super::Properties;
 
 /// A topic of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
-    /// `HOST:PORT`, several with commas between them: any brokers of the cluster.
+    /// Brokers of the cluster, as `HOST:PORT`, separated by commas.
     pub brokers: String,
-    /// Its name.
+    /// The name of the topic.
     pub name: String,
-    /// What the client is told beside that.
+    /// More properties of the client.
     pub properties: Properties,
 }
 
-/// Kafka's own limit on the length of a topic's name.
+/// Kafka's limit on the length of a topic's name.
 const LONGEST: usize = 249;
 
 impl Topic {
-    /// From what stands behind `kafka://`: `HOST:PORT[,HOST:PORT...]/TOPIC`.
+    /// Parses the text after `kafka://`, which is `HOST:PORT[,HOST:PORT...]/TOPIC`.
     ///
     /// # Errors
-    /// Says what would be right.
+    /// A text that says what is wrong and what would be right.
     pub fn parse(text: &str) -> Result<Topic, String> {
         let expected = "expected kafka://HOST:PORT/TOPIC";
         let (brokers, name) = text.split_once('/').ok_or(expected)?;
@@ -43,10 +43,10 @@ impl Topic {
         Ok(Topic { brokers: brokers.to_owned(), name: name.to_owned(), properties })
     }
 
-    /// Whether the client knows its properties.
+    /// Checks that the client knows the properties.
     ///
     /// # Errors
-    /// Names the one that it does not know, or that has a wrong value.
+    /// The name of a property that is unknown or has a wrong value.
     pub fn check(&self) -> Result<(), String> {
         let unfit = |error| match error {
             rdkafka::error::KafkaError::ClientConfig(_, why, ..) => why,

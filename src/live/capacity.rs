@@ -25,7 +25,7 @@ impl Capacity {
         let seconds = now.at.saturating_sub(before.at) as f64 / 1e9;
         let since = now.at.saturating_sub(self.at) as f64 / 1e9;
         let workers = about.workers.max(1) as f64;
-        let (now, before) = (&now.tallied, &before.tallied);
+        let (now, before) = (&now.snapshot, &before.snapshot);
         let busy =
             |now: Nanos, before: Nanos| now.saturating_sub(before) as f64 / 1e9 / seconds / workers;
         let busy = busy(now.cpu_ns, before.cpu_ns).max(busy(now.useful_ns, before.useful_ns));
@@ -61,8 +61,8 @@ mod tests {
         let mut second = |done: u64, cpu: Nanos| {
             let before = now.clone();
             now.at += SECOND;
-            now.tallied.counts.local += done;
-            now.tallied.cpu_ns += cpu;
+            now.snapshot.counts.local += done;
+            now.snapshot.cpu_ns += cpu;
             capacity.take(&about, &before, &now);
             capacity.eps().map(f64::round)
         };

@@ -36,8 +36,8 @@ impl Diagnosis {
             // At its start a run has done nothing.
             self.window.push_back(Arc::default());
         }
-        let before = self.last().tallied.late.results();
-        let late = sample.tallied.late.results().saturating_sub(before);
+        let before = self.last().snapshot.late.results();
+        let late = sample.snapshot.late.results().saturating_sub(before);
         self.window.push_back(sample);
         while self.window.len() > WINDOW {
             self.window.pop_front();
@@ -97,11 +97,11 @@ mod tests {
         let mut look = |local: u64, late: u64, backlog: u64| {
             sample.at += SECOND;
             sample.schedule = sample.at;
-            sample.tallied.counts.local += local;
-            sample.tallied.late.local += late;
-            sample.tallied.useful_ns += SECOND;
-            sample.tallied.cpu_ns += SECOND;
-            sample.tallied.backlog = backlog;
+            sample.snapshot.counts.local += local;
+            sample.snapshot.late.local += late;
+            sample.snapshot.useful_ns += SECOND;
+            sample.snapshot.cpu_ns += SECOND;
+            sample.snapshot.backlog = backlog;
             diagnosis.take(&about, Arc::new(sample.clone()));
             (diagnosis.bottleneck().kind, diagnosis.cause())
         };

@@ -21,8 +21,8 @@ pub(super) struct Health {
 impl Health {
     /// Adds a sample. Returns why the run is stuck, if it is.
     pub(super) fn take(&mut self, about: &About, sample: &Sample) -> Option<String> {
-        let (done, committed) = (sample.tallied.counts.done(), sample.tallied.committed);
-        let backlog = sample.tallied.backlog;
+        let (done, committed) = (sample.snapshot.counts.done(), sample.snapshot.committed);
+        let backlog = sample.snapshot.backlog;
         let is_late = sample.late_ns() > about.longest_step.as_nanos() as Nanos;
         let has_work = backlog > 0 || is_late || sample.writer.unpublished_bytes > 0;
         if (done, committed) != (self.done, self.committed) || !has_work {
@@ -35,7 +35,7 @@ impl Health {
                  side; {} epochs are committed{}",
                 show_duration(Duration::from_secs(stuck.as_secs())),
                 show_count(backlog),
-                show_count(sample.tallied.in_flight),
+                show_count(sample.snapshot.in_flight),
                 show_count(sample.epochs),
                 match sample.writer.is_refused {
                     true => "; the topic's cluster takes no lines",
@@ -57,7 +57,7 @@ mod tests {
         let mut look = |seconds: u64, backlog: u64, done: u64| {
             let at = seconds * 1_000_000_000;
             let mut sample = Sample { at, ..Sample::default() };
-            (sample.tallied.backlog, sample.tallied.counts.bad) = (backlog, done);
+            (sample.snapshot.backlog, sample.snapshot.counts.bad) = (backlog, done);
             health.take(&about, &sample)
         };
         assert_eq!(look(100, 0, 10), None);

@@ -132,10 +132,10 @@ impl Page<'_> {
     ) -> Result<(), Error> {
         let (seconds, kind) = (Unit::Seconds, MetricType::Histogram);
         let mut metric = self.0.encode_descriptor(name, help, Some(&seconds), kind)?;
-        for (of, rungs) in all {
+        for (of, histogram) in all {
             let ends = ENDS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::INFINITY]);
-            let buckets: Vec<_> = ends.zip(rungs.between(&ENDS_US)).collect();
-            let (sum, count) = (rungs.sum_seconds(), rungs.len());
+            let buckets: Vec<_> = ends.zip(histogram.between(&ENDS_US)).collect();
+            let (sum, count) = (histogram.sum_seconds(), histogram.len());
             type NoLabels = [(&'static str, &'static str); 0];
             match of {
                 Some(of) => metric
@@ -183,12 +183,12 @@ impl Page<'_> {
     }
 
     fn records(&mut self, about: &About, sample: &Sample) -> Result<(), Error> {
-        let (tallied, counts) = (&sample.tallied, sample.tallied.counts);
+        let (snapshot, counts) = (&sample.snapshot, sample.snapshot.counts);
         self.counts(
             ("floodway_records", "where"),
             None,
-            "Records that are done, by where their final result was made; home: on a worker after they were sent \
-             away.",
+            "Records that are done, by where their final result was computed. home: on a worker, after the remote side \
+             returned them.",
             [
                 ("local", counts.local + counts.peer),
                 ("remote", counts.remote),
@@ -202,7 +202,7 @@ impl Page<'_> {
             "How long after its schedule a result is due.",
             about.deadline_ms / 1e3,
         )?;
-        let late = tallied.late;
+        let late = snapshot.late;
         self.counts(
             ("floodway_late_records", "where"),
             None,
@@ -225,7 +225,7 @@ impl Page<'_> {
             "floodway_records_emitted",
             None,
             "Records that have left the sources.",
-            tallied.emitted,
+            snapshot.emitted,
         )?;
         if let Some(due) = sample.due {
             self.count(
@@ -236,36 +236,36 @@ impl Page<'_> {
             )?;
         }
         let help = "Records a second of the last epoch that is final, over all processes.";
-        if let Some(rate) = tallied.offered_eps {
+        if let Some(rate) = snapshot.offered_eps {
             self.gauge("floodway_offered_records_per_second", None, help, rate)?;
         }
         self.gauge(
             "floodway_true_rate_records_per_second",
             None,
             "Records a second of time in the task alone, summed over workers: more than they do with all else.",
-            tallied.true_rate,
+            snapshot.true_rate,
         )?;
-        let held = tallied.backlog as f64;
-        self.gauge("floodway_backlog_records", None, "Records held: queued or away.", held)?;
+        let held = snapshot.backlog as f64;
+        self.gauge("floodway_backlog_records", None, "Records held: queued or in flight.", held)?;
         self.gauge(
             "floodway_backlog_peak_records",
             None,
             "The most that were held.",
-            tallied.peak_backlog as f64,
+            snapshot.peak_backlog as f64,
         )?;
-        let away = tallied.in_flight as f64;
-        self.gauge("floodway_in_flight_records", None, "Those that are away.", away)?;
-        let paths = Route::ALL.iter().zip(&tallied.by_path);
-        let paths = paths.filter(|(_, rungs)| !rungs.is_empty());
+        let in_flight = snapshot.in_flight as f64;
+        self.gauge("floodway_in_flight_records", None, "Records in flight.", in_flight)?;
+        let routes = Route::ALL.iter().zip(&snapshot.by_route);
+        let routes = routes.filter(|(_, histogram)| !histogram.is_empty());
         self.histogram(
             "floodway_latency",
             "From a record's own scheduled time to its result, by where that was made.",
-            paths.map(|(path, rungs)| (Some(path.name()), rungs)),
+            routes.map(|(route, histogram)| (Some(route.name()), histogram)),
         )?;
         self.histogram(
             "floodway_commit_latency",
             "From a record's own scheduled time to its epoch's commit.",
-            [(None, &tallied.commit)],
+            [(None, &snapshot.commit)],
         )?;
         let epochs = "Epochs that this run has committed.";
         self.count("floodway_epochs_committed", None, epochs, sample.epochs)?;
@@ -277,17 +277,17 @@ impl Page<'_> {
     }
 
     fn time(&mut self, sample: &Sample) -> Result<(), Error> {
-        let tallied = &sample.tallied;
+        let snapshot = &sample.snapshot;
         self.counts(
             ("floodway_source_wait", "for"),
             seconds(),
             "For how long sources had records and waited, and for what, summed over workers: backpressure.",
-            WaitReason::ALL.map(|what| (what.name(), secs(tallied.waited[what as usize]))),
+            WaitReason::ALL.map(|what| (what.name(), secs(snapshot.waited[what as usize]))),
         )?;
         let help = "Time that workers spent in the task, by the clock.";
-        self.count("floodway_worker_task", seconds(), help, secs(tallied.useful_ns))?;
+        self.count("floodway_worker_task", seconds(), help, secs(snapshot.useful_ns))?;
         let help = "CPU time of the workers' threads.";
-        self.count("floodway_worker_cpu", seconds(), help, secs(tallied.cpu_ns))?;
+        self.count("floodway_worker_cpu", seconds(), help, secs(snapshot.cpu_ns))?;
         let help = "For how long the sink's writer had something to do, the disk's time among it.";
         self.count("floodway_writer_busy", seconds(), help, secs(sample.writer.busy_ns))?;
         let help = "Bytes that wait for the sink's writer.";

@@ -1,10 +1,10 @@
-//! A run while it lasts, over HTTP: metrics for Prometheus, a page with plots, whether it advances, and the
-//! summary so far. `docs/live.md` says what each of them shows.
+//! Serves the state of a run over HTTP: metrics for Prometheus, a page with plots, the health, and the summary so far.
+//! `docs/live.md` says what each of them shows.
 //!
-//! One thread does all of it: it looks at the run's counters ten times a second and answers requests. It
-//! reads numbers ([`Source::look`]) that nobody locks, so no worker waits for it, however many ask and however
-//! slowly they read. Without `--listen` there is no such thread, and workers do not count for it. What holds a run up
-//! ([`Diagnosis`]) is found of any run, shown or not: its last words say it.
+//! One thread reads the counters of the run ten times per second and answers requests. It reads them
+//! ([`ObservedRun::observe`]) without locks, so no worker waits for it, whatever the clients do. Without `--listen` there is
+//! no such thread, and workers do not count for it. The bottleneck ([`Diagnosis`]) is found in every run, because the last
+//! lines of a run name it.
 
 mod bottleneck;
 mod capacity;
@@ -18,6 +18,6 @@ mod server;
 mod view_state;
 
 pub use diagnosis::Diagnosis;
-pub use sample::{About, Breaker, Budget, Observation, Remote, Sample, Source, Writer};
+pub use sample::{About, Breaker, Budget, Observation, ObservedRun, Remote, Sample, Writer};
 pub use server::{Live, bind};
 pub use view_state::End;

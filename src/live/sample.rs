@@ -9,7 +9,7 @@ use crate::counters::Counters;
 use crate::observe::{LiveSnapshot, Summary};
 
 /// A run that can be sampled from a thread that is none of its workers.
-pub trait Source: Send + Sync {
+pub trait ObservedRun: Send + Sync {
     /// Samples the run. No worker may wait for it.
     fn observe(&self) -> Observation;
 
@@ -84,7 +84,7 @@ pub struct Sample {
     /// The schedule's time, which is ahead of `at` in a resumed run.
     pub schedule: Nanos,
     /// The workers' counters.
-    pub tallied: LiveSnapshot,
+    pub snapshot: LiveSnapshot,
     /// The number of epochs that this run committed.
     pub epochs: u64,
     /// The number of records that were due by now, if it is known: in a run of one process with a schedule.
@@ -123,13 +123,13 @@ pub enum Breaker {
     /// No request passes until the remote side answers again.
     Open,
     /// No request passes any more: the remote side computes wrong results.
-    Condemned,
+    Disabled,
 }
 
 impl Breaker {
     /// All states, by their numbers.
     pub const ALL: [Breaker; 4] =
-        [Breaker::Closed, Breaker::HalfOpen, Breaker::Open, Breaker::Condemned];
+        [Breaker::Closed, Breaker::HalfOpen, Breaker::Open, Breaker::Disabled];
 
     /// Returns the state's name.
     pub fn name(self) -> &'static str {
@@ -137,7 +137,7 @@ impl Breaker {
             Breaker::Closed => "closed",
             Breaker::HalfOpen => "half_open",
             Breaker::Open => "open",
-            Breaker::Condemned => "condemned",
+            Breaker::Disabled => "condemned",
         }
     }
 }
@@ -161,6 +161,6 @@ pub struct Remote {
 impl Sample {
     /// Returns how late the source is that is furthest behind its schedule.
     pub fn late_ns(&self) -> Nanos {
-        self.tallied.next_due.map_or(0, |due| self.schedule.saturating_sub(due))
+        self.snapshot.next_due.map_or(0, |due| self.schedule.saturating_sub(due))
     }
 }

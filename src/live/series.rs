@@ -89,7 +89,7 @@ impl Slot for Point {
 
 fn merged(one: &[(u16, u64)], other: &[(u16, u64)]) -> Vec<(u16, u64)> {
     let mut all = [one, other].concat();
-    all.sort_unstable_by_key(|(rung, _)| *rung);
+    all.sort_unstable_by_key(|(bucket, _)| *bucket);
     all.dedup_by(|later, kept| {
         let is_same = later.0 == kept.0;
         kept.1 += if is_same { later.1 } else { 0 };
@@ -116,7 +116,7 @@ struct Before {
 impl Series {
     /// Adds a sample.
     pub(super) fn take(&mut self, sample: &Arc<Sample>) {
-        let latency = sample.tallied.latency();
+        let latency = sample.snapshot.latency();
         let now = Before { sample: Arc::clone(sample), latency };
         let before = self.before.replace(now);
         let empty = Before { sample: Arc::default(), latency: HistogramSnapshot::default() };
@@ -149,33 +149,33 @@ impl Series {
 fn point(before: &Before, now: &Before) -> Option<Point> {
     let (was, is) = (&before.sample, &now.sample);
     let length = is.at.checked_sub(was.at).filter(|length| *length > 0)?;
-    let (counted, counts) = (was.tallied.counts, is.tallied.counts);
+    let (counted, counts) = (was.snapshot.counts, is.snapshot.counts);
     let remote = is.remote.unwrap_or_default();
     let remote_was = was.remote.unwrap_or_default();
-    let mut waited = is.tallied.waited;
+    let mut waited = is.snapshot.waited;
     waited
         .iter_mut()
-        .zip(was.tallied.waited)
+        .zip(was.snapshot.waited)
         .for_each(|(now, before)| *now = now.saturating_sub(before));
     Some(Point {
         until: is.at,
         length,
         due: is.due.unwrap_or(0).saturating_sub(was.due.unwrap_or(0)),
-        emitted: is.tallied.emitted - was.tallied.emitted,
+        emitted: is.snapshot.emitted - was.snapshot.emitted,
         local: counts.local + counts.peer - counted.local - counted.peer,
         remote: counts.remote - counted.remote,
         home: counts.home - counted.home,
         bad: counts.bad - counted.bad,
-        late_results: is.tallied.on_time_since(&was.tallied).late,
+        late_results: is.snapshot.on_time_since(&was.snapshot).late,
         throttled: remote.counters.throttled - remote_was.counters.throttled,
         failed: remote.counters.failed - remote_was.counters.failed,
         latency: now.latency.since(&before.latency),
-        useful: is.tallied.useful_ns - was.tallied.useful_ns,
-        cpu: is.tallied.cpu_ns.saturating_sub(was.tallied.cpu_ns),
+        useful: is.snapshot.useful_ns - was.snapshot.useful_ns,
+        cpu: is.snapshot.cpu_ns.saturating_sub(was.snapshot.cpu_ns),
         waited,
         writer: is.writer.busy_ns - was.writer.busy_ns,
-        queued: is.tallied.backlog.saturating_sub(is.tallied.in_flight),
-        in_flight: is.tallied.in_flight,
+        queued: is.snapshot.backlog.saturating_sub(is.snapshot.in_flight),
+        in_flight: is.snapshot.in_flight,
         requests: remote.counters.in_flight,
         limit: remote.limit,
         breaker: remote.breaker,
@@ -275,9 +275,9 @@ mod tests {
         for look in 1..=looks {
             stats.worker(0).results(Route::Local, span, 10, 5_000_000, false);
             stats.worker(0).results(Route::Remote, span, 1, 50_000_000, false);
-            let tallied = stats.tallied();
+            let snapshot = stats.snapshot();
             let at = look * POLL_INTERVAL;
-            let sample = Sample { at, schedule: at, tallied, epochs: look, ..Sample::default() };
+            let sample = Sample { at, schedule: at, snapshot, epochs: look, ..Sample::default() };
             series.take(&Arc::new(sample));
         }
         for (whole, time) in [(true, looks * POLL_INTERVAL), (false, 600 * FINE)] {
@@ -298,7 +298,7 @@ mod tests {
         }
         // A look that is late leaves no hole, but a longer point.
         let at = (looks + 50) * POLL_INTERVAL;
-        let sample = Sample { at, tallied: stats.tallied(), ..Sample::default() };
+        let sample = Sample { at, snapshot: stats.snapshot(), ..Sample::default() };
         series.take(&Arc::new(sample));
         assert_eq!(series.columns(false).length_s.last(), Some(&5.0));
     }

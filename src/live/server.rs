@@ -23,7 +23,7 @@ use tokio::task::{AbortHandle, LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::page;
-use super::sample::{About, Source};
+use super::sample::{About, ObservedRun};
 use super::view_state::{End, ViewState};
 use crate::host_check::{AllowedHosts, check_host_count};
 
@@ -57,7 +57,7 @@ struct Inner {
 }
 
 enum Command {
-    Watch(Box<About>, Arc<dyn Source>),
+    Watch(Box<About>, Arc<dyn ObservedRun>),
     End(Box<End>),
     Finish,
 }
@@ -137,8 +137,8 @@ impl Live {
     }
 
     /// Shows this run from now on.
-    pub fn watch(&self, about: About, source: Arc<dyn Source>) {
-        self.tell(Command::Watch(Box::new(about), source));
+    pub fn watch(&self, about: About, run: Arc<dyn ObservedRun>) {
+        self.tell(Command::Watch(Box::new(about), run));
     }
 
     /// Shows how the run ended.
@@ -177,7 +177,7 @@ async fn watch(state: &RefCell<ViewState>, mut inbox: UnboundedReceiver<Command>
         tokio::select! {
             _ = looks.tick() => state.borrow_mut().update(),
             command = inbox.recv() => match command {
-                Some(Command::Watch(about, source)) => state.borrow_mut().watch(*about, source),
+                Some(Command::Watch(about, run)) => state.borrow_mut().watch(*about, run),
                 Some(Command::End(end)) => state.borrow_mut().end(*end),
                 Some(Command::Finish) | None => return,
             },

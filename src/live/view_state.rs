@@ -12,7 +12,7 @@ use super::diagnosis::Diagnosis;
 use super::health::Health;
 use super::metrics;
 use super::metrics::{Format, Metrics};
-use super::sample::{About, Observation, Sample, Source};
+use super::sample::{About, Observation, ObservedRun, Sample};
 use super::series::{Columns, Series};
 use crate::counters::Counters;
 use crate::observe::{HistogramSnapshot, LiveSnapshot, quantile_ms};
@@ -66,7 +66,7 @@ pub struct End {
 #[derive(Default)]
 pub(super) struct ViewState {
     about: About,
-    source: Option<Arc<dyn Source>>,
+    run: Option<Arc<dyn ObservedRun>>,
     phase: Phase,
     error: Option<String>,
     diagnosis: Diagnosis,
@@ -129,18 +129,18 @@ struct Now {
 }
 
 impl ViewState {
-    pub(super) fn watch(&mut self, about: About, source: Arc<dyn Source>) {
-        (self.about, self.source) = (about, Some(source));
+    pub(super) fn watch(&mut self, about: About, run: Arc<dyn ObservedRun>) {
+        (self.about, self.run) = (about, Some(run));
     }
 
     /// Samples the run.
     pub(super) fn update(&mut self) {
-        match self.source.as_ref().map(|source| source.observe()) {
+        match self.run.as_ref().map(|run| run.observe()) {
             Some(Observation::Running(sample)) => {
                 self.phase = Phase::Running;
                 self.take(Arc::from(sample));
             }
-            Some(Observation::Gone) => self.source = None,
+            Some(Observation::Gone) => self.run = None,
             Some(Observation::Waiting) | None => {}
         }
     }
@@ -162,7 +162,7 @@ impl ViewState {
         if !matches!(self.phase, Phase::Waiting | Phase::Running) {
             return;
         }
-        self.source = None;
+        self.run = None;
         if let Some(sample) = end.sample {
             self.take(Arc::from(sample));
         }
@@ -219,7 +219,7 @@ impl ViewState {
     /// Returns the summary as JSON: the final one if the run is over, else the one so far. None before the
     /// run begins.
     pub(super) fn summary(&self) -> Option<Vec<u8>> {
-        let so_far = || serde_json::to_value(self.source.as_ref()?.summary()?).ok();
+        let so_far = || serde_json::to_value(self.run.as_ref()?.summary()?).ok();
         let summary = self.summary.clone().or_else(so_far)?;
         serde_json::to_vec_pretty(&summary).ok()
     }
@@ -238,14 +238,14 @@ impl ViewState {
 
     fn now(&self) -> Now {
         let (first, last) = (self.diagnosis.first(), self.diagnosis.last());
-        let (tallied, counts) = (&last.tallied, last.tallied.counts);
+        let (snapshot, counts) = (&last.snapshot, last.snapshot.counts);
         let seconds = last.at.saturating_sub(first.at) as f64 / 1e9;
-        let done = counts.done() - first.tallied.counts.done();
-        let recent = tallied.latency().since(&first.tallied.latency());
-        let committed = tallied.commit.since(&HistogramSnapshot::default());
+        let done = counts.done() - first.snapshot.counts.done();
+        let recent = snapshot.latency().since(&first.snapshot.latency());
+        let committed = snapshot.commit.since(&HistogramSnapshot::default());
         let remote = last.remote.unwrap_or_default();
-        let on_time = tallied.on_time_since(&first.tallied);
-        let in_all = tallied.on_time_since(&LiveSnapshot::default());
+        let on_time = snapshot.on_time_since(&first.snapshot);
+        let in_all = snapshot.on_time_since(&LiveSnapshot::default());
         // While it goes on, by the last two seconds.
         let judged = if self.phase == Phase::Running { on_time } else { in_all };
         Now {
@@ -256,7 +256,7 @@ impl ViewState {
             is_late: self.about.has_due_times && judged.is_missed(),
             at_s: last.at as f64 / 1e9,
             done_eps: if seconds > 0.0 { (done as f64 / seconds).round() } else { 0.0 },
-            offered_eps: tallied.offered_eps.map(f64::round),
+            offered_eps: snapshot.offered_eps.map(f64::round),
             p50_ms: quantile_ms(&recent, 0.5),
             p99_ms: quantile_ms(&recent, 0.99),
             commit_p99_ms: quantile_ms(&committed, 0.99),
@@ -266,9 +266,9 @@ impl ViewState {
             records_remote: counts.remote,
             records_home: counts.home,
             records_bad: counts.bad,
-            backlog: tallied.backlog,
-            peak_backlog: tallied.peak_backlog,
-            in_flight: tallied.in_flight,
+            backlog: snapshot.backlog,
+            peak_backlog: snapshot.peak_backlog,
+            in_flight: snapshot.in_flight,
             epochs: last.epochs,
             late_s: (last.late_ns() / 1_000_000) as f64 / 1e3,
             counters: remote.counters,

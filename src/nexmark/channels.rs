@@ -1,4 +1,4 @@
-//! The channels through which bids come, each with its url.
+//! The channels of bids, with their URLs.
 
 use super::line_writer::{LineWriter, short_number};
 use super::random::{Bits, Random};
@@ -9,22 +9,21 @@ const COLD: u64 = 10_000;
 /// One bid in this many comes through a cold channel.
 const HOT_RATIO: u64 = 2;
 
-/// What differs between the urls, in half a line of the cache: all 10,004 of them are 320 KB, which
-/// fits in its second level. Copying whole texts `channel,url,` of 96 bytes is as fast on an idle
-/// machine, with fewer instructions; but a quarter of the time is then spent waiting for the
-/// third level, which the other workers share.
+/// The parts in which URLs differ, in half a cache line. All 10,004 of them take 320 KB, which fits in the second level of
+/// the cache. Copying a whole text `channel,url,` of 96 bytes needs fewer instructions and is as fast on an idle machine.
+/// But a quarter of its time is spent waiting for the third level of the cache, which other workers share.
 #[repr(align(32))]
 #[derive(Clone, Copy, Debug, Default)]
 struct Url {
     /// `aaaa/aaaa/aaaa/`.
     path: [u8; 15],
     path_len: u8,
-    /// The number after `&channel_id=`; of length 0 where the url has none.
+    /// The number after `&channel_id=`. Its length is 0 if the URL has none.
     id: [u8; 10],
     id_len: u8,
 }
 
-/// A channel and its url.
+/// A channel and its URL.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Channel<'c> {
     /// The name, in little-endian order.
@@ -34,13 +33,13 @@ pub(super) struct Channel<'c> {
 }
 
 impl Channel<'_> {
-    /// Appends the channel's name.
+    /// Appends the name of the channel.
     #[inline(always)]
     pub(super) fn write_name(&self, line: &mut LineWriter<'_>) {
         line.put(&self.name.to_le_bytes(), self.name_len);
     }
 
-    /// Appends the url.
+    /// Appends the URL.
     #[inline(always)]
     pub(super) fn write_url(&self, line: &mut LineWriter<'_>) {
         const ID: &[u8; 12] = b"&channel_id=";
@@ -69,7 +68,7 @@ impl Channels {
         Channels(urls)
     }
 
-    /// A bid's channel. Takes 16 bits.
+    /// Picks the channel of a bid. This takes 16 random bits.
     #[inline(always)]
     pub(super) fn pick(&self, bits: &mut Bits) -> Channel<'_> {
         let hot = bits.below(HOT_RATIO) > 0;
@@ -79,7 +78,7 @@ impl Channels {
 
     #[inline(always)]
     fn channel(&self, hot: bool, number: u64) -> Channel<'_> {
-        // Both names are made and one is taken: one bid in two is hot, which no branch foresees.
+        // Both names are made and one of them is used. Half of the bids are hot, so a branch would be mispredicted.
         let (digits, len) = short_number(number);
         let (cold_name, cold_len) = (COLD_NAME | u128::from(digits) << 64, 8 + len);
         let (hot_name, hot_len) = HOT_NAMES[number as usize % HOT.len()];

@@ -1,17 +1,17 @@
-//! The generator's options.
+//! The options of the generator.
 
 use std::ops::RangeInclusive;
 
-/// Why an option was not taken.
+/// The reason why an option was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// There is no such option.
+    /// The option does not exist.
     #[error("Nexmark has no option `{key}`; it has {}", Config::KEYS.join(", "))]
     Unknown {
-        /// What was given.
+        /// The given text.
         key: String,
     },
-    /// The run decides this, not the generator.
+    /// Another flag of the run sets this.
     #[error("the Nexmark option `{key}` is not taken here: use {flag}")]
     Refused {
         /// The option.
@@ -19,60 +19,59 @@ pub enum ConfigError {
         /// The flag to use instead.
         flag: &'static str,
     },
-    /// The value is not one that the option can have.
+    /// The value is invalid.
     #[error("the Nexmark option `{key}` is {expected}, not `{value}`")]
     Value {
         /// The option.
         key: String,
-        /// What was given.
+        /// The given text.
         value: String,
-        /// What would be right.
+        /// The valid values.
         expected: String,
     },
 }
 
-/// What the generator can be told, with the reference's names in snake case and its defaults.
+/// The options of the generator, with the names (in snake case) and the defaults of the reference.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Config {
-    /// People in a cycle of events.
+    /// The number of people in a cycle of events.
     pub person_proportion: u64,
-    /// Auctions in a cycle of events.
+    /// The number of auctions in a cycle of events.
     pub auction_proportion: u64,
-    /// Bids in a cycle of events.
+    /// The number of bids in a cycle of events.
     pub bid_proportion: u64,
-    /// Average size of a person, as the reference counts it: numbers are 8 bytes.
+    /// The average size of a person in bytes. A number counts as 8 bytes, as in the reference.
     pub avg_person_byte_size: u64,
-    /// Average size of an auction.
+    /// The average size of an auction in bytes.
     pub avg_auction_byte_size: u64,
-    /// Average size of a bid, not counting its channel and its url.
+    /// The average size of a bid in bytes, without its channel and its URL.
     pub avg_bid_byte_size: u64,
-    /// All but one in this many bids are for the hot auction.
+    /// One in this many bids is not for the hot auction.
     pub hot_auction_ratio: u64,
-    /// All but one in this many auctions are by the hot seller.
+    /// One in this many auctions is not by the hot seller.
     pub hot_sellers_ratio: u64,
-    /// All but one in this many bids are by the hot bidder.
+    /// One in this many bids is not by the hot bidder.
     pub hot_bidders_ratio: u64,
-    /// Auctions that are open at a time.
+    /// The number of auctions that are open at the same time.
     pub num_in_flight_auctions: u64,
-    /// The last people who bid and sell.
+    /// The number of people, the last ones to register, who bid and sell.
     pub num_active_people: u64,
-    /// Events are shuffled in groups of this many, as the reference does it: the event's place in
-    /// the group is its number times 953, modulo the size.
+    /// The size of the groups in which events are shuffled. As in the reference, the index of an event in its group is its
+    /// number times 953, modulo the size.
     pub out_of_order_group_size: u64,
-    /// What is added to an event's number to make its id. The id decides all of an event but its
-    /// time.
+    /// The difference between the id and the number of an event. The id decides everything of an event except its time.
     pub first_event_id: u64,
-    /// The number at which the stream begins: events are those of a whole stream from this one
-    /// on, ids and times included. (The run still counts from 0.)
+    /// The number of the first event. The run generates a stream from this event on, with the same ids and times, but counts
+    /// the events from 0.
     pub first_event_number: u64,
-    /// Event time of the first event, in Unix milliseconds; a fixed date, Beam's, so that a run
-    /// can be repeated.
+    /// The event time of the first event, in Unix milliseconds. The default is a fixed date, as in Beam, so that a run can be
+    /// repeated.
     pub base_time: u64,
-    /// Delayed events are from up to so many seconds ago.
+    /// The longest delay of a delayed event, in seconds.
     pub occasional_delay_sec: u64,
-    /// The probability that an event is delayed. In Beam it comes later; here, where the number
-    /// of an event decides when it comes, its time is earlier, which is the same to who reads it.
+    /// The probability that an event is delayed. In Beam, a delayed event comes later. Here the number of an event decides
+    /// when it comes, so its event time is earlier, which has the same effect on readers.
     pub prob_delayed_event: f64,
 }
 
@@ -100,7 +99,7 @@ impl Default for Config {
     }
 }
 
-/// The limits leave every draw enough random bits, every id 63 and every line its buffer.
+// With these limits, each random choice has enough random bits, an id has at most 63 bits, and a line fits in its buffer.
 const PROPORTION: RangeInclusive<u64> = 0..=1_000_000;
 const SIZE: RangeInclusive<u64> = 0..=65_536;
 const RATIO: RangeInclusive<u64> = 1..=1_000;
@@ -108,7 +107,7 @@ const POOL: RangeInclusive<u64> = 1..=1_000_000;
 const NUMBER: RangeInclusive<u64> = 0..=1_000_000_000_000_000;
 
 impl Config {
-    /// The options there are.
+    /// The names of all options.
     pub const KEYS: [&str; 17] = [
         "person_proportion",
         "auction_proportion",
@@ -129,7 +128,7 @@ impl Config {
         "prob_delayed_event",
     ];
 
-    /// Sets one option.
+    /// Sets an option.
     ///
     /// ```
     /// use floodway::nexmark::Config;
@@ -144,8 +143,8 @@ impl Config {
     /// ```
     ///
     /// # Errors
-    /// An unknown option, one that a flag of the run stands for, or a value out of its range. The
-    /// configuration is then as before.
+    /// If the option is unknown or another flag of the run sets it, or if the value is out of range. The configuration is
+    /// not changed then.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
         if let Some(flag) = flag_instead(key) {
             return Err(ConfigError::Refused { key: key.to_owned(), flag });
@@ -177,12 +176,12 @@ impl Config {
         Ok(())
     }
 
-    /// Events in a cycle.
+    /// Returns the number of events in a cycle.
     pub(super) fn cycle_length(&self) -> u64 {
         self.person_proportion + self.auction_proportion + self.bid_proportion
     }
 
-    /// The option of this name, and what it can be.
+    /// Returns the option of this name and its range.
     fn number(&mut self, key: &str) -> Option<(&mut u64, RangeInclusive<u64>)> {
         Some(match key {
             "person_proportion" => (&mut self.person_proportion, PROPORTION),
@@ -206,7 +205,7 @@ impl Config {
     }
 }
 
-/// The flag that stands for an option of the reference which is the run's business here.
+/// Returns the flag that replaces an option of the reference which the run sets.
 fn flag_instead(key: &str) -> Option<&'static str> {
     Some(match key {
         "num_events" | "stop_at_event" => "--events",

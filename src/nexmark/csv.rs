@@ -1,5 +1,5 @@
-//! Events as CSV lines: the fields in the reference's order, no header, no quotes, timestamps as
-//! Unix milliseconds. No field can hold a comma, a quote or a line break.
+//! Events as CSV lines. The fields are in the order of the reference. There is no header and there are no quotes, since no
+//! field contains a comma, a quote or a line break. Timestamps are in Unix milliseconds.
 
 use super::event_sampler::{AuctionDraft, BidDraft, Draft, PersonDraft};
 use super::line_writer::{LineWriter, Stamp};
@@ -71,14 +71,14 @@ fn write_person(person: &PersonDraft<'_>, stamp: &mut Stamp, line: &mut LineWrit
     line.slice(person.extra);
 }
 
-/// `Peter Jones`.
+/// Appends a name, such as `Peter Jones`.
 pub(super) fn write_name(person: &PersonDraft<'_>, line: &mut LineWriter<'_>) {
     line.text(person.first_name);
     line.literal(b" ");
     line.text(person.last_name);
 }
 
-/// `abc@def.com`.
+/// Appends an e-mail address, such as `abc@def.com`.
 pub(super) fn write_email(person: &PersonDraft<'_>, line: &mut LineWriter<'_>) {
     line.slice(person.mailbox);
     line.literal(b"@");
@@ -86,7 +86,7 @@ pub(super) fn write_email(person: &PersonDraft<'_>, line: &mut LineWriter<'_>) {
     line.literal(b".com");
 }
 
-/// `1234 0042 9999 0000`.
+/// Appends the number of a credit card, such as `1234 0042 9999 0000`.
 pub(super) fn write_credit_card(person: &PersonDraft<'_>, line: &mut LineWriter<'_>) {
     for (index, &group) in person.credit_card.iter().enumerate() {
         if index > 0 {

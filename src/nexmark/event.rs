@@ -5,53 +5,53 @@ use serde::{Deserialize, Serialize};
 use super::event_sampler::Draft;
 use super::line_writer::LineWriter;
 
-/// An event. In JSON one object, with the entity as `"type"`.
+/// An event. In JSON, it is one object with the kind of entity as `"type"`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    /// Somebody registers.
+    /// A person registers.
     Person(Person),
     /// An auction opens.
     Auction(Auction),
-    /// Somebody bids.
+    /// A person bids.
     Bid(Bid),
 }
 
-/// Somebody who sells and bids.
+/// A person who sells and bids.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Person {
     /// The person's id.
     pub id: u64,
-    /// First and last name.
+    /// The first and the last name.
     pub name: String,
-    /// `letters@letters.com`.
+    /// The e-mail address, of the form `letters@letters.com`.
     pub email_address: String,
-    /// Four groups of four digits.
+    /// The number of the credit card: four groups of four digits.
     pub credit_card: String,
-    /// One of ten cities.
+    /// The city, one of ten.
     pub city: String,
-    /// One of six states.
+    /// The state, one of six.
     pub state: String,
-    /// Event time, in Unix milliseconds.
+    /// The event time, in Unix milliseconds.
     pub date_time: u64,
-    /// Letters, to pad the event to its size.
+    /// Letters that pad the event to its size.
     pub extra: String,
 }
 
-/// Something for sale.
+/// An auction of an item.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Auction {
     /// The auction's id.
     pub id: u64,
-    /// What is for sale.
+    /// The name of the item.
     pub item_name: String,
-    /// More about it.
+    /// The description of the item.
     pub description: String,
     /// The first price, in cents.
     pub initial_bid: u64,
-    /// The price below which nothing is sold, in cents.
+    /// The price below which the item is not sold, in cents.
     pub reserve: u64,
-    /// Event time, in Unix milliseconds.
+    /// The event time, in Unix milliseconds.
     pub date_time: u64,
     /// When the auction closes, in Unix milliseconds.
     pub expires: u64,
@@ -59,7 +59,7 @@ pub struct Auction {
     pub seller: u64,
     /// The id of one of five categories.
     pub category: u64,
-    /// Letters, to pad the event to its size.
+    /// Letters that pad the event to its size.
     pub extra: String,
 }
 
@@ -72,13 +72,13 @@ pub struct Bid {
     pub bidder: u64,
     /// The price, in cents.
     pub price: u64,
-    /// Where the bid came from.
+    /// The channel of the bid.
     pub channel: String,
-    /// Its url.
+    /// The URL of the channel.
     pub url: String,
-    /// Event time, in Unix milliseconds.
+    /// The event time, in Unix milliseconds.
     pub date_time: u64,
-    /// Letters, to pad the event to its size.
+    /// Letters that pad the event to its size.
     pub extra: String,
 }
 
@@ -120,7 +120,7 @@ impl From<Draft<'_>> for Event {
     }
 }
 
-/// What `write` appends to a line of at most 128 bytes.
+/// Returns what `write` appends to a line of at most 128 bytes.
 fn written(write: impl FnOnce(&mut LineWriter<'_>)) -> String {
     let mut buffer = [0; 128];
     let mut line = LineWriter::new(&mut buffer);

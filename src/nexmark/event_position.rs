@@ -3,10 +3,10 @@
 use super::config::Config;
 use super::random::Bits;
 
-/// The first person's and the first auction's id.
+/// The id of the first person and of the first auction.
 pub(super) const FIRST_ID: u64 = 1_000;
 
-/// People and auctions that do not exist yet, but may be referred to.
+/// The number of people and auctions that do not exist yet, but that an event may refer to.
 const LEAD: u64 = 10;
 
 /// One in this many people and auctions is hot.
@@ -85,15 +85,15 @@ impl EventPosition {
     }
 }
 
-/// Picks one of `count` numbers: with probability 1 − 1/`ratio` the hot one, which is number `hot`
-/// of the last begun hundred, else one of the last `window` or the ten to come.
+/// Picks one of `count` numbers. With probability 1 − 1/`ratio` it is the hot one, which is number `hot` of the last hundred
+/// that has begun. Otherwise it is one of the last `window` numbers or of the next ten.
 #[inline]
 pub(super) fn pick(bits: &mut Bits, count: u64, ratio: u64, hot: u64, window: u64) -> u64 {
     let is_hot = bits.below(ratio) > 0;
     let window = window.min(count);
     let other = count - window + bits.below(window + LEAD);
     let last = count.saturating_sub(1);
-    // Both are at hand: choosing between them needs no branch that would be mispredicted.
+    // Both numbers are computed, so that choosing one needs no branch, which would be mispredicted.
     if is_hot { last - last % HOT_BATCH + hot } else { other }
 }
 

@@ -1,4 +1,4 @@
-//! Samples events: numbers, and references to text that is copied later.
+//! Samples events. A sampled event consists of numbers, and of references to text that is copied later.
 
 use super::channels::{Channel, Channels};
 use super::config::Config;
@@ -9,14 +9,14 @@ use super::random::{Bits, Random};
 use super::text::{Slice, Text, padded};
 use super::timeline::{Moment, Timeline};
 
-/// Longest name of an item, longest description, and the two parts of an e-mail address, each
-/// plus one, as the reference has it.
+// One more than the lengths of the longest item name, the longest description, and the longest parts of an e-mail address,
+// as in the reference.
 const ITEM_NAME: usize = 20;
 const DESCRIPTION: usize = 100;
 const MAILBOX: usize = 7;
 const HOST: usize = 5;
 
-/// Five categories, from 10 on.
+// There are five categories, from 10 on.
 const CATEGORIES: u64 = 5;
 const FIRST_CATEGORY: u64 = 10;
 
@@ -92,7 +92,7 @@ impl EventSampler {
             cycle: Cycle::new(&config),
             key: Random::key(seed, 0),
             delay_key: Random::key(seed, 1),
-            // Saturates: 1.0 delays all but one event in 2⁶⁴.
+            // The conversion saturates, so 1.0 delays all but one event in 2⁶⁴.
             delayed_below: (config.prob_delayed_event * 2f64.powi(64)) as u64,
             events_in_flight: (config.num_in_flight_auctions * config.cycle_length())
                 .checked_div(config.auction_proportion)
@@ -185,7 +185,7 @@ impl EventSampler {
             initial_bid,
             reserve: initial_bid + self.prices.pick(random.bits()),
             date_time,
-            // A length from 1 ms to twice the time, so the time on average.
+            // The length is between 1 ms and twice the time, so it is the time on average.
             expires: date_time + 1 + length.below((2 * in_flight).max(1)),
             seller: self.person_id(&mut random.bits(), position, self.config.hot_sellers_ratio, 0),
             category: FIRST_CATEGORY + random.bits().below(CATEGORIES),
@@ -230,7 +230,7 @@ impl EventSampler {
     #[inline]
     fn auction_id(&self, bits: &mut Bits, position: EventPosition) -> u64 {
         let auctions = position.auctions(&self.cycle);
-        // The reference counts those in flight from the last one back, without the last one.
+        // As in the reference, the auctions in flight are those before the last one.
         let window = self.config.num_in_flight_auctions + 1;
         FIRST_ID + pick(bits, auctions, self.config.hot_auction_ratio, 0, window)
     }
@@ -243,7 +243,7 @@ impl EventSampler {
     }
 }
 
-/// The length of an `extra`: what the event lacks to its average size, give or take a fifth.
+/// The length of an `extra`: the difference between the event's size and the average size, plus or minus a fifth.
 #[derive(Clone, Copy, Debug)]
 struct Padding {
     least: u64,
@@ -251,7 +251,7 @@ struct Padding {
 }
 
 impl Padding {
-    /// For an event of `size` bytes that should have `average`.
+    /// Creates the padding of an event of `size` bytes that should have `average` bytes.
     fn new(size: u64, average: u64) -> Padding {
         let lack = average.saturating_sub(size);
         let fifth = (2 * lack + 5) / 10;
@@ -272,7 +272,7 @@ impl Padding {
         text.slice(bits, len)
     }
 
-    /// As `of`, with a copy that costs the same for every length.
+    /// Does the same as `of`, with a copy that costs the same for every length.
     #[inline]
     fn of_same_cost<'t>(self, text: &'t Text, bits: &mut Bits) -> Slice<'t> {
         let len = self.len(bits);
@@ -280,8 +280,8 @@ impl Padding {
     }
 }
 
-/// An upper bound of a line's length, whatever the format, with all that is copied past the end.
+/// Returns an upper bound of the length of a line in any format, with the bytes that are copied past its end.
 pub(super) fn longest_line(config: &Config) -> usize {
-    // Names, keys, punctuation, ten numbers and a channel are less than half of it.
+    // Names, keys, punctuation, ten numbers and a channel take less than half of the constant.
     1_024 + padded(EventSampler::longest_extra(config))
 }

@@ -1,4 +1,4 @@
-//! The generator: any event, any range of events, in any format.
+//! The generator, which makes any range of events in any format.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use super::{csv, json};
 use crate::batch::{Batch, Nanos, Numbers, Span};
 use crate::schedule::Schedule;
 
-/// The buffer grows by this much at a time, so that what is zeroed is still in the first level of
-/// the cache when it is written.
+/// The number of bytes by which the buffer grows. They are set to zero, and are still in the first level of the cache when
+/// they are written.
 const PAGE: usize = 8 * 1024;
 
-/// Makes Nexmark events. It has no state: event n is what it is whoever asks, in whatever order,
-/// so one generator serves all workers.
+/// Makes Nexmark events. It has no state: event n is the same in whatever order events are made, so all workers share one
+/// generator.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -43,7 +43,7 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// A generator of the events of `seed`, each at its time in `schedule`.
+    /// Creates a generator of the events of `seed`, each at its time in `schedule`.
     pub fn new(config: Config, seed: u64, schedule: Arc<Schedule>) -> Generator {
         Generator {
             timeline: Timeline::new(&config, schedule),
@@ -52,9 +52,8 @@ impl Generator {
         }
     }
 
-    /// Appends `events` to `batch` as CSV lines with their numbers. The batch's span then goes
-    /// from its first record's scheduled time to its last one's: cut ranges by
-    /// [`Schedule::run`] where the times between matter.
+    /// Appends `events` to `batch` as CSV lines with their numbers. The span of the batch then goes from the scheduled time
+    /// of its first record to that of its last one. If the times between matter, divide ranges by [`Schedule::run`].
     pub fn fill(&self, events: Range<u64>, batch: &mut Batch) {
         if events.is_empty() {
             return;
@@ -91,13 +90,13 @@ impl Generator {
         self.write(n..n + 1, json, json::write, |_, end| end);
     }
 
-    /// Event `n` as a typed value.
+    /// Returns event `n` as a typed value.
     pub fn event(&self, n: u64) -> Event {
         let moment = self.timeline.moment(n);
         self.draft(moment, EventPosition::of(self.sampler.cycle(), moment.id)).into()
     }
 
-    /// When event `n` is due to leave the source.
+    /// Returns when event `n` is due to leave the source.
     fn due(&self, n: u64) -> Nanos {
         self.timeline.due(n)
     }
@@ -107,8 +106,7 @@ impl Generator {
         self.sampler.draw(&self.timeline, moment, position)
     }
 
-    /// Writes `events` to the end of `bytes`, each by `write`; `end` is told where an event ended
-    /// and answers where the next one begins.
+    /// Appends `events` to `bytes`, each by `write`. `end` gets the end of an event and returns the start of the next one.
     #[inline(always)]
     fn write(
         &self,
@@ -143,7 +141,7 @@ impl Generator {
     }
 }
 
-/// Ends a line with a line break.
+/// Ends a line with a line break. Returns the start of the next one.
 #[inline]
 fn end_line(bytes: &mut [u8], at: usize) -> usize {
     bytes[at] = b'\n';

@@ -1,5 +1,5 @@
-//! Events as JSON: one object, the entity as `"type"`, the fields in the same order as in CSV.
-//! No field can hold a character that JSON escapes.
+//! Events as JSON. An event is one object with the kind of entity as `"type"`, and with the fields in the same order as in
+//! CSV. No field contains a character that JSON escapes.
 
 use super::csv::{write_credit_card, write_email, write_name};
 use super::event_sampler::{AuctionDraft, BidDraft, Draft, PersonDraft};

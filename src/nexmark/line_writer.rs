@@ -2,8 +2,8 @@
 
 use super::text::{BLOCK, Slice};
 
-/// A line that is being written. Text is copied with what follows it, up to a fixed length, and
-/// overwritten by what comes next: so no copy depends on a length that changes.
+/// A line that is being written. Text is copied with the bytes that follow it, up to a fixed length, and the next text
+/// overwrites these bytes. So the length of a copy is constant.
 pub(super) struct LineWriter<'b> {
     buffer: &'b mut [u8],
     len: usize,
@@ -84,20 +84,20 @@ impl<'b> LineWriter<'b> {
 const EIGHT_DIGITS: u64 = 100_000_000;
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 
-/// The text of a number below 10⁸, in little-endian order, and its length.
+/// Returns the text of a number below 10⁸, in little-endian order, and its length.
 #[inline(always)]
 pub(super) fn short_number(number: u64) -> (u64, usize) {
     let digits = digits(number);
-    // The first digit is in the lowest byte: leading zeros are shifted out, but for the last digit.
+    // The first digit is in the lowest byte. Leading zeros are shifted out, but never the last digit.
     let zeros = (digits | 1 << 56).trailing_zeros() & !7;
     ((digits | ZEROS) >> zeros, 8 - zeros as usize / 8)
 }
 
-/// The eight decimal digits of a number below 10⁸, one a byte, the first in the lowest byte.
+/// Returns the eight decimal digits of a number below 10⁸, one per byte, the first one in the lowest byte.
 ///
-/// Halved three times, in parallel inside one word: 4 + 4 digits, then 2 + 2 + 2 + 2, then single
-/// ones. Division by 100 and by 10 is a multiplication and a shift, exact for such small numbers
-/// (after Paul Khuong, "How to print integers really fast", 2017).
+/// The number is halved three times, in parallel inside one word: into 4 + 4 digits, then 2 + 2 + 2 + 2, then single
+/// digits. A division by 100 or by 10 is a multiplication and a shift, which is exact for such small numbers (after Paul
+/// Khuong, "How to print integers really fast", 2017).
 #[inline]
 fn digits(number: u64) -> u64 {
     let fours = (number / 10_000) | (number % 10_000) << 32;
@@ -107,8 +107,8 @@ fn digits(number: u64) -> u64 {
     tens | (twos - tens * 10) << 8
 }
 
-/// A timestamp's text, kept while the timestamp does not change: at a million events a second it
-/// is the same for a thousand of them.
+/// The text of a timestamp, which is kept while the timestamp does not change. At a million events per second, a thousand
+/// events have the same one.
 pub(super) struct Stamp {
     time: u64,
     text: [u8; 24],
@@ -116,7 +116,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// The text of time 0.
+    /// Creates the text of time 0.
     pub(super) fn new() -> Stamp {
         let mut stamp = Stamp { time: 0, text: [0; 24], len: 0 };
         stamp.render(0);

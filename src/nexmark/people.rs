@@ -1,4 +1,4 @@
-//! What people are called and where they live.
+//! The names, cities and states of people.
 
 pub(super) const FIRST_NAMES: [&str; 11] = [
     "Peter", "Paul", "Luke", "John", "Saul", "Vicky", "Kate", "Julie", "Sarah", "Deiter", "Walter",

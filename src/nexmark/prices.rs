@@ -2,18 +2,18 @@
 
 use super::random::Bits;
 
-/// 10^(6/2¹⁰): the coarse table's ratio.
+/// 10^(6/2¹⁰), the ratio of the coarse table.
 const COARSE: f64 = 1.013_583_133_334_065_8;
-/// 10^(6/2²⁰): the fine table's ratio.
+/// 10^(6/2²⁰), the ratio of the fine table.
 const FINE: f64 = 1.000_013_175_584_384_4;
-/// ln 10^(6/2³²): the slope of what is left.
+/// ln 10^(6/2³²), the slope for the last bits.
 const REST: f64 = 3.216_674_215_617_653_5e-9;
 
-/// The reference's prices: round(10^(6u) · 100) for u even in [0, 1).
+/// The prices of the reference: round(10^(6u) · 100), where u is uniform in [0, 1).
 ///
-/// 10^(6u) is a product of powers for the upper ten, the next ten and the last twelve bits of u;
-/// the first two are looked up, the last is 1 + x to within 10⁻¹⁰. Multiplication is exact to the
-/// bit everywhere, which the system's `pow` is not.
+/// 10^(6u) is the product of three powers, for the upper ten, the next ten and the last twelve bits of u. The first two are
+/// in tables, and the last one is 1 + x to within 10⁻¹⁰. Multiplication gives the same bits on every system. The `pow` of
+/// the system does not.
 #[derive(Debug)]
 pub(super) struct Prices {
     coarse: [f64; 1 << 10],
@@ -25,7 +25,7 @@ impl Prices {
         Prices { coarse: powers(100.0, COARSE), fine: powers(1.0, FINE) }
     }
 
-    /// A price in cents, 100 to 100,000,000. Takes 32 bits.
+    /// Picks a price in cents, from 100 to 100,000,000. This takes 32 random bits.
     #[inline]
     pub(super) fn pick(&self, bits: Bits) -> u64 {
         self.price(bits.word())
@@ -36,7 +36,7 @@ impl Prices {
         let coarse = self.coarse[(u >> 22) as usize];
         let fine = self.fine[(u >> 12) as usize & 1_023];
         let rest = 1.0 + f64::from(u & 4_095) * REST;
-        // Below 2³², and a signed conversion of 32 bits is one instruction everywhere.
+        // The price is below 2³², and a signed conversion of 32 bits is one instruction everywhere.
         u64::from((coarse * fine * rest + 0.5) as i32 as u32)
     }
 }

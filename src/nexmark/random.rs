@@ -1,30 +1,29 @@
 //! Random numbers that depend on the seed and the event's id alone.
 
-/// SplitMix64: a counter whose values are mixed (Steele, Lea and Flood, "Fast splittable
-/// pseudorandom number generators", OOPSLA 2014, with Stafford's thirteenth variant of the mixing
-/// function; the generator behind Java's `SplittableRandom`, which the reference uses).
+/// SplitMix64, a counter whose values are mixed (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
+/// OOPSLA 2014, with Stafford's thirteenth variant of the mixing function). Java's `SplittableRandom`, which the reference
+/// uses, is the same generator.
 ///
-/// A counter suits events that are made in any order: seeding it is one mixing, so each event has
-/// a sequence of its own.
+/// A counter suits events that are made in any order: seeding costs one mixing, so each event has its own sequence.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
-/// The golden ratio's fraction, 2⁶⁴/φ, made odd: what the counter grows by.
+/// The increment of the counter: 2⁶⁴/φ with the golden ratio φ, made odd.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Random {
-    /// The sequence of the event with this id, for the key that [`Random::key`] makes of a seed.
+    /// Returns the sequence of the event with this id. [`Random::key`] makes the key of a seed.
     #[inline]
     pub(super) fn of_event(key: u64, id: u64) -> Random {
         Random(mix(key.wrapping_add(id.wrapping_mul(GOLDEN))))
     }
 
-    /// A seed's key. `purpose` keeps the sequences for different things apart.
+    /// Returns the key of a seed. A different `purpose` gives different sequences.
     pub(super) fn key(seed: u64, purpose: u64) -> u64 {
         mix(mix(seed.wrapping_add(GOLDEN)) ^ purpose.wrapping_mul(GOLDEN))
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     #[inline]
     pub(super) fn bits(&mut self) -> Bits {
         self.0 = self.0.wrapping_add(GOLDEN);
@@ -39,15 +38,15 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// 64 random bits, from which several small numbers are drawn: a number below n takes log₂ n of
-/// them, and is uneven by less than n/2^(the bits left). So a draw of k numbers leaves at least
-/// twenty bits, unless it is the last.
+/// 64 random bits, from which several small numbers are drawn. A number below n takes log₂ n bits, and its distribution
+/// differs from the uniform one by less than n/2^(the remaining bits). So at least twenty bits should remain after each
+/// number, except for the last one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bits(u64);
 
 impl Bits {
-    /// A number in 0..n, by the upper half of a product; the lower half is what is left to draw
-    /// from (Lemire, "Fast random integer generation in an interval", 2019).
+    /// Returns a number in 0..n, which is the upper half of a product. The lower half is kept for the next numbers (Lemire,
+    /// "Fast random integer generation in an interval", 2019).
     #[inline]
     pub(super) fn below(&mut self, n: u64) -> u64 {
         let product = u128::from(self.0) * u128::from(n);
@@ -55,13 +54,13 @@ impl Bits {
         (product >> 64) as u64
     }
 
-    /// True with a probability of `threshold` / 2⁶⁴. It takes all bits.
+    /// Returns true with a probability of `threshold` / 2⁶⁴. This takes all bits.
     #[inline]
     pub(super) fn is_below(self, threshold: u64) -> bool {
         self.0 < threshold
     }
 
-    /// The upper 32 bits.
+    /// Returns the upper 32 bits.
     #[inline]
     pub(super) fn word(self) -> u32 {
         (self.0 >> 32) as u32

@@ -1,11 +1,11 @@
-//! Random text, as slices of a long one.
+//! Random texts, which are slices of a long one.
 
 use super::random::{Bits, Random};
 
-/// Where a slice can begin: 64 KiB of text, so that it stays in the second level of the cache.
-const PLACES: u64 = 1 << 16;
+/// The number of offsets at which a slice can begin. The text stays in the second level of the cache.
+const OFFSETS: u64 = 1 << 16;
 
-/// Text is copied in blocks of this many bytes.
+/// The number of bytes in a block. Text is copied in whole blocks.
 pub(super) const BLOCK: usize = 32;
 
 /// A long random text.
@@ -14,58 +14,58 @@ pub(super) struct Text {
     bytes: Vec<u8>,
 }
 
-/// A slice of a text, and what follows it up to a whole number of blocks, to be copied with it.
+/// A slice of a text, with the bytes after it that are copied too, up to a whole number of blocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slice<'t> {
-    /// The slice and what follows.
+    /// The slice and the bytes after it.
     pub(super) padded: &'t [u8],
-    /// The slice's own length.
+    /// The length of the slice.
     pub(super) len: usize,
 }
 
 impl<'t> Slice<'t> {
-    /// The slice as text.
+    /// Returns the slice as text.
     pub(super) fn as_str(&self) -> &'t str {
         std::str::from_utf8(&self.padded[..self.len]).expect("the texts are ASCII")
     }
 }
 
 impl Text {
-    /// Letters a–z, for slices of up to `longest` bytes.
+    /// Makes a text of letters a–z, for slices of up to `longest` bytes.
     pub(super) fn letters(random: Random, longest: usize) -> Text {
         Text::new(random, longest, |random| letter(random.bits()))
     }
 
-    /// Letters a–z and, with probability 1/13, `special`: what the reference makes names of.
+    /// Makes a text of letters a–z and, with probability 1/13, `special`. The names of the reference consist of them.
     pub(super) fn words(random: Random, longest: usize, special: u8) -> Text {
         Text::new(random, longest, |random| word_byte(random, special))
     }
 
     fn new(mut random: Random, longest: usize, byte: impl Fn(&mut Random) -> u8) -> Text {
-        let len = PLACES as usize + padded(longest);
+        let len = OFFSETS as usize + padded(longest);
         Text { bytes: (0..len).map(|_| byte(&mut random)).collect() }
     }
 
-    /// A slice of `len` bytes, from anywhere. Takes 16 bits.
+    /// Returns a slice of `len` bytes at a random offset. This takes 16 random bits.
     #[inline]
     pub(super) fn slice(&self, bits: &mut Bits, len: usize) -> Slice<'_> {
-        let start = bits.below(PLACES) as usize;
+        let start = bits.below(OFFSETS) as usize;
         Slice { padded: &self.bytes[start..start + padded(len)], len }
     }
 
-    /// A slice of `len` bytes, which come with so many that `longest` bytes would have been as
-    /// dear: where the length varies, a copy without a branch on it is faster. Takes 16 bits.
+    /// Returns a slice of `len` bytes at a random offset. Copying it costs as much as copying `longest` bytes: if the length
+    /// varies, a copy without a branch on the length is faster. This takes 16 random bits.
     #[inline]
     pub(super) fn slice_of(&self, bits: &mut Bits, len: usize, longest: usize) -> Slice<'_> {
-        let start = bits.below(PLACES) as usize;
+        let start = bits.below(OFFSETS) as usize;
         Slice { padded: &self.bytes[start..start + padded(longest)], len }
     }
 
-    /// The reference's `nextString`: 3 to `max` − 1 bytes, without spaces around. Takes 16 bits
+    /// Returns 3 to `max` − 1 bytes without spaces at the ends, as `nextString` of the reference. This takes 16 random bits
     /// and those of the length.
     pub(super) fn string(&self, bits: &mut Bits, max: usize) -> Slice<'_> {
         let len = MIN_LEN + bits.below((max - MIN_LEN) as u64) as usize;
-        let start = bits.below(PLACES) as usize;
+        let start = bits.below(OFFSETS) as usize;
         let bytes = &self.bytes[start..start + len];
         let leading = len - bytes.trim_ascii_start().len();
         let (start, len) = (start + leading, bytes.trim_ascii().len());
@@ -73,10 +73,10 @@ impl Text {
     }
 }
 
-/// The reference's `MIN_STRING_LENGTH`.
+/// The `MIN_STRING_LENGTH` of the reference.
 const MIN_LEN: usize = 3;
 
-/// A string of 3 to `max` − 1 bytes made byte by byte: for what is made once.
+/// Makes a string of 3 to `max` − 1 bytes byte by byte. This is slow, and is used for strings that are made once.
 pub(super) fn fresh_string(random: &mut Random, max: usize, special: u8) -> String {
     let len = MIN_LEN + random.bits().below((max - MIN_LEN) as u64) as usize;
     (0..len).map(|_| char::from(word_byte(random, special))).collect()
@@ -91,7 +91,7 @@ fn letter(mut bits: Bits) -> u8 {
     b'a' + bits.below(26) as u8
 }
 
-/// `len` rounded up to whole blocks.
+/// Rounds `len` up to whole blocks.
 pub(super) fn padded(len: usize) -> usize {
     len.next_multiple_of(BLOCK)
 }

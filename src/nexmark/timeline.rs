@@ -1,4 +1,4 @@
-//! Which event comes when: ids and event times by event number.
+//! The ids and the event times of events, by their numbers.
 
 use std::sync::Arc;
 
@@ -8,24 +8,24 @@ use crate::schedule::{Cursor, Schedule};
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
 
-/// What an event's number alone decides.
+/// The values that the number of an event decides.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
-    /// Its id, which decides what it is.
+    /// The id, which decides the content of the event.
     pub(super) id: u64,
-    /// Its number in the whole stream, with `first_event_number`, after shuffling.
+    /// The number in the whole stream, which begins before `first_event_number`, after shuffling.
     pub(super) number: u64,
-    /// Its event time in Unix milliseconds, where nothing delays it.
+    /// The event time in Unix milliseconds, without a delay.
     pub(super) time: u64,
 }
 
-/// The ids and times of a stream's events.
+/// The ids and times of the events of a stream.
 #[derive(Debug)]
 pub(super) struct Timeline {
     schedule: Arc<Schedule>,
     first_number: u64,
     first_id: u64,
-    /// Events in a group that is shuffled; 1 shuffles nothing.
+    /// The number of events in a group that is shuffled. 1 means that nothing is shuffled.
     group: u64,
     base_time: u64,
 }
@@ -41,12 +41,12 @@ impl Timeline {
         }
     }
 
-    /// When event `n` is due to leave the source; at the end where that is past the end.
+    /// Returns when event `n` is due to leave the source. That is the end of the schedule if the event is past it.
     pub(super) fn due(&self, n: u64) -> Nanos {
         self.schedule.time(n).unwrap_or_else(|| self.end())
     }
 
-    /// The event time of the event with this number in the whole stream, in Unix milliseconds.
+    /// Returns the event time of the event with this number in the whole stream, in Unix milliseconds.
     pub(super) fn time(&self, number: u64) -> u64 {
         self.millis(self.due(number))
     }
@@ -56,28 +56,28 @@ impl Timeline {
         self.group == 1
     }
 
-    /// Event `n` by itself.
+    /// Returns the moment of event `n`.
     pub(super) fn moment(&self, n: u64) -> Moment {
         let number = self.shuffled(n + self.first_number);
         Moment { id: self.first_id + number, number, time: self.time(number) }
     }
 
-    /// All events from `n` on.
+    /// Returns the moments of all events from `n` on.
     pub(super) fn moments(&self, n: u64) -> Moments<'_> {
         let next = n + self.first_number;
         Moments { timeline: self, next, cursor: self.schedule.cursor(next) }
     }
 
-    /// The reference's shuffle. Each group stays complete because 953 is a prime; where the group
-    /// is a multiple of it, the reference repeats events, and so does this.
+    /// Shuffles a number as the reference does. No event of a group is lost, because 953 is a prime. If the size of the
+    /// group is a multiple of 953, the reference repeats events, and so does this.
     fn shuffled(&self, number: u64) -> u64 {
         let within = number % self.group;
-        // (n · 953) mod g, of the small remainder instead of the whole number.
+        // This is (n · 953) mod g, computed from the small remainder instead of the whole number.
         number - within + (number % self.group * 953) % self.group
     }
 
-    /// Event time stands at the end of a trace for events past it, which only shuffling and
-    /// `first_event_number` can ask for.
+    /// Returns the event time of events past the end of a trace. There are such events only with shuffling and
+    /// `first_event_number`.
     #[cold]
     fn end(&self) -> Nanos {
         self.schedule.end().unwrap_or(Nanos::MAX)
@@ -89,7 +89,7 @@ impl Timeline {
     }
 }
 
-/// Consecutive events' moments.
+/// The moments of consecutive events.
 pub(super) struct Moments<'t> {
     timeline: &'t Timeline,
     next: u64,
@@ -97,7 +97,7 @@ pub(super) struct Moments<'t> {
 }
 
 impl Moments<'_> {
-    /// The next event's.
+    /// Returns the moment of the next event.
     #[inline(always)]
     pub(super) fn next(&mut self) -> Moment {
         let (timeline, number) = (self.timeline, self.next);

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::latency;
+use super::latency::{self, DAY_US};
 use crate::batch::{Nanos, Span};
 
-/// A histogram of latencies, from a microsecond to a day, whose rungs are counters: of a microsecond
-/// each up to 10, then 90 for each decade, so that a rung is a tenth to a hundredth of its latency
-/// wide, and every round number of a decade is where one ends. 7 KB.
+/// A histogram of latencies from a microsecond to a day. The first ten buckets are one microsecond wide. Above, each
+/// decade has 90 buckets. So the width of a bucket is between a tenth and a hundredth of its latency, and every round
+/// number of a decade is the end of a bucket. A histogram takes 7 KB.
 #[derive(Debug)]
 pub struct AtomicHistogram {
     buckets: Box<[AtomicU64]>,
@@ -28,7 +28,6 @@ const BUCKETS_PER_DECADE: usize = 90;
 /// The number of decades from 10 µs to above a day.
 const DECADES: usize = 10;
 const BUCKETS: usize = FINEST_US + BUCKETS_PER_DECADE * DECADES;
-const DAY_US: u64 = 24 * 3_600 * 1_000_000;
 
 const POWERS: [u64; DECADES] = {
     let mut powers = [1; DECADES];
@@ -165,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_latency_is_on_the_rung_that_begins_at_or_below_it() {
+    fn every_latency_is_in_the_bucket_that_begins_at_or_below_it() {
         for us in (0..3_000).chain((4..37).flat_map(|bits| [(1u64 << bits) - 1, 1 << bits])) {
             let on = bucket(us);
             let us = us.min(DAY_US);
@@ -181,11 +180,11 @@ mod tests {
 
     #[test]
     fn what_was_counted_is_read_between_any_round_latencies() {
-        let ladder = AtomicHistogram::default();
-        let before = ladder.read();
+        let histogram = AtomicHistogram::default();
+        let before = histogram.read();
         // A thousand records of 100 ms, all done at 200 ms: 100 to 200 ms late.
-        ladder.record(Span { first: 0, last: 100_000_000 }, 1_000, 200_000_000);
-        let after = ladder.read();
+        histogram.record(Span { first: 0, last: 100_000_000 }, 1_000, 200_000_000);
+        let after = histogram.read();
         assert_eq!((after.len(), before.is_empty()), (1_000, true));
         assert!((149.0..151.0).contains(&after.sum_seconds()));
         let counts = after.between(&[1_000, 100_000, 150_000, 250_000]);

@@ -15,7 +15,7 @@ pub struct Latencies(Histogram<u64>);
 const FINE: u8 = 3;
 const COARSE: u8 = 2;
 
-const DAY_US: u64 = 24 * 3_600 * 1_000_000;
+pub(super) const DAY_US: u64 = 24 * 3_600 * 1_000_000;
 
 /// The highest number of steps that a span is counted in. A batch is a millisecond of schedule if the source
 /// is on time, so a step is far below the histogram's resolution.

@@ -1,30 +1,37 @@
-//! What a run looks like from outside: counters, latencies, progress, and the summary.
+//! Counters, latencies, progress and the summary of a run.
 //!
-//! Knows numbers only, and the names of the paths that a record can take. It reads what the workers
-//! count; nothing waits for it.
+//! This module knows only numbers, and the names of the routes that a record can take. It reads what the workers count,
+//! and nothing waits for it.
 
 mod atomic_histogram;
+mod counts;
+mod function_bill;
 mod latency;
-mod live_counters;
+mod live_histograms;
 mod on_time;
+mod process_stats;
 #[cfg(feature = "cli")]
 mod progress;
 mod report;
 mod series;
-mod stats;
 mod summary;
+mod summary_words;
 mod time_slots;
 mod waits;
+mod worker_stats;
 
 pub use atomic_histogram::{AtomicHistogram, HistogramSnapshot, quantile_ms};
+pub use counts::Counts;
+pub use function_bill::FunctionBill;
 pub use latency::Latencies;
-pub use live_counters::LiveSnapshot;
+pub use live_histograms::LiveSnapshot;
 pub use on_time::{Cause, OnTime};
+pub use process_stats::ProcessStats;
 #[cfg(feature = "cli")]
 pub use progress::{Goal, Progress};
 pub use report::{FunctionCounters, Report};
 pub use series::{Flow, Level, Line, Series, SlotLatency, SlotLine};
-pub use stats::{Counts, ProcessStats, Sent, WorkerStats};
-pub use summary::{FunctionBill, LateBy, Offloading, Percentiles, Shadow, Summary, Totals};
+pub use summary::{LateBy, Offloading, Percentiles, Shadow, Summary, Totals};
 pub use time_slots::{SLOT, Slot, TimeSlots};
 pub use waits::{WaitReason, WaitTimer, WaitTimes};
+pub use worker_stats::{Sent, WorkerStats};

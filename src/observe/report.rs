@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::series::{Flow, Level};
-use super::stats::Sent;
+use super::worker_stats::Sent;
 use super::{Cause, Counts, Latencies, OnTime, ProcessStats, TimeSlots};
 use crate::counters::Counters;
 
@@ -30,7 +30,7 @@ pub struct Report {
     /// The highest offered rate of an epoch, in records a second over the whole dataflow.
     pub offered_peak: f64,
     /// Latencies from schedule to result, by route.
-    pub by_path: Vec<Latencies>,
+    pub by_route: Vec<Latencies>,
     /// Latencies of records that were scheduled during the burst.
     pub burst: Latencies,
     /// Latencies from schedule to commit.
@@ -88,7 +88,7 @@ impl Report {
     /// Returns latencies from schedule to result, over all routes.
     pub fn latency(&self) -> Latencies {
         let mut sum = Latencies::default();
-        self.by_path.iter().for_each(|path| sum.add(path));
+        self.by_route.iter().for_each(|latencies| sum.add(latencies));
         sum
     }
 
@@ -111,8 +111,8 @@ impl Report {
         self.counts.add(&other.counts);
         self.late.add(&other.late);
         self.offered_peak = self.offered_peak.max(other.offered_peak);
-        self.by_path.resize_with(other.by_path.len(), Latencies::default);
-        for (mine, theirs) in self.by_path.iter_mut().zip(&other.by_path) {
+        self.by_route.resize_with(other.by_route.len(), Latencies::default);
+        for (mine, theirs) in self.by_route.iter_mut().zip(&other.by_route) {
             mine.add(theirs);
         }
         self.burst.add(&other.burst);

@@ -25,16 +25,16 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// Counts `records` results that were made by `path` at `now`, of records that were scheduled at
-    /// `scheduled`, which may be more slots than one.
+    /// Counts `records` results that were made by `route` at `now`, of records that were scheduled at `scheduled`. These may
+    /// be several slots.
     pub(super) fn results(
         slots: &mut TimeSlots<Flow>,
-        path: Route,
+        route: Route,
         scheduled: Span,
         records: usize,
         now: Nanos,
     ) {
-        slots.at(now).done.count(path, records as u64);
+        slots.at(now).done.count(route, records as u64);
         let mut from = 0;
         while from < records {
             let first = scheduled.time(from, records);
@@ -229,10 +229,10 @@ impl Series {
             })
         };
         let mut lines: Vec<Line> = (0..slots).map(slot_line).collect();
-        let paths = Route::ALL.iter().zip(&report.by_path);
-        lines.extend(paths.filter(|(_, latencies)| !latencies.is_empty()).map(
-            |(path, latencies)| Line::Latency {
-                path: path.name().to_owned(),
+        let routes = Route::ALL.iter().zip(&report.by_route);
+        lines.extend(routes.filter(|(_, latencies)| !latencies.is_empty()).map(
+            |(route, latencies)| Line::Latency {
+                path: route.name().to_owned(),
                 records: latencies.len(),
                 buckets: latencies.buckets().collect(),
             },

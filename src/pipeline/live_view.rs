@@ -16,7 +16,7 @@ use crate::observe::Summary;
 /// A reference for the live view that does not keep the run alive.
 struct WeakRun(Weak<RunContext>);
 
-impl live::Source for WeakRun {
+impl live::ObservedRun for WeakRun {
     fn observe(&self) -> Observation {
         let Some(context) = self.0.upgrade() else { return Observation::Gone };
         match context.started.get() {
@@ -28,7 +28,7 @@ impl live::Source for WeakRun {
     fn summary(&self) -> Option<Summary> {
         let context = self.0.upgrade()?;
         let started = context.started.get()?;
-        let mut report = context.stats.tallied().report(context.settings.timely.workers);
+        let mut report = context.stats.snapshot().report(context.settings.timely.workers);
         report.levels = context.stats.levels_so_far();
         context.fill(&mut report);
         Some(summary::summarize(&context, &report, started.at.elapsed(), "running", true))
@@ -105,7 +105,7 @@ fn budget(settings: &Settings, spent: f64) -> Option<Budget> {
 pub(super) fn sample(context: &RunContext, started: &RunStart) -> Sample {
     let at = started.at.elapsed().as_nanos() as Nanos;
     let schedule = started.from + at;
-    let tallied = context.stats.tallied();
+    let snapshot = context.stats.snapshot();
     let knows_all = context.settings.timely.processes == 1
         && context.pace.is_scheduled()
         && context.settings.source.is_generated();
@@ -114,7 +114,7 @@ pub(super) fn sample(context: &RunContext, started: &RunStart) -> Sample {
     Sample {
         at,
         schedule,
-        epochs: tallied.committed.saturating_sub(started.epoch),
+        epochs: snapshot.committed.saturating_sub(started.epoch),
         due: knows_all.then(|| context.pace.due_by(schedule) - context.pace.first(started.epoch)),
         cpu_ns,
         lambda_cpu_ns,
@@ -125,7 +125,7 @@ pub(super) fn sample(context: &RunContext, started: &RunStart) -> Sample {
             is_refused,
         },
         remote: context.bridge.as_ref().map(|bridge| remote(bridge, &context.settings)),
-        tallied,
+        snapshot,
     }
 }
 
@@ -141,7 +141,7 @@ fn remote(bridge: &Bridge, settings: &Settings) -> Remote {
             State::Closed => Breaker::Closed,
             State::HalfOpen => Breaker::HalfOpen,
             State::Open(_) => Breaker::Open,
-            State::Disabled => Breaker::Condemned,
+            State::Disabled => Breaker::Disabled,
         },
         is_spent: status.is_spent,
     }

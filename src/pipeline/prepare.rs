@@ -21,7 +21,7 @@ use crate::operators::Peers;
 use crate::sink::{self, SinkError, SinkHandle};
 #[cfg(feature = "kafka")]
 use crate::source::KafkaInput;
-use crate::source::{OpenContext, Pace};
+use crate::source::{OpenContext, Pace, ReadSettings};
 use crate::state::StateError;
 use crate::task;
 
@@ -111,7 +111,7 @@ fn open_context(
     failures: &Failures,
 ) -> OpenContext {
     let failures = failures.clone();
-    OpenContext {
+    let read = ReadSettings {
         pace: Arc::clone(pace),
         max_record: settings.max_record,
         epoch: settings.epoch,
@@ -119,10 +119,13 @@ fn open_context(
         epochs_a_commit: settings.epochs_a_commit(),
         open_epochs: settings.open_epochs(),
         first_epoch: resume_point.epoch,
-        positions: resume_point.positions(),
         workers: settings.timely.workers,
         processes: settings.timely.processes,
         process: settings.timely.process,
+    };
+    OpenContext {
+        read,
+        positions: resume_point.positions(),
         failed: Arc::new(move |error| failures.fail(RunError::Source(error))),
     }
 }

@@ -1,12 +1,12 @@
-//! When a schedule's burst is.
+//! The times of a schedule's bursts.
 
 use std::sync::Arc;
 
 use super::Schedule;
 use crate::batch::Nanos;
 
-/// The times at which a schedule's rate is above the mean of its lowest and its highest rate: what
-/// is due then is what bursting is for, and what a quiet hour before it must not hide.
+/// The times at which the rate of a schedule is above the mean of its lowest and its highest rate. The latencies of the
+/// records that are due then are also counted by themselves, so that quiet times do not hide them.
 #[derive(Clone, Debug)]
 pub struct BurstWindow {
     schedule: Arc<Schedule>,
@@ -14,7 +14,7 @@ pub struct BurstWindow {
 }
 
 impl BurstWindow {
-    /// Of a schedule whose rate changes.
+    /// Returns the bursts of a schedule. None if its rate does not change.
     pub fn of(schedule: &Arc<Schedule>) -> Option<BurstWindow> {
         let (lowest, highest) = schedule.extremes();
         let window =
@@ -22,7 +22,7 @@ impl BurstWindow {
         (lowest < highest).then_some(window)
     }
 
-    /// Whether what is due at `time` is due in the burst.
+    /// Whether a record that is due at `time` is due in a burst.
     pub fn contains(&self, time: Nanos) -> bool {
         self.schedule.rate(time) > self.above
     }
@@ -40,7 +40,7 @@ mod tests {
         BurstWindow::of(&Arc::new(schedule))
     }
 
-    /// Seconds of 20, by hundredths, in which the burst is.
+    /// Returns how many of 20 seconds are in a burst, to a hundredth of a second.
     fn seconds(shape: Shape) -> f64 {
         let window = window(shape).unwrap();
         (0..2_000).filter(|at| window.contains(at * SECOND / 100)).count() as f64 / 100.0

@@ -1,4 +1,4 @@
-//! The times of consecutive events, fast.
+//! A fast iterator over the times of consecutive events.
 
 use super::Schedule;
 use super::segments::EVENT;
@@ -12,19 +12,19 @@ use crate::batch::Nanos;
 #[derive(Clone, Debug)]
 pub struct Cursor<'s> {
     schedule: &'s Schedule,
-    /// The next event.
+    /// The number of the next event.
     next: u64,
-    /// How many events of the present segment are still to come.
+    /// The number of events that are left in the current segment.
     left: u64,
-    /// When the next event is due.
+    /// The time at which the next event is due.
     time: Nanos,
-    /// By how much, in the unit of integrals, the integral at `time` exceeds what it must reach.
+    /// The integral at `time`, less the integral at which the event is due, in the unit of integrals.
     excess: u64,
-    /// The segment's rate: the integral's growth in a nanosecond.
+    /// The rate of the segment, by which the integral grows per nanosecond.
     rate: u64,
-    /// Nanoseconds between two events, rounded down.
+    /// The time between two events in nanoseconds, rounded down.
     step: Nanos,
-    /// What the integral lacks to an event after `step`.
+    /// What is left of an event's integral after `step`.
     lack: u64,
 }
 
@@ -33,14 +33,14 @@ impl<'s> Cursor<'s> {
         Cursor { schedule, next, left: 0, time: 0, excess: 0, rate: 0, step: 0, lack: 0 }
     }
 
-    /// Sets the cursor on the segment of the next event.
+    /// Moves the cursor to the segment of the next event.
     #[cold]
     fn enter_segment(&mut self) -> Option<()> {
         let stretch = self.schedule.locate(self.next)?;
         let (rate, offset) = (u128::from(stretch.rate.max(1)), stretch.offset());
         self.left = (stretch.last - self.next).saturating_add(1);
         self.time = stretch.start + offset;
-        // The four below are less than the rate or than an event: both fit in 64 bits.
+        // The four values below are less than the rate or than an event, and both fit in 64 bits.
         self.excess = (u128::from(offset) * rate - stretch.owed) as u64;
         self.rate = rate as u64;
         self.step = (EVENT / rate) as Nanos;
@@ -58,7 +58,7 @@ impl Iterator for Cursor<'_> {
             self.enter_segment()?;
         }
         let time = self.time;
-        // Past the segment's last event these are never used: there they may wrap.
+        // These values may wrap past the last event of the segment, where they are not used.
         let late = self.excess < self.lack;
         self.time = time.wrapping_add(self.step + Nanos::from(late));
         self.excess = (self.excess + if late { self.rate } else { 0 }) - self.lack;

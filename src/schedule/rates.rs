@@ -4,10 +4,10 @@ use super::segments::{EVENT, Integral, MicroRate, Segment, segments};
 use super::{Cursor, ScheduleError, Shape, sine};
 use crate::batch::Nanos;
 
-/// Shorter periods have tenths and halves of a few nanoseconds.
+/// The shortest period. In a shorter one, a tenth or a half would be only a few nanoseconds long.
 const MIN_PERIOD: Nanos = 1_000;
 
-/// When event n is due, for every n.
+/// A schedule says when each event is due.
 ///
 /// ```
 /// use floodway::schedule::{Schedule, Shape};
@@ -24,51 +24,50 @@ const MIN_PERIOD: Nanos = 1_000;
 pub struct Schedule {
     segments: Vec<Segment>,
     last: Last,
-    /// The integral at the last nanosecond at which an event can be due.
+    /// The integral of the rate at the last nanosecond at which an event can be due.
     limit: Integral,
 }
 
 /// What follows the last segment.
 #[derive(Clone, Copy, Debug)]
 enum Last {
-    /// Nothing does: it goes on.
+    /// The last segment has no end.
     Never,
-    /// The first segment again, after this long and with this integral of one period.
+    /// All segments repeat after `period`. `total` is the integral over a period.
     Repeat { period: Nanos, total: Integral },
-    /// No events from here on.
+    /// No event is due from this time on.
     End(Nanos),
 }
 
 /// The segment in which an event is due.
 pub(super) struct Stretch {
-    /// When the segment begins.
+    /// The start of the segment.
     pub(super) start: Nanos,
-    /// Its rate. 0 only where event 0 is due at the start of a silence.
+    /// The rate in the segment. It is 0 only if the schedule begins with a rate of 0, where event 0 is due.
     pub(super) rate: MicroRate,
-    /// What the integral lacks to the event at the segment's start.
+    /// The increase of the integral from the start of the segment to the event.
     pub(super) owed: Integral,
     /// The last event that is due in the segment.
     pub(super) last: u64,
 }
 
 impl Stretch {
-    /// When the event is due, from the segment's start.
+    /// Returns when the event is due, from the start of the segment.
     pub(super) fn offset(&self) -> Nanos {
-        // No event is located past the limit, so this fits.
+        // The event is not past the limit, so the result fits.
         self.owed.div_ceil(u128::from(self.rate.max(1))) as Nanos
     }
 }
 
 impl Schedule {
-    /// The largest rate, in events per second: one a nanosecond.
+    /// The largest rate, in events per second: one event per nanosecond.
     pub const MAX_RATE: f64 = 1e9;
 
-    /// A schedule of `shape` with base rate `rate`, `peak` rate (events per second over all
-    /// workers; a millionth is the smallest difference) and `period`, as far as the shape has
-    /// them.
+    /// Creates a schedule of `shape`. The base rate `rate` and the peak rate `peak` are in events per second over all
+    /// workers, and are rounded to a millionth. Rates and `period` are used as far as the shape has them.
     ///
     /// # Errors
-    /// A rate that is none, a period below a microsecond, or no event at all after the first.
+    /// If a rate is out of range, the period is below a microsecond, or no event after the first one would be due.
     pub fn new(
         shape: Shape,
         rate: f64,
@@ -113,12 +112,12 @@ impl Schedule {
         Ok(schedule)
     }
 
-    /// When event `n` is due; none past the end of a trace.
+    /// Returns when event `n` is due. None if the trace ends before it.
     pub fn time(&self, n: u64) -> Option<Nanos> {
         self.locate(n).map(|stretch| stretch.start + stretch.offset())
     }
 
-    /// How many events are due before `time`: those with `self.time(n) < time`.
+    /// Returns the number of events that are due before `time`, that is, those with `self.time(n) < time`.
     pub fn count(&self, time: Nanos) -> u64 {
         match self.clip(time).checked_sub(1) {
             Some(before) => whole_events(self.integral(before)).saturating_add(1),
@@ -126,7 +125,7 @@ impl Schedule {
         }
     }
 
-    /// The rate at `time`, in events per second.
+    /// Returns the rate at `time`, in events per second.
     pub fn rate(&self, time: Nanos) -> f64 {
         if self.end().is_some_and(|end| time >= end) {
             return 0.0;
@@ -135,7 +134,7 @@ impl Schedule {
         self.segments[self.segment_at(time)].rate as f64 / 1e6
     }
 
-    /// The lowest and the highest rate, in events per second. What follows a trace's end is no rate.
+    /// Returns the lowest and the highest rate, in events per second, before the end of a trace.
     pub fn extremes(&self) -> (f64, f64) {
         let end = self.end().unwrap_or(Nanos::MAX);
         let rates = self.segments.iter().filter(|segment| segment.start < end);
@@ -143,7 +142,7 @@ impl Schedule {
         rates.fold((f64::MAX, 0.0), |(low, high), rate| (rate.min(low), rate.max(high)))
     }
 
-    /// When a trace ends: all its events are due before. The other shapes have no end.
+    /// Returns the end of a trace. All its events are due before. The other shapes have no end.
     pub fn end(&self) -> Option<Nanos> {
         match self.last {
             Last::End(end) => Some(end),
@@ -151,25 +150,25 @@ impl Schedule {
         }
     }
 
-    /// How many consecutive events from `n` on, at most `max`, are evenly spread: a batch of them
-    /// keeps each one's time within 2 ns by its first and its last. 0 past the end of a trace.
+    /// Returns how many consecutive events from `n` on are evenly spread, at most `max`. The times of the first and the
+    /// last one of them give the times of all to within 2 ns. Returns 0 past the end of a trace.
     pub fn run(&self, n: u64, max: usize) -> usize {
         let events = self.locate(n).map_or(0, |stretch| (stretch.last - n).saturating_add(1));
         usize::try_from(events).map_or(max, |events| events.min(max))
     }
 
-    /// The times of consecutive events from `n` on, at a nanosecond or two each.
+    /// Returns the times of consecutive events from `n` on. Each costs a nanosecond or two.
     pub fn cursor(&self, n: u64) -> Cursor<'_> {
         Cursor::new(self, n)
     }
 
-    /// The segment in which event `n` is due.
+    /// Returns the segment in which event `n` is due.
     pub(super) fn locate(&self, n: u64) -> Option<Stretch> {
         let target = u128::from(n) * EVENT;
         if target > self.limit {
             return None;
         }
-        // A period's end belongs to it: what the integral reaches there, it reaches first there.
+        // An event that is due at the end of a period belongs to that period.
         let (time, base) = match self.last {
             Last::Repeat { period, total } => {
                 let periods = target.saturating_sub(1) / total;
@@ -177,8 +176,8 @@ impl Schedule {
             }
             Last::Never | Last::End(_) => (0, 0),
         };
-        // The last segment with a smaller integral before it. It has a rate, or the integral
-        // would not get further in it; but for event 0, which is due at 0 whatever the rate.
+        // This is the last segment with a smaller integral before it. Its rate is not 0, since the integral grows in
+        // it. Event 0 is the exception: it is due at 0 whatever the rate is.
         let within = target - base;
         let index = self.segments.partition_point(|segment| segment.before < within);
         let index = index.saturating_sub(1);
@@ -196,13 +195,13 @@ impl Schedule {
         })
     }
 
-    /// The integral of the rate from 0 to `time`, which is not past the end.
+    /// Returns the integral of the rate from 0 to `time`, which is not past the end.
     fn integral(&self, time: Nanos) -> Integral {
         let (base, time) = self.whole_periods(time);
         base + self.segments[self.segment_at(time)].until(time)
     }
 
-    /// The integral of the whole periods before `time`, and the time since.
+    /// Returns the integral of the whole periods before `time`, and the time since the last of them.
     fn whole_periods(&self, time: Nanos) -> (Integral, Nanos) {
         match self.last {
             Last::Repeat { period, total } => (u128::from(time / period) * total, time % period),
@@ -219,7 +218,7 @@ impl Schedule {
     }
 }
 
-/// Checks a rate and makes it a whole number of millionths of an event a second.
+/// Checks a rate, and rounds it to millionths of an event per second.
 fn micro_rate(which: &'static str, value: f64) -> Result<MicroRate, ScheduleError> {
     if !(0.0..=Schedule::MAX_RATE).contains(&value) {
         return Err(ScheduleError::Rate { which, value });
@@ -227,7 +226,7 @@ fn micro_rate(which: &'static str, value: f64) -> Result<MicroRate, ScheduleErro
     Ok((value * 1e6).round() as MicroRate)
 }
 
-/// The last event whose number the integral has reached.
+/// Returns the number of whole events in an integral.
 fn whole_events(integral: Integral) -> u64 {
     u64::try_from(integral / EVENT).unwrap_or(u64::MAX)
 }

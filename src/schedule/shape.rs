@@ -1,26 +1,25 @@
-//! The shapes a rate can have.
+//! The shapes that a rate can have.
 
 use super::Trace;
 
-/// How the rate goes over time, between a base rate R and a peak rate P with a period T.
+/// How a rate changes over time, between a base rate R and a peak rate P, with a period T.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Shape {
-    /// R all the time.
+    /// The rate is R all the time.
     #[default]
     Constant,
-    /// R in the first half of each period, P in the second.
+    /// The rate is R in the first half of each period and P in the second half.
     Square,
-    /// R + (P − R)(1 − cos 2πt/T)/2.
+    /// The rate is R + (P − R)(1 − cos 2πt/T)/2.
     ///
-    /// As a staircase of steps √T ms long, T in seconds (3 ms for a period of 10 s), in each of
-    /// which as many events are due as under the curve. The integral is never further from the
-    /// curve's than |P − R| gives in 0.4 µs: with P = 10 R an event is less than 1.2 µs from where
-    /// the curve puts it.
+    /// It is approximated by steps of √T ms, with T in seconds (3 ms for a period of 10 s). In each step, as many events
+    /// are due as under the curve. The integral differs from that of the curve by at most 0.4 µs times |P − R|. So if P
+    /// is 10 R, an event is due within 1.2 µs of its time on the curve.
     Sine,
-    /// R until T, then P.
+    /// The rate is R until T, and then P.
     Step,
-    /// P in the second tenth of each period, else R.
+    /// The rate is P in the second tenth of each period, and otherwise R.
     Spike,
-    /// As a file says. R, P and T have no meaning.
+    /// The rate is that of a file. R, P and T are not used.
     Trace(Trace),
 }

@@ -1,20 +1,20 @@
-//! A sine as a staircase.
+//! A sine, approximated by segments of constant rate.
 
 use std::f64::consts::{PI, TAU};
 
 use super::segments::{Integral, MicroRate, Segment};
 use crate::batch::Nanos;
 
-/// Steps in a period of one second; n² times as long a period has n times as many.
+/// The number of steps in a period of one second. A period that is n² times as long has n times as many steps.
 ///
-/// A chord over a step h leaves the integral by at most |r′|h²/8, where |r′| ≤ π|P − R|/T; with
-/// h = √T ms that is 0.39 µs of |P − R|, whatever the period. Finer steps would be closer than
-/// anything that waits for an instant can be, and make shorter batches.
+/// In a step of length h, the integral differs from that of the curve by at most |r′|h²/8, where |r′| ≤ π|P − R|/T. With
+/// h = √T ms that is 0.39 µs times |P − R|, whatever the period is. Finer steps would be more exact than the timers of
+/// the system, and would make batches shorter.
 const STEPS: f64 = 1_000.0;
 
-/// One period of R + (P − R)(1 − cos 2πt/T)/2 in segments of constant rate: at each segment's
-/// start the integral is that of the curve, rounded down by less than a millionth of an event a
-/// second for the segment before.
+/// Returns one period of R + (P − R)(1 − cos 2πt/T)/2 as segments of constant rate. At the start of each segment, the
+/// integral is that of the curve. It is rounded down by less than a millionth of an event per second times the length of
+/// the segment before.
 pub(super) fn staircase(base: MicroRate, peak: MicroRate, period: Nanos) -> Vec<Segment> {
     let steps = (STEPS * (period as f64 / 1e9).sqrt()).clamp(64.0, 1_000_000.0) as u64;
     let curve = |time: Nanos| curve_integral(base, peak, period, time);
@@ -25,7 +25,7 @@ pub(super) fn staircase(base: MicroRate, peak: MicroRate, period: Nanos) -> Vec<
     for step in 0..steps {
         let (from, to) = (start(step), start(step + 1));
         let length = u128::from(to - from);
-        // What a rounded rate left behind, the next step makes up for.
+        // The next step makes up for the rounding of this one.
         let rate = curve(to).saturating_sub(before) / length;
         segments.push(Segment { start: from, rate: rate as MicroRate, before });
         before += rate * length;
@@ -33,7 +33,7 @@ pub(super) fn staircase(base: MicroRate, peak: MicroRate, period: Nanos) -> Vec<
     segments
 }
 
-/// The curve's integral: (R + P)t/2 − (P − R)T/(4π) sin 2πt/T. Its linear part, which grows large,
+/// Returns the integral of the curve, which is (R + P)t/2 − (P − R)T/(4π) sin 2πt/T. The linear part, which grows large,
 /// is exact.
 fn curve_integral(base: MicroRate, peak: MicroRate, period: Nanos, time: Nanos) -> Integral {
     let line = (u128::from(base) + u128::from(peak)) * u128::from(time) / 2;
@@ -42,8 +42,8 @@ fn curve_integral(base: MicroRate, peak: MicroRate, period: Nanos, time: Nanos) 
     line.saturating_add_signed(-wave)
 }
 
-/// sin 2πx for x in 0..=1, to about 10⁻¹⁶: Taylor's series on a quarter turn. The standard
-/// library's calls the system's, whose last bits differ between systems.
+/// Returns sin 2πx for x in 0..=1, to about 10⁻¹⁶, by Taylor's series on a quarter turn. The function of the standard
+/// library calls the one of the system, and its last bits differ between systems.
 fn sine(turns: f64) -> f64 {
     let (sign, turns) = if turns >= 0.5 { (-1.0, turns - 0.5) } else { (1.0, turns) };
     let angle = 2.0 * PI * turns.min(0.5 - turns);

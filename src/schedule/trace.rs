@@ -1,4 +1,4 @@
-//! Rates from a file.
+//! Traces: rates from a file.
 
 use std::str::FromStr;
 
@@ -6,12 +6,11 @@ use super::segments::MicroRate;
 use super::{RowProblem, Schedule, ScheduleError};
 use crate::batch::Nanos;
 
-/// Rates as a file gives them: rows `seconds,rate`, the first at 0, the seconds increasing. A rate
-/// holds until the next row; the last row ends the trace, so its rate is of no consequence.
+/// A trace: rows of the form `seconds,rate`. The first row is at 0 seconds, and the seconds increase. A rate holds until
+/// the next row. The last row only ends the trace, so its rate is ignored.
 ///
-/// There may be a byte order mark, a header row (no numbers), comments from a `#` on, and blank lines before
-/// the first row and behind the last one. Anything else is refused with its line: a trace that was cut would
-/// be another experiment under the same name.
+/// A trace may have a byte order mark, a header row without numbers, comments that begin with `#`, and blank lines before
+/// the first row and after the last one. Anything else is refused with the number of its line.
 ///
 /// ```
 /// use floodway::schedule::{Schedule, Shape, Trace};
@@ -39,12 +38,12 @@ pub(super) struct Row {
 }
 
 impl Trace {
-    /// The rates, without the row that ends them.
+    /// Returns the rows, except for the one that ends the trace.
     pub(super) fn rows(&self) -> &[Row] {
         &self.rows
     }
 
-    /// Where the trace ends.
+    /// Returns the end of the trace.
     pub fn end(&self) -> Nanos {
         self.end
     }
@@ -77,7 +76,7 @@ impl FromStr for Trace {
     }
 }
 
-/// Whether a row names what the columns are.
+/// Whether a row is a header, which names the columns.
 fn is_header(row: &str) -> bool {
     let is_name = |field: &str| field.contains(char::is_alphabetic) && number(field).is_none();
     row.split_once(',').is_some_and(|(seconds, rate)| is_name(seconds) && is_name(rate))
@@ -95,7 +94,7 @@ fn read_row(line: &str, before: Option<Nanos>) -> Result<Row, RowProblem> {
     if !(0.0..=Schedule::MAX_RATE).contains(&rate) {
         return Err(RowProblem::Rate(rate));
     }
-    // NaN becomes 0 and infinity the end of time; neither is after every row before it.
+    // NaN becomes 0 and infinity becomes the largest time. Neither is after every row before it.
     let start = (seconds * 1e9).round() as Nanos;
     match before {
         None if seconds != 0.0 => Err(RowProblem::Start(seconds)),
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_not_a_trace_is_refused_by_its_line() {
+    fn an_invalid_row_is_refused_with_its_line() {
         use RowProblem::*;
         for (text, rows) in [("", 0), ("# nothing\n\n", 0), ("0,5\n", 1), ("s,rate\n0,5\n\n", 1)] {
             assert_eq!(text.parse::<Trace>(), Err(ScheduleError::ShortTrace(rows)));
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_around_the_rows_is_passed_over() {
+    fn headers_comments_and_blank_lines_around_the_rows_are_skipped() {
         let plain = "0,5\n1,6\n".parse::<Trace>();
         for text in [
             "\u{feff}seconds,rate\n0,5\n1,6\n",

@@ -16,9 +16,6 @@ mod source_batch;
 mod spec;
 mod stream;
 
-/// The number of bytes of an overlong record that its dead letter keeps.
-const OVERLONG_PREFIX_BYTES: usize = 1_024;
-
 pub use events::{EventSource, events};
 pub use flow_control::{Downstream, FlowControl};
 #[cfg(feature = "kafka")]
@@ -27,5 +24,8 @@ pub use lines::{FileId, FilePosition, Input, Lines, LinesError, LinesSettings, P
 pub(crate) use lines::{matches, name_matches, path_of, text_of};
 pub use nexmark::Nexmark;
 pub use pace::{Pace, Rate, nominal};
+use source_batch::OVERLONG_PREFIX_BYTES;
 pub(crate) use source_batch::SourceBatch;
-pub use spec::{OpenContext, OpenSource, Source, SourceError, Streams, WorkerContext};
+pub use spec::{
+    OpenContext, OpenSource, ReadSettings, Source, SourceError, Streams, WorkerContext,
+};

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use timely::dataflow::Scope;
 
 use super::{
-    EventSource, OpenContext, OpenSource, Pace, Source, SourceError, Streams, WorkerContext,
-    events, nominal,
+    EventSource, OpenContext, OpenSource, Pace, ReadSettings, Source, SourceError, Streams,
+    WorkerContext, events, nominal,
 };
 use crate::batch::{Batch, Note};
 use crate::nexmark::{Config, Generator};
@@ -29,7 +29,7 @@ impl Source for Nexmark {
     }
 
     fn open(&self, context: OpenContext) -> Result<Arc<dyn OpenSource>, SourceError> {
-        let OpenContext { pace, max_record, first_epoch, .. } = context;
+        let ReadSettings { pace, max_record, first_epoch, .. } = context.read;
         Ok(Arc::new(OpenNexmark { options: self.clone(), pace, max_record, first_epoch }))
     }
 

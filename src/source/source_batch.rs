@@ -3,6 +3,9 @@
 use crate::batch::{Batch, Note, TextRecord};
 use crate::task::Bad;
 
+/// The number of bytes of an overlong record that its dead letter keeps.
+pub(super) const OVERLONG_PREFIX_BYTES: usize = 1_024;
+
 /// Records that are sent together.
 #[derive(Debug, Default)]
 pub(crate) struct SourceBatch {

@@ -1,4 +1,4 @@
-//! What every source is: a description that the command line makes, and the input that it opens.
+//! The traits of all sources: the description that the command line makes, and the open input.
 
 use std::any::Any;
 use std::error::Error;
@@ -16,28 +16,28 @@ use crate::clock::Clock;
 use crate::observe::WorkerStats;
 use crate::task::Bad;
 
-/// A kind of source with its options. It is all that a run knows of its input before it opens it.
+/// A kind of source with its options. A run knows nothing else of its input before it opens it.
 pub trait Source: Any + Debug + Send + Sync {
     /// Returns the name of the kind, such as `lines`.
     fn kind(&self) -> &'static str;
 
-    /// Opens the input and starts the threads that read it. They read once the workers are there.
+    /// Opens the input and starts the threads that read it. They begin when the workers are there.
     ///
     /// # Errors
     /// If the input cannot be opened, or is not the one that the last run read.
     fn open(&self, context: OpenContext) -> Result<Arc<dyn OpenSource>, SourceError>;
 
-    /// Checks the options against what is there, as far as that is possible without reading. A run that
-    /// `is_resumed` may find less than a first one.
+    /// Checks the options, as far as that is possible without reading the input. A run that `is_resumed` may find fewer
+    /// files than the first run.
     ///
     /// # Errors
-    /// What is wrong with the option's value.
+    /// A text that says what is wrong with the value of the option.
     fn check(&self, is_resumed: bool) -> Result<(), String> {
         let _ = is_resumed;
         Ok(())
     }
 
-    /// Whether every record is there when the schedule says so, because it is computed from its number.
+    /// Whether records are computed from their numbers, so that each is available when it is due.
     fn is_generated(&self) -> bool {
         false
     }
@@ -47,7 +47,7 @@ pub trait Source: Any + Debug + Send + Sync {
         false
     }
 
-    /// Whether the source waits for more input when it has read all there is.
+    /// Whether the source waits for more input at the end of the input.
     fn waits(&self) -> bool {
         false
     }
@@ -57,9 +57,9 @@ pub trait Source: Any + Debug + Send + Sync {
         None
     }
 
-    /// Returns why several runs cannot read the same records from it, if that is so. The duration of a run
-    /// that `is_bounded` is given.
-    fn why_not_again(&self, is_bounded: bool) -> Option<&'static str> {
+    /// Returns why several runs cannot read the same records, if they cannot. `is_bounded` says that the run has a
+    /// duration.
+    fn why_not_repeatable(&self, is_bounded: bool) -> Option<&'static str> {
         let _ = is_bounded;
         None
     }
@@ -75,9 +75,9 @@ pub trait OpenSource: Send + Sync {
     /// Builds the source's operator of one worker.
     fn build<'scope>(&self, scope: &Scope<'scope, u64>, worker: WorkerContext) -> Streams<'scope>;
 
-    /// Returns how far the input had been read when `epoch` began, as the JSON object that a commit records.
-    /// `notes` are those of the epochs that are committed. Called in process 0, for epochs in order, on a
-    /// thread that may wait for files.
+    /// Returns how far the input was read when `epoch` began, as the JSON object that a commit records. `notes` are the
+    /// notes of the epochs that are committed. Called in process 0, for epochs in order, on a thread that may wait for
+    /// files.
     fn position(&self, epoch: u64, notes: Vec<Note>) -> Value;
 
     /// Reads nothing that is later than epoch `last`.
@@ -85,19 +85,20 @@ pub trait OpenSource: Send + Sync {
         let _ = last;
     }
 
-    /// Returns a hash of what the processes of a run must have found alike.
+    /// Returns a hash of the facts about the input that must be the same in all processes.
     fn fingerprint(&self) -> u64 {
         0
     }
 }
 
-/// What a source is opened with.
-pub struct OpenContext {
+/// What a source has to know of the run to read its input.
+#[derive(Clone, Debug)]
+pub struct ReadSettings {
     /// When records are due, and when the input ends.
     pub pace: Arc<Pace>,
     /// The longest record, in bytes. Longer ones are bad.
     pub max_record: usize,
-    /// The length of an epoch, where epochs have one.
+    /// The length of an epoch, if epochs have one.
     pub epoch: Duration,
     /// The interval of commits.
     pub commit_every: Duration,
@@ -107,14 +108,20 @@ pub struct OpenContext {
     pub open_epochs: u64,
     /// The first epoch.
     pub first_epoch: u64,
-    /// The positions that the last commit records. None at the start of the input.
-    pub positions: Option<Value>,
     /// The number of workers of a process.
     pub workers: usize,
     /// The number of processes.
     pub processes: usize,
     /// The number of this process.
     pub process: usize,
+}
+
+/// What a source is opened with.
+pub struct OpenContext {
+    /// How it is read.
+    pub read: ReadSettings,
+    /// The positions that the last commit records. None at the start of the input.
+    pub positions: Option<Value>,
     /// Reports an error while reading, after which no record comes.
     pub failed: Arc<dyn Fn(SourceError) + Send + Sync>,
 }

@@ -79,17 +79,17 @@ pub(super) fn read<'scope>(
                         }
                     },
                 };
-                let (epoch, mut cut) = match message {
+                let (epoch, mut records) = match message {
                     Message::Before(epoch) => {
                         capability.downgrade(&epoch);
                         of_bad.downgrade(&epoch);
                         of_notes.downgrade(&epoch);
                         continue;
                     }
-                    Message::Records(epoch, cut) => (epoch, cut),
+                    Message::Records(epoch, records) => (epoch, records),
                 };
-                let is_scheduled = cut.batch.span != Span::default();
-                let wait = clock.until(cut.batch.span.last);
+                let is_scheduled = records.batch.span != Span::default();
+                let wait = clock.until(records.batch.span.last);
                 if !flow_control.wants(epoch) {
                     stats.waits.end();
                     stats.emits_next(None);
@@ -97,28 +97,28 @@ pub(super) fn read<'scope>(
                     return;
                 }
                 if wait > Duration::ZERO || !flow_control.may_emit(epoch) {
-                    stats.emits_next(is_scheduled.then_some(cut.batch.span.first));
-                    front = Some(Message::Records(epoch, cut));
+                    stats.emits_next(is_scheduled.then_some(records.batch.span.first));
+                    front = Some(Message::Records(epoch, records));
                     if wait > Duration::ZERO {
                         activator.activate_after(wait);
                     }
                     return;
                 }
-                if !cut.batch.is_empty() {
+                if !records.batch.is_empty() {
                     if !is_scheduled {
-                        cut.batch.span = Span::at(clock.now());
+                        records.batch.span = Span::at(clock.now());
                     }
                     let mut session = output.activate();
-                    session.session_with_builder(capability).give_container(&mut cut.batch);
+                    session.session_with_builder(capability).give_container(&mut records.batch);
                 }
-                if !cut.bad.is_empty() {
-                    stats.bad_at_source(cut.bad.len(), clock.now());
+                if !records.bad.is_empty() {
+                    stats.bad_at_source(records.bad.len(), clock.now());
                     let mut session = bad.activate();
-                    session.session_with_builder(of_bad).give_container(&mut cut.bad);
+                    session.session_with_builder(of_bad).give_container(&mut records.bad);
                 }
-                if !cut.notes.is_empty() {
+                if !records.notes.is_empty() {
                     let mut session = notes.activate();
-                    session.session_with_builder(of_notes).give_container(&mut cut.notes);
+                    session.session_with_builder(of_notes).give_container(&mut records.notes);
                 }
             }
             activator.activate();

@@ -1,17 +1,17 @@
-//! Why a state cannot be used.
+//! Errors of state folders.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// A setting that the state was made with, and is another now.
+/// A setting that differs from the one that the state was made with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Its option.
+    /// The name of the option.
     pub option: String,
-    /// What it was; nothing if it was not given.
+    /// The recorded value. None if the option was not given.
     pub was: Option<String>,
-    /// What it is.
+    /// The current value. None if the option is not given.
     pub is: Option<String>,
 }
 
@@ -23,35 +23,35 @@ impl fmt::Display for Difference {
     }
 }
 
-/// A state that cannot be used. Nothing was changed.
+/// The reason why a state cannot be used. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// A file of it cannot be read or written.
+    /// A file of the state cannot be read or written.
     #[error("cannot {what} {path}")]
     Io {
-        /// What.
+        /// The verb of the failed action.
         what: &'static str,
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         #[source]
         source: io::Error,
     },
-    /// Another run is using it.
+    /// Another run is using the state.
     #[error("another run is using it: wait for its end, or name another folder")]
     Locked,
-    /// Its record is not one.
+    /// The record is invalid.
     #[error(
         "{path} is not the record of a state ({why}): to begin anew, remove the folder and name another \
          --out, or --overwrite the output"
     )]
     Broken {
-        /// The record.
+        /// The file of the record.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// It does not say what was spent.
+    /// A file does not say what was spent.
     #[error(
         "{path} does not say what was spent ({why}): put back what it was, or remove it to count from \
          nothing"
@@ -59,21 +59,21 @@ pub enum StateError {
     Spent {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// It was made by a version whose output may be another.
+    /// The state was made by a version whose output may differ.
     #[error(
         "it was made by version {was}, and this is {is}: resume it with that one, or begin anew with another \
          folder and --out"
     )]
     Version {
-        /// That version.
+        /// The version that made it.
         was: String,
-        /// This one.
+        /// This version.
         is: String,
     },
-    /// It was made by another command.
+    /// The state was made by another command.
     #[error(
         "it is of another run: {}. Give the same options to resume it, or another folder and --out to begin \
          anew",

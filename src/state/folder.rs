@@ -1,4 +1,4 @@
-//! The folder: its lock and its record.
+//! The state folder, with its lock and its record.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,26 +17,25 @@ use crate::lock::{LockWait, is_still_at};
 const LOCK: &str = "lock";
 const RECORD: &str = "state.json";
 
-/// A run's state. Nobody else has it until it is dropped, or its process ends, however it does.
+/// The state of a run. No other run can open it until it is dropped or its process ends.
 #[derive(Debug)]
 pub struct State {
     folder: PathBuf,
     record: Record,
     is_new: bool,
-    /// What was not there before; it goes before the lock does.
+    /// The files that were created. This field is dropped before the lock.
     created: CleanupGuard,
-    /// Held as long as it is open.
+    /// The lock is held as long as this file is open.
     _lock: File,
 }
 
 impl State {
-    /// Opens the state in `folder`, or makes one there, for a run of this `version` whose output
-    /// depends on `settings`; a new one has a new id from `new_output`. Nothing but the lock is written,
-    /// which is waited for for two seconds where another run has it.
-    /// What it makes is removed again when it is dropped before a run has begun.
+    /// Opens or creates the state in `folder`, for a run of this `version` whose output depends on `settings`. A new
+    /// state gets the id of its output from `new_output`. If another run has the lock, this waits two seconds for it.
+    /// Only the lock is written. Files that were created are removed if the state is dropped before a run has begun.
     ///
     /// # Errors
-    /// If it cannot be read, another run has it, or it is that of another run.
+    /// If the state cannot be read, is in use, or was made by another command.
     pub fn open(
         folder: &Path,
         version: &str,
@@ -68,24 +67,24 @@ impl State {
         Ok(State { folder: folder.to_path_buf(), record, is_new, created, _lock: lock })
     }
 
-    /// The id of its output.
+    /// Returns the id of the output.
     pub fn output(&self) -> &str {
         &self.record.output
     }
 
-    /// The id of the output of the state in `folder`, without the lock: for those who only look.
+    /// Returns the id of the output of the state in `folder`, without taking the lock.
     pub fn output_in(folder: &Path) -> Option<String> {
         let path = folder.join(RECORD);
         let json = fs::read(&path).ok()?;
         read(&path, &json).ok().map(|record| record.output)
     }
 
-    /// Whether no run has begun with it.
+    /// Whether no run has begun yet.
     pub fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// Notes that a run begins, before it writes anything; answers how many have.
+    /// Records that a run begins, before the run writes anything. Returns the number of runs that have begun.
     ///
     /// # Errors
     /// If the record cannot be written.
@@ -102,14 +101,14 @@ impl State {
         Ok(self.record.runs)
     }
 
-    /// What was made for it: for whoever knows better whether the run begins.
+    /// Returns the files that were created, for a caller that decides later whether the run begins.
     pub(crate) fn created(&mut self) -> CleanupGuard {
         std::mem::take(&mut self.created)
     }
 }
 
-/// Takes the lock, in a folder that is made if need be; answers what was made. The system lets the lock go
-/// when the process ends.
+/// Takes the lock in `folder`, which is created if necessary. Returns what was created, and the lock. The system releases
+/// the lock when the process ends.
 fn lock(folder: &Path) -> Result<(CleanupGuard, File), StateError> {
     let path = folder.join(LOCK);
     let mut created = CleanupGuard::default();
@@ -126,7 +125,7 @@ fn lock(folder: &Path) -> Result<(CleanupGuard, File), StateError> {
                 }
                 return Ok((created, file));
             }
-            // Its owner was refused, and has removed it just now.
+            // The run that held the lock was refused, and has just removed the file.
             Ok(()) => {}
             Err(Errno::WOULDBLOCK)
                 if lock_wait.wait(format_args!("the state in {}", folder.display())) => {}
@@ -136,7 +135,7 @@ fn lock(folder: &Path) -> Result<(CleanupGuard, File), StateError> {
     }
 }
 
-/// Opens a file, and says whether it was not there.
+/// Opens or creates a file. Returns whether it was created.
 fn open_or_create(path: &Path) -> io::Result<(File, bool)> {
     let mut options = File::options();
     options.write(true);
@@ -149,7 +148,7 @@ fn open_or_create(path: &Path) -> io::Result<(File, bool)> {
 }
 
 fn read(path: &Path, json: &[u8]) -> Result<Record, StateError> {
-    /// What all versions have.
+    /// The field that all versions of the format have.
     #[derive(serde::Deserialize)]
     struct Format {
         floodway_state: u32,
@@ -203,7 +202,7 @@ mod tests {
         open().unwrap().begin().unwrap();
         let path = folder.path().join(RECORD);
         let whole = fs::read(&path).unwrap();
-        // The last byte is the end of the line.
+        // The last byte is the line break.
         for length in 0..whole.len() - 1 {
             fs::write(&path, &whole[..length]).unwrap();
             assert!(matches!(open(), Err(StateError::Broken { .. })), "{length} bytes");

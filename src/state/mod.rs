@@ -1,11 +1,10 @@
-//! What a run keeps beside its output, so that the same command goes on where it was ended.
+//! The state folder, with which the same command resumes a run.
 //!
-//! Where a run stands is in the commits of its output (`docs/manifest.md`); a state folder holds what
-//! ties a command to that output: a lock, so that there is one run at a time, and a record of whose
-//! output it is and what that output depends on; and what all its runs have spent. `docs/recovery.md` has
-//! the formats.
+//! The commits of the output record how far a run got (`docs/manifest.md`). A state folder ties a command to that output.
+//! It holds a lock, so that only one run uses it at a time; a record of the id of the output and of the settings on which
+//! the output depends; and what all its runs have spent. `docs/recovery.md` has the formats.
 //!
-//! Knows files only: what the settings are and what they mean is told by whoever opens it.
+//! This module knows only files. The caller provides the settings.
 
 mod error;
 mod folder;

@@ -1,4 +1,4 @@
-//! The record: whose output it is, and what that depends on.
+//! The record of a state: the id of its output, and the settings on which the output depends.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,26 +7,26 @@ use serde::{Deserialize, Serialize};
 use super::Difference;
 use crate::version::are_compatible;
 
-/// The version of its format.
+/// The version of the format.
 pub(super) const VERSION: u32 = 1;
 
-/// What stands in `state.json`.
+/// The content of `state.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     /// The version of this format.
     pub floodway_state: u32,
     /// The version of Floodway that began the output.
     pub version: String,
-    /// The id in the output's manifest.
+    /// The id of the output, as in its manifest.
     pub output: String,
-    /// Runs that were begun.
+    /// The number of runs that have begun.
     pub runs: u64,
-    /// What the output depends on, by option.
+    /// The settings on which the output depends, by option.
     pub settings: BTreeMap<String, String>,
 }
 
 impl Record {
-    /// Where `settings` are not those of the record.
+    /// Returns the settings that differ from those of the record.
     pub(super) fn differences(&self, settings: &BTreeMap<String, String>) -> Vec<Difference> {
         let options: BTreeSet<&String> = self.settings.keys().chain(settings.keys()).collect();
         let of = |option: &String| {

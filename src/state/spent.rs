@@ -1,8 +1,8 @@
-//! What all runs of a state have spent on the remote side.
+//! The cost of the remote side over all runs of a state.
 //!
-//! It is no part of a commit: what was spent on records that are made again is spent all the same. So
-//! each process notes what it spends in a file of its own, at its own pace, and what was spent in all is
-//! the sum over the files, whichever processes wrote them.
+//! It is not a part of a commit, because records that are computed again after a crash have been paid for too. Each
+//! process notes what it spends in its own file, independently of commits. The total is the sum over all files, whichever
+//! process wrote them.
 
 use std::fs;
 use std::io;
@@ -13,31 +13,31 @@ use serde::{Deserialize, Serialize};
 use super::StateError;
 use crate::atomic_file;
 
-/// The version of the files' format.
+/// The version of the format of the files.
 const VERSION: u32 = 1;
 
-/// What stands in `spent-P.json`.
+/// The content of `spent-P.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     floodway_spent: u32,
-    /// US dollars, by this process in all runs.
+    /// What this process has spent in all runs, in US dollars.
     usd: f64,
 }
 
-/// What the runs of a state have spent until this process began, and where it notes its own.
+/// What the runs of a state had spent when this process began, and the file in which it notes what it spends.
 #[derive(Clone, Debug)]
 pub struct Spent {
     path: PathBuf,
-    /// By this process, and by all.
+    /// What this process and all processes had spent, in US dollars.
     own: f64,
     all: f64,
 }
 
 impl Spent {
-    /// Reads what was spent by the runs of the state in `folder`, for its process number `process`.
+    /// Reads what the runs of the state in `folder` have spent, for process number `process`.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If a file cannot be read.
     pub fn read(folder: &Path, process: usize) -> Result<Spent, StateError> {
         let error = |error| StateError::io("read", folder, error);
         let path = folder.join(format!("spent-{process}.json"));
@@ -59,18 +59,18 @@ impl Spent {
         Ok(spent)
     }
 
-    /// US dollars, by all processes in all runs, when it was read.
+    /// Returns what all processes had spent in all runs when the files were read, in US dollars.
     pub fn usd(&self) -> f64 {
         self.all
     }
 
-    /// Notes that this process has spent `usd` since.
+    /// Notes that this process has spent `usd` dollars since then.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn note(&self, usd: f64) -> Result<(), StateError> {
         let record = Record { floodway_spent: VERSION, usd: self.own + usd };
-        // Numbers can be written.
+        // Numbers can always be written as JSON.
         let mut json = serde_json::to_vec(&record).unwrap_or_default();
         json.push(b'\n');
         atomic_file::write(&self.path, &json)

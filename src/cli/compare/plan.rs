@@ -257,7 +257,7 @@ fn bounded(mut common: Vec<String>, timely: &[String]) -> anyhow::Result<(Settin
         settings::run(&RunArgs { sink: Some("null".to_owned()), policy, ..run })
     };
     let mut checked = settings(&common)?;
-    if let Some(why) = checked.source.why_not_again(checked.duration.is_some()) {
+    if let Some(why) = checked.source.why_not_repeatable(checked.duration.is_some()) {
         let given = run_args(&common)?.source.unwrap_or_default();
         return Err(UsageError::new("--source", given, why).into());
     }

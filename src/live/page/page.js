@@ -54,7 +54,7 @@ const plots = [
   ] }),
   new Plot({ title: "Backlog: records held", show: si, least: 10, parts: [
     { name: "queued on workers", color: "blue", kind: "area",  of: column("queued") },
-    { name: "away", color: "red", kind: "area", of: (columns, about) => about.function ? columns.in_flight : null },
+    { name: "in flight", color: "red", kind: "area", of: (columns, about) => about.function ? columns.in_flight : null },
   ] }),
   new Plot({ title: "Where the workers' time goes", show: (value) => trimmed(value), parts: [
     { name: "in the task", color: "blue", kind: "area", of: (columns, about) => columns.busy_task.map((task) => Math.min(task, about.workers)) },
@@ -71,7 +71,7 @@ const plots = [
       return columns.requests_limit.map((limit) => limit <= 4 * used ? limit : null);
     } },
     { name: "throttled a second", color: "orange", kind: "line", of: column("throttled_per_s") },
-    { name: "came home a second", color: "green", kind: "line", of: column("failed_per_s") },
+    { name: "returned a second", color: "green", kind: "line", of: column("failed_per_s") },
   ] }),
   new Plot({ title: "Money spent", show: dollars, parts: [
     { name: "spent", color: "green", kind: "area", of: column("cost_usd") },
@@ -113,7 +113,7 @@ const TILES = [
   ["backlog", ({ now }) => [si(now.backlog), `${si(now.peak_backlog)} at the most`]],
   ["by the function", ({ now, about }) => about.function
     ? [now.events_in ? trimmed(now.records_remote * 100 / now.events_in) + " %" : "–", `of ${si(now.events_in)} records`]
-    : ["nothing", `${si(now.events_in)} records at home`]],
+    : ["nothing", `${si(now.events_in)} records on workers`]],
   ["in flight", ({ now, about }) => about.function
     ? [si(now.requests_in_flight), "requests; " + (now.breaker === "closed" ? `${si(now.throttled)} throttled` : `breaker ${now.breaker.replace("_", " ")}`)]
     : null],
@@ -140,12 +140,12 @@ const COLUMNS = [
   ["offered/s", (columns, at) => si(columns.offered_eps[at])],
   ["workers/s", (columns, at) => si(columns.local_eps[at])],
   ["function/s", (columns, at) => si(columns.remote_eps[at])],
-  ["home/s", (columns, at) => si(columns.home_eps[at])],
+  ["returned/s", (columns, at) => si(columns.home_eps[at])],
   ["late/s", (columns, at) => si(columns.late_eps[at])],
   ["p50", (columns, at) => columns.p50_ms[at] == null ? "–" : millis(columns.p50_ms[at])],
   ["p99", (columns, at) => columns.p99_ms[at] == null ? "–" : millis(columns.p99_ms[at])],
   ["queued", (columns, at) => si(columns.queued[at])],
-  ["away", (columns, at) => si(columns.in_flight[at])],
+  ["in flight", (columns, at) => si(columns.in_flight[at])],
   ["requests", (columns, at) => si(columns.requests_in_flight[at])],
   ["spent", (columns, at) => dollars(columns.cost_usd[at])],
   ["epochs", (columns, at) => si(columns.epochs[at])],

@@ -1,10 +1,10 @@
-//! A topic of Kafka's as a source.
+//! A topic of Kafka as a source.
 //!
-//! Partitions are shared out to all workers of all processes by their numbers, and each process's partitions
-//! to its reader threads: one for each worker where there are as many partitions, so that a worker has
-//! partitions of its own; fewer, and the workers of a reader take its batches in turn. A reader decides by
-//! the run's clock which epoch a message is in, and has each commit remember how far its partitions were
-//! read: a run goes on from that, and from nothing that Kafka keeps. `docs/kafka.md` says what is read when.
+//! The number of a partition decides which process reads it. A process divides its partitions among its reader threads.
+//! It has one reader per worker, or one per partition if there are fewer partitions. Then several workers take the
+//! batches of a reader in turn. A reader decides by the run's clock in which epoch a message is. Each commit records how
+//! far the partitions were read. A resumed run uses only that record, not the offsets that Kafka stores.
+//! `docs/kafka.md` says what is read when.
 
 mod partition;
 mod partition_discovery;

@@ -1,4 +1,4 @@
-//! A partition while it is read: its messages become the records of batches.
+//! A partition that is read: its messages become the records of batches.
 
 use std::sync::Arc;
 
@@ -8,18 +8,18 @@ use crate::task::{Bad, Code};
 
 use super::position::PartitionPosition;
 
-/// A partition, and what of it has not been handed out.
+/// A partition, and the records that were not sent to a worker yet.
 #[derive(Debug)]
 pub(super) struct Partition {
     pub number: i32,
     pub at: PartitionPosition,
-    /// What commits were last told.
+    /// The position in the last note for a commit.
     pub noted: Option<PartitionPosition>,
     label: Arc<str>,
-    parcel: SourceBatch,
-    /// Bytes of the bad ones among it.
+    pending: SourceBatch,
+    /// The number of bytes of the pending bad records.
     bad_bytes: usize,
-    /// Bytes a record of the last batch.
+    /// The average length of a record in the last batch.
     record_bytes: usize,
 }
 
@@ -34,24 +34,24 @@ impl Partition {
             at,
             noted,
             label: number.to_string().into(),
-            parcel: SourceBatch::default(),
+            pending: SourceBatch::default(),
             bad_bytes: 0,
             record_bytes: 0,
         }
     }
 
-    /// Whether it has been read to the input's end.
+    /// Whether the partition was read to the end of the input.
     pub(super) fn is_done(&self) -> bool {
         self.at.end.is_some_and(|end| self.at.next >= end)
     }
 
-    /// Takes a message; one without a payload, a tombstone, is no record.
+    /// Adds a message. A message without a payload, which is a tombstone, is not a record.
     pub(super) fn take(&mut self, offset: i64, payload: Option<&[u8]>, max_record: usize) {
         if offset < self.at.next {
             return;
         }
         if let Some(end) = self.at.end.filter(|end| offset >= *end) {
-            // What lay before the end and is not there was no record.
+            // There are no more records before the end.
             self.at.next = end;
             return;
         }
@@ -69,11 +69,11 @@ impl Partition {
         let bytes = payload[..most.min(payload.len())].to_vec();
         self.bad_bytes += bytes.len();
         let record = TextRecord { label: Some(Arc::clone(&self.label)), number, bytes };
-        self.parcel.bad.push(Bad { record, code });
+        self.pending.bad.push(Bad { record, code });
     }
 
     fn push(&mut self, number: u64, text: &[u8]) {
-        let batch = &mut self.parcel.batch;
+        let batch = &mut self.pending.batch;
         if batch.is_empty() {
             const SLACK: usize = 16 << 10;
             let bytes = (BATCH_RECORDS * self.record_bytes / 8 * 9).min(BATCH_BYTES) + SLACK;
@@ -82,26 +82,26 @@ impl Partition {
         }
         let len = batch.len();
         batch.numbers.extend_from(len, &Numbers::From(number), 0..1);
-        // It was looked at: it is text.
+        // The caller has checked that it is text.
         batch.strings.buffer().extend_from_slice(text);
         batch.strings.end_string();
     }
 
-    /// Whether it should be handed out before more is taken.
+    /// Whether the pending records should be sent before another message is added.
     pub(super) fn is_full(&self) -> bool {
-        let SourceBatch { batch, bad, .. } = &self.parcel;
+        let SourceBatch { batch, bad, .. } = &self.pending;
         batch.len() + bad.len() >= BATCH_RECORDS
             || batch.strings.bytes().len() + self.bad_bytes >= BATCH_BYTES
     }
 
-    /// What has not been handed out, if there is anything.
+    /// Returns the pending records, if there are any.
     pub(super) fn flush(&mut self) -> Option<SourceBatch> {
-        let parcel = std::mem::take(&mut self.parcel);
+        let taken = std::mem::take(&mut self.pending);
         self.bad_bytes = 0;
-        if !parcel.batch.is_empty() {
-            self.record_bytes = parcel.batch.strings.bytes().len() / parcel.batch.len();
+        if !taken.batch.is_empty() {
+            self.record_bytes = taken.batch.strings.bytes().len() / taken.batch.len();
         }
-        (!parcel.is_empty()).then_some(parcel)
+        (!taken.is_empty()).then_some(taken)
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offsets_without_text_are_no_records_and_keep_no_place() {
+    fn offsets_without_text_are_no_records() {
         let at = PartitionPosition { next: 3, end: Some(20) };
         let mut partition = Partition::new(7, at, None);
         for (offset, payload) in [
@@ -124,14 +124,14 @@ mod tests {
             partition.take(offset, payload, 5);
         }
         assert_eq!(partition.at.next, 12);
-        let parcel = partition.flush().unwrap();
-        assert_eq!(parcel.batch.numbers, Numbers::Each(vec![3, 4, 10]));
-        assert_eq!(parcel.batch.label.as_deref(), Some("7"));
+        let taken = partition.flush().unwrap();
+        assert_eq!(taken.batch.numbers, Numbers::Each(vec![3, 4, 10]));
+        assert_eq!(taken.batch.label.as_deref(), Some("7"));
         let bad: Vec<_> =
-            parcel.bad.iter().map(|bad| (bad.record.number, bad.code.clone())).collect();
+            taken.bad.iter().map(|bad| (bad.record.number, bad.code.clone())).collect();
         assert_eq!(bad, [(9, Code::INVALID_UTF8), (11, Code::TOO_LONG)]);
         assert!(partition.flush().is_none());
-        // One past the end ends it.
+        // A message past the end ends the partition.
         partition.take(25, Some(b"late"), 5);
         assert!(partition.is_done() && partition.at.next == 20 && partition.flush().is_none());
     }

@@ -1,4 +1,4 @@
-//! Partitions that are added to a topic while it is followed.
+//! Finds partitions that are added to a topic during the run.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,20 +12,20 @@ use super::KafkaSettings;
 use super::partition::Partition;
 use crate::kafka::{Consumer, KafkaError};
 
-/// How often the cluster is asked for them.
+/// How often the cluster is asked for its partitions.
 const DISCOVERY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether the run stops.
+/// How often the thread checks whether the run stops.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Looks for partitions, and hands them to a process's readers in turn.
+/// Looks for new partitions, and gives them to the readers of the process in turn.
 pub(super) struct PartitionDiscovery {
     pub settings: KafkaSettings,
     pub consumer: Consumer,
-    /// The partitions that are read, or are another process's.
+    /// The partitions that a reader of this or of another process has.
     pub known: BTreeSet<i32>,
     pub readers: Vec<Sender<Partition>>,
-    /// The reader whose turn it is.
+    /// Counts the partitions that were given to readers. It says which reader is next.
     pub turn: usize,
     pub stops: Arc<AtomicBool>,
 }
@@ -35,12 +35,12 @@ impl PartitionDiscovery {
         let mut looked = Instant::now();
         while !self.stops.load(Relaxed) {
             thread::park_timeout(POLL_INTERVAL);
-            // There is nothing to read; what the client logs waits in memory until it is taken.
+            // The consumer has nothing to read, but the client's messages wait in memory until it is polled.
             self.consumer.poll(Duration::ZERO);
             if looked.elapsed() < DISCOVERY_INTERVAL {
                 continue;
             }
-            // A cluster that does not answer is the readers' to wait for.
+            // The readers wait for a cluster that does not answer, and say so.
             if let Err(error) = self.discover() {
                 tracing::debug!("cannot look for new partitions: {error}");
             }
@@ -57,7 +57,7 @@ impl PartitionDiscovery {
                 let partition = self.settings.new_partition(&self.consumer, number)?;
                 let reader = self.turn % self.readers.len();
                 self.turn += 1;
-                // One that has ended wants nothing more.
+                // A reader that has ended takes no partition.
                 let _ = self.readers[reader].send(partition);
             }
             self.known.insert(number);

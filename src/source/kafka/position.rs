@@ -1,4 +1,4 @@
-//! How far a topic has been read: what a commit remembers, and where the next run goes on.
+//! Positions in a topic: a commit records them, and a resumed run reads on from them.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Note;
 
-/// Where everything of the committed epochs had been read.
+/// How far a topic was read when the committed epochs ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicPosition {
-    /// The topic.
+    /// The name of the topic.
     pub topic: String,
-    /// By its number, each partition that is read.
+    /// The positions in its partitions, by their numbers.
     pub partitions: BTreeMap<i32, PartitionPosition>,
 }
 
@@ -25,21 +25,21 @@ pub struct PartitionPosition {
     pub end: Option<i64>,
 }
 
-/// What a reader notes at the end of an epoch: its partitions that have got on.
+/// The note of a reader at the end of an epoch: the positions that have changed.
 pub(super) type Noted = BTreeMap<i32, PartitionPosition>;
 
 pub(super) fn note(noted: &Noted) -> Note {
-    // Numbers can be written.
+    // Numbers can always be written as JSON.
     serde_json::to_vec(noted).unwrap_or_default()
 }
 
 impl TopicPosition {
-    /// Of nothing that was read.
+    /// Creates the position before anything was read.
     pub fn new(topic: &str) -> Self {
         TopicPosition { topic: topic.to_owned(), partitions: BTreeMap::new() }
     }
 
-    /// Takes the notes of committed epochs, in whatever order they have come.
+    /// Adds the notes of committed epochs, in any order.
     pub fn advance(&mut self, notes: &[Note]) {
         for note in notes {
             let noted: Noted = serde_json::from_slice(note).unwrap_or_default();
@@ -50,7 +50,7 @@ impl TopicPosition {
         }
     }
 
-    /// Whether it is one that a run can have come to, or what is wrong with it.
+    /// Checks that a run can have reached the position. Otherwise returns what is wrong with it.
     pub(super) fn can_be(&self) -> Result<(), String> {
         for (partition, position) in &self.partitions {
             let is_past = position.end.is_some_and(|end| position.next > end);

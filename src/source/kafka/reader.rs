@@ -1,4 +1,4 @@
-//! A reader thread: what it is told by the client, it hands to its workers, epoch by epoch.
+//! A reader thread: it takes messages from the client and sends them to its workers, epoch by epoch.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -20,17 +20,17 @@ use crate::kafka::{Consumer, KafkaError, Topic, is_passing};
 use crate::source::SourceBatch;
 use crate::source::channel::{BatchSender, Message, UnboundSender, WORTH_WAKING};
 
-/// How long a message may wait for others to leave with: a batch of one costs a worker as much as one of
-/// some hundred.
+/// How long a message may wait for others that leave in the same batch. A batch of one message costs a worker as much as
+/// a batch of some hundred.
 const LINGER: Duration = Duration::from_millis(2);
 
-/// Messages that are taken before the clock is looked at.
+/// The number of messages that are taken before the clock is read again.
 const MAX_MESSAGES: usize = 64;
 
-/// How often it is looked whether the run stops.
+/// How often the reader checks whether the run stops.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often it is said that the cluster is waited for.
+/// How often the log says that the run waits for the cluster.
 const WARN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A reader of some partitions.
@@ -40,30 +40,30 @@ pub(super) struct Reader {
     partitions: Partitions,
     epoch_length: Nanos,
     first_epoch: u64,
-    /// Partitions that are new.
+    /// Receives partitions that were added to the topic.
     added: Receiver<Partition>,
     has_added: bool,
-    /// There may be new ones: it does not end by itself.
+    /// Whether the topic is followed, so that partitions may be added and the reader does not end by itself.
     follows: bool,
     stops: Arc<AtomicBool>,
     last_warning: Option<Instant>,
 }
 
-/// Its partitions, and which of them has which number.
+/// The partitions of a reader, and their indices by number.
 struct Partitions {
     all: Vec<Partition>,
     by_number: Vec<Option<usize>>,
     max_record: usize,
-    /// When the oldest record came that has not been handed out.
+    /// When the oldest record came that was not sent yet.
     since: Option<Instant>,
 }
 
-/// The way to its workers.
+/// The senders to the workers of a reader.
 struct Emitter {
     ends: Vec<BatchSender>,
     turn: usize,
     epoch: u64,
-    /// A worker that is gone wants nothing more, and then nobody does.
+    /// Whether a worker has ended. Then the run ends, and nobody needs more records.
     is_abandoned: bool,
 }
 
@@ -78,7 +78,7 @@ impl Reader {
         let mut partitions = Partitions {
             all: Vec::new(),
             by_number: Vec::new(),
-            max_record: settings.max_record,
+            max_record: settings.read.max_record,
             since: None,
         };
         all.into_iter().for_each(|partition| partitions.add(partition));
@@ -86,8 +86,8 @@ impl Reader {
             consumer,
             topic: settings.input.topic.clone(),
             partitions,
-            epoch_length: (settings.epoch.as_nanos() as Nanos).max(1),
-            first_epoch: settings.first_epoch,
+            epoch_length: (settings.read.epoch.as_nanos() as Nanos).max(1),
+            first_epoch: settings.read.first_epoch,
             added,
             has_added: false,
             follows: !settings.input.until_end,
@@ -96,7 +96,7 @@ impl Reader {
         }
     }
 
-    /// Reads once its workers are there, until the input ends or nobody wants more of it.
+    /// Waits for the workers, and reads until the input ends or the run does.
     pub(super) fn run(
         mut self,
         ends: Vec<UnboundSender>,
@@ -114,7 +114,7 @@ impl Reader {
                 Ok(())
             }
             Err(error) => {
-                // What it had is not all there was, so it must not look as if it had ended.
+                // A dropped sender would look like the end of the input, but there was more to read.
                 std::mem::forget(emitter.ends);
                 Err(error)
             }
@@ -140,7 +140,7 @@ impl Reader {
             if let Ok(partition) = self.added.try_recv() {
                 self.partitions.add(partition);
                 self.has_added = true;
-                // All that were read go on where they stand.
+                // The other partitions are read on from their positions.
                 self.assign()?;
             }
             if self.take_some(emitter)? {
@@ -156,7 +156,7 @@ impl Reader {
         }
     }
 
-    /// Takes messages that are there; answers whether there are no more.
+    /// Takes messages that have arrived. Returns whether there are no more.
     fn take_some(&mut self, emitter: &mut Emitter) -> Result<bool, KafkaError> {
         for _ in 0..MAX_MESSAGES {
             if !self.take_next(Duration::ZERO, emitter)? {
@@ -166,7 +166,7 @@ impl Reader {
         Ok(false)
     }
 
-    /// Waits for the next thing that the client has to tell; answers whether there was one.
+    /// Waits for the client's next message or error. Returns whether there was one.
     fn take_next(&mut self, wait: Duration, emitter: &mut Emitter) -> Result<bool, KafkaError> {
         let done = match self.consumer.poll(wait) {
             None => return Ok(false),
@@ -180,7 +180,7 @@ impl Reader {
             }
             Some(Err(ClientError::PartitionEOF(number))) => {
                 self.partitions.take(number, emitter, |partition, _| {
-                    // Everything before the end has come.
+                    // All messages before the end have come.
                     partition.at.next = partition.at.end.unwrap_or(partition.at.next);
                 })
             }
@@ -190,7 +190,7 @@ impl Reader {
             }
         };
         if let Some(number) = done {
-            // Nothing more of it is wanted.
+            // The partition is done.
             let mut list = TopicPartitionList::new();
             list.add_partition(&self.topic.name, number);
             self.consumer.pause(&list).map_err(|error| self.failed("end reading", error))?;
@@ -213,7 +213,7 @@ impl Reader {
         KafkaError::failed(what, &self.topic, self.consumer.context().last_error(), &error)
     }
 
-    /// A cluster that is away is waited for, and it is said; everything else ends the run.
+    /// Handles an error: the run waits for a cluster that cannot be reached, and says so. Other errors end the run.
     fn handle_error(&mut self, error: ClientError) -> Result<(), KafkaError> {
         match error {
             ClientError::MessageConsumption(code) if is_passing(code) => {
@@ -228,9 +228,9 @@ impl Reader {
                 }
                 Ok(())
             }
-            // A broker that does not know of a new partition yet will.
+            // A broker may not know of a new partition yet.
             ClientError::MessageConsumption(Code::UnknownPartition) if self.has_added => Ok(()),
-            // It is of the group, and nothing is kept there.
+            // The run stores nothing in the group.
             ClientError::MessageConsumption(Code::GroupAuthorizationFailed) => Ok(()),
             ClientError::MessageConsumption(Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
                 Err(KafkaError::Outrun { topic: self.topic.name.clone() })
@@ -250,7 +250,7 @@ impl Partitions {
         self.all.push(partition);
     }
 
-    /// Changes a partition; answers its number if it is done with that.
+    /// Changes a partition. Returns its number if this ends the partition.
     fn take(
         &mut self,
         number: i32,
@@ -265,9 +265,9 @@ impl Partitions {
             self.since = Some(Instant::now());
         }
         if partition.is_full()
-            && let Some(parcel) = partition.flush()
+            && let Some(batch) = partition.flush()
         {
-            emitter.send(parcel);
+            emitter.send(batch);
         }
         (!was_done && partition.is_done()).then_some(number)
     }
@@ -276,13 +276,13 @@ impl Partitions {
         self.all.iter().all(Partition::is_done)
     }
 
-    /// Hands out all that has come.
+    /// Sends all pending records.
     fn flush(&mut self, emitter: &mut Emitter) {
         self.since = None;
-        self.all.iter_mut().filter_map(Partition::flush).for_each(|parcel| emitter.send(parcel));
+        self.all.iter_mut().filter_map(Partition::flush).for_each(|batch| emitter.send(batch));
     }
 
-    /// Has the commit of the epoch remember how far its partitions have got.
+    /// Notes the positions that have changed, for the commit of the epoch.
     fn note(&mut self, emitter: &mut Emitter) {
         let mut noted = Noted::new();
         for partition in &mut self.all {
@@ -292,25 +292,25 @@ impl Partitions {
             }
         }
         if !noted.is_empty() {
-            // It is the same worker that says so of all epochs: which one does not matter.
-            let parcel = SourceBatch { notes: vec![note(&noted)], ..SourceBatch::default() };
-            emitter.send_to(0, parcel);
+            // The first worker passes on the notes of all epochs. Any other worker would do.
+            let batch = SourceBatch { notes: vec![note(&noted)], ..SourceBatch::default() };
+            emitter.send_to(0, batch);
         }
     }
 }
 
 impl Emitter {
-    fn send(&mut self, parcel: SourceBatch) {
+    fn send(&mut self, batch: SourceBatch) {
         let turn = self.turn % self.ends.len();
         self.turn += 1;
-        self.send_to(turn, parcel);
+        self.send_to(turn, batch);
     }
 
-    fn send_to(&mut self, end: usize, parcel: SourceBatch) {
-        self.is_abandoned |= !self.ends[end].send(Message::Records(self.epoch, parcel));
+    fn send_to(&mut self, end: usize, batch: SourceBatch) {
+        self.is_abandoned |= !self.ends[end].send(Message::Records(self.epoch, batch));
     }
 
-    /// Says to all that everything before the epoch has been handed out.
+    /// Tells all workers that all records before the epoch were sent.
     fn advance_epoch(&mut self) {
         for end in &self.ends {
             self.is_abandoned |= !end.send(Message::Before(self.epoch));
@@ -318,7 +318,7 @@ impl Emitter {
         self.flush_ends();
     }
 
-    /// Wakes all that have something to do.
+    /// Wakes the workers that have something to do.
     fn flush_ends(&self) {
         self.ends.iter().for_each(BatchSender::flush);
     }

@@ -19,17 +19,9 @@ impl Source for KafkaInput {
     }
 
     fn open(&self, context: OpenContext) -> Result<Arc<dyn OpenSource>, SourceError> {
-        let settings = KafkaSettings {
-            input: self.clone(),
-            max_record: context.max_record,
-            epoch: context.epoch,
-            first_epoch: context.first_epoch,
-            from: context.position(POSITION)?,
-            workers: context.workers,
-            processes: context.processes,
-            process: context.process,
-        };
-        let failed = context.failed;
+        let from = context.position(POSITION)?;
+        let OpenContext { read, failed, .. } = context;
+        let settings = KafkaSettings { input: self.clone(), from, read };
         let kafka = Kafka::start(settings, move |error| failed(SourceError::input(error)));
         Ok(Arc::new(kafka.map_err(SourceError::input)?))
     }
@@ -51,7 +43,7 @@ impl Source for KafkaInput {
         })
     }
 
-    fn why_not_again(&self, is_bounded: bool) -> Option<&'static str> {
+    fn why_not_repeatable(&self, is_bounded: bool) -> Option<&'static str> {
         let is_endless = self.waits() && !is_bounded;
         is_endless.then_some(
             "each policy reads all of it, so it has to end: add ?until=end, or --duration",

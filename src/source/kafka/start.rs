@@ -1,9 +1,8 @@
-//! The readers of a process: which partitions they have, and where these begin.
+//! Starts the readers of a process with their partitions.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use crossbeam_channel::unbounded;
 
@@ -13,58 +12,50 @@ use super::reader::Reader;
 use super::{PartitionPosition, TopicPosition};
 use crate::clock::Clock;
 use crate::kafka::{Consumer, KafkaError, Topic};
+use crate::source::ReadSettings;
 use crate::source::channel::{BatchReceiver, UnboundSender, channel};
 
-/// What of which topic is the input.
+/// A topic, and which of its messages are read.
 #[derive(Clone, Debug)]
 pub struct KafkaInput {
     /// The topic.
     pub topic: Topic,
-    /// Only what comes after the start, not what was there before.
+    /// Whether only messages are read that come after the start.
     pub from_latest: bool,
-    /// Only what was there at the start: then the input ends. Without, it is followed.
+    /// Whether the input ends with the messages that were there at the start. Otherwise the topic is followed.
     pub until_end: bool,
 }
 
-/// What is read, and for whom.
+/// What is read, and how.
 #[derive(Clone, Debug)]
 pub struct KafkaSettings {
     /// The input.
     pub input: KafkaInput,
-    /// Longer messages are bad, in bytes.
-    pub max_record: usize,
-    /// How long an epoch is.
-    pub epoch: Duration,
-    /// The first epoch.
-    pub first_epoch: u64,
-    /// Where to go on.
+    /// The position from which a resumed run reads on.
     pub from: Option<TopicPosition>,
-    /// Workers a process.
-    pub workers: usize,
-    /// Processes.
-    pub processes: usize,
-    /// This one.
-    pub process: usize,
+    /// How it is read.
+    pub read: ReadSettings,
 }
 
-/// The workers' ends of a process's readers.
+/// The readers of a process, as its workers see them.
 #[derive(Debug)]
 pub struct Kafka {
     ends: Vec<Mutex<Option<BatchReceiver>>>,
-    /// Nothing more is wanted.
+    /// Whether the readers stop.
     stops: Arc<AtomicBool>,
     clock: Arc<OnceLock<Clock>>,
+    /// The number of partitions if no more can be added, and otherwise 0.
     partitions: u64,
-    /// How far the topic was read by the committed epochs.
+    /// How far the topic was read when the committed epochs ended.
     pub(super) position: Mutex<TopicPosition>,
 }
 
 impl Kafka {
-    /// Looks at the topic, and starts the threads that read this process's partitions; they do once the
-    /// workers are there. `failed` hears of an error while reading, and nothing comes after it.
+    /// Looks up the topic, and starts the threads that read the partitions of this process. They begin when the workers
+    /// are there. An error while reading is passed to `failed`, and no record comes after it.
     ///
     /// # Errors
-    /// If the topic is not to be had, or is not what it was for the run that is gone on with.
+    /// If the topic cannot be reached or does not exist, or is not the one that the resumed run has read.
     pub fn start(
         settings: KafkaSettings,
         failed: impl Fn(KafkaError) + Send + Sync + 'static,
@@ -79,19 +70,19 @@ impl Kafka {
             ends: Vec::new(),
             stops: Arc::default(),
             clock: Arc::default(),
-            // Partitions may be added while the processes of a run look at what there is.
+            // If partitions may be added, the processes of a run may find different numbers of them.
             partitions: if follows { 0 } else { all.len() as u64 },
             position: Mutex::new(from),
         };
-        // A process without a partition may get one, if there can be new ones.
-        let readers = own.len().min(settings.workers).max(usize::from(follows));
+        // A process without a partition may get one if partitions may be added.
+        let readers = own.len().min(settings.read.workers).max(usize::from(follows));
         let turn = own.len();
         let mut of_readers: Vec<(Vec<Partition>, Vec<UnboundSender>)> = Vec::new();
         of_readers.resize_with(readers, Default::default);
         for (index, partition) in own.into_iter().enumerate() {
             of_readers[index % readers].0.push(partition);
         }
-        for worker in 0..if readers == 0 { 0 } else { settings.workers } {
+        for worker in 0..if readers == 0 { 0 } else { settings.read.workers } {
             let (end, workers_end) = channel();
             of_readers[worker % readers].1.push(end);
             kafka.ends.push(Mutex::new(Some(workers_end)));
@@ -120,24 +111,24 @@ impl Kafka {
         Ok(kafka)
     }
 
-    /// Worker `index`'s end: once, and none where nobody reads for it.
+    /// Returns the receiver of worker `index`. None after the first call, or if no reader sends to the worker.
     pub(super) fn worker(&self, index: usize, clock: Clock) -> Option<BatchReceiver> {
         let _ = self.clock.set(clock);
         self.ends.get(index)?.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The readers stop where they are: what they have not read is the next run's.
+    /// Stops the readers. The next run reads on from there.
     pub fn stop(&self) {
         self.stops.store(true, Relaxed);
     }
 
-    /// What all processes must agree on: how many partitions there are, where these are all that will be read.
+    /// Returns the number of partitions, which must be the same in all processes unless partitions may be added.
     pub(crate) fn fingerprint(&self) -> u64 {
         self.partitions
     }
 }
 
-/// Nobody wants anything more.
+/// Stops the readers.
 impl Drop for Kafka {
     fn drop(&mut self) {
         self.stop();
@@ -150,12 +141,12 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), KafkaErr
 }
 
 impl KafkaSettings {
-    /// Whether this process reads a partition.
+    /// Whether this process reads the partition.
     pub(super) fn is_own(&self, partition: i32) -> bool {
-        partition as usize % self.processes == self.process
+        partition as usize % self.read.processes == self.read.process
     }
 
-    /// A partition that was not there when the run first began.
+    /// Returns a partition that was added after the run first began.
     pub(super) fn new_partition(
         &self,
         consumer: &Consumer,
@@ -166,7 +157,7 @@ impl KafkaSettings {
         Ok(Partition::new(number, PartitionPosition { next, end: None }, None))
     }
 
-    /// This process's partitions of all there are, and where they begin.
+    /// Returns the partitions of this process, out of `all`, with the positions at which reading begins.
     fn begin(&self, consumer: &Consumer, all: &[i32]) -> Result<Vec<Partition>, KafkaError> {
         if let Some(from) = &self.from {
             self.check(from, all)?;
@@ -183,7 +174,7 @@ impl KafkaSettings {
                     }
                     partition
                 }
-                // The input's end was before it.
+                // The input ended before the partition was added.
                 Some(None) if self.input.until_end => continue,
                 Some(None) => self.new_partition(consumer, number)?,
                 None => {
@@ -207,7 +198,7 @@ impl KafkaSettings {
         }
     }
 
-    /// Whether a partition that lies between these offsets can be gone on with from `next`.
+    /// Checks that a partition with these first and last offsets can be read on from `next`.
     fn check_ends(&self, partition: i32, next: i64, ends: (i64, i64)) -> Result<(), KafkaError> {
         let topic = self.input.topic.name.clone();
         let (first, end) = ends;

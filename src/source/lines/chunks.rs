@@ -1,4 +1,4 @@
-//! A worker's own reader of files that all workers share: its own chunks, in turn.
+//! The reader of a worker that reads its own chunks of shared files.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use super::emitter::Emitter;
 use super::index::{Chunk, Index, Open};
 use super::offsets::LineOffset;
 
-/// Which chunks are whose.
+/// Which chunks a worker reads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turns {
-    /// The worker's number among all of them.
+    /// The number of the worker, among the workers of all processes.
     pub me: usize,
-    /// How many there are.
+    /// The number of workers of all processes.
     pub peers: usize,
 }
 
-/// Bytes that are read behind a chunk with it: where most last lines end.
+/// The number of bytes that are read together with a chunk after its end. Most last lines end there.
 const BEHIND: u64 = 4 << 10;
 
 /// Reads the worker's chunks to their end. A line belongs to the chunk that it begins in.
@@ -32,7 +32,7 @@ pub(super) fn read(
     while number < index.chunks() && !emitter.is_over() {
         let chunk = index.chunk(number);
         index.claim(number);
-        // The byte before it says whether a line begins with it.
+        // The byte before the chunk says whether a line begins with the chunk.
         let lead = u64::from(!chunk.is_first);
         let end = (chunk.end + BEHIND).min(index.file(chunk.file).size);
         open.read(index, chunk.file, chunk.start - lead..end, &mut bytes)?;
@@ -62,7 +62,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// The chunk's last line goes on behind it: `bytes` has its next bytes from `at` on.
+/// Reads the rest of the chunk's last line, which is after the chunk. `bytes` has the next bytes from `at` on.
 fn end_line(
     index: &Index,
     chunk: Chunk,

@@ -1,4 +1,4 @@
-//! Lines on their way to workers: cut, put into epochs, timed, and handed out.
+//! Sends lines to workers, with their epochs and due times.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -15,30 +15,32 @@ use crate::batch::Span;
 use crate::source::Pace;
 use crate::source::channel::{BatchSender, Message};
 
-/// A reader's way to its workers.
+/// Splits the bytes of a reader into lines, and sends the lines to its workers.
 pub(super) struct Emitter {
     pub line_splitter: LineSplitter,
     pub pace: Arc<Pace>,
     pub epochs: Epochs,
     pub ends: Vec<BatchSender>,
-    /// The reader stops after this epoch.
+    /// The last epoch that is read.
     pub last: Arc<AtomicU64>,
-    /// Where it is noted what has been read before each epoch.
+    /// Where positions are noted, if a commit can record them.
     pub epoch_offsets: Option<Arc<EpochOffsets>>,
-    /// What was read last of the file at hand, where that is noted.
+    /// The end of what was read of the current file, if positions are noted.
     pub tracked_file: Option<TrackedFile>,
+    /// Counts batches. It says which worker is next.
     turn: usize,
-    /// A paced batch ends before this line: those before it are due within a moment, evenly.
+    /// The batch ends before this line. The lines before it are due within a millisecond, evenly spread.
     even_end: u64,
+    /// The index and the name of the current file.
     file: usize,
     label: Option<Arc<str>>,
-    /// Lines in the files before this one.
+    /// The difference between the number of a line among all lines and its number in an output line.
     base: u64,
-    /// Lines of other files that have this one's name.
+    /// The number of lines that were read from other files with the same path.
     before: u64,
-    /// Bytes of the file that were given to the cutter.
+    /// The number of bytes of the file that were split.
     at: u64,
-    /// The worker whose turn it is is gone.
+    /// Whether a worker has ended. Then the run ends, and nobody needs more lines.
     is_abandoned: bool,
 }
 
@@ -51,7 +53,7 @@ impl Emitter {
         last: Arc<AtomicU64>,
     ) -> Self {
         Emitter {
-            // A run that fails before its workers are there lets go of their ends.
+            // A run that fails before its workers have started drops their receivers.
             is_abandoned: ends.is_empty(),
             line_splitter,
             pace,
@@ -70,7 +72,7 @@ impl Emitter {
         }
     }
 
-    /// Goes on at `offset`; `before` lines of other files have the same name, `label`.
+    /// Continues at `offset`, in a file called `label`, after `before` lines of other files with the same path.
     pub(super) fn go_to(&mut self, offset: LineOffset, label: Option<Arc<str>>, before: u64) {
         self.flush();
         let number = before + offset.lines;
@@ -79,56 +81,56 @@ impl Emitter {
         (self.at, self.base) = (offset.bytes, offset.line - number);
     }
 
-    /// Goes on in a file whose position is noted.
+    /// Continues in a file whose position is noted.
     pub(super) fn go_to_file(&mut self, tracked_file: TrackedFile, offset: LineOffset) {
         self.go_to(offset, tracked_file.opened.found.label.clone(), tracked_file.before);
         self.tracked_file = Some(tracked_file);
     }
 
-    /// The position of the line at hand in the file at hand.
+    /// Returns the position of the current line in the current file.
     pub(super) fn position(&self) -> Option<FilePosition> {
         let LineOffset { bytes, lines, .. } = self.offset();
         self.tracked_file.as_ref().map(|tracked_file| tracked_file.position(bytes, lines))
     }
 
-    /// What was read of the file at hand is read on in `copy`.
+    /// Continues in `copy`, a copy of the current file.
     pub(super) fn goes_on_in(&mut self, copy: &Opened) {
         if let Some(tracked_file) = &mut self.tracked_file {
             tracked_file.opened = copy.clone();
         }
     }
 
-    /// The position of the file at hand, which was read to its end.
+    /// Returns the position of the current file, which was read to its end.
     pub(super) fn end_of_file(&self) -> Option<FilePosition> {
         let LineOffset { bytes, lines, .. } = self.offset();
         self.tracked_file.as_ref().map(|tracked_file| tracked_file.end(bytes, lines))
     }
 
-    /// Refuses the file at hand if it is not what was read; `is_end` if it was read to its end.
+    /// Fails if the current file is not what was read. `is_end` says that it was read to its end.
     pub(super) fn is_unchanged(&self, is_end: bool) -> Result<(), LinesError> {
         self.tracked_file
             .as_ref()
             .map_or(Ok(()), |tracked_file| tracked_file.is_unchanged(self.at, is_end))
     }
 
-    /// Whether the file at hand still has what was read of it.
+    /// Whether the current file still has the first and the last bytes that were read.
     pub(super) fn is_there(&self) -> bool {
         self.tracked_file.as_ref().is_none_or(|tracked_file| tracked_file.is_there(self.at))
     }
 
-    /// Refuses the file at hand if it has lost bytes and still has the first ones that were read.
+    /// Fails if the current file has lost bytes and still has the first ones that were read.
     pub(super) fn is_begun_anew(&self) -> Result<(), LinesError> {
         self.tracked_file
             .as_ref()
             .map_or(Ok(()), |tracked_file| tracked_file.is_begun_anew(self.at))
     }
 
-    /// The next line's number among the lines of all files.
+    /// Returns the number of the next line, among the lines of all files.
     pub(super) fn line(&self) -> u64 {
         self.base + self.line_splitter.next_number()
     }
 
-    /// Where the line at hand begins.
+    /// Returns the offset of the current line.
     pub(super) fn offset(&self) -> LineOffset {
         LineOffset {
             file: self.file,
@@ -139,24 +141,24 @@ impl Emitter {
         }
     }
 
-    /// Bytes of the file that were taken.
+    /// Returns the number of bytes of the file that were split.
     pub(super) fn at(&self) -> u64 {
         self.at
     }
 
-    /// Whether no further line is wanted.
+    /// Whether no further line is read.
     pub(super) fn is_over(&self) -> bool {
         self.is_abandoned
             || self.pace.end().is_some_and(|end| self.line() >= end)
             || self.epochs.epoch() > self.last.load(Relaxed)
     }
 
-    /// Whether the run was told to stop at some epoch.
+    /// Whether the run stops at some epoch.
     pub(super) fn stops(&self) -> bool {
         self.last.load(Relaxed) < u64::MAX
     }
 
-    /// Cuts bytes into lines and hands out the batches that are full; stops early if it is over.
+    /// Splits bytes into lines, and sends full batches. It stops early if no further line is read.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         let mut block = Block::new(bytes, self.line_splitter.unfinished() > 0);
         while !block.is_empty() && !self.is_over() {
@@ -165,7 +167,7 @@ impl Emitter {
         }
     }
 
-    /// The same up to the end of the first line, which began before; answers whether it ended.
+    /// Takes bytes up to the end of the line that has begun. Returns whether the line has ended.
     pub(super) fn feed_line(&mut self, bytes: &[u8]) -> bool {
         if self.is_over() {
             return true;
@@ -192,7 +194,7 @@ impl Emitter {
         taken
     }
 
-    /// Ends the file: what came after its last line's end is a line.
+    /// Ends the file. The bytes after the last line break are a line.
     pub(super) fn finish(&mut self) {
         if self.line_splitter.unfinished() > 0 && !self.is_over() {
             self.begin_line();
@@ -203,7 +205,7 @@ impl Emitter {
         }
     }
 
-    /// The next line begins, or goes on: if it is in a new epoch, the one before is handed out.
+    /// Begins or continues the next line. If it is in a new epoch, this ends the epoch before.
     fn begin_line(&mut self) {
         let next = self.line();
         if next >= self.epochs.end() {
@@ -218,13 +220,13 @@ impl Emitter {
         self.even_end = self.pace.moment(next);
     }
 
-    /// How long input may be waited for before [`Emitter::tick`] has something to do.
-    pub(super) fn patience(&self, most: Duration) -> Duration {
+    /// Returns how long the reader may wait for input before it calls [`Emitter::tick`], at most `most`.
+    pub(super) fn wait_limit(&self, most: Duration) -> Duration {
         self.epochs.left().map_or(most, |left| left.min(most))
     }
 
-    /// Time has passed: an epoch may be over. `idle` if there is no input just now: then a run that
-    /// stops has all that it will get.
+    /// Ends the epoch if its time is over. If there is no input at the moment (`idle`) and the run stops, this ends all
+    /// epochs that the run waits for.
     pub(super) fn tick(&mut self, idle: bool) {
         let stops = idle && self.stops();
         if stops || self.epochs.left().is_some_and(|left| left.is_zero()) {
@@ -235,30 +237,30 @@ impl Emitter {
         }
     }
 
-    /// Hands what was cut to the next worker.
+    /// Sends the batch to the next worker.
     pub(super) fn flush(&mut self) {
-        let mut cut = self.line_splitter.take();
-        if cut.is_empty() {
+        let mut batch = self.line_splitter.take();
+        if batch.is_empty() {
             return;
         }
-        let due = |at: usize| self.pace.due(self.base + cut.batch.numbers.get(at));
-        if !cut.batch.is_empty()
-            && let (Some(first), Some(last)) = (due(0), due(cut.batch.len() - 1))
+        let due = |at: usize| self.pace.due(self.base + batch.batch.numbers.get(at));
+        if !batch.batch.is_empty()
+            && let (Some(first), Some(last)) = (due(0), due(batch.batch.len() - 1))
         {
-            cut.batch.span = Span { first, last };
+            batch.batch.span = Span { first, last };
         }
         if let Some(label) = &self.label {
-            cut.batch.label = Some(Arc::clone(label));
-            cut.bad.iter_mut().for_each(|bad| bad.record.label = Some(Arc::clone(label)));
+            batch.batch.label = Some(Arc::clone(label));
+            batch.bad.iter_mut().for_each(|bad| bad.record.label = Some(Arc::clone(label)));
         }
         let turn = self.turn % self.ends.len();
         self.turn += 1;
         let epoch = self.epochs.epoch();
-        // A worker that is gone wants nothing more, and then nobody does.
-        self.is_abandoned |= !self.ends[turn].send(Message::Records(epoch, cut));
+        // Sending fails if the worker has ended.
+        self.is_abandoned |= !self.ends[turn].send(Message::Records(epoch, batch));
     }
 
-    /// Says to all that everything before `epoch` has been handed out.
+    /// Tells all workers that all lines before `epoch` were sent.
     pub(super) fn tell(&mut self, epoch: u64) {
         if let Some(epoch_offsets) = &self.epoch_offsets {
             epoch_offsets.begin(epoch, self.line(), self.position());
@@ -268,7 +270,7 @@ impl Emitter {
         }
     }
 
-    /// The end of the input is news too.
+    /// Sends the last batch, notes the last position, and ends the streams of the workers.
     pub(super) fn close(mut self) {
         self.flush();
         if let Some(epoch_offsets) = &self.epoch_offsets {
@@ -277,8 +279,8 @@ impl Emitter {
         self.ends.into_iter().for_each(BatchSender::close);
     }
 
-    /// The input failed: what it had is not all there was, so it must not look as if it had ended,
-    /// or the last epoch would be committed without the lines that are missing.
+    /// Keeps the streams of the workers open after a read error. Otherwise the error would look like the end of the input,
+    /// and the last epoch would be committed without the missing lines.
     pub(super) fn fail(self) {
         std::mem::forget(self.ends);
     }

@@ -1,52 +1,52 @@
-//! Which epoch the lines are in.
+//! Assigns lines to epochs.
 
 use std::time::{Duration, Instant};
 
 use crate::source::Pace;
 
-/// How long epochs and commits last where lines are waited for: they end with time too.
+/// How long epochs and commits last if the reader waits for lines.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WaitLimits {
-    /// The most that an epoch lasts, from its first line on.
+    /// The longest time from the first line of an epoch to its end.
     pub epoch: Duration,
-    /// The most that it takes, from the first line of a group of epochs on, until the group is committed.
+    /// The longest time from the first line of a group of epochs to the commit of the group.
     pub group: Duration,
-    /// Epochs of a group, many of which may be left out.
+    /// The number of epochs in a group. Epochs may be left out.
     pub epochs_a_group: u64,
 }
 
-/// The epoch of the line at hand.
+/// The epoch of the current line.
 #[derive(Debug)]
 pub(super) struct Epochs {
     epoch: u64,
-    /// The first line that is not in it any more; 0 if it has none yet.
+    /// The first line after the epoch. 0 if the epoch has no line yet.
     end: u64,
     waits: Option<WaitLimits>,
     began: Instant,
-    /// The group that has begun, and when.
+    /// The current group, and when it began.
     group: Option<(u64, Instant)>,
 }
 
 impl Epochs {
-    /// From epoch `first` on. `waits` for input that is waited for and has no schedule.
+    /// Begins with epoch `first`. `waits` is given if the reader waits for lines that have no schedule.
     pub(super) fn new(first: u64, waits: Option<WaitLimits>) -> Self {
         Epochs { epoch: first, end: 0, waits, began: Instant::now(), group: None }
     }
 
-    /// The epoch.
+    /// Returns the current epoch.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// The first line that is not in it any more.
+    /// Returns the first line after the epoch.
     pub(super) fn end(&self) -> u64 {
         self.end
     }
 
-    /// Begins the epoch of `line`, which is not in the one at hand.
+    /// Begins the epoch of `line`, which is not in the current one. Returns the new epoch.
     pub(super) fn begin(&mut self, line: u64, pace: &Pace) -> u64 {
         if let Some(WaitLimits { epochs_a_group, .. }) = self.waits {
-            // The epochs are counted as they come, and are as many lines long as the pace says.
+            // Epochs are numbered in order, and the pace says how many lines they have.
             self.epoch += u64::from(self.end > 0);
             self.end = line + pace.epoch(0).1;
             self.began = Instant::now();
@@ -60,14 +60,14 @@ impl Epochs {
         (self.epoch, self.end) = if epoch >= self.epoch {
             (epoch, end)
         } else {
-            // The input ended inside an epoch that was committed with what it had, and has grown
-            // since: what came late goes with what is next.
+            // The input ended inside an epoch, which was committed. The lines that were added since then go into
+            // the next epoch.
             (self.epoch, pace.first(self.epoch + 1).max(line + 1))
         };
         self.epoch
     }
 
-    /// How long an epoch or a group that has begun may still last, if that is bounded.
+    /// Returns how long the current epoch and group may still last. None if that is not bounded.
     pub(super) fn left(&self) -> Option<Duration> {
         let epoch = self.waits.filter(|_| self.end > 0);
         let epoch = epoch.map(|waits| waits.epoch.saturating_sub(self.began.elapsed()));
@@ -79,8 +79,8 @@ impl Epochs {
         Some(self.waits?.group.saturating_sub(began.elapsed()))
     }
 
-    /// Ends the epoch before its lines are complete, all of its group if that has lasted long enough, and all up
-    /// to `last` if the input is to stop there; answers the next one.
+    /// Ends the epoch before it has all its lines. If the group has lasted long enough, this ends the group, and if `last`
+    /// is given, all epochs up to it. Returns the next epoch.
     pub(super) fn end_early(&mut self, last: Option<u64>) -> u64 {
         let mut next = if self.end > 0 { self.epoch + 1 } else { self.epoch };
         if let (Some(waits), Some((group, _)), Some(left)) =

@@ -1,38 +1,38 @@
-//! Why lines cannot be read.
+//! Errors of reading lines.
 
 use std::io;
 use std::path::Path;
 
-/// Input that cannot be read.
+/// The reason why the input cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LinesError {
-    /// A file, or standard input.
+    /// A file or standard input cannot be read.
     #[error("cannot read {what}")]
     Read {
-        /// Which.
+        /// The path, or `standard input`.
         what: String,
-        /// Why.
+        /// The reason.
         #[source]
         source: io::Error,
     },
-    /// A glob that is none, or names nothing that can be read.
+    /// The glob is invalid, or matches nothing that can be read.
     #[error("{pattern}: {why}")]
     Glob {
         /// The glob.
         pattern: String,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
-    /// Where a run ended is no place that it can have come to.
+    /// The position contradicts itself.
     #[error("cannot resume: the last commit does not say where the last run ended: {0}")]
     Position(String),
-    /// The files are not those that were read before a run was resumed.
+    /// A file is not the one that was read before the run was resumed.
     #[error(
         "cannot resume: {path} {why}. Restore the input as it was, or begin anew with another --state and another \
          output"
     )]
     Changed {
-        /// Which file.
+        /// The path of the file.
         path: String,
         /// What changed.
         why: String,

@@ -1,4 +1,4 @@
-//! What a followed input names while it is read: other files than the one at hand.
+//! Finds the files that come after the current one while the input is followed.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs;
@@ -14,44 +14,44 @@ use super::position::FilePosition;
 use super::rotation::warn_earlier;
 use super::start::Start;
 
-/// How often it is looked which file the path names. A look costs a few microseconds.
+/// How often the reader checks which file the path names. A check costs a few microseconds.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How often a glob is looked through for new files.
+/// How often a glob is searched for new files.
 const GLOB_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a followed file is read on after there is a next one, from its last growth on: a writer may
-/// not have opened the next one yet. Too short, and its late lines are lost; too long, and the next
-/// file's lines are late.
+/// How long a followed file is read on after it last grew when there is a next file. A writer may not have opened the next
+/// file yet. If this is too short, late lines of the old file are lost. If it is too long, the lines of the next file are
+/// late.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What comes after the file at hand.
+/// Finds the files that come after the current one.
 #[derive(Debug)]
 pub(super) struct FileWatcher {
     input: Input,
-    /// What the path at hand came to name, in this order: open, since they may lose their names too.
+    /// Other files that the current path has named, in this order. They are open, because they may lose their names too.
     successors: VecDeque<Opened>,
-    /// Files of a glob whose paths come later.
+    /// Files of the glob whose paths come later.
     ahead: VecDeque<FoundFile>,
-    /// Files that were read to their ends, in this order.
+    /// The positions of the files that were read to their ends, in this order.
     read: HashMap<FileId, Vec<FilePosition>>,
     late: Late,
-    /// Files of the glob that are not read, which the log has said, as they were last changed. A file that was not
-    /// changed since is not opened again.
+    /// Files of the glob that are not read, of which the log has warned, and when they were last changed. A file that has
+    /// not changed since then is not opened again.
     refused: HashMap<FileId, Option<u64>>,
     skipped: Skipped,
     last_poll: Option<Instant>,
     last_scan: Instant,
-    /// The end of the file at hand was waited at.
+    /// Whether the reader has waited at the end of the current file.
     has_waited: bool,
-    /// Since when there is a next file; none while there is none.
+    /// Since when there is a next file. None if there is none.
     next_since: Option<Instant>,
-    /// When the file at hand grew last.
+    /// When the current file last grew.
     last_growth: Instant,
 }
 
 impl FileWatcher {
-    /// Of the files after the first one of `start`, which it takes.
+    /// Creates a watcher that begins with the first file of `start`. It takes the other files from `start`.
     pub(super) fn new(input: Input, start: &mut Start) -> Self {
         let successors: VecDeque<Opened> = std::mem::take(&mut start.between).into();
         let mut watcher = FileWatcher {
@@ -78,12 +78,12 @@ impl FileWatcher {
         }
     }
 
-    /// The file at hand has grown.
+    /// Notes that the current file has grown.
     pub(super) fn note_growth(&mut self) {
         self.last_growth = Instant::now();
     }
 
-    /// The file at hand has nothing more just now: whether it is over, because there is a next one.
+    /// Whether the current file is done, because there is a next one. It has no more bytes at the moment.
     pub(super) fn is_over(&mut self, at: Option<&FilePosition>) -> bool {
         let Some(next_since) = self.next_since else {
             self.has_waited = true;
@@ -93,8 +93,7 @@ impl FileWatcher {
         if is_followed && next_since.max(self.last_growth).elapsed() < GRACE {
             return false;
         }
-        // Meanwhile it may have been removed or replaced, or have its first bytes. A copy may not have been complete
-        // when it was found.
+        // Since a file was found, it may have been removed, replaced or compressed. A copy may have been incomplete.
         self.ahead.retain_mut(|found| {
             let there = fs::metadata(&found.path);
             let Ok(there) = there.inspect(|there| found.size = there.len()) else { return false };
@@ -106,7 +105,7 @@ impl FileWatcher {
         self.next_since.is_some()
     }
 
-    /// Looks for a next file, `at` being at hand.
+    /// Looks for a file that comes after `at`, the current one.
     pub(super) fn poll(
         &mut self,
         at: &Opened,
@@ -121,7 +120,7 @@ impl FileWatcher {
         let is_open = |id: FileId| {
             id == at.found.id || self.successors.iter().any(|next| next.found.id == id)
         };
-        // What has no name, or is no file just now, is waited for.
+        // If the path names nothing, or something that is not a file, the reader waits.
         if let Ok(there) = fs::metadata(path)
             && there.is_file()
             && !is_open(FileId::of(&there))
@@ -185,25 +184,26 @@ impl FileWatcher {
         self.next_since = has_next.then(|| self.next_since.unwrap_or_else(Instant::now));
     }
 
-    /// The file at hand is read again from its start, once it is over: it was truncated.
+    /// Adds the current file, which was truncated, as the next one. It is then read from its start.
     pub(super) fn restart(&mut self, at: &Opened) {
         self.successors.push_front(at.clone());
         self.note_next();
     }
 
-    /// A file was read to its end, and `next` is read then.
+    /// Notes that a file was read to its end, and that `next` is read after it.
     pub(super) fn finish(&mut self, whole: FilePosition, opened: &Opened, next: &Opened) {
         self.late.finish(opened.clone(), whole.bytes);
         self.late.begin(next);
         self.note_read(whole);
     }
 
-    /// The run ends.
+    /// Ends the run, with the last warnings.
     pub(super) fn end(&mut self) {
         self.late.end();
     }
 
-    /// The next file, and what of it was read before: bytes, and their checksum; none if it is gone.
+    /// Returns the next file, with the number of bytes of it that were read before and their checksum. None if the file was
+    /// removed.
     pub(super) fn next(&mut self) -> Result<Option<(Opened, (u64, u32))>, LinesError> {
         let mut next = self.successors.pop_front();
         while next.is_none()
@@ -215,7 +215,7 @@ impl FileWatcher {
         (self.last_poll, self.next_since) = (None, None);
         self.note_next();
         let Some(next) = next else { return Ok(None) };
-        // A link may be led back to a file that was read.
+        // A link may name a file again that was read before.
         let read = self.read.get(&next.found.id);
         let read = read.and_then(|read| read.iter().rev().find(|read| read.is_of(&next)));
         let read = read.map(|read| Ok((read.bytes, read.checksum(&next)?))).transpose()?;
@@ -223,8 +223,8 @@ impl FileWatcher {
     }
 }
 
-/// Whether a file is one of those that were read, maybe under another name, or a copy of the one at hand. Only its
-/// ends are looked at: a glob's files are again and again.
+/// Whether a file was read before, maybe under another name, or is a copy of the current one. Only its ends are compared,
+/// because this is repeated for the files of a glob.
 fn is_known(
     found: &FoundFile,
     read: &HashMap<FileId, Vec<FilePosition>>,

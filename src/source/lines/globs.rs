@@ -1,7 +1,7 @@
-//! Which paths a glob matches, as a shell has it.
+//! Finds the paths that a glob matches, as a shell does.
 //!
-//! Names may be any bytes. Links are followed where a part of the glob names them, and not by `**`, which a
-//! link upwards would lead through the same folders again and again.
+//! Names may be any bytes. Links that a part of the glob names are followed. `**` does not follow links, because a link
+//! to a folder above would lead through the same folders again and again.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -11,27 +11,27 @@ use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern, PatternError};
 
-/// As a shell: neither `*` nor `?` is a slash, or the dot of a hidden file.
+/// As in a shell, `*` and `?` match neither a slash nor the dot of a hidden file.
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
     require_literal_leading_dot: true,
 };
 
-/// What a glob matches.
+/// The paths that a glob matches.
 #[derive(Debug, Default)]
 pub(crate) struct Matches {
-    /// In byte order.
+    /// The paths, in byte order.
     pub paths: Vec<PathBuf>,
-    /// Folders that it leads to and that cannot be looked into.
+    /// Folders that cannot be read.
     pub closed: Vec<(PathBuf, io::Error)>,
 }
 
-/// A part of a glob, between slashes.
+/// A part of a glob between two slashes.
 enum Part {
     Name(OsString),
     Pattern(Pattern),
-    /// Folders of any depth.
+    /// `**`, which matches folders of any depth.
     Folders,
 }
 
@@ -45,10 +45,10 @@ pub(crate) fn name_matches(part: &OsStr, name: &OsStr) -> bool {
     Pattern::new(&text(part)).is_ok_and(|part| part.matches_with(&text(name), OPTIONS))
 }
 
-/// What `glob` matches now, files and folders.
+/// Returns the files and folders that `glob` matches now.
 ///
 /// # Errors
-/// If it is no glob.
+/// If the glob is invalid. The position in the error is the index of a character in `glob`.
 pub(crate) fn matches(glob: &Path) -> Result<Matches, PatternError> {
     let bytes = glob.as_os_str().as_bytes();
     let is_absolute = bytes.starts_with(b"/");
@@ -90,7 +90,7 @@ impl Matches {
         match part {
             Part::Name(name) => {
                 let path = at.join(name);
-                // A link that leads nowhere is no file.
+                // A broken link is not a file.
                 if fs::metadata(&path).is_ok() {
                     self.walk(path, rest);
                 }
@@ -115,7 +115,7 @@ impl Matches {
                     let is_hidden = name.as_bytes().starts_with(b".");
                     match kind {
                         Ok(kind) if kind.is_dir() && !is_hidden => self.walk(path, parts),
-                        // Nothing behind it: the files of all folders.
+                        // A glob that ends with `**` matches the files of all folders.
                         Ok(_) if rest.is_empty() && !is_hidden => self.paths.push(path),
                         _ => {}
                     }
@@ -124,7 +124,7 @@ impl Matches {
         }
     }
 
-    /// The names in a folder.
+    /// Returns the names in a folder.
     fn names(&mut self, folder: &Path) -> Vec<OsString> {
         let at = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let names = fs::read_dir(at).and_then(|entries| {
@@ -134,7 +134,7 @@ impl Matches {
         });
         match names {
             Ok(names) => names,
-            // It has gone in the meantime.
+            // The folder was removed meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => {
                 self.closed.push((at.to_owned(), error));
@@ -144,7 +144,7 @@ impl Matches {
     }
 }
 
-/// A name as text: a byte that is not UTF-8 is a character that nobody uses.
+/// Returns a name as text. A byte that is not UTF-8 becomes a character of a private range.
 fn text(name: &OsStr) -> String {
     let mut text = String::new();
     for chunk in name.as_bytes().utf8_chunks() {
@@ -155,8 +155,7 @@ fn text(name: &OsStr) -> String {
     text
 }
 
-/// A path as text, whatever bytes it has: a byte that is not UTF-8 is a NUL, which no path has, and its
-/// two hexadecimal digits.
+/// Returns a path as text. A byte that is not UTF-8 becomes a NUL, which no path contains, and two hexadecimal digits.
 pub(crate) fn text_of(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
@@ -166,7 +165,7 @@ pub(crate) fn text_of(path: &Path) -> String {
     text
 }
 
-/// The path that a text is of.
+/// Returns the path of a text that [`text_of`] has made.
 pub(crate) fn path_of(text: &str) -> PathBuf {
     let mut parts = text.split('\0');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();

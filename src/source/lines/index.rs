@@ -1,15 +1,13 @@
-//! Files cut into chunks of bytes, and how many lines come before each chunk.
+//! Divides files into chunks of bytes, and counts how many lines come before each chunk.
 //!
-//! Whoever reads a chunk has to know the number of its first line, and so how many lines are in all
-//! chunks before it. Each chunk is counted once in a process: by its reader, which has it in memory
-//! anyway, or, where that reader belongs to another process or is not so far, by the first one that
-//! has to know. Nobody waits but for a count that is being made.
+//! To number the lines of a chunk, a reader has to know how many lines are in all chunks before it. Each chunk is counted
+//! once in a process: by its reader, which has it in memory anyway, or by the first reader that needs the count, if the
+//! chunk's reader is in another process or has not reached it yet. A reader waits only for a count that is in progress.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::FileExt as _;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crc32fast::Hasher;
 use memchr::memchr_iter;
@@ -17,6 +15,7 @@ use memchr::memchr_iter;
 use super::LinesError;
 use super::input::FoundFile;
 use super::offsets::LineOffset;
+use super::open_files::OpenFiles;
 use super::opened::{Opened, overwritten};
 use super::position::{FilePosition, Position, checksum};
 use super::start::Start;
@@ -26,79 +25,75 @@ use super::tracked_file::TrackedFile;
 #[derive(Debug)]
 pub(super) struct SharedFile {
     pub found: FoundFile,
-    /// Where reading begins: at a line.
+    /// The byte at which reading begins, which is the start of a line.
     from: u64,
-    /// Its first chunk, among the chunks of all files.
+    /// The number of its first chunk, among the chunks of all files.
     first: usize,
-    /// What it was when it was opened first.
-    version: OnceLock<Version>,
 }
 
-/// The version of a file that may be closed and opened again: when it was changed last before it was opened, and
-/// checked last.
-type Version = (Option<u64>, Arc<AtomicU64>);
-
-/// All chunks of all files.
+/// The chunks of all files.
 pub(super) struct Index {
     files: Vec<SharedFile>,
     /// The first file that is not yet read to its end, and where in it reading begins.
     start: LineOffset,
     /// The files that earlier runs read to their ends.
     read_before: Vec<FilePosition>,
-    /// Lines of other files that have the name of the first one.
+    /// The number of lines that were read from other files with the path of the first one.
     before: u64,
-    /// The files that are read, or were lately.
-    open: Mutex<BTreeMap<usize, Opened>>,
-    /// The positions at their ends of those that were noted.
+    open_files: OpenFiles,
+    /// The positions of files that were read to their ends, as far as they were noted.
     whole: Mutex<BTreeMap<usize, FilePosition>>,
+    /// The length of a chunk in bytes.
     chunk: u64,
+    /// The number of chunks.
     chunks: usize,
     state: Mutex<State>,
+    /// Signals that a chunk was counted.
     counted: Condvar,
-    /// Hears that a file is not what was read of it.
+    /// Called if a file was overwritten while it was read.
     failed: Box<dyn Fn(LinesError) + Send + Sync>,
 }
 
 #[derive(Debug)]
 struct State {
-    /// What is before each chunk, as far as all chunks before it are counted.
+    /// What comes before each chunk, as far as all chunks before it are counted.
     before: Vec<Before>,
-    /// What is in the chunks after those; none where somebody is counting.
+    /// The counts of later chunks. None for a chunk that is being counted.
     counts: BTreeMap<usize, Option<Counted>>,
 }
 
-/// What is before a chunk.
+/// What comes before a chunk.
 #[derive(Clone, Copy, Debug)]
 struct Before {
-    /// Lines, in all files.
+    /// The number of lines, in all files.
     lines: u64,
-    /// A checksum of the bytes of the file that the chunk before is in, from the file's start to that chunk's end.
+    /// A checksum of the bytes from the start of the previous chunk's file to the end of that chunk.
     checksum: u32,
 }
 
-/// What a chunk has.
+/// The counts of a chunk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
-    /// Lines that end in it; the last one of a file may have no end.
+    /// The number of lines that end in it. The last line of a file may have no line break.
     pub lines: u64,
     /// A checksum of its bytes.
     checksum: u32,
 }
 
-/// Where a chunk lies.
+/// The range of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chunk {
     pub file: usize,
     pub start: u64,
     pub end: u64,
-    /// No line is begun before it.
+    /// Whether reading of the file begins with it.
     pub is_first: bool,
-    /// The file ends with it.
+    /// Whether the file ends with it.
     pub is_last: bool,
 }
 
 impl Index {
-    /// The chunks of `files` from `start` on, of `chunk` bytes each. `failed` hears of a file that was overwritten while
+    /// Divides `files`, from `start` on, into chunks of `chunk` bytes. `failed` is called if a file was overwritten while
     /// it was read.
     pub(super) fn new(
         files: Vec<FoundFile>,
@@ -116,32 +111,32 @@ impl Index {
             };
             let first = chunks;
             chunks += found.size.saturating_sub(from).div_ceil(chunk) as usize;
-            SharedFile { found, from, first, version: OnceLock::new() }
+            SharedFile { found, from, first }
         });
         let files: Vec<SharedFile> = files.collect();
         let before = Before { lines: start.line, checksum: start.checksum };
         let state = State { before: vec![before], counts: BTreeMap::new() };
         let state = Mutex::new(state);
-        let index = Index {
+        let open_files = OpenFiles::new(files.len());
+        if let Some(first) = first {
+            open_files.keep(start.file, first);
+        }
+        Index {
             files,
             start,
             read_before,
             before: lines_before,
-            open: Mutex::default(),
+            open_files,
             whole: Mutex::default(),
             chunk,
             chunks,
             state,
             counted: Condvar::new(),
             failed,
-        };
-        if let Some(first) = first {
-            index.keep(start.file, first);
         }
-        index
     }
 
-    /// How many chunks there are.
+    /// Returns the number of chunks.
     pub(super) fn chunks(&self) -> usize {
         self.chunks
     }
@@ -150,12 +145,12 @@ impl Index {
         &self.files[file].found
     }
 
-    /// Lines of other files that have this one's name.
+    /// Returns the number of lines that were read from other files with the same path.
     pub(super) fn before_file(&self, file: usize) -> u64 {
         if file == self.start.file { self.before } else { 0 }
     }
 
-    /// The same in all processes that see the same files.
+    /// Returns a hash that is the same in all processes that see the same files.
     pub(super) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for file in &self.files {
@@ -165,9 +160,9 @@ impl Index {
         hasher.finish()
     }
 
-    /// Where a chunk lies.
+    /// Returns the range of a chunk.
     pub(super) fn chunk(&self, chunk: usize) -> Chunk {
-        // Files without chunks begin where the next one does.
+        // A file without chunks has the same first chunk as the next file.
         let file = self.files.partition_point(|file| file.first <= chunk) - 1;
         let SharedFile { found, from, first, .. } = &self.files[file];
         let start = from + (chunk - first) as u64 * self.chunk;
@@ -175,14 +170,14 @@ impl Index {
         Chunk { file, start, end, is_first: start == *from, is_last: end == found.size }
     }
 
-    /// What a chunk of these bytes has.
+    /// Counts a chunk with these bytes.
     pub(super) fn count(chunk: Chunk, bytes: &[u8]) -> Counted {
         let open = chunk.is_last && bytes.last().is_some_and(|last| *last != b'\n');
         let lines = memchr_iter(b'\n', bytes).count() as u64 + u64::from(open);
         Counted { lines, checksum: checksum(bytes) }
     }
 
-    /// Says that `chunk` is about to be counted.
+    /// Announces that the caller counts `chunk`.
     pub(super) fn claim(&self, chunk: usize) {
         let mut state = self.lock();
         if chunk + 1 >= state.before.len() {
@@ -190,7 +185,7 @@ impl Index {
         }
     }
 
-    /// Says what `chunk` has.
+    /// Adds the counts of `chunk`.
     pub(super) fn publish(&self, chunk: usize, counted: Counted) {
         let mut state = self.lock();
         if chunk + 1 < state.before.len() {
@@ -211,7 +206,7 @@ impl Index {
         self.counted.notify_all();
     }
 
-    /// How many lines end before `chunk`, in all files. Counts what nobody has counted.
+    /// Returns how many lines end before `chunk`, in all files. This counts the chunks that nobody has counted.
     pub(super) fn before(&self, chunk: usize, open: &mut Open) -> Result<u64, LinesError> {
         let mut state = self.lock();
         loop {
@@ -235,7 +230,7 @@ impl Index {
         }
     }
 
-    /// A checksum of the bytes of `chunk`'s file before it.
+    /// Returns a checksum of the bytes of the file before `chunk`.
     fn checksum(&self, chunk: Chunk, before: Before) -> u32 {
         match chunk.is_first && chunk.file != self.start.file {
             true => 0,
@@ -243,7 +238,7 @@ impl Index {
         }
     }
 
-    /// Lines in the files before `file`, where its first chunk's number is known.
+    /// Returns the number of lines in the files before `file`.
     pub(super) fn base(&self, file: usize, open: &mut Open) -> Result<u64, LinesError> {
         match file == self.start.file {
             true => Ok(self.start.line - self.start.lines),
@@ -251,23 +246,28 @@ impl Index {
         }
     }
 
-    /// Where `line` of all files begins, or where the files end if there are not so many.
+    /// Returns the offset of `line`, counted over all files, or the end of the files if they have fewer lines.
     pub(super) fn offset(&self, line: u64, open: &mut Open) -> Result<LineOffset, LinesError> {
         if line <= self.start.line {
             return Ok(self.start);
         }
-        // Lines that end before the next chunk are known for all chunks that were read.
+        // The chunks that are counted need no search.
         let known = self.lock().before.partition_point(|before| before.lines < line);
         let mut chunk = known.saturating_sub(1);
         while chunk < self.chunks && self.before(chunk + 1, open)? < line {
             chunk += 1;
         }
         let Some(last) = self.chunks.checked_sub(1) else { return Ok(self.start) };
-        let at = self.chunk(chunk.min(last));
-        let before = self.before(chunk.min(last), open)?;
-        let known = self.checksum(at, self.lock().before[chunk.min(last)]);
+        let chunk = chunk.min(last);
+        let at = self.chunk(chunk);
+        let before = self.before(chunk, open)?;
+        let known = self.checksum(at, self.lock().before[chunk]);
         let mut bytes = Vec::new();
         open.read(self, at.file, at.start..at.end, &mut bytes)?;
+        let whole = joined(known, checksum(&bytes), at.end - at.start);
+        if self.lock().before.get(chunk + 1).is_some_and(|next| next.checksum != whole) {
+            (self.failed)(overwritten(&self.file(at.file).path));
+        }
         let end = memchr_iter(b'\n', &bytes).nth((line - before - 1) as usize);
         let line = line.min(before + Index::count(at, &bytes).lines);
         let read = end.map_or(&bytes[..], |end| &bytes[..=end]);
@@ -281,7 +281,7 @@ impl Index {
         })
     }
 
-    /// The position at which `epoch` begins, which begins with `line`.
+    /// Returns the position at the start of `epoch`, which begins with `line`.
     pub(super) fn position(&self, epoch: u64, line: u64) -> Result<Position, LinesError> {
         let mut open = Open::default();
         let offset = self.offset(line, &mut open)?;
@@ -298,7 +298,7 @@ impl Index {
                     let offset = LineOffset { bytes, lines, checksum, ..LineOffset::default() };
                     let whole = self.note(index, offset, true)?;
                     lock(&self.whole).insert(index, whole.clone());
-                    lock(&self.open).remove(&index);
+                    self.open_files.close(index);
                     whole
                 }
             });
@@ -309,7 +309,7 @@ impl Index {
         Ok(Position { epoch, lines: offset.line, files })
     }
 
-    /// The position in a file, which must have the bytes that were read.
+    /// Returns the position in a file, and checks that the file has the bytes that were read.
     fn note(&self, file: usize, at: LineOffset, is_end: bool) -> Result<FilePosition, LinesError> {
         let opened = self.open(file)?;
         let path = &self.file(file).path;
@@ -324,39 +324,19 @@ impl Index {
         })
     }
 
-    /// A checksum of all bytes of a file, all chunks of which are counted.
+    /// Returns a checksum of all bytes of a file whose chunks are all counted.
     fn whole_checksum(&self, file: usize) -> u32 {
         let (first, end) = (self.files[file].first, self.files[file + 1].first);
         match (first < end, file == self.start.file) {
             (true, _) => self.lock().before[end].checksum,
-            // Nothing is read of it in this run.
+            // This run reads nothing of the file.
             (false, true) => self.start.checksum,
             (false, false) => 0,
         }
     }
 
-    /// A file that is read: the one that it was when it was listed.
     fn open(&self, file: usize) -> Result<Opened, LinesError> {
-        let open = lock(&self.open);
-        if let Some(open) = open.get(&file) {
-            return Ok(open.clone());
-        }
-        drop(open);
-        Ok(self.keep(file, Opened::new(self.file(file))?))
-    }
-
-    /// Keeps a file open. It counts as the version that was opened first: a change since then is a change of what was
-    /// read.
-    fn keep(&self, file: usize, mut opened: Opened) -> Opened {
-        let Opened { found, checked, .. } = &mut opened;
-        let version = self.files[file].version.get_or_init(|| (found.changed, Arc::clone(checked)));
-        (found.changed, *checked) = version.clone();
-        let mut open = lock(&self.open);
-        while open.len() >= MOST_OPEN {
-            open.pop_first();
-        }
-        open.insert(file, opened.clone());
-        opened
+        self.open_files.get(file, self.file(file))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -364,7 +344,7 @@ impl Index {
     }
 }
 
-/// The checksum of bytes of which the first have the checksum `first`, and `len` more have `then`.
+/// Returns the checksum of some bytes with the checksum `first` and `len` more bytes with the checksum `then`.
 fn joined(first: u32, then: u32, len: u64) -> u32 {
     let mut joined = Hasher::new_with_initial(first);
     joined.combine(&Hasher::new_with_initial_len(then, len));
@@ -375,10 +355,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Files that are kept open, at most: those that were opened and have the highest numbers.
-const MOST_OPEN: usize = 64;
-
-/// The file that a thread reads in.
+/// The file that a thread reads, and a buffer.
 #[derive(Debug, Default)]
 pub(super) struct Open {
     file: Option<(usize, Opened)>,
@@ -386,7 +363,7 @@ pub(super) struct Open {
 }
 
 impl Open {
-    /// Reads a range of a file into `bytes`, in place of what they were.
+    /// Reads a range of a file into `bytes`, and replaces their content.
     pub(super) fn read(
         &mut self,
         index: &Index,
@@ -400,7 +377,7 @@ impl Open {
         };
         bytes.resize((range.end - range.start) as usize, 0);
         let read = open.file.read_exact_at(bytes, range.start);
-        // One that shrank is said to have done so.
+        // If the file shrank, this error says so.
         open.is_unchanged()?;
         read.map_err(|error| LinesError::read(&open.found.path, error))
     }
@@ -409,6 +386,7 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::super::input::{Input, Skipped};
@@ -434,7 +412,7 @@ mod tests {
         index.publish(0, Index::count(index.chunk(0), b"one\ntwo\n"));
         index.position(1, 1).unwrap();
         assert_eq!(failures.load(Relaxed), 0);
-        lock(&index.open).clear();
+        index.open_files.close(0);
         // The time of a change has a resolution of some milliseconds.
         while ctime(&fs::metadata(&path).unwrap()) == first.checked.load(Relaxed) {
             fs::write(&path, b"six\ntwo\n").unwrap();

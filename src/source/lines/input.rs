@@ -1,4 +1,4 @@
-//! Which files are read, in which order, and what they are called.
+//! Finds the files that are read, and their order and names.
 
 use std::collections::HashSet;
 use std::fs::{self, Metadata};
@@ -10,15 +10,15 @@ use super::LinesError;
 use super::globs::{self, Matches};
 use super::opened::{FileId, Opened, ctime, settled};
 
-/// Where the lines come from.
+/// The input that lines are read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Files.
+    /// One or several files.
     Files {
-        /// The path of one file, or a glob that names several: `*`, `?`, `[a-z]`, `**`, as a shell
-        /// has them. A path that is there is that file, whatever characters it has.
+        /// The path of a file, or a glob with `*`, `?`, `[a-z]` and `**`, as in a shell. If the path exists, it is that
+        /// file, whatever characters it contains.
         path: PathBuf,
-        /// The last file grows, and what is added to it is waited for.
+        /// Whether the run waits for more lines at the end of the last file.
         follow: bool,
     },
     /// Standard input.
@@ -29,7 +29,7 @@ pub enum Input {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FoundFile {
     pub path: PathBuf,
-    /// What stands before a line's number: the path as it was matched, where a glob named it.
+    /// The text before the number of a line: the path as a glob matched it. None without a glob.
     pub label: Option<Arc<str>>,
     pub id: FileId,
     /// Its size in bytes when it was found.
@@ -45,20 +45,20 @@ impl FoundFile {
         FoundFile { path, label, id, size, changed: settled(ctime(metadata)) }
     }
 
-    /// Whether it is compressed. One that cannot be opened is not known to be.
+    /// Whether the file is compressed. False if it cannot be opened.
     pub(super) fn is_compressed(&self) -> bool {
         Opened::new(self).is_ok_and(|opened| !opened.is_plain())
     }
 }
 
 impl Input {
-    /// Looks whether there is something to read, as far as that can be known without opening it: a
-    /// glob that matches nothing, or a file that cannot be followed, is a mistake in the settings. A followed run that
-    /// `is_resumed` passes over files beside others that are compressed or that no output line can begin with: they came
-    /// while it ran, when it passed over them too.
+    /// Checks the setting, before anything is read. A glob that matches nothing and a file that cannot be followed are
+    /// mistakes in the setting. A run that `is_resumed` and follows a glob skips compressed files and files without a valid
+    /// name, since they may have come while it ran.
     ///
     /// # Errors
-    /// Which, and why. A path that is not there is no such mistake: reading it fails.
+    /// A text that says which file is wrong, and why. A path that does not exist is not such a mistake: reading it fails
+    /// later.
     pub fn check(&self, is_resumed: bool) -> Result<(), String> {
         let Input::Files { path, follow } = self else { return Ok(()) };
         let found = self.list_to_read(is_resumed).and_then(|listing| listing.files(path));
@@ -74,7 +74,7 @@ impl Input {
         }
     }
 
-    /// The glob, where it is one, so that it may come to name more files than it does now.
+    /// Returns the path if it is a glob, which may match other files later.
     pub fn glob(&self) -> Option<&Path> {
         match self {
             Input::Files { path, .. } if is_glob(path) => Some(path),
@@ -82,7 +82,7 @@ impl Input {
         }
     }
 
-    /// What it names now, whether that can be read or not.
+    /// Returns the paths that the input names now, whether they can be read or not.
     pub fn paths(&self) -> Vec<PathBuf> {
         match (self, self.glob()) {
             (_, Some(glob)) => globs::matches(glob).unwrap_or_default().paths,
@@ -91,15 +91,15 @@ impl Input {
         }
     }
 
-    /// A file of this path, which need not be there.
+    /// Returns a file with this path, which need not exist.
     pub(super) fn named(&self, path: &Path) -> FoundFile {
         let label = self.glob().map(|_| path.to_string_lossy().into());
         let id = FileId { device: 0, inode: 0 };
         FoundFile { path: path.to_owned(), label, id, size: 0, changed: None }
     }
 
-    /// The files that it names now, in byte order of their paths; the log says which it passes over, and `skipped` has
-    /// them then.
+    /// Returns the files that the input names now, in byte order of their paths. Files that are not read are added to
+    /// `skipped`.
     pub(super) fn find(
         &self,
         is_resumed: bool,
@@ -113,7 +113,7 @@ impl Input {
         listing.files(path)
     }
 
-    /// What it names when a run begins.
+    /// Lists the files at the start of a run.
     fn list_to_read(&self, is_resumed: bool) -> Result<Listing, LinesError> {
         let mut listing = self.list()?;
         if is_resumed && matches!(self, Input::Files { follow: true, .. }) {
@@ -122,7 +122,7 @@ impl Input {
         Ok(listing)
     }
 
-    /// What it names now.
+    /// Lists the files that the input names now.
     pub(super) fn list(&self) -> Result<Listing, LinesError> {
         match self {
             Input::Files { path, .. } if is_glob(path) => list_all(path),
@@ -134,25 +134,25 @@ impl Input {
     }
 }
 
-/// What an input names.
+/// The files that an input names.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    /// Files, in byte order of their paths.
+    /// The files to read, in byte order of their paths.
     pub files: Vec<FoundFile>,
-    /// What else a glob matches, and why it is not read.
+    /// Other paths that a glob matches, and why they are not read.
     pub passed_over: Vec<(PathBuf, String)>,
-    /// Files of a glob that no output line can be named after.
+    /// Files of a glob whose names cannot be part of an output line.
     pub unnamed: Vec<PathBuf>,
 }
 
 impl Listing {
-    /// Passes over the files that no output line can be named after.
+    /// Moves the files without a valid name to those that are not read.
     pub(super) fn pass_over_unnamed(&mut self) {
         let unnamed = self.unnamed.drain(..);
         self.passed_over.extend(unnamed.map(|path| (path, UNNAMED.to_owned())));
     }
 
-    /// The files of `glob`, which must be some and have names.
+    /// Returns the files of `glob`, which must match at least one, and only files with valid names.
     fn files(self, glob: &Path) -> Result<Vec<FoundFile>, LinesError> {
         let wrong = |why: String| LinesError::Glob { pattern: glob.display().to_string(), why };
         if let Some(path) = self.unnamed.first() {
@@ -167,14 +167,14 @@ impl Listing {
     }
 }
 
-/// Why a file of a glob is not read.
+/// The reason why a file of a glob is not read.
 const UNNAMED: &str = "output lines begin with the file's name, and this one has a tab, a line break or \
                        bytes that are not UTF-8: rename the file, or narrow the glob";
 
-/// Why a file is not followed.
+/// The reason why a file is not followed.
 pub(super) const COMPRESSED: &str = "it is compressed, and only plain files can be followed";
 
-/// The files that are not read, as the log says once of each.
+/// The files that are not read. There is one warning for each of them.
 #[derive(Debug, Default)]
 pub(super) struct Skipped(HashSet<PathBuf>);
 
@@ -192,7 +192,7 @@ fn is_glob(path: &Path) -> bool {
 
 fn find_one(path: &Path) -> Result<FoundFile, LinesError> {
     let metadata = fs::metadata(path).map_err(|error| LinesError::read(path, error))?;
-    // A pipe would be waited for before it is open: asked first.
+    // Opening a pipe would wait for its writer, so the kind of the file is checked first.
     if metadata.is_dir() {
         let why = "it is a directory, not a file; a glob reads the files in it, as in DIR/*";
         return Err(LinesError::read(path, io::Error::new(io::ErrorKind::IsADirectory, why)));
@@ -220,7 +220,7 @@ fn list_all(glob: &Path) -> Result<Listing, LinesError> {
                 listing.passed_over.push((path, "it is not a file".to_owned()));
                 continue;
             }
-            // A link that leads nowhere, or a file that has gone in the meantime.
+            // It is a broken link, or the file was removed meanwhile.
             Err(error) => {
                 listing.passed_over.push((path, error.to_string()));
                 continue;
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_glob_names_files_in_byte_order_and_passes_over_what_is_none() {
+    fn a_glob_names_files_in_byte_order_and_skips_folders() {
         let place = tempfile::tempdir().unwrap();
         for name in ["b", "a.log", "B", ".hidden", "a1"] {
             fs::write(place.path().join(name), name).unwrap();

@@ -1,4 +1,4 @@
-//! Files that were read to their ends and are not read on: what is added to them is said.
+//! Warns of bytes that are added to a file after it was read to its end, and that are not read.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -23,44 +23,44 @@ pub(super) struct Late {
 #[derive(Debug)]
 struct Finished {
     opened: Opened,
-    /// Bytes that were read.
+    /// The number of bytes that were read.
     read: u64,
-    /// Bytes more, as the log says.
-    said: u64,
+    /// The number of added bytes in the last warning.
+    warned: u64,
 }
 
 impl Late {
-    /// A file was read to its end, up to byte `read`.
+    /// Adds a file that was read to its end, at byte `read`.
     pub(super) fn finish(&mut self, opened: Opened, read: u64) {
         self.files.truncate(MOST_OPEN - 1);
-        self.files.push_front(Finished { opened, read, said: 0 });
+        self.files.push_front(Finished { opened, read, warned: 0 });
     }
 
-    /// A file is read on, or from its start.
+    /// Removes a file that is read on, or from its start.
     pub(super) fn begin(&mut self, opened: &Opened) {
         self.files.retain(|file| file.opened.found.id != opened.found.id);
     }
 
-    /// Says which of them have grown, once each.
+    /// Warns of the files that have grown, once for each file.
     pub(super) fn check(&mut self) {
         if self.last_check.is_none_or(|last_check| last_check.elapsed() >= CHECK_INTERVAL) {
             self.last_check = Some(Instant::now());
-            self.files.iter_mut().filter(|file| file.said == 0).for_each(Finished::say_more);
+            self.files.iter_mut().filter(|file| file.warned == 0).for_each(Finished::warn);
         }
     }
 
-    /// Says so at the end of the run, also of those that have grown since it was said.
+    /// Warns at the end of the run, also of files that have grown since the last warning.
     pub(super) fn end(&mut self) {
-        self.files.iter_mut().for_each(Finished::say_more);
+        self.files.iter_mut().for_each(Finished::warn);
     }
 }
 
 impl Finished {
-    fn say_more(&mut self) {
+    fn warn(&mut self) {
         let more = self.opened.size().unwrap_or(0).saturating_sub(self.read);
-        if more > self.said {
-            self.said = more;
-            say_unread(&self.opened, more);
+        if more > self.warned {
+            self.warned = more;
+            warn_unread(&self.opened, more);
         }
     }
 }
@@ -72,14 +72,14 @@ pub(super) fn warn_if_grown(opened: &Opened, read: &mut FilePosition) {
     if !opened.is_plain() || size <= read.size {
         return;
     }
-    say_unread(opened, size - read.size);
+    warn_unread(opened, size - read.size);
     read.size = size;
     if read.id == Some(id) {
         read.changed = changed;
     }
 }
 
-fn say_unread(opened: &Opened, more: u64) {
+fn warn_unread(opened: &Opened, more: u64) {
     tracing::warn!(
         "{more} bytes were added to {} (inode {}) after it was read to its end: they are not read",
         opened.found.path.display(),

@@ -1,4 +1,4 @@
-//! Cuts bytes into records: lines that are text and not too long, and bad ones.
+//! Splits bytes into lines. A line that is not text or is too long is a bad record.
 
 use memchr::{memchr, memchr_iter, memrchr};
 
@@ -6,10 +6,10 @@ use crate::batch::{BATCH_BYTES, BATCH_RECORDS, Batch, Numbers, Strings, TextReco
 use crate::source::{OVERLONG_PREFIX_BYTES, SourceBatch};
 use crate::task::{Bad, Code};
 
-/// Bytes that are to be cut, and whether all whole lines in them are known to be text.
+/// Bytes to split, and whether all complete lines in them are known to be text.
 ///
-/// They are looked at together, which is several times as fast as line by line: a line's end is no
-/// part of a character, so lines of text are text.
+/// Checking all lines at once is several times as fast as checking each of them. A line break is never a part of a
+/// character, so each line of a text is a text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block<'a> {
     bytes: &'a [u8],
@@ -17,7 +17,7 @@ pub(super) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// `bytes`, which begin a line or are `inside` one.
+    /// Creates a block of `bytes`, which begin with a line or are `inside` one.
     pub(super) fn new(bytes: &'a [u8], inside: bool) -> Self {
         let first = if inside { memchr(b'\n', bytes) } else { Some(0) };
         let whole = match (first, memrchr(b'\n', bytes)) {
@@ -27,38 +27,39 @@ impl<'a> Block<'a> {
         Block { bytes, is_text: simdutf8::basic::from_utf8(whole).is_ok() }
     }
 
-    /// What is left.
+    /// Returns the remaining bytes.
     pub(super) fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// Whether nothing is left.
+    /// Whether no bytes remain.
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// What is left behind the first `taken` bytes.
+    /// Returns the block after its first `taken` bytes.
     pub(super) fn behind(self, taken: usize) -> Self {
         Block { bytes: &self.bytes[taken..], ..self }
     }
 }
 
-/// Cuts a stream of bytes, given in pieces, into lines. The line's end (`\n` or `\r\n`) is not
-/// part of it; a last line without an end is a line.
+/// Splits a stream of bytes, which comes in pieces, into lines. The line break (`\n` or `\r\n`) is not a part of the line. A
+/// last line without a line break is a line.
 #[derive(Debug)]
 pub(super) struct LineSplitter {
     max_record: usize,
+    /// The number of the next line.
     next: u64,
-    /// The beginning of a line whose end has not come, up to one byte more than is allowed.
+    /// The first part of a line whose end has not come, up to two bytes more than is allowed.
     partial: Vec<u8>,
-    /// How long it is, with what is not kept.
+    /// The length of that part, with the bytes that are not kept.
     partial_len: u64,
-    /// Bytes a record of the last batch that was taken.
+    /// The average length of a record in the last batch.
     record_bytes: usize,
-    /// Bytes of the bad lines cut so far.
+    /// The number of bytes of the bad lines in the batch.
     bad_bytes: usize,
-    /// The lines cut so far, since they were last taken.
-    pub cut: SourceBatch,
+    /// The lines since the last call of [`LineSplitter::take`].
+    batch: SourceBatch,
 }
 
 impl LineSplitter {
@@ -70,36 +71,36 @@ impl LineSplitter {
             partial_len: 0,
             record_bytes: 0,
             bad_bytes: 0,
-            cut: SourceBatch::default(),
+            batch: SourceBatch::default(),
         }
     }
 
-    /// The number that the next line gets.
+    /// Returns the number that the next line gets.
     pub(super) fn next_number(&self) -> u64 {
         self.next
     }
 
-    /// The next line gets this number. What was cut before was taken.
+    /// Sets the number of the next line. The batch must be empty.
     pub(super) fn number_from(&mut self, next: u64) {
         self.next = next;
     }
 
-    /// Bytes of a line that has begun and not ended.
+    /// Returns the number of bytes of the line that has begun and not ended.
     pub(super) fn unfinished(&self) -> u64 {
         self.partial_len
     }
 
-    /// Whether the batch should be taken before more is cut.
+    /// Whether the batch should be taken before more bytes are split.
     pub(super) fn is_full(&self) -> bool {
-        self.cut.batch.len() + self.cut.bad.len() >= BATCH_RECORDS || self.has_many_bytes()
+        self.batch.batch.len() + self.batch.bad.len() >= BATCH_RECORDS || self.has_many_bytes()
     }
 
     fn has_many_bytes(&self) -> bool {
-        self.cut.batch.strings.bytes().len() + self.bad_bytes >= BATCH_BYTES
+        self.batch.batch.strings.bytes().len() + self.bad_bytes >= BATCH_BYTES
     }
 
-    /// Cuts at most `most` lines off the front of `block`, and fewer if the batch is full before;
-    /// answers how many bytes it took. What is behind the last line's end is kept.
+    /// Takes at most `most` lines from the front of `block`, or fewer if the batch becomes full. Returns the number of bytes
+    /// that were taken. If no further line ends in the block, the rest of it is taken as the first part of a line.
     pub(super) fn feed(&mut self, block: Block<'_>, most: u64) -> usize {
         let bytes = block.bytes;
         let mut start = 0;
@@ -127,26 +128,26 @@ impl LineSplitter {
         }
     }
 
-    /// Cuts whole lines; answers how many bytes they took, and whether there may be more of them.
+    /// Takes complete lines. Returns the number of their bytes, and whether there may be more of them.
     fn whole_lines(&mut self, bytes: &[u8], is_text: bool, most: u64) -> (usize, bool) {
-        let mut left = most.min((BATCH_RECORDS - self.cut.batch.len()) as u64);
+        let mut left = most.min((BATCH_RECORDS - self.batch.batch.len()) as u64);
         let mut start = 0;
-        let mut run = Run { number: self.next, first: self.cut.batch.len() };
+        let mut run = Run { number: self.next, first: self.batch.batch.len() };
         for end in memchr_iter(b'\n', bytes) {
             let line = &bytes[start..end];
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             start = end + 1;
-            match self.judge(line, is_text) {
+            match self.check(line, is_text) {
                 None => {
-                    let (text, ends) = self.cut.batch.strings.parts_mut();
+                    let (text, ends) = self.batch.batch.strings.parts_mut();
                     text.extend_from_slice(line);
                     ends.push(text.len() as u32);
                 }
                 Some(code) => {
-                    let number = run.number + (self.cut.batch.len() - run.first) as u64;
-                    run.end(&mut self.cut.batch);
+                    let number = run.number + (self.batch.batch.len() - run.first) as u64;
+                    run.end(&mut self.batch.batch);
                     self.bad(line, code, number);
-                    run = Run { number: number + 1, first: self.cut.batch.len() };
+                    run = Run { number: number + 1, first: self.batch.batch.len() };
                 }
             }
             left -= 1;
@@ -155,39 +156,39 @@ impl LineSplitter {
             }
         }
         let is_over = left > 0 && !self.has_many_bytes();
-        self.next = run.number + (self.cut.batch.len() - run.first) as u64;
-        run.end(&mut self.cut.batch);
+        self.next = run.number + (self.batch.batch.len() - run.first) as u64;
+        run.end(&mut self.batch.batch);
         (start, !is_over)
     }
 
-    /// Ends the input: what came after the last line's end is a line.
+    /// Ends the input. The bytes after the last line break are a line.
     pub(super) fn finish(&mut self) {
         if self.partial_len > 0 {
             self.end_partial();
         }
     }
 
-    /// Takes what was cut.
+    /// Takes the batch.
     pub(super) fn take(&mut self) -> SourceBatch {
-        let cut = std::mem::take(&mut self.cut);
+        let taken = std::mem::take(&mut self.batch);
         self.bad_bytes = 0;
-        if !cut.batch.is_empty() {
-            self.record_bytes = cut.batch.strings.bytes().len() / cut.batch.len();
+        if !taken.batch.is_empty() {
+            self.record_bytes = taken.batch.strings.bytes().len() / taken.batch.len();
         }
-        cut
+        taken
     }
 
-    /// Room for records a little longer than the last ones: a buffer that grows is copied.
+    /// Allocates room for records that are a little longer than the last ones. A buffer that grows is copied.
     fn make_room(&mut self) {
         const SLACK: usize = 16 << 10;
-        if self.cut.batch.is_empty() {
+        if self.batch.batch.is_empty() {
             let bytes = (BATCH_RECORDS * self.record_bytes / 8 * 9).min(BATCH_BYTES) + SLACK;
-            self.cut.batch.strings = Strings::with_capacity(BATCH_RECORDS, bytes);
+            self.batch.batch.strings = Strings::with_capacity(BATCH_RECORDS, bytes);
         }
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        // One byte more than allowed shows that it is too long; one for a carriage return.
+        // One byte more than allowed shows that the line is too long, and one more may be a carriage return.
         let room = (self.max_record + 2).saturating_sub(self.partial.len());
         self.partial_len += bytes.len() as u64;
         self.partial.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -198,9 +199,9 @@ impl LineSplitter {
         let len = std::mem::take(&mut self.partial_len);
         let whole = line.strip_suffix(b"\r").unwrap_or(&line);
         let is_kept = len == line.len() as u64;
-        match if is_kept { self.judge(whole, false) } else { Some(Code::TOO_LONG) } {
+        match if is_kept { self.check(whole, false) } else { Some(Code::TOO_LONG) } {
             None => {
-                let batch = &mut self.cut.batch;
+                let batch = &mut self.batch.batch;
                 batch.numbers.extend_from(batch.strings.len(), &Numbers::From(self.next), 0..1);
                 let (text, ends) = batch.strings.parts_mut();
                 text.extend_from_slice(whole);
@@ -213,9 +214,9 @@ impl LineSplitter {
         self.partial = line;
     }
 
-    /// Why a line is bad, if it is.
+    /// Returns why a line is bad. None if it is good.
     #[inline]
-    fn judge(&self, line: &[u8], is_text: bool) -> Option<Code> {
+    fn check(&self, line: &[u8], is_text: bool) -> Option<Code> {
         if line.len() > self.max_record {
             return Some(Code::TOO_LONG);
         }
@@ -228,15 +229,15 @@ impl LineSplitter {
         let bytes = line[..line.len().min(kept)].to_vec();
         self.bad_bytes += bytes.len();
         let record = TextRecord { label: None, number, bytes };
-        self.cut.bad.push(Bad { record, code });
+        self.batch.bad.push(Bad { record, code });
     }
 }
 
-/// Good lines that follow each other, whose numbers are noted together.
+/// Consecutive good lines. Their numbers are appended together.
 struct Run {
-    /// The first one's.
+    /// The number of the first line.
     number: u64,
-    /// Its place in the batch.
+    /// The index of the first line in the batch.
     first: usize,
 }
 
@@ -253,8 +254,8 @@ mod tests {
 
     use super::*;
 
-    /// The lines cut from `bytes` given in pieces: number and text, or number and code.
-    fn cut(
+    /// The lines of `bytes`, which are given in pieces: number and text, or number and code.
+    fn split(
         bytes: &[u8],
         piece: usize,
         max: usize,
@@ -277,7 +278,7 @@ mod tests {
         lines
     }
 
-    /// As the definition says.
+    /// The lines by their definition.
     fn line_by_line(bytes: &[u8], max: usize) -> Vec<(u64, Result<Vec<u8>, String>)> {
         let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
         lines.pop_if(|last| last.is_empty());
@@ -292,7 +293,7 @@ mod tests {
 
     #[test]
     fn bad_lines_keep_their_numbers() {
-        let lines = cut(b"one\r\n\xff\n\nlonger\ntwo", 100, 5, 9);
+        let lines = split(b"one\r\n\xff\n\nlonger\ntwo", 100, 5, 9);
         let text = |text: &str| Ok(text.as_bytes().to_vec());
         let code = |code: Code| Err(code.to_string());
         assert_eq!(
@@ -305,8 +306,8 @@ mod tests {
                 (4, text("two")),
             ]
         );
-        assert_eq!(cut(b"", 1, 5, 9), []);
-        assert_eq!(cut(b"\n", 1, 5, 9), [(0, text(""))]);
+        assert_eq!(split(b"", 1, 5, 9), []);
+        assert_eq!(split(b"\n", 1, 5, 9), [(0, text(""))]);
     }
 
     proptest! {
@@ -316,8 +317,8 @@ mod tests {
             piece in 1usize..20,
             most in 1u64..5,
         ) {
-            prop_assert_eq!(cut(&bytes, piece, 4, most), cut(&bytes, 1_000, 4, 500));
-            prop_assert_eq!(cut(&bytes, piece, 4, 500), line_by_line(&bytes, 4));
+            prop_assert_eq!(split(&bytes, piece, 4, most), split(&bytes, 1_000, 4, 500));
+            prop_assert_eq!(split(&bytes, piece, 4, 500), line_by_line(&bytes, 4));
         }
     }
 }

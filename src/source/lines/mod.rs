@@ -1,15 +1,14 @@
 //! Lines of text: files, or standard input.
 //!
-//! Reader threads read, cut lines into batches, check them and number them; workers take the batches
-//! from bounded channels, so that memory stays bounded and no worker ever waits for a disk. Large
-//! plain files are shared by the workers of all processes: each has a reader of its own, which reads
-//! its own chunks. Everything else has one reader in process 0, and the process's workers take its
-//! batches in turn. `docs/lines.md` says what is read how.
+//! Reader threads split the input into lines, check and number them, and send them in batches to the workers through
+//! bounded channels. So memory is bounded, and no worker waits for a disk. All workers of all processes share large plain
+//! files: each worker has its own reader, which reads its own chunks. All other input has one reader in process 0, and
+//! the workers of that process take its batches in turn. `docs/lines.md` says what is read, and how.
 //!
-//! The parts: [`Input`] names files, `cut` makes lines of bytes, `emitter` puts them into epochs and
-//! hands them out; `sequence` reads one file after the other, `chunks` those that are shared, of which
-//! `index` knows the numbers; [`Position`] says how far they are, for the run that goes on. What is read is an
-//! `opened` file, whatever its path names meanwhile; `rotation` finds it under another name.
+//! [`Input`] finds files. `line_splitter` makes lines of bytes, and `emitter` assigns epochs to them and sends them.
+//! `sequence` reads one file after another, and `chunks` reads shared files, whose lines `index` numbers. [`Position`]
+//! records how far the input was read, for a run that resumes. An `opened` file is read whatever its path names
+//! meanwhile. `rotation` finds a file that was renamed.
 
 mod chunks;
 mod compression;
@@ -24,6 +23,7 @@ mod input;
 mod late;
 mod line_splitter;
 mod offsets;
+mod open_files;
 mod opened;
 mod position;
 mod reader;

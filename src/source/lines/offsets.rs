@@ -1,26 +1,27 @@
-//! What had been read when each epoch began.
+//! How far the input was read when each epoch began.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::position::{FilePosition, Position};
 
-/// Where a line begins.
+/// The offset at which a line begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LineOffset {
-    /// Which file.
+    /// The index of its file.
     pub file: usize,
-    /// Bytes of it before the line, after decompression.
+    /// The number of bytes of the file before the line, after decompression.
     pub bytes: u64,
-    /// Lines of it before the line.
+    /// The number of lines of the file before the line.
     pub lines: u64,
-    /// A checksum (CRC-32) of the bytes before it, where a file is gone on with; of others it is that of none, 0.
+    /// A checksum (CRC-32) of the bytes of the file before the line, where reading begins in the middle of a file.
+    /// Otherwise 0, the checksum of no bytes.
     pub checksum: u32,
-    /// Lines before it in all files.
+    /// The number of lines of all files before the line.
     pub line: u64,
 }
 
-/// The places at which epochs began, for the epochs that are not committed.
+/// The offsets at which epochs began, for the epochs that are not committed yet.
 #[derive(Debug)]
 pub(super) struct EpochOffsets(Mutex<Inner>);
 
@@ -28,29 +29,29 @@ pub(super) struct EpochOffsets(Mutex<Inner>);
 struct Inner {
     begun: BTreeMap<u64, Begun>,
     most: usize,
-    /// The files that were read to their ends.
+    /// The files that were read to their ends, in this order.
     read: Vec<FilePosition>,
 }
 
-/// Where an epoch began.
+/// The offset at which an epoch began.
 #[derive(Clone, Debug)]
 struct Begun {
-    /// So many files had been read to their ends.
+    /// The number of files that were read to their ends.
     read: usize,
-    /// Lines before it in all files.
+    /// The number of lines of all files before the epoch.
     line: u64,
-    /// In the file at hand.
+    /// The position in the current file.
     file: Option<FilePosition>,
 }
 
 impl EpochOffsets {
-    /// `most` epochs are open at most, and those before them are forgotten. `read` are the files that a
-    /// run before this one read to their ends.
+    /// Creates offsets of at most `most` epochs. Earlier epochs are forgotten. Earlier runs have read the files `read` to
+    /// their ends.
     pub(super) fn new(most: usize, read: Vec<FilePosition>) -> Self {
         EpochOffsets(Mutex::new(Inner { begun: BTreeMap::new(), most, read }))
     }
 
-    /// `epoch` begins after `line` lines, at `file` in the file at hand.
+    /// Notes that `epoch` begins after `line` lines, at position `file` in the current file.
     pub(super) fn begin(&self, epoch: u64, line: u64, file: Option<FilePosition>) {
         let mut inner = self.lock();
         let read = inner.read.len();
@@ -60,13 +61,12 @@ impl EpochOffsets {
         }
     }
 
-    /// The file at hand was read to its end.
+    /// Adds a file that was read to its end.
     pub(super) fn finish(&self, file: FilePosition) {
         self.lock().read.push(file);
     }
 
-    /// Where everything of epochs before `epoch` had been read; none if that has not come yet. Earlier
-    /// epochs are forgotten.
+    /// Returns the position after all epochs before `epoch`, and forgets these epochs. None if `epoch` has not begun.
     pub(super) fn position(&self, epoch: u64) -> Option<Position> {
         let mut inner = self.lock();
         inner.begun = inner.begun.split_off(&epoch);

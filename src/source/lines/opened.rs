@@ -1,4 +1,4 @@
-//! A file that is open. What is read, and what a position is of, is this and not what its path names.
+//! Open files. A reader reads the open file, and a position refers to it, whatever its path names meanwhile.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -16,12 +16,12 @@ use super::compression::Compression;
 use super::decompress::decompress;
 use super::input::FoundFile;
 
-/// Which file of the machine it is, whatever its name.
+/// The identity of a file, whatever its name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileId {
-    /// The device that it is on.
+    /// The number of its device.
     pub device: u64,
-    /// Its number there.
+    /// Its inode number on the device.
     pub inode: u64,
 }
 
@@ -31,14 +31,14 @@ impl FileId {
     }
 }
 
-/// Bytes at each end that are looked at, at most.
+/// The number of bytes at each end of a file that a position has checksums of.
 pub(super) const CHECKED: u64 = 4096;
 
-/// Bytes read at once: they are still in the second level of the cache when they are cut.
+/// The number of bytes that are read at once. They are still in the second level of the cache when they are split.
 pub(super) const BLOCK: usize = 256 << 10;
 
-/// A file system may give two changes within so little time the same time (FAT counts in 2 s): one that follows a
-/// change so soon need not be seen by it.
+/// Two changes of a file within this time may have the same `ctime`, because a file system counts it in coarse steps
+/// (FAT in steps of 2 s).
 const SETTLED: Duration = Duration::from_secs(3);
 
 /// Returns when a file was last changed (its `ctime`), in nanoseconds since 1970.
@@ -54,20 +54,21 @@ pub(super) fn settled(ctime: u64) -> Option<u64> {
     (Duration::from_nanos(ctime) + SETTLED < now).then_some(ctime)
 }
 
-/// An open file, under the path that the input has for it.
+/// An open file.
 #[derive(Clone, Debug)]
 pub(super) struct Opened {
+    /// The file as it was when it was opened, with the path that the input has for it.
     pub found: FoundFile,
     pub file: Arc<File>,
     pub compression: Compression,
-    /// The path without links, if it has some: the file's other names are in that folder.
+    /// The path without links, if it has any. The file may get another name in that folder.
     pub real: Option<PathBuf>,
     /// The `ctime` at which the bytes that were read were last known to be in the file.
     pub checked: Arc<AtomicU64>,
 }
 
 impl Opened {
-    /// Opens what `found` was when it was listed.
+    /// Opens a file that was found. It must still be the same file.
     pub(super) fn new(found: &FoundFile) -> Result<Self, LinesError> {
         let path = &found.path;
         let opened = Opened::at(path, found).map_err(|error| LinesError::read(path, error))?;
@@ -78,7 +79,7 @@ impl Opened {
         }
     }
 
-    /// Opens a file of several: none, and a word to the log, if it is gone.
+    /// Opens a file of a glob. None, with a warning, if it was removed.
     pub(super) fn if_there(found: &FoundFile) -> Result<Option<Self>, LinesError> {
         match Opened::new(found) {
             Err(LinesError::Read { source, .. })
@@ -91,7 +92,7 @@ impl Opened {
         }
     }
 
-    /// Opens what is at `path` now, under the name that `found` has.
+    /// Opens the file that is at `path` now, with the name of `found`.
     pub(super) fn at(path: &Path, found: &FoundFile) -> io::Result<Self> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
@@ -107,20 +108,20 @@ impl Opened {
         self.compression == Compression::Plain
     }
 
-    /// Its size now.
+    /// Returns the current size.
     pub(super) fn size(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
 
-    /// Ends a run whose input is not to change while it is read: with the path naming another file
-    /// than this one, or the file having fewer bytes than it had.
+    /// Checks a file that must not change while it is read: it has no fewer bytes than before, and the path names no
+    /// other file.
     pub(super) fn is_unchanged(&self) -> Result<(), LinesError> {
         let FoundFile { path, id, size, .. } = &self.found;
         let now = self.size().map_err(|error| LinesError::read(path, error))?;
         if now < *size {
             return Err(shrank(&self.found, now));
         }
-        // What has no name any more can be read to its end.
+        // A file that was removed is read to its end.
         match fs::metadata(path) {
             Ok(there) if FileId::of(&there) != *id => Err(replaced(path)),
             _ => Ok(()),
@@ -149,14 +150,14 @@ impl Opened {
         Ok(false)
     }
 
-    /// The content from byte `from` after decompression.
+    /// Returns the content, after decompression, from byte `from` on.
     pub(super) fn content(&self, from: u64) -> Result<Box<dyn Read + Send>, LinesError> {
         let path = &self.found.path;
         let failed = |error| LinesError::read(path, error);
         let at = if self.is_plain() { from } else { 0 };
         let mut content = decompress(Bytes { file: Arc::clone(&self.file), at }, self.compression);
         if !self.is_plain() {
-            // What was read by the run before.
+            // The run before has read these bytes.
             let skipped = io::copy(&mut (&mut content).take(from), &mut io::sink());
             let skipped = skipped.map_err(failed)?;
             if skipped < from {
@@ -168,7 +169,7 @@ impl Opened {
         Ok(content)
     }
 
-    /// A checksum (CRC-32) of the first `bytes` of the content; none if it has not so many.
+    /// Returns a checksum (CRC-32) of the first `bytes` bytes of the content. None if it has fewer bytes.
     pub(super) fn checksum(&self, bytes: u64) -> io::Result<Option<u32>> {
         let mut content =
             decompress(Bytes { file: Arc::clone(&self.file), at: 0 }, self.compression);
@@ -188,7 +189,7 @@ impl Opened {
         Ok(Some(checksum.finalize()))
     }
 
-    /// Its first `CHECKED` bytes and those before `len`, of `len` bytes in all.
+    /// Returns the first and the last `CHECKED` bytes of the first `len` bytes.
     pub(super) fn ends(&self, len: u64) -> io::Result<(Vec<u8>, Vec<u8>)> {
         let of = |from: u64| {
             let mut bytes = vec![0; len.min(CHECKED) as usize];
@@ -199,7 +200,7 @@ impl Opened {
     }
 }
 
-/// A file's bytes from one on. The file has no place of its own for them, and so may be read by others meanwhile.
+/// The bytes of a file from one on. They are read without the file's own offset, which other readers share.
 struct Bytes {
     file: Arc<File>,
     at: u64,

@@ -1,5 +1,4 @@
-//! How far the input has been read, in words that outlive the run: what a commit remembers, and
-//! where the next run goes on.
+//! Positions in the input: a commit records them, and a resumed run reads on from them.
 
 use std::os::unix::fs::FileExt as _;
 
@@ -13,48 +12,48 @@ use super::offsets::LineOffset;
 use super::opened::{FileId, Opened};
 use super::start::Start;
 
-/// Where everything of the epochs before one had been read.
+/// How far the input was read when an epoch began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// The first epoch of which nothing had been read.
+    /// The epoch. Nothing of it was read.
     pub epoch: u64,
-    /// Lines before it, in all files.
+    /// The number of lines before it, in all files.
     pub lines: u64,
-    /// The files that were begun, in their order. All but the last one had been read to the end.
+    /// The files that were begun, in order. All but the last one were read to their ends.
     pub files: Vec<FilePosition>,
 }
 
-/// How far a file had been read, and what shows that it is still the same file.
+/// How far a file was read, and what identifies the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilePosition {
-    /// Its path in the input. A byte that is not UTF-8 is a NUL and its two hexadecimal digits.
+    /// Its path in the input. A byte that is not UTF-8 is written as a NUL and two hexadecimal digits.
     pub path: String,
-    /// Bytes that had been read; of a compressed file, after decompression.
+    /// The number of bytes that were read, after decompression.
     pub bytes: u64,
-    /// Lines that had been read.
+    /// The number of lines that were read.
     pub lines: u64,
-    /// Its size in bytes at that time.
+    /// Its size in bytes at that time. Of a file that was read to its end, it is the size up to which warnings of added
+    /// bytes were given.
     pub size: u64,
-    /// A checksum (CRC-32) of its first 4 KiB, as far as they had been read.
+    /// A checksum (CRC-32) of its first 4 KiB, as far as they were read.
     pub head: u32,
-    /// A checksum of the last 4 KiB that had been read. A compressed file does not grow, and cannot
-    /// be looked at in its middle: there it is of the file's own end.
+    /// A checksum of the last 4 KiB that were read. Of a compressed file, which does not grow and whose middle cannot be
+    /// read by itself, it is a checksum of the last 4 KiB of the file.
     pub tail: u32,
-    /// A checksum (CRC-32) of all bytes that had been read, after decompression; older versions had
-    /// none.
+    /// A checksum (CRC-32) of all bytes that were read, after decompression. Older versions did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read: Option<u32>,
-    /// When the file was changed last before it was opened (its `ctime`), in nanoseconds since 1970; none if that
-    /// was just before. A file that still says so has the bytes that were read.
+    /// When the file was last changed before it was opened (its `ctime`), in nanoseconds since 1970. None if that was just
+    /// before. A file with the same `ctime` has the bytes that were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<u64>,
-    /// Lines that had been read under the same path from files that were there before this one.
+    /// The number of lines that were read from other files that had the same path before.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub before: u64,
-    /// Which file it is; older versions did not say.
+    /// The identity of the file. Older versions did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<FileId>,
-    /// Its path without links, if it had some.
+    /// Its path without links, if it had any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real: Option<String>,
 }
@@ -64,23 +63,25 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl FilePosition {
-    /// Whether `opened` has the bytes that had been read. They are all read again, unless it is the same file and
-    /// was not changed since.
+    /// Whether `opened` has the bytes that were read. All of them are read again, unless it is the same file and it was not
+    /// changed since then.
     pub(super) fn is_of(&self, opened: &Opened) -> bool {
-        let Some(read) = self.read.filter(|_| self.ends_are_of(opened)) else {
-            return self.read.is_none() && self.ends_are_of(opened);
-        };
+        if !self.ends_are_of(opened) {
+            return false;
+        }
+        let Some(read) = self.read else { return true };
         let is_unchanged = self.id == Some(opened.found.id)
             && self.changed.is_some()
             && self.changed == opened.found.changed;
         if is_unchanged {
             return true;
         }
-        tracing::info!("reading {} bytes of {} again: are they the same?", self.bytes, self.path);
+        let FilePosition { bytes, path, .. } = self;
+        tracing::info!("{path} may have changed: comparing the {bytes} bytes that were read");
         opened.checksum(self.bytes).is_ok_and(|checksum| checksum == Some(read))
     }
 
-    /// The checksum of what had been read, to be gone on with in `opened`.
+    /// Returns the checksum of the bytes that were read, to which the checksum of the next bytes of `opened` is added.
     pub(super) fn checksum(&self, opened: &Opened) -> Result<u32, LinesError> {
         match self.read {
             Some(read) => Ok(read),
@@ -93,19 +94,19 @@ impl FilePosition {
         }
     }
 
-    /// Whether `opened` has the first and the last of the bytes that had been read.
+    /// Whether `opened` has the first and the last of the bytes that were read.
     pub(super) fn ends_are_of(&self, opened: &Opened) -> bool {
         let read = if opened.is_plain() { self.bytes } else { opened.found.size };
         let ends = opened.ends(read);
         ends.is_ok_and(|(head, tail)| (checksum(&head), checksum(&tail)) == (self.head, self.tail))
     }
 
-    /// Whether it may be the same file, by its name or its number.
+    /// Whether `found` may be the same file, by its path or its identity.
     pub(super) fn may_be(&self, found: &FoundFile) -> bool {
         self.id == Some(found.id) || path_of(&self.path) == found.path
     }
 
-    /// Opens `file`, which must be the file that was read, as far as [`Position::check`] says.
+    /// Opens `file`, and checks that it is the file that was read. See [`Position::check`].
     fn check(&self, file: &FoundFile, is_thorough: bool) -> Result<Opened, LinesError> {
         let changed = |why: String| LinesError::changed(&self.path, why);
         let opened = Opened::new(file)?;
@@ -126,7 +127,7 @@ impl FilePosition {
         Ok(opened)
     }
 
-    /// Refuses a file that goes on in the middle of a line.
+    /// Fails if a last line that had no line break, and was read as it was, has grown.
     pub(super) fn can_grow(&self, opened: &Opened) -> Result<(), LinesError> {
         let failed = |error| LinesError::read(&opened.found.path, error);
         if opened.is_plain() && opened.found.size > self.bytes && self.bytes > 0 {
@@ -142,9 +143,9 @@ impl FilePosition {
 }
 
 impl Position {
-    /// Where a run goes on in `files`, if those that were read are still the same. All bytes that were read are compared
-    /// only if the check `is_thorough`, which it has to be in one process: the other ones see the same files, and compare
-    /// sizes and both ends.
+    /// Returns where a run resumes in `files`, and checks that the files that were read are still the same. All bytes that
+    /// were read are compared only if the check `is_thorough`. One process has to do that. The other processes see the
+    /// same files, and compare sizes and both ends.
     pub(super) fn check(
         &self,
         files: &[FoundFile],
@@ -187,7 +188,7 @@ impl Position {
 }
 
 impl FilePosition {
-    /// What became of a file that is not there under its path.
+    /// Returns in words what happened to a file that is missing at its path.
     fn where_it_went(&self, files: &[FoundFile]) -> String {
         match files.iter().find(|file| self.id == Some(file.id)) {
             Some(file) => format!("is not there any more: it is {} now", file.path.display()),
@@ -196,32 +197,33 @@ impl FilePosition {
     }
 }
 
-/// Epochs past this are none: what counts on from them must have room.
+/// The largest epoch of a valid position. Later epochs must have room above it.
 const MOST_EPOCHS: u64 = u64::MAX / 2;
 
 impl Position {
-    /// Refuses one that does not agree with itself.
+    /// Fails if the position contradicts itself.
     pub(super) fn is_sound(&self) -> Result<(), LinesError> {
         self.can_be().map_err(LinesError::Position)
     }
 
-    /// Lines that were read under a path.
+    /// Returns the number of lines that were read under a path.
     pub(super) fn lines_of(&self, path: &str) -> u64 {
         let last = self.files.iter().rev().find(|file| file.path == path);
         last.map_or(0, |last| last.before + last.lines)
     }
 
-    /// Whether it agrees with itself. What is counted on from it relies on that.
+    /// Checks that the position does not contradict itself, because later counts rely on it. Otherwise returns what is
+    /// wrong.
     fn can_be(&self) -> Result<(), String> {
         if self.epoch > MOST_EPOCHS {
             return Err(format!("{} is no epoch", self.epoch));
         }
-        // A line has an end, or it is the last one and has bytes.
+        // Each line has a line break, or is the last line and has at least one byte.
         if let Some(file) = self.files.iter().find(|file| file.lines > file.bytes) {
             return Err(format!("{} lines in {} bytes of {}", file.lines, file.bytes, file.path));
         }
         let lines = self.files.iter().enumerate().try_fold(0, |all: u64, (index, file)| {
-            // Those before it under its path may be in the position themselves.
+            // The lines of earlier files with the same path count only once.
             let is_first = !self.files[..index].iter().any(|before| before.path == file.path);
             all.checked_add(file.lines)?.checked_add(file.before * u64::from(is_first))
         });
@@ -265,7 +267,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&file).unwrap(), json);
     }
 
-    /// A file that was read up to `bytes`, then made into `after`: what going on says of it.
+    /// The result of resuming in a file that was read up to `bytes` and then became `after`.
     fn gone_on(name: &str, before: &[u8], bytes: u64, after: &[u8]) -> Result<(), String> {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join(name);

@@ -1,4 +1,4 @@
-//! The reader threads, and the workers' ends of them.
+//! Starts the reader threads, and gives each worker its receiver.
 
 use std::fmt;
 use std::fs::File;
@@ -7,7 +7,6 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use super::chunks::{self, Turns};
 use super::emitter::Emitter;
@@ -22,65 +21,49 @@ use super::sequence::{self, Sequence};
 use super::start::Start;
 use super::{LinesError, Position};
 use crate::source::channel::{self, BatchReceiver, UnboundSender, channel};
-use crate::source::{Pace, Source as _};
+use crate::source::{Pace, ReadSettings, Source as _};
 
-/// What is read, and for whom.
+/// What is read, and how.
 #[derive(Clone, Debug)]
 pub struct LinesSettings {
     /// Where the lines come from.
     pub input: Input,
-    /// When which line is due, and how many are wanted.
-    pub pace: Arc<Pace>,
-    /// Longer lines are bad, in bytes.
-    pub max_record: usize,
-    /// Where lines are waited for, an epoch ends after this time even if few lines came.
-    pub epoch: Duration,
-    /// Where lines are waited for, they are committed after this time at the latest.
-    pub commit_every: Duration,
-    /// Epochs that are committed together, some of which may be left out.
-    pub epochs_a_commit: u64,
-    /// Epochs that may be open: that many positions are remembered.
-    pub open_epochs: u64,
-    /// Where to go on: what had been read is passed over.
+    /// The position from which a resumed run reads on.
     pub from: Option<Position>,
-    /// When and how files are shared by all workers.
+    /// When all workers share the files, and how.
     pub sharing: Sharing,
-    /// Workers a process.
-    pub workers: usize,
-    /// Processes.
-    pub processes: usize,
-    /// This one.
-    pub process: usize,
+    /// How they are read.
+    pub read: ReadSettings,
 }
 
-/// When files are shared by all workers, each reading its own chunks of them, and how.
+/// When all workers share the files and each reads its own chunks, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sharing {
-    /// Plain files of so many bytes together are: for less it is not worth a thread a worker.
+    /// The total size in bytes from which plain files are shared. Less is not worth a thread per worker.
     pub from: u64,
-    /// Bytes of a chunk. Too small and the last line of each, which is read twice, begins to count;
-    /// too large and workers are in different epochs, and the chunk is in no cache when it is cut.
+    /// The length of a chunk in bytes. If it is too small, the last line of each chunk, which is read twice, costs time. If
+    /// it is too large, workers are in different epochs, and a chunk does not fit in a cache.
     pub chunk: u64,
 }
 
 impl Sharing {
-    /// For lines that leave at this pace: where they are due one after the other, chunks are small,
-    /// so that no worker has a burst to itself.
+    /// Returns how files are shared for lines of this pace. If lines have due times, chunks are small, so that the workers
+    /// share a burst.
     pub fn of(pace: &Pace) -> Self {
         Sharing { from: 16 << 20, chunk: if pace.is_scheduled() { 64 << 10 } else { 1 << 20 } }
     }
 }
 
-/// The workers' ends of the reader threads, and how far these are.
+/// The open input: the receivers of the workers, and how far the readers are.
 pub struct Lines {
     ends: Vec<Mutex<Option<BatchReceiver>>>,
-    /// The last epoch that is wanted.
+    /// The last epoch that is read.
     last: Arc<AtomicU64>,
     offsets: Offsets,
     fingerprint: u64,
 }
 
-/// What says how far the input had been read when an epoch began.
+/// The source of positions.
 enum Offsets {
     Nothing,
     Sequence(Arc<EpochOffsets>),
@@ -88,27 +71,27 @@ enum Offsets {
 }
 
 impl Lines {
-    /// Opens the input and starts the threads that this process needs: one for each of its workers
-    /// where files are shared, one in process 0 where they are not. They read once the workers are
-    /// there. `failed` hears of an error while reading, and nothing comes after it.
+    /// Opens the input, and starts the reader threads of this process: one per worker if files are shared, and otherwise one
+    /// in process 0. They begin when the workers are there. An error while reading is passed to `failed`, and no line
+    /// comes after it.
     ///
     /// # Errors
-    /// If the input cannot be opened, or is not what it was for the run that is gone on with.
+    /// If the input cannot be opened, or is not the one that the resumed run has read.
     pub fn start(
         settings: LinesSettings,
         failed: impl Fn(LinesError) + Send + Sync + 'static,
     ) -> Result<Lines, LinesError> {
-        let is_first = settings.process == 0;
+        let is_first = settings.read.process == 0;
         let mut skipped = Skipped::default();
         let files = match settings.input.find(settings.from.is_some(), &mut skipped) {
             Ok(files) => files,
-            // What was followed may have another name now.
+            // The followed file may have another name now.
             Err(_) if is_first && settings.follows() && settings.from.is_some() => Vec::new(),
-            // Where one process reads, the others need not see the files.
+            // If only process 0 reads, the others need not see the files.
             Err(_) if !is_first => return Ok(Lines::none()),
             Err(error) => return Err(error),
         };
-        // What cannot be read is said before there is any output, and what is gone by now is passed over.
+        // A file that cannot be read is an error before there is any output. A file that was removed is skipped.
         let follows = settings.follows();
         let mut is_there = |file: FoundFile| {
             let opened = Opened::if_there(&file)?;
@@ -137,14 +120,14 @@ impl Lines {
         Lines { ends: Vec::new(), last: Arc::default(), offsets: Offsets::Nothing, fingerprint: 0 }
     }
 
-    /// Each worker reads its own chunks.
+    /// Starts a reader per worker, which reads its own chunks.
     fn shared<F: Fn(LinesError) + Send + Sync + 'static>(
         settings: LinesSettings,
         files: Vec<FoundFile>,
         failed: &Arc<F>,
     ) -> Result<Lines, LinesError> {
-        // Process 0 notes the positions, and so it is the one that has to know that they are true.
-        let is_thorough = settings.process == 0;
+        // Process 0 notes the positions, so it makes the thorough check.
+        let is_thorough = settings.read.process == 0;
         let start = match &settings.from {
             Some(from) => from.check(&files, is_thorough)?,
             None => Start::default(),
@@ -153,11 +136,11 @@ impl Lines {
         let chunk = settings.sharing.chunk;
         let index = Index::new(files, start, chunk, Box::new(move |error| changed(error)));
         let index = Arc::new(index);
-        let (ends, reader_ends) = ends(settings.workers);
+        let (ends, reader_ends) = ends(settings.read.workers);
         let last = Arc::new(AtomicU64::new(u64::MAX));
-        for (offset, end) in reader_ends.into_iter().enumerate() {
-            let me = settings.process * settings.workers + offset;
-            let turns = Turns { me, peers: settings.workers * settings.processes };
+        for (local_index, end) in reader_ends.into_iter().enumerate() {
+            let me = settings.read.process * settings.read.workers + local_index;
+            let turns = Turns { me, peers: settings.read.workers * settings.read.processes };
             let (index, last) = (Arc::clone(&index), Arc::clone(&last));
             let settings = settings.clone();
             let failed = Arc::clone(failed);
@@ -173,10 +156,10 @@ impl Lines {
             })?;
         }
         let fingerprint = index.fingerprint();
-        Ok(Lines { ends, last, offsets: Offsets::Index(index, settings.pace), fingerprint })
+        Ok(Lines { ends, last, offsets: Offsets::Index(index, settings.read.pace), fingerprint })
     }
 
-    /// One reader for the workers of this process.
+    /// Starts one reader for the workers of this process.
     fn sequence<F: Fn(LinesError) + Send + Sync + 'static>(
         settings: LinesSettings,
         files: Vec<FoundFile>,
@@ -192,10 +175,12 @@ impl Lines {
         };
         let start = Start { skipped, ..settings.start_one(files)? };
         let epoch_offsets = stdin.is_none().then(|| {
-            let most = settings.open_epochs as usize + 2 * channel::CAPACITY * settings.workers + 2;
+            let most = settings.read.open_epochs as usize
+                + 2 * channel::CAPACITY * settings.read.workers
+                + 2;
             Arc::new(EpochOffsets::new(most, start.read.clone()))
         });
-        let (ends, reader_ends) = ends(settings.workers);
+        let (ends, reader_ends) = ends(settings.read.workers);
         let last = Arc::new(AtomicU64::new(u64::MAX));
         let offsets = epoch_offsets.clone().map_or(Offsets::Nothing, Offsets::Sequence);
         let (wanted, failed) = (Arc::clone(&last), Arc::clone(failed));
@@ -216,20 +201,20 @@ impl Lines {
         Ok(Lines { ends, last, offsets, fingerprint: 0 })
     }
 
-    /// Worker `index`'s end: once, and none where nobody reads for it.
+    /// Returns the receiver of worker `index`. None after the first call, or if no reader sends to the worker.
     pub(super) fn worker(&self, index: usize) -> Option<BatchReceiver> {
         self.ends.get(index)?.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The readers stop after epoch `last`; a pipe or a followed file that has nothing more to give
-    /// ends it.
+    /// Stops the readers after epoch `last`. A pipe or a followed file that has no more lines at the moment ends that
+    /// epoch.
     pub fn stop_after(&self, last: u64) {
         self.last.store(last, Relaxed);
     }
 
-    /// Where everything of epochs before `epoch` has been read, which must have been: a thread that
-    /// may wait for files calls this, in process 0, of epochs in order. None for standard input, which
-    /// cannot be read again, and if the files cannot be looked at any more.
+    /// Returns the position after all epochs before `epoch`, which were read. Called in process 0, for epochs in order, on
+    /// a thread that may wait for files. None for standard input, which cannot be read again, and if the files cannot be
+    /// read any more.
     pub fn position(&self, epoch: u64) -> Option<Position> {
         match &self.offsets {
             Offsets::Nothing => None,
@@ -243,7 +228,7 @@ impl Lines {
         }
     }
 
-    /// What all processes must agree on: the files that they share, with their sizes.
+    /// Returns a hash of the shared files and their sizes, which must be the same in all processes.
     pub(crate) fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
@@ -276,8 +261,9 @@ fn spawn(run: impl FnOnce() + Send + 'static) -> Result<(), LinesError> {
 impl LinesSettings {
     fn shares(&self, files: &[FoundFile]) -> bool {
         let size: u64 = files.iter().map(|file| file.size).sum();
-        let is_large = self.workers * self.processes > 1 && size >= self.sharing.from.max(1);
-        // One that cannot be opened is said to be that when it is read.
+        let is_large =
+            self.read.workers * self.read.processes > 1 && size >= self.sharing.from.max(1);
+        // If a file cannot be opened, reading it fails later.
         let is_plain = |file: &FoundFile| Opened::new(file).is_ok_and(|opened| opened.is_plain());
         !self.input.waits() && is_large && files.iter().all(is_plain)
     }
@@ -286,7 +272,7 @@ impl LinesSettings {
         matches!(self.input, Input::Files { follow: true, .. })
     }
 
-    /// Where one reader begins.
+    /// Returns where the reader of all files begins.
     fn start_one(&self, mut files: Vec<FoundFile>) -> Result<Start, LinesError> {
         let Some(from) = &self.from else { return Start::new(files, 0) };
         if self.follows() {
@@ -300,29 +286,30 @@ impl LinesSettings {
         Ok(start)
     }
 
-    /// A reader's way to the workers, once they are there.
+    /// Waits for the workers, and creates the emitter of a reader.
     fn emitter(
         &self,
         ends: Vec<UnboundSender>,
         last: Arc<AtomicU64>,
         epoch_offsets: Option<Arc<EpochOffsets>>,
     ) -> Emitter {
-        let waits = self.input.waits() && !self.pace.is_scheduled();
+        let waits = self.input.waits() && !self.read.pace.is_scheduled();
         let waits = waits.then_some(WaitLimits {
-            epoch: self.epoch.min(self.commit_every),
-            group: self.commit_every,
-            epochs_a_group: self.epochs_a_commit,
+            epoch: self.read.epoch.min(self.read.commit_every),
+            group: self.read.commit_every,
+            epochs_a_group: self.read.epochs_a_commit,
         });
-        let hurries = self.input.waits() || self.pace.is_scheduled();
+        let hurries = self.input.waits() || self.read.pace.is_scheduled();
         let enough = if hurries { 1 } else { channel::WORTH_WAKING };
         let ends = ends.into_iter().filter_map(|end| end.bind(enough)).collect();
         let (first, line) = self.from.as_ref().map_or((0, 0), |from| (from.epoch, from.lines));
         let epochs = Epochs::new(first, waits);
-        let line_splitter = LineSplitter::new(self.max_record);
-        let mut emitter = Emitter::new(line_splitter, Arc::clone(&self.pace), epochs, ends, last);
+        let line_splitter = LineSplitter::new(self.read.max_record);
+        let mut emitter =
+            Emitter::new(line_splitter, Arc::clone(&self.read.pace), epochs, ends, last);
         emitter.go_to(LineOffset { line, ..LineOffset::default() }, None, 0);
         if self.from.is_some() {
-            // Nothing comes of what was committed.
+            // No lines of the committed epochs come.
             emitter.tell(first);
         }
         emitter.epoch_offsets = epoch_offsets;

@@ -1,5 +1,5 @@
-//! Files that are given another name, truncated or removed while they are followed, in a run or between
-//! two runs: which file is the one that was read, and what comes after it.
+//! Finds the file that was read, and the files that come after it, when followed files were renamed, truncated or removed
+//! during a run or between two runs.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -16,7 +16,7 @@ use super::opened::{FileId, Opened};
 use super::position::{FilePosition, Position};
 use super::start::Start;
 
-/// Where to go on in an input that is followed, of which these files are there now.
+/// Returns where a run resumes that follows its input. The files `there` exist now.
 pub(super) fn resume(
     position: &Position,
     input: &Input,
@@ -59,7 +59,7 @@ pub(super) fn resume(
     Ok(start)
 }
 
-/// Says that a file is gone of which there may have been more to read.
+/// Warns that a file is missing which may have had more lines.
 pub(super) fn warn_lost(path: &Path, last: &FilePosition) {
     let unread = match last.size.saturating_sub(last.bytes) {
         0 => String::new(),
@@ -75,7 +75,7 @@ pub(super) fn warn_lost(path: &Path, last: &FilePosition) {
     );
 }
 
-/// The file that a position is in: under its path, or under another name in the same folder.
+/// Finds the file of a position, under its path or under another name in the same folder.
 fn find_read(
     last: &FilePosition,
     at_path: Option<&FoundFile>,
@@ -91,7 +91,7 @@ fn find_read(
             last.can_grow(&opened)?;
             return Ok(Some(opened));
         }
-        // Its own file may be there too, under another name.
+        // The file at the path is a copy. The file itself may have another name.
         let own = find(last, &found, |id| last.id == Some(id));
         let goes_on = last.bytes > 0;
         return Ok(own.or(goes_on.then_some(opened)));
@@ -100,13 +100,13 @@ fn find_read(
     Ok(own.or_else(|| find_copy(last, &found)))
 }
 
-/// A copy of what had been read of a file, which was truncated then: the newest one.
+/// Finds the newest copy of a file that was truncated after a part of it was read.
 pub(super) fn find_copy(last: &FilePosition, found: &FoundFile) -> Option<Opened> {
     if last.bytes == 0 { None } else { find(last, found, |_| true) }
 }
 
-/// The files that were rotated after `old`, in the order of their last growth: the path's name with a
-/// number or a date behind it.
+/// Returns the files that were rotated after `old`, in the order in which they last grew. Their names are the name of the
+/// path with a number or a date after it.
 fn between(
     position: &Position,
     path: &Path,
@@ -146,7 +146,7 @@ fn between(
     between.into_iter().map(|(_, opened)| opened).collect()
 }
 
-/// The newest file with another name in the same folder that begins with what had been read.
+/// Finds the newest file with another name in the same folder that begins with the bytes that were read.
 fn find(last: &FilePosition, found: &FoundFile, is_one: impl Fn(FileId) -> bool) -> Option<Opened> {
     let path = &found.path;
     let real = last.real.as_ref().map(|real| path_of(real));
@@ -155,7 +155,7 @@ fn find(last: &FilePosition, found: &FoundFile, is_one: impl Fn(FileId) -> bool)
     let mut best: Option<(SystemTime, Opened)> = None;
     for entry in folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten() {
         let other = entry.path();
-        // Neither what the path names now nor a pipe, which would be waited for.
+        // The file that the path names now does not count. Opening a pipe would wait for its writer.
         let Ok(metadata) = fs::metadata(&other) else { continue };
         let is_candidate = metadata.is_file() && metadata.len() >= last.bytes && other != *path;
         if !is_candidate || !is_one(FileId::of(&metadata)) {
@@ -177,8 +177,8 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// The files of `there` that come after the one at `path` and have not been read under whatever name. The other ones
-/// were `read` to their ends, except for the last one of `position`.
+/// Returns the files of `there` that come after the one at `path` and were not read under any name. `read` are the files
+/// that were read to their ends.
 fn ahead(
     position: &Position,
     read: &mut [FilePosition],
@@ -206,13 +206,13 @@ fn ahead(
     ahead
 }
 
-/// Says that a file is not read.
+/// Warns that a file is not read.
 pub(super) fn warn_earlier(found: &FoundFile, path: &Path) {
     let (found, path) = (found.path.display(), path.display());
     tracing::warn!("{found} is new and comes before {path}, which is followed: it is not read");
 }
 
-/// Whether `found` is the file of which `file` had been read.
+/// Whether `found` is the file of position `file`.
 fn is_read(file: &FilePosition, found: &FoundFile) -> bool {
     Opened::new(found).is_ok_and(|opened| file.is_of(&opened))
 }

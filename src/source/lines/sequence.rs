@@ -1,4 +1,4 @@
-//! One reader for all workers of its process: standard input, or files one after the other.
+//! The reader of all workers of a process: of standard input, or of files one after another.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -22,14 +22,14 @@ use super::rotation::{find_copy, warn_lost};
 use super::start::Start;
 use super::tracked_file::TrackedFile;
 
-/// How long a pipe is waited for before the reader looks whether it is to stop.
-const PIPE: Duration = Duration::from_millis(100);
+/// How long the reader waits for a pipe before it checks whether the run stops.
+const PIPE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Bytes that are cut before it is looked again whether the file was replaced.
+/// The number of bytes that are split before the file is checked again.
 const SLICE: usize = 32 << 10;
 
 /// How often a file that is not followed is checked for changes.
-const CHECK: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Reads standard input to its end.
 pub(super) fn read_pipe(emitter: &mut Emitter, input: File) -> io::Result<()> {
@@ -40,7 +40,7 @@ pub(super) fn read_pipe(emitter: &mut Emitter, input: File) -> io::Result<()> {
     let mut block = vec![0; BLOCK];
     while !emitter.is_over() {
         emitter.tick(false);
-        wait.store(emitter.patience(PIPE).as_nanos() as u64, Relaxed);
+        wait.store(emitter.wait_limit(PIPE_TIMEOUT).as_nanos() as u64, Relaxed);
         let from: &mut dyn Read = match &mut content {
             Some(content) => content,
             None => &mut pipe,
@@ -59,7 +59,7 @@ pub(super) fn read_pipe(emitter: &mut Emitter, input: File) -> io::Result<()> {
             }
             emitter.feed(&block[..read]);
         } else {
-            // No mark has a line's end in it, and what has none is not a line yet.
+            // The mark of a format contains no line break, so a line break ends the bytes that have to be looked at.
             first.extend_from_slice(&block[..read]);
             if read == 0 || first.len() >= FIRST || first.contains(&b'\n') {
                 let compression =
@@ -68,16 +68,16 @@ pub(super) fn read_pipe(emitter: &mut Emitter, input: File) -> io::Result<()> {
                 content = Some(decompress(whole, compression));
             }
         }
-        // More may not come for long.
+        // It may be long until more input comes.
         emitter.flush();
     }
     Ok(())
 }
 
-/// A pipe that is not waited for longer than is said.
+/// A pipe that a reader does not wait for longer than a given time.
 struct Pipe {
     input: File,
-    /// Nanoseconds.
+    /// That time, in nanoseconds.
     wait: Arc<AtomicU64>,
 }
 
@@ -109,23 +109,23 @@ fn read(input: &mut (impl Read + ?Sized), block: &mut [u8]) -> io::Result<usize>
     }
 }
 
-/// Files that are read one after the other.
+/// Files that are read one after another.
 pub(super) struct Sequence {
-    /// Where they are followed: what comes after the file at hand.
+    /// Finds the files that come after the current one, if the files are followed.
     watcher: Option<FileWatcher>,
     start: Start,
     block: Vec<u8>,
 }
 
 impl Sequence {
-    /// Those that `input` names, from `start` on.
+    /// Creates a reader of the files that `input` names, from `start` on.
     pub(super) fn new(input: Input, mut start: Start) -> Self {
         let follow = matches!(input, Input::Files { follow: true, .. });
         let watcher = follow.then(|| FileWatcher::new(input, &mut start));
         Sequence { watcher, start, block: vec![0; BLOCK] }
     }
 
-    /// Reads them to their end; where they are followed, until the run stops.
+    /// Reads the files to their ends. Files that are followed are read until the run stops.
     pub(super) fn read(mut self, emitter: &mut Emitter) -> Result<(), LinesError> {
         let (mut offset, mut before) = (self.start.offset, self.start.before);
         let mut next = self.start.first.take();
@@ -152,7 +152,8 @@ impl Sequence {
         Ok(())
     }
 
-    /// Notes that the file at hand was read to its end; answers how many lines have the next one's path.
+    /// Notes that the current file was read to its end. Returns the number of lines that were read under the path of the
+    /// next file.
     fn finish(&mut self, emitter: &Emitter, next: &Opened) -> u64 {
         let Some(whole) = emitter.end_of_file() else { return 0 };
         let is_same_path = path_of(&whole.path) == next.found.path;
@@ -160,7 +161,7 @@ impl Sequence {
         if let (Some(watcher), Some(tracked_file)) = (&mut self.watcher, &emitter.tracked_file) {
             watcher.finish(whole.clone(), &tracked_file.opened, next);
         }
-        // What a path named before is nothing to a run that goes on, unless a glob may name it too.
+        // A resumed run needs the position of an earlier file of the same path only if a glob may name that file.
         if let Some(epoch_offsets) = &emitter.epoch_offsets
             && (!is_same_path || next.found.label.is_some())
         {
@@ -189,7 +190,7 @@ impl Sequence {
                 emitter.feed(slice);
                 match &mut self.watcher {
                     Some(watcher) => watcher.poll(&at, None)?,
-                    None if checked.elapsed() < CHECK => {}
+                    None if checked.elapsed() < CHECK_INTERVAL => {}
                     None => {
                         emitter.is_unchanged(false)?;
                         checked = Instant::now();
@@ -218,10 +219,10 @@ impl Sequence {
                 }
                 watcher.poll(&at, position.as_ref())?;
                 if !emitter.is_over() {
-                    thread::sleep(emitter.patience(POLL_INTERVAL));
+                    thread::sleep(emitter.wait_limit(POLL_INTERVAL));
                 }
             }
-            // Looked at last of all: what was read is what the file has.
+            // Checked after reading: if it holds, the bytes that were read are those of the file.
             if !is_copy && !emitter.is_there() {
                 watcher.restart(&at);
                 let Some(position) = emitter.position() else { break };

@@ -21,21 +21,9 @@ impl Source for Input {
 
     fn open(&self, context: OpenContext) -> Result<Arc<dyn OpenSource>, SourceError> {
         let from = context.position(POSITION)?;
-        let OpenContext { pace, failed, .. } = context;
-        let settings = LinesSettings {
-            input: self.clone(),
-            sharing: Sharing::of(&pace),
-            pace,
-            max_record: context.max_record,
-            epoch: context.epoch,
-            commit_every: context.commit_every,
-            epochs_a_commit: context.epochs_a_commit,
-            open_epochs: context.open_epochs,
-            from,
-            workers: context.workers,
-            processes: context.processes,
-            process: context.process,
-        };
+        let OpenContext { read, failed, .. } = context;
+        let sharing = Sharing::of(&read.pace);
+        let settings = LinesSettings { input: self.clone(), from, sharing, read };
         let lines = Lines::start(settings, move |error| failed(SourceError::input(error)));
         Ok(Arc::new(lines.map_err(SourceError::input)?))
     }
@@ -57,7 +45,7 @@ impl Source for Input {
         }
     }
 
-    fn why_not_again(&self, _: bool) -> Option<&'static str> {
+    fn why_not_repeatable(&self, _: bool) -> Option<&'static str> {
         let is_once = matches!(self, Input::Stdin);
         is_once.then_some("can be read only once, and each policy reads all of it: name a file")
     }

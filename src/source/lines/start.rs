@@ -1,4 +1,4 @@
-//! Where a reader begins.
+//! The file and the offset at which a reader begins.
 
 use std::collections::VecDeque;
 
@@ -8,29 +8,29 @@ use super::offsets::LineOffset;
 use super::opened::Opened;
 use super::position::FilePosition;
 
-/// Where reading begins.
+/// The point at which a reader begins.
 #[derive(Debug, Default)]
 pub(super) struct Start {
-    /// The file at hand.
+    /// The first file.
     pub first: Option<Opened>,
-    /// Where in it, and in all files.
+    /// The offset in it, and in all files.
     pub offset: LineOffset,
-    /// Lines that were read under its path from files that were there before it.
+    /// The number of lines that were read from other files that had its path before.
     pub before: u64,
-    /// What its path named later and names no more: rotated after it, and not read.
+    /// Files that had its path later, were rotated too, and have not been read.
     pub between: Vec<Opened>,
-    /// The files after it.
+    /// The files that come after it.
     pub ahead: VecDeque<FoundFile>,
-    /// The files that were read to their ends.
+    /// The files that earlier runs read to their ends.
     pub read: Vec<FilePosition>,
-    /// The file at hand was read by a run before this one.
+    /// Whether an earlier run has read a part of the first file.
     pub is_resumed: bool,
-    /// What is not read.
+    /// The files that are not read.
     pub skipped: Skipped,
 }
 
 impl Start {
-    /// At the start of files that were not read, after `line` lines of others.
+    /// Begins at the start of `files`, after `line` lines of other files.
     pub(super) fn new(files: Vec<FoundFile>, line: u64) -> Result<Self, LinesError> {
         let offset = LineOffset { line, ..LineOffset::default() };
         let mut start = Start { offset, ahead: files.into(), ..Start::default() };
@@ -38,7 +38,7 @@ impl Start {
         Ok(start)
     }
 
-    /// The next file of those ahead.
+    /// Takes and opens the next file, of those that come after the first one.
     pub(super) fn next(&mut self) -> Result<Option<Opened>, LinesError> {
         while let Some(found) = self.ahead.pop_front() {
             if let Some(opened) = Opened::if_there(&found)? {

@@ -1,4 +1,4 @@
-//! Whatever reads the lines, and wherever it is cut and gone on with, they are the same lines.
+//! All readers give the same lines, and so does a run that is interrupted anywhere and resumed.
 
 use std::fs;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use super::{Input, Lines, LinesError, LinesSettings, Position, Sharing};
 use crate::batch::Span;
 use crate::schedule::{Schedule, Shape};
 use crate::source::channel::Message;
-use crate::source::{Pace, Rate};
+use crate::source::{Pace, Rate, ReadSettings};
 
 /// A line: its file, its number, and its text, or why it is bad.
 type Line = (Option<String>, u64, Result<Vec<u8>, String>);
@@ -23,7 +23,7 @@ type Line = (Option<String>, u64, Result<Vec<u8>, String>);
 struct Readers {
     workers: usize,
     processes: usize,
-    /// Of a chunk, if files are shared.
+    /// The length of a chunk, if files are shared.
     chunk: Option<u64>,
 }
 
@@ -32,33 +32,39 @@ const ONE: Readers = Readers { workers: 1, processes: 1, chunk: None };
 fn settings(path: &Path, pace: &Arc<Pace>, readers: Readers) -> LinesSettings {
     LinesSettings {
         input: Input::Files { path: path.to_owned(), follow: false },
-        pace: Arc::clone(pace),
-        max_record: 20,
-        epoch: Duration::from_secs(1_000),
-        commit_every: Duration::from_secs(1_000),
-        epochs_a_commit: 1,
-        open_epochs: 1_000,
         from: None,
         sharing: match readers.chunk {
             Some(chunk) => Sharing { from: 1, chunk },
             None => Sharing { from: u64::MAX, chunk: 1 },
         },
-        workers: readers.workers,
-        processes: readers.processes,
-        process: 0,
+        read: ReadSettings {
+            pace: Arc::clone(pace),
+            max_record: 20,
+            epoch: Duration::from_secs(1_000),
+            commit_every: Duration::from_secs(1_000),
+            epochs_a_commit: 1,
+            open_epochs: 1_000,
+            first_epoch: 0,
+            workers: readers.workers,
+            processes: readers.processes,
+            process: 0,
+        },
     }
 }
 
-/// Everything that is read, with its epoch, in order; and process 0's readers.
+/// All lines with their epochs, in order, and the readers of process 0.
 fn read(settings: &LinesSettings) -> Result<(Vec<(u64, Line)>, Lines), LinesError> {
     let fail = |error: LinesError| panic!("{error}: {:?}", std::error::Error::source(&error));
-    let start = |process| Lines::start(LinesSettings { process, ..settings.clone() }, fail);
-    let processes = (0..settings.processes).map(start).collect::<Result<Vec<_>, _>>()?;
+    let start = |process| {
+        let read = ReadSettings { process, ..settings.read.clone() };
+        Lines::start(LinesSettings { read, ..settings.clone() }, fail)
+    };
+    let processes = (0..settings.read.processes).map(start).collect::<Result<Vec<_>, _>>()?;
     let mut workers = Vec::new();
     for lines in &processes {
-        for messages in (0..settings.workers).filter_map(|worker| lines.worker(worker)) {
+        for messages in (0..settings.read.workers).filter_map(|worker| lines.worker(worker)) {
             messages.bind(Box::new(|| {}));
-            let pace = Arc::clone(&settings.pace);
+            let pace = Arc::clone(&settings.read.pace);
             workers.push(thread::spawn(move || {
                 let mut begun = 0;
                 let mut all = Vec::new();
@@ -76,10 +82,10 @@ fn read(settings: &LinesSettings) -> Result<(Vec<(u64, Line)>, Lines), LinesErro
                             assert!(epoch >= begun, "{epoch} after {begun}");
                             begun = epoch;
                         }
-                        Message::Records(epoch, cut) => {
+                        Message::Records(epoch, records) => {
                             assert_eq!(epoch, begun);
-                            if !cut.batch.is_empty() {
-                                let Span { first, last } = cut.batch.span;
+                            if !records.batch.is_empty() {
+                                let Span { first, last } = records.batch.span;
                                 assert!(last <= first + 1_000_000, "more than a moment");
                                 assert!(first > 0 || !pace.is_scheduled() || epoch == 0);
                             }
@@ -87,12 +93,12 @@ fn read(settings: &LinesSettings) -> Result<(Vec<(u64, Line)>, Lines), LinesErro
                                 let label = label?;
                                 Path::new(&*label).file_name()?.to_str().map(str::to_owned)
                             };
-                            for at in 0..cut.batch.len() {
-                                let label = name(cut.batch.label.clone());
-                                let text = Ok(cut.batch.strings.get(at).to_vec());
-                                all.push((epoch, (label, cut.batch.numbers.get(at), text)));
+                            for at in 0..records.batch.len() {
+                                let label = name(records.batch.label.clone());
+                                let text = Ok(records.batch.strings.get(at).to_vec());
+                                all.push((epoch, (label, records.batch.numbers.get(at), text)));
                             }
-                            for bad in cut.bad {
+                            for bad in records.bad {
                                 let label = name(bad.record.label);
                                 let code = Err(bad.code.to_string());
                                 all.push((epoch, (label, bad.record.number, code)));
@@ -109,7 +115,7 @@ fn read(settings: &LinesSettings) -> Result<(Vec<(u64, Line)>, Lines), LinesErro
     Ok((all, processes.into_iter().next().unwrap()))
 }
 
-/// What one reader makes of the files as they are: the same without epochs, files or threads.
+/// The lines of the files, computed without epochs and threads.
 fn expected(files: &[(String, Vec<u8>)], is_glob: bool) -> Vec<Line> {
     let mut all = Vec::new();
     for (name, bytes) in files {
@@ -130,7 +136,7 @@ fn expected(files: &[(String, Vec<u8>)], is_glob: bool) -> Vec<Line> {
 
 fn pack(name: &str, bytes: &[u8]) -> Vec<u8> {
     if name.ends_with(".gz") {
-        // Two members, as appending to a packed file makes them.
+        // Two members, as when lines are appended to a compressed file.
         let mut packed = Vec::new();
         for half in [&bytes[..bytes.len() / 2], &bytes[bytes.len() / 2..]] {
             let mut encoder = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
@@ -147,7 +153,7 @@ fn pack(name: &str, bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Reads the files, cuts before every epoch and goes on there: each time the same.
+/// Reads the files, and resumes at every epoch: the lines are the same each time.
 fn check(
     files: &[(String, Vec<u8>)],
     pace: &Arc<Pace>,
@@ -185,7 +191,7 @@ fn contents() -> impl Strategy<Value = Vec<u8>> {
         prop::sample::select(vec!["a", "bb,c", "\u{e9}", "\r\n", "\n", "\n", "01234567", "~"]);
     prop::collection::vec(piece, 0..60).prop_map(|pieces| {
         let bytes = pieces.concat().into_bytes();
-        // No text, wherever it stands.
+        // This byte is not text, wherever it is.
         bytes.into_iter().map(|byte| if byte == b'~' { 0xff } else { byte }).collect()
     })
 }
@@ -216,7 +222,7 @@ fn readers() -> impl Strategy<Value = Readers> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn wherever_it_is_cut_it_goes_on_the_same(
+    fn a_run_that_is_resumed_at_any_epoch_gives_the_same_lines(
         files in files(),
         per_epoch in 1u64..9,
         events in prop::option::of(0u64..60),
@@ -243,8 +249,8 @@ proptest! {
     }
 }
 
-/// Epochs of a followed file are counted as they come: they go on where they were, and a line that
-/// had no end is read when it has one.
+/// The epochs of a followed file are numbered in order, also across runs. A line without a line break is read when it has
+/// one.
 #[test]
 fn a_followed_file_goes_on_where_it_was() {
     let place = tempfile::tempdir().unwrap();
@@ -273,7 +279,7 @@ fn a_followed_file_goes_on_where_it_was() {
     assert_eq!(texts(rest), [line(2, 3, "partial"), line(2, 4, "d"), line(3, 5, "e")]);
 }
 
-/// What comes late, after an epoch was committed with what it had, goes with the next.
+/// Lines that are added after their epoch was committed go into the next epoch.
 #[test]
 fn a_file_that_grew_in_the_middle_of_an_epoch_goes_on_in_the_next() {
     let place = tempfile::tempdir().unwrap();
@@ -288,9 +294,9 @@ fn a_file_that_grew_in_the_middle_of_an_epoch_goes_on_in_the_next() {
     assert_eq!(epochs, [(2, 3), (2, 4), (2, 5), (3, 6)]);
 }
 
-/// The process that hears of the error may end later than the last epoch would be committed.
+/// The process may end only after the last epoch would have been committed.
 #[test]
-fn input_that_fails_is_not_input_that_ends() {
+fn a_read_error_does_not_end_the_last_epoch() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("cut.gz");
     let packed = pack("cut.gz", &b"line\n".repeat(1_000));

@@ -1,5 +1,5 @@
-//! The bytes of a file that were read last, as they were read: what a position's checksums are of. The
-//! file itself may have been truncated by the time that the position is asked for.
+//! The first and the last bytes of a file, as they were read. The checksums of a position are made from them, because the
+//! file may have been truncated by the time at which the position is noted.
 
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -12,30 +12,30 @@ use super::offsets::LineOffset;
 use super::opened::{CHECKED, Opened, overwritten};
 use super::position::{FilePosition, checksum};
 
-/// What a reader keeps of the file at hand.
+/// A file that is read, with the bytes that a reader keeps of it.
 #[derive(Debug)]
 pub(super) struct TrackedFile {
     pub opened: Opened,
-    /// Lines that were read under the same path, from files that were there before.
+    /// The number of lines that were read from other files with the same path.
     pub before: u64,
-    /// The first bytes.
+    /// The first bytes of the file.
     head: Vec<u8>,
-    /// The bytes before the line at hand.
+    /// The last bytes before the current line.
     tail: Vec<u8>,
-    /// All last bytes, of which the line at hand may be a part.
+    /// The last bytes that were read, which may contain a part of the current line.
     recent: Vec<u8>,
-    /// A checksum of all bytes before the line at hand, after decompression.
+    /// The checksum of all bytes before the current line, after decompression.
     read: Hasher,
-    /// And with what there is of it.
+    /// The checksum of all bytes that were read.
     all: Hasher,
 }
 
 impl TrackedFile {
-    /// Of a file that was read up to `from` before.
+    /// Creates it for a file that was read up to `from` before.
     pub(super) fn new(opened: Opened, before: u64, from: LineOffset) -> io::Result<Self> {
         let (head, tail) = match opened.is_plain() {
             true => opened.ends(from.bytes)?,
-            // It cannot be looked at in its middle, and does not grow: its own ends are looked at.
+            // A compressed file does not grow, and its middle cannot be read by itself, so these are the ends of the file.
             false => opened.ends(opened.found.size)?,
         };
         let read = Hasher::new_with_initial(from.checksum);
@@ -50,7 +50,7 @@ impl TrackedFile {
         })
     }
 
-    /// `bytes` were read; a line begins behind the first `lines` of them, if that is not 0.
+    /// Adds bytes that were read. If `lines` is not 0, a line begins after the first `lines` bytes.
     pub(super) fn extend(&mut self, bytes: &[u8], lines: usize) {
         if lines > 0 {
             self.read.clone_from(&self.all);
@@ -71,7 +71,7 @@ impl TrackedFile {
         keep_last(&mut self.recent, bytes);
     }
 
-    /// The line at hand ends without an end of its own.
+    /// Ends the current line, which has no line break.
     pub(super) fn end_line(&mut self) {
         self.read.clone_from(&self.all);
         if self.opened.is_plain() {
@@ -79,14 +79,14 @@ impl TrackedFile {
         }
     }
 
-    /// Whether the file still has the bytes that were read last before byte `at` of it.
+    /// Whether the file still has the first bytes, and the last bytes before byte `at`, that were read.
     pub(super) fn is_there(&self, at: u64) -> bool {
         let is_same = |(head, tail)| head == self.head && tail == self.recent;
         !self.opened.is_plain() || self.opened.ends(at).is_ok_and(is_same)
     }
 
-    /// Refuses a file that was replaced, has lost bytes, or has other bytes before byte `at` than were read; `is_end`
-    /// if it was read to its end.
+    /// Fails if the file was replaced, has lost bytes, or has other bytes before byte `at` than were read. `is_end` says
+    /// that it was read to its end.
     pub(super) fn is_unchanged(&self, at: u64, is_end: bool) -> Result<(), LinesError> {
         self.opened.is_unchanged()?;
         let path = &self.opened.found.path;
@@ -98,7 +98,7 @@ impl TrackedFile {
         }
     }
 
-    /// Refuses a file that lost bytes and still has the first ones: it would be read twice.
+    /// Fails if the file has lost bytes and still begins with the same ones, which would be read twice.
     pub(super) fn is_begun_anew(&self, at: u64) -> Result<(), LinesError> {
         let path = &self.opened.found.path;
         let failed = |error| LinesError::read(path, error);
@@ -120,9 +120,9 @@ impl TrackedFile {
         Err(failed(io::Error::other(why)))
     }
 
-    /// The position in the file: before a line that begins at byte `bytes`, with `lines` before it.
+    /// Returns the position of a line that begins at byte `bytes`, after `lines` lines.
     pub(super) fn position(&self, bytes: u64, lines: u64) -> FilePosition {
-        let head = &self.head[..self.head.len().min(bytes.max(self.looked_at()) as usize)];
+        let head = &self.head[..self.head.len().min(bytes.max(self.least_head()) as usize)];
         FilePosition {
             path: text_of(&self.opened.found.path),
             bytes,
@@ -138,21 +138,21 @@ impl TrackedFile {
         }
     }
 
-    /// The position of a file that was read to its end, at byte `bytes`. What is behind it was added later, even if it
-    /// is there already.
+    /// Returns the position of a file that was read to its end, at byte `bytes`. Bytes after that count as added later,
+    /// even if the file has them already.
     pub(super) fn end(&self, bytes: u64, lines: u64) -> FilePosition {
         let position = self.position(bytes, lines);
         let size = if self.opened.is_plain() { bytes } else { position.size };
         FilePosition { size, ..position }
     }
 
-    /// All bytes that are kept count for a compressed file.
-    fn looked_at(&self) -> u64 {
+    /// Returns the least number of first bytes that a checksum covers. For a compressed file, that is all that are kept.
+    fn least_head(&self) -> u64 {
         if self.opened.is_plain() { 0 } else { CHECKED }
     }
 }
 
-/// Appends `bytes` and keeps the last of all.
+/// Appends `bytes` to `kept`, and keeps only the last `CHECKED` bytes.
 fn keep_last(kept: &mut Vec<u8>, bytes: &[u8]) {
     let most = CHECKED as usize;
     let bytes = &bytes[bytes.len().saturating_sub(most)..];

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use floodway::source::{Input, Lines, LinesError, LinesSettings, Pace, Position, Rate, Sharing};
+use floodway::source::{
+    Input, Lines, LinesError, LinesSettings, Pace, Position, Rate, ReadSettings, Sharing,
+};
 
 use super::folder;
 use crate::engine::{Target, panic_elsewhere};
@@ -62,17 +64,20 @@ fn check(dir: &Path, bytes: &[u8]) -> String {
 fn gone_on(dir: &str, position: &Position, from: u64) -> String {
     let settings = LinesSettings {
         input: Input::Files { path: format!("{dir}/*.log").into(), follow: false },
-        max_record: 100,
-        pace: Arc::new(Pace::new(Rate::Max(4), None, None)),
-        epoch: Duration::from_millis(100),
-        commit_every: Duration::from_secs(1),
-        epochs_a_commit: 1,
-        process: 0,
-        workers: 2,
-        processes: 1,
         from: Some(position.clone()),
-        open_epochs: 4,
         sharing: Sharing { from, chunk: 8 },
+        read: ReadSettings {
+            pace: Arc::new(Pace::new(Rate::Max(4), None, None)),
+            max_record: 100,
+            epoch: Duration::from_millis(100),
+            commit_every: Duration::from_secs(1),
+            epochs_a_commit: 1,
+            open_epochs: 4,
+            first_epoch: position.epoch,
+            workers: 2,
+            processes: 1,
+            process: 0,
+        },
     };
     match Lines::start(settings, |_| {}) {
         Ok(_) => {

@@ -36,9 +36,10 @@ fn check(bytes: &[u8]) -> String {
         Ok(trace) => trace,
         Err(ScheduleError::Trace { line, problem }) => {
             let lines = text.lines().count();
-            assert!((1..=lines + 1).contains(&line), "line {line} of {lines}");
+            assert!((1..=lines).contains(&line), "line {line} of {lines}");
             return problem.to_string();
         }
+        Err(short @ ScheduleError::ShortTrace(_)) => return short.to_string(),
         Err(other) => panic!("a trace cannot be refused for this: {other}"),
     };
     assert!(trace.end() > 0, "it ends where it begins");

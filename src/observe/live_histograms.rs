@@ -1,23 +1,23 @@
-//! Counters of workers that other threads read while a run lasts, without a lock, so that a worker never
-//! waits for a reader.
+//! Latencies that workers count and other threads read during the run, without a lock, so that a worker never waits for
+//! a reader.
 
 use super::waits::WaitTimes;
 use super::{AtomicHistogram, Counts, HistogramSnapshot, OnTime, Report};
 use crate::batch::{Nanos, Span};
 use crate::policy::Route;
 
-/// The counters of one worker.
+/// The latencies of one worker.
 #[derive(Debug, Default)]
-pub(super) struct LiveCounters {
+pub(super) struct LiveHistograms {
     /// Latencies from schedule to result, by route.
-    by_path: [AtomicHistogram; Route::ALL.len()],
+    by_route: [AtomicHistogram; Route::ALL.len()],
     /// Latencies from schedule to commit.
     commit: AtomicHistogram,
 }
 
-impl LiveCounters {
-    pub(super) fn results(&self, path: Route, scheduled: Span, records: usize, now: Nanos) {
-        self.by_path[path as usize].record(scheduled, records, now);
+impl LiveHistograms {
+    pub(super) fn results(&self, route: Route, scheduled: Span, records: usize, now: Nanos) {
+        self.by_route[route as usize].record(scheduled, records, now);
     }
 
     pub(super) fn committed(&self, scheduled: Span, records: usize, now: Nanos) {
@@ -25,8 +25,8 @@ impl LiveCounters {
     }
 
     pub(super) fn add_to(&self, sum: &mut LiveSnapshot) {
-        for (sum, ladder) in sum.by_path.iter_mut().zip(&self.by_path) {
-            sum.add(&ladder.read());
+        for (sum, histogram) in sum.by_route.iter_mut().zip(&self.by_route) {
+            sum.add(&histogram.read());
         }
         sum.commit.add(&self.commit.read());
     }
@@ -40,7 +40,7 @@ pub struct LiveSnapshot {
     /// The number of late results among them.
     pub late: Counts,
     /// Latencies from schedule to result, by route.
-    pub by_path: Vec<HistogramSnapshot>,
+    pub by_route: Vec<HistogramSnapshot>,
     /// Latencies from schedule to commit.
     pub commit: HistogramSnapshot,
     /// The number of records that have left the sources.
@@ -72,7 +72,7 @@ impl Default for LiveSnapshot {
         LiveSnapshot {
             counts: Counts::default(),
             late: Counts::default(),
-            by_path: vec![HistogramSnapshot::default(); Route::ALL.len()],
+            by_route: vec![HistogramSnapshot::default(); Route::ALL.len()],
             commit: HistogramSnapshot::default(),
             emitted: 0,
             waited: WaitTimes::default(),
@@ -101,7 +101,7 @@ impl LiveSnapshot {
     /// Returns latencies from schedule to result, over all routes.
     pub fn latency(&self) -> HistogramSnapshot {
         let mut sum = HistogramSnapshot::default();
-        self.by_path.iter().for_each(|path| sum.add(path));
+        self.by_route.iter().for_each(|route| sum.add(route));
         sum
     }
 
@@ -117,10 +117,10 @@ impl LiveSnapshot {
             committed: self.committed,
             ..Report::default()
         };
-        for path in &self.by_path {
+        for route in &self.by_route {
             let mut latencies = super::Latencies::default();
-            path.latencies().for_each(|(ms, records)| latencies.count_ms(ms, records));
-            report.by_path.push(latencies);
+            route.latencies().for_each(|(ms, records)| latencies.count_ms(ms, records));
+            report.by_route.push(latencies);
         }
         let commit = self.commit.latencies();
         commit.for_each(|(ms, records)| report.commit_latency.count_ms(ms, records));

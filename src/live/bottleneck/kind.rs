@@ -1,0 +1,77 @@
+//! The kinds of bottleneck, and what is said of one.
+
+use serde::Serialize;
+
+/// The kinds of bottleneck.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Nothing: the run keeps up.
+    #[default]
+    Nothing,
+    /// The workers are busy, and nothing is sent.
+    Workers,
+    /// The workers have work and wait for a processor.
+    Processor,
+    /// The source makes or reads too few records.
+    Source,
+    /// The remote side fails or is slow.
+    Remote,
+    /// The limit on requests in flight is reached: the function's concurrency, or `--max-in-flight`.
+    Concurrency,
+    /// The budget is spent.
+    Budget,
+    /// The bridge's thread is busy.
+    Bridge,
+    /// The sink's writer is busy.
+    Writer,
+    /// Commits take too long.
+    Commit,
+    /// The destination of published output refuses lines or is slow.
+    Publisher,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Kind; 11] = [
+        Kind::Nothing,
+        Kind::Workers,
+        Kind::Processor,
+        Kind::Source,
+        Kind::Remote,
+        Kind::Concurrency,
+        Kind::Budget,
+        Kind::Bridge,
+        Kind::Writer,
+        Kind::Commit,
+        Kind::Publisher,
+    ];
+
+    /// Returns the kind's name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Nothing => "nothing",
+            Kind::Workers => "workers",
+            Kind::Processor => "processor",
+            Kind::Source => "source",
+            Kind::Remote => "remote",
+            Kind::Concurrency => "concurrency",
+            Kind::Budget => "budget",
+            Kind::Bridge => "bridge",
+            Kind::Writer => "writer",
+            Kind::Commit => "commit",
+            Kind::Publisher => "publisher",
+        }
+    }
+}
+
+/// The bottleneck of a run, in words.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Bottleneck {
+    /// The kind of bottleneck.
+    pub kind: Kind,
+    /// One sentence with the figures that show it.
+    pub says: String,
+    /// What to do about it.
+    pub advice: String,
+}

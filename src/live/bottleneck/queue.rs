@@ -1,0 +1,114 @@
+//! Finds why a queue does not become shorter.
+
+use super::super::sample::{Breaker, Remote};
+use super::find::{Found, found};
+use super::interval::{BUSY, Interval, LONG, SOME, percent};
+use super::kind::Kind;
+use crate::observe::WaitReason;
+use crate::units::show_count;
+
+/// Returns why a queue does not become shorter.
+pub(super) fn queue(interval: &Interval) -> Option<Found> {
+    let backpressured = interval.waited_for(WaitReason::Backlog) > SOME;
+    let limit = (interval.about.deadline_ms / 1e3).max(LONG);
+    let is_long = interval.queue_s() > limit;
+    let is_late = interval.late_s() > LONG && interval.cpu.max(interval.task) > BUSY;
+    (backpressured || is_long || is_late).then_some(())?;
+    if let Some(remote) = &interval.now.remote
+        && let Some(found) = not_sent(interval, remote)
+    {
+        return Some(found);
+    }
+    // The time in the task is wall time. If it is long and the CPU time is short, other programs used the processor.
+    if interval.task > BUSY && interval.cpu < 0.7 * interval.task {
+        let says = format!(
+            "The processor: workers had work for {} of the time and ran for {}: {}.",
+            percent(interval.task.min(1.0)),
+            percent(interval.cpu),
+            interval.queue(),
+        );
+        let advice = "Give the run more cores, or take from them what else runs there; more workers than cores \
+                      only share them.";
+        return found(Kind::Processor, says, advice);
+    }
+    let says = format!(
+        "The workers: they are busy for {} of the time and do {} records a second: {}.",
+        percent(interval.cpu.max(interval.task).min(1.0)),
+        show_count(interval.done as u64),
+        interval.queue(),
+    );
+    let advice = match (&interval.now.remote, interval.about.advice) {
+        (None, _) => {
+            "Add workers where there are cores (-- -w N), or let the excess go to a function: --policy \
+                      deadline, or spill with a --threshold below what they do."
+        }
+        (Some(_), Some(advice)) if interval.keeps_too_much() => advice,
+        (Some(_), _) => "Add workers where there are cores (-- -w N).",
+    };
+    found(Kind::Workers, says, advice)
+}
+
+/// Returns why a queue is not sent to the remote side.
+fn not_sent(interval: &Interval, remote: &Remote) -> Option<Found> {
+    let queue = interval.queue();
+    if remote.is_spent {
+        let says = format!("The budget is spent, so nothing is sent: {queue}.");
+        return found(
+            Kind::Budget,
+            says,
+            "Raise --budget or --budget-total, or wait for the next hour's.",
+        );
+    }
+    match remote.breaker {
+        Breaker::Closed => {}
+        Breaker::Disabled => {
+            let says = format!(
+                "The remote results differ from the workers', so nothing more is sent: {queue}."
+            );
+            return found(
+                Kind::Remote,
+                says,
+                "Deploy the function of this version: floodway check says more.",
+            );
+        }
+        Breaker::Open | Breaker::HalfOpen => {
+            let says = format!("The remote side fails, so nothing is sent to it for now: {queue}.");
+            let advice = "It is tried again by itself. floodway check says what is wrong with it.";
+            return found(Kind::Remote, says, advice);
+        }
+    }
+    let in_flight = remote.counters.in_flight;
+    let is_full = in_flight as f64 >= 0.9 * remote.limit as f64 && in_flight > 0;
+    let is_throttled = interval.throttled as f64 / interval.seconds > 1.0;
+    if is_full && !is_throttled && (remote.limit as f64) < 0.9 * remote.most as f64 {
+        let says = format!(
+            "The remote side: {} requests are in flight, about as many as its answers are in time for: {queue}.",
+            in_flight,
+        );
+        let advice = "More are sent as it answers soon. If it does not: is the function slower than it was (more \
+                      --memory makes it faster), or far away?";
+        return found(Kind::Remote, says, advice);
+    }
+    if is_throttled || is_full {
+        let says = format!(
+            "The function's concurrency: {} requests are in flight of {} that may be, {} were throttled a second: \
+             {queue}.",
+            in_flight,
+            remote.limit,
+            (interval.throttled as f64 / interval.seconds).round(),
+        );
+        let advice = "Raise the function's (or the account's) concurrency, or --max-in-flight if that is what \
+                      bounds it.";
+        return found(Kind::Concurrency, says, advice);
+    }
+    (interval.bridge > BUSY).then_some(())?;
+    let says = format!(
+        "The bridge: its thread is busy for {} of the time: {queue}.",
+        percent(interval.bridge)
+    );
+    found(
+        Kind::Bridge,
+        says,
+        "Split the run over several processes (-- -n N): each has a bridge of its own.",
+    )
+}
