@@ -1,6 +1,7 @@
-//! What a bridge counts. A counter is declared here and nowhere else: its name, what it counts, its unit, how
-//! the counters of several processes are added up, and where it is shown. The bridge's atomics, the sum over
-//! processes, the summary, the metrics and the page's data are all made from the declaration.
+//! What a bridge counts. A declaration says a counter's name, what it counts, its unit, how the counters of
+//! several processes are added up, and whether the summary, the page's data and the metrics have it as it is.
+//! The bridge's atomics and all these are made from the declarations. Figures that are made of several
+//! counters, are gauges or are shown only sometimes are in `live/metrics.rs` and `observe/summary.rs`.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -23,7 +24,7 @@ pub(crate) struct Counter {
     /// What it counts: the documentation of the field.
     pub help: &'static str,
     pub unit: Unit,
-    /// The name of the metric without its suffixes, if the counter is a metric of its own.
+    /// The name of the metric without its suffixes, if the counter is a counter metric as it is.
     pub metric: Option<&'static str>,
     is_in_summary: bool,
     add: fn(u64, u64) -> u64,

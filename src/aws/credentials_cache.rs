@@ -38,7 +38,7 @@ pub struct CredentialsCache {
 #[derive(Debug, Default)]
 struct CacheEntry {
     credentials: Option<Arc<Credentials>>,
-    /// The files with their modification times at that time.
+    /// The files that may hold credentials, each with its modification time at the last lookup.
     files: Vec<(PathBuf, Option<SystemTime>)>,
     checked_at: Option<Instant>,
     /// When credentials were last looked up, with or without success.

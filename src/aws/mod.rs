@@ -30,6 +30,7 @@ pub use function::{Function, FunctionError};
 pub use profile::{Profile, ProfileError};
 pub use region::{Region, RegionError};
 pub use secret::Secret;
+pub(crate) use service_error::MAX_ERROR_BODY;
 pub use service_error::{ServiceError, ServiceErrorKind};
 pub use sign::{Payload, SignError, Unsigned, sign};
 pub use throttle::Throttle;

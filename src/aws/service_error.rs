@@ -45,13 +45,13 @@ pub enum ServiceErrorKind {
 }
 
 /// How many bytes of a body are read.
-const MAX_BODY: usize = 4_096;
+pub(crate) const MAX_ERROR_BODY: usize = 4_096;
 
 impl ServiceError {
     /// Reads a response whose status is not 200: its header `x-amzn-errortype`, if there is one, and its
     /// body, JSON or XML. `None` if the response is not from AWS.
     pub fn read(status: u16, error_type: Option<&str>, body: &[u8]) -> Option<ServiceError> {
-        let body = String::from_utf8_lossy(&body[..body.len().min(MAX_BODY)]);
+        let body = String::from_utf8_lossy(&body[..body.len().min(MAX_ERROR_BODY)]);
         let json: Option<serde_json::Value> = serde_json::from_str(&body).ok();
         let text = |names: &[&str]| {
             let field = |name: &&str| json.as_ref()?.get(*name)?.as_str();

@@ -49,6 +49,9 @@ pub(crate) fn abandon_after(failure_timeout: Duration) -> Duration {
     4 * failure_timeout
 }
 
+/// Interval in which a late request checks whether its records are still pending.
+pub(crate) const LATE_CHECK_INTERVAL: Duration = Duration::from_millis(20);
+
 /// Interval over which the demand is measured.
 const DEMAND_WINDOW: Nanos = 50_000_000;
 
@@ -188,10 +191,10 @@ impl Admission {
         &mut self,
         now: Nanos,
         sent: InFlightAttempt,
-        finish_attempt: AttemptOutcome<'_>,
+        outcome: AttemptOutcome<'_>,
     ) {
         self.timing.finished(sent.number);
-        match finish_attempt {
+        match outcome {
             AttemptOutcome::Succeeded { took, cold } => {
                 self.answered(now, sent, took, cold, true);
                 self.limiter.answered(self.in_flight);

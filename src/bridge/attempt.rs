@@ -57,8 +57,8 @@ pub(super) struct Answered {
     pub cold: bool,
 }
 
-/// Sends `body` once, and returns the body of a valid response. `wire` records when the request is on the
-/// wire. The memory for `expected` bytes of the response is already permitted.
+/// Sends `body` once, and returns the body of the response. `wire_timer` records when the request is on the
+/// wire. Another permit covers the first `expected` bytes of the response.
 pub(super) async fn attempt(
     shared: &Shared,
     body: Bytes,

@@ -160,16 +160,18 @@ impl<K: Task> Batcher<K> {
         self.shared.body_memory.has_room(self.shared.settings.largest_exchange())
     }
 
+    /// Returns how long the oldest work item may still wait for its request to fill.
     fn linger_left(&self) -> Option<Duration> {
         let oldest = self.waiting.front()?;
         Some(self.shared.settings.linger.saturating_sub(oldest.submitted_at().elapsed()))
     }
 
+    /// Returns the next request. None if workers have computed its records, or none can be sent.
     fn next_request(&mut self) -> Option<Request<K>> {
         let task = Arc::clone(&self.task);
         let settings = &self.shared.settings;
         let request = match self.halves.pop_front() {
-            // The memory was enough for the whole request, so it is enough for a half.
+            // It becomes one request: it was cut because the whole was too large.
             Some(half) => {
                 let most = settings.batch_bytes;
                 Request::fill(&mut half.into(), task.as_ref(), usize::MAX, most, most)

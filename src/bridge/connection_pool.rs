@@ -42,7 +42,7 @@ pub(super) struct ConnectionPool {
 
 struct Inner {
     /// The connections: at least one.
-    connection_pool: Vec<Arc<Connection>>,
+    connections: Vec<Arc<Connection>>,
     /// Whether the server speaks HTTP/2.
     is_http2: bool,
     /// Limit on the streams of a connection, and when it was found.
@@ -67,8 +67,7 @@ impl ConnectionPool {
         builder: impl Fn() -> ClientBuilder + Send + Sync + 'static,
     ) -> reqwest::Result<Self> {
         let first = Connection::new(builder().build()?);
-        let inner =
-            Mutex::new(Inner { connection_pool: vec![first], is_http2: false, limit: None });
+        let inner = Mutex::new(Inner { connections: vec![first], is_http2: false, limit: None });
         Ok(ConnectionPool { builder: Box::new(builder), inner })
     }
 
@@ -88,14 +87,14 @@ impl ConnectionPool {
             (true, Some((limit, _))) => limit,
             (true, None) => MAX_STREAMS,
         };
-        let free = inner.connection_pool.iter().find(|one| one.requests.load(Relaxed) < most);
+        let free = inner.connections.iter().find(|one| one.requests.load(Relaxed) < most);
         let one = match free {
             Some(one) => Arc::clone(one),
             None => {
                 // The requests then wait for this one connection instead of opening one each.
                 let one = Connection::new((self.builder)().http2_prior_knowledge().build()?);
-                inner.connection_pool.push(Arc::clone(&one));
-                tracing::debug!("{} connections of {most} streams", inner.connection_pool.len());
+                inner.connections.push(Arc::clone(&one));
+                tracing::debug!("{} connections of {most} streams", inner.connections.len());
                 one
             }
         };

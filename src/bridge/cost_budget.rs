@@ -177,9 +177,9 @@ mod tests {
         #[test]
         fn no_hour_costs_more_than_the_budget_and_the_attempts_in_flight(
             prices in prop::collection::vec((0.5..1.0_f64, 0..20_u64), 1..300),
-            retry_budget in 2.0..30.0_f64,
+            budget in 2.0..30.0_f64,
         ) {
-            let cost_limits = CostLimits { per_hour: Some(retry_budget), total: None };
+            let cost_limits = CostLimits { per_hour: Some(budget), total: None };
             let mut cost_budget = CostBudget::new(cost_limits, 1.0);
             let mut paid: Vec<(Nanos, f64)> = Vec::new();
             let mut now = 0;
@@ -192,7 +192,7 @@ mod tests {
                 }
                 let hour = paid.iter().filter(|(at, _)| at + 60 * MINUTE >= now);
                 let spent: f64 = hour.map(|(_, usd)| usd).sum();
-                prop_assert!(spent <= retry_budget + 1.0, "{spent}");
+                prop_assert!(spent <= budget + 1.0, "{spent}");
             }
         }
     }

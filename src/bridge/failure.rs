@@ -225,7 +225,7 @@ fn advice_for(service_error: &ServiceError) -> Cow<'static, str> {
         ServiceErrorKind::UnknownKey => {
             "AWS knows no such access key, or it goes with another session token: get the keys anew"
         }
-        ServiceErrorKind::Expired => "the credentials have ended: get new ones",
+        ServiceErrorKind::Expired => "the credentials have expired: get new ones",
         ServiceErrorKind::Unsigned => {
             "it wants requests that are signed: --auth iam; or, if it is a function URL of the auth type NONE, a \
              policy of the function that lets anybody call it"

@@ -27,11 +27,12 @@ impl Health {
         }
     }
 
-    /// Records that all start-up probes have returned.
+    /// Returns whether all start-up probes have returned.
     pub(crate) fn has_started(&self) -> bool {
         self.has_started
     }
 
+    /// Records that all start-up probes have returned.
     pub(crate) fn mark_started(&mut self) {
         self.has_started = true;
         self.awaits_first_probe = false;

@@ -18,8 +18,8 @@ use super::request_body::TimedBody;
 use super::wire_timer::WireTimer;
 use super::{BridgeError, Failure, Settings, SettingsError};
 use crate::aws::{
-    Credentials, CredentialsCache, CredentialsError, INVOKE, Payload, Region, ServiceError,
-    ServiceErrorKind, Throttle, Unsigned, sign,
+    Credentials, CredentialsCache, CredentialsError, INVOKE, MAX_ERROR_BODY, Payload, Region,
+    ServiceError, ServiceErrorKind, Throttle, Unsigned, sign,
 };
 
 /// Sends requests to the endpoint.
@@ -48,7 +48,7 @@ pub(crate) struct HttpError {
 pub(crate) struct HttpResponse {
     pub response: Response,
     /// Holds the stream until the body was read.
-    _place: Arc<StreamPermit>,
+    _permit: Arc<StreamPermit>,
 }
 
 /// Outcome of an HTTP exchange.
@@ -67,7 +67,6 @@ impl HttpError {
 
 /// How long the client waits for the body of a refusal.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(1);
-const MAX_ERROR_BODY: usize = 4_096;
 
 /// How often a request is sent again at once because its connection had been closed.
 const MAX_RESENDS: usize = 3;
@@ -135,7 +134,7 @@ impl HttpClient {
             && let (Some(signing), Some(expired)) = (&self.signing, &credentials)
             && let Some(others) = signing.cache.renew(expired).await
         {
-            tracing::info!("the credentials have ended; others were found in {}", others.from);
+            tracing::info!("the credentials have expired; others were found in {}", others.from);
             return self.send(&body, Some(&others), wire_timer).await;
         }
         Err(unanswered)
@@ -190,7 +189,7 @@ impl HttpClient {
         self.connection_pool.answered(answer.version());
         let status = answer.status().as_u16();
         if status == 200 {
-            return Ok(HttpResponse { response: answer, _place: stream_permit });
+            return Ok(HttpResponse { response: answer, _permit: stream_permit });
         }
         let retry_after = retry_after(answer.headers());
         let failure = match status {

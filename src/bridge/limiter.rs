@@ -5,11 +5,12 @@
 //! that follows a latency gradient would mistake those for congestion exactly when a burst begins. Only a
 //! refusal says that the service is full. Therefore the limit changes in these ways:
 //!
-//! - **It rises to what the stream needs**, by Little's law: `rate × latency / batch` requests are in flight
-//!   when records are sent at `rate`. The limit follows this at once.
+//! - **It rises to what the stream needs**, at once. By Little's law, that is `rate × latency / batch`
+//!   requests in flight.
 //! - **It rises further additively**, while most of it is used and requests are answered.
-//! - **It falls multiplicatively** on throttles and failed connections, and on nothing else. It falls once
-//!   per round of requests: requests that were sent before it fell say nothing new.
+//! - **It falls multiplicatively** when a request is throttled, when a connection fails, and when this machine
+//!   has no room for a connection or no memory for an answer; on nothing else. It falls once per round of
+//!   requests: requests that were sent before it fell say nothing new.
 //!
 //! After a throttle the quota is close. Little's law then raises the limit only to its value after the fall,
 //! and beyond that it rises additively. When nothing was throttled for [`Settings::forget`], the quota is
@@ -103,7 +104,8 @@ impl Limiter {
         }
     }
 
-    /// Records that a request which was sent at `sent` was throttled, or that its connection failed.
+    /// Records that a request which was sent at `sent` was throttled, that its connection failed, or that this
+    /// machine had no room for it.
     pub fn refused(&mut self, now: Nanos, sent: Nanos) {
         if self.last_refusal.is_some_and(|last_refusal| sent < last_refusal.at) {
             return;

@@ -76,7 +76,9 @@ mod wire_timer;
 mod work_item;
 
 pub use crate::counters::Counters;
-pub(crate) use admission::{Admission, AttemptOutcome, InFlightAttempt, abandon_after};
+pub(crate) use admission::{
+    Admission, AttemptOutcome, InFlightAttempt, LATE_CHECK_INTERVAL, abandon_after,
+};
 pub(crate) use attempt::{billed, report};
 pub(crate) use backoff::delay;
 pub use cost_budget::CostLimits;

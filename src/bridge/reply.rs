@@ -66,7 +66,7 @@ pub struct ReplyReceiver<O> {
 
 /// Wakes a worker at most once until the worker has checked its channel.
 pub(super) struct CoalescedWaker {
-    rung: AtomicBool,
+    is_woken: AtomicBool,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct CoalescedWaker {
 /// the worker last checked.
 pub fn reply_channel<O>(wake: Arc<dyn Fn() + Send + Sync>) -> (ReplySender<O>, ReplyReceiver<O>) {
     let (sender, replies) = unbounded();
-    let waker = Arc::new(CoalescedWaker { rung: AtomicBool::new(false), wake });
+    let waker = Arc::new(CoalescedWaker { is_woken: AtomicBool::new(false), wake });
     let sender =
         ReplySender { replies: sender, waker: Arc::clone(&waker), local_load: Arc::default() };
     (sender, ReplyReceiver { replies, waker })
@@ -82,7 +82,7 @@ pub fn reply_channel<O>(wake: Arc<dyn Fn() + Send + Sync>) -> (ReplySender<O>, R
 
 impl CoalescedWaker {
     pub(super) fn wake(&self) {
-        if !self.rung.swap(true, AcqRel) {
+        if !self.is_woken.swap(true, AcqRel) {
             (self.wake)();
         }
     }
@@ -117,7 +117,7 @@ impl<O> ReplyReceiver<O> {
     /// store: a store might not be visible to the next sender yet while the channel reads as empty. The
     /// sender would then see the old flag, and nobody would wake the worker.
     pub fn rearm(&self) {
-        self.waker.rung.swap(false, AcqRel);
+        self.waker.is_woken.swap(false, AcqRel);
     }
 
     /// Returns the next reply, if there is one.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::admission::{AttemptOutcome, abandon_after};
+use super::admission::{AttemptOutcome, LATE_CHECK_INTERVAL, abandon_after};
 use super::attempt::{Answered, Bill, Failed, attempt};
 use super::attempt_permit::AttemptPermit;
 use super::local_load::LocalLoad;
@@ -16,9 +16,6 @@ use super::validated_response::ValidatedResponse;
 use super::wire_timer::WireTimer;
 use super::{Failure, WorkItem, backoff};
 use crate::task::Task;
-
-/// Interval in which a late request checks whether its records are still pending.
-const LATE_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The attempts of one request, and what they need.
 pub(super) struct RetryLoop<'a, K: Task> {

@@ -7,7 +7,7 @@ use super::plot::{
 };
 use super::{Comparison, Round};
 use crate::observe::SlotLine;
-use crate::policy::Spec;
+use crate::policy::{Route, Spec};
 
 /// A plot and what is written above it.
 pub(super) struct Figure {
@@ -233,16 +233,13 @@ pub(super) fn tails(comparison: &Comparison) -> Result<Tails, DrawError> {
         })
     };
     let mut legend: Vec<_> = all.iter().flat_map(|(_, curves)| curves).collect();
-    legend.sort_by_key(|(path, _)| ORDER.iter().position(|known| known == path));
+    legend.sort_by_key(|(path, _)| Route::ALL.iter().position(|route| route.name() == *path));
     legend.dedup_by_key(|(path, _)| path.as_str());
     Ok(Tails {
         legend: legend.iter().map(|(path, it)| (it.color, path_in_words(path))).collect(),
         figures: all.iter().map(figure).collect::<Result<_, DrawError>>()?,
     })
 }
-
-/// The paths in the order of the legend.
-const ORDER: [&str; 5] = ["local", "peer", "remote", "hedged", "home"];
 
 /// Latencies below this are drawn as this.
 const LEAST_MS: f64 = 0.1;

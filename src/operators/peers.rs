@@ -154,9 +154,9 @@ mod tests {
         idle[0].receive(30);
         idle[1].receive(50);
         assert_eq!((loaded.peer_capacity(), idle[0].peer_capacity()), (80, 50));
-        let (port, inbox) = reply_channel(Arc::new(|| {}));
+        let (sender, receiver) = reply_channel(Arc::new(|| {}));
         let item = |id, records| {
-            WorkItem::new(id, Arc::new((0..records as u64).collect()), 0..records, port.clone())
+            WorkItem::new(id, Arc::new((0..records as u64).collect()), 0..records, sender.clone())
         };
         let left = loaded.offer(item(0, 100)).expect("no peer takes the last records");
         assert_eq!((left.records(), loaded.peer_capacity()), (20, 0));
@@ -172,7 +172,7 @@ mod tests {
         });
         drop(rest);
         drop(idle);
-        let mut returned: Vec<_> = std::iter::from_fn(|| inbox.try_recv())
+        let mut returned: Vec<_> = std::iter::from_fn(|| receiver.try_recv())
             .filter(|reply| matches!(reply.outcome, Outcome::Returned(_)))
             .map(|reply| reply.range)
             .collect();

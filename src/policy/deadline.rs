@@ -43,7 +43,7 @@ use crate::batch::Nanos;
 /// Sends the records that would miss their due time on the worker, at the last safe moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
-    home: Guard,
+    local: Guard,
     remote: Guard,
     /// Whether neither side can keep the deadline with any guards. Late results then do not change the
     /// guards.
@@ -75,12 +75,12 @@ impl Deadline {
         // A larger local guard leaves capacity of the worker unused. A larger remote guard makes decisions
         // earlier than necessary.
         let guard = Guard::new(slack / 50, most);
-        Deadline { home: guard, remote: guard, hopeless: false }
+        Deadline { local: guard, remote: guard, hopeless: false }
     }
 
     /// Returns the local and the remote margin.
     pub fn guards(&self) -> [Nanos; 2] {
-        [self.home.get(), self.remote.get()]
+        [self.local.get(), self.remote.get()]
     }
 }
 
@@ -112,7 +112,7 @@ impl Policy for Deadline {
     fn on_completed(&mut self, now: Nanos, done: Completed) {
         if !self.hopeless {
             match done.side {
-                Side::Local => &mut self.home,
+                Side::Local => &mut self.local,
                 Side::Remote => &mut self.remote,
             }
             .note(now, done.records, done.late);
@@ -185,8 +185,8 @@ impl Policy for Deadline {
         for entry in newest {
             if entry.returned || entry.arrival < from {
                 let excess = arrived as f64 / (ARRIVALS as f64 / 1e9) - rate;
-                let home = rates.waiting as f64 / rate;
-                let until_full = (rates.slack as f64 / 1e9 - home) * rate / excess;
+                let local = rates.waiting as f64 / rate;
+                let until_full = (rates.slack as f64 / 1e9 - local) * rate / excess;
                 let lead = until_full * 1e9 + rates.slack.saturating_sub(rates.remote.p99) as f64;
                 let start = 2.0 * rates.remote.cold_start.max(rates.remote.p99) as f64;
                 return if excess > 0.0 && lead <= start { excess } else { 0.0 };

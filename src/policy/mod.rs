@@ -177,6 +177,9 @@ impl Default for Rates {
     }
 }
 
+/// How often a policy is asked for the rate that it expects to send ([`Policy::expected_rate`]).
+pub(crate) const FORECAST_INTERVAL: Nanos = 5_000_000;
+
 /// Decides which records of a worker's queue are sent to the remote side.
 ///
 /// # Examples
@@ -236,7 +239,8 @@ pub trait Policy: Send {
         let _ = (now, done);
     }
 
-    /// The rate in records per second over all workers from which the policy sends. `None` if it never sends.
+    /// The rate in records per second over all workers from which the policy sends. `None` if it does
+    /// not go by a rate: it sends nothing, or decides by due times.
     fn offload_threshold(&self) -> Option<f64>;
 
     /// Whether the policy plans by due times. Then it fills requests as far as it can, and what it sends has no time

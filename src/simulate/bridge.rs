@@ -24,7 +24,7 @@ pub(super) struct Bridge {
     expected: f64,
     /// Time of the last action. All events before it have been processed.
     clock: Nanos,
-    set_local_record_time: Duration,
+    local_record_time: Duration,
 }
 
 impl Bridge {
@@ -38,7 +38,7 @@ impl Bridge {
             requests: Requests::new(workers),
             expected: 0.0,
             clock: 0,
-            set_local_record_time: Duration::ZERO,
+            local_record_time: Duration::ZERO,
         }
     }
 
@@ -59,7 +59,7 @@ impl Bridge {
         let admission = &self.attempts.admission;
         LatencyEstimate::new(
             admission.timing().has_processed_records(),
-            self.set_local_record_time,
+            self.local_record_time,
             admission.max_records(),
         )
     }
@@ -106,7 +106,7 @@ impl Bridge {
             None => self.requests.local_load(worker).set_remote_only(),
         }
         if let Some(rate) = rate {
-            self.set_local_record_time = Duration::from_secs_f64(1.0 / rate.max(1e-9));
+            self.local_record_time = Duration::from_secs_f64(1.0 / rate.max(1e-9));
         }
     }
 

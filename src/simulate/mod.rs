@@ -35,7 +35,7 @@
 //! };
 //! let outcome = model.run(true, || Box::new(Deadline::new(second / 5)) as Box<dyn Policy>);
 //! assert!(outcome.latency.quantile_ms(0.99) < 200.0);
-//! assert!(outcome.home_in_time as f64 <= model.optimum().home);
+//! assert!(outcome.local_in_time as f64 <= model.optimum().local);
 //! # Ok::<(), floodway::schedule::ScheduleError>(())
 //! ```
 

@@ -19,7 +19,7 @@ use crate::cost::Cost;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Optimum {
     /// Records that the workers compute.
-    pub home: f64,
+    pub local: f64,
     /// Records that have to be sent.
     pub offloaded: f64,
     /// Whether the remote side can answer before the due time.
@@ -37,7 +37,7 @@ impl Optimum {
             for tick in 0..stream.ticks() {
                 queue.step(stream.own(worker, &stream.tick(tick)) as f64);
             }
-            sum.home += queue.home;
+            sum.local += queue.local;
             sum.offloaded += queue.overflow;
         }
         sum.is_feasible = sum.offloaded == 0.0 || remote <= slack;
@@ -46,7 +46,7 @@ impl Optimum {
 
     /// Returns the share of the records that have to be sent.
     pub fn offloaded_share(&self) -> f64 {
-        self.offloaded / (self.home + self.offloaded).max(1.0)
+        self.offloaded / (self.local + self.offloaded).max(1.0)
     }
 
     /// Returns how many requests of `batch` records the sent records need.
@@ -86,14 +86,14 @@ struct FluidQueue {
     drain: f64,
     most: f64,
     waiting: f64,
-    home: f64,
+    local: f64,
     overflow: f64,
 }
 
 impl FluidQueue {
     fn new(mu: f64, slack: Nanos) -> Self {
         let drain = mu * TICK as f64 / 1e9;
-        FluidQueue { drain, most: mu * slack as f64 / 1e9, waiting: 0.0, home: 0.0, overflow: 0.0 }
+        FluidQueue { drain, most: mu * slack as f64 / 1e9, waiting: 0.0, local: 0.0, overflow: 0.0 }
     }
 
     fn step(&mut self, arrivals: f64) {
@@ -101,7 +101,7 @@ impl FluidQueue {
         let overflow = (waiting - self.most).max(0.0);
         self.waiting = waiting - overflow;
         self.overflow += overflow;
-        self.home += arrivals - overflow;
+        self.local += arrivals - overflow;
     }
 }
 
@@ -114,14 +114,14 @@ mod tests {
     fn of(arrivals: &[u32], mu: f64, slack_ms: u64) -> (f64, f64) {
         let mut queue = FluidQueue::new(mu, slack_ms * 1_000_000);
         arrivals.iter().for_each(|arrivals| queue.step(f64::from(*arrivals)));
-        (queue.home, queue.overflow)
+        (queue.local, queue.overflow)
     }
 
     /// 10 s of four times the worker's rate: the buffer fills once, and is drained after the end.
     #[test]
     fn the_worker_keeps_what_it_computes_in_a_burst_and_one_buffer() {
-        let (home, overflow) = of(&[400; 10_000], 100_000.0, 200);
-        assert_eq!((home, overflow), (1_020_000.0, 2_980_000.0));
+        let (local, overflow) = of(&[400; 10_000], 100_000.0, 200);
+        assert_eq!((local, overflow), (1_020_000.0, 2_980_000.0));
         assert_eq!(of(&[99; 10_000], 100_000.0, 0), (990_000.0, 0.0));
         let slots = least_offloaded(&[40_000; 100], 0.1, 100_000.0, 0.2);
         assert!((slots - 2_980_000.0).abs() < 1.0, "{slots}");
@@ -138,8 +138,8 @@ mod tests {
             longer in 0_u64..300,
         ) {
             let all: f64 = arrivals.iter().map(|arrivals| f64::from(*arrivals)).sum();
-            let (home, overflow) = of(&arrivals, mu, slack);
-            prop_assert!((home + overflow - all).abs() < 1e-6 * all.max(1.0));
+            let (local, overflow) = of(&arrivals, mu, slack);
+            prop_assert!((local + overflow - all).abs() < 1e-6 * all.max(1.0));
             let rounding = 1e-9 * all + 1e-9;
             prop_assert!(of(&arrivals, mu * more, slack).1 <= overflow + rounding);
             prop_assert!(of(&arrivals, mu, slack + longer).1 <= overflow + rounding);

@@ -17,7 +17,7 @@ pub struct Outcome {
     /// Results that came after they were due.
     pub late: u64,
     /// Records that workers finished in time, returned ones included.
-    pub home_in_time: u64,
+    pub local_in_time: u64,
     /// The bridge's counters.
     pub counters: Counters,
     /// The largest number of environments at a time.
@@ -72,7 +72,7 @@ impl Outcome {
         latency.record(scheduled, records, now);
         self.late += late as u64;
         if !path.is_remote() {
-            self.home_in_time += (records - late) as u64;
+            self.local_in_time += (records - late) as u64;
         }
         Timeline::add(&mut self.timeline.late, scheduled.first / super::TICK, late);
         self.ended = self.ended.max(now);
@@ -95,7 +95,7 @@ impl Outcome {
 
     /// Returns the records that workers finished in time, as a share of those that the optimum keeps on the
     /// workers.
-    pub fn home_of_optimum(&self, optimum: &super::Optimum) -> f64 {
-        self.home_in_time as f64 / optimum.home.max(1.0)
+    pub fn local_of_optimum(&self, optimum: &super::Optimum) -> f64 {
+        self.local_in_time as f64 / optimum.local.max(1.0)
     }
 }

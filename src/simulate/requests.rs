@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::attempts::{Attempts, Event, Purpose};
 use super::batcher::WorkItem;
 use crate::batch::Nanos;
-use crate::bridge::{Failure, LocalLoad, abandon_after, delay};
+use crate::bridge::{Failure, LATE_CHECK_INTERVAL, LocalLoad, abandon_after, delay};
 
 /// What a worker is told of records that it handed over.
 pub(super) struct Reply {
@@ -59,9 +59,6 @@ impl Request {
         self.items.iter().any(WorkItem::is_open)
     }
 }
-
-/// Interval in which a late request checks whether its records are pending: as in the bridge.
-const LATE_CHECK_INTERVAL: Nanos = 20_000_000;
 
 /// All requests, the loads of the workers, and the replies to them.
 pub(super) struct Requests {
@@ -255,7 +252,7 @@ impl Requests {
             attempts.counters.hedged += 1;
             self.begin(attempts, now, id, true);
         }
-        let next = now + LATE_CHECK_INTERVAL;
+        let next = now + LATE_CHECK_INTERVAL.as_nanos() as Nanos;
         let next = if is_overdue || overdue_at <= now { next } else { next.min(overdue_at) };
         attempts.at(next, Event::Check(id));
     }

@@ -14,12 +14,9 @@ use super::{Service, Stream, TICK};
 use crate::batch::{Nanos, Span};
 use crate::bridge::PendingRanges;
 use crate::policy::{
-    Completed, Destination, Entry, Offered, Policy, Queue, Rates, Route, Side, Take, Taken,
-    TrueRate,
+    Completed, Destination, Entry, FORECAST_INTERVAL, Offered, Policy, Queue, Rates, Route, Side,
+    Take, Taken, TrueRate,
 };
-
-/// How often the policy is asked for the rate that it expects to send: as in the operator.
-const FORECAST_INTERVAL: Nanos = 5_000_000;
 
 /// A work item in flight.
 struct Away {

@@ -61,7 +61,7 @@ fn local(model: &Model) -> Outcome {
 
 /// The share of what the optimum does at home.
 fn home(model: &Model, outcome: &Outcome) -> f64 {
-    outcome.home_of_optimum(&model.optimum())
+    outcome.local_of_optimum(&model.optimum())
 }
 
 fn describe(model: &Model, outcome: &Outcome) -> String {
@@ -262,7 +262,7 @@ proptest! {
         prop_assert_eq!(outcome.counts.done(), events);
         prop_assert_eq!(outcome.latency.len(), events);
         let optimum = model.optimum();
-        let home = outcome.home_in_time as f64;
-        prop_assert!(home <= optimum.home + workers as f64, "{home} of {optimum:?}");
+        let local = outcome.local_in_time as f64;
+        prop_assert!(local <= optimum.local + workers as f64, "{local} of {optimum:?}");
     }
 }

@@ -10,11 +10,8 @@ use super::BurstState;
 use crate::batch::Nanos;
 use crate::bridge::{RemoteTask, WorkItem};
 use crate::operators::Route;
-use crate::policy::{Destination, Rates, RemoteLatency, Taken};
+use crate::policy::{Destination, FORECAST_INTERVAL, Rates, RemoteLatency, Taken};
 use crate::task::Task;
-
-/// How often the policy is asked for the rate that it expects to send.
-const FORECAST_INTERVAL: Nanos = 5_000_000;
 
 impl<T: Timestamp, K: Task> BurstState<T, K>
 where

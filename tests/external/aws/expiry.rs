@@ -80,7 +80,7 @@ fn when_credentials_expire_without_replacement_the_run_completes_locally() {
         assert!(place.output("out") == expected);
         let [old, ended, others] = seen.0.each_ref().map(|count| count.load(SeqCst));
         assert_eq!((ended == 0 || old == 8, others), (true, 0), "{old} and {ended} of the old key");
-        let is_said = err(&output).contains("the credentials have ended: get new ones");
+        let is_said = err(&output).contains("the credentials have expired: get new ones");
         let instead = || format!("{ended} refusals: {}", err(&output));
         (ended > 0 && is_said).then_some(()).ok_or_else(instead)
     });

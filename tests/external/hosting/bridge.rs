@@ -112,7 +112,7 @@ fn when_keys_expire_during_a_run_it_completes_locally() {
     assert_eq!(ran.status.success(), had_worked, "{}", said_by(&ran));
     assert!(said_by(&ran).contains("ExpiredTokenException"), "{}", said_by(&ran));
     assert!(
-        said_by(&ran).contains("the credentials have ended: get new ones"),
+        said_by(&ran).contains("the credentials have expired: get new ones"),
         "{}",
         said_by(&ran)
     );
