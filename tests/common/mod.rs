@@ -1,6 +1,7 @@
 //! What the tests of the command share: each run has a directory of its own.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
+pub mod kills;
 pub mod lambda;
 pub mod parts;
 pub mod shown;
@@ -34,12 +35,14 @@ impl Place {
         command
     }
 
+    /// Starts it, with pipes for what it writes.
+    pub fn start(&self, args: &[&str]) -> Child {
+        start(self.floodway(args))
+    }
+
     /// Runs it to its end, which must come.
     pub fn run(&self, args: &[&str]) -> Output {
-        let mut command = self.floodway(args);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().expect("the command starts");
-        end_of(child, &format!("{args:?}"))
+        end_of(self.start(args), &format!("{args:?}"))
     }
 
     /// Checks that each case's arguments end `command` with 2, and that its error contains the case's parts.
@@ -88,10 +91,20 @@ impl Place {
     pub fn output(&self, dir: &str) -> Vec<u8> {
         sorted_output(&self.path(dir))
     }
+
+    /// How many lines a run's output has.
+    pub fn lines(&self, dir: &str) -> usize {
+        self.output(dir).iter().filter(|byte| **byte == b'\n').count()
+    }
 }
 
 /// How long a test waits for what must happen. It is for what never happens: a machine may be busy with other things.
 pub const LIMIT: Duration = Duration::from_secs(300);
+
+/// Starts a command, with pipes for what it writes.
+pub fn start(mut command: Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts")
+}
 
 /// Waits for a process's end; one that does not end is killed, and fails the test.
 pub fn end_of(child: Child, what: &str) -> Output {
@@ -169,8 +182,8 @@ pub fn start_processes(place: &Place, processes: usize, args: &[&str]) -> Vec<Ch
                 command.arg("--");
             }
             command.args(["-n", &processes.to_string(), "-p", &process.to_string(), "-h"]);
-            command.arg(&hosts).stdout(Stdio::piped()).stderr(Stdio::piped());
-            command.spawn().expect("the command starts")
+            command.arg(&hosts);
+            start(command)
         })
         .collect()
 }

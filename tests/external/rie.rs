@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::common::{Place, parts, poll, signal};
+use crate::common::{Place, output_of, parts, poll, signal};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -79,7 +79,7 @@ fn run(place: &Place, out: &str, options: &[&str]) -> Value {
 /// The output of a run with the function is that of one without it, and the function made it.
 fn same_as_at_home(place: &Place, rie: &Rie) {
     let checked = place.run(&["check", "--lambda", &rie.url, "--timeout", "60s"]);
-    let printed = String::from_utf8_lossy(&checked.stdout).into_owned();
+    let printed = output_of(&checked);
     assert!(checked.status.success(), "{printed}{}", rie.log());
     assert!(printed.contains(&format!("version {}", env!("CARGO_PKG_VERSION"))), "{printed}");
     run(place, "local", &["--policy", "local"]);

@@ -4,9 +4,11 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use crate::common::{Place, end_of, parts, poll, signal};
+use crate::common::{
+    Place, end_of, error_of, hosts, output_of, parts, poll, signal, start_processes, within_tries,
+};
 use rustix::process::Signal;
 
 const RUN: [&str; 9] =
@@ -23,26 +25,21 @@ fn command(place: &Place, process: usize, processes: usize) -> Command {
     let (process, processes) = (process.to_string(), processes.to_string());
     let mut command = place.floodway(&RUN);
     command.args(["--", "-n", &processes, "-p", &process, "-h", "hosts"]);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 fn start(place: &Place, process: usize, processes: usize) -> Child {
-    command(place, process, processes).spawn().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    crate::common::start(command(place, process, processes))
 }
 
 fn assert_done(place: &Place, processes: Vec<Child>) -> Vec<String> {
     let outputs: Vec<_> = processes.into_iter().map(|child| end_of(child, "a process")).collect();
     for output in &outputs {
-        assert_eq!(output.status.code(), Some(0), "{}", said(output));
+        assert_eq!(output.status.code(), Some(0), "{}", error_of(output));
     }
     let lines = place.output("out").split(|byte| *byte == b'\n').count() - 1;
     assert_eq!(lines, 20_000);
-    outputs.iter().map(said).collect()
+    outputs.iter().map(error_of).collect()
 }
 
 /// Reads what a process says until it says `what`; answers that line.
@@ -83,14 +80,14 @@ fn a_wrong_hosts_file_is_refused_with_file_and_line_by_every_process() {
     ] {
         fs::write(place.path("hosts"), &text).unwrap();
         let output = end_of(start(&place, process, 2), "a process with a wrong hosts file");
-        let said = said(&output);
+        let said = error_of(&output);
         assert_eq!(output.status.code(), Some(2), "{text:?}: {said}");
         assert!(said.contains(why) && said.lines().count() == 1, "{text:?}: {said}");
         assert!(!place.path("out").exists(), "{text:?}");
     }
     fs::remove_file(place.path("hosts")).unwrap();
     let output = end_of(start(&place, 0, 2), "a process without its hosts file");
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", error_of(&output));
 }
 
 #[test]
@@ -166,7 +163,8 @@ fn processes_with_different_worker_counts_say_so_while_they_wait() {
         fs::write(place.path("hosts"), free::<2>().join("\n")).unwrap();
         let start = |process, workers| {
             let mut command = command(&place, process, 2);
-            command.args(["-w", workers]).spawn().unwrap()
+            command.args(["-w", workers]);
+            crate::common::start(command)
         };
         let mut processes = [start(0, first), start(1, second)];
         let mut log = log_of(&mut processes[1]);
@@ -177,7 +175,7 @@ fn processes_with_different_worker_counts_say_so_while_they_wait() {
             signal(&process, Signal::TERM);
             let output = end_of(process, "a process");
             assert_eq!(output.status.code(), Some(0));
-            let figures = String::from_utf8_lossy(&output.stdout);
+            let figures = output_of(&output);
             assert!(!figures.contains("output    "), "there is none: {figures}");
         }
     }
@@ -208,7 +206,7 @@ fn a_missing_process_is_named_while_waiting_and_a_signal_ends_the_wait() {
         for process in processes {
             signal(&process, Signal::TERM);
             let output = end_of(process, "a process that waits");
-            assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+            assert_eq!(output.status.code(), Some(0), "{}", error_of(&output));
         }
         assert!(reader.join().unwrap().iter().any(|line| line.contains("nothing was read")));
         assert!(!place.path("out").exists());
@@ -237,4 +235,78 @@ fn processes_whose_clocks_are_apart_start_at_once_and_say_so() {
             assert!(text.contains(&expected) && text.contains(way(is_ahead)), "{apart}: {text}");
         }
     }
+}
+
+/// Two processes at 40k/s each are above a threshold of 60k together: no counter but the epochs'
+/// crosses them.
+#[test]
+fn a_threshold_applies_to_the_sum_of_two_processes() {
+    let place = Place::new();
+    let args = ["run", "--rate", "80k", "--events", "80k", "--policy", "threshold"];
+    let mut all = args.to_vec();
+    all.extend(["--threshold", "60k", "--epoch", "50ms", "--out", "out", "--overwrite"]);
+    all.extend(["--local-lambda", "network=2ms,cold_start=0ms", "--summary", "summary.json"]);
+    within_tries("a run that does a part remotely", || {
+        for child in start_processes(&place, 2, &all) {
+            let output = end_of(child, "it");
+            assert!(output.status.success(), "{}", error_of(&output));
+        }
+        let summary = place.summary();
+        assert_eq!((&summary["events_in"], &summary["processes"]), (&80_000.into(), &2.into()));
+        // None would be sent, if each saw only its own 40k/s.
+        assert!(summary["requests"].as_u64() > Some(0), "{summary}");
+        let is_shown = summary["offloaded_fraction"].as_f64() > Some(0.1);
+        if is_shown { Ok(()) } else { Err(summary.to_string()) }
+    });
+}
+
+#[test]
+fn a_lost_process_ends_the_others_with_1() {
+    let place = Place::new();
+    let args = ["run", "--rate", "2k", "--out", "out"];
+    let mut children = start_processes(&place, 2, &args);
+    poll("something is committed", || {
+        let manifest = fs::read_to_string(place.path("out/manifest.jsonl")).ok()?;
+        (manifest.lines().count() > 1).then_some(())
+    });
+    children[1].kill().unwrap();
+    children[1].wait().unwrap();
+    let survivor = end_of(children.remove(0), "the survivor");
+    assert_eq!(survivor.status.code(), Some(1), "{}", error_of(&survivor));
+    let error = error_of(&survivor);
+    assert!(error.contains("process"), "{error}");
+    let recovered = floodway::sink::recover(&place.path("out")).unwrap();
+    assert!(recovered.last.unwrap().total_records > 0);
+}
+
+#[test]
+fn processes_with_different_settings_are_refused() {
+    let place = Place::new();
+    let hosts = hosts(&place, 2);
+    let start = |process: &str, task: &str| {
+        let args = ["run", "--events", "100", "--rate", "max", "--out", "out", "--task", task];
+        let mut command = place.floodway(&args);
+        command.args(["--state", "state/of/it", "--dead-letter", "bad.jsonl"]);
+        command.args(["--", "-n", "2", "-p", process, "-h"]).arg(&hosts);
+        crate::common::start(command)
+    };
+    for child in [start("0", "words"), start("1", "bpe")] {
+        let output = end_of(child, "a process");
+        let error = error_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("different settings: --task. "), "{error}");
+    }
+    for name in ["out", "state", "bad.jsonl"] {
+        assert!(!place.path(name).exists(), "{name}: the same command can be given again");
+    }
+}
+
+#[test]
+fn a_hosts_file_of_the_wrong_length_is_refused() {
+    let place = Place::new();
+    let hosts = hosts(&place, 1);
+    let hosts = hosts.to_str().unwrap();
+    let args = ["run", "--events", "1", "--out", "out", "--", "-n", "2", "-p", "0", "-h", hosts];
+    let output = place.run(&args);
+    assert_eq!(output.status.code(), Some(2), "{}", error_of(&output));
 }

@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Stdio;
 
-use crate::common::{Place, end_of, error_of, poll, signal, start_processes, within_tries};
+use crate::common::{
+    Place, end_of, error_of, output_of, poll, signal, start_processes, within_tries,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -78,7 +79,7 @@ fn policies_are_compared_in_a_self_contained_report() {
     let rounds: Vec<_> = error.lines().filter(|line| line.ends_with(" of 6)")).collect();
     assert!(rounds[0].starts_with("local") && rounds[3].starts_with("local"), "{rounds:?}");
 
-    let table = String::from_utf8(output.stdout).unwrap();
+    let table = output_of(&output);
     assert!(!table.contains('\x1b'), "no colours: {table}");
     for policy in policies {
         assert!(table.lines().any(|line| line.starts_with(policy)), "{table}");
@@ -130,7 +131,7 @@ fn policies_are_compared_in_a_self_contained_report() {
     // Another report in its place only if that is said.
     let again = place.run(&args);
     assert_eq!(again.status.code(), Some(2));
-    let error = String::from_utf8(again.stderr).unwrap();
+    let error = error_of(&again);
     assert!(error.contains("--report report") && error.contains("--overwrite"), "{error}");
     fs::write(place.path("report/mine.txt"), "keep").unwrap();
     let args = command(&["--policies", "local", "--report", "report", "--overwrite"]);
@@ -179,7 +180,7 @@ fn a_series_is_of_all_processes_and_of_bad_records_too() {
         start_processes(&place, 2, &[&args[..], &files].concat()).into_iter().enumerate()
     {
         let output = end_of(child, "a process");
-        assert!(output.status.success(), "{process}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{process}: {}", error_of(&output));
     }
     let (summary, series) = (place.summary(), text(&place, "series"));
     assert_eq!((&summary["processes"], &summary["events_in"]), (&2.into(), &28_000.into()));
@@ -195,7 +196,7 @@ fn a_series_is_of_all_processes_and_of_bad_records_too() {
     the_series_adds_up_to(&summary, &text(&place, "series"));
     let output = place.run(&["run", "--events", "10", "--sink", "null", "--series", "none/s"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("none/s"));
+    assert!(error_of(&output).contains("none/s"));
 }
 
 #[test]
@@ -230,18 +231,17 @@ fn a_wrong_comparison_is_refused_before_anything_runs() {
 fn a_run_that_fails_is_named_and_compare_exits_with_1() {
     let place = Place::new();
     let args = command(&["--policies", "local,remote", "--report", "report"]);
-    let mut command = place.floodway(&args);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = place.start(&args);
     kill_process(run_under(child.id(), "remote"), Signal::KILL).unwrap();
     let output = end_of(child, "compare");
-    let error = String::from_utf8(output.stderr).unwrap();
+    let error = error_of(&output);
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("remote (round 1 of 1) failed: it was ended by signal 9"), "{error}");
     // What was finished is reported all the same.
     let report = json(&place.path("report/compare.json"));
     assert_eq!(report["policies"][0]["policy"], "local");
     assert!(report["incomplete"].as_str().unwrap().contains("remote"), "{report}");
-    assert!(String::from_utf8(output.stdout).unwrap().contains("local"));
+    assert!(output_of(&output).contains("local"));
 }
 
 /// What only some policies heed goes to their runs.
@@ -251,7 +251,7 @@ fn options_of_some_policies_are_passed_to_those_only() {
     let trace = ["compare", "--rate", "5k", "--duration", "200ms", "--warm-up-run", "0s"];
     let more = ["--policies", "local,spill,deadline", "--deadline", "70ms", "--budget", "1/h"];
     let output = place.run(&[&trace[..], &more, &["--report", "r"]].concat());
-    let error = String::from_utf8(output.stderr).unwrap();
+    let error = error_of(&output);
     assert!(output.status.success(), "{error}");
     // The task costs nothing: it is the dataflow that bounds the threshold, and that is above the trace.
     let report = json(&place.path("r/compare.json"));
@@ -270,12 +270,11 @@ fn options_of_some_policies_are_passed_to_those_only() {
 fn ctrl_c_in_the_first_run_leaves_no_report() {
     let place = Place::new();
     let args = command(&["--policies", "local,remote", "--report", "r", "--warm-up-run", "0s"]);
-    let mut command = place.floodway(&args);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = place.start(&args);
     run_under(child.id(), "local");
     signal(&child, Signal::INT);
     let output = end_of(child, "compare");
-    let error = String::from_utf8(output.stderr).unwrap();
+    let error = error_of(&output);
     assert_eq!(output.status.code(), Some(0), "{error}");
     assert!(!place.path("r").exists(), "the same command can be given again");
 }
@@ -287,8 +286,7 @@ fn a_second_signal_ends_compare_at_once_and_leaves_no_report() {
     // A second of input is fifty seconds of work.
     let args = ["compare", "--rate", "1k", "--duration", "10s", "--work", "50ms", "--report", "r"];
     let more = ["--max-backlog", "100k", "--policies", "local,remote", "--warm-up-run", "0s"];
-    let mut command = place.floodway(&[&args[..], &more].concat());
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = place.start(&[&args[..], &more].concat());
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(said.any(|line| line.contains("backlog")));
     let run = run_under(child.id(), "local");
@@ -305,12 +303,11 @@ fn a_second_signal_ends_compare_at_once_and_leaves_no_report() {
 fn ctrl_c_ends_the_current_run_and_reports_the_finished_ones() {
     let place = Place::new();
     let args = command(&["--policies", "local,remote,spill", "--threshold", "9k", "--report", "r"]);
-    let mut command = place.floodway(&args);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = place.start(&args);
     let run = run_under(child.id(), "remote");
     signal(&child, Signal::INT);
     let output = end_of(child, "compare");
-    let error = String::from_utf8(output.stderr).unwrap();
+    let error = error_of(&output);
     assert_eq!(output.status.code(), Some(0), "{error}");
     assert!(rustix::process::test_kill_process(run).is_err(), "the run is gone");
     assert!(!error.contains("spill (3 of 3)"), "{error}");

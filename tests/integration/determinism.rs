@@ -6,7 +6,7 @@ use std::path::Path;
 
 use floodway::policy::{POLICIES, Sends, Spec};
 
-use crate::common::{Lambda, Place, parts, start_processes};
+use crate::common::{Lambda, Place, error_of, parts, start_processes};
 
 /// 10,000 events in a third of a second or so, most of them in a burst.
 const EVENTS: [&str; 14] = [
@@ -34,7 +34,7 @@ fn expected(place: &Place) -> Vec<u8> {
     args[0] = "generate";
     args.pop();
     let generated = place.run(&args);
-    assert!(generated.status.success(), "{}", String::from_utf8_lossy(&generated.stderr));
+    assert!(generated.status.success(), "{}", error_of(&generated));
     let text = String::from_utf8(generated.stdout).expect("events are text");
     let mut lines: Vec<String> = text
         .lines()
@@ -109,7 +109,7 @@ fn two_processes_write_the_same_and_share_an_endpoint() {
         args.extend(["--", "-w", "2"]);
         for child in start_processes(&place, 2, &args) {
             let output = crate::common::end_of(child, "it");
-            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            let errors = error_of(&output);
             assert!(output.status.success(), "{policy:?}: {errors}");
         }
         let summary = place.summary();
@@ -160,10 +160,10 @@ fn functions_in_all_languages_make_the_same() {
     for language in ["python", "java", "rust"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions").join(language);
         let lambda = Lambda::hosting(&folder, &python, "network=1ms,concurrency=2");
-        // Dear at home, or the worker would be sooner on a busy machine, which is no function that hangs.
-        let dear = ["--work", "500us", "--timeout", "60s"];
+        // Slow locally, or the worker would be sooner on a busy machine, which is no function that hangs.
+        let slow = ["--work", "500us", "--timeout", "60s"];
         let remote = ["--policy", "remote", "--lambda", &lambda.url, "--batch", "500"];
-        let remote = [&remote[..], &dear].concat();
+        let remote = [&remote[..], &slow].concat();
         let most = |summary: &serde_json::Value| {
             summary["records_remote"].as_u64() > Some(summary["events_in"].as_u64().unwrap() / 2)
         };

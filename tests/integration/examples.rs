@@ -1,5 +1,6 @@
 //! The examples do what they say.
 
+use crate::common::{error_of, output_of};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -17,8 +18,8 @@ fn run(example: &str, args: &[&str]) -> String {
         .spawn()
         .unwrap();
     let output = crate::common::end_of(child, example);
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    let printed = output_of(&output);
+    let error = error_of(&output);
     assert!(output.status.success(), "{example}: {printed}{error}");
     printed
 }

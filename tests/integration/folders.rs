@@ -6,13 +6,13 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::common::{Place, end_of};
+use crate::common::{Place, end_of, error_of};
 use rustix::fs::{FlockOperation, flock};
 
 /// Runs it; it ends with `code`, and names these in one line.
 fn refused(place: &Place, code: i32, args: &[&str], named: &[&str]) {
     let output = place.run(args);
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    let error = error_of(&output);
     assert_eq!(output.status.code(), Some(code), "{args:?}: {error}");
     assert!(named.iter().all(|what| error.contains(what)), "{args:?}: {named:?}: {error}");
     let lines = error.lines().filter(|line| line.starts_with("floodway: "));
@@ -82,8 +82,7 @@ fn a_state_lock_that_is_released_soon_is_waited_for() {
     let owner = File::create(place.path("state/lock")).unwrap();
     flock(&owner, FlockOperation::LockExclusive).unwrap();
     let args = [&SMALL[..], &["--out", "out", "--state", "state"]].concat();
-    let mut command = place.floodway(&args);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = place.start(&args);
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let line = said.find(|line| line.contains("waiting")).expect("it says that it waits");
     assert!(line.contains("the state in state"), "{line}");

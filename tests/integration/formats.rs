@@ -1,9 +1,9 @@
 //! What files hold: lines of text or of JSON, packed or not, and how they are read by hand.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::common::{Place, end_of, parts, poll, signal, start_processes};
+use crate::common::{Place, end_of, error_of, parts, poll, signal, start_processes};
 use floodway::sink::Manifest;
 use serde_json::Value;
 
@@ -67,7 +67,7 @@ fn every_format_has_the_same_records_and_is_the_same_bytes_for_any_way_to_make_i
             let children = start_processes(&place, 2, &run(&sink, &["--overwrite"]));
             for child in children {
                 let output = end_of(child, "a process");
-                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                assert!(output.status.success(), "{}", error_of(&output));
             }
             assert!(place.output("out") == *expected, "{sink} in two processes");
             let manifest = Manifest::read(&place.path("out")).unwrap();
@@ -104,8 +104,7 @@ fn compression_may_change_on_resume_and_the_format_may_not() {
     let state = ["--state", "state"];
     place.run_well(&run("files:expected?format=jsonl", &[]));
     let args = run("files:out?format=jsonl&compress=zstd", &state);
-    let mut command = place.floodway(&args);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = place.start(&args);
     poll("a commit", || {
         let manifest = Manifest::read(&place.path("out")).ok()?;
         (manifest.commits.len() > 1).then_some(())
@@ -114,7 +113,7 @@ fn compression_may_change_on_resume_and_the_format_may_not() {
     assert!(end_of(child, "the run").status.success());
 
     let refused = place.run(&run("files:out", &state));
-    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let error = error_of(&refused);
     assert_eq!(refused.status.code(), Some(2), "{error}");
     assert!(error.contains("the format of --sink was jsonl and is not given"), "{error}");
 
@@ -135,12 +134,12 @@ fn a_consumer_may_take_files_away_but_not_the_newest() {
     let (newest, older) = files.split_last().unwrap();
     older.iter().for_each(|file| fs::remove_file(file).unwrap());
     let output = place.run(&args);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = error_of(&output);
     assert!(output.status.success(), "{said}");
     assert!(said.contains(&format!("{} committed files of out", older.len())), "{said}");
     fs::remove_file(newest).unwrap();
     let output = place.run(&args);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = error_of(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("was it removed?"), "{said}");
 }
@@ -151,7 +150,7 @@ fn unsupported_sink_options_are_refused() {
     for option in ["format=csv", "format", "compress=gzip", "roll_size=x", "roll_age=5"] {
         let sink = format!("files:out?{option}");
         let output = place.run(&["run", "--events", "1", "--sink", &sink]);
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        let error = error_of(&output);
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert!(error.contains(option) && error.contains("--sink"), "{error}");
     }

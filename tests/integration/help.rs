@@ -1,6 +1,6 @@
 //! What the command says of itself: its help, and what is said of a command line that is none.
 
-use crate::common::Place;
+use crate::common::{Place, error_of, output_of};
 
 const COMMANDS: [&str; 7] =
     ["run", "compare", "generate", "simulate", "lambda", "check", "completion"];
@@ -8,7 +8,7 @@ const COMMANDS: [&str; 7] =
 fn help(place: &Place, command: &[&str]) -> String {
     let output = place.run(&[command, &["--help"]].concat());
     assert!(output.status.success(), "{command:?}");
-    String::from_utf8(output.stdout).unwrap()
+    output_of(&output)
 }
 
 /// The file of docs/config.md.
@@ -123,7 +123,7 @@ fn each_command_has_examples_that_parse_and_its_exit_codes() {
             all.push("--help");
             all.extend(&words[own..]);
             let output = place.run(&all);
-            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            let error = error_of(&output);
             assert!(output.status.success(), "{example}: {error}");
             examples += 1;
         }
@@ -167,7 +167,7 @@ fn a_parse_error_is_one_line_with_what_would_be_right() {
     ];
     for (args, named) in cases {
         let output = place.run(args);
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        let error = error_of(&output);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
         assert!(error.starts_with("floodway: ") && error.lines().count() == 1, "{args:?}: {error}");
         for part in *named {

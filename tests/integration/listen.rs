@@ -4,12 +4,14 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::common::shown::{Metrics, Shown, ask};
-use crate::common::{Place, end_of, hosts, parts, poll, signal, within_tries};
+use crate::common::{
+    Place, end_of, error_of, hosts, output_of, parts, poll, signal, start, within_tries,
+};
 use rustix::process::{Resource, Rlimit, Signal};
 use serde_json::Value;
 
@@ -150,8 +152,8 @@ for family in families:
             .arg(place.path("metrics"))
             .output()
             .unwrap();
-        let read = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let read = output_of(&output);
+        assert!(output.status.success(), "{}", error_of(&output));
         for line in ["floodway_latency_seconds histogram", "floodway_records counter 4"] {
             assert!(read.contains(line), "{parser}: {line} is not in\n{read}");
         }
@@ -234,7 +236,7 @@ fn requests_for_another_host_are_refused() {
     ] {
         let output = place.run(args);
         assert_eq!(output.status.code(), Some(2));
-        assert!(String::from_utf8_lossy(&output.stderr).contains("--allow-host"));
+        assert!(error_of(&output).contains("--allow-host"));
     }
 }
 
@@ -244,8 +246,7 @@ fn browsed(chromium: &std::path::Path, place: &Place, url: &str) -> (String, Str
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", &profile]);
     command.arg("--window-size=1400,900");
     command.args(["--enable-logging=stderr", "--v=0", "--virtual-time-budget=3000", url]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let output = end_of(child, "the browser");
+    let output = end_of(start(command), "the browser");
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
 }
@@ -504,7 +505,7 @@ fn a_port_that_is_taken_is_refused_before_anything_is_made() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = place.run(&["run", "--events", "100", "--out", "out", "--listen", &address]);
-    let error = String::from_utf8(output.stderr).unwrap();
+    let error = error_of(&output);
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains(&format!("--listen {address}")) && error.contains("in use"), "{error}");
     assert!(!place.path("out").exists());
@@ -515,7 +516,7 @@ fn a_port_that_is_taken_is_refused_before_anything_is_made() {
     assert_eq!(output.status.code(), Some(2));
     drop(taken);
     let output = place.run(&["run", "--config", "run.toml", "--sink", "null"]);
-    let error = String::from_utf8(output.stderr).unwrap();
+    let error = error_of(&output);
     assert!(output.status.success() && error.contains(&format!("http://{address}/")), "{error}");
 }
 

@@ -3,18 +3,13 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
-use crate::common::{Place, end_of, poll, signal};
+use crate::common::{Place, end_of, error_of, poll, signal};
 use floodway::sink::{CommittedState, Manifest};
 use rustix::process::Signal;
 use serde_json::json;
-
-fn spawn(place: &Place, args: &[&str]) -> Child {
-    let mut command = place.floodway(args);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
 
 fn commits(dir: &Path) -> u64 {
     CommittedState::read(dir).map_or(0, |standing| standing.commits)
@@ -22,7 +17,7 @@ fn commits(dir: &Path) -> u64 {
 
 fn ends(child: Child, code: i32) -> String {
     let output = end_of(child, "the run");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = error_of(&output);
     assert_eq!(output.status.code(), Some(code), "{said}");
     said
 }
@@ -56,7 +51,7 @@ fn a_manifest_does_not_grow_with_time() {
     let input = ["run", "--rate", "4k", "--duration", "8s", "--epoch", "1ms"];
     let output = ["--sink", "files:out?sync=none", "--state", "state", "--commit-every", "1ms"];
     let command = [&input[..], &output].concat();
-    let child = spawn(&place, &command);
+    let child = place.start(&command);
     let mut taken = Vec::new();
     let mut longest = 0;
     let made = poll("a shorter manifest", || {
@@ -103,7 +98,7 @@ fn resuming_takes_no_memory_for_each_commit_that_was_made() {
     let place = Place::new();
     fs::write(place.path("a.log"), "0\n").unwrap();
     let args = ["run", "--source", "lines:a.log", "--follow", "--out", "out", "--state", "state"];
-    let child = spawn(&place, &args);
+    let child = place.start(&args);
     poll("a commit", || (commits(&place.path("out")) > 0).then_some(()));
     signal(&child, Signal::TERM);
     ends(child, 0);
@@ -150,7 +145,7 @@ fn resuming_takes_no_memory_for_each_commit_that_was_made() {
         .unwrap()
         .write_all(b"one more\n")
         .unwrap();
-    let child = spawn(&place, &args);
+    let child = place.start(&args);
     poll("a commit", || (commits(&place.path("out")) > COMMITS).then_some(()));
     if Path::new("/proc/self/status").exists() {
         let most = high_water(&child);
@@ -179,7 +174,7 @@ fn a_followed_file_is_committed_by_wall_time_and_a_commit_says_what_changed() {
     let mut lines = 0;
     for _ in 0..2 {
         let (began, before) = (Instant::now(), commits(&dir));
-        let child = spawn(&place, &args);
+        let child = place.start(&args);
         poll("commits", || {
             std::thread::sleep(Duration::from_millis(20));
             lines += 1;
@@ -221,7 +216,7 @@ fn a_manifest_that_somebody_changes_while_a_run_appends_to_it_is_noticed() {
     for (said, meddle) in meddle {
         let place = Place::new();
         let child =
-            spawn(&place, &["run", "--rate", "1k", "--out", "out", "--commit-every", "100ms"]);
+            place.start(&["run", "--rate", "1k", "--out", "out", "--commit-every", "100ms"]);
         poll("a commit", || (commits(&place.path("out")) > 1).then_some(()));
         meddle(&place.path("out/manifest.jsonl"));
         let error = ends(child, 1);
@@ -234,7 +229,7 @@ fn a_manifest_that_somebody_empties_after_the_last_commit_is_noticed_at_the_end(
     let place = Place::new();
     fs::write(place.path("log"), "one\n").unwrap();
     let args = ["run", "--source", "lines:log", "--follow", "--out", "out"];
-    let child = spawn(&place, &[&args[..], &["--commit-every", "100ms"]].concat());
+    let child = place.start(&[&args[..], &["--commit-every", "100ms"]].concat());
     poll("the line is committed", || {
         let manifest = fs::read_to_string(place.path("out/manifest.jsonl")).ok()?;
         manifest.contains("\"total_records\":1").then_some(())

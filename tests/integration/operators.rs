@@ -12,6 +12,7 @@ use floodway::task::{Code, Task};
 use floodway::wire::Slots;
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::{Input, Inspect, Probe};
+use timely::progress::Stamp;
 
 /// Squares numbers, slowly if asked; multiples of 10 are bad.
 struct Square(Duration);
@@ -85,8 +86,17 @@ struct Out {
     epochs: Vec<(u64, EpochStats)>,
 }
 
-fn time(stamp: &timely::progress::Stamp<u64>) -> u64 {
+fn time(stamp: &Stamp<u64>) -> u64 {
     *stamp.iter().next().expect("a message has a time")
+}
+
+/// Keeps results with their epochs.
+fn keep(seen: Seen<(u64, u64)>) -> impl FnMut(Result<(&Stamp<u64>, &Vec<u64>), &[u64]>) {
+    move |event| {
+        if let Ok((stamp, results)) = event {
+            seen.lock().unwrap().extend(results.iter().map(|result| (time(stamp), *result)));
+        }
+    }
 }
 
 /// Ten epochs of 100 numbers, dealt to the workers in turn.
@@ -109,15 +119,7 @@ fn run(workers: usize) -> Out {
                     bad.lock().unwrap().extend(of);
                 }
             });
-            squares
-                .inspect_core(move |event| {
-                    if let Ok((stamp, squares)) = event {
-                        let of = squares.iter().map(|square| (time(stamp), *square));
-                        results.lock().unwrap().extend(of);
-                    }
-                })
-                .probe()
-                .0
+            squares.inspect_core(keep(results)).probe().0
         });
         for epoch in 0..10 {
             for n in (epoch * 100..(epoch + 1) * 100).filter(|n| n % peers == me) {
@@ -243,15 +245,7 @@ fn an_idle_worker_computes_records_of_a_loaded_one() {
             let task = Square(Duration::from_micros(200));
             let (squares, tens) = scope.input_from(&mut input).burst(task, burst);
             tens.inspect(move |ten| bad.lock().unwrap().push(ten.record));
-            squares
-                .inspect_core(move |event| {
-                    if let Ok((stamp, squares)) = event {
-                        let of = squares.iter().map(|square| (time(stamp), *square));
-                        results.lock().unwrap().extend(of);
-                    }
-                })
-                .probe()
-                .0
+            squares.inspect_core(keep(results)).probe().0
         });
         let began = Instant::now();
         for epoch in 0..EPOCHS {

@@ -19,12 +19,12 @@ struct Topic {
     taken: u64,
 }
 
-/// How often what goes wrong, of a thousand times.
+/// How often each fault happens, of a thousand times.
 #[derive(Clone, Copy)]
-struct Weather {
+struct Faults {
     /// Nothing was taken.
     refused: u32,
-    /// It was taken, and not said.
+    /// It was taken, and that was not said.
     unsaid: u32,
     /// The run ends, whether it was taken or not.
     ends: u32,
@@ -33,7 +33,7 @@ struct Weather {
 /// One who publishes to it.
 struct ToTopic {
     topic: Arc<Mutex<Topic>>,
-    weather: Weather,
+    faults: Faults,
     random: SmallRng,
 }
 
@@ -54,10 +54,10 @@ impl Publish for ToTopic {
 
     fn publish(&mut self, lines: &[u8], up_to: u64) -> Result<(), PublishError> {
         assert_eq!(lines.last(), Some(&b'\n'));
-        if self.happens(self.weather.refused) {
+        if self.happens(self.faults.refused) {
             return Err(PublishError::Transient("not now".to_owned()));
         }
-        let ends = self.happens(self.weather.ends);
+        let ends = self.happens(self.faults.ends);
         if !ends || self.happens(500) {
             let mut topic = self.topic.lock().unwrap();
             topic.taken += lines.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -67,7 +67,7 @@ impl Publish for ToTopic {
         if ends {
             return Err(PublishError::Permanent("the end".into()));
         }
-        match self.happens(self.weather.unsaid) {
+        match self.happens(self.faults.unsaid) {
             true => Err(PublishError::Transient("what?".to_owned())),
             false => Ok(()),
         }
@@ -77,7 +77,7 @@ impl Publish for ToTopic {
 fn run(
     dir: &Path,
     topic: &Arc<Mutex<Topic>>,
-    weather: Weather,
+    faults: Faults,
     resumed: Option<CommittedState>,
     (seed, pad): (u64, usize),
 ) -> Result<(), SinkError> {
@@ -87,7 +87,7 @@ fn run(
         resumed: resumed.map(Arc::new),
         ..Settings::new(Target::Files(Files::new(dir)), 2, 0)
     };
-    let to = ToTopic { topic: Arc::clone(topic), weather, random: SmallRng::seed_from_u64(seed) };
+    let to = ToTopic { topic: Arc::clone(topic), faults, random: SmallRng::seed_from_u64(seed) };
     let publish: Box<dyn Publish> = Box::new(to);
     let publish = Some(Arc::new(Mutex::new(Some(publish))));
     let way = crate::epochs::Way { publish, pad, ..Default::default() };
@@ -117,8 +117,8 @@ fn each_line_is_published_once_wherever_a_run_is_killed() {
             runs += 1;
             // In the end it has to go well.
             let ends = if runs < 30 { 150 } else { 0 };
-            let weather = Weather { refused: 100, unsaid: 100, ends };
-            match run(&dir, &topic, weather, resumed.take(), (1_000 * seed + runs, pad)) {
+            let faults = Faults { refused: 100, unsaid: 100, ends };
+            match run(&dir, &topic, faults, resumed.take(), (1_000 * seed + runs, pad)) {
                 Ok(()) => break,
                 Err(error) => assert!(matches!(error, SinkError::Publish { .. }), "{error}"),
             }
@@ -151,7 +151,7 @@ fn a_system_with_more_lines_than_were_committed_is_an_error() {
     let dir = place.path().join("outbox");
     prepare(&dir, false).unwrap();
     let topic = Arc::new(Mutex::new(Topic { lines: Vec::new(), taken: 7 }));
-    let fair = Weather { refused: 0, unsaid: 0, ends: 0 };
-    let error = run(&dir, &topic, fair, None, (0, 0)).unwrap_err();
+    let none = Faults { refused: 0, unsaid: 0, ends: 0 };
+    let error = run(&dir, &topic, none, None, (0, 0)).unwrap_err();
     assert!(matches!(error, SinkError::Outrun { taken: 7, has: 0, .. }), "{error}");
 }

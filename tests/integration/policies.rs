@@ -13,7 +13,7 @@ use floodway::policy::{
     Offered, POLICIES, PolicyChoice, Queue, Rates, RemoteLatency, Sends, Spec, Take,
 };
 
-use crate::common::Place;
+use crate::common::{Place, error_of, output_of};
 
 const MS: u64 = 1_000_000;
 
@@ -126,7 +126,7 @@ fn simulate_takes_each_policy_alone_and_all_of_them_in_the_registrys_order() {
             "out.json",
         ];
         let output = place.run(&[&args, more].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{}", error_of(&output));
         let json: Value =
             serde_json::from_slice(&fs::read(place.path("out.json")).unwrap()).unwrap();
         let rows = json["policies"].as_array().unwrap();
@@ -143,8 +143,8 @@ fn compare_takes_each_policy_and_compares_all_of_them_if_none_is_named() {
     let place = Place::new();
     let input = ["--rate", "5k", "--duration", "200ms", "--warm-up-run", "0s", "--threshold", "1k"];
     let output = place.run(&[&["compare", "--report", "report"], &input[..]].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", error_of(&output));
+    let table = output_of(&output);
     let rows: HashSet<_> =
         table.lines().filter_map(|line| line.split_whitespace().next()).collect();
     for policy in POLICIES {

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{Place, parts, within_tries};
+use crate::common::{Place, error_of, output_of, parts, within_tries};
 
 #[test]
 fn the_commands_of_the_readme_work() {
@@ -30,7 +30,7 @@ fn the_commands_of_the_readme_work() {
             arguments[at + 1] = "127.0.0.1:0";
         }
         let output = place.run(&arguments);
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        let error = error_of(&output);
         assert!(output.status.success(), "{command}: {error}");
         commands += 1;
     }
@@ -65,14 +65,9 @@ fn ran(place: &Place, script: &str) -> (String, String) {
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_floodway"), binary).unwrap();
     let output = Command::new("sh").arg("-c").arg(script).current_dir(place.path("")).output();
     let output = output.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = output_of(&output);
+    let error = error_of(&output);
     (said, error)
-}
-
-/// How many lines an output folder has.
-fn lines(place: &Place, out: &str) -> usize {
-    place.output(out).iter().filter(|byte| **byte == b'\n').count()
 }
 
 #[test]
@@ -82,7 +77,7 @@ fn the_readmes_killed_run_ends_with_the_same_output() {
     let place = Place::new();
     runs(&place, &shorter);
     let state = std::fs::read_to_string(place.path("out/killed.state/state.json")).unwrap();
-    let lines = lines(&place, "out/killed");
+    let lines = place.lines("out/killed");
     assert!(lines == 300_000 && state.contains("\"runs\": 2"), "{lines} lines, {state}");
 }
 
@@ -111,13 +106,13 @@ fn the_readmes_function_in_real_processes_gives_the_local_output() {
         assert!(both.len() == 2 && both[0] == both[1], "{said}\n{error}");
         assert!(said.contains("same results as here for bpe"), "{said}");
         assert!(said.contains("\ngood\n"), "{said}");
-        assert_eq!(lines(&place, "out/remote"), 2_000);
+        assert_eq!(place.lines("out/remote"), 2_000);
         let share = said.split("\"offloaded_fraction\": ").nth(1).unwrap().split(',').next();
         if share.unwrap().parse::<f64>().unwrap() > 0.5 { Ok(()) } else { Err(said) }
     });
 }
 
-/// All at home gives the same hashes: the proof has to fail where the function does not start.
+/// All done locally gives the same hashes: the proof has to fail where the function does not start.
 #[test]
 fn the_readmes_proof_fails_without_the_function() {
     let server = "target/release/floodway lambda --function functions/rust ";

@@ -1,18 +1,16 @@
 //! A run that is ended, however it is, and started again with the same command: its output is that of
 //! a run that was never ended.
 //!
-//! The instants of the kills are random. A failure prints the seed, and `FLOODWAY_SEED` repeats it;
-//! `FLOODWAY_KILLS` says how many there are (`FLOODWAY_KILLS=1000 cargo test --test integration resume::killed`).
+//! The instants of the kills are random (`tests/common/kills.rs`), and there can be more of them:
+//! `FLOODWAY_KILLS=1000 cargo test --test integration resume::killed`.
 
 use std::fs;
 use std::io::Write as _;
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::common::{Place, end_of, hosts, poll, signal, start_processes};
+use crate::common::kills::{Killed, Way, kills, random};
+use crate::common::{Place, end_of, error_of, output_of, poll, signal, start_processes};
 use floodway::sink::Manifest;
-use rand::rngs::SmallRng;
-use rand::{RngExt as _, SeedableRng as _};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -51,8 +49,7 @@ fn the_same_command_resumes_where_it_was_stopped() {
     let place = Place::new();
     let expected = expected(&place);
     let all = [&["run", "--summary", "summary.json"][..], &run(&RESUMED, &[])[1..]].concat();
-    let mut command = place.floodway(&all);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = place.start(&all);
     committed(&place, 3);
     signal(&child, Signal::TERM);
     assert_eq!(end_of(child, "the run").status.code(), Some(0));
@@ -100,8 +97,7 @@ fn lines_resume_where_they_stopped_unless_the_file_was_changed() {
     let resumed = ["--out", "out", "--state", state.to_str().unwrap()];
     let command = [&["run"][..], &input, &COMMITS, &resumed].concat();
     for commits in [3, 6] {
-        let mut run = place.floodway(&command);
-        let child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let child = place.start(&command);
         committed(&place, commits);
         signal(&child, Signal::TERM);
         assert_eq!(end_of(child, "the run").status.code(), Some(0));
@@ -112,7 +108,7 @@ fn lines_resume_where_they_stopped_unless_the_file_was_changed() {
     for changed in [&text[..100], &[b"x", &text[1..]].concat()] {
         fs::write(&log, changed).unwrap();
         let output = place.run(&command);
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        let error = error_of(&output);
         assert_eq!(output.status.code(), Some(1), "{error}");
         assert!(error.contains("logs/a.log"), "{error}");
     }
@@ -129,7 +125,7 @@ fn a_state_of_another_command_is_refused() {
     let place = Place::new();
     let refused = |args: &[&str], what: &str| {
         let output = place.run(args);
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        let error = error_of(&output);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
         assert!(error.contains(what), "{args:?}: {error}");
         assert_eq!(error.lines().count(), 1, "{error}");
@@ -170,7 +166,7 @@ fn a_state_of_another_command_is_refused() {
     });
     fs::write(part.unwrap(), "").unwrap();
     let output = place.run(&small(&[]));
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    let error = error_of(&output);
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("was changed since"), "{error}");
 
@@ -181,11 +177,10 @@ fn a_state_of_another_command_is_refused() {
 #[test]
 fn a_state_is_used_by_one_run_at_a_time() {
     let place = Place::new();
-    let mut command = place.floodway(&run(&RESUMED, &["--work", "1ms"]));
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = place.start(&run(&RESUMED, &["--work", "1ms"]));
     poll("the state", || place.path("state/state.json").exists().then_some(()));
     let output = place.run(&run(&RESUMED, &[]));
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    let error = error_of(&output);
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains("another run is using it"), "{error}");
     // The lock dies with its owner.
@@ -235,15 +230,14 @@ fn a_budget_includes_what_earlier_runs_spent() {
     let none = (known * 0.999).to_string();
     let command = [&resumed[..], &["--budget-total", &none]].concat();
     let before = commits(&place);
-    let mut run = place.floodway(&command);
-    let child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = place.start(&command);
     committed(&place, before + 3);
     signal(&child, Signal::TERM);
     let output = end_of(child, "the run");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = error_of(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("the budget is spent"), "{said}");
-    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words = output_of(&output);
     assert!(words.contains("for all 2 runs of this state"), "{words}");
     let summary = place.summary();
     assert_eq!((&summary["attempts"], &summary["cost_usd"]), (&0.into(), &0.0.into()), "{summary}");
@@ -332,114 +326,34 @@ fn line(number: u32) -> Vec<u8> {
     }
 }
 
-/// How a run is made, each time it is started.
-struct Way {
-    input: Input,
-    workers: &'static str,
-    processes: usize,
-    options: &'static [&'static str],
-}
-
-const WEATHER: &str = "network=3ms,cold_start=20ms,failure_rate=0.1,throttle_rate=0.1";
+const FAILING: &str = "network=3ms,cold_start=20ms,failure_rate=0.1,throttle_rate=0.1";
 const LOCAL: [&str; 2] = ["--policy", "local"];
-const REMOTE: [&str; 4] = ["--policy", "remote", "--local-lambda", WEATHER];
-const SPILL: [&str; 6] = ["--policy", "spill", "--threshold", "20k", "--local-lambda", WEATHER];
+const REMOTE: [&str; 4] = ["--policy", "remote", "--local-lambda", FAILING];
+const SPILL: [&str; 6] = ["--policy", "spill", "--threshold", "20k", "--local-lambda", FAILING];
 const THRESHOLD: [&str; 6] =
-    ["--policy", "threshold", "--threshold", "20k", "--local-lambda", WEATHER];
-const DEADLINE: [&str; 6] = ["--policy", "deadline", "--work", "30us", "--local-lambda", WEATHER];
+    ["--policy", "threshold", "--threshold", "20k", "--local-lambda", FAILING];
+const DEADLINE: [&str; 6] = ["--policy", "deadline", "--work", "30us", "--local-lambda", FAILING];
 
-const WAYS: [Way; 9] = [
-    Way { input: Input::Events, workers: "1", processes: 1, options: &LOCAL },
-    Way { input: Input::Files, workers: "2", processes: 1, options: &REMOTE },
-    Way { input: Input::Events, workers: "4", processes: 1, options: &DEADLINE },
-    Way { input: Input::Large, workers: "2", processes: 1, options: &LOCAL },
-    Way { input: Input::Events, workers: "1", processes: 2, options: &SPILL },
-    Way { input: Input::Short, workers: "3", processes: 1, options: &REMOTE },
-    Way { input: Input::Large, workers: "1", processes: 2, options: &LOCAL },
-    Way { input: Input::Files, workers: "1", processes: 2, options: &DEADLINE },
-    Way { input: Input::Events, workers: "2", processes: 2, options: &THRESHOLD },
+const RUNS: [(Input, Way); 9] = [
+    (Input::Events, Way { workers: "1", processes: 1, options: &LOCAL }),
+    (Input::Files, Way { workers: "2", processes: 1, options: &REMOTE }),
+    (Input::Events, Way { workers: "4", processes: 1, options: &DEADLINE }),
+    (Input::Large, Way { workers: "2", processes: 1, options: &LOCAL }),
+    (Input::Events, Way { workers: "1", processes: 2, options: &SPILL }),
+    (Input::Short, Way { workers: "3", processes: 1, options: &REMOTE }),
+    (Input::Large, Way { workers: "1", processes: 2, options: &LOCAL }),
+    (Input::Files, Way { workers: "1", processes: 2, options: &DEADLINE }),
+    (Input::Events, Way { workers: "2", processes: 2, options: &THRESHOLD }),
 ];
-
-/// Starts all processes of a run.
-fn start(place: &Place, way: &Way) -> Vec<Child> {
-    let (input, summary) = (way.input.options(), ["--summary", "summary.json"]);
-    let workers = ["--", "-w", way.workers];
-    let all = [&["run"][..], &input, &COMMITS, &RESUMED, way.options, &summary, &workers];
-    let all = all.concat();
-    let hosts = (way.processes > 1).then(|| hosts(place, way.processes));
-    (0..way.processes)
-        .map(|process| {
-            let mut command = place.floodway(&all);
-            if let Some(hosts) = &hosts {
-                let (processes, process) = (way.processes.to_string(), process.to_string());
-                command.args(["-n", &processes, "-p", &process, "-h"]).arg(hosts);
-            }
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-        })
-        .collect()
-}
 
 /// Commits in the output, as far as there is one.
 fn commits(place: &Place) -> usize {
     Manifest::read(&place.path("out")).map_or(0, |manifest| manifest.commits.len())
 }
 
-/// Kills of one run, at most: then it is let be.
-const MOST: usize = 12;
-
-/// Kills a run at random instants until it is done; answers how often.
-fn kill_until_done(place: &Place, way: &Way, random: &mut SmallRng) -> usize {
-    for kills in 0.. {
-        let before = commits(place);
-        let mut processes = start(place, way);
-        let began = Instant::now();
-        let mut alive = || processes.iter_mut().all(|child| child.try_wait().unwrap().is_none());
-        let nap = || std::thread::park_timeout(Duration::from_millis(1));
-        // Some while they begin or recover, most while they work.
-        let early = random.random_bool(0.3);
-        let has_begun = |place: &Place| commits(place) > before;
-        while !early && alive() && !has_begun(place) {
-            nap();
-        }
-        let after = began.elapsed() + Duration::from_micros(random.random_range(0..350_000));
-        while alive() && (kills >= MOST || began.elapsed() < after) {
-            nap();
-        }
-        let begun = has_begun(place);
-        let victim = random.random_range(0..processes.len());
-        let victim = processes.swap_remove(victim);
-        let _ =
-            rustix::process::kill_process(rustix::process::Pid::from_child(&victim), Signal::KILL);
-        let killed = end_of(victim, "the victim");
-        let well = killed.status.success();
-        for mut other in processes {
-            // One that still looks for its partner waits for it.
-            if !well && !begun {
-                let _ = other.kill();
-            }
-            let output = end_of(other, "a process whose partner is gone");
-            let expected = if well { [Some(0); 2] } else { [Some(1), None] };
-            let said = String::from_utf8_lossy(&output.stderr);
-            // Its work may have been done already.
-            let code = output.status.code();
-            assert!(expected.contains(&code) || code == Some(0), "{code:?}: {said}");
-        }
-        if well {
-            return kills;
-        }
-        let said = String::from_utf8_lossy(&killed.stderr);
-        assert_eq!(killed.status.code(), None, "it ended by itself: {said}");
-    }
-    unreachable!("it is not killed for ever")
-}
-
 #[test]
 fn killed_at_any_instant_it_ends_with_the_same_output() {
-    let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
-    let kills = number("FLOODWAY_KILLS").unwrap_or(100) as usize;
-    let seed = number("FLOODWAY_SEED").unwrap_or_else(rand::random);
-    eprintln!("FLOODWAY_SEED={seed} FLOODWAY_KILLS={kills}");
-    let mut random = SmallRng::seed_from_u64(seed);
+    let (kills, mut random) = (kills(100), random());
     // What a run of each input comes to that nobody ends: its lines, its dead letters, its records.
     let whole = Input::ALL.map(|input| {
         let place = Place::new();
@@ -451,15 +365,21 @@ fn killed_at_any_instant_it_ends_with_the_same_output() {
     assert!([1, 2].iter().all(|at| !whole[*at].1.is_empty()), "some are dead letters");
 
     let mut killed = 0;
-    for way in WAYS.iter().cycle() {
+    for (input, way) in RUNS.iter().cycle() {
         let place = Place::new();
-        way.input.make(&place);
-        let times = kill_until_done(&place, way, &mut random);
-        let said = format!(
-            "seed {seed}, after {killed} and {times} kills, {:?} with {:?}",
-            way.input, way.options
-        );
-        let (lines, letters, records) = &whole[way.input as usize];
+        input.make(&place);
+        let summary = ["--summary", "summary.json"];
+        let args = [&["run"][..], &input.options(), &COMMITS, &RESUMED, &summary].concat();
+        let times = Killed {
+            place: &place,
+            args: &args,
+            ways: std::slice::from_ref(way),
+            commits: "out",
+            after: Duration::from_millis(350),
+        }
+        .until_done(&mut random);
+        let said = format!("after {killed} and {times} kills, {input:?} with {:?}", way.options);
+        let (lines, letters, records) = &whole[*input as usize];
         assert!(place.output("out") == *lines, "{said}");
         assert!(sorted(&place, "dead.jsonl") == *letters, "{said}");
         let summary = place.summary();
@@ -467,7 +387,7 @@ fn killed_at_any_instant_it_ends_with_the_same_output() {
         // One that is killed before it has looked at its state has not begun.
         assert!(total(&summary, "runs") as usize <= times + 1, "{said}");
         // What is complete is complete.
-        let again = [&["run"][..], &way.input.options(), &RESUMED].concat();
+        let again = [&["run"][..], &input.options(), &RESUMED].concat();
         assert_eq!(place.run_well(&again)["results_out"], 0, "{said}");
         assert!(place.output("out") == *lines, "{said}");
         killed += times;
@@ -495,12 +415,12 @@ fn a_trace_that_is_a_pipe_is_read_once() {
         let mut bash = std::process::Command::new("bash");
         bash.args(["-c", &script, env!("CARGO_BIN_EXE_floodway")]).current_dir(place.path("."));
         let output = bash.output().unwrap();
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        (output.status.code(), error_of(&output))
     };
     let (out, rows) = ("run --out out --state state", "seconds,rate\\n0,1000\\n1,0\\n");
     let (code, error) = run(rows, out);
     assert_eq!(code, Some(0), "{error}");
-    assert_eq!(place.output("out").iter().filter(|byte| **byte == b'\n').count(), 1_000);
+    assert_eq!(place.lines("out"), 1_000);
     let (code, error) = run("0,9000\\n1,0\\n", out);
     assert_eq!(code, Some(2), "{error}");
     assert!(error.contains("the trace's rates"), "{error}");

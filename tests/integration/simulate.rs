@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Output;
 
-use crate::common::{Place, error_of};
+use crate::common::{Place, error_of, output_of};
 use serde_json::Value;
 
 /// A spike to four times what the worker does.
@@ -47,7 +47,7 @@ fn a_budget_below_one_request_is_not_spent() {
 fn the_table_has_all_policies_and_the_optimum_last() {
     let place = Place::new();
     let (json, output) = simulate(&place, &[]);
-    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    let table = output_of(&output);
     let first: Vec<_> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let names = ["policy", "local", "remote", "threshold", "spill", "deadline", "optimum"];
     assert_eq!(first, names, "{table}");

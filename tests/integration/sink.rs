@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use crate::common::{Place, hosts};
+use crate::common::{LIMIT, Place, error_of, hosts, output_of};
 use crate::epochs::{EPOCHS, GROUP, LINES, Way, committed};
 use floodway::internal::sink::CommitStep;
 use floodway::sink::{self, Files, Manifest, Settings, Target};
@@ -88,8 +88,8 @@ fn a_run_killed_after_any_commit_step_leaves_whole_epochs() {
             let dying = start(&place, process, end, &hosts);
             let mut other = start(&place, 1 - process, usize::MAX, &hosts);
             let output = crate::common::end_of(dying, "the process that is to end");
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            let done = String::from_utf8_lossy(&output.stdout).contains("all steps were done");
+            let said = error_of(&output);
+            let done = output_of(&output).contains("all steps were done");
             if done {
                 assert!(crate::common::end_of(other, "the other").status.success(), "{said}");
             } else {
@@ -192,7 +192,7 @@ fn files_roll_at_their_age_without_new_writes() {
     let between = move |epoch: u64, worker: &mut timely::worker::Worker| {
         let began = Instant::now();
         while ended() <= epoch {
-            assert!(began.elapsed() < Duration::from_secs(30), "no file ends after {epoch}");
+            assert!(began.elapsed() < LIMIT, "no file ends after {epoch}");
             worker.step_or_park(Some(Duration::from_millis(1)));
         }
     };

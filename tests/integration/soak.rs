@@ -61,9 +61,9 @@ fn soak() {
     let soak = Soak::run(duration);
     soak.print();
     soak.is_complete();
-    // The weather was as it should be: one burst may be lucky.
-    let weather = ["failed", "throttled", "records_home"].map(|field| soak.count(field));
-    assert!(weather.iter().all(|count| *count > 0), "{}", soak.summary);
+    // All faults happened. In a short run, whose one burst may be lucky, they may not.
+    let faults = ["failed", "throttled", "records_home"].map(|field| soak.count(field));
+    assert!(faults.iter().all(|count| *count > 0), "{}", soak.summary);
     soak.is_flat();
 }
 

@@ -6,14 +6,12 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::common::{Place, end_of, parts, poll, signal, sorted_output, start_processes};
+use crate::common::{
+    Place, end_of, error_of, parts, poll, signal, sorted_output, start, start_processes,
+    within_tries,
+};
 use floodway::sink::Manifest;
 use rustix::process::Signal;
-
-fn spawn(place: &Place, args: &[&str]) -> Child {
-    let mut command = place.floodway(args);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
 
 /// Waits until something is committed.
 fn committed(dir: &Path) {
@@ -43,11 +41,11 @@ fn the_first_signal_finishes_and_commits_the_last_epoch() {
         let args = ["run", "--rate", "5k", "--policy", policy, "--out", "out"];
         let mut all = args.to_vec();
         all.extend(["--commit-every", "200ms", "--summary", "summary.json", "--", "-w", "2"]);
-        let child = spawn(&place, &all);
+        let child = place.start(&all);
         committed(&place.path("out"));
         signal(&child, ends);
         let output = end_of(child, "the run");
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        let error = error_of(&output);
         assert_eq!(output.status.code(), Some(0), "{error}");
         let summary = place.summary();
         assert_eq!(summary["stopped"], "signal");
@@ -67,7 +65,7 @@ fn a_signal_to_one_process_stops_both_at_the_same_epoch() {
     signal(&children[1], Signal::INT);
     for child in children.drain(..) {
         let output = end_of(child, "a process");
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        let error = error_of(&output);
         assert_eq!(output.status.code(), Some(0), "{error}");
     }
     let lines = without_a_gap(&place.path("out"));
@@ -83,11 +81,11 @@ fn a_run_that_waits_for_another_process_ends_at_the_first_signal() {
     fs::write(place.path("hosts"), hosts).unwrap();
     let args = ["run", "--rate", "5k", "--out", "out", "--summary", "s.json", "--"];
     let timely = ["-n", "2", "-p", "0", "-h", "hosts"];
-    let child = spawn(&place, &[&args[..], &timely].concat());
+    let child = place.start(&[&args[..], &timely].concat());
     poll("it has begun to wait", || place.path("out").exists().then_some(()));
     signal(&child, Signal::TERM);
     let output = end_of(child, "the run");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = error_of(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("nothing was read"), "{said}");
     assert!(!place.path("out").exists());
@@ -100,7 +98,7 @@ fn a_second_signal_ends_at_once_and_keeps_committed_output() {
     let args = ["run", "--rate", "1k", "--work", "50ms", "--out", "out", "--max-backlog", "100k"];
     let mut all = args.to_vec();
     all.extend(["--commit-every", "100ms"]);
-    let mut child = spawn(&place, &all);
+    let mut child = place.start(&all);
     poll("it has begun", || place.path("out/manifest.jsonl").exists().then_some(()));
     // It says when it has a backlog, and when it has heard the first signal.
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
@@ -117,8 +115,8 @@ fn a_second_signal_ends_at_once_and_keeps_committed_output() {
 }
 
 /// The bound that these tests set, and what they grant a busy machine beyond it.
-const WITHIN: [&str; 2] = ["--stop-within", "4s"];
-const BOUND: Duration = Duration::from_secs(4 + 10);
+const WITHIN: [&str; 2] = ["--stop-within", "2s"];
+const BOUND: Duration = Duration::from_secs(2 + 10);
 
 /// Sends one signal to a run that could not end by itself; answers what it said.
 fn ends_within_the_bound(child: Child, what: &str) -> String {
@@ -140,7 +138,7 @@ fn one_signal_ends_a_run_whose_read_hangs() {
     }
     let place = Place::new();
     let args = ["run", "--source", "lines:/proc/kmsg", "--events", "100k", "--out", "out"];
-    let child = spawn(&place, &[&args[..], &WITHIN].concat());
+    let child = place.start(&[&args[..], &WITHIN].concat());
     // Its first bytes are looked at before there is any output: it may hang there.
     std::thread::sleep(Duration::from_secs(3));
     ends_within_the_bound(child, "a read that hangs");
@@ -152,11 +150,11 @@ fn one_signal_ends_a_run_in_an_epoch_of_an_hour() {
     let place = Place::new();
     let args =
         ["run", "--rate", "1k", "--epoch", "1h", "--out", "out", "--summary", "summary.json"];
-    let child = spawn(&place, &[&args[..], &WITHIN].concat());
+    let child = place.start(&[&args[..], &WITHIN].concat());
     poll("the output", || place.path("out/manifest.jsonl").exists().then_some(()));
     std::thread::sleep(Duration::from_millis(500));
     let said = ends_within_the_bound(child, "an epoch of an hour");
-    assert!(said.contains("--stop-within 4 s") && said.contains("without --state"), "{said}");
+    assert!(said.contains("--stop-within 2 s") && said.contains("without --state"), "{said}");
     assert!(said.contains("\ncommitted nothing of ") && !said.contains("\noutput "), "{said}");
     assert_eq!(without_a_gap(&place.path("out")), 0);
     let summary = place.summary();
@@ -179,7 +177,7 @@ fn one_signal_ends_a_run_with_a_backlog_of_a_hundred_times_what_can_be_done() {
     let said = ends_within_the_bound(children.pop().unwrap(), "a backlog");
     assert!(said.contains("the same command does the rest"), "{said}");
     let other = one.join().unwrap();
-    assert_eq!(other.status.code(), Some(0), "{}", String::from_utf8_lossy(&other.stderr));
+    assert_eq!(other.status.code(), Some(0), "{}", error_of(&other));
     let summary = place.summary();
     let lines = without_a_gap(&place.path("out"));
     assert_eq!((&summary["stopped"], &summary["results_out"]), (&"signal".into(), &lines.into()));
@@ -197,7 +195,7 @@ fn a_closed_terminal_stops_a_run_cleanly() {
     command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_floodway"), "run", "--rate", "5k"]);
     command.args(["--out", "out", "--commit-every", "200ms", "--summary", "summary.json"]);
     command.current_dir(place.path("")).stdin(Stdio::null());
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = start(command);
     committed(&place.path("out"));
     drop((child.stdout.take(), child.stderr.take()));
     let code = poll("its end", || {
@@ -220,7 +218,7 @@ fn a_run_under_nohup_ignores_hangup() {
     let floodway = env!("CARGO_BIN_EXE_floodway");
     command.args(["-c", "trap '' HUP; exec \"$@\"", "sh", floodway, "run", "--rate", "5k"]);
     command.args(["--out", "out", "--commit-every", "100ms"]).current_dir(place.path(""));
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = start(command);
     committed(&place.path("out"));
     let commits =
         || Manifest::read(&place.path("out")).map_or(0, |manifest| manifest.commits.len());
@@ -289,7 +287,7 @@ fn a_panic_of_a_worker_exits_with_1() {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let output = end_of(command.spawn().unwrap(), "the run");
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    let error = error_of(&output);
     assert_eq!(output.status.code(), Some(1), "{error}");
     let lines: Vec<_> = error.lines().filter(|line| line.starts_with("floodway: ")).collect();
     assert_eq!(lines.len(), 1, "{error}");
@@ -340,16 +338,20 @@ fn memory_is_bounded_at_ten_times_the_capacity() {
     let args = ["run", "--rate", "10k", "--work", "1ms", "--max-backlog", "20k", "--sink", "null"];
     let mut all = args.to_vec();
     all.extend(["--summary", "summary.json"]);
-    let child = spawn(&place, &all);
+    let child = place.start(&all);
     std::thread::sleep(Duration::from_secs(5));
-    let early = resident(&child);
-    std::thread::sleep(Duration::from_secs(10));
-    let late = resident(&child);
+    // On a busy machine the backlog may not be full yet: then it is measured again.
+    within_tries("memory that stays the same for 10 s", || {
+        let early = resident(&child);
+        std::thread::sleep(Duration::from_secs(10));
+        let late = resident(&child);
+        let is_same = late as f64 <= 1.1 * early as f64;
+        if is_same { Ok(()) } else { Err(format!("{early} KiB and then {late} KiB")) }
+    });
     signal(&child, Signal::INT);
     std::thread::sleep(Duration::from_millis(100));
     signal(&child, Signal::INT);
     end_of(child, "the run");
-    assert!(late as f64 <= 1.1 * early as f64, "{early} KiB after 5 s, {late} KiB after 15 s");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Output;
 
 use crate::common::{Place, end_of, error_of, output_of, start_processes, within_tries};
-use crate::fault_server::{On, Server, Weather};
+use crate::fault_server::{Fault, On, Server};
 use serde_json::Value;
 
 /// A millisecond of work a record, two records a millisecond for 300 ms: twice what a worker does.
@@ -153,7 +153,7 @@ fn a_function_that_refuses_every_record_is_named_as_the_cause() {
     let place = Place::new();
     // The server refuses words whose bytes add up to a multiple of 5, as this one's do.
     fs::write(place.path("in.txt"), "d\nd\n").unwrap();
-    let server = Server::start(Weather::Errors, On::All);
+    let server = Server::start(Fault::Errors, On::All);
     let run = ["run", "--source", "lines:in.txt", "--policy", "remote", "--sink", "null"];
     let output = place.run(&[&run[..], &["--require-remote", "--lambda", &server.url]].concat());
     assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));

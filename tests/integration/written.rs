@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Stdio;
 
-use crate::common::{Place, end_of};
+use crate::common::{Place, end_of, error_of, start};
 use serde_json::Value;
 
 const RUN: [&str; 7] = ["run", "--rate", "1k", "--duration", "100ms", "--sink", "null"];
@@ -19,7 +19,7 @@ fn a_summary_is_written_through_links_and_pipes_which_stay() {
     symlink("/dev/null", place.path("null")).unwrap();
     let run = |more: &[&str]| {
         let output = place.run(&[&RUN[..], more].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{}", error_of(&output));
         output
     };
     run(&["--summary", "link", "--series", "dangling"]);
@@ -50,7 +50,7 @@ fn a_summary_on_standard_output_is_alone_there() {
         let output = place.run(&[&RUN[..], &["--summary", name]].concat());
         let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(summary["events_in"], 100, "{name}");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let said = error_of(&output);
         assert!(said.contains("latency"), "what is for people goes to standard error: {said}");
     }
     assert!(!place.path("-").exists());
@@ -71,12 +71,12 @@ fn dead_letters_are_written_to_pipes_and_devices_as_they_are() {
     for sink in [["--sink", "null"], ["--out", "out"]] {
         let run = [&run[..], &sink, &["--overwrite"][..usize::from(sink[0] == "--out")]].concat();
         let output = place.run(&[&run[..], &["--dead-letter", "-"]].concat());
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let said = error_of(&output);
         assert!(output.status.success(), "{said}");
         let letter: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(letter["code"], "invalid_utf8");
         let output = place.run(&[&run[..], &["--dead-letter", "/dev/null"]].concat());
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let said = error_of(&output);
         assert!(output.status.success(), "{said}");
     }
     assert!(!place.path("-").exists());
@@ -84,7 +84,7 @@ fn dead_letters_are_written_to_pipes_and_devices_as_they_are() {
     fs::write(place.path("letters"), "before\n").unwrap();
     symlink("letters", place.path("link")).unwrap();
     let output = place.run(&[&run[..], &["--sink", "null", "--dead-letter", "link"]].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", error_of(&output));
     assert!(place.path("link").is_symlink());
     let letters = fs::read_to_string(place.path("letters")).unwrap();
     assert!(letters.starts_with("before\n{") && letters.lines().count() == 2, "{letters}");
@@ -97,10 +97,9 @@ fn a_leading_tilde_is_the_home_folder() {
     fs::create_dir(place.path("home")).unwrap();
     let args = ["run", "--events", "100", "--sink", "files:~/out", "--state=~/state"];
     let mut command = place.floodway(&args);
-    let child =
-        command.env("HOME", place.path("home")).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = end_of(child.spawn().unwrap(), "the run");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    command.env("HOME", place.path("home"));
+    let output = end_of(start(command), "the run");
+    assert!(output.status.success(), "{}", error_of(&output));
     assert!(!place.path("~").exists());
     assert!(place.path("home/out/manifest.jsonl").exists());
     let state =

@@ -1,8 +1,8 @@
 //! What can be given as an endpoint, and what is said of what cannot.
 
 use super::server::{Server, error, well};
-use super::{ID, KEYS, at_home, came_home, err, out, remote, run};
-use crate::common::{Place, within_tries};
+use super::{ID, KEYS, expected_locally, remote, run, was_done_locally};
+use crate::common::{Place, error_of, output_of, within_tries};
 
 #[test]
 fn an_invalid_function_name_exits_with_2_and_names_the_wrong_part() {
@@ -30,16 +30,16 @@ fn an_invalid_function_name_exits_with_2_and_names_the_wrong_part() {
     ] {
         for command in ["run", "check"] {
             let output = run(&place, &[&[command][..], args].concat(), &[]);
-            assert_eq!(output.status.code(), Some(2), "{command} {args:?}: {}", err(&output));
-            let said = err(&output);
+            assert_eq!(output.status.code(), Some(2), "{command} {args:?}: {}", error_of(&output));
+            let said = error_of(&output);
             assert!(parts.iter().all(|part| said.contains(part)), "{args:?}: {said}");
             assert!(!said.contains("hidden"), "{said}");
         }
     }
     let output = run(&place, &["run", "--auth", "iam"], &[]);
-    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", error_of(&output));
     let output = run(&place, &["check"], &[]);
-    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", error_of(&output));
 }
 
 /// AWS's chain, where it is built in, does not ask the network.
@@ -64,17 +64,17 @@ fn without_credentials_nothing_starts_and_the_error_lists_where_it_looked() {
         (&[KEYS[2], ("AWS_PROFILE", "sso")], "build with --features aws-config"),
     ] {
         let checked = run(&place, &["check", "--lambda", "words"], variables);
-        assert_eq!(checked.status.code(), Some(1), "{}", err(&checked));
-        assert!(err(&checked).contains(part), "{}", err(&checked));
+        assert_eq!(checked.status.code(), Some(1), "{}", error_of(&checked));
+        assert!(error_of(&checked).contains(part), "{}", error_of(&checked));
         let ran = run(&place, &remote("words", "100", &[]), variables);
-        assert_eq!(ran.status.code(), Some(1), "{}", err(&ran));
-        assert!(err(&ran).contains(part), "{}", err(&ran));
+        assert_eq!(ran.status.code(), Some(1), "{}", error_of(&ran));
+        assert!(error_of(&ran).contains(part), "{}", error_of(&ran));
         assert!(!place.path("out").exists(), "nothing began");
         // Who sends nothing needs none.
         let local =
             ["run", "--lambda", "words", "--events", "10", "--rate", "max", "--sink", "null"];
         let local = run(&place, &local, variables);
-        assert!(local.status.success(), "{}", err(&local));
+        assert!(local.status.success(), "{}", error_of(&local));
     }
 }
 
@@ -100,7 +100,7 @@ fn check_reports_each_step_and_its_result() {
         (&["--lambda", &plain], &["not signed"]),
     ] {
         let output = run(&place, &[&["check"][..], args].concat(), &variables);
-        let said = out(&output) + &err(&output);
+        let said = output_of(&output) + &error_of(&output);
         assert!(output.status.success(), "{said}");
         let all = ["HTTP/1.1", "version 0.1", "same results", "billed    7 ms", "good"];
         let ceiling = match args[1] {
@@ -124,7 +124,7 @@ fn check_reports_each_step_and_its_result() {
     // A worker may take the records of a request that is late, and the service's word for it does not come.
     let (output, summary) = within_tries("a run whose answers all come", || {
         let output = run(&place, &remote("words:live", "500", &[]), &variables);
-        assert!(output.status.success(), "{}", err(&output));
+        assert!(output.status.success(), "{}", error_of(&output));
         let summary = place.summary();
         let function = &summary["functions"][0];
         let metered = function["metered"].as_u64();
@@ -140,7 +140,7 @@ fn check_reports_each_step_and_its_result() {
     assert_eq!(function["billed_ms"], summary["billed_ms"]);
     assert_eq!(function["cost_usd"], summary["cost_usd"]);
     assert!(function["estimated_ms"].as_f64().unwrap() > 0.0);
-    let said = out(&output);
+    let said = output_of(&output);
     assert!(said.contains("billed    words:live: "), "{said}");
 }
 
@@ -148,7 +148,7 @@ fn check_reports_each_step_and_its_result() {
 fn when_every_request_is_refused_the_run_completes_locally_and_exits_with_1() {
     const DENIED: &str = "User: arn:aws:iam::123456789012:user/x is not authorized to perform: \
         lambda:InvokeFunction on resource: w because no identity-based policy allows it";
-    let expected = at_home("2k");
+    let expected = expected_locally("2k");
     for (status, code, message, parts) in [
         (
             403,
@@ -178,16 +178,16 @@ fn when_every_request_is_refused_the_run_completes_locally_and_exits_with_1() {
         let service = server.url();
         let variables = [&KEYS[..], &[("AWS_ENDPOINT_URL", service.as_str())]].concat();
         let checked = run(&place, &["check", "--lambda", "w"], &variables);
-        assert_eq!(checked.status.code(), Some(1), "{}", err(&checked));
+        assert_eq!(checked.status.code(), Some(1), "{}", error_of(&checked));
         let ran = run(&place, &remote("w", "2k", &[]), &variables);
-        assert_eq!(ran.status.code(), Some(1), "{}", err(&ran));
-        came_home(&place, &expected);
+        assert_eq!(ran.status.code(), Some(1), "{}", error_of(&ran));
+        was_done_locally(&place, &expected);
         let summary = place.summary();
         assert_eq!(summary["stopped"], "done");
-        for said in [err(&checked), err(&ran), summary["error"].to_string()] {
+        for said in [error_of(&checked), error_of(&ran), summary["error"].to_string()] {
             assert!(parts.iter().all(|part| said.contains(part)), "{code}: {said}");
         }
-        let last = err(&ran).lines().last().unwrap_or_default().to_owned();
+        let last = error_of(&ran).lines().last().unwrap_or_default().to_owned();
         assert!(last.starts_with("floodway: w refused all that was sent to it"), "{last}");
     }
 }
@@ -208,26 +208,26 @@ fn a_wrong_clock_is_named_as_the_cause_for_function_urls_too() {
         let place = Place::new();
         let url = server.url();
         let checked = run(&place, &["check", "--lambda", &url, "--auth", "iam"], &KEYS);
-        assert_eq!(checked.status.code(), Some(1), "{}", out(&checked));
-        assert!(err(&checked).contains(part), "{date:?}: {}", err(&checked));
+        assert_eq!(checked.status.code(), Some(1), "{}", output_of(&checked));
+        assert!(error_of(&checked).contains(part), "{date:?}: {}", error_of(&checked));
         // Without a signature the clock does not count.
         let unsigned = run(&place, &["check", "--lambda", &url], &KEYS);
-        assert!(!err(&unsigned).contains("clock"), "{}", err(&unsigned));
+        assert!(!error_of(&unsigned).contains("clock"), "{}", error_of(&unsigned));
     }
 }
 
 #[test]
 fn temporary_errors_are_not_refusals() {
-    let expected = at_home("2k");
+    let expected = expected_locally("2k");
     for (status, code) in [(500, "ServiceException"), (502, "KMSAccessDeniedException")] {
         let server = Server::start(None, move |_| error(status, code, "unwell"));
         let place = Place::new();
         let service = server.url();
         let variables = [&KEYS[..], &[("AWS_ENDPOINT_URL", service.as_str())]].concat();
         let ran = run(&place, &remote("w", "2k", &["--attempts", "1"]), &variables);
-        assert!(ran.status.success(), "{}", err(&ran));
-        assert!(err(&ran).contains(code), "{}", err(&ran));
-        came_home(&place, &expected);
+        assert!(ran.status.success(), "{}", error_of(&ran));
+        assert!(error_of(&ran).contains(code), "{}", error_of(&ran));
+        was_done_locally(&place, &expected);
     }
 }
 
@@ -260,13 +260,13 @@ fn check_suggests_causes_for_unexpected_answers() {
         });
         let place = Place::new();
         let checked = run(&place, &["check", "--lambda", &server.url()], &[]);
-        assert_eq!(checked.status.code(), Some(1), "{}", out(&checked));
-        let said = err(&checked);
+        assert_eq!(checked.status.code(), Some(1), "{}", output_of(&checked));
+        let said = error_of(&checked);
         assert!(parts.iter().all(|part| said.contains(part)), "{said}");
         // It is not told to try what it is.
         assert!(said.lines().count() == 1 && !said.contains("floodway check"), "{said}");
         let signed = run(&place, &["check", "--lambda", &server.url(), "--auth", "iam"], &KEYS);
-        assert!(!err(&signed).contains("--auth iam"), "it is signed: {}", err(&signed));
+        assert!(!error_of(&signed).contains("--auth iam"), "it is signed: {}", error_of(&signed));
     }
     let server = Server::start(None, well);
     let place = Place::new();
@@ -274,7 +274,7 @@ fn check_suggests_causes_for_unexpected_answers() {
     for (url, part) in
         [(&*secure, "may have to begin with http://"), ("http://127.0.0.1:9/", "is it up")]
     {
-        let said = err(&run(&place, &["check", "--lambda", url], &[]));
+        let said = error_of(&run(&place, &["check", "--lambda", url], &[]));
         assert!(said.contains(part) && !said.contains("floodway check"), "{said}");
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use super::server::{Server, error, well};
-use super::{at_home, err, remote, run};
-use crate::common::{Place, within_tries};
+use super::{expected_locally, remote, run};
+use crate::common::{Place, error_of, within_tries};
 
 fn file(key: &str) -> String {
     format!("[default]\naws_access_key_id = {key}\naws_secret_access_key = x\nregion = us-east-1\n")
@@ -56,11 +56,11 @@ fn run_with(new: bool, events: &str) -> (Place, std::process::Output, Arc<Seen>)
 
 #[test]
 fn credentials_that_expire_are_reread_from_the_file_and_nothing_is_returned() {
-    let expected = at_home("10k");
+    let expected = expected_locally("10k");
     // On a busy machine a worker may be done with a late request's records, and no request comes after the eighth.
     within_tries("a run that goes on with the new key", || {
         let (place, output, seen) = run_with(true, "10k");
-        assert!(output.status.success(), "{}", err(&output));
+        assert!(output.status.success(), "{}", error_of(&output));
         assert!(place.output("out") == expected);
         let [old, _, others] = seen.0.each_ref().map(|count| count.load(SeqCst));
         let summary = place.summary();
@@ -72,16 +72,16 @@ fn credentials_that_expire_are_reread_from_the_file_and_nothing_is_returned() {
 
 #[test]
 fn when_credentials_expire_without_replacement_the_run_completes_locally() {
-    let expected = at_home("10k");
+    let expected = expected_locally("10k");
     // On a busy machine the refusal may come when the request is given up already.
     within_tries("a run whose key expires", || {
         let (place, output, seen) = run_with(false, "10k");
-        assert!(output.status.success(), "it had worked: {}", err(&output));
+        assert!(output.status.success(), "it had worked: {}", error_of(&output));
         assert!(place.output("out") == expected);
         let [old, ended, others] = seen.0.each_ref().map(|count| count.load(SeqCst));
         assert_eq!((ended == 0 || old == 8, others), (true, 0), "{old} and {ended} of the old key");
-        let is_said = err(&output).contains("the credentials have expired: get new ones");
-        let instead = || format!("{ended} refusals: {}", err(&output));
+        let is_said = error_of(&output).contains("the credentials have expired: get new ones");
+        let instead = || format!("{ended} refusals: {}", error_of(&output));
         (ended > 0 && is_said).then_some(()).ok_or_else(instead)
     });
 }

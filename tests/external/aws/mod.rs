@@ -15,9 +15,9 @@ mod signing;
 mod tls;
 mod versions;
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use crate::common::{Place, end_of};
+use crate::common::{Place, end_of, start};
 
 /// Keys that are not real.
 const ID: &str = "AKIDTHATISNOTREAL";
@@ -33,22 +33,12 @@ fn floodway(place: &Place, args: &[&str], variables: &[(&str, &str)]) -> Command
     });
     command.env("HOME", place.path("")).env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
     command.envs(variables.iter().copied());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// Runs it to its end.
 fn run(place: &Place, args: &[&str], variables: &[(&str, &str)]) -> Output {
-    let child = floodway(place, args, variables).spawn().expect("the command starts");
-    end_of(child, &format!("{args:?}"))
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    end_of(start(floodway(place, args, variables)), &format!("{args:?}"))
 }
 
 /// Keys in the environment.
@@ -64,15 +54,15 @@ fn remote<'a>(lambda: &'a str, events: &'a str, more: &[&'a str]) -> Vec<&'a str
     args
 }
 
-/// The sorted output of the same events at home.
-fn at_home(events: &str) -> Vec<u8> {
+/// The sorted output of the same events, done locally.
+fn expected_locally(events: &str) -> Vec<u8> {
     let place = Place::new();
     place.run_well(&["run", "--rate", "20k", "--events", events, "--out", "out"]);
     place.output("out")
 }
 
 /// All records are committed, and the workers computed them.
-fn came_home(place: &Place, expected: &[u8]) {
+fn was_done_locally(place: &Place, expected: &[u8]) {
     let summary = place.summary();
     assert_eq!(summary["records_remote"], 0, "{summary}");
     assert_eq!(summary["results_out"], summary["events_in"], "{summary}");

@@ -9,10 +9,10 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use super::run;
 use super::server::words;
-use super::{err, out, run};
 use crate::common::parts::{part, python};
-use crate::common::{Place, poll, sorted_output};
+use crate::common::{Place, error_of, output_of, poll, sorted_output};
 
 pub struct Moto {
     child: Child,
@@ -43,7 +43,7 @@ impl Moto {
         poll("moto listens", || TcpStream::connect(("127.0.0.1", port)).ok());
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/aws/moto.py");
         let set_up = Command::new(&python).args([script, &moto.url()]).output().unwrap();
-        assert!(set_up.status.success(), "{}", String::from_utf8_lossy(&set_up.stderr));
+        assert!(set_up.status.success(), "{}", error_of(&set_up));
         moto.keys = serde_json::from_slice(&set_up.stdout).unwrap();
         Some(moto)
     }
@@ -117,7 +117,7 @@ fn moto_accepts_requests_that_the_bridge_signs_and_refuses_others() {
     let (place, url) = (Place::new(), moto.url());
     std::fs::write(place.path("lines.txt"), LINES.join("\n") + "\n").unwrap();
     let local = run(&place, &["run", "--source", "lines:lines.txt", "--out", "local"], &[]);
-    assert!(local.status.success(), "{}", err(&local));
+    assert!(local.status.success(), "{}", error_of(&local));
     let expected = sorted_output(&place.path("local"));
     let arn = moto.keys["arn"].as_str().unwrap();
     let account = arn.split(':').nth(4).unwrap();
@@ -149,13 +149,18 @@ fn moto_accepts_requests_that_the_bridge_signs_and_refuses_others() {
     for lambda in &given {
         moto.queue(&[words(checked())]);
         let checked = run(&place, &["check", "--lambda", lambda], &keys);
-        assert!(checked.status.success(), "{lambda}: {}{}", out(&checked), err(&checked));
+        assert!(
+            checked.status.success(),
+            "{lambda}: {}{}",
+            output_of(&checked),
+            error_of(&checked)
+        );
         // Two empty requests ask at the start, and one brings all the lines.
         moto.queue(&[words([""; 0]), words([""; 0]), words(LINES)]);
         let ran = lines(lambda, &keys);
-        assert!(ran.status.success(), "{lambda}: {}", err(&ran));
+        assert!(ran.status.success(), "{lambda}: {}", error_of(&ran));
         assert!(sorted_output(&place.path("out")) == expected, "{lambda}");
-        assert_eq!(place.summary()["records_remote"], LINES.len(), "{lambda}: {}", err(&ran));
+        assert_eq!(place.summary()["records_remote"], LINES.len(), "{lambda}: {}", error_of(&ran));
     }
 
     // Refused: the wrong secret, somebody who may not, somebody unknown, a function that is not there.
@@ -175,11 +180,11 @@ fn moto_accepts_requests_that_the_bridge_signs_and_refuses_others() {
         let checked = run(&place, &["check", "--lambda", lambda], &keys);
         let ran = lines(lambda, &keys);
         for output in [&checked, &ran] {
-            assert_eq!(output.status.code(), Some(1), "{what}: {}", err(output));
-            let said = err(output);
+            assert_eq!(output.status.code(), Some(1), "{what}: {}", error_of(output));
+            let said = error_of(output);
             assert!(parts.iter().all(|part| said.contains(part)), "{what}: {said}");
         }
-        assert!(sorted_output(&place.path("out")) == expected, "{what}: the work came home");
+        assert!(sorted_output(&place.path("out")) == expected, "{what}: the work was done locally");
         assert_eq!(place.summary()["records_remote"], 0, "{what}");
     }
 }

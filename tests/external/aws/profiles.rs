@@ -7,10 +7,10 @@ use std::time::SystemTime;
 use floodway::aws::{Credentials, Environment, Region, Secret};
 use serde_json::{Value, json};
 
+use super::run;
 use super::server::{Server, well};
-use super::{err, out, run};
-use crate::common::Place;
 use crate::common::parts::python;
+use crate::common::{Place, error_of, output_of};
 
 /// A variant: its name, what the environment has besides the two files, and these.
 type Variant =
@@ -169,7 +169,7 @@ fn an_unreadable_profile_file_is_named_with_the_wrong_line() {
     let check = |more: &[(&str, &str)]| {
         let variables = [&[(service.0, service.1.as_str())][..], more].concat();
         let output = run(&place, &["check", "--lambda", "words"], &variables);
-        (output.status.code(), out(&output) + &err(&output))
+        (output.status.code(), output_of(&output) + &error_of(&output))
     };
     write("credentials", b"[default]\naws_access_key_id: AKIDMINE\n  aws_secret_access_key: s\n");
     let (code, said) = check(&[("AWS_REGION", "us-east-1")]);
@@ -201,7 +201,11 @@ fn a_host_without_a_scheme_is_not_taken_for_a_function_name() {
     let place = Place::new();
     for host in ["localhost:9000", "127.0.0.1:9000", "[::1]:9000", "lambda.internal:80/a"] {
         let output = run(&place, &["check", "--lambda", host], &super::KEYS);
-        assert_eq!(output.status.code(), Some(2), "{}", err(&output));
-        assert!(err(&output).contains(&format!("write http://{host}")), "{}", err(&output));
+        assert_eq!(output.status.code(), Some(2), "{}", error_of(&output));
+        assert!(
+            error_of(&output).contains(&format!("write http://{host}")),
+            "{}",
+            error_of(&output)
+        );
     }
 }

@@ -8,7 +8,7 @@ use aws_sigv4::sign::v4::generate_signing_key;
 
 use super::server::{Reply, Seen, Server, error, well};
 use super::{ID, KEYS, SECRET, TOKEN, floodway, remote, run};
-use crate::common::{Place, end_of, hosts};
+use crate::common::{Place, end_of, error_of, hosts};
 
 /// What must be nowhere: the secret, the token, and the key that is derived of the secret for the day.
 fn hidden() -> Vec<String> {
@@ -96,7 +96,7 @@ fn no_failure_prints_or_writes_a_secret() {
         let variables = [&KEYS[..], &TEMPORARY, &LOUD, &[("AWS_ENDPOINT_URL", &*service)]].concat();
         let more = ["--log", "trace", "--state", "state", "--series", "series.jsonl"];
         let ran = run(&place, &remote("words", "500", &more), &variables);
-        assert!(String::from_utf8_lossy(&ran.stderr).contains("TRACE"), "it logs all that it does");
+        assert!(error_of(&ran).contains("TRACE"), "it logs all that it does");
         told_none(what, &ran, &place, &hidden());
         let check = ["check", "--lambda", "words", "--log", "trace"];
         printed_none(what, &run(&place, &check, &variables));

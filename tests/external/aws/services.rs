@@ -5,9 +5,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::server::{Server, well};
-use super::{KEYS, err, out, run};
-use crate::common::Place;
+use super::{KEYS, run};
 use crate::common::parts::python;
+use crate::common::{Place, error_of, output_of};
 
 const LAMBDA: (&str, &str) = ("AWS_ENDPOINT_URL_LAMBDA", "URL/of-lambda");
 const ALL: (&str, &str) = ("AWS_ENDPOINT_URL", "URL/of-all");
@@ -95,10 +95,10 @@ fn the_service_endpoint_is_the_one_that_botocore_resolves() {
         // A region that there is not has no host: nothing is asked of AWS itself.
         let nowhere = ["check", "--lambda", "words", "--region", "xx-nowhere-1", "--timeout", "5s"];
         let checked = run(&place, &nowhere, &variables);
-        let said = out(&checked);
+        let said = output_of(&checked);
         match path {
             Some(path) => {
-                assert!(checked.status.success(), "{given:?}: {said}{}", err(&checked));
+                assert!(checked.status.success(), "{given:?}: {said}{}", error_of(&checked));
                 let service = format!("service   {url}/{path}, by ");
                 assert!(said.contains(&service), "{given:?}: {said}");
             }
@@ -110,7 +110,8 @@ fn the_service_endpoint_is_the_one_that_botocore_resolves() {
         }
     }
     let of_profile = [KEYS[0], KEYS[1], of_config, ("AWS_PROFILE", "both")];
-    let said = out(&run(&place, &["check", "--lambda", "w", "--region", "us-east-1"], &of_profile));
+    let said =
+        output_of(&run(&place, &["check", "--lambda", "w", "--region", "us-east-1"], &of_profile));
     let by = format!("by endpoint_url of lambda in the services of the profile both in {config}\n");
     assert!(said.contains(&by), "{said}");
 
@@ -121,8 +122,8 @@ fn the_service_endpoint_is_the_one_that_botocore_resolves() {
         .collect();
     let output = Command::new(python).args(["-c", BOTOCORE, &json!(given).to_string()]).output();
     let output = output.expect("Python runs");
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(said.lines().count(), CASES.len(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = output_of(&output);
+    assert_eq!(said.lines().count(), CASES.len(), "{}", error_of(&output));
     for (theirs, (given, path)) in said.lines().zip(CASES) {
         let ours = match path {
             Some(path) => format!("{url}/{path}"),
@@ -147,8 +148,8 @@ fn an_endpoint_that_is_not_a_url_exits_with_2_and_names_its_origin() {
         let variables = [&KEYS[..], variables].concat();
         for command in ["run", "check"] {
             let output = run(&place, &[command, "--lambda", "words"], &variables);
-            assert_eq!(output.status.code(), Some(2), "{}", err(&output));
-            assert!(err(&output).contains(part), "{}", err(&output));
+            assert_eq!(output.status.code(), Some(2), "{}", error_of(&output));
+            assert!(error_of(&output).contains(part), "{}", error_of(&output));
         }
     }
 }

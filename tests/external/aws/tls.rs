@@ -10,8 +10,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::server::{Server, well};
-use super::{at_home, came_home, err, out, remote, run};
-use crate::common::{Place, within_tries};
+use super::{expected_locally, remote, run, was_done_locally};
+use crate::common::{Place, error_of, output_of, within_tries};
 
 /// A server's TLS for `localhost`, and the certificate of who vouches for it.
 fn tls(alpn: &[&[u8]]) -> (ServerConfig, String) {
@@ -49,10 +49,10 @@ fn http2_is_used_where_it_is_offered_and_the_certificate_is_trusted() {
         let url = format!("https://localhost:{}/", server.address.port());
         let trusted = [("SSL_CERT_FILE", "root.pem")];
         let checked = run(&place, &["check", "--lambda", &url], &trusted);
-        assert!(checked.status.success(), "{}", err(&checked));
-        assert!(out(&checked).contains(version), "{}", out(&checked));
+        assert!(checked.status.success(), "{}", error_of(&checked));
+        assert!(output_of(&checked).contains(version), "{}", output_of(&checked));
         let ran = run(&place, &remote(&url, "2k", &[]), &trusted);
-        assert!(ran.status.success(), "{}", err(&ran));
+        assert!(ran.status.success(), "{}", error_of(&ran));
         assert!(place.summary()["records_remote"].as_u64() > Some(0), "{}", place.summary());
         assert_eq!(old.load(SeqCst) == 0, version == "HTTP/2.0", "what the server saw");
     }
@@ -76,9 +76,11 @@ fn requests_beyond_the_stream_limit_use_other_connections() {
         // On a busy machine a request may be late, and the idle worker does its records.
         let summary = within_tries("a run that does all of it remotely", || {
             let ran = run(&place, &args, &[("SSL_CERT_FILE", "root.pem")]);
-            assert!(ran.status.success(), "{}", err(&ran));
+            assert!(ran.status.success(), "{}", error_of(&ran));
             let summary = place.summary();
-            assert_eq!(summary["records_local"], 0, "{streams}: {summary}\n{}", err(&ran));
+            // The breaker may open there too.
+            let is_right = summary["breaker_opened"] != 0 || summary["records_local"] == 0;
+            assert!(is_right, "{streams}: {summary}\n{}", error_of(&ran));
             if summary["records_remote"] == 6_000 { Ok(summary) } else { Err(summary.to_string()) }
         });
         let count = |field: &str| summary[field].as_f64().unwrap();
@@ -95,15 +97,15 @@ fn an_unverifiable_certificate_is_refused_and_the_run_completes_locally() {
     let place = Place::new();
     let url = format!("https://localhost:{}/", server.address.port());
     let checked = run(&place, &["check", "--lambda", &url], &[]);
-    assert_eq!(err(&checked).lines().count(), 1, "it is said once: {}", err(&checked));
+    assert_eq!(error_of(&checked).lines().count(), 1, "it is said once: {}", error_of(&checked));
     let ran = run(&place, &remote(&url, "2k", &[]), &[]);
     for output in [checked, ran] {
-        assert_eq!(output.status.code(), Some(1), "{}", err(&output));
-        let said = err(&output);
+        assert_eq!(output.status.code(), Some(1), "{}", error_of(&output));
+        let said = error_of(&output);
         assert!(said.contains("certificate cannot be verified"), "{said}");
         assert!(said.contains("SSL_CERT_FILE"), "{said}");
     }
-    came_home(&place, &at_home("2k"));
+    was_done_locally(&place, &expected_locally("2k"));
 }
 
 #[test]
@@ -112,9 +114,9 @@ fn a_host_that_does_not_resolve_is_a_temporary_error() {
     let url = "https://nothing.invalid/";
     let checked = run(&place, &["check", "--lambda", url], &[]);
     assert_eq!(checked.status.code(), Some(1));
-    assert!(err(&checked).contains("does not resolve"), "{}", err(&checked));
+    assert!(error_of(&checked).contains("does not resolve"), "{}", error_of(&checked));
     let ran = run(&place, &remote(url, "2k", &[]), &[]);
-    assert!(ran.status.success(), "{}", err(&ran));
-    assert!(err(&ran).contains("does not resolve"), "{}", err(&ran));
-    came_home(&place, &at_home("2k"));
+    assert!(ran.status.success(), "{}", error_of(&ran));
+    assert!(error_of(&ran).contains("does not resolve"), "{}", error_of(&ran));
+    was_done_locally(&place, &expected_locally("2k"));
 }

@@ -7,8 +7,8 @@ use floodway::bridge::{Bridge, Settings};
 use floodway::task;
 
 use super::server::{Reply, Seen, Server, right};
-use super::{at_home, came_home, err, remote, run};
-use crate::common::Place;
+use super::{expected_locally, remote, run, was_done_locally};
+use crate::common::{Place, error_of};
 
 /// The right answer of a function of `version`, or of one that names none.
 fn of_version(seen: &Seen, version: Option<&str>) -> Reply {
@@ -23,17 +23,21 @@ fn of_version(seen: &Seen, version: Option<&str>) -> Reply {
 
 #[test]
 fn a_function_of_an_incompatible_version_is_refused_and_named() {
-    let expected = at_home("1k");
+    let expected = expected_locally("1k");
     const SAID: &str = "the function is of version 0.0.9, this program needs 0.1";
     let server = Server::start(None, |seen| of_version(seen, Some("0.0.9")));
     let place = Place::new();
     let checked = run(&place, &["check", "--lambda", &server.url()], &[]);
     assert_eq!(checked.status.code(), Some(1));
-    assert!(err(&checked).contains(SAID), "{}", err(&checked));
+    assert!(error_of(&checked).contains(SAID), "{}", error_of(&checked));
     let ran = run(&place, &remote(&server.url(), "1k", &[]), &[]);
-    assert_eq!(ran.status.code(), Some(1), "{}", err(&ran));
-    assert!(err(&ran).contains(SAID) && err(&ran).contains("functions/"), "{}", err(&ran));
-    came_home(&place, &expected);
+    assert_eq!(ran.status.code(), Some(1), "{}", error_of(&ran));
+    assert!(
+        error_of(&ran).contains(SAID) && error_of(&ran).contains("functions/"),
+        "{}",
+        error_of(&ran)
+    );
+    was_done_locally(&place, &expected);
 }
 
 #[test]
@@ -42,9 +46,9 @@ fn compatible_versions_and_answers_without_one_are_accepted() {
         let server = Server::start(None, move |seen| of_version(seen, version));
         let place = Place::new();
         let checked = run(&place, &["check", "--lambda", &server.url()], &[]);
-        assert!(checked.status.success(), "{version:?}: {}", err(&checked));
+        assert!(checked.status.success(), "{version:?}: {}", error_of(&checked));
         let ran = run(&place, &remote(&server.url(), "1k", &[]), &[]);
-        assert!(ran.status.success(), "{version:?}: {}", err(&ran));
+        assert!(ran.status.success(), "{version:?}: {}", error_of(&ran));
         assert!(place.summary()["records_remote"].as_u64() > Some(0), "{}", place.summary());
     }
 }

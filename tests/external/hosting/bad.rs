@@ -51,7 +51,7 @@ fn a_crash_is_reported_and_another_process_replaces_it() {
 
 #[test]
 fn a_function_past_its_timeout_is_killed_with_its_children() {
-    let Some(hosted) = Hosted::python("concurrency=1", &["--timeout", "700ms"]) else { return };
+    let Some(hosted) = Hosted::python("concurrency=1", &["--timeout", "4s"]) else { return };
     let place = crate::common::Place::new();
     let file = place.path("child");
     let before = ask(&hosted, tell()).pid();
@@ -59,9 +59,9 @@ fn a_function_past_its_timeout_is_killed_with_its_children() {
     let told = ask(&hosted, event);
     let (kind, message) = failed(&told);
     assert_eq!(kind, "Sandbox.Timedout");
-    assert!(message.ends_with("Error: Task timed out after 0.70 seconds"), "{message}");
+    assert!(message.ends_with("Error: Task timed out after 4.00 seconds"), "{message}");
     assert_eq!(told.reported("Status"), Some("timeout"));
-    assert!(told.log.contains("Task timed out after 0.70 seconds\n"), "{}", told.log);
+    assert!(told.log.contains("Task timed out after 4.00 seconds\n"), "{}", told.log);
     let child = std::fs::read_to_string(&file).unwrap().parse().unwrap();
     gone(child);
     gone(before);

@@ -1,10 +1,10 @@
 //! Floodway's own bridge against the local Lambda that wants signed requests, as processes: what one of them
 //! signs the other checks, and they share no code.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use super::{Hosted, KEYS};
-use crate::common::{Place, end_of, parts, said_by, within_tries};
+use crate::common::{Place, end_of, output_of, parts, said_by, start, within_tries};
 
 /// The function of `functions/python`, for those who have the keys, for as long as they last.
 fn words(until: Option<&str>) -> Option<Hosted> {
@@ -23,15 +23,14 @@ fn floodway(place: &Place, hosted: &Hosted, args: &[&str], secret: &str) -> Outp
     }
     command.envs([KEYS[0], (KEYS[1].0, secret), ("AWS_REGION", "us-east-1")]);
     command.env("AWS_ENDPOINT_URL_LAMBDA", &hosted.url).env("HOME", place.path(""));
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    end_of(command.spawn().expect("the command starts"), &format!("{args:?}"))
+    end_of(start(command), &format!("{args:?}"))
 }
 
 const TASK: [&str; 8] = ["run", "--events", "4k", "--rate", "4k", "--seed", "5", "--overwrite"];
 
 fn run(place: &Place, hosted: &Hosted, lambda: &[&str], secret: &str) -> Output {
-    let away = ["--policy", "remote", "--warm-up", "off", "--batch", "200", "--out", "out"];
-    let args = [&TASK[..], &away, lambda, &["--summary", "summary.json"]].concat();
+    let remote = ["--policy", "remote", "--warm-up", "off", "--batch", "200", "--out", "out"];
+    let args = [&TASK[..], &remote, lambda, &["--summary", "summary.json"]].concat();
     floodway(place, hosted, &args, secret)
 }
 
@@ -87,7 +86,7 @@ fn signed_requests_are_accepted_and_a_wrong_secret_is_refused() {
             let last = said.lines().last().unwrap_or_default();
             assert!(parts.iter().all(|part| last.contains(part)), "{lambda:?}: {last}");
         }
-        assert!(place.output("out") == expected, "{lambda:?}: the work came home");
+        assert!(place.output("out") == expected, "{lambda:?}: the work was done locally");
         let summary = place.summary();
         assert_eq!(summary["records_remote"], 0, "{lambda:?}: {summary}");
         assert_eq!(summary["results_out"], summary["events_in"], "{lambda:?}: {summary}");
@@ -97,14 +96,14 @@ fn signed_requests_are_accepted_and_a_wrong_secret_is_refused() {
 #[test]
 fn when_keys_expire_during_a_run_it_completes_locally() {
     let end = Command::new("date").args(["-u", "-d", "+4 seconds", "+%FT%TZ"]).output().unwrap();
-    let end = String::from_utf8(end.stdout).unwrap();
+    let end = output_of(&end);
     let Some(hosted) = words(Some(end.trim())) else { return };
     let place = Place::new();
     // For longer than they last, however long the server took to start.
     let task =
         ["run", "--events", "24k", "--rate", "4k", "--seed", "5", "--summary", "summary.json"];
-    let away = ["--policy", "remote", "--warm-up", "off", "--batch", "200", "--out", "out"];
-    let args = [&task[..], &away, &["--lambda", "floodway"]].concat();
+    let remote = ["--policy", "remote", "--warm-up", "off", "--batch", "200", "--out", "out"];
+    let args = [&task[..], &remote, &["--lambda", "floodway"]].concat();
     let ran = floodway(&place, &hosted, &args, KEYS[1].1);
     // If they had ended before the first request it is a refusal of everything, and 1.
     let summary = place.summary();

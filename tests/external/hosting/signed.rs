@@ -5,6 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::{Hosted, KEYS, folder, in_async, parts, post, tell};
+use crate::common::error_of;
 
 /// A server for those who have the keys, and a token if there is one.
 fn hosted(token: Option<&str>) -> Option<Hosted> {
@@ -23,7 +24,7 @@ fn sdk(hosted: &Hosted, name: &str, event: &Value, changed: &[(&str, &str)]) -> 
     command.env_remove("AWS_SESSION_TOKEN").envs(KEYS).envs(changed.iter().copied());
     command.env("AWS_EC2_METADATA_DISABLED", "true");
     let output = command.output().expect("Python runs");
-    let error = String::from_utf8_lossy(&output.stderr);
+    let error = error_of(&output);
     Some(serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{error}")))
 }
 
@@ -115,14 +116,14 @@ fn iam_auth_without_keys_in_the_environment_names_the_missing_ones() {
         command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
         command.envs(given.map(|name| (name, "AKID")));
         let output = command.output().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
+        let error = error_of(&output);
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert!(error.contains("--auth iam") && error.contains(missing), "{error}");
     }
     let mut command = place.floodway(&["lambda", "--auth", "iam"]);
     command.envs(KEYS).env("AWS_CREDENTIAL_EXPIRATION", "tomorrow");
     let output = command.output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
+    let error = error_of(&output);
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains("\"tomorrow\": expected a time"), "{error}");
 }

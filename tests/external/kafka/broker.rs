@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
 use super::proxy::Proxy;
-use crate::common::{parts, poll};
+use crate::common::{error_of, parts, poll};
 
 /// A broker.
 pub struct Broker {
@@ -70,7 +70,7 @@ impl Broker {
         let mut format = broker.java(&java, &jars, "kafka.tools.StorageTool");
         format.args(["format", "-t", "Zmxvb2R3YXktZmxvb2R3YQ", "-c"]);
         let formatted = format.arg(broker.dir.join("server.properties")).output().unwrap();
-        assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
+        assert!(formatted.status.success(), "{}", error_of(&formatted));
         broker.begin();
         Some(broker)
     }

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::broker::{Broker, broker};
-use super::source::{committed, mixed, spawn, stop};
+use super::source::{committed, mixed, stop};
 use super::topics::texts;
 use super::trouble::fails;
-use crate::common::{Place, end_of, poll, signal, start_processes};
+use crate::common::{Place, end_of, error_of, output_of, poll, signal, start_processes};
 
 /// Waits until a topic has what it must: a transaction that is committed is seen a moment later. What is there
 /// twice is never right.
@@ -47,9 +47,9 @@ fn a_topic_has_each_line_once_whoever_makes_it() {
     let from = mixed(broker, 2_000);
     let expected = broker.expected(&from);
     let source = format!("{}?until=end", broker.url(&from));
-    let weather = "network=2ms,failure_rate=0.2,seed=3";
-    let remote = ["--policy", "remote", "--local-lambda", weather];
-    let spill = ["--policy", "spill", "--threshold", "5k", "--local-lambda", weather];
+    let failing = "network=2ms,failure_rate=0.2,seed=3";
+    let remote = ["--policy", "remote", "--local-lambda", failing];
+    let spill = ["--policy", "spill", "--threshold", "5k", "--local-lambda", failing];
     for (workers, processes, policy) in
         [("1", 1, &[][..]), ("2", 1, &remote), ("4", 1, &spill), ("2", 2, &[])]
     {
@@ -61,9 +61,9 @@ fn a_topic_has_each_line_once_whoever_makes_it() {
         let started = start_processes(&place, processes, &args);
         for (process, child) in started.into_iter().enumerate() {
             let output = end_of(child, "it");
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let said = error_of(&output);
             assert!(output.status.success(), "{said}");
-            let words = String::from_utf8_lossy(&output.stdout).into_owned();
+            let words = output_of(&output);
             assert!(process > 0 || words.contains(&format!("output    {to} at ")), "{words}");
         }
         let named = format!("{workers} workers in {processes} processes, {policy:?}");
@@ -102,7 +102,7 @@ fn a_producer_whose_connections_hold_makes_all_transactions() {
     let events = ["run", "--events", "20k", "--rate", "20k", "--commit-every", "20ms"];
     let args = [&events[..], &["--epoch", "10ms", "--sink", &sink, "--state", "state"]].concat();
     let output = place.run(&[&args[..], &["--log", "floodway=debug"]].concat());
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = error_of(&output);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("kafka") && !said.contains("made anew"), "{said}");
 }
@@ -116,7 +116,7 @@ fn a_run_that_is_stopped_has_published_what_it_committed() {
     let args = [&args[..], &["--epoch", "20ms", "--commit-every", "40ms"]].concat();
     for round in 1..4 {
         broker.send(&from, &texts((round - 1) * 200, round * 200, &[0, 1]));
-        let child = spawn(&place, &args);
+        let child = place.start(&args);
         poll("all", || (committed(&place, "state/outbox") == u64::from(round) * 200).then_some(()));
         // Two at once are refused.
         let said = fails(&place, 2, &args);
@@ -137,7 +137,7 @@ fn published(sink: &str) -> Vec<&str> {
 
 /// A run whose broker is killed when it has committed something.
 fn with_a_broker_that_dies(broker: &Broker, place: &Place, args: &[&str]) -> Child {
-    let child = spawn(place, args);
+    let child = place.start(args);
     poll("some commits", || (committed(place, "state/outbox") > 10_000).then_some(()));
     broker.kill();
     child
@@ -152,7 +152,7 @@ fn a_broker_that_dies_while_it_is_published_to_is_waited_for() {
     let child = with_a_broker_that_dies(&broker, &place, &args);
     broker.begin();
     let output = end_of(child, "the run");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = error_of(&output);
     assert!(output.status.success(), "{said}");
     place.run_well(&[&EVENTS[..], &["--out", "out"]].concat());
     assert_has(&broker, &to, &place.output("out"), "events");
@@ -167,7 +167,7 @@ fn without_its_broker_a_run_that_is_told_to_stop_ends_and_the_next_one_publishes
     let child = with_a_broker_that_dies(&broker, &place, &args);
     signal(&child, Signal::TERM);
     let output = end_of(child, "the run");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = error_of(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("the same command publishes the rest"), "{said}");
     broker.begin();

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use super::broker::{Broker, broker};
 use super::topics::{by_partition, texts};
-use crate::common::{Place, end_of, poll, signal, start_processes};
+use crate::common::{Place, end_of, error_of, poll, signal, start_processes};
 
 /// A topic of five partitions with everything that a topic may have: text, texts that are none, tombstones,
 /// transactions that were committed and aborted, and a partition with nothing in it.
@@ -29,11 +29,6 @@ pub fn mixed(broker: &Broker, texts_each: u32) -> String {
     topic
 }
 
-pub fn spawn(place: &Place, args: &[&str]) -> Child {
-    let mut command = place.floodway(args);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
 /// Lines that are committed in an output.
 pub fn committed(place: &Place, out: &str) -> u64 {
     Manifest::read(&place.path(out)).map_or(0, |manifest| manifest.records())
@@ -42,7 +37,7 @@ pub fn committed(place: &Place, out: &str) -> u64 {
 pub fn stop(child: Child) {
     signal(&child, Signal::TERM);
     let output = end_of(child, "a run that was told to stop");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = error_of(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
 }
 
@@ -62,9 +57,9 @@ fn the_output_is_the_same_for_any_workers_processes_and_policy() {
     expected.drain(begin..at + 3_001);
     assert_eq!(by_partition(&expected)["2"], 1_000, "committed, and none of the aborted");
     let local = ["--policy", "local"];
-    let weather = "network=2ms,failure_rate=0.2,seed=3";
-    let remote = ["--policy", "remote", "--local-lambda", weather];
-    let spill = ["--policy", "spill", "--threshold", "5k", "--local-lambda", weather];
+    let failing = "network=2ms,failure_rate=0.2,seed=3";
+    let remote = ["--policy", "remote", "--local-lambda", failing];
+    let spill = ["--policy", "spill", "--threshold", "5k", "--local-lambda", failing];
     let policies = [&local[..], &remote, &spill];
     for (workers, processes, policy) in
         [("1", 1, 0), ("2", 1, 1), ("4", 1, 2), ("8", 1, 0), ("1", 2, 2), ("2", 2, 1), ("1", 7, 0)]
@@ -73,7 +68,7 @@ fn the_output_is_the_same_for_any_workers_processes_and_policy() {
         let _ = fs::remove_file(place.path("dead"));
         for child in start_processes(&place, processes, &args) {
             let output = end_of(child, "it");
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let said = error_of(&output);
             assert!(output.status.success(), "{said}");
         }
         let named = format!("{workers} workers in {processes} processes, {:?}", policies[policy]);
@@ -100,7 +95,7 @@ fn a_followed_topic_goes_on_where_it_was_stopped() {
         let args = [&args[..], &["--", "-w", workers]].concat();
         // Some are there when it begins, and some come.
         broker.send(&topic, &texts(sent, sent + 500, &[0, 1]));
-        let child = spawn(&place, &args);
+        let child = place.start(&args);
         sent += 500;
         poll("what was there", || (committed(&place, "out") == u64::from(sent)).then_some(()));
         broker.send(&topic, &texts(sent, sent + 300, &[0, 2]));
@@ -112,7 +107,7 @@ fn a_followed_topic_goes_on_where_it_was_stopped() {
     // A partition that was added since is read from its first message on.
     grow(broker, &topic, 4);
     broker.send(&topic, &texts(sent, sent + 10, &[3]));
-    let child = spawn(&place, &args);
+    let child = place.start(&args);
     poll("its messages", || (committed(&place, "out") == u64::from(sent + 10)).then_some(()));
     stop(child);
     assert!(place.output("out") == broker.expected(&topic));
@@ -184,7 +179,7 @@ fn an_end_stays_where_it_was_when_the_run_first_began() {
         &["--work", "2ms", "--epoch", "10ms", "--commit-every", "20ms", "--max-backlog", "50"],
     ]
     .concat();
-    let child = spawn(&place, &slow);
+    let child = place.start(&slow);
     poll("a commit", || (committed(&place, "out") > 0).then_some(()));
     open.commit_transaction(Duration::from_secs(10)).unwrap();
     broker.send(&topic, &texts(500, 600, &[0, 1]));
@@ -203,7 +198,7 @@ fn from_the_latest_is_what_comes() {
     let (place, source) = (Place::new(), format!("{}?from=latest", broker.url(&topic)));
     let args = ["run", "--source", &source, "--out", "out", "--state", "state"];
     let args = [&args[..], &["--epoch", "20ms", "--commit-every", "40ms"]].concat();
-    let child = spawn(&place, &args);
+    let child = place.start(&args);
     poll("the first commit", || {
         let manifest = Manifest::read(&place.path("out")).ok()?;
         (!manifest.commits.is_empty()).then_some(())
@@ -213,7 +208,7 @@ fn from_the_latest_is_what_comes() {
     stop(child);
     // Where it began is remembered: what has come since is not passed over.
     broker.send(&topic, &texts(150, 170, &[1]));
-    let child = spawn(&place, &args);
+    let child = place.start(&args);
     poll("what came", || (committed(&place, "out") == 70).then_some(()));
     stop(child);
 }

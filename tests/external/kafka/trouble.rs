@@ -1,14 +1,14 @@
 //! What is not there, or not any more, and what comes back.
 
 use super::broker::{Broker, broker};
-use super::source::{committed, spawn, stop};
+use super::source::{committed, stop};
 use super::topics::texts;
-use crate::common::{Place, poll};
+use crate::common::{Place, error_of, poll};
 
 /// Runs it, and it must fail; answers what it says, which is one line.
 pub fn fails(place: &Place, code: i32, args: &[&str]) -> String {
     let output = place.run(args);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = error_of(&output);
     assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
     let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("floodway: ")).collect();
     assert_eq!(errors.len(), 1, "{said}");
@@ -72,7 +72,7 @@ fn messages_that_were_deleted_before_they_were_read_are_no_silent_gap() {
     let (place, source) = (Place::new(), broker.url(&topic));
     let args = ["run", "--source", &source, "--out", "out", "--state", "state"];
     let args = [&args[..], &["--epoch", "20ms", "--commit-every", "40ms"]].concat();
-    let child = spawn(&place, &args);
+    let child = place.start(&args);
     poll("all", || (committed(&place, "out") == 200).then_some(()));
     stop(child);
     broker.send(&topic, &texts(200, 400, &[0, 1]));
@@ -96,7 +96,7 @@ fn a_broker_that_dies_is_waited_for() {
     broker.send(&topic, &texts(0, 300, &[0, 1]));
     let (place, source) = (Place::new(), broker.url(&topic));
     let args = ["run", "--source", &source, "--out", "out", "--epoch", "20ms"];
-    let child = spawn(&place, &[&args[..], &["--commit-every", "40ms"]].concat());
+    let child = place.start(&[&args[..], &["--commit-every", "40ms"]].concat());
     poll("all", || (committed(&place, "out") == 300).then_some(()));
     broker.kill();
     broker.begin();

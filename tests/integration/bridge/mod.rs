@@ -1,21 +1,19 @@
 //! The bridge against a server that misbehaves: every record is answered exactly once, with its
-//! result or by coming home.
-
-mod server;
+//! result or by being returned.
 
 use std::net::TcpListener;
-use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::common::{LIMIT, poll};
+use crate::fault_server::{Fault, Server};
 use floodway::bridge::{
     Bridge, Counters, Failure, Outcome, ReplyReceiver, Settings, WorkItem, breaker, reply_channel,
 };
 use floodway::emulator;
 use floodway::task::{self, Task};
 use proptest::prelude::*;
-use server::{Server, Weather};
 
 fn settings(server: &Server) -> Settings {
     Settings {
@@ -54,11 +52,11 @@ fn send(bridge: &Bridge, items: usize, size: usize) -> Vec<Fate> {
 }
 
 /// The same from a worker with so many records to do, at so many a second.
-fn send_from(bridge: &Bridge, items: usize, size: usize, home: Option<(usize, f64)>) -> Vec<Fate> {
+fn send_from(bridge: &Bridge, items: usize, size: usize, load: Option<(usize, f64)>) -> Vec<Fate> {
     let remote = bridge.remote_task(Arc::new(square()));
     let me = thread::current();
     let (sender, receiver) = reply_channel(Arc::new(move || me.unpark()));
-    if let Some((waiting, rate)) = home {
+    if let Some((waiting, rate)) = load {
         sender.local_load().set(waiting, Some(rate));
     }
     let batches: Vec<Arc<Vec<u64>>> = (0..items)
@@ -102,51 +100,51 @@ fn collect(receiver: &ReplyReceiver<Vec<u64>>, batches: &[Arc<Vec<u64>>]) -> Vec
                 }
             }
         }
-        assert!(began.elapsed() < Duration::from_secs(30), "{open} records were never answered");
+        assert!(began.elapsed() < LIMIT, "{open} records were never answered");
         thread::park_timeout(Duration::from_millis(100));
     }
     fates.into_iter().flatten().map(|fate| fate.expect("all are answered")).collect()
 }
 
-fn with(weathers: &[Weather], change: impl FnOnce(&mut Settings)) -> (Vec<Fate>, Counters, usize) {
-    let server = Server::start(weathers.to_vec());
+fn with(faults: &[Fault], change: impl FnOnce(&mut Settings)) -> (Vec<Fate>, Counters, usize) {
+    let server = Server::square(faults.to_vec());
     let mut settings = settings(&server);
     change(&mut settings);
     let bridge = Bridge::start(settings).unwrap();
     let fates = send(&bridge, 3, 10);
-    (fates, bridge.counters(), server.requests.load(SeqCst))
+    (fates, bridge.counters(), server.requests())
 }
 
 #[test]
 fn a_request_that_fails_once_is_retried_and_succeeds() {
-    for weather in [
-        Weather::Status(500),
-        Weather::Status(503),
-        Weather::Throttled(0),
-        Weather::FunctionError,
-        Weather::Reset,
-        Weather::Half,
-        Weather::Hang,
-        Weather::Garbage,
-        Weather::Missing,
-        Weather::Twice,
-        Weather::OtherTask,
+    for fault in [
+        Fault::Status(500),
+        Fault::Status(503),
+        Fault::RetryAfter(0),
+        Fault::FunctionError("Unhandled"),
+        Fault::Reset,
+        Fault::ResetInAnswer,
+        Fault::Hang,
+        Fault::Truncated,
+        Fault::Missing,
+        Fault::Doubled,
+        Fault::OtherTask,
     ] {
         let (fates, counters, requests) =
-            with(&[weather, weather, Weather::Fair], |settings| settings.attempts = 3);
-        assert!(fates.iter().all(|fate| *fate == Fate::Done), "{weather:?}: {fates:?}");
-        assert_eq!(counters.attempts as usize, requests, "{weather:?}");
-        assert_eq!(counters.attempts, counters.requests + 2, "{weather:?}");
-        assert_eq!(counters.failed, 0, "{weather:?}");
-        let throttled = if weather == Weather::Throttled(0) { 2 } else { 0 };
-        assert_eq!(counters.throttled, throttled, "{weather:?}");
+            with(&[fault, fault, Fault::None], |settings| settings.attempts = 3);
+        assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fault:?}: {fates:?}");
+        assert_eq!(counters.attempts as usize, requests, "{fault:?}");
+        assert_eq!(counters.attempts, counters.requests + 2, "{fault:?}");
+        assert_eq!(counters.failed, 0, "{fault:?}");
+        let throttled = if fault == Fault::RetryAfter(0) { 2 } else { 0 };
+        assert_eq!(counters.throttled, throttled, "{fault:?}");
     }
 }
 
 /// The service closes a connection that was idle while a request is on its way to it.
 #[test]
 fn a_closed_pooled_connection_is_not_a_failure() {
-    let server = Server::start(vec![Weather::Stale]);
+    let server = Server::square(vec![Fault::Stale]);
     let bridge = Bridge::start(Settings { attempts: 1, ..settings(&server) }).unwrap();
     for round in 0..5 {
         let fates = send(&bridge, 3, 10);
@@ -154,13 +152,13 @@ fn a_closed_pooled_connection_is_not_a_failure() {
     }
     let counters = bridge.counters();
     assert_eq!((counters.attempts, counters.failed), (counters.requests, 0));
-    assert_eq!(counters.attempts as usize, server.requests.load(SeqCst));
+    assert_eq!(counters.attempts as usize, server.requests());
     assert_eq!(counters.billed, counters.attempts, "what was sent again is one attempt");
 }
 
 #[test]
 fn records_are_returned_when_every_attempt_fails() {
-    let (fates, counters, requests) = with(&[Weather::Status(503)], |s| s.attempts = 2);
+    let (fates, counters, requests) = with(&[Fault::Status(503)], |s| s.attempts = 2);
     assert!(fates.iter().all(|fate| *fate == Fate::Returned(Failure::Service(503))), "{fates:?}");
     assert_eq!((counters.attempts as usize, counters.failed), (requests, counters.requests));
     assert_eq!(counters.attempts, 2 * counters.requests);
@@ -168,23 +166,23 @@ fn records_are_returned_when_every_attempt_fails() {
 
 #[test]
 fn records_are_returned_at_once_when_a_retry_cannot_help() {
-    for (weather, failure) in [
-        (Weather::Status(403), Failure::Rejected(403)),
-        (Weather::Status(404), Failure::Rejected(404)),
-        (Weather::Redirect, Failure::Redirected),
+    for (fault, failure) in [
+        (Fault::Status(403), Failure::Rejected(403)),
+        (Fault::Status(404), Failure::Rejected(404)),
+        (Fault::Redirect, Failure::Redirected),
     ] {
-        let (fates, counters, _) = with(&[weather], |_| {});
+        let (fates, counters, _) = with(&[fault], |_| {});
         assert!(fates.contains(&Fate::Returned(failure.clone())), "{fates:?}");
         // Nor can another request: the breaker opens at once.
-        let homes = [Fate::Returned(failure), Fate::Returned(Failure::BreakerOpen)];
-        assert!(fates.iter().all(|fate| homes.contains(fate)), "{fates:?}");
-        assert_eq!(counters.attempts, counters.requests, "{weather:?}");
+        let expected = [Fate::Returned(failure), Fate::Returned(Failure::BreakerOpen)];
+        assert!(fates.iter().all(|fate| expected.contains(fate)), "{fates:?}");
+        assert_eq!(counters.attempts, counters.requests, "{fault:?}");
     }
 }
 
 #[test]
 fn a_record_that_the_function_refuses_is_returned_alone() {
-    let (fates, counters, _) = with(&[Weather::Refused], |_| {});
+    let (fates, counters, _) = with(&[Fault::FirstRefused], |_| {});
     let refused = fates.iter().filter(|fate| **fate == Fate::Refused).count();
     assert_eq!(refused as u64, counters.requests);
     assert_eq!(fates.iter().filter(|fate| **fate == Fate::Done).count(), 30 - refused);
@@ -203,17 +201,17 @@ fn records_for_an_absent_endpoint_are_all_returned() {
 
 #[test]
 fn a_request_that_is_too_large_is_halved_until_it_fits() {
-    let (fates, counters, _) = with(&[Weather::Status(413); 2], |_| {});
+    let (fates, counters, _) = with(&[Fault::Status(413); 2], |_| {});
     assert!(fates.iter().all(|fate| *fate == Fate::Returned(Failure::TooLarge)));
     assert!(counters.requests > 30, "each record was tried alone: {counters:?}");
-    let (fates, _, _) = with(&[Weather::Status(413), Weather::Status(413), Weather::Fair], |_| {});
+    let (fates, _, _) = with(&[Fault::Status(413), Fault::Status(413), Fault::None], |_| {});
     assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
 }
 
 /// The limit on requests may be another one than that on answers.
 #[test]
 fn a_request_that_is_too_large_says_nothing_about_the_length_of_answers() {
-    let server = Server::start(vec![Weather::Status(413), Weather::Fair]);
+    let server = Server::square(vec![Fault::Status(413), Fault::None]);
     let bridge = Bridge::start(settings(&server)).unwrap();
     assert!(send(&bridge, 1, 10).iter().all(|fate| *fate == Fate::Done));
     let before = bridge.counters().requests;
@@ -224,19 +222,19 @@ fn a_request_that_is_too_large_says_nothing_about_the_length_of_answers() {
 
 #[test]
 fn a_request_whose_streamed_answer_is_too_long_is_halved_until_it_fits() {
-    let (fates, _, requests) = with(&[Weather::LongStream], |_| ());
+    let (fates, _, requests) = with(&[Fault::HugeAbove(5)], |_| ());
     assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
     assert!(requests > 6, "{requests}");
 }
 
 #[test]
 fn requests_stay_below_the_byte_and_record_limits() {
-    let server = Server::start(vec![Weather::Fair]);
+    let server = Server::square(vec![Fault::None]);
     let limits = Settings { batch_bytes: 200, batch_records: 1_000, ..settings(&server) };
     let bridge = Bridge::start(limits).unwrap();
     let fates = send(&bridge, 4, 500);
     assert!(fates.iter().all(|fate| *fate == Fate::Done));
-    let largest = server.largest.load(SeqCst);
+    let largest = server.largest();
     assert!((150..=200).contains(&largest), "{largest} bytes");
 }
 
@@ -259,7 +257,7 @@ fn peak_growth<R>(f: impl FnOnce() -> R) -> (R, Option<usize>) {
 /// 200 requests at once, of which each would have 6 MB for ever.
 #[test]
 fn answers_that_never_end_take_no_more_memory_than_bodies_may_have() {
-    let server = Server::start(vec![Weather::NeverEnds]);
+    let server = Server::square(vec![Fault::NeverEnds]);
     let bridge = Bridge::start(Settings {
         batch_records: 1,
         batch_bytes: 1_000,
@@ -296,7 +294,7 @@ fn answers_that_never_end_take_no_more_memory_than_bodies_may_have() {
 /// It was billed, so it counts as an attempt even where the worker leaves its records to the remote side.
 #[test]
 fn a_request_without_memory_for_its_answer_is_returned_after_the_attempts() {
-    let server = Server::start(vec![Weather::NeverEnds]);
+    let server = Server::square(vec![Fault::NeverEnds]);
     let bridge = Bridge::start(Settings {
         batch_records: 1,
         batch_bytes: 1_000,
@@ -337,7 +335,7 @@ fn a_request_without_memory_for_its_answer_is_returned_after_the_attempts() {
 /// While bodies have no room, requests wait for it, and all are done in the end.
 #[test]
 fn requests_wait_for_the_memory_of_others() {
-    let server = Server::start(vec![Weather::Fair]);
+    let server = Server::square(vec![Fault::None]);
     let least = 2 * 1_000 + floodway::wire::MAX_BODY;
     let tight = |body_bytes| Settings {
         batch_records: 10,
@@ -355,7 +353,7 @@ fn requests_wait_for_the_memory_of_others() {
 
 #[test]
 fn records_in_flight_are_returned_when_the_bridge_closes() {
-    let server = Server::start(vec![Weather::Hang]);
+    let server = Server::square(vec![Fault::Hang]);
     let slow = Settings { timeout: Duration::from_secs(60), ..settings(&server) };
     let bridge = Bridge::start(slow).unwrap();
     let closing = bridge.clone();
@@ -370,7 +368,7 @@ fn records_in_flight_are_returned_when_the_bridge_closes() {
 
 #[test]
 fn requests_in_flight_stay_within_the_limit() {
-    let server = Server::start(vec![Weather::Hang]);
+    let server = Server::square(vec![Fault::Hang]);
     let few = Settings { max_in_flight: 2, batch_records: 5, attempts: 1, ..settings(&server) };
     let bridge = Bridge::start(few).unwrap();
     let looking = bridge.clone();
@@ -392,7 +390,7 @@ fn requests_in_flight_stay_within_the_limit() {
 /// Requests that start environments are among the requests in flight as soon as they are decided on.
 #[test]
 fn warm_ups_and_records_together_stay_within_the_limit() {
-    let server = Server::start(vec![Weather::Fair, Weather::Fair, Weather::Hang]);
+    let server = Server::square(vec![Fault::None, Fault::None, Fault::Hang]);
     let bridge = Bridge::start(Settings {
         max_in_flight: 2,
         initial_in_flight: 2,
@@ -428,34 +426,34 @@ const IDLE: Option<(usize, f64)> = Some((0, 1e6));
 
 #[test]
 fn a_retry_is_made_only_if_the_worker_would_not_be_sooner() {
-    for (home, retries) in [(IDLE, 0), (BUSY, 1)] {
-        let server = Server::start(vec![Weather::Status(503)]);
+    for (load, retries) in [(IDLE, 0), (BUSY, 1)] {
+        let server = Server::square(vec![Fault::Status(503)]);
         let bridge = Bridge::start(Settings { attempts: 2, ..settings(&server) }).unwrap();
-        let fates = send_from(&bridge, 1, 10, home);
+        let fates = send_from(&bridge, 1, 10, load);
         assert!(
             fates.iter().all(|fate| *fate == Fate::Returned(Failure::Service(503))),
             "{fates:?}"
         );
         let counters = bridge.counters();
-        assert_eq!((counters.requests, counters.attempts), (1, 1 + retries), "{home:?}");
+        assert_eq!((counters.requests, counters.attempts), (1, 1 + retries), "{load:?}");
     }
 }
 
 #[test]
 fn a_late_request_is_hedged_only_if_the_worker_is_busy() {
-    for (home, hedged) in [(BUSY, 1), (IDLE, 0)] {
-        let mut weathers = vec![Weather::Fair; 10];
-        weathers.push(Weather::Hang);
-        weathers.push(Weather::Fair);
-        let server = Server::start(weathers);
+    for (load, hedged) in [(BUSY, 1), (IDLE, 0)] {
+        let mut faults = vec![Fault::None; 10];
+        faults.push(Fault::Hang);
+        faults.push(Fault::None);
+        let server = Server::square(faults);
         let bridge = Bridge::start(Settings { attempts: 1, ..settings(&server) }).unwrap();
         // How long it takes is learned first.
         (0..10).for_each(|_| drop(send(&bridge, 1, 10)));
-        let fates = send_from(&bridge, 1, 10, home);
+        let fates = send_from(&bridge, 1, 10, load);
         let expected = if hedged > 0 { Fate::Hedged } else { Fate::Returned(Failure::TimedOut) };
         assert!(fates.iter().all(|fate| *fate == expected), "{fates:?}");
         let counters = bridge.counters();
-        assert_eq!((counters.hedged, counters.attempts), (hedged, 11 + hedged), "{home:?}");
+        assert_eq!((counters.hedged, counters.attempts), (hedged, 11 + hedged), "{load:?}");
         assert_eq!(counters.abandoned, 1, "the one that hangs was given up");
         assert!(counters.billed_us >= 10_000, "and is costed: {counters:?}");
     }
@@ -463,7 +461,7 @@ fn a_late_request_is_hedged_only_if_the_worker_is_busy() {
 
 #[test]
 fn a_worker_that_overtakes_a_late_request_does_its_records_alone() {
-    let server = Server::start(vec![Weather::Hang]);
+    let server = Server::square(vec![Fault::Hang]);
     let slow = Settings { timeout: Duration::from_secs(60), ..settings(&server) };
     let bridge =
         Bridge::start(Settings { first_latency: Duration::from_millis(5), ..slow }).unwrap();
@@ -472,35 +470,24 @@ fn a_worker_that_overtakes_a_late_request_does_its_records_alone() {
     let item = WorkItem::new(0, Arc::new((0..10).collect()), 0..10, sender);
     let open = Arc::clone(item.pending());
     remote.send(item).unwrap();
-    let began = Instant::now();
-    while bridge.counters().in_flight == 0 {
-        assert!(began.elapsed() < Duration::from_secs(30));
-        thread::yield_now();
-    }
+    poll("a request in flight", || (bridge.counters().in_flight > 0).then_some(()));
     assert_eq!((open.take_front(4), open.take_front(100)), (Some(0..4), Some(4..10)));
     // Nothing of it is open any more: it is given up, long before its time-out, without a reply.
-    while bridge.counters().abandoned == 0 {
-        assert!(began.elapsed() < Duration::from_secs(30));
-        thread::yield_now();
-    }
+    poll("that it is given up", || (bridge.counters().abandoned > 0).then_some(()));
     assert!(receiver.try_recv().is_none());
     assert_eq!(bridge.counters().failed, 0);
 }
 
-/// Waits until the lane takes something, or takes nothing.
+/// Waits until the remote side takes something, or takes nothing.
 fn until_there_is_room(remote: &floodway::bridge::RemoteTask<impl Task>, room: bool) {
-    let began = Instant::now();
-    while (remote.room() > 0) != room {
-        assert!(began.elapsed() < Duration::from_secs(30), "there is no change");
-        thread::yield_now();
-    }
+    poll("room, or none", || ((remote.room() > 0) == room).then_some(()));
 }
 
 #[test]
 fn the_breaker_opens_on_failures_and_a_probe_closes_it() {
-    let mut weathers = vec![Weather::Reset; 7];
-    weathers.push(Weather::Fair);
-    let server = Server::start(weathers);
+    let mut faults = vec![Fault::Reset; 7];
+    faults.push(Fault::None);
+    let server = Server::square(faults);
     let breaker = breaker::Settings::default();
     let bridge = Bridge::start(Settings { attempts: 1, breaker, ..settings(&server) }).unwrap();
     let remote = bridge.remote_task(Arc::new(square()));
@@ -522,7 +509,7 @@ fn the_breaker_opens_on_failures_and_a_probe_closes_it() {
 
 #[test]
 fn records_are_sent_once_a_probe_has_succeeded() {
-    let server = Server::start(vec![Weather::Fair]);
+    let server = Server::square(vec![Fault::None]);
     let bridge = Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
     let remote = bridge.remote_task(Arc::new(square()));
     bridge.wait_for_probes(Duration::from_secs(30));
@@ -564,18 +551,14 @@ fn work_for_warm_environments_only_starts_no_cold_one() {
 
 #[test]
 fn requests_in_flight_at_the_end_are_counted() {
-    let server = Server::start(vec![Weather::Hang]);
+    let server = Server::square(vec![Fault::Hang]);
     let slow = Settings { timeout: Duration::from_secs(60), ..settings(&server) };
     let bridge = Bridge::start(slow).unwrap();
     let remote = bridge.remote_task(Arc::new(square()));
     let (sender, _inbox) = reply_channel(Arc::new(|| {}));
     remote.send(WorkItem::new(0, Arc::new((0..10).collect()), 0..10, sender)).unwrap();
-    let began = Instant::now();
     // Before it is on the wire it costs nothing.
-    while server.requests.load(SeqCst) == 0 {
-        assert!(began.elapsed() < Duration::from_secs(30));
-        thread::yield_now();
-    }
+    poll("a request on the wire", || (server.requests() > 0).then_some(()));
     bridge.finish();
     let counters = bridge.counters();
     assert_eq!((counters.abandoned, counters.billed), (1, 1));
@@ -584,27 +567,27 @@ fn requests_in_flight_at_the_end_are_counted() {
 
 #[test]
 fn a_wrong_endpoint_is_found_by_probes_before_records_are_sent() {
-    for weather in [Weather::Redirect, Weather::Status(404), Weather::OtherTask, Weather::Garbage] {
-        let server = Server::start(vec![weather]);
+    for fault in [Fault::Redirect, Fault::Status(404), Fault::OtherTask, Fault::Truncated] {
+        let server = Server::square(vec![fault]);
         let bridge =
             Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
         let remote = bridge.remote_task(Arc::new(square()));
         assert_eq!(remote.room(), 0, "nothing is sent before it is known");
         bridge.wait_for_probes(Duration::from_secs(30));
         let counters = bridge.counters();
-        assert!(counters.probes > 0 && counters.attempts == 0, "{weather:?}: {counters:?}");
-        assert_eq!((remote.room(), counters.breaker_opened), (0, 1), "{weather:?}");
+        assert!(counters.probes > 0 && counters.attempts == 0, "{fault:?}: {counters:?}");
+        assert_eq!((remote.room(), counters.breaker_opened), (0, 1), "{fault:?}");
     }
 }
 
-fn weather() -> impl Strategy<Value = Weather> {
+fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
-        4 => Just(Weather::Fair),
-        1 => prop::sample::select(vec![400, 403, 413, 500, 502, 503]).prop_map(Weather::Status),
+        4 => Just(Fault::None),
+        1 => prop::sample::select(vec![400, 403, 413, 500, 502, 503]).prop_map(Fault::Status),
         1 => prop::sample::select(vec![
-            Weather::Throttled(1), Weather::FunctionError, Weather::Reset, Weather::Half,
-            Weather::Hang, Weather::Garbage, Weather::Missing, Weather::Twice, Weather::OtherTask,
-            Weather::Refused, Weather::Redirect,
+            Fault::RetryAfter(1), Fault::FunctionError("Unhandled"), Fault::Reset, Fault::ResetInAnswer,
+            Fault::Hang, Fault::Truncated, Fault::Missing, Fault::Doubled, Fault::OtherTask,
+            Fault::FirstRefused, Fault::Redirect,
         ]),
     ]
 }
@@ -615,13 +598,13 @@ proptest! {
 
     #[test]
     fn every_record_is_answered_once_under_any_faults(
-        weathers in prop::collection::vec(weather(), 1..12),
+        faults in prop::collection::vec(fault(), 1..12),
         items in 1..8_usize,
         size in 1..16_usize,
         batch_records in 4..100_usize,
         max_in_flight in 2..6_usize,
     ) {
-        let server = Server::start(weathers);
+        let server = Server::square(faults);
         let timeout = Duration::from_millis(50);
         let all =
             Settings { batch_records, max_in_flight, timeout, attempts: 2, ..settings(&server) };

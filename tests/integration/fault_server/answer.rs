@@ -2,41 +2,43 @@
 
 use serde_json::{Value, json};
 
-use super::Weather;
+use super::{Fault, Task};
 
 /// An answer as the wire describes it.
 pub(super) struct Answer {
     version: u32,
     task: &'static str,
-    results: Vec<String>,
+    results: Vec<Value>,
     ids: Vec<usize>,
     errors: Vec<Value>,
 }
 
 impl Answer {
-    /// The right answer to `words`.
-    pub(super) fn to(records: &[String]) -> Answer {
+    /// The right answer to these records.
+    pub(super) fn to(task: Task, records: &[Value]) -> Answer {
         Answer {
             version: 1,
-            task: "words",
-            results: records.iter().map(|record| words(record)).collect(),
+            task: task.name(),
+            results: records.iter().map(|record| task.result(record)).collect(),
             ids: (0..records.len()).collect(),
             errors: Vec::new(),
         }
     }
 
-    /// Makes the one thing wrong that the weather says.
-    pub(super) fn spoil(&mut self, weather: Weather) {
-        match weather {
-            Weather::OtherOrder => {
+    /// Makes the one thing wrong that the fault says.
+    pub(super) fn spoil(&mut self, fault: Fault) {
+        match fault {
+            Fault::OtherOrder => {
                 self.results.reverse();
                 self.ids.reverse();
             }
-            Weather::Errors => {
+            Fault::Errors => {
                 let mut ids = Vec::new();
                 // By what the record is, not by where in a request it stands.
-                let is_refused =
-                    |result: &str| result.bytes().map(u32::from).sum::<u32>().is_multiple_of(5);
+                let is_refused = |result: &Value| {
+                    let bytes = result.as_str().unwrap_or_default().bytes();
+                    bytes.map(u32::from).sum::<u32>().is_multiple_of(5)
+                };
                 for (id, result) in self.ids.drain(..).zip(std::mem::take(&mut self.results)) {
                     if is_refused(&result) {
                         self.errors.push(json!({ "id": id, "code": "no" }));
@@ -47,30 +49,34 @@ impl Answer {
                 }
                 self.ids = ids;
             }
-            Weather::OtherVersion => self.version = 2,
-            Weather::OtherTask => self.task = "bpe",
-            Weather::UnknownId => {
+            Fault::FirstRefused if !self.ids.is_empty() => {
+                self.results.remove(0);
+                self.errors.push(json!({ "id": self.ids.remove(0), "code": "no" }));
+            }
+            Fault::OtherVersion => self.version = 2,
+            Fault::OtherTask => self.task = "bpe",
+            Fault::UnknownId => {
                 self.ids.pop();
                 self.ids.push(self.results.len());
             }
-            Weather::Missing => {
+            Fault::Missing => {
                 self.results.pop();
                 self.ids.pop();
             }
-            Weather::Doubled => {
+            Fault::Doubled => {
                 self.results.push(self.results.first().cloned().unwrap_or_default());
                 self.ids.push(0);
             }
-            Weather::LineBreak(end) => {
-                if let Some(first) = self.results.first_mut() {
+            Fault::LineBreak(end) => {
+                if let Some(Value::String(first)) = self.results.first_mut() {
                     first.push_str(end);
                 }
             }
-            Weather::TooMany => self.results.push("one more".to_owned()),
-            Weather::WrongResults => match &mut self.results[..] {
+            Fault::TooMany => self.results.push("one more".into()),
+            Fault::WrongResults => match &mut self.results[..] {
                 [] => {}
                 // One alone has nobody to swap with.
-                [only] => only.push_str(" wrong"),
+                [only] => *only = "wrong".into(),
                 several => several.rotate_left(1),
             },
             _ => {}
@@ -90,6 +96,30 @@ impl Answer {
             "ids": self.ids,
             "errors": self.errors,
         })
+    }
+}
+
+impl Task {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Task::Words => "words",
+            Task::Square => "square",
+        }
+    }
+
+    /// Whether this is one of its records.
+    pub(super) fn takes(self, record: &Value) -> bool {
+        match self {
+            Task::Words => record.as_str().is_some_and(str::is_ascii),
+            Task::Square => record.is_u64(),
+        }
+    }
+
+    fn result(self, record: &Value) -> Value {
+        match self {
+            Task::Words => words(record.as_str().unwrap_or_default()).into(),
+            Task::Square => record.as_u64().map(|number| number * number).into(),
+        }
     }
 }
 

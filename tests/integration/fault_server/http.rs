@@ -7,7 +7,7 @@ use std::thread;
 /// The length of the body of the next request, whose head is read; nothing if the client is done.
 pub(super) fn read_head(mut stream: &TcpStream) -> io::Result<Option<usize>> {
     let mut head = [0; 8 << 10];
-    // Looks before it reads, so that the body stays where it is: a weather may want to leave it.
+    // Looks before it reads, so that the body stays where it is: a fault may want to leave it.
     let end = loop {
         let seen = stream.peek(&mut head)?;
         let end = head[..seen].windows(4).position(|four| four == b"\r\n\r\n");
@@ -48,14 +48,16 @@ pub(super) fn write(
     stream.write_all((head(status, extra, body.len()) + body).as_bytes())
 }
 
-/// Writes an answer in chunks: its length is not known until its end.
+/// The head of an answer in chunks: its length is not known until its end.
+pub(super) const CHUNKED: &str =
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// Writes an answer in chunks.
 pub(super) fn write_chunked<'a>(
     mut stream: &TcpStream,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> io::Result<()> {
-    let head =
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
-    stream.write_all(head.as_bytes())?;
+    stream.write_all(CHUNKED.as_bytes())?;
     for piece in pieces {
         stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes())?;
         stream.write_all(piece)?;

@@ -1,9 +1,9 @@
-//! A remote side in bad weather: a server that misbehaves in one of the ways in which Lambda, the
-//! network between, or a wrong function does. Written from the wire's description alone: it shares
-//! no code with the bridge, nor with the local Lambda, or it would share their mistakes.
+//! A remote side with faults: a server that misbehaves in one of the ways in which Lambda, the network between, or a
+//! wrong function does. It is written from the wire's description alone: it shares no code with the bridge or with the
+//! local Lambda, or it would share their mistakes.
 //!
-//! Whatever it can say is right but for the one thing that the weather makes wrong: behind a status
-//! of 500 stands the right answer, so that only who looks at the status comes home.
+//! Every answer is right but for its fault: behind a status of 500 stands the right answer, so that only who looks at
+//! the status returns the records.
 #![allow(dead_code)]
 
 mod answer;
@@ -14,13 +14,15 @@ pub use server::Server;
 
 /// What the server does with a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Weather {
+pub enum Fault {
     /// Answers well.
-    Fair,
+    None,
     /// The right answer with its ids, and their results, in another order.
     OtherOrder,
     /// One record of five or so is refused in `errors`; all others are answered well.
     Errors,
+    /// The first record is refused in `errors`.
+    FirstRefused,
     /// Another status than 200.
     Status(u16),
     /// 429 with so many seconds of `Retry-After`.
@@ -31,6 +33,8 @@ pub enum Weather {
     Reset,
     /// The connection is reset within the answer.
     ResetInAnswer,
+    /// Answers the first request of a connection, and closes the connection on the next one.
+    Stale,
     /// Never answers.
     Hang,
     /// The right answer, a few bytes at a time.
@@ -61,19 +65,30 @@ pub enum Weather {
     Redirect,
     /// The right answer, of 7 MB.
     Huge,
+    /// The right answer, of 7 MB if the request has more records than this.
+    HugeAbove(usize),
+    /// Nearly 6 MB of an answer, and nothing more: it holds the memory of whoever reads it.
+    NeverEnds,
     /// The right answers with each other's results: nothing but computing them again can tell.
     WrongResults,
-    /// Fair for so many requests with records in them; then the server is gone.
+    /// Answers well so many requests with records in them; then the server is gone.
     GoneAfter(usize),
-    /// So many requests are reset; fair from then on.
-    FairAfter(usize),
 }
 
-/// Which requests the weather is for.
+/// Which requests have the faults.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum On {
     /// All of them.
     All,
     /// Those with records in them. Whoever asks without any finds nothing wrong.
     Records,
+}
+
+/// What the function does with a record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Task {
+    /// Splits a line of ASCII into words.
+    Words,
+    /// Squares a number.
+    Square,
 }

@@ -1,4 +1,4 @@
-//! The server: a thread a connection, and the same weather for all of them.
+//! The server: a thread a connection, and the same faults for all of them.
 
 use std::collections::HashMap;
 use std::io::{self, Read as _, Write as _};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::answer::Answer;
-use super::{On, Weather, http};
+use super::{Fault, On, Task, http};
 
 /// A server, until it is dropped.
 pub struct Server {
@@ -25,18 +25,22 @@ pub struct Server {
 }
 
 struct State {
-    weather: Weather,
+    task: Task,
+    /// The n-th request has the n-th fault, and all after them have the last.
+    faults: Vec<Fault>,
     on: On,
     address: SocketAddr,
     elsewhere: String,
     /// Requests that came, the empty ones too.
     requests: AtomicUsize,
-    /// Those that were in the weather.
+    /// Those that had a fault.
     hit: AtomicUsize,
     /// Those with records in them.
     full: AtomicUsize,
     /// Records that were answered so that the answer may be believed, at most.
     answered: AtomicUsize,
+    /// Bytes of the largest body.
+    largest: AtomicUsize,
     /// A request that is not as the wire describes it.
     misunderstood: Mutex<Option<String>>,
     gone: AtomicBool,
@@ -44,13 +48,29 @@ struct State {
 }
 
 impl Server {
-    pub fn start(weather: Weather, on: On) -> Server {
+    /// A function for `words` with the same fault for all requests.
+    pub fn start(fault: Fault, on: On) -> Server {
+        Server::with(Task::Words, vec![fault], on)
+    }
+
+    /// A function for `words`: its n-th request has the n-th fault, and all after them have the last.
+    pub fn words(faults: Vec<Fault>, on: On) -> Server {
+        Server::with(Task::Words, faults, on)
+    }
+
+    /// The same for `square`.
+    pub fn square(faults: Vec<Fault>) -> Server {
+        Server::with(Task::Square, faults, On::All)
+    }
+
+    fn with(task: Task, faults: Vec<Fault>, on: On) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let mut address = listener.local_addr().expect("its address");
         let mut held = None;
-        let elsewhere =
-            (weather == Weather::Redirect).then(|| Box::new(Server::start(Weather::Fair, On::All)));
-        if weather == Weather::Absent {
+        let redirects = faults.contains(&Fault::Redirect);
+        let elsewhere = redirects.then(|| Box::new(Server::with(task, vec![Fault::None], On::All)));
+        let is_absent = faults == [Fault::Absent];
+        if is_absent {
             // A client's port: taken, so that no other server gets it, and nobody listens there.
             let client = TcpStream::connect(address).expect("the listener is there");
             address = client.local_addr().expect("its address");
@@ -58,7 +78,8 @@ impl Server {
             held = Some((client, peer));
         }
         let state = Arc::new(State {
-            weather,
+            task,
+            faults,
             on,
             address,
             elsewhere: elsewhere.as_ref().map_or_else(String::new, |server| server.url.clone()),
@@ -66,11 +87,12 @@ impl Server {
             hit: AtomicUsize::new(0),
             full: AtomicUsize::new(0),
             answered: AtomicUsize::new(0),
+            largest: AtomicUsize::new(0),
             misunderstood: Mutex::default(),
-            gone: AtomicBool::new(weather == Weather::Absent),
+            gone: AtomicBool::new(is_absent),
             connections: Mutex::default(),
         });
-        if weather != Weather::Absent {
+        if !is_absent {
             let state = Arc::clone(&state);
             thread::spawn(move || listen(&listener, &state));
         }
@@ -85,6 +107,11 @@ impl Server {
     /// Records that were answered well until now: no more than these can have been taken.
     pub fn answered(&self) -> usize {
         self.state.answered.load(SeqCst)
+    }
+
+    /// Bytes of the largest body until now.
+    pub fn largest(&self) -> usize {
+        self.state.largest.load(SeqCst)
     }
 
     /// A request that is not as the wire describes it, if one came.
@@ -138,19 +165,26 @@ fn listen(listener: &TcpListener, state: &Arc<State>) {
 
 fn serve(stream: &TcpStream, state: &State) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let mut is_first = true;
     while let Some(length) = http::read_head(stream)? {
+        if state.faults == [Fault::Stale] && !is_first {
+            // Closed, not reset: the client finds that the connection it kept is at its end.
+            http::read_body(stream, length)?;
+            return Ok(());
+        }
+        is_first = false;
         state.requests.fetch_add(1, SeqCst);
+        state.largest.fetch_max(length, SeqCst);
         // All but the last byte: what is closed with a byte unread in it is reset.
         let mut body = http::read_body(stream, length.saturating_sub(1))?;
         let is_spared = state.on == On::Records && body.ends_with(br#""records":[]"#);
         let number = if is_spared { 0 } else { state.hit.fetch_add(1, SeqCst) };
-        let weather = match state.weather {
-            _ if is_spared => Weather::Fair,
-            Weather::FairAfter(resets) if number < resets => Weather::Reset,
-            weather => weather,
+        let fault = match is_spared {
+            true => Fault::None,
+            false => *state.faults.get(number).or(state.faults.last()).unwrap_or(&Fault::None),
         };
-        if let Weather::Reset | Weather::ResetInAnswer = weather {
-            if weather == Weather::ResetInAnswer {
+        if let Fault::Reset | Fault::ResetInAnswer = fault {
+            if fault == Fault::ResetInAnswer {
                 let beginning = r#"{"v":1,"task":"words","results":["#;
                 let head = http::head(200, "", 4_096);
                 let mut stream = stream;
@@ -159,7 +193,7 @@ fn serve(stream: &TcpStream, state: &State) -> io::Result<()> {
             return Ok(());
         }
         body.extend(http::read_body(stream, length.min(1))?);
-        let records = match records(&body) {
+        let records = match records(state.task, &body) {
             Ok(records) => records,
             Err(error) => {
                 *state.misunderstood.lock().unwrap() = Some(error);
@@ -167,8 +201,8 @@ fn serve(stream: &TcpStream, state: &State) -> io::Result<()> {
             }
         };
         let full = !records.is_empty();
-        answer(stream, state, weather, number, &records)?;
-        if let Weather::GoneAfter(last) = weather
+        answer(stream, state, fault, number, &records)?;
+        if let Fault::GoneAfter(last) = fault
             && full
             && state.full.fetch_add(1, SeqCst) + 1 == last
         {
@@ -179,62 +213,66 @@ fn serve(stream: &TcpStream, state: &State) -> io::Result<()> {
 }
 
 /// A request's records.
-fn records(body: &[u8]) -> Result<Vec<String>, String> {
+fn records(task: Task, body: &[u8]) -> Result<Vec<Value>, String> {
     let request: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let records = request["records"].as_array().into_iter().flatten();
-    let records: Option<Vec<String>> = records
-        .map(|record| record.as_str().filter(|text| text.is_ascii())?.to_owned().into())
-        .collect();
-    match records {
-        Some(records) if request["v"] == 1 && request["task"] == "words" => Ok(records),
-        _ => Err(format!("not a request for words in ASCII: {request}")),
+    let records = request["records"].as_array().cloned().unwrap_or_default();
+    let is_right = request["v"] == 1 && request["task"] == task.name();
+    if is_right && records.iter().all(|record| task.takes(record)) {
+        Ok(records)
+    } else {
+        Err(format!("not a request for {}: {request}", task.name()))
     }
 }
 
 fn answer(
     mut stream: &TcpStream,
     state: &State,
-    weather: Weather,
+    fault: Fault,
     number: usize,
-    records: &[String],
+    records: &[Value],
 ) -> io::Result<()> {
-    let mut answer = Answer::to(records);
-    answer.spoil(weather);
+    let mut answer = Answer::to(state.task, records);
+    answer.spoil(fault);
     let json = answer.json().to_string();
-    match weather {
-        Weather::Fair
-        | Weather::OtherOrder
-        | Weather::Errors
-        | Weather::GoneAfter(_)
-        | Weather::FairAfter(_) => {
+    match fault {
+        Fault::None
+        | Fault::OtherOrder
+        | Fault::Errors
+        | Fault::FirstRefused
+        | Fault::Stale
+        | Fault::GoneAfter(_) => {
             state.answered.fetch_add(answer.answered(), SeqCst);
             http::write(stream, 200, "", &json)
         }
-        Weather::OtherVersion
-        | Weather::OtherTask
-        | Weather::UnknownId
-        | Weather::Missing
-        | Weather::Doubled
-        | Weather::TooMany
-        | Weather::LineBreak(_)
-        | Weather::WrongResults => http::write(stream, 200, "", &json),
-        Weather::Status(status) => http::write(stream, status, "", &json),
-        Weather::RetryAfter(seconds) => {
+        Fault::OtherVersion
+        | Fault::OtherTask
+        | Fault::UnknownId
+        | Fault::Missing
+        | Fault::Doubled
+        | Fault::TooMany
+        | Fault::LineBreak(_)
+        | Fault::WrongResults => http::write(stream, 200, "", &json),
+        Fault::Status(status) => http::write(stream, status, "", &json),
+        Fault::RetryAfter(seconds) => {
             http::write(stream, 429, &format!("Retry-After: {seconds}\r\n"), &json)
         }
-        Weather::FunctionError(kind) => {
+        Fault::FunctionError(kind) => {
             http::write(stream, 200, &format!("X-Amz-Function-Error: {kind}\r\n"), &json)
         }
-        Weather::Truncated => http::write(stream, 200, "", &json[..json.len() / 2]),
-        Weather::Empty => http::write(stream, 200, "", ""),
-        Weather::Html => http::write(stream, 200, "", "<!doctype html><p>Welcome to the hotel"),
-        Weather::Redirect => {
+        Fault::Truncated => http::write(stream, 200, "", &json[..json.len() / 2]),
+        Fault::Empty => http::write(stream, 200, "", ""),
+        Fault::Html => http::write(stream, 200, "", "<!doctype html><p>Welcome to the hotel"),
+        Fault::Redirect => {
             // The last two ask for the same request again, with its body.
             let status = [301, 302, 303, 307, 308][number % 5];
             http::write(stream, status, &format!("Location: {}\r\n", state.elsewhere), &json)
         }
-        Weather::Huge => huge(stream, number, &json),
-        Weather::Trickle => {
+        // The first ones don't say beforehand how long they are; not all, as these must be read.
+        Fault::Huge => huge(stream, number < 4, &json),
+        Fault::HugeAbove(most) if records.len() > most => huge(stream, true, &json),
+        Fault::HugeAbove(_) => http::write(stream, 200, "", &json),
+        Fault::NeverEnds => never_ends(stream, records.len().is_multiple_of(2)),
+        Fault::Trickle => {
             stream.write_all(http::head(200, "", json.len()).as_bytes())?;
             for bytes in json.as_bytes().chunks(3) {
                 stream.write_all(bytes)?;
@@ -242,20 +280,18 @@ fn answer(
             }
             Ok(())
         }
-        // Until the client has had enough.
-        Weather::Hang => stream.read(&mut [0]).map(drop),
-        Weather::Absent | Weather::Reset | Weather::ResetInAnswer => {
-            unreachable!("{weather:?} reads no request")
+        Fault::Hang => until_closed(stream),
+        Fault::Absent | Fault::Reset | Fault::ResetInAnswer => {
+            unreachable!("{fault:?} reads no request")
         }
     }
 }
 
-/// Answers with 7 MB of space before the end of `json`.
-fn huge(mut stream: &TcpStream, number: usize, json: &str) -> io::Result<()> {
+/// Answers with 7 MB of space before the end of `json`, in chunks or with its length.
+fn huge(mut stream: &TcpStream, is_chunked: bool, json: &str) -> io::Result<()> {
     static SPACE: LazyLock<Vec<u8>> = LazyLock::new(|| vec![b' '; 7_000_000]);
     let (json, end) = json.split_at(json.len() - 1);
-    // The first ones don't say beforehand how long they are; not all, as these must be read.
-    if number < 4 {
+    if is_chunked {
         return http::write_chunked(stream, [json.as_bytes(), &SPACE[..], end.as_bytes()]);
     }
     let length = json.len() + SPACE.len() + end.len();
@@ -271,4 +307,22 @@ fn huge(mut stream: &TcpStream, number: usize, json: &str) -> io::Result<()> {
     stream.set_read_timeout(None)?;
     stream.write_all(rest)?;
     stream.write_all(end.as_bytes())
+}
+
+/// Begins an answer of 6 MB, in chunks or with its length, and leaves out its last byte.
+fn never_ends(mut stream: &TcpStream, has_length: bool) -> io::Result<()> {
+    static SPACE: LazyLock<Vec<u8>> = LazyLock::new(|| vec![b' '; 5_999_999]);
+    let length = SPACE.len() + 1;
+    let head = match has_length {
+        true => http::head(200, "", length),
+        false => format!("{}{length:x}\r\n", http::CHUNKED),
+    };
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(&SPACE)?;
+    until_closed(stream)
+}
+
+/// Waits until the client has had enough.
+fn until_closed(mut stream: &TcpStream) -> io::Result<()> {
+    stream.read(&mut [0]).map(drop)
 }

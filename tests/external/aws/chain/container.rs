@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use super::super::server::{Server, error, well};
-use super::super::{err, out};
+
 use super::role::after;
-use super::{Loud, nothing_failed, slow, slowly_at_home};
-use crate::common::Place;
+use super::{Loud, nothing_failed, slow, slowly_locally};
+use crate::common::{Place, error_of, output_of};
 
 const AUTHORIZATION: &str = "Known-Valu3OfAnAgentsToken";
 
@@ -54,10 +54,10 @@ fn container_credentials_that_expire_during_a_run_are_renewed_in_time() {
     let place = Place::new();
     let loud = |args: &[&str]| Loud { place: &place, args, variables: &variables }.told(hidden);
     let checked = loud(&["check", "--lambda", "words"]);
-    assert!(checked.status.success(), "{}{}", out(&checked), err(&checked));
+    assert!(checked.status.success(), "{}{}", output_of(&checked), error_of(&checked));
     let ran = loud(&slow("10k"));
-    assert!(ran.status.success(), "{}", err(&ran));
-    assert!(place.output("out") == slowly_at_home("10k"));
+    assert!(ran.status.success(), "{}", error_of(&ran));
+    assert!(place.output("out") == slowly_locally("10k"));
     let (given, summary) = (given.lock().unwrap(), place.summary());
     let ended = given.values().filter(|end| **end <= SystemTime::now()).count();
     assert!(given.len() >= 3 && ended >= 1, "keys were given {} times, {ended} ended", given.len());

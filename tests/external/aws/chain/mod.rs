@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 
 use super::secrets::{LOUD, told_none};
 use super::server::{Server, well};
-use super::{at_home, err, out, remote, run};
-use crate::common::Place;
+use super::{expected_locally, remote, run};
+use crate::common::{Place, error_of, output_of};
 
 /// A command, of which everything is to be heard.
 struct Loud<'a> {
@@ -28,8 +28,8 @@ impl Loud<'_> {
     fn told(self, hidden: impl FnOnce() -> Vec<String>) -> Output {
         let args = [self.args, &["--log", "trace"]].concat();
         let output = run(self.place, &args, &[self.variables, &LOUD].concat());
-        let is_loud = err(&output).contains("TRACE") || !output.status.success();
-        assert!(is_loud, "it logs all that it does: {}", err(&output));
+        let is_loud = error_of(&output).contains("TRACE") || !output.status.success();
+        assert!(is_loud, "it logs all that it does: {}", error_of(&output));
         told_none(&format!("{:?}", self.args), &output, self.place, &hidden());
         output
     }
@@ -45,15 +45,15 @@ fn slow(events: &str) -> Vec<&str> {
 
 const RATE: &str = "1500";
 
-/// Requests were answered; records that a worker was sooner with may have come home.
+/// Requests were answered; records that a worker was sooner with may have been returned.
 fn nothing_failed(summary: &serde_json::Value) {
     assert_eq!(summary["breaker_opened"], 0, "{summary}");
     let [remote, all] = ["records_remote", "events_in"].map(|name| summary[name].as_u64().unwrap());
     assert!(remote > all / 2, "{summary}");
 }
 
-/// The sorted output of the same at home.
-fn slowly_at_home(events: &str) -> Vec<u8> {
+/// The sorted output of the same, done locally.
+fn slowly_locally(events: &str) -> Vec<u8> {
     let place = Place::new();
     place.run_well(&["run", "--rate", RATE, "--events", events, "--out", "out"]);
     place.output("out")
@@ -85,11 +85,15 @@ fn credentials_of_a_process_are_renewed_before_they_expire() {
     let (service, file) = (server.url(), place.path("config").display().to_string());
     let variables = [("AWS_ENDPOINT_URL_LAMBDA", &*service), ("AWS_CONFIG_FILE", &file)];
     let checked = run(&place, &["check", "--lambda", "words"], &variables);
-    assert!(checked.status.success(), "{}", err(&checked));
-    assert!(out(&checked).contains("…KEY1 of AWS's chain, profile default"), "{}", out(&checked));
+    assert!(checked.status.success(), "{}", error_of(&checked));
+    assert!(
+        output_of(&checked).contains("…KEY1 of AWS's chain, profile default"),
+        "{}",
+        output_of(&checked)
+    );
     let ran = run(&place, &remote("words", "120k", &[]), &variables);
-    assert!(ran.status.success(), "{}", err(&ran));
-    assert!(place.output("out") == at_home("120k"));
+    assert!(ran.status.success(), "{}", error_of(&ran));
+    assert!(place.output("out") == expected_locally("120k"));
     let keys = keys.lock().unwrap();
     assert!(keys.len() >= 3, "one of the check and two of the run at least: {keys:?}");
     assert_eq!(place.summary()["failed"], 0, "{}", place.summary());
@@ -124,8 +128,8 @@ fn credentials_of_instance_metadata_are_used() {
         ("AWS_REGION", "us-east-1"),
     ];
     let checked = run(&place, &["check", "--lambda", "words"], &variables);
-    assert!(checked.status.success(), "{}", err(&checked));
-    assert!(out(&checked).contains("…ROLE"), "{}", out(&checked));
+    assert!(checked.status.success(), "{}", error_of(&checked));
+    assert!(output_of(&checked).contains("…ROLE"), "{}", output_of(&checked));
 }
 
 #[test]
@@ -134,7 +138,7 @@ fn without_credentials_the_error_lists_where_it_looked() {
     let variables = [("AWS_REGION", "us-east-1"), ("AWS_EC2_METADATA_DISABLED", "true")];
     let checked = run(&place, &["check", "--lambda", "words"], &variables);
     assert_eq!(checked.status.code(), Some(1));
-    let said = err(&checked);
+    let said = error_of(&checked);
     assert!(said.contains("AWS's chain") && said.contains("AWS_ACCESS_KEY_ID"), "{said}");
 }
 
@@ -176,8 +180,8 @@ fn credentials_that_cannot_be_parsed_are_not_printed() {
         let args = ["check", "--lambda", "words"];
         let checked =
             Loud { place: &place, args: &args, variables }.told(|| vec![SECRET.to_owned()]);
-        assert_eq!(checked.status.code(), Some(1), "{}", out(&checked));
-        let said = err(&checked);
+        assert_eq!(checked.status.code(), Some(1), "{}", output_of(&checked));
+        let said = error_of(&checked);
         let last = said.lines().last().unwrap_or_default();
         assert!(last.starts_with("floodway: ") && last.contains(part), "one line: {said}");
     }

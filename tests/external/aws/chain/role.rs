@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::super::moto::{Moto, post};
 use super::super::server::{Reply, Seen, Server, well};
-use super::super::{came_home, err, out};
-use super::{Loud, nothing_failed, slow, slowly_at_home};
-use crate::common::Place;
+use super::super::was_done_locally;
+use super::{Loud, nothing_failed, slow, slowly_locally};
+use crate::common::{Place, error_of, output_of};
 
 /// A time, as AWS writes it.
 pub fn after(duration: Duration) -> String {
@@ -120,17 +120,22 @@ fn a_role_is_assumed_with_keys_or_a_web_identity_and_renewed_before_it_expires()
 
     let role = text("bursting");
     let by_environment = [("AWS_WEB_IDENTITY_TOKEN_FILE", &*token), ("AWS_ROLE_ARN", &role)];
-    let expected = slowly_at_home("6k");
+    let expected = slowly_locally("6k");
     for variables in
         [&[("AWS_PROFILE", "by-assumer")][..], &[("AWS_PROFILE", "identity")], &by_environment]
     {
         keys.lock().unwrap().clear();
         let place = Place::new();
         let checked = loud(&place, &["check", "--lambda", "words"], variables);
-        assert!(checked.status.success(), "{variables:?}: {}{}", out(&checked), err(&checked));
-        assert!(out(&checked).contains(", temporary"), "{}", out(&checked));
+        assert!(
+            checked.status.success(),
+            "{variables:?}: {}{}",
+            output_of(&checked),
+            error_of(&checked)
+        );
+        assert!(output_of(&checked).contains(", temporary"), "{}", output_of(&checked));
         let ran = loud(&place, &slow("6k"), variables);
-        assert!(ran.status.success(), "{variables:?}: {}", err(&ran));
+        assert!(ran.status.success(), "{variables:?}: {}", error_of(&ran));
         assert!(place.output("out") == expected, "{variables:?}");
         let (keys, summary) = (keys.lock().unwrap(), place.summary());
         assert!(keys.len() >= 3, "one of the check and two of the run at least: {keys:?}");
@@ -143,9 +148,9 @@ fn a_role_is_assumed_with_keys_or_a_web_identity_and_renewed_before_it_expires()
         let place = Place::new();
         for args in [vec!["check", "--lambda", "words"], slow("100")] {
             let output = loud(&place, &args, &[("AWS_PROFILE", profile)]);
-            assert_eq!(output.status.code(), Some(1), "{profile}: {}", err(&output));
+            assert_eq!(output.status.code(), Some(1), "{profile}: {}", error_of(&output));
             // A client that is dropped may still trace its end.
-            let said = err(&output);
+            let said = error_of(&output);
             let said =
                 said.lines().rfind(|line| line.starts_with("floodway: ")).unwrap_or_default();
             assert!(said.contains(part), "{profile}: {said}");
@@ -155,7 +160,7 @@ fn a_role_is_assumed_with_keys_or_a_web_identity_and_renewed_before_it_expires()
     // A role that may not call the function: the workers compute all records.
     let place = Place::new();
     let ran = loud(&place, &slow("6k"), &[("AWS_PROFILE", "reading")]);
-    assert_eq!(ran.status.code(), Some(1), "{}", err(&ran));
-    assert!(err(&ran).contains("a policy that allows"), "{}", err(&ran));
-    came_home(&place, &expected);
+    assert_eq!(ran.status.code(), Some(1), "{}", error_of(&ran));
+    assert!(error_of(&ran).contains("a policy that allows"), "{}", error_of(&ran));
+    was_done_locally(&place, &expected);
 }

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::super::server::{Server, well};
-use super::super::{err, out};
+
 use super::Loud;
 use super::role::after;
-use crate::common::Place;
+use crate::common::{Place, error_of, output_of};
 
 const HIDDEN: [&str; 6] = [
     "Known-Valu3-Of-The-Token",
@@ -92,8 +92,8 @@ fn a_cached_sso_token_gives_credentials_and_an_expired_one_is_refreshed() {
         let args = ["check", "--lambda", "words"];
         let hidden = || HIDDEN.map(str::to_owned).to_vec();
         let checked = Loud { place: &place, args: &args, variables: &variables }.told(hidden);
-        assert!(checked.status.success(), "{}{}", out(&checked), err(&checked));
-        assert!(out(&checked).contains("…FSSO"), "{}", out(&checked));
+        assert!(checked.status.success(), "{}{}", output_of(&checked), error_of(&checked));
+        assert!(output_of(&checked).contains("…FSSO"), "{}", output_of(&checked));
         assert_eq!(asked.lock().unwrap().pop().as_deref(), Some(bearer));
     }
 }
@@ -119,8 +119,8 @@ fn an_expired_sso_token_without_refresh_says_what_to_do() {
         let args = ["check", "--lambda", "words"];
         let hidden = || HIDDEN.map(str::to_owned).to_vec();
         let checked = Loud { place: &place, args: &args, variables: &variables }.told(hidden);
-        assert_eq!(checked.status.code(), Some(1), "{}", out(&checked));
-        let said = err(&checked).lines().last().unwrap_or_default().to_owned();
+        assert_eq!(checked.status.code(), Some(1), "{}", output_of(&checked));
+        let said = error_of(&checked).lines().last().unwrap_or_default().to_owned();
         assert!(said.contains("AWS's chain") && said.contains("aws sso login"), "{said}");
     }
 }
