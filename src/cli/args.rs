@@ -15,7 +15,7 @@ fn any_bytes() -> impl TypedValueParser<Value = String> {
 
 use super::config::FromFile;
 use super::policy_options::{self, PolicyArg};
-use super::{compare, help};
+use super::{compare, help, sink, source};
 
 /// Cloud bursting for timely dataflow: records that the workers cannot process in time are sent to AWS
 /// Lambda, and their results rejoin the dataflow.
@@ -119,17 +119,14 @@ pub struct EventArgs {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Where records come from: nexmark, lines:PATH, lines:- (standard input) or kafka://HOST:PORT/TOPIC
-    /// [default: nexmark].
-    ///
-    /// PATH is a file, or a glob such as 'logs/*.gz'. The files of a glob are read in byte order of their
-    /// paths, and their output lines begin with FILE:LINE. Files compressed with gzip or zstd,
-    /// whatever their names, are decompressed.
-    ///
-    /// Kafka needs a build with the feature `kafka`. A topic is read until Ctrl-C. Options follow the topic
-    /// after a ?, with & between them: from=latest skips what the topic holds already, until=end stops at
-    /// its present end, config=FILE names a file of librdkafka properties.
-    #[arg(long, value_parser = any_bytes(), value_name = "SOURCE", help_heading = "Input")]
+    #[arg(
+        long,
+        value_parser = any_bytes(),
+        value_name = "SOURCE",
+        help = source::help(),
+        long_help = source::long_help(),
+        help_heading = "Input"
+    )]
     pub source: Option<String>,
     /// Keep reading as the file grows, until Ctrl-C.
     ///
@@ -198,15 +195,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", help_heading = "Bursting")]
     pub max_backlog: Option<String>,
 
-    /// Where results go: files:DIR, kafka://HOST:PORT/TOPIC or null [default: files in a new folder in
-    /// out/].
-    ///
-    /// Options of files follow after a ?, with & between them: format=jsonl writes JSON lines,
-    /// compress=zstd compresses, roll_size=BYTES and roll_age=DURATION start new files sooner, sync=none
-    /// does not wait for the disk, io=buffered writes through the page cache.
-    ///
-    /// Kafka needs a build with the feature `kafka`, and --state; each line is published exactly once.
-    #[arg(long, value_parser = any_bytes(), value_name = "SINK", help_heading = "Output")]
+    #[arg(
+        long,
+        value_parser = any_bytes(),
+        value_name = "SINK",
+        help = sink::help(),
+        long_help = sink::long_help(),
+        help_heading = "Output"
+    )]
     pub sink: Option<String>,
     /// Output folder; short for --sink files:DIR.
     #[arg(long, value_name = "DIR", conflicts_with = "sink", help_heading = "Output")]

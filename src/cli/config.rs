@@ -11,7 +11,7 @@ use clap::{Arg, Command, CommandFactory as _};
 use toml::Value;
 
 use super::args::Cli;
-use super::{UsageError, argv};
+use super::{UsageError, argv, sink};
 use crate::policy::Spec;
 
 /// The settings that come from the file of `--config`, because they were not typed.
@@ -70,7 +70,7 @@ const EXCLUDED: [Exclusion; 14] = [
     ("--require-remote", |_| true, &["shadow"]),
     ("--lambda", |lambda| lambda == "local", &["auth", "region", "memory"]),
     ("--lambda", |lambda| lambda != "local", &["local-lambda", "shadow"]),
-    ("--sink", |sink| sink == "null", &["state", "overwrite"]),
+    ("--sink", |given| given == sink::NULL, &["state", "overwrite"]),
     ("--sink", |sink| sink.starts_with("kafka:"), &["overwrite"]),
 ];
 

@@ -6,8 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::UsageError;
 use super::args::RunArgs;
-use crate::pipeline::Target;
-use crate::sink::{self, MANIFEST};
+use crate::sink::{self, MANIFEST, Sink};
 use crate::source::{self, Input, Source};
 
 /// Returns the absolute path of a file or folder that may not exist yet, with links resolved.
@@ -25,11 +24,11 @@ pub(super) fn resolve(path: &Path) -> PathBuf {
     resolved
 }
 
-/// Refuses a state folder and an output folder that would disturb each other.
-pub(super) fn refuse_shared(args: &RunArgs, target: &Target) -> Result<(), UsageError> {
-    let (Target::Files { files, .. }, Some(state)) = (target, &args.state) else { return Ok(()) };
-    let (output, resolved) = (resolve(&files.dir), resolve(state));
-    let shown = files.dir.display();
+/// Refuses a state folder that would disturb the output in the folder `dir`.
+pub(super) fn refuse_shared(args: &RunArgs, dir: &Path) -> Result<(), UsageError> {
+    let Some(state) = &args.state else { return Ok(()) };
+    let (output, resolved) = (resolve(dir), resolve(state));
+    let shown = dir.display();
     let why = if output == resolved {
         "is the output folder too: give the state a folder of its own, because it is removed to \
         begin anew"
@@ -55,7 +54,7 @@ pub(super) fn refuse_shared(args: &RunArgs, target: &Target) -> Result<(), Usage
 pub(super) fn refuse_own_files(
     args: &RunArgs,
     source: &dyn Source,
-    target: &Target,
+    sink: &dyn Sink,
 ) -> Result<(), UsageError> {
     let Some(input) = source.files() else { return Ok(()) };
     let wrong = |why: String| {
@@ -71,7 +70,7 @@ pub(super) fn refuse_own_files(
         });
         found.map(|(_, path)| path.display())
     };
-    if let Some(files) = target.files() {
+    if let Some(files) = sink.files() {
         let (folder, shown) = (resolve(&files.dir), files.dir.display());
         if let Some(file) = is_in(&folder, sink::is_own_name) {
             return wrong(format!("{file} is a file of the output in {shown}: name another --out"));

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::UsageError;
 use super::args::RunArgs;
 use super::source::refuse_generator;
-use crate::kafka::{Properties, Topic};
+use super::{UsageError, form};
+use crate::kafka::{KafkaSink, Properties, Topic};
+use crate::sink::Sink;
 use crate::source::{KafkaInput, Source};
 
 /// Parses a topic as the source, and which part of it is read.
@@ -55,6 +56,30 @@ pub(super) fn source(args: &RunArgs, topic: &str) -> Result<Option<Arc<dyn Sourc
     Ok(Some(Arc::new(KafkaInput { topic, from_latest, until_end })))
 }
 
+/// Parses a topic as the sink. Results wait in the state folder until they are published.
+pub(super) fn sink(args: &RunArgs, topic: &str) -> Result<Option<Arc<dyn Sink>>, UsageError> {
+    let given = args.sink.clone().unwrap_or_default();
+    let (topic, options) = self::topic("--sink", &given, topic)?;
+    let wrong = |why: String| UsageError::new("--sink", &given, why);
+    if let Some(option) = options.first() {
+        return Err(wrong(format!("{option}: expected config=FILE")));
+    }
+    let Some(state) = &args.state else {
+        let why = "needs --state DIR: lines wait there until they are published, and a resumed \
+        run continues from there";
+        return Err(wrong(why.to_owned()));
+    };
+    if args.overwrite {
+        return Err(wrong(
+            "cannot be used with --overwrite: nothing can be removed from a topic".to_owned(),
+        ));
+    }
+    let source = args.source.as_deref().unwrap_or_default();
+    let input = source.strip_prefix("kafka:").map(|rest| self::topic("--source", source, rest));
+    let input = input.transpose()?.map(|(input, _)| input);
+    Ok(Some(Arc::new(KafkaSink::new(topic, input, state.clone()))))
+}
+
 /// Parses a topic. Returns it with the options that are not the client's.
 pub(super) fn topic(
     option: &str,
@@ -66,13 +91,8 @@ pub(super) fn topic(
     let rest = rest.ok_or_else(|| wrong("expected kafka://HOST:PORT/TOPIC".to_owned()))?;
     let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
     let mut topic = Topic::parse(place).map_err(wrong)?;
-    let (mut others, mut given_keys) = (Vec::new(), Vec::new());
-    for one in options.split('&').filter(|one| !one.is_empty()) {
-        let key = one.split('=').next();
-        if given_keys.contains(&key) {
-            return Err(wrong(format!("{one}: is said twice")));
-        }
-        given_keys.push(key);
+    let mut others = Vec::new();
+    for one in form::options(options).map_err(wrong)? {
         match one.split_once('=') {
             Some(("config", file)) => {
                 let read = Properties::read(file.as_ref());

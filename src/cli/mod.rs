@@ -9,6 +9,7 @@ mod config;
 mod demo;
 mod error;
 mod folder_conflicts;
+mod form;
 mod generate;
 mod help;
 mod home_dir;

@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use super::UsageError;
 use super::args::RunArgs;
+use crate::sink::Sink;
 use crate::source::Source;
 
 pub(super) fn source(args: &RunArgs, _: &str) -> Result<Option<Arc<dyn Source>>, UsageError> {
     Err(absent("--source", args.source.as_deref().unwrap_or_default()))
 }
 
+pub(super) fn sink(args: &RunArgs, _: &str) -> Result<Option<Arc<dyn Sink>>, UsageError> {
+    Err(absent("--sink", args.sink.as_deref().unwrap_or_default()))
+}
+
 /// Returns the error of a program that was built without Kafka.
-pub(super) fn absent(option: &str, given: &str) -> UsageError {
+fn absent(option: &str, given: &str) -> UsageError {
     let why = "this floodway was built without Kafka: build it with --features kafka (cargo install --path . \
                --features kafka), which needs make and a C compiler";
     UsageError::new(option, given, why)

@@ -7,8 +7,7 @@ use super::UsageError;
 use super::args::RunArgs;
 use super::folder_conflicts::{is_read, resolve};
 use crate::destination::Destination;
-use crate::pipeline::Target;
-use crate::sink::MANIFEST;
+use crate::sink::{MANIFEST, Sink};
 use crate::source::Source;
 
 /// Refuses a file that belongs to the input, the output, the state or another option: one of the two would be
@@ -16,7 +15,7 @@ use crate::source::Source;
 pub(super) fn refuse_taken(
     args: &RunArgs,
     source: &dyn Source,
-    target: &Target,
+    sink: &dyn Sink,
 ) -> Result<(), UsageError> {
     let given = [
         ("--summary", &args.summary),
@@ -45,7 +44,7 @@ pub(super) fn refuse_taken(
             return Err(wrong("is what --source reads"));
         }
         let folder = resolved.parent();
-        if let Some(files) = target.files()
+        if let Some(files) = sink.files()
             && folder == Some(&self::resolve(&files.dir))
             && is_output_name(&resolved)
         {

@@ -10,16 +10,12 @@ use signal_hook::consts::SIGXFSZ;
 use super::args::RunArgs;
 use super::output::{print_error, print_or_error};
 use super::{
-    Exit, UsageError, demo, listen, logging, remote_options, settings, signals, sink, unusable_path,
+    Exit, UsageError, demo, listen, logging, remote_options, settings, signals, unusable_path,
 };
 use crate::destination::Destination;
-#[cfg(feature = "kafka")]
-use crate::kafka::KafkaError;
 use crate::live::Live;
-use crate::pipeline::{
-    self, Failures, Finished, MeshError, RunError, RunListener, Settings, Stop, Target,
-};
-use crate::sink::SinkError;
+use crate::pipeline::{self, Failures, Finished, MeshError, RunError, RunListener, Settings, Stop};
+use crate::sink::{Sink, SinkError};
 use crate::state::StateError;
 use crate::units::show_duration;
 
@@ -91,7 +87,7 @@ fn run_shown(
     signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot listen for signals")?;
     let mut announcements = Announcements { open_end: open_end(&settings) };
     let stays = settings.listen.as_ref().map(|listen| listen.after).unwrap_or_default();
-    let target = settings.target.clone();
+    let sink = Arc::clone(&settings.sink);
     let files = [&settings.summary, &settings.series, &settings.dead_letter];
     let prints_figures = files
         .into_iter()
@@ -104,9 +100,9 @@ fn run_shown(
         // The workers have done what the remote side refused.
         if matches!(result, Ok(()) | Err(RunError::Refused { .. }))
             && summary.has_output()
-            && let Some(place) = sink::describe(&target)
+            && let Some(name) = sink.name()
         {
-            text += &format!("output    {place}\n");
+            text += &format!("output    {name}\n");
         }
         let of_demo = demo.as_ref().and_then(|demo| demo.last_words(&summary));
         for words in summary.last_words().chain(of_demo.as_deref()) {
@@ -119,7 +115,7 @@ fn run_shown(
         }
     }
     result.map_err(|error| match error {
-        RunError::NotStarted(error) => not_started(*error, args, &target),
+        RunError::NotStarted(error) => not_started(*error, args, &*sink),
         error => error.into(),
     })
 }
@@ -134,7 +130,7 @@ fn open_end(settings: &Settings) -> Option<String> {
 }
 
 /// Returns the reason why a run did not start, as an error of the command line if an option caused it.
-fn not_started(error: RunError, args: &RunArgs, target: &Target) -> anyhow::Error {
+fn not_started(error: RunError, args: &RunArgs, sink: &dyn Sink) -> anyhow::Error {
     match error {
         RunError::State { folder, source } if !matches!(source, StateError::Io { .. }) => {
             UsageError::new("--state", folder, source.to_string()).into()
@@ -144,10 +140,9 @@ fn not_started(error: RunError, args: &RunArgs, target: &Target) -> anyhow::Erro
                 "holds another run's output: name another folder, or replace it with --overwrite";
             UsageError::new("--out", dir.display().to_string(), why).into()
         }
-        #[cfg(feature = "kafka")]
-        RunError::Kafka(error @ KafkaError::Own { .. }) => {
-            UsageError::new("--sink", args.sink.clone().unwrap_or_default(), error.to_string())
-                .into()
+        RunError::Sink(SinkError::Unsuitable(why)) => {
+            let given = args.sink.clone().unwrap_or_default();
+            UsageError::new("--sink", given, why.to_string()).into()
         }
         RunError::Listen { port, source } => listen::unusable(args, port, &source).into(),
         RunError::Mesh(error @ MeshError::Listen { .. }) => {
@@ -164,7 +159,7 @@ fn not_started(error: RunError, args: &RunArgs, target: &Target) -> anyhow::Erro
             );
             UsageError::new("--out", dir.display().to_string(), why).into()
         }
-        error => unusable_path::not_started(error, args, target),
+        error => unusable_path::not_started(error, args, sink),
     }
 }
 

@@ -200,10 +200,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         source.check(is_resumed).map_err(|why| UsageError::new("--source", given, why))?;
     }
     let listen = listen::settings(args, &timely)?;
-    let target = sink::target(args, &timely)?;
-    folder_conflicts::refuse_shared(args, &target)?;
-    folder_conflicts::refuse_own_files(args, &*source, &target)?;
-    path_conflicts::refuse_taken(args, &*source, &target)?;
+    let sink = sink::sink(args, &timely)?;
+    folder_conflicts::refuse_own_files(args, &*source, &*sink)?;
+    path_conflicts::refuse_taken(args, &*source, &*sink)?;
     let task = args.task.clone().unwrap_or_else(|| "words".to_owned());
     if !task::NAMES.contains(&task.as_str()) {
         let expected = format!("expected one of {}", task::NAMES.join(", "));
@@ -225,7 +224,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         )
         .into());
     }
-    let state = state::state(args, &target)?;
+    let state = state::state(args, &*sink)?;
     let settings = Settings {
         source,
         schedule: events.schedule,
@@ -243,7 +242,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         bridge,
         max_backlog: number("--max-backlog", &args.max_backlog, 500_000)? as usize,
         max_backlog_bytes: 256 << 20,
-        target,
+        sink,
         commit_every: duration("--commit-every", &args.commit_every, Duration::from_secs(1))?,
         stop_within: duration("--stop-within", &args.stop_within, Duration::from_secs(10))?,
         state,

@@ -1,19 +1,56 @@
 //! `--sink` and `--out`: the destination of the results.
 
-use super::UsageError;
+use std::sync::Arc;
+
 use super::args::RunArgs;
+use super::form::{self, Form};
 use super::settings::new_folder;
-use crate::pipeline::{Target, TimelySettings};
-use crate::sink::{Compression, Files, Format};
+use super::{UsageError, folder_conflicts, kafka};
+use crate::pipeline::TimelySettings;
+use crate::sink::{Compression, FileSink, Files, Format, NullSink, Sink};
 use crate::source::path_of;
 use crate::units::{parse_bytes, parse_duration};
 
+/// All kinds of sinks.
+const FORMS: [Form<dyn Sink>; 3] = [
+    Form {
+        prefix: "files:",
+        values: "files:DIR",
+        help: "Options of files follow after a ?, with & between them: format=jsonl writes JSON lines, \
+               compress=zstd compresses, roll_size=BYTES and roll_age=DURATION start new files sooner, \
+               sync=none does not wait for the disk, io=buffered writes through the page cache.",
+        parse: files,
+    },
+    Form {
+        prefix: "kafka:",
+        values: "kafka://HOST:PORT/TOPIC",
+        help: "Kafka needs a build with the feature `kafka`, and --state; each line is published exactly \
+               once.",
+        parse: kafka::sink,
+    },
+    Form { prefix: NULL, values: NULL, help: "", parse: null },
+];
+
+/// The sink without an output.
+pub(super) const NULL: &str = "null";
+
+/// What the help says first, and what the output is without the option.
+const HELP: (&str, &str) = ("Where results go", "files in a new folder in out/");
+
+pub(super) fn help() -> String {
+    form::help(&FORMS, HELP.0, HELP.1)
+}
+
+pub(super) fn long_help() -> String {
+    form::long_help(&FORMS, HELP.0, HELP.1)
+}
+
 /// Parses the options. Without them the output is a new folder.
-pub(super) fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, UsageError> {
-    let target = |files| Target::Files { files, overwrite: args.overwrite };
+pub(super) fn sink(args: &RunArgs, timely: &TimelySettings) -> Result<Arc<dyn Sink>, UsageError> {
     if let Some(dir) = &args.out {
         let given = dir.display().to_string();
-        if given.contains("://") || given.starts_with("files:") {
+        let is_prefix = |prefix: &str| prefix.ends_with(':') && given.starts_with(prefix);
+        if given.contains("://") || FORMS.iter().any(|form| is_prefix(form.prefix)) {
             return Err(UsageError::new("--out", &given, format!("is no folder: --sink {given}")));
         }
         if let Some((folder, options)) =
@@ -22,85 +59,50 @@ pub(super) fn target(args: &RunArgs, timely: &TimelySettings) -> Result<Target, 
             let why = format!("options are for --sink files:{folder}?{options}");
             return Err(UsageError::new("--out", &given, why));
         }
-        return Ok(target(Files::new(dir)));
+        return to_files(args, Files::new(dir));
     }
-    let Some(sink) = &args.sink else {
-        if timely.processes > 1 {
-            let why = "several processes need --out DIR, the same for all";
-            return Err(UsageError::new("-n", timely.processes.to_string(), why));
-        }
-        return Ok(target(Files::new(new_folder("run"))));
-    };
-    if sink == "null" {
-        // A file may have the settings of other sinks.
-        if args.overwrite && !args.from_file.has("--overwrite") {
-            let why = "is for an output: --sink null has none";
-            return Err(UsageError::new("--overwrite", "(given)", why));
-        }
-        return Ok(Target::Null);
+    if let Some(given) = &args.sink {
+        return form::parse(&FORMS, "--sink", given, args);
     }
-    let wrong = |why: String| UsageError::new("--sink", sink, why);
-    if let Some(topic) = sink.strip_prefix("kafka:") {
-        return kafka(args, sink, topic);
+    if timely.processes > 1 {
+        let why = "several processes need --out DIR, the same for all";
+        return Err(UsageError::new("-n", timely.processes.to_string(), why));
     }
-    let Some(rest) = sink.strip_prefix("files:").filter(|rest| !rest.is_empty()) else {
-        return Err(wrong("expected files:DIR, kafka://HOST:PORT/TOPIC or null".to_owned()));
-    };
+    to_files(args, Files::new(new_folder("run")))
+}
+
+fn to_files(args: &RunArgs, files: Files) -> Result<Arc<dyn Sink>, UsageError> {
+    folder_conflicts::refuse_shared(args, &files.dir)?;
+    Ok(Arc::new(FileSink { files, overwrite: args.overwrite }))
+}
+
+fn files(args: &RunArgs, rest: &str) -> Result<Option<Arc<dyn Sink>>, UsageError> {
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    let given = args.sink.as_deref().unwrap_or_default();
+    let wrong = |why: String| UsageError::new("--sink", given, why);
     let (dir, options) = rest.split_once('?').unwrap_or((rest, ""));
     if dir.is_empty() {
         return Err(wrong("names no folder: expected files:DIR?OPTIONS".to_owned()));
     }
     let mut files = Files::new(path_of(dir));
-    let mut given_keys = Vec::new();
-    for option in options.split('&').filter(|option| !option.is_empty()) {
+    for option in form::options(options).map_err(wrong)? {
         set(&mut files, option).map_err(|why| wrong(format!("{option}: {why}")))?;
-        let key = option.split('=').next();
-        if given_keys.contains(&key) {
-            return Err(wrong(format!("{option}: is said twice")));
-        }
-        given_keys.push(key);
     }
-    Ok(target(files))
+    to_files(args, files).map(Some)
 }
 
-/// Parses a topic. Results wait in the state folder until they are published.
-#[cfg(feature = "kafka")]
-fn kafka(args: &RunArgs, given: &str, topic: &str) -> Result<Target, UsageError> {
-    let wrong = |why: String| UsageError::new("--sink", given, why);
-    let (topic, options) = super::kafka::topic("--sink", given, topic)?;
-    if let Some(option) = options.first() {
-        return Err(wrong(format!("{option}: expected config=FILE")));
+fn null(args: &RunArgs, rest: &str) -> Result<Option<Arc<dyn Sink>>, UsageError> {
+    if !rest.is_empty() {
+        return Ok(None);
     }
-    let Some(state) = &args.state else {
-        let why = "needs --state DIR: lines wait there until they are published, and a resumed \
-        run continues from there";
-        return Err(wrong(why.to_owned()));
-    };
-    if args.overwrite {
-        return Err(wrong(
-            "cannot be used with --overwrite: nothing can be removed from a topic".to_owned(),
-        ));
+    // A file may have the settings of other sinks.
+    if args.overwrite && !args.from_file.has("--overwrite") {
+        let why = "is for an output: --sink null has none";
+        return Err(UsageError::new("--overwrite", "(given)", why));
     }
-    Ok(Target::Kafka { topic, outbox: Files::new(state.join(OUTBOX)) })
-}
-
-/// The folder of unpublished results, within the state folder.
-#[cfg(feature = "kafka")]
-const OUTBOX: &str = "outbox";
-
-#[cfg(not(feature = "kafka"))]
-fn kafka(_: &RunArgs, given: &str, _: &str) -> Result<Target, UsageError> {
-    Err(super::kafka::absent("--sink", given))
-}
-
-/// Returns where the output is, for people.
-pub(super) fn describe(target: &Target) -> Option<String> {
-    match target {
-        Target::Files { files, .. } => Some(files.dir.display().to_string()),
-        #[cfg(feature = "kafka")]
-        Target::Kafka { topic, .. } => Some(format!("{} at {}", topic.name, topic.brokers)),
-        Target::Null => None,
-    }
+    Ok(Some(Arc::new(NullSink)))
 }
 
 /// Sets one of the options after the `?`.

@@ -4,45 +4,51 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::args::{EventArgs, RunArgs};
+use super::form::{self, Form};
 use super::settings::{parse, parse_some};
 use super::{UsageError, kafka, key_values};
 use crate::nexmark::Config;
 use crate::source::{Input, Nexmark, Source, path_of};
 use crate::units::parse_share;
 
-/// A kind of source on the command line.
-struct Form {
-    /// What its values begin with.
-    prefix: &'static str,
-    /// Its values, as an error names them.
-    values: &'static str,
-    /// Parses what follows the prefix. Returns none if the value is none of this kind.
-    parse: fn(&RunArgs, &str) -> Result<Option<Arc<dyn Source>>, UsageError>,
-}
-
 /// All kinds of sources.
-const FORMS: [Form; 3] = [
-    Form { prefix: "nexmark", values: "nexmark", parse: nexmark },
+const FORMS: [Form<dyn Source>; 3] = [
+    Form { prefix: NEXMARK, values: NEXMARK, help: "", parse: nexmark },
     Form {
         prefix: "lines:",
-        values: "lines:PATH (a file, or a glob), lines:- for standard input",
+        values: "lines:PATH, lines:- (standard input)",
+        help: "PATH is a file, or a glob such as 'logs/*.gz'. The files of a glob are read in byte order of \
+               their paths, and their output lines begin with FILE:LINE. Files compressed with gzip or zstd, \
+               whatever their names, are decompressed.",
         parse: lines,
     },
-    Form { prefix: "kafka:", values: "kafka://HOST:PORT/TOPIC", parse: kafka::source },
+    Form {
+        prefix: "kafka:",
+        values: "kafka://HOST:PORT/TOPIC",
+        help: "Kafka needs a build with the feature `kafka`. A topic is read until Ctrl-C. Options follow the \
+               topic after a ?, with & between them: from=latest skips what the topic holds already, \
+               until=end stops at its present end, config=FILE names a file of librdkafka properties.",
+        parse: kafka::source,
+    },
 ];
+
+/// The source that is read if none is named.
+const NEXMARK: &str = "nexmark";
+
+/// What the help says first.
+const HELP: &str = "Where records come from";
+
+pub(super) fn help() -> String {
+    form::help(&FORMS, HELP, NEXMARK)
+}
+
+pub(super) fn long_help() -> String {
+    form::long_help(&FORMS, HELP, NEXMARK)
+}
 
 /// Parses the option.
 pub(super) fn source(args: &RunArgs) -> Result<Arc<dyn Source>, UsageError> {
-    let given = args.source.as_deref().unwrap_or("nexmark");
-    for form in &FORMS {
-        if let Some(rest) = given.strip_prefix(form.prefix)
-            && let Some(source) = (form.parse)(args, rest)?
-        {
-            return Ok(source);
-        }
-    }
-    let [first @ .., last] = FORMS.map(|form| form.values);
-    Err(UsageError::new("--source", given, format!("expected {}, or {last}", first.join(", "))))
+    form::parse(&FORMS, "--source", args.source.as_deref().unwrap_or(NEXMARK), args)
 }
 
 fn nexmark(args: &RunArgs, rest: &str) -> Result<Option<Arc<dyn Source>>, UsageError> {

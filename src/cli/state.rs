@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use super::args::RunArgs;
 use super::{UsageError, trace_file};
-use crate::pipeline::{StateSettings, Target};
-use crate::sink::Format;
+use crate::pipeline::StateSettings;
+use crate::sink::{Format, Sink};
 use crate::units::{parse_bytes, parse_count, parse_duration};
 
 /// Returns the options that the output depends on, with their values or defaults. Options that say how the
 /// output is computed (policy, endpoint, workers, commit interval, compression) may change between runs.
 fn output_depends_on(
     args: &RunArgs,
-    target: &Target,
+    sink: &dyn Sink,
 ) -> Result<BTreeMap<String, String>, UsageError> {
     let rates = &args.events.rates;
     let mut settings = BTreeMap::new();
@@ -36,14 +36,10 @@ fn output_depends_on(
     set("--epoch", args.epoch.as_ref(), "100ms");
     set("--task", args.task.as_ref(), "words");
     set("--max-record", args.max_record.as_ref(), "1Mi");
-    if let Some(sink) = args.sink.as_ref().filter(|sink| sink.starts_with("kafka:")) {
-        set("--sink", Some(&topic_name(sink)), "");
-    }
+    set("--sink", sink.identity().as_ref(), "");
     let letters = args.dead_letter.as_ref().map(|file| file.display().to_string());
     set("--dead-letter", letters.as_ref(), "");
-    if let Target::Files { files, .. } = target
-        && files.format == Format::JsonLines
-    {
+    if sink.files().is_some_and(|files| files.format == Format::JsonLines) {
         settings.insert("the format of --sink".to_owned(), "jsonl".to_owned());
     }
     if let Some(file) = rates.shape.as_ref().and_then(|shape| shape.strip_prefix("trace:")) {
@@ -91,7 +87,7 @@ fn fingerprint(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// If the run could not be resumed.
-pub(super) fn state(args: &RunArgs, target: &Target) -> Result<Option<StateSettings>, UsageError> {
+pub(super) fn state(args: &RunArgs, sink: &dyn Sink) -> Result<Option<StateSettings>, UsageError> {
     let Some(folder) = &args.state else { return Ok(None) };
     let refused = |why: &str| Err(UsageError::new("--state", folder.display().to_string(), why));
     let is_max = match args.events.rates.rate.as_deref() {
@@ -109,16 +105,18 @@ pub(super) fn state(args: &RunArgs, target: &Target) -> Result<Option<StateSetti
             resumed run cannot repeat it: give --events N",
         );
     }
-    if args.sink.as_deref() == Some("null") {
-        return refused("--sink null keeps no output that could be resumed: give --out DIR");
-    }
     if args.out.is_none() && args.sink.is_none() {
         return refused("needs --out DIR: without it each run has a new folder");
+    }
+    if sink.files().is_none() {
+        let given = args.sink.as_deref().unwrap_or_default();
+        let why = format!("--sink {given} keeps no output that could be resumed: give --out DIR");
+        return refused(&why);
     }
     if args.shadow {
         return refused("a run with --shadow cannot be resumed");
     }
-    let output_depends_on = output_depends_on(args, target)?;
+    let output_depends_on = output_depends_on(args, sink)?;
     Ok(Some(StateSettings { folder: folder.clone(), output_depends_on }))
 }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use super::UsageError;
 use super::args::RunArgs;
-use crate::pipeline::{RunError, Target};
-use crate::sink::SinkError;
+use crate::pipeline::RunError;
+use crate::sink::{Sink, SinkError};
 use crate::state::StateError;
 
 /// Returns `error`, as one of the command line if its cause is the name that `option` has.
@@ -44,15 +44,15 @@ pub(super) fn as_usage_error(
 
 /// Returns `error`, because of which a run did not start, with the option that names its cause, if there is
 /// one.
-pub(super) fn not_started(error: RunError, args: &RunArgs, target: &Target) -> anyhow::Error {
-    match option(&error, args, target) {
+pub(super) fn not_started(error: RunError, args: &RunArgs, sink: &dyn Sink) -> anyhow::Error {
+    match option(&error, args, sink) {
         Some((option, value)) => as_usage_error(option, value, error.into()),
         None => error.into(),
     }
 }
 
 /// Returns the option that names what cannot be used, and its value.
-fn option(error: &RunError, args: &RunArgs, target: &Target) -> Option<(&'static str, String)> {
+fn option(error: &RunError, args: &RunArgs, sink: &dyn Sink) -> Option<(&'static str, String)> {
     let shown = |path: &Path| path.display().to_string();
     match error {
         RunError::Source(_) => Some(("--source", args.source.clone()?)),
@@ -68,7 +68,7 @@ fn option(error: &RunError, args: &RunArgs, target: &Target) -> Option<(&'static
             if let Some(letters) = letters {
                 return Some(("--dead-letter", shown(letters)));
             }
-            let dir = &target.files()?.dir;
+            let dir = &sink.files()?.dir;
             let option = if args.out.is_some() { "--out" } else { "--sink" };
             dir.starts_with(path).then(|| (option, shown(dir)))
         }

@@ -8,6 +8,7 @@ mod error;
 mod properties;
 mod published;
 mod publisher;
+mod sink;
 mod topic;
 
 pub(crate) use client::Consumer;
@@ -15,4 +16,5 @@ pub use error::KafkaError;
 pub(crate) use error::is_passing;
 pub use properties::Properties;
 pub use publisher::Publisher;
+pub use sink::KafkaSink;
 pub use topic::Topic;

@@ -31,10 +31,6 @@ pub enum RunError {
     /// The source failed.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// Kafka failed as the output.
-    #[cfg(feature = "kafka")]
-    #[error(transparent)]
-    Kafka(#[from] crate::kafka::KafkaError),
     /// The bridge cannot start.
     #[error(transparent)]
     Bridge(#[from] BridgeError),

@@ -29,6 +29,6 @@ pub use mesh::MeshError;
 pub use resume::StateSettings;
 pub use run::{Finished, RunListener, run};
 pub use run_end::Failures;
-pub use settings::{Endpoint, ListenSettings, Settings, Target, TimelySettings};
+pub use settings::{Endpoint, ListenSettings, Settings, TimelySettings};
 pub use shadow::simulated_lambda;
 pub use stop::Stop;

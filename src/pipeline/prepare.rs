@@ -1,26 +1,18 @@
 //! Prepares what a run needs before its workers start: the remote side, the input, the output.
 
-#[cfg(feature = "kafka")]
-use std::any::Any;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 
-#[cfg(feature = "kafka")]
-use super::Target;
 use super::remote_side::RemoteSide;
 use super::resume::{Output, ResumePoint};
 use super::spend_log::SpendLog;
 use super::summary::figure_files;
 use super::worker::RunContext;
 use super::{Failures, RunError, Settings, Stop};
-#[cfg(feature = "kafka")]
-use crate::kafka::{KafkaError, Publisher};
 use crate::live::Live;
 use crate::observe::ProcessStats;
 use crate::operators::Peers;
 use crate::sink::{self, SinkError, SinkHandle};
-#[cfg(feature = "kafka")]
-use crate::source::KafkaInput;
 use crate::source::{OpenContext, Pace, ReadSettings};
 use crate::state::StateError;
 use crate::task;
@@ -49,11 +41,9 @@ pub(super) fn prepare(
     }
     let sink_failures = failures.clone();
     let on_failure = Arc::new(move |error: SinkError| sink_failures.fail(RunError::Sink(error)));
-    #[cfg(feature = "kafka")]
-    let publisher = publisher(&settings, &output)?;
-    #[cfg(not(feature = "kafka"))]
-    let publisher: Option<Box<dyn sink::Publish>> = None;
+    let mut publisher = None;
     if timely.process == 0 {
+        publisher = settings.sink.open(&output.id)?;
         output.prepare(&settings)?;
     }
     let mut sink_settings = sink_settings(&settings, &output);
@@ -130,27 +120,6 @@ fn open_context(
     }
 }
 
-/// Connects the publisher of process 0, if the sink is a topic.
-#[cfg(feature = "kafka")]
-fn publisher(
-    settings: &Settings,
-    output: &Output,
-) -> Result<Option<Box<dyn sink::Publish>>, RunError> {
-    let (Target::Kafka { topic, .. }, Some(state)) = (&settings.target, &settings.state) else {
-        return Ok(None);
-    };
-    if settings.timely.process != 0 {
-        return Ok(None);
-    }
-    if let Some(input) = (&*settings.source as &dyn Any).downcast_ref::<KafkaInput>()
-        && topic.is(&input.topic)?
-    {
-        let (topic, brokers) = (topic.name.clone(), topic.brokers.clone());
-        return Err(RunError::Kafka(KafkaError::Own { topic, brokers }));
-    }
-    Ok(Some(Box::new(Publisher::connect(topic.clone(), &output.id, &state.folder)?)))
-}
-
 /// Starts to log what the bridge spends, if there is a state.
 pub(super) fn start_spend_log(
     context: &Arc<RunContext>,
@@ -175,14 +144,12 @@ pub(super) fn start_spend_log(
 }
 
 fn sink_settings(settings: &Settings, output: &Output) -> sink::Settings {
-    let files = settings.target.files();
-    let target = files.map_or(sink::Target::Null, |files| sink::Target::Files(files.clone()));
     let timely = &settings.timely;
     sink::Settings {
         epochs_a_group: settings.epochs_a_commit(),
         dead_letter: settings.dead_letter.clone(),
         id: output.id.clone(),
         resumed: output.committed.clone(),
-        ..sink::Settings::new(target, timely.workers, timely.process)
+        ..sink::Settings::new(settings.sink.files().cloned(), timely.workers, timely.process)
     }
 }

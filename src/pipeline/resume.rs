@@ -8,12 +8,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{RunError, Settings, Target};
-use crate::atomic_file;
+use super::{RunError, Settings};
 use crate::batch::Nanos;
 use crate::cleanup_guard::CleanupGuard;
 use crate::destination::Destination;
-use crate::sink::{self, CommittedState, DirLock, MANIFEST};
+use crate::sink::{self, CommittedState, DirLock, Prepared};
 use crate::state::{Spent, State, StateError};
 
 /// The state folder, and the settings that it protects.
@@ -78,7 +77,7 @@ impl Output {
     /// # Errors
     /// If the run cannot continue it.
     pub(super) fn inspect(settings: &Settings) -> Result<Output, RunError> {
-        let (Some(files), Some(asked)) = (settings.target.files(), &settings.state) else {
+        let Some(asked) = &settings.state else {
             return Ok(Output { id: sink::new_id(), runs: 1, ..Output::default() });
         };
         let state = if settings.timely.process == 0 {
@@ -95,48 +94,21 @@ impl Output {
         };
         let spent = Spent::read(&asked.folder, settings.timely.process);
         let spent = Some(spent.map_err(|source| asked.failed(source))?);
-        let mut output = Output { state, id: id.unwrap_or_default(), spent, ..Output::default() };
-        if files.dir.exists() && !output.id.is_empty() {
-            let committed_state = CommittedState::read(&files.dir);
-            // One that is not ours may be anything.
-            let committed_state =
-                committed_state.ok().filter(|committed_state| committed_state.id == output.id);
-            output.committed = committed_state.map(Arc::new);
-        }
-        Ok(output)
+        let id = id.unwrap_or_default();
+        let committed = settings.sink.committed(&id).map(Arc::new);
+        Ok(Output { state, id, committed, spent, ..Output::default() })
     }
 
-    /// Prepares the output in process 0: an empty folder, or one that holds what is committed of this output
-    /// and nothing else.
+    /// Prepares the output in process 0: it holds what is committed of it and nothing else.
     ///
     /// # Errors
     /// If the output belongs to another run, or cannot be written.
     pub(super) fn prepare(&mut self, settings: &Settings) -> Result<(), RunError> {
-        #[cfg(feature = "kafka")]
-        if let Target::Kafka { outbox, .. } = &settings.target {
-            self.created.append(atomic_file::create_dir_durable(&outbox.dir).unwrap_or_default());
-            self.committed = sink::resume_outbox(&outbox.dir, &self.id)?.map(Arc::new);
-            if self.committed.is_none() {
-                self.created.track(outbox.dir.join(MANIFEST));
-            }
-        }
-        if let Target::Files { files, overwrite } = &settings.target {
-            // One that cannot be made is the sink's to tell.
-            self.created.append(atomic_file::create_dir_durable(&files.dir).unwrap_or_default());
-            self.dir_lock = Some(sink::lock_dir(&files.dir)?);
-            self.committed = match &self.state {
-                Some(state) if !state.is_new() => {
-                    sink::resume(&files.dir, &self.id, *overwrite)?.map(Arc::new)
-                }
-                _ => {
-                    sink::prepare(&files.dir, *overwrite)?;
-                    None
-                }
-            };
-            if self.committed.is_none() {
-                self.created.track(files.dir.join(MANIFEST));
-            }
-        }
+        let is_new = self.state.as_ref().is_none_or(State::is_new);
+        let Prepared { created, lock, committed } = settings.sink.prepare(&self.id, is_new)?;
+        self.created.append(created);
+        self.dir_lock = lock;
+        self.committed = committed.map(Arc::new);
         if let Some(letters) = &settings.dead_letter
             && self.committed.is_none()
             && !letters.exists()

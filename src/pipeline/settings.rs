@@ -12,7 +12,7 @@ use crate::bridge;
 use crate::emulator::Model;
 use crate::policy::{Policy, PolicyChoice, Sends};
 use crate::schedule::Schedule;
-use crate::sink::Files;
+use crate::sink::Sink;
 use crate::source::{Pace, Rate, Source};
 use crate::task::Work;
 
@@ -31,40 +31,6 @@ impl Endpoint {
         match self {
             Endpoint::Embedded(_) => "local".to_owned(),
             Endpoint::Remote(endpoint) => endpoint.to_string(),
-        }
-    }
-}
-
-/// The destination of the results.
-#[derive(Clone, Debug)]
-pub enum Target {
-    /// Files in a folder.
-    Files {
-        /// The folder, and how its files are written.
-        files: Files,
-        /// Whether to replace another run's output.
-        overwrite: bool,
-    },
-    /// A topic of Kafka. Results wait in files of the outbox until they are published.
-    #[cfg(feature = "kafka")]
-    Kafka {
-        /// The topic.
-        topic: crate::kafka::Topic,
-        /// The files of the outbox.
-        outbox: Files,
-    },
-    /// Results are counted and dropped.
-    Null,
-}
-
-impl Target {
-    /// Returns the files that results are committed in, if there are any.
-    pub fn files(&self) -> Option<&Files> {
-        match self {
-            Target::Files { files, .. } => Some(files),
-            #[cfg(feature = "kafka")]
-            Target::Kafka { outbox, .. } => Some(outbox),
-            Target::Null => None,
         }
     }
 }
@@ -105,7 +71,7 @@ pub struct Settings {
     /// The number of their bytes.
     pub max_backlog_bytes: usize,
     /// The destination of the results.
-    pub target: Target,
+    pub sink: Arc<dyn Sink>,
     /// The interval at which complete epochs are committed.
     pub commit_every: Duration,
     /// The longest time from a stop request until the run ends.
@@ -194,12 +160,8 @@ impl Settings {
     /// Returns a hash of each setting that the processes of a run must agree on. It is computed from the
     /// `Debug` form of the setting. The numbers of workers and of processes were compared before.
     pub(super) fn fingerprints(&self) -> Fingerprints {
-        let target = self.target.files().map(|files| (&files.dir, files.sync, files.format));
-        #[cfg(feature = "kafka")]
-        let target = match &self.target {
-            Target::Kafka { topic, .. } => (target, Some(&topic.name)),
-            _ => (target, None),
-        };
+        let files = self.sink.files().map(|files| (&files.dir, files.sync, files.format));
+        let output = (files, self.sink.identity());
         let state = self.state.as_ref().map(|state| &state.folder);
         let has_series = self.has_series();
         let settings: [(&str, &dyn std::fmt::Debug); 16] = [
@@ -214,7 +176,7 @@ impl Settings {
             ("--shadow", &self.shadow),
             ("--deadline", &self.deadline),
             ("--epoch", &self.epoch),
-            ("--out or --sink", &target),
+            ("--out or --sink", &output),
             ("--commit-every", &self.commit_every),
             ("--dead-letter", &self.dead_letter),
             ("--state", &state),

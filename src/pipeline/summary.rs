@@ -33,7 +33,7 @@ pub(super) fn summarize(
     summary.task = settings.task.clone();
     summary.work_us = settings.work.first().as_nanos() as f64 / 1e3;
     stopped.clone_into(&mut summary.stopped);
-    if is_partial && settings.target.files().is_some() {
+    if is_partial && settings.sink.files().is_some() {
         // What was computed and is not committed is no output.
         summary.results_out = context.sink.committed_records();
     }

@@ -40,7 +40,7 @@ pub struct Report {
 ///
 /// use floodway::batch::Batch;
 /// use floodway::operators::{Burst, BurstExt};
-/// use floodway::sink::{self, CommitExt, Files, Manifest, Settings, SinkHandle, Target};
+/// use floodway::sink::{self, CommitExt, Files, Manifest, Settings, SinkHandle};
 /// use floodway::task::Words;
 /// use timely::container::NoopBuilder;
 /// use timely::dataflow::InputHandle;
@@ -49,7 +49,7 @@ pub struct Report {
 /// # let folder = tempfile::tempdir()?;
 /// let dir = folder.path().join("out");
 /// sink::prepare(&dir, false)?;
-/// let settings = Settings::new(Target::Files(Files::new(&dir)), 1, 0);
+/// let settings = Settings::new(Files::new(&dir), 1, 0);
 /// let sink = SinkHandle::start(settings, Arc::new(|error| panic!("{error}")))?;
 /// timely::execute_directly(move |worker| {
 ///     let mut input = InputHandle::<u64, NoopBuilder<Batch>>::new_with_builder();
@@ -168,7 +168,7 @@ fn write<'scope>(
     let (port, synced) = synced_channel(place, wake);
     let (emptied, spare) = bounded(MAX_SPARE_BUFFERS);
     let _ = sink.writer.send(WriterMessage::Port { from: place, port, emptied });
-    let format = settings.files().map(|files| files.format);
+    let format = settings.files.as_ref().map(|files| files.format);
     let keeps_dead = settings.dead_letter.is_some();
     let writer_handle = WriterHandle { sink, from: place, spare };
 

@@ -18,7 +18,7 @@ use super::outbox::PublishRequest;
 use super::prepare::{remove, rename, sync_folder};
 use super::settings::ZSTD;
 use super::writer::{FinishedFile, Kind};
-use super::{CommitStep, CommittedState, Note, SinkError, Target};
+use super::{CommitStep, CommittedState, Note, SinkError};
 
 /// A request of worker 0 to the committer: all processes have reported everything up to an epoch.
 pub(super) struct CommitRequest {
@@ -59,7 +59,7 @@ impl Committer {
             Some(resumed) if resumed.complete_bytes > 0 => (*resumed).clone(),
             _ => CommittedState { id: shared.settings.id.clone(), ..CommittedState::default() },
         };
-        if let Target::Files(_) = shared.settings.target {
+        if shared.settings.files.is_some() {
             *lock(&shared.manifest) =
                 Some(ManifestLog::open(&disk, &folder, &committed_state, syncs)?);
         }

@@ -1,5 +1,6 @@
 //! Errors of the output.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -83,6 +84,12 @@ pub enum SinkError {
         #[source]
         source: Box<super::PublishError>,
     },
+    /// The destination that lines are published to cannot be opened.
+    #[error(transparent)]
+    Destination(Box<dyn Error + Send + Sync>),
+    /// The destination is not one for this run, whose command names it.
+    #[error(transparent)]
+    Unsuitable(Box<dyn Error + Send + Sync>),
     /// Committed lines could not be published before the run was told to stop.
     #[error(
         "what is committed was not taken, and this run was told to stop: the same command publishes the rest ({why})"

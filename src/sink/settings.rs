@@ -8,15 +8,6 @@ use super::{CommitHook, CommittedState, Disk, Note};
 use crate::atomic_file::parent_of;
 use crate::destination::Destination;
 
-/// The destination of results.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// Files in a folder.
-    Files(Files),
-    /// No output: an epoch is committed when the frontier passes it.
-    Null,
-}
-
 /// Files in a folder, and how they are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Files {
@@ -90,8 +81,9 @@ pub(super) const ZSTD: &str = ".zst";
 /// The settings of a process's sink.
 #[derive(Clone)]
 pub struct Settings {
-    /// The destination of results.
-    pub target: Target,
+    /// The files that results are written to. Without them results are counted, and an epoch is committed when
+    /// the frontier passes it.
+    pub files: Option<Files>,
     /// The number of epochs that are committed together, the same in all processes. Too few make many small
     /// files and commits; too many repeat more work after a crash.
     pub epochs_a_group: u64,
@@ -127,9 +119,9 @@ pub type Positions = Arc<dyn Fn(u64, Vec<Note>) -> serde_json::Value + Send + Sy
 
 impl Settings {
     /// Returns settings for `workers` workers of process `process`, with one epoch in each group.
-    pub fn new(target: Target, workers: usize, process: usize) -> Self {
+    pub fn new(files: impl Into<Option<Files>>, workers: usize, process: usize) -> Self {
         Settings {
-            target,
+            files: files.into(),
             epochs_a_group: 1,
             dead_letter: None,
             workers,
@@ -156,26 +148,18 @@ impl Settings {
 
     /// Returns the folder of temporary files: the output's, or that of the dead letters.
     pub(super) fn folder(&self) -> PathBuf {
-        match (&self.target, &self.dead_letter) {
-            (Target::Files(files), _) => files.dir.clone(),
-            (Target::Null, Some(file)) => match Destination::of(file) {
+        match (&self.files, &self.dead_letter) {
+            (Some(files), _) => files.dir.clone(),
+            (None, Some(file)) => match Destination::of(file) {
                 Destination::File(_) => parent_of(file).to_path_buf(),
                 _ => std::env::temp_dir(),
             },
-            (Target::Null, None) => PathBuf::from("."),
-        }
-    }
-
-    /// Returns the files that results go to, if there are any.
-    pub(super) fn files(&self) -> Option<&Files> {
-        match &self.target {
-            Target::Files(files) => Some(files),
-            Target::Null => None,
+            (None, None) => PathBuf::from("."),
         }
     }
 
     /// Whether commits wait for the disk.
     pub(super) fn syncs(&self) -> bool {
-        self.files().is_some_and(|files| files.sync)
+        self.files.as_ref().is_some_and(|files| files.sync)
     }
 }

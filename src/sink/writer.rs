@@ -185,7 +185,7 @@ impl Writer {
             .groups
             .entry(number)
             .or_insert_with(|| Group { reporter: from, ..Group::default() });
-        let files = self.shared.settings.files();
+        let files = self.shared.settings.files.as_ref();
         let open = match group.open.entry(kind) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(place) => {

@@ -67,6 +67,7 @@ mod cli {
     mod config;
     mod error;
     mod folder_conflicts;
+    mod form;
     mod help;
     #[cfg_attr(not(feature = "kafka"), path = "no_kafka.rs")]
     mod kafka;

@@ -107,7 +107,12 @@ fn a_wrong_option_exits_with_2_and_names_option_value_and_what_would_be_right() 
         (&["--max-record", "1G"], &["--max-record", "1G"]),
         (&["--batch", "0"], &["--batch", "0"]),
         (&["--timeout", "1ms"], &["--timeout", "1ms", "--linger"]),
-        (&["--sink", "s3://x"], &["--sink", "s3://x", "files:"]),
+        (
+            &["--sink", "s3://x"],
+            &["--sink", "s3://x", "expected files:DIR, kafka://HOST:PORT/TOPIC or null"],
+        ),
+        (&["--sink", "nullx"], &["--sink", "nullx", "expected files:DIR"]),
+        (&["--out", "files:x"], &["--out", "--sink files:x"]),
         (&["--sink", "files:x?sync=maybe"], &["--sink", "sync=maybe", "sync="]),
         (&["--sink", "files:?format=text"], &["--sink", "no folder", "files:DIR"]),
         (&["--sink", "files:x?sync=all&sync=none"], &["--sink", "sync=none", "twice"]),

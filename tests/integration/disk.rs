@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::epochs::{EPOCHS, GROUP, Way, committed, whole};
 use floodway::internal::sink::{Call, Disk, Fault, resume_on};
-use floodway::sink::{self, Compression, Files, Manifest, Settings, SinkError, Target};
+use floodway::sink::{self, Compression, Files, Manifest, Settings, SinkError};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
@@ -31,7 +31,7 @@ fn run(place: &Path, disk: Disk, compression: Compression) -> Result<(), SinkErr
         resumed: resumed.map(Arc::new),
         id: "id".to_owned(),
         disk,
-        ..Settings::new(Target::Files(files), WORKERS as usize, 0)
+        ..Settings::new(files, WORKERS as usize, 0)
     };
     crate::epochs::write(timely::Config::process(WORKERS as usize), settings, Way::default())
 }
@@ -217,8 +217,7 @@ fn a_failed_sync_is_not_repeated() {
     let dir = place.path().join("out");
     sink::prepare(&dir, false).unwrap();
     let files = Files { direct: false, ..Files::new(&dir) };
-    let target = Target::Files(files);
-    let settings = Settings { epochs_a_group: EPOCHS, disk, ..Settings::new(target, 1, 0) };
+    let settings = Settings { epochs_a_group: EPOCHS, disk, ..Settings::new(files, 1, 0) };
     // 24 MB: after 16 the syncer begins.
     let way = Way { pad: 100 << 10, ..Way::default() };
     let error = crate::epochs::write(timely::Config::thread(), settings, way).unwrap_err();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use floodway::sink::{
-    CommittedState, Files, Manifest, Publish, PublishError, Settings, SinkError, Target, prepare,
+    CommittedState, Files, Manifest, Publish, PublishError, Settings, SinkError, prepare,
     resume_outbox,
 };
 use rand::rngs::SmallRng;
@@ -85,7 +85,7 @@ fn run(
         epochs_a_group: 1,
         id: "outbox".to_owned(),
         resumed: resumed.map(Arc::new),
-        ..Settings::new(Target::Files(Files::new(dir)), 2, 0)
+        ..Settings::new(Files::new(dir), 2, 0)
     };
     let to = ToTopic { topic: Arc::clone(topic), faults, random: SmallRng::seed_from_u64(seed) };
     let publish: Box<dyn Publish> = Box::new(to);

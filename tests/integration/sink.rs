@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use crate::common::{LIMIT, Place, error_of, hosts, output_of};
 use crate::epochs::{EPOCHS, GROUP, LINES, Way, committed};
 use floodway::internal::sink::CommitStep;
-use floodway::sink::{self, Files, Manifest, Settings, Target};
+use floodway::sink::{self, Files, Manifest, Settings};
 
 /// Small files, so that each commit has several.
-fn target(dir: &Path) -> Target {
-    Target::Files(Files { roll_bytes: 400, ..Files::new(dir) })
+fn files(dir: &Path) -> Files {
+    Files { roll_bytes: 400, ..Files::new(dir) }
 }
 
 /// Commits all epochs to a new folder.
@@ -57,7 +57,7 @@ fn child() {
         epochs_a_group: GROUP,
         dead_letter: Some(dir.join("../dead.jsonl")),
         on_step: Some(Arc::new(on_step)),
-        ..Settings::new(target(&dir), 2, process)
+        ..Settings::new(files(&dir), 2, process)
     };
     write(&dir, timely, settings, Way::default());
     // The steps there were: how many runs the test makes.
@@ -133,7 +133,7 @@ fn a_run_killed_after_any_commit_step_leaves_whole_epochs() {
 fn a_manifest_cut_at_any_byte_is_read_up_to_there() {
     let place = Place::new();
     let dir = place.path("out");
-    let settings = Settings { epochs_a_group: GROUP, ..Settings::new(target(&dir), 1, 0) };
+    let settings = Settings { epochs_a_group: GROUP, ..Settings::new(files(&dir), 1, 0) };
     write(&dir, timely::Config::thread(), settings, Way::default());
     let path = dir.join("manifest.jsonl");
     let text = fs::read(&path).unwrap();
@@ -152,8 +152,7 @@ fn a_manifest_cut_at_any_byte_is_read_up_to_there() {
 /// All epochs in one commit of one worker, to files with these limits; answers their lengths.
 fn files_of_one_commit(files: Files, way: Way) -> Vec<u64> {
     let dir = files.dir.clone();
-    let target = Target::Files(files);
-    let settings = Settings { epochs_a_group: EPOCHS, ..Settings::new(target, 1, 0) };
+    let settings = Settings { epochs_a_group: EPOCHS, ..Settings::new(files, 1, 0) };
     write(&dir, timely::Config::thread(), settings, way);
     let manifest = Manifest::read(&dir).unwrap();
     assert_eq!(manifest.commits.len(), 1);

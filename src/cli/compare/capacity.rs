@@ -1,10 +1,12 @@
 //! Measures what the workers can do. A default threshold is a share of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::demo;
-use crate::pipeline::{self, Settings, Stop, Target};
+use crate::pipeline::{self, Settings, Stop};
 use crate::policy::PolicyChoice;
+use crate::sink::NullSink;
 
 /// If one thread does more records of a task a second than this, the task costs a worker less than the rest
 /// of its work on a record.
@@ -31,7 +33,7 @@ fn full_speed(settings: &Settings) -> Option<f64> {
         shadow: false,
         // What waits at its end is done too, and is to be little.
         max_backlog: 10_000,
-        target: Target::Null,
+        sink: Arc::new(NullSink),
         state: None,
         dead_letter: None,
         summary: None,

@@ -12,7 +12,7 @@ use crate::batch::Nanos;
 use crate::cli::args::{Cli, Command, CompareArgs, RunArgs};
 use crate::cli::policy_options::{self, POLICY_OPTIONS, PolicyArg, PolicyOption, listed, uses};
 use crate::cli::settings::{number, parse};
-use crate::cli::{UsageError, demo, remote_options, settings};
+use crate::cli::{UsageError, demo, remote_options, settings, sink};
 use crate::compare::Threshold;
 use crate::pipeline::Settings;
 use crate::policy::{Deadline, POLICIES, Spec};
@@ -94,7 +94,7 @@ impl Plan {
             if let (true, Some(threshold)) = (policy.needs_threshold(), threshold) {
                 options.extend(["--threshold".to_owned(), show_rate(threshold.eps)]);
             }
-            options.extend(["--sink", "null"].map(str::to_owned));
+            options.extend(["--sink", sink::NULL].map(str::to_owned));
             // What is wrong is said before anything runs.
             let line = [&options[..], &timely].concat();
             settings::run(&run_args(&line)?)?;
@@ -254,7 +254,7 @@ fn bounded(mut common: Vec<String>, timely: &[String]) -> anyhow::Result<(Settin
         let run = run_args(&[common, timely].concat())?;
         // This policy heeds whatever there is, but a threshold, which is no part of it.
         let policy = Some(&Deadline::SPEC);
-        settings::run(&RunArgs { sink: Some("null".to_owned()), policy, ..run })
+        settings::run(&RunArgs { sink: Some(sink::NULL.to_owned()), policy, ..run })
     };
     let mut checked = settings(&common)?;
     if let Some(why) = checked.source.why_not_repeatable(checked.duration.is_some()) {

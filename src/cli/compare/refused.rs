@@ -2,7 +2,7 @@
 
 use clap::Arg;
 
-use crate::cli::UsageError;
+use crate::cli::{UsageError, sink};
 
 /// The reasons why options of `run` are refused.
 const OWN_FILES: &str = "each run has its own, in the report's folder (--report DIR)";
@@ -46,7 +46,7 @@ pub(super) fn refuse(typed: &[String]) -> Result<(), UsageError> {
         };
         let value = value.filter(|value| !value.starts_with("--")).unwrap_or("(given)");
         // That is what a comparison has anyway.
-        if (*name, value) != ("sink", "null") {
+        if (*name, value) != ("sink", sink::NULL) {
             return Err(UsageError::new(option, value, *why));
         }
     }
