@@ -18,9 +18,8 @@ const ALL: f64 = 0.95;
 const SMOOTHED_OVER: f64 = 5.0;
 
 impl Capacity {
-    /// Adds what was done between two samples. A worker is busy while its thread runs, or while it is in the
-    /// task by the clock: so the time of the source and the sink counts, and that in which others use the
-    /// processor.
+    /// Adds what was done between two samples. A worker is busy while its thread runs, and by wall time while it is in the
+    /// task. So the time of the source and the sink counts, and also the time in which other programs use the processor.
     pub(super) fn take(&mut self, about: &About, before: &Sample, now: &Sample) {
         let seconds = now.at.saturating_sub(before.at) as f64 / 1e9;
         let since = now.at.saturating_sub(self.at) as f64 / 1e9;

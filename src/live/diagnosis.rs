@@ -7,7 +7,7 @@ use super::bottleneck::{self, Bottleneck, Kind};
 use super::sample::{About, Sample};
 use crate::observe::Cause;
 
-/// The number of samples that are compared: two seconds at ten a second.
+/// The number of samples that are compared. At ten per second, they cover two seconds.
 const WINDOW: usize = 21;
 
 /// The samples of the last two seconds, and the bottlenecks since the run's start.
@@ -33,7 +33,7 @@ impl Diagnosis {
     /// Adds a sample.
     pub fn take(&mut self, about: &About, sample: Arc<Sample>) {
         if self.window.is_empty() {
-            // At its start a run has done nothing.
+            // The first sample is compared with the start of the run, when nothing was done.
             self.window.push_back(Arc::default());
         }
         let before = self.last().snapshot.late.results();
@@ -115,7 +115,7 @@ mod tests {
             cause.says.starts_with("The workers: ") && cause.says.contains(" 5,000 records wait")
         );
         assert!(cause.says.contains("--policy deadline"), "{cause:?}");
-        // It is over, and what was found stays.
+        // The bottleneck has passed, and the finding stays.
         (0..30).for_each(|_| _ = look(1_000, 0, 0));
         assert_eq!(look(1_000, 0, 0), (Kind::Nothing, Some(cause)));
     }

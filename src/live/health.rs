@@ -6,8 +6,8 @@ use super::sample::{About, Sample};
 use crate::batch::Nanos;
 use crate::units::{show_count, show_duration};
 
-/// The time without progress, although there is work, after which a run is stuck: longer than a function may
-/// take by default.
+/// The time after which a run that has work and makes no progress is stuck. It is longer than the default limit of a
+/// function.
 const STUCK_AFTER: Duration = Duration::from_secs(15);
 
 /// Watches whether records are done and epochs committed.

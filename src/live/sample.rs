@@ -8,7 +8,7 @@ use crate::batch::Nanos;
 use crate::counters::Counters;
 use crate::observe::{LiveSnapshot, Summary};
 
-/// A run that can be sampled from a thread that is none of its workers.
+/// A run that can be sampled from a thread that is not one of its workers.
 pub trait ObservedRun: Send + Sync {
     /// Samples the run. No worker may wait for it.
     fn observe(&self) -> Observation;

@@ -70,7 +70,7 @@ impl Slot for Point {
             cpu: first.cpu + last.cpu,
             waited,
             writer: first.writer + last.writer,
-            // What would be missed if it lasted for less than a point does.
+            // A state that is shorter than a point would be missed otherwise.
             breaker: first.breaker.max(last.breaker),
             late: first.late.max(last.late),
             queued: last.queued,
@@ -140,7 +140,7 @@ impl Series {
             true => Box::new(self.whole.all().iter()),
             false => Box::new(self.recent.iter()),
         };
-        // Of a time in which nobody looked nothing is known.
+        // Nothing is known of a time without samples.
         points.filter(|point| point.length > 0).for_each(|point| columns.push(point));
         columns
     }
@@ -296,7 +296,7 @@ mod tests {
                 assert_eq!((p50.unwrap().round(), p99.unwrap().round()), (5.0, 51.0));
             }
         }
-        // A look that is late leaves no hole, but a longer point.
+        // A late sample makes a longer point, and no gap.
         let at = (looks + 50) * POLL_INTERVAL;
         let sample = Sample { at, snapshot: stats.snapshot(), ..Sample::default() };
         series.take(&Arc::new(sample));

@@ -99,9 +99,9 @@ pub fn bind(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
 }
 
 impl Live {
-    /// Serves on `listener`: that the run waits to begin, until [`Live::watch`] says which one it is. It answers
-    /// requests for an address, for `localhost` and for these names, and no others: a web page could make its own
-    /// name resolve to this server, and read what it says.
+    /// Serves on `listener`. Until [`Live::watch`] is called, it says that the run waits to begin. It answers only requests
+    /// for an address, for `localhost` and for these names, because a web page could make its own name resolve to this server
+    /// and read the responses.
     ///
     /// # Errors
     /// If the system has no thread for it.
@@ -158,13 +158,13 @@ impl Live {
         self.tell(Command::Finish);
         let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
-            // If it has panicked, that was said.
+            // A panic of the thread was already reported.
             let _ = thread.join();
         }
     }
 
     fn tell(&self, command: Command) {
-        // A thread that is gone hears nothing.
+        // Sending fails if the thread has ended.
         let _ = self.0.commands.send(command);
     }
 }
@@ -197,7 +197,7 @@ async fn accept(
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Too many open files, mostly: a moment later there are fewer.
+                // Usually there are too many open files, and soon there are fewer.
                 tracing::debug!("the live view cannot accept a connection: {error}");
                 tokio::time::sleep(POLL_INTERVAL).await;
                 continue;
@@ -221,7 +221,7 @@ async fn serve(
     state: Rc<RefCell<ViewState>>,
     pages: Arc<Pages>,
 ) {
-    // Answers are written as one; a platform that cannot loses some latency.
+    // Responses are written at once. A platform that cannot set this option has a higher latency.
     let _ = stream.set_nodelay(true);
     let answer = service_fn(|request: Request<Incoming>| {
         let (uri, headers) = (request.uri(), request.headers());
@@ -243,7 +243,7 @@ async fn serve(
     let mut connection = std::pin::pin!(connection);
     if timeout(MAX_CONNECTION_AGE, connection.as_mut()).await.is_err() {
         connection.as_mut().graceful_shutdown();
-        // Who does not read by then does not read.
+        // A client that has not read the response by then is disconnected.
         let _ = timeout(CLIENT_TIMEOUT, connection).await;
     }
 }

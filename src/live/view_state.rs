@@ -205,7 +205,7 @@ impl ViewState {
             last_words: self.last_words(),
             columns: self.series.columns(whole),
         };
-        // Numbers and texts can be written.
+        // Numbers and texts can always be written as JSON.
         serde_json::to_vec(&shown).unwrap_or_default()
     }
 
@@ -246,7 +246,7 @@ impl ViewState {
         let remote = last.remote.unwrap_or_default();
         let on_time = snapshot.on_time_since(&first.snapshot);
         let in_all = snapshot.on_time_since(&LiveSnapshot::default());
-        // While it goes on, by the last two seconds.
+        // During the run, the percentiles are those of the last two seconds.
         let judged = if self.phase == Phase::Running { on_time } else { in_all };
         Now {
             began_ms: self.began.map(|began| began.as_millis() as u64),

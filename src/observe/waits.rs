@@ -8,9 +8,9 @@ use crate::batch::Nanos;
 /// The reason why a source waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitReason {
-    /// Burst holds as many records as it may.
+    /// Burst holds the highest number of records.
     Backlog,
-    /// As many bytes wait for the writer as may.
+    /// The highest number of bytes waits for the writer.
     Writer,
     /// Epochs must be committed before others begin.
     Commit,
@@ -33,14 +33,14 @@ impl WaitReason {
 /// Nanoseconds of waiting, by reason.
 pub type WaitTimes = [Nanos; WaitReason::ALL.len()];
 
-/// The waits of one source. The source alone writes, and any thread reads.
+/// The waits of one source. Only the source writes, and any thread may read.
 #[derive(Debug)]
 pub struct WaitTimer {
     base: Instant,
     /// The time of waits that are over.
     over: [AtomicU64; WaitReason::ALL.len()],
-    /// The one that lasts: since when, four times the nanoseconds after `base`, and one more than what
-    /// for; 0 if there is none.
+    /// The current wait: four times the nanoseconds from `base` to its start, plus one more than the number of its reason. 0 if
+    /// there is no current wait.
     lasts: AtomicU64,
     /// The highest times that were read, so that a wait that has just ended is never missing.
     read: [AtomicU64; WaitReason::ALL.len()],
@@ -74,7 +74,7 @@ impl WaitTimer {
 
     /// Ends the wait.
     pub fn end(&self) {
-        // Most of the time it has not waited: that is a load.
+        // Usually there is no wait, and this costs one load.
         let lasts = self.lasts.load(SeqCst);
         if let Some((what, since)) = unpacked(lasts) {
             self.lasts.store(0, SeqCst);

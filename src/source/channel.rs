@@ -1,9 +1,8 @@
-//! The way from a reader thread to a worker.
+//! The channel from a reader thread to a worker.
 //!
-//! A bounded channel that wakes either side for every batch would switch threads for every batch,
-//! where they share a core. So a worker is woken only if it has looked since it was woken, and, where
-//! nobody waits for a record in particular, only if enough has come to be worth it; a reader that found
-//! no room goes on when most of it is free again.
+//! A bounded channel that wakes a side for every batch would switch threads for every batch if they share a core. So a
+//! worker is woken only if it has polled since it was last woken. If records have no schedule, it is also woken only when
+//! several messages wait. A reader that found no room continues when most of the room is free again.
 
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire};
 use std::sync::{Arc, OnceLock};
@@ -26,7 +25,7 @@ pub(super) enum Message {
 /// A function that wakes a worker.
 pub(super) type Waker = Box<dyn Fn() + Send>;
 
-/// The capacity of the channel in messages: enough that neither side waits for the other's turn.
+/// The capacity of the channel in messages. It is large enough that neither side has to wait until the other one runs.
 pub(super) const CAPACITY: usize = 16;
 
 /// The number of messages for which a worker is woken, if records have no schedule and input does not wait.
@@ -82,8 +81,8 @@ pub(super) fn channel() -> (UnboundSender, BatchReceiver) {
 }
 
 impl UnboundSender {
-    /// Waits for the worker, on the reader's own thread. Returns none if the worker is gone. It is woken when
-    /// there are `wake_at` messages, and at the end.
+    /// Waits for the worker, on the thread of the reader. Returns None if the worker has ended. The worker is woken when
+    /// `wake_at` messages wait, and at the end.
     pub(super) fn bind(self, wake_at: usize) -> Option<BatchSender> {
         let wake = self.wakers.recv().ok()?;
         let _ = self.handoff.reader.set(thread::current());
@@ -92,7 +91,7 @@ impl UnboundSender {
 }
 
 impl BatchSender {
-    /// Sends a message as soon as there is room. Returns false if the worker is gone.
+    /// Sends a message as soon as there is room. Returns false if the worker has ended.
     pub(super) fn send(&self, message: Message) -> bool {
         let mut message = message;
         loop {
@@ -101,16 +100,16 @@ impl BatchSender {
                 Err(TrySendError::Disconnected(_)) => return false,
                 Err(TrySendError::Full(back)) => message = back,
             }
-            // It has something to do, and should know.
+            // The channel is full, so the worker has something to do.
             self.wake();
             self.handoff.is_waiting.swap(true, AcqRel);
-            // Looked at once more: the worker may have looked at the flag before it was set.
+            // The worker may have read the flag before it was set, so this checks for room again.
             while self.messages.len() > LOW_WATER && self.handoff.is_waiting.load(Acquire) {
                 thread::park_timeout(POLL_INTERVAL);
             }
             self.handoff.is_waiting.swap(false, AcqRel);
         }
-        // One that is not there any more was seen.
+        // A message that was already taken needs no wake-up.
         if self.messages.len() >= self.wake_at {
             self.wake();
         }
@@ -142,13 +141,14 @@ impl BatchSender {
 impl BatchReceiver {
     /// Sets how the worker is woken. It is called once, before the worker polls for the first time.
     pub(super) fn bind(&self, waker: Waker) {
-        // There is room for one, and this is the one.
+        // The channel has room for one waker, and this is the only one.
         let _ = self.wakers.try_send(waker);
     }
 
     /// Marks that the worker is about to poll.
     pub(super) fn begin_poll(&self) {
-        // A swap: a store could be seen after the look, and a message between them by nobody.
+        // This is a swap because a store may become visible after the poll. Then nobody would notice a message that comes
+        // between the two.
         self.handoff.is_woken.swap(false, AcqRel);
     }
 
@@ -171,10 +171,10 @@ impl BatchReceiver {
     }
 }
 
-/// Tells the reader that no more messages are wanted.
+/// Tells the reader that the worker takes no more messages.
 impl Drop for BatchReceiver {
     fn drop(&mut self) {
-        // The channel first, or the reader would find it as full as before.
+        // The channel is dropped first. Otherwise the reader would find it full again.
         while self.messages.try_recv().is_ok() {}
         self.unpark_reader();
     }

@@ -1,5 +1,4 @@
-//! The source of generated events, each a function of its number, so that any worker can generate any of
-//! them.
+//! The source of generated events. An event is a function of its number, so any worker can generate any event.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -29,22 +28,22 @@ pub struct EventSource<F> {
     pub fill: F,
 }
 
-/// The interval at which a source on time wakes: a shorter one costs CPU, a longer one latency.
+/// The interval at which a source that is on time wakes. A shorter interval costs CPU time, and a longer one adds latency.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Where few events come, it waits for some of them to be due, but not longer than this: waking up
-/// costs a worker some 60 µs, a thousand times a second 6 % of a core.
+/// The longest time for which a source with few events waits until several of them are due. Waking up costs a worker some
+/// 60 µs, so a thousand times per second would cost 6 % of a core.
 const LONGEST_TICK: Duration = Duration::from_millis(4);
 const WORTH_WAKING: u64 = 64;
 
-/// Records that leave before the operators behind get their turn: few, so that they are still in the
-/// cache when they are tokenized; but where they have a schedule, not fewer than come while an
-/// operator behind works for its slice, or the source would be late by itself.
+/// The number of records that leave before the next operators run. It is small, so that the records are still in the cache
+/// when they are processed. If records have a schedule, it is at least the number that becomes due while another operator
+/// works for one slice, because otherwise the source would be late.
 const RECORDS_PER_TURN: usize = 2 * BATCH_RECORDS;
 const SCHEDULED_RECORDS_PER_TURN: usize = 8 * BATCH_RECORDS;
 
-/// A stream of events, each worker making its own: stretches of `stride` events in turn; and the stream
-/// of those that are bad.
+/// Creates the stream of events and the stream of bad events. Each worker generates its own events: workers take turns of
+/// `stride` consecutive events.
 pub fn events<'scope, F>(scope: &Scope<'scope, u64>, mut source: EventSource<F>) -> Streams<'scope>
 where
     F: FnMut(Range<u64>, &mut Batch) + 'static,
@@ -65,7 +64,7 @@ where
             let (mut output, max_record) = (output.activate(), source.max_record);
             let (stats, clock) = (Arc::clone(&source.worker.stats), source.worker.clock);
             let turn = source.turn(&turns, &mut cursor, capability, |capability, mut batch| {
-                // Without that many bytes in all there is none that is too long.
+                // A batch that is shorter than the longest record contains none that is too long.
                 if batch.strings.bytes().len() > max_record {
                     let mut too_long = split_off_too_long(&mut batch, max_record);
                     if !too_long.is_empty() {
@@ -166,7 +165,7 @@ impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
         let due = pace.due_by(now);
         let scheduled = pace.is_scheduled();
         let most = if scheduled { SCHEDULED_RECORDS_PER_TURN } else { RECORDS_PER_TURN };
-        // What leaves in a turn is counted at its end: the bound is overrun by a batch at the most.
+        // The records of a turn are counted at its end, so the bound is exceeded by at most one batch.
         let mut left = most.min(flow_control.room().max(1));
         while left > 0 {
             let (epoch, epoch_end) = pace.epoch(cursor.next);
@@ -204,7 +203,7 @@ impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
     }
 }
 
-/// The events of a worker: stretches of events, in turn.
+/// The events of a worker. Workers take turns of consecutive events, called stretches.
 #[derive(Clone, Debug)]
 struct Turns {
     stride: u64,
@@ -214,8 +213,8 @@ struct Turns {
 }
 
 impl Turns {
-    /// Paced, a stretch is a millisecond or so of one worker's events, so that no worker has a
-    /// burst to itself; without a schedule it is a batch.
+    /// With a schedule, a stretch has about a millisecond of the events of a worker, so that all workers share a burst.
+    /// Without a schedule, a stretch is a batch.
     fn new(pace: &Pace, me: usize, peers: usize, skew: Option<f64>) -> Self {
         let stride = if pace.is_scheduled() { 64 } else { BATCH_RECORDS as u64 };
         Turns { stride, me, owners: owners(peers, skew) }
@@ -242,7 +241,7 @@ impl Turns {
     }
 }
 
-/// Returns the owner of each stretch of a round, evenly mixed, so that no worker's stretches come together.
+/// Returns the owner of each stretch of a round. The stretches of a worker are spread evenly.
 fn owners(peers: usize, skew: Option<f64>) -> Vec<usize> {
     let Some(skew) = skew.filter(|_| peers > 1) else { return (0..peers).collect() };
     const ROUND: usize = 100;

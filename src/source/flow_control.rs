@@ -10,7 +10,7 @@ use timely::scheduling::Activator;
 use crate::observe::{WaitReason, WorkerStats};
 use crate::operators::Backpressure;
 
-/// The part of the dataflow behind burst that can fill up.
+/// The part of the dataflow after burst that can fill up.
 pub trait Downstream {
     /// Whether the source should wait.
     fn is_full(&self) -> bool;
@@ -22,11 +22,10 @@ impl Downstream for () {
     }
 }
 
-/// The interval at which a waiting source checks whether the writer has caught up, which writes some MB in
-/// that time.
+/// The interval at which a waiting source checks whether the writer has caught up. The writer writes some MB in that time.
 const WRITER_POLL: Duration = Duration::from_millis(1);
 
-/// Decides when a source may emit: burst and the writer hold less than their bounds, and no epoch begins too
+/// Decides when a source may emit. Burst and the writer must hold less than their bounds, and an epoch must not begin too
 /// far past the last committed one. The operators of a worker share it, and clones are cheap.
 #[derive(Clone)]
 pub struct FlowControl(Rc<Inner>);
@@ -45,8 +44,8 @@ struct Inner {
 }
 
 impl FlowControl {
-    /// Creates flow control with `window` open epochs. Too few make the source wait for every commit; too
-    /// many repeat more work after a crash.
+    /// Creates flow control with `window` open epochs. If there are too few, the source waits for every commit. If there are
+    /// too many, more work is repeated after a crash.
     pub fn new(
         backpressure: Backpressure,
         downstream: impl Downstream + 'static,
@@ -71,7 +70,7 @@ impl FlowControl {
         *self.0.source.borrow_mut() = Some(source);
     }
 
-    /// Returns how many records the operators behind may take before a bound is reached.
+    /// Returns how many more records the next operators may take before a bound is reached.
     pub fn room(&self) -> usize {
         self.0.backpressure.room()
     }
@@ -83,7 +82,8 @@ impl FlowControl {
         let ahead = epoch >= inner.committed_before.get().saturating_add(inner.window);
         let held = inner.is_paused.get() && !self.stops();
         let open = !(begins && (ahead || held));
-        // Asked once: the writer goes on meanwhile, and who waits for what is over waits for ever.
+        // This is checked only once. The writer continues meanwhile, so a second check could give another result, and the
+        // source would wait for something that has already happened.
         let (is_high, is_full) = (inner.backpressure.is_high(), inner.downstream.is_full());
         let may = open && !is_high && !is_full;
         if may {
@@ -109,7 +109,7 @@ impl FlowControl {
         may
     }
 
-    /// Whether records of `epoch` are wanted: they are not past the last epoch of a run that stops.
+    /// Whether records of `epoch` are read. They are not if the run stops at an earlier epoch.
     pub fn wants(&self, epoch: u64) -> bool {
         self.0.last.get().is_none_or(|last| epoch <= last)
     }
@@ -186,7 +186,7 @@ mod tests {
                     }
                 });
             });
-            // A source that nobody wakes is not waited for: it is gone with its dataflow.
+            // Nobody waits for a source that was dropped with its dataflow.
             for _ in 0..500 {
                 if answers.borrow().len() == 2 {
                     break;

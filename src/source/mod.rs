@@ -1,8 +1,7 @@
-//! Sources: where the records come from.
+//! Sources of records.
 //!
-//! Events leave when they are due (open loop): a source that is late emits at once, and how late
-//! it was counts as latency, so that a slow system cannot hide its queue. A source waits only at
-//! its [`FlowControl`], and what it waits there is counted.
+//! Events leave when they are due (open loop). A source that is late emits at once, and its lateness counts as latency, so
+//! that a slow system cannot hide its queue. A source waits only for its [`FlowControl`], and the time is counted.
 
 mod channel;
 mod events;

@@ -1,4 +1,4 @@
-//! The workers' side of a reader: emits its records when they are due and flow control permits.
+//! The operator of a worker that emits the records of a reader when they are due and flow control permits.
 
 use std::time::Duration;
 
@@ -41,9 +41,9 @@ pub(super) fn read<'scope>(
         }));
     }
     builder.build(move |mut capabilities| {
-        // In the order of the outputs, from the last one.
+        // The capabilities are in the order of the outputs, and are taken from the end.
         let all = capabilities.pop().zip(capabilities.pop()).zip(capabilities.pop());
-        // The reader ends when this end is gone.
+        // The reader ends when the receiver is dropped.
         let mut held = all.zip(messages);
         let mut front: Option<Message> = None;
         let mut is_new = true;
@@ -51,7 +51,7 @@ pub(super) fn read<'scope>(
             if std::mem::take(&mut is_new)
                 && let Some(stop) = pace.stop_at()
             {
-                // Input that never comes wakes nobody.
+                // If no input comes, nobody wakes the operator.
                 activator.activate_after(clock.until(stop));
             }
             if pace.is_over(clock.now()) {

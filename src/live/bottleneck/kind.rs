@@ -1,4 +1,4 @@
-//! The kinds of bottleneck, and what is said of one.
+//! The kinds of bottleneck, and their descriptions.
 
 use serde::Serialize;
 
