@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::batch_size::BatchSize;
 use super::breaker::State;
+use super::core::Billed;
 use super::cost_budget::CostBudget;
 use super::environments::{EnvironmentState, Environments};
 use super::failure_rate::FailureRate;
@@ -13,7 +14,7 @@ use super::health::Health;
 use super::limiter::Limiter;
 use super::retry_budget::{RetryBudget, retry};
 use super::timing::Timing;
-use super::{Failure, Settings};
+use super::{Counters, Failure, Settings};
 use crate::batch::Nanos;
 
 /// An attempt that is in flight.
@@ -28,6 +29,23 @@ pub(crate) struct InFlightAttempt {
     number: u64,
 }
 
+impl InFlightAttempt {
+    /// Returns when the attempt started.
+    pub(super) fn started_at(&self) -> Nanos {
+        self.at
+    }
+
+    /// Returns since when the request is on the wire.
+    pub(super) fn on_wire(&self) -> Option<Nanos> {
+        self.on_wire
+    }
+
+    /// Returns for how long the request has been on the wire.
+    pub(super) fn time_on_wire(&self, now: Nanos) -> Duration {
+        Duration::from_nanos(self.on_wire.map_or(0, |since| now.saturating_sub(since)))
+    }
+}
+
 /// Outcome of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum AttemptOutcome<'a> {
@@ -36,27 +54,43 @@ pub(crate) enum AttemptOutcome<'a> {
     /// A valid response to a request without records.
     Probe { took: Duration, cold: bool },
     /// A request without records failed.
-    ProbeFailed,
+    ProbeFailed(&'a Failure),
     /// The attempt failed.
     Failed(&'a Failure),
     /// The attempt was given up.
     Abandoned,
 }
 
-/// Age at which a request is given up and its records are returned, where workers leave their records to the
-/// remote side. The request counts as failed from `failure_timeout` on.
-pub(crate) fn abandon_after(failure_timeout: Duration) -> Duration {
-    4 * failure_timeout
-}
-
-/// Interval in which a late request checks whether its records are still pending.
-pub(crate) const LATE_CHECK_INTERVAL: Duration = Duration::from_millis(20);
-
 /// Interval over which the demand is measured.
 const DEMAND_WINDOW: Nanos = 50_000_000;
 
 /// Capacity of the hedge budget in tokens: the number of hedges that one short disturbance may cause.
 const HEDGE_CAPACITY: f64 = 5.0;
+
+/// What workers are told of the remote side.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Offer {
+    /// How many records the bridge takes now.
+    pub room: usize,
+    /// How many of them will not meet a cold environment, as far as is known.
+    pub warm_room: usize,
+    /// Whether records may wait for room: the breaker is not open, the budget is not spent, and the bridge is
+    /// not closed.
+    pub is_available: bool,
+    /// The number of records of a full request.
+    pub max_records: usize,
+    /// The median time of a request to a warm environment; zero before the first answer.
+    pub median: Duration,
+    /// The 99th percentile of that time, in which requests in flight count at their present age; zero before
+    /// the first answer.
+    pub p99: Duration,
+    /// The median time of a request to a cold environment; zero before the first cold start.
+    pub cold: Duration,
+    /// The age from which a work item is late, so that its worker may compute the records itself.
+    pub late: Duration,
+    /// The share of the recent attempts that failed. Throttled ones count as failed.
+    pub failure_rate: f64,
+}
 
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -76,6 +110,13 @@ pub(crate) struct Admission {
     /// Records handed over since `demand_since`.
     demand: usize,
     demand_since: Nanos,
+    /// Time that a record takes on a worker.
+    local_record_time: Duration,
+    /// Whether any request was answered well, and the last failure of a request or probe.
+    has_answered: bool,
+    last_failure: Option<Failure>,
+    /// What the machines count.
+    pub(crate) counters: Counters,
 }
 
 impl Admission {
@@ -94,6 +135,10 @@ impl Admission {
             attempts: 0,
             demand: 0,
             demand_since: 0,
+            local_record_time: Duration::ZERO,
+            has_answered: false,
+            last_failure: None,
+            counters: Counters::default(),
             settings,
         }
     }
@@ -194,6 +239,7 @@ impl Admission {
         outcome: AttemptOutcome<'_>,
     ) {
         self.timing.finished(sent.number);
+        self.record(&outcome);
         match outcome {
             AttemptOutcome::Succeeded { took, cold } => {
                 self.answered(now, sent, took, cold, true);
@@ -205,11 +251,102 @@ impl Admission {
             }
             // A probe uses its environment for almost no time, so another probe may have used the same one.
             AttemptOutcome::Probe { took, cold } => self.answered(now, sent, took, cold, false),
-            AttemptOutcome::ProbeFailed => self.environments.remove(sent.environment),
+            AttemptOutcome::ProbeFailed(_) => self.environments.remove(sent.environment),
             AttemptOutcome::Abandoned => self.abandoned(now, sent),
             AttemptOutcome::Failed(failure) => self.failed(now, sent, failure),
         }
         self.in_flight -= 1;
+    }
+
+    /// Keeps what a user is told of an outcome.
+    fn record(&mut self, outcome: &AttemptOutcome<'_>) {
+        match outcome {
+            AttemptOutcome::Succeeded { cold, .. } | AttemptOutcome::Probe { cold, .. } => {
+                self.has_answered = true;
+                self.counters.cold_starts += u64::from(*cold);
+            }
+            AttemptOutcome::Failed(failure) | AttemptOutcome::ProbeFailed(failure) => {
+                self.last_failure = Some((*failure).clone());
+                let is_throttle = matches!(failure, Failure::Throttled(_));
+                let has_records = matches!(outcome, AttemptOutcome::Failed(_));
+                self.counters.throttled += u64::from(is_throttle && has_records);
+            }
+            AttemptOutcome::Abandoned => {}
+        }
+    }
+
+    /// Charges an attempt that was on the wire for `took`, and returns its cost in US dollars.
+    pub(crate) fn bill(&mut self, now: Nanos, billed: Billed, took: Duration) -> f64 {
+        self.counters.abandoned += u64::from(billed == Billed::GivenUp);
+        let time = match billed {
+            Billed::Nothing => return 0.0,
+            Billed::Reported(time) => time,
+            // What was not on the wire did not run.
+            Billed::GivenUp if !took.is_zero() => took.max(self.timing.median()),
+            Billed::TimeOnWire | Billed::GivenUp => took,
+        };
+        if time.is_zero() {
+            return 0.0;
+        }
+        let micros = time.as_micros() as u64;
+        self.counters.billed += 1;
+        self.counters.billed_us += micros;
+        if let Billed::Reported(_) = billed {
+            self.counters.metered += 1;
+            self.counters.metered_us += micros;
+            self.counters.estimated_us += took.as_micros() as u64;
+        }
+        let usd = self.settings.cost.usd(1, time.as_secs_f64() * 1e3);
+        self.cost_budget.charge(now, usd);
+        usd
+    }
+
+    /// Returns the last failure of a request or probe.
+    pub(crate) fn last_failure(&self) -> Option<&Failure> {
+        self.last_failure.as_ref()
+    }
+
+    /// Returns the last failure if it was a refusal and no request was ever answered well.
+    pub(crate) fn refusal(&self) -> Option<&Failure> {
+        self.last_failure().filter(|last| last.is_refusal() && !self.has_answered)
+    }
+
+    /// Returns how many attempts are in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Sets the time that a record takes on a worker. Until the remote side has computed records, its time is
+    /// estimated by this.
+    pub(crate) fn set_local_record_time(&mut self, time: Duration) {
+        self.local_record_time = time;
+    }
+
+    /// Returns the estimated time of a full request beyond the measured time: it is known once a request with
+    /// records was answered.
+    fn unmeasured_work(&self) -> Duration {
+        match self.timing.has_processed_records() {
+            true => Duration::ZERO,
+            false => self.local_record_time * self.max_records() as u32,
+        }
+    }
+
+    /// Returns what workers are told of the remote side while `waiting` records wait in the bridge.
+    pub(crate) fn offer(&self, now: Nanos, waiting: usize) -> Offer {
+        let work = self.unmeasured_work();
+        // A time that is not known yet stays zero.
+        let request = |time: Duration| if time.is_zero() { time } else { time + work };
+        Offer {
+            room: self.queue_limit().saturating_sub(waiting),
+            warm_room: self.warm_room().saturating_sub(waiting),
+            is_available: self.is_available(),
+            max_records: self.max_records(),
+            median: request(self.timing.known_median()),
+            p99: request(self.timing.known_p99(now)),
+            cold: request(self.timing.known_cold()),
+            late: self.timing.late() + self.settings.linger,
+            failure_rate: self.failure_rate(),
+        }
     }
 
     fn answered(
@@ -314,14 +451,9 @@ impl Admission {
         self.health.state() == State::Closed && self.can_afford() && self.hedges.withdraw(1.0)
     }
 
-    /// Returns how many environments have to be started so that `records_per_second` find warm ones, if a
-    /// request takes `work` longer than what was measured.
-    pub(crate) fn warm_ups_needed(
-        &mut self,
-        now: Nanos,
-        records_per_second: f64,
-        work: Duration,
-    ) -> usize {
+    /// Returns how many environments have to be started so that `records_per_second` find warm ones.
+    pub(crate) fn warm_ups_needed(&mut self, now: Nanos, records_per_second: f64) -> usize {
+        let work = self.unmeasured_work();
         if self.health.state() != State::Closed || !self.timing.is_known() || !self.can_afford() {
             return 0;
         }
@@ -351,11 +483,6 @@ impl Admission {
         probe.or_else(|| self.cost_budget.refills_at())
     }
 
-    /// Records the cost of an attempt.
-    pub(crate) fn charge(&mut self, now: Nanos, usd: f64) {
-        self.cost_budget.charge(now, usd);
-    }
-
     /// Returns whether the budget covers another attempt.
     pub(crate) fn can_afford(&self) -> bool {
         self.cost_budget.can_afford(self.in_flight)
@@ -371,9 +498,14 @@ impl Admission {
         self.cost_budget.refresh(now, self.in_flight);
     }
 
-    /// Returns for how long the budget was spent.
-    pub(crate) fn budget_spent_for(&self, now: Nanos) -> Duration {
-        Duration::from_nanos(self.cost_budget.spent_for(now))
+    /// Returns what the machines count.
+    pub(crate) fn counters(&self, now: Nanos) -> Counters {
+        Counters {
+            in_flight: self.in_flight as u64,
+            breaker_opened: self.health.opened(),
+            over_budget_us: self.cost_budget.spent_for(now) / 1_000,
+            ..self.counters
+        }
     }
 }
 
@@ -447,10 +579,10 @@ mod tests {
         );
         admission.health_mut().mark_proven();
         // Six environments are needed, and one is warm.
-        assert_eq!(admission.warm_ups_needed(230 * MS, 100_000.0, Duration::ZERO), 6);
+        assert_eq!(admission.warm_ups_needed(230 * MS, 100_000.0), 6);
         let cold: Vec<InFlightAttempt> =
             (0..6).map(|_| admission.start_attempt(230 * MS)).collect();
-        assert_eq!(admission.warm_ups_needed(240 * MS, 100_000.0, Duration::ZERO), 0);
+        assert_eq!(admission.warm_ups_needed(240 * MS, 100_000.0), 0);
         assert!(
             !admission.may_send(true) && admission.may_send(false),
             "a request would meet a cold one"

@@ -1,171 +1,144 @@
-//! One HTTP exchange: it is sent, its response is checked, and its cost is counted.
+//! One attempt: an HTTP exchange whose response is checked.
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
-use tokio::time::sleep;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::Failure;
 use super::body_memory::MemoryPermit;
+use super::core::{AttemptId, Billed, Ended};
 use super::http_client::{HttpResponse, connection_failure};
+use super::request::Body;
 use super::shared::Shared;
+use super::validated_response::ValidatedResponse;
 use super::wire_timer::WireTimer;
 use crate::batch::spare::{self, Kept};
-use crate::cost::Cost;
-use crate::wire::MAX_BODY;
+use crate::task::Task;
+use crate::wire::{MAX_BODY, RequestBody};
 
-/// A failed attempt, and when the service asks for the next one.
-#[derive(Debug)]
-pub(super) struct Failed {
-    pub failure: Failure,
-    pub retry_after: Option<Duration>,
+/// What an attempt reports.
+pub(super) enum Event<K: Task> {
+    /// It is on the wire.
+    OnWire(AttemptId),
+    /// It has ended, with a valid response or without one.
+    Ended(AttemptId, Ended, Option<ValidatedResponse<K>>),
 }
 
-impl From<Failure> for Failed {
-    fn from(failure: Failure) -> Self {
-        Failed { failure, retry_after: None }
-    }
+/// An attempt that is to be made.
+pub(super) struct Attempt<K: Task> {
+    pub id: AttemptId,
+    /// The body; without one, the request has no records.
+    pub body: Option<Body>,
+    pub is_hedge: bool,
+    pub task: Arc<K>,
+    pub shared: Arc<Shared>,
+    pub events: UnboundedSender<Event<K>>,
 }
 
-/// What several attempts of one request are billed in total.
-#[derive(Debug, Default)]
-pub(super) struct Bill {
-    attempts: AtomicU64,
-    billed_us: AtomicU64,
-}
-
-impl Bill {
-    /// Returns the cost in US dollars.
-    pub(super) fn usd(&self, cost: &Cost) -> f64 {
-        cost.usd(self.attempts.load(Relaxed), self.billed_us.load(Relaxed) as f64 / 1e3)
-    }
-}
-
-/// The body of a response, and its time on the wire.
-pub(super) struct Answered {
-    pub body: Kept,
-    /// Memory permit for the bytes beyond the expected ones.
-    pub permit: MemoryPermit,
-    pub took: Duration,
+/// What is known of a response apart from its content.
+struct Report {
+    billed: Billed,
     /// Whether the service reports that an environment was started for the request.
-    pub cold: bool,
+    cold: bool,
+    retry_after: Option<Duration>,
 }
 
-/// Sends `body` once, and returns the body of the response. `wire_timer` records when the request is on the
-/// wire. Another permit covers the first `expected` bytes of the response.
-pub(super) async fn attempt(
-    shared: &Shared,
-    body: Bytes,
-    expected: usize,
-    timeout: Duration,
-    bill: &Bill,
-    wire_timer: &Arc<WireTimer>,
-) -> Result<Answered, Failed> {
-    let meter = Meter {
-        wire_timer: Arc::clone(wire_timer),
-        billed: None,
-        is_metered: false,
-        is_over: false,
-        shared,
-        bill,
-    };
-    shared.live.add(|live| &live.bytes_out, body.len() as u64);
-    let mut exchange = pin!(exchange(shared, body, expected, meter));
-    // The timeout counts from when the request is on the wire. The time until then has the same limit.
-    let answered = async {
-        tokio::select! {
-            biased;
-            result = &mut exchange => return Some(result),
-            () = wire_timer.is_on() => {}
-            () = sleep(timeout) => return None,
-        }
-        tokio::time::timeout(timeout, exchange).await.ok()
-    };
-    answered.await.unwrap_or_else(|| Err(Failure::TimedOut.into()))
-}
-
-/// Counts the cost of an attempt when it ends in any way, also when it is given up.
-struct Meter<'a> {
-    wire_timer: Arc<WireTimer>,
-    /// Billed time that the service reports; `Some(0)` if the function did not run.
-    billed: Option<Duration>,
-    /// Whether the billed time is from the service's log.
-    is_metered: bool,
-    is_over: bool,
-    shared: &'a Shared,
-    bill: &'a Bill,
-}
-
-impl Drop for Meter<'_> {
-    fn drop(&mut self) {
-        let live = &self.shared.live;
-        // If the service does not report the billed time, the time on the wire is an upper bound. A request
-        // that was given up continues to run, so it counts as long as the median at least.
-        let on_wire = self.wire_timer.elapsed();
-        let elapsed = on_wire.unwrap_or_default();
-        let billed = self.billed.unwrap_or_else(|| {
-            if self.is_over || on_wire.is_none() {
-                elapsed
-            } else {
-                elapsed.max(self.shared.admission(|admission, _| admission.timing().median()))
+impl<K: Task> Attempt<K> {
+    /// Makes the attempt, and reports when it is on the wire and when it has ended.
+    pub(super) async fn run(self) {
+        let wire_timer = Arc::new(WireTimer::default());
+        let mut report = Report { billed: Billed::TimeOnWire, cold: false, retry_after: None };
+        let result = {
+            let mut response = pin!(self.response(&wire_timer, &mut report));
+            tokio::select! {
+                biased;
+                result = &mut response => result,
+                () = wire_timer.is_on() => {
+                    self.report(Event::OnWire(self.id));
+                    response.await
+                }
             }
-        });
-        live.add(|live| &live.abandoned, u64::from(!self.is_over));
-        if !billed.is_zero() {
-            let micros = billed.as_micros() as u64;
-            live.add(|live| &live.billed_us, micros);
-            live.add(|live| &live.billed, 1);
-            if self.is_metered {
-                live.add(|live| &live.metered, 1);
-                live.add(|live| &live.metered_us, micros);
-                live.add(|live| &live.estimated_us, elapsed.as_micros() as u64);
+        };
+        let took = wire_timer.elapsed().unwrap_or_default();
+        let Report { billed, cold, retry_after } = report;
+        let (result, response) = match result {
+            Ok(response) => (Ok(cold || response.cold), Some(response)),
+            Err(failure) => (Err(failure), None),
+        };
+        let ended = Ended { result, took, retry_after, billed };
+        self.report(Event::Ended(self.id, ended, response));
+    }
+
+    fn report(&self, event: Event<K>) {
+        // This fails only if the bridge has ended.
+        let _ = self.events.send(event);
+    }
+
+    /// Sends the request, and returns its response if that is valid.
+    async fn response(
+        &self,
+        wire_timer: &Arc<WireTimer>,
+        report: &mut Report,
+    ) -> Result<ValidatedResponse<K>, Failure> {
+        let (shared, task) = (&*self.shared, &*self.task);
+        let (bytes, records, expected) = match &self.body {
+            // The memory permit of the request covers one response, and a hedge has another one.
+            Some(body) => {
+                (body.bytes.clone(), body.records, if self.is_hedge { 0 } else { body.expected })
             }
-            self.bill.billed_us.fetch_add(micros, Relaxed);
-            self.bill.attempts.fetch_add(1, Relaxed);
-            let usd = self.shared.settings.cost.usd(1, billed.as_secs_f64() * 1e3);
-            self.shared.admission(|admission, now| admission.charge(now, usd));
+            None => {
+                let body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, usize::MAX);
+                (Bytes::from(body.finish()), 0, 0)
+            }
+        };
+        let request = bytes.len();
+        shared.live.add(|live| &live.bytes_out, request as u64);
+        let mut permit = shared.body_memory.permit();
+        let body = exchange(shared, bytes, expected, &mut permit, wire_timer, report).await;
+        if let Err(Failure::AnswerTooLong) = body {
+            shared.learn_too_large(request);
         }
+        let body = body?;
+        if records > 0 {
+            shared.learn_answer_ratio(body.0.len(), request);
+        }
+        ValidatedResponse::read(task, &body.0, records)
+            .map(|response| response.with_permit(permit))
+            .map_err(|failure| shared.http_client.redact(failure))
     }
 }
 
+/// Sends a request, and returns the body of its response. The memory for `expected` bytes of the response is
+/// already permitted, and `permit` covers those beyond.
 async fn exchange(
     shared: &Shared,
-    body: Bytes,
+    bytes: Bytes,
     expected: usize,
-    mut meter: Meter<'_>,
-) -> Result<Answered, Failed> {
-    let result = answer(shared, body, expected, &mut meter).await;
-    meter.is_over = true;
-    result
-}
-
-async fn answer(
-    shared: &Shared,
-    body: Bytes,
-    expected: usize,
-    meter: &mut Meter<'_>,
-) -> Result<Answered, Failed> {
-    let request = body.len();
-    let HttpResponse { response: answer, .. } =
-        &mut shared.http_client.post(body, &meter.wire_timer).await.map_err(|unanswered| {
-            if !unanswered.may_have_run {
-                meter.billed = Some(Duration::ZERO);
-            }
-            Failed { failure: unanswered.failure, retry_after: unanswered.retry_after }
-        })?;
-    let headers = answer.headers().clone();
-    let mut permit = shared.body_memory.permit();
-    let body = read(answer, shared, request, expected, &mut permit).await;
-    let report = report(&headers);
-    meter.billed = report.as_deref().and_then(billed);
-    meter.is_metered = meter.billed.is_some();
-    let cold = report.is_some_and(|report| report.contains("Init Duration: "));
+    permit: &mut MemoryPermit,
+    wire_timer: &Arc<WireTimer>,
+    report: &mut Report,
+) -> Result<Kept, Failure> {
+    let request = bytes.len();
+    let sent = shared.http_client.post(bytes, wire_timer).await;
+    let HttpResponse { response, .. } = &mut sent.map_err(|error| {
+        if !error.may_have_run {
+            report.billed = Billed::Nothing;
+        }
+        report.retry_after = error.retry_after;
+        error.failure
+    })?;
+    let headers = response.headers().clone();
+    let body = read(response, shared, request, expected, permit).await;
+    if let Some(log) = log(&headers) {
+        report.billed = billed(&log).map_or(Billed::TimeOnWire, Billed::Reported);
+        report.cold = log.contains("Init Duration: ");
+    }
     let body = body?;
     shared.live.add(|live| &live.bytes_in, body.0.len() as u64);
     if let Some(error) = headers.get("x-amz-function-error") {
@@ -173,15 +146,15 @@ async fn answer(
         // A response above the size limit is not a failure of the function's code: a request with fewer
         // records may succeed.
         if shown.contains("ResponseSizeTooLarge") {
-            return Err(Failure::AnswerTooLong.into());
+            return Err(Failure::AnswerTooLong);
         }
         if let Some(service_error) = shared.http_client.refused_by_function(&body.0) {
-            return Err(Failure::Refused(service_error).into());
+            return Err(Failure::Refused(service_error));
         }
         let error = error.to_str().unwrap_or("unknown");
-        return Err(Failure::Function(format!("{error}: {shown}")).into());
+        return Err(Failure::Function(format!("{error}: {shown}")));
     }
-    Ok(Answered { body, permit, took: meter.wire_timer.elapsed().unwrap_or_default(), cold })
+    Ok(body)
 }
 
 /// Reads the response to a request of `request` bytes, up to the limit. Bytes beyond `expected` are added to
@@ -237,7 +210,7 @@ fn buffer(length: usize, expected: usize, permit: &mut MemoryPermit) -> Option<K
 }
 
 /// Returns the end of the function's log, if the service sent it.
-pub(crate) fn report(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn log(headers: &HeaderMap) -> Option<String> {
     let tail = STANDARD.decode(headers.get("x-amz-log-result")?.as_bytes()).ok()?;
     Some(String::from_utf8_lossy(&tail).into_owned())
 }
@@ -276,12 +249,12 @@ mod tests {
 
     #[test]
     fn the_billed_time_is_parsed_from_the_report_line() {
-        let log = "START RequestId: 1\nREPORT RequestId: 1\tDuration: 11.20 ms\t\
+        let tail = "START RequestId: 1\nREPORT RequestId: 1\tDuration: 11.20 ms\t\
                    Billed Duration: 12 ms\tMemory Size: 1769 MB\n";
         let mut headers = HeaderMap::new();
-        let billed = |headers: &HeaderMap| report(headers).as_deref().and_then(super::billed);
+        let billed = |headers: &HeaderMap| log(headers).as_deref().and_then(super::billed);
         assert_eq!(billed(&headers), None);
-        headers.insert("x-amz-log-result", STANDARD.encode(log).parse().unwrap());
+        headers.insert("x-amz-log-result", STANDARD.encode(tail).parse().unwrap());
         assert_eq!(billed(&headers), Some(Duration::from_millis(12)));
         headers.insert("x-amz-log-result", "no base64".parse().unwrap());
         assert_eq!(billed(&headers), None);

@@ -129,10 +129,10 @@ impl Bridge {
 
     /// Returns the counters.
     pub fn counters(&self) -> Counters {
-        let spent_for = self.0.shared.admission(|admission, now| admission.budget_spent_for(now));
-        let live = &self.0.shared.live;
-        live.over_budget_us.store(spent_for.as_micros() as u64, Relaxed);
-        live.snapshot()
+        let shared = &self.0.shared;
+        let mut counters = shared.admission(|admission, now| admission.counters(now));
+        counters.add(&shared.live.snapshot());
+        counters
     }
 
     /// Returns the present state.
@@ -151,12 +151,12 @@ impl Bridge {
     /// Returns why the remote side cannot be used as it is set up, if it refused the last request and has
     /// never answered one. All records were then computed by the workers.
     pub fn refusal(&self) -> Option<Failure> {
-        self.0.shared.refusal()
+        self.0.shared.admission(|admission, _| admission.refusal().cloned())
     }
 
     /// Returns the last failure of a request or probe.
     pub fn last_failure(&self) -> Option<Failure> {
-        self.0.shared.last_failure()
+        self.0.shared.admission(|admission, _| admission.last_failure().cloned())
     }
 
     /// Returns the code with which the function first refused a record, if it refused any.
@@ -166,7 +166,7 @@ impl Bridge {
 
     /// Returns the measured 99th percentile of a request's time; zero before the first measurement.
     pub fn p99(&self) -> Duration {
-        self.0.shared.p99()
+        self.0.shared.offer().p99
     }
 
     /// Waits until the start-up probes have returned, with or without success, but not longer than `most`.

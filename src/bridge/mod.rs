@@ -36,15 +36,15 @@
 
 mod admission;
 mod attempt;
-mod attempt_permit;
 mod backoff;
 mod batch_size;
-mod batcher;
 mod body_memory;
 pub mod breaker;
 mod connection_pool;
 mod connector;
+pub(crate) mod core;
 mod cost_budget;
+mod driver;
 mod endpoint;
 mod environments;
 mod error;
@@ -54,18 +54,15 @@ mod handle;
 mod health;
 mod http_client;
 mod latency;
-mod latency_estimate;
 pub mod limiter;
 mod local_load;
 mod pending_ranges;
-mod probe;
 mod proxy;
 mod redact;
 mod remote_task;
 mod reply;
 mod request;
 mod request_body;
-mod retry;
 mod retry_budget;
 mod settings;
 mod shared;
@@ -76,10 +73,9 @@ mod wire_timer;
 mod work_item;
 
 pub use crate::counters::Counters;
-pub(crate) use admission::{
-    Admission, AttemptOutcome, InFlightAttempt, LATE_CHECK_INTERVAL, abandon_after,
-};
-pub(crate) use attempt::{billed, report};
+pub use admission::Offer;
+pub(crate) use admission::{Admission, AttemptOutcome, InFlightAttempt};
+pub(crate) use attempt::{billed, log};
 pub(crate) use backoff::delay;
 pub use cost_budget::CostLimits;
 pub use endpoint::{Auth, Endpoint, EndpointError};
@@ -87,7 +83,6 @@ pub use error::BridgeError;
 pub use failure::Failure;
 pub use handle::{Bridge, BridgeStatus};
 pub(crate) use http_client::{HttpClient, HttpError, HttpResponse, connection_failure};
-pub(crate) use latency_estimate::LatencyEstimate;
 pub use local_load::LocalLoad;
 pub use pending_ranges::PendingRanges;
 pub use proxy::ProxyError;

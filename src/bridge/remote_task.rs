@@ -1,7 +1,6 @@
 //! A task's handle for workers, through which they hand over work items.
 
 use std::any::TypeId;
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -9,10 +8,10 @@ use std::time::Duration;
 use crossbeam_channel::unbounded;
 use tokio::sync::Notify;
 
-use super::batcher::Batcher;
+use super::driver::Driver;
 use super::shared::Shared;
 use super::task_channel::TaskChannel;
-use super::{Bridge, ReplySender, Settings, WorkItem};
+use super::{Bridge, Offer, ReplySender, Settings, WorkItem};
 use crate::task::Task;
 
 impl Bridge {
@@ -28,17 +27,9 @@ impl Bridge {
                 waker: Notify::new(),
                 expected: AtomicU64::new(0),
             });
-            let batcher = Batcher {
-                task,
-                shared: Arc::clone(&self.0.shared),
-                items,
-                channel: Arc::clone(&channel),
-                waiting: VecDeque::new(),
-                records: 0,
-                urgent: false,
-                halves: VecDeque::new(),
-            };
-            self.0.runtime.spawn(batcher.run());
+            let shared = Arc::clone(&self.0.shared);
+            let (driver, reported) = Driver::new(task, shared, items, Arc::clone(&channel));
+            self.0.runtime.spawn(driver.run(reported));
             Box::new(channel)
         });
         let channel =
@@ -65,64 +56,22 @@ impl<K: Task> Clone for RemoteTask<K> {
 pub struct ClosedError;
 
 impl<K: Task> RemoteTask<K> {
-    /// Returns how many records the bridge takes now: none while nothing is sent, and few while the remote
-    /// side takes few. Other records stay with their workers.
-    pub fn room(&self) -> usize {
-        self.shared().room()
+    /// Returns what is known of the remote side now. There is no room while nothing is sent, and little while
+    /// the remote side takes little. Other records stay with their workers.
+    pub fn offer(&self) -> Offer {
+        self.shared().offer()
     }
 
-    /// Returns whether records may wait for room: the breaker is not open, the budget is not spent, and the
-    /// bridge is not closed.
-    pub fn is_available(&self) -> bool {
-        self.shared().is_available()
-    }
-
-    /// Wakes the worker of `sender` once there is room, or once [`RemoteTask::is_available`] is false. Call
-    /// this before checking the room for the last time.
+    /// Wakes the worker of `sender` once there is room, or once no records may wait for it. Call this
+    /// before checking the room for the last time.
     pub fn wake_when_there_is_room(&self, sender: &ReplySender<K::Out>) {
         self.shared().wake_when_there_is_room(sender.waker());
-    }
-
-    /// Returns the number of records of a full request.
-    pub fn max_records(&self) -> usize {
-        self.shared().max_records()
-    }
-
-    /// Returns how many records of [`RemoteTask::room`] will not meet a cold environment, as far as is known.
-    pub fn warm_room(&self) -> usize {
-        self.shared().warm_room()
-    }
-
-    /// Returns the median time of a request to a warm environment; zero before the first answer.
-    pub fn median(&self) -> Duration {
-        self.shared().median()
-    }
-
-    /// Returns the 99th percentile of the time of requests to warm environments. Requests in flight count at
-    /// their present age. Zero before the first answer.
-    pub fn p99(&self) -> Duration {
-        self.shared().p99()
-    }
-
-    /// Returns the median time of a request to a cold environment; zero before the first cold start.
-    pub fn cold(&self) -> Duration {
-        self.shared().cold()
-    }
-
-    /// Returns the share of the recent attempts that failed. Throttled ones count as failed.
-    pub fn failure_rate(&self) -> f64 {
-        self.shared().failure_rate()
     }
 
     /// Sets the time that a record takes on a worker. Until the remote side has computed records, its time is
     /// estimated by this.
     pub fn set_local_record_time(&self, time: Duration) {
         self.shared().set_local_record_time(time);
-    }
-
-    /// Returns the age from which a work item is late, so that its worker may compute the records itself.
-    pub fn late(&self) -> Duration {
-        self.shared().late()
     }
 
     /// Returns the settings of the bridge.

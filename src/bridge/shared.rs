@@ -10,11 +10,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::admission::Admission;
+use super::admission::{Admission, Offer};
 use super::body_memory::BodyMemory;
 use super::breaker::State;
 use super::http_client::HttpClient;
-use super::latency_estimate::LatencyEstimate;
 use super::reply::CoalescedWaker;
 use super::{Failure, Settings};
 use crate::batch::Nanos;
@@ -35,22 +34,11 @@ pub(super) struct Shared {
     pub waiting: AtomicUsize,
     admission: Mutex<Admission>,
     began: Instant,
-    /// Published for the workers: how many records may wait in the batchers, and the age from which a work
-    /// item is late.
-    queue_limit: AtomicUsize,
-    late_ns: AtomicU64,
-    /// Whether records may wait for room, and the workers whose records do.
-    is_available: AtomicBool,
+    /// What the workers are told of the remote side.
+    offer: LiveOffer,
+    /// The workers whose records wait for room.
     waiters: Mutex<Vec<Arc<CoalescedWaker>>>,
-    median_ns: AtomicU64,
-    p99_ns: AtomicU64,
-    cold_ns: AtomicU64,
-    /// Bits of an `f64`.
-    failure_rate: AtomicU64,
-    warm_room: AtomicUsize,
-    max_records: AtomicUsize,
-    /// Whether a request with records was answered, and how long a worker takes for a record.
-    has_processed_records: AtomicBool,
+    /// Time that a record takes on a worker.
     record_ns: AtomicU64,
     /// Whether the budget is spent.
     is_spent: AtomicBool,
@@ -60,9 +48,6 @@ pub(super) struct Shared {
     warned: Mutex<HashSet<(Discriminant<Failure>, Cow<'static, str>)>>,
     /// The code with which the function first refused a record, as it may be shown.
     refused_records: OnceLock<String>,
-    /// Whether any request was answered well, and the last failure of a request or probe.
-    has_answered: AtomicBool,
-    last_failure: Mutex<Option<Failure>>,
 }
 
 /// Ratio before the first response: byte-pair tokens are 2.6 times as long as their text.
@@ -80,24 +65,13 @@ impl Shared {
             changes: watch::Sender::new(0),
             waiting: AtomicUsize::new(0),
             began: Instant::now(),
-            queue_limit: AtomicUsize::new(0),
-            late_ns: AtomicU64::new(0),
-            is_available: AtomicBool::new(false),
+            offer: LiveOffer::default(),
             waiters: Mutex::default(),
-            median_ns: AtomicU64::new(0),
-            p99_ns: AtomicU64::new(0),
-            cold_ns: AtomicU64::new(0),
-            failure_rate: AtomicU64::new(0),
-            warm_room: AtomicUsize::new(0),
-            max_records: AtomicUsize::new(0),
-            has_processed_records: AtomicBool::new(false),
             record_ns: AtomicU64::new(0),
             is_spent: AtomicBool::new(false),
             answer_ratio: AtomicU64::new(FIRST_RATIO),
             warned: Mutex::default(),
             refused_records: OnceLock::new(),
-            has_answered: AtomicBool::new(false),
-            last_failure: Mutex::default(),
         };
         shared.admission(|_, _| ());
         shared
@@ -112,19 +86,9 @@ impl Shared {
         let (state, could_send) = (admission.health().state(), may_send(&admission));
         admission.refresh_budget(now);
         let answer = ask(&mut admission, now);
-        self.queue_limit.store(admission.queue_limit(), Relaxed);
-        self.late_ns.store(admission.timing().late().as_nanos() as u64, Relaxed);
-        self.is_available.store(admission.is_available(), Relaxed);
-        self.median_ns.store(admission.timing().known_median().as_nanos() as u64, Relaxed);
-        self.p99_ns.store(admission.timing().known_p99(now).as_nanos() as u64, Relaxed);
-        self.cold_ns.store(admission.timing().known_cold().as_nanos() as u64, Relaxed);
-        self.failure_rate.store(admission.failure_rate().to_bits(), Relaxed);
-        self.warm_room.store(admission.warm_room(), Relaxed);
-        self.max_records.store(admission.max_records(), Relaxed);
-        self.has_processed_records.store(admission.timing().has_processed_records(), Relaxed);
+        self.offer.store(&admission.offer(now, 0));
         let changes = admission.health().state() != state || may_send(&admission) != could_send;
         if admission.health().state() != state {
-            self.live.breaker_opened.store(admission.health().opened(), Relaxed);
             match admission.health().state() {
                 State::HalfOpen => tracing::info!("a probe was answered well"),
                 State::Closed => tracing::warn!("the remote side answers again"),
@@ -156,15 +120,16 @@ impl Shared {
         self.began + Duration::from_nanos(time)
     }
 
-    /// Returns how many records workers may hand over now.
-    pub(super) fn room(&self) -> usize {
-        let queue_limit = if *self.closed.borrow() { 0 } else { self.queue_limit.load(Relaxed) };
-        queue_limit.saturating_sub(self.waiting.load(Relaxed))
-    }
-
-    /// Returns whether records may wait for room.
-    pub(super) fn is_available(&self) -> bool {
-        self.is_available.load(Relaxed) && !*self.closed.borrow()
+    /// Returns what workers are told of the remote side.
+    pub(super) fn offer(&self) -> Offer {
+        let offer = self.offer.load();
+        let (is_closed, waiting) = (*self.closed.borrow(), self.waiting.load(Relaxed));
+        Offer {
+            room: if is_closed { 0 } else { offer.room.saturating_sub(waiting) },
+            warm_room: offer.warm_room.saturating_sub(waiting),
+            is_available: offer.is_available && !is_closed,
+            ..offer
+        }
     }
 
     /// Wakes `waker` once there is room, or once records may not wait for it any more.
@@ -177,15 +142,11 @@ impl Shared {
 
     /// Wakes the workers that wait for room, if they do not have to wait any more.
     pub(super) fn wake_waiters(&self) {
-        if self.room() > 0 || !self.is_available() {
+        let offer = self.offer();
+        if offer.room > 0 || !offer.is_available {
             let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
             waiters.drain(..).for_each(|waker| waker.wake());
         }
-    }
-
-    /// Returns how many of these records will not meet a cold environment, as far as is known.
-    pub(super) fn warm_room(&self) -> usize {
-        self.warm_room.load(Relaxed).saturating_sub(self.waiting.load(Relaxed))
     }
 
     /// Returns whether the budget is spent.
@@ -193,55 +154,14 @@ impl Shared {
         self.is_spent.load(Relaxed)
     }
 
-    /// Returns the number of records of a full request.
-    pub(super) fn max_records(&self) -> usize {
-        self.max_records.load(Relaxed)
-    }
-
     /// Sets the time that a record takes on a worker.
     pub(super) fn set_local_record_time(&self, time: Duration) {
         self.record_ns.store(time.as_nanos() as u64, Relaxed);
     }
 
-    /// Returns what to add to the measured times.
-    fn latency_estimate(&self) -> LatencyEstimate {
-        let record = Duration::from_nanos(self.record_ns.load(Relaxed));
-        let has_processed_records = self.has_processed_records.load(Relaxed);
-        LatencyEstimate::new(has_processed_records, record, self.max_records())
-    }
-
-    /// Returns the estimated time of a full request beyond the measured time.
-    pub(super) fn work(&self) -> Duration {
-        self.latency_estimate().work()
-    }
-
-    fn request_time(&self, nanos: &AtomicU64) -> Duration {
-        self.latency_estimate().request(Duration::from_nanos(nanos.load(Relaxed)))
-    }
-
-    /// Returns the median time of a request to a warm environment; zero while it is not known.
-    pub(super) fn median(&self) -> Duration {
-        self.request_time(&self.median_ns)
-    }
-
-    /// Returns the 99th percentile of the time of a request.
-    pub(super) fn p99(&self) -> Duration {
-        self.request_time(&self.p99_ns)
-    }
-
-    /// Returns the share of the recent attempts that failed.
-    pub(super) fn failure_rate(&self) -> f64 {
-        f64::from_bits(self.failure_rate.load(Relaxed))
-    }
-
-    /// Returns the time of a request to a cold environment; zero before the first one.
-    pub(super) fn cold(&self) -> Duration {
-        self.request_time(&self.cold_ns)
-    }
-
-    /// Returns the age from which a work item is late, counted from when it was handed over.
-    pub(super) fn late(&self) -> Duration {
-        Duration::from_nanos(self.late_ns.load(Relaxed)) + self.settings.linger
+    /// Returns the time that a record takes on a worker.
+    pub(super) fn local_record_time(&self) -> Duration {
+        Duration::from_nanos(self.record_ns.load(Relaxed))
     }
 
     /// Disables the remote side because it computed a different result: nothing is sent any more.
@@ -275,28 +195,6 @@ impl Shared {
         self.settings.batch_bytes.min(MAX_BODY * 9 / 10 * 1_000 / answer_ratio)
     }
 
-    /// Records that a request or probe was answered well.
-    pub(super) fn record_success(&self) {
-        self.has_answered.store(true, Relaxed);
-    }
-
-    /// Records why a request or probe failed.
-    pub(super) fn record_failure(&self, failure: &Failure) {
-        let mut last = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = Some(failure.clone());
-    }
-
-    /// Returns the last failure of a request or probe.
-    pub(super) fn last_failure(&self) -> Option<Failure> {
-        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Returns the last failure if it was a refusal and no request was ever answered well.
-    pub(super) fn refusal(&self) -> Option<Failure> {
-        let has_answered = self.has_answered.load(Relaxed);
-        self.last_failure().filter(|last| last.is_refusal() && !has_answered)
-    }
-
     /// Logs what to do about a failure, once per kind of failure and cause.
     pub(super) fn warn_once(&self, failure: &Failure) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
@@ -328,5 +226,50 @@ impl Shared {
 
     pub(super) fn record_cpu_time(&self) {
         self.live.cpu_ns.store(process_stats::thread_cpu().as_nanos() as u64, Relaxed);
+    }
+}
+
+/// An [`Offer`] that workers read while the bridge changes it.
+#[derive(Debug, Default)]
+struct LiveOffer {
+    room: AtomicUsize,
+    warm_room: AtomicUsize,
+    is_available: AtomicBool,
+    max_records: AtomicUsize,
+    median: AtomicU64,
+    p99: AtomicU64,
+    cold: AtomicU64,
+    late: AtomicU64,
+    /// Bits of an `f64`.
+    failure_rate: AtomicU64,
+}
+
+impl LiveOffer {
+    fn store(&self, offer: &Offer) {
+        let set = |to: &AtomicU64, time: Duration| to.store(time.as_nanos() as u64, Relaxed);
+        self.room.store(offer.room, Relaxed);
+        self.warm_room.store(offer.warm_room, Relaxed);
+        self.is_available.store(offer.is_available, Relaxed);
+        self.max_records.store(offer.max_records, Relaxed);
+        set(&self.median, offer.median);
+        set(&self.p99, offer.p99);
+        set(&self.cold, offer.cold);
+        set(&self.late, offer.late);
+        self.failure_rate.store(offer.failure_rate.to_bits(), Relaxed);
+    }
+
+    fn load(&self) -> Offer {
+        let time = |of: &AtomicU64| Duration::from_nanos(of.load(Relaxed));
+        Offer {
+            room: self.room.load(Relaxed),
+            warm_room: self.warm_room.load(Relaxed),
+            is_available: self.is_available.load(Relaxed),
+            max_records: self.max_records.load(Relaxed),
+            median: time(&self.median),
+            p99: time(&self.p99),
+            cold: time(&self.cold),
+            late: time(&self.late),
+            failure_rate: f64::from_bits(self.failure_rate.load(Relaxed)),
+        }
     }
 }

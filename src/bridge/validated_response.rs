@@ -14,8 +14,6 @@ pub(super) struct ValidatedResponse<K: Task> {
     slots: Slots<'static>,
     /// Whether the function reports that its environment was started for this request.
     pub cold: bool,
-    /// Whether it is the response to a hedge.
-    hedged: bool,
     /// The reason why the function refused a record, if it did.
     refused: Option<String>,
     /// Length in bytes, and the memory permit for those beyond the expected ones.
@@ -38,18 +36,12 @@ impl<K: Task> ValidatedResponse<K> {
         }
         let refused = answer.errors.first().map(|error| error.code.to_string());
         let (values, cold) = (answer.results, answer.cold);
-        Ok(ValidatedResponse { values, slots, cold, hedged: false, refused, bytes, permit: None })
+        Ok(ValidatedResponse { values, slots, cold, refused, bytes, permit: None })
     }
 
     /// Adds the permit that was needed to read the response.
     pub(super) fn with_permit(mut self, permit: MemoryPermit) -> Self {
         self.permit = Some(permit);
-        self
-    }
-
-    /// Marks it as the response to a hedge.
-    pub(super) fn of_second_attempt(mut self) -> Self {
-        self.hedged = true;
         self
     }
 
@@ -61,6 +53,7 @@ impl<K: Task> ValidatedResponse<K> {
         task: &K,
         shared: &Shared,
         usd: f64,
+        hedged: bool,
         permit: Option<MemoryPermit>,
     ) {
         let permits = permit.into_iter().chain(self.permit.take());
@@ -68,7 +61,6 @@ impl<K: Task> ValidatedResponse<K> {
             permit.shrink(self.bytes);
             Arc::new(permit)
         });
-        shared.live.add(|live| &live.cold_starts, u64::from(self.cold));
         if let Some(code) = self.refused.take() {
             shared.warn_once_of_refused_records(&code);
         }
@@ -89,7 +81,7 @@ impl<K: Task> ValidatedResponse<K> {
                         .collect(),
                 };
                 done += range.len() - refused.len();
-                Outcome::Done { out, refused, hedged: self.hedged }
+                Outcome::Done { out, refused, hedged }
             });
             base += all.len();
             superseded += all.len() - answered;

@@ -3,11 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::body_memory::MemoryPermit;
+use super::core::Item;
 use super::local_load::LocalLoad;
+use super::request::Body;
 use super::{Failure, Outcome, PendingRanges, Reply, ReplySender};
+use crate::batch::Nanos;
 use crate::task::Task;
 
 /// Records of a worker's batch, to be computed remotely.
@@ -23,7 +24,8 @@ pub struct WorkItem<K: Task> {
     warm_only: bool,
     urgent: bool,
     reply: ReplySender<K::Out>,
-    submitted_at: Instant,
+    /// When the bridge received it.
+    submitted_at: Nanos,
 }
 
 impl<K: Task> WorkItem<K> {
@@ -44,7 +46,7 @@ impl<K: Task> WorkItem<K> {
             warm_only: false,
             urgent: false,
             reply,
-            submitted_at: Instant::now(),
+            submitted_at: 0,
         }
     }
 
@@ -70,29 +72,9 @@ impl<K: Task> WorkItem<K> {
         self.range.len()
     }
 
-    /// Returns whether any record is pending.
-    pub(super) fn is_pending(&self) -> bool {
-        self.pending.any(&self.range)
-    }
-
-    /// Returns whether it waits for a warm environment.
-    pub(super) fn is_warm_only(&self) -> bool {
-        self.warm_only
-    }
-
-    /// Returns whether it is sent although its request is not full.
-    pub(super) fn is_urgent(&self) -> bool {
-        self.urgent
-    }
-
-    /// Returns when the worker handed it over.
-    pub(super) fn submitted_at(&self) -> Instant {
-        self.submitted_at
-    }
-
-    /// Returns the load of its worker.
-    pub(super) fn local_load(&self) -> &Arc<LocalLoad> {
-        self.reply.local_load()
+    /// Records when the bridge received it.
+    pub(super) fn set_submitted_at(&mut self, now: Nanos) {
+        self.submitted_at = now;
     }
 
     /// Returns the batch.
@@ -108,12 +90,16 @@ impl<K: Task> WorkItem<K> {
     /// Splits off the first `records` records as a work item of their own.
     pub(crate) fn split(&mut self, records: usize) -> WorkItem<K> {
         let at = self.range.start + records.min(self.range.len());
-        let first = self.range.start..at;
+        let first = self.with_range(self.range.start..at);
         self.range.start = at;
+        first
+    }
+
+    fn with_range(&self, range: Range<usize>) -> WorkItem<K> {
         WorkItem {
             id: self.id,
             input: Arc::clone(&self.input),
-            range: first,
+            range,
             pending: Arc::clone(&self.pending),
             warm_only: self.warm_only,
             urgent: self.urgent,
@@ -138,19 +124,6 @@ impl<K: Task> WorkItem<K> {
         self.reply_with(usd, None, &mut |_| Outcome::Returned(failure.clone()));
     }
 
-    /// Returns the pending records to the worker, although a response may still arrive.
-    pub(super) fn return_pending(&self, failure: &Failure) {
-        for range in self.pending.take(&self.range) {
-            let outcome = Outcome::Returned(failure.clone());
-            self.reply.send(Reply { id: self.id, range, usd: 0.0, outcome });
-        }
-    }
-
-    /// Returns whether its worker leaves its records to the remote side.
-    pub(super) fn is_remote_only(&self) -> bool {
-        self.reply.local_load().is_remote_only()
-    }
-
     /// Gives the pending records back to the caller and returns their number: there is no reply.
     pub(crate) fn take_back(mut self) -> usize {
         std::mem::replace(&mut self.range, 0..0).len()
@@ -173,6 +146,42 @@ impl<K: Task> WorkItem<K> {
             self.reply.send_with(Reply { id: self.id, range, usd, outcome }, permit.cloned());
         }
         answered
+    }
+}
+
+impl<K: Task> Item for WorkItem<K> {
+    type Body = Body;
+
+    fn records(&self) -> usize {
+        self.range.len()
+    }
+
+    fn submitted_at(&self) -> Nanos {
+        self.submitted_at
+    }
+
+    fn is_pending(&self) -> bool {
+        self.pending.any(&self.range)
+    }
+
+    fn is_warm_only(&self) -> bool {
+        self.warm_only
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.urgent
+    }
+
+    fn local_load(&self) -> &LocalLoad {
+        self.reply.local_load()
+    }
+
+    fn split(&mut self, records: usize) -> Self {
+        WorkItem::split(self, records)
+    }
+
+    fn duplicate(&self) -> Self {
+        self.with_range(self.range())
     }
 }
 

@@ -184,7 +184,7 @@ async fn round_trip(remote: &HttpClient, task: &task::TextTask, timeout: Duratio
         task.name(),
         records.len()
     ))?;
-    match bridge::report(&headers).as_deref().and_then(bridge::billed) {
+    match bridge::log(&headers).as_deref().and_then(bridge::billed) {
         Some(billed) => {
             print_line(format_args!("billed    {}, as the service says", show_duration(billed)))?
         }

@@ -127,7 +127,9 @@ impl Lambda {
 /// Outcome of a request, which is computed when it is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Invocation {
-    /// When the client learns of it.
+    /// When it was sent.
+    pub sent: Nanos,
+    /// When the client learns of its end; [`Nanos::MAX`] if it never does.
     pub at: Nanos,
     /// Billed milliseconds, if the function ran.
     pub billed_ms: Option<f64>,
@@ -146,6 +148,8 @@ pub(super) struct Service {
     rate: RequestRate,
     /// The largest number of environments at a time.
     pub most: usize,
+    /// How many invocations are billed, and their time in milliseconds.
+    pub billed: (u64, f64),
     pub cold_starts: u64,
 }
 
@@ -159,13 +163,28 @@ impl Service {
             busy: BinaryHeap::new(),
             idle: VecDeque::new(),
             most: 0,
+            billed: (0, 0.0),
             cold_starts: 0,
         }
     }
 
-    /// Sends a request of `records` at `now`. Times must not decrease from one call to the next. The request
-    /// is given up after `timeout`.
+    /// Sends a request of `records` at `now`, and counts what it is billed. Times must not decrease from one
+    /// call to the next. A function that hangs is stopped after `timeout`.
     pub(super) fn invoke(
+        &mut self,
+        now: Nanos,
+        records: usize,
+        timeout: Duration,
+        random: &mut StdRng,
+    ) -> Invocation {
+        let invocation = self.outcome(now, records, timeout, random);
+        if let Some(ms) = invocation.billed_ms {
+            self.billed = (self.billed.0 + 1, self.billed.1 + ms);
+        }
+        invocation
+    }
+
+    fn outcome(
         &mut self,
         now: Nanos,
         records: usize,
@@ -174,18 +193,19 @@ impl Service {
     ) -> Invocation {
         let conditions = self.lambda.conditions(now);
         let half = self.lambda.network.mul_f64(conditions.slower / 2.0).as_nanos() as Nanos;
-        let limit = timeout.as_nanos() as Nanos;
+        let sent = now;
         let begin = now + half;
         let fails =
-            |failure| Invocation { at: begin + half, billed_ms: None, result: Err(failure) };
+            |failure| Invocation { sent, at: begin + half, billed_ms: None, result: Err(failure) };
         match conditions.availability {
             Availability::Answers => {}
             Availability::Unreachable => {
                 return fails(Failure::Connection("the service is unreachable".to_owned()));
             }
             Availability::Hangs => {
-                let billed_ms = Some(limit as f64 / 1e6);
-                return Invocation { at: now + limit, billed_ms, result: Err(Failure::TimedOut) };
+                let billed_ms = Some(timeout.as_secs_f64() * 1e3);
+                let (at, result) = (Nanos::MAX, Err(Failure::TimedOut));
+                return Invocation { sent, at, billed_ms, result };
             }
         }
         // Failures are those of the local Lambda: before the function runs, after it, in the response, or in
@@ -206,17 +226,13 @@ impl Service {
         self.busy.push(Reverse(end));
         self.most = self.most.max(self.busy.len() + self.idle.len());
         let billed_ms = Some((took.as_secs_f64() * 1e3).ceil().max(1.0));
-        let at = end + half;
-        if at > now + limit {
-            return Invocation { at: now + limit, billed_ms, result: Err(Failure::TimedOut) };
-        }
         let result = match fault {
             None => Ok(cold),
             Some(1) => Err(Failure::Service(502)),
             Some(2) => Err(Failure::Connection("the answer broke off".to_owned())),
             Some(_) => Err(Failure::Function("it was made to fail".to_owned())),
         };
-        Invocation { at, billed_ms, result }
+        Invocation { sent, at: end + half, billed_ms, result }
     }
 
     /// Makes all environments idle.
@@ -317,7 +333,7 @@ mod tests {
         assert_eq!(invoke(0), (171, Ok(true)));
         assert_eq!(invoke(1_000), (1_210, Ok(false)));
         assert!(matches!(invoke(2_000), (2_020, Err(Failure::Connection(_)))));
-        assert_eq!(invoke(3_000), (13_000, Err(Failure::TimedOut)));
+        assert_eq!(invoke(3_000), (Nanos::MAX / MS, Err(Failure::TimedOut)));
         assert_eq!(invoke(4_000), (4_020, Err(Failure::Throttled(Throttle::Unknown))));
         assert_eq!(invoke(5_000), (5_021, Ok(false)));
     }

@@ -39,14 +39,12 @@
 //! # Ok::<(), floodway::schedule::ScheduleError>(())
 //! ```
 
-mod attempts;
-mod batcher;
 mod bridge;
+mod item;
 mod lambda;
 mod noise;
 mod optimum;
 mod outcome;
-mod requests;
 mod run;
 mod stream;
 mod worker;

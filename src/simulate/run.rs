@@ -142,9 +142,8 @@ impl Model {
             }
         }
         if let Some(bridge) = &mut bridge {
-            bridge.finish();
             outcome.counters = bridge.counters();
-            (outcome.environments, outcome.counters.cold_starts) = bridge.environments();
+            outcome.environments = bridge.environments();
             let billed_ms = outcome.counters.billed_us as f64 / 1e3;
             outcome.usd = self.bridge.cost.usd(outcome.counters.billed, billed_ms);
         }

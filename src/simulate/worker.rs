@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 
-use super::batcher::WorkItem;
-use super::bridge::Bridge;
+use super::bridge::{Bridge, Reply};
+use super::item::WorkItem;
 use super::outcome::{Made, Outcome, Timeline};
-use super::requests::Reply;
 use super::{Service, Stream, TICK};
 use crate::batch::{Nanos, Span};
 use crate::bridge::PendingRanges;
@@ -119,7 +118,14 @@ impl Worker {
                 false => self.queue.records(),
             };
             let ahead = (!self.policy.is_remote_only()).then_some(ahead);
-            bridge.set_local_load(self.index, ahead, self.true_rate.get());
+            let rate = self.true_rate.get();
+            match ahead {
+                Some(ahead) => bridge.local_load(self.index).set(ahead, rate),
+                None => bridge.local_load(self.index).set_remote_only(),
+            }
+            if let Some(rate) = rate {
+                bridge.set_local_rate(rate);
+            }
         }
     }
 
@@ -226,7 +232,8 @@ impl Worker {
                 worker,
                 id,
                 range,
-                open: sent_open,
+                pending: sent_open,
+                local_load: Rc::clone(bridge.local_load(self.index)),
                 warm_only,
                 urgent: urgent && taken.peek().is_none(),
                 submitted_at: now,

@@ -1,14 +1,14 @@
 //! Asks the policy for a plan, and sends the planned records to the remote side or to peers.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use timely::Container;
 use timely::progress::Timestamp;
 
 use super::BurstState;
 use crate::batch::Nanos;
-use crate::bridge::{RemoteTask, WorkItem};
+use crate::bridge::{Offer, RemoteTask, WorkItem};
 use crate::operators::Route;
 use crate::policy::{Destination, FORECAST_INTERVAL, Rates, RemoteLatency, Taken};
 use crate::task::Task;
@@ -42,34 +42,19 @@ where
 
     /// Measured values for the policy. None if neither the bridge nor a peer has room.
     fn rates(&self) -> Option<Rates> {
-        let room = self.remote.as_ref().map_or(0, RemoteTask::room);
+        let offer = self.remote.as_ref().map(RemoteTask::offer).unwrap_or_default();
         let peers = self.peer_queue.peer_capacity();
-        if room == 0 && peers == 0 {
+        if offer.room == 0 && peers == 0 {
             return None;
         }
-        let rates = Rates {
+        Some(Rates {
             local: self.true_rate.get(),
             share: self.true_rate.useful_share(),
             in_flight: self.in_flight.records(),
             peers,
-            room,
             waiting: self.queue.records(),
             slack: self.slack,
-            warm_room: 0,
-            batch: 1,
-            remote: RemoteLatency::default(),
-        };
-        let Some(remote) = &self.remote else { return Some(rates) };
-        Some(Rates {
-            warm_room: remote.warm_room(),
-            batch: remote.max_records(),
-            remote: RemoteLatency {
-                median: remote.median().as_nanos() as Nanos,
-                p99: remote.p99().as_nanos() as Nanos,
-                cold_start: remote.cold().as_nanos() as Nanos,
-                failure_rate: remote.failure_rate(),
-            },
-            ..rates
+            ..Rates::from(offer)
         })
     }
 
@@ -121,6 +106,25 @@ where
         }
         for (entry, origin) in refused.into_iter().rev() {
             self.queue.put_back(entry, origin);
+        }
+    }
+}
+
+/// What is known of the remote side, as policies see it.
+impl From<Offer> for Rates {
+    fn from(offer: Offer) -> Rates {
+        let nanos = |time: Duration| time.as_nanos() as Nanos;
+        Rates {
+            room: offer.room,
+            warm_room: offer.warm_room,
+            batch: offer.max_records.max(1),
+            remote: RemoteLatency {
+                median: nanos(offer.median),
+                p99: nanos(offer.p99),
+                cold_start: nanos(offer.cold),
+                failure_rate: offer.failure_rate,
+            },
+            ..Rates::default()
         }
     }
 }

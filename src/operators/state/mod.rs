@@ -25,7 +25,7 @@ use super::verify::{Sampler, Verification};
 use super::{Backpressure, Burst, Clock, Observer};
 use crate::batch::{Nanos, Records, Span};
 use crate::bridge::{RemoteTask, ReplyReceiver, ReplySender, reply_channel};
-use crate::policy::{Offered, Policy, Queue, RemoteLatency, Take, Taken, TrueRate};
+use crate::policy::{Offered, Policy, Queue, Rates, Take, Taken, TrueRate};
 use crate::task::{Bad, Code, Task};
 
 /// The operator's outputs while it is scheduled.
@@ -191,8 +191,7 @@ where
         if let Some(remote) = &self.remote {
             // Returned records are computed first. The other records delay them only if they cannot
             // be sent instead.
-            let latency =
-                RemoteLatency { failure_rate: remote.failure_rate(), ..RemoteLatency::default() };
+            let latency = Rates::from(remote.offer()).remote;
             let ahead = match self.policy.returned_work_skips_queue(latency) {
                 true => self.queue.returned_records(),
                 false => self.queue.records(),
@@ -216,7 +215,8 @@ where
         let remote = self.remote.as_ref()?;
         if !self.queue.is_empty() {
             remote.wake_when_there_is_room(&self.reply_sender);
-            if remote.room() > 0 || !remote.is_available() {
+            let offer = remote.offer();
+            if offer.room > 0 || !offer.is_available {
                 return Some(Duration::ZERO);
             }
         }
@@ -228,12 +228,13 @@ where
     fn has_own_work(&self) -> bool {
         let Some((entry, _)) = self.queue.front() else { return false };
         let waits = self.policy.is_remote_only() && !entry.returned;
-        !(waits && self.remote.as_ref().is_some_and(RemoteTask::is_available))
+        !(waits && self.remote.as_ref().is_some_and(|remote| remote.offer().is_available))
     }
 
     /// Age from which the worker computes the records of a work item itself. None if the policy is
     /// remote only.
     fn late_after(&self) -> Option<Duration> {
-        self.remote.as_ref().filter(|_| !self.policy.is_remote_only()).map(RemoteTask::late)
+        let remote = self.remote.as_ref().filter(|_| !self.policy.is_remote_only())?;
+        Some(remote.offer().late)
     }
 }

@@ -480,7 +480,7 @@ fn a_worker_that_overtakes_a_late_request_does_its_records_alone() {
 
 /// Waits until the remote side takes something, or takes nothing.
 fn until_there_is_room(remote: &floodway::bridge::RemoteTask<impl Task>, room: bool) {
-    poll("room, or none", || ((remote.room() > 0) == room).then_some(()));
+    poll("room, or none", || ((remote.offer().room > 0) == room).then_some(()));
 }
 
 #[test]
@@ -513,7 +513,7 @@ fn records_are_sent_once_a_probe_has_succeeded() {
     let bridge = Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
     let remote = bridge.remote_task(Arc::new(square()));
     bridge.wait_for_probes(Duration::from_secs(30));
-    assert!(remote.room() > 0 && remote.median() > Duration::ZERO);
+    assert!(remote.offer().room > 0 && remote.offer().median > Duration::ZERO);
     let fates = send(&bridge, 3, 10);
     assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
 }
@@ -572,11 +572,11 @@ fn a_wrong_endpoint_is_found_by_probes_before_records_are_sent() {
         let bridge =
             Bridge::start(Settings { probes_at_start: true, ..settings(&server) }).unwrap();
         let remote = bridge.remote_task(Arc::new(square()));
-        assert_eq!(remote.room(), 0, "nothing is sent before it is known");
+        assert_eq!(remote.offer().room, 0, "nothing is sent before it is known");
         bridge.wait_for_probes(Duration::from_secs(30));
         let counters = bridge.counters();
         assert!(counters.probes > 0 && counters.attempts == 0, "{fault:?}: {counters:?}");
-        assert_eq!((remote.room(), counters.breaker_opened), (0, 1), "{fault:?}");
+        assert_eq!((remote.offer().room, counters.breaker_opened), (0, 1), "{fault:?}");
     }
 }
 

@@ -1,0 +1,239 @@
+//! Drives a task's request machine: with records from the workers, HTTP, and the runtime's timers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crossbeam_channel::Receiver;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::WorkItem;
+use super::attempt::{Attempt, Event};
+use super::core::{Action, AttemptId, Fill, Filled, Machine, Turn, Warning};
+use super::request::{self, Body};
+use super::shared::Shared;
+use super::task_channel::TaskChannel;
+use super::validated_response::ValidatedResponse;
+use crate::task::Task;
+
+/// A driver runs as long as its bridge. When it ends it drops its work items, which returns their records.
+pub(super) struct Driver<K: Task> {
+    task: Arc<K>,
+    shared: Arc<Shared>,
+    /// Channel of work items from the workers, and the state that the workers share.
+    items: Receiver<WorkItem<K>>,
+    channel: Arc<TaskChannel<K>>,
+    machine: Machine<WorkItem<K>>,
+    actions: Vec<Action<WorkItem<K>>>,
+    /// What attempts report.
+    events: mpsc::UnboundedSender<Event<K>>,
+    attempts: HashMap<AttemptId, AbortHandle>,
+    /// Records that wait in the machine, as [`Shared::waiting`] has them.
+    waiting: usize,
+}
+
+impl<K: Task> Driver<K> {
+    /// Creates a driver, and the end of the channel of what its attempts report.
+    pub(super) fn new(
+        task: Arc<K>,
+        shared: Arc<Shared>,
+        items: Receiver<WorkItem<K>>,
+        channel: Arc<TaskChannel<K>>,
+    ) -> (Self, mpsc::UnboundedReceiver<Event<K>>) {
+        let (events, reported) = mpsc::unbounded_channel();
+        let machine = Machine::new(shared.settings.clone(), StdRng::from_rng(&mut rand::rng()));
+        let driver = Driver {
+            task,
+            shared,
+            items,
+            channel,
+            machine,
+            actions: Vec::new(),
+            events,
+            attempts: HashMap::new(),
+            waiting: 0,
+        };
+        (driver, reported)
+    }
+
+    pub(super) async fn run(mut self, mut reported: mpsc::UnboundedReceiver<Event<K>>) {
+        let shared = Arc::clone(&self.shared);
+        let mut closed = shared.closed.subscribe();
+        let mut changes = shared.changes.subscribe();
+        let mut events = Vec::new();
+        self.turn(|machine, turn| machine.begin(turn));
+        loop {
+            changes.borrow_and_update();
+            let is_closed = *closed.borrow_and_update();
+            let freed = shared.body_memory.freed();
+            let wakeup = self.wake_up(&mut events, is_closed);
+            shared.wake_waiters();
+            let waits_for_memory = !self.has_memory();
+            tokio::select! {
+                () = self.channel.waker.notified() => {}
+                Some(event) = reported.recv() => {
+                    events.push(event);
+                    while let Ok(event) = reported.try_recv() {
+                        events.push(event);
+                    }
+                }
+                () = sleep_until(wakeup.unwrap_or_else(Instant::now)), if wakeup.is_some() => {}
+                () = freed, if waits_for_memory => {}
+                _ = changes.changed() => {}
+                _ = closed.changed() => {}
+            }
+        }
+    }
+
+    /// Tells the machine what has happened, and makes the requests that may be sent. Returns when there is
+    /// something to do without an event.
+    fn wake_up(&mut self, events: &mut Vec<Event<K>>, is_closed: bool) -> Option<Instant> {
+        let has_ended = events.iter().any(|event| matches!(event, Event::Ended(..)));
+        let has_memory = self.has_memory();
+        let (items, channel, shared) =
+            (self.items.clone(), Arc::clone(&self.channel), Arc::clone(&self.shared));
+        let mut responses = HashMap::new();
+        let mut received = 0;
+        let mut next = self.turn(|machine, turn| {
+            while let Ok(mut item) = items.try_recv() {
+                item.set_submitted_at(turn.now);
+                received += item.records();
+                machine.hand_over(item);
+            }
+            for event in events.drain(..) {
+                match event {
+                    Event::OnWire(attempt) => machine.on_wire(turn.admission, turn.now, attempt),
+                    Event::Ended(attempt, ended, response) => {
+                        responses.extend(response.map(|response| (attempt, response)));
+                        machine.ended(turn, attempt, ended);
+                    }
+                }
+            }
+            turn.admission.set_local_record_time(shared.local_record_time());
+            machine.expect(channel.take_expected() as f64);
+            if is_closed {
+                machine.close(turn);
+            }
+            machine.advance(turn);
+            if has_memory { machine.next_request(turn.admission, turn.now) } else { None }
+        });
+        self.waiting += received;
+        self.act(&mut responses);
+        while let Some(fill) = next {
+            let filled = self.fill(fill);
+            let has_memory = self.has_memory();
+            next = self.turn(|machine, turn| {
+                machine.send(turn, filled);
+                if has_memory { machine.next_request(turn.admission, turn.now) } else { None }
+            });
+            self.act(&mut responses);
+        }
+        self.publish_waiting();
+        if has_ended {
+            self.shared.record_cpu_time();
+        }
+        let waits_for_memory = !self.has_memory();
+        let wakeup =
+            self.turn(|machine, turn| machine.next_wakeup(turn.admission, waits_for_memory));
+        wakeup.map(|at| self.shared.instant(at))
+    }
+
+    /// Calls the machine.
+    fn turn<R>(
+        &mut self,
+        call: impl FnOnce(&mut Machine<WorkItem<K>>, &mut Turn<'_, WorkItem<K>>) -> R,
+    ) -> R {
+        let Driver { machine, shared, actions, .. } = self;
+        shared.admission(|admission, now| call(machine, &mut Turn { admission, now, actions }))
+    }
+
+    /// Does what the machine wants.
+    fn act(&mut self, responses: &mut HashMap<AttemptId, ValidatedResponse<K>>) {
+        for action in std::mem::take(&mut self.actions) {
+            match action {
+                Action::Send { attempt, body, is_hedge } => self.send(attempt, body, is_hedge),
+                Action::Cancel(attempt) => {
+                    if let Some(running) = self.attempts.remove(&attempt) {
+                        running.abort();
+                    }
+                }
+                Action::Deliver { attempt, items, body, usd, is_hedge } => {
+                    if let Some(response) = responses.remove(&attempt) {
+                        let memory = body.and_then(|body| body.take_memory());
+                        response.deliver(items, &*self.task, &self.shared, usd, is_hedge, memory);
+                    }
+                }
+                Action::Return { items, usd, failure } => {
+                    items.into_iter().for_each(|item| item.return_with(usd, &failure));
+                }
+                Action::Warn(Warning::Request(failure)) => self.shared.warn_once(&failure),
+                Action::Warn(Warning::Endpoint(failure)) => {
+                    let advice = failure.advice();
+                    tracing::warn!(
+                        "the endpoint does not answer as it should: {failure} ({advice}). Nothing \
+                        is sent until it does"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Starts an attempt.
+    fn send(&mut self, id: AttemptId, body: Option<Body>, is_hedge: bool) {
+        let attempt = Attempt {
+            id,
+            body,
+            is_hedge,
+            task: Arc::clone(&self.task),
+            shared: Arc::clone(&self.shared),
+            events: self.events.clone(),
+        };
+        let running = tokio::spawn(attempt.run());
+        self.attempts.insert(id, running.abort_handle());
+    }
+
+    /// Makes a request.
+    fn fill(&mut self, fill: Fill<WorkItem<K>>) -> Filled<WorkItem<K>> {
+        let most = self.shared.settings.batch_bytes;
+        match fill {
+            // The memory was enough for the whole request, so it is enough for a half.
+            Fill::Again(items) => {
+                let filled = request::fill(
+                    &mut items.into(),
+                    &*self.task,
+                    usize::MAX,
+                    most,
+                    most,
+                    &self.shared,
+                );
+                Filled { taken: 0, ..filled }
+            }
+            Fill::Front(records) => {
+                let limit = self.shared.request_limit();
+                let waiting = self.machine.waiting_mut();
+                request::fill(waiting, &*self.task, records, limit, most, &self.shared)
+            }
+        }
+    }
+
+    /// Returns whether there is memory for the bodies of another request and its response.
+    fn has_memory(&self) -> bool {
+        self.shared.body_memory.has_room(self.shared.settings.largest_exchange())
+    }
+
+    /// Tells the workers how many records wait.
+    fn publish_waiting(&mut self) {
+        let waiting = self.machine.waiting();
+        let shared = &self.shared.waiting;
+        if waiting > self.waiting {
+            shared.fetch_add(waiting - self.waiting, Relaxed);
+        } else {
+            shared.fetch_sub(self.waiting - waiting, Relaxed);
+        }
+        self.waiting = waiting;
+    }
+}
