@@ -16,7 +16,7 @@
 //! while the limit on requests in flight holds them back.
 //!
 //! **How many are in flight** follows what the stream needs by Little's law, and what the service refuses:
-//! [`limiter`]. Work items that would wait for long are not accepted ([`RemoteTask::room`]) and stay with
+//! [`limiter`]. Work items that would wait for long are not accepted ([`Offer::room`]) and stay with
 //! their workers.
 //!
 //! **What is retried.** A throttle (status 429, the function did not run), a server error, a broken

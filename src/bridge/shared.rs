@@ -1,4 +1,4 @@
-//! What all batchers of a bridge share: the HTTP client, the counters, and the state of the remote side.
+//! What all drivers of a bridge share: the HTTP client, the counters, and the state of the remote side.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -27,10 +27,10 @@ pub(super) struct Shared {
     pub live: LiveCounters,
     pub body_memory: BodyMemory,
     pub closed: watch::Sender<bool>,
-    /// Number of changes. It rises when batchers should check again, because a request has ended or the
+    /// Number of changes. It rises when drivers should check again, because a request has ended or the
     /// breaker has changed.
     pub changes: watch::Sender<u64>,
-    /// Records that wait in the batchers.
+    /// Records that wait in the bridge.
     pub waiting: AtomicUsize,
     admission: Mutex<Admission>,
     began: Instant,

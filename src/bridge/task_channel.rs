@@ -1,4 +1,4 @@
-//! What the workers and the batcher of a task share.
+//! What the workers and the driver of a task share.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -8,10 +8,10 @@ use tokio::sync::Notify;
 use super::WorkItem;
 use crate::task::Task;
 
-/// The workers' side of a batcher.
+/// The workers' side of a driver.
 pub(super) struct TaskChannel<K: Task> {
     pub items: Sender<WorkItem<K>>,
-    /// Notifies the batcher of work items, or of a new expected rate.
+    /// Notifies the driver of work items, or of a new expected rate.
     pub waker: Notify,
     /// Records per second that are expected soon.
     pub expected: AtomicU64,

@@ -10,7 +10,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use super::item::WorkItem;
-use super::lambda::{Invocation, Lambda, Service};
+use super::lambda::{Invocation, Remote};
 use crate::batch::Nanos;
 use crate::bridge::core::{
     Action, AttemptId, Billed, Ended, Fill, Filled, Item as _, Machine, Turn,
@@ -26,50 +26,51 @@ pub(super) struct Reply {
     pub is_done: bool,
 }
 
-pub(super) struct Bridge {
+pub(super) struct Bridge<R> {
     settings: Settings,
     machine: Machine<WorkItem>,
     admission: Admission,
-    service: Service,
+    service: R,
     random: StdRng,
-    /// The attempts in flight, and when each ends.
+    /// The attempts in flight.
     invocations: BTreeMap<AttemptId, Invocation>,
-    ends: BinaryHeap<Reverse<(Nanos, AttemptId)>>,
+    /// When each of them is on the wire or ends.
+    events: BinaryHeap<Reverse<(Nanos, u32, AttemptId)>>,
     actions: Vec<Action<WorkItem>>,
     local_loads: Vec<Rc<LocalLoad>>,
     replies: Vec<VecDeque<Reply>>,
     /// Time of the last action. All events before it have been processed.
     clock: Nanos,
+    /// What the attempts that have ended are billed at least, in microseconds.
+    #[cfg(test)]
+    least_billed_us: u64,
 }
 
-impl Bridge {
+impl<R: Remote> Bridge<R> {
     /// Creates a bridge whose start-up probes have returned. They take no time of the stream.
-    pub(super) fn new(
-        settings: Settings,
-        lambda: Lambda,
-        workers: usize,
-        mut random: StdRng,
-    ) -> Self {
+    pub(super) fn new(settings: Settings, service: R, workers: usize, mut random: StdRng) -> Self {
         let of_machine = StdRng::from_rng(&mut random);
         let mut bridge = Bridge {
             machine: Machine::new(settings.clone(), of_machine),
             admission: Admission::new(settings.clone()),
-            service: Service::new(lambda),
+            service,
             settings,
             random,
             invocations: BTreeMap::new(),
-            ends: BinaryHeap::new(),
+            events: BinaryHeap::new(),
             actions: Vec::new(),
             local_loads: (0..workers).map(|_| Rc::default()).collect(),
             replies: (0..workers).map(|_| VecDeque::new()).collect(),
             clock: 0,
+            #[cfg(test)]
+            least_billed_us: 0,
         };
         bridge.step(0, Machine::begin);
         while let Some((attempt, invocation)) = bridge.invocations.pop_first() {
             bridge.service.settle();
             bridge.end(0, attempt, invocation);
         }
-        bridge.ends.clear();
+        bridge.events.clear();
         bridge
     }
 
@@ -77,16 +78,19 @@ impl Bridge {
         &self.settings
     }
 
-    /// Returns the counters, with the billed time that the service knows.
+    /// Returns the counters.
     pub(super) fn counters(&self) -> Counters {
-        let (billed, billed_ms) = self.service.billed;
-        let (billed_us, cold_starts) = ((billed_ms * 1e3).round() as u64, self.service.cold_starts);
-        Counters { billed, billed_us, cold_starts, ..self.admission.counters }
+        self.admission.counters(self.clock)
     }
 
-    /// Returns the largest number of environments at a time.
-    pub(super) fn environments(&self) -> usize {
-        self.service.most
+    /// Returns the remote side.
+    pub(super) fn service(&self) -> &R {
+        &self.service
+    }
+
+    /// Returns everything to the workers. Nothing is sent any more.
+    pub(super) fn close(&mut self, now: Nanos) {
+        self.step(now, Machine::close);
     }
 
     /// Returns what a worker sees of the remote side at `now`.
@@ -96,7 +100,7 @@ impl Bridge {
 
     /// Returns whether records may wait for room.
     pub(super) fn is_available(&self) -> bool {
-        self.admission.is_available()
+        self.admission.is_available() && !self.machine.is_closed()
     }
 
     /// Returns the age from which a work item is late.
@@ -132,19 +136,18 @@ impl Bridge {
     /// Processes all events until `now`.
     pub(super) fn advance(&mut self, now: Nanos) {
         loop {
-            let end = self.ends.peek().map(|Reverse((at, _))| *at);
+            let event = self.events.peek().map(|Reverse((at, ..))| *at);
             let wakeup = self.machine.next_wakeup(&self.admission, false);
-            let Some(due) = [end, wakeup].into_iter().flatten().min().filter(|due| *due <= now)
+            let Some(due) = [event, wakeup].into_iter().flatten().min().filter(|due| *due <= now)
             else {
                 break;
             };
             self.clock = due.max(self.clock);
             // What is answered is not late.
-            if end == Some(due)
-                && let Some(Reverse((_, attempt))) = self.ends.pop()
-                && let Some(invocation) = self.invocations.remove(&attempt)
+            if event == Some(due)
+                && let Some(Reverse((at, _, attempt))) = self.events.pop()
             {
-                self.end(self.clock, attempt, invocation);
+                self.event(at, attempt);
             }
             self.pump(self.clock);
         }
@@ -184,10 +187,22 @@ impl Bridge {
         }
     }
 
+    /// Reports that an attempt is on the wire, or its end.
+    fn event(&mut self, at: Nanos, attempt: AttemptId) {
+        let Some(invocation) = self.invocations.get(&attempt) else { return };
+        if at < invocation.at {
+            self.machine.on_wire(&mut self.admission, self.clock, attempt);
+        } else if let Some(invocation) = self.invocations.remove(&attempt) {
+            self.end(self.clock, attempt, invocation);
+        }
+    }
+
     /// Reports the end of an attempt.
     fn end(&mut self, now: Nanos, attempt: AttemptId, invocation: Invocation) {
-        let Invocation { sent, at, billed_ms, result } = invocation;
-        let took = Duration::from_nanos(at - sent).min(self.settings.timeout);
+        #[cfg(test)]
+        self.count_least_billed(now, &invocation);
+        let Invocation { on_wire, at, billed_ms, retry_after, result, .. } = invocation;
+        let took = Duration::from_nanos(at.saturating_sub(on_wire)).min(self.settings.timeout);
         // A service reports what it bills with an answer, and not with an error of its own.
         let is_reported = matches!(result, Ok(_) | Err(Failure::Function(_)));
         let billed = match billed_ms {
@@ -195,7 +210,7 @@ impl Bridge {
             Some(_) => Billed::TimeOnWire,
             None => Billed::Nothing,
         };
-        let ended = Ended { result, took, retry_after: None, billed };
+        let ended = Ended { result, took, retry_after, billed };
         self.step(now, |machine, turn| machine.ended(turn, attempt, ended));
     }
 
@@ -210,9 +225,15 @@ impl Bridge {
         let mut actions = std::mem::take(&mut self.actions);
         for action in actions.drain(..) {
             match action {
-                Action::Send { attempt, body, .. } => self.invoke(now, attempt, body.unwrap_or(0)),
+                Action::Send { attempt, body, .. } => {
+                    #[cfg(test)]
+                    self.check_send(attempt, body.is_some());
+                    self.invoke(now, attempt, body.unwrap_or(0));
+                }
                 Action::Cancel(attempt) => {
-                    self.invocations.remove(&attempt);
+                    let _invocation = self.invocations.remove(&attempt);
+                    #[cfg(test)]
+                    _invocation.inspect(|invocation| self.count_least_billed(now, invocation));
                 }
                 Action::Deliver { items, .. } => self.answer(items, true),
                 Action::Return { items, .. } => self.answer(items, false),
@@ -220,15 +241,23 @@ impl Bridge {
             }
         }
         self.actions = actions;
+        #[cfg(test)]
+        self.check();
     }
 
-    /// Sends an attempt. It is on the wire at once.
+    /// Sends an attempt.
     fn invoke(&mut self, now: Nanos, attempt: AttemptId, records: usize) {
         let timeout = self.settings.timeout;
         let invocation = self.service.invoke(now, records, timeout, &mut self.random);
-        self.ends.push(Reverse((invocation.at, attempt)));
+        let Invocation { on_wire, at, rank, .. } = invocation;
+        self.events.push(Reverse((at, rank, attempt)));
+        if on_wire > now && on_wire < at {
+            self.events.push(Reverse((on_wire, rank, attempt)));
+        }
         self.invocations.insert(attempt, invocation);
-        self.machine.on_wire(&mut self.admission, now, attempt);
+        if on_wire <= now {
+            self.machine.on_wire(&mut self.admission, now, attempt);
+        }
     }
 
     /// Answers the pending records of work items.
@@ -238,5 +267,60 @@ impl Bridge {
                 self.replies[item.worker].push_back(Reply { id: item.id, range, is_done });
             }
         }
+    }
+}
+
+/// What is checked while the machine is [explored](super::exploration).
+#[cfg(test)]
+impl<R: Remote> Bridge<R> {
+    /// Waits until nothing is in flight.
+    pub(super) fn drain(&mut self) {
+        for _ in 0..1_000 {
+            if self.is_idle() {
+                return;
+            }
+            self.advance(self.clock + 10_000_000);
+        }
+    }
+
+    /// Returns whether nothing waits and nothing is in flight.
+    pub(super) fn is_idle(&self) -> bool {
+        self.machine.is_idle() && self.invocations.is_empty() && self.admission.in_flight() == 0
+    }
+
+    /// Returns whether nothing is sent because the remote side fails.
+    pub(super) fn is_open(&self) -> bool {
+        self.admission.health().is_open()
+    }
+
+    /// Checks an attempt that is about to be sent.
+    fn check_send(&self, attempt: AttemptId, has_records: bool) {
+        let (in_flight, limit) = (self.admission.in_flight(), self.admission.limit());
+        let is_first = attempt.number == 1 && has_records;
+        assert!(!is_first || in_flight <= limit, "{in_flight} are in flight, of {limit}");
+        assert!(!self.machine.is_closed(), "nothing is sent after the end");
+        if let Some(total) = self.settings.cost_limits.total {
+            let counters = &self.admission.counters;
+            let usd = self.settings.cost.usd(counters.billed, counters.billed_us as f64 / 1e3);
+            assert!(usd < total, "{usd} of {total} dollars are spent");
+        }
+    }
+
+    /// Counts what an attempt that has ended is billed at least: of one that was given up, the time until then.
+    fn count_least_billed(&mut self, now: Nanos, invocation: &Invocation) {
+        let ran = (invocation.billed_ms.unwrap_or(0.0) * 1e3) as u64;
+        let on_wire = now.saturating_sub(invocation.on_wire) / 1_000;
+        self.least_billed_us += ran.min(on_wire);
+    }
+
+    /// Checks what holds after each step.
+    fn check(&self) {
+        let counters = &self.admission.counters;
+        assert!(counters.billed_us >= self.least_billed_us, "more was billed than was counted");
+        assert!(counters.attempts >= counters.requests + counters.hedged, "{counters:?}");
+        assert!(
+            self.admission.in_flight() >= self.invocations.len(),
+            "a permit came back too early"
+        );
     }
 }

@@ -124,17 +124,49 @@ impl Lambda {
     }
 }
 
+/// The remote side, as the bridge sees it.
+pub(super) trait Remote {
+    /// Sends a request of `records` at `now`. Times do not decrease from one call to the next. A function that
+    /// hangs is stopped after `timeout`.
+    fn invoke(
+        &mut self,
+        now: Nanos,
+        records: usize,
+        timeout: Duration,
+        random: &mut StdRng,
+    ) -> Invocation;
+
+    /// Lets all invocations end at once.
+    fn settle(&mut self);
+}
+
 /// Outcome of a request, which is computed when it is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Invocation {
-    /// When it was sent.
-    pub sent: Nanos,
+    /// When it is on the wire.
+    pub on_wire: Nanos,
     /// When the client learns of its end; [`Nanos::MAX`] if it never does.
     pub at: Nanos,
+    /// Which of the events at the same time comes first.
+    pub rank: u32,
     /// Billed milliseconds, if the function ran.
     pub billed_ms: Option<f64>,
+    /// The delay that the service asks for.
+    pub retry_after: Option<Duration>,
     /// Whether its environment was started for it, or the failure.
     pub result: Result<bool, Failure>,
+}
+
+impl Invocation {
+    /// An invocation that is on the wire at once and ends at `at`.
+    pub(super) fn new(
+        sent: Nanos,
+        at: Nanos,
+        billed_ms: Option<f64>,
+        result: Result<bool, Failure>,
+    ) -> Self {
+        Invocation { on_wire: sent, at, rank: 0, billed_ms, retry_after: None, result }
+    }
 }
 
 /// The running service.
@@ -168,22 +200,6 @@ impl Service {
         }
     }
 
-    /// Sends a request of `records` at `now`, and counts what it is billed. Times must not decrease from one
-    /// call to the next. A function that hangs is stopped after `timeout`.
-    pub(super) fn invoke(
-        &mut self,
-        now: Nanos,
-        records: usize,
-        timeout: Duration,
-        random: &mut StdRng,
-    ) -> Invocation {
-        let invocation = self.outcome(now, records, timeout, random);
-        if let Some(ms) = invocation.billed_ms {
-            self.billed = (self.billed.0 + 1, self.billed.1 + ms);
-        }
-        invocation
-    }
-
     fn outcome(
         &mut self,
         now: Nanos,
@@ -195,8 +211,7 @@ impl Service {
         let half = self.lambda.network.mul_f64(conditions.slower / 2.0).as_nanos() as Nanos;
         let sent = now;
         let begin = now + half;
-        let fails =
-            |failure| Invocation { sent, at: begin + half, billed_ms: None, result: Err(failure) };
+        let fails = |failure| Invocation::new(sent, begin + half, None, Err(failure));
         match conditions.availability {
             Availability::Answers => {}
             Availability::Unreachable => {
@@ -204,8 +219,7 @@ impl Service {
             }
             Availability::Hangs => {
                 let billed_ms = Some(timeout.as_secs_f64() * 1e3);
-                let (at, result) = (Nanos::MAX, Err(Failure::TimedOut));
-                return Invocation { sent, at, billed_ms, result };
+                return Invocation::new(sent, Nanos::MAX, billed_ms, Err(Failure::TimedOut));
             }
         }
         // Failures are those of the local Lambda: before the function runs, after it, in the response, or in
@@ -232,12 +246,7 @@ impl Service {
             Some(2) => Err(Failure::Connection("the answer broke off".to_owned())),
             Some(_) => Err(Failure::Function("it was made to fail".to_owned())),
         };
-        Invocation { sent, at: end + half, billed_ms, result }
-    }
-
-    /// Makes all environments idle.
-    pub(super) fn settle(&mut self) {
-        self.idle.extend(self.busy.drain().map(|_| 0));
+        Invocation::new(sent, end + half, billed_ms, result)
     }
 
     /// Takes an environment at `now`. Returns whether it has to be started first, or `None` if the request is
@@ -267,6 +276,26 @@ impl Service {
         self.starts.take(passed);
         self.cold_starts += 1;
         Some(true)
+    }
+}
+
+impl Remote for Service {
+    fn invoke(
+        &mut self,
+        now: Nanos,
+        records: usize,
+        timeout: Duration,
+        random: &mut StdRng,
+    ) -> Invocation {
+        let invocation = self.outcome(now, records, timeout, random);
+        if let Some(ms) = invocation.billed_ms {
+            self.billed = (self.billed.0 + 1, self.billed.1 + ms);
+        }
+        invocation
+    }
+
+    fn settle(&mut self) {
+        self.idle.extend(self.busy.drain().map(|_| 0));
     }
 }
 

@@ -2,10 +2,8 @@
 //! engine's own policies.
 //!
 //! These parts are real: the [`policy`](crate::policy) and its queue, the worker's true rate, the schedule,
-//! and all pure parts of the bridge (the limiter, the breaker, the count of environments, the measured
-//! latency, and the budgets). These parts are modelled: the worker (a time per record), the batcher that
-//! fills requests, the requests in flight, and the remote side. `docs/simulate.md` describes the model and
-//! what it leaves out.
+//! and the bridge's request machine with all that it decides. These parts are modelled: the worker (a time per
+//! record) and the remote side. `docs/simulate.md` describes the model and what it leaves out.
 //!
 //! Time advances in ticks of one millisecond ([`TICK`]). Each tick has one container per worker, however many
 //! records it has; nothing is done per record. The bridge's events happen at their own times.
@@ -40,6 +38,8 @@
 //! ```
 
 mod bridge;
+#[cfg(test)]
+mod exploration;
 mod item;
 mod lambda;
 mod noise;

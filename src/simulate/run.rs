@@ -6,6 +6,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use super::bridge::Bridge;
+use super::lambda::{self, Remote};
 use super::worker::{Worker, World};
 use super::{Lambda, Outcome, Spread, Stream};
 use crate::batch::Nanos;
@@ -88,11 +89,33 @@ impl Model {
 
     /// Runs the simulation until every record has a result. `policy` makes the policy of each worker. With
     /// `is_remote` false there is no remote side, and nothing is sent.
-    pub fn run(&self, is_remote: bool, mut policy: impl FnMut() -> Box<dyn Policy>) -> Outcome {
+    pub fn run(&self, is_remote: bool, policy: impl FnMut() -> Box<dyn Policy>) -> Outcome {
+        let service = is_remote.then(|| lambda::Service::new(self.lambda.clone()));
+        let (mut outcome, bridge) = self.run_with(service, Nanos::MAX, policy);
+        if let Some(bridge) = bridge {
+            let service = bridge.service();
+            // The service knows what it bills, also for what was given up.
+            let (billed, billed_ms) = service.billed;
+            outcome.counters.billed = billed;
+            outcome.counters.billed_us = (billed_ms * 1e3).round() as u64;
+            outcome.counters.cold_starts = service.cold_starts;
+            outcome.environments = service.most;
+            outcome.usd = self.bridge.cost.usd(billed, billed_ms);
+        }
+        outcome
+    }
+
+    /// Runs the simulation with another remote side, and closes the bridge at `close_at`.
+    pub(super) fn run_with<R: Remote>(
+        &self,
+        service: Option<R>,
+        close_at: Nanos,
+        mut policy: impl FnMut() -> Box<dyn Policy>,
+    ) -> (Outcome, Option<Bridge<R>>) {
         let mut random = StdRng::seed_from_u64(self.seed);
-        let mut bridge = is_remote.then(|| {
+        let mut bridge = service.map(|service| {
             let own = StdRng::seed_from_u64(self.seed.wrapping_add(1));
-            Bridge::new(self.bridge.clone(), self.lambda.clone(), self.workers, own)
+            Bridge::new(self.bridge.clone(), service, self.workers, own)
         });
         let mut workers: Vec<Worker> =
             (0..self.workers).map(|index| Worker::new(index, policy())).collect();
@@ -102,6 +125,9 @@ impl Model {
             let now = tick * TICK;
             if let Some(bridge) = &mut bridge {
                 bridge.advance(now);
+                if now >= close_at {
+                    bridge.close(now);
+                }
             }
             // The workers take turns at being first, so that none has the bridge's room to itself.
             for offset in 0..self.workers {
@@ -141,13 +167,10 @@ impl Model {
                 break;
             }
         }
-        if let Some(bridge) = &mut bridge {
+        if let Some(bridge) = &bridge {
             outcome.counters = bridge.counters();
-            outcome.environments = bridge.environments();
-            let billed_ms = outcome.counters.billed_us as f64 / 1e3;
-            outcome.usd = self.bridge.cost.usd(outcome.counters.billed, billed_ms);
         }
         outcome.finish();
-        outcome
+        (outcome, bridge)
     }
 }

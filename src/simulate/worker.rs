@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 
 use super::bridge::{Bridge, Reply};
 use super::item::WorkItem;
+use super::lambda::Remote;
 use super::outcome::{Made, Outcome, Timeline};
 use super::{Service, Stream, TICK};
 use crate::batch::{Nanos, Span};
@@ -27,12 +28,12 @@ struct Away {
 }
 
 /// What a worker uses of the simulation.
-pub(super) struct World<'a> {
+pub(super) struct World<'a, R> {
     pub stream: &'a Stream,
     pub service: &'a Service,
     pub slack: Nanos,
     pub max_backlog: usize,
-    pub bridge: Option<&'a mut Bridge>,
+    pub bridge: Option<&'a mut Bridge<R>>,
     pub outcome: &'a mut Outcome,
     pub random: &'a mut StdRng,
 }
@@ -93,7 +94,7 @@ impl Worker {
     }
 
     /// Records that an epoch is final.
-    pub(super) fn offered(&mut self, offered: Offered, bridge: Option<&mut Bridge>) {
+    pub(super) fn offered<R: Remote>(&mut self, offered: Offered, bridge: Option<&mut Bridge<R>>) {
         self.policy.on_epoch(offered);
         if let Some(bridge) = bridge
             && let Some(share) = bridge.settings().warm_up
@@ -107,7 +108,7 @@ impl Worker {
 
     /// Simulates one turn of the operators from `now` to `until`: the source emits the events that are due,
     /// replies are processed, the policy plans, and the worker computes.
-    pub(super) fn turn(&mut self, now: Nanos, until: Nanos, world: &mut World<'_>) {
+    pub(super) fn turn<R: Remote>(&mut self, now: Nanos, until: Nanos, world: &mut World<'_, R>) {
         self.emit(now, world);
         self.replies(now, world);
         self.plan(now, world);
@@ -130,7 +131,7 @@ impl Worker {
     }
 
     /// Simulates the source. It stops at the bound, and continues at three quarters of it.
-    fn emit(&mut self, now: Nanos, world: &mut World<'_>) {
+    fn emit<R: Remote>(&mut self, now: Nanos, world: &mut World<'_, R>) {
         let due = (now / TICK).min(world.stream.ticks());
         while self.source < due {
             let bound = world.max_backlog;
@@ -149,7 +150,7 @@ impl Worker {
         }
     }
 
-    fn replies(&mut self, now: Nanos, world: &mut World<'_>) {
+    fn replies<R: Remote>(&mut self, now: Nanos, world: &mut World<'_, R>) {
         while let Some(bridge) = &mut world.bridge
             && let Some(Reply { id, range, is_done }) = bridge.reply(self.index)
         {
@@ -168,13 +169,13 @@ impl Worker {
         }
     }
 
-    fn made(
+    fn made<R: Remote>(
         &mut self,
         now: Nanos,
         path: Route,
         entry: &Entry,
         is_burst: bool,
-        world: &mut World<'_>,
+        world: &mut World<'_, R>,
     ) {
         let (scheduled, records): (Span, usize) = (entry.scheduled, entry.records());
         let side = if path.is_remote() { Side::Remote } else { Side::Local };
@@ -186,7 +187,7 @@ impl Worker {
         world.outcome.note(now, &Made { path, scheduled, records, late, is_burst });
     }
 
-    fn plan(&mut self, now: Nanos, world: &mut World<'_>) {
+    fn plan<R: Remote>(&mut self, now: Nanos, world: &mut World<'_, R>) {
         let Some(bridge) = &mut world.bridge else { return };
         if self.queue.is_empty() {
             return;
@@ -242,7 +243,7 @@ impl Worker {
     }
 
     /// Computes from `now` to `until` or slightly longer: the front of the queue first, then late records.
-    fn work(&mut self, now: Nanos, until: Nanos, world: &mut World<'_>) {
+    fn work<R: Remote>(&mut self, now: Nanos, until: Nanos, world: &mut World<'_, R>) {
         if let Some(left) = self.left.take() {
             self.true_rate.record_other(Duration::from_nanos(now.saturating_sub(left)));
         }
@@ -269,18 +270,18 @@ impl Worker {
     }
 
     /// Returns whether the worker computes the front of the queue itself, or leaves it to the remote side.
-    fn has_own_work(&self, world: &World<'_>) -> bool {
+    fn has_own_work<R: Remote>(&self, world: &World<'_, R>) -> bool {
         let Some((entry, _)) = self.queue.front() else { return false };
         let waits = self.policy.is_remote_only() && !entry.returned;
         !(waits && world.bridge.as_ref().is_some_and(|bridge| bridge.is_available()))
     }
 
     /// Takes up to `records` records from the oldest work item that is late.
-    fn take_late(
+    fn take_late<R: Remote>(
         &mut self,
         now: Nanos,
         records: usize,
-        world: &World<'_>,
+        world: &World<'_, R>,
     ) -> Option<(Entry, bool)> {
         // Records that are left to the remote side are returned without this.
         let bridge = world.bridge.as_ref().filter(|_| !self.policy.is_remote_only())?;

@@ -189,6 +189,9 @@ impl<I: Item> Machine<I> {
             self.end(turn, id, Failure::DoneLocally);
         } else if turn.admission.health().is_open() {
             self.end(turn, id, Failure::BreakerOpen);
+        } else if !turn.admission.can_afford() {
+            // Other attempts may have been billed more than was expected when the backoff began.
+            self.end(turn, id, Failure::OverBudget);
         } else {
             self.attempt(turn, id, false);
         }

@@ -107,6 +107,17 @@ impl<I: Item> Machine<I> {
         self.return_waiting(turn, &Failure::Closed);
     }
 
+    /// Returns whether nothing waits and no request goes on.
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.requests.is_empty() && self.waiting() == 0
+    }
+
+    /// Returns whether it is closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
     /// Returns when there is something to do without another event. `waits_for_memory` if no request can be
     /// made now.
     pub(crate) fn next_wakeup(

@@ -1,0 +1,289 @@
+//! Explores the request machine: whole runs in simulated time, with workers and policies, against a remote side
+//! that misbehaves in every way. After each step it is checked that nothing is lost, answered twice or counted
+//! wrong. A run is made of a scenario and a seed only, so a failing one can be repeated; it is made smaller
+//! before it is printed, and kept in `proptest-regressions/`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+
+use super::bridge::Bridge;
+use super::lambda::{Invocation, Remote};
+use super::{Lambda, Model, Outcome, Service, Stream};
+use crate::aws::Throttle;
+use crate::batch::Nanos;
+use crate::bridge::{CostLimits, Failure, Settings, breaker};
+use crate::cost::Cost;
+use crate::policy::{self, Policy};
+use crate::schedule::{Schedule, Shape};
+
+const MS: Nanos = 1_000_000;
+
+/// Time from a request to its answer, if nothing is wrong.
+const ROUND_TRIP: Nanos = 5 * MS;
+
+/// Longest time between the last fault and the answer to a probe: the longest wait between probes, and the
+/// timeout of one that was sent before.
+const RECOVERY: Nanos = 100 * MS;
+
+/// What goes wrong with an attempt.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Nothing,
+    Slow,
+    Throttled {
+        retry_after: Option<u8>,
+    },
+    Forbidden,
+    ServiceError,
+    Unreachable,
+    /// The function ran, and the connection broke.
+    Reset,
+    Hangs,
+    /// It waits for a connection and never gets one.
+    NeverOnWire,
+    NotValid,
+    FunctionError,
+    /// The answer is too long if the request has more records than this.
+    TooLong {
+        records: u8,
+    },
+    TooLarge {
+        records: u8,
+    },
+    NoRoom,
+    NoMemory,
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        4 => Just(Fault::Nothing),
+        1 => Just(Fault::Slow),
+        1 => proptest::option::of(0..20_u8).prop_map(|retry_after| Fault::Throttled { retry_after }),
+        1 => Just(Fault::Forbidden),
+        1 => Just(Fault::ServiceError),
+        1 => Just(Fault::Unreachable),
+        1 => Just(Fault::Reset),
+        1 => Just(Fault::Hangs),
+        1 => Just(Fault::NeverOnWire),
+        1 => Just(Fault::NotValid),
+        1 => Just(Fault::FunctionError),
+        1 => (0..20_u8).prop_map(|records| Fault::TooLong { records }),
+        1 => (0..20_u8).prop_map(|records| Fault::TooLarge { records }),
+        1 => Just(Fault::NoRoom),
+        1 => Just(Fault::NoMemory),
+    ]
+}
+
+#[derive(Clone, Debug)]
+struct Scenario {
+    seed: u64,
+    workers: usize,
+    policy: usize,
+    /// The rate of the stream, in multiples of what the workers do.
+    load: f64,
+    /// What happens to one attempt after the other, over and over, until this many milliseconds have passed.
+    faults: Vec<Fault>,
+    faults_ms: u64,
+    /// When the bridge is closed, if it is.
+    close_ms: Option<u64>,
+    attempts: u32,
+    batch: usize,
+    max_in_flight: usize,
+    linger_ms: u64,
+    hedge: f64,
+    probes_at_start: bool,
+    warm_up: bool,
+    /// How many attempts the budget covers.
+    budget: Option<f64>,
+}
+
+fn scenario() -> impl Strategy<Value = Scenario> {
+    let run = (any::<u64>(), 1..=4_usize, 0..4_usize, 0.5..4.0_f64);
+    let remote = (
+        prop::collection::vec(fault(), 1..20),
+        0..100_u64,
+        proptest::option::weighted(0.3, 0..250_u64),
+    );
+    let settings =
+        (1..5_u32, 1..40_usize, 1..20_usize, 1..5_u64, prop_oneof![Just(0.0), Just(0.5)]);
+    let more = (any::<bool>(), any::<bool>(), proptest::option::weighted(0.2, 1.0..50.0_f64));
+    (run, remote, settings, more).prop_map(|(run, remote, settings, more)| {
+        let (seed, workers, policy, load) = run;
+        let (faults, faults_ms, close_ms) = remote;
+        let (attempts, batch, max_in_flight, linger_ms, hedge) = settings;
+        let (probes_at_start, warm_up, budget) = more;
+        Scenario {
+            seed,
+            workers,
+            policy,
+            load,
+            faults,
+            faults_ms,
+            close_ms,
+            attempts,
+            batch,
+            max_in_flight,
+            linger_ms,
+            hedge,
+            probes_at_start,
+            warm_up,
+            budget,
+        }
+    })
+}
+
+/// The remote side of a scenario.
+struct Faulty {
+    faults: Vec<Fault>,
+    until: Nanos,
+    next: usize,
+}
+
+impl Remote for Faulty {
+    fn invoke(
+        &mut self,
+        now: Nanos,
+        records: usize,
+        timeout: Duration,
+        random: &mut StdRng,
+    ) -> Invocation {
+        let fault = if now < self.until { self.faults[self.next] } else { Fault::Nothing };
+        self.next = (self.next + 1) % self.faults.len();
+        let quick = now + random.random_range(1..=ROUND_TRIP);
+        let ran = Some((quick - now) as f64 / 1e6);
+        let fails = |failure| Invocation::new(now, quick, None, Err(failure));
+        let ran_and_failed = |failure| Invocation::new(now, quick, ran, Err(failure));
+        let well = Invocation::new(now, quick, ran, Ok(random.random()));
+        let mut invocation = match fault {
+            Fault::Nothing => well,
+            Fault::Slow => Invocation { at: quick + 5 * ROUND_TRIP, ..well },
+            Fault::Throttled { retry_after } => Invocation {
+                retry_after: retry_after.map(|ms| Duration::from_millis(u64::from(ms))),
+                ..fails(Failure::Throttled(Throttle::Unknown))
+            },
+            Fault::Forbidden => fails(Failure::Rejected(403)),
+            Fault::ServiceError => fails(Failure::Service(503)),
+            Fault::Unreachable => fails(Failure::Connection("refused".to_owned())),
+            Fault::Reset => ran_and_failed(Failure::Connection("reset".to_owned())),
+            Fault::Hangs => Invocation {
+                at: Nanos::MAX,
+                billed_ms: Some(timeout.as_secs_f64() * 1e3),
+                ..fails(Failure::TimedOut)
+            },
+            Fault::NeverOnWire => {
+                Invocation { on_wire: Nanos::MAX, at: Nanos::MAX, ..fails(Failure::TimedOut) }
+            }
+            Fault::NotValid => ran_and_failed(Failure::Answer("half of it".to_owned())),
+            Fault::FunctionError => ran_and_failed(Failure::Function("it raises".to_owned())),
+            Fault::TooLong { records: most } if records > usize::from(most) => {
+                ran_and_failed(Failure::AnswerTooLong)
+            }
+            Fault::TooLarge { records: most } if records > usize::from(most) => {
+                fails(Failure::TooLarge)
+            }
+            Fault::TooLong { .. } | Fault::TooLarge { .. } => well,
+            Fault::NoRoom => fails(Failure::NoRoom("EMFILE".to_owned())),
+            Fault::NoMemory => ran_and_failed(Failure::NoMemory(512)),
+        };
+        invocation.rank = random.random();
+        if invocation.on_wire == now && random.random() {
+            invocation.on_wire = (now + random.random_range(0..=MS)).min(invocation.at);
+        }
+        invocation
+    }
+
+    fn settle(&mut self) {}
+}
+
+impl Scenario {
+    fn settings(&self) -> Settings {
+        let ms = Duration::from_millis;
+        let cost = Cost::default();
+        let total = self.budget.map(|attempts| attempts * cost.usd(1, 10.0));
+        Settings {
+            batch_records: self.batch,
+            linger: ms(self.linger_ms),
+            max_in_flight: self.max_in_flight,
+            initial_in_flight: self.max_in_flight.min(10),
+            timeout: ms(40),
+            attempts: self.attempts,
+            backoff: ms(2),
+            throttle_backoff: ms(5),
+            max_backoff: ms(20),
+            first_latency: ms(5),
+            overdue_after: ms(10),
+            hedge: self.hedge,
+            breaker: breaker::Settings { failures: 5, initial_wait: 5 * MS, max_wait: 20 * MS },
+            probes_at_start: self.probes_at_start,
+            warm_up: self.warm_up.then_some(0.8),
+            cost,
+            cost_limits: CostLimits { total, per_hour: None },
+            ..Settings::default()
+        }
+    }
+
+    fn model(&self) -> Model {
+        let service = Service::constant(Duration::from_millis(1));
+        let rate = self.load * service.rate() * self.workers as f64;
+        let end = self.faults_ms * MS + RECOVERY + 30 * MS;
+        let schedule = Arc::new(Schedule::new(Shape::Constant, rate, rate, 1_000 * MS).unwrap());
+        let events = schedule.count(end).max(1);
+        let capacity = service.rate() * self.workers as f64;
+        let stream = Stream::new(schedule, events, self.workers, 10 * MS, capacity).unwrap();
+        Model {
+            stream,
+            workers: self.workers,
+            service,
+            deadline: Duration::from_millis(50),
+            max_backlog: 1_000,
+            bridge: self.settings(),
+            lambda: Lambda::default(),
+            seed: self.seed,
+        }
+    }
+
+    fn policy(&self) -> Box<dyn Policy> {
+        let capacity = 1_000.0 * self.workers as f64;
+        match self.policy {
+            0 => Box::new(policy::Remote),
+            1 => Box::new(policy::Deadline::new(50 * MS)),
+            2 => Box::new(policy::Spill::new(capacity, 10 * MS, self.workers)),
+            _ => Box::new(policy::Threshold::new(capacity)),
+        }
+    }
+
+    fn run(&self) -> (Model, Outcome, Bridge<Faulty>) {
+        let model = self.model();
+        let until = self.faults_ms * MS;
+        let faulty = Faulty { faults: self.faults.clone(), until, next: 0 };
+        let close_at = self.close_ms.map_or(Nanos::MAX, |ms| ms * MS);
+        let (outcome, bridge) = model.run_with(Some(faulty), close_at, || self.policy());
+        (model, outcome, bridge.unwrap())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(10_000)
+    ))]
+
+    #[test]
+    fn every_record_has_one_result_whatever_the_remote_side_does(scenario in scenario()) {
+        let (model, outcome, mut bridge) = scenario.run();
+        prop_assert_eq!(outcome.counts.done(), model.stream.events(), "each record has one result");
+        bridge.drain();
+        let counters = bridge.counters();
+        prop_assert_eq!(counters.in_flight, 0);
+        prop_assert!(bridge.is_idle(), "nothing waits, and no attempt goes on");
+        if scenario.close_ms.is_none() && scenario.budget.is_none() {
+            prop_assert!(!bridge.is_open(), "it has recovered");
+            let of_last = outcome.timeline.sent.last_chunk::<20>().map(|last| last.iter().sum::<u32>());
+            if scenario.policy == 0 {
+                prop_assert!(outcome.timeline.sent.len() as u64 + 20 >= model.stream.ticks() && of_last > Some(0));
+            }
+        }
+    }
+}
