@@ -27,7 +27,7 @@ pub(super) enum Event<K: Task> {
     /// It is on the wire.
     OnWire(AttemptId),
     /// It has ended, with a valid response or without one.
-    Ended(AttemptId, Ended, Option<ValidatedResponse<K>>),
+    Ended(AttemptId, Ended, Option<Box<ValidatedResponse<K>>>),
 }
 
 /// An attempt that is to be made.
@@ -68,7 +68,7 @@ impl<K: Task> Attempt<K> {
         let took = wire_timer.elapsed().unwrap_or_default();
         let Report { billed, cold, retry_after } = report;
         let (result, response) = match result {
-            Ok(response) => (Ok(cold || response.cold), Some(response)),
+            Ok(response) => (Ok(cold || response.cold), Some(Box::new(response))),
             Err(failure) => (Err(failure), None),
         };
         let ended = Ended { result, took, retry_after, billed };

@@ -152,7 +152,7 @@ impl<K: Task> Driver<K> {
     }
 
     /// Does what the machine wants.
-    fn act(&mut self, responses: &mut HashMap<AttemptId, ValidatedResponse<K>>) {
+    fn act(&mut self, responses: &mut HashMap<AttemptId, Box<ValidatedResponse<K>>>) {
         for action in std::mem::take(&mut self.actions) {
             match action {
                 Action::Send { attempt, body, is_hedge } => self.send(attempt, body, is_hedge),

@@ -180,7 +180,9 @@ impl<R: Remote> Bridge<R> {
                     let item = first.split(most - records);
                     records += item.records();
                     items.push(item);
-                    waiting.pop_front_if(|item| item.records() == 0);
+                    if first.records() == 0 {
+                        waiting.pop_front();
+                    }
                 }
                 Filled { items, records, taken: records, body: records }
             }
@@ -280,6 +282,7 @@ impl<R: Remote> Bridge<R> {
                 return;
             }
             self.advance(self.clock + 10_000_000);
+            self.pump(self.clock);
         }
     }
 

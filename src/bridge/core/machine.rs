@@ -95,6 +95,8 @@ impl<I: Item> Machine<I> {
             self.return_waiting(turn, &Failure::Closed);
             return;
         }
+        // Also while nothing may be sent: others could not wait in their place.
+        self.drop_done();
         self.check_remote(turn);
     }
 
@@ -142,12 +144,7 @@ impl<I: Item> Machine<I> {
         if let Some(items) = self.again.pop_front() {
             return Some(Fill::Again(items));
         }
-        // Work items that the workers have computed themselves are not sent.
-        while let Some(item) = self.waiting.front().filter(|item| !item.is_pending()) {
-            let records = item.records();
-            self.waiting.pop_front();
-            self.leave_queue(records);
-        }
+        self.drop_done();
         let oldest = self.waiting.front()?;
         let is_ready = self.is_urgent
             || self.records >= admission.max_records()
@@ -217,6 +214,15 @@ impl<I: Item> Machine<I> {
         self.leave_queue(self.records);
         if !items.is_empty() {
             turn.actions.push(Action::Return { items, usd: 0.0, failure: failure.clone() });
+        }
+    }
+
+    /// Drops the first work items if the workers have computed their records themselves.
+    fn drop_done(&mut self) {
+        while let Some(item) = self.waiting.front().filter(|item| !item.is_pending()) {
+            let records = item.records();
+            self.waiting.pop_front();
+            self.leave_queue(records);
         }
     }
 
