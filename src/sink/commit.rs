@@ -34,7 +34,7 @@ pub struct Report {
 /// Adds [`CommitExt::commit_to`] to streams of results.
 ///
 /// # Examples
-/// The words of a text, in a folder:
+/// This program writes the words of a text to a folder:
 /// ```
 /// use std::sync::Arc;
 ///
@@ -68,9 +68,8 @@ pub struct Report {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait CommitExt<'scope> {
-    /// Writes the results and the bad records, each once, and commits them group by group. The
-    /// stream that comes back carries nothing; its frontier passes an epoch, on every worker, once
-    /// the epoch is committed.
+    /// Writes the results and the bad records, each once, and commits them group by group. The returned stream carries
+    /// no data. Its frontier passes an epoch, on every worker, when the epoch is committed.
     fn commit_to(
         self,
         bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
@@ -163,14 +162,14 @@ fn write<'scope>(
     let mut output = OutputBuilder::<_, CapacityContainerBuilder<Vec<Report>>>::from(output);
 
     let settings = sink.shared.settings.clone();
-    let place = scope.index() % settings.workers;
+    let local_index = scope.index() % settings.workers;
     let wake = scope.worker().sync_activator_for(address.to_vec());
-    let (port, synced) = synced_channel(place, wake);
+    let (port, synced) = synced_channel(local_index, wake);
     let (emptied, spare) = bounded(MAX_SPARE_BUFFERS);
-    let _ = sink.writer.send(WriterMessage::Port { from: place, port, emptied });
+    let _ = sink.writer.send(WriterMessage::Port { from: local_index, port, emptied });
     let format = settings.files.as_ref().map(|files| files.format);
     let keeps_dead = settings.dead_letter.is_some();
-    let writer_handle = WriterHandle { sink, from: place, spare };
+    let writer_handle = WriterHandle { sink, from: local_index, spare };
 
     builder.build(move |capabilities| {
         drop(capabilities);
@@ -242,7 +241,7 @@ fn write<'scope>(
                 let _ = writer_handle
                     .sink
                     .writer
-                    .send(WriterMessage::Closed { through: closed - 1, from: place });
+                    .send(WriterMessage::Closed { through: closed - 1, from: local_index });
             }
 
             for (number, files) in synced.drain() {
@@ -290,12 +289,12 @@ fn commit<'scope>(
             let mut waiting: BTreeMap<u64, (Capability<u64>, Report)> = BTreeMap::new();
             let mut committing: BTreeMap<u64, Capability<u64>> = BTreeMap::new();
             if let Some(outbox) = sink.leftover.as_ref().filter(|_| scope.index() == 0) {
-                // The run does not end before it is published, though it may have nothing else to do. The
-                // first epoch was committed by a run before, so this is in no other's way.
+                // The run does not end before these lines are published, even if it has nothing else to do. The
+                // first epoch was committed by an earlier run, so holding it delays no other epoch.
                 let (done, wake) = (done.clone(), Arc::clone(&wake));
                 let up_to_epoch = *capability.time();
                 let files = Vec::new();
-                // One that has failed has said so.
+                // A publisher that has failed has reported it.
                 let _ = outbox.send(PublishRequest { files, up_to_epoch, done, wake });
                 committing.insert(up_to_epoch, capability);
             }
@@ -317,7 +316,7 @@ fn commit<'scope>(
                     }
                     let (epoch, (capability, Report { mut files, bad, notes })) =
                         entry.remove_entry();
-                    // The same order whatever order the reports came in.
+                    // The order of the files does not depend on the order of the reports.
                     files.sort_by(|a, b| (a.process, &a.name).cmp(&(b.process, &b.name)));
                     committing.insert(epoch, capability);
                     let (done, wake) = (done.clone(), Arc::clone(&wake));

@@ -1,4 +1,4 @@
-//! The committer thread of process 0: one record, synced, is the commit.
+//! The committer thread of process 0. One record, appended to the manifest and synced, is the commit.
 
 use std::io;
 use std::path::PathBuf;
@@ -89,7 +89,7 @@ impl Committer {
 
     pub(super) fn run(mut self) {
         while let Ok(mut next) = self.inbox.recv() {
-            // What has come in the meantime is committed with it: one record, one sync.
+            // Requests that have arrived in the meantime are committed by the same record and sync.
             for later in self.inbox.try_iter() {
                 next.files.extend(later.files);
                 next.bad += later.bad;
@@ -120,11 +120,11 @@ impl Committer {
         if let Some(outbox) = &self.outbox {
             let bytes = files.iter().map(|file| file.bytes).sum();
             self.shared.unpublished.fetch_add(bytes, Relaxed);
-            // One that has failed has said so.
+            // A publisher that has failed has reported it.
             let _ = outbox.send(PublishRequest { files, up_to_epoch, done, wake });
             return;
         }
-        // A worker that is gone needs no word.
+        // A worker that has ended needs no message.
         let _ = done.send(up_to_epoch);
         let _ = wake.activate();
     }
@@ -204,8 +204,8 @@ impl Committer {
         Ok(())
     }
 
-    /// Appends the bad records of the last commit of the run before again. A temporary file that is gone was
-    /// appended already: these files are removed after all of them were.
+    /// Appends the bad records of the last commit of the run before, if that run did not. Its temporary files are
+    /// removed after all of them were appended, so if one is missing, all were appended.
     fn reappend_dead_letters(&mut self, last: &Commit) -> Result<(), SinkError> {
         let is_there = |file: &CommittedFile| self.folder.join(&file.temporary).exists();
         let Some(letters) = &self.dead_letters else { return self.remove_temporary(last) };

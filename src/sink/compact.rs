@@ -1,8 +1,8 @@
-//! A manifest is replaced by a shorter one, so that it does not grow with time.
+//! Replaces a manifest by a shorter one, so that it does not grow with time.
 //!
-//! It says the same of what is there: commits whose files were all taken away are left out, and only the last one
-//! says where the sources stand. It is written beside the old one, synced, and takes its name, so that whoever
-//! reads has the one or the other, whole.
+//! The shorter manifest leaves out commits whose files have all been taken away, and only its last commit has the
+//! positions of the sources. It is written beside the old one, synced and renamed, so a reader finds one complete
+//! manifest at any time.
 
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -21,7 +21,7 @@ pub(super) fn compact(
     dir: &Path,
     committed_state: &CommittedState,
 ) -> Result<DiskFile, SinkError> {
-    // A name that is removed with what is not committed.
+    // A recovery removes files with such a name, because they are not committed.
     let temporary = dir.join(format!(".part-{:010}", rand::random::<u32>()));
     let failed = |error| SinkError::io("write", &temporary, error);
     let file = disk.create(&temporary).map_err(failed)?;
@@ -40,7 +40,7 @@ pub(super) fn compact(
         Ok(())
     })?;
     let mut file = new.into_inner().map_err(|error| failed(error.into_error()))?;
-    // Also where commits do not wait for the disk: what was there before is there whatever happens.
+    // It is synced with `sync=none` too, because the old manifest must not be lost.
     file.sync().map_err(failed)?;
     let path = dir.join(MANIFEST);
     file.replace(&path).map_err(|error| SinkError::io("replace", &path, error))?;

@@ -29,10 +29,10 @@ pub(super) struct Compressor {
 impl Compressor {
     pub(super) fn new() -> io::Result<Self> {
         let mut encoder = Encoder::new(LEVEL)?;
-        // Whoever reads the file notices if it was damaged.
+        // Readers notice damage by the checksum.
         encoder.set_parameter(CParameter::ChecksumFlag(true))?;
         let threads = available_parallelism().map_or(1, |cores| cores.get().min(THREADS));
-        // A single one would only be another than the writer's.
+        // A single thread would not be faster than the writer's own.
         if threads > 1 {
             encoder.set_parameter(CParameter::NbWorkers(threads as u32))?;
             encoder.set_parameter(CParameter::JobSize(JOB_BYTES))?;

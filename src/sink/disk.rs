@@ -1,6 +1,6 @@
-//! The border to the system. All that the sink makes, writes, syncs, renames and removes goes through
-//! here, so that a test can have any of it fail ([`Disk::failing`]). A run has no faults, and asks for
-//! them once a call, each of which is a system call.
+//! The file system. Everything that the sink creates, writes, syncs, renames and removes goes through here, so that a
+//! test can make each operation fail ([`Disk::failing`]). A run has no faults; it checks for them once for each system
+//! call.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -197,7 +197,7 @@ fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     use rustix::io::Errno;
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // A file system that cannot, NFS for one.
+        // Some file systems, such as NFS, do not support it.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => check_and_rename(from, to),
         result => Ok(result?),
     }

@@ -1,9 +1,9 @@
 //! A temporary file that is appended to.
 //!
-//! What is large goes past the system's page cache (`O_DIRECT`), a megabyte at a time. Output is
-//! written once and in order, so the cache would only copy it, at several times the cost of
-//! splitting a record into words (`docs/benchmarks.md`, `docs/adr/0004-direct-io.md`). Small files,
-//! the end of a file, and file systems that cannot do it go through the cache.
+//! Large files bypass the system's page cache (`O_DIRECT`), a megabyte at a time. Output is written once and in order,
+//! so the cache would only copy it, at several times the cost of splitting a record into words (`docs/benchmarks.md`,
+//! `docs/adr/0004-direct-io.md`). Small files and the end of a file go through the cache, and so do all writes on file
+//! systems without direct writes.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -154,7 +154,7 @@ impl PlainFile {
                 return Ok(());
             }
             if !self.is_direct && !set_direct(self.file.file(), true) {
-                // This file system cannot.
+                // This file system has no direct writes.
                 self.continue_cached(0)?;
                 break;
             }

@@ -16,7 +16,7 @@ pub(super) fn write(format: Format, batch: &Batch, out: &mut Vec<u8>) {
     }
 }
 
-/// Number, tab, tokens, line break; with the label and a colon before the number where there is one.
+/// Appends lines of text: number, tab, tokens, line break. A batch with a label has it and a colon before the number.
 fn text(batch: &Batch, out: &mut Vec<u8>) {
     let label = batch.label.as_deref().map(str::as_bytes);
     out.reserve(batch.strings.bytes().len() + batch.len() * (24 + label.map_or(0, <[u8]>::len)));
@@ -32,7 +32,7 @@ fn text(batch: &Batch, out: &mut Vec<u8>) {
     });
 }
 
-/// `{"id":7,"tokens":"a b"}`; with the label as `"source"` before it where there is one.
+/// Appends lines such as `{"id":7,"tokens":"a b"}`. A batch with a label has it as the field `source` before these.
 fn json(batch: &Batch, out: &mut Vec<u8>) {
     let mut before = Vec::new();
     before.push(b'{');
@@ -52,7 +52,7 @@ fn json(batch: &Batch, out: &mut Vec<u8>) {
     });
 }
 
-/// Hands over each record's number, in digits, and its tokens.
+/// Calls `line` with each record's number, in digits, and its tokens.
 #[inline]
 fn for_each(batch: &Batch, mut line: impl FnMut(&[u8], &[u8])) {
     let mut digits = Digits::of(batch.numbers.get(0));
@@ -66,7 +66,7 @@ fn for_each(batch: &Batch, mut line: impl FnMut(&[u8], &[u8])) {
     }
 }
 
-/// A number's decimal digits, counted up in place: most batches are numbered in order.
+/// The decimal digits of a number. They are incremented in place, because most batches are numbered in order.
 struct Digits {
     digits: [u8; 20],
     start: usize,
@@ -101,14 +101,14 @@ impl Digits {
     }
 }
 
-/// A dead letter: a JSON object a line.
+/// A dead letter, which is a line with a JSON object.
 #[derive(Serialize)]
 struct DeadLetter<'a> {
     record: String,
     code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
-    /// In base64, where they are no text.
+    /// The record in base64, if it is not text.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<String>,
 }
@@ -123,7 +123,7 @@ pub(super) fn dead_letter(bad: &Bad<TextRecord>, out: &mut Vec<u8>) {
         text,
         bytes: text.is_none().then(|| STANDARD.encode(bytes)),
     };
-    // Strings in a struct can be written, and a Vec takes them.
+    // A struct of strings can be serialized, and writing to a Vec does not fail.
     let _ = serde_json::to_writer(&mut *out, &letter);
     out.push(b'\n');
 }

@@ -90,7 +90,7 @@ impl SinkHandle {
     /// uncompressed lines of text can be published.
     ///
     /// # Errors
-    /// As of [`SinkHandle::start`]; and if nothing can be published.
+    /// Those of [`SinkHandle::start`], and if nothing can be published.
     pub fn start_publishing(
         settings: Settings,
         publish: Box<dyn Publish>,
@@ -153,11 +153,11 @@ impl SinkHandle {
         self.shared.last_epoch.store(epoch, Relaxed);
     }
 
-    /// Commits nothing any more: what is not committed is given up. A commit that has begun is waited for for
-    /// `wait`; if it takes longer than that it may still come.
+    /// Stops committing, and gives up what is not committed. Waits up to `wait` for a commit that has begun; one that
+    /// takes longer may still be completed.
     ///
     /// # Errors
-    /// If what is committed could not be published.
+    /// If committed lines could not be published.
     pub fn give_up(&self, wait: Duration) -> Result<(), SinkError> {
         self.shared.failed.store(true, Relaxed);
         let began = Instant::now();
@@ -172,8 +172,8 @@ impl SinkHandle {
         Err(SinkError::Unpublished { why })
     }
 
-    /// Looks once more, at the end of a run, whether the manifest is what was committed: nobody would notice it
-    /// after the last commit. One that a commit hangs in is not looked at.
+    /// Checks at the end of a run that the manifest still is what the run wrote, because no later commit checks it.
+    /// It is not checked while a commit is writing to it.
     ///
     /// # Errors
     /// If somebody else has removed, replaced, cut or written to it.

@@ -25,8 +25,8 @@ pub(super) struct ManifestLog {
 impl ManifestLog {
     /// Begins a manifest, or replaces that of a run before this one by a shorter one.
     ///
-    /// What that has is written anew. If the run before ended because its last lines could not be synced, they may
-    /// be in the system's cache only, which holds them for written: a sync would answer that all is well.
+    /// The lines of the run before are written again. If that run ended because its last lines could not be synced,
+    /// they may exist in the system's cache only, and a sync of the same file could report success.
     pub(super) fn open(
         disk: &Disk,
         folder: &Path,
@@ -40,7 +40,7 @@ impl ManifestLog {
         let path = folder.join(MANIFEST);
         let failed = |error| SinkError::io("write to", &path, error);
         let mut file = disk.open(&path).map_err(failed)?;
-        // A header that is torn.
+        // The header may be torn.
         file.cut(0).map_err(failed)?;
         let mut log = ManifestLog { file, bytes: 0, compact_at: COMPACT_BYTES, syncs };
         let id = committed_state.id.clone();

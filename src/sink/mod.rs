@@ -1,19 +1,20 @@
 //! The sink: lines in files, committed by one record for all workers and processes.
 //!
-//! Workers format lines and hand full buffers to their process's writer thread; nothing on a worker
-//! touches the disk. Consecutive epochs form a *commit group*, the same on all processes because it
-//! is a function of the epoch alone ([`Settings::epochs_a_group`]); a file belongs to one group.
-//! When the frontier has passed a group's last epoch on all workers of a process, its files are
-//! synced, and the workers let the group's capability go with a report of them. Worker 0 collects
-//! the reports of all processes, and its committer thread appends one record to `manifest.jsonl`,
-//! syncs it, and then renames the files. **The record is the commit**: what it names is there, and
-//! what it does not name is not. `docs/manifest.md` has the format.
+//! Workers format lines and send full buffers to the writer thread of their process; no worker touches the disk.
+//! Consecutive epochs form a *commit group*. It is a function of the epoch alone ([`Settings::epochs_a_group`]), so
+//! it is the same in all processes. Each file belongs to one group. When the frontier has passed a group's last epoch
+//! on all workers of a process, the group's files are synced. Then the workers report the files, and drop the group's
+//! capability. Worker 0 collects the reports of all processes. Its committer thread appends one record to
+//! `manifest.jsonl`, syncs it, and then renames the files. **The record is the commit**: a file is part of the output
+//! if a record names it, and only then. `docs/manifest.md` has the format.
 //!
-//! All that is done to files is done through `disk`, and whatever the system refuses ends the run:
-//! a sync that failed is never asked for again, since the system would answer that all is well.
+//! All operations on files go through `disk`, and one that fails ends the run. A sync that failed is not repeated,
+//! because the system could then report success for data that it has dropped.
 //!
-//! The stream that [`CommitExt::commit_to`] answers passes an epoch when it is committed, or, where what is
-//! committed is published from there ([`SinkHandle::start_publishing`]), when it is published.
+//! The stream that [`CommitExt::commit_to`] returns passes an epoch when it is committed. If committed lines are
+//! published ([`SinkHandle::start_publishing`]), it passes the epoch when its lines are published.
+//!
+//! [`Sink`] is what the kinds of sinks have in common: files, a topic, nothing.
 
 mod commit;
 pub(crate) mod commit_hook;

@@ -1,9 +1,8 @@
-//! The outbox: lines of committed files are published, each once, in the order of the manifest.
+//! The outbox publishes the lines of committed files, each once, in the order of the manifest.
 //!
-//! What the manifest names is what is to be published, and how many of its lines have been is noted by the
-//! other side in the transaction that takes them. So there is nothing to agree on: whoever comes next, after
-//! whatever end, goes on after that many lines. Files that are published are removed, but those of the newest
-//! commit that has any, by which a resumed run knows its folder.
+//! The destination records how many lines it has taken, in the transaction that takes them. The manifest says which
+//! lines there are. So a run that resumes, whatever ended the one before, continues after that many lines. Published
+//! files are removed, except those of the newest commit that has any: a resumed run recognises its folder by them.
 
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
@@ -171,7 +170,7 @@ impl Outbox {
             if self.inbox.is_empty() {
                 self.pause()?;
             }
-            // A worker that is gone needs no word.
+            // A worker that has ended needs no message.
             let _ = done.send(up_to_epoch);
             let _ = wake.activate();
         }

@@ -1,4 +1,4 @@
-//! Before a run: is the folder free; and after a crash: is it what the manifest says.
+//! Prepares an output folder: an empty one before a new run, and after a crash one that holds what its manifest names.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,12 +9,12 @@ use super::manifest::{MANIFEST, PART, PROBE, is_temporary};
 use super::{Commit, CommittedFile, CommittedState, Disk, SinkError};
 use crate::units::show_many;
 
-/// Makes the folder of a new run. Process 0 does so before any other process writes.
+/// Prepares the folder of a new run. Process 0 does so before any process writes.
 ///
 /// # Errors
-/// If it cannot be made or written to, or holds another run's output and is not to be overwritten.
-/// Overwriting removes what the folder's manifest names and nothing else: a `part-*` that no
-/// manifest names is somebody else's, and is refused.
+/// If the folder cannot be created or written to, or if it holds another run's output and `overwrite` is not set.
+/// Overwriting removes only what the folder's manifest names. A `part-*` that the manifest does not name belongs
+/// to somebody else, and is refused.
 pub fn prepare(dir: &Path, overwrite: bool) -> Result<(), SinkError> {
     prepare_on(&Disk::default(), dir, overwrite)
 }
@@ -38,7 +38,7 @@ fn prepare_on(disk: &Disk, dir: &Path, overwrite: bool) -> Result<(), SinkError>
         remove(disk, &dir.join(name))?;
     }
     if has_manifest {
-        // Last of all: without it what is left of its files would be somebody else's.
+        // The manifest is removed last: without it, the rest of its files would belong to nobody.
         sync_folder(disk, dir)?;
         remove(disk, &dir.join(MANIFEST))?;
         sync_folder(disk, dir)?;
@@ -49,24 +49,24 @@ fn prepare_on(disk: &Disk, dir: &Path, overwrite: bool) -> Result<(), SinkError>
     remove(disk, &probe)
 }
 
-/// An id for a new output.
+/// Returns a random identifier for a new output.
 pub fn new_id() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
-/// Makes the folder of the output `id` ready to be gone on with; answers what is committed. Where
-/// nothing is, it is that of a new run.
+/// Prepares the folder of the output `id` for a run that continues it, and returns what is committed. Without an
+/// output, the folder is prepared as for a new run, and the result is none.
 ///
 /// # Errors
-/// As of [`prepare`] if it holds another output, and of [`recover`].
+/// Those of [`recover`], and those of [`prepare`] if the folder holds another output.
 pub fn resume(dir: &Path, id: &str, overwrite: bool) -> Result<Option<CommittedState>, SinkError> {
     resume_on(&Disk::default(), dir, id, overwrite)
 }
 
-/// [`resume`], on a disk that may fail.
+/// Does the same as [`resume`] on a disk with faults.
 ///
 /// # Errors
-/// As of [`resume`].
+/// Those of [`resume`].
 pub fn resume_on(
     disk: &Disk,
     dir: &Path,
@@ -76,10 +76,10 @@ pub fn resume_on(
     resume_as(disk, dir, id, overwrite, true)
 }
 
-/// [`resume`], of a folder from which published files are taken away.
+/// Does the same as [`resume`] in the folder of an outbox, from which published files are removed.
 ///
 /// # Errors
-/// As of [`resume`].
+/// Those of [`resume`].
 pub fn resume_outbox(dir: &Path, id: &str) -> Result<Option<CommittedState>, SinkError> {
     resume_as(&Disk::default(), dir, id, false, false)
 }
@@ -95,7 +95,7 @@ fn resume_as(
         true => CommittedState::read(dir)?,
         false => CommittedState::default(),
     };
-    // Not even the manifest's first line was written whole: nothing was committed.
+    // Without a complete first line of the manifest, nothing was committed.
     let has_begun = committed_state.complete_bytes > 0;
     if has_begun && committed_state.id == id {
         return recover_as(disk, dir, committed_state, warns).map(Some);
@@ -104,20 +104,20 @@ fn resume_as(
     Ok(None)
 }
 
-/// Makes a folder what its manifest says, after a run was ended at any instant: committed files
-/// have their names, and what was not committed is gone. Doing it twice is doing it once.
+/// Recovers a folder after its run ended at any instant: gives committed files their final names, and removes what
+/// was not committed. A second call changes nothing.
 ///
-/// Files of older commits may have been taken away: it is said how many. Those of the newest commit
-/// that has any tell that from a folder that was lost.
+/// Files of older commits may have been taken away; a warning says how many. The files of the newest commit that has
+/// any must be there, because they show that this is the folder of the output.
 ///
 /// # Errors
-/// If the manifest is not one, a committed file has another length or one of the newest commit's is
-/// missing, or there is a `part-*` that it does not name.
+/// If the manifest is not valid, a committed file has another length, a file of the newest commit is missing, or the
+/// folder has a `part-*` that the manifest does not name.
 pub fn recover(dir: &Path) -> Result<CommittedState, SinkError> {
     recover_as(&Disk::default(), dir, CommittedState::read(dir)?, true)
 }
 
-/// Once the manifest has been read to its end: before that nothing is done to any file.
+/// Recovers a folder whose manifest was read to its end. No file is changed before that.
 fn recover_as(
     disk: &Disk,
     dir: &Path,
@@ -148,7 +148,7 @@ fn recover_as(
         tracing::warn!("{files} of {}: not there any more (taken away?)", dir.display());
     }
     refuse(dir, &foreign)?;
-    // Older letters were appended before the last commit.
+    // The bad records of older commits were appended before the last commit.
     let letters = committed_state.last.as_ref().map_or(&[][..], |last| &last.dead_letters);
     let letters: HashSet<&str> = letters.iter().map(|file| file.temporary.as_str()).collect();
     let is_left = |name: &&String| is_temporary(name) && !letters.contains(name.as_str());
@@ -159,12 +159,12 @@ fn recover_as(
     Ok(committed_state)
 }
 
-/// Those of the names that look like final ones of an output.
+/// Returns the names that look like final names of an output's files.
 fn parts(names: &[String]) -> HashSet<&str> {
     names.iter().map(String::as_str).filter(|name| is_part(name)).collect()
 }
 
-/// Takes those out that a commit names.
+/// Removes from `names` those that a commit names.
 fn without(names: &mut HashSet<&str>, commit: &Commit) {
     for file in &commit.files {
         names.remove(file.name.as_str());
@@ -179,7 +179,7 @@ fn refuse(dir: &Path, foreign: &HashSet<&str>) -> Result<(), SinkError> {
     }
 }
 
-/// Gives a committed file its final name, if it has not got it; answers whether it is there at all.
+/// Gives a committed file its final name, if it does not have it yet. Returns whether the file exists.
 pub(super) fn rename(disk: &Disk, dir: &Path, file: &CommittedFile) -> Result<bool, SinkError> {
     let (from, to) = (dir.join(&file.temporary), dir.join(&file.name));
     match disk.rename(&from, &to) {
@@ -204,7 +204,7 @@ fn is_part(name: &str) -> bool {
     name.starts_with(PART)
 }
 
-/// The names in the folder.
+/// Returns the names in the folder.
 pub(super) fn names(dir: &Path) -> Result<Vec<String>, SinkError> {
     let error = |error| SinkError::io("list the folder", dir, error);
     let entries = fs::read_dir(dir).map_err(error)?;

@@ -7,17 +7,18 @@ pub trait Publish: Send {
     /// Returns the name of the destination for messages.
     fn name(&self) -> String;
 
-    /// How many lines of this output have been taken, after whatever was begun before and not ended is
-    /// given up. Asked for before the first lines, and after lines that may have been taken or not.
+    /// Aborts a transaction that was begun and not ended, and returns how many lines of this output have been taken.
+    /// It is called before the first lines, and after an error of [`Publish::publish`].
     ///
     /// # Errors
-    /// If it does not say.
+    /// If the number is not known.
     fn taken(&mut self) -> Result<u64, PublishError>;
 
-    /// Takes whole lines of text, each with its end, and notes with them that it has taken `up_to` lines.
+    /// Publishes whole lines of text, each with its line break, and records with them that `up_to` lines have been
+    /// taken.
     ///
     /// # Errors
-    /// If they were not taken, or that is not known.
+    /// If the lines were not taken, or it is not known whether they were.
     fn publish(&mut self, lines: &[u8], up_to: u64) -> Result<(), PublishError>;
 
     /// Does housekeeping. It is called every second while there is nothing to publish.

@@ -47,14 +47,15 @@ pub(super) fn synced_channel(worker: usize, wake: SyncActivator) -> (SyncedPort,
 impl SyncedPort {
     pub(super) fn send(&self, synced: Synced) {
         if self.sender.send(synced).is_ok() && !self.rung.swap(true, AcqRel) {
-            // A worker that is gone needs no waking.
+            // A worker that has ended needs no waking.
             let _ = self.wake.activate();
         }
     }
 }
 
 impl SyncedInbox {
-    /// What has come; the bell is set again first, with a swap: see the bridge's `ReplyReceiver`.
+    /// Returns what has arrived. It first resets the flag with a swap, for the reason that the bridge's
+    /// `ReplyReceiver` gives.
     pub(super) fn drain(&self) -> impl Iterator<Item = Synced> {
         self.rung.swap(false, AcqRel);
         self.receiver.try_iter()
@@ -75,12 +76,12 @@ impl Syncer {
         while let Ok(message) = self.inbox.recv() {
             match message {
                 ToSyncer::Early(file) => {
-                    // The system would not say it again when the file is synced for good.
+                    // The system would not report the error again when the complete file is synced.
                     if let Err(error) = file.sync() {
                         self.shared.fail(SinkError::io("sync", file.path(), error));
                     }
                 }
-                // Not one more sync after one that failed: nobody is told of it anyway.
+                // After a sync that failed nothing is committed, so no more syncs are needed.
                 ToSyncer::Group { .. } if self.shared.has_failed() => {}
                 ToSyncer::Group { number, files, reporter, ports } => {
                     if let Err(error) = self.sync(&files) {

@@ -154,7 +154,7 @@ impl Writer {
                 self.shared.waiting.fetch_sub(bytes.len() as u64, Relaxed);
                 if let Some(worker) = &self.workers[from] {
                     bytes.clear();
-                    // One that has enough lets this one go.
+                    // A worker that has enough buffers drops this one.
                     let _ = worker.emptied.try_send(bytes);
                 }
                 result
@@ -191,7 +191,7 @@ impl Writer {
             Entry::Vacant(place) => {
                 self.files += 1;
                 let process = self.shared.settings.process;
-                // Bad records go on to another file, as they are.
+                // Bad records are appended to another file later, uncompressed.
                 let (what, compression) = match (kind, files) {
                     (Kind::Part, Some(files)) => ("part", files.compression),
                     _ => ("dead", Compression::None),
