@@ -1,22 +1,22 @@
-//! Which policy to choose.
+//! Chooses a policy.
 
 use serde::Serialize;
 
 use super::Figures;
 use super::table::{dollars, latency};
 
-/// A policy, and why it.
+/// The recommended policy.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Choice {
-    /// Its name.
+    /// The policy's name.
     pub policy: String,
-    /// One sentence.
+    /// The reason, as a part of a sentence.
     pub why: String,
 }
 
-/// The cheapest policy whose p99 keeps the deadline of `deadline_ms`; of equally cheap ones that with
-/// the lower p99. If none keeps it, the one with the lowest p99. `burst`: the latencies are those of
-/// a burst.
+/// Chooses the cheapest policy whose p99 is within `deadline_ms`, and of equally cheap ones the one with the lower
+/// p99. If no policy keeps the deadline, it chooses the one with the lowest p99. `burst` says whether the latencies are
+/// those of a burst.
 pub fn choose(policies: &[(String, Figures)], deadline_ms: f64, burst: bool) -> Option<Choice> {
     let during = if burst { " during the burst" } else { "" };
     let deadline = latency(deadline_ms);
@@ -74,7 +74,7 @@ mod tests {
         let choice = choose(&runs, 100.0, false).unwrap();
         assert_eq!(choice.policy, "spill");
         assert!(choice.why.starts_with("it alone keeps the deadline of 100 ms in p99 (p99 60 ms)"));
-        // Home is enough: nothing is cheaper than nothing.
+        // The workers alone keep the deadline, and nothing is cheaper.
         assert_eq!(choose(&runs, 1_000.0, true).unwrap().policy, "local");
         assert_eq!(
             choose(&[run("a", 9.0, 0.0), run("b", 8.0, 0.0)], 10.0, true).unwrap().policy,

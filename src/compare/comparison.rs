@@ -1,4 +1,4 @@
-//! The runs of a comparison, as they are read from their files.
+//! The runs of a comparison, which are read from their files.
 
 use std::fs;
 use std::path::Path;
@@ -10,97 +10,97 @@ use super::{Choice, Figures, choose};
 use crate::observe::{Line, SlotLine};
 use crate::simulate::least_offloaded;
 
-/// Why a run's files cannot be read.
+/// The reason why the files of a run cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// They are not there.
+    /// A file cannot be read.
     #[error("cannot read {path}")]
     File {
-        /// Which.
+        /// The file.
         path: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// They are not what a run writes.
+    /// A file does not have the format that a run writes.
     #[error("{path} is not what a run writes")]
     Content {
-        /// Which.
+        /// The file.
         path: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
-    /// A figure is missing.
+    /// A summary has no value for one of the figures.
     #[error("{path} lacks a figure")]
     Incomplete {
-        /// Which.
+        /// The file.
         path: String,
     },
 }
 
-/// A run.
+/// One run of a policy.
 #[derive(Clone, Debug)]
 pub struct Round {
-    /// Its summary, whole.
+    /// The complete summary.
     pub summary: Value,
-    /// What of it is compared.
+    /// The figures that are compared.
     pub figures: Figures,
-    /// What happened when.
+    /// The series, by slot of time.
     pub slots: Vec<SlotLine>,
-    /// Latencies by path: milliseconds, and records that were that late.
+    /// By path: latencies in milliseconds, with the number of records that had each of them.
     pub paths: Vec<(String, Vec<(f64, u64)>)>,
 }
 
-/// A policy's runs.
+/// A policy with its runs.
 #[derive(Clone, Debug)]
 pub struct Compared {
-    /// Its name.
+    /// The policy's name.
     pub policy: String,
-    /// The command that each of them stands for.
+    /// The command that repeats one of the runs.
     pub command: String,
-    /// One a round.
+    /// The runs, one for each round.
     pub rounds: Vec<Round>,
 }
 
 /// A threshold, in events per second over all workers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Threshold {
-    /// Events a second.
+    /// Events per second.
     pub eps: f64,
-    /// It was measured, because none was given.
+    /// Whether it was measured, because none was given.
     pub measured: bool,
 }
 
-/// All of it.
+/// A comparison.
 #[derive(Clone, Debug, Default)]
 pub struct Comparison {
-    /// The command that made it.
+    /// The command that repeats the comparison.
     pub command: String,
-    /// Policies with at least one finished run.
+    /// The policies with at least one finished run.
     pub policies: Vec<Compared>,
-    /// Rounds that were asked for.
+    /// The number of rounds that the command asked for.
     pub rounds: usize,
-    /// How long after its schedule a result is due, in milliseconds.
+    /// The time from a record's schedule until its result is due, in milliseconds.
     pub deadline_ms: f64,
-    /// For the policies that need one.
+    /// The threshold, if any of the policies needs one.
     pub threshold: Option<Threshold>,
-    /// When the burst is, in seconds: from and until.
+    /// The start and the end of each burst, in seconds.
     pub burst: Vec<(f64, f64)>,
-    /// Why not all runs that were asked for are there.
+    /// The reason why runs are missing, if any are.
     pub incomplete: Option<String>,
-    /// When it was made, and on which machine.
+    /// The time and the machine of the comparison.
     pub provenance: Provenance,
 }
 
-/// When a comparison was made, and where: without these its figures say nothing.
+/// The time and the machine of a comparison, without which its figures mean little.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Provenance {
     /// The date and the time, in UTC.
     pub date: String,
-    /// Its processor, its cores, its memory and its system.
+    /// The processor, cores, memory and operating system.
     pub machine: String,
-    /// Floodway's version.
+    /// The version of Floodway.
     pub version: String,
 }
 
@@ -114,7 +114,7 @@ impl Round {
     /// Reads a run's summary and series.
     ///
     /// # Errors
-    /// If they are not there, or not a run's.
+    /// If they cannot be read, or are not those of a run.
     pub fn read(summary: &Path, series: &Path) -> Result<Round, ReadError> {
         let shown = |path: &Path| path.display().to_string();
         let read = |path: &Path| {
@@ -137,7 +137,7 @@ impl Round {
         Ok(round)
     }
 
-    /// Adds what the workers did as a share of what the optimum would have them do.
+    /// Computes the workers' records as a share of those that they do in the optimum.
     fn against_optimum(&mut self, mu: f64, deadline_ms: f64) {
         let offered: Vec<u64> = self.slots.iter().map(|slot| slot.offered).collect();
         let slot = self.slots.first().map_or(0.1, |slot| slot.length_ms / 1e3);
@@ -149,13 +149,13 @@ impl Round {
 }
 
 impl Compared {
-    /// The medians of its runs.
+    /// Returns the medians of the runs.
     pub fn median(&self) -> Figures {
         let figures: Vec<Figures> = self.rounds.iter().map(|round| round.figures).collect();
         Figures::median(&figures)
     }
 
-    /// The run that is drawn: the one in the middle by its p99.
+    /// Returns the run that is drawn: the one with the median p99.
     pub fn typical(&self) -> Option<&Round> {
         let mut rounds: Vec<&Round> = self.rounds.iter().collect();
         rounds.sort_by(|a, b| a.figures.p99_ms.total_cmp(&b.figures.p99_ms));
@@ -164,8 +164,8 @@ impl Compared {
 }
 
 impl Comparison {
-    /// Holds each run against the optimum: for the rate at which home works, the largest that a
-    /// policy's workers reached, since a worker that does little is measured badly.
+    /// Compares each run with the optimum. The workers' rate in the optimum is the highest that they had under any
+    /// policy, because the rate of workers with little to do is measured badly.
     pub fn compare_with_optimum(&mut self) {
         let rates = self.policies.iter().filter_map(|compared| compared.median().true_rate_eps);
         let Some(mu) = rates.max_by(f64::total_cmp) else { return };
@@ -174,18 +174,18 @@ impl Comparison {
         }
     }
 
-    /// Each policy's medians.
+    /// Returns the medians of each policy.
     pub fn figures(&self) -> Vec<(String, Figures)> {
         let policies = self.policies.iter();
         policies.map(|compared| (compared.policy.clone(), compared.median())).collect()
     }
 
-    /// Which policy to choose.
+    /// Returns the policy to choose.
     pub fn choice(&self) -> Option<Choice> {
         choose(&self.figures(), self.deadline_ms, !self.burst.is_empty())
     }
 
-    /// Everything, as it is written to `compare.json`.
+    /// Returns the content of `compare.json`.
     pub fn json(&self) -> Value {
         let policies = self.policies.iter().map(|compared| {
             let rounds = compared.rounds.iter();

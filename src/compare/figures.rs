@@ -1,38 +1,38 @@
-//! What a run came to, in the few figures that policies are compared by.
+//! The figures of a run by which policies are compared.
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// A run's figures, or the medians of several runs'. Latencies are those of the burst, or of the
-/// whole run where its rate is constant.
+/// The figures of a run, or the medians over several runs. Latencies are those of the burst, or of the whole run if its
+/// rate is constant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Figures {
-    /// Results a second.
+    /// Results per second.
     pub throughput_eps: f64,
-    /// Half of the events were not slower, in milliseconds.
+    /// The median of the latency, in milliseconds.
     pub p50_ms: f64,
-    /// 99 of 100.
+    /// The 99th percentile of the latency, in milliseconds.
     pub p99_ms: f64,
-    /// 999 of 1,000.
+    /// The 99.9th percentile of the latency, in milliseconds.
     pub p999_ms: f64,
-    /// None was slower.
+    /// The highest latency, in milliseconds.
     pub max_ms: f64,
-    /// The share of the events that the remote side did.
+    /// The share of the events that were done remotely.
     pub offloaded_fraction: f64,
-    /// What the workers did, over what they would have done had they known the trace.
+    /// The workers' records as a share of those that they do in the optimum, with the whole input known beforehand.
     pub home_share_of_optimum: Option<f64>,
-    /// In US dollars.
+    /// The cost in US dollars.
     pub cost_usd: f64,
-    /// Records held at most.
+    /// The highest number of records that were held.
     pub peak_backlog: f64,
-    /// How long sources waited, summed over workers.
+    /// The time that sources waited, in milliseconds, summed over workers.
     pub backpressured_ms: f64,
-    /// Records a second of useful time, summed over workers.
+    /// Records per second of useful time, summed over workers.
     pub true_rate_eps: Option<f64>,
 }
 
 impl Figures {
-    /// Those of a summary.
+    /// Returns the figures of a summary. None if it lacks one.
     pub fn of(summary: &Value) -> Option<Figures> {
         let number = |name: &str| summary.get(name)?.as_f64();
         let latency = summary.get("latency_burst_ms").or(summary.get("latency_ms"))?;
@@ -52,7 +52,7 @@ impl Figures {
         })
     }
 
-    /// The median of each figure.
+    /// Returns the median of each figure.
     pub fn median(rounds: &[Figures]) -> Figures {
         let of = |figure: fn(&Figures) -> f64| median(rounds.iter().map(figure)).unwrap_or(0.0);
         let known = |figure: fn(&Figures) -> Option<f64>| median(rounds.iter().filter_map(figure));
@@ -72,7 +72,7 @@ impl Figures {
     }
 }
 
-/// The middle one, or the mean of the two that are.
+/// Returns the median. None without values.
 pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);

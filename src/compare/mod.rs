@@ -1,7 +1,7 @@
-//! The same trace under several policies: what came of it, which to choose, and how that is shown.
+//! Compares runs of the same input under several policies, and recommends one of the policies.
 //!
-//! Reads the files that runs left behind (their summaries and series) and makes text of them: a
-//! table, JSON, a page with plots, and a picture of the burst. It starts nothing and measures nothing.
+//! It reads the files that runs have written (their summaries and series) and makes a table, JSON, a page with plots
+//! and a picture of the burst. It starts no run and measures nothing.
 
 mod choice;
 mod comparison;

@@ -1,4 +1,4 @@
-//! The report: one HTML file with everything in it.
+//! The report, which is one HTML file that needs no other.
 
 use std::fmt::Write as _;
 
@@ -10,11 +10,11 @@ use super::table::{COLUMNS, OF_OPTIMUM, latency};
 use super::{Comparison, Threshold};
 use crate::units::{show_count, show_rate};
 
-/// How the page looks. Plots are drawn in one set of colours, by attributes, which any rule of a
-/// style sheet overrides: so one set of drawings serves light and dark.
+/// The style sheet. Plots have their colours as attributes, which a style sheet overrides, so the same drawings serve
+/// a light and a dark page.
 const STYLE: &str = include_str!("../theme.css");
 
-/// A colour of the drawings and the style's name for it.
+/// The colours of the drawings, with their names in the style sheet.
 const COLORS: [(RGBColor, &str); 11] = [
     (super::plot::INK, "fg"),
     (super::plot::GRID, "grid"),
@@ -29,7 +29,7 @@ const COLORS: [(RGBColor, &str); 11] = [
     (super::plot::YELLOW, "yellow"),
 ];
 
-/// The report as HTML: it needs no network and no other file.
+/// Returns the report as HTML. It needs no network and no other file.
 ///
 /// # Errors
 /// If a plot cannot be drawn.
@@ -101,7 +101,7 @@ pub fn page(comparison: &Comparison) -> Result<String, DrawError> {
     Ok(html)
 }
 
-/// The table, and what is to be known to read it.
+/// Writes the table, and the notes that explain it.
 fn summary(html: &mut String, comparison: &Comparison) {
     let rows = comparison.figures();
     let chosen = comparison.choice().map(|choice| choice.policy);
@@ -168,7 +168,7 @@ fn summary(html: &mut String, comparison: &Comparison) {
     let _ = writeln!(html, "<p class=\"note\">{}</p>", escaped(&notes.join(" ")));
 }
 
-/// A command, broken between its words only: a browser breaks lines after hyphens too.
+/// Writes a command. Its lines break between words only; without the spans, a browser breaks them after hyphens too.
 fn command(html: &mut String, command: &str) {
     let words = command.split(' ').map(|word| format!("<span>{}</span>", escaped(word)));
     let _ = writeln!(html, "<pre>{}</pre>", words.collect::<Vec<_>>().join(" "));

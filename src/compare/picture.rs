@@ -1,4 +1,4 @@
-//! The burst as a picture: one SVG for a document, without a style sheet.
+//! A picture of the burst for documents, which is one SVG without a style sheet.
 
 use std::fmt::Write as _;
 
@@ -9,11 +9,11 @@ use super::page::{escaped, hex};
 use super::plot::DrawError;
 use super::plots;
 
-/// How far the plots are from the left, and how high the text above each of them is.
+/// The height of the text above each plot.
 const TEXT: u32 = 52;
 
-/// The rates under the policy that the comparison chooses, or the first, and the p99 of all policies. `None`
-/// if no run was finished.
+/// Draws the rates under the policy that the comparison chooses, or under the first one, and the p99 of all policies.
+/// Returns none if no run was finished.
 ///
 /// # Errors
 /// If a plot cannot be drawn.
@@ -24,7 +24,7 @@ pub fn picture(comparison: &Comparison) -> Result<Option<String>, DrawError> {
     let Some(flow) = flow else { return Ok(None) };
     let latencies = plots::latencies(comparison)?;
     let mut parts = Vec::new();
-    // What stands below the rates in the report is not here.
+    // The picture has no backlogs, which the legend of the report names after a semicolon.
     let legend = flow.legend.iter().map(|(color, what)| (*color, before_semicolon(what)));
     let title = format!("Events per second under the policy {}", flow.title);
     parts.push((title, legend.collect(), &flow.svgs[0]));
@@ -37,10 +37,10 @@ fn before_semicolon(text: &str) -> &str {
     text.split_once(';').map_or(text, |(before, _)| before)
 }
 
-/// A title, what each colour is, and a plot.
+/// A title, a legend and a plot.
 type Part<'a> = (String, Vec<(RGBColor, &'a str)>, &'a String);
 
-/// The plots below each other, each with its title and its legend.
+/// Puts the plots below each other, each with its title and its legend.
 fn stacked(parts: &[Part]) -> String {
     let mut body = String::new();
     let mut y = 0;
@@ -63,11 +63,11 @@ fn stacked(parts: &[Part]) -> String {
                 y + 43,
                 escaped(what)
             );
-            // Wide enough for any font without serifs.
+            // This is wide enough for any sans-serif font.
             x += 48 + 8 * what.chars().count() as u32;
         }
         y += TEXT;
-        // A drawing inside another one has a place.
+        // A drawing inside another one needs a position.
         body.push_str(&svg.replacen("<svg ", &format!("<svg y=\"{y}\" "), 1));
         y += height(svg);
     }
@@ -79,7 +79,7 @@ fn stacked(parts: &[Part]) -> String {
     )
 }
 
-/// The height that a drawing says it has.
+/// Returns the height of a drawing.
 fn height(svg: &str) -> u32 {
     let number = svg.split_once("height=\"").and_then(|(_, rest)| rest.split_once('"'));
     number.and_then(|(number, _)| number.parse().ok()).unwrap_or(0)

@@ -1,5 +1,4 @@
-//! One plot: axes, lines, and what they look like. Colours are placeholders: the page maps each to
-//! one that suits its background.
+//! Draws one plot: axes and curves. The page maps each colour to one that suits its background.
 
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
@@ -7,7 +6,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::policy;
 
-/// Axes and text, lines of the grid, the burst behind them, and what was offered.
+/// The colours of axes and text, of the grid, of the burst in the background, and of the offered rate.
 pub(super) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 pub(super) const GRID: RGBColor = RGBColor(0xDD, 0xDD, 0xDD);
 pub(super) const BURST: RGBColor = RGBColor(0xF1, 0xED, 0xE2);
@@ -35,14 +34,14 @@ pub(super) fn rgb(color: policy::Color) -> RGBColor {
     }
 }
 
-/// The plot could not be drawn. Into a string it always can be.
+/// The reason why a plot could not be drawn. Drawing into a string does not fail.
 pub(super) type DrawError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A line.
+/// A curve.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Curve {
     pub color: RGBColor,
-    /// Pieces of it: a time without a value is a gap.
+    /// Its pieces. A time without a value is a gap between two of them.
     pub pieces: Vec<Vec<(f64, f64)>>,
     /// Whether the area under it is filled.
     pub filled: bool,
@@ -51,7 +50,7 @@ pub(super) struct Curve {
 }
 
 impl Curve {
-    /// Through all points that have a value.
+    /// Returns a curve through all points that have a value.
     pub(super) fn new(color: RGBColor, points: impl Iterator<Item = (f64, Option<f64>)>) -> Curve {
         let mut pieces = vec![Vec::new()];
         for (x, y) in points {
@@ -61,7 +60,7 @@ impl Curve {
                 _ => {}
             }
         }
-        // A value between two gaps is a short dash.
+        // A value between two gaps is drawn as a short dash.
         for piece in pieces.iter_mut().filter(|piece| piece.len() == 1) {
             let (x, y) = piece[0];
             piece.push((x + 0.05, y));
@@ -69,7 +68,7 @@ impl Curve {
         Curve { color, pieces, ..Curve::default() }
     }
 
-    /// Of the same value everywhere.
+    /// Returns a dashed curve with the same value everywhere.
     pub(super) fn level(color: RGBColor, until: f64, value: f64) -> Curve {
         let pieces = vec![vec![(0.0, value), (until, value)]];
         Curve { color, pieces, dashed: true, ..Curve::default() }
@@ -84,7 +83,8 @@ impl Curve {
     }
 }
 
-/// The range of all `curves`' values above 0, a little wider, for a logarithmic axis.
+/// Returns the range of a logarithmic axis for those `values` that are at least `least`. It is a little wider than
+/// these.
 pub(super) fn decades<'a>(values: impl Iterator<Item = &'a f64>, least: f64) -> (f64, f64) {
     let values = values.copied().filter(|value| *value >= least);
     let (low, high) =
@@ -93,12 +93,12 @@ pub(super) fn decades<'a>(values: impl Iterator<Item = &'a f64>, least: f64) -> 
     (low * 0.8, (high * 1.25).max(low * 10.0))
 }
 
-/// All `curves`' y values.
+/// Returns the y values of all `curves`.
 pub(super) fn ys<'a>(curves: impl IntoIterator<Item = &'a Curve>) -> Vec<f64> {
     curves.into_iter().flat_map(|curve| curve.points().map(|(_, y)| *y)).collect()
 }
 
-/// What an axis is: its range, what it says, and how its numbers are written.
+/// An axis: its range, its title, and how its numbers are written.
 pub(super) struct Axis<'a, R> {
     pub range: R,
     pub says: &'a str,
@@ -106,7 +106,7 @@ pub(super) struct Axis<'a, R> {
     pub labels: usize,
 }
 
-/// An SVG of `size` with `curves` on it, and `bands` of the x axis behind them.
+/// Draws an SVG of `size` with `curves`, and with shaded `bands` of the x axis behind them.
 pub(super) fn draw<X, Y>(
     size: (u32, u32),
     x: Axis<'_, X>,

@@ -9,11 +9,11 @@ use super::{Comparison, Round};
 use crate::observe::SlotLine;
 use crate::policy::{Route, Spec};
 
-/// A plot and what is written above it.
+/// Plots with their title and legend.
 pub(super) struct Figure {
     pub title: String,
     pub svgs: Vec<String>,
-    /// What each colour is.
+    /// The colours and their meanings.
     pub legend: Vec<(RGBColor, String)>,
 }
 
@@ -28,13 +28,12 @@ pub(super) const WIDTH: u32 = 960;
 const TALL: u32 = 300;
 const FLAT: u32 = 170;
 
-/// A policy's colour, the same in all plots.
+/// Returns the colour of a policy, which is the same in all plots.
 fn color_of(policy: &str) -> RGBColor {
     Spec::named(policy).map_or(INK, |policy| rgb(policy.color))
 }
 
-/// A path's colour. What stays at home is blue, what goes is red, as for the two policies that do
-/// nothing else.
+/// Returns the colour of a path. `local` and `remote` have the colours of the policies with these names.
 fn color_of_path(path: &str) -> RGBColor {
     match path {
         "local" => BLUE,
@@ -45,7 +44,7 @@ fn color_of_path(path: &str) -> RGBColor {
     }
 }
 
-/// What a path is, for a legend.
+/// Returns what a legend says of a path.
 fn path_in_words(path: &str) -> String {
     match path {
         "local" => "by its worker",
@@ -58,18 +57,18 @@ fn path_in_words(path: &str) -> String {
     .to_owned()
 }
 
-/// The comparison's typical runs, by policy.
+/// Returns the typical run of each policy.
 fn typical(comparison: &Comparison) -> impl Iterator<Item = (&str, &Round)> {
     let policies = comparison.policies.iter();
     policies.filter_map(|compared| Some((compared.policy.as_str(), compared.typical()?)))
 }
 
-/// The middle of a slot, in seconds.
+/// Returns the middle of a slot, in seconds.
 fn middle(slot: &SlotLine) -> f64 {
     (slot.t_ms + slot.length_ms / 2.0) / 1e3
 }
 
-/// The longest run's end, in seconds.
+/// Returns the end of the longest run, in seconds.
 fn end(comparison: &Comparison) -> f64 {
     let ends = typical(comparison).filter_map(|(_, round)| round.slots.last());
     ends.map(|slot| (slot.t_ms + slot.length_ms) / 1e3).fold(0.1, f64::max)
@@ -83,7 +82,7 @@ fn time(until: f64) -> Axis<'static, std::ops::Range<f64>> {
     Axis { range: 0.0..until, says: "time (s)", show: &|seconds| plain(*seconds), labels: 12 }
 }
 
-/// A plot over time whose y axis begins at 0.
+/// Draws a plot over time whose y axis begins at 0.
 fn over_time(
     height: u32,
     until: f64,
@@ -97,8 +96,9 @@ fn over_time(
     draw((WIDTH, height), time(until), y, bands, (0.0, top), curves)
 }
 
-/// What was offered, what was done where, and what waited: a figure for each policy. The rates are all
-/// to one scale; backlogs are not, which may be a hundred times as large at home.
+/// Draws a figure for each policy, with the rate that was offered, the rates at which records were done in each place,
+/// and the backlogs. All rates have the same scale. Each backlog has its own scale, because it may be a hundred times as
+/// large under one policy as under another.
 pub(super) fn flows(comparison: &Comparison) -> Result<Vec<Figure>, DrawError> {
     let until = end(comparison);
     let rates_and_backlogs: Vec<_> = typical(comparison)
@@ -148,14 +148,14 @@ pub(super) fn flows(comparison: &Comparison) -> Result<Vec<Figure>, DrawError> {
     rates_and_backlogs.iter().map(figure).collect()
 }
 
-/// Latencies over time, of all policies: the median, and the 99th percentile.
+/// Draws the median and the 99th percentile of the latency over time, for all policies.
 pub(super) fn latencies(comparison: &Comparison) -> Result<Figure, DrawError> {
     let until = end(comparison);
     let curves = |quantile: fn(&crate::observe::SlotLatency) -> f64| -> Vec<Curve> {
         typical(comparison)
             .map(|(policy, round)| {
                 let points = round.slots.iter().map(|slot| {
-                    // A latency of 0 has no place on a logarithmic axis; a microsecond is none.
+                    // A logarithmic axis has no 0, so the least latency is a microsecond.
                     let value = slot.latency_ms.as_ref().map(quantile);
                     (middle(slot), value.map(|ms| ms.max(1e-3)))
                 });
@@ -179,7 +179,7 @@ pub(super) fn latencies(comparison: &Comparison) -> Result<Figure, DrawError> {
     })
 }
 
-/// What has been paid until when.
+/// Draws the cost so far over time.
 pub(super) fn costs(comparison: &Comparison) -> Result<Figure, DrawError> {
     let curves: Vec<Curve> = typical(comparison)
         .map(|(policy, round)| {
@@ -198,7 +198,7 @@ pub(super) fn costs(comparison: &Comparison) -> Result<Figure, DrawError> {
     })
 }
 
-/// The share of records that took longer, by where they were done: a figure for each policy.
+/// Draws a figure for each policy, with the share of records that took longer than a latency, by path.
 pub(super) fn tails(comparison: &Comparison) -> Result<Tails, DrawError> {
     let all: Vec<_> = typical(comparison)
         .map(|(policy, round)| {
@@ -241,10 +241,11 @@ pub(super) fn tails(comparison: &Comparison) -> Result<Tails, DrawError> {
     })
 }
 
-/// Latencies below this are drawn as this.
+/// Lower latencies are drawn as this one.
 const LEAST_MS: f64 = 0.1;
 
-/// The share of a path's records that were later than each latency: about a point per cent of it.
+/// Returns the share of a path's records that were later than each latency. Neighbouring points are about 1 % of the
+/// latency apart.
 fn tail(path: &str, buckets: &[(f64, u64)]) -> Curve {
     let all: u64 = buckets.iter().map(|(_, records)| records).sum();
     let mut left = all;
@@ -254,7 +255,7 @@ fn tail(path: &str, buckets: &[(f64, u64)]) -> Curve {
         left -= records;
         let ms = ms.max(LEAST_MS);
         if ms > drawn * 1.01 || left == 0 {
-            // It had fallen to this at the last one, which may not have been drawn.
+            // The share fell to this at the last bucket, which may not have been drawn.
             let share = before as f64 / all.max(1) as f64;
             points.extend([(last, share), (ms, share)]);
             if left > 0 {
@@ -272,7 +273,7 @@ fn policies(comparison: &Comparison, also: Option<&str>) -> Vec<(RGBColor, Strin
     policies.chain(also.map(|also| (INK, also.to_owned()))).collect()
 }
 
-/// A number as people write it, without digits that say nothing.
+/// Writes a number without trailing zeros.
 fn plain(value: f64) -> String {
     if value != 0.0 && value.abs() < 1e-4 {
         return format!("{value:.0e}");
@@ -281,7 +282,7 @@ fn plain(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Thousands and millions by their letters.
+/// Writes a number with `k` for thousands and `M` for millions.
 fn si(value: f64) -> String {
     match value.abs() {
         v if v >= 1e6 => format!("{}M", plain(value / 1e6)),

@@ -1,4 +1,4 @@
-//! The comparison as a table of plain text.
+//! The table of a comparison, in plain text.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::{Comparison, Figures};
 use crate::units::{show_count, show_duration};
 
-/// What the column "of optimum" says.
+/// The meaning of the column "of optimum".
 pub const OF_OPTIMUM: &str = "the share of work that the workers did, where 100 % is as much as they could have done \
                               with the whole input known beforehand and every deadline kept (a policy that misses deadlines can \
                               have more)";
 
-/// The columns: what they are called, and what is in them.
+/// The columns: the name of each, and its value for a run.
 pub(super) const COLUMNS: [(&str, fn(&Figures) -> String); 10] = [
     ("events/s", |run| show_count(run.throughput_eps.round() as u64)),
     ("p50", |run| latency(run.p50_ms)),
@@ -25,8 +25,7 @@ pub(super) const COLUMNS: [(&str, fn(&Figures) -> String); 10] = [
     ("backpressure", |run| latency(run.backpressured_ms)),
 ];
 
-/// The table, without colours and as wide as it is: a terminal is not asked. Columns that nobody has
-/// anything in are left out.
+/// Returns the table, without colours and as wide as its content. Columns without a value are left out.
 pub fn table(comparison: &Comparison) -> String {
     let rows = comparison.figures();
     let mut columns: Vec<(&str, Vec<String>)> =
