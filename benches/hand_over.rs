@@ -38,7 +38,7 @@ fn echo(criterion: &mut Criterion) {
                 let began = thread_cpu();
                 let (mut sent, mut back) = (0, 0);
                 while back < rounds {
-                    // As many are away as a bridge has in flight.
+                    // As many are in flight as a bridge allows.
                     while sent < rounds && sent - back < 64 {
                         sender.send((sent, Arc::clone(&batch), port.clone())).expect("it echoes");
                         sent += 1;
@@ -69,7 +69,7 @@ fn http(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("hand_over/http");
     group.sample_size(10).measurement_time(Duration::from_secs(4));
     for size in SIZES {
-        // Twenty batches are away at once.
+        // Twenty batches are in flight at once.
         let twenty = batches(20, size);
         group.throughput(Throughput::Elements(20 * size));
         group.bench_with_input(BenchmarkId::from_parameter(size), &size, |bencher, _| {

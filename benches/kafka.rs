@@ -1,4 +1,5 @@
-//! How many records a second go from Kafka and to it, beside a bare consumer of the same client.
+//! How many records per second are read from Kafka and written to it, next to a consumer of the same client that
+//! does nothing else.
 //!
 //!     cargo bench --features kafka --bench kafka
 //!
@@ -22,14 +23,14 @@ use std::time::Instant;
 use common::Place;
 use kafka::broker::{Broker, broker};
 
-/// Name the broker's address and the topic to the process that is the bare consumer.
+/// The environment variables that tell the process of the bare consumer the broker's address and the topic.
 const BARE: [&str; 2] = ["FLOODWAY_BARE_BROKER", "FLOODWAY_BARE_TOPIC"];
 
 const EVENTS: u32 = 3_000_000;
 const PARTITIONS: i32 = 4;
 const ROUNDS: usize = 3;
 
-/// A topic of Nexmark events, as their lines.
+/// Returns a topic that holds Nexmark events, one line a message.
 fn filled(broker: &Broker) -> String {
     let place = Place::new();
     let events = EVENTS.to_string();
@@ -94,7 +95,7 @@ fn run(args: &[&str], cores: &str) -> serde_json::Value {
     place.summary()
 }
 
-/// Reads the topic and does nothing with it.
+/// Reads the topic and does nothing with its messages.
 fn bare_consumer(address: &str, topic: &str) {
     let began = Instant::now();
     let (mut messages, mut bytes) = (0_u64, 0);

@@ -1,5 +1,5 @@
 //! When offloading pays: the CPU time of a worker's thread for twenty batches of 1,000 events, done
-//! at home and done remotely over HTTP on loopback, for work that is nearly free (words) and for
+//! locally and done remotely over HTTP on loopback, for work that is nearly free (words) and for
 //! real work (bpe). The local Lambda's own CPU time is not counted: in the cloud it is not ours.
 
 mod common;

@@ -1,4 +1,4 @@
-//! What the burst operator costs where everything stays at home: Nexmark events split into words by
+//! What the burst operator costs where everything is done locally: Nexmark events split into words by
 //! a plain unary operator, and by `burst` under the policy `local`. After criterion's own figures,
 //! ten interleaved pairs and the ratio of their medians: these machines drift.
 

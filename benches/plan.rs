@@ -63,11 +63,11 @@ impl Overload {
         self.planning += began.elapsed();
         let records = &mut self.records;
         self.queue.take_all(&mut self.takes, |taken| *records += taken.entry.records() as u64);
-        let mut here = (self.rate / 1e3) as usize;
-        while here > 0
-            && let Some(taken) = self.queue.take_front(here)
+        let mut local = (self.rate / 1e3) as usize;
+        while local > 0
+            && let Some(taken) = self.queue.take_front(local)
         {
-            here -= taken.entry.records();
+            local -= taken.entry.records();
             self.records += taken.entry.records() as u64;
         }
     }

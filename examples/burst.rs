@@ -23,7 +23,7 @@ fn collatz(n: &u64) -> u32 {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Your function has a URL; here a local Lambda stands in for it.
+    // Your function has a URL; this example uses a local Lambda instead.
     let function = Arc::new(emulator::function("collatz", |n: &u64| Ok((*n, collatz(n)))));
     let lambda = Server::hosting(TcpListener::bind("127.0.0.1:0")?, Model::default(), function)?;
     // This is over before a start-up probe would be back, and nothing is sent before.

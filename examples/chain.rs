@@ -1,12 +1,13 @@
 //! A chain of two bursts, and which of them is the bottleneck: orders are parsed, each has three items, and
-//! each item is scored. First all of it stays here, and the table says what holds the chain up and how much of
-//! it would have to go; then that one stage, and no other, may send what would be late.
+//! each item is scored. In the first run everything is done locally, and the table says which stage is the
+//! bottleneck and how much of it would have to be done remotely. In the second run that stage alone may send
+//! records that would be late.
 //!
 //!     cargo run --example chain
 //!     cargo run --example chain -- -w 2
 //!
 //! In the table, `a record` is the useful time for one, `needs` the workers that a stage would take with nothing done
-//! remotely, and `held` what waits or is away.
+//! remotely, and `held` the records that wait or are in flight.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use timely::dataflow::{InputHandle, ProbeHandle};
 
 const EPOCH: Duration = Duration::from_millis(100);
 const EPOCHS: u64 = 20;
-/// A result is due so long after its order came.
+/// The time from the arrival of an order until its result is due.
 const DEADLINE: Duration = Duration::from_millis(200);
 /// Orders a second, for each worker: more than it can score.
 const ORDERS: u64 = 5_000;
@@ -37,18 +38,18 @@ fn work(time: Duration) {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // The function's machines are elsewhere: here they only answer.
+    // The function's own machines would do the work; this function only answers.
     let function = Arc::new(emulator::function("score", |item: &u64| Ok(item % 100)));
     let lambda = Server::hosting(TcpListener::bind("127.0.0.1:0")?, Model::default(), function)?;
     let bridge =
         Bridge::start(bridge::Settings { endpoint: lambda.url().parse()?, ..Default::default() })?;
 
-    println!("all of it here:\n{}\n", run(None)?);
-    println!("the scores may go:\n{}", run(Some(bridge))?);
+    println!("all of it locally:\n{}\n", run(None)?);
+    println!("the scores may be sent:\n{}", run(Some(bridge))?);
     Ok(())
 }
 
-/// Two seconds of orders, of which the second is looked at; `bridge` is for the scores.
+/// Runs two seconds of orders and measures the second one. Scores may be sent by `bridge`.
 fn run(bridge: Option<Bridge>) -> Result<ChainLoad, String> {
     let stages = Stages::new();
     let watched = stages.clone();
@@ -87,7 +88,7 @@ fn run(bridge: Option<Bridge>) -> Result<ChainLoad, String> {
         let began = Instant::now();
         for epoch in 0..EPOCHS {
             if worker.index() == 0 && epoch == EPOCHS / 2 {
-                // From here on: what is kept waiting until its last safe moment is there by now.
+                // The measurement starts now: by this epoch the policy has kept records until their last safe moment.
                 watched.measure();
             }
             for order in 0..ORDERS / 10 {
@@ -102,7 +103,7 @@ fn run(bridge: Option<Bridge>) -> Result<ChainLoad, String> {
                 worker.step_or_park(Some(left));
             }
         }
-        // What they were like under load; the rest is done unwatched.
+        // The load is that of the measured second; the rest of the records is done without being measured.
         let loads = (worker.index() == 0).then(|| watched.measure());
         drop(input);
         while !probe.done() {

@@ -109,7 +109,7 @@ fn count(
             generator.fill(first..end, &mut batch);
             input.send_batch(&mut batch);
             input.advance_to(epoch + 1);
-            // One epoch may be away while the next one comes.
+            // One epoch may be in flight while the next one arrives.
             while probe.less_than(&epoch) {
                 worker.step_or_park(None);
             }

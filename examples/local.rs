@@ -1,4 +1,4 @@
-//! The same pipeline as `burst`, without bursting: everything at home, no remote side.
+//! The same pipeline as `burst`, without bursting: everything is done locally, and there is no remote side.
 //!
 //!     cargo run --example local -- -w 2
 

@@ -1,5 +1,5 @@
-//! A burst watched from the library: what each epoch brought and where it was done, how much the
-//! worker holds, how fast it is, and the signal that a source of your own would wait on.
+//! A burst that is observed from the library: how many records each epoch had and where they were done, how many
+//! the worker holds, how fast it is, and the backpressure that a source of your own would wait for.
 //!
 //!     cargo run --example watch
 
@@ -35,7 +35,7 @@ impl Observer<u64> for Watch {
         let offered = stats.offered.map_or(0.0, |offered| offered.rate());
         let EpochStats { local, remote, returned, .. } = stats;
         println!(
-            "epoch {epoch:2}: offered {offered:6.0}/s, done {local:4} here, {remote:4} remotely, \
+            "epoch {epoch:2}: offered {offered:6.0}/s, done {local:4} locally, {remote:4} remotely, \
              {returned} returned; this worker does {:.0}/s and held {} at most",
             self.true_rate, self.most_held
         );

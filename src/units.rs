@@ -10,7 +10,9 @@ pub struct UnitError {
 }
 
 const DURATION: &str = "a duration such as 500ns, 12us, 20ms, 1.5s, 2m or 1h";
+const ABOVE_ZERO: &str = "a duration above 0, such as 500ns, 12us, 20ms, 1.5s, 2m or 1h";
 const COUNT: &str = "a whole number such as 1000, 50k or 2M";
+const AT_LEAST_ONE: &str = "a whole number of at least 1, such as 1000, 50k or 2M";
 const RATE: &str = "events per second such as 1000, 50k or 2.5M, above 0";
 const SHARE: &str = "a share from 0 to 1, such as 0.05 or 5%";
 const BYTES: &str = "a number of bytes such as 4096, 64Ki, 1Mi, 100k or 5M";
@@ -38,6 +40,24 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
         return Err(UnitError { expected: DURATION });
     }
     Ok(Duration::from_nanos(nanos.round() as u64))
+}
+
+/// A duration above 0.
+///
+/// # Errors
+/// Anything else.
+pub fn parse_above_zero(text: &str) -> Result<Duration, UnitError> {
+    let duration = parse_duration(text).ok().filter(|duration| !duration.is_zero());
+    duration.ok_or(UnitError { expected: ABOVE_ZERO })
+}
+
+/// A count of at least 1.
+///
+/// # Errors
+/// Anything else.
+pub fn parse_at_least_one(text: &str) -> Result<u64, UnitError> {
+    let count = parse_count(text).ok().filter(|count| *count > 0);
+    count.ok_or(UnitError { expected: AT_LEAST_ONE })
 }
 
 /// A count: a whole number, with `k` for a thousand and `M` for a million.

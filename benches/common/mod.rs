@@ -53,7 +53,7 @@ pub fn loopback() -> (Server, Bridge) {
     let model = Model { network: Duration::ZERO, cold_start: Duration::ZERO, ..Model::default() };
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let lambda = Server::start(listener, model).expect("threads");
-    // As many as these benches have away at once: none is to be done here for want of room.
+    // As many as these benchmarks have in flight at once, so that no record is done locally for want of room.
     let settings = bridge::Settings {
         endpoint: lambda.url().parse().expect("a URL"),
         initial_in_flight: 100,
@@ -64,7 +64,7 @@ pub fn loopback() -> (Server, Bridge) {
 }
 
 /// Sends `batches` through a burst, `rounds` times, on one worker, which is this thread; answers
-/// the CPU time that it took here.
+/// the CPU time that it took in this process.
 pub fn through_burst(
     batches: &[Batch],
     rounds: u64,

@@ -1,12 +1,15 @@
 //! The command line as it is typed: a struct as close to the flags as possible, which does
 //! nothing. [`settings`](super::settings) makes of it what the program runs on.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+use crate::pipeline::{RunOptions, mark};
 use crate::source::text_of;
+use crate::task;
 
 /// A value that may name a file, whatever bytes that has: as text of which `path_of` makes a path.
 fn any_bytes() -> impl TypedValueParser<Value = String> {
@@ -14,8 +17,9 @@ fn any_bytes() -> impl TypedValueParser<Value = String> {
 }
 
 use super::config::FromFile;
+use super::given::Given;
 use super::policy_options::{self, PolicyArg};
-use super::{compare, help, sink, source};
+use super::{compare, help, settings, sink, source};
 
 /// Cloud bursting for timely dataflow: records that the workers cannot process in time are sent to AWS
 /// Lambda, and their results rejoin the dataflow.
@@ -35,16 +39,21 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run one dataflow: source → burst → sink. Without options, run a demonstration.
-    #[command(allow_negative_numbers = true, after_help = help::RUN)]
+    #[command(allow_negative_numbers = true, after_help = help::RUN, groups = mark::groups())]
     Run(Box<RunArgs>),
     /// Run the same input under several policies and report how they compare.
     ///
     /// Prints a table, says which policy to choose, and writes a report with plots. It takes the options of
     /// `run`. Without options, it runs a demonstration.
-    #[command(allow_negative_numbers = true, after_help = help::COMPARE, mut_args = compare::hide_refused)]
+    #[command(
+        allow_negative_numbers = true,
+        after_help = help::COMPARE,
+        mut_args = compare::hide_refused,
+        groups = mark::groups()
+    )]
     Compare(Box<CompareArgs>),
     /// Print Nexmark events.
-    #[command(allow_negative_numbers = true, after_help = help::GENERATE)]
+    #[command(allow_negative_numbers = true, after_help = help::GENERATE, groups = mark::groups())]
     Generate(GenerateArgs),
     /// Predict what policies would do, in simulated time.
     ///
@@ -52,7 +61,8 @@ pub enum Command {
     #[command(
         allow_negative_numbers = true,
         args_override_self = false,
-        after_help = help::SIMULATE
+        after_help = help::SIMULATE,
+        groups = mark::groups()
     )]
     Simulate(Box<SimulateArgs>),
     /// Serve a local Lambda.
@@ -61,7 +71,7 @@ pub enum Command {
     #[command(after_help = help::LAMBDA)]
     Lambda(LambdaArgs),
     /// Check credentials, endpoint and function with one request, and say what is wrong.
-    #[command(after_help = help::CHECK)]
+    #[command(after_help = help::CHECK, groups = mark::groups())]
     Check(CheckArgs),
     /// Print a completion script for a shell.
     #[command(after_help = help::COMPLETION)]
@@ -71,36 +81,53 @@ pub enum Command {
     },
 }
 
+/// Parses a command line, with the program's name first. `from_file` are the settings that it has from a file.
+///
+/// # Errors
+/// If it is no command line, or asks for help.
+pub(super) fn parse(
+    words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    from_file: FromFile,
+) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(words)?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    let found = matches.subcommand();
+    let found = found.and_then(|(name, matches)| Some((command.find_subcommand(name)?, matches)));
+    let given = found.map(|(command, matches)| Given::new(command, matches, from_file));
+    match &mut cli.command {
+        Command::Run(args) => args.given = given.unwrap_or_default(),
+        Command::Compare(args) => args.run.given = given.unwrap_or_default(),
+        Command::Simulate(args) => args.given = given.unwrap_or_default(),
+        _ => {}
+    }
+    Ok(cli)
+}
+
 /// How many events come, and when.
 #[derive(Debug, Args)]
 pub struct RateArgs {
     /// Stop after exactly this many events.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", group = mark::OUTPUT)]
     pub events: Option<String>,
     /// Take the events that are due within this time, however long processing them lasts.
     ///
     /// Without it and without --events, Nexmark events come until Ctrl-C; `compare` takes 10s of them, and
     /// `simulate` needs one of the two. Files and traces end by themselves.
-    #[arg(long, value_name = "D")]
+    #[arg(long, value_name = "D", group = mark::OUTPUT)]
     pub duration: Option<String>,
     /// Events per second over all workers, or `max`: as fast as they are taken [default: 10k for Nexmark
     /// events, max for lines].
-    #[arg(long, value_name = "R|max")]
+    #[arg(long, value_name = "R|max", group = mark::OUTPUT)]
     pub rate: Option<String>,
-    /// How the rate changes over time: constant, square, sine, step, spike or trace:FILE [default:
-    /// constant].
-    ///
-    /// square: --rate in the first half of each period and --peak-rate in the second. sine: a wave between
-    /// the two. step: --peak-rate from --period on. spike: --peak-rate in the second tenth of each period.
-    /// trace:FILE: rows `seconds,rate`, the seconds from 0 and increasing; a rate holds until the next row,
-    /// and the last row ends the input.
-    #[arg(long, value_parser = any_bytes(), value_name = "SHAPE")]
+    #[arg(long, value_parser = any_bytes(), value_name = "SHAPE", group = mark::OUTPUT)]
+    #[arg(help = settings::shape_help(), long_help = settings::shape_long_help())]
     pub shape: Option<String>,
     /// Highest rate of the shapes square, sine, step and spike.
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", group = mark::OUTPUT)]
     pub peak_rate: Option<String>,
     /// Period of the shapes square, sine and spike; for step, when the rate changes.
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", group = mark::OUTPUT)]
     pub period: Option<String>,
 }
 
@@ -110,161 +137,100 @@ pub struct EventArgs {
     #[command(flatten)]
     pub rates: RateArgs,
     /// Seed of the event generator: the same seed gives the same events [default: 1].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", group = mark::OUTPUT)]
     pub seed: Option<String>,
     /// Options of the event generator, as KEY=VALUE[,KEY=VALUE...], such as person_proportion=2.
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", group = mark::OUTPUT)]
     pub nexmark: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    #[arg(
-        long,
-        value_parser = any_bytes(),
-        value_name = "SOURCE",
-        help = source::help(),
-        long_help = source::long_help(),
-        help_heading = "Input"
-    )]
+    #[arg(long, value_parser = any_bytes(), value_name = "SOURCE")]
+    #[arg(help = source::help(), long_help = source::long_help())]
+    #[arg(help_heading = "Input", group = mark::OUTPUT)]
     pub source: Option<String>,
     /// Keep reading as the file grows, until Ctrl-C.
     ///
     /// Of a glob, the last file is followed, and new files of the glob are read as they appear.
-    #[arg(long, help_heading = "Input")]
+    #[arg(long, help_heading = "Input", group = mark::RUN)]
     pub follow: bool,
     #[command(flatten, next_help_heading = "Input")]
     pub events: EventArgs,
-    /// Length of an epoch, over which the rate is measured [default: 100ms].
-    #[arg(long, value_name = "D", help_heading = "Input")]
-    pub epoch: Option<String>,
-    /// Longest record in bytes; longer ones are bad records [default: 1Mi].
-    #[arg(long, value_name = "BYTES", help_heading = "Input")]
-    pub max_record: Option<String>,
+    #[command(flatten)]
+    pub options: RunOptions,
 
-    /// What is computed from each record: words or bpe [default: words].
-    ///
-    /// words splits the text into words. bpe computes byte-pair tokens with the vocabulary o200k, which is
-    /// more work: about 14 us a record.
-    #[arg(long, value_name = "TASK", help_heading = "Work")]
-    pub task: Option<String>,
-    /// Extra time that each record takes, for experiments [default: 0us].
-    ///
-    /// The worker is busy for this time; the local Lambda sleeps instead. It may change during the run:
-    /// 12us,60us@5s is 60us from second 5 on.
-    #[arg(long, value_name = "D[,D@T]", help_heading = "Work")]
-    pub work: Option<String>,
-
-    #[arg(long, value_name = "POLICY", help_heading = "Bursting")]
+    #[arg(long, value_name = "POLICY", help_heading = "Bursting", group = mark::RUN)]
     #[arg(value_parser = policy_options::policy_parser(), help = policy_options::policy_help())]
+    #[arg(display_order = 0)]
     pub policy: Option<PolicyArg>,
-    #[arg(long, value_name = "R", help_heading = "Bursting")]
-    #[arg(help = policy_options::threshold_help(""))]
+    #[arg(long, value_name = "R", help_heading = "Bursting", group = mark::RUN)]
+    #[arg(help = policy_options::threshold_help(""), display_order = 1)]
     pub threshold: Option<String>,
     /// Share of the events that the first worker makes, for experiments [default: the same for all].
-    #[arg(long, value_name = "SHARE", help_heading = "Work")]
+    #[arg(long, value_name = "SHARE", help_heading = "Work", group = mark::RUN)]
     pub skew: Option<String>,
-    /// Deadline of a result: this long after the scheduled time of its record [default: 200ms].
-    #[arg(long, value_name = "D", help_heading = "Bursting")]
-    pub deadline: Option<String>,
-    /// Send nothing, and report at the end what the policy would have sent.
-    ///
-    /// The report says what it would have cost and how late results would have been, with a remote side as
-    /// --local-lambda describes it.
-    #[arg(long, help_heading = "Bursting")]
-    pub shadow: bool,
-    /// End with exit code 1 if the policy wanted to send records and none was done remotely.
-    #[arg(long, help_heading = "Bursting")]
-    pub require_remote: bool,
     #[command(flatten, next_help_heading = "Bursting")]
     pub endpoint: EndpointArgs,
-    #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting", group = mark::PROCESS)]
     #[arg(help = help::LOCAL_LAMBDA, long_help = help::LOCAL_LAMBDA_OF_RUN)]
     pub local_lambda: Option<String>,
     #[command(flatten)]
     pub bridge: BridgeArgs,
     /// Share of remote results that are computed on a worker too, such as 0.001 or 0.1%; a difference ends
     /// the run with exit code 1 [default: 0].
-    #[arg(long, value_name = "P", help_heading = "Bursting")]
+    #[arg(long, value_name = "P", help_heading = "Bursting", group = mark::PROCESS)]
     pub verify: Option<String>,
     /// Memory of the function in MB, for its cost [default: 1769; the built-in Lambda has --local-lambda
     /// memory=MB].
-    #[arg(long, value_name = "MB", help_heading = "Bursting")]
+    #[arg(long, value_name = "MB", help_heading = "Bursting", group = mark::PROCESS)]
     pub memory: Option<String>,
-    /// Records that wait on a worker before its source waits (backpressure) [default: 500k].
-    #[arg(long, value_name = "N", help_heading = "Bursting")]
-    pub max_backlog: Option<String>,
-
-    #[arg(
-        long,
-        value_parser = any_bytes(),
-        value_name = "SINK",
-        help = sink::help(),
-        long_help = sink::long_help(),
-        help_heading = "Output"
-    )]
+    #[arg(long, value_parser = any_bytes(), value_name = "SINK")]
+    #[arg(help = sink::help(), long_help = sink::long_help())]
+    #[arg(help_heading = "Output", group = mark::RUN)]
     pub sink: Option<String>,
     /// Output folder; short for --sink files:DIR.
-    #[arg(long, value_name = "DIR", conflicts_with = "sink", help_heading = "Output")]
+    #[arg(long, value_name = "DIR", help_heading = "Output", group = mark::RUN)]
+    #[arg(conflicts_with = "sink")]
     pub out: Option<PathBuf>,
-    /// How often finished epochs are committed [default: 1s].
-    #[arg(long, value_name = "D", help_heading = "Output")]
-    pub commit_every: Option<String>,
-    /// Longest time that a run takes to end after a signal [default: 10s].
-    ///
-    /// The signal is SIGINT, SIGTERM or SIGHUP. Epochs that are whole by then are committed; the rest is
-    /// left to the run that resumes it.
-    #[arg(long, value_name = "D", help_heading = "Output")]
-    pub stop_within: Option<String>,
     /// Replace the output of another run in the output folder.
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, help_heading = "Output", group = mark::PROCESS)]
     pub overwrite: bool,
     /// Folder that stores progress. Running the same command again resumes from it.
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    #[arg(long, value_name = "DIR", help_heading = "Output", group = mark::RUN)]
     pub state: Option<PathBuf>,
-    /// File for bad records and why they are bad, as JSON lines.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub dead_letter: Option<PathBuf>,
-    /// File for the summary of the run, as JSON.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub summary: Option<PathBuf>,
-    /// File for figures over time, as JSON lines.
-    ///
-    /// One line for each 100 ms of the run, and then the latencies by where the results were made.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub series: Option<PathBuf>,
     /// Address of the live page (/), metrics (/metrics) and health (/healthz).
     ///
     /// Whoever can reach the address can read them. Port 0 takes any free port. With several processes,
     /// process P listens on a port higher by P.
-    #[arg(long, value_name = "HOST:PORT", help_heading = "Output")]
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Output", group = mark::PROCESS)]
     pub listen: Option<String>,
     /// Host names by which the live page may be reached, with commas between them.
     ///
     /// It answers requests to an address, to localhost, to the name in --listen and to these. Otherwise a
     /// page of another site could read it under a name of its own.
-    #[arg(long, value_name = "NAME[,NAME...]", help_heading = "Output")]
+    #[arg(long, value_name = "NAME[,NAME...]", help_heading = "Output", group = mark::PROCESS)]
     pub allow_host: Option<String>,
     /// How long the live page stays after the end of the run [default: 0s].
-    #[arg(long, value_name = "D", help_heading = "Output")]
+    #[arg(long, value_name = "D", help_heading = "Output", group = mark::PROCESS)]
     pub listen_after: Option<String>,
 
     /// File with the same settings as TOML; options on the command line win.
     ///
     /// A setting has the name of its option, such as peak-rate = "100k" for --peak-rate 100k, overwrite =
     /// true, and timely = ["-w", "2"] for the arguments after --.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = mark::PROCESS)]
     pub config: Option<PathBuf>,
     /// Log level: error, warn, info, debug or trace, or MODULE=LEVEL with commas between them [default:
     /// warn].
-    #[arg(long, value_name = "LEVEL")]
+    #[arg(long, value_name = "LEVEL", group = mark::PROCESS)]
     pub log: Option<String>,
     /// Timely's own arguments: -w WORKERS -n PROCESSES -p PROCESS -h HOSTFILE.
-    #[arg(last = true, value_name = "TIMELY")]
+    #[arg(last = true, value_name = "TIMELY", group = mark::PROCESS)]
     pub timely: Vec<String>,
-    /// The settings that come from the file of --config.
+    /// All options with their values as text, and where these come from.
     #[arg(skip)]
-    pub from_file: FromFile,
+    pub given: Given,
 }
 
 /// The options of `run`, and what is done with them several times.
@@ -293,17 +259,17 @@ pub struct EndpointArgs {
     ///
     /// local is a Lambda that is built into Floodway. A URL is a function URL, or any server that answers
     /// the same JSON. A name or ARN may have a qualifier.
-    #[arg(long, value_name = "local|URL|NAME|ARN")]
+    #[arg(long, value_name = "local|URL|NAME|ARN", group = mark::PROCESS)]
     pub lambda: Option<String>,
     /// Whether requests to a URL are signed with AWS credentials [default: none for a URL].
     ///
     /// A function URL of the auth type AWS_IAM needs iam. Requests to a function by name or ARN are always
     /// signed.
-    #[arg(long, value_enum, value_name = "AUTH")]
+    #[arg(long, value_enum, value_name = "AUTH", group = mark::PROCESS)]
     pub auth: Option<AuthArg>,
     /// AWS region that requests are signed for [default: that of the ARN or function URL, then AWS_REGION,
     /// AWS_DEFAULT_REGION, and the profile's].
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", group = mark::PROCESS)]
     pub region: Option<String>,
 }
 
@@ -312,43 +278,43 @@ pub struct EndpointArgs {
 pub struct BridgeArgs {
     /// US dollars that may be spent in any hour, such as 0.50/h; past it nothing is sent [default: no
     /// limit].
-    #[arg(long, value_name = "USD/h", help_heading = "Bursting")]
+    #[arg(long, value_name = "USD/h", help_heading = "Bursting", group = mark::PROCESS)]
     pub budget: Option<String>,
     /// US dollars that may be spent in total; past it nothing is sent [default: no limit].
     ///
     /// `run --state DIR` counts what all runs with that folder have spent.
-    #[arg(long, value_name = "USD", help_heading = "Bursting")]
+    #[arg(long, value_name = "USD", help_heading = "Bursting", group = mark::PROCESS)]
     pub budget_total: Option<String>,
     /// Records per request [default: 1000].
-    #[arg(long, value_name = "N", help_heading = "Bursting")]
+    #[arg(long, value_name = "N", help_heading = "Bursting", group = mark::PROCESS)]
     pub batch: Option<String>,
     /// Longest time that a record waits for its request to fill [default: 5ms].
-    #[arg(long, value_name = "D", help_heading = "Bursting")]
+    #[arg(long, value_name = "D", help_heading = "Bursting", group = mark::PROCESS)]
     pub linger: Option<String>,
     /// Most requests in flight at a time [default: 1000].
-    #[arg(long, value_name = "N", help_heading = "Bursting")]
+    #[arg(long, value_name = "N", help_heading = "Bursting", group = mark::PROCESS)]
     pub max_in_flight: Option<String>,
     /// Longest time that an attempt may take [default: 10s].
-    #[arg(long, value_name = "D", help_heading = "Bursting")]
+    #[arg(long, value_name = "D", help_heading = "Bursting", group = mark::PROCESS)]
     pub timeout: Option<String>,
     /// Attempts per request before its records are returned to the worker [default: 3].
-    #[arg(long, value_name = "N", help_heading = "Bursting")]
+    #[arg(long, value_name = "N", help_heading = "Bursting", group = mark::PROCESS)]
     pub attempts: Option<String>,
     /// Share of the requests that may be hedged: sent a second time when they are late [default: 0.05].
-    #[arg(long, value_name = "SHARE", help_heading = "Bursting")]
+    #[arg(long, value_name = "SHARE", help_heading = "Bursting", group = mark::PROCESS)]
     pub hedge: Option<String>,
     /// Start environments ahead of a burst: when the rate exceeds this share of the rate at which the
     /// policy begins to send; `off` never does [default: 0.8].
-    #[arg(long, value_name = "SHARE|off", help_heading = "Bursting")]
+    #[arg(long, value_name = "SHARE|off", help_heading = "Bursting", group = mark::PROCESS)]
     pub warm_up: Option<String>,
     /// Processor of the function, for its price [default: x86].
-    #[arg(long, value_enum, value_name = "ARCH", help_heading = "Bursting")]
+    #[arg(long, value_enum, value_name = "ARCH", help_heading = "Bursting", group = mark::PROCESS)]
     pub arch: Option<ArchArg>,
     /// Price of a million requests in US dollars [default: 0.20].
-    #[arg(long, value_name = "USD", help_heading = "Bursting")]
+    #[arg(long, value_name = "USD", help_heading = "Bursting", group = mark::PROCESS)]
     pub price_million_requests: Option<String>,
     /// Price of a GB-second in US dollars [default: us-east-1's for --arch].
-    #[arg(long, value_name = "USD", help_heading = "Bursting")]
+    #[arg(long, value_name = "USD", help_heading = "Bursting", group = mark::PROCESS)]
     pub price_gb_second: Option<String>,
 }
 
@@ -400,6 +366,9 @@ pub struct SimulateArgs {
     /// Timely's own arguments, of which the number of workers is used: -w WORKERS -n PROCESSES.
     #[arg(last = true, value_name = "TIMELY")]
     pub timely: Vec<String>,
+    /// All options with their values as text, and where these come from.
+    #[arg(skip)]
+    pub given: Given,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -493,9 +462,10 @@ pub enum LambdaAuth {
 pub struct CheckArgs {
     #[command(flatten)]
     pub endpoint: EndpointArgs,
-    /// Task to check: words or bpe [default: words].
-    #[arg(long, value_name = "TASK")]
-    pub task: Option<String>,
+    /// Task to check.
+    #[arg(long, value_name = "TASK", default_value = "words")]
+    #[arg(value_parser = PossibleValuesParser::new(task::NAMES))]
+    pub task: String,
     /// Longest time to wait for the answer [default: 10s].
     #[arg(long, value_name = "D")]
     pub timeout: Option<String>,

@@ -10,7 +10,7 @@ use super::args::Cli;
 /// Returns `args` with `--option -value` as `--option=-value`, so that the option itself reports a value that
 /// begins with a hyphen. Two hyphens always begin an option, and `-h` always asks for help.
 pub(super) fn join_hyphen_values(args: Vec<OsString>) -> Vec<OsString> {
-    let mut join_hyphen_values: Vec<OsString> = Vec::with_capacity(args.len());
+    let mut joined: Vec<OsString> = Vec::with_capacity(args.len());
     let command = args.get(1).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let takes_value = value_options(&command);
     let mut own = true;
@@ -21,15 +21,15 @@ pub(super) fn join_hyphen_values(args: Vec<OsString>) -> Vec<OsString> {
             && text.starts_with('-')
             && !text.starts_with("--")
             && !matches!(&*text, "-h" | "-V");
-        match join_hyphen_values.last_mut() {
+        match joined.last_mut() {
             Some(option) if own && is_value && takes_value(&option.to_string_lossy()) => {
                 option.push("=");
                 option.push(word);
             }
-            _ => join_hyphen_values.push(word),
+            _ => joined.push(word),
         }
     }
-    join_hyphen_values
+    joined
 }
 
 /// Whether a word is an option of `command` that takes a value.
@@ -77,8 +77,7 @@ mod tests {
 
     #[test]
     fn a_value_may_begin_with_a_hyphen() {
-        let join_hyphen_values =
-            |line| join_hyphen_values(split_words(line)).join(std::ffi::OsStr::new(" "));
+        let join = |line| join_hyphen_values(split_words(line)).join(std::ffi::OsStr::new(" "));
         for (typed, meant) in [
             ("floodway run --work -1us --seed 3", "floodway run --work=-1us --seed 3"),
             ("floodway run --overwrite -x", "floodway run --overwrite -x"),
@@ -86,7 +85,7 @@ mod tests {
             ("floodway run --rate -h", "floodway run --rate -h"),
             ("floodway run --rate 5k -- -w -2", "floodway run --rate 5k -- -w -2"),
         ] {
-            assert_eq!(join_hyphen_values(typed), meant);
+            assert_eq!(join(typed), meant);
         }
         assert!(contains(&split_words("floodway run --rate=5 --seed 3"), "--seed"));
         assert!(!contains(&split_words("floodway run --rates 5 -- --rate 5"), "--rate"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use bytes::Bytes;
 
 use super::args::CheckArgs;
@@ -47,11 +47,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
     if timeout.is_zero() {
         return Err(UsageError::new("--timeout", "0s", "expected more than 0").into());
     }
-    let name = args.task.clone().unwrap_or_else(|| "words".to_owned());
-    let Some(task) = task::text(&name, Duration::ZERO) else {
-        let expected = format!("expected one of {}", task::NAMES.join(", "));
-        return Err(UsageError::new("--task", name, expected).into());
-    };
+    let task = task::text(&args.task, Duration::ZERO).context("the task is not built in")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(steps(endpoint, &task, timeout))
 }

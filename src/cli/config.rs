@@ -134,10 +134,11 @@ pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, FromFile)
         if is_excluded {
             continue;
         }
+        // What was typed counts, and a value that does not count need not be right.
         if !argv::contains(&args, &format!("--{key}")) {
             keys.push(key);
+            typed.push(option);
         }
-        typed.push(option);
     }
     // Program and command first, then the file, then what was typed.
     let mut args = args.into_iter();

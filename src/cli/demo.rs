@@ -4,9 +4,8 @@ use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::Parser as _;
-
-use super::args::{Cli, Command, RunArgs};
+use super::args::{self, Command, RunArgs};
+use super::config::FromFile;
 use super::settings;
 use super::simulate::Simulation;
 use crate::batch::Batch;
@@ -218,7 +217,7 @@ impl Demo {
 
 fn parsed(typed: &[String]) -> Option<Command> {
     let all = std::iter::once("floodway").chain(typed.iter().map(String::as_str));
-    Cli::try_parse_from(all).map(|cli| cli.command).ok()
+    args::parse(all, FromFile::default()).map(|cli| cli.command).ok()
 }
 
 /// Measures how many events a second all processors do of `task`, each with a thread, at the same time.

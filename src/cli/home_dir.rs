@@ -27,9 +27,8 @@ fn expand_with(args: Vec<OsString>, home: Option<&OsStr>) -> Result<Vec<OsString
             let why = "~ is the home folder, and HOME is not set: name the folder";
             return Err(UsageError::new("HOME", arg.to_string_lossy(), why));
         };
-        let expand_all =
-            [before, home.as_bytes(), rest.strip_prefix(b"~").unwrap_or(rest)].concat();
-        Ok(OsString::from_vec(expand_all))
+        let expanded = [before, home.as_bytes(), rest.strip_prefix(b"~").unwrap_or(rest)].concat();
+        Ok(OsString::from_vec(expanded))
     };
     args.into_iter().map(expand).collect()
 }

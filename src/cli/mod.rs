@@ -11,6 +11,7 @@ mod error;
 mod folder_conflicts;
 mod form;
 mod generate;
+mod given;
 mod help;
 mod home_dir;
 #[cfg_attr(not(feature = "kafka"), path = "no_kafka.rs")]
@@ -37,8 +38,8 @@ mod unusable_path;
 
 pub use error::{Exit, UsageError};
 
+use clap::CommandFactory as _;
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser as _};
 
 use std::path::Path;
 
@@ -56,7 +57,7 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
             Err(error) => return Exit::from(anyhow::Error::from(error)),
         };
     let typed = typed(&args);
-    let mut cli = match Cli::try_parse_from(args) {
+    let cli = match args::parse(args, from_file.clone()) {
         Ok(cli) => cli,
         Err(error) => {
             use ErrorKind::{
@@ -77,15 +78,10 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
             return Exit::Usage;
         }
     };
-    match &mut cli.command {
-        Command::Run(args) => args.from_file = from_file,
-        Command::Compare(args) => args.run.from_file = from_file,
-        _ => {}
-    }
     let result = match cli.command {
         Command::Run(args) => return run::run(&args),
         Command::Compare(args) => {
-            compare::compare(&args, &typed).map_err(|error| args.run.from_file.explain(error))
+            compare::compare(&args, &typed).map_err(|error| args.run.given.from_file.explain(error))
         }
         Command::Generate(args) => generate::generate(&args),
         Command::Simulate(args) => simulate::simulate(&args),

@@ -1,5 +1,7 @@
 //! Describes in one line why a command line cannot be parsed.
 
+use std::error::Error as _;
+
 use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -47,6 +49,15 @@ pub(super) fn describe(error: &clap::Error, from_file: &FromFile) -> String {
                 .setting(option)
                 .map_or(option.to_owned(), |setting| format!("{setting} ="));
             format!("{option} {value}: expected {}", valid.unwrap_or_else(|| "a value".to_owned()))
+        }
+        ErrorKind::ValueValidation => {
+            let option = argument.split_whitespace().next().unwrap_or_default();
+            let value = one(ContextKind::InvalidValue).unwrap_or_default();
+            let why = error.source().map(ToString::to_string).unwrap_or_default();
+            let option = from_file
+                .setting(option)
+                .map_or(option.to_owned(), |setting| format!("{setting} ="));
+            format!("{option} {value}: {why}")
         }
         ErrorKind::ArgumentConflict => {
             let other = one(ContextKind::PriorArg).unwrap_or_default();

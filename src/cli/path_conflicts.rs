@@ -18,9 +18,9 @@ pub(super) fn refuse_taken(
     sink: &dyn Sink,
 ) -> Result<(), UsageError> {
     let given = [
-        ("--summary", &args.summary),
-        ("--series", &args.series),
-        ("--dead-letter", &args.dead_letter),
+        ("--summary", &args.options.summary),
+        ("--series", &args.options.series),
+        ("--dead-letter", &args.options.dead_letter),
     ];
     let mut before: Vec<(&str, PathBuf)> = Vec::new();
     for (option, file) in given {

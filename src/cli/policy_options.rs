@@ -4,7 +4,8 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::UsageError;
-use super::args::{BridgeArgs, RunArgs};
+use super::args::RunArgs;
+use super::given::Given;
 use super::settings::parse_some;
 use crate::policy::{ChoiceError, Local, POLICIES, PolicyChoice, Sends, Spec, Spill};
 use crate::units::parse_rate;
@@ -134,46 +135,29 @@ pub(super) fn of_run(args: &RunArgs) -> Result<PolicyChoice, UsageError> {
     choice(args.policy, threshold(args))
 }
 
-/// Returns the value of such an option, if it was typed. Options from a file do not count: a file may hold
-/// the settings of several policies.
-pub(super) fn typed_value<'a>(args: &'a RunArgs, option: &str) -> Option<&'a String> {
-    let given = match option {
-        "--threshold" => &args.threshold,
-        "--budget" => &args.bridge.budget,
-        "--budget-total" => &args.bridge.budget_total,
-        _ => &None,
-    };
-    given.as_ref().filter(|_| !args.from_file.has(option))
-}
-
 /// Returns the threshold, if the policy uses one.
 fn threshold(args: &RunArgs) -> Option<&String> {
     let of_another = args.policy.is_some_and(|policy| !policy.needs_threshold())
-        && typed_value(args, "--threshold").is_none();
+        && args.given.typed("--threshold").is_none();
     args.threshold.as_ref().filter(|_| !of_another)
 }
 
-/// Refuses typed options that the policy does not use.
-pub(super) fn refuse_unused(args: &RunArgs) -> Result<(), UsageError> {
+/// Refuses typed options that the policy of a run does not use.
+pub(super) fn refuse_unused_by_run(args: &RunArgs) -> Result<(), UsageError> {
     let policy = args.policy.unwrap_or_else(|| default(threshold(args).is_some()));
-    for PolicyOption { name, is_used, needs } in POLICY_OPTIONS {
-        if let Some(value) = typed_value(args, name).filter(|_| !is_used(policy)) {
-            return Err(UsageError::new(name, value, format!("is for {}", needs())));
-        }
-    }
-    Ok(())
+    refuse_unused(&args.given, &[policy], "")
 }
 
-/// Refuses a budget that none of the simulated policies spends.
-pub(super) fn refuse_unused_budgets(
-    args: &BridgeArgs,
+/// Refuses typed options that none of `policies` uses. The error ends with `besides`.
+pub(super) fn refuse_unused(
+    given: &Given,
     policies: &[PolicyArg],
+    besides: &str,
 ) -> Result<(), UsageError> {
-    let given = [("--budget", &args.budget), ("--budget-total", &args.budget_total)];
-    for (option, value) in given {
-        let is_used = policies.iter().any(|policy| uses(policy, option));
-        if let Some(value) = value.as_ref().filter(|_| !is_used) {
-            return Err(UsageError::new(option, value, format!("is for {}", that_sends())));
+    for PolicyOption { name, is_used, needs } in POLICY_OPTIONS {
+        let is_used = policies.iter().any(|policy| is_used(policy));
+        if let Some(value) = given.typed(name).filter(|_| !is_used) {
+            return Err(UsageError::new(name, value, format!("is for {}{besides}", needs())));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The options of the remote side: the policy, the endpoint, the bridge, and the prices.
+//! The options of the remote side: the endpoint, the bridge, the prices, and the local Lambda.
 
 use super::args::{ArchArg, AuthArg, BridgeArgs, EndpointArgs, RunArgs};
 use super::settings::{duration, number, parse, parse_some};
@@ -111,20 +111,20 @@ pub(super) fn check_simulatable(model: &Model) -> Result<(), UsageError> {
     Ok(())
 }
 
-/// Returns whether something must be done remotely if the policy wants it.
-pub(super) fn require_remote(args: &RunArgs) -> Result<bool, UsageError> {
-    let sends = policy_options::of_run(args)?.needs_remote() && !args.shadow;
-    if args.require_remote && !sends {
+/// Checks that the policy can want something done remotely, if that is required.
+pub(super) fn check_require_remote(args: &RunArgs) -> Result<(), UsageError> {
+    let sends = policy_options::of_run(args)?.needs_remote() && !args.options.shadow;
+    if args.options.require_remote && !sends {
         let why = format!("needs {}, without --shadow", policy_options::that_sends());
         return Err(UsageError::new("--require-remote", "(given)", why));
     }
-    Ok(args.require_remote)
+    Ok(())
 }
 
-/// Returns whether the policy is only tried.
-pub(super) fn shadow(args: &RunArgs) -> Result<bool, UsageError> {
-    if !args.shadow {
-        return Ok(false);
+/// Checks that the policy can be tried without sending, if that is asked for.
+pub(super) fn check_shadow(args: &RunArgs) -> Result<(), UsageError> {
+    if !args.options.shadow {
+        return Ok(());
     }
     if !policy_options::of_run(args)?.needs_remote() {
         let why = format!("needs {}", policy_options::that_sends());
@@ -140,8 +140,7 @@ pub(super) fn shadow(args: &RunArgs) -> Result<bool, UsageError> {
         share of the events";
         return Err(UsageError::new("--skew", skew, why));
     }
-    check_simulatable(&model(args.local_lambda.as_ref())?)?;
-    Ok(true)
+    check_simulatable(&model(args.local_lambda.as_ref())?)
 }
 
 /// Returns the model of the embedded Lambda.

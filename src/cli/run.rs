@@ -26,7 +26,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     let mut shown = None;
     let exit = match run_shown(args, &stop, &ended, &mut shown) {
         Ok(()) => Exit::Done,
-        Err(error) => Exit::from(args.from_file.explain(error)),
+        Err(error) => Exit::from(args.given.from_file.explain(error)),
     };
     let _ = ended.set(exit);
     if let Some((live, after)) = shown.filter(|_| exit != Exit::Usage) {
@@ -82,13 +82,15 @@ fn run_shown(
             "floodway: requests to {endpoint} go by the proxy {proxy}; NO_PROXY names hosts that need none"
         ));
     }
-    stop_on_signals(stop, settings.stop_within, ended).context("cannot listen for signals")?;
+    stop_on_signals(stop, settings.options.stop_within, ended)
+        .context("cannot listen for signals")?;
     // A file that grows past `ulimit -f` is an error of the write then, and not the process's end.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).context("cannot listen for signals")?;
     let mut announcements = Announcements { open_end: open_end(&settings) };
     let stays = settings.listen.as_ref().map(|listen| listen.after).unwrap_or_default();
     let sink = Arc::clone(&settings.sink);
-    let files = [&settings.summary, &settings.series, &settings.dead_letter];
+    let files =
+        [&settings.options.summary, &settings.options.series, &settings.options.dead_letter];
     let prints_figures = files
         .into_iter()
         .flatten()

@@ -15,8 +15,7 @@ use crate::cost::Cost;
 use crate::pipeline::{Settings, TimelySettings, local_hosts, read_hosts};
 use crate::schedule::{Schedule, Shape, Trace};
 use crate::state::State;
-use crate::task::{self, Work};
-use crate::units::{parse_bytes, parse_count, parse_duration, parse_rate, parse_share};
+use crate::units::{parse_count, parse_duration, parse_rate, parse_share};
 
 /// Parses an option, or returns its default.
 pub(super) fn parse<T, E: std::fmt::Display>(
@@ -90,7 +89,7 @@ pub(super) struct Events {
 }
 
 /// The default rate: that of the reference generator.
-const DEFAULT_RATE: f64 = 10_000.0;
+pub(super) const DEFAULT_RATE: f64 = 10_000.0;
 
 impl Events {
     /// Parses the options of events. If `paced`, there is a default rate.
@@ -145,6 +144,34 @@ pub(super) fn bounds(args: &RateArgs) -> Result<(Option<u64>, Option<Duration>),
     Ok((events, duration))
 }
 
+/// The shapes that have a name.
+const SHAPES: [(&str, Shape); 5] = [
+    ("constant", Shape::Constant),
+    ("square", Shape::Square),
+    ("sine", Shape::Sine),
+    ("step", Shape::Step),
+    ("spike", Shape::Spike),
+];
+
+fn shape_values() -> String {
+    let names = SHAPES.map(|(name, _)| name).join(", ");
+    format!("{names} or trace:FILE")
+}
+
+pub(super) fn shape_help() -> String {
+    format!("How the rate changes over time: {} [default: constant]", shape_values())
+}
+
+pub(super) fn shape_long_help() -> String {
+    format!(
+        "{}.\n\nsquare: --rate in the first half of each period and --peak-rate in the second. sine: a wave \
+         between the two. step: --peak-rate from --period on. spike: --peak-rate in the second tenth of each \
+         period. trace:FILE: rows `seconds,rate`, the seconds from 0 and increasing; a rate holds until the \
+         next row, and the last row ends the input.",
+        shape_help()
+    )
+}
+
 pub(super) fn schedule(args: &RateArgs) -> Result<Schedule, UsageError> {
     let shape_name = args.shape.as_deref().unwrap_or("constant");
     let wrong = |why: String| UsageError::new("--shape", shape_name, why);
@@ -153,14 +180,10 @@ pub(super) fn schedule(args: &RateArgs) -> Result<Schedule, UsageError> {
             let text = trace_file::text(path).map_err(|error| wrong(error.to_string()))?;
             Shape::Trace(Trace::from_str(&text).map_err(|error| wrong(error.to_string()))?)
         }
-        (None, "constant") => Shape::Constant,
-        (None, "square") => Shape::Square,
-        (None, "sine") => Shape::Sine,
-        (None, "step") => Shape::Step,
-        (None, "spike") => Shape::Spike,
-        _ => {
-            let expected = "expected constant, square, sine, step, spike or trace:FILE";
-            return Err(wrong(expected.to_owned()));
+        (None, name) => {
+            let found = SHAPES.into_iter().find(|(known, _)| *known == name);
+            let (_, shape) = found.ok_or_else(|| wrong(format!("expected {}", shape_values())))?;
+            shape
         }
     };
     let has_peak = !matches!(shape, Shape::Constant | Shape::Trace(_));
@@ -203,52 +226,29 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
     let sink = sink::sink(args, &timely)?;
     folder_conflicts::refuse_own_files(args, &*source, &*sink)?;
     path_conflicts::refuse_taken(args, &*source, &*sink)?;
-    let task = args.task.clone().unwrap_or_else(|| "words".to_owned());
-    if !task::NAMES.contains(&task.as_str()) {
-        let expected = format!("expected one of {}", task::NAMES.join(", "));
-        return Err(UsageError::new("--task", task, expected).into());
-    }
     let endpoint = remote_options::endpoint(args)?;
     let memory_mb = remote_options::memory(args.memory.as_ref(), &endpoint)?;
     let cost = Cost { prices: remote_options::prices(&args.bridge)?, memory_mb };
     let mut bridge = remote_options::bridge(&args.bridge, cost)?;
     bridge.verify = parse("--verify", args.verify.as_ref(), bridge.verify, parse_share)?;
-    let max_record = parse("--max-record", args.max_record.as_ref(), 1 << 20, parse_bytes)?;
-    const MAX_BATCH: u64 = 4 << 20;
-    if !(1..=MAX_BATCH).contains(&max_record) {
-        let value = args.max_record.clone().unwrap_or_default();
-        return Err(UsageError::new(
-            "--max-record",
-            value,
-            "expected 1 byte to 4Mi: a record must fit into a request",
-        )
-        .into());
-    }
-    let state = state::state(args, &*sink)?;
+    remote_options::check_shadow(args)?;
+    remote_options::check_require_remote(args)?;
+    let policy = policy_options::of_run(args)?;
+    let state = state::state(args, &*source, &*sink, events.schedule.is_some())?;
+    let shared = state::shared(args, &*source, &*sink, policy)?;
     let settings = Settings {
+        options: args.options.clone(),
+        shared,
         source,
         schedule: events.schedule,
         events: events.events,
         duration: events.duration,
-        epoch: duration("--epoch", &args.epoch, Duration::from_millis(100))?,
-        max_record: max_record as usize,
-        task,
-        work: parse("--work", args.work.as_ref(), Work::default(), Work::from_str)?,
-        deadline: duration("--deadline", &args.deadline, Duration::from_millis(200))?,
-        policy: policy_options::of_run(args)?,
-        shadow: remote_options::shadow(args)?,
-        require_remote: remote_options::require_remote(args)?,
+        policy,
         endpoint,
         bridge,
-        max_backlog: number("--max-backlog", &args.max_backlog, 500_000)? as usize,
         max_backlog_bytes: 256 << 20,
         sink,
-        commit_every: duration("--commit-every", &args.commit_every, Duration::from_secs(1))?,
-        stop_within: duration("--stop-within", &args.stop_within, Duration::from_secs(10))?,
         state,
-        dead_letter: args.dead_letter.clone(),
-        summary: args.summary.clone(),
-        series: args.series.clone(),
         listen,
         timely,
     };
@@ -256,7 +256,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         let why = "is the share of the first of several workers: add workers with -- -w 2";
         return Err(UsageError::new("--skew", skew, why).into());
     }
-    policy_options::refuse_unused(args)?;
+    policy_options::refuse_unused_by_run(args)?;
     settings.remote_endpoint().map(remote_options::proxy).transpose()?;
     Ok(settings)
 }

@@ -98,7 +98,7 @@ fn null(args: &RunArgs, rest: &str) -> Result<Option<Arc<dyn Sink>>, UsageError>
         return Ok(None);
     }
     // A file may have the settings of other sinks.
-    if args.overwrite && !args.from_file.has("--overwrite") {
+    if args.overwrite && !args.given.from_file.has("--overwrite") {
         let why = "is for an output: --sink null has none";
         return Err(UsageError::new("--overwrite", "(given)", why));
     }

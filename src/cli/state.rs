@@ -3,76 +3,99 @@
 use std::collections::BTreeMap;
 
 use super::args::RunArgs;
+use super::given::canonical;
+use super::settings::DEFAULT_RATE;
 use super::{UsageError, trace_file};
-use crate::pipeline::StateSettings;
+use crate::pipeline::{StateSettings, mark};
+use crate::policy::PolicyChoice;
 use crate::sink::{Format, Sink};
-use crate::units::{parse_bytes, parse_count, parse_duration};
+use crate::source::{Source, text_of};
+use crate::units::show_rate;
+
+/// The name of the checksum of a trace's rates.
+const TRACE: &str = "the trace's rates";
+
+/// Returns the options that have one of these marks, with their values or defaults. Options whose default
+/// depends on the source have it too.
+fn marked(
+    args: &RunArgs,
+    source: &dyn Source,
+    marks: &[&str],
+) -> Result<BTreeMap<String, String>, UsageError> {
+    let mut values = args.given.marked(marks);
+    let mut default = |option: &str, value: &str| {
+        values.entry(option.to_owned()).or_insert_with(|| canonical(value));
+    };
+    default("--source", "nexmark");
+    default("--shape", "constant");
+    match source.is_generated() {
+        true => {
+            default("--rate", &show_rate(DEFAULT_RATE));
+            default("--seed", "1");
+        }
+        false => default("--rate", "max"),
+    }
+    if let Some(identity) = source.identity() {
+        values.insert("--source".to_owned(), identity);
+    }
+    let shape = args.events.rates.shape.as_ref();
+    if let Some(file) = shape.and_then(|shape| shape.strip_prefix("trace:")) {
+        let rates = trace_file::text(file).map_err(|error| {
+            UsageError::new("--shape", format!("trace:{file}"), error.to_string())
+        })?;
+        values.insert(TRACE.to_owned(), fingerprint(rates.as_bytes()));
+    }
+    Ok(values)
+}
 
 /// Returns the options that the output depends on, with their values or defaults. Options that say how the
 /// output is computed (policy, endpoint, workers, commit interval, compression) may change between runs.
 fn output_depends_on(
     args: &RunArgs,
+    source: &dyn Source,
     sink: &dyn Sink,
 ) -> Result<BTreeMap<String, String>, UsageError> {
-    let rates = &args.events.rates;
-    let mut settings = BTreeMap::new();
-    let mut set = |option: &str, given: Option<&String>, default: &str| {
-        let value = given.map_or(default, String::as_str);
-        if !value.is_empty() {
-            settings.insert(option.to_owned(), canonical(value));
-        }
-    };
-    let is_nexmark = args.source.as_deref().is_none_or(|source| source == "nexmark");
-    let source = args.source.as_deref().map(topic_name);
-    set("--source", source.as_ref(), "nexmark");
-    set("--events", rates.events.as_ref(), "");
-    set("--duration", rates.duration.as_ref(), "");
-    set("--rate", rates.rate.as_ref(), if is_nexmark { "10k" } else { "max" });
-    set("--shape", rates.shape.as_ref(), "constant");
-    set("--peak-rate", rates.peak_rate.as_ref(), "");
-    set("--period", rates.period.as_ref(), "");
-    set("--seed", args.events.seed.as_ref(), if is_nexmark { "1" } else { "" });
-    set("--nexmark", args.events.nexmark.as_ref(), "");
-    set("--epoch", args.epoch.as_ref(), "100ms");
-    set("--task", args.task.as_ref(), "words");
-    set("--max-record", args.max_record.as_ref(), "1Mi");
-    set("--sink", sink.identity().as_ref(), "");
-    let letters = args.dead_letter.as_ref().map(|file| file.display().to_string());
-    set("--dead-letter", letters.as_ref(), "");
+    let mut values = marked(args, source, &[mark::OUTPUT])?;
+    if let Some(identity) = sink.identity() {
+        values.insert("--sink".to_owned(), canonical(&identity));
+    }
     if sink.files().is_some_and(|files| files.format == Format::JsonLines) {
-        settings.insert("the format of --sink".to_owned(), "jsonl".to_owned());
+        values.insert("the format of --sink".to_owned(), "jsonl".to_owned());
     }
-    if let Some(file) = rates.shape.as_ref().and_then(|shape| shape.strip_prefix("trace:")) {
-        let rates = trace_file::text(file).map_err(|error| {
-            UsageError::new("--shape", format!("trace:{file}"), error.to_string())
-        })?;
-        settings.insert("the trace's rates".to_owned(), fingerprint(rates.as_bytes()));
+    Ok(values)
+}
+
+/// Returns the options that all processes of a run must be given alike, with their values or defaults.
+pub(super) fn shared(
+    args: &RunArgs,
+    source: &dyn Source,
+    sink: &dyn Sink,
+    policy: PolicyChoice,
+) -> Result<BTreeMap<String, String>, UsageError> {
+    let mut values = marked(args, source, &[mark::OUTPUT, mark::RUN])?;
+    values.insert("--policy".to_owned(), policy.name().to_owned());
+    // A threshold in a file does not count under a policy that has none.
+    match policy.threshold() {
+        Some(threshold) => values.insert("--threshold".to_owned(), threshold.to_string()),
+        None => values.remove("--threshold"),
+    };
+    // The rates themselves are compared, wherever a process reads them.
+    if values.contains_key(TRACE) {
+        values.remove("--shape");
     }
-    Ok(settings)
+    // Two options for one thing.
+    values.remove("--out");
+    values.insert("--sink".to_owned(), described(sink));
+    Ok(values)
 }
 
-/// Returns the same text for the same quantity, however it was written.
-fn canonical(value: &str) -> String {
-    let duration = parse_duration(value).map(|duration| format!("{duration:?}"));
-    duration
-        .or_else(|_| parse_count(value).map(|count| count.to_string()))
-        .or_else(|_| parse_bytes(value).map(|bytes| bytes.to_string()))
-        .unwrap_or_else(|_| value.to_owned())
-}
-
-/// Returns the name of a topic of Kafka without its brokers, so that these may change between runs.
-fn topic_name(given: &str) -> String {
-    let Some(rest) = given.strip_prefix("kafka://") else { return given.to_owned() };
-    let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let (_, topic) = place.split_once('/').unwrap_or(("", place));
-    let mut options: Vec<&str> = options.split('&').filter(|one| is_of_input(one)).collect();
-    options.sort_unstable();
-    format!("kafka:{topic} {}", options.join(" ")).trim_end().to_owned()
-}
-
-/// Whether an option changes what is read.
-fn is_of_input(option: &str) -> bool {
-    !matches!(option, "" | "from=earliest" | "until=stopped") && !option.starts_with("config=")
+/// Returns where the output is and what it is like, as far as all processes must agree on it.
+fn described(sink: &dyn Sink) -> String {
+    let files = sink.files().map(|files| {
+        let sync = if files.sync { "all" } else { "none" };
+        format!("files:{}?format={:?}&sync={sync}", text_of(&files.dir), files.format)
+    });
+    sink.identity().or(files).unwrap_or_else(|| super::sink::NULL.to_owned())
 }
 
 /// Hashes the content of a file with FNV-1a, which will be the same in later versions.
@@ -83,23 +106,22 @@ fn fingerprint(bytes: &[u8]) -> String {
     format!("{hash:016x}")
 }
 
-/// Parses the option.
+/// Parses the option. The input `is_scheduled` if each record has a due time.
 ///
 /// # Errors
 /// If the run could not be resumed.
-pub(super) fn state(args: &RunArgs, sink: &dyn Sink) -> Result<Option<StateSettings>, UsageError> {
+pub(super) fn state(
+    args: &RunArgs,
+    source: &dyn Source,
+    sink: &dyn Sink,
+    is_scheduled: bool,
+) -> Result<Option<StateSettings>, UsageError> {
     let Some(folder) = &args.state else { return Ok(None) };
     let refused = |why: &str| Err(UsageError::new("--state", folder.display().to_string(), why));
-    let is_max = match args.events.rates.rate.as_deref() {
-        Some(rate) => rate == "max",
-        None => args.source.as_deref().is_some_and(|source| source != "nexmark"),
-    };
-    if args.source.as_deref() == Some("lines:-") {
-        return refused(
-            "standard input cannot be read again: give a file with --source lines:PATH",
-        );
+    if let Some(why) = source.why_not_resumable() {
+        return refused(why);
     }
-    if is_max && args.events.rates.duration.is_some() {
+    if !is_scheduled && args.events.rates.duration.is_some() {
         return refused(
             "with --rate max, where --duration ends the input depends on the clock, and a \
             resumed run cannot repeat it: give --events N",
@@ -113,21 +135,9 @@ pub(super) fn state(args: &RunArgs, sink: &dyn Sink) -> Result<Option<StateSetti
         let why = format!("--sink {given} keeps no output that could be resumed: give --out DIR");
         return refused(&why);
     }
-    if args.shadow {
+    if args.options.shadow {
         return refused("a run with --shadow cannot be resumed");
     }
-    let output_depends_on = output_depends_on(args, sink)?;
+    let output_depends_on = output_depends_on(args, source, sink)?;
     Ok(Some(StateSettings { folder: folder.clone(), output_depends_on }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_topic_does_not_include_its_brokers() {
-        assert_eq!(topic_name("kafka://a:1,b:2/t?config=f&until=stopped"), "kafka:t");
-        assert_eq!(topic_name("kafka://a:1/t?until=end"), "kafka:t until=end");
-        assert_eq!(topic_name("lines:a?b"), "lines:a?b");
-    }
 }

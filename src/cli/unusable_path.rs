@@ -64,9 +64,9 @@ fn option(error: &RunError, args: &RunArgs, sink: &dyn Sink) -> Option<(&'static
             Path::new(folder).starts_with(path).then(|| ("--state", folder.clone()))
         }
         RunError::Sink(SinkError::Io { path, .. }) => {
-            let letters = args.dead_letter.as_deref().filter(|letters| letters.starts_with(path));
-            if let Some(letters) = letters {
-                return Some(("--dead-letter", shown(letters)));
+            let dead_letter = args.options.dead_letter.as_deref();
+            if let Some(file) = dead_letter.filter(|file| file.starts_with(path)) {
+                return Some(("--dead-letter", shown(file)));
             }
             let dir = &sink.files()?.dir;
             let option = if args.out.is_some() { "--out" } else { "--sink" };

@@ -16,7 +16,7 @@ use crate::wire::MAX_BODY;
 const BYTES: usize = 10 * MAX_BODY;
 
 /// The longest time for a body, with the wait for its turn. The largest one takes that long at 200 kB/s.
-const PATIENCE: Duration = Duration::from_secs(30);
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest time for which a refused body is read, so that its sender reads the response.
 const DISCARD: Duration = Duration::from_secs(5);
@@ -40,7 +40,7 @@ impl BodyReader {
     }
 
     /// Reads a body within the limits.
-    pub(super) async fn gather(&self, mut body: Incoming) -> Result<Bytes, NotRead> {
+    pub(super) async fn read(&self, mut body: Incoming) -> Result<Bytes, NotRead> {
         // A body without a length may have any length.
         let length = body.size_hint().exact().unwrap_or(MAX_BODY as u64);
         let reading = async {
@@ -51,7 +51,7 @@ impl BodyReader {
             let _turn = self.0.acquire_many(length as u32).await;
             read(&mut body).await
         };
-        let read = timeout(PATIENCE, reading).await.unwrap_or(Err(NotRead::TooSlow));
+        let read = timeout(READ_TIMEOUT, reading).await.unwrap_or(Err(NotRead::TooSlow));
         if matches!(read, Err(NotRead::TooLarge)) {
             discard(body);
         }

@@ -113,7 +113,7 @@ async fn read(
             return Err(unsigned(&head, why));
         }
     };
-    let body = match front.body_reader.gather(body).await {
+    let body = match front.body_reader.read(body).await {
         Ok(body) => body,
         Err(NotRead::TooLarge) => {
             let message = format!(

@@ -18,14 +18,14 @@ use timely::worker::Worker;
 
 use super::resume::ResumePoint;
 
-/// A hash of each setting that the processes of a run must agree on, by the options that it comes from.
-pub(super) type Fingerprints = BTreeMap<String, u64>;
+/// What the processes of a run must agree on: the values of options as text, by option.
+pub(crate) type SharedValues = BTreeMap<String, String>;
 
 /// What a worker broadcasts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Message {
-    /// The worker is ready for a run with these settings that begins at this point.
-    Ready { settings: Fingerprints, resume_point: ResumePoint },
+    /// The worker of this process is ready for a run with these values that begins at this point.
+    Ready { process: usize, shared: SharedValues, resume_point: ResumePoint },
     /// The worker was asked to stop, and has begun no epoch after this one.
     Stop(u64),
     /// The worker's dataflow is complete.
@@ -37,7 +37,7 @@ enum Message {
 /// The processes of a run do not agree on what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Disagreement {
-    /// They were started with different settings, which are named.
+    /// They were started with different settings. Each is named with the values of two processes.
     #[error(
         "the processes of this run were given different settings: {0}. Start all with the same; only -p, --summary \
          and the options of the remote side may differ"
@@ -62,7 +62,7 @@ pub(super) struct Control {
     open: Rc<Cell<bool>>,
     activator: Activator,
     sync_activator: SyncActivator,
-    ready: Vec<(Fingerprints, ResumePoint)>,
+    ready: Vec<(usize, SharedValues, ResumePoint)>,
     stops: Vec<u64>,
     has_sent_stop: bool,
     done: usize,
@@ -134,34 +134,43 @@ impl Control {
     /// starts lie no further apart than that, whatever their clocks say.
     ///
     /// # Errors
-    /// If not all have the same `settings`, or not the same `resume_point`. All workers
-    /// get the same error.
+    /// If not all have the same `shared` values, or not the same `resume_point`. All workers get the same error.
     pub(super) fn agree_on_start(
         &mut self,
         worker: &mut Worker,
-        settings: Fingerprints,
+        process: usize,
+        shared: SharedValues,
         resume_point: &ResumePoint,
     ) -> Result<(), Disagreement> {
-        self.broadcast(Message::Ready { settings, resume_point: resume_point.clone() });
+        self.broadcast(Message::Ready { process, shared, resume_point: resume_point.clone() });
         while self.ready.len() < self.peers {
             worker.step_or_park(None);
             self.receive();
         }
-        let options: BTreeSet<&String> =
-            self.ready.iter().flat_map(|(settings, _)| settings.keys()).collect();
-        let differ = |option: &&&String| {
-            let mut values = self.ready.iter().map(|(settings, _)| settings.get(**option));
-            let first = values.next();
-            values.any(|value| Some(value) != first)
-        };
-        let different: Vec<&str> = options.iter().filter(differ).map(|option| &***option).collect();
+        let different = self.differences();
         if !different.is_empty() {
             return Err(Disagreement::Settings(different.join("; ")));
         }
-        if self.ready.iter().any(|(_, other)| other != resume_point) {
+        if self.ready.iter().any(|(_, _, other)| other != resume_point) {
             return Err(Disagreement::ResumePoint);
         }
         Ok(())
+    }
+
+    /// Returns the values that not all processes have alike, each with the first two processes that differ.
+    fn differences(&mut self) -> Vec<String> {
+        self.ready.sort_by_key(|(process, ..)| *process);
+        let options: BTreeSet<&String> =
+            self.ready.iter().flat_map(|(_, shared, _)| shared.keys()).collect();
+        let difference = |option: &String| {
+            let mut values = self.ready.iter().map(|(process, shared, _)| {
+                (process, shared.get(option).map_or("not given", String::as_str))
+            });
+            let (first, value) = values.next()?;
+            let (other, is) = values.find(|(_, is)| *is != value)?;
+            Some(format!("{option} is {value} in process {first}, and {is} in process {other}"))
+        };
+        options.into_iter().filter_map(difference).collect()
     }
 
     /// Broadcasts that this worker was asked to stop and has begun no epoch after `epoch`. Only the first
@@ -227,8 +236,8 @@ impl Control {
     fn receive(&mut self) {
         for message in self.inbox.borrow_mut().drain(..) {
             match message {
-                Message::Ready { settings, resume_point } => {
-                    self.ready.push((settings, resume_point));
+                Message::Ready { process, shared, resume_point } => {
+                    self.ready.push((process, shared, resume_point));
                 }
                 Message::Stop(epoch) => self.stops.push(epoch),
                 Message::Done => self.done += 1,

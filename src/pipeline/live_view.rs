@@ -71,24 +71,25 @@ pub(super) fn end(context: &RunContext, summary: Option<&Summary>, result: &Resu
 pub(super) fn about(context: &RunContext) -> About {
     let RunContext { settings, output, .. } = context;
     let bursts = settings.is_bursting();
-    let commit = if settings.schedule.is_some() { settings.commit_every } else { Duration::ZERO };
+    let commit =
+        if settings.schedule.is_some() { settings.options.commit_every } else { Duration::ZERO };
     About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         policy: settings.policy.name().to_owned(),
         advice: settings.policy.spec().advice,
-        task: settings.task.clone(),
+        task: settings.options.task.clone(),
         source: settings.source.kind().to_owned(),
         function: bursts.then(|| settings.endpoint.name()),
         workers: settings.timely.workers,
         processes: settings.timely.processes,
         process: settings.timely.process,
-        deadline_ms: settings.deadline.as_secs_f64() * 1e3,
+        deadline_ms: settings.options.deadline.as_secs_f64() * 1e3,
         has_due_times: settings.has_due_times(),
         threshold_eps: settings.policy.threshold(),
         is_paced: settings.schedule.is_some(),
         budget: budget(settings, output.spent()).filter(|_| bursts),
-        longest_step: settings.epoch.max(commit),
+        longest_step: settings.options.epoch.max(commit),
     }
 }
 

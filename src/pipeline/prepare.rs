@@ -30,8 +30,8 @@ pub(super) fn prepare(
     let timely = &settings.timely;
     let pace = Arc::new(settings.pace());
     let mut output = Output::inspect(&settings)?;
-    let task = task::text(&settings.task, settings.work.clone())
-        .ok_or_else(|| RunError::NoTask(settings.task.clone()))?;
+    let task = task::text(&settings.options.task, settings.options.work.clone())
+        .ok_or_else(|| RunError::NoTask(settings.options.task.clone()))?;
     let remote = RemoteSide::start(&settings, output.spent(), &task)?;
     let resume_point = output.resume_point();
     // An input or a summary that cannot be leaves no output behind.
@@ -58,7 +58,7 @@ pub(super) fn prepare(
             timely.workers,
             settings.has_series(),
             live.is_some(),
-            Some(settings.deadline),
+            Some(settings.options.deadline),
         ),
         diagnosis: Mutex::default(),
         stop: stop.clone(),
@@ -103,9 +103,9 @@ fn open_context(
     let failures = failures.clone();
     let read = ReadSettings {
         pace: Arc::clone(pace),
-        max_record: settings.max_record,
-        epoch: settings.epoch,
-        commit_every: settings.commit_every,
+        max_record: settings.options.max_record,
+        epoch: settings.options.epoch,
+        commit_every: settings.options.commit_every,
         epochs_a_commit: settings.epochs_a_commit(),
         open_epochs: settings.open_epochs(),
         first_epoch: resume_point.epoch,
@@ -147,7 +147,7 @@ fn sink_settings(settings: &Settings, output: &Output) -> sink::Settings {
     let timely = &settings.timely;
     sink::Settings {
         epochs_a_group: settings.epochs_a_commit(),
-        dead_letter: settings.dead_letter.clone(),
+        dead_letter: settings.options.dead_letter.clone(),
         id: output.id.clone(),
         resumed: output.committed.clone(),
         ..sink::Settings::new(settings.sink.files().cloned(), timely.workers, timely.process)

@@ -109,12 +109,12 @@ impl Output {
         self.created.append(created);
         self.dir_lock = lock;
         self.committed = committed.map(Arc::new);
-        if let Some(letters) = &settings.dead_letter
+        if let Some(file) = &settings.options.dead_letter
             && self.committed.is_none()
-            && !letters.exists()
-            && matches!(Destination::of(letters), Destination::File(_))
+            && !file.exists()
+            && matches!(Destination::of(file), Destination::File(_))
         {
-            self.created.track(letters);
+            self.created.track(file);
         }
         if let (Some(asked), Some(state)) = (&settings.state, &mut self.state) {
             // From here on the output is this state's, whenever the process ends.

@@ -79,7 +79,7 @@ fn run_process(
         Ok(mesh) => mesh,
         Err(error) => return not_started(error.into()),
     };
-    let mut stop_deadline = StopDeadline::new(settings.stop_within);
+    let mut stop_deadline = StopDeadline::new(settings.options.stop_within);
     let prepared = prepare_on_thread(settings, live, stop, &failures, &mut stop_deadline);
     // Values are dropped in reverse order: what was created is removed before the state's lock is released.
     let (context, mut created) = match prepared {
@@ -202,7 +202,7 @@ fn conclude(
         return (None, result);
     }
     if let (true, Ok(()), Some(why)) =
-        (settings.require_remote, &result, warnings::nothing_remote(settings, report))
+        (settings.options.require_remote, &result, warnings::nothing_remote(settings, report))
     {
         result = Err(RunError::NothingRemote { why });
     }

@@ -153,7 +153,7 @@ pub(super) fn outcome(
 
 /// Warns that the last epochs are not committed.
 fn warn_stop_timeout(context: &RunContext) {
-    let within = show_duration(context.settings.stop_within);
+    let within = show_duration(context.settings.options.stop_within);
     let rest = match context.settings.state {
         Some(_) => "the same command does the rest",
         None => "without --state nothing resumes from there",

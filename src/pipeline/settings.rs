@@ -1,20 +1,17 @@
 //! The settings of a run after they were checked, with real types.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::StateSettings;
-use super::control::Fingerprints;
+use super::control::SharedValues;
 use super::hosts::Host;
+use super::{RunOptions, StateSettings};
 use crate::bridge;
 use crate::emulator::Model;
 use crate::policy::{Policy, PolicyChoice, Sends};
 use crate::schedule::Schedule;
 use crate::sink::Sink;
 use crate::source::{Pace, Rate, Source};
-use crate::task::Work;
 
 /// The remote side.
 #[derive(Clone, Debug)]
@@ -38,6 +35,10 @@ impl Endpoint {
 /// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The options that a run takes as they are given.
+    pub options: RunOptions,
+    /// The options that all processes of a run must be given alike, with their values as text.
+    pub shared: SharedValues,
     /// The source of the records.
     pub source: Arc<dyn Source>,
     /// The schedule of the events. None: records are taken as fast as possible.
@@ -46,44 +47,18 @@ pub struct Settings {
     pub events: Option<u64>,
     /// The time after which the input ends.
     pub duration: Option<Duration>,
-    /// The length of an epoch.
-    pub epoch: Duration,
-    /// The longest record, in bytes. Longer ones are bad.
-    pub max_record: usize,
-    /// The task's name.
-    pub task: String,
-    /// The modelled extra cost of a record.
-    pub work: Work,
-    /// The time from a record's schedule until its result is due.
-    pub deadline: Duration,
     /// The policy.
     pub policy: PolicyChoice,
-    /// Sends nothing, and reports at the end what the policy would have done.
-    pub shadow: bool,
-    /// Fails the run if the policy wanted to send records and none was done remotely.
-    pub require_remote: bool,
     /// The remote side.
     pub endpoint: Endpoint,
     /// The settings of the bridge. The endpoint is filled in when it is known.
     pub bridge: bridge::Settings,
-    /// The number of records that may wait on a worker before the source waits.
-    pub max_backlog: usize,
-    /// The number of their bytes.
+    /// The number of bytes of records that may wait on a worker before the source waits.
     pub max_backlog_bytes: usize,
     /// The destination of the results.
     pub sink: Arc<dyn Sink>,
-    /// The interval at which complete epochs are committed.
-    pub commit_every: Duration,
-    /// The longest time from a stop request until the run ends.
-    pub stop_within: Duration,
     /// The state folder, from which the run can be resumed.
     pub state: Option<StateSettings>,
-    /// The file of bad records with their reasons.
-    pub dead_letter: Option<PathBuf>,
-    /// The file of the summary.
-    pub summary: Option<PathBuf>,
-    /// The file of the figures over time. Process 0 writes it, all processes count for it.
-    pub series: Option<PathBuf>,
     /// The address of the live view, if there is one.
     pub listen: Option<ListenSettings>,
     /// The settings of timely.
@@ -126,7 +101,7 @@ pub const EVENTS_AN_EPOCH: u64 = 100_000;
 impl Settings {
     /// Whether anything is sent to the remote side.
     pub(super) fn is_bursting(&self) -> bool {
-        self.policy.needs_remote() && !self.shadow
+        self.policy.needs_remote() && !self.options.shadow
     }
 
     /// Returns the endpoint that requests are sent to, unless that is the embedded Lambda.
@@ -139,61 +114,28 @@ impl Settings {
 
     /// Whether counts are kept by slot of time too.
     pub(super) fn has_series(&self) -> bool {
-        self.series.is_some() || self.shadow
+        self.options.series.is_some() || self.options.shadow
     }
 
     /// Creates the policy of one worker, of `workers` in the dataflow.
     pub(super) fn policy(&self, workers: usize) -> Box<dyn Policy> {
-        let policy = if self.shadow { PolicyChoice::LOCAL } else { self.policy };
-        policy.make(self.epoch, self.deadline, workers)
+        let policy = if self.options.shadow { PolicyChoice::LOCAL } else { self.policy };
+        policy.make(self.options.epoch, self.options.deadline, workers)
     }
 
     /// Returns the pace of the source.
     pub fn pace(&self) -> Pace {
         let rate = match &self.schedule {
-            Some(schedule) => Rate::Scheduled(Arc::clone(schedule), self.epoch),
+            Some(schedule) => Rate::Scheduled(Arc::clone(schedule), self.options.epoch),
             None => Rate::Max(EVENTS_AN_EPOCH),
         };
         Pace::new(rate, self.events, self.duration)
     }
 
-    /// Returns a hash of each setting that the processes of a run must agree on. It is computed from the
-    /// `Debug` form of the setting. The numbers of workers and of processes were compared before.
-    pub(super) fn fingerprints(&self) -> Fingerprints {
-        let files = self.sink.files().map(|files| (&files.dir, files.sync, files.format));
-        let output = (files, self.sink.identity());
-        let state = self.state.as_ref().map(|state| &state.folder);
-        let has_series = self.has_series();
-        let settings: [(&str, &dyn std::fmt::Debug); 16] = [
-            ("--source, --seed, --nexmark or --skew", &self.source),
-            ("--rate, --shape, --peak-rate or --period", &self.schedule),
-            ("--events", &self.events),
-            ("--duration", &self.duration),
-            ("--max-record", &self.max_record),
-            ("--task", &self.task),
-            ("--work", &self.work),
-            ("--policy or one of its options", &self.policy),
-            ("--shadow", &self.shadow),
-            ("--deadline", &self.deadline),
-            ("--epoch", &self.epoch),
-            ("--out or --sink", &output),
-            ("--commit-every", &self.commit_every),
-            ("--dead-letter", &self.dead_letter),
-            ("--state", &state),
-            ("--series", &has_series),
-        ];
-        let hashed = settings.map(|(option, value)| {
-            let mut hasher = DefaultHasher::new();
-            format!("{value:?}").hash(&mut hasher);
-            (option.to_owned(), hasher.finish())
-        });
-        hashed.into()
-    }
-
     /// Returns the length of an epoch, if epochs are defined by time.
     pub(super) fn epoch_length(&self) -> Option<Duration> {
         let is_timed = self.schedule.is_some() || self.source.has_timed_epochs();
-        is_timed.then_some(self.epoch)
+        is_timed.then_some(self.options.epoch)
     }
 
     /// Whether a late result is a fault: records have scheduled times, or the policy goes by the deadline. A
@@ -208,10 +150,10 @@ impl Settings {
     /// Where lines are waited for, their reader ends the group when its time is over. Ten times as many
     /// epochs as fit leave room for those that end because they are full.
     pub(super) fn epochs_a_commit(&self) -> u64 {
-        let fit = |epoch| ratio(self.commit_every, epoch);
+        let fit = |epoch| ratio(self.options.commit_every, epoch);
         match self.epoch_length() {
             Some(epoch) => fit(epoch),
-            None if self.source.waits() => fit(self.epoch).saturating_mul(10),
+            None if self.source.waits() => fit(self.options.epoch).saturating_mul(10),
             None => 1,
         }
     }
@@ -220,7 +162,7 @@ impl Settings {
     /// commits. An epoch without a schedule lasts at least 4 ms, at 25 M events/s.
     pub(super) fn open_epochs(&self) -> u64 {
         let epoch = self.epoch_length().unwrap_or(Duration::from_millis(4));
-        let commits = self.epochs_a_commit().max(ratio(self.commit_every, epoch));
+        let commits = self.epochs_a_commit().max(ratio(self.options.commit_every, epoch));
         commits.saturating_mul(4).max(8)
     }
 }

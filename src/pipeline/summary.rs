@@ -14,7 +14,7 @@ const SERIES: &str = "series";
 
 /// Returns the files that the settings ask for, with their names.
 pub(super) fn figure_files(settings: &Settings) -> Vec<(&'static str, &PathBuf)> {
-    let files = [(SUMMARY, &settings.summary), (SERIES, &settings.series)];
+    let files = [(SUMMARY, &settings.options.summary), (SERIES, &settings.options.series)];
     files.into_iter().filter_map(|(what, path)| Some((what, path.as_ref()?))).collect()
 }
 
@@ -30,8 +30,8 @@ pub(super) fn summarize(
     let settings = &context.settings;
     let mut summary = Summary::of(report, wall, &settings.bridge.cost);
     summary.policy = settings.policy.name().to_owned();
-    summary.task = settings.task.clone();
-    summary.work_us = settings.work.first().as_nanos() as f64 / 1e3;
+    summary.task = settings.options.task.clone();
+    summary.work_us = settings.options.work.first().as_nanos() as f64 / 1e3;
     stopped.clone_into(&mut summary.stopped);
     if is_partial && settings.sink.files().is_some() {
         // What was computed and is not committed is no output.
@@ -48,7 +48,7 @@ pub(super) fn summarize(
         runs: context.output.runs,
         cost_usd: context.output.spent() + summary.cost_usd,
     };
-    summary.deadline_ms = settings.deadline.as_secs_f64() * 1e3;
+    summary.deadline_ms = settings.options.deadline.as_secs_f64() * 1e3;
     summary.missed = warnings::missed_deadline(settings, report);
     summary.nothing_remote = warnings::nothing_remote(settings, report);
     if let Endpoint::Embedded(model) = &settings.endpoint
@@ -78,7 +78,7 @@ pub(super) fn write(
     let mut summary = summarize(context, report, wall, stopped, has_failed || is_partial);
     summary.error = result.as_ref().err().map(|error| cause_chain(error));
     let series = settings.has_series().then(|| Series::of(report, &settings.bridge.cost));
-    if let Some(series) = series.as_ref().filter(|_| settings.shadow) {
+    if let Some(series) = series.as_ref().filter(|_| settings.options.shadow) {
         let true_rate = summary.true_rate_eps.unwrap_or_default();
         summary.shadow = shadow::simulate_policy(settings, series, summary.workers, true_rate);
     }

@@ -12,7 +12,7 @@ use timely::dataflow::operators::{Concat, Operator as _, Probe};
 use timely::scheduling::SyncActivator;
 use timely::worker::Worker;
 
-use super::control::{Control, Disagreement, Fingerprints};
+use super::control::{Control, Disagreement, SharedValues};
 use super::metrics_observer::MetricsObserver;
 use super::resume::{Output, ResumePoint};
 use super::step_timer::StepTimer;
@@ -66,11 +66,12 @@ pub(super) struct RunStart {
 }
 
 impl RunContext {
-    /// Returns a hash of each thing that the processes must agree on: the settings, and the input.
-    fn fingerprints(&self) -> Fingerprints {
-        let mut fingerprints = self.settings.fingerprints();
-        fingerprints.insert("the input that --source names".to_owned(), self.source.fingerprint());
-        fingerprints
+    /// Returns what the processes must agree on: the values of options, and a checksum of the input.
+    fn shared(&self) -> SharedValues {
+        let mut shared = self.settings.shared.clone();
+        let input = format!("{:016x}", self.source.fingerprint());
+        shared.insert("the checksum of the input that --source names".to_owned(), input);
+        shared
     }
 
     fn lambda_cpu_ns(&self) -> u64 {
@@ -146,8 +147,9 @@ pub(super) fn work(
     let settings = &context.settings;
     let local_index = worker.index() % settings.timely.workers;
     let mut control = Control::new(worker);
+    let process = settings.timely.process;
     let resume_point = &context.resume_point;
-    if let Err(differ) = control.agree_on_start(worker, context.fingerprints(), resume_point) {
+    if let Err(differ) = control.agree_on_start(worker, process, context.shared(), resume_point) {
         control.close();
         return Err(differ);
     }
@@ -166,7 +168,7 @@ pub(super) fn work(
     let burst = settings.schedule.as_ref().and_then(BurstWindow::of);
     let observer =
         MetricsObserver::new(&context.stats, local_index, clock, burst, &context.failures);
-    let backpressure = Backpressure::new(settings.max_backlog, settings.max_backlog_bytes);
+    let backpressure = Backpressure::new(settings.options.max_backlog, settings.max_backlog_bytes);
     let downstream = SinkDownstream(context.sink.clone());
     let window = settings.open_epochs();
     let flow_control = FlowControl::new(
@@ -188,7 +190,7 @@ pub(super) fn work(
         };
         let source = context.source.build(&scope, worker_context);
         let mut burst = Burst::new(settings.policy(scope.peers()))
-            .deadline(settings.deadline)
+            .deadline(settings.options.deadline)
             .clock(clock)
             .schedule(|batch: &Batch| batch.span)
             .peers(&context.peers)

@@ -68,6 +68,7 @@ mod cli {
     mod error;
     mod folder_conflicts;
     mod form;
+    mod given;
     mod help;
     #[cfg_attr(not(feature = "kafka"), path = "no_kafka.rs")]
     mod kafka;

@@ -294,7 +294,12 @@ fn processes_with_different_settings_are_refused() {
         let output = end_of(child, "a process");
         let error = error_of(&output);
         assert_eq!(output.status.code(), Some(1), "{error}");
-        assert!(error.contains("different settings: --task. "), "{error}");
+        assert!(
+            error.contains(
+                "different settings: --task is words in process 0, and bpe in process 1. "
+            ),
+            "{error}"
+        );
     }
     for name in ["out", "state", "bad.jsonl"] {
         assert!(!place.path(name).exists(), "{name}: the same command can be given again");

@@ -62,7 +62,7 @@ fn example_watch_reports_offloaded_records() {
     let remote: u64 = printed
         .lines()
         .filter_map(|line| {
-            line.split_once(" here, ")?.1.trim().split(' ').next()?.parse::<u64>().ok()
+            line.split_once(" locally, ")?.1.trim().split(' ').next()?.parse::<u64>().ok()
         })
         .sum();
     assert!(remote > 500, "{printed}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::demo;
-use crate::pipeline::{self, Settings, Stop};
+use crate::pipeline::{self, RunOptions, Settings, Stop};
 use crate::policy::PolicyChoice;
 use crate::sink::NullSink;
 
@@ -18,26 +18,30 @@ const TRIAL: Duration = Duration::from_millis(300);
 /// Returns the records a second that all workers can do. An expensive task is measured by itself, on one
 /// thread; a cheap one in a dataflow at full speed, where most of the time is not the task's.
 pub(super) fn measure(settings: &Settings) -> f64 {
-    let alone = demo::capacity(&settings.task, settings.work.first());
+    let alone = demo::capacity(&settings.options.task, settings.options.work.first());
     let of_task = alone * settings.timely.workers as f64;
     let of_all = (alone > CHEAP_TASK_RATE).then(|| full_speed(settings)).flatten();
     of_all.map_or(of_task, |of_all| of_all.min(of_task))
 }
 
 fn full_speed(settings: &Settings) -> Option<f64> {
+    let options = RunOptions {
+        shadow: false,
+        // What waits at the end is done too, and is to be little.
+        max_backlog: 10_000,
+        dead_letter: None,
+        summary: None,
+        series: None,
+        ..settings.options.clone()
+    };
     let trial = Settings {
+        options,
         schedule: None,
         events: None,
         duration: Some(TRIAL),
         policy: PolicyChoice::LOCAL,
-        shadow: false,
-        // What waits at its end is done too, and is to be little.
-        max_backlog: 10_000,
         sink: Arc::new(NullSink),
         state: None,
-        dead_letter: None,
-        summary: None,
-        series: None,
         ..settings.clone()
     };
     // Whatever is wrong is said by the runs themselves.

@@ -5,12 +5,11 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use clap::Parser as _;
-
 use super::{capacity, refused};
 use crate::batch::Nanos;
-use crate::cli::args::{Cli, Command, CompareArgs, RunArgs};
-use crate::cli::policy_options::{self, POLICY_OPTIONS, PolicyArg, PolicyOption, listed, uses};
+use crate::cli::args::{self, Command, CompareArgs, RunArgs};
+use crate::cli::config::FromFile;
+use crate::cli::policy_options::{self, PolicyArg, listed, uses};
 use crate::cli::settings::{number, parse};
 use crate::cli::{UsageError, demo, remote_options, settings, sink};
 use crate::compare::Threshold;
@@ -70,7 +69,7 @@ impl Plan {
         let rounds = number("--rounds", &args.rounds, 1)? as usize;
         let warm_up = parse("--warm-up-run", args.warm_up_run.as_ref(), WARM_UP, parse_duration)?;
         let policies = policies(args.policies.as_deref())?;
-        refuse_unused(&args.run, &policies)?;
+        policy_options::refuse_unused(&args.run.given, &policies, ", and --policies has none")?;
 
         let mut common = without_own(typed);
         let is_demo = common.is_empty();
@@ -111,7 +110,7 @@ impl Plan {
             policies: runs,
             rounds,
             command: format!("floodway compare {}", shown(&line)),
-            deadline: settings.deadline,
+            deadline: settings.options.deadline,
             threshold,
             burst: burst(&settings),
             peak: settings.schedule.as_ref().map(|schedule| schedule.extremes().1),
@@ -197,18 +196,6 @@ impl fmt::Display for Plan {
     }
 }
 
-/// Refuses options that none of the policies uses.
-fn refuse_unused(args: &RunArgs, policies: &[PolicyArg]) -> Result<(), UsageError> {
-    for PolicyOption { name, is_used, needs } in POLICY_OPTIONS {
-        let is_used = policies.iter().any(|policy| is_used(policy));
-        if let Some(value) = policy_options::typed_value(args, name).filter(|_| !is_used) {
-            let why = format!("is for {}, and --policies has none", needs());
-            return Err(UsageError::new(name, value, why));
-        }
-    }
-    Ok(())
-}
-
 fn policies(names: Option<&str>) -> Result<Vec<PolicyArg>, UsageError> {
     let all = policy_options::compared();
     let Some(names) = names else { return Ok(all) };
@@ -252,7 +239,7 @@ fn without(typed: &[String], left_out: impl Fn(&str) -> bool) -> Vec<String> {
 fn bounded(mut common: Vec<String>, timely: &[String]) -> anyhow::Result<(Settings, Vec<String>)> {
     let settings = |common: &[String]| {
         let run = run_args(&[common, timely].concat())?;
-        // This policy heeds whatever there is, but a threshold, which is no part of it.
+        // The policy `deadline` uses all options but the threshold, which is not among them.
         let policy = Some(&Deadline::SPEC);
         settings::run(&RunArgs { sink: Some(sink::NULL.to_owned()), policy, ..run })
     };
@@ -271,7 +258,7 @@ fn bounded(mut common: Vec<String>, timely: &[String]) -> anyhow::Result<(Settin
 
 fn run_args(options: &[String]) -> Result<RunArgs, UsageError> {
     let line = ["floodway", "run"].into_iter().chain(options.iter().map(String::as_str));
-    match Cli::try_parse_from(line).map(|cli| cli.command) {
+    match args::parse(line, FromFile::default()).map(|cli| cli.command) {
         Ok(Command::Run(run)) => Ok(*run),
         // It was parsed once already, with more options than these.
         Ok(_) | Err(_) => Err(UsageError::new("--", shown(options), "are no options of a run")),

@@ -171,16 +171,13 @@ fn policies(args: &SimulateArgs, capacity: f64) -> Result<Vec<PolicyChoice>, Usa
     if all {
         given.extend(POLICIES);
     }
-    policy_options::refuse_unused_budgets(&args.bridge, &given)?;
+    policy_options::refuse_unused(&args.given, &given, ", and --policy has none")?;
     let mut seen: Vec<&Spec> = Vec::new();
     given.retain(|policy| {
         let is_new = !seen.contains(policy);
         seen.push(policy);
         is_new
     });
-    if !given.iter().any(|policy| policy.needs_threshold()) && args.threshold.is_some() {
-        policy_options::choice(given.first().copied(), args.threshold.as_ref())?;
-    }
     let workers_do = all.then(|| capacity.max(1.0).floor().to_string());
     let threshold = args.threshold.clone().or(workers_do);
     let of = |policy: &'static Spec| {

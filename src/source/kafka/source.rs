@@ -34,6 +34,13 @@ impl Source for KafkaInput {
         !self.until_end
     }
 
+    fn identity(&self) -> Option<String> {
+        // The brokers, and how they are reached, may change.
+        let from = if self.from_latest { " from=latest" } else { "" };
+        let until = if self.until_end { " until=end" } else { "" };
+        Some(format!("kafka:{}{from}{until}", self.topic.name))
+    }
+
     fn how_to_end(&self) -> Option<String> {
         self.waits().then(|| {
             format!(

@@ -3,9 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 
-use clap::Parser as _;
-
-use super::args::{Cli, Command};
+use super::args::{self, Command};
 use super::{config, settings};
 use crate::engine::Target;
 use crate::targets::in_folder;
@@ -84,16 +82,15 @@ fn read(path: &std::ffi::OsStr) -> String {
     let before_timely = args.iter().position(|word| word == "--").unwrap_or(args.len());
     assert_eq!(args[before_timely - 4..before_timely], typed[2..]);
     assert!(!own.has("--seed") && !own.has("--config"), "{own:?}");
-    let cli = match Cli::try_parse_from(&args) {
+    let cli = match args::parse(&args, own) {
         Ok(cli) => cli,
         Err(error) => {
             assert!(error.use_stderr(), "a file asks for {error}");
             return error.kind().to_string();
         }
     };
-    let Command::Run(mut run) = cli.command else { panic!("a file names another command") };
+    let Command::Run(run) = cli.command else { panic!("a file names another command") };
     assert_eq!(run.events.seed.as_deref(), Some("7"), "a flag does not win");
-    run.from_file = own;
     // Nothing of this machine is looked at for what chance has put there.
     let of_file = &args[2..args.len() - 4];
     if of_file.iter().any(|word| word.to_string_lossy().contains(['/', '*', '?', '['])) {
@@ -101,11 +98,11 @@ fn read(path: &std::ffi::OsStr) -> String {
     }
     match settings::run(&run) {
         Ok(settings) => {
-            assert!(!settings.epoch.is_zero() && !settings.deadline.is_zero());
+            assert!(!settings.options.epoch.is_zero() && !settings.options.deadline.is_zero());
             assert!(
                 settings.timely.workers > 0 && settings.timely.process < settings.timely.processes
             );
-            assert!((1..=4 << 20).contains(&settings.max_record));
+            assert!((1..=4 << 20).contains(&settings.options.max_record));
             assert!(settings.bridge.timeout > settings.bridge.linger);
             "settings".to_owned()
         }

@@ -1,0 +1,113 @@
+//! The options of a command line with their values as text, where they come from, and their marks.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+
+use super::config::FromFile;
+use crate::pipeline::mark;
+use crate::source::text_of;
+use crate::units::{parse_bytes, parse_count, parse_duration};
+
+/// The options of a command line: those that were typed, come from the file of `--config`, or have a default.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given {
+    /// By name, such as `--rate`.
+    options: BTreeMap<String, GivenOption>,
+    pub from_file: FromFile,
+}
+
+#[derive(Clone, Debug)]
+struct GivenOption {
+    text: String,
+    is_default: bool,
+    mark: Option<&'static str>,
+}
+
+impl Given {
+    /// Reads the options of `command` from what was parsed. The command is built, so that its groups are filled.
+    pub(super) fn new(command: &Command, matches: &ArgMatches, from_file: FromFile) -> Given {
+        let mut options = BTreeMap::new();
+        for argument in command.get_arguments() {
+            let id = argument.get_id().as_str();
+            if let Some(name) = argument.get_long()
+                && let Some(text) = text(argument, matches)
+            {
+                let is_default = matches.value_source(id) == Some(ValueSource::DefaultValue);
+                let mark = mark_of(command, argument);
+                options.insert(format!("--{name}"), GivenOption { text, is_default, mark });
+            }
+        }
+        Given { options, from_file }
+    }
+
+    /// Returns the value of an option if it was typed. Options from a file do not count: a file may hold
+    /// the settings of several policies.
+    pub(super) fn typed(&self, option: &str) -> Option<&str> {
+        let given = self.options.get(option).filter(|given| !given.is_default);
+        given.filter(|_| !self.from_file.has(option)).map(|given| given.text.as_str())
+    }
+
+    /// Returns the options that have one of these marks, with their values or defaults. The same quantity has
+    /// the same text, however it was written.
+    pub(super) fn marked(&self, marks: &[&str]) -> BTreeMap<String, String> {
+        let has_mark = |given: &GivenOption| given.mark.is_some_and(|mark| marks.contains(&mark));
+        let marked = self.options.iter().filter(|(_, given)| has_mark(given));
+        marked.map(|(option, given)| (option.clone(), canonical(&given.text))).collect()
+    }
+}
+
+/// Returns the value of an argument as text whatever bytes it has, or `(given)` if it takes none.
+fn text(argument: &Arg, matches: &ArgMatches) -> Option<String> {
+    let id = argument.get_id().as_str();
+    if argument.get_action().takes_values() {
+        let values = matches.try_get_raw(id).ok().flatten()?;
+        let values: Vec<String> = values.map(|value| text_of(Path::new(value))).collect();
+        return Some(values.join(","));
+    }
+    let is_set = matches.try_get_one::<bool>(id).ok().flatten().copied();
+    is_set.unwrap_or_default().then(|| "(given)".to_owned())
+}
+
+/// Returns the mark of an argument of `command`.
+fn mark_of(command: &Command, argument: &Arg) -> Option<&'static str> {
+    let has = |mark: &str| {
+        let mut groups = command.get_groups().filter(|group| group.get_id().as_str() == mark);
+        groups.any(|group| group.get_args().any(|id| id == argument.get_id()))
+    };
+    mark::ALL.into_iter().find(|mark| has(mark))
+}
+
+/// Returns the same text for the same quantity, however it was written.
+pub(super) fn canonical(value: &str) -> String {
+    let duration = parse_duration(value).map(|duration| format!("{duration:?}"));
+    duration
+        .or_else(|_| parse_count(value).map(|count| count.to_string()))
+        .or_else(|_| parse_bytes(value).map(|bytes| bytes.to_string()))
+        .unwrap_or_else(|_| value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    #[test]
+    fn every_option_of_run_has_exactly_one_mark() {
+        let mut cli = Cli::command();
+        cli.build();
+        let run = cli.find_subcommand("run").unwrap();
+        let is_help = |argument: &&Arg| argument.get_id() == "help";
+        for argument in run.get_arguments().filter(|argument| !is_help(argument)) {
+            let groups = run.get_groups().filter(|group| {
+                mark::ALL.contains(&group.get_id().as_str())
+                    && group.get_args().any(|id| id == argument.get_id())
+            });
+            assert_eq!(groups.count(), 1, "{}", argument.get_id());
+        }
+    }
+}

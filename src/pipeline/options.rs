@@ -1,0 +1,116 @@
+//! Options of `floodway run` that a run takes as they are given. Each is declared here and nowhere else: its
+//! name, help, parser and default, and its [`mark`]. The part of the run that an option is for reads it from
+//! [`Settings::options`](super::Settings::options).
+
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use crate::task::{self, Work};
+use crate::units::{UnitError, parse_above_zero, parse_at_least_one, parse_bytes};
+
+/// How far the value of an option must stay the same. Every option of `run` has one of these marks, as a group of
+/// clap's. The state's fingerprint, and what the processes of a run compare, are made from them.
+pub mod mark {
+    use clap::ArgGroup;
+
+    /// The output depends on the value: it is the same in a resumed run, and in all processes of a run.
+    pub const OUTPUT: &str = "mark-output";
+    /// The value is the same in all processes of a run. A resumed run may have another.
+    pub const RUN: &str = "mark-run";
+    /// Each process may have a value of its own.
+    pub const PROCESS: &str = "mark-process";
+
+    /// All marks.
+    pub const ALL: [&str; 3] = [OUTPUT, RUN, PROCESS];
+
+    /// Returns the groups of a command whose options have marks. Options of one mark do not exclude each other.
+    pub fn groups() -> impl Iterator<Item = ArgGroup> {
+        ALL.into_iter().map(|mark| ArgGroup::new(mark).multiple(true))
+    }
+}
+
+/// The options.
+#[derive(Args, Clone, Debug)]
+pub struct RunOptions {
+    /// Length of an epoch, over which the rate is measured.
+    #[arg(long, value_name = "D", help_heading = "Input", group = mark::OUTPUT)]
+    #[arg(default_value = "100ms", value_parser = parse_above_zero)]
+    pub epoch: Duration,
+    /// Longest record in bytes; longer ones are bad records.
+    #[arg(long, value_name = "BYTES", help_heading = "Input", group = mark::OUTPUT)]
+    #[arg(default_value = "1Mi", value_parser = parse_max_record)]
+    pub max_record: usize,
+
+    /// What is computed from each record.
+    ///
+    /// words splits the text into words. bpe computes byte-pair tokens with the vocabulary o200k, which is
+    /// more work: about 14 us a record.
+    #[arg(long, value_name = "TASK", help_heading = "Work", group = mark::OUTPUT)]
+    #[arg(default_value = "words", value_parser = PossibleValuesParser::new(task::NAMES))]
+    pub task: String,
+    /// Extra time that each record takes, for experiments.
+    ///
+    /// The worker is busy for this time; the local Lambda sleeps instead. It may change during the run:
+    /// 12us,60us@5s is 60us from second 5 on.
+    #[arg(long, value_name = "D[,D@T]", help_heading = "Work", group = mark::RUN)]
+    #[arg(default_value = "0us", value_parser = Work::from_str)]
+    pub work: Work,
+
+    /// Deadline of a result: this long after the scheduled time of its record.
+    #[arg(long, value_name = "D", help_heading = "Bursting", group = mark::RUN)]
+    #[arg(default_value = "200ms", value_parser = parse_above_zero)]
+    pub deadline: Duration,
+    /// Send nothing, and report at the end what the policy would have sent.
+    ///
+    /// The report says what it would have cost and how late results would have been, with a remote side as
+    /// --local-lambda describes it.
+    #[arg(long, help_heading = "Bursting", group = mark::RUN)]
+    pub shadow: bool,
+    /// End with exit code 1 if the policy wanted to send records and none was done remotely.
+    #[arg(long, help_heading = "Bursting", group = mark::PROCESS)]
+    pub require_remote: bool,
+    /// Records that wait on a worker before its source waits (backpressure).
+    #[arg(long, value_name = "N", help_heading = "Bursting", group = mark::PROCESS)]
+    #[arg(default_value = "500k", value_parser = parse_records)]
+    pub max_backlog: usize,
+
+    /// How often finished epochs are committed.
+    #[arg(long, value_name = "D", help_heading = "Output", group = mark::RUN)]
+    #[arg(default_value = "1s", value_parser = parse_above_zero)]
+    pub commit_every: Duration,
+    /// Longest time that a run takes to end after a signal.
+    ///
+    /// The signal is SIGINT, SIGTERM or SIGHUP. Epochs that are whole by then are committed; the rest is
+    /// left to the run that resumes it.
+    #[arg(long, value_name = "D", help_heading = "Output", group = mark::PROCESS)]
+    #[arg(default_value = "10s", value_parser = parse_above_zero)]
+    pub stop_within: Duration,
+    /// File for bad records and why they are bad, as JSON lines.
+    #[arg(long, value_name = "FILE", help_heading = "Output", group = mark::OUTPUT)]
+    pub dead_letter: Option<PathBuf>,
+    /// File for the summary of the run, as JSON.
+    #[arg(long, value_name = "FILE", help_heading = "Output", group = mark::PROCESS)]
+    pub summary: Option<PathBuf>,
+    /// File for figures over time, as JSON lines.
+    ///
+    /// One line for each 100 ms of the run, and then the latencies by where the results were made.
+    #[arg(long, value_name = "FILE", help_heading = "Output", group = mark::RUN)]
+    pub series: Option<PathBuf>,
+}
+
+fn parse_records(text: &str) -> Result<usize, UnitError> {
+    parse_at_least_one(text).map(|records| records as usize)
+}
+
+fn parse_max_record(text: &str) -> Result<usize, String> {
+    const MOST: u64 = 4 << 20;
+    match parse_bytes(text) {
+        Ok(bytes) if (1..=MOST).contains(&bytes) => Ok(bytes as usize),
+        Ok(_) => Err("expected 1 byte to 4Mi: a record must fit into a request".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
