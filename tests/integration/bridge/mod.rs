@@ -222,7 +222,9 @@ fn a_request_that_is_too_large_says_nothing_about_the_length_of_answers() {
 
 #[test]
 fn a_request_whose_streamed_answer_is_too_long_is_halved_until_it_fits() {
-    let (fates, _, requests) = with(&[Fault::HugeAbove(5)], |_| ());
+    // How fast a busy machine reads 7 MB does not matter.
+    let (fates, _, requests) =
+        with(&[Fault::HugeAbove(5)], |settings| settings.timeout = Duration::from_secs(60));
     assert!(fates.iter().all(|fate| *fate == Fate::Done), "{fates:?}");
     assert!(requests > 6, "{requests}");
 }
