@@ -11,10 +11,10 @@ use reqwest::header::HeaderMap;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Failure;
+use super::body::Body;
 use super::body_memory::MemoryPermit;
 use super::core::{AttemptId, Billed, Ended};
 use super::http_client::{HttpResponse, connection_failure};
-use super::request::Body;
 use super::shared::Shared;
 use super::validated_response::ValidatedResponse;
 use super::wire_timer::WireTimer;

@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::WorkItem;
 use super::attempt::{Attempt, Event};
+use super::body::Body;
 use super::core::{Action, AttemptId, Fill, Filled, Machine, Turn, Warning};
-use super::request::{self, Body};
+use super::request;
 use super::shared::Shared;
 use super::task_channel::TaskChannel;
 use super::validated_response::ValidatedResponse;

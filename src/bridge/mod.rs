@@ -38,6 +38,7 @@ mod admission;
 mod attempt;
 mod backoff;
 mod batch_size;
+mod body;
 mod body_memory;
 pub mod breaker;
 mod connection_pool;

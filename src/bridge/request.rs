@@ -1,11 +1,10 @@
-//! A request's body, made of work items.
+//! Makes requests of work items.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::body_memory::MemoryPermit;
+use super::body::Body;
 use super::core::Filled;
 use super::shared::Shared;
 use super::{Failure, WorkItem};
@@ -13,24 +12,6 @@ use crate::batch::BATCH_BYTES;
 use crate::batch::spare;
 use crate::task::Task;
 use crate::wire::RequestBody;
-
-/// The body of a request. A clone is cheap.
-#[derive(Clone, Debug)]
-pub(crate) struct Body {
-    pub bytes: Bytes,
-    pub records: usize,
-    /// Expected size of the response in bytes.
-    pub expected: usize,
-    /// Memory permit for the bodies of the request and of the expected response.
-    memory: Arc<Mutex<Option<MemoryPermit>>>,
-}
-
-impl Body {
-    /// Takes the memory permit, which is released when the workers have taken the results.
-    pub(super) fn take_memory(&self) -> Option<MemoryPermit> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
 
 /// Makes a request of the front of `items`, up to `records` records and `limit` bytes, or up to `most` bytes
 /// with a single record. Records that cannot be sent are returned. There is memory for the request.
@@ -83,7 +64,6 @@ pub(super) fn fill<K: Task>(
     let expected = shared.expected_answer(bytes.len());
     let mut memory = shared.body_memory.permit();
     memory.grow(2 * bytes.len() + expected);
-    let memory = Arc::new(Mutex::new(Some(memory)));
-    let body = Body { bytes, records, expected, memory };
+    let body = Body::new(bytes, records, expected, memory);
     Filled { items: taken, records, taken: records + returned, body }
 }

@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::body::Body;
 use super::body_memory::MemoryPermit;
 use super::core::Item;
 use super::local_load::LocalLoad;
-use super::request::Body;
 use super::{Failure, Outcome, PendingRanges, Reply, ReplySender};
 use crate::batch::Nanos;
 use crate::task::Task;

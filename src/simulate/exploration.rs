@@ -109,7 +109,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     );
     let settings =
         (1..5_u32, 1..40_usize, 1..20_usize, 1..5_u64, prop_oneof![Just(0.0), Just(0.5)]);
-    let more = (any::<bool>(), any::<bool>(), proptest::option::weighted(0.2, 1.0..50.0_f64));
+    let more = (any::<bool>(), any::<bool>(), proptest::option::weighted(0.3, 1.0..20.0_f64));
     (run, remote, settings, more).prop_map(|(run, remote, settings, more)| {
         let (seed, workers, policy, load) = run;
         let (faults, faults_ms, close_ms) = remote;
@@ -210,7 +210,7 @@ impl Scenario {
             initial_in_flight: self.max_in_flight.min(10),
             timeout: ms(40),
             attempts: self.attempts,
-            backoff: ms(2),
+            backoff: ms(10),
             throttle_backoff: ms(5),
             max_backoff: ms(20),
             first_latency: ms(5),
