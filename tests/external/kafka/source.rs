@@ -1,7 +1,7 @@
 //! A topic is read: the same output whoever reads it, and however it is gone on with.
 
 use std::fs;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use floodway::sink::Manifest;
