@@ -67,6 +67,7 @@ pub fn write(timely: timely::Config, settings: Settings, way: Way) -> Result<(),
         None => SinkHandle::start(settings, on_failure)?,
     };
     let failed = Arc::clone(&error);
+    let ending = sink.clone();
     let guards = timely::execute(timely, move |worker| {
         let has_failed = || failed.lock().unwrap().is_some();
         let index = worker.index() as u64;
@@ -103,6 +104,10 @@ pub fn write(timely: timely::Config, settings: Settings, way: Way) -> Result<(),
         }
     });
     drop(guards.unwrap());
+    if error.lock().unwrap().is_some() {
+        // The end of a process would end a commit that has begun. Here the next run has to wait for it.
+        let _ = ending.give_up(Duration::from_secs(60));
+    }
     error.lock().unwrap().take().map_or(Ok(()), Err)
 }
 
