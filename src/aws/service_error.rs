@@ -38,7 +38,7 @@ pub enum ServiceErrorKind {
     Request,
     /// A function of Floodway refuses the request, and says what to do.
     Function,
-    /// The service cannot use a key, a network or a disk of the function's setup.
+    /// AWS cannot use the encryption key, the network or the file system that the function is configured with.
     Setup,
     /// Any other reason.
     Other,

@@ -91,6 +91,21 @@ fn an_input_that_is_overwritten_in_place_while_it_is_read_ends_the_run_with_1_be
     }
 }
 
+#[test]
+fn an_input_that_grows_and_is_overwritten_while_it_is_read_ends_the_run_with_1() {
+    for (count, workers) in CASES {
+        let place = Place::new();
+        fs::write(place.path("in"), lines("old", count)).unwrap();
+        let run = begun(&place, workers);
+        records_committed(&place, 2_000);
+        let file = OpenOptions::new().write(true).open(place.path("in")).unwrap();
+        let size = file.metadata().unwrap().len();
+        file.write_at(&lines("more", 1), size).unwrap();
+        file.write_at(b"#", 60 * 1_000 + 30).unwrap();
+        fails(&end_of(run, "the run"), &["cannot read in", "overwritten while it was read"]);
+    }
+}
+
 /// The number of records in all commits.
 fn records(place: &Place) -> Option<usize> {
     let manifest = fs::read_to_string(place.path("out/manifest.jsonl")).ok()?;

@@ -286,7 +286,7 @@ fn lines_lost_between_two_runs_are_reported() {
         let output = end_of(log.start(), "the run");
         let error = error_of(&output);
         assert_eq!(output.status.code(), Some(1), "{error}");
-        assert!(error.contains("log is not there any more, under this name"), "{error}");
+        assert!(error.contains("and no other file in its folder begins with"), "{error}");
         // Another one is there in its place.
         log.append("log", "new\n");
         let run = log.start();

@@ -36,9 +36,10 @@ pub(super) struct FileWatcher {
     /// The positions of the files that were read to their ends, in this order.
     read: HashMap<FileId, Vec<FilePosition>>,
     late: Late,
-    /// Files of the glob that are not read, of which the log has warned, and when they were last changed. A file that has
-    /// not changed since then is not opened again.
-    refused: HashMap<FileId, Option<u64>>,
+    /// Files of the glob that are not read, of which the log has warned: their paths, and when they were last changed. A
+    /// file that has not changed since then is not opened again. A file with another path is another one, because the
+    /// inode of a removed file is used again.
+    refused: HashMap<FileId, (PathBuf, Option<u64>)>,
     skipped: Skipped,
     last_poll: Option<Instant>,
     last_scan: Instant,
@@ -154,12 +155,13 @@ impl FileWatcher {
         }
         let ahead: HashSet<PathBuf> = self.ahead.iter().map(|found| found.path.clone()).collect();
         for found in listing.files {
-            let refused = self.refused.get(&found.id);
+            let refused = self.refused.get(&found.id).filter(|(path, _)| *path == found.path);
             if ahead.contains(&found.path)
                 || found.id == at.found.id
                 || found.path == at.found.path
                 || self.successors.iter().any(|next| next.found.id == found.id)
-                || refused.is_some_and(|changed| changed.is_some() && *changed == found.changed)
+                || refused
+                    .is_some_and(|(_, changed)| changed.is_some() && *changed == found.changed)
                 || is_known(&found, &self.read, position)
             {
                 continue;
@@ -169,7 +171,8 @@ impl FileWatcher {
                 self.ahead.push_back(found);
                 continue;
             }
-            let is_new = self.refused.insert(found.id, found.changed).is_none();
+            let is_new = refused.is_none();
+            self.refused.insert(found.id, (found.path.clone(), found.changed));
             if is_compressed {
                 self.skipped.note(&found.path, COMPRESSED);
             } else if is_new {

@@ -1,19 +1,17 @@
 //! Files that are kept open while several threads read them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::LinesError;
 use super::input::FoundFile;
-use super::opened::Opened;
+use super::opened::{Comparison, Opened};
 
 /// The highest number of files that are kept open. Files with the lowest indices are closed first.
 const MOST_OPEN: usize = 64;
 
-/// The version of a file: when it was last changed before it was opened, and the `ctime` at which it was last compared
-/// with what was read.
-type Version = (Option<u64>, Arc<AtomicU64>);
+/// The version of a file: when it was last changed before it was opened, and its last comparison with what was read.
+type Version = (Option<u64>, Arc<Mutex<Comparison>>);
 
 /// Open files, by their indices.
 #[derive(Debug)]
@@ -40,9 +38,9 @@ impl OpenFiles {
 
     /// Keeps a file open, with the version that was opened first. A later change is a change of what was read.
     pub(super) fn keep(&self, index: usize, mut opened: Opened) -> Opened {
-        let Opened { found, checked, .. } = &mut opened;
-        let version = self.versions[index].get_or_init(|| (found.changed, Arc::clone(checked)));
-        (found.changed, *checked) = version.clone();
+        let Opened { found, compared, .. } = &mut opened;
+        let version = self.versions[index].get_or_init(|| (found.changed, Arc::clone(compared)));
+        (found.changed, *compared) = version.clone();
         let mut open = self.lock();
         while open.len() >= MOST_OPEN {
             open.pop_first();

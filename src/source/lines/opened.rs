@@ -4,9 +4,8 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
@@ -54,6 +53,21 @@ pub(super) fn settled(ctime: u64) -> Option<u64> {
     (Duration::from_nanos(ctime) + SETTLED < now).then_some(ctime)
 }
 
+/// The shortest time between two comparisons of a file with what was read of it.
+const COMPARE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// That time, as a multiple of what the last comparison took. So comparisons take at most a tenth of the time.
+const COMPARE_SHARE: u32 = 10;
+
+/// The last comparison of a file with what was read of it.
+#[derive(Debug)]
+pub(super) struct Comparison {
+    /// The file has the bytes that were read as long as it has this `ctime`. None if a later change may have the same one.
+    ctime: Option<u64>,
+    /// When the file may be compared again.
+    next: Instant,
+}
+
 /// An open file.
 #[derive(Clone, Debug)]
 pub(super) struct Opened {
@@ -63,8 +77,8 @@ pub(super) struct Opened {
     pub compression: Compression,
     /// The path without links, if it has any. The file may get another name in that folder.
     pub real: Option<PathBuf>,
-    /// The `ctime` at which the bytes that were read were last known to be in the file.
-    pub checked: Arc<AtomicU64>,
+    /// The last comparison with what was read, by any of the threads that read the file.
+    pub compared: Arc<Mutex<Comparison>>,
 }
 
 impl Opened {
@@ -100,8 +114,9 @@ impl Opened {
         let real = fs::canonicalize(path).ok();
         let real = real.filter(|real| std::path::absolute(path).ok().as_ref() != Some(real));
         let found = FoundFile::new(found.path.clone(), found.label.clone(), &metadata);
-        let checked = Arc::new(AtomicU64::new(ctime(&metadata)));
-        Ok(Opened { found, file: Arc::new(file), compression, real, checked })
+        let compared = Comparison { ctime: found.changed, next: Instant::now() };
+        let compared = Arc::new(Mutex::new(compared));
+        Ok(Opened { found, file: Arc::new(file), compression, real, compared })
     }
 
     pub(super) fn is_plain(&self) -> bool {
@@ -129,24 +144,28 @@ impl Opened {
     }
 
     /// Whether the first `bytes` bytes of the content, whose checksum was `checksum`, are other bytes now. They are
-    /// read again only if the file's `ctime` has changed since the last call, and, while the file grows, only when it
-    /// was read to its end (`is_end`): reading them again each time that something is appended would take too long.
+    /// read again only if the file may have changed since they were last compared. Until the file was read to its end
+    /// (`is_end`), they are not read again while it grows, nor soon after the last comparison, because that would take
+    /// too long.
     pub(super) fn is_overwritten(
         &self,
         bytes: u64,
         checksum: u32,
         is_end: bool,
     ) -> io::Result<bool> {
-        let metadata = self.file.metadata()?;
+        let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
+        let (metadata, begun) = (self.file.metadata()?, Instant::now());
         let now = ctime(&metadata);
         let grows = metadata.len() > self.found.size;
-        if now == self.checked.load(Relaxed) || (grows && !is_end) {
+        if compared.ctime == Some(now) || (!is_end && (grows || begun < compared.next)) {
             return Ok(false);
         }
+        let settled = settled(now);
         if self.checksum(bytes)? != Some(checksum) {
             return Ok(true);
         }
-        self.checked.store(now, Relaxed);
+        let pause = (COMPARE_SHARE * begun.elapsed()).max(COMPARE_INTERVAL);
+        *compared = Comparison { ctime: settled, next: Instant::now() + pause };
         Ok(false)
     }
 
@@ -229,4 +248,29 @@ fn replaced(path: &Path) -> LinesError {
     let why = "it was replaced while it was read: the path names another file now. What is read must \
                not change; --follow goes on with the new file after the old one";
     LinesError::read(path, io::Error::other(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_file_is_compared_again_after_a_pause_or_at_its_end() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("f");
+        fs::write(&path, b"one\n").unwrap();
+        let found = FoundFile::new(path.clone(), None, &fs::metadata(&path).unwrap());
+        let opened = Opened::new(&found).unwrap();
+        let read = crc32fast::hash(b"one\n");
+        let is_overwritten = |is_end| opened.is_overwritten(4, read, is_end).unwrap();
+        assert!(!is_overwritten(false));
+        let paused_until = |next: Instant| opened.compared.lock().unwrap().next = next;
+        // This change may have the same time as the one before.
+        fs::write(&path, b"two\n").unwrap();
+        paused_until(Instant::now() + Duration::from_secs(3600));
+        assert!(!is_overwritten(false));
+        assert!(is_overwritten(true));
+        paused_until(Instant::now());
+        assert!(is_overwritten(false));
+    }
 }

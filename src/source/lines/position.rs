@@ -134,7 +134,7 @@ impl FilePosition {
             let mut byte = [0];
             opened.file.read_exact_at(&mut byte, self.bytes - 1).map_err(failed)?;
             if byte[0] != b'\n' {
-                let why = "goes on in a line that had no end, and was taken as it was";
+                let why = "continues a last line that had no line break when it was read";
                 return Err(LinesError::changed(&self.path, why));
             }
         }
@@ -311,7 +311,7 @@ mod tests {
             assert!(error.contains(what) && error.contains("/f "), "{error}");
         }
         let error = gone_on("f", b"one", 3, b"one and more\n").unwrap_err();
-        assert!(error.contains("had no end"), "{error}");
+        assert!(error.contains("had no line break"), "{error}");
         assert_eq!(gone_on("f", b"one", 3, b"one"), Ok(()));
         let error = gone_on("f", b"\x1f\x8bpack", 3, b"\x1f\x8bpacked and mo").unwrap_err();
         assert!(error.contains("grew from 6 to 15"), "{error}");

@@ -1,6 +1,7 @@
 //! Finds the file that was read, and the files that come after it, when followed files were renamed, truncated or removed
 //! during a run or between two runs.
 
+use std::cell::LazyCell;
 use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -52,7 +53,7 @@ pub(super) fn resume(
             }
         }
         (None, None) => {
-            let why = "is not there any more, under this name or another one in its folder";
+            let why = "is not there any more, and no other file in its folder begins with the bytes that were read";
             return Err(LinesError::changed(&last.path, why));
         }
     }
@@ -187,10 +188,13 @@ fn ahead(
 ) -> VecDeque<FoundFile> {
     let mut ahead = VecDeque::new();
     for found in there.iter().filter(|found| found.path != path) {
-        let is_known = |file: &FilePosition| file.may_be(found) && is_read(file, found);
+        let opened = LazyCell::new(|| Opened::new(found).ok());
+        let is_read =
+            |file: &FilePosition| opened.as_ref().is_some_and(|opened| file.is_of(opened));
+        let is_known = |file: &FilePosition| file.may_be(found) && is_read(file);
         if let Some(file) = read.iter_mut().find(|file| is_known(file)) {
-            if let Ok(opened) = Opened::new(found) {
-                warn_if_grown(&opened, file);
+            if let Some(opened) = &*opened {
+                warn_if_grown(opened, file);
             }
             continue;
         }
@@ -210,9 +214,4 @@ fn ahead(
 pub(super) fn warn_earlier(found: &FoundFile, path: &Path) {
     let (found, path) = (found.path.display(), path.display());
     tracing::warn!("{found} is new and comes before {path}, which is followed: it is not read");
-}
-
-/// Whether `found` is the file of position `file`.
-fn is_read(file: &FilePosition, found: &FoundFile) -> bool {
-    Opened::new(found).is_ok_and(|opened| file.is_of(&opened))
 }

@@ -90,11 +90,15 @@ impl TrackedFile {
     pub(super) fn is_unchanged(&self, at: u64, is_end: bool) -> Result<(), LinesError> {
         self.opened.is_unchanged()?;
         let path = &self.opened.found.path;
+        // The ends are read fast, so they are compared first.
+        if !self.is_there(at) {
+            return Err(overwritten(path));
+        }
         let checksum = self.all.clone().finalize();
-        let is_overwritten = self.opened.is_overwritten(at, checksum, is_end);
-        match !self.is_there(at) || is_overwritten.map_err(|error| LinesError::read(path, error))? {
-            true => Err(overwritten(path)),
-            false => Ok(()),
+        match self.opened.is_overwritten(at, checksum, is_end) {
+            Ok(true) => Err(overwritten(path)),
+            Ok(false) => Ok(()),
+            Err(error) => Err(LinesError::read(path, error)),
         }
     }
 
