@@ -7,24 +7,19 @@ use rustix::fs::{OFlags, fcntl_getfl};
 
 use crate::terminal::plain;
 
-/// Prints `text`. A reader that has gone, such as `| head`, is no error; a full disk is. Where standard output
-/// was closed before the command started, the text goes to standard error.
+/// Prints `text`. A reader that has gone, such as `| head`, is no error; a full disk is.
 pub(super) fn print(text: &str) -> Result<()> {
-    if is_stdout_closed() {
-        print_error(text.trim_end());
-        return Ok(());
-    }
     ignore_broken_pipe(write_stdout(text))
 }
 
-/// Prints what must be seen, although all work is done: `text` goes to standard error if it cannot be written
-/// to standard output.
+/// Prints the summary of a run. It goes to standard error if standard output cannot be written, or was closed
+/// before the command started. If the reader of standard output has gone, nobody wants to see it.
 pub(super) fn print_or_error(text: &str) {
     if is_stdout_closed() {
         return print_error(text.trim_end());
     }
-    if let Err(error) = write_stdout(text) {
-        print_error(format_args!("floodway: cannot write to standard output: {error}"));
+    if let Err(error) = ignore_broken_pipe(write_stdout(text)) {
+        print_error(format_args!("floodway: {error:#}"));
         print_error(text.trim_end());
     }
 }
@@ -34,8 +29,9 @@ fn write_stdout(text: &str) -> io::Result<()> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush())
 }
 
-/// Whether standard output was closed when the command started. The standard library has then opened
-/// `/dev/null` in its place, for reading too; `> /dev/null` opens it for writing only.
+/// Whether standard output may have been closed when the command started. The standard library has then opened
+/// `/dev/null` in its place, for reading too. `> /dev/null` opens it for writing only, but some programs that
+/// start others open it for both.
 fn is_stdout_closed() -> bool {
     let is_null = || {
         let null = rustix::fs::stat("/dev/null");

@@ -193,6 +193,18 @@ fn a_summary_that_cannot_be_printed_goes_to_standard_error() {
         assert_eq!(output.status.code(), Some(0), "{to}: {error}");
         assert!(error.contains("100 events in") && error.contains("on time"), "{to}: {error}");
     }
+    // Other text does not move: a program that starts this one may open /dev/null for both.
+    for (args, to) in
+        [("completion bash", "<> /dev/null >&0"), ("run --events 100 --sink null", "| true")]
+    {
+        let line = format!("{floodway} {args} {to}");
+        let mut shell = std::process::Command::new("sh");
+        let output = shell.args(["-c", &line]).current_dir(place.path(".")).output().unwrap();
+        assert!(output.status.success(), "{line}");
+        let error = error_of(&output);
+        assert!(!error.contains("100 events in") && !error.contains("complete"), "{line}: {error}");
+        assert!(!error.contains("standard output"), "{line}: {error}");
+    }
     // Nobody wants to see it here.
     let line = format!("exec {floodway} run --events 100 --sink null > /dev/null");
     let mut shell = std::process::Command::new("sh");
