@@ -180,16 +180,15 @@ impl Bridge {
         }
     }
 
-    /// Gives up the requests in flight, so that their cost is counted before the counters are read for the
-    /// last time. Nothing is sent any more. This may block for a moment, so call it after the dataflow has
-    /// ended.
-    pub fn finish(&self) {
-        const MOST: Duration = Duration::from_millis(200);
+    /// Gives up the requests in flight, and sends nothing any more. The counters hold what these requests
+    /// cost once the bridge [is idle](Bridge::is_idle).
+    pub fn close(&self) {
         self.0.shared.closed.send_replace(true);
-        let began = std::time::Instant::now();
-        while self.counters().in_flight > 0 && began.elapsed() < MOST {
-            thread::yield_now();
-        }
+    }
+
+    /// Whether no request is in flight.
+    pub fn is_idle(&self) -> bool {
+        self.counters().in_flight == 0
     }
 
     /// Returns all records to the workers after `grace`: those that wait or are in flight then are answered

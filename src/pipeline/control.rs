@@ -7,8 +7,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
+use std::time::Duration;
 
-use crossbeam_channel::Receiver;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Operator;
@@ -50,6 +50,9 @@ pub enum Disagreement {
     )]
     ResumePoint,
 }
+
+/// How long a worker waits before it asks again for a report that is not ready.
+const REPORT_POLL: Duration = Duration::from_millis(1);
 
 type Addressed = (u64, Message);
 
@@ -194,26 +197,25 @@ impl Control {
     }
 
     /// Broadcasts that this worker is done, and waits until all are. Then one worker of each of the
-    /// `processes` has its report made and broadcasts it, and all workers return all reports. `report` starts
-    /// another thread, which sends the report and wakes this worker.
+    /// `processes` broadcasts its report, and all workers return all reports. `report` is called again and
+    /// again until it returns the report.
     pub(super) fn finish(
         mut self,
         worker: &mut Worker,
         processes: usize,
-        report: Option<impl FnOnce(SyncActivator) -> Receiver<Vec<u8>>>,
+        mut report: Option<impl FnMut() -> Option<Vec<u8>>>,
     ) -> Vec<Vec<u8>> {
         self.broadcast(Message::Done);
         while self.done < self.peers {
             worker.step_or_park(None);
             self.receive();
         }
-        let mut report = report.map(|report| report(self.waker()));
         while self.reports.len() < processes {
-            if let Some(made) = report.as_ref().and_then(|report| report.try_recv().ok()) {
+            if let Some(made) = report.as_mut().and_then(|report| report()) {
                 self.broadcast(Message::Report(made));
                 report = None;
             }
-            worker.step_or_park(None);
+            worker.step_or_park(report.is_some().then_some(REPORT_POLL));
             self.receive();
         }
         let reports = std::mem::take(&mut self.reports);

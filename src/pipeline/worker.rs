@@ -2,14 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Concat, Operator as _, Probe};
-use timely::scheduling::SyncActivator;
 use timely::worker::Worker;
 
 use super::control::{Control, Disagreement, SharedValues};
@@ -239,34 +236,25 @@ pub(super) fn work(
     }
     stats.note_cpu(process_stats::thread_cpu);
     step_timer.log(worker.index());
-    let report = (local_index == 0).then_some(|waker| report_on_thread(context, waker));
+    let report = (local_index == 0).then(|| final_report(context));
     Ok(control.finish(worker, settings.timely.processes, report))
 }
 
-/// Makes the report of the process on a thread of its own, because giving up the requests in flight may take
-/// some time. Their cost is part of the report. The worker is woken when the report is there.
-fn report_on_thread(context: &Arc<RunContext>, waker: SyncActivator) -> Receiver<Vec<u8>> {
-    let (sender, receiver) = bounded(1);
-    let of_thread = (Arc::clone(context), sender.clone());
-    let send = |context: &RunContext, sender: Sender<Vec<u8>>| {
+/// Returns a function that closes the bridge, and returns the report of the process once no request is in
+/// flight: what the last requests cost is part of the report. It waits for them no longer than `MOST`.
+fn final_report(context: &RunContext) -> impl FnMut() -> Option<Vec<u8>> {
+    const MOST: Duration = Duration::from_millis(200);
+    let mut closed = None;
+    move || {
+        let closed = *closed.get_or_insert_with(|| {
+            context.bridge.iter().for_each(Bridge::close);
+            Instant::now()
+        });
+        let is_ready = context.bridge.as_ref().is_none_or(Bridge::is_idle);
         // A report is numbers, which can always be written.
-        let report = serde_json::to_vec(&context.report()).unwrap_or_default();
-        // The receiver is gone only when the process ends.
-        let _ = sender.send(report);
-    };
-    let finishing = move || {
-        let (context, sender) = of_thread;
-        context.bridge.iter().for_each(Bridge::finish);
-        send(&context, sender);
-        // The worker waits for the report, so it is there.
-        let _ = waker.activate();
-    };
-    let thread = thread::Builder::new().name("floodway-report".to_owned()).spawn(finishing);
-    if thread.is_err() {
-        // Without a thread, the report leaves out what the last requests cost.
-        send(context, sender);
+        (is_ready || closed.elapsed() >= MOST)
+            .then(|| serde_json::to_vec(&context.report()).unwrap_or_default())
     }
-    receiver
 }
 
 /// The sink, as flow control sees it.

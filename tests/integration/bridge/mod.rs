@@ -561,7 +561,8 @@ fn requests_in_flight_at_the_end_are_counted() {
     remote.send(WorkItem::new(0, Arc::new((0..10).collect()), 0..10, sender)).unwrap();
     // Before it is on the wire it costs nothing.
     poll("a request on the wire", || (server.requests() > 0).then_some(()));
-    bridge.finish();
+    bridge.close();
+    poll("an idle bridge", || bridge.is_idle().then_some(()));
     let counters = bridge.counters();
     assert_eq!((counters.abandoned, counters.billed), (1, 1));
     assert!(counters.billed_us > 0, "{counters:?}");
