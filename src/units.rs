@@ -100,7 +100,10 @@ pub fn parse_rate(text: &str) -> Result<f64, UnitError> {
 /// # Errors
 /// Anything else.
 pub fn parse_share(text: &str) -> Result<f64, UnitError> {
-    suffixed(text, &[("%", 0.01)])
+    // Parsed at once, so that 5.7% is exactly 0.057.
+    let percent = |number| decimal(number).and_then(|_| format!("{number}e-2").parse().ok());
+    text.strip_suffix('%')
+        .map_or_else(|| decimal(text), percent)
         .filter(|share| (0.0..=1.0).contains(share))
         .ok_or(UnitError { expected: SHARE })
 }

@@ -9,7 +9,7 @@ use clap::{Arg, ArgMatches, Command};
 use super::config::FromFile;
 use crate::pipeline::mark;
 use crate::source::text_of;
-use crate::units::{parse_bytes, parse_count, parse_duration};
+use crate::units::{parse_bytes, parse_count, parse_duration, parse_share};
 
 /// The options of a command line: those that were typed, come from the file of `--config`, or have a default.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +86,7 @@ pub(super) fn canonical(value: &str) -> String {
     duration
         .or_else(|_| parse_count(value).map(|count| count.to_string()))
         .or_else(|_| parse_bytes(value).map(|bytes| bytes.to_string()))
+        .or_else(|_| parse_share(value).map(|share| share.to_string()))
         .unwrap_or_else(|_| value.to_owned())
 }
 
@@ -95,6 +96,23 @@ mod tests {
 
     use super::*;
     use crate::cli::args::Cli;
+
+    #[test]
+    fn the_same_quantity_has_the_same_text_however_it_is_written() {
+        for same in [
+            &["5%", "0.05", ".05", "5.0%"][..],
+            &["57%", "0.57"],
+            &["5.7%", "0.057"],
+            &["0.1%", "0.001"],
+            &["100%", "1", "1.0"],
+            &["1500us", "1.5ms"],
+            &["1500", "1.5k", "1500.0"],
+            &["1Mi", "1024Ki"],
+        ] {
+            assert!(same.iter().all(|text| canonical(text) == canonical(same[0])), "{same:?}");
+        }
+        assert_ne!(canonical("5%"), canonical("0.5"));
+    }
 
     #[test]
     fn every_option_of_run_has_exactly_one_mark() {

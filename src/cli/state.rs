@@ -86,6 +86,9 @@ pub(super) fn shared(
     // Two options for one thing.
     values.remove("--out");
     values.insert("--sink".to_owned(), described(sink));
+    // Figures over time are counted by all processes or by none. Only process 0 writes them.
+    values.entry("--series".to_owned()).and_modify(|path| "(given)".clone_into(path));
+    values.insert("--work".to_owned(), args.options.work.to_string());
     Ok(values)
 }
 

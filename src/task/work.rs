@@ -1,5 +1,6 @@
 //! Modelled extra time per record, for experiments.
 
+use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -34,6 +35,13 @@ impl Work {
     pub fn after(&self, elapsed: Duration) -> Duration {
         let past = self.changes.partition_point(|(at, _)| *at <= elapsed);
         past.checked_sub(1).map_or(self.first, |last| self.changes[last].1)
+    }
+}
+
+impl Display for Work {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        write!(f, "{:?}", self.first)?;
+        self.changes.iter().try_for_each(|(at, extra)| write!(f, ",{extra:?}@{at:?}"))
     }
 }
 

@@ -307,6 +307,27 @@ fn processes_with_different_settings_are_refused() {
 }
 
 #[test]
+fn processes_may_write_the_same_setting_differently_and_have_series_of_their_own() {
+    let place = Place::new();
+    let hosts = hosts(&place, 2);
+    let start = |process: &str, [skew, work, series]: [&str; 3]| {
+        let args = ["run", "--events", "100", "--rate", "max", "--out", "out", "--skew", skew];
+        let mut command = place.floodway(&args);
+        command.args(["--work", work, "--series", series]);
+        command.args(["--", "-n", "2", "-p", process, "-h"]).arg(&hosts);
+        crate::common::start(command)
+    };
+    for child in [
+        start("0", ["57%", "1us,0.002ms@5s", "zero.jsonl"]),
+        start("1", ["0.57", "1000ns,2us@5000ms", "one.jsonl"]),
+    ] {
+        let output = end_of(child, "a process");
+        assert!(output.status.success(), "{}", error_of(&output));
+    }
+    assert!(place.path("zero.jsonl").exists());
+}
+
+#[test]
 fn a_hosts_file_of_the_wrong_length_is_refused() {
     let place = Place::new();
     let hosts = hosts(&place, 1);
