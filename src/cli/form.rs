@@ -3,30 +3,32 @@
 use std::sync::Arc;
 
 use super::UsageError;
-use super::args::RunArgs;
 
-/// A kind of source or of sink on the command line. `T` is the trait that it implements.
-pub(super) struct Form<T: ?Sized> {
+/// The result of parsing a value: none if it is of another kind.
+pub(super) type Parsed<T> = Result<Option<Arc<T>>, UsageError>;
+
+/// A kind of source or of sink on the command line. `P` is the function that parses what follows the prefix.
+pub(super) struct Form<P> {
     /// What its values begin with.
     pub prefix: &'static str,
     /// Its values, as errors and the help name them.
     pub values: &'static str,
     /// What the help says of its values. Empty if they need no explanation.
     pub help: &'static str,
-    /// Parses what follows the prefix. Returns none if the value is none of this kind.
-    pub parse: fn(&RunArgs, &str) -> Result<Option<Arc<T>>, UsageError>,
+    /// Parses what follows the prefix.
+    pub parse: P,
 }
 
-/// Parses the value of `option`.
-pub(super) fn parse<T: ?Sized>(
-    forms: &[Form<T>],
+/// Parses the value of `option` with the first of the forms that it has. `parse` calls a form's function.
+pub(super) fn parse<P, T: ?Sized>(
+    forms: &[Form<P>],
     option: &str,
     given: &str,
-    args: &RunArgs,
+    parse: impl Fn(&P, &str) -> Parsed<T>,
 ) -> Result<Arc<T>, UsageError> {
     for form in forms {
         if let Some(rest) = given.strip_prefix(form.prefix)
-            && let Some(parsed) = (form.parse)(args, rest)?
+            && let Some(parsed) = parse(&form.parse, rest)?
         {
             return Ok(parsed);
         }
@@ -35,7 +37,7 @@ pub(super) fn parse<T: ?Sized>(
 }
 
 /// Lists the values of all forms: `a, b or c`.
-fn values<T: ?Sized>(forms: &[Form<T>]) -> String {
+fn values<P>(forms: &[Form<P>]) -> String {
     let all: Vec<_> = forms.iter().map(|form| form.values).collect();
     match all.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
@@ -44,12 +46,12 @@ fn values<T: ?Sized>(forms: &[Form<T>]) -> String {
 }
 
 /// Returns the help of an option: what it is, its values and its default.
-pub(super) fn help<T: ?Sized>(forms: &[Form<T>], what: &str, default: &str) -> String {
+pub(super) fn help<P>(forms: &[Form<P>], what: &str, default: &str) -> String {
     format!("{what}: {} [default: {default}]", values(forms))
 }
 
 /// Returns the same with a paragraph for each form that needs one.
-pub(super) fn long_help<T: ?Sized>(forms: &[Form<T>], what: &str, default: &str) -> String {
+pub(super) fn long_help<P>(forms: &[Form<P>], what: &str, default: &str) -> String {
     let first = help(forms, what, default) + ".";
     let forms = forms.iter().map(|form| form.help).filter(|help| !help.is_empty());
     std::iter::once(&*first).chain(forms).collect::<Vec<_>>().join("\n\n")

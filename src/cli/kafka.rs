@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::args::RunArgs;
+use super::form::Parsed;
 use super::source::refuse_generator;
 use super::{UsageError, form};
 use crate::kafka::{KafkaSink, Properties, Topic};
@@ -10,7 +11,7 @@ use crate::sink::Sink;
 use crate::source::{KafkaInput, Source};
 
 /// Parses a topic as the source, and which part of it is read.
-pub(super) fn source(args: &RunArgs, topic: &str) -> Result<Option<Arc<dyn Source>>, UsageError> {
+pub(super) fn source(args: &RunArgs, topic: &str) -> Parsed<dyn Source> {
     let given = args.source.clone().unwrap_or_default();
     let (topic, options) = self::topic("--source", &given, topic)?;
     let (mut from_latest, mut until_end) = (false, false);
@@ -56,8 +57,8 @@ pub(super) fn source(args: &RunArgs, topic: &str) -> Result<Option<Arc<dyn Sourc
     Ok(Some(Arc::new(KafkaInput { topic, from_latest, until_end })))
 }
 
-/// Parses a topic as the sink. Results wait in the state folder until they are published.
-pub(super) fn sink(args: &RunArgs, topic: &str) -> Result<Option<Arc<dyn Sink>>, UsageError> {
+/// Parses a topic as the sink of a run that reads `source`. Results wait in the state folder until they are published.
+pub(super) fn sink(args: &RunArgs, source: &dyn Source, topic: &str) -> Parsed<dyn Sink> {
     let given = args.sink.clone().unwrap_or_default();
     let (topic, options) = self::topic("--sink", &given, topic)?;
     let wrong = |why: String| UsageError::new("--sink", &given, why);
@@ -74,10 +75,7 @@ pub(super) fn sink(args: &RunArgs, topic: &str) -> Result<Option<Arc<dyn Sink>>,
             "cannot be used with --overwrite: nothing can be removed from a topic".to_owned(),
         ));
     }
-    let source = args.source.as_deref().unwrap_or_default();
-    let input = source.strip_prefix("kafka:").map(|rest| self::topic("--source", source, rest));
-    let input = input.transpose()?.map(|(input, _)| input);
-    Ok(Some(Arc::new(KafkaSink::new(topic, input, state.clone()))))
+    Ok(Some(Arc::new(KafkaSink::new(topic, source.topic().cloned(), state.clone()))))
 }
 
 /// Parses a topic. Returns it with the options that are not the client's.

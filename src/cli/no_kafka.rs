@@ -1,17 +1,16 @@
 //! `kafka://HOST:PORT/TOPIC` in a command that was built without Kafka: an error.
 
-use std::sync::Arc;
-
 use super::UsageError;
 use super::args::RunArgs;
+use super::form::Parsed;
 use crate::sink::Sink;
 use crate::source::Source;
 
-pub(super) fn source(args: &RunArgs, _: &str) -> Result<Option<Arc<dyn Source>>, UsageError> {
+pub(super) fn source(args: &RunArgs, _: &str) -> Parsed<dyn Source> {
     Err(absent("--source", args.source.as_deref().unwrap_or_default()))
 }
 
-pub(super) fn sink(args: &RunArgs, _: &str) -> Result<Option<Arc<dyn Sink>>, UsageError> {
+pub(super) fn sink(args: &RunArgs, _: &dyn Source, _: &str) -> Parsed<dyn Sink> {
     Err(absent("--sink", args.sink.as_deref().unwrap_or_default()))
 }
 

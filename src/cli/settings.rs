@@ -223,7 +223,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         source.check(is_resumed).map_err(|why| UsageError::new("--source", given, why))?;
     }
     let listen = listen::settings(args, &timely)?;
-    let sink = sink::sink(args, &timely)?;
+    let sink = sink::sink(args, &*source, &timely)?;
     folder_conflicts::refuse_own_files(args, &*source, &*sink)?;
     path_conflicts::refuse_taken(args, &*source, &*sink)?;
     let endpoint = remote_options::endpoint(args)?;

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use super::args::RunArgs;
-use super::form::{self, Form};
+use super::form::{self, Form, Parsed};
 use super::settings::new_folder;
 use super::{UsageError, folder_conflicts, kafka};
 use crate::pipeline::TimelySettings;
 use crate::sink::{Compression, FileSink, Files, Format, NullSink, Sink};
-use crate::source::path_of;
+use crate::source::{Source, path_of};
 use crate::units::{parse_bytes, parse_duration};
 
+type Parse = fn(&RunArgs, &dyn Source, &str) -> Parsed<dyn Sink>;
+
 /// All kinds of sinks.
-const FORMS: [Form<dyn Sink>; 3] = [
+const FORMS: [Form<Parse>; 3] = [
     Form {
         prefix: "files:",
         values: "files:DIR",
@@ -45,8 +47,12 @@ pub(super) fn long_help() -> String {
     form::long_help(&FORMS, HELP.0, HELP.1)
 }
 
-/// Parses the options. Without them the output is a new folder.
-pub(super) fn sink(args: &RunArgs, timely: &TimelySettings) -> Result<Arc<dyn Sink>, UsageError> {
+/// Parses the options, for a run that reads `source`. Without them the output is a new folder.
+pub(super) fn sink(
+    args: &RunArgs,
+    source: &dyn Source,
+    timely: &TimelySettings,
+) -> Result<Arc<dyn Sink>, UsageError> {
     if let Some(dir) = &args.out {
         let given = dir.display().to_string();
         let is_prefix = |prefix: &str| prefix.ends_with(':') && given.starts_with(prefix);
@@ -62,7 +68,7 @@ pub(super) fn sink(args: &RunArgs, timely: &TimelySettings) -> Result<Arc<dyn Si
         return to_files(args, Files::new(dir));
     }
     if let Some(given) = &args.sink {
-        return form::parse(&FORMS, "--sink", given, args);
+        return form::parse(&FORMS, "--sink", given, |parse, rest| parse(args, source, rest));
     }
     if timely.processes > 1 {
         let why = "several processes need --out DIR, the same for all";
@@ -76,7 +82,7 @@ fn to_files(args: &RunArgs, files: Files) -> Result<Arc<dyn Sink>, UsageError> {
     Ok(Arc::new(FileSink { files, overwrite: args.overwrite }))
 }
 
-fn files(args: &RunArgs, rest: &str) -> Result<Option<Arc<dyn Sink>>, UsageError> {
+fn files(args: &RunArgs, _: &dyn Source, rest: &str) -> Parsed<dyn Sink> {
     if rest.is_empty() {
         return Ok(None);
     }
@@ -93,7 +99,7 @@ fn files(args: &RunArgs, rest: &str) -> Result<Option<Arc<dyn Sink>>, UsageError
     to_files(args, files).map(Some)
 }
 
-fn null(args: &RunArgs, rest: &str) -> Result<Option<Arc<dyn Sink>>, UsageError> {
+fn null(args: &RunArgs, _: &dyn Source, rest: &str) -> Parsed<dyn Sink> {
     if !rest.is_empty() {
         return Ok(None);
     }

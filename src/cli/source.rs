@@ -4,15 +4,17 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::args::{EventArgs, RunArgs};
-use super::form::{self, Form};
+use super::form::{self, Form, Parsed};
 use super::settings::{parse, parse_some};
 use super::{UsageError, kafka, key_values};
 use crate::nexmark::Config;
 use crate::source::{Input, Nexmark, Source, path_of};
 use crate::units::parse_share;
 
+type Parse = fn(&RunArgs, &str) -> Parsed<dyn Source>;
+
 /// All kinds of sources.
-const FORMS: [Form<dyn Source>; 3] = [
+const FORMS: [Form<Parse>; 3] = [
     Form { prefix: NEXMARK, values: NEXMARK, help: "", parse: nexmark },
     Form {
         prefix: "lines:",
@@ -48,10 +50,11 @@ pub(super) fn long_help() -> String {
 
 /// Parses the option.
 pub(super) fn source(args: &RunArgs) -> Result<Arc<dyn Source>, UsageError> {
-    form::parse(&FORMS, "--source", args.source.as_deref().unwrap_or(NEXMARK), args)
+    let given = args.source.as_deref().unwrap_or(NEXMARK);
+    form::parse(&FORMS, "--source", given, |parse, rest| parse(args, rest))
 }
 
-fn nexmark(args: &RunArgs, rest: &str) -> Result<Option<Arc<dyn Source>>, UsageError> {
+fn nexmark(args: &RunArgs, rest: &str) -> Parsed<dyn Source> {
     if !rest.is_empty() {
         return Ok(None);
     }
@@ -61,7 +64,7 @@ fn nexmark(args: &RunArgs, rest: &str) -> Result<Option<Arc<dyn Source>>, UsageE
     Ok(Some(Arc::new(Nexmark { config, seed, skew })))
 }
 
-fn lines(args: &RunArgs, rest: &str) -> Result<Option<Arc<dyn Source>>, UsageError> {
+fn lines(args: &RunArgs, rest: &str) -> Parsed<dyn Source> {
     let input = match rest {
         "" => return Ok(None),
         "-" => {

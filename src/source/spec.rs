@@ -1,6 +1,5 @@
 //! The traits of all sources: the description that the command line makes, and the open input.
 
-use std::any::Any;
 use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -13,11 +12,13 @@ use timely::dataflow::{Scope, Stream};
 use super::{FlowControl, Input, Pace};
 use crate::batch::{Batch, Note, TextRecord};
 use crate::clock::Clock;
+#[cfg(feature = "kafka")]
+use crate::kafka::Topic;
 use crate::observe::WorkerStats;
 use crate::task::Bad;
 
 /// A kind of source with its options. A run knows nothing else of its input before it opens it.
-pub trait Source: Any + Debug + Send + Sync {
+pub trait Source: Debug + Send + Sync {
     /// Returns the name of the kind, such as `lines`.
     fn kind(&self) -> &'static str;
 
@@ -77,6 +78,12 @@ pub trait Source: Any + Debug + Send + Sync {
 
     /// Returns the files that it reads, if it reads files.
     fn files(&self) -> Option<&Input> {
+        None
+    }
+
+    /// Returns the topic that it reads, if it reads one.
+    #[cfg(feature = "kafka")]
+    fn topic(&self) -> Option<&Topic> {
         None
     }
 }

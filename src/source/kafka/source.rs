@@ -7,6 +7,7 @@ use timely::dataflow::Scope;
 
 use super::{Kafka, KafkaInput, KafkaSettings};
 use crate::batch::Note;
+use crate::kafka::Topic;
 use crate::source::stream::read;
 use crate::source::{OpenContext, OpenSource, Source, SourceError, Streams, WorkerContext};
 
@@ -55,6 +56,10 @@ impl Source for KafkaInput {
         is_endless.then_some(
             "each policy reads all of it, so it has to end: add ?until=end, or --duration",
         )
+    }
+
+    fn topic(&self) -> Option<&Topic> {
+        Some(&self.topic)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::broker::{Broker, broker};
 use super::source::{committed, stop};
 use super::topics::texts;
-use crate::common::{Place, error_of, poll};
+use crate::common::{Place, end_of, error_of, poll};
 
 /// Runs it, and it must fail; answers what it says, which is one line.
 pub fn fails(place: &Place, code: i32, args: &[&str]) -> String {
@@ -45,6 +45,23 @@ fn what_is_wrong_with_the_command_is_said() {
     let said = fails(&place, 2, &["compare", "--source", "kafka://localhost:9092/t"]);
     assert!(said.contains("until=end"), "{said}");
     assert!(!place.path("out").exists());
+}
+
+/// A file such as `<(command)` has its text once.
+#[test]
+fn the_file_of_properties_is_read_once() {
+    let place = Place::new();
+    let file = place.path("properties");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &file, 0o600.into()).unwrap();
+    let writer = std::thread::spawn(move || std::fs::write(file, "client.id=once\n").unwrap());
+    let source = "kafka://localhost:9092/in?config=properties";
+    let sink = ["--sink", "kafka://localhost:9092/out", "--state", "state"];
+    // This is checked after the source and the sink.
+    let args = [&["run", "--source", source, "--verify", "2"][..], &sink].concat();
+    let output = end_of(place.start(&args), "the command");
+    writer.join().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", error_of(&output));
+    assert!(error_of(&output).contains("--verify 2"), "{}", error_of(&output));
 }
 
 #[test]
