@@ -1,9 +1,7 @@
 //! What a bridge counts. A declaration says a counter's name, what it counts, its unit, how the counters of
 //! several processes are added up, and whether the summary, the page's data and the metrics have it as it is.
-//! The bridge's atomics and all these are made from the declarations. Figures that are made of several
+//! All these are made from the declarations. Figures that are made of several
 //! counters, are gauges or are shown only sometimes are in `live/metrics.rs` and `observe/summary.rs`.
-
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -86,18 +84,6 @@ macro_rules! counters {
                 .into_iter()
             }
         }
-
-        /// The same, while they count.
-        #[derive(Debug, Default)]
-        pub(crate) struct LiveCounters {
-            $(pub $name: AtomicU64,)+
-        }
-
-        impl LiveCounters {
-            pub(crate) fn snapshot(&self) -> Counters {
-                Counters { $($name: self.$name.load(Relaxed),)+ }
-            }
-        }
     };
 }
 
@@ -161,12 +147,6 @@ impl Counters {
         let shown = self.all().filter(|(counter, _)| counter.is_in_summary);
         let shown = shown.map(|(counter, value)| (counter.name, value));
         to.collect_map(shown.chain([("retries", self.retries())]))
-    }
-}
-
-impl LiveCounters {
-    pub(crate) fn add(&self, counter: impl Fn(&LiveCounters) -> &AtomicU64, amount: u64) {
-        counter(self).fetch_add(amount, Relaxed);
     }
 }
 

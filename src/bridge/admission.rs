@@ -8,89 +8,22 @@ use super::batch_size::BatchSize;
 use super::breaker::State;
 use super::core::Billed;
 use super::cost_budget::CostBudget;
-use super::environments::{EnvironmentState, Environments};
+use super::environments::Environments;
 use super::failure_rate::FailureRate;
 use super::health::Health;
+use super::in_flight::{AttemptOutcome, InFlightAttempt};
 use super::limiter::Limiter;
+use super::offer::Offer;
 use super::retry_budget::{RetryBudget, retry};
 use super::timing::Timing;
 use super::{Counters, Failure, Settings};
 use crate::batch::Nanos;
-
-/// An attempt that is in flight.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct InFlightAttempt {
-    at: Nanos,
-    /// When the request was on the wire. Before, it waits for a connection, which says nothing about the
-    /// remote side.
-    on_wire: Option<Nanos>,
-    environment: EnvironmentState,
-    /// Sequence number of the attempt.
-    number: u64,
-}
-
-impl InFlightAttempt {
-    /// Returns when the attempt started.
-    pub(super) fn started_at(&self) -> Nanos {
-        self.at
-    }
-
-    /// Returns since when the request is on the wire.
-    pub(super) fn on_wire(&self) -> Option<Nanos> {
-        self.on_wire
-    }
-
-    /// Returns for how long the request has been on the wire.
-    pub(super) fn time_on_wire(&self, now: Nanos) -> Duration {
-        Duration::from_nanos(self.on_wire.map_or(0, |since| now.saturating_sub(since)))
-    }
-}
-
-/// Outcome of an attempt.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum AttemptOutcome<'a> {
-    /// A valid response after `took`. `cold` if the environment was started for the request.
-    Succeeded { took: Duration, cold: bool },
-    /// A valid response to a request without records.
-    Probe { took: Duration, cold: bool },
-    /// A request without records failed.
-    ProbeFailed(&'a Failure),
-    /// The attempt failed.
-    Failed(&'a Failure),
-    /// The attempt was given up.
-    Abandoned,
-}
 
 /// Interval over which the demand is measured.
 const DEMAND_WINDOW: Nanos = 50_000_000;
 
 /// Capacity of the hedge budget in tokens: the number of hedges that one short disturbance may cause.
 const HEDGE_CAPACITY: f64 = 5.0;
-
-/// What workers are told of the remote side.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Offer {
-    /// How many records the bridge takes now.
-    pub room: usize,
-    /// How many of them will not meet a cold environment, as far as is known.
-    pub warm_room: usize,
-    /// Whether records may wait for room: the breaker is not open, the budget is not spent, and the bridge is
-    /// not closed.
-    pub is_available: bool,
-    /// The number of records of a full request.
-    pub max_records: usize,
-    /// The median time of a request to a warm environment; zero before the first answer.
-    pub median: Duration,
-    /// The 99th percentile of that time, in which requests in flight count at their present age; zero before
-    /// the first answer.
-    pub p99: Duration,
-    /// The median time of a request to a cold environment; zero before the first cold start.
-    pub cold: Duration,
-    /// The age from which a work item is late, so that its worker may compute the records itself.
-    pub late: Duration,
-    /// The share of the recent attempts that failed. Throttled ones count as failed.
-    pub failure_rate: f64,
-}
 
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -331,14 +264,14 @@ impl Admission {
         }
     }
 
-    /// Returns what workers are told of the remote side while `waiting` records wait in the bridge.
-    pub(crate) fn offer(&self, now: Nanos, waiting: usize) -> Offer {
+    /// Returns what workers are told of the remote side, if no records wait in the bridge.
+    pub(crate) fn offer(&self, now: Nanos) -> Offer {
         let work = self.unmeasured_work();
         // A time that is not known yet stays zero.
         let request = |time: Duration| if time.is_zero() { time } else { time + work };
         Offer {
-            room: self.queue_limit().saturating_sub(waiting),
-            warm_room: self.warm_room().saturating_sub(waiting),
+            room: self.queue_limit(),
+            warm_room: self.warm_room(),
             is_available: self.is_available(),
             max_records: self.max_records(),
             median: request(self.timing.known_median()),
@@ -510,119 +443,4 @@ impl Admission {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MS: Nanos = 1_000_000;
-
-    fn well(took: u64, cold: bool) -> AttemptOutcome<'static> {
-        AttemptOutcome::Succeeded { took: Duration::from_millis(took), cold }
-    }
-
-    /// The cold starts of a burst's first requests count neither as congestion nor as failures.
-    #[test]
-    fn cold_starts_of_a_burst_neither_open_the_breaker_nor_lower_the_limit() {
-        let mut admission = Admission::new(Settings::default());
-        let probe = admission.start_attempt(0);
-        admission.finish_attempt(
-            170 * MS,
-            probe,
-            AttemptOutcome::Probe { took: Duration::from_millis(170), cold: true },
-        );
-        let probe = admission.start_attempt(170 * MS);
-        admission.finish_attempt(
-            190 * MS,
-            probe,
-            AttemptOutcome::Probe { took: Duration::from_millis(20), cold: false },
-        );
-        assert_eq!(admission.timing().median(), Duration::from_millis(20));
-        // 400 requests per second of 20 ms are 8 in flight, plus the reserve.
-        admission.observe_demand(300 * MS, 0);
-        admission.observe_demand(400 * MS, 40_000);
-        assert!(admission.limiter.limit() >= 10);
-        let sent: Vec<InFlightAttempt> =
-            (0..8).map(|_| admission.start_attempt(400 * MS)).collect();
-        for sent in sent {
-            assert!(
-                admission.failure_timeout(sent) >= Duration::from_millis(300),
-                "{:?}",
-                admission.failure_timeout(sent)
-            );
-            admission.finish_attempt(575 * MS, sent, well(175, true));
-        }
-        assert_eq!(
-            admission.timing().median(),
-            Duration::from_millis(20),
-            "cold starts are left out"
-        );
-        assert_eq!((admission.health().state(), admission.limiter.limit()), (State::Closed, 11));
-        let warm = admission.start_attempt(600 * MS);
-        assert_eq!(admission.failure_timeout(warm), Duration::from_millis(250));
-    }
-
-    #[test]
-    fn environments_are_started_ahead_of_a_burst() {
-        let mut admission = Admission::new(Settings::default());
-        // The first request may have met a cold environment, whatever the function reports.
-        for (at, took) in [(0, 170), (180, 20)] {
-            let probe = admission.start_attempt(at * MS);
-            let took = Duration::from_millis(took);
-            admission.finish_attempt(
-                (at + 20) * MS,
-                probe,
-                AttemptOutcome::Probe { took, cold: false },
-            );
-        }
-        assert_eq!(
-            (admission.timing().known_cold(), admission.warm_room()),
-            (Duration::from_millis(170), 1_000)
-        );
-        admission.health_mut().mark_proven();
-        // Six environments are needed, and one is warm.
-        assert_eq!(admission.warm_ups_needed(230 * MS, 100_000.0), 6);
-        let cold: Vec<InFlightAttempt> =
-            (0..6).map(|_| admission.start_attempt(230 * MS)).collect();
-        assert_eq!(admission.warm_ups_needed(240 * MS, 100_000.0), 0);
-        assert!(
-            !admission.may_send(true) && admission.may_send(false),
-            "a request would meet a cold one"
-        );
-        assert_eq!(admission.expected_latency(), admission.timing().known_cold());
-        for sent in cold {
-            admission.finish_attempt(400 * MS, sent, well(170, true));
-        }
-        assert!(admission.may_send(true));
-        assert_eq!(
-            (admission.expected_latency(), admission.warm_room()),
-            (Duration::from_millis(20), 6_000)
-        );
-    }
-
-    /// Returns the admission after many attempts that all ended with `failure`.
-    fn after_failures(failure: &Failure) -> Admission {
-        let mut admission = Admission::new(Settings::default());
-        admission.health_mut().mark_proven();
-        for round in 1..20 {
-            let sent = admission.start_attempt(round * 10 * MS);
-            let outcome = AttemptOutcome::Failed(failure);
-            admission.finish_attempt((round * 10 + 5) * MS, sent, outcome);
-        }
-        admission
-    }
-
-    #[test]
-    fn throttling_at_the_lowest_limit_opens_the_breaker() {
-        let admission = after_failures(&Failure::Throttled(crate::aws::Throttle::Unknown));
-        assert!(matches!(admission.health().state(), State::Open(_)));
-        assert_eq!(admission.queue_limit(), 0);
-    }
-
-    #[test]
-    fn a_limit_of_this_machine_lowers_the_limit_and_leaves_the_breaker_closed() {
-        for failure in [Failure::NoRoom("EMFILE".to_owned()), Failure::NoMemory(512)] {
-            let admission = after_failures(&failure);
-            assert_eq!((admission.health().state(), admission.limit()), (State::Closed, 1));
-            assert!(admission.may_send(false), "{failure}");
-        }
-    }
-}
+mod tests;

@@ -98,7 +98,7 @@ impl<K: Task> Attempt<K> {
             }
         };
         let request = bytes.len();
-        shared.live.add(|live| &live.bytes_out, request as u64);
+        shared.count(|counters| counters.bytes_out += request as u64);
         let mut permit = shared.body_memory.permit();
         let body = exchange(shared, bytes, expected, &mut permit, wire_timer, report).await;
         if let Err(Failure::AnswerTooLong) = body {
@@ -140,7 +140,7 @@ async fn exchange(
         report.cold = log.contains("Init Duration: ");
     }
     let body = body?;
-    shared.live.add(|live| &live.bytes_in, body.0.len() as u64);
+    shared.count(|counters| counters.bytes_in += body.0.len() as u64);
     if let Some(error) = headers.get("x-amz-function-error") {
         let shown = shared.http_client.redacted(&body.0);
         // A response above the size limit is not a failure of the function's code: a request with fewer

@@ -70,41 +70,47 @@ impl<K: Task> Driver<K> {
         loop {
             changes.borrow_and_update();
             let is_closed = *closed.borrow_and_update();
+            // This notices memory that is freed from now on.
             let freed = shared.body_memory.freed();
-            let wakeup = self.wake_up(&mut events, is_closed);
+            let (wakeup, waits_for_memory) = self.wake_up(&mut events, is_closed);
             shared.wake_waiters();
-            let waits_for_memory = !self.has_memory();
             tokio::select! {
                 () = self.channel.waker.notified() => {}
-                Some(event) = reported.recv() => {
-                    events.push(event);
-                    while let Ok(event) = reported.try_recv() {
-                        events.push(event);
-                    }
+                Some(event) = reported.recv() => events.push(event),
+                // After a pause of the machine, answers have arrived too: the attempts report them first.
+                () = sleep_until(wakeup.unwrap_or_else(Instant::now)), if wakeup.is_some() => {
+                    tokio::task::yield_now().await;
                 }
-                () = sleep_until(wakeup.unwrap_or_else(Instant::now)), if wakeup.is_some() => {}
                 () = freed, if waits_for_memory => {}
                 _ = changes.changed() => {}
                 _ = closed.changed() => {}
+            }
+            // An attempt that has ended is not late, whatever the driver woke up for.
+            while let Ok(event) = reported.try_recv() {
+                events.push(event);
             }
         }
     }
 
     /// Tells the machine what has happened, and makes the requests that may be sent. Returns when there is
-    /// something to do without an event.
-    fn wake_up(&mut self, events: &mut Vec<Event<K>>, is_closed: bool) -> Option<Instant> {
-        let has_ended = events.iter().any(|event| matches!(event, Event::Ended(..)));
-        let has_memory = self.has_memory();
-        let (items, channel, shared) =
-            (self.items.clone(), Arc::clone(&self.channel), Arc::clone(&self.shared));
-        let mut responses = HashMap::new();
-        let mut received = 0;
-        let mut next = self.turn(|machine, turn| {
-            while let Ok(mut item) = items.try_recv() {
-                item.set_submitted_at(turn.now);
-                received += item.records();
-                machine.hand_over(item);
+    /// something to do without an event, and whether a request waits for memory.
+    fn wake_up(&mut self, events: &mut Vec<Event<K>>, is_closed: bool) -> (Option<Instant>, bool) {
+        let before = self.attempts.len();
+        for event in &*events {
+            if let Event::Ended(attempt, ..) = event {
+                self.attempts.remove(attempt);
             }
+        }
+        let has_ended = self.attempts.len() < before;
+        let (channel, shared) = (Arc::clone(&self.channel), Arc::clone(&self.shared));
+        let now = shared.now();
+        while let Ok(item) = self.items.try_recv() {
+            self.waiting += item.records();
+            self.machine.hand_over(now, item);
+        }
+        let mut responses = HashMap::new();
+        let mut has_memory = self.has_memory();
+        let mut next = self.turn(|machine, turn| {
             for event in events.drain(..) {
                 match event {
                     Event::OnWire(attempt) => machine.on_wire(turn.admission, turn.now, attempt),
@@ -122,11 +128,10 @@ impl<K: Task> Driver<K> {
             machine.advance(turn);
             if has_memory { machine.next_request(turn.admission, turn.now) } else { None }
         });
-        self.waiting += received;
         self.act(&mut responses);
         while let Some(fill) = next {
             let filled = self.fill(fill);
-            let has_memory = self.has_memory();
+            has_memory = self.has_memory();
             next = self.turn(|machine, turn| {
                 machine.send(turn, filled);
                 if has_memory { machine.next_request(turn.admission, turn.now) } else { None }
@@ -137,10 +142,11 @@ impl<K: Task> Driver<K> {
         if has_ended {
             self.shared.record_cpu_time();
         }
-        let waits_for_memory = !self.has_memory();
+        debug_assert_eq!(self.attempts.len(), self.machine.attempts());
+        let waits_for_memory = !has_memory;
         let wakeup =
             self.turn(|machine, turn| machine.next_wakeup(turn.admission, waits_for_memory));
-        wakeup.map(|at| self.shared.instant(at))
+        (wakeup.map(|at| self.shared.instant(at)), waits_for_memory)
     }
 
     /// Calls the machine.
@@ -165,7 +171,11 @@ impl<K: Task> Driver<K> {
                 Action::Deliver { attempt, items, body, usd, is_hedge } => {
                     if let Some(response) = responses.remove(&attempt) {
                         let memory = body.and_then(|body| body.take_memory());
-                        response.deliver(items, &*self.task, &self.shared, usd, is_hedge, memory);
+                        let (task, shared) = (Arc::clone(&self.task), Arc::clone(&self.shared));
+                        // A panic of the task's code returns the records of this request only.
+                        tokio::spawn(async move {
+                            response.deliver(items, &*task, &shared, usd, is_hedge, memory);
+                        });
                     }
                 }
                 Action::Return { items, usd, failure } => {
@@ -236,5 +246,14 @@ impl<K: Task> Driver<K> {
             shared.fetch_sub(self.waiting - waiting, Relaxed);
         }
         self.waiting = waiting;
+    }
+}
+
+/// A driver that ends before its bridge, because the task's code panicked, takes no more records: they stay
+/// with the workers.
+impl<K: Task> Drop for Driver<K> {
+    fn drop(&mut self) {
+        self.shared.closed.send_replace(true);
+        self.shared.wake_waiters();
     }
 }

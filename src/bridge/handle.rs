@@ -129,10 +129,7 @@ impl Bridge {
 
     /// Returns the counters.
     pub fn counters(&self) -> Counters {
-        let shared = &self.0.shared;
-        let mut counters = shared.admission(|admission, now| admission.counters(now));
-        counters.add(&shared.live.snapshot());
-        counters
+        self.0.shared.admission(|admission, now| admission.counters(now))
     }
 
     /// Returns the present state.

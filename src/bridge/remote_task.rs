@@ -71,7 +71,10 @@ impl<K: Task> RemoteTask<K> {
     /// Sets the time that a record takes on a worker. Until the remote side has computed records, its time is
     /// estimated by this.
     pub fn set_local_record_time(&self, time: Duration) {
-        self.shared().set_local_record_time(time);
+        // What the workers are told depends on it until the remote side has computed records.
+        if self.shared().set_local_record_time(time) {
+            self.channel.waker.notify_one();
+        }
     }
 
     /// Returns the settings of the bridge.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::body::Body;
-use super::core::Filled;
+use super::core::{Filled, Item as _};
 use super::shared::Shared;
 use super::{Failure, WorkItem};
 use crate::batch::BATCH_BYTES;

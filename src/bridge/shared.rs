@@ -10,21 +10,21 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::admission::{Admission, Offer};
+use super::admission::Admission;
 use super::body_memory::BodyMemory;
 use super::breaker::State;
 use super::http_client::HttpClient;
+use super::offer::{LiveOffer, Offer};
 use super::reply::CoalescedWaker;
 use super::{Failure, Settings};
 use crate::batch::Nanos;
-use crate::counters::LiveCounters;
+use crate::counters::Counters;
 use crate::process_stats;
 use crate::wire::MAX_BODY;
 
 pub(super) struct Shared {
     pub settings: Settings,
     pub http_client: HttpClient,
-    pub live: LiveCounters,
     pub body_memory: BodyMemory,
     pub closed: watch::Sender<bool>,
     /// Number of changes. It rises when drivers should check again, because a request has ended or the
@@ -60,7 +60,6 @@ impl Shared {
             body_memory: BodyMemory::new(settings.body_bytes),
             settings,
             http_client,
-            live: LiveCounters::default(),
             closed: watch::Sender::new(false),
             changes: watch::Sender::new(0),
             waiting: AtomicUsize::new(0),
@@ -79,14 +78,14 @@ impl Shared {
 
     /// Calls the admission, and wakes whoever waits for what has changed because of it.
     pub(super) fn admission<R>(&self, ask: impl FnOnce(&mut Admission, Nanos) -> R) -> R {
-        let now = self.began.elapsed().as_nanos() as Nanos;
+        let now = self.now();
         let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
         let may_send =
             |admission: &Admission| [true, false].map(|warm_only| admission.may_send(warm_only));
         let (state, could_send) = (admission.health().state(), may_send(&admission));
         admission.refresh_budget(now);
         let answer = ask(&mut admission, now);
-        self.offer.store(&admission.offer(now, 0));
+        self.offer.store(&admission.offer(now));
         let changes = admission.health().state() != state || may_send(&admission) != could_send;
         if admission.health().state() != state {
             match admission.health().state() {
@@ -115,6 +114,17 @@ impl Shared {
         answer
     }
 
+    /// Returns the time on the admission's clock.
+    pub(super) fn now(&self) -> Nanos {
+        self.began.elapsed().as_nanos() as Nanos
+    }
+
+    /// Counts what only the network and the responses show.
+    pub(super) fn count(&self, count: impl FnOnce(&mut Counters)) {
+        let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
+        count(&mut admission.counters);
+    }
+
     /// Converts a time on the admission's clock to an instant.
     pub(super) fn instant(&self, time: Nanos) -> Instant {
         self.began + Duration::from_nanos(time)
@@ -122,14 +132,7 @@ impl Shared {
 
     /// Returns what workers are told of the remote side.
     pub(super) fn offer(&self) -> Offer {
-        let offer = self.offer.load();
-        let (is_closed, waiting) = (*self.closed.borrow(), self.waiting.load(Relaxed));
-        Offer {
-            room: if is_closed { 0 } else { offer.room.saturating_sub(waiting) },
-            warm_room: offer.warm_room.saturating_sub(waiting),
-            is_available: offer.is_available && !is_closed,
-            ..offer
-        }
+        self.offer.load().less(self.waiting.load(Relaxed), *self.closed.borrow())
     }
 
     /// Wakes `waker` once there is room, or once records may not wait for it any more.
@@ -154,9 +157,9 @@ impl Shared {
         self.is_spent.load(Relaxed)
     }
 
-    /// Sets the time that a record takes on a worker.
-    pub(super) fn set_local_record_time(&self, time: Duration) {
-        self.record_ns.store(time.as_nanos() as u64, Relaxed);
+    /// Sets the time that a record takes on a worker. Returns whether it was not known before.
+    pub(super) fn set_local_record_time(&self, time: Duration) -> bool {
+        self.record_ns.swap(time.as_nanos() as u64, Relaxed) == 0
     }
 
     /// Returns the time that a record takes on a worker.
@@ -225,51 +228,7 @@ impl Shared {
     }
 
     pub(super) fn record_cpu_time(&self) {
-        self.live.cpu_ns.store(process_stats::thread_cpu().as_nanos() as u64, Relaxed);
-    }
-}
-
-/// An [`Offer`] that workers read while the bridge changes it.
-#[derive(Debug, Default)]
-struct LiveOffer {
-    room: AtomicUsize,
-    warm_room: AtomicUsize,
-    is_available: AtomicBool,
-    max_records: AtomicUsize,
-    median: AtomicU64,
-    p99: AtomicU64,
-    cold: AtomicU64,
-    late: AtomicU64,
-    /// Bits of an `f64`.
-    failure_rate: AtomicU64,
-}
-
-impl LiveOffer {
-    fn store(&self, offer: &Offer) {
-        let set = |to: &AtomicU64, time: Duration| to.store(time.as_nanos() as u64, Relaxed);
-        self.room.store(offer.room, Relaxed);
-        self.warm_room.store(offer.warm_room, Relaxed);
-        self.is_available.store(offer.is_available, Relaxed);
-        self.max_records.store(offer.max_records, Relaxed);
-        set(&self.median, offer.median);
-        set(&self.p99, offer.p99);
-        set(&self.cold, offer.cold);
-        set(&self.late, offer.late);
-        self.failure_rate.store(offer.failure_rate.to_bits(), Relaxed);
-    }
-
-    fn load(&self) -> Offer {
-        let time = |of: &AtomicU64| Duration::from_nanos(of.load(Relaxed));
-        Offer {
-            room: self.room.load(Relaxed),
-            warm_room: self.warm_room.load(Relaxed),
-            is_available: self.is_available.load(Relaxed),
-            max_records: self.max_records.load(Relaxed),
-            median: time(&self.median),
-            p99: time(&self.p99),
-            cold: time(&self.cold),
-            late: time(&self.late),
-            failure_rate: f64::from_bits(self.failure_rate.load(Relaxed)),
-        }
+        let cpu = process_stats::thread_cpu().as_nanos() as u64;
+        self.count(|counters| counters.cpu_ns = cpu);
     }
 }

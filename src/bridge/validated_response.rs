@@ -86,7 +86,9 @@ impl<K: Task> ValidatedResponse<K> {
             base += all.len();
             superseded += all.len() - answered;
         }
-        shared.live.add(|live| &live.records_done, done as u64);
-        shared.live.add(|live| &live.superseded, superseded as u64);
+        shared.count(|counters| {
+            counters.records_done += done as u64;
+            counters.superseded += superseded as u64;
+        });
     }
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::body::Body;
 use super::body_memory::MemoryPermit;
-use super::core::Item;
+use super::core::{Item, Part};
 use super::local_load::LocalLoad;
 use super::{Failure, Outcome, PendingRanges, Reply, ReplySender};
-use crate::batch::Nanos;
 use crate::task::Task;
 
 /// Records of a worker's batch, to be computed remotely.
@@ -19,13 +18,8 @@ use crate::task::Task;
 pub struct WorkItem<K: Task> {
     id: u64,
     input: Arc<K::In>,
-    range: Range<usize>,
-    pending: Arc<PendingRanges>,
-    warm_only: bool,
-    urgent: bool,
+    part: Part,
     reply: ReplySender<K::Out>,
-    /// When the bridge received it.
-    submitted_at: Nanos,
 }
 
 impl<K: Task> WorkItem<K> {
@@ -37,44 +31,29 @@ impl<K: Task> WorkItem<K> {
         range: Range<usize>,
         reply: ReplySender<K::Out>,
     ) -> Self {
-        let pending = Arc::new(PendingRanges::new(range.clone()));
-        WorkItem {
-            id,
-            input,
-            range,
-            pending,
-            warm_only: false,
-            urgent: false,
-            reply,
-            submitted_at: 0,
-        }
+        WorkItem { id, input, part: Part::new(range), reply }
     }
 
     /// Sets whether it waits for a warm environment, so that none is started for it.
     pub fn warm_only(mut self, warm_only: bool) -> Self {
-        self.warm_only = warm_only;
+        self.part.warm_only = warm_only;
         self
     }
 
     /// Sets whether it and all earlier work items are sent although their request is not full.
     pub fn urgent(mut self, urgent: bool) -> Self {
-        self.urgent = urgent;
+        self.part.urgent = urgent;
         self
     }
 
     /// Returns the records that are still pending. Whoever takes records out provides their results.
     pub fn pending(&self) -> &Arc<PendingRanges> {
-        &self.pending
+        &self.part.pending
     }
 
     /// Returns the number of records.
     pub fn records(&self) -> usize {
-        self.range.len()
-    }
-
-    /// Records when the bridge received it.
-    pub(super) fn set_submitted_at(&mut self, now: Nanos) {
-        self.submitted_at = now;
+        self.part.range.len()
     }
 
     /// Returns the batch.
@@ -84,28 +63,7 @@ impl<K: Task> WorkItem<K> {
 
     /// Returns the range of its records.
     pub(crate) fn range(&self) -> Range<usize> {
-        self.range.clone()
-    }
-
-    /// Splits off the first `records` records as a work item of their own.
-    pub(crate) fn split(&mut self, records: usize) -> WorkItem<K> {
-        let at = self.range.start + records.min(self.range.len());
-        let first = self.with_range(self.range.start..at);
-        self.range.start = at;
-        first
-    }
-
-    fn with_range(&self, range: Range<usize>) -> WorkItem<K> {
-        WorkItem {
-            id: self.id,
-            input: Arc::clone(&self.input),
-            range,
-            pending: Arc::clone(&self.pending),
-            warm_only: self.warm_only,
-            urgent: self.urgent,
-            reply: self.reply.clone(),
-            submitted_at: self.submitted_at,
-        }
+        self.part.range.clone()
     }
 
     /// Answers the pending records, range by range, and returns their number. `usd` is the cost per record;
@@ -126,7 +84,7 @@ impl<K: Task> WorkItem<K> {
 
     /// Gives the pending records back to the caller and returns their number: there is no reply.
     pub(crate) fn take_back(mut self) -> usize {
-        std::mem::replace(&mut self.range, 0..0).len()
+        std::mem::replace(&mut self.part.range, 0..0).len()
     }
 
     fn reply_with(
@@ -135,12 +93,12 @@ impl<K: Task> WorkItem<K> {
         permit: Option<&Arc<MemoryPermit>>,
         outcome: &mut dyn FnMut(&Range<usize>) -> Outcome<K::Out>,
     ) -> usize {
-        let range = std::mem::replace(&mut self.range, 0..0);
+        let range = std::mem::replace(&mut self.part.range, 0..0);
         if range.is_empty() {
             return 0;
         }
         let mut answered = 0;
-        for range in self.pending.take(&range) {
+        for range in self.part.pending.take(&range) {
             answered += range.len();
             let (usd, outcome) = (usd * range.len() as f64, outcome(&range));
             self.reply.send_with(Reply { id: self.id, range, usd, outcome }, permit.cloned());
@@ -152,36 +110,21 @@ impl<K: Task> WorkItem<K> {
 impl<K: Task> Item for WorkItem<K> {
     type Body = Body;
 
-    fn records(&self) -> usize {
-        self.range.len()
+    fn part(&self) -> &Part {
+        &self.part
     }
 
-    fn submitted_at(&self) -> Nanos {
-        self.submitted_at
+    fn part_mut(&mut self) -> &mut Part {
+        &mut self.part
     }
 
-    fn is_pending(&self) -> bool {
-        self.pending.any(&self.range)
-    }
-
-    fn is_warm_only(&self) -> bool {
-        self.warm_only
-    }
-
-    fn is_urgent(&self) -> bool {
-        self.urgent
+    fn with_part(&self, part: Part) -> Self {
+        let (input, reply) = (Arc::clone(&self.input), self.reply.clone());
+        WorkItem { id: self.id, input, part, reply }
     }
 
     fn local_load(&self) -> &LocalLoad {
         self.reply.local_load()
-    }
-
-    fn split(&mut self, records: usize) -> Self {
-        WorkItem::split(self, records)
-    }
-
-    fn duplicate(&self) -> Self {
-        self.with_range(self.range())
     }
 }
 

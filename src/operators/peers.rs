@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::bridge::WorkItem;
+use crate::bridge::core::Item as _;
 use crate::task::Task;
 
 /// The workers of a process that compute records for each other. All clones share one registry;

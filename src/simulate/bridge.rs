@@ -10,12 +10,14 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use super::item::WorkItem;
-use super::lambda::{Invocation, Remote};
+use super::lambda::{Call, Invocation, Remote};
 use crate::batch::Nanos;
+#[cfg(test)]
+use crate::bridge::breaker::State;
 use crate::bridge::core::{
     Action, AttemptId, Billed, Ended, Fill, Filled, Item as _, Machine, Turn,
 };
-use crate::bridge::{Admission, Counters, Failure, LocalLoad, Settings};
+use crate::bridge::{Admission, Counters, Failure, LocalLoad, Offer, Settings};
 use crate::policy::Rates;
 
 /// What a worker is told of records that it handed over.
@@ -41,9 +43,12 @@ pub(super) struct Bridge<R> {
     replies: Vec<VecDeque<Reply>>,
     /// Time of the last action. All events before it have been processed.
     clock: Nanos,
-    /// What the attempts that have ended are billed at least, in microseconds.
+    /// What the attempts that end in this step are billed at least, in microseconds.
     #[cfg(test)]
     least_billed_us: u64,
+    /// When results were last delivered.
+    #[cfg(test)]
+    delivered_at: Nanos,
 }
 
 impl<R: Remote> Bridge<R> {
@@ -64,6 +69,8 @@ impl<R: Remote> Bridge<R> {
             clock: 0,
             #[cfg(test)]
             least_billed_us: 0,
+            #[cfg(test)]
+            delivered_at: 0,
         };
         bridge.step(0, Machine::begin);
         while let Some((attempt, invocation)) = bridge.invocations.pop_first() {
@@ -95,17 +102,17 @@ impl<R: Remote> Bridge<R> {
 
     /// Returns what a worker sees of the remote side at `now`.
     pub(super) fn rates(&self, now: Nanos) -> Rates {
-        self.admission.offer(now, self.machine.waiting()).into()
+        self.offer(now).into()
+    }
+
+    /// Returns what workers are told of the remote side at `now`.
+    pub(super) fn offer(&self, now: Nanos) -> Offer {
+        self.admission.offer(now).less(self.machine.waiting(), self.machine.is_closed())
     }
 
     /// Returns whether records may wait for room.
     pub(super) fn is_available(&self) -> bool {
-        self.admission.is_available() && !self.machine.is_closed()
-    }
-
-    /// Returns the age from which a work item is late.
-    pub(super) fn late(&self) -> Nanos {
-        (self.admission.timing().late() + self.settings.linger).as_nanos() as Nanos
+        self.offer(self.clock).is_available
     }
 
     /// Returns the load of a worker, which the worker sets.
@@ -124,8 +131,8 @@ impl<R: Remote> Bridge<R> {
     }
 
     /// Receives a work item.
-    pub(super) fn send(&mut self, item: WorkItem) {
-        self.machine.hand_over(item);
+    pub(super) fn send(&mut self, now: Nanos, item: WorkItem) {
+        self.machine.hand_over(now, item);
     }
 
     /// Returns the next reply for a worker.
@@ -223,6 +230,9 @@ impl<R: Remote> Bridge<R> {
         call: impl FnOnce(&mut Machine<WorkItem>, &mut Turn<'_, WorkItem>),
     ) {
         let Bridge { machine, admission, actions, .. } = self;
+        admission.refresh_budget(now);
+        #[cfg(test)]
+        let billed_us = admission.counters.billed_us;
         call(machine, &mut Turn { admission, now, actions });
         let mut actions = std::mem::take(&mut self.actions);
         for action in actions.drain(..) {
@@ -237,20 +247,25 @@ impl<R: Remote> Bridge<R> {
                     #[cfg(test)]
                     _invocation.inspect(|invocation| self.count_least_billed(now, invocation));
                 }
-                Action::Deliver { items, .. } => self.answer(items, true),
+                Action::Deliver { items, .. } => {
+                    #[cfg(test)]
+                    (self.delivered_at = now);
+                    self.answer(items, true);
+                }
                 Action::Return { items, .. } => self.answer(items, false),
                 Action::Warn(_) => {}
             }
         }
         self.actions = actions;
         #[cfg(test)]
-        self.check();
+        self.check(self.admission.counters.billed_us - billed_us);
     }
 
     /// Sends an attempt.
     fn invoke(&mut self, now: Nanos, attempt: AttemptId, records: usize) {
         let timeout = self.settings.timeout;
-        let invocation = self.service.invoke(now, records, timeout, &mut self.random);
+        let call = Call { now, records, timeout };
+        let invocation = self.service.invoke(call, &mut self.random);
         let Invocation { on_wire, at, rank, .. } = invocation;
         self.events.push(Reverse((at, rank, attempt)));
         if on_wire > now && on_wire < at {
@@ -265,7 +280,7 @@ impl<R: Remote> Bridge<R> {
     /// Answers the pending records of work items.
     fn answer(&mut self, items: Vec<WorkItem>, is_done: bool) {
         for item in items {
-            for range in item.pending.take(&item.range) {
+            for range in item.part.pending.take(&item.part.range) {
                 self.replies[item.worker].push_back(Reply { id: item.id, range, is_done });
             }
         }
@@ -291,9 +306,14 @@ impl<R: Remote> Bridge<R> {
         self.machine.is_idle() && self.invocations.is_empty() && self.admission.in_flight() == 0
     }
 
-    /// Returns whether nothing is sent because the remote side fails.
-    pub(super) fn is_open(&self) -> bool {
-        self.admission.health().is_open()
+    /// Returns the breaker's state.
+    pub(super) fn breaker(&self) -> State {
+        self.admission.health().state()
+    }
+
+    /// Returns when results were last delivered.
+    pub(super) fn delivered_at(&self) -> Nanos {
+        self.delivered_at
     }
 
     /// Checks an attempt that is about to be sent.
@@ -316,10 +336,11 @@ impl<R: Remote> Bridge<R> {
         self.least_billed_us += ran.min(on_wire);
     }
 
-    /// Checks what holds after each step.
-    fn check(&self) {
+    /// Checks what holds after each step, in which `billed_us` microseconds were counted as billed.
+    fn check(&mut self, billed_us: u64) {
+        let least = std::mem::take(&mut self.least_billed_us);
+        assert!(billed_us >= least, "{least} us were billed and {billed_us} us were counted");
         let counters = &self.admission.counters;
-        assert!(counters.billed_us >= self.least_billed_us, "more was billed than was counted");
         assert!(counters.attempts >= counters.requests + counters.hedged, "{counters:?}");
         assert!(
             self.admission.in_flight() >= self.invocations.len(),

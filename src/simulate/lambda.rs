@@ -124,17 +124,20 @@ impl Lambda {
     }
 }
 
+/// A request to the remote side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    /// When it is sent. Times do not decrease from one call to the next.
+    pub now: Nanos,
+    pub records: usize,
+    /// How long the function may run.
+    pub timeout: Duration,
+}
+
 /// The remote side, as the bridge sees it.
 pub(super) trait Remote {
-    /// Sends a request of `records` at `now`. Times do not decrease from one call to the next. A function that
-    /// hangs is stopped after `timeout`.
-    fn invoke(
-        &mut self,
-        now: Nanos,
-        records: usize,
-        timeout: Duration,
-        random: &mut StdRng,
-    ) -> Invocation;
+    /// Sends a request.
+    fn invoke(&mut self, call: Call, random: &mut StdRng) -> Invocation;
 
     /// Lets all invocations end at once.
     fn settle(&mut self);
@@ -200,18 +203,12 @@ impl Service {
         }
     }
 
-    fn outcome(
-        &mut self,
-        now: Nanos,
-        records: usize,
-        timeout: Duration,
-        random: &mut StdRng,
-    ) -> Invocation {
+    fn outcome(&mut self, call: Call, random: &mut StdRng) -> Invocation {
+        let Call { now, records, timeout } = call;
         let conditions = self.lambda.conditions(now);
         let half = self.lambda.network.mul_f64(conditions.slower / 2.0).as_nanos() as Nanos;
-        let sent = now;
         let begin = now + half;
-        let fails = |failure| Invocation::new(sent, begin + half, None, Err(failure));
+        let fails = |failure| Invocation::new(now, begin + half, None, Err(failure));
         match conditions.availability {
             Availability::Answers => {}
             Availability::Unreachable => {
@@ -219,7 +216,7 @@ impl Service {
             }
             Availability::Hangs => {
                 let billed_ms = Some(timeout.as_secs_f64() * 1e3);
-                return Invocation::new(sent, Nanos::MAX, billed_ms, Err(Failure::TimedOut));
+                return Invocation::new(now, Nanos::MAX, billed_ms, Err(Failure::TimedOut));
             }
         }
         // Failures are those of the local Lambda: before the function runs, after it, in the response, or in
@@ -246,7 +243,7 @@ impl Service {
             Some(2) => Err(Failure::Connection("the answer broke off".to_owned())),
             Some(_) => Err(Failure::Function("it was made to fail".to_owned())),
         };
-        Invocation::new(sent, end + half, billed_ms, result)
+        Invocation::new(now, end + half, billed_ms, result)
     }
 
     /// Takes an environment at `now`. Returns whether it has to be started first, or `None` if the request is
@@ -280,14 +277,8 @@ impl Service {
 }
 
 impl Remote for Service {
-    fn invoke(
-        &mut self,
-        now: Nanos,
-        records: usize,
-        timeout: Duration,
-        random: &mut StdRng,
-    ) -> Invocation {
-        let invocation = self.outcome(now, records, timeout, random);
+    fn invoke(&mut self, call: Call, random: &mut StdRng) -> Invocation {
+        let invocation = self.outcome(call, random);
         if let Some(ms) = invocation.billed_ms {
             self.billed = (self.billed.0 + 1, self.billed.1 + ms);
         }
@@ -311,7 +302,8 @@ mod tests {
     fn service(lambda: Lambda) -> impl FnMut(Nanos) -> (u64, Result<bool, Failure>) {
         let (mut service, mut random) = (Service::new(lambda), StdRng::seed_from_u64(1));
         move |at| {
-            let invocation = service.invoke(at * MS, 1_000, LONG, &mut random);
+            let call = Call { now: at * MS, records: 1_000, timeout: LONG };
+            let invocation = service.invoke(call, &mut random);
             (invocation.at / MS, invocation.result)
         }
     }

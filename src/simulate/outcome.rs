@@ -18,7 +18,7 @@ pub struct Outcome {
     pub late: u64,
     /// Records that workers finished in time, returned ones included.
     pub local_in_time: u64,
-    /// The bridge's counters.
+    /// The bridge's counters, but for what was billed and the cold starts: these are the service's own figures.
     pub counters: Counters,
     /// The largest number of environments at a time.
     pub environments: usize,

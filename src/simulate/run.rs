@@ -91,10 +91,10 @@ impl Model {
     /// `is_remote` false there is no remote side, and nothing is sent.
     pub fn run(&self, is_remote: bool, policy: impl FnMut() -> Box<dyn Policy>) -> Outcome {
         let service = is_remote.then(|| lambda::Service::new(self.lambda.clone()));
-        let (mut outcome, bridge) = self.run_with(service, Nanos::MAX, policy);
+        let (mut outcome, bridge) = self.run_with(service, Nanos::MAX, Nanos::MAX, policy);
         if let Some(bridge) = bridge {
             let service = bridge.service();
-            // The service knows what it bills, also for what was given up.
+            // The bridge estimates what is billed for what it gives up. The service knows it.
             let (billed, billed_ms) = service.billed;
             outcome.counters.billed = billed;
             outcome.counters.billed_us = (billed_ms * 1e3).round() as u64;
@@ -105,11 +105,13 @@ impl Model {
         outcome
     }
 
-    /// Runs the simulation with another remote side, and closes the bridge at `close_at`.
+    /// Runs the simulation with another remote side, and closes the bridge at `close_at`. It ends at `until` at
+    /// the latest, whether every record has a result or not.
     pub(super) fn run_with<R: Remote>(
         &self,
         service: Option<R>,
         close_at: Nanos,
+        until: Nanos,
         mut policy: impl FnMut() -> Box<dyn Policy>,
     ) -> (Outcome, Option<Bridge<R>>) {
         let mut random = StdRng::seed_from_u64(self.seed);
@@ -163,7 +165,7 @@ impl Model {
             let held: usize = workers.iter().map(Worker::held).sum();
             outcome.peak_backlog = outcome.peak_backlog.max(held);
             let is_over = passed >= self.stream.end() && held == 0;
-            if is_over {
+            if is_over || now >= until {
                 break;
             }
         }

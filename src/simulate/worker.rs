@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -13,6 +14,7 @@ use super::outcome::{Made, Outcome, Timeline};
 use super::{Service, Stream, TICK};
 use crate::batch::{Nanos, Span};
 use crate::bridge::PendingRanges;
+use crate::bridge::core::Part;
 use crate::policy::{
     Completed, Destination, Entry, FORECAST_INTERVAL, Offered, Policy, Queue, Rates, Route, Side,
     Take, Taken, TrueRate,
@@ -22,7 +24,7 @@ use crate::policy::{
 struct Away {
     entry: Entry,
     is_burst: bool,
-    open: Rc<PendingRanges>,
+    pending: Arc<PendingRanges>,
     left: usize,
     since: Nanos,
 }
@@ -224,21 +226,16 @@ impl Worker {
             let (id, left, range) = (self.next_id, entry.records(), entry.range.clone());
             self.next_id += 1;
             self.in_flight += left;
-            let open = Rc::new(PendingRanges::new(range.clone()));
-            let sent_open = Rc::clone(&open);
-            Timeline::add(&mut world.outcome.timeline.sent, now / TICK, left);
-            self.away.insert(id, Away { entry, is_burst, open, left, since: now });
-            let (worker, warm_only) = (self.index, to == Some(Destination::Warm));
-            bridge.send(WorkItem {
-                worker,
-                id,
-                range,
-                pending: sent_open,
-                local_load: Rc::clone(bridge.local_load(self.index)),
-                warm_only,
+            let part = Part {
+                warm_only: to == Some(Destination::Warm),
                 urgent: urgent && taken.peek().is_none(),
-                submitted_at: now,
-            });
+                ..Part::new(range)
+            };
+            let pending = Arc::clone(&part.pending);
+            Timeline::add(&mut world.outcome.timeline.sent, now / TICK, left);
+            self.away.insert(id, Away { entry, is_burst, pending, left, since: now });
+            let local_load = Rc::clone(bridge.local_load(self.index));
+            bridge.send(now, WorkItem { worker: self.index, id, part, local_load });
         }
     }
 
@@ -285,12 +282,12 @@ impl Worker {
     ) -> Option<(Entry, bool)> {
         // Records that are left to the remote side are returned without this.
         let bridge = world.bridge.as_ref().filter(|_| !self.policy.is_remote_only())?;
-        let late = bridge.late();
+        let late = bridge.offer(now).late.as_nanos() as Nanos;
         let (id, range) = self
             .away
             .iter()
             .take_while(|(_, away)| now.saturating_sub(away.since) >= late)
-            .find_map(|(id, away)| Some((*id, away.open.take_front(records)?)))?;
+            .find_map(|(id, away)| Some((*id, away.pending.take_front(records)?)))?;
         let away = self.away.get_mut(&id)?;
         away.left -= range.len();
         self.in_flight -= range.len();

@@ -1,38 +1,74 @@
 //! What goes into the request machine, and what comes out of it.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::Nanos;
-use crate::bridge::{Admission, Failure, LocalLoad};
+use crate::bridge::{Admission, Failure, LocalLoad, PendingRanges};
+
+/// The records of a work item.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub range: Range<usize>,
+    pub pending: Arc<PendingRanges>,
+    /// Whether it waits for a warm environment, so that none is started for it.
+    pub warm_only: bool,
+    /// Whether it and all earlier work items are sent although their request is not full.
+    pub urgent: bool,
+    /// When the machine received it.
+    pub submitted_at: Nanos,
+}
+
+impl Part {
+    /// All records of `range` are pending.
+    pub(crate) fn new(range: Range<usize>) -> Self {
+        let pending = Arc::new(PendingRanges::new(range.clone()));
+        Part { range, pending, warm_only: false, urgent: false, submitted_at: 0 }
+    }
+}
 
 /// What the machine needs to know of a work item.
 pub(crate) trait Item: Sized {
     /// The body of a request. A clone is cheap.
     type Body: Clone;
 
-    /// Returns the number of its records.
-    fn records(&self) -> usize;
+    /// Returns its records.
+    fn part(&self) -> &Part;
 
-    /// Returns when it was handed over.
-    fn submitted_at(&self) -> Nanos;
+    /// Returns its records, to change them.
+    fn part_mut(&mut self) -> &mut Part;
 
-    /// Returns whether any of its records has no result yet.
-    fn is_pending(&self) -> bool;
-
-    /// Returns whether it waits for a warm environment.
-    fn is_warm_only(&self) -> bool;
-
-    /// Returns whether it is sent although its request is not full.
-    fn is_urgent(&self) -> bool;
+    /// Returns a work item for other records of the same batch.
+    fn with_part(&self, part: Part) -> Self;
 
     /// Returns the load of its worker.
     fn local_load(&self) -> &LocalLoad;
 
+    /// Returns the number of its records.
+    fn records(&self) -> usize {
+        self.part().range.len()
+    }
+
+    /// Returns whether any of its records has no result yet.
+    fn is_pending(&self) -> bool {
+        let Part { range, pending, .. } = self.part();
+        pending.any(range)
+    }
+
     /// Splits off the first `records` records.
-    fn split(&mut self, records: usize) -> Self;
+    fn split(&mut self, records: usize) -> Self {
+        let part = self.part_mut();
+        let at = part.range.start + records.min(part.range.len());
+        let first = Part { range: part.range.start..at, ..part.clone() };
+        part.range.start = at;
+        self.with_part(first)
+    }
 
     /// Returns another handle to the same records. Each record is answered once all the same.
-    fn duplicate(&self) -> Self;
+    fn duplicate(&self) -> Self {
+        self.with_part(self.part().clone())
+    }
 }
 
 /// An attempt, by its request and its number among the attempts of that request.

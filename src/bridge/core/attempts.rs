@@ -37,6 +37,12 @@ impl<I: Item> Machine<I> {
                 Err(failure) => AttemptOutcome::ProbeFailed(failure),
             },
         );
+        // What ends the request may be the open breaker, or its hedge.
+        if let Err(failure) = &result
+            && (failure.is_refusal() || matches!(request.purpose, Purpose::Probe))
+        {
+            turn.actions.push(Action::Warn(Warning::Request(failure.clone())));
+        }
         match result {
             Ok(_) if has_records => self.deliver(turn, id, is_hedge),
             Err(failure) if has_records => {
@@ -98,8 +104,9 @@ impl<I: Item> Machine<I> {
         let Some(request) = self.requests.get_mut(&id) else { return };
         if let Some((_, next)) = request.waits.take_if(|(until, _)| *until <= turn.now) {
             match next {
+                _ if !request.is_pending() => self.end_first(turn, id, Failure::DoneLocally),
                 Next::Retry => self.retry(turn, id),
-                Next::Requeue(failure) => self.end(turn, id, failure),
+                Next::Requeue(failure) => self.end_first(turn, id, failure),
             }
         }
         let Some(request) = self.requests.get_mut(&id) else { return };
@@ -182,16 +189,13 @@ impl<I: Item> Machine<I> {
         }
     }
 
-    /// Makes another attempt after the backoff, if any record is still pending.
+    /// Makes another attempt after the backoff.
     fn retry(&mut self, turn: &mut Turn<'_, I>, id: u64) {
-        let Some(request) = self.requests.get(&id) else { return };
-        if !request.is_pending() {
-            self.end(turn, id, Failure::DoneLocally);
-        } else if turn.admission.health().is_open() {
+        if turn.admission.health().is_open() {
             self.end(turn, id, Failure::BreakerOpen);
         } else if !turn.admission.can_afford() {
             // Other attempts may have been billed more than was expected when the backoff began.
-            self.end(turn, id, Failure::OverBudget);
+            self.end_first(turn, id, Failure::OverBudget);
         } else {
             self.attempt(turn, id, false);
         }
@@ -219,16 +223,18 @@ impl<I: Item> Machine<I> {
             Some((delay, next)) => {
                 let Some(request) = self.requests.get_mut(&id) else { return };
                 request.waits = Some((now + nanos(delay), next));
-                request.check_at = request.check_at.min(now + LATE_CHECK_INTERVAL);
+                // The failure may have opened the breaker.
+                request.check_at = request.check_at.min(now);
             }
-            None => {
-                let Some(request) = self.requests.get_mut(&id) else { return };
-                if request.hedge.is_some() {
-                    request.failure = Some(failure);
-                } else {
-                    self.end(turn, id, failure);
-                }
-            }
+            None => self.end_first(turn, id, failure),
+        }
+    }
+
+    /// Makes no more attempts. The request ends with its hedge, if there is one.
+    fn end_first(&mut self, turn: &mut Turn<'_, I>, id: u64, failure: Failure) {
+        match self.requests.get_mut(&id) {
+            Some(request) if request.hedge.is_some() => request.failure = Some(failure),
+            _ => self.end(turn, id, failure),
         }
     }
 
@@ -285,20 +291,15 @@ impl<I: Item> Machine<I> {
             turn.admission.too_large(turn.now, records);
         }
         if failure.may_wait_for_room() && request.is_remote_only() {
-            return self.send_again(request.items);
+            return self.again.push_back(request.items);
         }
         turn.actions.push(Action::Warn(Warning::Request(failure.clone())));
         if failure.is_size() && records > 1 {
-            return request.into_halves().into_iter().for_each(|half| self.send_again(half));
+            return self.again.extend(request.into_halves());
         }
         turn.admission.counters.failed += u64::from(failure != Failure::DoneLocally);
         let usd = request.usd / records as f64;
         turn.actions.push(Action::Return { items: request.items, usd, failure });
-    }
-
-    /// Puts work items in front of all waiting ones, to be sent as a request of their own.
-    fn send_again(&mut self, items: Vec<I>) {
-        self.again.push_back(items);
     }
 
     /// A request without records has ended.

@@ -22,7 +22,8 @@ pub(crate) struct Machine<I: Item> {
     arrived: usize,
     /// Whether the waiting records are sent although they fill no request.
     is_urgent: bool,
-    /// Work items that were a request before, or half of one. Each is sent as a request of its own.
+    /// Work items that were a request before, or half of one. Each is sent as a request of its own, before the
+    /// waiting ones.
     pub(super) again: VecDeque<Vec<I>>,
     pub(super) requests: BTreeMap<u64, Request<I>>,
     pub(super) next_request: u64,
@@ -60,10 +61,11 @@ impl<I: Item> Machine<I> {
     }
 
     /// Receives a work item.
-    pub(crate) fn hand_over(&mut self, item: I) {
+    pub(crate) fn hand_over(&mut self, now: Nanos, mut item: I) {
+        item.part_mut().submitted_at = now;
         self.records += item.records();
         self.arrived += item.records();
-        self.is_urgent |= item.is_urgent();
+        self.is_urgent |= item.part().urgent;
         self.waiting.push_back(item);
     }
 
@@ -81,15 +83,20 @@ impl<I: Item> Machine<I> {
     /// the remote side. Call it before [`Machine::next_request`].
     pub(crate) fn advance(&mut self, turn: &mut Turn<'_, I>) {
         turn.admission.observe_demand(turn.now, std::mem::take(&mut self.arrived));
-        turn.admission.refresh_budget(turn.now);
         while let Some(Reverse((due, id))) = self.timers.peek().copied()
             && due <= turn.now
         {
             self.timers.pop();
-            if self.requests.get(&id).is_some_and(|request| request.due_at == due) {
+            if let Some(request) = self.requests.get_mut(&id).filter(|it| it.due_at == due) {
+                request.due_at = Nanos::MAX;
                 self.check(turn, id);
-                self.schedule(id);
             }
+        }
+        // What is over needs no wake-up.
+        while let Some(Reverse((due, id))) = self.timers.peek()
+            && self.requests.get(id).is_none_or(|request| request.due_at != *due)
+        {
+            self.timers.pop();
         }
         if self.is_closed {
             self.return_waiting(turn, &Failure::Closed);
@@ -115,6 +122,11 @@ impl<I: Item> Machine<I> {
         self.requests.is_empty() && self.waiting() == 0
     }
 
+    /// Returns the number of attempts in flight.
+    pub(crate) fn attempts(&self) -> usize {
+        self.requests.values().map(Request::attempts_in_flight).sum()
+    }
+
     /// Returns whether it is closed.
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed
@@ -130,7 +142,7 @@ impl<I: Item> Machine<I> {
         let request = self.timers.peek().map(|Reverse((due, _))| *due);
         let may_send = !waits_for_memory && self.may_send(admission);
         let oldest = self.waiting.front().filter(|_| may_send);
-        let linger = oldest.map(|oldest| oldest.submitted_at() + self.linger());
+        let linger = oldest.map(|oldest| oldest.part().submitted_at + self.linger());
         let remote = admission.next_wakeup().filter(|_| !self.is_closed);
         [request, linger, remote].into_iter().flatten().min()
     }
@@ -141,15 +153,17 @@ impl<I: Item> Machine<I> {
         if self.is_closed || !self.may_send(admission) {
             return None;
         }
-        if let Some(items) = self.again.pop_front() {
-            return Some(Fill::Again(items));
+        while let Some(items) = self.again.pop_front() {
+            if items.iter().any(Item::is_pending) {
+                return Some(Fill::Again(items));
+            }
         }
         self.drop_done();
         let oldest = self.waiting.front()?;
         let is_ready = self.is_urgent
             || self.records >= admission.max_records()
             || admission.in_flight() == 0
-            || now >= oldest.submitted_at() + self.linger();
+            || now >= oldest.part().submitted_at + self.linger();
         is_ready.then(|| Fill::Front(admission.max_records()))
     }
 
@@ -239,7 +253,8 @@ impl<I: Item> Machine<I> {
     /// Returns whether a request may be sent now. A cold environment is allowed if the newest work item
     /// allows it: the older ones have waited longer, and their workers have more records to compute first.
     fn may_send(&self, admission: &Admission) -> bool {
-        let warm_only = self.again.is_empty() && self.waiting.back().is_some_and(I::is_warm_only);
+        let warm_only =
+            self.again.is_empty() && self.waiting.back().is_some_and(|item| item.part().warm_only);
         admission.may_send(warm_only)
     }
 }

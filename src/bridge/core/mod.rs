@@ -14,5 +14,7 @@ mod attempts;
 mod machine;
 mod request;
 
-pub(crate) use action::{Action, AttemptId, Billed, Ended, Fill, Filled, Item, Turn, Warning};
+pub(crate) use action::{
+    Action, AttemptId, Billed, Ended, Fill, Filled, Item, Part, Turn, Warning,
+};
 pub(crate) use machine::Machine;

@@ -52,17 +52,17 @@ pub(super) struct Attempt {
 impl Attempt {
     /// Returns when it times out.
     pub(super) fn times_out_at(&self) -> Nanos {
-        self.in_flight.on_wire().unwrap_or(self.in_flight.started_at()) + self.timeout
+        self.in_flight.on_wire.unwrap_or(self.in_flight.at) + self.timeout
     }
 
     /// Returns when it counts as failed, if it is on the wire.
     pub(super) fn overdue_at(&self) -> Option<Nanos> {
-        Some(self.in_flight.on_wire()? + self.failure_timeout)
+        Some(self.in_flight.on_wire? + self.failure_timeout)
     }
 
     /// Returns when its records are returned to workers that leave them to the remote side.
     pub(super) fn abandoned_at(&self) -> Option<Nanos> {
-        Some(self.in_flight.on_wire()? + ABANDONED_AFTER * self.failure_timeout)
+        Some(self.in_flight.on_wire? + ABANDONED_AFTER * self.failure_timeout)
     }
 }
 
@@ -136,6 +136,10 @@ impl<I: Item> Request<I> {
         let is_hedge = self.attempt_mut(number)?.1;
         let attempt = if is_hedge { self.hedge.take() } else { self.first.take() };
         attempt.map(|attempt| (attempt, is_hedge))
+    }
+
+    pub(super) fn attempts_in_flight(&self) -> usize {
+        usize::from(self.first.is_some()) + usize::from(self.hedge.is_some())
     }
 
     pub(super) fn attempts_mut(&mut self) -> impl Iterator<Item = &mut Attempt> {
