@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
-use super::{poll, signal};
+use super::{signal, within_tries};
 
 /// `floodway lambda` in a process of its own, until it is dropped.
 pub struct Lambda {
@@ -48,7 +48,7 @@ impl Lambda {
     /// Starts a command that prints the URL. A busy machine may not start its function in the ten seconds that AWS gives:
     /// then it is started again. That it ends for any other reason fails the test.
     pub fn of(mut command: Command) -> Lambda {
-        poll("a function that starts", || {
+        within_tries("a function that starts", || {
             let errors = NamedTempFile::new().expect("a temporary file");
             let to_file = errors.reopen().expect("the same file");
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(to_file);
@@ -58,11 +58,11 @@ impl Lambda {
             BufReader::new(out).read_line(&mut url).expect("the first line is the URL");
             let lambda = Lambda { child, url: url.trim().to_owned(), errors };
             if !lambda.url.is_empty() {
-                return Some(lambda);
+                return Ok(lambda);
             }
             let errors = lambda.errors();
             assert!(errors.contains("it asked for no event within"), "it printed no URL: {errors}");
-            None
+            Err(errors)
         })
     }
 

@@ -160,7 +160,7 @@ pub fn said_by(output: &Output) -> String {
     output_of(output) + &error_of(output)
 }
 
-/// Two free ports, for the hosts of two processes.
+/// A hosts file with a free port for each process.
 pub fn hosts(place: &Place, processes: usize) -> PathBuf {
     let listeners: Vec<_> = (0..processes)
         .map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"))
@@ -201,29 +201,24 @@ pub fn poll<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// How often a test tries what a busy machine may decide otherwise, before it fails.
-pub const TRIES: usize = 5;
+/// The most runs in which a test looks for an effect that a busy machine can prevent.
+const TRIES: usize = 10;
 
-/// Whether more wants to run than twice the processors could, in the last minute.
-pub fn is_busy() -> bool {
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load: f64 = load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0);
-    load > 2.0 * std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64)
-}
-
-/// Tries until `attempt` answers well: [`TRIES`] times at most, or on a busy machine for as long as a test waits. Then it
-/// fails with what the last try answered instead. What must hold of every try is asserted within it.
-pub fn within_tries<T>(what: &str, mut attempt: impl FnMut() -> Result<T, String>) -> T {
-    let began = Instant::now();
-    for tries in 1.. {
+/// Calls `attempt` until it returns `Ok`, at most [`TRIES`] times, and returns its last result. What must hold of every
+/// attempt is asserted inside it, or is returned as `Ok`.
+pub fn tried<T>(what: &str, mut attempt: impl FnMut() -> Result<T, String>) -> Result<T, String> {
+    for _ in 1..TRIES {
         match attempt() {
-            Ok(value) => return value,
-            Err(instead) => {
-                let again = tries < TRIES || is_busy() && began.elapsed() < LIMIT;
-                assert!(again, "{what}: not in {tries} tries, and the last was: {instead}");
-                eprintln!("{what}: again, as it was: {instead}");
-            }
+            Ok(value) => return Ok(value),
+            Err(instead) => eprintln!("{what}: again, as it was: {instead}"),
         }
     }
-    unreachable!("it is not tried for ever")
+    attempt()
+}
+
+/// The value of the first attempt that returns `Ok`. If there is none among [`TRIES`], the test fails.
+pub fn within_tries<T>(what: &str, attempt: impl FnMut() -> Result<T, String>) -> T {
+    tried(what, attempt).unwrap_or_else(|instead| {
+        panic!("{what}: not in {TRIES} tries, and the last was: {instead}")
+    })
 }

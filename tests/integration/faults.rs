@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::common::{Place, error_of, is_busy};
+use crate::common::{Place, error_of, tried};
 use crate::fault_server::{Fault, On, Server};
 use floodway::policy::{POLICIES, Sends, Spec};
 use serde_json::Value;
@@ -49,11 +49,6 @@ fn policies() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
 
 /// CPU time that a worker's step may take.
 const LONGEST_STEP: Duration = Duration::from_millis(10);
-
-/// How often a cell is run until it shows what it is there for.
-const TRIES: usize = 3;
-/// The same on a busy machine.
-const TRIES_IF_BUSY: usize = 20;
 
 /// What becomes of records that are sent to a remote side with faults.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -175,8 +170,8 @@ fn expected(events: u64) -> Vec<u8> {
 struct Run {
     /// What must hold of every run, and does not.
     wrong: Vec<String>,
-    /// What a cell is there to show, and this run does not: on a busy machine records may be done locally, since a right
-    /// answer is late or a worker is at it first.
+    /// What a cell has to show once in a few runs, and this run does not: on a busy machine records may be done locally,
+    /// since a right answer is late or a worker is at it first, and a step may take longer.
     unseen: Vec<String>,
     summary: Value,
     stderr: String,
@@ -194,22 +189,19 @@ impl Run {
 impl Cell {
     /// Runs it; answers its row of the table, or what is wrong with it.
     fn run(&self, expected: &[u8]) -> Result<String, String> {
-        let mut run = self.run_once(expected);
-        for tries in 1..TRIES_IF_BUSY {
-            let is_enough = tries >= TRIES && !is_busy();
-            if !run.wrong.is_empty() || run.unseen.is_empty() || is_enough {
-                break;
+        tried(&self.name, || {
+            let run = self.run_once(expected);
+            let of = |what: &[String]| {
+                let what = what.join("\n  ");
+                format!("{}\n  {what}\n  {}\n{}", self.name, run.summary, run.stderr)
+            };
+            // What is wrong is not tried again.
+            match (&run.wrong[..], &run.unseen[..]) {
+                ([], []) => Ok(Ok(self.row(&run))),
+                ([], unseen) => Err(of(unseen)),
+                (wrong, _) => Ok(Err(of(wrong))),
             }
-            println!("again, as {}: {}", run.unseen.join(", "), self.name);
-            run = self.run_once(expected);
-        }
-        run.wrong.append(&mut run.unseen);
-        if run.wrong.is_empty() {
-            Ok(self.row(&run))
-        } else {
-            let wrong = run.wrong.join("\n  ");
-            Err(format!("{}\n  {wrong}\n  {}\n{}", self.name, run.summary, run.stderr))
-        }
+        })?
     }
 
     fn run_once(&self, expected: &[u8]) -> Run {
@@ -251,8 +243,9 @@ impl Cell {
         if steps.len() != self.workers {
             wrong.push("not every worker logged its longest step".to_owned());
         }
-        // What a hypervisor takes away counts as the thread's own time: on a busy machine a thread that did nothing but
-        // read its clock saw it jump by 6 ms. What the worker itself does it does again.
+        // A hypervisor can lengthen a step: the time for which it stops a processor counts as CPU time of the thread. A
+        // thread that did nothing but read its clock saw it jump by 6 ms. So this is measured again; what the worker
+        // itself does, it does again.
         if steps.iter().any(|step| *step > LONGEST_STEP) {
             unseen.push(format!("a step of more than {LONGEST_STEP:?}: {steps:?}"));
         }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Hosted, Told, ask, folder, gone, in_async, post, tell};
-use crate::common::{error_of, poll};
+use crate::common::{error_of, within_tries};
 
 fn failed(told: &Told) -> (&str, &str) {
     assert_eq!((told.status, told.error.as_deref()), (200, Some("Unhandled")), "{}", told.body);
@@ -129,10 +129,10 @@ fn a_process_that_exited_gets_no_event() {
 }
 
 /// Whether the error names this. If it does not, the machine was too busy for the ten seconds that a function has.
-fn names(error: &str, what: &str) -> Option<()> {
+fn names(error: &str, what: &str) -> Result<(), String> {
     let is_late = error.contains("it asked for no event within");
     assert!(error.contains(what) || is_late, "without {what}: {error}");
-    error.contains(what).then_some(())
+    if error.contains(what) { Ok(()) } else { Err(error.to_owned()) }
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_function_that_does_not_start_is_an_error_before_the_url_is_printed() {
         ("python", &["--handler", "lambda_function.nothing"], "nothing"),
     ] {
         let Some(mut command) = super::command(&folder(name), "", args) else { return };
-        poll(what, || {
+        within_tries(what, || {
             let output = command.output().unwrap();
             let error = error_of(&output);
             assert_eq!((output.status.code(), &output.stdout[..]), (Some(1), &b""[..]), "{error}");
@@ -157,7 +157,7 @@ fn a_function_that_does_not_start_is_an_error_before_the_url_is_printed() {
             "runtime = \"provided\"\ncode = {raw:?}\nenvironment = {{ START = \"{start}\" }}",
         );
         std::fs::write(place.path("function.toml"), toml).unwrap();
-        poll(what, || {
+        within_tries(what, || {
             let output = place.run(&["lambda", "--function", "."]);
             let error = error_of(&output);
             assert_eq!(output.status.code(), Some(1), "{error}");
