@@ -2,7 +2,7 @@
 
 use super::super::sample::{About, Sample};
 use super::interval::{BUSY, Interval, LONG, SOME, percent, span};
-use super::kind::{Bottleneck, Kind};
+use super::kind::{Bottleneck, Kind, found};
 use super::queue::queue;
 use crate::observe::{Counts, WaitReason};
 use crate::units::show_count;
@@ -10,25 +10,17 @@ use crate::units::show_count;
 /// Finds the bottleneck between the samples `before` and `now`.
 pub(in super::super) fn find(about: &About, before: &Sample, now: &Sample) -> Bottleneck {
     let Some(interval) = Interval::new(about, before, now) else { return Bottleneck::default() };
-    let found = publisher(&interval)
+    publisher(&interval)
         .or_else(|| writer(&interval))
         .or_else(|| queue(&interval))
         .or_else(|| commit(&interval))
         .or_else(|| source(&interval))
         .or_else(|| late(&interval))
-        .unwrap_or_else(|| nothing(&interval));
-    let (kind, says, advice) = found;
-    Bottleneck { kind, says, advice }
-}
-
-pub(super) type Found = (Kind, String, String);
-
-pub(super) fn found(kind: Kind, says: String, advice: &str) -> Option<Found> {
-    Some((kind, says, advice.to_owned()))
+        .unwrap_or_else(|| nothing(&interval))
 }
 
 /// The publisher is slow, or its destination refuses lines.
-fn publisher(interval: &Interval) -> Option<Found> {
+fn publisher(interval: &Interval) -> Option<Bottleneck> {
     /// A number of bytes that is more than one transaction publishes.
     const MANY: u64 = 16 << 20;
     let waiting = interval.now.writer.unpublished_bytes;
@@ -55,7 +47,7 @@ fn publisher(interval: &Interval) -> Option<Found> {
 }
 
 /// The writer makes sources wait.
-fn writer(interval: &Interval) -> Option<Found> {
+fn writer(interval: &Interval) -> Option<Bottleneck> {
     let writer = interval.waited_for(WaitReason::Writer);
     if writer > SOME {
         let says = format!(
@@ -71,7 +63,7 @@ fn writer(interval: &Interval) -> Option<Found> {
 }
 
 /// Commits make sources wait. A queue keeps epochs open too, so it is checked first.
-fn commit(interval: &Interval) -> Option<Found> {
+fn commit(interval: &Interval) -> Option<Bottleneck> {
     let commit = interval.waited_for(WaitReason::Commit);
     (commit > SOME).then_some(())?;
     let says = format!(
@@ -84,7 +76,7 @@ fn commit(interval: &Interval) -> Option<Found> {
 }
 
 /// The source is slow by itself.
-fn source(interval: &Interval) -> Option<Found> {
+fn source(interval: &Interval) -> Option<Bottleneck> {
     let busy = interval.cpu.max(interval.task);
     let is_late = interval.late_s() > LONG;
     let is_idle = !interval.about.is_paced && busy < BUSY && interval.done >= 1.0;
@@ -95,13 +87,14 @@ fn source(interval: &Interval) -> Option<Found> {
     };
     let says =
         format!("The source: {why}, and workers are busy for {} of the time.", percent(busy));
-    let advice = "Look at what it reads from: a pipe that brings no more, a disk, one thread that unpacks a file \
-                  (several files are unpacked by several workers' readers).";
+    let advice = "Look at what it reads from: a pipe whose writer is slow, a slow disk, or compressed files, which one \
+                  thread decompresses. Large plain files are read by all workers, so it may help to decompress them \
+                  before the run.";
     found(Kind::Source, says, advice)
 }
 
 /// Results are late, although no queue is long at the moment.
-fn late(interval: &Interval) -> Option<Found> {
+fn late(interval: &Interval) -> Option<Bottleneck> {
     (interval.about.has_due_times && interval.on_time.is_missed()).then_some(())?;
     let (share, deadline) = (interval.on_time.late_share(), span(interval.about.deadline_ms / 1e3));
     let Counts { remote, home: returned, .. } = interval.late;
@@ -138,12 +131,11 @@ fn late(interval: &Interval) -> Option<Found> {
     found(Kind::Workers, says, advice)
 }
 
-fn nothing(interval: &Interval) -> Found {
+fn nothing(interval: &Interval) -> Bottleneck {
     let busy = percent(interval.cpu.max(interval.task).min(1.0));
     let done = show_count(interval.done as u64);
     if interval.done < 1.0 {
-        let says = "Nothing comes at the moment, and nothing waits.";
-        return (Kind::Nothing, says.to_owned(), String::new());
+        return Bottleneck::new(Kind::Nothing, "No records arrive, and none wait.".to_owned(), "");
     }
     if !interval.about.is_paced {
         let says = format!(
@@ -151,13 +143,11 @@ fn nothing(interval: &Interval) -> Found {
              second."
         );
         let advice = "More workers do more where there are cores for them (-- -w N).";
-        return (Kind::Workers, says, advice.to_owned());
+        return Bottleneck::new(Kind::Workers, says, advice);
     }
-    let says = format!(
-        "Nothing holds it up: what comes is done, {done} records a second, and {} busy for {busy} of the time.",
-        if interval.workers == 1.0 { "the worker is" } else { "workers are" },
-    );
-    (Kind::Nothing, says, String::new())
+    let workers = if interval.workers == 1.0 { "the worker is" } else { "the workers are" };
+    let says = format!("Keeping up: {done} records/s, and {workers} {busy} busy.");
+    Bottleneck::new(Kind::Nothing, says, "")
 }
 
 #[cfg(test)]
@@ -227,6 +217,13 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_keeps_up_says_its_rate_and_how_busy_its_workers_are() {
+        let (about, before, now) = samples();
+        let says = find(&about, &before, &now).says;
+        assert_eq!(says, "Keeping up: 1,000 records/s, and the workers are 50 % busy.");
+    }
+
+    #[test]
     fn a_queue_that_is_not_sent_says_why() {
         let with = |remote: Remote| {
             kind_of(|_, now| {
@@ -244,7 +241,7 @@ mod tests {
         assert_eq!(with(Remote { breaker: Breaker::Open, ..Remote::default() }), Kind::Remote);
         assert_eq!(with(counting(|counters| counters.throttled = 9)), Kind::Concurrency);
         assert_eq!(with(counting(|counters| counters.in_flight = 10)), Kind::Concurrency);
-        // Its own limit, that has not come to what may be.
+        // The limit has not risen to its maximum yet.
         let slow = Remote { most: 1_000, ..counting(|counters| counters.in_flight = 10) };
         assert_eq!(with(slow), Kind::Remote);
         assert_eq!(with(counting(|counters| counters.cpu_ns = SECOND)), Kind::Bridge);

@@ -75,3 +75,14 @@ pub struct Bottleneck {
     /// What to do about it.
     pub advice: String,
 }
+
+impl Bottleneck {
+    pub(super) fn new(kind: Kind, says: String, advice: &str) -> Self {
+        Bottleneck { kind, says, advice: advice.to_owned() }
+    }
+}
+
+/// Returns a bottleneck that a check has found.
+pub(super) fn found(kind: Kind, says: String, advice: &str) -> Option<Bottleneck> {
+    Some(Bottleneck::new(kind, says, advice))
+}

@@ -1,14 +1,13 @@
 //! Finds why a queue does not become shorter.
 
 use super::super::sample::{Breaker, Remote};
-use super::find::{Found, found};
 use super::interval::{BUSY, Interval, LONG, SOME, percent};
-use super::kind::Kind;
+use super::kind::{Bottleneck, Kind, found};
 use crate::observe::WaitReason;
 use crate::units::show_count;
 
 /// Returns why a queue does not become shorter.
-pub(super) fn queue(interval: &Interval) -> Option<Found> {
+pub(super) fn queue(interval: &Interval) -> Option<Bottleneck> {
     let backpressured = interval.waited_for(WaitReason::Backlog) > SOME;
     let limit = (interval.about.deadline_ms / 1e3).max(LONG);
     let is_long = interval.queue_s() > limit;
@@ -49,7 +48,7 @@ pub(super) fn queue(interval: &Interval) -> Option<Found> {
 }
 
 /// Returns why a queue is not sent to the remote side.
-fn not_sent(interval: &Interval, remote: &Remote) -> Option<Found> {
+fn not_sent(interval: &Interval, remote: &Remote) -> Option<Bottleneck> {
     let queue = interval.queue();
     if remote.is_spent {
         let says = format!("The budget is spent, so nothing is sent: {queue}.");
@@ -82,11 +81,13 @@ fn not_sent(interval: &Interval, remote: &Remote) -> Option<Found> {
     let is_throttled = interval.throttled as f64 / interval.seconds > 1.0;
     if is_full && !is_throttled && (remote.limit as f64) < 0.9 * remote.most as f64 {
         let says = format!(
-            "The remote side: {} requests are in flight, about as many as its answers are in time for: {queue}.",
-            in_flight,
+            "The remote side: {in_flight} requests are in flight, and the limit is {} at the moment, of at most {}: \
+             {queue}.",
+            remote.limit, remote.most,
         );
-        let advice = "More are sent as it answers soon. If it does not: is the function slower than it was (more \
-                      --memory makes it faster), or far away?";
+        let advice = "The limit rises as requests are answered, and falls when one is throttled or a connection fails. \
+                      If it stays low, floodway check says whether the function is slow (more --memory makes it \
+                      faster), far away, or hard to reach.";
         return found(Kind::Remote, says, advice);
     }
     if is_throttled || is_full {
