@@ -187,7 +187,7 @@ pub struct RunArgs {
     pub memory: Option<String>,
     #[arg(long, value_parser = any_bytes(), value_name = "SINK")]
     #[arg(help = sink::help(), long_help = sink::long_help())]
-    #[arg(help_heading = "Output", group = mark::RUN)]
+    #[arg(help_heading = "Output", group = mark::RUN, conflicts_with = "out")]
     pub sink: Option<String>,
     /// Output folder; short for --sink files:DIR.
     #[arg(long, value_name = "DIR", help_heading = "Output", group = mark::RUN)]

@@ -11,7 +11,7 @@ use clap::{Arg, Command, CommandFactory as _};
 use toml::Value;
 
 use super::args::Cli;
-use super::{UsageError, argv, sink};
+use super::{UsageError, argv, sink, source};
 use crate::policy::Spec;
 
 /// The settings that come from the file of `--config`, because they were not typed.
@@ -47,31 +47,15 @@ impl FromFile {
 type Exclusion = (&'static str, fn(&str) -> bool, &'static [&'static str]);
 
 /// Options of the command line that exclude settings: with such a value of the option, the settings have no
-/// meaning. What excludes each other whatever the values says so in `args`. An option without a value has the
-/// value "".
-const EXCLUDED: [Exclusion; 14] = [
+/// meaning. The forms of sources and of sinks have lists of their own, and what an option excludes whatever its
+/// value is declared with it, as a conflict.
+const EXCLUDED: [Exclusion; 6] = [
     ("--shape", |shape| shape.starts_with("trace:"), &["rate", "peak-rate", "period"]),
     ("--shape", |shape| shape == "constant", &["peak-rate", "period"]),
     ("--rate", |rate| rate == "max", &["shape", "peak-rate", "period"]),
-    ("--source", |source| source != "nexmark", &["nexmark", "seed", "skew"]),
-    ("--source", |source| !source.starts_with("lines:"), &["follow"]),
-    ("--source", |source| source == "lines:-", &["follow", "state"]),
-    (
-        "--source",
-        |source| source.starts_with("kafka:"),
-        &["events", "rate", "shape", "peak-rate", "period"],
-    ),
-    ("--policy", sends_nothing, &["shadow", "require-remote", "budget", "budget-total"]),
-    (
-        "--shadow",
-        |_| true,
-        &["lambda", "auth", "region", "memory", "require-remote", "skew", "state"],
-    ),
-    ("--require-remote", |_| true, &["shadow"]),
+    ("--policy", sends_nothing, &["shadow", "require-remote"]),
     ("--lambda", |lambda| lambda == "local", &["auth", "region", "memory"]),
     ("--lambda", |lambda| lambda != "local", &["local-lambda", "shadow"]),
-    ("--sink", |given| given == sink::NULL, &["state", "overwrite"]),
-    ("--sink", |sink| sink.starts_with("kafka:"), &["overwrite"]),
 ];
 
 fn sends_nothing(policy: &str) -> bool {
@@ -154,30 +138,26 @@ pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, FromFile)
 
 /// Whether a typed option excludes the setting of this `argument`, so that it does not count.
 fn is_excluded(args: &[OsString], command: &Command, argument: &Arg) -> bool {
-    let conflicts = |one: &Arg, other: &Arg| {
-        command.get_arg_conflicts_with(one).iter().any(|found| found.get_id() == other.get_id())
+    let Some(name) = argument.get_long() else { return false };
+    let conflicts = |typed: &Arg| {
+        command
+            .get_arg_conflicts_with(typed)
+            .iter()
+            .any(|found| found.get_id() == argument.get_id())
     };
-    let is_typed = |option: &Arg| {
-        option.get_long().is_some_and(|name| argv::contains(args, &format!("--{name}")))
+    let is_typed = |other: &&Arg| {
+        other.get_long().is_some_and(|name| argv::contains(args, &format!("--{name}")))
     };
-    let mut others = command.get_arguments().filter(|other| is_typed(other));
-    others.any(|other| conflicts(other, argument) || conflicts(argument, other))
-        || EXCLUDED.iter().any(|(option, excludes, keys)| {
-            argument.get_long().is_some_and(|key| keys.contains(&key))
-                && typed_value(args, command, option)
-                    .is_some_and(|value| excludes(&value.to_string_lossy()))
-        })
-}
-
-/// Returns the value of a typed option; "" if it takes none.
-fn typed_value(args: &[OsString], command: &Command, option: &str) -> Option<OsString> {
-    let is_flag = command.get_arguments().any(|argument| {
-        argument.get_long() == option.strip_prefix("--") && !argument.get_action().takes_values()
-    });
-    match is_flag {
-        true => argv::contains(args, option).then(OsString::new),
-        false => argv::values(args, option).pop(),
-    }
+    let has_value = |option: &str, excludes: &dyn Fn(&str) -> bool| {
+        argv::values(args, option).pop().is_some_and(|value| excludes(&value.to_string_lossy()))
+    };
+    let option = format!("--{name}");
+    command.get_arguments().filter(is_typed).any(conflicts)
+        || has_value("--source", &|value| source::excludes(value, &option))
+        || has_value("--sink", &|value| sink::excludes(value, &option))
+        || EXCLUDED
+            .iter()
+            .any(|(option, excludes, keys)| keys.contains(&name) && has_value(option, excludes))
 }
 
 /// Describes in one line what is wrong with the text, and in which line of it.

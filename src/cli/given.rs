@@ -43,11 +43,16 @@ impl Given {
         Given { options, from_file }
     }
 
+    /// Returns the value of an option if it is given, or `(given)` if it takes none.
+    pub(super) fn value(&self, option: &str) -> Option<&str> {
+        let given = self.options.get(option).filter(|given| !given.is_default);
+        given.map(|given| given.text.as_str())
+    }
+
     /// Returns the value of an option if it was typed. Options from a file do not count: a file may hold
     /// the settings of several policies.
     pub(super) fn typed(&self, option: &str) -> Option<&str> {
-        let given = self.options.get(option).filter(|given| !given.is_default);
-        given.filter(|_| !self.from_file.has(option)).map(|given| given.text.as_str())
+        self.value(option).filter(|_| !self.from_file.has(option))
     }
 
     /// Returns the options that have one of these marks, with their values or defaults. The same quantity has

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::args::RunArgs;
 use super::form::Parsed;
-use super::source::refuse_generator;
 use super::{UsageError, form};
 use crate::kafka::{KafkaSink, Properties, Topic};
 use crate::sink::Sink;
@@ -33,31 +32,11 @@ pub(super) fn source(args: &RunArgs, topic: &str) -> Parsed<dyn Source> {
         let why = "from=latest with until=end reads nothing: leave one of them out";
         return Err(UsageError::new("--source", given, why));
     }
-    let rates = &args.events.rates;
-    const UNKNOWN_ORDER: &str = "which messages come first differs from run to run; end the input with ?until=end \
-                                 or --duration";
-    const NO_SCHEDULE: &str = "messages are taken as they arrive";
-    for (option, value, why) in [
-        ("--events", &rates.events, UNKNOWN_ORDER),
-        ("--rate", &rates.rate, NO_SCHEDULE),
-        ("--shape", &rates.shape, NO_SCHEDULE),
-        ("--peak-rate", &rates.peak_rate, NO_SCHEDULE),
-        ("--period", &rates.period, NO_SCHEDULE),
-    ] {
-        if let Some(value) = value.as_ref().filter(|value| option != "--rate" || *value != "max") {
-            let why = format!("is not for --source kafka://: {why}");
-            return Err(UsageError::new(option, value, why));
-        }
-    }
-    if args.follow {
-        let why = "is read until Ctrl-C without --follow, unless it has ?until=end";
-        return Err(UsageError::new("--source", given, why));
-    }
-    refuse_generator(args)?;
-    Ok(Some(Arc::new(KafkaInput { topic, from_latest, until_end })))
+    Ok(Arc::new(KafkaInput { topic, from_latest, until_end }))
 }
 
-/// Parses a topic as the sink of a run that reads `source`. Results wait in the state folder until they are published.
+/// Parses a topic as the sink of a run that reads `source`. Results wait in the state folder until they are
+/// published.
 pub(super) fn sink(args: &RunArgs, source: &dyn Source, topic: &str) -> Parsed<dyn Sink> {
     let given = args.sink.clone().unwrap_or_default();
     let (topic, options) = self::topic("--sink", &given, topic)?;
@@ -70,12 +49,7 @@ pub(super) fn sink(args: &RunArgs, source: &dyn Source, topic: &str) -> Parsed<d
         run continues from there";
         return Err(wrong(why.to_owned()));
     };
-    if args.overwrite {
-        return Err(wrong(
-            "cannot be used with --overwrite: nothing can be removed from a topic".to_owned(),
-        ));
-    }
-    Ok(Some(Arc::new(KafkaSink::new(topic, source.topic().cloned(), state.clone()))))
+    Ok(Arc::new(KafkaSink::new(topic, source.topic().cloned(), state.clone())))
 }
 
 /// Parses a topic. Returns it with the options that are not the client's.

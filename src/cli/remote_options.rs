@@ -113,9 +113,8 @@ pub(super) fn check_simulatable(model: &Model) -> Result<(), UsageError> {
 
 /// Checks that the policy can want something done remotely, if that is required.
 pub(super) fn check_require_remote(args: &RunArgs) -> Result<(), UsageError> {
-    let sends = policy_options::of_run(args)?.needs_remote() && !args.options.shadow;
-    if args.options.require_remote && !sends {
-        let why = format!("needs {}, without --shadow", policy_options::that_sends());
+    if args.options.require_remote && !policy_options::of_run(args)?.needs_remote() {
+        let why = format!("needs {}", policy_options::that_sends());
         return Err(UsageError::new("--require-remote", "(given)", why));
     }
     Ok(())
@@ -129,16 +128,6 @@ pub(super) fn check_shadow(args: &RunArgs) -> Result<(), UsageError> {
     if !policy_options::of_run(args)?.needs_remote() {
         let why = format!("needs {}", policy_options::that_sends());
         return Err(UsageError::new("--shadow", "(given)", why));
-    }
-    if let Some(url) = args.endpoint.lambda.as_ref().filter(|lambda| *lambda != "local") {
-        let why = "cannot be used with --shadow, which sends nothing: describe the remote side \
-        with --local-lambda";
-        return Err(UsageError::new("--lambda", url, why));
-    }
-    if let Some(skew) = &args.skew {
-        let why = "cannot be used with --shadow, which assumes that all workers get the same \
-        share of the events";
-        return Err(UsageError::new("--skew", skew, why));
     }
     check_simulatable(&model(args.local_lambda.as_ref())?)
 }

@@ -10,7 +10,7 @@ use signal_hook::consts::SIGXFSZ;
 use super::args::RunArgs;
 use super::output::{print_error, print_or_error};
 use super::{
-    Exit, UsageError, demo, listen, logging, remote_options, settings, signals, unusable_path,
+    Exit, UsageError, demo, listen, logging, remote_options, settings, signals, sink, unusable_path,
 };
 use crate::destination::Destination;
 use crate::live::Live;
@@ -140,7 +140,7 @@ fn not_started(error: RunError, args: &RunArgs, sink: &dyn Sink) -> anyhow::Erro
         RunError::Sink(SinkError::Occupied(dir)) => {
             let why =
                 "holds another run's output: name another folder, or replace it with --overwrite";
-            UsageError::new("--out", dir.display().to_string(), why).into()
+            UsageError::new(sink::option(args), dir.display().to_string(), why).into()
         }
         RunError::Sink(SinkError::Unsuitable(why)) => {
             let given = args.sink.clone().unwrap_or_default();
@@ -153,13 +153,13 @@ fn not_started(error: RunError, args: &RunArgs, sink: &dyn Sink) -> anyhow::Erro
         }
         RunError::Sink(SinkError::InUse(dir)) => {
             let why = "another run writes to it: wait for its end, or name another folder";
-            UsageError::new("--out", dir.display().to_string(), why).into()
+            UsageError::new(sink::option(args), dir.display().to_string(), why).into()
         }
         RunError::Sink(SinkError::Foreign { dir, name }) => {
             let why = format!(
                 "holds {name}, which is not Floodway's output: name another folder, or remove it"
             );
-            UsageError::new("--out", dir.display().to_string(), why).into()
+            UsageError::new(sink::option(args), dir.display().to_string(), why).into()
         }
         error => unusable_path::not_started(error, args, sink),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::args::RunArgs;
-use super::form::{self, Form, Parsed};
+use super::form::{self, Excluded, Form, Parsed};
 use super::settings::new_folder;
 use super::{UsageError, folder_conflicts, kafka};
 use crate::pipeline::TimelySettings;
@@ -21,6 +21,7 @@ const FORMS: [Form<Parse>; 3] = [
         help: "Options of files follow after a ?, with & between them: format=jsonl writes JSON lines, \
                compress=zstd compresses, roll_size=BYTES and roll_age=DURATION start new files sooner, \
                sync=none does not wait for the disk, io=buffered writes through the page cache.",
+        excludes: &[],
         parse: files,
     },
     Form {
@@ -28,9 +29,19 @@ const FORMS: [Form<Parse>; 3] = [
         values: "kafka://HOST:PORT/TOPIC",
         help: "Kafka needs a build with the feature `kafka`, and --state; each line is published exactly \
                once.",
+        excludes: &[Excluded::new("--overwrite", "nothing can be removed from a topic")],
         parse: kafka::sink,
     },
-    Form { prefix: NULL, values: NULL, help: "", parse: null },
+    Form {
+        prefix: NULL,
+        values: NULL,
+        help: "",
+        excludes: &[
+            Excluded::new("--overwrite", "it has no output"),
+            Excluded::new("--state", "it keeps no output that could be resumed: give --out DIR"),
+        ],
+        parse: null,
+    },
 ];
 
 /// The sink without an output.
@@ -47,16 +58,25 @@ pub(super) fn long_help() -> String {
     form::long_help(&FORMS, HELP.0, HELP.1)
 }
 
+/// Whether a value of `--sink` excludes `option`.
+pub(super) fn excludes(value: &str, option: &str) -> bool {
+    form::excludes(&FORMS, value, option)
+}
+
+/// Returns the option that names the output.
+pub(super) fn option(args: &RunArgs) -> &'static str {
+    if args.sink.is_some() { "--sink" } else { "--out" }
+}
+
 /// Parses the options, for a run that reads `source`. Without them the output is a new folder.
 pub(super) fn sink(
     args: &RunArgs,
     source: &dyn Source,
     timely: &TimelySettings,
-) -> Result<Arc<dyn Sink>, UsageError> {
+) -> Parsed<dyn Sink> {
     if let Some(dir) = &args.out {
         let given = dir.display().to_string();
-        let is_prefix = |prefix: &str| prefix.ends_with(':') && given.starts_with(prefix);
-        if given.contains("://") || FORMS.iter().any(|form| is_prefix(form.prefix)) {
+        if given.contains("://") || FORMS.iter().any(|form| form.begins(&given)) {
             return Err(UsageError::new("--out", &given, format!("is no folder: --sink {given}")));
         }
         if let Some((folder, options)) =
@@ -67,8 +87,9 @@ pub(super) fn sink(
         }
         return to_files(args, Files::new(dir));
     }
-    if let Some(given) = &args.sink {
-        return form::parse(&FORMS, "--sink", given, |parse, rest| parse(args, source, rest));
+    if let Some(value) = &args.sink {
+        let parse = |parse: &Parse, rest: &str| parse(args, source, rest);
+        return form::parse(&FORMS, "--sink", value, &args.given, parse);
     }
     if timely.processes > 1 {
         let why = "several processes need --out DIR, the same for all";
@@ -77,15 +98,12 @@ pub(super) fn sink(
     to_files(args, Files::new(new_folder("run")))
 }
 
-fn to_files(args: &RunArgs, files: Files) -> Result<Arc<dyn Sink>, UsageError> {
+fn to_files(args: &RunArgs, files: Files) -> Parsed<dyn Sink> {
     folder_conflicts::refuse_shared(args, &files.dir)?;
     Ok(Arc::new(FileSink { files, overwrite: args.overwrite }))
 }
 
 fn files(args: &RunArgs, _: &dyn Source, rest: &str) -> Parsed<dyn Sink> {
-    if rest.is_empty() {
-        return Ok(None);
-    }
     let given = args.sink.as_deref().unwrap_or_default();
     let wrong = |why: String| UsageError::new("--sink", given, why);
     let (dir, options) = rest.split_once('?').unwrap_or((rest, ""));
@@ -96,19 +114,11 @@ fn files(args: &RunArgs, _: &dyn Source, rest: &str) -> Parsed<dyn Sink> {
     for option in form::options(options).map_err(wrong)? {
         set(&mut files, option).map_err(|why| wrong(format!("{option}: {why}")))?;
     }
-    to_files(args, files).map(Some)
+    to_files(args, files)
 }
 
-fn null(args: &RunArgs, _: &dyn Source, rest: &str) -> Parsed<dyn Sink> {
-    if !rest.is_empty() {
-        return Ok(None);
-    }
-    // A file may have the settings of other sinks.
-    if args.overwrite && !args.given.from_file.has("--overwrite") {
-        let why = "is for an output: --sink null has none";
-        return Err(UsageError::new("--overwrite", "(given)", why));
-    }
-    Ok(Some(Arc::new(NullSink)))
+fn null(_: &RunArgs, _: &dyn Source, _: &str) -> Parsed<dyn Sink> {
+    Ok(Arc::new(NullSink))
 }
 
 /// Sets one of the options after the `?`.
@@ -116,11 +126,17 @@ fn null(args: &RunArgs, _: &dyn Source, rest: &str) -> Parsed<dyn Sink> {
 /// # Errors
 /// The options that there are.
 fn set(files: &mut Files, option: &str) -> Result<(), String> {
-    let expected = "expected format=text|jsonl, compress=none|zstd, sync=all|none, io=direct|buffered, \
-                    roll_size=BYTES or roll_age=DURATION";
-    match option.split_once('=').ok_or(expected)? {
-        ("format", "text") => files.format = Format::Text,
-        ("format", "jsonl") => files.format = Format::JsonLines,
+    let formats = Format::ALL.map(Format::name).join("|");
+    let expected = format!(
+        "expected format={formats}, compress=none|zstd, sync=all|none, io=direct|buffered, roll_size=BYTES or \
+         roll_age=DURATION"
+    );
+    let Some((key, value)) = option.split_once('=') else { return Err(expected) };
+    match (key, value) {
+        ("format", name) => {
+            let named = Format::ALL.into_iter().find(|format| format.name() == name);
+            files.format = named.ok_or(expected)?;
+        }
         ("compress", "none") => files.compression = Compression::None,
         ("compress", "zstd") => files.compression = Compression::Zstd,
         ("sync", "all") => files.sync = true,
@@ -139,7 +155,7 @@ fn set(files: &mut Files, option: &str) -> Result<(), String> {
                 return Err("must be longer than 0".to_owned());
             }
         }
-        _ => return Err(expected.to_owned()),
+        _ => return Err(expected),
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::args::{EventArgs, RunArgs};
-use super::form::{self, Form, Parsed};
+use super::form::{self, Excluded, Form, Parsed};
 use super::settings::{parse, parse_some};
 use super::{UsageError, kafka, key_values};
 use crate::nexmark::Config;
@@ -14,15 +14,38 @@ use crate::units::parse_share;
 type Parse = fn(&RunArgs, &str) -> Parsed<dyn Source>;
 
 /// All kinds of sources.
-const FORMS: [Form<Parse>; 3] = [
-    Form { prefix: NEXMARK, values: NEXMARK, help: "", parse: nexmark },
+const FORMS: [Form<Parse>; 4] = [
+    Form {
+        prefix: NEXMARK,
+        values: NEXMARK,
+        help: "",
+        excludes: &[Excluded::new("--follow", NO_FILE)],
+        parse: nexmark,
+    },
     Form {
         prefix: "lines:",
-        values: "lines:PATH, lines:- (standard input)",
+        values: "lines:PATH",
         help: "PATH is a file, or a glob such as 'logs/*.gz'. The files of a glob are read in byte order of \
                their paths, and their output lines begin with FILE:LINE. Files compressed with gzip or zstd, \
                whatever their names, are decompressed.",
-        parse: lines,
+        excludes: &[NO_NEXMARK, NO_SEED, NO_SKEW],
+        parse: files,
+    },
+    Form {
+        prefix: "lines:-",
+        values: "lines:- (standard input)",
+        help: "",
+        excludes: &[
+            NO_NEXMARK,
+            NO_SEED,
+            NO_SKEW,
+            Excluded::new("--follow", NO_FILE),
+            Excluded::new(
+                "--state",
+                "standard input cannot be read again: give a file with --source lines:PATH",
+            ),
+        ],
+        parse: standard_input,
     },
     Form {
         prefix: "kafka:",
@@ -30,12 +53,37 @@ const FORMS: [Form<Parse>; 3] = [
         help: "Kafka needs a build with the feature `kafka`. A topic is read until Ctrl-C. Options follow the \
                topic after a ?, with & between them: from=latest skips what the topic holds already, \
                until=end stops at its present end, config=FILE names a file of librdkafka properties.",
+        excludes: &[
+            Excluded::new(
+                "--events",
+                "which messages come first differs from run to run; end the input with ?until=end or --duration",
+            ),
+            Excluded::new("--rate", NO_SCHEDULE).unless("max"),
+            Excluded::new("--shape", NO_SCHEDULE),
+            Excluded::new("--peak-rate", NO_SCHEDULE),
+            Excluded::new("--period", NO_SCHEDULE),
+            NO_NEXMARK,
+            NO_SEED,
+            NO_SKEW,
+            Excluded::new(
+                "--follow",
+                "it is read until Ctrl-C without --follow, unless it has ?until=end",
+            ),
+        ],
         parse: kafka::source,
     },
 ];
 
+// Why options are excluded.
+const NO_FILE: &str = "only lines:PATH, a file that can grow, is followed";
+const NO_SCHEDULE: &str = "messages are taken as they arrive";
+const NO_GENERATOR: &str = "it is for --source nexmark";
+const NO_NEXMARK: Excluded = Excluded::new("--nexmark", NO_GENERATOR);
+const NO_SEED: Excluded = Excluded::new("--seed", NO_GENERATOR);
+const NO_SKEW: Excluded = Excluded::new("--skew", NO_GENERATOR);
+
 /// The source that is read if none is named.
-const NEXMARK: &str = "nexmark";
+pub(super) const NEXMARK: &str = "nexmark";
 
 /// What the help says first.
 const HELP: &str = "Where records come from";
@@ -50,31 +98,27 @@ pub(super) fn long_help() -> String {
 
 /// Parses the option.
 pub(super) fn source(args: &RunArgs) -> Result<Arc<dyn Source>, UsageError> {
-    let given = args.source.as_deref().unwrap_or(NEXMARK);
-    form::parse(&FORMS, "--source", given, |parse, rest| parse(args, rest))
+    let value = args.source.as_deref().unwrap_or(NEXMARK);
+    form::parse(&FORMS, "--source", value, &args.given, |parse, rest| parse(args, rest))
 }
 
-fn nexmark(args: &RunArgs, rest: &str) -> Parsed<dyn Source> {
-    if !rest.is_empty() {
-        return Ok(None);
-    }
-    refuse_follow(args)?;
+/// Whether a value of `--source` excludes `option`.
+pub(super) fn excludes(value: &str, option: &str) -> bool {
+    form::excludes(&FORMS, value, option)
+}
+
+fn nexmark(args: &RunArgs, _: &str) -> Parsed<dyn Source> {
     let (config, seed) = generator(&args.events)?;
     let skew = parse_some("--skew", args.skew.as_ref(), parse_share)?;
-    Ok(Some(Arc::new(Nexmark { config, seed, skew })))
+    Ok(Arc::new(Nexmark { config, seed, skew }))
 }
 
-fn lines(args: &RunArgs, rest: &str) -> Parsed<dyn Source> {
-    let input = match rest {
-        "" => return Ok(None),
-        "-" => {
-            refuse_follow(args)?;
-            Input::Stdin
-        }
-        path => Input::Files { path: path_of(path), follow: args.follow },
-    };
-    refuse_generator(args)?;
-    Ok(Some(Arc::new(input)))
+fn files(args: &RunArgs, path: &str) -> Parsed<dyn Source> {
+    Ok(Arc::new(Input::Files { path: path_of(path), follow: args.follow }))
+}
+
+fn standard_input(_: &RunArgs, _: &str) -> Parsed<dyn Source> {
+    Ok(Arc::new(Input::Stdin))
 }
 
 /// Parses the options of Nexmark's generator, and its seed.
@@ -82,26 +126,4 @@ pub(super) fn generator(args: &EventArgs) -> Result<(Config, u64), UsageError> {
     let mut config = Config::default();
     key_values::set_each("--nexmark", args.nexmark.as_ref(), |key, value| config.set(key, value))?;
     Ok((config, parse("--seed", args.seed.as_ref(), 1, u64::from_str)?))
-}
-
-/// Refuses the options of the generator for a source that has none.
-pub(super) fn refuse_generator(args: &RunArgs) -> Result<(), UsageError> {
-    let events = &args.events;
-    for (option, given) in
-        [("--nexmark", &events.nexmark), ("--seed", &events.seed), ("--skew", &args.skew)]
-    {
-        if let Some(value) = given {
-            return Err(UsageError::new(option, value, "is for --source nexmark"));
-        }
-    }
-    Ok(())
-}
-
-fn refuse_follow(args: &RunArgs) -> Result<(), UsageError> {
-    if args.follow {
-        let given = args.source.as_deref().unwrap_or("nexmark");
-        let why = "--follow needs lines:PATH, a file that can grow";
-        return Err(UsageError::new("--source", given, why));
-    }
-    Ok(())
 }

@@ -8,8 +8,8 @@ use super::settings::DEFAULT_RATE;
 use super::{UsageError, trace_file};
 use crate::pipeline::{StateSettings, mark};
 use crate::policy::PolicyChoice;
-use crate::sink::{Format, Sink};
-use crate::source::{Source, text_of};
+use crate::sink::Sink;
+use crate::source::Source;
 use crate::units::show_rate;
 
 /// The name of the checksum of a trace's rates.
@@ -56,12 +56,7 @@ fn output_depends_on(
     sink: &dyn Sink,
 ) -> Result<BTreeMap<String, String>, UsageError> {
     let mut values = marked(args, source, &[mark::OUTPUT])?;
-    if let Some(identity) = sink.identity() {
-        values.insert("--sink".to_owned(), canonical(&identity));
-    }
-    if sink.files().is_some_and(|files| files.format == Format::JsonLines) {
-        values.insert("the format of --sink".to_owned(), "jsonl".to_owned());
-    }
+    values.extend(sink.output_depends_on().map(|(name, value)| (name.to_owned(), value)));
     Ok(values)
 }
 
@@ -83,22 +78,14 @@ pub(super) fn shared(
     if values.contains_key(TRACE) {
         values.remove("--shape");
     }
-    // Two options for one thing.
+    // Two options name the output.
     values.remove("--out");
-    values.insert("--sink".to_owned(), described(sink));
+    values.remove("--sink");
+    values.insert("the output (--out or --sink)".to_owned(), sink.description());
     // Figures over time are counted by all processes or by none. Only process 0 writes them.
     values.entry("--series".to_owned()).and_modify(|path| "(given)".clone_into(path));
     values.insert("--work".to_owned(), args.options.work.to_string());
     Ok(values)
-}
-
-/// Returns where the output is and what it is like, as far as all processes must agree on it.
-fn described(sink: &dyn Sink) -> String {
-    let files = sink.files().map(|files| {
-        let sync = if files.sync { "all" } else { "none" };
-        format!("files:{}?format={:?}&sync={sync}", text_of(&files.dir), files.format)
-    });
-    sink.identity().or(files).unwrap_or_else(|| super::sink::NULL.to_owned())
 }
 
 /// Hashes the content of a file with FNV-1a, which will be the same in later versions.
@@ -121,9 +108,6 @@ pub(super) fn state(
 ) -> Result<Option<StateSettings>, UsageError> {
     let Some(folder) = &args.state else { return Ok(None) };
     let refused = |why: &str| Err(UsageError::new("--state", folder.display().to_string(), why));
-    if let Some(why) = source.why_not_resumable() {
-        return refused(why);
-    }
     if !is_scheduled && args.events.rates.duration.is_some() {
         return refused(
             "with --rate max, where --duration ends the input depends on the clock, and a \
@@ -132,14 +116,6 @@ pub(super) fn state(
     }
     if args.out.is_none() && args.sink.is_none() {
         return refused("needs --out DIR: without it each run has a new folder");
-    }
-    if sink.files().is_none() {
-        let given = args.sink.as_deref().unwrap_or_default();
-        let why = format!("--sink {given} keeps no output that could be resumed: give --out DIR");
-        return refused(&why);
-    }
-    if args.options.shadow {
-        return refused("a run with --shadow cannot be resumed");
     }
     let output_depends_on = output_depends_on(args, source, sink)?;
     Ok(Some(StateSettings { folder: folder.clone(), output_depends_on }))

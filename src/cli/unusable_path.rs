@@ -5,8 +5,8 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use super::UsageError;
 use super::args::RunArgs;
+use super::{UsageError, sink};
 use crate::pipeline::RunError;
 use crate::sink::{Sink, SinkError};
 use crate::state::StateError;
@@ -69,8 +69,7 @@ fn option(error: &RunError, args: &RunArgs, sink: &dyn Sink) -> Option<(&'static
                 return Some(("--dead-letter", shown(file)));
             }
             let dir = &sink.files()?.dir;
-            let option = if args.out.is_some() { "--out" } else { "--sink" };
-            dir.starts_with(path).then(|| (option, shown(dir)))
+            dir.starts_with(path).then(|| (sink::option(args), shown(dir)))
         }
         _ => None,
     }

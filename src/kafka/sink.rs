@@ -38,8 +38,12 @@ impl Sink for KafkaSink {
     }
 
     /// Leaves out the brokers, which may change between runs.
-    fn identity(&self) -> Option<String> {
-        Some(format!("kafka:{}", self.topic.name))
+    fn description(&self) -> String {
+        format!("kafka:{}", self.topic.name)
+    }
+
+    fn output_depends_on(&self) -> Option<(&'static str, String)> {
+        Some(("--sink", self.description()))
     }
 
     fn open(&self, id: &str) -> Result<Option<Box<dyn Publish>>, SinkError> {

@@ -39,8 +39,7 @@ enum Message {
 pub enum Disagreement {
     /// They were started with different settings. Each is named with the values of two processes.
     #[error(
-        "the processes of this run were given different settings: {0}. Start all with the same; only -p, --summary \
-         and the options of the remote side may differ"
+        "the processes of this run were given different settings: {0}. Start all with the same"
     )]
     Settings(String),
     /// They see different commits: the output was still being written when the first of them read it.

@@ -1,7 +1,7 @@
 //! The sink to files: the files of a folder are the output.
 
 use super::spec::{Prepared, Sink};
-use super::{Files, SinkError, lock_dir, prepare, resume};
+use super::{Files, Format, SinkError, lock_dir, prepare, resume};
 
 /// Files in a folder.
 #[derive(Debug)]
@@ -19,6 +19,18 @@ impl Sink for FileSink {
 
     fn files(&self) -> Option<&Files> {
         Some(&self.files)
+    }
+
+    fn description(&self) -> String {
+        let Files { dir, format, sync, .. } = &self.files;
+        let sync = if *sync { "all" } else { "none" };
+        format!("files:{}?format={}&sync={sync}", dir.display(), format.name())
+    }
+
+    fn output_depends_on(&self) -> Option<(&'static str, String)> {
+        let format = self.files.format;
+        // A state that names no format is that of a run with the default.
+        (format != Format::default()).then(|| ("the format of --sink", format.name().to_owned()))
     }
 
     fn prepare(&self, id: &str, is_new: bool) -> Result<Prepared, SinkError> {

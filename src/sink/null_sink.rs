@@ -16,6 +16,10 @@ impl Sink for NullSink {
         None
     }
 
+    fn description(&self) -> String {
+        "null".to_owned()
+    }
+
     fn prepare(&self, _: &str, _: bool) -> Result<Prepared, SinkError> {
         Ok(Prepared::default())
     }

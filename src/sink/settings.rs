@@ -55,6 +55,19 @@ pub enum Format {
     JsonLines,
 }
 
+impl Format {
+    /// All formats.
+    pub const ALL: [Format; 2] = [Format::Text, Format::JsonLines];
+
+    /// Returns the name of the format, as options have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Text => "text",
+            Format::JsonLines => "jsonl",
+        }
+    }
+}
+
 /// The compression of files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {

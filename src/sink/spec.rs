@@ -19,9 +19,12 @@ pub trait Sink: Debug + Send + Sync {
     /// not kept.
     fn files(&self) -> Option<&Files>;
 
-    /// Returns the part of the sink's value that must be the same when the run is resumed. None if the output
-    /// can be recognised wherever it is.
-    fn identity(&self) -> Option<String> {
+    /// Returns where the output is and what it is like, as far as all processes of a run must agree on it.
+    fn description(&self) -> String;
+
+    /// Returns what must be the same when the run is resumed, besides the output itself: a name, as errors say
+    /// it, and the value.
+    fn output_depends_on(&self) -> Option<(&'static str, String)> {
         None
     }
 

@@ -65,11 +65,6 @@ pub trait Source: Debug + Send + Sync {
         None
     }
 
-    /// Returns why a run cannot be resumed in the middle of it, if that is so.
-    fn why_not_resumable(&self) -> Option<&'static str> {
-        None
-    }
-
     /// Returns the part of the option's value that must be the same when a run is resumed. None if that is all
     /// of it.
     fn identity(&self) -> Option<String> {

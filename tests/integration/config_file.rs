@@ -40,6 +40,37 @@ fn an_option_overrides_the_settings_that_it_excludes() {
     }
     place.run_well(&["run", "--config", "null.toml", "--out", "typed"]);
     assert_eq!(place.lines("typed"), 10);
+
+    let function = "lambda = \"http://127.0.0.1:9/\"\nregion = \"eu-west-1\"\nmemory = 256\n";
+    let not_shadow = format!("{function}require-remote = true\nskew = 0.9\nstate = \"of-file\"\n");
+    let cases: [(&str, &[&str]); 7] = [
+        ("follow = true", &["--source", "nexmark", "--events", "10"]),
+        ("follow = true\nstate = \"of-file\"\nskew = 0.9", &["--source", "lines:-"]),
+        ("nexmark = \"person_proportion=2\"\nseed = 3\nskew = 0.9", &["--source", "lines:in.txt"]),
+        (&not_shadow, &["--shadow", "--policy", "deadline", "--events", "10"]),
+        ("shadow = true", &["--require-remote", "--policy", "remote", "--events", "10"]),
+        ("shadow = true\nbudget = \"1/h\"", &["--policy", "local", "--events", "10"]),
+        ("require-remote = true\nbudget-total = 1", &["--policy", "local", "--events", "10"]),
+    ];
+    for (toml, typed) in cases {
+        fs::write(place.path("a.toml"), format!("{toml}\nsink = \"null\"\n")).unwrap();
+        place.run_well(&[&["run", "--config", "a.toml"], typed].concat());
+        assert!(!place.path("of-file").exists(), "{toml}");
+    }
+}
+
+/// A file that says that nothing is sent is not overridden by an option that is about something else.
+#[test]
+fn shadow_in_the_file_is_not_overridden_by_an_option_that_shadow_excludes() {
+    let place = Place::new();
+    fs::write(place.path("a.toml"), "shadow = true\npolicy = \"deadline\"\n").unwrap();
+    for typed in [["--skew", "0.9"], ["--region", "eu-west-1"]] {
+        let args = ["run", "--config", "a.toml", "--events", "10", "--sink", "null"];
+        let output = place.run(&[&args[..], &typed].concat());
+        let error = error_of(&output);
+        assert_eq!(output.status.code(), Some(2), "{typed:?}: {error}");
+        assert!(error.contains("shadow") && error.contains(typed[0]), "{typed:?}: {error}");
+    }
 }
 
 #[test]

@@ -50,11 +50,6 @@ impl Source for Input {
         is_once.then_some("can be read only once, and each policy reads all of it: name a file")
     }
 
-    fn why_not_resumable(&self) -> Option<&'static str> {
-        let why = "standard input cannot be read again: give a file with --source lines:PATH";
-        matches!(self, Input::Stdin).then_some(why)
-    }
-
     fn files(&self) -> Option<&Input> {
         Some(self)
     }
