@@ -1,5 +1,5 @@
-//! What the deadline policy promises, in simulated time: the policy is the engine's, the bridge's
-//! gate is the engine's, and nothing depends on this machine.
+//! What the deadline policy promises, in simulated time. The simulation runs the engine's own policy and request machine,
+//! and nothing depends on this machine. `docs/simulate.md` has the figures.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,15 +59,29 @@ fn local(model: &Model) -> Outcome {
     model.run(false, || Box::new(Local) as Box<dyn Policy>)
 }
 
-/// The share of what the optimum does at home.
-fn home(model: &Model, outcome: &Outcome) -> f64 {
+/// The work that workers did in time, as a share of what the optimum does locally.
+fn of_optimum(model: &Model, outcome: &Outcome) -> f64 {
     outcome.local_of_optimum(&model.optimum())
+}
+
+/// The p99 of the records that were scheduled in a burst, as the tables in `docs/simulate.md` have it.
+fn burst_p99(outcome: &Outcome) -> String {
+    format!("{:.0} ms", outcome.burst_latency.quantile_ms(0.99))
+}
+
+/// Asserts that a row of a table in `docs/simulate.md` begins with `case` and ends with `result`.
+fn assert_documented(case: &str, result: &str) {
+    let tables = include_str!("../../docs/simulate.md").lines();
+    let row = tables.filter_map(|row| row.strip_prefix("| ")?.strip_suffix(" |"));
+    let row = row.map(|row| row.split(" | ").collect::<Vec<_>>()).find(|row| row[0] == case);
+    let documented = row.as_ref().and_then(|row| row.last()).copied();
+    assert_eq!(documented, Some(result), "docs/simulate.md, the row `{case}`");
 }
 
 fn describe(model: &Model, outcome: &Outcome) -> String {
     format!(
         "p50 {:.1} p99 {:.1} max {:.1}, in bursts p50 {:.1} p99 {:.1} max {:.1}, late {:.4}, \
-         offloaded {:.4} (optimum {:.4}), home {:.4}, {:?}, requests {}, warm-ups {}, cold {}, \
+         offloaded {:.4} (optimum {:.4}), of optimum {:.4}, {:?}, requests {}, warm-ups {}, cold {}, \
          throttled {}, failed {}, backlog {}",
         outcome.latency.quantile_ms(0.5),
         outcome.latency.quantile_ms(0.99),
@@ -78,7 +92,7 @@ fn describe(model: &Model, outcome: &Outcome) -> String {
         outcome.late_share(),
         outcome.offloaded_share(),
         model.optimum().offloaded_share(),
-        home(model, outcome),
+        of_optimum(model, outcome),
         outcome.counts,
         outcome.counters.requests,
         outcome.counters.warm_ups,
@@ -96,7 +110,10 @@ fn a_long_burst_meets_the_deadline_and_workers_stay_busy() {
     let outcome = deadline(&model);
     let what = describe(&model, &outcome);
     assert!(outcome.burst_latency.quantile_ms(0.99) <= 200.0, "{what}");
-    assert!(home(&model, &outcome) >= 0.97, "{what}");
+    assert!(of_optimum(&model, &outcome) >= 0.97, "{what}");
+    assert_documented("10 s at 4 µ over 0.5 µ: p99 in the burst", &burst_p99(&outcome));
+    let share = format!("{:.2} %", 100.0 * of_optimum(&model, &outcome));
+    assert_documented("10 s at 4 µ over 0.5 µ: done locally, of the optimum", &share);
 }
 
 /// Bursts of half a second at four times what the worker does, each two seconds.
@@ -112,13 +129,17 @@ fn a_train_of_short_bursts_meets_the_deadline() {
     let outcome = deadline(&model);
     let what = describe(&model, &outcome);
     assert!(outcome.burst_latency.quantile_ms(0.99) <= 200.0, "{what}");
-    assert!(home(&model, &outcome) >= 0.93, "{what}");
+    assert!(of_optimum(&model, &outcome) >= 0.93, "{what}");
+    assert_documented("bursts of 0.5 s at 4 µ: p99 in the bursts", &burst_p99(&outcome));
+    let share = format!("{:.2} %", 100.0 * of_optimum(&model, &outcome));
+    assert_documented("bursts of 0.5 s at 4 µ: done locally, of the optimum", &share);
 }
 
-/// The first record that home cannot do in time is the one that comes when the queue holds `mu·D`:
-/// `D/(rho − 1)` after the onset. It goes when it has only the remote side's latency left.
+/// The first record that the worker cannot do in time is the one that comes when the queue holds `mu·D`: `D/(rho − 1)`
+/// after the onset. It is sent when it has only the remote side's latency left.
 #[test]
 fn offloading_starts_at_the_last_safe_moment_and_ends_soon_after_the_burst() {
+    let (mut early, mut after) = (Vec::new(), Vec::new());
     for rho in [2.0, 4.0] {
         let model = burst(rho);
         let outcome = deadline(&model);
@@ -132,7 +153,13 @@ fn offloading_starts_at_the_last_safe_moment_and_ends_soon_after_the_burst() {
             format!("{} ms, not {expected}: {}", first - 2_000.0, describe(&model, &outcome));
         assert!((first - 2_000.0 - expected).abs() <= 10.0, "{what}");
         assert!(last <= 12_000.0 + deadline, "{last}: {what}");
+        early.push(format!("{:.0}", 2_000.0 + expected - first));
+        after.push(format!("{:.0}", last - 12_000.0));
     }
+    let row = "first record sent before D/(ρ − 1) + D − L (ρ = 2 and 4)";
+    assert_documented(row, &format!("{} ms", early.join(" and ")));
+    let row = "last record sent after the end of the burst (ρ = 2 and 4)";
+    assert_documented(row, &format!("{} ms", after.join(" and ")));
 }
 
 /// At twice what the worker does, from its second second on, as much goes in each tenth of a second.
@@ -148,10 +175,12 @@ fn the_offloaded_share_does_not_oscillate() {
     let what = format!("{tenths:?}: {}", describe(&model, &outcome));
     assert!((mean / (0.1 * mu()) - 1.0).abs() < 0.05, "{mean}: {what}");
     assert!(deviation <= 0.15, "{deviation}: {what}");
+    let row = "constant 2 µ: deviation of what is sent in 100 ms";
+    assert_documented(row, &format!("{:.0} %", 100.0 * deviation));
 }
 
-/// The work becomes five times as dear, and later as cheap as before: within a second nothing that
-/// comes is late any more.
+/// The work becomes five times as expensive, and later as cheap as before: no record that comes more than a second after
+/// the change is late.
 #[test]
 fn a_change_of_cost_per_record_is_followed_within_a_second() {
     let mut model = model(&[(0.0, 0.8), (9.0, 0.0)]);
@@ -162,13 +191,17 @@ fn a_change_of_cost_per_record_is_followed_within_a_second() {
     let what = describe(&model, &outcome);
     let second = 0.8 * mu();
     assert_eq!(between(0, 2_700), 0, "{what}");
+    let mut all = 0;
     for (from, to) in [(4_000, 5_000), (5_000, 5_800), (7_000, 9_000)] {
+        all += between(from, to);
         let late = f64::from(between(from, to)) / second;
         assert!(late <= 0.01, "{late} of those of {from} to {to} ms: {what}");
     }
+    let row = "the work becomes five times as expensive in mid-run, and cheap again";
+    assert_documented(row, &format!("{all} records late after that"));
 }
 
-/// Whatever becomes of the remote side in the middle of a burst, nobody waits longer than without one.
+/// Whatever becomes of the remote side in the middle of a burst, no record waits longer than without a remote side.
 #[test]
 fn a_failing_remote_side_is_not_worse_than_none() {
     let fine = Conditions::default();
@@ -181,9 +214,11 @@ fn a_failing_remote_side_is_not_worse_than_none() {
         model
     };
     let alone = local(&model(fine));
+    let p99 = |outcome: &Outcome| format!("{:.1}", outcome.latency.quantile_ms(0.99) / 1e3);
+    let mut all = Vec::new();
     for (name, conditions) in [
         ("slower", Conditions { slower: 10.0, ..fine }),
-        // What has to go, at twice what the worker does, keeps two environments busy.
+        // What has to be sent, at twice what the worker does, keeps two environments busy.
         ("throttled", Conditions { quota: 0.1, ..fine }),
         ("unreachable", Conditions { availability: Availability::Unreachable, ..fine }),
         ("hangs", Conditions { availability: Availability::Hangs, ..fine }),
@@ -202,7 +237,12 @@ fn a_failing_remote_side_is_not_worse_than_none() {
             _ => outcome.counters.failed > 0,
         };
         assert!(seen, "the conditions have an effect: {what}");
+        all.push(p99(&outcome));
     }
+    let row =
+        "remote side 10 times slower, with a tenth of its quota, unreachable, hanging in mid-burst";
+    let all = format!("p99 {} s; `local` {} s", all.join(", "), p99(&alone));
+    assert_documented(row, &all);
 }
 
 /// Times that are spread, on both sides.
@@ -214,14 +254,35 @@ fn the_deadline_is_met_with_variable_request_times_too() {
     let outcome = deadline(&model);
     let what = describe(&model, &outcome);
     assert!(outcome.burst_latency.quantile_ms(0.99) <= 200.0, "{what}");
-    assert!(home(&model, &outcome) >= 0.95, "{what}");
+    assert!(of_optimum(&model, &outcome) >= 0.95, "{what}");
+    let row = "exponential service, lognormal (0.3) requests: p99 in the burst";
+    assert_documented(row, &burst_p99(&outcome));
+}
+
+/// Where the policy cannot keep the deadline, how many records are late is documented.
+#[test]
+fn many_failures_and_long_cold_starts_make_as_many_records_late_as_documented() {
+    for percent in [2, 5, 10] {
+        let mut model = burst(4.0);
+        model.lambda.failure_rate = f64::from(percent) / 100.0;
+        let outcome = deadline(&model);
+        let result = format!("{:.1} %, {}", 100.0 * outcome.late_share(), burst_p99(&outcome));
+        assert_documented(&format!("{percent} % of the invocations fail"), &result);
+    }
+    for cold_start in [300, 500, 1_000] {
+        let mut model = burst(4.0);
+        model.lambda.cold_start = Duration::from_millis(cold_start);
+        let outcome = deadline(&model);
+        let result = format!("{:.1} %, {}", 100.0 * outcome.late_share(), burst_p99(&outcome));
+        assert_documented(&format!("a cold start takes {cold_start} ms"), &result);
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever comes and whatever the policy: no record is lost, and workers do not more in time than
-    /// the clairvoyant optimum does at home.
+    /// Whatever comes and whatever the policy: no record is lost, and workers do not more in time than the clairvoyant
+    /// optimum does locally.
     #[test]
     fn no_policy_beats_the_optimum(
         rows in prop::collection::vec((0.0..6.0_f64, 0.02..1.0_f64), 1..8),

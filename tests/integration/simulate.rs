@@ -71,6 +71,37 @@ fn the_table_has_all_policies_and_the_optimum_last() {
     assert_eq!(again, json);
 }
 
+/// The simulation depends on nothing but its options, so the document has exactly what the command prints.
+#[test]
+fn the_documented_commands_print_what_the_document_says() {
+    let text =
+        [include_str!("../../docs/simulate.md"), include_str!("../../docs/benchmarks.md")].concat();
+    let place = Place::new();
+    let mut commands = 0;
+    for block in text.split("```console\n").skip(1) {
+        for step in block.split("```").next().unwrap().split("$ ").skip(1) {
+            let (command, documented) = step.split_once('\n').unwrap();
+            if let Some(file) = command.strip_prefix("cat ") {
+                fs::write(place.path(file), documented).unwrap();
+                continue;
+            }
+            let args: Vec<&str> = command.split(' ').skip(1).collect();
+            let output = place.run(&args);
+            let error = error_of(&output);
+            assert!(output.status.success(), "{command}: {error}");
+            // Its last line says how long it took.
+            let (said, took) = error.trim_end().rsplit_once('\n').unwrap();
+            assert!(took.contains(" of stream, "), "{error}");
+            let table = output_of(&output);
+            let table: Vec<_> = table.lines().map(str::trim_end).collect();
+            let said = format!("{said}\n{}\n", table.join("\n"));
+            assert_eq!(said, documented, "{command} prints this:\n{said}");
+            commands += 1;
+        }
+    }
+    assert_eq!(commands, 2);
+}
+
 #[test]
 fn policies_are_named_in_one_option_or_in_several() {
     let place = Place::new();
