@@ -30,6 +30,21 @@ pub(super) enum Event<K: Task> {
     Ended(AttemptId, Ended, Option<Box<ValidatedResponse<K>>>),
 }
 
+/// How attempts reach the remote side.
+pub(super) trait Transport<K: Task>: Send + 'static {
+    /// Makes the attempt, and reports when it is on the wire and when it has ended.
+    fn send(&mut self, attempt: Attempt<K>) -> impl Future<Output = ()> + Send + 'static;
+}
+
+/// Attempts are HTTP requests.
+pub(super) struct Http;
+
+impl<K: Task> Transport<K> for Http {
+    fn send(&mut self, attempt: Attempt<K>) -> impl Future<Output = ()> + Send + 'static {
+        attempt.run()
+    }
+}
+
 /// An attempt that is to be made.
 pub(super) struct Attempt<K: Task> {
     pub id: AttemptId,
@@ -50,8 +65,7 @@ struct Report {
 }
 
 impl<K: Task> Attempt<K> {
-    /// Makes the attempt, and reports when it is on the wire and when it has ended.
-    pub(super) async fn run(self) {
+    async fn run(self) {
         let wire_timer = Arc::new(WireTimer::default());
         let mut report = Report { billed: Billed::TimeOnWire, cold: false, retry_after: None };
         let result = {
@@ -75,7 +89,7 @@ impl<K: Task> Attempt<K> {
         self.report(Event::Ended(self.id, ended, response));
     }
 
-    fn report(&self, event: Event<K>) {
+    pub(super) fn report(&self, event: Event<K>) {
         // This fails only if the bridge has ended.
         let _ = self.events.send(event);
     }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_channel::Receiver;
-use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::WorkItem;
-use super::attempt::{Attempt, Event};
+use super::attempt::{Attempt, Event, Transport};
 use super::body::Body;
 use super::core::{Action, AttemptId, Fill, Filled, Machine, Turn, Warning};
 use super::request;
@@ -22,7 +21,8 @@ use super::validated_response::ValidatedResponse;
 use crate::task::Task;
 
 /// A driver runs as long as its bridge. When it ends it drops its work items, which returns their records.
-pub(super) struct Driver<K: Task> {
+pub(super) struct Driver<K: Task, T> {
+    transport: T,
     task: Arc<K>,
     shared: Arc<Shared>,
     /// Channel of work items from the workers, and the state that the workers share.
@@ -37,17 +37,21 @@ pub(super) struct Driver<K: Task> {
     waiting: usize,
 }
 
-impl<K: Task> Driver<K> {
-    /// Creates a driver, and the end of the channel of what its attempts report.
+impl<K: Task, T: Transport<K>> Driver<K, T> {
+    /// Creates a driver, and the end of the channel of what its attempts report. `random` is the source of the
+    /// jitter of retries.
     pub(super) fn new(
+        transport: T,
+        random: StdRng,
         task: Arc<K>,
         shared: Arc<Shared>,
         items: Receiver<WorkItem<K>>,
         channel: Arc<TaskChannel<K>>,
     ) -> (Self, mpsc::UnboundedReceiver<Event<K>>) {
         let (events, reported) = mpsc::unbounded_channel();
-        let machine = Machine::new(shared.settings.clone(), StdRng::from_rng(&mut rand::rng()));
+        let machine = Machine::new(shared.settings.clone(), random);
         let driver = Driver {
+            transport,
             task,
             shared,
             items,
@@ -203,7 +207,7 @@ impl<K: Task> Driver<K> {
             shared: Arc::clone(&self.shared),
             events: self.events.clone(),
         };
-        let running = tokio::spawn(attempt.run());
+        let running = tokio::spawn(self.transport.send(attempt));
         self.attempts.insert(id, running.abort_handle());
     }
 
@@ -251,7 +255,7 @@ impl<K: Task> Driver<K> {
 
 /// A driver that ends before its bridge, because the task's code panicked, takes no more records: they stay
 /// with the workers.
-impl<K: Task> Drop for Driver<K> {
+impl<K: Task, T> Drop for Driver<K, T> {
     fn drop(&mut self) {
         self.shared.closed.send_replace(true);
         self.shared.wake_waiters();

@@ -118,13 +118,18 @@ impl Bridge {
         if let Ok(found) = told.recv() {
             found?;
         }
-        Ok(Bridge(Arc::new(Owner {
+        Ok(Bridge::new(shared, handle, alive))
+    }
+
+    /// Creates a bridge whose drivers run in `runtime`, which ends when `alive` is dropped.
+    pub(super) fn new(shared: Arc<Shared>, runtime: Handle, alive: oneshot::Sender<()>) -> Bridge {
+        Bridge(Arc::new(Owner {
             shared,
-            runtime: handle,
+            runtime,
             channels: Mutex::default(),
             closing: AtomicBool::new(false),
             _alive: alive,
-        })))
+        }))
     }
 
     /// Returns the counters.

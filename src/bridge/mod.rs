@@ -58,6 +58,8 @@ mod in_flight;
 mod latency;
 pub mod limiter;
 mod local_load;
+#[cfg(test)]
+pub(crate) mod modelled;
 mod offer;
 mod pending_ranges;
 mod proxy;

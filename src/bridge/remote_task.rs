@@ -6,8 +6,11 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::unbounded;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use tokio::sync::Notify;
 
+use super::attempt::{Http, Transport};
 use super::driver::Driver;
 use super::shared::Shared;
 use super::task_channel::TaskChannel;
@@ -18,6 +21,16 @@ impl Bridge {
     /// Returns the handle for `task`, which all workers of the process share. Another call with a task of the
     /// same type and name returns the same handle.
     pub fn remote_task<K: Task>(&self, task: Arc<K>) -> RemoteTask<K> {
+        self.remote_task_by(Http, StdRng::from_rng(&mut rand::rng()), task)
+    }
+
+    /// Returns the handle for `task`, whose attempts `transport` makes.
+    pub(super) fn remote_task_by<K: Task>(
+        &self,
+        transport: impl Transport<K>,
+        random: StdRng,
+        task: Arc<K>,
+    ) -> RemoteTask<K> {
         let key = (TypeId::of::<K>(), task.name().to_owned());
         let mut channels = self.0.channels.lock().unwrap_or_else(PoisonError::into_inner);
         let channel = channels.entry(key).or_insert_with(|| {
@@ -28,7 +41,8 @@ impl Bridge {
                 expected: AtomicU64::new(0),
             });
             let shared = Arc::clone(&self.0.shared);
-            let (driver, reported) = Driver::new(task, shared, items, Arc::clone(&channel));
+            let (driver, reported) =
+                Driver::new(transport, random, task, shared, items, Arc::clone(&channel));
             self.0.runtime.spawn(driver.run(reported));
             Box::new(channel)
         });

@@ -14,10 +14,8 @@ use super::lambda::{Call, Invocation, Remote};
 use crate::batch::Nanos;
 #[cfg(test)]
 use crate::bridge::breaker::State;
-use crate::bridge::core::{
-    Action, AttemptId, Billed, Ended, Fill, Filled, Item as _, Machine, Turn,
-};
-use crate::bridge::{Admission, Counters, Failure, LocalLoad, Offer, Settings};
+use crate::bridge::core::{Action, AttemptId, Fill, Filled, Item as _, Machine, Turn};
+use crate::bridge::{Admission, Counters, LocalLoad, Offer, Settings};
 use crate::policy::Rates;
 
 /// What a worker is told of records that it handed over.
@@ -26,6 +24,11 @@ pub(super) struct Reply {
     pub range: Range<usize>,
     /// Whether the records have results. Otherwise they are returned.
     pub is_done: bool,
+}
+
+/// Returns when a timer for `due` fires: the runtime's timers have a resolution of a millisecond.
+fn timer(due: Nanos) -> Nanos {
+    due.checked_next_multiple_of(1_000_000).unwrap_or(due)
 }
 
 pub(super) struct Bridge<R> {
@@ -144,7 +147,7 @@ impl<R: Remote> Bridge<R> {
     pub(super) fn advance(&mut self, now: Nanos) {
         loop {
             let event = self.events.peek().map(|Reverse((at, ..))| *at);
-            let wakeup = self.machine.next_wakeup(&self.admission, false);
+            let wakeup = self.machine.next_wakeup(&self.admission, false).map(timer);
             let Some(due) = [event, wakeup].into_iter().flatten().min().filter(|due| *due <= now)
             else {
                 break;
@@ -161,12 +164,17 @@ impl<R: Remote> Bridge<R> {
         self.clock = now;
     }
 
-    /// Does what is due at `now`, and makes the requests that may be sent.
+    /// Does what is due at `now`, and makes the requests that may be sent. Those that are on the wire may change
+    /// what follows.
     pub(super) fn pump(&mut self, now: Nanos) {
-        self.step(now, Machine::advance);
-        while let Some(fill) = self.machine.next_request(&self.admission, now) {
-            let filled = self.fill(fill);
-            self.step(now, |machine, turn| machine.send(turn, filled));
+        let mut goes_on = true;
+        while std::mem::take(&mut goes_on) {
+            self.step(now, Machine::advance);
+            while let Some(fill) = self.machine.next_request(&self.admission, now) {
+                let filled = self.fill(fill);
+                self.step(now, |machine, turn| machine.send(turn, filled));
+                goes_on = true;
+            }
         }
     }
 
@@ -210,16 +218,7 @@ impl<R: Remote> Bridge<R> {
     fn end(&mut self, now: Nanos, attempt: AttemptId, invocation: Invocation) {
         #[cfg(test)]
         self.count_least_billed(now, &invocation);
-        let Invocation { on_wire, at, billed_ms, retry_after, result, .. } = invocation;
-        let took = Duration::from_nanos(at.saturating_sub(on_wire)).min(self.settings.timeout);
-        // A service reports what it bills with an answer, and not with an error of its own.
-        let is_reported = matches!(result, Ok(_) | Err(Failure::Function(_)));
-        let billed = match billed_ms {
-            Some(ms) if is_reported => Billed::Reported(Duration::from_secs_f64(ms / 1e3)),
-            Some(_) => Billed::TimeOnWire,
-            None => Billed::Nothing,
-        };
-        let ended = Ended { result, took, retry_after, billed };
+        let ended = invocation.ended(self.settings.timeout);
         self.step(now, |machine, turn| machine.ended(turn, attempt, ended));
     }
 
@@ -304,6 +303,11 @@ impl<R: Remote> Bridge<R> {
     /// Returns whether nothing waits and nothing is in flight.
     pub(super) fn is_idle(&self) -> bool {
         self.machine.is_idle() && self.invocations.is_empty() && self.admission.in_flight() == 0
+    }
+
+    /// Returns whether it is closed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.machine.is_closed()
     }
 
     /// Returns the breaker's state.

@@ -11,6 +11,7 @@ use super::Spread;
 use crate::aws::Throttle;
 use crate::batch::Nanos;
 use crate::bridge::Failure;
+use crate::bridge::core::{Billed, Ended};
 use crate::quota::{REQUESTS_PER_ENVIRONMENT, RequestRate, TokenBucket};
 
 /// Behaviour of the service, its network and its functions.
@@ -169,6 +170,20 @@ impl Invocation {
         result: Result<bool, Failure>,
     ) -> Self {
         Invocation { on_wire: sent, at, rank: 0, billed_ms, retry_after: None, result }
+    }
+
+    /// Returns what the client sees of its end.
+    pub(super) fn ended(self, timeout: Duration) -> Ended {
+        let Invocation { on_wire, at, billed_ms, retry_after, result, .. } = self;
+        let took = Duration::from_nanos(at.saturating_sub(on_wire)).min(timeout);
+        // A service reports what it bills with an answer, and not with an error of its own.
+        let is_reported = matches!(result, Ok(_) | Err(Failure::Function(_)));
+        let billed = match billed_ms {
+            Some(ms) if is_reported => Billed::Reported(Duration::from_secs_f64(ms / 1e3)),
+            Some(_) => Billed::TimeOnWire,
+            None => Billed::Nothing,
+        };
+        Ended { result, took, retry_after, billed }
     }
 }
 

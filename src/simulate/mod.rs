@@ -37,9 +37,13 @@
 //! # Ok::<(), floodway::schedule::ScheduleError>(())
 //! ```
 
+#[cfg(test)]
+mod agreement;
 mod bridge;
 #[cfg(test)]
 mod exploration;
+#[cfg(test)]
+mod faulty;
 mod item;
 mod lambda;
 mod noise;
