@@ -99,6 +99,7 @@ pub mod policy;
 mod process_stats;
 #[cfg(feature = "emulator")]
 mod quota;
+mod remote_rates;
 pub mod schedule;
 #[cfg(feature = "cli")]
 mod simulate;

@@ -232,10 +232,12 @@ where
                     state.offered(time, offered);
                 }
                 state.replies(&mut outputs);
-                state.plan();
-                state.work(&mut outputs);
-                state.finish_turn(frontier);
-                match state.next_wakeup() {
+                // After the replies, which may have made room.
+                let offer = state.offer();
+                state.plan(offer);
+                state.work(offer, &mut outputs);
+                state.finish_turn(offer, frontier);
+                match state.next_wakeup(offer) {
                     Some(Duration::ZERO) => activator.activate(),
                     Some(later) => activator.activate_after(later),
                     None => {}

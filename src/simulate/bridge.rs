@@ -17,6 +17,7 @@ use crate::bridge::breaker::State;
 use crate::bridge::core::{Action, AttemptId, Fill, Filled, Item as _, Machine, Turn};
 use crate::bridge::{Admission, Counters, LocalLoad, Offer, Settings};
 use crate::policy::Rates;
+use crate::remote_rates::remote_rates;
 
 /// What a worker is told of records that it handed over.
 pub(super) struct Reply {
@@ -105,7 +106,7 @@ impl<R: Remote> Bridge<R> {
 
     /// Returns what a worker sees of the remote side at `now`.
     pub(super) fn rates(&self, now: Nanos) -> Rates {
-        self.offer(now).into()
+        remote_rates(self.offer(now))
     }
 
     /// Returns what workers are told of the remote side at `now`.

@@ -127,9 +127,10 @@ fn modules_use_exactly_what_the_architecture_says() {
 }
 
 /// The code that runs on workers' threads, from `src`.
-const OF_WORKERS: [&str; 9] = [
+const OF_WORKERS: [&str; 10] = [
     "operators",
     "policy",
+    "remote_rates.rs",
     "task",
     "nexmark",
     "source/events.rs",

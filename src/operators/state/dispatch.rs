@@ -1,16 +1,16 @@
 //! Asks the policy for a plan, and sends the planned records to the remote side or to peers.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use timely::Container;
 use timely::progress::Timestamp;
 
 use super::BurstState;
-use crate::batch::Nanos;
-use crate::bridge::{Offer, RemoteTask, WorkItem};
+use crate::bridge::{Offer, WorkItem};
 use crate::operators::Route;
-use crate::policy::{Destination, FORECAST_INTERVAL, Rates, RemoteLatency, Taken};
+use crate::policy::{Destination, FORECAST_INTERVAL, Rates, Taken};
+use crate::remote_rates::remote_rates;
 use crate::task::Task;
 
 impl<T: Timestamp, K: Task> BurstState<T, K>
@@ -18,11 +18,11 @@ where
     K::Out: Container,
 {
     /// Sends the records that the policy names. The policy is not asked while nobody has room.
-    pub(in crate::operators) fn plan(&mut self) {
+    pub(in crate::operators) fn plan(&mut self, offer: Option<Offer>) {
         if self.queue.is_empty() {
             return;
         }
-        let Some(rates) = self.rates() else { return };
+        let Some(rates) = self.rates(offer.unwrap_or_default()) else { return };
         let (now, queue) = (self.clock.now(), self.queue.entries());
         self.policy.plan(now, &queue, rates, &mut self.takes);
         if let Some(remote) =
@@ -41,8 +41,7 @@ where
     }
 
     /// Measured values for the policy. None if neither the bridge nor a peer has room.
-    fn rates(&self) -> Option<Rates> {
-        let offer = self.remote.as_ref().map(RemoteTask::offer).unwrap_or_default();
+    fn rates(&self, offer: Offer) -> Option<Rates> {
         let peers = self.peer_queue.peer_capacity();
         if offer.room == 0 && peers == 0 {
             return None;
@@ -54,7 +53,7 @@ where
             peers,
             waiting: self.queue.records(),
             slack: self.slack,
-            ..Rates::from(offer)
+            ..remote_rates(offer)
         })
     }
 
@@ -106,25 +105,6 @@ where
         }
         for (entry, origin) in refused.into_iter().rev() {
             self.queue.put_back(entry, origin);
-        }
-    }
-}
-
-/// What is known of the remote side, as policies see it.
-impl From<Offer> for Rates {
-    fn from(offer: Offer) -> Rates {
-        let nanos = |time: Duration| time.as_nanos() as Nanos;
-        Rates {
-            room: offer.room,
-            warm_room: offer.warm_room,
-            batch: offer.max_records.max(1),
-            remote: RemoteLatency {
-                median: nanos(offer.median),
-                p99: nanos(offer.p99),
-                cold_start: nanos(offer.cold),
-                failure_rate: offer.failure_rate,
-            },
-            ..Rates::default()
         }
     }
 }

@@ -24,8 +24,9 @@ use super::peers::PeerQueue;
 use super::verify::{Sampler, Verification};
 use super::{Backpressure, Burst, Clock, Observer};
 use crate::batch::{Nanos, Records, Span};
-use crate::bridge::{RemoteTask, ReplyReceiver, ReplySender, reply_channel};
-use crate::policy::{Offered, Policy, Queue, Rates, Take, Taken, TrueRate};
+use crate::bridge::{Offer, RemoteTask, ReplyReceiver, ReplySender, reply_channel};
+use crate::policy::{Offered, Policy, Queue, Take, Taken, TrueRate};
+use crate::remote_rates::remote_rates;
 use crate::task::{Bad, Code, Task};
 
 /// The operator's outputs while it is scheduled.
@@ -117,6 +118,11 @@ where
         }
     }
 
+    /// Returns what is known of the remote side now. None without a bridge.
+    pub(super) fn offer(&self) -> Option<Offer> {
+        self.remote.as_ref().map(RemoteTask::offer)
+    }
+
     /// Adds a container to the queue.
     pub(super) fn accept(
         &mut self,
@@ -173,8 +179,8 @@ where
 
     /// Drops the capabilities of complete epochs, and reports the state to the observer, the peers
     /// and the bridge.
-    pub(super) fn finish_turn(&mut self, frontier: &MutableAntichain<T>) {
-        let is_idle = !self.has_own_work() && self.verifying.is_empty();
+    pub(super) fn finish_turn(&mut self, offer: Option<Offer>, frontier: &MutableAntichain<T>) {
+        let is_idle = !self.has_own_work(offer) && self.verifying.is_empty();
         // Enough work to last until the peers plan again.
         self.peer_queue.receive(if is_idle {
             self.true_rate.records_within(2 * self.slice)
@@ -188,10 +194,10 @@ where
         if let Some(rate) = rate {
             self.observer.true_rate(rate);
         }
-        if let Some(remote) = &self.remote {
+        if let (Some(remote), Some(offer)) = (&self.remote, offer) {
             // Returned records are computed first. The other records delay them only if they cannot
             // be sent instead.
-            let latency = Rates::from(remote.offer()).remote;
+            let latency = remote_rates(offer).remote;
             let ahead = match self.policy.returned_work_skips_queue(latency) {
                 true => self.queue.returned_records(),
                 false => self.queue.records(),
@@ -208,33 +214,33 @@ where
 
     /// When the operator has to be scheduled again without new input: now, or when the oldest work
     /// item becomes late.
-    pub(super) fn next_wakeup(&mut self) -> Option<Duration> {
-        if self.has_own_work() || !self.verifying.is_empty() || self.peer_queue.has_work() {
+    pub(super) fn next_wakeup(&mut self, offer: Option<Offer>) -> Option<Duration> {
+        if self.has_own_work(offer) || !self.verifying.is_empty() || self.peer_queue.has_work() {
             return Some(Duration::ZERO);
         }
         let remote = self.remote.as_ref()?;
         if !self.queue.is_empty() {
             remote.wake_when_there_is_room(&self.reply_sender);
+            // The offer may have changed before the bridge knew whom to wake.
             let offer = remote.offer();
             if offer.room > 0 || !offer.is_available {
                 return Some(Duration::ZERO);
             }
         }
-        self.in_flight.next_late(self.late_after()?)
+        self.in_flight.next_late(self.late_after(offer)?)
     }
 
     /// Whether the worker may compute the front of the queue, or has to leave it to the remote
     /// side.
-    fn has_own_work(&self) -> bool {
+    fn has_own_work(&self, offer: Option<Offer>) -> bool {
         let Some((entry, _)) = self.queue.front() else { return false };
         let waits = self.policy.is_remote_only() && !entry.returned;
-        !(waits && self.remote.as_ref().is_some_and(|remote| remote.offer().is_available))
+        !(waits && offer.is_some_and(|offer| offer.is_available))
     }
 
     /// Age from which the worker computes the records of a work item itself. None if the policy is
     /// remote only.
-    fn late_after(&self) -> Option<Duration> {
-        let remote = self.remote.as_ref().filter(|_| !self.policy.is_remote_only())?;
-        Some(remote.offer().late)
+    fn late_after(&self, offer: Option<Offer>) -> Option<Duration> {
+        offer.filter(|_| !self.policy.is_remote_only()).map(|offer| offer.late)
     }
 }

@@ -10,9 +10,9 @@ use timely::progress::Timestamp;
 
 use super::{BurstState, Origin, Outputs};
 use crate::batch::{Records, Span};
-use crate::bridge::{Outcome, WorkItem};
+use crate::bridge::{Offer, Outcome, WorkItem};
 use crate::operators::Route;
-use crate::policy::{Completed, Entry, Side, Taken};
+use crate::policy::{Completed, Side, Taken};
 use crate::task::{Bad, Task};
 
 impl<T: Timestamp, K: Task> BurstState<T, K>
@@ -21,7 +21,12 @@ where
 {
     /// Works for about one slice: first verification, then records of peers, then the front of the
     /// queue, then late records.
-    pub(in crate::operators) fn work(&mut self, outputs: &mut Outputs<'_, T, K>) {
+    pub(in crate::operators) fn work(
+        &mut self,
+        offer: Option<Offer>,
+        outputs: &mut Outputs<'_, T, K>,
+    ) {
+        let late_after = self.late_after(offer);
         let began = Instant::now();
         if let Some(paused_at) = self.paused_at.take() {
             self.true_rate.record_other(began - paused_at);
@@ -38,13 +43,15 @@ where
                 continue;
             } else if let Some(item) = self.peer_queue.next(fit) {
                 self.work_for_peer(item)
-            } else if self.has_own_work()
+            } else if self.has_own_work(offer)
                 && let Some(Taken { entry, payload, .. }) = self.queue.take_front(fit)
             {
                 let route = if entry.returned { Route::Returned } else { Route::Local };
                 self.compute(&payload, entry.range.clone(), entry.scheduled, route, outputs);
                 entry.records()
-            } else if let Some((entry, origin, route)) = self.take_late(began + spent, fit) {
+            } else if let Some((entry, origin, route)) =
+                late_after.and_then(|age| self.in_flight.take_late(began + spent, age, fit))
+            {
                 let (range, scheduled) = (entry.range.clone(), entry.scheduled);
                 self.compute(&origin, range, scheduled, route, outputs);
                 entry.records()
@@ -60,7 +67,7 @@ where
         if done > 0 {
             self.observer.computed(done, useful);
         }
-        self.paused_at = self.has_own_work().then(|| began + spent);
+        self.paused_at = self.has_own_work(offer).then(|| began + spent);
     }
 
     /// Computes records on this worker, and emits their results.
@@ -110,14 +117,5 @@ where
             let refused = verdicts.drain(..).map(|(position, _)| position).collect();
             Outcome::Done { out, refused, hedged: false }
         })
-    }
-
-    /// Takes up to `records` records from the oldest work item that is late at `now`.
-    fn take_late(
-        &mut self,
-        now: Instant,
-        records: usize,
-    ) -> Option<(Entry, Origin<T, K::In>, Route)> {
-        self.in_flight.take_late(now, self.late_after()?, records)
     }
 }
