@@ -10,6 +10,17 @@ pub(crate) const REQUESTS_PER_ENVIRONMENT: f64 = 10.0;
 /// The longest time for which Lambda lets a function run.
 pub(crate) const MAX_TIMEOUT: Duration = Duration::from_secs(900);
 
+/// Refuses a timeout of a function that Lambda does not allow, and says what would be right.
+pub(crate) fn check_timeout(timeout: Duration) -> Result<Duration, String> {
+    match timeout.is_zero() || timeout > MAX_TIMEOUT {
+        true => {
+            let most = MAX_TIMEOUT.as_secs();
+            Err(format!("expected more than 0 and at most {most}s, such as 30s"))
+        }
+        false => Ok(timeout),
+    }
+}
+
 /// A token bucket that is full at first.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenBucket {

@@ -14,7 +14,7 @@ use super::output::print_line;
 use super::settings::parse_some;
 use super::{UsageError, listen, logging, remote_options, signals, unusable_path};
 use crate::emulator::{Choices, Keys, Package, PackageError, Setup};
-use crate::quota::MAX_TIMEOUT;
+use crate::quota::check_timeout;
 use crate::units::parse_duration;
 
 pub(super) fn lambda(args: &LambdaArgs) -> Result<()> {
@@ -75,13 +75,8 @@ fn package(folder: &Path, args: &LambdaArgs) -> Result<Package> {
         }
     }
     let timeout = parse_some("--timeout", args.timeout.as_ref(), |text| {
-        parse_duration(text)
-            .ok()
-            .filter(|timeout| !timeout.is_zero() && *timeout <= MAX_TIMEOUT)
-            .ok_or_else(|| {
-                let most = MAX_TIMEOUT.as_secs();
-                format!("expected more than 0 and at most {most}s, such as 30s")
-            })
+        // What is no duration gets the same error as a zero.
+        check_timeout(parse_duration(text).unwrap_or_default())
     })?;
     let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(variable);
     let choices = Choices { handler: args.handler.clone(), timeout, region, init_timeout: None };

@@ -29,7 +29,7 @@ impl Capacity {
             |now: Nanos, before: Nanos| now.saturating_sub(before) as f64 / 1e9 / seconds / workers;
         let busy = busy(now.cpu_ns, before.cpu_ns).max(busy(now.useful_ns, before.useful_ns));
         let counts = now.counts.since(&before.counts);
-        let done = (counts.local + counts.peer + counts.home) as f64 / seconds;
+        let done = (counts.by_workers() + counts.home) as f64 / seconds;
         if seconds <= 0.0 || busy < SOME || done < 1.0 {
             return;
         }

@@ -190,7 +190,7 @@ impl Page<'_> {
             "Records that are done, by where their final result was computed. home: on a worker, after the remote side \
              returned them.",
             [
-                ("local", counts.local + counts.peer),
+                ("local", counts.by_workers()),
                 ("remote", counts.remote),
                 ("home", counts.home),
                 ("bad", counts.bad),
@@ -207,7 +207,7 @@ impl Page<'_> {
             ("floodway_late_records", "where"),
             None,
             "Results that came later than they were due, by where they were made.",
-            [("local", late.local + late.peer), ("remote", late.remote), ("home", late.home)],
+            [("local", late.by_workers()), ("remote", late.remote), ("home", late.home)],
         )?;
         self.count(
             "floodway_records_peer",

@@ -162,7 +162,7 @@ fn point(before: &Before, now: &Before) -> Option<Point> {
         length,
         due: is.due.unwrap_or(0).saturating_sub(was.due.unwrap_or(0)),
         emitted: is.snapshot.emitted - was.snapshot.emitted,
-        local: counts.local + counts.peer - counted.local - counted.peer,
+        local: counts.by_workers() - counted.by_workers(),
         remote: counts.remote - counted.remote,
         home: counts.home - counted.home,
         bad: counts.bad - counted.bad,

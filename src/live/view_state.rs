@@ -262,7 +262,7 @@ impl ViewState {
             commit_p99_ms: quantile_ms(&committed, 0.99),
             can_do_eps: self.capacity.eps().map(f64::round),
             events_in: counts.done(),
-            records_local: counts.local + counts.peer,
+            records_local: counts.by_workers(),
             records_remote: counts.remote,
             records_home: counts.home,
             records_bad: counts.bad,

@@ -72,9 +72,15 @@ impl Counts {
         }
     }
 
+    /// Returns the number of results that workers computed for themselves and for each other. The summary, the
+    /// metrics and the page call all of them local.
+    pub fn by_workers(&self) -> u64 {
+        self.local + self.peer
+    }
+
     /// Returns the number of records with a result.
     pub fn results(&self) -> u64 {
-        self.local + self.peer + self.remote + self.home
+        self.by_workers() + self.remote + self.home
     }
 
     /// Returns the number of records that are done.

@@ -147,6 +147,7 @@ pub enum Line {
     Slot(SlotLine),
     /// The latencies of a route over the whole run.
     Latency {
+        /// The name of the route.
         path: String,
         records: u64,
         /// Latencies in milliseconds and the number of records that had them, by rising latency.
@@ -161,6 +162,8 @@ pub struct SlotLine {
     pub t_ms: f64,
     pub length_ms: f64,
     pub offered: u64,
+    /// Results by their routes: `local` leaves out those of peers, `remote` those of hedges, and `home` counts
+    /// returned records.
     pub local: u64,
     pub peer: u64,
     pub remote: u64,

@@ -79,6 +79,7 @@ pub struct Summary {
     pub records_peer: u64,
     pub records_remote: u64,
     pub records_hedged: u64,
+    /// Returned records.
     pub records_home: u64,
     pub records_bad: u64,
     pub results_out: u64,
@@ -130,12 +131,13 @@ pub struct Summary {
 pub struct LateBy {
     pub local: u64,
     pub remote: u64,
+    /// Returned ones.
     pub home: u64,
 }
 
 impl From<&Counts> for LateBy {
     fn from(late: &Counts) -> Self {
-        LateBy { local: late.local + late.peer, remote: late.remote, home: late.home }
+        LateBy { local: late.by_workers(), remote: late.remote, home: late.home }
     }
 }
 
@@ -163,8 +165,7 @@ impl Summary {
             epochs: report.committed,
             wall_ms: seconds * 1e3,
             events_in: events,
-            // `records_local` counts what the workers of the run computed for themselves and for each other.
-            records_local: report.counts.local + report.counts.peer,
+            records_local: report.counts.by_workers(),
             records_peer: report.counts.peer,
             records_remote: report.counts.remote,
             records_hedged: report.counts.hedged,

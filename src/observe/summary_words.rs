@@ -149,9 +149,7 @@ impl Summary {
         }
         words
     }
-}
 
-impl Summary {
     /// Returns how much was committed and what to do about the rest, in words. None if all results were committed.
     fn not_committed(&self) -> Option<String> {
         let results = self.events_in - self.records_bad;

@@ -18,7 +18,7 @@ use std::time::Duration;
 pub use error::PackageError;
 
 use super::server::FUNCTION_NAME;
-use crate::quota::MAX_TIMEOUT;
+use crate::quota::check_timeout;
 use crate::units::parse_duration;
 use manifest::{Kind, Manifest};
 
@@ -104,11 +104,7 @@ impl Package {
             }
             (None, None) => TIMEOUT,
         };
-        if timeout.is_zero() || timeout > MAX_TIMEOUT {
-            let most = MAX_TIMEOUT.as_secs();
-            let why = format!("expected more than 0 and at most {most}s");
-            return Err(manifest.wrong("timeout", why));
-        }
+        check_timeout(timeout).map_err(|why| manifest.wrong("timeout", why))?;
         let handler = choices.handler.clone().or_else(|| manifest.handler.clone());
         let needed = |example: &str| {
             handler.clone().filter(|handler| !handler.is_empty()).ok_or_else(|| {
