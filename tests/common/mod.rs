@@ -145,6 +145,14 @@ pub fn sorted_output(dir: &Path) -> Vec<u8> {
     lines.concat()
 }
 
+/// The files whose names end in `.end`, in `folder` and in the folders in it.
+pub fn files_in(folder: &Path, end: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.unwrap().path());
+    let of = |path: PathBuf| if path.is_dir() { files_in(&path, end) } else { vec![path] };
+    let has_end = |path: &PathBuf| path.extension().is_some_and(|extension| extension == end);
+    entries.flat_map(of).filter(has_end).collect()
+}
+
 /// What a process wrote to standard error.
 pub fn error_of(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()

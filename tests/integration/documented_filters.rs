@@ -4,25 +4,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::common::files_in;
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The files of `folder` and of its folders whose names end in `.end`.
-fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let of = |path: PathBuf| match path.is_dir() {
-        true => files(&path, end),
-        false => vec![path],
-    };
-    let has_end = |path: &PathBuf| path.extension().is_some_and(|extension| extension == end);
-    entries.flat_map(of).filter(has_end).collect()
 }
 
 /// The full names of the tests below `folder`, which has the crate's root: `module::test`.
 fn tests(folder: &Path) -> Vec<String> {
     let mut names = Vec::new();
-    for file in files(folder, "rs") {
+    for file in files_in(folder, "rs") {
         let path = file.strip_prefix(folder).unwrap().with_extension("");
         let parts: Vec<&str> = path.iter().map(|part| part.to_str().unwrap()).collect();
         let modules: Vec<&str> =
@@ -55,8 +46,8 @@ fn parsed(command: &str) -> (Vec<PathBuf>, Vec<&str>) {
 
 #[test]
 fn every_test_filter_that_a_document_names_matches_a_test() {
-    let mut texts = files(&root().join("docs"), "md");
-    texts.extend(files(&root().join("tests"), "rs"));
+    let mut texts = files_in(&root().join("docs"), "md");
+    texts.extend(files_in(&root().join("tests"), "rs"));
     texts.extend(
         ["README.md", "CONTRIBUTING.md", "functions/README.md", ".ci/run"]
             .map(|name| root().join(name)),
