@@ -17,9 +17,9 @@
 //! full: a request costs about the same with one record as with a thousand, and the later records have time
 //! to spare.
 //!
-//! **Why there are guards.** If the worker kept every record that it would just finish in time, each of its
+//! **Why there are margins.** If the worker kept every record that it would just finish in time, each of its
 //! results would come exactly when it is due. Then any error of an estimate (a slow record, another
-//! operator's turn) would make results late: half of them. So each side has a guard, which is a margin on its
+//! operator's turn) would make results late: half of them. So each side has a margin on its
 //! estimate, which is adapted to the share of late results: if more than one in two hundred is late, it grows
 //! by half at once; otherwise it shrinks by one fiftieth every tenth of a second.
 //!
@@ -34,7 +34,7 @@
 //! records, and sending records does not change how many are offered. It stops by itself: when the worker can
 //! finish all records in time, it sends none.
 
-use super::guard::{self, Guard};
+use super::margin::{self, Margin};
 use super::{
     Color, Completed, Destination, Entry, Policy, Rates, RemoteLatency, Sends, Side, Spec, Take,
 };
@@ -43,10 +43,10 @@ use crate::batch::Nanos;
 /// Sends the records that would miss their due time on the worker, at the last safe moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
-    local: Guard,
-    remote: Guard,
-    /// Whether neither side can keep the deadline with any guards. Late results then do not change the
-    /// guards.
+    local: Margin,
+    remote: Margin,
+    /// Whether neither side can keep the deadline with any margins. Late results then do not change the
+    /// margins.
     hopeless: bool,
 }
 
@@ -72,14 +72,14 @@ impl Deadline {
     /// due.
     pub fn new(slack: Nanos) -> Self {
         let most = slack / 4;
-        // A larger local guard leaves capacity of the worker unused. A larger remote guard makes decisions
+        // A larger local margin leaves capacity of the worker unused. A larger remote margin makes decisions
         // earlier than necessary.
-        let guard = Guard::new(slack / 50, most);
-        Deadline { local: guard, remote: guard, hopeless: false }
+        let margin = Margin::new(slack / 50, most);
+        Deadline { local: margin, remote: margin, hopeless: false }
     }
 
     /// Returns the local and the remote margin.
-    pub fn guards(&self) -> [Nanos; 2] {
+    pub fn margins(&self) -> [Nanos; 2] {
         [self.local.get(), self.remote.get()]
     }
 }
@@ -124,13 +124,13 @@ impl Policy for Deadline {
         let Some(rate) = rates.effective() else { return };
         let fits = |until: Nanos| (until.saturating_sub(now) as f64 / 1e9 * rate) as usize;
         let mut room = Room { all: rates.room, warm: rates.warm_room, fill: 0 };
-        let [guard, remote_guard] = self.guards();
+        let [margin, remote_margin] = self.margins();
         let warm = rates.remote.p99;
         let cold = warm.max(rates.remote.cold_start);
-        self.hopeless = warm + remote_guard > rates.slack;
+        self.hopeless = warm + remote_margin > rates.slack;
         let again = again_at_home(&rates, rate);
-        let remote = now + warm + remote_guard + again;
-        let guard = guard + again;
+        let remote = now + warm + remote_margin + again;
+        let margin = margin + again;
         let (next, mut ahead) = share(queue, rates.peers, rate, takes);
         for (index, entry) in queue.iter().copied().flatten().enumerate().skip(next) {
             let records = entry.records();
@@ -150,7 +150,7 @@ impl Policy for Deadline {
             let there = now + latency;
             // Where the remote side would be late too, the worker keeps what it finishes sooner.
             let is_safe = entry.due >= there;
-            let until = if is_safe { entry.due.saturating_sub(guard) } else { there };
+            let until = if is_safe { entry.due.saturating_sub(margin) } else { there };
             let stay = fits(until).saturating_sub(ahead);
             if entry.returned || stay >= records {
                 ahead += records;
@@ -201,7 +201,7 @@ impl Policy for Deadline {
 /// Returns how much earlier records are sent where requests fail, so that the worker can compute returned
 /// records in time.
 fn again_at_home(rates: &Rates, rate: f64) -> Nanos {
-    if rates.remote.failure_rate <= guard::TARGET {
+    if rates.remote.failure_rate <= margin::TARGET {
         return 0;
     }
     let request = (rates.batch as f64 / rate * 1e9) as Nanos;
@@ -285,13 +285,13 @@ mod tests {
     }
 
     /// 400 records per millisecond for 150 ms are 600 ms of work, so most records have to be sent. They are
-    /// sent when the first of them that the worker cannot finish has only the remote latency and the guard
+    /// sent when the first of them that the worker cannot finish has only the remote latency and the margin
     /// left.
     #[test]
     fn records_that_would_be_late_are_sent_at_their_last_safe_moment() {
         let queue = queue(400, 150);
         // At 168 ms the first ten containers are due within 42 ms, which is the remote latency plus the
-        // guard. The worker computes nine and a half of them in the time that its own guard leaves.
+        // margin. The worker computes nine and a half of them in the time that its own margin leaves.
         let last_safe = 9 * MS + MS * 6 / 10 + SLACK - 42 * MS;
         assert!(plan(&queue, last_safe - MS, rates()).is_empty(), "there is time left");
         let takes = plan(&queue, last_safe + MS / 2, rates());

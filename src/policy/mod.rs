@@ -11,8 +11,8 @@
 //! plots, advice) is made from this list.
 
 mod deadline;
-mod guard;
 mod local;
+mod margin;
 mod queue;
 mod remote;
 mod route;

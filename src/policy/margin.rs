@@ -5,8 +5,8 @@ use crate::batch::Nanos;
 /// The margin between when a result is expected and when it is due. It is adapted so that at most [`TARGET`]
 /// of the results are late: it rises quickly while more are late, and falls slowly while fewer are.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Guard {
-    margin: f64,
+pub(super) struct Margin {
+    nanos: f64,
     least: f64,
     most: f64,
     /// Results since the margin was last changed.
@@ -34,15 +34,15 @@ const HOLD: Nanos = 50_000_000;
 const DOWN: f64 = 0.98;
 const PERIOD: Nanos = 100_000_000;
 
-impl Guard {
+impl Margin {
     /// Creates a margin of `least`, which never exceeds `most`.
     pub(super) fn new(least: Nanos, most: Nanos) -> Self {
         let (least, most) = (least as f64, most.max(least) as f64);
-        Guard { margin: least, least, most, records: 0, late: 0, since: 0, from: 0 }
+        Margin { nanos: least, least, most, records: 0, late: 0, since: 0, from: 0 }
     }
 
     pub(super) fn get(&self) -> Nanos {
-        self.margin as Nanos
+        self.nanos as Nanos
     }
 
     /// Records that `late` of `records` results arrived after they were due.
@@ -53,10 +53,10 @@ impl Guard {
         self.records += records as u64;
         self.late += late as u64;
         if self.late as f64 > TARGET * self.records.max(SAMPLE) as f64 {
-            self.margin = (self.margin * UP + STEP).min(self.most);
+            self.nanos = (self.nanos * UP + STEP).min(self.most);
             self.from = now + HOLD;
         } else if self.records >= SAMPLE && now.saturating_sub(self.since) >= PERIOD {
-            self.margin = (self.margin * DOWN).max(self.least);
+            self.nanos = (self.nanos * DOWN).max(self.least);
         } else {
             return;
         }
@@ -72,19 +72,19 @@ mod tests {
 
     #[test]
     fn the_margin_rises_quickly_and_falls_slowly() {
-        let mut guard = Guard::new(2 * MS, 50 * MS);
-        guard.note(0, 100, 1);
-        assert_eq!(guard.get(), 2 * MS, "one late result of a hundred is too small a sample");
-        guard.note(0, 100, 4);
-        assert_eq!(guard.get(), 4 * MS);
-        guard.note(49 * MS, 1_000, 1_000);
-        assert_eq!(guard.get(), 4 * MS, "these records were planned with the smaller margin");
-        (1..20).for_each(|n| guard.note(n * HOLD, 1_000, 1_000));
-        assert_eq!(guard.get(), 50 * MS);
-        let period = |guard: &mut Guard, n: u64| guard.note((20 + n) * PERIOD, 1_000, 5);
-        (1..=35).for_each(|n| period(&mut guard, n));
-        assert!((24 * MS..26 * MS).contains(&guard.get()), "{}", guard.get());
-        (36..=500).for_each(|n| period(&mut guard, n));
-        assert_eq!(guard.get(), 2 * MS);
+        let mut margin = Margin::new(2 * MS, 50 * MS);
+        margin.note(0, 100, 1);
+        assert_eq!(margin.get(), 2 * MS, "one late result of a hundred is too small a sample");
+        margin.note(0, 100, 4);
+        assert_eq!(margin.get(), 4 * MS);
+        margin.note(49 * MS, 1_000, 1_000);
+        assert_eq!(margin.get(), 4 * MS, "these records were planned with the smaller margin");
+        (1..20).for_each(|n| margin.note(n * HOLD, 1_000, 1_000));
+        assert_eq!(margin.get(), 50 * MS);
+        let period = |margin: &mut Margin, n: u64| margin.note((20 + n) * PERIOD, 1_000, 5);
+        (1..=35).for_each(|n| period(&mut margin, n));
+        assert!((24 * MS..26 * MS).contains(&margin.get()), "{}", margin.get());
+        (36..=500).for_each(|n| period(&mut margin, n));
+        assert_eq!(margin.get(), 2 * MS);
     }
 }
