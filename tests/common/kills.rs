@@ -34,7 +34,7 @@ pub struct Killed<'a> {
 /// The share of the kills that come at any time; the others come once the run has committed.
 const EARLY: f64 = 0.3;
 
-/// Kills of one run, at most: then it is let be.
+/// The most kills of one run. After them it runs to its end.
 const MOST: usize = 12;
 
 fn number(name: &str) -> Option<u64> {

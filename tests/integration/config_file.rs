@@ -12,10 +12,6 @@ fn settings_come_from_a_file_and_flags_override_them() {
     let summary = place.run_well(&["run", "--config", "floodway.toml", "--events", "200"]);
     assert_eq!(summary["events_in"], 200);
     assert_eq!(place.lines("from-file"), 200);
-    fs::write(place.path("wrong.toml"), "evnets = 300\n").unwrap();
-    let output = place.run(&["run", "--config", "wrong.toml"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(error_of(&output).contains("evnets"), "{}", error_of(&output));
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn a_typed_option_overrides_the_settings_of_the_documented_file_that_it_excludes
         let less = if has_shape { &less[..] } else { &["--rate", "2k", "--duration", "200ms"] };
         let args = [&["run", "--config", "floodway.toml", "--task", "words"], typed, less].concat();
         let output = place.run(&args);
-        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{name}: {}", error_of(&output));
     }
     // The other direction: a file for a function, and a run without one.
     let of_function =
@@ -62,7 +62,7 @@ fn a_typed_option_overrides_the_settings_of_the_documented_file_that_it_excludes
     let few = ["run", "--config", "function.toml", "--events", "10", "--sink", "null"];
     for typed in [&["--lambda", "local"][..], &["--shadow", "--policy", "deadline"]] {
         let output = place.run(&[&few[..], typed].concat());
-        assert!(output.status.success(), "{typed:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{typed:?}: {}", error_of(&output));
     }
 }
 
@@ -73,7 +73,7 @@ fn compare_takes_the_documented_file_without_the_settings_that_it_refuses() {
     let less = ["--rate", "2k", "--peak-rate", "4k", "--period", "1s", "--duration", "200ms"];
     let own = ["--task", "words", "--policies", "local", "--warm-up-run", "0s", "--report", "r"];
     let output = place.run(&[&["compare", "--config", "floodway.toml"], &less[..], &own].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", error_of(&output));
     assert!(place.path("r/report.html").exists() && !place.path("out/from-config").exists());
     // `simulate` takes no file.
     place.refuses("simulate", &[(&["--config", "floodway.toml"], &["--config: there is no such"])]);
@@ -94,7 +94,7 @@ fn the_help_of_compare_lists_no_option_that_compare_refuses() {
         let value = if is_flag { &[][..] } else { &["local"] };
         let output = place.run(&[&["compare", option], value].concat());
         assert_eq!(output.status.code(), Some(2), "{option}");
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        let error = error_of(&output);
         assert!(error.starts_with(&format!("floodway: {option} ")), "{error}");
     }
     assert!(help.contains("--policies") && help.contains("--deadline"));

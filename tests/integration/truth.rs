@@ -197,7 +197,13 @@ fn require_remote_passes_when_nothing_was_wanted_or_something_was_done() {
     // The function of a busy machine may answer none in time.
     let had = within_tries("a run that does something remotely", || {
         let output = run(&had);
-        if output.status.success() { Ok(output) } else { Err(error_of(&output)) }
+        if output.status.success() {
+            return Ok(output);
+        }
+        let error = error_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("wanted to send records: "), "{error}");
+        Err(error)
     });
     for output in [run(&unneeded), had] {
         assert_eq!(output.status.code(), Some(0), "{}", error_of(&output));

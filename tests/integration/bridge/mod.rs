@@ -2,11 +2,11 @@
 //! result or by being returned.
 
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::{LIMIT, poll};
+use crate::common::{LIMIT, parts, poll};
 use crate::fault_server::{Fault, Server};
 use floodway::bridge::{
     Bridge, Counters, Failure, Outcome, ReplyReceiver, Settings, WorkItem, breaker, reply_channel,
@@ -256,58 +256,56 @@ fn peak_growth<R>(f: impl FnOnce() -> R) -> (R, Option<usize>) {
     (result, peak)
 }
 
+/// A bridge for requests of one record, with memory for the answers of six.
+fn with_memory_for_six(server: &Server, requests: usize, attempts: u32) -> Bridge {
+    let settings = Settings {
+        batch_records: 1,
+        batch_bytes: 1_000,
+        body_bytes: 32 << 20,
+        initial_in_flight: requests,
+        max_in_flight: requests,
+        attempts,
+        timeout: Duration::from_secs(60),
+        overdue_after: Duration::from_secs(60),
+        ..settings(server)
+    };
+    Bridge::start(settings).unwrap()
+}
+
+/// Receives the answers while it waits for so many requests to fail. Then it closes the bridge, since the others' answers
+/// never end.
+fn close_once_failed<R>(bridge: &Bridge, failed: u64, receive: impl FnOnce() -> R) -> R {
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            poll("requests that fail", || (bridge.counters().failed >= failed).then_some(()));
+            bridge.close_after(Duration::ZERO);
+        });
+        receive()
+    })
+}
+
 /// 200 requests at once, of which each would have 6 MB for ever.
 #[test]
 fn answers_that_never_end_take_no_more_memory_than_bodies_may_have() {
     let server = Server::square(vec![Fault::NeverEnds]);
-    let bridge = Bridge::start(Settings {
-        batch_records: 1,
-        batch_bytes: 1_000,
-        body_bytes: 32 << 20,
-        initial_in_flight: 200,
-        max_in_flight: 200,
-        attempts: 1,
-        timeout: Duration::from_secs(60),
-        overdue_after: Duration::from_secs(60),
-        ..settings(&server)
-    })
-    .unwrap();
-    let (fates, growth) = peak_growth(|| {
-        thread::scope(|scope| {
-            // Six at most have all that they want, and keep it.
-            scope.spawn(|| {
-                let began = Instant::now();
-                while bridge.counters().failed < 190 && began.elapsed() < Duration::from_secs(20) {
-                    thread::sleep(Duration::from_millis(5));
-                }
-                bridge.close_after(Duration::ZERO);
-            });
-            send(&bridge, 200, 1)
-        })
-    });
+    let bridge = with_memory_for_six(&server, 200, 1);
+    let (fates, growth) = peak_growth(|| close_once_failed(&bridge, 190, || send(&bridge, 200, 1)));
+    let refused = Fate::Returned(Failure::NoMemory(32));
+    let refused = fates.iter().filter(|fate| **fate == refused).count();
+    assert!(refused >= 190, "{fates:?}");
+    let Some(growth) = growth else {
+        return parts::not_run("/proc, which says how much memory a process has at most");
+    };
     println!("the memory grew by {growth:?} MiB");
     // Without a bound it grows by 1,200 MiB. Connections and other tests take some too.
-    assert!(growth.is_none_or(|growth| growth < 400), "{growth:?} MiB");
-    let refused =
-        fates.iter().filter(|fate| **fate == Fate::Returned(Failure::NoMemory(32))).count();
-    assert!(refused >= 190, "{fates:?}");
+    assert!(growth < 400, "{growth} MiB");
 }
 
 /// It was billed, so it counts as an attempt even where the worker leaves its records to the remote side.
 #[test]
 fn a_request_without_memory_for_its_answer_is_returned_after_the_attempts() {
     let server = Server::square(vec![Fault::NeverEnds]);
-    let bridge = Bridge::start(Settings {
-        batch_records: 1,
-        batch_bytes: 1_000,
-        body_bytes: 32 << 20,
-        initial_in_flight: 20,
-        attempts: 2,
-        timeout: Duration::from_secs(60),
-        overdue_after: Duration::from_secs(60),
-        ..settings(&server)
-    })
-    .unwrap();
+    let bridge = with_memory_for_six(&server, 20, 2);
     let remote = bridge.remote_task(Arc::new(square()));
     let me = thread::current();
     let (sender, receiver) = reply_channel(Arc::new(move || me.unpark()));
@@ -316,22 +314,13 @@ fn a_request_without_memory_for_its_answer_is_returned_after_the_attempts() {
     for (id, batch) in batches.iter().enumerate() {
         remote.send(WorkItem::new(id as u64, Arc::clone(batch), 0..1, sender.clone())).unwrap();
     }
-    let fates = thread::scope(|scope| {
-        // At most six have memory for their answers, which never end.
-        scope.spawn(|| {
-            let began = Instant::now();
-            while bridge.counters().failed < 14 && began.elapsed() < Duration::from_secs(20) {
-                thread::sleep(Duration::from_millis(5));
-            }
-            bridge.close_after(Duration::ZERO);
-        });
-        collect(&receiver, &batches)
-    });
+    let fates = close_once_failed(&bridge, 14, || collect(&receiver, &batches));
     let refused = fates.iter().filter(|fate| **fate == Fate::Returned(Failure::NoMemory(32)));
     assert!(refused.count() >= 14, "{fates:?}");
     let counters = bridge.counters();
     assert_eq!((counters.requests, counters.hedged), (20, 0));
-    assert!(counters.attempts <= 2 * counters.requests, "{counters:?}");
+    let attempts = counters.requests + 14..=2 * counters.requests;
+    assert!(attempts.contains(&counters.attempts), "{counters:?}");
 }
 
 /// While bodies have no room, requests wait for it, and all are done in the end.
@@ -368,58 +357,40 @@ fn records_in_flight_are_returned_when_the_bridge_closes() {
     assert!(receiver.try_recv().is_none(), "what was refused is not answered");
 }
 
-#[test]
-fn requests_in_flight_stay_within_the_limit() {
-    let server = Server::square(vec![Fault::Hang]);
-    let few = Settings { max_in_flight: 2, batch_records: 5, attempts: 1, ..settings(&server) };
-    let bridge = Bridge::start(few).unwrap();
-    let looking = bridge.clone();
-    let most = Arc::new(Mutex::new(0));
-    let seen = Arc::clone(&most);
-    thread::spawn(move || {
-        loop {
-            let now = looking.counters().in_flight;
-            let mut most = seen.lock().unwrap();
-            *most = now.max(*most);
-            drop(most);
-            thread::park_timeout(Duration::from_millis(1));
-        }
-    });
-    send(&bridge, 3, 10);
-    assert_eq!(*most.lock().unwrap(), 2);
-}
-
 /// Requests that start environments are among the requests in flight as soon as they are decided on.
 #[test]
-fn warm_ups_and_records_together_stay_within_the_limit() {
-    let server = Server::square(vec![Fault::None, Fault::None, Fault::Hang]);
-    let bridge = Bridge::start(Settings {
-        max_in_flight: 2,
-        initial_in_flight: 2,
-        batch_records: 1,
-        attempts: 1,
-        probes_at_start: true,
-        ..settings(&server)
-    })
-    .unwrap();
-    let remote = bridge.remote_task(Arc::new(square()));
-    bridge.wait_for_probes(Duration::from_secs(30));
-    let (sender, receiver) = reply_channel(Arc::new(|| {}));
-    let batches: Vec<Arc<Vec<u64>>> = (0..6).map(|n| Arc::new(vec![n])).collect();
-    remote.expect(1e6);
-    for (id, batch) in batches.iter().enumerate() {
-        remote.send(WorkItem::new(id as u64, Arc::clone(batch), 0..1, sender.clone())).unwrap();
-    }
-    let most = thread::scope(|scope| {
-        let done = scope.spawn(|| collect(&receiver, &batches));
-        let mut most = 0;
-        while !done.is_finished() {
-            most = most.max(bridge.counters().in_flight);
-            thread::sleep(Duration::from_millis(1));
+fn requests_in_flight_stay_within_the_limit_with_and_without_warm_ups() {
+    for expected in [0.0, 1e6] {
+        let server = Server::square(vec![Fault::None, Fault::None, Fault::Hang]);
+        let bridge = Bridge::start(Settings {
+            max_in_flight: 2,
+            initial_in_flight: 2,
+            batch_records: 1,
+            attempts: 1,
+            probes_at_start: true,
+            ..settings(&server)
+        })
+        .unwrap();
+        let remote = bridge.remote_task(Arc::new(square()));
+        bridge.wait_for_probes(Duration::from_secs(30));
+        let (sender, receiver) = reply_channel(Arc::new(|| {}));
+        let batches: Vec<Arc<Vec<u64>>> = (0..6).map(|n| Arc::new(vec![n])).collect();
+        remote.expect(expected);
+        for (id, batch) in batches.iter().enumerate() {
+            let item = WorkItem::new(id as u64, Arc::clone(batch), 0..1, sender.clone());
+            remote.send(item).unwrap();
         }
-        most
-    });
-    assert_eq!(most, 2, "{:?}", bridge.counters());
+        let most = thread::scope(|scope| {
+            let done = scope.spawn(|| collect(&receiver, &batches));
+            let mut most = 0;
+            while !done.is_finished() {
+                most = most.max(bridge.counters().in_flight);
+                thread::sleep(Duration::from_millis(1));
+            }
+            most
+        });
+        assert_eq!(most, 2, "{expected}: {:?}", bridge.counters());
+    }
 }
 
 /// A worker that is busy for a minute, and one with nothing to do.
