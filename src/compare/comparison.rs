@@ -48,8 +48,8 @@ pub struct Round {
     pub figures: Figures,
     /// The series, by slot of time.
     pub slots: Vec<SlotLine>,
-    /// By path: latencies in milliseconds, with the number of records that had each of them.
-    pub paths: Vec<(String, Vec<(f64, u64)>)>,
+    /// By route: latencies in milliseconds, with the number of records that had each of them.
+    pub routes: Vec<(String, Vec<(f64, u64)>)>,
 }
 
 /// A policy with its runs.
@@ -127,11 +127,11 @@ impl Round {
         let value: Value = serde_json::from_str(&read(summary)?).map_err(content(summary))?;
         let figures = Figures::of(&value);
         let figures = figures.ok_or_else(|| ReadError::Incomplete { path: shown(summary) })?;
-        let mut round = Round { summary: value, figures, slots: Vec::new(), paths: Vec::new() };
+        let mut round = Round { summary: value, figures, slots: Vec::new(), routes: Vec::new() };
         for line in read(series)?.lines() {
             match serde_json::from_str(line).map_err(content(series))? {
                 Line::Slot(slot) => round.slots.push(slot),
-                Line::Latency { path, buckets, .. } => round.paths.push((path, buckets)),
+                Line::Latency { path: route, buckets, .. } => round.routes.push((route, buckets)),
             }
         }
         Ok(round)

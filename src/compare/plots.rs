@@ -33,9 +33,9 @@ fn color_of(policy: &str) -> RGBColor {
     Spec::named(policy).map_or(INK, |policy| rgb(policy.color))
 }
 
-/// Returns the colour of a path. `local` and `remote` have the colours of the policies with these names.
-fn color_of_path(path: &str) -> RGBColor {
-    match path {
+/// Returns the colour of a route. `local` and `remote` have the colours of the policies with these names.
+fn color_of_route(route: &str) -> RGBColor {
+    match route {
         "local" => BLUE,
         "remote" => RED,
         "hedged" => ORANGE,
@@ -44,9 +44,9 @@ fn color_of_path(path: &str) -> RGBColor {
     }
 }
 
-/// Returns what a legend says of a path.
-fn path_in_words(path: &str) -> String {
-    match path {
+/// Returns what a legend says of a route.
+fn route_in_words(route: &str) -> String {
+    match route {
         "local" => "by its worker",
         "peer" => "by a peer",
         "remote" => "remote",
@@ -198,12 +198,12 @@ pub(super) fn costs(comparison: &Comparison) -> Result<Figure, DrawError> {
     })
 }
 
-/// Draws a figure for each policy, with the share of records that took longer than a latency, by path.
+/// Draws a figure for each policy, with the share of records that took longer than a latency, by route.
 pub(super) fn tails(comparison: &Comparison) -> Result<Tails, DrawError> {
     let all: Vec<_> = typical(comparison)
         .map(|(policy, round)| {
             let curves: Vec<_> =
-                round.paths.iter().map(|(path, buckets)| (path, tail(path, buckets))).collect();
+                round.routes.iter().map(|(route, buckets)| (route, tail(route, buckets))).collect();
             (policy, curves)
         })
         .collect();
@@ -233,10 +233,10 @@ pub(super) fn tails(comparison: &Comparison) -> Result<Tails, DrawError> {
         })
     };
     let mut legend: Vec<_> = all.iter().flat_map(|(_, curves)| curves).collect();
-    legend.sort_by_key(|(path, _)| Route::ALL.iter().position(|route| route.name() == *path));
-    legend.dedup_by_key(|(path, _)| path.as_str());
+    legend.sort_by_key(|(name, _)| Route::ALL.iter().position(|route| route.name() == *name));
+    legend.dedup_by_key(|(route, _)| route.as_str());
     Ok(Tails {
-        legend: legend.iter().map(|(path, it)| (it.color, path_in_words(path))).collect(),
+        legend: legend.iter().map(|(route, it)| (it.color, route_in_words(route))).collect(),
         figures: all.iter().map(figure).collect::<Result<_, DrawError>>()?,
     })
 }
@@ -244,9 +244,9 @@ pub(super) fn tails(comparison: &Comparison) -> Result<Tails, DrawError> {
 /// Lower latencies are drawn as this one.
 const LEAST_MS: f64 = 0.1;
 
-/// Returns the share of a path's records that were later than each latency. Neighbouring points are about 1 % of the
+/// Returns the share of a route's records that were later than each latency. Neighbouring points are about 1 % of the
 /// latency apart.
-fn tail(path: &str, buckets: &[(f64, u64)]) -> Curve {
+fn tail(route: &str, buckets: &[(f64, u64)]) -> Curve {
     let all: u64 = buckets.iter().map(|(_, records)| records).sum();
     let mut left = all;
     let (mut points, mut drawn, mut last) = (vec![(LEAST_MS, 1.0)], LEAST_MS, LEAST_MS);
@@ -265,7 +265,7 @@ fn tail(path: &str, buckets: &[(f64, u64)]) -> Curve {
         }
         last = ms;
     }
-    Curve { color: color_of_path(path), pieces: vec![points], ..Curve::default() }
+    Curve { color: color_of_route(route), pieces: vec![points], ..Curve::default() }
 }
 
 fn policies(comparison: &Comparison, also: Option<&str>) -> Vec<(RGBColor, String)> {
