@@ -99,8 +99,8 @@ pub mod policy;
 mod process_stats;
 #[cfg(feature = "emulator")]
 mod quota;
-mod remote_rates;
 pub mod schedule;
+mod scheduler;
 #[cfg(feature = "cli")]
 mod simulate;
 #[cfg(feature = "files")]

@@ -7,7 +7,6 @@ mod backpressure;
 mod burst;
 mod container;
 mod epochs;
-mod in_flight;
 mod meter;
 mod observer;
 mod peers;

@@ -185,7 +185,7 @@ impl Run {
     fn simulated(&self) -> Vec<Seen> {
         let (remote, random) = self.remote();
         let mut bridge = Bridge::new(self.settings.clone(), remote, WORKERS, random);
-        bridge.set_local_rate(1_000.0);
+        bridge.set_local_record_time(Duration::from_millis(1));
         let mut items: Vec<Arc<PendingRanges>> = Vec::new();
         let (mut seen, mut sent) = (Vec::new(), 0);
         for ms in 0..LENGTH {

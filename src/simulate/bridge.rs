@@ -16,8 +16,6 @@ use crate::batch::Nanos;
 use crate::bridge::breaker::State;
 use crate::bridge::core::{Action, AttemptId, Fill, Filled, Item as _, Machine, Turn};
 use crate::bridge::{Admission, Counters, LocalLoad, Offer, Settings};
-use crate::policy::Rates;
-use crate::remote_rates::remote_rates;
 
 /// What a worker is told of records that it handed over.
 pub(super) struct Reply {
@@ -104,19 +102,9 @@ impl<R: Remote> Bridge<R> {
         self.step(now, Machine::close);
     }
 
-    /// Returns what a worker sees of the remote side at `now`.
-    pub(super) fn rates(&self, now: Nanos) -> Rates {
-        remote_rates(self.offer(now))
-    }
-
     /// Returns what workers are told of the remote side at `now`.
     pub(super) fn offer(&self, now: Nanos) -> Offer {
         self.admission.offer(now).less(self.machine.waiting(), self.machine.is_closed())
-    }
-
-    /// Returns whether records may wait for room.
-    pub(super) fn is_available(&self) -> bool {
-        self.offer(self.clock).is_available
     }
 
     /// Returns the load of a worker, which the worker sets.
@@ -124,9 +112,14 @@ impl<R: Remote> Bridge<R> {
         &self.local_loads[worker]
     }
 
-    /// Sets how many records per second a worker does.
-    pub(super) fn set_local_rate(&mut self, rate: f64) {
-        self.admission.set_local_record_time(Duration::from_secs_f64(1.0 / rate.max(1e-9)));
+    /// Sets the time that a record takes on a worker.
+    pub(super) fn set_local_record_time(&mut self, time: Duration) {
+        self.admission.set_local_record_time(time);
+    }
+
+    /// Returns whether it is closed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.machine.is_closed()
     }
 
     /// Announces that `records_per_second` are expected soon.
@@ -304,11 +297,6 @@ impl<R: Remote> Bridge<R> {
     /// Returns whether nothing waits and nothing is in flight.
     pub(super) fn is_idle(&self) -> bool {
         self.machine.is_idle() && self.invocations.is_empty() && self.admission.in_flight() == 0
-    }
-
-    /// Returns whether it is closed.
-    pub(super) fn is_closed(&self) -> bool {
-        self.machine.is_closed()
     }
 
     /// Returns the breaker's state.

@@ -119,8 +119,9 @@ impl Model {
             let own = StdRng::seed_from_u64(self.seed.wrapping_add(1));
             Bridge::new(self.bridge.clone(), service, self.workers, own)
         });
+        let slack = self.deadline.as_nanos() as Nanos;
         let mut workers: Vec<Worker> =
-            (0..self.workers).map(|index| Worker::new(index, policy())).collect();
+            (0..self.workers).map(|index| Worker::new(index, policy(), slack)).collect();
         let mut outcome = Outcome::default();
         let mut epoch = 0;
         for tick in 1.. {
@@ -142,7 +143,6 @@ impl Model {
                         &mut World {
                             stream: &self.stream,
                             service: &self.service,
-                            slack: self.deadline.as_nanos() as Nanos,
                             max_backlog: self.max_backlog,
                             bridge: bridge.as_mut(),
                             outcome: &mut outcome,

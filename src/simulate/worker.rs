@@ -1,6 +1,5 @@
 //! A worker in simulated time: it does what the burst operator does, without records.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,28 +11,15 @@ use super::item::WorkItem;
 use super::lambda::Remote;
 use super::outcome::{Made, Outcome, Timeline};
 use super::{Service, Stream, TICK};
-use crate::batch::{Nanos, Span};
-use crate::bridge::PendingRanges;
+use crate::batch::Nanos;
 use crate::bridge::core::Part;
-use crate::policy::{
-    Completed, Destination, Entry, FORECAST_INTERVAL, Offered, Policy, Queue, Rates, Route, Side,
-    Take, Taken, TrueRate,
-};
-
-/// A work item in flight.
-struct Away {
-    entry: Entry,
-    is_burst: bool,
-    pending: Arc<PendingRanges>,
-    left: usize,
-    since: Nanos,
-}
+use crate::policy::{Destination, Entry, Offered, Policy, Route, Taken};
+use crate::scheduler::{HandedOver, Handover, Scheduler};
 
 /// What a worker uses of the simulation.
 pub(super) struct World<'a, R> {
     pub stream: &'a Stream,
     pub service: &'a Service,
-    pub slack: Nanos,
     pub max_backlog: usize,
     pub bridge: Option<&'a mut Bridge<R>>,
     pub outcome: &'a mut Outcome,
@@ -42,42 +28,27 @@ pub(super) struct World<'a, R> {
 
 pub(super) struct Worker {
     index: usize,
-    policy: Box<dyn Policy>,
-    /// The queue. The payload says whether the container arrived in a burst.
-    queue: Queue<bool>,
-    away: BTreeMap<u64, Away>,
-    in_flight: usize,
-    next_id: u64,
-    true_rate: TrueRate,
+    /// The payload says whether the container arrived in a burst.
+    scheduler: Scheduler<bool>,
     /// When it has finished what it has begun.
     free_at: Nanos,
-    left: Option<Nanos>,
-    forecast_at: Nanos,
     /// The next tick whose events its source has not emitted, and whether the source waits.
     source: u64,
     is_held: bool,
-    takes: Vec<Take>,
-    taken: VecDeque<Taken<bool>>,
+}
+
+/// The bridge, as a worker hands records over to it.
+struct Outlet<'a, R> {
+    worker: usize,
+    now: Nanos,
+    bridge: &'a mut Bridge<R>,
 }
 
 impl Worker {
-    pub(super) fn new(index: usize, policy: Box<dyn Policy>) -> Self {
-        Worker {
-            index,
-            policy,
-            queue: Queue::default(),
-            away: BTreeMap::new(),
-            in_flight: 0,
-            next_id: 0,
-            true_rate: TrueRate::default(),
-            free_at: 0,
-            left: None,
-            forecast_at: 0,
-            source: 0,
-            is_held: false,
-            takes: Vec::new(),
-            taken: VecDeque::new(),
-        }
+    /// `slack` is the time from when a record is scheduled to when its result is due.
+    pub(super) fn new(index: usize, policy: Box<dyn Policy>, slack: Nanos) -> Self {
+        let scheduler = Scheduler::new(policy, slack);
+        Worker { index, scheduler, free_at: 0, source: 0, is_held: false }
     }
 
     /// Returns when the worker is free, not before `now`.
@@ -92,17 +63,14 @@ impl Worker {
 
     /// Returns the number of records that it holds, queued and in flight.
     pub(super) fn held(&self) -> usize {
-        self.queue.records() + self.in_flight
+        self.scheduler.waiting() + self.scheduler.in_flight()
     }
 
     /// Records that an epoch is final.
     pub(super) fn offered<R: Remote>(&mut self, offered: Offered, bridge: Option<&mut Bridge<R>>) {
-        self.policy.on_epoch(offered);
-        if let Some(bridge) = bridge
-            && let Some(share) = bridge.settings().warm_up
-            && !self.policy.is_remote_only()
-            && let Some(offload_threshold) = self.policy.offload_threshold()
-            && let Some(expected) = offered.expected_excess(offload_threshold, share)
+        let warm_up = bridge.as_ref().and_then(|bridge| bridge.settings().warm_up);
+        if let Some(expected) = self.scheduler.offered(offered, warm_up)
+            && let Some(bridge) = bridge
         {
             bridge.expect(expected);
         }
@@ -116,18 +84,10 @@ impl Worker {
         self.plan(now, world);
         self.work(now, until, world);
         if let Some(bridge) = &mut world.bridge {
-            let ahead = match self.policy.returned_work_skips_queue(bridge.rates(now).remote) {
-                true => self.queue.returned_records(),
-                false => self.queue.records(),
-            };
-            let ahead = (!self.policy.is_remote_only()).then_some(ahead);
-            let rate = self.true_rate.get();
-            match ahead {
-                Some(ahead) => bridge.local_load(self.index).set(ahead, rate),
-                None => bridge.local_load(self.index).set_remote_only(),
-            }
-            if let Some(rate) = rate {
-                bridge.set_local_rate(rate);
+            let offer = bridge.offer(now);
+            let time = self.scheduler.report_load(offer, bridge.local_load(self.index));
+            if let Some(time) = time {
+                bridge.set_local_record_time(time);
             }
         }
     }
@@ -146,7 +106,7 @@ impl Worker {
             let tick = world.stream.tick(self.source);
             let records = world.stream.own(self.index, &tick);
             if records > 0 {
-                self.queue.push(0..records, now, tick.scheduled, world.slack, tick.is_burst);
+                self.scheduler.accept(now, 0..records, tick.scheduled, tick.is_burst);
             }
             self.source += 1;
         }
@@ -156,17 +116,13 @@ impl Worker {
         while let Some(bridge) = &mut world.bridge
             && let Some(Reply { id, range, is_done }) = bridge.reply(self.index)
         {
-            let Some(away) = self.away.get_mut(&id) else { continue };
-            let (entry, is_burst) = (away.entry.slice(range.clone()), away.is_burst);
-            away.left -= range.len();
-            self.in_flight -= range.len();
-            if away.left == 0 {
-                self.away.remove(&id);
-            }
+            let Some((entry, is_burst, route)) = self.scheduler.answered(id, range.len()) else {
+                continue;
+            };
             if is_done {
-                self.made(now, Route::Remote, &entry, is_burst, world);
+                self.made(now, route, &entry.slice(range), is_burst, world);
             } else {
-                self.queue.put_returned(entry, range, is_burst);
+                self.scheduler.put_returned(entry, range, is_burst);
             }
         }
     }
@@ -179,122 +135,53 @@ impl Worker {
         is_burst: bool,
         world: &mut World<'_, R>,
     ) {
-        let (scheduled, records): (Span, usize) = (entry.scheduled, entry.records());
-        let side = if path.is_remote() { Side::Remote } else { Side::Local };
-        let done = Completed::at(now, side, scheduled, world.slack, records);
-        if path != Route::Returned {
-            self.policy.on_completed(now, done);
-        }
-        let late = done.late;
+        let (scheduled, records) = (entry.scheduled, entry.records());
+        let late = self.scheduler.completed(now, path, scheduled, records).late;
         world.outcome.note(now, &Made { path, scheduled, records, late, is_burst });
     }
 
     fn plan<R: Remote>(&mut self, now: Nanos, world: &mut World<'_, R>) {
         let Some(bridge) = &mut world.bridge else { return };
-        if self.queue.is_empty() {
-            return;
-        }
-        let remote = bridge.rates(now);
-        if remote.room == 0 {
-            return;
-        }
-        let rates = Rates {
-            local: self.true_rate.get(),
-            share: self.true_rate.useful_share(),
-            in_flight: self.in_flight,
-            waiting: self.queue.records(),
-            slack: world.slack,
-            ..remote
-        };
-        let queue = self.queue.entries();
-        self.policy.plan(now, &queue, rates, &mut self.takes);
-        if now.saturating_sub(self.forecast_at) >= FORECAST_INTERVAL
-            && bridge.settings().warm_up.is_some()
-        {
-            self.forecast_at = now;
-            let expected = self.policy.expected_rate(now, &queue, rates);
-            if expected > 0.0 {
-                bridge.expect(expected);
-            }
-        }
-        // The queue hands them over from the last to the first; the oldest is sent first.
-        let taken = &mut self.taken;
-        self.queue.take_all(&mut self.takes, |take| taken.push_front(take));
-        let urgent = self.policy.plans_by_due_time();
-        let mut taken = self.taken.drain(..).peekable();
-        while let Some(Taken { entry, payload: is_burst, to }) = taken.next() {
-            let (id, left, range) = (self.next_id, entry.records(), entry.range.clone());
-            self.next_id += 1;
-            self.in_flight += left;
-            let part = Part {
-                warm_only: to == Some(Destination::Warm),
-                urgent: urgent && taken.peek().is_none(),
-                ..Part::new(range)
-            };
-            let pending = Arc::clone(&part.pending);
-            Timeline::add(&mut world.outcome.timeline.sent, now / TICK, left);
-            self.away.insert(id, Away { entry, is_burst, pending, left, since: now });
-            let local_load = Rc::clone(bridge.local_load(self.index));
-            bridge.send(now, WorkItem { worker: self.index, id, part, local_load });
-        }
+        let (offer, warm_up) = (bridge.offer(now), bridge.settings().warm_up.is_some());
+        let mut outlet = Outlet { worker: self.index, now, bridge };
+        let sent = self.scheduler.plan(now, offer, 0, warm_up, &mut outlet);
+        Timeline::add(&mut world.outcome.timeline.sent, now / TICK, sent);
     }
 
-    /// Computes from `now` to `until` or slightly longer: the front of the queue first, then late records.
+    /// Computes from `now` to `until` or slightly longer.
     fn work<R: Remote>(&mut self, now: Nanos, until: Nanos, world: &mut World<'_, R>) {
-        if let Some(left) = self.left.take() {
-            self.true_rate.record_other(Duration::from_nanos(now.saturating_sub(left)));
-        }
+        self.scheduler.resume(now);
+        let offer = world.bridge.as_ref().map(|bridge| bridge.offer(now));
         let mut at = now;
         while at < until {
-            let fit = self.true_rate.records_within(Duration::from_nanos(until - at));
-            let (entry, is_burst, path) = if self.has_own_work(world)
-                && let Some(taken) = self.queue.take_front(fit)
-            {
-                let path = if taken.entry.returned { Route::Returned } else { Route::Local };
-                (taken.entry, taken.payload, path)
-            } else if let Some((entry, is_burst)) = self.take_late(at, fit, world) {
-                (entry, is_burst, Route::Returned)
-            } else {
-                break;
-            };
+            let fit = self.scheduler.records_within(Duration::from_nanos(until - at));
+            let Some((entry, is_burst, path)) = self.scheduler.next(at, fit, offer) else { break };
             let took = world.service.draw(at, entry.records(), world.random);
-            self.true_rate.record(entry.records(), Duration::from_nanos(took));
+            self.scheduler.record(entry.records(), Duration::from_nanos(took));
             at += took;
             self.made(at, path, &entry, is_burst, world);
         }
         self.free_at = at;
-        self.left = self.has_own_work(world).then_some(at);
+        self.scheduler.pause(at, offer);
+    }
+}
+
+impl<R: Remote> Handover<bool> for Outlet<'_, R> {
+    fn expect(&mut self, records_per_second: f64) {
+        self.bridge.expect(records_per_second);
     }
 
-    /// Returns whether the worker computes the front of the queue itself, or leaves it to the remote side.
-    fn has_own_work<R: Remote>(&self, world: &World<'_, R>) -> bool {
-        let Some((entry, _)) = self.queue.front() else { return false };
-        let waits = self.policy.is_remote_only() && !entry.returned;
-        !(waits && world.bridge.as_ref().is_some_and(|bridge| bridge.is_available()))
-    }
-
-    /// Takes up to `records` records from the oldest work item that is late.
-    fn take_late<R: Remote>(
-        &mut self,
-        now: Nanos,
-        records: usize,
-        world: &World<'_, R>,
-    ) -> Option<(Entry, bool)> {
-        // Records that are left to the remote side are returned without this.
-        let bridge = world.bridge.as_ref().filter(|_| !self.policy.is_remote_only())?;
-        let late = bridge.offer(now).late.as_nanos() as Nanos;
-        let (id, range) = self
-            .away
-            .iter()
-            .take_while(|(_, away)| now.saturating_sub(away.since) >= late)
-            .find_map(|(id, away)| Some((*id, away.pending.take_front(records)?)))?;
-        let away = self.away.get_mut(&id)?;
-        away.left -= range.len();
-        self.in_flight -= range.len();
-        let taken = (away.entry.slice(range), away.is_burst);
-        if away.left == 0 {
-            self.away.remove(&id);
+    fn hand_over(&mut self, id: u64, taken: &Taken<bool>, urgent: bool) -> HandedOver {
+        let warm_only = taken.to == Some(Destination::Warm);
+        let part = Part { warm_only, urgent, ..Part::new(taken.entry.range.clone()) };
+        let pending = Arc::clone(&part.pending);
+        let is_closed = self.bridge.is_closed();
+        if !is_closed {
+            let local_load = Rc::clone(self.bridge.local_load(self.worker));
+            let item = WorkItem { worker: self.worker, id, part, local_load };
+            self.bridge.send(self.now, item);
         }
-        Some(taken)
+        let refused = if is_closed { taken.entry.records() } else { 0 };
+        HandedOver { pending, route: Route::Remote, refused }
     }
 }

@@ -9,7 +9,7 @@ mod work;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use timely::Container;
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
@@ -19,14 +19,13 @@ use timely::progress::Timestamp;
 use timely::progress::frontier::MutableAntichain;
 
 use super::epochs::Epochs;
-use super::in_flight::InFlight;
 use super::peers::PeerQueue;
 use super::verify::{Sampler, Verification};
 use super::{Backpressure, Burst, Clock, Observer};
 use crate::batch::{Nanos, Records, Span};
 use crate::bridge::{Offer, RemoteTask, ReplyReceiver, ReplySender, reply_channel};
-use crate::policy::{Offered, Policy, Queue, Take, Taken, TrueRate};
-use crate::remote_rates::remote_rates;
+use crate::policy::Offered;
+use crate::scheduler::Scheduler;
 use crate::task::{Bad, Code, Task};
 
 /// The operator's outputs while it is scheduled.
@@ -53,29 +52,19 @@ impl<T: Clone, C> Clone for Origin<T, C> {
 
 pub(super) struct BurstState<T: Timestamp, K: Task> {
     task: Arc<K>,
-    policy: Box<dyn Policy>,
+    scheduler: Scheduler<Origin<T, K::In>>,
     remote: Option<RemoteTask<K>>,
     peer_queue: PeerQueue<K>,
     reply_sender: ReplySender<K::Out>,
     reply_receiver: ReplyReceiver<K::Out>,
     clock: Clock,
     schedule: Option<Box<dyn Fn(&K::In) -> Span>>,
-    slack: Nanos,
     slice: Duration,
     backpressure: Backpressure,
     observer: Box<dyn Observer<T>>,
-    queue: Queue<Origin<T, K::In>>,
-    in_flight: InFlight<T, K::In>,
-    /// When the operator last yielded although it had records to compute.
-    paused_at: Option<Instant>,
-    /// When the policy was last asked for the rate that it expects to send.
-    forecast_at: Nanos,
     sampler: Sampler,
     verifying: VecDeque<Verification<T, K>>,
     epochs: Epochs<T>,
-    true_rate: TrueRate,
-    takes: Vec<Take>,
-    taken: Vec<Taken<Origin<T, K::In>>>,
     verdicts: Vec<(usize, Code)>,
 }
 
@@ -94,26 +83,18 @@ where
         BurstState {
             sampler: Sampler::new(remote.as_ref().map_or(0.0, |remote| remote.settings().verify)),
             verifying: VecDeque::new(),
-            paused_at: None,
-            forecast_at: 0,
             remote,
             peer_queue,
             task,
-            policy: burst.policy,
+            scheduler: Scheduler::new(burst.policy, burst.deadline.as_nanos() as Nanos),
             reply_sender,
             reply_receiver,
             clock: burst.clock,
             schedule: burst.schedule,
-            slack: burst.deadline.as_nanos() as Nanos,
             slice: burst.slice,
             backpressure: burst.backpressure,
             observer: burst.observer,
-            queue: Queue::default(),
-            in_flight: InFlight::new(),
             epochs: Epochs::new(),
-            true_rate: TrueRate::default(),
-            takes: Vec::new(),
-            taken: Vec::new(),
             verdicts: Vec::new(),
         }
     }
@@ -139,7 +120,7 @@ where
         self.backpressure.add(records, batch.size(&(0..records)));
         self.observer.received(records);
         let origin = Origin { epoch: epoch.clone(), batch: Arc::new(batch) };
-        self.queue.push(0..records, arrival, scheduled, self.slack, origin);
+        self.scheduler.accept(arrival, 0..records, scheduled, origin);
     }
 
     /// Calls `each` with the count of every epoch that the frontier has passed since `from`. The
@@ -160,18 +141,13 @@ where
         }
     }
 
-    /// Records the final count of an epoch. When the rate approaches the policy's threshold,
-    /// environments are started ahead.
+    /// Records the final count of an epoch.
     pub(super) fn offered(&mut self, epoch: T, offered: Offered) {
-        self.policy.on_epoch(offered);
         self.observer.offered(&epoch, offered);
         self.epochs.offered(epoch, offered);
-        if let Some(remote) = &self.remote
-            && let Some(share) = remote.settings().warm_up
-            // A policy that sends everything starts environments by what it sends.
-            && !self.policy.is_remote_only()
-            && let Some(offload_threshold) = self.policy.offload_threshold()
-            && let Some(expected) = offered.expected_excess(offload_threshold, share)
+        let warm_up = self.remote.as_ref().and_then(|remote| remote.settings().warm_up);
+        if let Some(expected) = self.scheduler.offered(offered, warm_up)
+            && let Some(remote) = &self.remote
         {
             remote.expect(expected);
         }
@@ -180,46 +156,35 @@ where
     /// Drops the capabilities of complete epochs, and reports the state to the observer, the peers
     /// and the bridge.
     pub(super) fn finish_turn(&mut self, offer: Option<Offer>, frontier: &MutableAntichain<T>) {
-        let is_idle = !self.has_own_work(offer) && self.verifying.is_empty();
+        let is_idle = !self.scheduler.has_own_work(offer) && self.verifying.is_empty();
         // Enough work to last until the peers plan again.
         self.peer_queue.receive(if is_idle {
-            self.true_rate.records_within(2 * self.slice)
+            self.scheduler.records_within(2 * self.slice)
         } else {
             0
         });
         self.epochs.complete(frontier);
         self.epochs.publish(&mut *self.observer);
-        self.observer.backlog(self.queue.records(), self.in_flight.records());
-        let rate = self.true_rate.get();
-        if let Some(rate) = rate {
+        self.observer.backlog(self.scheduler.waiting(), self.scheduler.in_flight());
+        if let Some(rate) = self.scheduler.true_rate() {
             self.observer.true_rate(rate);
         }
-        if let (Some(remote), Some(offer)) = (&self.remote, offer) {
-            // Returned records are computed first. The other records delay them only if they cannot
-            // be sent instead.
-            let latency = remote_rates(offer).remote;
-            let ahead = match self.policy.returned_work_skips_queue(latency) {
-                true => self.queue.returned_records(),
-                false => self.queue.records(),
-            };
-            match self.policy.is_remote_only() {
-                true => self.reply_sender.local_load().set_remote_only(),
-                false => self.reply_sender.local_load().set(ahead, rate),
-            }
-            if let Some(rate) = rate {
-                remote.set_local_record_time(Duration::from_secs_f64(1.0 / rate.max(1e-9)));
-            }
+        if let (Some(remote), Some(offer)) = (&self.remote, offer)
+            && let Some(time) = self.scheduler.report_load(offer, self.reply_sender.local_load())
+        {
+            remote.set_local_record_time(time);
         }
     }
 
     /// When the operator has to be scheduled again without new input: now, or when the oldest work
     /// item becomes late.
     pub(super) fn next_wakeup(&mut self, offer: Option<Offer>) -> Option<Duration> {
-        if self.has_own_work(offer) || !self.verifying.is_empty() || self.peer_queue.has_work() {
+        let has_own_work = self.scheduler.has_own_work(offer);
+        if has_own_work || !self.verifying.is_empty() || self.peer_queue.has_work() {
             return Some(Duration::ZERO);
         }
         let remote = self.remote.as_ref()?;
-        if !self.queue.is_empty() {
+        if self.scheduler.waiting() > 0 {
             remote.wake_when_there_is_room(&self.reply_sender);
             // The offer may have changed before the bridge knew whom to wake.
             let offer = remote.offer();
@@ -227,20 +192,8 @@ where
                 return Some(Duration::ZERO);
             }
         }
-        self.in_flight.next_late(self.late_after(offer)?)
-    }
-
-    /// Whether the worker may compute the front of the queue, or has to leave it to the remote
-    /// side.
-    fn has_own_work(&self, offer: Option<Offer>) -> bool {
-        let Some((entry, _)) = self.queue.front() else { return false };
-        let waits = self.policy.is_remote_only() && !entry.returned;
-        !(waits && offer.is_some_and(|offer| offer.is_available))
-    }
-
-    /// Age from which the worker computes the records of a work item itself. None if the policy is
-    /// remote only.
-    fn late_after(&self, offer: Option<Offer>) -> Option<Duration> {
-        offer.filter(|_| !self.policy.is_remote_only()).map(|offer| offer.late)
+        let now = self.clock.now();
+        let late = self.scheduler.next_late(now, offer)?;
+        Some(Duration::from_nanos(late.saturating_sub(now)))
     }
 }

@@ -10,7 +10,6 @@ use crate::batch::Records;
 use crate::bridge::{Outcome, Reply};
 use crate::operators::Route;
 use crate::operators::verify::{Verdict, Verification};
-use crate::policy::{Completed, Side};
 use crate::task::Task;
 
 impl<T: Timestamp, K: Task> BurstState<T, K>
@@ -21,7 +20,7 @@ where
     pub(in crate::operators) fn replies(&mut self, outputs: &mut Outputs<'_, T, K>) {
         self.reply_receiver.rearm();
         while let Some(Reply { id, range, usd, outcome }) = self.reply_receiver.try_recv() {
-            let Some((entry, origin, route)) = self.in_flight.answered(id, range.len()) else {
+            let Some((entry, origin, route)) = self.scheduler.answered(id, range.len()) else {
                 continue;
             };
             self.epochs.get(&origin.epoch).stats.usd += usd;
@@ -41,7 +40,7 @@ where
                         self.verifying.push_back(verification);
                     }
                 }
-                Outcome::Returned(_) => self.queue.put_returned(entry, range, origin),
+                Outcome::Returned(_) => self.scheduler.put_returned(entry, range, origin),
             }
         }
     }
@@ -54,7 +53,7 @@ where
         let size = origin.batch.size(&range);
         let done = records - refused.len();
         for position in &refused {
-            self.queue.put_returned(entry.clone(), *position..position + 1, origin.clone());
+            self.scheduler.put_returned(entry.clone(), *position..position + 1, origin.clone());
         }
         self.backpressure.remove(done, size - size / records.max(1) * refused.len());
         let epoch = self.epochs.get(&origin.epoch);
@@ -62,8 +61,7 @@ where
         epoch.stats.count(route, done as u64);
         outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
         let now = self.clock.now();
-        let side = if route.is_remote() { Side::Remote } else { Side::Local };
-        self.policy.on_completed(now, Completed::at(now, side, scheduled, self.slack, records));
+        self.scheduler.completed(now, route, scheduled, records);
         self.observer.results(&origin.epoch, route, scheduled, done, now);
     }
 
@@ -91,7 +89,7 @@ where
                     remote.disable();
                 }
                 let Verification { entry, origin, range, .. } = verification;
-                self.queue.put_returned(entry, range, origin);
+                self.scheduler.put_returned(entry, range, origin);
             }
         }
     }

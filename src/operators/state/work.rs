@@ -12,7 +12,6 @@ use super::{BurstState, Origin, Outputs};
 use crate::batch::{Records, Span};
 use crate::bridge::{Offer, Outcome, WorkItem};
 use crate::operators::Route;
-use crate::policy::{Completed, Side, Taken};
 use crate::task::{Bad, Task};
 
 impl<T: Timestamp, K: Task> BurstState<T, K>
@@ -26,31 +25,22 @@ where
         offer: Option<Offer>,
         outputs: &mut Outputs<'_, T, K>,
     ) {
-        let late_after = self.late_after(offer);
         let began = Instant::now();
-        if let Some(paused_at) = self.paused_at.take() {
-            self.true_rate.record_other(began - paused_at);
-        }
+        self.scheduler.resume(self.clock.now());
         let (mut spent, mut useful, mut done) = (Duration::ZERO, Duration::ZERO, 0);
         while spent < self.slice {
-            let fit = self.true_rate.records_within(self.slice - spent);
+            let fit = self.scheduler.records_within(self.slice - spent);
             let records = if let Some(verification) = self.verifying.pop_front() {
                 self.check(verification, fit, outputs);
                 // A record that is computed for verification does not count as done.
                 let until_now = began.elapsed();
-                self.true_rate.record_other(until_now - spent);
+                self.scheduler.record_other(until_now - spent);
                 spent = until_now;
                 continue;
             } else if let Some(item) = self.peer_queue.next(fit) {
                 self.work_for_peer(item)
-            } else if self.has_own_work(offer)
-                && let Some(Taken { entry, payload, .. }) = self.queue.take_front(fit)
-            {
-                let route = if entry.returned { Route::Returned } else { Route::Local };
-                self.compute(&payload, entry.range.clone(), entry.scheduled, route, outputs);
-                entry.records()
             } else if let Some((entry, origin, route)) =
-                late_after.and_then(|age| self.in_flight.take_late(began + spent, age, fit))
+                self.scheduler.next(self.clock.now(), fit, offer)
             {
                 let (range, scheduled) = (entry.range.clone(), entry.scheduled);
                 self.compute(&origin, range, scheduled, route, outputs);
@@ -59,7 +49,7 @@ where
                 break;
             };
             let until_now = began.elapsed();
-            self.true_rate.record(records, until_now - spent);
+            self.scheduler.record(records, until_now - spent);
             done += records;
             useful += until_now - spent;
             spent = until_now;
@@ -67,7 +57,7 @@ where
         if done > 0 {
             self.observer.computed(done, useful);
         }
-        self.paused_at = self.has_own_work(offer).then(|| began + spent);
+        self.scheduler.pause(self.clock.now(), offer);
     }
 
     /// Computes records on this worker, and emits their results.
@@ -89,12 +79,7 @@ where
         if good > 0 {
             outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
             let now = self.clock.now();
-            if route == Route::Local {
-                self.policy.on_completed(
-                    now,
-                    Completed::at(now, Side::Local, scheduled, self.slack, range.len()),
-                );
-            }
+            self.scheduler.completed(now, route, scheduled, range.len());
             self.observer.results(&origin.epoch, route, scheduled, good, now);
         }
         if !self.verdicts.is_empty() {

@@ -1,0 +1,291 @@
+//! What a worker decides: which records it sends, and which ones it computes next.
+//!
+//! The scheduler holds the worker's queue, its records in flight, its policy and its measured rate. It knows no
+//! clock, no container and no thread: the burst operator drives it in a run, and the simulation in simulated time.
+
+mod in_flight;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::batch::{Nanos, Span};
+use crate::bridge::{LocalLoad, Offer, PendingRanges};
+use crate::policy::{
+    Completed, Entry, FORECAST_INTERVAL, Offered, Policy, Queue, Rates, RemoteLatency, Route, Side,
+    Take, Taken, TrueRate,
+};
+use in_flight::InFlight;
+
+/// The decisions of a worker. `P` is what the driver needs to know of a container; a clone is cheap.
+pub(crate) struct Scheduler<P> {
+    policy: Box<dyn Policy>,
+    /// Time from when a record is scheduled to when its result is due.
+    slack: Nanos,
+    queue: Queue<P>,
+    in_flight: InFlight<P>,
+    true_rate: TrueRate,
+    /// When the worker last yielded although it had records to compute.
+    paused_at: Option<Nanos>,
+    /// When the policy was last asked for the rate that it expects to send.
+    forecast_at: Nanos,
+    takes: Vec<Take>,
+    taken: Vec<Taken<P>>,
+}
+
+/// A work item that was handed over.
+pub(crate) struct HandedOver {
+    /// Its records without a result.
+    pub pending: Arc<PendingRanges>,
+    pub route: Route,
+    /// How many of its records nobody took. They are the last ones, and stay with the worker.
+    pub refused: usize,
+}
+
+/// How records reach the remote side and peers.
+pub(crate) trait Handover<P> {
+    /// Announces that `records_per_second` are expected to be sent soon.
+    fn expect(&mut self, records_per_second: f64);
+
+    /// Hands over a work item. With `urgent`, it and all earlier ones are sent although their request is not full.
+    fn hand_over(&mut self, id: u64, taken: &Taken<P>, urgent: bool) -> HandedOver;
+}
+
+impl<P: Clone> Scheduler<P> {
+    pub(crate) fn new(policy: Box<dyn Policy>, slack: Nanos) -> Self {
+        Scheduler {
+            policy,
+            slack,
+            queue: Queue::default(),
+            in_flight: InFlight::default(),
+            true_rate: TrueRate::default(),
+            paused_at: None,
+            forecast_at: 0,
+            takes: Vec::new(),
+            taken: Vec::new(),
+        }
+    }
+
+    /// Returns the number of records that wait to be sent or computed.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.records()
+    }
+
+    /// Returns the number of records that are in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.records()
+    }
+
+    /// Returns the measured rate of the worker, in records per second.
+    pub(crate) fn true_rate(&self) -> Option<f64> {
+        self.true_rate.get()
+    }
+
+    /// Returns how many records the worker computes within `time`.
+    pub(crate) fn records_within(&self, time: Duration) -> usize {
+        self.true_rate.records_within(time)
+    }
+
+    /// Adds the records of a container that arrived at `now`.
+    pub(crate) fn accept(&mut self, now: Nanos, range: Range<usize>, scheduled: Span, payload: P) {
+        self.queue.push(range, now, scheduled, self.slack, payload);
+    }
+
+    /// Records the final count of an epoch. Returns the rate to announce to the remote side, when the rate
+    /// approaches the policy's threshold: `warm_up` is the share of it from which environments are started.
+    pub(crate) fn offered(&mut self, offered: Offered, warm_up: Option<f64>) -> Option<f64> {
+        self.policy.on_epoch(offered);
+        // A policy that sends everything starts environments by what it sends.
+        if self.policy.is_remote_only() {
+            return None;
+        }
+        offered.expected_excess(self.policy.offload_threshold()?, warm_up?)
+    }
+
+    /// Sends the records that the policy names, the oldest first, and returns how many the remote side took.
+    /// The policy is not asked while nobody has room. With `warm_up`, the rate that it expects to send is
+    /// announced from time to time.
+    pub(crate) fn plan(
+        &mut self,
+        now: Nanos,
+        offer: Offer,
+        peers: usize,
+        warm_up: bool,
+        to: &mut impl Handover<P>,
+    ) -> usize {
+        if self.queue.is_empty() || offer.room == 0 && peers == 0 {
+            return 0;
+        }
+        let rates = Rates {
+            local: self.true_rate.get(),
+            share: self.true_rate.useful_share(),
+            in_flight: self.in_flight.records(),
+            peers,
+            waiting: self.queue.records(),
+            slack: self.slack,
+            ..remote_rates(offer)
+        };
+        let queue = self.queue.entries();
+        self.policy.plan(now, &queue, rates, &mut self.takes);
+        if warm_up && now.saturating_sub(self.forecast_at) >= FORECAST_INTERVAL {
+            self.forecast_at = now;
+            let expected = self.policy.expected_rate(now, &queue, rates);
+            if expected > 0.0 {
+                to.expect(expected);
+            }
+        }
+        if self.takes.is_empty() { 0 } else { self.send(now, to) }
+    }
+
+    /// Sends the taken records.
+    fn send(&mut self, now: Nanos, to: &mut impl Handover<P>) -> usize {
+        let mut taken = std::mem::take(&mut self.taken);
+        self.queue.take_all(&mut self.takes, |take| taken.push(take));
+        let (mut refused, mut sent) = (Vec::new(), 0);
+        let plans_by_due_time = self.policy.plans_by_due_time();
+        // The queue hands them over from the last to the first.
+        let mut taking = taken.drain(..).rev().peekable();
+        while let Some(one) = taking.next() {
+            let id = self.in_flight.next_id();
+            let urgent = plans_by_due_time && taking.peek().is_none();
+            let handed_over = to.hand_over(id, &one, urgent);
+            let Taken { entry, payload, .. } = one;
+            let left = entry.records() - handed_over.refused;
+            let middle = entry.range.start + left;
+            if handed_over.refused > 0 {
+                refused.push((entry.slice(middle..entry.range.end), payload.clone()));
+            }
+            if left > 0 {
+                let HandedOver { pending, route, .. } = handed_over;
+                sent += if route == Route::Remote { left } else { 0 };
+                let entry = entry.slice(entry.range.start..middle);
+                self.in_flight.insert(now, id, entry, payload, pending, route);
+            }
+        }
+        drop(taking);
+        self.taken = taken;
+        for (entry, payload) in refused.into_iter().rev() {
+            self.queue.put_back(entry, payload);
+        }
+        sent
+    }
+
+    /// Accounts for a reply with `records` records of the work item `id`. Returns the entry of the work item, its
+    /// payload and its route. None if it is not in flight any more.
+    pub(crate) fn answered(&mut self, id: u64, records: usize) -> Option<(Entry, P, Route)> {
+        self.in_flight.answered(id, records)
+    }
+
+    /// Puts returned records back. This worker computes them.
+    pub(crate) fn put_returned(&mut self, entry: Entry, range: Range<usize>, payload: P) {
+        self.queue.put_returned(entry, range, payload);
+    }
+
+    /// Tells the policy of records that have results.
+    pub(crate) fn completed(
+        &mut self,
+        now: Nanos,
+        route: Route,
+        scheduled: Span,
+        records: usize,
+    ) -> Completed {
+        let side = if route.is_remote() { Side::Remote } else { Side::Local };
+        let completed = Completed::at(now, side, scheduled, self.slack, records);
+        // The times of returned records say nothing about either side.
+        if route != Route::Returned {
+            self.policy.on_completed(now, completed);
+        }
+        completed
+    }
+
+    /// Returns whether the worker may compute the front of the queue, or has to leave it to the remote side.
+    pub(crate) fn has_own_work(&self, offer: Option<Offer>) -> bool {
+        let Some((entry, _)) = self.queue.front() else { return false };
+        let waits = self.policy.is_remote_only() && !entry.returned;
+        !(waits && offer.is_some_and(|offer| offer.is_available))
+    }
+
+    /// Takes up to `records` records for the worker to compute at `now`: the front of the queue first, then the
+    /// oldest late ones. Returns also the route that they have then taken.
+    pub(crate) fn next(
+        &mut self,
+        now: Nanos,
+        records: usize,
+        offer: Option<Offer>,
+    ) -> Option<(Entry, P, Route)> {
+        if self.has_own_work(offer)
+            && let Some(Taken { entry, payload, .. }) = self.queue.take_front(records)
+        {
+            let route = if entry.returned { Route::Returned } else { Route::Local };
+            return Some((entry, payload, route));
+        }
+        self.in_flight.take_late(now, self.late_after(offer)?, records)
+    }
+
+    /// Returns the age from which the worker computes the records of a work item itself. None if the policy leaves
+    /// them to the remote side.
+    fn late_after(&self, offer: Option<Offer>) -> Option<Nanos> {
+        let offer = offer.filter(|_| !self.policy.is_remote_only())?;
+        Some(offer.late.as_nanos() as Nanos)
+    }
+
+    /// Returns when the worker has to be woken because its oldest work item becomes late. None if it will be woken
+    /// in time.
+    pub(crate) fn next_late(&mut self, now: Nanos, offer: Option<Offer>) -> Option<Nanos> {
+        self.in_flight.next_late(now, self.late_after(offer)?)
+    }
+
+    /// Records that the worker begins to compute.
+    pub(crate) fn resume(&mut self, now: Nanos) {
+        if let Some(paused_at) = self.paused_at.take() {
+            self.record_other(Duration::from_nanos(now.saturating_sub(paused_at)));
+        }
+    }
+
+    /// Records that the worker yields.
+    pub(crate) fn pause(&mut self, now: Nanos, offer: Option<Offer>) {
+        self.paused_at = self.has_own_work(offer).then_some(now);
+    }
+
+    /// Records that the worker computed records.
+    pub(crate) fn record(&mut self, records: usize, took: Duration) {
+        self.true_rate.record(records, took);
+    }
+
+    /// Records time that the worker had no part of for its records, although some waited.
+    pub(crate) fn record_other(&mut self, took: Duration) {
+        self.true_rate.record_other(took);
+    }
+
+    /// Reports the worker's load to the bridge. Returns the time that a record takes, if it is known.
+    pub(crate) fn report_load(&self, offer: Offer, load: &LocalLoad) -> Option<Duration> {
+        let rate = self.true_rate.get();
+        // Returned records are computed first. The other records delay them only if they cannot be sent instead.
+        let ahead = match self.policy.returned_work_skips_queue(remote_rates(offer).remote) {
+            true => self.queue.returned_records(),
+            false => self.queue.records(),
+        };
+        match self.policy.is_remote_only() {
+            true => load.set_remote_only(),
+            false => load.set(ahead, rate),
+        }
+        rate.map(|rate| Duration::from_secs_f64(1.0 / rate.max(1e-9)))
+    }
+}
+
+/// Returns what policies know of the remote side. The values of the worker are left at their defaults.
+fn remote_rates(offer: Offer) -> Rates {
+    let nanos = |time: Duration| time.as_nanos() as Nanos;
+    Rates {
+        room: offer.room,
+        warm_room: offer.warm_room,
+        batch: offer.max_records.max(1),
+        remote: RemoteLatency {
+            median: nanos(offer.median),
+            p99: nanos(offer.p99),
+            cold_start: nanos(offer.cold),
+            failure_rate: offer.failure_rate,
+        },
+        ..Rates::default()
+    }
+}
