@@ -177,7 +177,7 @@ impl<F: FnMut(Range<u64>, &mut Batch)> EventSource<F> {
             if cursor.next >= due {
                 let until = |event| pace.due(event).map(|due| clock.until(due));
                 let next = until(cursor.next).unwrap_or(TICK);
-                let some = until(cursor.next + WORTH_WAKING).unwrap_or(TICK);
+                let some = until(cursor.next.saturating_add(WORTH_WAKING)).unwrap_or(TICK);
                 return Turn::After(next.max(some.clamp(TICK, LONGEST_TICK)));
             }
             if !flow_control.may_emit(epoch) {
@@ -224,7 +224,7 @@ impl Turns {
         self.owners[(stretch % self.owners.len() as u64) as usize] == self.me
     }
 
-    /// Returns the worker's first event from `n` on.
+    /// Returns the worker's first event from `n` on, or `u64::MAX` if the worker has no events.
     fn own(&self, n: u64) -> u64 {
         let stretch = n / self.stride;
         let ahead = (0..self.owners.len() as u64).find(|ahead| self.is_mine(stretch + ahead));

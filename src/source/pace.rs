@@ -108,9 +108,9 @@ impl Pace {
                 let length = (length.as_nanos() as Nanos).max(1);
                 let time = schedule.time(n).unwrap_or(Nanos::MAX);
                 let epoch = time / length;
-                (epoch, schedule.count((epoch + 1).saturating_mul(length)).max(n + 1))
+                (epoch, schedule.count((epoch + 1).saturating_mul(length)).max(n.saturating_add(1)))
             }
-            Rate::Max(events) => (n / events, (n / events + 1) * events),
+            Rate::Max(events) => (n / events, (n / events + 1).saturating_mul(*events)),
         }
     }
 

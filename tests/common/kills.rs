@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{Place, end_of, error_of, start_processes};
 
 /// How a run is made, each time it is started.
+#[derive(Clone, Copy)]
 pub struct Way {
     pub workers: &'static str,
     pub processes: usize,
@@ -46,9 +47,14 @@ pub fn kills(usual: u64) -> usize {
     number("FLOODWAY_KILLS").unwrap_or(usual) as usize
 }
 
+/// The seed of the instants.
+pub fn seed() -> u64 {
+    number("FLOODWAY_SEED").unwrap_or_else(rand::random)
+}
+
 /// Where the instants come from.
 pub fn random() -> SmallRng {
-    let seed = number("FLOODWAY_SEED").unwrap_or_else(rand::random);
+    let seed = seed();
     eprintln!("FLOODWAY_SEED={seed}");
     SmallRng::seed_from_u64(seed)
 }

@@ -24,6 +24,12 @@ impl Place {
         Place(tempfile::tempdir().expect("a temporary directory"))
     }
 
+    /// One in memory, where there is such a file system: nothing in it waits for a disk.
+    pub fn in_memory() -> Place {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Place(folder.expect("a temporary directory"))
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }

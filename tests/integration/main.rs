@@ -31,6 +31,7 @@ mod lambda;
 mod lines;
 mod listen;
 mod manifest;
+mod matrix;
 mod nexmark;
 mod operators;
 mod outbox;
