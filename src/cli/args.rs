@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use crate::pipeline::{RunOptions, mark};
+use crate::pipeline::{ModelOptions, RunOptions, mark};
 use crate::source::text_of;
 use crate::task;
 
@@ -325,9 +325,8 @@ pub struct SimulateArgs {
     /// Seed of all that is random: the same seed gives the same figures [default: 1].
     #[arg(long, value_name = "N", help_heading = "Input")]
     pub seed: Option<String>,
-    /// Length of an epoch, over which the rate is measured [default: 100ms].
-    #[arg(long, value_name = "D", help_heading = "Input")]
-    pub epoch: Option<String>,
+    #[command(flatten)]
+    pub model: ModelOptions,
 
     /// Time that a record takes a worker, as D[,SPREAD]: 12us, 12us,exponential or 12us,lognormal=0.5.
     /// Needed unless --recorded is given.
@@ -337,9 +336,6 @@ pub struct SimulateArgs {
     /// option says otherwise.
     #[arg(long, value_name = "FILE", help_heading = "Work")]
     pub recorded: Option<PathBuf>,
-    /// Records that wait on a worker before its source waits (backpressure) [default: 500k].
-    #[arg(long, value_name = "N", help_heading = "Work")]
-    pub max_backlog: Option<String>,
 
     #[arg(long, value_name = "POLICY", value_delimiter = ',', help_heading = "Bursting")]
     #[arg(help = policy_options::simulate_help())]
@@ -347,9 +343,6 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "R", help_heading = "Bursting")]
     #[arg(help = policy_options::threshold_help(" [default with all: what the workers sustain]"))]
     pub threshold: Option<String>,
-    /// Deadline of a result: this long after the scheduled time of its record [default: 200ms].
-    #[arg(long, value_name = "D", help_heading = "Bursting")]
-    pub deadline: Option<String>,
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     #[arg(help = help::LOCAL_LAMBDA, long_help = help::LOCAL_LAMBDA_OF_SIMULATE)]
     pub local_lambda: Option<String>,
@@ -463,7 +456,7 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub endpoint: EndpointArgs,
     /// Task to check.
-    #[arg(long, value_name = "TASK", default_value = "words")]
+    #[arg(long, value_name = "TASK", default_value = task::DEFAULT)]
     #[arg(value_parser = PossibleValuesParser::new(task::NAMES))]
     pub task: String,
     /// Longest time to wait for the answer [default: 10s].

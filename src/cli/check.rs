@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use bytes::Bytes;
 
 use super::args::CheckArgs;
@@ -14,7 +14,7 @@ use crate::batch::{Batch, Strings};
 use crate::bridge::{self, Endpoint, Failure, HttpClient, HttpError, HttpResponse, Settings};
 use crate::quota::REQUESTS_PER_ENVIRONMENT;
 use crate::task::{self, Task as _};
-use crate::units::{parse_duration, show_count, show_duration, show_rate};
+use crate::units::{parse_above_zero, show_count, show_duration, show_rate};
 use crate::wire::{Answer, MAX_BODY, RequestBody};
 
 /// A hint for an answer that is not one of Floodway's functions.
@@ -43,11 +43,8 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
     }
     let endpoint = remote_options::remote(lambda, &args.endpoint)?;
     let default = Duration::from_secs(10);
-    let timeout = settings::parse("--timeout", args.timeout.as_ref(), default, parse_duration)?;
-    if timeout.is_zero() {
-        return Err(UsageError::new("--timeout", "0s", "expected more than 0").into());
-    }
-    let task = task::text(&args.task, Duration::ZERO).context("the task is not built in")?;
+    let timeout = settings::parse("--timeout", args.timeout.as_ref(), default, parse_above_zero)?;
+    let task = task::text(&args.task, Duration::ZERO).expect("the option takes known names only");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(steps(endpoint, &task, timeout))
 }

@@ -21,6 +21,10 @@ pub(super) fn describe(error: &clap::Error, from_file: &FromFile) -> String {
     };
     let near = |kind| one(kind).map(|near| format!(", did you mean {near}?")).unwrap_or_default();
     let argument = one(ContextKind::InvalidArg).unwrap_or_default();
+    // Without the name of its value.
+    let option = argument.split_whitespace().next().unwrap_or_default();
+    let setting = from_file.setting(option);
+    let named = || setting.as_ref().map_or(option.to_owned(), |setting| format!("{setting} ="));
     let text = match error.kind() {
         ErrorKind::UnknownArgument
             if TIMELY_OPTIONS.iter().any(|own| argument.starts_with(own)) =>
@@ -40,30 +44,24 @@ pub(super) fn describe(error: &clap::Error, from_file: &FromFile) -> String {
             format!("{name}: there is no such command: expected one of {}", all.join(", "))
         }
         ErrorKind::InvalidValue => {
-            let option = argument.split_whitespace().next().unwrap_or_default();
             let value = one(ContextKind::InvalidValue).filter(|value| !value.is_empty());
             let value = value.unwrap_or_else(|| "(no value)".to_owned());
             let valid = one(ContextKind::ValidValue);
             let valid = valid.map(|valid| format!("one of {valid}"));
-            let option = from_file
-                .setting(option)
-                .map_or(option.to_owned(), |setting| format!("{setting} ="));
-            format!("{option} {value}: expected {}", valid.unwrap_or_else(|| "a value".to_owned()))
+            format!(
+                "{} {value}: expected {}",
+                named(),
+                valid.unwrap_or_else(|| "a value".to_owned())
+            )
         }
         ErrorKind::ValueValidation => {
-            let option = argument.split_whitespace().next().unwrap_or_default();
             let value = one(ContextKind::InvalidValue).unwrap_or_default();
             let why = error.source().map(ToString::to_string).unwrap_or_default();
-            let option = from_file
-                .setting(option)
-                .map_or(option.to_owned(), |setting| format!("{setting} ="));
-            format!("{option} {value}: {why}")
+            format!("{} {value}: {why}", named())
         }
         ErrorKind::ArgumentConflict => {
             let other = one(ContextKind::PriorArg).unwrap_or_default();
-            let option = argument.split_whitespace().next().unwrap_or_default();
-            let argument = from_file.setting(option).unwrap_or(argument);
-            format!("{argument}: cannot be used with {other}")
+            format!("{}: cannot be used with {other}", setting.as_ref().unwrap_or(&argument))
         }
         ErrorKind::TooManyValues => {
             let value = one(ContextKind::InvalidValue).unwrap_or_default();

@@ -1,29 +1,25 @@
 //! The options of the remote side: the endpoint, the bridge, the prices, and the local Lambda.
 
 use super::args::{ArchArg, AuthArg, BridgeArgs, EndpointArgs, RunArgs};
-use super::settings::{duration, number, parse, parse_some};
+use super::settings::{number, parse, parse_some};
 use super::{UsageError, key_values, policy_options};
 use crate::aws::{Environment, EnvironmentError};
 use crate::bridge::{self, Auth, CostLimits, EndpointError, ProxyError, Settings};
 use crate::cost::{Cost, Prices};
 use crate::emulator::Model;
 use crate::pipeline::Endpoint;
-use crate::units::{parse_duration, parse_share};
+use crate::units::{parse_above_zero, parse_duration, parse_share};
 
 /// Returns the settings of the bridge.
 pub(super) fn bridge(args: &BridgeArgs, cost: Cost) -> Result<Settings, UsageError> {
     let defaults = Settings::default();
     let settings = Settings {
-        batch_records: number("--batch", &args.batch, defaults.batch_records as u64)? as usize,
+        batch_records: number("--batch", &args.batch, defaults.batch_records)?,
         linger: parse("--linger", args.linger.as_ref(), defaults.linger, parse_duration)?,
-        max_in_flight: number(
-            "--max-in-flight",
-            &args.max_in_flight,
-            defaults.max_in_flight as u64,
-        )? as usize,
-        timeout: duration("--timeout", &args.timeout, defaults.timeout)?,
-        attempts: number("--attempts", &args.attempts, u64::from(defaults.attempts))?
-            .min(u64::from(u32::MAX)) as u32,
+        max_in_flight: number("--max-in-flight", &args.max_in_flight, defaults.max_in_flight)?,
+        timeout: parse("--timeout", args.timeout.as_ref(), defaults.timeout, parse_above_zero)?,
+        attempts: number("--attempts", &args.attempts, defaults.attempts as usize)?
+            .min(u32::MAX as usize) as u32,
         hedge: parse("--hedge", args.hedge.as_ref(), defaults.hedge, parse_share)?,
         warm_up: match args.warm_up.as_deref() {
             Some("off") => None,

@@ -15,7 +15,7 @@ use crate::cost::Cost;
 use crate::pipeline::{Settings, TimelySettings, local_hosts, read_hosts};
 use crate::schedule::{Schedule, Shape, Trace};
 use crate::state::State;
-use crate::units::{parse_count, parse_duration, parse_rate, parse_share};
+use crate::units::{parse_above_zero, parse_at_least_one, parse_duration, parse_rate, parse_share};
 
 /// Parses an option, or returns its default.
 pub(super) fn parse<T, E: std::fmt::Display>(
@@ -41,44 +41,13 @@ pub(super) fn parse_some<T, E: std::fmt::Display>(
     parse(option, given, None, |value| parse_one(value).map(Some))
 }
 
-fn above_zero(
-    value: Duration,
-    option: &str,
-    given: Option<&String>,
-) -> Result<Duration, UsageError> {
-    if value.is_zero() {
-        let value = given.map_or("0", String::as_str);
-        return Err(UsageError::new(option, value, "must be longer than 0"));
-    }
-    Ok(value)
-}
-
-fn at_least_one(value: u64, option: &str, given: Option<&String>) -> Result<u64, UsageError> {
-    if value == 0 {
-        let value = given.map_or("0", String::as_str);
-        return Err(UsageError::new(option, value, "must be at least 1"));
-    }
-    Ok(value)
-}
-
-/// Parses a duration, which must be above 0.
-pub(super) fn duration(
-    option: &str,
-    given: &Option<String>,
-    default: Duration,
-) -> Result<Duration, UsageError> {
-    let value = parse(option, given.as_ref(), default, parse_duration)?;
-    above_zero(value, option, given.as_ref())
-}
-
-/// Parses a count, which must be at least 1.
+/// Parses a number that is at least 1.
 pub(super) fn number(
     option: &str,
     given: &Option<String>,
-    default: u64,
-) -> Result<u64, UsageError> {
-    let value = parse(option, given.as_ref(), default, parse_count)?;
-    at_least_one(value, option, given.as_ref())
+    default: usize,
+) -> Result<usize, UsageError> {
+    parse(option, given.as_ref(), default, |text| parse_at_least_one(text).map(|n| n as usize))
 }
 
 /// The events: their number and their rate.
@@ -90,6 +59,9 @@ pub(super) struct Events {
 
 /// The default rate: that of the reference generator.
 pub(super) const DEFAULT_RATE: f64 = 10_000.0;
+
+/// The default seed of all that is random.
+pub(super) const DEFAULT_SEED: u64 = 1;
 
 impl Events {
     /// Parses the options of events. If `paced`, there is a default rate.
@@ -133,20 +105,17 @@ pub(super) fn refuse_rate_of_trace(rates: &RateArgs) -> Result<(), UsageError> {
 
 /// Returns after how many events, and after what time, the input ends.
 pub(super) fn bounds(args: &RateArgs) -> Result<(Option<u64>, Option<Duration>), UsageError> {
-    let duration = parse_some("--duration", args.duration.as_ref(), parse_duration)?;
-    if let Some(duration) = duration {
-        above_zero(duration, "--duration", args.duration.as_ref())?;
-    }
-    let events = parse_some("--events", args.events.as_ref(), parse_count)?;
-    if let Some(events) = events {
-        at_least_one(events, "--events", args.events.as_ref())?;
-    }
+    let duration = parse_some("--duration", args.duration.as_ref(), parse_above_zero)?;
+    let events = parse_some("--events", args.events.as_ref(), parse_at_least_one)?;
     Ok((events, duration))
 }
 
+/// The shape of the rate if none is named.
+pub(super) const DEFAULT_SHAPE: &str = "constant";
+
 /// The shapes that have a name.
 const SHAPES: [(&str, Shape); 5] = [
-    ("constant", Shape::Constant),
+    (DEFAULT_SHAPE, Shape::Constant),
     ("square", Shape::Square),
     ("sine", Shape::Sine),
     ("step", Shape::Step),
@@ -159,7 +128,7 @@ fn shape_values() -> String {
 }
 
 pub(super) fn shape_help() -> String {
-    format!("How the rate changes over time: {} [default: constant]", shape_values())
+    format!("How the rate changes over time: {} [default: {DEFAULT_SHAPE}]", shape_values())
 }
 
 pub(super) fn shape_long_help() -> String {
@@ -173,7 +142,7 @@ pub(super) fn shape_long_help() -> String {
 }
 
 pub(super) fn schedule(args: &RateArgs) -> Result<Schedule, UsageError> {
-    let shape_name = args.shape.as_deref().unwrap_or("constant");
+    let shape_name = args.shape.as_deref().unwrap_or(DEFAULT_SHAPE);
     let wrong = |why: String| UsageError::new("--shape", shape_name, why);
     let shape = match (shape_name.strip_prefix("trace:"), shape_name) {
         (Some(path), _) => {

@@ -9,7 +9,7 @@ use super::{UsageError, folder_conflicts, kafka};
 use crate::pipeline::TimelySettings;
 use crate::sink::{Compression, FileSink, Files, Format, NullSink, Sink};
 use crate::source::{Source, path_of};
-use crate::units::{parse_bytes, parse_duration};
+use crate::units::{parse_above_zero, parse_bytes};
 
 type Parse = fn(&RunArgs, &dyn Source, &str) -> Parsed<dyn Sink>;
 
@@ -150,10 +150,7 @@ fn set(files: &mut Files, option: &str) -> Result<(), String> {
             }
         }
         ("roll_age", age) => {
-            files.roll_age = parse_duration(age).map_err(|error| error.to_string())?;
-            if files.roll_age.is_zero() {
-                return Err("must be longer than 0".to_owned());
-            }
+            files.roll_age = parse_above_zero(age).map_err(|error| error.to_string())?;
         }
         _ => return Err(expected),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::args::{EventArgs, RunArgs};
 use super::form::{self, Excluded, Form, Parsed};
-use super::settings::{parse, parse_some};
+use super::settings::{DEFAULT_SEED, parse, parse_some};
 use super::{UsageError, kafka, key_values};
 use crate::nexmark::Config;
 use crate::source::{Input, Nexmark, Source, path_of};
@@ -125,5 +125,5 @@ fn standard_input(_: &RunArgs, _: &str) -> Parsed<dyn Source> {
 pub(super) fn generator(args: &EventArgs) -> Result<(Config, u64), UsageError> {
     let mut config = Config::default();
     key_values::set_each("--nexmark", args.nexmark.as_ref(), |key, value| config.set(key, value))?;
-    Ok((config, parse("--seed", args.seed.as_ref(), 1, u64::from_str)?))
+    Ok((config, parse("--seed", args.seed.as_ref(), DEFAULT_SEED, u64::from_str)?))
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::args::RunArgs;
 use super::given::canonical;
-use super::settings::DEFAULT_RATE;
+use super::settings::{DEFAULT_RATE, DEFAULT_SEED, DEFAULT_SHAPE};
+use super::source::NEXMARK;
 use super::{UsageError, trace_file};
 use crate::pipeline::{StateSettings, mark};
 use crate::policy::PolicyChoice;
@@ -26,12 +27,12 @@ fn marked(
     let mut default = |option: &str, value: &str| {
         values.entry(option.to_owned()).or_insert_with(|| canonical(value));
     };
-    default("--source", "nexmark");
-    default("--shape", "constant");
+    default("--source", NEXMARK);
+    default("--shape", DEFAULT_SHAPE);
     match source.is_generated() {
         true => {
             default("--rate", &show_rate(DEFAULT_RATE));
-            default("--seed", "1");
+            default("--seed", &DEFAULT_SEED.to_string());
         }
         false => default("--rate", "max"),
     }

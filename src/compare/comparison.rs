@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Choice, Figures, choose};
 use crate::observe::{Line, SlotLine};
+use crate::policy::Route;
 use crate::simulate::least_offloaded;
 
 /// The reason why the files of a run cannot be read.
@@ -49,7 +50,7 @@ pub struct Round {
     /// The series, by slot of time.
     pub slots: Vec<SlotLine>,
     /// By route: latencies in milliseconds, with the number of records that had each of them.
-    pub routes: Vec<(String, Vec<(f64, u64)>)>,
+    pub routes: Vec<(Route, Vec<(f64, u64)>)>,
 }
 
 /// A policy with its runs.
@@ -131,7 +132,9 @@ impl Round {
         for line in read(series)?.lines() {
             match serde_json::from_str(line).map_err(content(series))? {
                 Line::Slot(slot) => round.slots.push(slot),
-                Line::Latency { path: route, buckets, .. } => round.routes.push((route, buckets)),
+                Line::Latency { path, buckets, .. } => {
+                    round.routes.extend(Route::named(&path).map(|route| (route, buckets)));
+                }
             }
         }
         Ok(round)

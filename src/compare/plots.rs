@@ -33,28 +33,26 @@ fn color_of(policy: &str) -> RGBColor {
     Spec::named(policy).map_or(INK, |policy| rgb(policy.color))
 }
 
-/// Returns the colour of a route. `local` and `remote` have the colours of the policies with these names.
-fn color_of_route(route: &str) -> RGBColor {
+/// Returns the colour of a route. `Local` and `Remote` have the colours of the policies with these names.
+fn color_of_route(route: Route) -> RGBColor {
     match route {
-        "local" => BLUE,
-        "remote" => RED,
-        "hedged" => ORANGE,
-        "home" => GREEN,
-        _ => PINK,
+        Route::Local => BLUE,
+        Route::Peer => PINK,
+        Route::Remote => RED,
+        Route::Hedged => ORANGE,
+        Route::Returned => GREEN,
     }
 }
 
 /// Returns what a legend says of a route.
-fn route_in_words(route: &str) -> String {
+fn route_in_words(route: Route) -> &'static str {
     match route {
-        "local" => "by its worker",
-        "peer" => "by a peer",
-        "remote" => "remote",
-        "hedged" => "remote, hedged",
-        "home" => "sent, returned, done by a worker",
-        other => other,
+        Route::Local => "by its worker",
+        Route::Peer => "by a peer",
+        Route::Remote => "remote",
+        Route::Hedged => "remote, hedged",
+        Route::Returned => "sent, returned, done by a worker",
     }
-    .to_owned()
 }
 
 /// Returns the typical run of each policy.
@@ -202,8 +200,11 @@ pub(super) fn costs(comparison: &Comparison) -> Result<Figure, DrawError> {
 pub(super) fn tails(comparison: &Comparison) -> Result<Tails, DrawError> {
     let all: Vec<_> = typical(comparison)
         .map(|(policy, round)| {
-            let curves: Vec<_> =
-                round.routes.iter().map(|(route, buckets)| (route, tail(route, buckets))).collect();
+            let curves: Vec<_> = round
+                .routes
+                .iter()
+                .map(|(route, buckets)| (*route, tail(*route, buckets)))
+                .collect();
             (policy, curves)
         })
         .collect();
@@ -212,7 +213,7 @@ pub(super) fn tails(comparison: &Comparison) -> Result<Tails, DrawError> {
     let (left, right) = decades(latencies.iter(), LEAST_MS);
     let shares: Vec<f64> = points().flatten().map(|(_, share)| *share).collect();
     let (bottom, _) = decades(shares.iter(), 1e-7);
-    let figure = |(policy, curves): &(&str, Vec<(&String, Curve)>)| {
+    let figure = |(policy, curves): &(&str, Vec<(Route, Curve)>)| {
         let x = Axis {
             range: (left..right).log_scale(),
             says: "latency (ms)",
@@ -233,10 +234,13 @@ pub(super) fn tails(comparison: &Comparison) -> Result<Tails, DrawError> {
         })
     };
     let mut legend: Vec<_> = all.iter().flat_map(|(_, curves)| curves).collect();
-    legend.sort_by_key(|(name, _)| Route::ALL.iter().position(|route| route.name() == *name));
-    legend.dedup_by_key(|(route, _)| route.as_str());
+    legend.sort_by_key(|(route, _)| *route as u8);
+    legend.dedup_by_key(|(route, _)| *route);
     Ok(Tails {
-        legend: legend.iter().map(|(route, it)| (it.color, route_in_words(route))).collect(),
+        legend: legend
+            .iter()
+            .map(|(route, curve)| (curve.color, route_in_words(*route).to_owned()))
+            .collect(),
         figures: all.iter().map(figure).collect::<Result<_, DrawError>>()?,
     })
 }
@@ -246,7 +250,7 @@ const LEAST_MS: f64 = 0.1;
 
 /// Returns the share of a route's records that were later than each latency. Neighbouring points are about 1 % of the
 /// latency apart.
-fn tail(route: &str, buckets: &[(f64, u64)]) -> Curve {
+fn tail(route: Route, buckets: &[(f64, u64)]) -> Curve {
     let all: u64 = buckets.iter().map(|(_, records)| records).sum();
     let mut left = all;
     let (mut points, mut drawn, mut last) = (vec![(LEAST_MS, 1.0)], LEAST_MS, LEAST_MS);
@@ -297,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_tail_falls_from_all_to_the_last_one() {
-        let curve = tail("remote", &[(10.0, 90), (20.0, 9), (40.0, 1)]);
+        let curve = tail(Route::Remote, &[(10.0, 90), (20.0, 9), (40.0, 1)]);
         let points = &curve.pieces[0];
         assert_eq!(points.first(), Some(&(LEAST_MS, 1.0)));
         assert_eq!(points.last(), Some(&(40.0, 0.01)));

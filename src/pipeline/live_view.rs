@@ -84,12 +84,12 @@ pub(super) fn about(context: &RunContext) -> About {
         workers: settings.timely.workers,
         processes: settings.timely.processes,
         process: settings.timely.process,
-        deadline_ms: settings.options.deadline.as_secs_f64() * 1e3,
+        deadline_ms: settings.options.model.deadline.as_secs_f64() * 1e3,
         has_due_times: settings.has_due_times(),
         threshold_eps: settings.policy.threshold(),
         is_paced: settings.schedule.is_some(),
         budget: budget(settings, output.spent()).filter(|_| bursts),
-        longest_step: settings.options.epoch.max(commit),
+        longest_step: settings.options.model.epoch.max(commit),
     }
 }
 

@@ -33,13 +33,29 @@ pub mod mark {
     }
 }
 
-/// The options.
+/// The options that a simulation of a run has too.
 #[derive(Args, Clone, Debug)]
-pub struct RunOptions {
+pub struct ModelOptions {
     /// Length of an epoch, over which the rate is measured.
     #[arg(long, value_name = "D", help_heading = "Input", group = mark::OUTPUT)]
     #[arg(default_value = "100ms", value_parser = parse_above_zero)]
     pub epoch: Duration,
+    /// Deadline of a result: this long after the scheduled time of its record.
+    #[arg(long, value_name = "D", help_heading = "Bursting", group = mark::RUN)]
+    #[arg(default_value = "200ms", value_parser = parse_above_zero)]
+    pub deadline: Duration,
+    /// Records that wait on a worker before its source waits (backpressure).
+    #[arg(long, value_name = "N", help_heading = "Bursting", group = mark::PROCESS)]
+    #[arg(default_value = "500k", value_parser = parse_records)]
+    pub max_backlog: usize,
+}
+
+/// The options.
+#[derive(Args, Clone, Debug)]
+pub struct RunOptions {
+    /// The options that a simulation has too.
+    #[command(flatten)]
+    pub model: ModelOptions,
     /// Longest record in bytes; longer ones are bad records.
     #[arg(long, value_name = "BYTES", help_heading = "Input", group = mark::OUTPUT)]
     #[arg(default_value = "1Mi", value_parser = parse_max_record)]
@@ -50,7 +66,7 @@ pub struct RunOptions {
     /// words splits the text into words. bpe computes byte-pair tokens with the vocabulary o200k, which is
     /// more work: about 14 us a record.
     #[arg(long, value_name = "TASK", help_heading = "Work", group = mark::OUTPUT)]
-    #[arg(default_value = "words", value_parser = PossibleValuesParser::new(task::NAMES))]
+    #[arg(default_value = task::DEFAULT, value_parser = PossibleValuesParser::new(task::NAMES))]
     pub task: String,
     /// Extra time that each record takes, for experiments.
     ///
@@ -60,10 +76,6 @@ pub struct RunOptions {
     #[arg(default_value = "0us", value_parser = Work::from_str)]
     pub work: Work,
 
-    /// Deadline of a result: this long after the scheduled time of its record.
-    #[arg(long, value_name = "D", help_heading = "Bursting", group = mark::RUN)]
-    #[arg(default_value = "200ms", value_parser = parse_above_zero)]
-    pub deadline: Duration,
     /// Send nothing, and report at the end what the policy would have sent.
     ///
     /// The report says what it would have cost and how late results would have been, with a remote side as
@@ -74,10 +86,6 @@ pub struct RunOptions {
     /// End with exit code 1 if the policy wanted to send records and none was done remotely.
     #[arg(long, help_heading = "Bursting", group = mark::PROCESS, conflicts_with = "shadow")]
     pub require_remote: bool,
-    /// Records that wait on a worker before its source waits (backpressure).
-    #[arg(long, value_name = "N", help_heading = "Bursting", group = mark::PROCESS)]
-    #[arg(default_value = "500k", value_parser = parse_records)]
-    pub max_backlog: usize,
 
     /// How often finished epochs are committed.
     #[arg(long, value_name = "D", help_heading = "Output", group = mark::RUN)]

@@ -58,7 +58,7 @@ pub(super) fn prepare(
             timely.workers,
             settings.has_series(),
             live.is_some(),
-            Some(settings.options.deadline),
+            Some(settings.options.model.deadline),
         ),
         diagnosis: Mutex::default(),
         stop: stop.clone(),
@@ -104,7 +104,7 @@ fn open_context(
     let read = ReadSettings {
         pace: Arc::clone(pace),
         max_record: settings.options.max_record,
-        epoch: settings.options.epoch,
+        epoch: settings.options.model.epoch,
         commit_every: settings.options.commit_every,
         epochs_a_commit: settings.epochs_a_commit(),
         open_epochs: settings.open_epochs(),

@@ -55,7 +55,7 @@ impl RemoteSide {
         let remote_task = bridge.remote_task(Arc::new(Arc::clone(task)));
         bridge.wait_for_probes(PROBE_TIMEOUT);
         if settings.policy.spec().sends == Sends::Late {
-            check_deadline(settings.options.deadline, remote_task.offer().median);
+            check_deadline(settings.options.model.deadline, remote_task.offer().median);
         }
         Ok(RemoteSide { lambda, bridge: Some(bridge) })
     }

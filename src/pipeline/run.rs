@@ -18,7 +18,7 @@ use crate::cleanup_guard::CleanupGuard;
 use crate::live::{End, Live};
 use crate::observe::{Report, Summary};
 
-/// What a run tells its caller while it lasts. By default, the caller ignores it.
+/// What a run calls while it lasts. By default, each method does nothing.
 pub trait RunListener {
     /// The run begins. The caller can report failures from outside, such as from a panic hook.
     fn begun(&mut self, failures: Failures) {
@@ -30,7 +30,7 @@ pub trait RunListener {
         let _ = live;
     }
 
-    /// The workers have started. Process 0 alone says so.
+    /// The workers have started. Only process 0 calls this.
     fn started(&mut self) {}
 }
 
@@ -154,9 +154,9 @@ fn prepare_on_thread(
     stop_deadline: &mut StopDeadline,
 ) -> Result<Option<(Arc<RunContext>, CleanupGuard)>, RunError> {
     let (sender, prepared) = bounded(1);
-    let (of_thread, failures) = (stop.clone(), failures.clone());
+    let (own_stop, failures) = (stop.clone(), failures.clone());
     let preparing = move || {
-        let context = prepare(settings, live, &of_thread, &failures).map(|mut context| {
+        let context = prepare(settings, live, &own_stop, &failures).map(|mut context| {
             let created = context.output.created();
             (Arc::new(context), created)
         });

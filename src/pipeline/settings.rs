@@ -120,13 +120,13 @@ impl Settings {
     /// Creates the policy of one worker, of `workers` in the dataflow.
     pub(super) fn policy(&self, workers: usize) -> Box<dyn Policy> {
         let policy = if self.options.shadow { PolicyChoice::LOCAL } else { self.policy };
-        policy.make(self.options.epoch, self.options.deadline, workers)
+        policy.make(self.options.model.epoch, self.options.model.deadline, workers)
     }
 
     /// Returns the pace of the source.
     pub fn pace(&self) -> Pace {
         let rate = match &self.schedule {
-            Some(schedule) => Rate::Scheduled(Arc::clone(schedule), self.options.epoch),
+            Some(schedule) => Rate::Scheduled(Arc::clone(schedule), self.options.model.epoch),
             None => Rate::Max(EVENTS_AN_EPOCH),
         };
         Pace::new(rate, self.events, self.duration)
@@ -135,7 +135,7 @@ impl Settings {
     /// Returns the length of an epoch, if epochs are defined by time.
     pub(super) fn epoch_length(&self) -> Option<Duration> {
         let is_timed = self.schedule.is_some() || self.source.has_timed_epochs();
-        is_timed.then_some(self.options.epoch)
+        is_timed.then_some(self.options.model.epoch)
     }
 
     /// Whether a late result is a fault: records have scheduled times, or the policy goes by the deadline. A
@@ -153,7 +153,7 @@ impl Settings {
         let fit = |epoch| ratio(self.options.commit_every, epoch);
         match self.epoch_length() {
             Some(epoch) => fit(epoch),
-            None if self.source.waits() => fit(self.options.epoch).saturating_mul(10),
+            None if self.source.waits() => fit(self.options.model.epoch).saturating_mul(10),
             None => 1,
         }
     }

@@ -54,19 +54,20 @@ pub(super) fn simulate_policy(
     let Endpoint::Embedded(function) = &settings.endpoint else { return None };
     let (schedule, events) = offered_schedule(series)?;
     let record = Duration::try_from_secs_f64(workers as f64 / true_rate).ok()?;
-    let epoch = settings.options.epoch.as_nanos() as Nanos;
+    let epoch = settings.options.model.epoch.as_nanos() as Nanos;
     let model = Model {
         stream: Stream::new(schedule, events, workers, epoch, true_rate)?,
         workers,
         service: Service::constant(record),
-        deadline: settings.options.deadline,
-        max_backlog: settings.options.max_backlog,
+        deadline: settings.options.model.deadline,
+        max_backlog: settings.options.model.max_backlog,
         bridge: settings.bridge.clone(),
         lambda: simulated_lambda(function, record),
         seed: function.seed,
     };
-    let policy =
-        || settings.policy.make(settings.options.epoch, settings.options.deadline, workers);
+    let policy = || {
+        settings.policy.make(settings.options.model.epoch, settings.options.model.deadline, workers)
+    };
     let outcome = model.run(settings.policy.needs_remote(), policy);
     Some(Shadow {
         policy: settings.policy.name().to_owned(),

@@ -48,7 +48,7 @@ pub(super) fn summarize(
         runs: context.output.runs,
         cost_usd: context.output.spent() + summary.cost_usd,
     };
-    summary.deadline_ms = settings.options.deadline.as_secs_f64() * 1e3;
+    summary.deadline_ms = settings.options.model.deadline.as_secs_f64() * 1e3;
     summary.missed = warnings::missed_deadline(settings, report);
     summary.nothing_remote = warnings::nothing_remote(settings, report);
     if let Endpoint::Embedded(model) = &settings.endpoint

@@ -12,7 +12,7 @@ use crate::units::show_duration;
 pub(super) fn missed_deadline(settings: &Settings, report: &Report) -> Option<String> {
     let on_time = report.on_time();
     (settings.has_due_times() && on_time.is_missed()).then(|| {
-        let (late, deadline) = (on_time.late_share(), show_duration(settings.options.deadline));
+        let (late, deadline) = (on_time.late_share(), show_duration(settings.options.model.deadline));
         let mut text = format!(
             "The deadline was missed: {late} of the results came more than {deadline} after their scheduled time."
         );
@@ -61,11 +61,11 @@ fn why_nothing_remote(settings: &Settings, report: &Report) -> String {
         return "the budget was spent (raise --budget or --budget-total)".to_owned();
     }
     let longest = Duration::from_micros(report.longest_us);
-    if report.sent.is_none() && longest > settings.options.deadline {
+    if report.sent.is_none() && longest > settings.options.model.deadline {
         return format!(
             "a request to {function} takes {}, and results are due after {} (--deadline)",
             show_duration(longest),
-            show_duration(settings.options.deadline)
+            show_duration(settings.options.model.deadline)
         );
     }
     if report.sent.is_some() {

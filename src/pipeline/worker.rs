@@ -165,7 +165,8 @@ pub(super) fn work(
     let burst = settings.schedule.as_ref().and_then(BurstWindow::of);
     let observer =
         MetricsObserver::new(&context.stats, local_index, clock, burst, &context.failures);
-    let backpressure = Backpressure::new(settings.options.max_backlog, settings.max_backlog_bytes);
+    let backpressure =
+        Backpressure::new(settings.options.model.max_backlog, settings.max_backlog_bytes);
     let downstream = SinkDownstream(context.sink.clone());
     let window = settings.open_epochs();
     let flow_control = FlowControl::new(
@@ -187,7 +188,7 @@ pub(super) fn work(
         };
         let source = context.source.build(&scope, worker_context);
         let mut burst = Burst::new(settings.policy(scope.peers()))
-            .deadline(settings.options.deadline)
+            .deadline(settings.options.model.deadline)
             .clock(clock)
             .schedule(|batch: &Batch| batch.span)
             .peers(&context.peers)

@@ -25,6 +25,11 @@ impl Route {
         matches!(self, Route::Remote | Route::Hedged)
     }
 
+    /// Returns the route with this name.
+    pub fn named(name: &str) -> Option<Route> {
+        Route::ALL.into_iter().find(|route| route.name() == name)
+    }
+
     /// Returns the route's name, which is one word.
     pub fn name(self) -> &'static str {
         match self {

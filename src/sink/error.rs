@@ -87,7 +87,7 @@ pub enum SinkError {
     /// The destination that lines are published to cannot be opened.
     #[error(transparent)]
     Destination(Box<dyn Error + Send + Sync>),
-    /// The destination is not one for this run, whose command names it.
+    /// The command names a destination that this run cannot have.
     #[error(transparent)]
     Unsuitable(Box<dyn Error + Send + Sync>),
     /// Committed lines could not be published before the run was told to stop.

@@ -27,7 +27,7 @@ use crate::wire::Slots;
 pub use bpe::Bpe;
 pub use function::{Function, Values, function};
 pub use modelled::Modelled;
-pub use text::{NAMES, TextTask, text};
+pub use text::{DEFAULT, NAMES, TextTask, text};
 pub use words::{RANGES, Words, all_words_portable, ranges};
 pub use work::{Work, WorkError};
 

@@ -90,16 +90,19 @@ impl<K: Tokenize> Task for K {
 
 /// The names of the text tasks, for [`text`].
 pub const NAMES: &[&str] = &[
-    "words",
+    DEFAULT,
     #[cfg(feature = "bpe")]
     "bpe",
 ];
+
+/// The name of the task that is done if none is named.
+pub const DEFAULT: &str = "words";
 
 /// Returns the text task `name`, with the modelled extra time `work` per record.
 pub fn text(name: &str, work: impl Into<Work>) -> Option<TextTask> {
     let work = work.into();
     let task: TextTask = match name {
-        "words" => Arc::new(Words),
+        DEFAULT => Arc::new(Words),
         #[cfg(feature = "bpe")]
         "bpe" => Arc::new(Bpe::new()),
         _ => return None,

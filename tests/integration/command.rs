@@ -117,7 +117,7 @@ fn a_wrong_option_exits_with_2_and_names_option_value_and_what_would_be_right() 
         (&["--sink", "files:?format=text"], &["--sink", "no folder", "files:DIR"]),
         (&["--sink", "files:x?sync=all&sync=none"], &["--sink", "sync=none", "twice"]),
         (&["--sink", "files:x?roll_size=0"], &["--sink", "roll_size=0", "at least 1"]),
-        (&["--sink", "files:x?roll_age=0s"], &["--sink", "roll_age=0s", "longer than 0"]),
+        (&["--sink", "files:x?roll_age=0s"], &["--sink", "roll_age=0s", "above 0"]),
         // A file that would be two things.
         (
             &["--out", "x", "--dead-letter", "x/manifest.jsonl"],

@@ -75,7 +75,7 @@ fn an_error_of_a_setting_names_its_file_and_the_setting_as_it_stands_there() {
     for (toml, expected) in [
         ("rate = true", "--config a.toml: rate = true: expected a string or a number"),
         ("overwrite = \"yes\"", "--config a.toml: overwrite = \"yes\": expected true or false"),
-        ("batch = 0", "--config a.toml: batch = 0: must be at least 1"),
+        ("batch = 0", "--config a.toml: batch = 0: expected a whole number of at least 1"),
         ("policy = \"best\"", "--config a.toml: policy = best: expected one of"),
         ("out = \"o\"\nsink = \"null\"", "--config a.toml: out: cannot be used with"),
         ("events = 5\nrate = 2k", "--config a.toml: line 2: rate = 2k: "),

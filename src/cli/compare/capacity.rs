@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::demo;
-use crate::pipeline::{self, RunOptions, Settings, Stop};
+use crate::pipeline::{self, ModelOptions, RunOptions, Settings, Stop};
 use crate::policy::PolicyChoice;
 use crate::sink::NullSink;
 
@@ -28,7 +28,7 @@ fn full_speed(settings: &Settings) -> Option<f64> {
     let options = RunOptions {
         shadow: false,
         // What waits at the end is done too, and is to be little.
-        max_backlog: 10_000,
+        model: ModelOptions { max_backlog: 10_000, ..settings.options.model.clone() },
         dead_letter: None,
         summary: None,
         series: None,

@@ -60,13 +60,13 @@ pub(super) struct Plan {
 impl Plan {
     /// Plans a comparison. `typed` is the command line after `compare` and before timely's part.
     pub(super) fn new(args: &CompareArgs, typed: &[String]) -> anyhow::Result<Plan> {
-        refused::refuse(typed)?;
+        refused::refuse(&args.run.given)?;
         let workers = settings::timely(&args.run.timely)?;
         if workers.processes > 1 {
             let why = "each run of a comparison has one process: use -w for more workers";
             return Err(UsageError::new("-n", workers.processes.to_string(), why).into());
         }
-        let rounds = number("--rounds", &args.rounds, 1)? as usize;
+        let rounds = number("--rounds", &args.rounds, 1)?;
         let warm_up = parse("--warm-up-run", args.warm_up_run.as_ref(), WARM_UP, parse_duration)?;
         let policies = policies(args.policies.as_deref())?;
         policy_options::refuse_unused(&args.run.given, &policies, ", and --policies has none")?;
@@ -110,7 +110,7 @@ impl Plan {
             policies: runs,
             rounds,
             command: format!("floodway compare {}", shown(&line)),
-            deadline: settings.options.deadline,
+            deadline: settings.options.model.deadline,
             threshold,
             burst: burst(&settings),
             peak: settings.schedule.as_ref().map(|schedule| schedule.extremes().1),

@@ -10,15 +10,15 @@ use super::Simulation;
 use crate::batch::Nanos;
 use crate::cli::args::{RateArgs, SimulateArgs};
 use crate::cli::run_summary::RecordedRun;
-use crate::cli::settings::{bounds, duration, number, parse, refuse_rate_of_trace, schedule};
+use crate::cli::settings::{DEFAULT_SEED, bounds, parse, refuse_rate_of_trace, schedule};
 use crate::cli::{UsageError, path_conflicts, policy_options, remote_options, settings};
 use crate::cost::Cost;
 use crate::emulator;
-use crate::pipeline::simulated_lambda;
+use crate::pipeline::{ModelOptions, simulated_lambda};
 use crate::policy::{POLICIES, PolicyChoice, Spec};
 use crate::simulate::{Lambda, Model, Service, Spread, Stream};
 use crate::source::path_of;
-use crate::units::{parse_duration, parse_rate, show_duration};
+use crate::units::{parse_above_zero, parse_rate, show_duration};
 
 impl Simulation {
     pub(in crate::cli) fn new(args: &SimulateArgs) -> Result<Self, UsageError> {
@@ -58,7 +58,7 @@ impl Simulation {
         let bridge =
             remote_options::bridge(&args.bridge, Cost { prices, memory_mb: remote.memory_mb })?;
         let lambda = lambda(args, &remote, recorded.remote_record.unwrap_or(service.record))?;
-        let epoch = duration("--epoch", &args.epoch, Duration::from_millis(100))?;
+        let ModelOptions { epoch, deadline, max_backlog } = args.model;
         let nanos = epoch.as_nanos() as Nanos;
         let capacity = service.rate() * workers as f64;
         let stream = Stream::new(schedule, events, workers, nanos, capacity);
@@ -79,11 +79,11 @@ impl Simulation {
             stream,
             workers,
             service,
-            deadline: duration("--deadline", &args.deadline, Duration::from_millis(200))?,
-            max_backlog: number("--max-backlog", &args.max_backlog, 500_000)? as usize,
+            deadline,
+            max_backlog,
             bridge,
             lambda,
-            seed: parse("--seed", args.seed.as_ref(), 1, u64::from_str)?,
+            seed: parse("--seed", args.seed.as_ref(), DEFAULT_SEED, u64::from_str)?,
         };
         let policies = policies(args, capacity)?;
         Ok(Simulation { model, epoch, policies, lambda: remote.to_string() })
@@ -136,10 +136,7 @@ fn service(args: &SimulateArgs, recorded: &RecordedRun) -> Result<Service, Usage
     };
     let wrong = |why: String| UsageError::new("--service", given, why);
     let (record, spread) = given.split_once(',').unwrap_or((given, "constant"));
-    let record = parse_duration(record).map_err(|error| wrong(error.to_string()))?;
-    if record.is_zero() {
-        return Err(wrong("must be longer than 0".to_owned()));
-    }
+    let record = parse_above_zero(record).map_err(|error| wrong(error.to_string()))?;
     let spread =
         spread.parse().map_err(|error: crate::simulate::SpreadError| wrong(error.to_string()))?;
     Ok(Service { spread, ..Service::constant(record) })

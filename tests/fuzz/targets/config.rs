@@ -98,7 +98,10 @@ fn read(path: &std::ffi::OsStr) -> String {
     }
     match settings::run(&run) {
         Ok(settings) => {
-            assert!(!settings.options.epoch.is_zero() && !settings.options.deadline.is_zero());
+            assert!(
+                !settings.options.model.epoch.is_zero()
+                    && !settings.options.model.deadline.is_zero()
+            );
             assert!(
                 settings.timely.workers > 0 && settings.timely.process < settings.timely.processes
             );
