@@ -4,10 +4,10 @@ use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::args::{self, Command, RunArgs};
+use super::args::{Command, RunArgs};
 use super::config::FromFile;
-use super::settings;
 use super::simulate::Simulation;
+use super::{given, settings};
 use crate::batch::Batch;
 use crate::nexmark::{Config, Generator};
 use crate::observe::Summary;
@@ -217,7 +217,7 @@ impl Demo {
 
 fn parsed(typed: &[String]) -> Option<Command> {
     let all = std::iter::once("floodway").chain(typed.iter().map(String::as_str));
-    args::parse(all, FromFile::default()).map(|cli| cli.command).ok()
+    given::parse(all, FromFile::default()).map(|cli| cli.command).ok()
 }
 
 /// Measures how many events a second all processors do of `task`, each with a thread, at the same time.

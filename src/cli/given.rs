@@ -1,11 +1,13 @@
 //! The options of a command line with their values as text, where they come from, and their marks.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 
+use super::args::{self, Cli};
 use super::config::FromFile;
 use crate::pipeline::mark;
 use crate::source::text_of;
@@ -64,6 +66,29 @@ impl Given {
     }
 }
 
+/// Parses a command line, with the program's name first. `from_file` are the settings that it has from a file.
+///
+/// # Errors
+/// If it is no command line, or asks for help.
+pub(super) fn parse(
+    words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    from_file: FromFile,
+) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(words)?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    let found = matches.subcommand();
+    let found = found.and_then(|(name, matches)| Some((command.find_subcommand(name)?, matches)));
+    let given = found.map(|(command, matches)| Given::new(command, matches, from_file));
+    match &mut cli.command {
+        args::Command::Run(args) => args.given = given.unwrap_or_default(),
+        args::Command::Compare(args) => args.run.given = given.unwrap_or_default(),
+        args::Command::Simulate(args) => args.given = given.unwrap_or_default(),
+        _ => {}
+    }
+    Ok(cli)
+}
+
 /// Returns the value of an argument as text whatever bytes it has, or `(given)` if it takes none.
 fn text(argument: &Arg, matches: &ArgMatches) -> Option<String> {
     let id = argument.get_id().as_str();
@@ -97,10 +122,7 @@ pub(super) fn canonical(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
-    use crate::cli::args::Cli;
 
     #[test]
     fn the_same_quantity_has_the_same_text_however_it_is_written() {

@@ -57,7 +57,7 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
             Err(error) => return Exit::from(anyhow::Error::from(error)),
         };
     let typed = typed(&args);
-    let cli = match args::parse(args, from_file.clone()) {
+    let cli = match given::parse(args, from_file.clone()) {
         Ok(cli) => cli,
         Err(error) => {
             use ErrorKind::{

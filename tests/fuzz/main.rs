@@ -56,7 +56,7 @@ mod terminal;
 
 /// What reads a configuration: from its text to the settings of a run.
 #[path = "../../src/cli"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod cli {
     mod args;
     mod argv;

@@ -174,7 +174,7 @@ fn a_wrong_option_exits_with_2_and_names_option_value_and_what_would_be_right() 
     let cases: &[(&[&str], &[&str])] = &[
         (&["--duration", "1s"], &["--service", "12us"]),
         (&["--service", "10us"], &["--duration", "--events"]),
-        (&["--service", "0us", "--duration", "1s"], &["--service", "0us", "longer than 0"]),
+        (&["--service", "0us", "--duration", "1s"], &["--service", "0us", "above 0"]),
         (&["--service", "9us,wild", "--duration", "1s"], &["--service", "9us,wild", "lognormal"]),
         (&["--rate", "max", "--service", "1us"], &["--rate", "max", "events per second"]),
         (&["--rate", "0", "--service", "1us"], &["--rate", "0"]),

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::{capacity, refused};
 use crate::batch::Nanos;
-use crate::cli::args::{self, Command, CompareArgs, RunArgs};
+use crate::cli::args::{Command, CompareArgs, RunArgs};
 use crate::cli::config::FromFile;
 use crate::cli::policy_options::{self, PolicyArg, listed, uses};
 use crate::cli::settings::{number, parse};
-use crate::cli::{UsageError, demo, remote_options, settings, sink};
+use crate::cli::{UsageError, demo, given, remote_options, settings, sink};
 use crate::compare::Threshold;
 use crate::pipeline::Settings;
 use crate::policy::{Deadline, POLICIES, Spec};
@@ -258,7 +258,7 @@ fn bounded(mut common: Vec<String>, timely: &[String]) -> anyhow::Result<(Settin
 
 fn run_args(options: &[String]) -> Result<RunArgs, UsageError> {
     let line = ["floodway", "run"].into_iter().chain(options.iter().map(String::as_str));
-    match args::parse(line, FromFile::default()).map(|cli| cli.command) {
+    match given::parse(line, FromFile::default()).map(|cli| cli.command) {
         Ok(Command::Run(run)) => Ok(*run),
         // It was parsed once already, with more options than these.
         Ok(_) | Err(_) => Err(UsageError::new("--", shown(options), "are no options of a run")),

@@ -1,0 +1,67 @@
+//! The commands.
+
+use clap::{Parser, Subcommand};
+
+use super::{CheckArgs, CompareArgs, GenerateArgs, LambdaArgs, RunArgs, SimulateArgs};
+use crate::cli::{compare, help};
+use crate::pipeline::mark;
+
+/// Cloud bursting for timely dataflow: records that the workers cannot process in time are sent to AWS
+/// Lambda, and their results rejoin the dataflow.
+#[derive(Debug, Parser)]
+#[command(
+    name = "floodway",
+    version,
+    args_override_self = true,
+    max_term_width = 100,
+    after_help = help::ALL
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run one dataflow: source → burst → sink. Without options, run a demonstration.
+    #[command(allow_negative_numbers = true, after_help = help::RUN, groups = mark::groups())]
+    Run(Box<RunArgs>),
+    /// Run the same input under several policies and report how they compare.
+    ///
+    /// Prints a table, says which policy to choose, and writes a report with plots. It takes the options of
+    /// `run`. Without options, it runs a demonstration.
+    #[command(
+        allow_negative_numbers = true,
+        after_help = help::COMPARE,
+        mut_args = compare::hide_refused,
+        groups = mark::groups()
+    )]
+    Compare(Box<CompareArgs>),
+    /// Print Nexmark events.
+    #[command(allow_negative_numbers = true, after_help = help::GENERATE, groups = mark::groups())]
+    Generate(GenerateArgs),
+    /// Predict what policies would do, in simulated time.
+    ///
+    /// Nothing is computed and nothing is sent: the policies' own code decides on a trace of rates.
+    #[command(
+        allow_negative_numbers = true,
+        args_override_self = false,
+        after_help = help::SIMULATE,
+        groups = mark::groups()
+    )]
+    Simulate(Box<SimulateArgs>),
+    /// Serve a local Lambda.
+    ///
+    /// The first line on standard output is its URL, which is a value for --lambda. It serves until Ctrl-C.
+    #[command(after_help = help::LAMBDA)]
+    Lambda(LambdaArgs),
+    /// Check credentials, endpoint and function with one request, and say what is wrong.
+    #[command(after_help = help::CHECK, groups = mark::groups())]
+    Check(CheckArgs),
+    /// Print a completion script for a shell.
+    #[command(after_help = help::COMPLETION)]
+    Completion {
+        /// The shell that the script is for.
+        shell: clap_complete::Shell,
+    },
+}

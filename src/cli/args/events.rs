@@ -1,0 +1,74 @@
+//! The options of the events: those of `generate`, which other commands share.
+
+use std::path::Path;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+
+use crate::cli::settings;
+use crate::pipeline::mark;
+use crate::source::text_of;
+
+/// A value that may name a file, whatever bytes that has: as text of which `path_of` makes a path.
+pub(super) fn any_bytes() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|value| text_of(Path::new(&value)))
+}
+
+/// How many events come, and when.
+#[derive(Debug, Args)]
+pub struct RateArgs {
+    /// Stop after exactly this many events.
+    #[arg(long, value_name = "N", group = mark::OUTPUT)]
+    pub events: Option<String>,
+    /// Take the events that are due within this time, however long processing them lasts.
+    ///
+    /// Without it and without --events, Nexmark events come until Ctrl-C; `compare` takes 10s of them, and
+    /// `simulate` needs one of the two. Files and traces end by themselves.
+    #[arg(long, value_name = "D", group = mark::OUTPUT)]
+    pub duration: Option<String>,
+    /// Events per second over all workers, or `max`: as fast as they are taken [default: 10k for Nexmark
+    /// events, max for lines].
+    #[arg(long, value_name = "R|max", group = mark::OUTPUT)]
+    pub rate: Option<String>,
+    #[arg(long, value_parser = any_bytes(), value_name = "SHAPE", group = mark::OUTPUT)]
+    #[arg(help = settings::shape_help(), long_help = settings::shape_long_help())]
+    pub shape: Option<String>,
+    /// Highest rate of the shapes square, sine, step and spike.
+    #[arg(long, value_name = "P", group = mark::OUTPUT)]
+    pub peak_rate: Option<String>,
+    /// Period of the shapes square, sine and spike; for step, when the rate changes.
+    #[arg(long, value_name = "T", group = mark::OUTPUT)]
+    pub period: Option<String>,
+}
+
+/// What the events are and when they come: the part that `run` and `generate` share.
+#[derive(Debug, Args)]
+pub struct EventArgs {
+    #[command(flatten)]
+    pub rates: RateArgs,
+    /// Seed of the event generator: the same seed gives the same events [default: 1].
+    #[arg(long, value_name = "N", group = mark::OUTPUT)]
+    pub seed: Option<String>,
+    /// Options of the event generator, as KEY=VALUE[,KEY=VALUE...], such as person_proportion=2.
+    #[arg(long, value_name = "KEY=VALUE", group = mark::OUTPUT)]
+    pub nexmark: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// Format of the lines [default: csv, which is the text that `run` takes for its records].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<FormatArg>,
+    #[command(flatten)]
+    pub events: EventArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// One object a line.
+    Json,
+    /// An event's fields with commas between them.
+    Csv,
+    /// An event's text as a task sees it: the same lines as csv.
+    Text,
+}
