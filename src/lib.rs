@@ -109,6 +109,7 @@ pub mod sink;
 pub mod source;
 #[cfg(feature = "cli")]
 mod state;
+mod sync;
 pub mod task;
 #[cfg(feature = "files")]
 mod terminal;

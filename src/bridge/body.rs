@@ -1,10 +1,11 @@
 //! The body of a request.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 
 use super::body_memory::MemoryPermit;
+use crate::sync::Mutex;
 
 /// The body of a request. A clone is cheap.
 #[derive(Clone, Debug)]

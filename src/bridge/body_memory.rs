@@ -8,10 +8,11 @@
 //! results.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire};
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+
+use crate::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Acquire};
 
 /// Limit on the bytes of all bodies of a bridge. Clones share one count.
 #[derive(Clone, Debug)]

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
-use crossbeam_channel::Receiver;
 use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -18,6 +16,8 @@ use super::request;
 use super::shared::Shared;
 use super::task_channel::TaskChannel;
 use super::validated_response::ValidatedResponse;
+use crate::sync::Receiver;
+use crate::sync::atomic::Ordering::Relaxed;
 use crate::task::Task;
 
 /// A driver runs as long as its bridge. When it ends it drops its work items, which returns their records.

@@ -2,8 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +13,8 @@ use super::breaker::State as BreakerState;
 use super::http_client::HttpClient;
 use super::shared::Shared;
 use super::{BridgeError, Counters, Failure, Settings};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Number of threads that look up host names. Each connection that is being made needs one lookup, and a
 /// burst makes hundreds.
@@ -108,7 +109,7 @@ impl Bridge {
                 let _ = runtime.block_on(ended);
             })
             .map_err(BridgeError::Thread)?;
-        let shared = Arc::new(Shared::new(settings, http_client));
+        let shared = Arc::new(Shared::new(settings, Arc::new(http_client)));
         let (tell, told) = std::sync::mpsc::channel();
         let of_thread = Arc::clone(&shared);
         handle.spawn(async move {

@@ -1,7 +1,8 @@
 //! The load of a worker, as the bridge sees it.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// What a worker reports from time to time: how long its waiting records take, and how long one record takes.
 #[derive(Debug)]

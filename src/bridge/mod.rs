@@ -55,6 +55,9 @@ mod handle;
 mod health;
 mod http_client;
 mod in_flight;
+#[cfg(test)]
+#[cfg(feature = "_interleavings")]
+mod interleavings;
 mod latency;
 pub mod limiter;
 mod local_load;

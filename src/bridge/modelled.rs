@@ -41,7 +41,7 @@ pub(crate) fn start(
     random: StdRng,
 ) -> (Bridge, RemoteTask<Same>) {
     let http_client = HttpClient::new(&settings).unwrap();
-    let shared = Arc::new(Shared::new(settings, http_client));
+    let shared = Arc::new(Shared::new(settings, Arc::new(http_client)));
     let bridge = Bridge::new(shared, Handle::current(), oneshot::channel().0);
     let same: Same = crate::task::function("same", |record| Ok(*record));
     let transport = Modelled(Box::new(remote));

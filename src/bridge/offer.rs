@@ -1,7 +1,8 @@
 //! What workers are told of the remote side.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
+
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// What workers are told of the remote side.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -29,6 +30,11 @@ pub struct Offer {
 }
 
 impl Offer {
+    /// Whether records may wait for room, and there is none.
+    pub(super) fn must_wait(&self) -> bool {
+        self.room == 0 && self.is_available
+    }
+
     /// Returns what is left of it while `waiting` records wait in the bridge, or once the bridge is closed.
     pub(crate) fn less(self, waiting: usize, is_closed: bool) -> Offer {
         Offer {

@@ -1,7 +1,9 @@
 //! The records of a work item that have no result yet.
 
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// The pending records of a work item. Whoever takes a record out provides its result: the bridge when a
 /// response arrives or when it returns records, or the worker when it computes a late record itself. So the

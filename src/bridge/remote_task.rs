@@ -1,11 +1,9 @@
 //! A task's handle for workers, through which they hand over work items.
 
 use std::any::TypeId;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::unbounded;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio::sync::Notify;
@@ -15,6 +13,8 @@ use super::driver::Driver;
 use super::shared::Shared;
 use super::task_channel::TaskChannel;
 use super::{Bridge, Offer, ReplySender, Settings, WorkItem};
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::unbounded;
 use crate::task::Task;
 
 impl Bridge {
@@ -76,10 +76,10 @@ impl<K: Task> RemoteTask<K> {
         self.shared().offer()
     }
 
-    /// Wakes the worker of `sender` once there is room, or once no records may wait for it. Call this
-    /// before checking the room for the last time.
-    pub fn wake_when_there_is_room(&self, sender: &ReplySender<K::Out>) {
-        self.shared().wake_when_there_is_room(sender.waker());
+    /// Returns whether records have to wait for room now. The worker of `sender` is then woken once there is
+    /// room, or once no records may wait for it.
+    pub fn waits_for_room(&self, sender: &ReplySender<K::Out>) -> bool {
+        self.shared().waits_for_room(sender.waker())
     }
 
     /// Sets the time that a record takes on a worker. Until the remote side has computed records, its time is
@@ -126,7 +126,7 @@ impl<K: Task> RemoteTask<K> {
             }
             Err(refused) => {
                 self.shared().waiting.fetch_sub(records, Relaxed);
-                refused.into_inner().take_back();
+                refused.0.take_back();
                 Err(ClosedError)
             }
         }

@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
-
-use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::Failure;
 use super::body_memory::MemoryPermit;
 use super::local_load::LocalLoad;
+use crate::sync::atomic::{AtomicBool, Ordering::AcqRel};
+use crate::sync::{Receiver, Sender, unbounded};
 
 /// The outcome of a range of a work item.
 #[derive(Debug)]

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -20,11 +19,13 @@ use super::{Failure, Settings};
 use crate::batch::Nanos;
 use crate::counters::Counters;
 use crate::process_stats;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use crate::wire::MAX_BODY;
 
 pub(super) struct Shared {
     pub settings: Settings,
-    pub http_client: HttpClient,
+    pub http_client: Arc<HttpClient>,
     pub body_memory: BodyMemory,
     pub closed: watch::Sender<bool>,
     /// Number of changes. It rises when drivers should check again, because a request has ended or the
@@ -54,7 +55,7 @@ pub(super) struct Shared {
 const FIRST_RATIO: u64 = 3_000;
 
 impl Shared {
-    pub(super) fn new(settings: Settings, http_client: HttpClient) -> Self {
+    pub(super) fn new(settings: Settings, http_client: Arc<HttpClient>) -> Self {
         let shared = Shared {
             admission: Mutex::new(Admission::new(settings.clone())),
             body_memory: BodyMemory::new(settings.body_bytes),
@@ -135,18 +136,20 @@ impl Shared {
         self.offer.load().less(self.waiting.load(Relaxed), *self.closed.borrow())
     }
 
-    /// Wakes `waker` once there is room, or once records may not wait for it any more.
-    pub(super) fn wake_when_there_is_room(&self, waker: &Arc<CoalescedWaker>) {
+    /// Returns whether records have to wait for room. `waker` is then woken once they do not.
+    pub(super) fn waits_for_room(&self, waker: &Arc<CoalescedWaker>) -> bool {
         let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
         if !waiters.iter().any(|waiter| Arc::ptr_eq(waiter, waker)) {
             waiters.push(Arc::clone(waker));
         }
+        drop(waiters);
+        // The offer may have changed before the bridge knew whom to wake.
+        self.offer().must_wait()
     }
 
     /// Wakes the workers that wait for room, if they do not have to wait any more.
     pub(super) fn wake_waiters(&self) {
-        let offer = self.offer();
-        if offer.room > 0 || !offer.is_available {
+        if !self.offer().must_wait() {
             let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
             waiters.drain(..).for_each(|waker| waker.wake());
         }

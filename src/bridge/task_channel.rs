@@ -1,11 +1,10 @@
 //! What the workers and the driver of a task share.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-use crossbeam_channel::Sender;
 use tokio::sync::Notify;
 
 use super::WorkItem;
+use crate::sync::Sender;
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::task::Task;
 
 /// The workers' side of a driver.

@@ -1,9 +1,8 @@
 //! A histogram of latencies that one worker counts and other threads read at the same time, without a lock.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
 use super::latency::{self, DAY_US};
 use crate::batch::{Nanos, Span};
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A histogram of latencies from a microsecond to a day. The first ten buckets are one microsecond wide. Above, each
 /// decade has 90 buckets. So the width of a bucket is between a tenth and a hundredth of its latency, and every round

@@ -1,10 +1,9 @@
 //! Counts of records by where their final result was made.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Route;
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The number of records, by the route of their final result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

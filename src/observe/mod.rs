@@ -6,6 +6,9 @@
 mod atomic_histogram;
 mod counts;
 mod function_bill;
+#[cfg(test)]
+#[cfg(feature = "_interleavings")]
+mod interleavings;
 mod latency;
 mod live_histograms;
 mod on_time;

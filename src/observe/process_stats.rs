@@ -1,7 +1,6 @@
 //! The figures of all workers of a process.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::series::Level;
@@ -9,6 +8,11 @@ use super::worker_stats::{Sent, WorkerStats};
 use super::{Counts, Latencies, LiveSnapshot, Report, TimeSlots};
 use crate::batch::Nanos;
 use crate::policy::Route;
+use crate::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{AcqRel, Relaxed, Release},
+};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The number of records that the workers hold.
 #[derive(Debug, Default)]
@@ -85,7 +89,7 @@ impl ProcessStats {
         let change = now.wrapping_sub(before);
         let sum = backlog.now.fetch_add(change, Relaxed).wrapping_add(change);
         if now > before {
-            backlog.peak.fetch_max(sum, Relaxed);
+            backlog.peak.fetch_max(sum, Release);
         }
     }
 
@@ -130,7 +134,10 @@ impl ProcessStats {
     /// Ends second `second` of the run, and keeps its highest backlog.
     pub fn end_second(&self, second: usize) {
         let backlog = &self.0.backlog;
-        let peak = backlog.peak.swap(backlog.now.load(Relaxed), Relaxed);
+        // The next second begins with what the workers hold. A change that comes between the two belongs to
+        // both seconds.
+        let peak = backlog.peak.swap(0, AcqRel);
+        backlog.peak.fetch_max(backlog.now.load(Relaxed), Relaxed);
         backlog.highest.fetch_max(peak, Relaxed);
         let peak = peak as u64;
         let mut peaks = backlog.peaks.lock().unwrap_or_else(PoisonError::into_inner);

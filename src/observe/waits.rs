@@ -1,9 +1,9 @@
 //! Measures how long a source waits, by reason, even while it still waits.
 
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Instant;
 
 use crate::batch::Nanos;
+use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 /// The reason why a source waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,11 +90,13 @@ impl WaitTimer {
             for (waited, over) in waited.iter_mut().zip(&self.over) {
                 *waited = over.load(SeqCst);
             }
+            // The wait lasts at this time if it lasts at the check that follows.
+            let now = self.now();
             if self.lasts.load(SeqCst) != lasts {
                 continue;
             }
             if let Some((what, since)) = unpacked(lasts) {
-                waited[what] += self.now().saturating_sub(since);
+                waited[what] += now.saturating_sub(since);
             }
             break;
         }

@@ -3,8 +3,7 @@
 //! A worker adds to its own [`WorkerStats`] once per batch, and other threads read them. The only lock is held for an
 //! addition or to take a copy, never across work.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +14,8 @@ use super::series::Flow;
 use super::{Counts, Latencies, LiveSnapshot, Report, TimeSlots, WaitTimer};
 use crate::batch::{Nanos, Span};
 use crate::policy::Route;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The figures of one worker.
 #[derive(Debug, Default)]

@@ -7,6 +7,9 @@ mod backpressure;
 mod burst;
 mod container;
 mod epochs;
+#[cfg(test)]
+#[cfg(feature = "_interleavings")]
+mod interleavings;
 mod meter;
 mod observer;
 mod peers;

@@ -6,13 +6,12 @@
 
 use std::any::{Any, TypeId};
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::sync::{Arc, PoisonError};
 
 use crate::bridge::WorkItem;
 use crate::bridge::core::Item as _;
+use crate::sync::atomic::{AtomicIsize, Ordering::Relaxed};
+use crate::sync::{Mutex, MutexGuard, Receiver, Sender, unbounded};
 use crate::task::Task;
 
 /// The workers of a process that compute records for each other. All clones share one registry;
@@ -26,8 +25,10 @@ type PeerRegistry<K> = Arc<Mutex<Vec<Arc<PeerSlot<K>>>>>;
 /// What the other workers see of a worker.
 struct PeerSlot<K: Task> {
     items: Sender<WorkItem<K>>,
-    /// Records that the worker takes now.
-    capacity: AtomicUsize,
+    /// Records that the worker takes now; none if it is negative. Others subtract what they send, and the
+    /// worker adds the difference to what it takes from now on. If it stored that instead, what is sent while
+    /// it receives would not count.
+    capacity: AtomicIsize,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
@@ -36,6 +37,8 @@ pub(super) struct PeerQueue<K: Task> {
     registry: PeerRegistry<K>,
     me: Arc<PeerSlot<K>>,
     inbox: Receiver<WorkItem<K>>,
+    /// The capacity as this worker knows it: without what is sent and not received yet.
+    granted: isize,
     /// Received work items, the oldest first.
     items: VecDeque<WorkItem<K>>,
 }
@@ -59,18 +62,25 @@ impl Peers {
             registries.entry(key).or_insert_with(|| Box::new(PeerRegistry::<K>::default()));
         let registry = registry.downcast_ref::<PeerRegistry<K>>().expect("the key holds the type");
         let (items, inbox) = unbounded();
-        let me = Arc::new(PeerSlot { items, capacity: AtomicUsize::new(0), wake });
+        let me = Arc::new(PeerSlot { items, capacity: AtomicIsize::new(0), wake });
         lock(registry).push(Arc::clone(&me));
-        PeerQueue { registry: Arc::clone(registry), me, inbox, items: VecDeque::new() }
+        PeerQueue { registry: Arc::clone(registry), me, inbox, granted: 0, items: VecDeque::new() }
     }
 }
 
 impl<K: Task> PeerQueue<K> {
     /// Receives work items, and publishes that this worker takes up to `capacity` records in total.
     pub(super) fn receive(&mut self, capacity: usize) {
-        self.items.extend(self.inbox.try_iter());
+        let mut left = self.granted;
+        for item in self.inbox.try_iter() {
+            left -= item.records() as isize;
+            self.items.push_back(item);
+        }
         let has: usize = self.items.iter().map(WorkItem::records).sum();
-        self.me.capacity.store(capacity.saturating_sub(has), Relaxed);
+        self.granted = capacity.saturating_sub(has) as isize;
+        if self.granted != left {
+            self.me.capacity.fetch_add(self.granted - left, Relaxed);
+        }
     }
 
     /// Whether there are records of peers to compute.
@@ -94,7 +104,7 @@ impl<K: Task> PeerQueue<K> {
         registry
             .iter()
             .filter(|slot| !self.is_me(slot))
-            .map(|slot| slot.capacity.load(Relaxed))
+            .map(|slot| slot.capacity.load(Relaxed).max(0) as usize)
             .sum()
     }
 
@@ -103,9 +113,10 @@ impl<K: Task> PeerQueue<K> {
         let registry = lock(&self.registry);
         for slot in registry.iter().filter(|slot| !self.is_me(slot)) {
             let capacity = slot.capacity.load(Relaxed);
-            let taken = capacity.min(item.records());
-            // Another worker may have used the capacity: the next plan asks again.
-            let less = slot.capacity.compare_exchange(capacity, capacity - taken, Relaxed, Relaxed);
+            let taken = item.records().min(capacity.max(0) as usize);
+            // The peer may have changed its capacity: the next plan asks again.
+            let less = capacity - taken as isize;
+            let less = slot.capacity.compare_exchange(capacity, less, Relaxed, Relaxed);
             if taken == 0 || less.is_err() {
                 continue;
             }

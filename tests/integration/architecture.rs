@@ -198,8 +198,9 @@ fn code_of_workers_names_nothing_that_blocks() {
     let mut wrong = Vec::new();
     for path in OF_WORKERS.iter().map(|path| folder.join(path)) {
         let files = if path.is_dir() { files_in(&path, "rs") } else { vec![path] };
-        for file in files {
-            let code = fs::read_to_string(&file).unwrap();
+        // Files of this name are tests.
+        for file in files.iter().filter(|file| !file.ends_with("interleavings.rs")) {
+            let code = fs::read_to_string(file).unwrap();
             let code = code.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
             let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
             let blocks = lines.filter(|line| BLOCKING.iter().any(|name| line.contains(name)));

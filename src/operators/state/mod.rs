@@ -184,13 +184,8 @@ where
             return Some(Duration::ZERO);
         }
         let remote = self.remote.as_ref()?;
-        if self.scheduler.waiting() > 0 {
-            remote.wake_when_there_is_room(&self.reply_sender);
-            // The offer may have changed before the bridge knew whom to wake.
-            let offer = remote.offer();
-            if offer.room > 0 || !offer.is_available {
-                return Some(Duration::ZERO);
-            }
+        if self.scheduler.waiting() > 0 && !remote.waits_for_room(&self.reply_sender) {
+            return Some(Duration::ZERO);
         }
         let now = self.clock.now();
         let late = self.scheduler.next_late(now, offer)?;
