@@ -158,16 +158,15 @@ impl<R: Remote> Bridge<R> {
         self.clock = now;
     }
 
-    /// Does what is due at `now`, and makes the requests that may be sent. Those that are on the wire may change
-    /// what follows.
+    /// Does what is due at `now`, and makes the requests that may be sent, until no attempt is sent any more: each
+    /// uses a permit and a part of the budget, and may be on the wire at once.
     pub(super) fn pump(&mut self, now: Nanos) {
-        let mut goes_on = true;
-        while std::mem::take(&mut goes_on) {
-            self.step(now, Machine::advance);
+        let mut has_sent = true;
+        while has_sent {
+            has_sent = self.step(now, Machine::advance);
             while let Some(fill) = self.machine.next_request(&self.admission, now) {
                 let filled = self.fill(fill);
-                self.step(now, |machine, turn| machine.send(turn, filled));
-                goes_on = true;
+                has_sent |= self.step(now, |machine, turn| machine.send(turn, filled));
             }
         }
     }
@@ -216,21 +215,23 @@ impl<R: Remote> Bridge<R> {
         self.step(now, |machine, turn| machine.ended(turn, attempt, ended));
     }
 
-    /// Calls the machine and does what it wants.
+    /// Calls the machine and does what it wants. Returns whether an attempt was sent.
     fn step(
         &mut self,
         now: Nanos,
         call: impl FnOnce(&mut Machine<WorkItem>, &mut Turn<'_, WorkItem>),
-    ) {
+    ) -> bool {
         let Bridge { machine, admission, actions, .. } = self;
         admission.refresh_budget(now);
         #[cfg(test)]
         let billed_us = admission.counters.billed_us;
         call(machine, &mut Turn { admission, now, actions });
         let mut actions = std::mem::take(&mut self.actions);
+        let mut has_sent = false;
         for action in actions.drain(..) {
             match action {
                 Action::Send { attempt, body, .. } => {
+                    has_sent = true;
                     #[cfg(test)]
                     self.check_send(attempt, body.is_some());
                     self.invoke(now, attempt, body.unwrap_or(0));
@@ -252,6 +253,7 @@ impl<R: Remote> Bridge<R> {
         self.actions = actions;
         #[cfg(test)]
         self.check(self.admission.counters.billed_us - billed_us);
+        has_sent
     }
 
     /// Sends an attempt.
