@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Route;
-use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
 
 /// The number of records, by the route of their final result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +88,8 @@ impl Counts {
     }
 }
 
-/// [`Counts`] that a worker adds to while other threads read them.
+/// [`Counts`] that a worker adds to while other threads read them. Whoever reads a count also sees everything that the
+/// worker counted before it.
 #[derive(Debug, Default)]
 pub(super) struct RouteCounters {
     by_route: [AtomicU64; Route::ALL.len()],
@@ -97,17 +98,17 @@ pub(super) struct RouteCounters {
 
 impl RouteCounters {
     pub(super) fn count(&self, route: Route, records: usize) {
-        self.by_route[route as usize].fetch_add(records as u64, Relaxed);
+        self.by_route[route as usize].fetch_add(records as u64, Release);
     }
 
     pub(super) fn bad(&self, records: usize) {
-        self.bad.fetch_add(records as u64, Relaxed);
+        self.bad.fetch_add(records as u64, Release);
     }
 
     pub(super) fn read(&self) -> Counts {
-        let mut counts = Counts { bad: self.bad.load(Relaxed), ..Counts::default() };
+        let mut counts = Counts { bad: self.bad.load(Acquire), ..Counts::default() };
         for (route, records) in Route::ALL.iter().zip(&self.by_route) {
-            counts.count(*route, records.load(Relaxed));
+            counts.count(*route, records.load(Acquire));
         }
         counts
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Instant;
 
+use super::counts::RouteCounters;
 use super::{AtomicHistogram, ProcessStats, WaitReason, WaitTimer};
 use crate::batch::Span;
 use crate::policy::Route;
@@ -36,6 +37,22 @@ fn a_reader_of_a_histogram_sees_no_more_than_was_counted_and_at_the_end_all() {
 }
 
 #[test]
+fn whoever_reads_a_count_sees_what_was_counted_before_it() {
+    explore(MANY, || {
+        let counters: Arc<[RouteCounters; 2]> = Arc::default();
+        let worker = Arc::clone(&counters);
+        thread::spawn(move || {
+            for _ in 0..3 {
+                worker.iter().for_each(|counters| counters.count(Route::Local, 1));
+            }
+        });
+        let [later, before] = [1, 0].map(|at| counters[at].read().local);
+        assert!(later <= before, "{later} {before}");
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "histograms take minutes")]
 fn results_are_late_only_if_they_are_counted_and_every_latency_is_taken_once() {
     explore(FEW, || {
         let stats = ProcessStats::watched(2, false, false, Some(std::time::Duration::ZERO));
