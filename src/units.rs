@@ -60,6 +60,14 @@ pub fn parse_at_least_one(text: &str) -> Result<u64, UnitError> {
     count.ok_or(UnitError { expected: AT_LEAST_ONE })
 }
 
+/// A number of things that there are in memory, of at least 1.
+///
+/// # Errors
+/// Anything else.
+pub fn parse_number(text: &str) -> Result<usize, UnitError> {
+    parse_at_least_one(text).map(|number| number as usize)
+}
+
 /// A count: a whole number, with `k` for a thousand and `M` for a million.
 ///
 /// # Errors

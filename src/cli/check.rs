@@ -8,13 +8,13 @@ use bytes::Bytes;
 
 use super::args::CheckArgs;
 use super::output::print_line;
-use super::{UsageError, logging, remote_options, settings};
+use super::{logging, remote_options};
 use crate::aws::{Environment, Region, ServiceError, ServiceErrorKind};
 use crate::batch::{Batch, Strings};
 use crate::bridge::{self, Endpoint, Failure, HttpClient, HttpError, HttpResponse, Settings};
 use crate::quota::REQUESTS_PER_ENVIRONMENT;
 use crate::task::{self, Task as _};
-use crate::units::{parse_above_zero, show_count, show_duration, show_rate};
+use crate::units::{show_count, show_duration, show_rate};
 use crate::wire::{Answer, MAX_BODY, RequestBody};
 
 /// A hint for an answer that is not one of Floodway's functions.
@@ -35,18 +35,16 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
     logging::init(args.log.as_deref())?;
     let Some(lambda) = &args.endpoint.lambda else {
         let why = "is missing: give a URL, or a function's name or ARN";
-        return Err(UsageError::new("--lambda", "(not given)", why).into());
+        return Err(args.given.error("--lambda", why).into());
     };
     if lambda == "local" {
         let why = "is built in and needs no check: give a URL, or a function's name or ARN";
-        return Err(UsageError::new("--lambda", lambda, why).into());
+        return Err(args.given.error("--lambda", why).into());
     }
-    let endpoint = remote_options::remote(lambda, &args.endpoint)?;
-    let default = Duration::from_secs(10);
-    let timeout = settings::parse("--timeout", args.timeout.as_ref(), default, parse_above_zero)?;
+    let endpoint = remote_options::remote(lambda, &args.endpoint, &args.given)?;
     let task = task::text(&args.task, Duration::ZERO).expect("the option takes known names only");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(steps(endpoint, &task, timeout))
+    runtime.block_on(steps(endpoint, &task, args.timeout))
 }
 
 async fn steps(endpoint: Endpoint, task: &task::TextTask, timeout: Duration) -> Result<()> {

@@ -11,7 +11,7 @@ use clap::{Arg, Command, CommandFactory as _};
 use toml::Value;
 
 use super::args::Cli;
-use super::{UsageError, argv, settings, sink, source};
+use super::{UsageError, argv, rates, sink, source};
 use crate::policy::Spec;
 
 /// The settings that come from the file of `--config`, because they were not typed.
@@ -51,8 +51,8 @@ type Exclusion = (&'static str, fn(&str) -> bool, &'static [&'static str]);
 /// value is declared with it, as a conflict.
 const EXCLUDED: [Exclusion; 6] = [
     ("--shape", |shape| shape.starts_with("trace:"), &["rate", "peak-rate", "period"]),
-    ("--shape", |shape| shape == settings::DEFAULT_SHAPE, &["peak-rate", "period"]),
-    ("--rate", |rate| rate == "max", &["shape", "peak-rate", "period"]),
+    ("--shape", |shape| shape == rates::DEFAULT_SHAPE, &["peak-rate", "period"]),
+    ("--rate", |rate| rate == rates::MAX, &["shape", "peak-rate", "period"]),
     ("--policy", sends_nothing, &["shadow", "require-remote"]),
     ("--lambda", |lambda| lambda == "local", &["auth", "region", "memory"]),
     ("--lambda", |lambda| lambda != "local", &["local-lambda", "shadow"]),

@@ -58,7 +58,7 @@ pub(super) fn refuse_own_files(
 ) -> Result<(), UsageError> {
     let Some(input) = source.files() else { return Ok(()) };
     let wrong = |why: String| {
-        let value = args.source.clone().unwrap_or_default();
+        let value = args.source.clone();
         Err(UsageError::new("--source", value, why))
     };
     let read: Vec<(PathBuf, PathBuf)> =

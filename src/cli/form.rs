@@ -102,14 +102,14 @@ fn values<P>(forms: &[Form<P>]) -> String {
     }
 }
 
-/// Returns the help of an option: what it is, its values and its default.
-pub(super) fn help<P>(forms: &[Form<P>], what: &str, default: &str) -> String {
-    format!("{what}: {} [default: {default}]", values(forms))
+/// Returns the help of an option: what it is, and its values.
+pub(super) fn help<P>(forms: &[Form<P>], what: &str) -> String {
+    format!("{what}: {}", values(forms))
 }
 
 /// Returns the same with a paragraph for each form that needs one.
-pub(super) fn long_help<P>(forms: &[Form<P>], what: &str, default: &str) -> String {
-    let first = help(forms, what, default) + ".";
+pub(super) fn long_help<P>(forms: &[Form<P>], what: &str) -> String {
+    let first = help(forms, what) + ".";
     let forms = forms.iter().map(|form| form.help).filter(|help| !help.is_empty());
     std::iter::once(&*first).chain(forms).collect::<Vec<_>>().join("\n\n")
 }

@@ -4,28 +4,26 @@ use std::io::{BufWriter, Write as _};
 
 use anyhow::Result;
 
-use super::args::{FormatArg, GenerateArgs};
+use super::args::{EventArgs, FormatArg, GenerateArgs};
 use super::output::ignore_broken_pipe;
-use super::settings::Events;
-use super::{UsageError, logging, source};
+use super::{logging, rates};
 use crate::batch::BATCH_RECORDS;
 use crate::nexmark::Generator;
 use crate::source::{Pace, Rate, nominal};
 
 pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
     logging::init(None)?;
-    let events = Events::new(&args.events.rates, true)?;
-    let (config, seed) = source::generator(&args.events)?;
-    if events.schedule.is_none() && events.duration.is_some() {
-        let duration = args.events.rates.duration.clone().unwrap_or_default();
+    let EventArgs { rates, seed, nexmark } = &args.events;
+    let schedule = rates::schedule_of_source(rates, &args.given, true)?;
+    if schedule.is_none() && rates.duration.is_some() {
         let why = "needs a --rate other than max: without one no event has a due time; use \
         --events";
-        return Err(UsageError::new("--duration", duration, why).into());
+        return Err(args.given.error("--duration", why).into());
     }
-    let schedule = events.schedule.unwrap_or_else(nominal);
+    let schedule = schedule.unwrap_or_else(nominal);
     let rate = Rate::Scheduled(schedule.clone(), std::time::Duration::from_secs(1));
-    let end = Pace::new(rate, events.events, events.duration).end().unwrap_or(u64::MAX);
-    let generator = Generator::new(config, seed, schedule);
+    let end = Pace::new(rate, rates.events, rates.duration).end().unwrap_or(u64::MAX);
+    let generator = Generator::new(nexmark.clone().unwrap_or_default(), *seed, schedule);
     let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
     let mut lines = Vec::new();
     let mut next = 0;

@@ -7,6 +7,7 @@ use std::path::Path;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 
+use super::UsageError;
 use super::args::{self, Cli};
 use super::config::FromFile;
 use crate::pipeline::mark;
@@ -57,6 +58,16 @@ impl Given {
         self.value(option).filter(|_| !self.from_file.has(option))
     }
 
+    /// Returns the value of an option, or its default.
+    pub(super) fn text(&self, option: &str) -> &str {
+        self.options.get(option).map_or("(not given)", |given| &given.text)
+    }
+
+    /// Returns the error of an option whose value is wrong.
+    pub(super) fn error(&self, option: &str, expected: impl Into<String>) -> UsageError {
+        UsageError::new(option, self.text(option), expected)
+    }
+
     /// Returns the options that have one of these marks, with their values or defaults. The same quantity has
     /// the same text, however it was written.
     pub(super) fn marked(&self, marks: &[&str]) -> BTreeMap<String, String> {
@@ -83,8 +94,11 @@ pub(super) fn parse(
     match &mut cli.command {
         args::Command::Run(args) => args.given = given.unwrap_or_default(),
         args::Command::Compare(args) => args.run.given = given.unwrap_or_default(),
+        args::Command::Generate(args) => args.given = given.unwrap_or_default(),
         args::Command::Simulate(args) => args.given = given.unwrap_or_default(),
-        _ => {}
+        args::Command::Lambda(args) => args.given = given.unwrap_or_default(),
+        args::Command::Check(args) => args.given = given.unwrap_or_default(),
+        args::Command::Completion { .. } => {}
     }
     Ok(cli)
 }

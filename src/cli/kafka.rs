@@ -11,7 +11,7 @@ use crate::source::{KafkaInput, Source};
 
 /// Parses a topic as the source, and which part of it is read.
 pub(super) fn source(args: &RunArgs, topic: &str) -> Parsed<dyn Source> {
-    let given = args.source.clone().unwrap_or_default();
+    let given = args.source.clone();
     let (topic, options) = self::topic("--source", &given, topic)?;
     let (mut from_latest, mut until_end) = (false, false);
     for option in options {

@@ -2,20 +2,18 @@
 
 use std::fmt::Display;
 
-use super::UsageError;
-
 /// Calls `set` with each key and value of a list.
 ///
 /// # Errors
-/// If a part has no `=`, a key is given twice, or `set` refuses a value.
+/// If a part has no `=`, a key is given twice, or `set` refuses a value. Of a list of several parts, the error names
+/// the part.
 pub(super) fn set_each<E: Display>(
-    option: &'static str,
-    list: Option<&String>,
+    list: &str,
     mut set: impl FnMut(&str, &str) -> Result<(), E>,
-) -> Result<(), UsageError> {
+) -> Result<(), String> {
     let mut given = Vec::new();
-    for part in list.iter().flat_map(|list| list.split(',')) {
-        let wrong = |why: String| UsageError::new(option, part, why);
+    for part in list.split(',') {
+        let wrong = |why: String| if part == list { why } else { format!("{part}: {why}") };
         let (key, value) =
             part.split_once('=').ok_or_else(|| wrong("expected KEY=VALUE".to_owned()))?;
         let (key, value) = (key.trim(), value.trim());

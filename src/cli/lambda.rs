@@ -11,11 +11,8 @@ use time::format_description::well_known::Rfc3339;
 
 use super::args::{LambdaArgs, LambdaAuth};
 use super::output::print_line;
-use super::settings::parse_some;
-use super::{UsageError, listen, logging, remote_options, signals, unusable_path};
+use super::{UsageError, logging, signals, unusable_path};
 use crate::emulator::{Choices, Keys, Package, PackageError, Setup};
-use crate::quota::check_timeout;
-use crate::units::parse_duration;
 
 pub(super) fn lambda(args: &LambdaArgs) -> Result<()> {
     logging::init(args.log.as_deref())?;
@@ -39,9 +36,9 @@ fn no_listener(args: &LambdaArgs, error: io::Error) -> anyhow::Error {
 }
 
 fn setup(args: &LambdaArgs) -> Result<Setup> {
-    let mut names = listen::names(args.allow_host.as_ref())?;
+    let mut names = args.allow_host.clone().unwrap_or_default();
     names.extend(args.bind.rsplit_once(':').map(|(host, _)| host.to_owned()));
-    let mut setup = Setup::new(remote_options::model(args.local_lambda.as_ref())?).hosts(names);
+    let mut setup = Setup::new(args.local_lambda.clone().unwrap_or_default()).hosts(names);
     if args.auth == Some(LambdaAuth::Iam) {
         setup = setup.keys(keys()?);
     }
@@ -51,15 +48,9 @@ fn setup(args: &LambdaArgs) -> Result<Setup> {
             Ok(setup.package(package).show_output(args.log_functions))
         }
         None => {
-            let given = [
-                ("--handler", args.handler.as_deref()),
-                ("--timeout", args.timeout.as_deref()),
-                ("--log-functions", args.log_functions.then_some("(given)")),
-            ];
-            match given.into_iter().find_map(|(option, value)| Some((option, value?))) {
-                Some((option, value)) => {
-                    Err(UsageError::new(option, value, "is for --function DIR").into())
-                }
+            let is_given = |option: &&&str| args.given.value(option).is_some();
+            match ["--handler", "--timeout", "--log-functions"].iter().find(is_given) {
+                Some(option) => Err(args.given.error(option, "is for --function DIR").into()),
                 None => Ok(setup),
             }
         }
@@ -67,19 +58,21 @@ fn setup(args: &LambdaArgs) -> Result<Setup> {
 }
 
 fn package(folder: &Path, args: &LambdaArgs) -> Result<Package> {
-    let options = args.local_lambda.iter().flat_map(|options| options.split(','));
+    let options =
+        args.given.value("--local-lambda").into_iter().flat_map(|options| options.split(','));
     for option in options {
         if option.split_once('=').is_some_and(|(key, _)| key.trim() == "cold_start") {
             let why = "cannot be set for --function: its processes start as fast as they can";
             return Err(UsageError::new("--local-lambda", option, why).into());
         }
     }
-    let timeout = parse_some("--timeout", args.timeout.as_ref(), |text| {
-        // What is no duration gets the same error as a zero.
-        check_timeout(parse_duration(text).unwrap_or_default())
-    })?;
     let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(variable);
-    let choices = Choices { handler: args.handler.clone(), timeout, region, init_timeout: None };
+    let choices = Choices {
+        handler: args.handler.clone(),
+        timeout: args.timeout,
+        region,
+        init_timeout: None,
+    };
     Package::open(folder, &choices).map_err(|error| package_error(folder, error))
 }
 

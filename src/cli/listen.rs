@@ -2,68 +2,74 @@
 
 use std::io;
 use std::net::Ipv6Addr;
-use std::time::Duration;
+use std::str::FromStr;
 
 use super::UsageError;
 use super::args::RunArgs;
-use super::settings::parse;
 use crate::pipeline::{ListenSettings, TimelySettings};
-use crate::units::parse_duration;
 
 const OPTION: &str = "--listen";
-const EXPECTED: &str = "expected HOST:PORT such as 127.0.0.1:9090, or port 0 for any that is free";
 
-/// Parses the options. Returns none if there is no live view.
+/// A value of `--listen`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListenAddress {
+    host: String,
+    port: u16,
+}
+
+impl FromStr for ListenAddress {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (host, port) = text
+            .rsplit_once(':')
+            .and_then(|(host, port)| Some((host, port.parse().ok()?)))
+            .filter(|(host, _)| is_host(host))
+            .ok_or("expected HOST:PORT such as 127.0.0.1:9090, or port 0 for any that is free")?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(ListenAddress { host, port })
+    }
+}
+
+/// Returns the settings of the live view. None if there is none.
 pub(super) fn settings(
     args: &RunArgs,
     timely: &TimelySettings,
 ) -> Result<Option<ListenSettings>, UsageError> {
-    let after = args.listen_after.as_ref();
-    let Some(typed) = &args.listen else {
-        let dependent = [("--listen-after", after), (ALLOW_HOST, args.allow_host.as_ref())];
-        return match dependent.into_iter().find_map(|(option, value)| Some((option, value?))) {
-            Some((option, value)) => Err(UsageError::new(option, value, "needs --listen")),
+    let Some(ListenAddress { host, port }) = args.listen.clone() else {
+        let is_given = |option: &&&str| args.given.value(option).is_some();
+        return match ["--listen-after", "--allow-host"].iter().find(is_given) {
+            Some(option) => Err(args.given.error(option, "needs --listen")),
             None => Ok(None),
         };
     };
-    let names = names(args.allow_host.as_ref())?;
-    let after = parse("--listen-after", after, Duration::ZERO, parse_duration)?;
-    let wrong = |why: String| UsageError::new(OPTION, typed, why);
-    let (host, port) = typed
-        .rsplit_once(':')
-        .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
-        .filter(|(host, _)| is_host(host))
-        .ok_or_else(|| wrong(EXPECTED.to_owned()))?;
     // Processes on one machine cannot share one.
     let port = match port {
         0 => 0,
         first => u16::try_from(usize::from(first) + timely.process).map_err(|_| {
-            wrong(format!("process {} has no port that far above it", timely.process))
+            let why = format!("process {} has no port that far above it", timely.process);
+            args.given.error(OPTION, why)
         })?,
     };
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(Some(ListenSettings { host, port, names, after }))
+    let names = args.allow_host.clone().unwrap_or_default();
+    Ok(Some(ListenSettings { host, port, names, after: args.listen_after }))
 }
 
 /// Returns the error of an address at which the live view cannot listen.
 pub(super) fn unusable(args: &RunArgs, port: u16, error: &io::Error) -> UsageError {
     let why = format!("cannot listen on port {port}: {error}; name another, or port 0 for any");
-    UsageError::new(OPTION, args.listen.clone().unwrap_or_default(), why)
+    args.given.error(OPTION, why)
 }
 
-const ALLOW_HOST: &str = "--allow-host";
+/// A value of `--allow-host`: names that a server may be reached by.
+pub type HostNames = Vec<String>;
 
-/// Parses the value of `--allow-host`: names that a server may be reached by.
-pub(super) fn names(typed: Option<&String>) -> Result<Vec<String>, UsageError> {
-    let names = typed.iter().flat_map(|typed| typed.split(',')).map(|name| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        match !name.is_empty() && name.bytes().all(plain) {
-            true => Ok(name.to_owned()),
-            false => {
-                let why = "expected names of hosts without ports, such as box.example,floodway";
-                Err(UsageError::new(ALLOW_HOST, typed.map_or("", String::as_str), why))
-            }
-        }
+/// Parses the value of `--allow-host`.
+pub(super) fn parse_names(text: &str) -> Result<HostNames, &'static str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let names = text.split(',').map(|name| match !name.is_empty() && name.bytes().all(plain) {
+        true => Ok(name.to_owned()),
+        false => Err("expected names of hosts without ports, such as box.example,floodway"),
     });
     names.collect()
 }

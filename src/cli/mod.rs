@@ -24,6 +24,7 @@ mod output;
 mod parse_error;
 mod path_conflicts;
 mod policy_options;
+mod rates;
 mod remote_options;
 mod run;
 mod run_summary;

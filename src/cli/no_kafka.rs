@@ -7,7 +7,7 @@ use crate::sink::Sink;
 use crate::source::Source;
 
 pub(super) fn source(args: &RunArgs, _: &str) -> Parsed<dyn Source> {
-    Err(absent("--source", args.source.as_deref().unwrap_or_default()))
+    Err(absent("--source", &args.source))
 }
 
 pub(super) fn sink(args: &RunArgs, _: &dyn Source, _: &str) -> Parsed<dyn Sink> {

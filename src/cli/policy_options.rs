@@ -6,9 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use super::UsageError;
 use super::args::RunArgs;
 use super::given::Given;
-use super::settings::parse_some;
 use crate::policy::{ChoiceError, Local, POLICIES, PolicyChoice, Sends, Spec, Spill};
-use crate::units::parse_rate;
 
 /// A value of `--policy`.
 pub type PolicyArg = &'static Spec;
@@ -113,33 +111,32 @@ pub(super) fn simulate_help() -> String {
 
 /// Returns the policy with its threshold.
 pub(super) fn choice(
-    given: Option<PolicyArg>,
-    typed: Option<&String>,
+    policy: Option<PolicyArg>,
+    threshold: Option<f64>,
+    given: &Given,
 ) -> Result<PolicyChoice, UsageError> {
-    let threshold = parse_some("--threshold", typed, parse_rate)?;
-    let policy = given.unwrap_or_else(|| default(threshold.is_some()));
+    let policy = policy.unwrap_or_else(|| default(threshold.is_some()));
     PolicyChoice::new(policy, threshold).map_err(|error| match error {
         ChoiceError::NeedsThreshold => {
             let why = "needs --threshold, in events per second over all workers";
             UsageError::new("--policy", policy.name, why)
         }
         ChoiceError::HasNoThreshold => {
-            let value = typed.map_or("", String::as_str);
-            UsageError::new("--threshold", value, format!("is for {}", with_threshold()))
+            given.error("--threshold", format!("is for {}", with_threshold()))
         }
     })
 }
 
 /// Returns the policy of a run.
 pub(super) fn of_run(args: &RunArgs) -> Result<PolicyChoice, UsageError> {
-    choice(args.policy, threshold(args))
+    choice(args.policy, threshold(args), &args.given)
 }
 
 /// Returns the threshold, if the policy uses one.
-fn threshold(args: &RunArgs) -> Option<&String> {
+fn threshold(args: &RunArgs) -> Option<f64> {
     let of_another = args.policy.is_some_and(|policy| !policy.needs_threshold())
         && args.given.typed("--threshold").is_none();
-    args.threshold.as_ref().filter(|_| !of_another)
+    args.threshold.filter(|_| !of_another)
 }
 
 /// Refuses typed options that the policy of a run does not use.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::UsageError;
+use super::remote_options::parse_model;
+use crate::emulator::Model;
 
 /// What the summary says of the workers and the remote side.
 #[derive(Debug, Default)]
@@ -16,8 +18,8 @@ pub(super) struct RecordedRun {
     pub record: Option<Duration>,
     /// The time that a record takes a function.
     pub remote_record: Option<Duration>,
-    /// The options of the local Lambda, as they are typed.
-    pub lambda: Option<String>,
+    /// The local Lambda.
+    pub lambda: Option<Model>,
 }
 
 impl RecordedRun {
@@ -47,11 +49,12 @@ impl RecordedRun {
             None => number("cpu_ns_per_event")? * events / at_home,
         };
         let remote_ns = (remote > 0.0).then_some(number("billed_ms")? * 1e6 / remote.max(1.0));
+        let lambda = summary["lambda"].as_str().map(parse_model).transpose();
         Ok(RecordedRun {
             workers: Some((workers as usize).max(1)),
             record: Some(Duration::from_nanos(record_ns.max(1.0) as u64)),
             remote_record: remote_ns.map(|ns| Duration::from_nanos(ns as u64)),
-            lambda: summary["lambda"].as_str().map(str::to_owned),
+            lambda: lambda.map_err(|why| wrong(format!("its lambda: {why}")))?,
         })
     }
 }

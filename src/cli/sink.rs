@@ -47,15 +47,18 @@ const FORMS: [Form<Parse>; 3] = [
 /// The sink without an output.
 pub(super) const NULL: &str = "null";
 
-/// What the help says first, and what the output is without the option.
-const HELP: (&str, &str) = ("Where results go", "files in a new folder in out/");
+/// What the help says first.
+const HELP: &str = "Where results go";
+
+/// What the help says last: the default is another folder for each run.
+const DEFAULT: &str = "[default: files in a new folder in out/]";
 
 pub(super) fn help() -> String {
-    form::help(&FORMS, HELP.0, HELP.1)
+    format!("{} {DEFAULT}", form::help(&FORMS, HELP))
 }
 
 pub(super) fn long_help() -> String {
-    form::long_help(&FORMS, HELP.0, HELP.1)
+    format!("{}\n\n{DEFAULT}", form::long_help(&FORMS, HELP))
 }
 
 /// Whether a value of `--sink` excludes `option`.

@@ -1,15 +1,12 @@
 //! `--source`: the source of the records.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use super::args::{EventArgs, RunArgs};
 use super::form::{self, Excluded, Form, Parsed};
-use super::settings::{DEFAULT_SEED, parse, parse_some};
 use super::{UsageError, kafka, key_values};
 use crate::nexmark::Config;
 use crate::source::{Input, Nexmark, Source, path_of};
-use crate::units::parse_share;
 
 type Parse = fn(&RunArgs, &str) -> Parsed<dyn Source>;
 
@@ -89,17 +86,16 @@ pub(super) const NEXMARK: &str = "nexmark";
 const HELP: &str = "Where records come from";
 
 pub(super) fn help() -> String {
-    form::help(&FORMS, HELP, NEXMARK)
+    form::help(&FORMS, HELP)
 }
 
 pub(super) fn long_help() -> String {
-    form::long_help(&FORMS, HELP, NEXMARK)
+    form::long_help(&FORMS, HELP)
 }
 
 /// Parses the option.
 pub(super) fn source(args: &RunArgs) -> Result<Arc<dyn Source>, UsageError> {
-    let value = args.source.as_deref().unwrap_or(NEXMARK);
-    form::parse(&FORMS, "--source", value, &args.given, |parse, rest| parse(args, rest))
+    form::parse(&FORMS, "--source", &args.source, &args.given, |parse, rest| parse(args, rest))
 }
 
 /// Whether a value of `--source` excludes `option`.
@@ -108,9 +104,9 @@ pub(super) fn excludes(value: &str, option: &str) -> bool {
 }
 
 fn nexmark(args: &RunArgs, _: &str) -> Parsed<dyn Source> {
-    let (config, seed) = generator(&args.events)?;
-    let skew = parse_some("--skew", args.skew.as_ref(), parse_share)?;
-    Ok(Arc::new(Nexmark { config, seed, skew }))
+    let EventArgs { seed, nexmark, .. } = &args.events;
+    let config = nexmark.clone().unwrap_or_default();
+    Ok(Arc::new(Nexmark { config, seed: *seed, skew: args.skew }))
 }
 
 fn files(args: &RunArgs, path: &str) -> Parsed<dyn Source> {
@@ -121,9 +117,9 @@ fn standard_input(_: &RunArgs, _: &str) -> Parsed<dyn Source> {
     Ok(Arc::new(Input::Stdin))
 }
 
-/// Parses the options of Nexmark's generator, and its seed.
-pub(super) fn generator(args: &EventArgs) -> Result<(Config, u64), UsageError> {
+/// Parses the value of `--nexmark`: the options of the generator.
+pub(super) fn parse_nexmark(text: &str) -> Result<Config, String> {
     let mut config = Config::default();
-    key_values::set_each("--nexmark", args.nexmark.as_ref(), |key, value| config.set(key, value))?;
-    Ok((config, parse("--seed", args.seed.as_ref(), DEFAULT_SEED, u64::from_str)?))
+    key_values::set_each(text, |key, value| config.set(key, value))?;
+    Ok(config)
 }

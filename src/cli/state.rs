@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::args::RunArgs;
 use super::given::canonical;
-use super::settings::{DEFAULT_RATE, DEFAULT_SEED, DEFAULT_SHAPE};
-use super::source::NEXMARK;
+use super::rates::{DEFAULT_RATE, MAX};
 use super::{UsageError, trace_file};
 use crate::pipeline::{StateSettings, mark};
 use crate::policy::PolicyChoice;
@@ -27,23 +26,19 @@ fn marked(
     let mut default = |option: &str, value: &str| {
         values.entry(option.to_owned()).or_insert_with(|| canonical(value));
     };
-    default("--source", NEXMARK);
-    default("--shape", DEFAULT_SHAPE);
     match source.is_generated() {
-        true => {
-            default("--rate", &show_rate(DEFAULT_RATE));
-            default("--seed", &DEFAULT_SEED.to_string());
+        true => default("--rate", &show_rate(DEFAULT_RATE)),
+        false => {
+            default("--rate", MAX);
+            values.remove("--seed");
         }
-        false => default("--rate", "max"),
     }
     if let Some(identity) = source.identity() {
         values.insert("--source".to_owned(), identity);
     }
-    let shape = args.events.rates.shape.as_ref();
-    if let Some(file) = shape.and_then(|shape| shape.strip_prefix("trace:")) {
-        let rates = trace_file::text(file).map_err(|error| {
-            UsageError::new("--shape", format!("trace:{file}"), error.to_string())
-        })?;
+    if let Some(file) = args.events.rates.shape.trace() {
+        let rates = trace_file::text(file)
+            .map_err(|error| args.given.error("--shape", error.to_string()))?;
         values.insert(TRACE.to_owned(), fingerprint(rates.as_bytes()));
     }
     Ok(values)

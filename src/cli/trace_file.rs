@@ -24,9 +24,8 @@ pub(super) fn text(name: &str) -> io::Result<Arc<str>> {
     Ok(text)
 }
 
-/// Returns the text of a trace that another process could not read again. `shape` is the option's value.
-pub(super) fn text_of_pipe(shape: Option<&str>) -> Option<Arc<str>> {
-    let name = shape?.strip_prefix("trace:")?;
+/// Returns the text of a trace that another process could not read again.
+pub(super) fn text_of_pipe(name: &str) -> Option<Arc<str>> {
     let is_file = fs::metadata(path_of(name)).is_ok_and(|metadata| metadata.is_file());
     if is_file { None } else { text(name).ok() }
 }

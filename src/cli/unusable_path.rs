@@ -55,7 +55,7 @@ pub(super) fn not_started(error: RunError, args: &RunArgs, sink: &dyn Sink) -> a
 fn option(error: &RunError, args: &RunArgs, sink: &dyn Sink) -> Option<(&'static str, String)> {
     let shown = |path: &Path| path.display().to_string();
     match error {
-        RunError::Source(_) => Some(("--source", args.source.clone()?)),
+        RunError::Source(_) => Some(("--source", args.source.clone())),
         RunError::Write { what, path, .. } => {
             let option = if *what == "summary" { "--summary" } else { "--series" };
             Some((option, path.clone()))

@@ -10,7 +10,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::task::{self, Work};
-use crate::units::{UnitError, parse_above_zero, parse_at_least_one, parse_bytes};
+use crate::units::{parse_above_zero, parse_bytes, parse_number};
 
 /// How far the value of an option must stay the same. Every option of `run` has one of these marks, as a group of
 /// clap's. The state's fingerprint, and what the processes of a run compare, are made from them.
@@ -46,7 +46,7 @@ pub struct ModelOptions {
     pub deadline: Duration,
     /// Records that wait on a worker before its source waits (backpressure).
     #[arg(long, value_name = "N", help_heading = "Bursting", group = mark::PROCESS)]
-    #[arg(default_value = "500k", value_parser = parse_records)]
+    #[arg(default_value = "500k", value_parser = parse_number)]
     pub max_backlog: usize,
 }
 
@@ -109,10 +109,6 @@ pub struct RunOptions {
     /// One line for each 100 ms of the run, and then the latencies by where the results were made.
     #[arg(long, value_name = "FILE", help_heading = "Output", group = mark::RUN)]
     pub series: Option<PathBuf>,
-}
-
-fn parse_records(text: &str) -> Result<usize, UnitError> {
-    parse_at_least_one(text).map(|records| records as usize)
 }
 
 fn parse_max_record(text: &str) -> Result<usize, String> {

@@ -17,7 +17,7 @@ mod mutate;
 mod targets;
 
 // What those source files call by its path from the crate's root.
-use floodway::internal::{pipeline, state};
+use floodway::internal::{pipeline, simulate, state};
 #[cfg(feature = "kafka")]
 use floodway::kafka;
 use floodway::{aws, batch, bridge, cost, emulator, nexmark, policy, schedule, sink, task, units};
@@ -50,6 +50,9 @@ mod cleanup_guard;
 #[allow(dead_code)]
 mod destination;
 
+#[path = "../../src/quota.rs"]
+#[allow(dead_code)]
+mod quota;
 #[path = "../../src/terminal.rs"]
 #[allow(dead_code)]
 mod terminal;
@@ -77,6 +80,7 @@ mod cli {
     mod output;
     mod path_conflicts;
     mod policy_options;
+    mod rates;
     mod remote_options;
     mod settings;
     mod sink;

@@ -1,10 +1,17 @@
 //! The options of `lambda`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::given::Given;
 use crate::cli::help;
+use crate::cli::listen::{self, HostNames};
+use crate::cli::remote_options::parse_model;
+use crate::emulator::Model;
+use crate::quota::check_timeout;
+use crate::units::parse_duration;
 
 #[derive(Debug, Args)]
 pub struct LambdaArgs {
@@ -15,8 +22,8 @@ pub struct LambdaArgs {
     ///
     /// Without --auth iam it answers requests of a browser to an address, to localhost, to the name in --bind
     /// and to these.
-    #[arg(long, value_name = "NAME[,NAME...]")]
-    pub allow_host: Option<String>,
+    #[arg(long, value_name = "NAME[,NAME...]", value_parser = listen::parse_names)]
+    pub allow_host: Option<HostNames>,
     /// Folder of a function to run in real processes [default: the tasks that are built in].
     ///
     /// The function is in Python, Java, or any program; it runs under AWS's own runtime clients. Its
@@ -30,8 +37,8 @@ pub struct LambdaArgs {
     pub handler: Option<String>,
     /// Longest time that an invocation of --function may take, up to 900s; it wins over function.toml
     /// [default: 30s].
-    #[arg(long, value_name = "D")]
-    pub timeout: Option<String>,
+    #[arg(long, value_name = "D", value_parser = parse_timeout)]
+    pub timeout: Option<Duration>,
     /// Print the output of the processes of --function on standard error.
     #[arg(long)]
     pub log_functions: bool,
@@ -43,11 +50,20 @@ pub struct LambdaArgs {
     pub auth: Option<LambdaAuth>,
     #[arg(long, value_name = "KEY=VALUE")]
     #[arg(help = help::LOCAL_LAMBDA, long_help = help::LOCAL_LAMBDA_OF_LAMBDA)]
-    pub local_lambda: Option<String>,
+    #[arg(value_parser = parse_model)]
+    pub local_lambda: Option<Model>,
     /// Log level: error, warn, info, debug or trace, or MODULE=LEVEL with commas between them [default:
     /// warn].
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
+    /// All options with their values as text.
+    #[arg(skip)]
+    pub given: Given,
+}
+
+/// Parses the value of `--timeout`. What is no duration gets the same error as a zero.
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    check_timeout(parse_duration(text).unwrap_or_default())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

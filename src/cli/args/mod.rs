@@ -1,6 +1,7 @@
-//! The command line as it is typed: structs as close to the options as possible, which do nothing.
-//! [`settings`](super::settings) makes of them what the program runs on.
+//! The command line: each option is declared here or in `RunOptions`, with its parser, its default and its mark.
+//! [`settings`](super::settings) makes of them what the program runs on, and knows what they mean together.
 
+mod bridge;
 mod command;
 mod events;
 mod lambda;
@@ -8,9 +9,10 @@ mod remote;
 mod run;
 mod simulate;
 
+pub(super) use bridge::BridgeArgs;
 pub(super) use command::{Cli, Command};
 pub(super) use events::{EventArgs, FormatArg, GenerateArgs, RateArgs};
 pub(super) use lambda::{LambdaArgs, LambdaAuth};
-pub(super) use remote::{ArchArg, AuthArg, BridgeArgs, CheckArgs, EndpointArgs};
+pub(super) use remote::{CheckArgs, EndpointArgs};
 pub(super) use run::{CompareArgs, RunArgs};
 pub(super) use simulate::SimulateArgs;

@@ -1,22 +1,29 @@
 //! The options of `run` and `compare`.
 
 use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::events::any_bytes;
 use super::{BridgeArgs, EndpointArgs, EventArgs};
+use crate::bridge;
 use crate::cli::given::Given;
+use crate::cli::listen::{self, HostNames, ListenAddress};
 use crate::cli::policy_options::{self, PolicyArg};
+use crate::cli::remote_options::{parse_memory, parse_model};
 use crate::cli::{help, sink, source};
+use crate::emulator::Model;
 use crate::pipeline::{RunOptions, mark};
+use crate::units::{parse_duration, parse_number, parse_rate, parse_share};
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
     #[arg(long, value_parser = any_bytes(), value_name = "SOURCE")]
     #[arg(help = source::help(), long_help = source::long_help())]
-    #[arg(help_heading = "Input", group = mark::OUTPUT)]
-    pub source: Option<String>,
+    #[arg(help_heading = "Input", group = mark::OUTPUT, default_value = source::NEXMARK)]
+    pub source: String,
     /// Keep reading as the file grows, until Ctrl-C.
     ///
     /// Of a glob, the last file is followed, and new files of the glob are read as they appear.
@@ -32,26 +39,30 @@ pub struct RunArgs {
     #[arg(display_order = 0)]
     pub policy: Option<PolicyArg>,
     #[arg(long, value_name = "R", help_heading = "Bursting", group = mark::RUN)]
-    #[arg(help = policy_options::threshold_help(""), display_order = 1)]
-    pub threshold: Option<String>,
+    #[arg(help = policy_options::threshold_help(""), display_order = 1, value_parser = parse_rate)]
+    pub threshold: Option<f64>,
     /// Share of the events that the first worker makes, for experiments [default: the same for all].
     #[arg(long, value_name = "SHARE", help_heading = "Work", group = mark::RUN)]
-    pub skew: Option<String>,
+    #[arg(value_parser = parse_share)]
+    pub skew: Option<f64>,
     #[command(flatten, next_help_heading = "Bursting")]
     pub endpoint: EndpointArgs,
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting", group = mark::PROCESS)]
     #[arg(help = help::LOCAL_LAMBDA, long_help = help::LOCAL_LAMBDA_OF_RUN)]
-    pub local_lambda: Option<String>,
+    #[arg(value_parser = parse_model)]
+    pub local_lambda: Option<Model>,
     #[command(flatten)]
     pub bridge: BridgeArgs,
     /// Share of remote results that are computed on a worker too, such as 0.001 or 0.1%; a difference ends
-    /// the run with exit code 1 [default: 0].
+    /// the run with exit code 1.
     #[arg(long, value_name = "P", help_heading = "Bursting", group = mark::PROCESS)]
-    pub verify: Option<String>,
+    #[arg(default_value_t = bridge::Settings::default().verify, value_parser = parse_share)]
+    pub verify: f64,
     /// Memory of the function in MB, for its cost [default: 1769; the built-in Lambda has --local-lambda
     /// memory=MB].
     #[arg(long, value_name = "MB", help_heading = "Bursting", group = mark::PROCESS)]
-    pub memory: Option<String>,
+    #[arg(value_parser = parse_memory)]
+    pub memory: Option<u32>,
     #[arg(long, value_parser = any_bytes(), value_name = "SINK")]
     #[arg(help = sink::help(), long_help = sink::long_help())]
     #[arg(help_heading = "Output", group = mark::RUN, conflicts_with = "out")]
@@ -71,16 +82,19 @@ pub struct RunArgs {
     /// Whoever can reach the address can read them. Port 0 takes any free port. With several processes,
     /// process P listens on a port higher by P.
     #[arg(long, value_name = "HOST:PORT", help_heading = "Output", group = mark::PROCESS)]
-    pub listen: Option<String>,
+    #[arg(value_parser = ListenAddress::from_str)]
+    pub listen: Option<ListenAddress>,
     /// Host names by which the live page may be reached, with commas between them.
     ///
     /// It answers requests to an address, to localhost, to the name in --listen and to these. Otherwise a
     /// page of another site could read it under a name of its own.
     #[arg(long, value_name = "NAME[,NAME...]", help_heading = "Output", group = mark::PROCESS)]
-    pub allow_host: Option<String>,
-    /// How long the live page stays after the end of the run [default: 0s].
+    #[arg(value_parser = listen::parse_names)]
+    pub allow_host: Option<HostNames>,
+    /// How long the live page stays after the end of the run.
     #[arg(long, value_name = "D", help_heading = "Output", group = mark::PROCESS)]
-    pub listen_after: Option<String>,
+    #[arg(default_value = "0s", value_parser = parse_duration)]
+    pub listen_after: Duration,
 
     /// File with the same settings as TOML; options on the command line win.
     ///
@@ -106,12 +120,14 @@ pub struct CompareArgs {
     #[arg(long, value_name = "POLICIES", help_heading = "Comparison")]
     #[arg(help = policy_options::compare_help(), long_help = policy_options::compare_long_help())]
     pub policies: Option<String>,
-    /// How many times each policy is run; the table has the medians [default: 1].
+    /// How many times each policy is run; the table has the medians.
     #[arg(long, value_name = "N", help_heading = "Comparison")]
-    pub rounds: Option<String>,
-    /// Length of a first run that is not counted; 0s for none [default: 1s].
+    #[arg(default_value = "1", value_parser = parse_number)]
+    pub rounds: usize,
+    /// Length of a first run that is not counted; 0s for none.
     #[arg(long, value_name = "D", help_heading = "Comparison")]
-    pub warm_up_run: Option<String>,
+    #[arg(default_value = "1s", value_parser = parse_duration)]
+    pub warm_up_run: Duration,
     /// Folder for the report [default: a new folder in out/].
     #[arg(long, value_name = "DIR", help_heading = "Comparison")]
     pub report: Option<PathBuf>,

@@ -1,28 +1,34 @@
 //! The options of `simulate`.
 
 use std::path::PathBuf;
+use std::str::FromStr as _;
 
 use clap::Args;
 
+use super::events::DEFAULT_SEED;
 use super::{BridgeArgs, RateArgs};
 use crate::cli::given::Given;
+use crate::cli::remote_options::parse_model;
 use crate::cli::{help, policy_options};
+use crate::emulator::Model;
 use crate::pipeline::ModelOptions;
+use crate::simulate::{Service, Spread};
+use crate::units::{parse_above_zero, parse_rate};
 
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
     #[command(flatten, next_help_heading = "Input")]
     pub rates: RateArgs,
-    /// Seed of all that is random: the same seed gives the same figures [default: 1].
-    #[arg(long, value_name = "N", help_heading = "Input")]
-    pub seed: Option<String>,
+    /// Seed of all that is random: the same seed gives the same figures.
+    #[arg(long, value_name = "N", help_heading = "Input", default_value_t = DEFAULT_SEED)]
+    pub seed: u64,
     #[command(flatten)]
     pub model: ModelOptions,
 
     /// Time that a record takes a worker, as D[,SPREAD]: 12us, 12us,exponential or 12us,lognormal=0.5.
     /// Needed unless --recorded is given.
-    #[arg(long, value_name = "D[,SPREAD]", help_heading = "Work")]
-    pub service: Option<String>,
+    #[arg(long, value_name = "D[,SPREAD]", help_heading = "Work", value_parser = parse_service)]
+    pub service: Option<Service>,
     /// Summary of a run (--summary) whose workers, time per record and local Lambda are taken where no
     /// option says otherwise.
     #[arg(long, value_name = "FILE", help_heading = "Work")]
@@ -31,16 +37,17 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "POLICY", value_delimiter = ',', help_heading = "Bursting")]
     #[arg(help = policy_options::simulate_help())]
     pub policy: Vec<String>,
-    #[arg(long, value_name = "R", help_heading = "Bursting")]
+    #[arg(long, value_name = "R", help_heading = "Bursting", value_parser = parse_rate)]
     #[arg(help = policy_options::threshold_help(" [default with all: what the workers sustain]"))]
-    pub threshold: Option<String>,
+    pub threshold: Option<f64>,
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting")]
     #[arg(help = help::LOCAL_LAMBDA, long_help = help::LOCAL_LAMBDA_OF_SIMULATE)]
-    pub local_lambda: Option<String>,
-    /// How the time of a request in the function is spread: constant, exponential or lognormal=SIGMA
-    /// [default: constant].
+    #[arg(value_parser = parse_model)]
+    pub local_lambda: Option<Model>,
+    /// How the time of a request in the function is spread: constant, exponential or lognormal=SIGMA.
     #[arg(long, value_name = "SPREAD", help_heading = "Bursting")]
-    pub remote_spread: Option<String>,
+    #[arg(default_value = "constant", value_parser = Spread::from_str)]
+    pub remote_spread: Spread,
     #[command(flatten)]
     pub bridge: BridgeArgs,
 
@@ -53,4 +60,12 @@ pub struct SimulateArgs {
     /// All options with their values as text, and where these come from.
     #[arg(skip)]
     pub given: Given,
+}
+
+/// Parses the value of `--service`.
+fn parse_service(text: &str) -> Result<Service, String> {
+    let (record, spread) = text.split_once(',').unwrap_or((text, "constant"));
+    let record = parse_above_zero(record).map_err(|error| error.to_string())?;
+    let spread = Spread::from_str(spread).map_err(|error| error.to_string())?;
+    Ok(Service { spread, ..Service::constant(record) })
 }

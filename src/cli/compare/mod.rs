@@ -29,10 +29,11 @@ pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
     let mut plan = Plan::new(args, typed)?;
     let children = Children::new().context("cannot listen for signals")?;
     let folder = Folder::prepare(args.report.clone(), args.run.overwrite)?;
-    let shape = args.run.events.rates.shape.as_deref();
-    if let Some(text) = trace_file::text_of_pipe(shape) {
+    if let Some(file) = args.run.events.rates.shape.trace()
+        && let Some(text) = trace_file::text_of_pipe(file)
+    {
         folder.write(TRACE, text.as_bytes())?;
-        plan.read_trace_from(shape.unwrap_or_default(), &folder.path(TRACE));
+        plan.read_trace_from(file, &folder.path(TRACE));
     }
     print_error(&plan);
     let mut comparison = plan.comparison();

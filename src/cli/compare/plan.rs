@@ -10,21 +10,17 @@ use crate::batch::Nanos;
 use crate::cli::args::{Command, CompareArgs, RunArgs};
 use crate::cli::config::FromFile;
 use crate::cli::policy_options::{self, PolicyArg, listed, uses};
-use crate::cli::settings::{number, parse};
 use crate::cli::{UsageError, demo, given, remote_options, settings, sink};
 use crate::compare::Threshold;
 use crate::pipeline::Settings;
 use crate::policy::{Deadline, POLICIES, Spec};
 use crate::schedule::BurstWindow;
 use crate::source::{path_of, text_of};
-use crate::units::{parse_duration, parse_rate, show_rate};
+use crate::units::show_rate;
 
 /// The options with a value that belong to the comparison, or that it sets for each run.
 const OWN_OPTIONS: [&str; 6] =
     ["--policies", "--rounds", "--warm-up-run", "--report", "--threshold", "--config"];
-
-/// The length of the warm-up run.
-const WARM_UP: Duration = Duration::from_secs(1);
 
 /// The default length of a run, because a paced source never ends.
 const DEFAULT_DURATION: &str = "10s";
@@ -66,8 +62,6 @@ impl Plan {
             let why = "each run of a comparison has one process: use -w for more workers";
             return Err(UsageError::new("-n", workers.processes.to_string(), why).into());
         }
-        let rounds = number("--rounds", &args.rounds, 1)?;
-        let warm_up = parse("--warm-up-run", args.warm_up_run.as_ref(), WARM_UP, parse_duration)?;
         let policies = policies(args.policies.as_deref())?;
         policy_options::refuse_unused(&args.run.given, &policies, ", and --policies has none")?;
 
@@ -78,8 +72,7 @@ impl Plan {
         }
         let timely = timely_part(&args.run.timely);
         let (settings, common) = bounded(common, &timely)?;
-        let given = settings::parse_some("--threshold", args.run.threshold.as_ref(), parse_rate)?;
-        let threshold = match given {
+        let threshold = match args.run.threshold {
             _ if !policies.iter().any(|policy| policy.needs_threshold()) => None,
             Some(eps) => Some(Threshold { eps, measured: false }),
             None => Some(measured(&settings)),
@@ -104,29 +97,29 @@ impl Plan {
         if let Some(threshold) = threshold {
             own.extend(["--threshold".to_owned(), show_rate(threshold.eps)]);
         }
-        own.extend(["--rounds".to_owned(), rounds.to_string()]);
+        own.extend(["--rounds".to_owned(), args.rounds.to_string()]);
         let line = [&common[..], &own, &timely].concat();
         Ok(Plan {
             policies: runs,
-            rounds,
+            rounds: args.rounds,
             command: format!("floodway compare {}", shown(&line)),
             deadline: settings.options.model.deadline,
             threshold,
             burst: burst(&settings),
             peak: settings.schedule.as_ref().map(|schedule| schedule.extremes().1),
-            warm_up,
+            warm_up: args.warm_up_run,
             timely: args.run.timely.clone(),
             is_demo,
         })
     }
 
-    /// Makes the runs read the trace of `shape`, the option's value, from `file`.
-    pub(super) fn read_trace_from(&mut self, shape: &str, file: &Path) {
-        let own = format!("trace:{}", text_of(file));
-        self.command = self.command.replace(shape, &own);
+    /// Makes the runs read the trace in the file `given` from `file`.
+    pub(super) fn read_trace_from(&mut self, given: &str, file: &Path) {
+        let (given, own) = (format!("trace:{given}"), format!("trace:{}", text_of(file)));
+        self.command = self.command.replace(&given, &own);
         for policy in &mut self.policies {
-            policy.command = policy.command.replace(shape, &own);
-            policy.options.iter_mut().for_each(|word| *word = word.replace(shape, &own));
+            policy.command = policy.command.replace(&given, &own);
+            policy.options.iter_mut().for_each(|word| *word = word.replace(&given, &own));
         }
     }
 
@@ -245,8 +238,7 @@ fn bounded(mut common: Vec<String>, timely: &[String]) -> anyhow::Result<(Settin
     };
     let mut checked = settings(&common)?;
     if let Some(why) = checked.source.why_not_repeatable(checked.duration.is_some()) {
-        let given = run_args(&common)?.source.unwrap_or_default();
-        return Err(UsageError::new("--source", given, why).into());
+        return Err(run_args(&common)?.given.error("--source", why).into());
     }
     if checked.source.is_generated() && checked.duration.is_none() && checked.pace().end().is_none()
     {

@@ -1,35 +1,32 @@
 //! Turns the options into a simulation.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Simulation;
 use crate::batch::Nanos;
 use crate::cli::args::{RateArgs, SimulateArgs};
+use crate::cli::rates::{RateArg, refuse_rate_of_trace, schedule};
 use crate::cli::run_summary::RecordedRun;
-use crate::cli::settings::{DEFAULT_SEED, bounds, parse, refuse_rate_of_trace, schedule};
 use crate::cli::{UsageError, path_conflicts, policy_options, remote_options, settings};
-use crate::cost::Cost;
-use crate::emulator;
 use crate::pipeline::{ModelOptions, simulated_lambda};
 use crate::policy::{POLICIES, PolicyChoice, Spec};
-use crate::simulate::{Lambda, Model, Service, Spread, Stream};
+use crate::simulate::{Lambda, Model, Service, Stream};
 use crate::source::path_of;
-use crate::units::{parse_above_zero, parse_rate, show_duration};
+use crate::units::show_duration;
 
 impl Simulation {
     pub(in crate::cli) fn new(args: &SimulateArgs) -> Result<Self, UsageError> {
-        refuse_rate_of_trace(&args.rates)?;
-        if args.rates.rate.as_deref() == Some("max") {
+        refuse_rate_of_trace(&args.rates, &args.given)?;
+        if args.rates.rate == Some(RateArg::Max) {
             let why = "has no schedule to simulate: give a rate in events per second";
-            return Err(UsageError::new("--rate", "max", why));
+            return Err(args.given.error("--rate", why));
         }
         let recorded = args.recorded.as_ref().map(|path| RecordedRun::read(path)).transpose()?;
         let recorded = recorded.unwrap_or_default();
-        let schedule = Arc::new(schedule(&args.rates)?);
+        let schedule = Arc::new(schedule(&args.rates, &args.given)?);
         let events = events(args, &schedule)?;
         let service = service(args, &recorded)?;
         let timely = settings::timely(&args.timely)?;
@@ -37,12 +34,12 @@ impl Simulation {
             Some(workers) if args.timely.is_empty() => workers,
             _ => timely.workers * timely.processes,
         };
-        let options = args.local_lambda.clone().or(recorded.lambda);
-        let remote = remote_options::model(options.as_ref())?;
+        let remote = args.local_lambda.clone().or(recorded.lambda).unwrap_or_default();
         remote_options::check_simulatable(&remote)?;
-        for (option, path) in
-            [("--shape", trace_file(&args.rates)), ("--recorded", args.recorded.clone())]
-        {
+        for (option, path) in [
+            ("--shape", args.rates.shape.trace().map(path_of)),
+            ("--recorded", args.recorded.clone()),
+        ] {
             if let (Some(json), Some(path)) = (&args.json, path)
                 && fs::canonicalize(json).ok() == fs::canonicalize(&path).ok()
                 && path.exists()
@@ -54,18 +51,17 @@ impl Simulation {
         if let Some(json) = &args.json {
             can_be_written(json)?;
         }
-        let prices = remote_options::prices(&args.bridge)?;
-        let bridge =
-            remote_options::bridge(&args.bridge, Cost { prices, memory_mb: remote.memory_mb })?;
-        let lambda = lambda(args, &remote, recorded.remote_record.unwrap_or(service.record))?;
+        let bridge = remote_options::bridge(&args.bridge, &args.given, remote.memory_mb)?;
+        let remote_record = recorded.remote_record.unwrap_or(service.record);
+        let lambda =
+            Lambda { spread: args.remote_spread, ..simulated_lambda(&remote, remote_record) };
         let ModelOptions { epoch, deadline, max_backlog } = args.model;
         let nanos = epoch.as_nanos() as Nanos;
         let capacity = service.rate() * workers as f64;
         let stream = Stream::new(schedule, events, workers, nanos, capacity);
         let stream = stream.ok_or_else(|| {
-            let duration = args.rates.duration.as_deref().unwrap_or("(not given)");
             let why = "no event is due in this time: there is nothing to simulate";
-            UsageError::new("--duration", duration, why)
+            args.given.error("--duration", why)
         })?;
         const MOST_TICKS: u64 = 2_000_000_000;
         if stream.ticks().saturating_mul(workers as u64) > MOST_TICKS {
@@ -83,7 +79,7 @@ impl Simulation {
             max_backlog,
             bridge,
             lambda,
-            seed: parse("--seed", args.seed.as_ref(), DEFAULT_SEED, u64::from_str)?,
+            seed: args.seed,
         };
         let policies = policies(args, capacity)?;
         Ok(Simulation { model, epoch, policies, lambda: remote.to_string() })
@@ -101,14 +97,9 @@ fn can_be_written(json: &Path) -> Result<(), UsageError> {
     Ok(())
 }
 
-/// Returns the file that the rates are read from.
-fn trace_file(rates: &RateArgs) -> Option<PathBuf> {
-    rates.shape.as_ref()?.strip_prefix("trace:").map(path_of)
-}
-
 /// Returns the number of events that are due before the end of the simulation.
 fn events(args: &SimulateArgs, schedule: &crate::schedule::Schedule) -> Result<u64, UsageError> {
-    let (events, duration) = bounds(&args.rates)?;
+    let RateArgs { events, duration, .. } = args.rates;
     let until = duration.map(|duration| duration.as_nanos() as Nanos);
     let until = match (until, schedule.end()) {
         (Some(until), Some(end)) => Some(until.min(end)),
@@ -120,37 +111,16 @@ fn events(args: &SimulateArgs, schedule: &crate::schedule::Schedule) -> Result<u
         (None, Some(due)) => Ok(due),
         (None, None) => {
             let why = "is missing: give it or --events, because a simulation has to end";
-            Err(UsageError::new("--duration", "(not given)", why))
+            Err(args.given.error("--duration", why))
         }
     }
 }
 
 fn service(args: &SimulateArgs, recorded: &RecordedRun) -> Result<Service, UsageError> {
-    let Some(given) = &args.service else {
-        let Some(record) = recorded.record else {
-            let why = "is missing: the time that a record takes a worker, such as 12us (or give \
-            --recorded FILE)";
-            return Err(UsageError::new("--service", "(not given)", why));
-        };
-        return Ok(Service::constant(record));
-    };
-    let wrong = |why: String| UsageError::new("--service", given, why);
-    let (record, spread) = given.split_once(',').unwrap_or((given, "constant"));
-    let record = parse_above_zero(record).map_err(|error| wrong(error.to_string()))?;
-    let spread =
-        spread.parse().map_err(|error: crate::simulate::SpreadError| wrong(error.to_string()))?;
-    Ok(Service { spread, ..Service::constant(record) })
-}
-
-/// Returns the model of the remote side that the local Lambda's options describe.
-fn lambda(
-    args: &SimulateArgs,
-    model: &emulator::Model,
-    record: Duration,
-) -> Result<Lambda, UsageError> {
-    let spread =
-        parse("--remote-spread", args.remote_spread.as_ref(), Spread::Constant, Spread::from_str)?;
-    Ok(Lambda { spread, ..simulated_lambda(model, record) })
+    args.service.clone().or(recorded.record.map(Service::constant)).ok_or_else(|| {
+        let why = "is missing: the time that a record takes a worker, such as 12us (or give --recorded FILE)";
+        args.given.error("--service", why)
+    })
 }
 
 /// Returns the policies without duplicates, in the order of their names on the command line.
@@ -175,15 +145,10 @@ fn policies(args: &SimulateArgs, capacity: f64) -> Result<Vec<PolicyChoice>, Usa
         seen.push(policy);
         is_new
     });
-    let workers_do = all.then(|| capacity.max(1.0).floor().to_string());
-    let threshold = args.threshold.clone().or(workers_do);
-    let of = |policy: &'static Spec| {
-        let typed = threshold.as_ref().filter(|_| policy.needs_threshold());
-        policy_options::choice(Some(policy), typed)
+    let threshold = args.threshold.or(all.then(|| capacity.max(1.0).floor()));
+    let choice = |policy: &'static Spec| {
+        let threshold = threshold.filter(|_| policy.needs_threshold());
+        policy_options::choice(Some(policy), threshold, &args.given)
     };
-    if let Some(typed) = &args.threshold {
-        parse_rate(typed)
-            .map_err(|error| UsageError::new("--threshold", typed, error.to_string()))?;
-    }
-    given.into_iter().map(of).collect()
+    given.into_iter().map(choice).collect()
 }

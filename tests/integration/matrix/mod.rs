@@ -166,7 +166,7 @@ fn every_feature_makes_the_output_of_the_local_run_in_every_scenario() {
 
 #[test]
 fn each_source_and_sink_that_the_help_lists_is_in_the_matrix() {
-    let help = output_of(&Place::new().run(&["run", "--help"]));
+    let help = output_of(&Place::new().run(&["run", "-h"]));
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let features = features();
     for (option, what) in [("source", "Where records come from: "), ("sink", "Where results go: ")]
