@@ -217,6 +217,44 @@ fn a_retry_keeps_the_budget() {
     scenario.check();
 }
 
+/// Found by the test above: a retry was sent, and then an attempt that timed out at the same time was billed.
+#[test]
+fn what_times_out_is_billed_before_a_retry_that_is_due_at_the_same_time() {
+    let faults = vec![
+        Fault::Nothing,
+        Fault::NotValid,
+        Fault::NeverOnWire,
+        Fault::Nothing,
+        Fault::TooLong { records: 0 },
+        Fault::Hangs,
+        Fault::TooLong { records: 0 },
+        Fault::Nothing,
+        Fault::NoRoom,
+        Fault::Nothing,
+        Fault::TooLong { records: 1 },
+        Fault::Reset,
+        Fault::NoRoom,
+    ];
+    let scenario = Scenario {
+        seed: 4686833192112232534,
+        workers: 1,
+        policy: 2,
+        load: 3.485025062015103,
+        faults,
+        faults_ms: 49,
+        close_ms: None,
+        attempts: 2,
+        batch: 4,
+        max_in_flight: 9,
+        linger_ms: 1,
+        hedge: 0.0,
+        probes_at_start: false,
+        warm_up: false,
+        budget: Some(6.729152718061404),
+    };
+    scenario.check();
+}
+
 /// Found by the test above: others had no room.
 #[test]
 fn what_a_worker_has_computed_leaves_the_queue_although_nothing_may_be_sent() {

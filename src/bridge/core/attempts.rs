@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::RngExt as _;
 
 use super::machine::nanos;
-use super::request::{Attempt, LATE_CHECK_INTERVAL, Next, Purpose, Request};
+use super::request::{Again, Attempt, LATE_CHECK_INTERVAL, Next, Purpose, Request};
 use super::{Action, AttemptId, Billed, Ended, Item, Machine, Turn, Warning};
 use crate::batch::Nanos;
 use crate::bridge::{Admission, AttemptOutcome, Failure, delay};
@@ -98,21 +98,35 @@ impl<I: Item> Machine<I> {
         }
     }
 
-    /// Does what is due for a request.
-    pub(super) fn check(&mut self, turn: &mut Turn<'_, I>, id: u64) {
+    /// Does what is due for a request, but for the attempts that may be sent: those are added to `again`.
+    pub(super) fn check(&mut self, turn: &mut Turn<'_, I>, id: u64, again: &mut Vec<Again>) {
         self.check_attempts(turn, id);
         let Some(request) = self.requests.get_mut(&id) else { return };
         if let Some((_, next)) = request.waits.take_if(|(until, _)| *until <= turn.now) {
             match next {
                 _ if !request.is_pending() => self.end_first(turn, id, Failure::DoneLocally),
-                Next::Retry => self.retry(turn, id),
+                Next::Retry => again.push(Again::Retry(id)),
                 Next::Requeue(failure) => self.end_first(turn, id, failure),
             }
         }
         let Some(request) = self.requests.get_mut(&id) else { return };
         if request.check_at <= turn.now {
             request.check_at = turn.now + LATE_CHECK_INTERVAL;
-            self.check_late(turn, id);
+            self.check_late(turn, id, again);
+        }
+        self.schedule(id);
+    }
+
+    /// Sends another attempt if it may still be sent.
+    pub(super) fn send_again(&mut self, turn: &mut Turn<'_, I>, again: Again) {
+        let (Again::Retry(id) | Again::Hedge(id)) = again;
+        match again {
+            Again::Retry(_) => self.retry(turn, id),
+            Again::Hedge(_) if self.requests.contains_key(&id) && turn.admission.may_hedge() => {
+                turn.admission.counters.hedged += 1;
+                self.attempt(turn, id, true);
+            }
+            Again::Hedge(_) => {}
         }
         self.schedule(id);
     }
@@ -164,7 +178,7 @@ impl<I: Item> Machine<I> {
 
     /// Checks a late request, or one that waits before a retry: its workers may have computed its records, the
     /// breaker may have opened, or it may be hedged.
-    fn check_late(&mut self, turn: &mut Turn<'_, I>, id: u64) {
+    fn check_late(&mut self, turn: &mut Turn<'_, I>, id: u64, again: &mut Vec<Again>) {
         let Some(request) = self.requests.get(&id) else { return };
         // An attempt is billed and its time is measured, so it continues until it counts as failed.
         let may_end = request.is_overdue || request.first.is_none() && request.hedge.is_none();
@@ -180,12 +194,8 @@ impl<I: Item> Machine<I> {
             && request.was_on_wire;
         // Workers that are less busy compute late records themselves.
         let remote = turn.admission.expected_latency();
-        if may_hedge
-            && request.local_time().is_some_and(|local| local > remote)
-            && turn.admission.may_hedge()
-        {
-            turn.admission.counters.hedged += 1;
-            self.attempt(turn, id, true);
+        if may_hedge && request.local_time().is_some_and(|local| local > remote) {
+            again.push(Again::Hedge(id));
         }
     }
 

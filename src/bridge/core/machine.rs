@@ -83,14 +83,19 @@ impl<I: Item> Machine<I> {
     /// the remote side. Call it before [`Machine::next_request`].
     pub(crate) fn advance(&mut self, turn: &mut Turn<'_, I>) {
         turn.admission.observe_demand(turn.now, std::mem::take(&mut self.arrived));
+        let mut again = Vec::new();
         while let Some(Reverse((due, id))) = self.timers.peek().copied()
             && due <= turn.now
         {
             self.timers.pop();
             if let Some(request) = self.requests.get_mut(&id).filter(|it| it.due_at == due) {
                 request.due_at = Nanos::MAX;
-                self.check(turn, id);
+                self.check(turn, id, &mut again);
             }
+        }
+        // What has ended until now is billed, and has opened the breaker, before anything is sent.
+        for again in again {
+            self.send_again(turn, again);
         }
         // What is over needs no wake-up.
         while let Some(Reverse((due, id))) = self.timers.peek()

@@ -35,6 +35,13 @@ pub(super) enum Next {
     Requeue(Failure),
 }
 
+/// Another attempt of a request, by its number.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Again {
+    Retry(u64),
+    Hedge(u64),
+}
+
 /// An attempt in flight.
 #[derive(Debug)]
 pub(super) struct Attempt {
