@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Simulation;
 use crate::observe::Percentiles;
-use crate::policy::PolicyChoice;
+use crate::policy::{POLICIES, PolicyChoice};
 use crate::simulate::{Model, Optimum, Outcome};
 use crate::units::{show_count, show_duration, show_many, show_rate};
 
@@ -115,8 +115,10 @@ pub(super) fn table(
     outcomes: &[(PolicyChoice, Outcome)],
     optimum: &Optimum,
 ) -> String {
+    let names = POLICIES.iter().map(|policy| policy.name.len());
+    let name_width = names.max().unwrap_or_default() + 1;
     let mut table = format!(
-        "{:<10}{:>10}{:>10}{:>10}{:>10}{:>11}{:>9}{:>11}{:>12}{:>11}{:>7}{:>13}\n",
+        "{:<name_width$}{:>10}{:>10}{:>10}{:>10}{:>11}{:>9}{:>11}{:>12}{:>11}{:>7}{:>13}\n",
         "policy",
         "p50",
         "p99",
@@ -141,7 +143,7 @@ pub(super) fn table(
         };
         let _ = writeln!(
             table,
-            "{:<10}{:>10}{:>10}{:>10}{:>10}{:>11}{:>9}{:>11}{:>12}{:>11}{:>7}{:>13.6}",
+            "{:<name_width$}{:>10}{:>10}{:>10}{:>10}{:>11}{:>9}{:>11}{:>12}{:>11}{:>7}{:>13.6}",
             choice.name(),
             of_all(0.5),
             of_all(0.99),
@@ -158,7 +160,7 @@ pub(super) fn table(
     }
     let _ = writeln!(
         table,
-        "{:<10}{:>10}{:>10}{:>10}{:>10}{:>11}{:>9}{:>11}{:>12}{:>11}{:>7}{:>13.6}",
+        "{:<name_width$}{:>10}{:>10}{:>10}{:>10}{:>11}{:>9}{:>11}{:>12}{:>11}{:>7}{:>13.6}",
         "optimum",
         "-",
         "-",
