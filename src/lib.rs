@@ -32,6 +32,7 @@
 //!
 //! | you want to | open |
 //! |---|---|
+//! | write a program with the command line of `floodway` | `app`, `job` |
 //! | burst a stream, watch it, share a bound between operators | [`operators`] |
 //! | decide what is sent, or write a policy | [`policy`] |
 //! | send to a function, and limit what is in flight and what it costs | [`bridge`], [`cost`] |
@@ -62,6 +63,8 @@
 // What only the command uses of a module is unused without the command. With it, nothing may be.
 #![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 
+#[cfg(feature = "cli")]
+mod app;
 #[cfg(feature = "files")]
 mod atomic_file;
 pub mod aws;
@@ -83,6 +86,8 @@ mod destination;
 pub mod emulator;
 #[cfg(feature = "emulator")]
 mod host_check;
+#[cfg(feature = "cli")]
+pub mod job;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 #[cfg(feature = "cli")]
@@ -117,12 +122,26 @@ pub mod units;
 mod version;
 pub mod wire;
 
+#[cfg(feature = "cli")]
+pub use app::{App, Runnable, app};
+
 /// What the binary, the tests and the benchmarks of this package use. It is not part of the public
 /// interface: any of it may change in any version.
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod internal {
-    pub use crate::cli::{Exit, main};
+    pub use crate::cli::Exit;
+
+    /// Runs the command line `args` of `floodway`, with the program's name first.
+    pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
+        crate::cli::main(&crate::cli::Program::default(), args)
+    }
+
+    /// Runs the command line `args` of a program of one's own, with the program's name first.
+    pub fn main_of(program: &crate::Runnable, args: Vec<std::ffi::OsString>) -> Exit {
+        crate::cli::main(&program.0, args)
+    }
+
     pub mod live {
         pub use crate::live::*;
     }

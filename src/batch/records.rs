@@ -60,10 +60,11 @@ pub trait Records: Send + Sync + 'static {
 /// A single text record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextRecord {
-    /// The file if there are several, or the partition, to which the number refers.
+    /// The file if there are several, or the partition, to which the number refers. For a record without a
+    /// number, the stage that found it to be bad.
     pub label: Option<Arc<str>>,
-    /// Its number.
-    pub number: u64,
+    /// Its number, if it is a line, a message or an event.
+    pub number: Option<u64>,
     /// Its bytes. They may be invalid UTF-8 if the record is bad.
     pub bytes: Vec<u8>,
 }
@@ -82,7 +83,7 @@ impl Records for Batch {
     fn record(&self, index: usize) -> TextRecord {
         TextRecord {
             label: self.label.clone(),
-            number: self.numbers.get(index),
+            number: Some(self.numbers.get(index)),
             bytes: self.strings.get(index).to_vec(),
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::args::{Command, RunArgs};
 use super::config::FromFile;
 use super::simulate::Simulation;
-use super::{given, settings};
+use super::{Program, given, settings};
 use crate::batch::Batch;
 use crate::nexmark::{Config, Generator};
 use crate::observe::Summary;
@@ -157,7 +157,7 @@ impl fmt::Display for Demo {
 pub(super) fn command(args: &RunArgs) -> Option<Demo> {
     // Whoever types an option means it: an empty command line is the only one without any.
     let typed = std::env::args_os().skip(2).take_while(|arg| arg != "--").count();
-    if typed > 0 {
+    if typed > 0 || args.given.program.is_own() {
         return None;
     }
     let timely = settings::timely(&args.timely).ok()?;
@@ -217,7 +217,7 @@ impl Demo {
 
 fn parsed(typed: &[String]) -> Option<Command> {
     let all = std::iter::once("floodway").chain(typed.iter().map(String::as_str));
-    given::parse(all, FromFile::default()).map(|cli| cli.command).ok()
+    given::parse(&Program::default(), all, FromFile::default()).map(|cli| cli.command).ok()
 }
 
 /// Measures how many events a second all processors do of `task`, each with a thread, at the same time.

@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
+use clap::{Arg, ArgMatches, Command, FromArgMatches as _};
 
 use super::UsageError;
 use super::args::{self, Cli};
 use super::config::FromFile;
+use super::program::Program;
 use crate::pipeline::mark;
 use crate::source::text_of;
 use crate::units::{parse_bytes, parse_count, parse_duration, parse_share};
@@ -20,6 +21,8 @@ pub(super) struct Given {
     /// By name, such as `--rate`.
     options: BTreeMap<String, GivenOption>,
     pub from_file: FromFile,
+    /// The program whose options they are.
+    pub program: Program,
 }
 
 #[derive(Clone, Debug)]
@@ -31,7 +34,12 @@ struct GivenOption {
 
 impl Given {
     /// Reads the options of `command` from what was parsed. The command is built, so that its groups are filled.
-    pub(super) fn new(command: &Command, matches: &ArgMatches, from_file: FromFile) -> Given {
+    pub(super) fn new(
+        program: Program,
+        command: &Command,
+        matches: &ArgMatches,
+        from_file: FromFile,
+    ) -> Given {
         let mut options = BTreeMap::new();
         for argument in command.get_arguments() {
             let id = argument.get_id().as_str();
@@ -43,7 +51,7 @@ impl Given {
                 options.insert(format!("--{name}"), GivenOption { text, is_default, mark });
             }
         }
-        Given { options, from_file }
+        Given { options, from_file, program }
     }
 
     /// Returns the value of an option if it is given, or `(given)` if it takes none.
@@ -82,15 +90,17 @@ impl Given {
 /// # Errors
 /// If it is no command line, or asks for help.
 pub(super) fn parse(
+    program: &Program,
     words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     from_file: FromFile,
 ) -> Result<Cli, clap::Error> {
-    let mut command = Cli::command();
+    let mut command = program.command();
     let matches = command.try_get_matches_from_mut(words)?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     let found = matches.subcommand();
     let found = found.and_then(|(name, matches)| Some((command.find_subcommand(name)?, matches)));
-    let given = found.map(|(command, matches)| Given::new(command, matches, from_file));
+    let given =
+        found.map(|(command, matches)| Given::new(program.clone(), command, matches, from_file));
     match &mut cli.command {
         args::Command::Run(args) => args.given = given.unwrap_or_default(),
         args::Command::Compare(args) => args.run.given = given.unwrap_or_default(),
@@ -157,7 +167,7 @@ mod tests {
 
     #[test]
     fn every_option_of_run_has_exactly_one_mark() {
-        let mut cli = Cli::command();
+        let mut cli = Program::default().command();
         cli.build();
         let run = cli.find_subcommand("run").unwrap();
         let is_help = |argument: &&Arg| argument.get_id() == "help";

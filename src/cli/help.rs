@@ -1,16 +1,24 @@
 //! The part of a command's help below its options: examples, and the exit codes.
 
-/// Joins the examples of a command and the exit codes, which are the same for all commands.
-macro_rules! help {
-    ($($line:literal)*) => {
+/// The exit codes, which are the same for all commands.
+macro_rules! exit_codes {
+    () => {
         concat!(
-            "Examples:\n", $("  ", $line, "\n",)*
-            "\nExit codes:\n",
+            "Exit codes:\n",
             "  0  Done, or stopped by Ctrl-C or SIGTERM with all results until then committed.\n",
             "  1  Failed while it ran. What was committed stays.\n",
             "  2  Cannot run as given: an option, its value, or a file, folder or address that it names is\n",
             "     wrong. Nothing was read or written.",
         )
+    };
+}
+
+pub(super) const EXIT_CODES: &str = exit_codes!();
+
+/// Joins the examples of a command and the exit codes.
+macro_rules! help {
+    ($($line:literal)*) => {
+        concat!("Examples:\n", $("  ", $line, "\n",)* "\n", exit_codes!())
     };
 }
 

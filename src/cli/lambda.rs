@@ -51,7 +51,7 @@ fn setup(args: &LambdaArgs) -> Result<Setup> {
             let is_given = |option: &&&str| args.given.value(option).is_some();
             match ["--handler", "--timeout", "--log-functions"].iter().find(is_given) {
                 Some(option) => Err(args.given.error(option, "is for --function DIR").into()),
-                None => Ok(setup),
+                None => Ok(setup.function(args.given.program.function()?)),
             }
         }
     }

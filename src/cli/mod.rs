@@ -24,6 +24,7 @@ mod output;
 mod parse_error;
 mod path_conflicts;
 mod policy_options;
+mod program;
 mod rates;
 mod remote_options;
 mod run;
@@ -38,18 +39,18 @@ mod trace_file;
 mod unusable_path;
 
 pub use error::{Exit, UsageError};
+pub use program::Program;
 
-use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 
 use std::path::Path;
 
-use args::{Cli, Command};
+use args::Command;
 
 use crate::source::text_of;
 
-/// Runs the command line `args`, with the program's name first. Returns how the process ends.
-pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
+/// Runs the command line `args` of `program`, with its name first. Returns how the process ends.
+pub fn main(program: &Program, args: Vec<std::ffi::OsString>) -> Exit {
     crate::descriptors::raise();
     let read = home_dir::expand_all(argv::join_hyphen_values(args)).and_then(config::with_file);
     let (args, from_file) =
@@ -58,7 +59,7 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
             Err(error) => return Exit::from(anyhow::Error::from(error)),
         };
     let typed = typed(&args);
-    let cli = match given::parse(args, from_file.clone()) {
+    let cli = match given::parse(program, args, from_file.clone()) {
         Ok(cli) => cli,
         Err(error) => {
             use ErrorKind::{
@@ -89,8 +90,8 @@ pub fn main(args: Vec<std::ffi::OsString>) -> Exit {
         Command::Lambda(args) => lambda::lambda(&args),
         Command::Check(args) => check::check(&args),
         Command::Completion { shell } => {
-            let (mut command, mut script) = (Cli::command(), Vec::new());
-            clap_complete::generate(shell, &mut command, "floodway", &mut script);
+            let (mut command, mut script) = (program.command(), Vec::new());
+            clap_complete::generate(shell, &mut command, program.name(), &mut script);
             output::print(&String::from_utf8_lossy(&script))
         }
     };

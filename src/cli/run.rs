@@ -1,14 +1,16 @@
 //! `floodway run`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use signal_hook::consts::SIGXFSZ;
 
 use super::args::RunArgs;
 use super::output::{print_error, print_or_error};
+use super::program::text_of;
 use super::{
     Exit, UsageError, demo, listen, logging, remote_options, settings, signals, sink, unusable_path,
 };
@@ -24,7 +26,11 @@ use crate::units::show_duration;
 pub(super) fn run(args: &RunArgs) -> Exit {
     let (stop, ended) = (Stop::default(), Arc::default());
     let mut shown = None;
-    let exit = match run_shown(args, &stop, &ended, &mut shown) {
+    let run = || run_shown(args, &stop, &ended, &mut shown);
+    // Nobody would hear of a panic of this thread, which is the one that prints failures.
+    let result = catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|panic| Err(anyhow!("a fault of the program: {}", text_of(&*panic))));
+    let exit = match result {
         Ok(()) => Exit::Done,
         Err(error) => Exit::from(args.given.from_file.explain(error)),
     };
@@ -206,12 +212,7 @@ fn stop_on_signals(
 fn report_panics(failures: Failures) {
     let failures = Mutex::new(failures);
     std::panic::set_hook(Box::new(move |info| {
-        let payload = info.payload();
-        let what = payload
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or(payload.downcast_ref::<&str>().copied())
-            .unwrap_or("a panic");
+        let what = text_of(info.payload());
         let place = info.location().map(|at| format!(" ({at})")).unwrap_or_default();
         tracing::debug!(backtrace = %std::backtrace::Backtrace::force_capture(), "{what}{place}");
         let error = match what.starts_with("timely communication error") {

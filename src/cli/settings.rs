@@ -1,6 +1,7 @@
 //! Turns the options into the settings of a run.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::args::RunArgs;
@@ -32,11 +33,14 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
     remote_options::check_shadow(args)?;
     remote_options::check_require_remote(args)?;
     let policy = policy_options::of_run(args)?;
-    let state = state::state(args, &*source, &*sink, schedule.is_some())?;
-    let shared = state::shared(args, &*source, &*sink, policy)?;
+    let dataflow = args.given.program.dataflow(args)?;
+    sink::refuse_format(args, &dataflow, &*sink)?;
+    let state = state::state(args, &dataflow, &*source, &*sink, schedule.is_some())?;
+    let shared = state::shared(args, &dataflow, &*source, &*sink, policy)?;
     let settings = Settings {
         options: args.options.clone(),
         shared,
+        dataflow: Arc::new(dataflow),
         source,
         schedule,
         events: rates.events,

@@ -6,6 +6,7 @@ use super::args::RunArgs;
 use super::form::{self, Excluded, Form, Parsed};
 use super::settings::new_folder;
 use super::{UsageError, folder_conflicts, kafka};
+use crate::job::Dataflow;
 use crate::pipeline::TimelySettings;
 use crate::sink::{Compression, FileSink, Files, Format, NullSink, Sink};
 use crate::source::{Source, path_of};
@@ -99,6 +100,27 @@ pub(super) fn sink(
         return Err(UsageError::new("-n", timely.processes.to_string(), why));
     }
     to_files(args, Files::new(new_folder("run")))
+}
+
+/// Checks that the sink has no format where the dataflow has its own.
+///
+/// # Errors
+/// If it has one.
+pub(super) fn refuse_format(
+    args: &RunArgs,
+    dataflow: &Dataflow,
+    sink: &dyn Sink,
+) -> Result<(), UsageError> {
+    let chosen =
+        sink.files().map(|files| files.format).filter(|format| *format != Format::default());
+    match (dataflow.format, chosen) {
+        (Some(own), Some(_)) => {
+            let why =
+                format!("the dataflow says what its lines are like ({own}): leave format= out");
+            Err(UsageError::new("--sink", args.sink.clone().unwrap_or_default(), why))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn to_files(args: &RunArgs, files: Files) -> Parsed<dyn Sink> {

@@ -6,6 +6,7 @@ use super::args::RunArgs;
 use super::given::canonical;
 use super::rates::{DEFAULT_RATE, MAX};
 use super::{UsageError, trace_file};
+use crate::job::Dataflow;
 use crate::pipeline::{StateSettings, mark};
 use crate::policy::PolicyChoice;
 use crate::sink::Sink;
@@ -19,6 +20,7 @@ const TRACE: &str = "the trace's rates";
 /// depends on the source have it too.
 fn marked(
     args: &RunArgs,
+    dataflow: &Dataflow,
     source: &dyn Source,
     marks: &[&str],
 ) -> Result<BTreeMap<String, String>, UsageError> {
@@ -32,6 +34,9 @@ fn marked(
             default("--rate", MAX);
             values.remove("--seed");
         }
+    }
+    if args.given.program.is_own() {
+        values.insert("the dataflow".to_owned(), dataflow.identity());
     }
     if let Some(identity) = source.identity() {
         values.insert("--source".to_owned(), identity);
@@ -48,10 +53,11 @@ fn marked(
 /// output is computed (policy, endpoint, workers, commit interval, compression) may change between runs.
 fn output_depends_on(
     args: &RunArgs,
+    dataflow: &Dataflow,
     source: &dyn Source,
     sink: &dyn Sink,
 ) -> Result<BTreeMap<String, String>, UsageError> {
-    let mut values = marked(args, source, &[mark::OUTPUT])?;
+    let mut values = marked(args, dataflow, source, &[mark::OUTPUT])?;
     values.extend(sink.output_depends_on().map(|(name, value)| (name.to_owned(), value)));
     Ok(values)
 }
@@ -59,11 +65,12 @@ fn output_depends_on(
 /// Returns the options that all processes of a run must be given alike, with their values or defaults.
 pub(super) fn shared(
     args: &RunArgs,
+    dataflow: &Dataflow,
     source: &dyn Source,
     sink: &dyn Sink,
     policy: PolicyChoice,
 ) -> Result<BTreeMap<String, String>, UsageError> {
-    let mut values = marked(args, source, &[mark::OUTPUT, mark::RUN])?;
+    let mut values = marked(args, dataflow, source, &[mark::OUTPUT, mark::RUN])?;
     values.insert("--policy".to_owned(), policy.name().to_owned());
     // A threshold in a file does not count under a policy that has none.
     match policy.threshold() {
@@ -98,6 +105,7 @@ fn fingerprint(bytes: &[u8]) -> String {
 /// If the run could not be resumed.
 pub(super) fn state(
     args: &RunArgs,
+    dataflow: &Dataflow,
     source: &dyn Source,
     sink: &dyn Sink,
     is_scheduled: bool,
@@ -113,6 +121,6 @@ pub(super) fn state(
     if args.out.is_none() && args.sink.is_none() {
         return refused("needs --out DIR: without it each run has a new folder");
     }
-    let output_depends_on = output_depends_on(args, source, sink)?;
+    let output_depends_on = output_depends_on(args, dataflow, source, sink)?;
     Ok(Some(StateSettings { folder: folder.clone(), output_depends_on }))
 }

@@ -1,10 +1,12 @@
 //! Functions that run in an environment.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::quota::MAX_TIMEOUT;
 use crate::task::{self, Code, Task as _, TextTask};
@@ -116,23 +118,72 @@ where
     U: Serialize + 'static,
 {
     fn invoke(&self, event: &[u8], context: &mut Context) -> Result<Vec<u8>, FunctionError> {
-        let request: Request<'_, Vec<T>> =
-            serde_json::from_slice(event).map_err(|error| FunctionError::event(&error))?;
-        FunctionError::check(request.v, &request.task, request.task == self.name)?;
-        context.work = modelled(request.work_us, request.records.len())?;
-        let mut values = Vec::with_capacity(request.records.len());
-        let mut bad = Vec::new();
-        for (index, record) in request.records.iter().enumerate() {
-            match (self.compute)(record) {
-                Ok(value) => values.push(value),
-                Err(code) => bad.push((index, code)),
-            }
+        answer_typed(&self.name, &self.compute, event, context)
+    }
+}
+
+/// A task from a function on typed records answers requests too.
+impl<F, T, U> Function for task::Function<F, T, U>
+where
+    F: Fn(&T) -> Result<U, Code> + Send + Sync + 'static,
+    T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+    U: Serialize + DeserializeOwned + Clone + PartialEq + Send + 'static,
+{
+    fn invoke(&self, event: &[u8], context: &mut Context) -> Result<Vec<u8>, FunctionError> {
+        answer_typed(self.name(), |record| self.of(record), event, context)
+    }
+}
+
+/// Answers a request of the task `name` by computing `compute` for each record.
+fn answer_typed<T: DeserializeOwned, U: Serialize>(
+    name: &str,
+    compute: impl Fn(&T) -> Result<U, Code>,
+    event: &[u8],
+    context: &mut Context,
+) -> Result<Vec<u8>, FunctionError> {
+    let request: Request<'_, Vec<T>> =
+        serde_json::from_slice(event).map_err(|error| FunctionError::event(&error))?;
+    FunctionError::check(request.v, &request.task, request.task == name)?;
+    context.work = modelled(request.work_us, request.records.len())?;
+    let mut values = Vec::with_capacity(request.records.len());
+    let mut bad = Vec::new();
+    for (index, record) in request.records.iter().enumerate() {
+        match compute(record) {
+            Ok(value) => values.push(value),
+            Err(code) => bad.push((index, code)),
         }
-        let (ids, errors) = ids(request.records.len(), &bad);
-        answer_values(&self.name, &values, &ids, &errors, context.cold).map_err(|error| {
-            let message = format!("a result cannot be written: {error}");
-            FunctionError { error_type: "InvalidResult".to_owned(), message }
-        })
+    }
+    let (ids, errors) = ids(request.records.len(), &bad);
+    answer_values(name, &values, &ids, &errors, context.cold).map_err(|error| {
+        let message = format!("a result cannot be written: {error}");
+        FunctionError { error_type: "InvalidResult".to_owned(), message }
+    })
+}
+
+/// Functions that each compute one task, as one function: a request goes to that of its task.
+pub struct ByTask(Vec<(String, Arc<dyn Function>)>);
+
+impl ByTask {
+    /// Creates the function of these tasks.
+    pub fn new(tasks: impl IntoIterator<Item = (String, Arc<dyn Function>)>) -> Self {
+        ByTask(tasks.into_iter().collect())
+    }
+}
+
+impl Function for ByTask {
+    fn invoke(&self, event: &[u8], context: &mut Context) -> Result<Vec<u8>, FunctionError> {
+        /// The part of a request that says whose it is. The records are skipped.
+        #[derive(Deserialize)]
+        struct Addressed<'a> {
+            v: u32,
+            #[serde(borrow)]
+            task: Cow<'a, str>,
+        }
+        let request: Addressed<'_> =
+            serde_json::from_slice(event).map_err(|error| FunctionError::event(&error))?;
+        let found = self.0.iter().find(|(task, _)| *task == request.task);
+        FunctionError::check(request.v, &request.task, found.is_some())?;
+        found.map_or_else(|| Ok(Vec::new()), |(_, function)| function.invoke(event, context))
     }
 }
 

@@ -194,12 +194,14 @@ impl Publisher {
         Ok(())
     }
 
-    /// Sends a line. The number of the record, before the tab, is the key, and the rest is the value.
+    /// Sends a line. What is before the tab, such as the record's number, is the key, and the rest is the value. A
+    /// message has no key if there is nothing.
     fn send(&self, producer: &BaseProducer<Deliveries>, line: &[u8]) -> Result<(), Trouble> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let tab = memchr::memchr(b'\t', line).unwrap_or(line.len());
         let (key, value) = (&line[..tab], line.get(tab + 1..).unwrap_or_default());
-        let mut record = BaseRecord::to(&self.topic.name).key(key).payload(value);
+        let mut record = BaseRecord::to(&self.topic.name).payload(value);
+        record.key = Some(key).filter(|key| !key.is_empty());
         let began = Instant::now();
         while let Err((error, back)) = producer.send(record) {
             let code = error.rdkafka_error_code();

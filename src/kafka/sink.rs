@@ -23,7 +23,7 @@ impl KafkaSink {
     /// Returns the sink to `topic` of a run with this state folder. `input` is the topic that the run reads, if
     /// it reads one.
     pub fn new(topic: Topic, input: Option<Topic>, state: PathBuf) -> Self {
-        let outbox = Files::new(state.join(OUTBOX));
+        let outbox = Files { keyed: true, ..Files::new(state.join(OUTBOX)) };
         KafkaSink { topic, input, state, outbox }
     }
 }

@@ -17,6 +17,7 @@ mod process_stats;
 mod progress;
 mod report;
 mod series;
+mod stage_figures;
 mod summary;
 mod summary_words;
 mod time_slots;
@@ -32,8 +33,9 @@ pub use on_time::{Cause, OnTime};
 pub use process_stats::ProcessStats;
 #[cfg(feature = "cli")]
 pub use progress::{Goal, Progress};
-pub use report::{FunctionCounters, Report};
+pub use report::{FunctionCounters, Report, StageCounts};
 pub use series::{Flow, Level, Line, Series, SlotLatency, SlotLine};
+pub use stage_figures::StageFigures;
 pub use summary::{LateBy, Offloading, Percentiles, Shadow, Summary, Totals};
 pub use time_slots::{SLOT, Slot, TimeSlots};
 pub use waits::{WaitReason, WaitTimer, WaitTimes};

@@ -225,6 +225,11 @@ impl ProcessStats {
         self.0.workers.iter().map(|worker| worker.verified.load(Relaxed)).sum()
     }
 
+    /// Returns the number of records that have left the source, with bad ones.
+    pub fn emitted(&self) -> u64 {
+        self.0.workers.iter().map(|worker| worker.emitted_so_far()).sum()
+    }
+
     /// Returns the latencies since the last call.
     pub fn take_recent(&self) -> Latencies {
         let mut sum = Latencies::default();

@@ -16,6 +16,38 @@ pub struct FunctionCounters {
     pub counters: Counters,
 }
 
+/// What the workers did at a stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageCounts {
+    /// The name of the stage.
+    pub name: String,
+    /// The number of records that arrived.
+    pub received: u64,
+    /// The number of results that workers computed.
+    pub local: u64,
+    /// The number of results that the remote side computed.
+    pub remote: u64,
+    /// The number of bad records.
+    pub bad: u64,
+    /// The number of records for which workers spent `useful_ns`.
+    pub worked: u64,
+    /// The time in the task.
+    pub useful_ns: u64,
+}
+
+impl StageCounts {
+    /// Adds what other workers did at the same stage.
+    fn add(&mut self, other: &StageCounts) {
+        let StageCounts { name: _, received, local, remote, bad, worked, useful_ns } = other;
+        self.received += received;
+        self.local += local;
+        self.remote += remote;
+        self.bad += bad;
+        self.worked += worked;
+        self.useful_ns += useful_ns;
+    }
+}
+
 /// The figures of a process. [`Report::add`] sums them up.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
@@ -51,6 +83,12 @@ pub struct Report {
     pub verified: u64,
     /// When records were first and last sent.
     pub sent: Option<Sent>,
+    /// The number of records that left the source, with bad ones.
+    pub emitted: u64,
+    /// Whether the dataflow is another than one stage, whose results are the run's.
+    pub is_chain: bool,
+    /// What the workers did, by stage.
+    pub stages: Vec<StageCounts>,
     /// What the bridges counted, by function.
     pub functions: Vec<FunctionCounters>,
     /// Why the remote side refused every request, and what to do about it.
@@ -77,6 +115,7 @@ impl Report {
             backlog_peaks: stats.peaks(),
             backpressured_ns: stats.backpressured(),
             verified: stats.verified(),
+            emitted: stats.emitted(),
             sent: stats.sent(),
             committed: stats.committed(),
             ..Report::default()
@@ -99,6 +138,23 @@ impl Report {
         sum
     }
 
+    /// Returns the number of results that the remote side computed, over all stages.
+    pub fn remote(&self) -> u64 {
+        match self.is_chain {
+            true => self.stages.iter().map(|stage| stage.remote).sum(),
+            false => self.counts.remote,
+        }
+    }
+
+    /// Returns the share of the records that the remote side did, over all stages.
+    pub fn remote_share(&self) -> f64 {
+        let done = match self.is_chain {
+            true => self.stages.iter().map(|stage| stage.local + stage.remote + stage.bad).sum(),
+            false => self.counts.done(),
+        };
+        self.remote() as f64 / done.max(1) as f64
+    }
+
     /// Returns the results, and how many of them were late.
     pub fn on_time(&self) -> OnTime {
         OnTime { results: self.counts.results(), late: self.late.results() }
@@ -110,6 +166,12 @@ impl Report {
         self.workers += other.workers;
         self.counts.add(&other.counts);
         self.late.add(&other.late);
+        self.emitted += other.emitted;
+        self.is_chain |= other.is_chain;
+        match self.stages.is_empty() {
+            true => self.stages.clone_from(&other.stages),
+            false => self.stages.iter_mut().zip(&other.stages).for_each(|(sum, one)| sum.add(one)),
+        }
         self.offered_peak = self.offered_peak.max(other.offered_peak);
         self.by_route.resize_with(other.by_route.len(), Latencies::default);
         for (mine, theirs) in self.by_route.iter_mut().zip(&other.by_route) {

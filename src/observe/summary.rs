@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Counts, FunctionBill, Latencies, Level, Report};
+use super::{Counts, FunctionBill, Latencies, Level, Report, StageFigures};
 use crate::cost::Cost;
 use crate::counters::Counters;
 use crate::destination;
@@ -104,6 +104,9 @@ pub struct Summary {
     pub verified: u64,
     pub billed_ms: f64,
     pub cost_usd: f64,
+    /// Of a dataflow with several stages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageFigures>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub functions: Vec<FunctionBill>,
     pub over_budget_ms: f64,
@@ -153,7 +156,9 @@ impl Summary {
     /// Makes the summary from the report of all processes. The run lasted `wall` from its start to its last commit.
     /// `cost` has the prices.
     pub fn of(report: &Report, wall: Duration, cost: &Cost) -> Self {
-        let events = report.counts.done();
+        // A record of the source becomes one result, unless the dataflow is another than one stage.
+        let is_chain = report.is_chain;
+        let events = if is_chain { report.emitted } else { report.counts.done() };
         let results = report.counts.results();
         let seconds = wall.as_secs_f64();
         let counters = report.counters();
@@ -172,7 +177,7 @@ impl Summary {
             records_home: report.counts.home,
             records_bad: report.counts.bad,
             results_out: results,
-            offloaded_fraction: report.counts.remote as f64 / events.max(1) as f64,
+            offloaded_fraction: report.remote_share(),
             throughput_eps: if seconds > 0.0 { results as f64 / seconds } else { 0.0 },
             true_rate_eps: Level::true_rate(&report.levels),
             cpu_ns_per_event: if events > 0 { report.cpu_ns as f64 / events as f64 } else { 0.0 },
@@ -193,6 +198,12 @@ impl Summary {
             // The bridge runs a little longer than the stream.
             over_budget_ms: (counters.over_budget_us as f64 / 1e3).min(seconds * 1e3),
             cost_usd,
+            stages: report
+                .stages
+                .iter()
+                .filter(|_| is_chain)
+                .map(|stage| StageFigures::of(stage, wall))
+                .collect(),
             functions: report.functions.iter().map(|one| FunctionBill::of(one, cost)).collect(),
             peak_backlog: report.backlog_peaks.iter().max().copied().unwrap_or(0),
             backpressured_ms: report.backpressured_ns as f64 / 1e6,

@@ -31,10 +31,11 @@ impl Summary {
                 show_many(self.total.events_in, "event"),
             )),
             false => line(format!(
-                "{} in {}: {} events/s, {:.0} ns of CPU per event, policy {}, {} in {}",
+                "{} in {}: {} {}/s, {:.0} ns of CPU per event, policy {}, {} in {}",
                 show_many(self.events_in, "event"),
                 show_duration(wall),
                 show_count(self.throughput_eps as u64),
+                if self.stages.is_empty() { "events" } else { "results" },
                 self.cpu_ns_per_event,
                 self.policy,
                 show_many(self.workers as u64, "worker"),
@@ -55,6 +56,9 @@ impl Summary {
             if let Some(text) = self.not_committed() {
                 line(format!("committed {text}"));
             }
+        }
+        for stage in &self.stages {
+            line(format!("stage     {}", stage.words()));
         }
         if counters.requests > 0 {
             // This line counts records, and the next one counts requests.
@@ -152,8 +156,10 @@ impl Summary {
 
     /// Returns how much was committed and what to do about the rest, in words. None if all results were committed.
     fn not_committed(&self) -> Option<String> {
-        let results = self.events_in - self.records_bad;
+        let is_done = self.stopped == "done" && self.error.is_none();
+        let results = self.results();
         let committed = match self.results_out {
+            _ if is_done => return None,
             committed if committed >= results => return None,
             0 => "nothing".to_owned(),
             committed => show_count(committed),
@@ -168,10 +174,14 @@ impl Summary {
         Some(format!("{committed} of {results}: the last epochs were not complete{advice}"))
     }
 
+    /// Returns the number of results that were computed.
+    fn results(&self) -> u64 {
+        self.records_local + self.records_remote + self.records_home
+    }
+
     /// Returns how many results came in time, in words.
     fn on_time(&self) -> String {
-        let results = self.events_in - self.records_bad;
-        let on_time = OnTime { results, late: self.late_records };
+        let on_time = OnTime { results: self.results(), late: self.late_records };
         let LateBy { local, remote, home } = self.late_by;
         let routes = [(local, "local"), (remote, "remote"), (home, "returned")];
         let routes = routes.iter().filter(|(late, _)| *late > 0);

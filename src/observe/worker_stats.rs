@@ -144,6 +144,11 @@ impl WorkerStats {
         self.emitted.fetch_add(records, Relaxed);
     }
 
+    /// Returns the number of records that have left the source, with bad ones.
+    pub(super) fn emitted_so_far(&self) -> u64 {
+        self.emitted.load(Relaxed)
+    }
+
     /// Notes how many records the worker does per second of useful time.
     pub fn true_rate(&self, records_per_second: f64) {
         self.true_rate.store(records_per_second.to_bits(), Relaxed);

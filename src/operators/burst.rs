@@ -22,13 +22,16 @@ use crate::bridge::Bridge;
 use crate::policy::{self, Policy};
 use crate::task::{Bad, Task};
 
+/// Returns when the records of a container were scheduled.
+pub(super) type Schedule<T, C> = Box<dyn Fn(&T, &C) -> Span>;
+
 /// Settings of a burst operator, and what it shares with the rest of its worker. Each worker makes its own.
 pub struct Burst<T, C> {
     pub(super) policy: Box<dyn Policy>,
     pub(super) bridge: Option<Bridge>,
     pub(super) peers: Peers,
     pub(super) clock: Clock,
-    pub(super) schedule: Option<Box<dyn Fn(&C) -> Span>>,
+    pub(super) schedule: Option<Schedule<T, C>>,
     pub(super) deadline: Duration,
     pub(super) epoch: Option<Duration>,
     pub(super) slice: Duration,
@@ -76,9 +79,9 @@ impl<T: 'static, C: 'static> Burst<T, C> {
         self
     }
 
-    /// Sets a function that returns when the records of a container were scheduled to leave their source
-    /// (default: their arrival).
-    pub fn schedule(mut self, schedule: impl Fn(&C) -> Span + 'static) -> Self {
+    /// Sets a function that returns when the records of a container with this timestamp were scheduled to leave
+    /// their source (default: their arrival).
+    pub fn schedule(mut self, schedule: impl Fn(&T, &C) -> Span + 'static) -> Self {
         self.schedule = Some(Box::new(schedule));
         self
     }
@@ -110,8 +113,13 @@ impl<T: 'static, C: 'static> Burst<T, C> {
     }
 
     /// Sets the observer.
-    pub fn observer(mut self, observer: impl Observer<T>) -> Self {
-        self.observer = Box::new(observer);
+    pub fn observer(self, observer: impl Observer<T>) -> Self {
+        self.boxed_observer(Box::new(observer))
+    }
+
+    /// Sets the observer.
+    pub(crate) fn boxed_observer(mut self, observer: Box<dyn Observer<T>>) -> Self {
+        self.observer = observer;
         self
     }
 }

@@ -3,6 +3,7 @@
 use super::MeshError;
 use super::control::Disagreement;
 use crate::bridge::BridgeError;
+use crate::job::BuildError;
 use crate::sink::SinkError;
 use crate::source::SourceError;
 use crate::state::StateError;
@@ -25,9 +26,9 @@ pub enum RunError {
     /// The output failed.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// There is no task of this name.
-    #[error("there is no task {0}")]
-    NoTask(String),
+    /// The dataflow cannot be built.
+    #[error("the dataflow cannot be built")]
+    Dataflow(#[source] BuildError),
     /// The source failed.
     #[error(transparent)]
     Source(#[from] SourceError),

@@ -78,7 +78,7 @@ pub(super) fn about(context: &RunContext) -> About {
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         policy: settings.policy.name().to_owned(),
         advice: settings.policy.spec().advice,
-        task: settings.options.task.clone(),
+        task: settings.dataflow.tasks(),
         source: settings.source.kind().to_owned(),
         function: bursts.then(|| settings.endpoint.name()),
         workers: settings.timely.workers,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::{Failures, RunError};
 use crate::batch::{Nanos, Span};
+use crate::job::IsLast;
 use crate::observe::{ProcessStats, WorkerStats};
 use crate::operators::{Clock, EpochStats, Observer, Route};
 use crate::policy::Offered;
@@ -28,9 +29,52 @@ pub(super) struct MetricsObserver {
     in_flight: usize,
     uncommitted: Uncommitted,
     failures: Failures,
+    /// The number of the stage, and whether it is the last one. None for the results of a graph without stages.
+    stage: Option<(usize, IsLast)>,
+    rates: StageRates,
+}
+
+/// How many records each stage of a worker has received, and its true rate in records per second of useful time.
+#[derive(Clone, Default)]
+struct StageRates(Rc<RefCell<Vec<(u64, f64)>>>);
+
+impl StageRates {
+    fn received(&self, stage: usize, records: usize) {
+        if let Some((received, _)) = self.0.borrow_mut().get_mut(stage) {
+            *received += records as u64;
+        }
+    }
+
+    /// Notes the true rate of a stage. Returns that of the chain of stages: records of the first stage a second,
+    /// if the worker does nothing but them and what they become. None while a rate is not known.
+    fn chain(&self, stage: usize, records_per_second: f64) -> Option<f64> {
+        let mut rates = self.0.borrow_mut();
+        rates.get_mut(stage)?.1 = records_per_second;
+        let first = rates.first()?.0.max(1) as f64;
+        let seconds: f64 =
+            rates.iter().map(|&(received, rate)| received as f64 / first / rate).sum();
+        (seconds.is_normal() && seconds > 0.0).then(|| 1.0 / seconds)
+    }
 }
 
 impl MetricsObserver {
+    /// Returns the observer of the worker's next stage.
+    pub(super) fn stage(&self, is_last: IsLast) -> Self {
+        let mut rates = self.rates.0.borrow_mut();
+        rates.push((0, 0.0));
+        MetricsObserver { stage: Some((rates.len() - 1, is_last)), ..self.clone() }
+    }
+
+    /// Whether the results are those of the run.
+    fn is_last(&self) -> bool {
+        self.stage.as_ref().is_none_or(|(_, is_last)| is_last.get())
+    }
+
+    /// Returns the number of the stage.
+    fn number(&self) -> usize {
+        self.stage.as_ref().map_or(0, |(number, _)| *number)
+    }
+
     pub(super) fn new(
         process: &ProcessStats,
         index: usize,
@@ -47,6 +91,8 @@ impl MetricsObserver {
             in_flight: 0,
             uncommitted: Uncommitted::default(),
             failures: failures.clone(),
+            stage: None,
+            rates: StageRates::default(),
         }
     }
 
@@ -64,6 +110,9 @@ impl MetricsObserver {
 
 impl Observer<u64> for MetricsObserver {
     fn results(&mut self, epoch: &u64, path: Route, scheduled: Span, records: usize, now: Nanos) {
+        if !self.is_last() {
+            return;
+        }
         // A batch is cut where the rate changes: all of it is in the burst, or none.
         let in_burst = self.burst.as_ref().is_some_and(|burst| burst.contains(scheduled.first));
         self.worker.results(path, scheduled, records, now, in_burst);
@@ -94,7 +143,7 @@ impl Observer<u64> for MetricsObserver {
     }
 
     fn received(&mut self, records: usize) {
-        self.worker.emitted(records as u64);
+        self.rates.received(self.number(), records);
     }
 
     fn computed(&mut self, _: usize, time: Duration) {
@@ -102,11 +151,16 @@ impl Observer<u64> for MetricsObserver {
     }
 
     fn offered(&mut self, _: &u64, offered: Offered) {
+        if self.number() > 0 {
+            return;
+        }
         self.process.offered(offered.total as f64 * 1e9 / offered.length.max(1) as f64);
     }
 
     fn true_rate(&mut self, records_per_second: f64) {
-        self.worker.true_rate(records_per_second);
+        if let Some(rate) = self.rates.chain(self.number(), records_per_second) {
+            self.worker.true_rate(rate);
+        }
     }
 
     fn epoch_completed(&mut self, epoch: &u64, stats: &EpochStats) {

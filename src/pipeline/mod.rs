@@ -1,4 +1,4 @@
-//! A run: source → burst → sink, on all workers of a process, from its settings to its summary.
+//! A run: source → dataflow → sink, on all workers of a process, from its settings to its summary.
 
 mod control;
 mod error;
@@ -22,6 +22,7 @@ mod stop;
 mod summary;
 mod warnings;
 mod worker;
+mod worker_host;
 
 pub use control::Disagreement;
 pub use error::RunError;

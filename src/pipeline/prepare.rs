@@ -11,11 +11,10 @@ use super::worker::RunContext;
 use super::{Failures, RunError, Settings, Stop};
 use crate::live::Live;
 use crate::observe::ProcessStats;
-use crate::operators::Peers;
+use crate::operators::{Peers, Stages};
 use crate::sink::{self, SinkError, SinkHandle};
 use crate::source::{OpenContext, Pace, ReadSettings};
 use crate::state::StateError;
-use crate::task;
 
 /// Starts everything that the workers of the process share, but the live view, which is there already.
 ///
@@ -30,9 +29,7 @@ pub(super) fn prepare(
     let timely = &settings.timely;
     let pace = Arc::new(settings.pace());
     let mut output = Output::inspect(&settings)?;
-    let task = task::text(&settings.options.task, settings.options.work.clone())
-        .ok_or_else(|| RunError::NoTask(settings.options.task.clone()))?;
-    let remote = RemoteSide::start(&settings, output.spent(), &task)?;
+    let remote = RemoteSide::start(&settings, output.spent())?;
     let resume_point = output.resume_point();
     // An input or a summary that cannot be leaves no output behind.
     let source = settings.source.open(open_context(&settings, &pace, &resume_point, failures))?;
@@ -66,7 +63,7 @@ pub(super) fn prepare(
         was_stopped: AtomicBool::new(false),
         started: OnceLock::new(),
         pace,
-        task,
+        stages: Stages::new(),
         bridge: remote.bridge,
         peers: Peers::default(),
         lambda: remote.lambda,

@@ -9,7 +9,6 @@ use crate::bridge::{self, Bridge, BridgeError, SettingsError};
 use crate::descriptors;
 use crate::emulator;
 use crate::policy::Sends;
-use crate::task::TextTask;
 use crate::units::show_duration;
 
 /// The longest time that a run waits for the first answers of the remote side before it starts.
@@ -30,11 +29,7 @@ impl RemoteSide {
     ///
     /// # Errors
     /// If the Lambda or the bridge cannot be started.
-    pub(super) fn start(
-        settings: &Settings,
-        spent: f64,
-        task: &TextTask,
-    ) -> Result<RemoteSide, RunError> {
+    pub(super) fn start(settings: &Settings, spent: f64) -> Result<RemoteSide, RunError> {
         if !settings.is_bursting() {
             return Ok(RemoteSide::default());
         }
@@ -42,8 +37,9 @@ impl RemoteSide {
             Endpoint::Remote(endpoint) => (None, endpoint.clone()),
             Endpoint::Embedded(model) => {
                 let listener = TcpListener::bind("127.0.0.1:0").map_err(RunError::Lambda)?;
-                let server =
-                    emulator::Server::start(listener, model.clone()).map_err(RunError::Lambda)?;
+                let function = settings.dataflow.function();
+                let server = emulator::Server::hosting(listener, model.clone(), function)
+                    .map_err(RunError::Lambda)?;
                 let endpoint = bridge::Endpoint::url(&server.url())
                     .map_err(|error| BridgeError::Settings(SettingsError::Endpoint(error)))?;
                 (Some(Arc::new(server)), endpoint)
@@ -52,10 +48,14 @@ impl RemoteSide {
         // This process has both ends of each connection to an embedded Lambda.
         let descriptors_each = if lambda.is_some() { 2 } else { 1 };
         let bridge = Bridge::start(bridge_settings(settings, endpoint, spent, descriptors_each))?;
-        let remote_task = bridge.remote_task(Arc::new(Arc::clone(task)));
-        bridge.wait_for_probes(PROBE_TIMEOUT);
-        if settings.policy.spec().sends == Sends::Late {
-            check_deadline(settings.options.model.deadline, remote_task.offer().median);
+        let offers = || settings.dataflow.stages.iter().map(|stage| stage.register(&bridge));
+        if offers().count() > 0 {
+            bridge.wait_for_probes(PROBE_TIMEOUT);
+        }
+        if settings.policy.spec().sends == Sends::Late
+            && let Some(typical) = offers().map(|offer| offer.median).max()
+        {
+            check_deadline(settings.options.model.deadline, typical);
         }
         Ok(RemoteSide { lambda, bridge: Some(bridge) })
     }

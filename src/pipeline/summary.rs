@@ -30,11 +30,12 @@ pub(super) fn summarize(
     let settings = &context.settings;
     let mut summary = Summary::of(report, wall, &settings.bridge.cost);
     summary.policy = settings.policy.name().to_owned();
-    summary.task = settings.options.task.clone();
+    summary.task = settings.dataflow.tasks();
     summary.work_us = settings.options.work.first().as_nanos() as f64 / 1e3;
     stopped.clone_into(&mut summary.stopped);
-    if is_partial && settings.sink.files().is_some() {
-        // What was computed and is not committed is no output.
+    if (is_partial || !settings.dataflow.is_last_stage) && settings.sink.files().is_some() {
+        // What was computed and is not committed is no output. Behind the last stage there may be another number of
+        // results.
         summary.results_out = context.sink.committed_records();
     }
     let before = context.output.committed.as_deref();

@@ -27,7 +27,7 @@ pub(super) fn missed_deadline(settings: &Settings, report: &Report) -> Option<St
 /// None if some were, or if the policy did not want to.
 pub(super) fn nothing_remote(settings: &Settings, report: &Report) -> Option<String> {
     let wanted = settings.is_bursting() && wanted_to_send(settings, report);
-    (wanted && report.counts.remote == 0).then(|| {
+    (wanted && report.remote() == 0).then(|| {
         let policy = settings.policy.name();
         let why = why_nothing_remote(settings, report);
         format!(

@@ -6,31 +6,33 @@ use std::time::{Duration, Instant};
 
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::{Concat, Operator as _, Probe};
+use timely::dataflow::operators::{Operator as _, Probe};
 use timely::worker::Worker;
 
 use super::control::{Control, Disagreement, SharedValues};
 use super::metrics_observer::MetricsObserver;
 use super::resume::{Output, ResumePoint};
 use super::step_timer::StepTimer;
-use super::{Failures, Settings, Stop, live_view};
-use crate::batch::{Batch, Nanos};
+use super::worker_host::WorkerHost;
+use super::{Failures, RunError, Settings, Stop, live_view};
+use crate::batch::Nanos;
 use crate::bridge::Bridge;
 use crate::emulator;
+use crate::job::{BuildError, Committing, Job};
 use crate::live::{Diagnosis, Live};
-use crate::observe::{FunctionCounters, ProcessStats, Report};
-use crate::operators::{Backpressure, Burst, BurstExt as _, Clock, Peers};
+use crate::observe::{FunctionCounters, ProcessStats, Report, StageCounts};
+use crate::operators::{Backpressure, Clock, Observer as _, Peers, Route, Stages, Totals};
 use crate::process_stats;
 use crate::schedule::BurstWindow;
-use crate::sink::{CommitExt as _, SinkHandle};
+use crate::sink::SinkHandle;
 use crate::source::{Downstream, FlowControl, OpenSource, Pace, WorkerContext};
-use crate::task::TextTask;
 
 /// What the workers of a process share.
 pub(super) struct RunContext {
     pub settings: Settings,
     pub pace: Arc<Pace>,
-    pub task: TextTask,
+    /// What each stage of the dataflow does.
+    pub stages: Stages,
     pub bridge: Option<Bridge>,
     pub peers: Peers,
     pub lambda: Option<Arc<emulator::Server>>,
@@ -108,6 +110,9 @@ impl RunContext {
             (report.cpu_ns, report.lambda_cpu_ns) = self.cpu_since(started);
         }
         report.verified = self.stats.verified();
+        let dataflow = &self.settings.dataflow;
+        report.is_chain = dataflow.stages.len() != 1 || !dataflow.is_last_stage;
+        report.stages = self.stages.totals().into_iter().map(stage_counts).collect();
         report.cause = self.diagnosis.lock().unwrap_or_else(PoisonError::into_inner).cause();
         if let Some(bridge) = &self.bridge {
             let name = self.settings.endpoint.name();
@@ -131,6 +136,12 @@ impl RunContext {
         let refusal = self.bridge.as_ref()?.refusal()?;
         Some(format!("{refusal} ({})", refusal.advice()))
     }
+}
+
+fn stage_counts((name, totals): (String, Totals)) -> StageCounts {
+    let Totals { received, local, remote, bad, held: _, worked, useful } = totals;
+    let useful_ns = useful.as_nanos() as u64;
+    StageCounts { name, received, local, remote, bad, worked, useful_ns }
 }
 
 /// Runs a worker to its end, and returns the reports of all processes.
@@ -178,7 +189,7 @@ pub(super) fn work(
     flow_control.committed_before(resume_point.epoch);
     let probe = ProbeHandle::new();
 
-    worker.dataflow_named::<u64, _, _>("Floodway", |scope| {
+    let built = worker.dataflow_named::<u64, _, _>("Floodway", |scope| {
         let worker_context = WorkerContext {
             pace: Arc::clone(&context.pace),
             local_index,
@@ -187,33 +198,37 @@ pub(super) fn work(
             stats: context.stats.worker(local_index),
         };
         let source = context.source.build(&scope, worker_context);
-        let mut burst = Burst::new(settings.policy(scope.peers()))
-            .deadline(settings.options.model.deadline)
-            .clock(clock)
-            .schedule(|batch: &Batch| batch.span)
-            .peers(&context.peers)
-            .backpressure(&backpressure)
-            .observer(observer.clone());
-        if let Some(epoch) = settings.epoch_length() {
-            burst = burst.epoch(epoch);
-        }
-        if let Some(bridge) = &context.bridge {
-            burst = burst.remote(bridge);
-        }
-        let (results, bad) = source.records.burst(Arc::clone(&context.task), burst);
-        let (flow_control, observer) = (flow_control.clone(), observer.clone());
-        let bad = bad.concat(source.bad);
-        let committed = match source.notes {
-            Some(notes) => results.commit_with_notes(bad, notes, &context.sink),
-            None => results.commit_to(bad, &context.sink),
+        let host = WorkerHost {
+            context: Arc::clone(context),
+            workers: scope.peers(),
+            clock,
+            backpressure,
+            observer: observer.clone(),
         };
+        let mut job = Job::new(Box::new(host), scope);
+        let output = job.build(settings.dataflow.graph(), source.records)?;
+        let (flow_control, mut results) = (flow_control.clone(), observer.clone());
+        let committed = output.commit(Committing {
+            sink: context.sink.clone(),
+            bad: source.bad,
+            notes: source.notes,
+            observer: Box::new(move |epoch, scheduled, records| {
+                results.results(&epoch, Route::Local, scheduled, records, clock.now());
+            }),
+        });
         committed.probe_with(&probe).sink(Pipeline, "Committed", move |(input, frontier)| {
             input.for_each(|_, _| {});
             let before = frontier.frontier().first().copied();
             observer.committed_before(before, clock.now());
             flow_control.committed_before(before.unwrap_or(u64::MAX));
         });
+        Ok::<_, BuildError>(())
     });
+    if let Err(error) = built {
+        context.failures.fail(RunError::Dataflow(error));
+        control.close();
+        return Ok(Vec::new());
+    }
 
     context.stop.attach(control.waker());
     let mut is_last_known = false;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_channel::{Receiver, bounded, unbounded};
 use serde::{Deserialize, Serialize};
+use timely::Container;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -17,7 +18,7 @@ use super::committer::CommitRequest;
 use super::outbox::PublishRequest;
 use super::syncer::synced_channel;
 use super::writer::{FinishedFile, Kind, WriterMessage};
-use super::{Note, SinkHandle, format};
+use super::{Note, SinkError, SinkHandle, format};
 use crate::batch::{Batch, TextRecord};
 use crate::task::Bad;
 
@@ -92,8 +93,7 @@ impl<'scope> CommitExt<'scope> for Stream<'scope, u64, Batch> {
         bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
         sink: &SinkHandle,
     ) -> Stream<'scope, u64, Vec<()>> {
-        let reports = write(self, bad, sink.clone());
-        commit(reports, sink.clone())
+        commit_lines(self, bad, None, sink, text_lines(sink))
     }
 
     fn commit_with_notes(
@@ -102,9 +102,47 @@ impl<'scope> CommitExt<'scope> for Stream<'scope, u64, Batch> {
         notes: Stream<'scope, u64, Vec<Note>>,
         sink: &SinkHandle,
     ) -> Stream<'scope, u64, Vec<()>> {
-        let reports = write(self, bad, sink.clone()).concat(report(notes, sink.clone()));
-        commit(reports, sink.clone())
+        commit_lines(self, bad, Some(notes), sink, text_lines(sink))
     }
+}
+
+/// Appends the lines of a container of results with this epoch to a buffer.
+///
+/// # Errors
+/// If a result cannot be written.
+pub(crate) trait WriteLines<C>:
+    FnMut(u64, &mut C, &mut Vec<u8>) -> Result<(), SinkError> + 'static
+{
+}
+
+impl<C, F> WriteLines<C> for F where
+    F: FnMut(u64, &mut C, &mut Vec<u8>) -> Result<(), SinkError> + 'static
+{
+}
+
+/// Returns the function that writes lines of text in the format of the sink's files.
+pub(crate) fn text_lines(sink: &SinkHandle) -> impl WriteLines<Batch> + use<> {
+    let format = sink.shared.settings.files.as_ref().map(|files| files.format);
+    move |_, batch: &mut Batch, out: &mut Vec<u8>| {
+        format::write(format.unwrap_or_default(), batch, out);
+        Ok(())
+    }
+}
+
+/// Does what [`CommitExt`] says for results of any type, of which `lines` makes lines. A sink that keeps no results
+/// does not call it.
+pub(crate) fn commit_lines<'scope, C: Container>(
+    results: Stream<'scope, u64, C>,
+    bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
+    notes: Option<Stream<'scope, u64, Vec<Note>>>,
+    sink: &SinkHandle,
+    lines: impl WriteLines<C>,
+) -> Stream<'scope, u64, Vec<()>> {
+    let mut reports = write(results, bad, sink.clone(), lines);
+    if let Some(notes) = notes {
+        reports = reports.concat(report(notes, sink.clone()));
+    }
+    commit(reports, sink.clone())
 }
 
 /// The number of bytes that are sent to the writer at once.
@@ -148,10 +186,11 @@ impl WriterHandle {
     }
 }
 
-fn write<'scope>(
-    results: Stream<'scope, u64, Batch>,
+fn write<'scope, C: Container>(
+    results: Stream<'scope, u64, C>,
     bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
     sink: SinkHandle,
+    mut lines: impl WriteLines<C>,
 ) -> Stream<'scope, u64, Vec<Report>> {
     let scope = results.scope();
     let mut builder = OperatorBuilder::new("Write".to_owned(), scope);
@@ -167,7 +206,7 @@ fn write<'scope>(
     let (port, synced) = synced_channel(local_index, wake);
     let (emptied, spare) = bounded(MAX_SPARE_BUFFERS);
     let _ = sink.writer.send(WriterMessage::Port { from: local_index, port, emptied });
-    let format = settings.files.as_ref().map(|files| files.format);
+    let keeps_results = settings.files.is_some();
     let keeps_dead = settings.dead_letter.is_some();
     let writer_handle = WriterHandle { sink, from: local_index, spare };
 
@@ -182,22 +221,27 @@ fn write<'scope>(
             let of = |capability: &InputCapability<u64>| {
                 let epoch = capability.least().copied()?;
                 let number = settings.group(epoch);
-                Some((number, settings.last_epoch(number)))
+                Some((epoch, number, settings.last_epoch(number)))
             };
             let new = |capability: &InputCapability<u64>, last| Group {
                 capability: capability.delayed(&last, 0),
                 buffers: Default::default(),
             };
             results.for_each(|capability, batch| {
-                let Some(format) = format.filter(|_| !batch.is_empty()) else { return };
-                let Some((number, last)) = of(&capability) else { return };
+                let records = batch.record_count().max(0) as u64;
+                if !keeps_results || records == 0 {
+                    return;
+                }
+                let Some((epoch, number, last)) = of(&capability) else { return };
                 let group = groups.entry(number).or_insert_with(|| new(&capability, last));
                 let waiting = &mut group.buffers[Kind::Part as usize];
                 if waiting.0.capacity() == 0 {
                     waiting.0 = writer_handle.buffer();
                 }
-                format::write(format, batch, &mut waiting.0);
-                waiting.1 += batch.len() as u64;
+                if let Err(error) = lines(epoch, batch, &mut waiting.0) {
+                    writer_handle.sink.shared.fail(error);
+                }
+                waiting.1 += records;
                 if waiting.0.len() >= BUFFER_BYTES {
                     writer_handle.flush(number, Kind::Part, waiting);
                 }
@@ -206,7 +250,7 @@ fn write<'scope>(
                 if letters.is_empty() {
                     return;
                 }
-                let Some((number, last)) = of(&capability) else { return };
+                let Some((_, number, last)) = of(&capability) else { return };
                 let (_, count) =
                     bad_records.entry(number).or_insert_with(|| (capability.delayed(&last, 0), 0));
                 *count += letters.len() as u64;

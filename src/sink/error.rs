@@ -75,6 +75,15 @@ pub enum SinkError {
         /// What is wrong with it.
         why: String,
     },
+    /// A result cannot be written as a line.
+    #[error("a result cannot be written as {format}")]
+    Result {
+        /// The format.
+        format: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// Committed lines cannot be published.
     #[error("cannot publish to {to}")]
     Publish {

@@ -118,7 +118,11 @@ pub(super) fn dead_letter(bad: &Bad<TextRecord>, out: &mut Vec<u8>) {
     let TextRecord { label, number, bytes } = &bad.record;
     let text = std::str::from_utf8(bytes).ok();
     let letter = DeadLetter {
-        record: label.as_ref().map_or(number.to_string(), |label| format!("{label}:{number}")),
+        record: match (label, number) {
+            (Some(label), Some(number)) => format!("{label}:{number}"),
+            (Some(label), None) => label.to_string(),
+            (None, number) => number.map(|number| number.to_string()).unwrap_or_default(),
+        },
         code: &bad.code.0,
         text,
         bytes: text.is_none().then(|| STANDARD.encode(bytes)),
@@ -192,7 +196,7 @@ mod tests {
     #[test]
     fn dead_letters_are_json_whatever_the_bytes() {
         let letter = |bytes: &[u8]| {
-            let record = TextRecord { label: None, number: 3, bytes: bytes.to_vec() };
+            let record = TextRecord { label: None, number: Some(3), bytes: bytes.to_vec() };
             let mut out = Vec::new();
             dead_letter(&Bad { record, code: Code::INVALID_UTF8 }, &mut out);
             String::from_utf8(out).unwrap()

@@ -191,6 +191,11 @@ impl SinkHandle {
             || self.shared.unpublished.load(Relaxed) > settings.max_unpublished_bytes
     }
 
+    /// Whether each line has a key before a tab.
+    pub(crate) fn is_keyed(&self) -> bool {
+        self.shared.settings.files.as_ref().is_some_and(|files| files.keyed)
+    }
+
     /// Returns the number of lines that this run committed, in the process that commits.
     pub fn committed_records(&self) -> u64 {
         self.shared.committed.load(Relaxed)

@@ -44,6 +44,7 @@ mod writer;
 
 pub use crate::batch::Note;
 pub use commit::CommitExt;
+pub(crate) use commit::{WriteLines, commit_lines, text_lines};
 use commit_hook::{CommitHook, CommitStep};
 pub use committed_state::CommittedState;
 pub use dir_lock::{DirLock, lock_dir};

@@ -28,6 +28,8 @@ pub struct Files {
     pub format: Format,
     /// The compression of files. Readers get the same lines with any.
     pub compression: Compression,
+    /// Whether each line has a key before a tab, for a publisher, which takes them apart.
+    pub keyed: bool,
 }
 
 impl Files {
@@ -41,6 +43,7 @@ impl Files {
             roll_age: Duration::from_secs(60),
             format: Format::Text,
             compression: Compression::None,
+            keyed: false,
         }
     }
 }

@@ -75,6 +75,7 @@ where
                     }
                 }
                 if !batch.is_empty() {
+                    stats.emitted(batch.len() as u64);
                     output.session_with_builder(capability).give_container(&mut batch);
                 }
             });
@@ -112,7 +113,7 @@ fn split_off_too_long(batch: &mut Batch, max_record: usize) -> Vec<Bad<TextRecor
         from = at + 1;
         let text = batch.strings.get(at);
         let bytes = text[..text.len().min(OVERLONG_PREFIX_BYTES)].to_vec();
-        let record = TextRecord { label: None, number: batch.numbers.get(at), bytes };
+        let record = TextRecord { label: None, number: Some(batch.numbers.get(at)), bytes };
         too_long.push(Bad { record, code: Code::TOO_LONG });
     }
     good.extend_from(batch, from..batch.len());

@@ -38,6 +38,19 @@ where
     Function { name: name.into(), compute, types: PhantomData }
 }
 
+impl<F, T, U> Function<F, T, U>
+where
+    F: Fn(&T) -> Result<U, Code>,
+{
+    /// Returns the result of a record.
+    ///
+    /// # Errors
+    /// The code that says why the record is bad.
+    pub fn of(&self, record: &T) -> Result<U, Code> {
+        (self.compute)(record)
+    }
+}
+
 /// The values of a response. Each is taken once. Any JSON value is possible, including `null`.
 pub struct Values<U>(Vec<Option<U>>);
 

@@ -16,28 +16,42 @@ use tempfile::TempDir;
 
 pub use lambda::Lambda;
 
-/// A directory of one test.
-pub struct Place(TempDir);
+/// A directory of one test, and the program that it runs.
+pub struct Place {
+    folder: TempDir,
+    /// Returns the program's command without arguments.
+    program: Box<dyn Fn() -> Command + Send + Sync>,
+}
 
 impl Place {
     pub fn new() -> Place {
-        Place(tempfile::tempdir().expect("a temporary directory"))
+        Place::of_floodway(tempfile::tempdir().expect("a temporary directory"))
     }
 
     /// One in memory, where there is such a file system: nothing in it waits for a disk.
     pub fn in_memory() -> Place {
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-        Place(folder.expect("a temporary directory"))
+        Place::of_floodway(folder.expect("a temporary directory"))
+    }
+
+    fn of_floodway(folder: TempDir) -> Place {
+        let program = || Command::new(env!("CARGO_BIN_EXE_floodway"));
+        Place { folder, program: Box::new(program) }
+    }
+
+    /// The same directory for another program with the command line of `floodway`.
+    pub fn running(self, program: impl Fn() -> Command + Send + Sync + 'static) -> Place {
+        Place { program: Box::new(program), ..self }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
     }
 
-    /// The command, in this directory.
+    /// The program, in this directory.
     pub fn floodway(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
-        command.args(args).current_dir(self.0.path()).stdin(Stdio::null());
+        let mut command = (self.program)();
+        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
         command
     }
 
@@ -130,6 +144,14 @@ pub fn end_of(child: Child, what: &str) -> Output {
 pub fn signal(child: &Child, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_child(child);
     rustix::process::kill_process(pid, signal).expect("the process is there");
+}
+
+/// An example's program. Cargo builds the examples with the tests, in a folder beside theirs.
+pub fn example(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let program = tests.ancestors().nth(2).unwrap().join("examples").join(name);
+    assert!(program.exists(), "{} is not built: `cargo build --examples`", program.display());
+    program
 }
 
 /// What `LC_ALL=C sort DIR/part-*` prints, or `zstdcat DIR/part-* | LC_ALL=C sort`.

@@ -57,6 +57,11 @@ mod quota;
 #[allow(dead_code)]
 mod terminal;
 
+mod job {
+    pub use floodway::job::Graph;
+    pub use floodway::job::internal::{Dataflow, TextGraph};
+}
+
 /// What reads a configuration: from its text to the settings of a run.
 #[path = "../../src/cli"]
 #[allow(dead_code, unused_imports)]
@@ -80,6 +85,7 @@ mod cli {
     mod output;
     mod path_conflicts;
     mod policy_options;
+    mod program;
     mod rates;
     mod remote_options;
     mod settings;

@@ -1,17 +1,11 @@
 //! The examples do what they say.
 
 use crate::common::{error_of, output_of};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Runs an example to its end; answers what it printed.
 fn run(example: &str, args: &[&str]) -> String {
-    // Cargo builds the examples with the tests, in a folder beside theirs.
-    let tests = std::env::current_exe().unwrap();
-    let folder: PathBuf = tests.ancestors().nth(2).unwrap().join("examples");
-    let program = folder.join(example);
-    assert!(program.exists(), "{} is not built: `cargo build --examples`", program.display());
-    let child = Command::new(program)
+    let child = Command::new(crate::common::example(example))
         .args(args)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod app;
 mod architecture;
 mod bridge;
 mod cluster;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::demo;
+use crate::cli::{Program, demo};
 use crate::pipeline::{self, ModelOptions, RunOptions, Settings, Stop};
 use crate::policy::PolicyChoice;
 use crate::sink::NullSink;
@@ -16,8 +16,11 @@ const CHEAP_TASK_RATE: f64 = 200_000.0;
 const TRIAL: Duration = Duration::from_millis(300);
 
 /// Returns the records a second that all workers can do. An expensive task is measured by itself, on one
-/// thread; a cheap one in a dataflow at full speed, where most of the time is not the task's.
-pub(super) fn measure(settings: &Settings) -> f64 {
+/// thread; a cheap one, or a user's dataflow, at full speed, where most of the time may not be the task's.
+pub(super) fn measure(program: &Program, settings: &Settings) -> f64 {
+    if program.is_own() {
+        return full_speed(settings).unwrap_or(0.0);
+    }
     let alone = demo::capacity(&settings.options.task, settings.options.work.first());
     let of_task = alone * settings.timely.workers as f64;
     let of_all = (alone > CHEAP_TASK_RATE).then(|| full_speed(settings)).flatten();

@@ -10,7 +10,7 @@ use crate::batch::Nanos;
 use crate::cli::args::{Command, CompareArgs, RunArgs};
 use crate::cli::config::FromFile;
 use crate::cli::policy_options::{self, PolicyArg, listed, uses};
-use crate::cli::{UsageError, demo, given, remote_options, settings, sink};
+use crate::cli::{Program, UsageError, demo, given, remote_options, settings, sink};
 use crate::compare::Threshold;
 use crate::pipeline::Settings;
 use crate::policy::{Deadline, POLICIES, Spec};
@@ -66,16 +66,16 @@ impl Plan {
         policy_options::refuse_unused(&args.run.given, &policies, ", and --policies has none")?;
 
         let mut common = without_own(typed);
-        let is_demo = common.is_empty();
+        let is_demo = common.is_empty() && !args.run.given.program.is_own();
         if is_demo {
             common = demo::Load::modelled(workers.workers).options();
         }
         let timely = timely_part(&args.run.timely);
-        let (settings, common) = bounded(common, &timely)?;
+        let (settings, common) = bounded(&args.run.given.program, common, &timely)?;
         let threshold = match args.run.threshold {
             _ if !policies.iter().any(|policy| policy.needs_threshold()) => None,
             Some(eps) => Some(Threshold { eps, measured: false }),
-            None => Some(measured(&settings)),
+            None => Some(measured(&args.run.given.program, &settings)),
         };
 
         let mut runs = Vec::new();
@@ -89,8 +89,8 @@ impl Plan {
             options.extend(["--sink", sink::NULL].map(str::to_owned));
             // What is wrong is said before anything runs.
             let line = [&options[..], &timely].concat();
-            settings::run(&run_args(&line)?)?;
-            let command = format!("floodway run {}", shown(&line));
+            settings::run(&run_args(&args.run.given.program, &line)?)?;
+            let command = format!("{} run {}", args.run.given.program.name(), shown(&line));
             runs.push(PolicyRun { name, command, options });
         }
         let mut own = vec!["--policies".to_owned(), policy_options::joined(&policies)];
@@ -229,16 +229,20 @@ fn without(typed: &[String], left_out: impl Fn(&str) -> bool) -> Vec<String> {
 }
 
 /// Returns the options with their parsed settings, and with an end if there would be none.
-fn bounded(mut common: Vec<String>, timely: &[String]) -> anyhow::Result<(Settings, Vec<String>)> {
+fn bounded(
+    program: &Program,
+    mut common: Vec<String>,
+    timely: &[String],
+) -> anyhow::Result<(Settings, Vec<String>)> {
     let settings = |common: &[String]| {
-        let run = run_args(&[common, timely].concat())?;
+        let run = run_args(program, &[common, timely].concat())?;
         // The policy `deadline` uses all options but the threshold, which is not among them.
         let policy = Some(&Deadline::SPEC);
         settings::run(&RunArgs { sink: Some(sink::NULL.to_owned()), policy, ..run })
     };
     let mut checked = settings(&common)?;
     if let Some(why) = checked.source.why_not_repeatable(checked.duration.is_some()) {
-        return Err(run_args(&common)?.given.error("--source", why).into());
+        return Err(run_args(program, &common)?.given.error("--source", why).into());
     }
     if checked.source.is_generated() && checked.duration.is_none() && checked.pace().end().is_none()
     {
@@ -248,9 +252,9 @@ fn bounded(mut common: Vec<String>, timely: &[String]) -> anyhow::Result<(Settin
     Ok((checked, common))
 }
 
-fn run_args(options: &[String]) -> Result<RunArgs, UsageError> {
-    let line = ["floodway", "run"].into_iter().chain(options.iter().map(String::as_str));
-    match given::parse(line, FromFile::default()).map(|cli| cli.command) {
+fn run_args(program: &Program, options: &[String]) -> Result<RunArgs, UsageError> {
+    let line = [program.name(), "run"].into_iter().chain(options.iter().map(String::as_str));
+    match given::parse(program, line, FromFile::default()).map(|cli| cli.command) {
         Ok(Command::Run(run)) => Ok(*run),
         // It was parsed once already, with more options than these.
         Ok(_) | Err(_) => Err(UsageError::new("--", shown(options), "are no options of a run")),
@@ -258,8 +262,8 @@ fn run_args(options: &[String]) -> Result<RunArgs, UsageError> {
 }
 
 /// Measures the workers, and returns a threshold a little below their rate.
-fn measured(settings: &Settings) -> Threshold {
-    let eps = capacity::measure(settings) * THRESHOLD_SHARE;
+fn measured(program: &Program, settings: &Settings) -> Threshold {
+    let eps = capacity::measure(program, settings) * THRESHOLD_SHARE;
     let step = if eps >= 10_000.0 { 1_000.0 } else { 1.0 };
     Threshold { eps: ((eps / step).floor() * step).max(1.0), measured: true }
 }

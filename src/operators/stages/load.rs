@@ -7,7 +7,7 @@ use crate::units::{show_count, show_duration, show_many};
 
 /// Counts of what the workers of a process have done at a stage until some instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Totals {
+pub(crate) struct Totals {
     pub received: u64,
     /// Results that workers computed.
     pub local: u64,

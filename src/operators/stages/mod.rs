@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use super::{Observer, Route};
 use crate::batch::{Nanos, Span};
+pub(crate) use load::Totals;
 pub use load::{ChainLoad, StageLoad};
-use load::{StageInterval, Totals, loads};
+use load::{StageInterval, loads};
 
 /// The burst operators of a chain, in the order of the stream. Each has a name, under which it is observed. A
 /// clone is cheap and shares the counts. All workers of a process use clones, with the same names.
@@ -119,6 +120,12 @@ impl Stages {
             }
             loads
         })
+    }
+
+    /// Returns the name of each stage, and what was done at it since the beginning.
+    pub(crate) fn totals(&self) -> Vec<(String, Totals)> {
+        let of = |stage: &Stage| (stage.name.clone(), Totals::of(&stage.counters));
+        self.with_chain(|chain| chain.stages.iter().map(of).collect())
     }
 
     fn with_chain<R>(&self, act: impl FnOnce(&mut Chain) -> R) -> R {

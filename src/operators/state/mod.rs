@@ -18,6 +18,7 @@ use timely::dataflow::operators::generic::OutputBuilderSession;
 use timely::progress::Timestamp;
 use timely::progress::frontier::MutableAntichain;
 
+use super::burst::Schedule;
 use super::epochs::Epochs;
 use super::peers::PeerQueue;
 use super::verify::{Sampler, Verification};
@@ -58,7 +59,7 @@ pub(super) struct BurstState<T: Timestamp, K: Task> {
     reply_sender: ReplySender<K::Out>,
     reply_receiver: ReplyReceiver<K::Out>,
     clock: Clock,
-    schedule: Option<Box<dyn Fn(&K::In) -> Span>>,
+    schedule: Option<Schedule<T, K::In>>,
     slice: Duration,
     backpressure: Backpressure,
     observer: Box<dyn Observer<T>>,
@@ -116,7 +117,7 @@ where
             return;
         }
         let arrival = self.clock.now();
-        let scheduled = self.schedule.as_ref().map_or(Span::at(arrival), |of| of(&batch));
+        let scheduled = self.schedule.as_ref().map_or(Span::at(arrival), |of| of(epoch, &batch));
         self.backpressure.add(records, batch.size(&(0..records)));
         self.observer.received(records);
         let origin = Origin { epoch: epoch.clone(), batch: Arc::new(batch) };

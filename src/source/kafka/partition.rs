@@ -68,7 +68,8 @@ impl Partition {
         let most = if code == Code::TOO_LONG { OVERLONG_PREFIX_BYTES } else { payload.len() };
         let bytes = payload[..most.min(payload.len())].to_vec();
         self.bad_bytes += bytes.len();
-        let record = TextRecord { label: Some(Arc::clone(&self.label)), number, bytes };
+        let record =
+            TextRecord { label: Some(Arc::clone(&self.label)), number: Some(number), bytes };
         self.pending.bad.push(Bad { record, code });
     }
 

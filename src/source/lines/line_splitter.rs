@@ -228,7 +228,7 @@ impl LineSplitter {
         let kept = if code == Code::TOO_LONG { OVERLONG_PREFIX_BYTES } else { line.len() };
         let bytes = line[..line.len().min(kept)].to_vec();
         self.bad_bytes += bytes.len();
-        let record = TextRecord { label: None, number, bytes };
+        let record = TextRecord { label: None, number: Some(number), bytes };
         self.batch.bad.push(Bad { record, code });
     }
 }
@@ -272,7 +272,8 @@ mod tests {
         let SourceBatch { batch, bad, .. } = line_splitter.take();
         let good =
             (0..batch.len()).map(|at| (batch.numbers.get(at), Ok(batch.strings.get(at).to_vec())));
-        let bad = bad.into_iter().map(|bad| (bad.record.number, Err(bad.code.to_string())));
+        let bad =
+            bad.into_iter().map(|bad| (bad.record.number.unwrap(), Err(bad.code.to_string())));
         let mut lines: Vec<_> = good.chain(bad).collect();
         lines.sort();
         lines

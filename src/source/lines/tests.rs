@@ -101,7 +101,7 @@ fn read(settings: &LinesSettings) -> Result<(Vec<(u64, Line)>, Lines), LinesErro
                             for bad in records.bad {
                                 let label = name(bad.record.label);
                                 let code = Err(bad.code.to_string());
-                                all.push((epoch, (label, bad.record.number, code)));
+                                all.push((epoch, (label, bad.record.number.unwrap(), code)));
                             }
                         }
                     }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 
 use super::args::Command;
-use super::{config, given, settings};
+use super::{config, given, program, settings};
 use crate::engine::Target;
 use crate::targets::in_folder;
 
@@ -82,7 +82,7 @@ fn read(path: &std::ffi::OsStr) -> String {
     let before_timely = args.iter().position(|word| word == "--").unwrap_or(args.len());
     assert_eq!(args[before_timely - 4..before_timely], typed[2..]);
     assert!(!own.has("--seed") && !own.has("--config"), "{own:?}");
-    let cli = match given::parse(&args, own) {
+    let cli = match given::parse(&program::Program::default(), &args, own) {
         Ok(cli) => cli,
         Err(error) => {
             assert!(error.use_stderr(), "a file asks for {error}");

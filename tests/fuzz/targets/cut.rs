@@ -88,7 +88,9 @@ fn take(cutter: &mut LineSplitter, lines: &mut Vec<Line>) {
     lines.extend(
         (0..batch.len()).map(|at| (batch.numbers.get(at), Ok(batch.strings.text(at).into()))),
     );
-    lines.extend(cut.bad.into_iter().map(|bad| (bad.record.number, Err(bad.code.to_string()))));
+    lines.extend(
+        cut.bad.into_iter().map(|bad| (bad.record.number.unwrap(), Err(bad.code.to_string()))),
+    );
 }
 
 /// As the definition says.

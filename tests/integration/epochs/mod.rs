@@ -132,7 +132,7 @@ fn lines(numbers: Numbers64<'_>, pad: usize) -> Stream<'_, u64, Batch> {
 /// Numbers as bad records.
 fn letters(numbers: Numbers64<'_>) -> Stream<'_, u64, Vec<Bad<TextRecord>>> {
     numbers.map(|number| {
-        let record = TextRecord { label: None, number, bytes: b"bad".to_vec() };
+        let record = TextRecord { label: None, number: Some(number), bytes: b"bad".to_vec() };
         Bad { record, code: Code::TOO_LONG }
     })
 }

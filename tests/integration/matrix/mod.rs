@@ -118,7 +118,7 @@ fn expected(features: &[Feature]) -> HashMap<&'static str, Made> {
 }
 
 /// Calls `each` for all items, several at a time: a run that is paced sleeps most of the time.
-fn for_all<T: Sync>(items: &[T], each: impl Fn(&T) + Sync) {
+pub fn for_all<T: Sync>(items: &[T], each: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);
     let threads = 3 * thread::available_parallelism().map_or(2, usize::from);
     thread::scope(|scope| {

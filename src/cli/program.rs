@@ -1,0 +1,136 @@
+//! The program of a command line: Floodway itself, or a user's with a dataflow of its own.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow};
+use clap::CommandFactory as _;
+
+use super::UsageError;
+use super::args::{Cli, RunArgs};
+use super::help::EXIT_CODES;
+use crate::emulator::{Builtin, Function};
+use crate::job::{Dataflow, Graph, TextGraph};
+use crate::pipeline::RunError;
+use crate::task;
+
+/// The program.
+#[derive(Clone, Default)]
+pub struct Program {
+    /// None is Floodway itself, whose dataflow is a text task.
+    own: Option<Own>,
+}
+
+/// A user's program.
+#[derive(Clone)]
+struct Own {
+    name: &'static str,
+    graph: Arc<dyn Graph>,
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_tuple("Program").field(&self.name()).finish()
+    }
+}
+
+/// The options of `run` that say what Floodway's own dataflow computes.
+const OF_TEXT_TASKS: [&str; 2] = ["task", "work"];
+
+impl Program {
+    /// Creates a program with a dataflow of its own.
+    pub(crate) fn own(name: &'static str, graph: Arc<dyn Graph>) -> Self {
+        Program { own: Some(Own { name, graph }) }
+    }
+
+    /// Returns the name of the command.
+    pub(super) fn name(&self) -> &'static str {
+        self.own.as_ref().map_or("floodway", |own| own.name)
+    }
+
+    /// Whether it is a user's program.
+    pub(super) fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Returns the description of the command line.
+    pub(super) fn command(&self) -> clap::Command {
+        let mut command = Cli::command();
+        let Some(own) = &self.own else { return command };
+        command = command.name(own.name).bin_name(own.name).version(None).about(
+            "A dataflow whose records are done by AWS Lambda where workers would be too late, built on Floodway",
+        );
+        // The examples are of Floodway's own tasks, as is the demonstration.
+        command = command.after_help(EXIT_CODES).mut_subcommands(|it| it.after_help(EXIT_CODES));
+        let abouts = [
+            ("run", "Run the dataflow between the source and the sink"),
+            ("compare", "Run the same input under several policies and report how they compare"),
+        ];
+        for (name, about) in abouts {
+            command = command.mut_subcommand(name, |mut command| {
+                for option in OF_TEXT_TASKS {
+                    command = command.mut_arg(option, |arg| arg.hide(true));
+                }
+                command.about(about).long_about(None)
+            });
+        }
+        command
+    }
+
+    /// Returns the dataflow of a run with these options.
+    ///
+    /// # Errors
+    /// If it cannot be built.
+    pub(super) fn dataflow(&self, args: &RunArgs) -> Result<Dataflow> {
+        let graph = match &self.own {
+            None => {
+                let task = task::text(&args.options.task, args.options.work.clone());
+                Arc::new(TextGraph(task.context("the task is not built in")?))
+            }
+            Some(own) => {
+                for option in OF_TEXT_TASKS.map(|name| format!("--{name}")) {
+                    if let Some(value) = args.given.value(&option) {
+                        let why =
+                            format!("is for the tasks of floodway, and {} has its own", own.name);
+                        return Err(UsageError::new(&*option, value, why).into());
+                    }
+                }
+                Arc::clone(&own.graph)
+            }
+        };
+        build(graph)
+    }
+
+    /// Returns the function that computes what the program's dataflow sends.
+    ///
+    /// # Errors
+    /// If the dataflow cannot be built.
+    pub(super) fn function(&self) -> Result<Arc<dyn Function>> {
+        match &self.own {
+            None => Ok(Arc::new(Builtin::new())),
+            Some(own) => Ok(build(Arc::clone(&own.graph))?.function()),
+        }
+    }
+}
+
+/// Builds the dataflow once. A panic of the user's code is an error, in one line.
+fn build(graph: Arc<dyn Graph>) -> Result<Dataflow> {
+    let hook = take_hook();
+    set_hook(Box::new(|_| {}));
+    let built = catch_unwind(AssertUnwindSafe(|| Dataflow::new(graph)));
+    set_hook(hook);
+    match built {
+        Ok(built) => Ok(built.map_err(RunError::Dataflow)?),
+        Err(panic) => {
+            Err(anyhow!("the dataflow panicked while it was built: {}", text_of(&*panic)))
+        }
+    }
+}
+
+/// Returns what a panic says.
+pub(super) fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic")
+}

@@ -1,0 +1,139 @@
+//! What a graph says of itself before it runs.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use timely::WorkerConfig;
+use timely::communication::Allocator;
+use timely::dataflow::operators::generic::operator::empty;
+use timely::worker::Worker;
+
+use super::due_times::Producer;
+use super::stage::{Host, IsLast, StageContext};
+use super::{BuildError, Graph, Job};
+use crate::batch::Batch;
+use crate::bridge::{Bridge, Offer};
+use crate::clock::Clock;
+use crate::emulator::{ByTask, Function};
+use crate::policy;
+use crate::task::Task;
+
+/// A graph, and what it says of itself.
+pub struct Dataflow {
+    graph: Arc<dyn Graph>,
+    /// The stages, in the order in which they are built.
+    pub stages: Vec<Declaration>,
+    /// The format of the lines that are committed. None if that is the sink's to choose.
+    pub format: Option<&'static str>,
+    /// Whether each result of the last stage is a line.
+    pub is_last_stage: bool,
+}
+
+impl Dataflow {
+    /// Builds `graph` without input on a worker of its own, which does not run it, to find out what it declares.
+    ///
+    /// # Errors
+    /// If the graph cannot be built.
+    pub fn new(graph: Arc<dyn Graph>) -> Result<Self, BuildError> {
+        let declarer = Declarer::default();
+        let stages = Rc::clone(&declarer.0);
+        let thread = timely::communication::allocator::thread::Thread::default();
+        let mut worker = Worker::new(WorkerConfig::default(), Allocator::Thread(thread), None);
+        let output = worker.dataflow::<u64, _, _>(|scope| {
+            let lines = empty::<_, Batch>(scope);
+            let mut job = Job::new(Box::new(declarer), scope);
+            let output = job.build(&*graph, lines)?;
+            Ok::<_, BuildError>((output.format(), output.is_last_stage()))
+        });
+        for dataflow in worker.installed_dataflows() {
+            worker.drop_dataflow(dataflow);
+        }
+        let (format, is_last_stage) = output?;
+        Ok(Dataflow { graph, stages: stages.take(), format, is_last_stage })
+    }
+
+    /// Returns what the output depends on, as errors show it: the stages and the format of the lines.
+    pub fn identity(&self) -> String {
+        format!("stages {}; {}", self.tasks(), self.format.unwrap_or("text"))
+    }
+
+    /// Returns the names of the stages, which are those of their tasks.
+    pub(crate) fn tasks(&self) -> String {
+        let stages: Vec<&str> = self.stages.iter().map(|stage| &*stage.name).collect();
+        stages.join(", ")
+    }
+
+    /// Returns the graph.
+    pub(crate) fn graph(&self) -> &dyn Graph {
+        &*self.graph
+    }
+
+    /// Returns the function that computes the tasks of all stages.
+    pub fn function(&self) -> Arc<dyn Function> {
+        match &self.stages[..] {
+            [only] => Arc::clone(&only.function),
+            stages => Arc::new(ByTask::new(
+                stages.iter().map(|stage| (stage.name.clone(), Arc::clone(&stage.function))),
+            )),
+        }
+    }
+}
+
+impl fmt::Debug for Dataflow {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let names = self.stages.iter().map(|stage| &*stage.name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+/// What a stage says of itself.
+pub struct Declaration {
+    pub name: String,
+    /// The function that computes its task.
+    pub function: Arc<dyn Function>,
+    register: Box<dyn Fn(&Bridge) -> Offer + Send + Sync>,
+}
+
+impl Declaration {
+    pub(super) fn new<K: Task + Clone>(name: &str, task: K, function: Arc<dyn Function>) -> Self {
+        let register = move |bridge: &Bridge| bridge.remote_task(Arc::new(task.clone())).offer();
+        Declaration { name: name.to_owned(), function, register: Box::new(register) }
+    }
+
+    /// Lets `bridge` probe the remote side of the stage's task, and returns what it offers now.
+    pub(crate) fn register(&self, bridge: &Bridge) -> Offer {
+        (self.register)(bridge)
+    }
+}
+
+/// The host of a graph that is built to see what it declares.
+#[derive(Default)]
+struct Declarer(Rc<RefCell<Vec<Declaration>>>);
+
+impl Host for Declarer {
+    fn clock(&self) -> Clock {
+        Clock::default()
+    }
+
+    fn epoch(&self) -> Option<Duration> {
+        None
+    }
+
+    fn stage(&mut self, _: &str, producer: Producer, _: IsLast) -> StageContext {
+        StageContext {
+            policy: Box::new(policy::Local),
+            bridge: None,
+            peers: Default::default(),
+            backpressure: Default::default(),
+            deadline: Duration::ZERO,
+            observer: Box::new(producer),
+        }
+    }
+
+    fn declare(&mut self, declaration: Box<dyn FnOnce() -> Declaration + '_>) {
+        self.0.borrow_mut().push(declaration());
+    }
+}

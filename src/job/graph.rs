@@ -1,0 +1,184 @@
+//! The graph of a run, and what builds it on a worker.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use timely::Container;
+use timely::dataflow::operators::vec::Map as _;
+use timely::dataflow::{Scope, Stream};
+use timely::progress::Source;
+
+use super::declare::Declaration;
+use super::due_times::{DueTimes, Producer};
+use super::input::StageInput;
+use super::output::Output;
+use super::stage::{Host, IsLast, StageContext};
+use crate::batch::{Batch, TextRecord};
+use crate::emulator::Function;
+use crate::operators::{Burst, BurstExt as _};
+use crate::task::{self, Bad, Code, Task};
+
+/// The lines of a run's source, or its events or messages, in flat batches.
+pub type Lines<'scope> = Stream<'scope, u64, Batch>;
+
+/// Why a graph could not be built.
+pub type BuildError = Box<dyn Error + Send + Sync>;
+
+/// A dataflow between the source of a run and its sink. It is built on each worker.
+///
+/// It is implemented by closures and functions that take a [`Job`] and the lines, and return the output.
+pub trait Graph: Send + Sync + 'static {
+    /// Builds the dataflow of a worker.
+    ///
+    /// # Errors
+    /// If it cannot be built. Then the run does not start.
+    fn build<'scope>(
+        &self,
+        job: &mut Job<'scope>,
+        lines: Lines<'scope>,
+    ) -> Result<Output<'scope>, BuildError>;
+}
+
+impl<F> Graph for F
+where
+    F: for<'scope> Fn(&mut Job<'scope>, Lines<'scope>) -> Result<Output<'scope>, BuildError>
+        + Send
+        + Sync
+        + 'static,
+{
+    fn build<'scope>(
+        &self,
+        job: &mut Job<'scope>,
+        lines: Lines<'scope>,
+    ) -> Result<Output<'scope>, BuildError> {
+        self(job, lines)
+    }
+}
+
+/// The dataflow of one worker while it is built.
+pub struct Job<'scope> {
+    pub(super) scope: Scope<'scope, u64>,
+    pub(super) host: Box<dyn Host>,
+    pub(super) due: DueTimes,
+    stages: Vec<StageOutput>,
+    pub(super) bad: Vec<Stream<'scope, u64, Vec<Bad<TextRecord>>>>,
+    is_named_twice: Option<String>,
+}
+
+struct StageOutput {
+    name: String,
+    results: Source,
+    is_last: IsLast,
+}
+
+impl<'scope> Job<'scope> {
+    /// Creates the job of a worker, for a graph that begins with `lines`.
+    pub(crate) fn new(host: Box<dyn Host>, scope: Scope<'scope, u64>) -> Self {
+        let due = DueTimes::new(host.clock(), host.epoch());
+        Job { scope, host, due, stages: Vec::new(), bad: Vec::new(), is_named_twice: None }
+    }
+
+    /// Returns the scope in which the dataflow is built.
+    pub fn scope(&self) -> Scope<'scope, u64> {
+        self.scope
+    }
+
+    /// Builds `graph`, and tells its last stage that it is the last one.
+    pub(crate) fn build(
+        &mut self,
+        graph: &dyn Graph,
+        lines: Lines<'scope>,
+    ) -> Result<Output<'scope>, BuildError> {
+        let output = graph.build(self, lines)?;
+        if let Some(name) = self.is_named_twice.take() {
+            return Err(format!("two stages have the name {name:?}: give each its own").into());
+        }
+        if let Some(last) = self.stages.last() {
+            last.is_last.set();
+        }
+        Ok(output)
+    }
+
+    /// Adds a stage, which computes `compute` for each record: on this worker, on an idle one, or in a function,
+    /// as the run's policy decides. Returns the results, under the timestamps of their records. The order within
+    /// a timestamp may change. A record for which `compute` returns a code is a dead letter.
+    ///
+    /// `compute` is pure: the same record has the same result wherever it is computed.
+    pub fn burst<T, U, F>(
+        &mut self,
+        name: &str,
+        records: Stream<'scope, u64, Vec<T>>,
+        compute: F,
+    ) -> Stream<'scope, u64, Vec<U>>
+    where
+        F: Fn(&T) -> Result<U, Code> + Send + Sync + 'static,
+        T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+        U: Serialize + DeserializeOwned + Clone + PartialEq + Send + 'static,
+    {
+        let task = Arc::new(task::function(name, compute));
+        let function = Arc::clone(&task);
+        self.stage(name, records, task, move || function)
+    }
+
+    /// Adds the stage `name`, which computes `task`. `function` serves the task.
+    pub(super) fn stage<K>(
+        &mut self,
+        name: &str,
+        records: Stream<'scope, u64, K::In>,
+        task: K,
+        function: impl FnOnce() -> Arc<dyn Function>,
+    ) -> Stream<'scope, u64, K::Out>
+    where
+        K: Task + Clone,
+        K::In: StageInput,
+        K::Out: Container,
+    {
+        if self.stages.iter().any(|stage| stage.name == name) {
+            self.is_named_twice.get_or_insert_with(|| name.to_owned());
+        }
+        self.host.declare(Box::new(|| Declaration::new(name, task.clone(), function())));
+        let is_last = IsLast::default();
+        // Producer 0 are the parsers.
+        let number = self.producers();
+        let due = self.due.clone();
+        let context = self.host.stage(name, Producer::new(&due, number), is_last.clone());
+        let StageContext { policy, bridge, peers, backpressure, deadline, observer } = context;
+        let mut burst = Burst::new(policy)
+            .deadline(deadline)
+            .clock(self.host.clock())
+            .schedule(move |epoch: &u64, records: &K::In| {
+                records.scheduled().unwrap_or_else(|| due.of(number, *epoch))
+            })
+            .peers(&peers)
+            .backpressure(&backpressure)
+            .boxed_observer(observer);
+        if let Some(epoch) = self.host.epoch() {
+            burst = burst.epoch(epoch);
+        }
+        if let Some(bridge) = &bridge {
+            burst = burst.remote(bridge);
+        }
+        let (results, bad) = records.burst(task, burst);
+        let stage = name.to_owned();
+        self.bad.push(bad.map(move |bad| K::In::dead_letter(bad, &stage)));
+        self.stages.push(StageOutput { name: name.to_owned(), results: *results.name(), is_last });
+        results
+    }
+
+    /// Returns the number of producers: the parsers, and each stage.
+    pub(super) fn producers(&self) -> usize {
+        self.stages.len() + 1
+    }
+
+    /// Whether what `source` emits are the results of the last stage, as they are.
+    pub(super) fn are_last_results(&self, source: Source) -> bool {
+        self.stages.last().is_some_and(|stage| stage.results == source)
+    }
+
+    /// Whether there is a stage.
+    pub(super) fn has_stages(&self) -> bool {
+        !self.stages.is_empty()
+    }
+}

@@ -1,0 +1,29 @@
+//! Any dataflow between the source of a run and its sink.
+//!
+//! A [`Graph`] builds the dataflow of one worker with the help of a [`Job`]: it reads records from lines, adds
+//! stages whose records may be done remotely, and says what is committed ([`Output`]). `run` is the graph of one
+//! stage, a text task. Every graph is built once more before the run starts, without input, to find out what its
+//! stages are (`Dataflow`).
+
+mod declare;
+mod due_times;
+mod graph;
+mod input;
+mod output;
+mod parse;
+mod stage;
+mod text_graph;
+
+pub(crate) use due_times::Producer;
+pub use graph::{BuildError, Graph, Job, Lines};
+pub(crate) use output::Committing;
+pub use output::Output;
+pub(crate) use stage::{Host, IsLast, StageContext};
+
+/// What the command line makes of a graph, for this package's own tests.
+#[doc(hidden)]
+pub mod internal {
+    pub use super::declare::Dataflow;
+    pub use super::text_graph::TextGraph;
+}
+pub(crate) use internal::{Dataflow, TextGraph};

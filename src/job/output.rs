@@ -1,0 +1,174 @@
+//! What a graph commits.
+
+use std::fmt::Display;
+use std::io::Write as _;
+
+use serde::Serialize;
+use timely::Container;
+use timely::container::NoopBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::{Concat as _, Operator as _};
+
+use super::due_times::DueTimes;
+use super::{Job, Lines};
+use crate::batch::{Note, Span, TextRecord};
+use crate::sink::{SinkError, SinkHandle, WriteLines, commit_lines, text_lines};
+use crate::task::Bad;
+
+/// What a graph commits: a stream of results, and the format of their lines. A [`Job`] makes it.
+pub struct Output<'scope> {
+    format: Option<&'static str>,
+    is_last_stage: bool,
+    commit: Box<dyn FnOnce(Committing<'scope>) -> Stream<'scope, u64, Vec<()>> + 'scope>,
+}
+
+/// What an output is committed with.
+pub(crate) struct Committing<'scope> {
+    pub sink: SinkHandle,
+    /// The lines that the source found to be bad.
+    pub bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
+    /// How far the source was read.
+    pub notes: Option<Stream<'scope, u64, Vec<Note>>>,
+    /// Called with the results of a graph without stages.
+    pub observer: OutputObserver,
+}
+
+/// Called with results of an epoch, when they were scheduled, and their number.
+type OutputObserver = Box<dyn FnMut(u64, Span, usize)>;
+
+impl<'scope> Output<'scope> {
+    /// Returns the format of the lines. None if the sink chooses it.
+    pub(crate) fn format(&self) -> Option<&'static str> {
+        self.format
+    }
+
+    /// Whether each result of the last stage is a line.
+    pub(crate) fn is_last_stage(&self) -> bool {
+        self.is_last_stage
+    }
+
+    /// Commits the output. The returned stream's frontier passes an epoch when it is committed.
+    pub(crate) fn commit(self, with: Committing<'scope>) -> Stream<'scope, u64, Vec<()>> {
+        (self.commit)(with)
+    }
+}
+
+impl<'scope> Job<'scope> {
+    /// Commits text with its number, in the format that the sink has: `NUMBER<TAB>TEXT`, or JSON lines.
+    pub fn text(&mut self, results: Lines<'scope>) -> Output<'scope> {
+        self.output(results, None, text_lines)
+    }
+
+    /// Commits each result as a line of JSON.
+    pub fn json_lines<T: Serialize + Clone + 'static>(
+        &mut self,
+        results: Stream<'scope, u64, Vec<T>>,
+    ) -> Output<'scope> {
+        self.output(results, Some("JSON lines"), |sink| {
+            let key = no_key(sink);
+            move |_, results: &mut Vec<T>, out: &mut Vec<u8>| {
+                results.drain(..).try_for_each(|result| {
+                    out.extend_from_slice(key);
+                    serde_json::to_writer(&mut *out, &result).map_err(unwritable("JSON"))?;
+                    out.push(b'\n');
+                    Ok(())
+                })
+            }
+        })
+    }
+
+    /// Commits changes of a collection as lines `EPOCH<TAB>DIFF<TAB>ROW`. Within an epoch, the changes of a row are
+    /// those that the stream has: consolidate the collection, so that they do not depend on the number of workers.
+    pub fn changes<D: Display + Clone + 'static, R: Display + Clone + 'static>(
+        &mut self,
+        changes: Stream<'scope, u64, Vec<(D, u64, R)>>,
+    ) -> Output<'scope> {
+        self.output(changes, Some("changes"), |sink| {
+            let key = no_key(sink);
+            move |_, changes: &mut Vec<(D, u64, R)>, out: &mut Vec<u8>| {
+                changes.drain(..).try_for_each(|(row, epoch, diff)| {
+                    out.extend_from_slice(key);
+                    let begin = out.len();
+                    writeln!(out, "{epoch}\t{diff}\t{row}").map_err(unwritable("a line"))?;
+                    let line = &out[begin..out.len() - 1];
+                    match memchr::memchr2(b'\n', b'\r', line) {
+                        None => Ok(()),
+                        Some(_) => Err(unwritable("a line")("the row has a line break")),
+                    }
+                })
+            }
+        })
+    }
+
+    fn output<C, L>(
+        &mut self,
+        results: Stream<'scope, u64, C>,
+        format: Option<&'static str>,
+        lines: impl FnOnce(&SinkHandle) -> L + 'scope,
+    ) -> Output<'scope>
+    where
+        C: Container,
+        L: WriteLines<C>,
+    {
+        let is_last_stage = self.are_last_results(*results.name());
+        let is_counted = self.has_stages();
+        let (due, producers) = (self.due.clone(), self.producers());
+        let bad = std::mem::take(&mut self.bad);
+        let commit = move |with: Committing<'scope>| {
+            let results = match is_counted {
+                true => results,
+                false => observed(results, due.clone(), producers, with.observer),
+            };
+            let lines = lines(&with.sink);
+            let bad = bad.into_iter().fold(with.bad, |all, bad| all.concat(bad));
+            let committed = commit_lines(results, bad, with.notes, &with.sink, lines);
+            forgetting(committed, due)
+        };
+        Output { format, is_last_stage, commit: Box::new(commit) }
+    }
+}
+
+/// Returns what a line without a key begins with: a publisher takes off what is before the first tab.
+fn no_key(sink: &SinkHandle) -> &'static [u8] {
+    if sink.is_keyed() { b"\t" } else { b"" }
+}
+
+fn unwritable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    format: &'static str,
+) -> impl Fn(E) -> SinkError {
+    move |error| SinkError::Result { format, source: error.into() }
+}
+
+/// Passes results on, and calls `observer` with them.
+fn observed<'scope, C: Container>(
+    results: Stream<'scope, u64, C>,
+    due: DueTimes,
+    producers: usize,
+    mut observer: OutputObserver,
+) -> Stream<'scope, u64, C> {
+    results.unary::<NoopBuilder<C>, _, _, _>(Pipeline, "Results", move |_, _| {
+        move |input, output| {
+            input.for_each(|capability, results| {
+                if let Some(&epoch) = capability.least() {
+                    let records = results.record_count().max(0) as usize;
+                    observer(epoch, due.of(producers, epoch), records);
+                }
+                output.session_with_builder(&capability).give_container(results);
+            });
+        }
+    })
+}
+
+/// Forgets the schedules of committed epochs.
+fn forgetting<'scope>(
+    committed: Stream<'scope, u64, Vec<()>>,
+    due: DueTimes,
+) -> Stream<'scope, u64, Vec<()>> {
+    committed.unary_frontier::<NoopBuilder<Vec<()>>, _, _, _>(Pipeline, "Forget", move |_, _| {
+        move |(input, frontier), _| {
+            input.for_each(|_, _| {});
+            due.forget_before(frontier.frontier().first().copied().unwrap_or(u64::MAX));
+        }
+    })
+}

@@ -1,0 +1,77 @@
+//! Records from lines.
+
+use serde::de::DeserializeOwned;
+use timely::container::{CapacityContainerBuilder, NoopBuilder};
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+use super::due_times::PARSERS;
+use super::{Job, Lines};
+use crate::batch::{Records as _, TextRecord};
+use crate::task::{Bad, Code};
+
+/// The code of a line that is not JSON of the expected form.
+const INVALID_JSON: Code = Code(std::borrow::Cow::Borrowed("invalid_json"));
+
+impl<'scope> Job<'scope> {
+    /// Reads each line as a JSON value. A line that is not one of `T` is a dead letter with the code
+    /// `invalid_json`.
+    pub fn json<T: DeserializeOwned + 'static>(
+        &mut self,
+        lines: Lines<'scope>,
+    ) -> Stream<'scope, u64, Vec<T>> {
+        let mut is_first_bad = true;
+        self.parse(lines, move |line| {
+            serde_json::from_str(line).map_err(|error| {
+                if std::mem::take(&mut is_first_bad) {
+                    let kind = std::any::type_name::<T>();
+                    tracing::warn!("the line {line:?} is not a {kind}: {error}; it is a bad record, as are later ones");
+                }
+                INVALID_JSON
+            })
+        })
+    }
+
+    /// Computes a record from each line. A line for which `parse` returns a code is a dead letter.
+    pub fn parse<T: 'static>(
+        &mut self,
+        lines: Lines<'scope>,
+        mut parse: impl FnMut(&str) -> Result<T, Code> + 'static,
+    ) -> Stream<'scope, u64, Vec<T>> {
+        let (due, mut count_bad) = (self.due.clone(), self.host.parser());
+        let mut builder = OperatorBuilder::new("Parse".to_owned(), self.scope);
+        let mut input = builder.new_input(lines, Pipeline);
+        let (records, records_stream) = builder.new_output::<Vec<T>>();
+        let (bad, bad_stream) = builder.new_output::<Vec<Bad<TextRecord>>>();
+        let mut records = OutputBuilder::<_, NoopBuilder<Vec<T>>>::from(records);
+        let mut bad = OutputBuilder::<_, CapacityContainerBuilder<_>>::from(bad);
+        builder.build(move |capabilities| {
+            drop(capabilities);
+            move |_| {
+                let (mut records, mut bad) = (records.activate(), bad.activate());
+                input.for_each(|capability, lines| {
+                    let Some(&epoch) = capability.least() else { return };
+                    let mut parsed = Vec::with_capacity(lines.len());
+                    for index in 0..lines.len() {
+                        match parse(lines.strings.text(index)) {
+                            Ok(record) => parsed.push(record),
+                            Err(code) => {
+                                let record = lines.record(index);
+                                bad.session(&capability).give(Bad { record, code });
+                            }
+                        }
+                    }
+                    if parsed.len() < lines.len() {
+                        count_bad(lines.len() - parsed.len());
+                    }
+                    due.emitted(PARSERS, epoch, lines.span, due.now());
+                    records.session_with_builder(&capability).give_container(&mut parsed);
+                });
+            }
+        });
+        self.bad.push(bad_stream);
+        records_stream
+    }
+}

@@ -1,0 +1,56 @@
+//! The figures of a stage in the summary.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::StageCounts;
+use crate::units::{show_count, show_duration};
+
+/// What was done at a stage, over all workers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct StageFigures {
+    /// The name of the stage.
+    pub name: String,
+    /// The number of records that arrived.
+    pub received: u64,
+    /// The number of records that are done, bad ones among them.
+    pub done: u64,
+    /// The number of results that the remote side computed.
+    pub remote: u64,
+    /// The useful time of a worker for a record, in microseconds. None if no worker has computed one.
+    pub useful_us: Option<f64>,
+    /// The number of workers that the stage's records would have kept busy during the run if nothing had been sent.
+    pub needs_workers: Option<f64>,
+}
+
+impl StageFigures {
+    /// Returns the figures of a run that lasted `wall`.
+    pub(super) fn of(counts: &StageCounts, wall: Duration) -> Self {
+        let StageCounts { name, received, local, remote, bad, worked, useful_ns } = counts;
+        let useful_us = (*worked > 0).then(|| *useful_ns as f64 / 1e3 / *worked as f64);
+        let seconds = wall.as_secs_f64().max(1e-9);
+        StageFigures {
+            name: name.clone(),
+            received: *received,
+            done: local + remote + bad,
+            remote: *remote,
+            useful_us,
+            needs_workers: useful_us.map(|useful| useful / 1e6 * *received as f64 / seconds),
+        }
+    }
+
+    /// Returns the figures in words.
+    pub(super) fn words(&self) -> String {
+        let each = self.useful_us.map_or("an unknown time".to_owned(), |useful| {
+            show_duration(Duration::from_secs_f64(useful / 1e6))
+        });
+        let remote = self.remote as f64 * 100.0 / self.done.max(1) as f64;
+        let needs = self.needs_workers.unwrap_or_default();
+        format!(
+            "{}: {} records of {each}, {remote:.1} % remote; done locally, they would keep {needs:.2} workers busy",
+            self.name,
+            show_count(self.received),
+        )
+    }
+}

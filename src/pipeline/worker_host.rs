@@ -1,0 +1,47 @@
+//! What a worker of a run gives to its graph.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::metrics_observer::MetricsObserver;
+use super::worker::RunContext;
+use crate::job::{Host, IsLast, Producer, StageContext};
+use crate::operators::{Backpressure, Clock, Observer as _};
+
+/// The host of a worker's graph.
+pub(super) struct WorkerHost {
+    pub context: Arc<RunContext>,
+    /// The number of workers in the dataflow, whose policies decide alike.
+    pub workers: usize,
+    pub clock: Clock,
+    pub backpressure: Backpressure,
+    pub observer: MetricsObserver,
+}
+
+impl Host for WorkerHost {
+    fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    fn epoch(&self) -> Option<Duration> {
+        self.context.settings.epoch_length()
+    }
+
+    fn parser(&self) -> Box<dyn FnMut(usize)> {
+        let mut observer = self.observer.clone();
+        Box::new(move |records| observer.bad(records))
+    }
+
+    fn stage(&mut self, name: &str, producer: Producer, is_last: IsLast) -> StageContext {
+        let RunContext { settings, stages, bridge, peers, .. } = &*self.context;
+        let metrics = self.observer.stage(is_last);
+        StageContext {
+            policy: settings.policy(self.workers),
+            bridge: bridge.clone(),
+            peers: peers.clone(),
+            backpressure: self.backpressure.clone(),
+            deadline: settings.options.model.deadline,
+            observer: Box::new((producer, (stages.observer(name), metrics))),
+        }
+    }
+}

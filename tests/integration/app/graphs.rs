@@ -1,0 +1,152 @@
+//! Graphs of other forms than a chain, and what the command shows of any.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::Value;
+
+use super::programs::{graph, numbers};
+use super::{FAILING, INPUT, clicks, counts_are_right};
+use crate::common::shown::Shown;
+use crate::common::{Place, end_of, error_of, output_of, start_processes, within_tries};
+use crate::matrix::for_all;
+
+const NUMBERS: u64 = 2_000;
+/// Epochs of a hundred numbers.
+const RUN: [&str; 10] = [
+    "run",
+    "--source",
+    "lines:numbers",
+    "--rate",
+    "10k",
+    "--epoch",
+    "10ms",
+    "--out",
+    "out",
+    "--overwrite",
+];
+const REMOTE: [&str; 2] = ["--policy", "remote"];
+/// The workers and processes of a run.
+const WAYS: [(&str, usize); 4] = [("1", 1), ("2", 1), ("4", 1), ("2", 2)];
+
+fn place(name: &'static str) -> Place {
+    let place = graph(name);
+    fs::write(place.path("numbers"), numbers(NUMBERS)).unwrap();
+    place
+}
+
+/// Runs the program under `remote` in all ways. Its sorted output is these lines.
+fn commits(name: &'static str, mut lines: Vec<String>, check: impl Fn(&Value) + Sync) {
+    lines.sort_unstable();
+    let expected: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    for_all(&WAYS, |(workers, processes)| {
+        let place = place(name);
+        let figures = ["--summary", "summary.json", "--commit-every", "20ms", "--", "-w", workers];
+        let args = [&RUN[..], &REMOTE, &FAILING, &figures].concat();
+        let children = match processes {
+            1 => vec![place.start(&args)],
+            several => start_processes(&place, *several, &args),
+        };
+        for child in children {
+            let ended = end_of(child, name);
+            assert!(ended.status.success(), "{workers} {processes}: {}", error_of(&ended));
+        }
+        assert!(place.output("out") == expected.as_bytes(), "{workers} {processes}");
+        let summary = place.summary();
+        assert_eq!(summary["events_in"], NUMBERS, "{summary}");
+        assert_eq!(summary["results_out"], lines.len(), "{summary}");
+        assert_eq!(summary["records_bad"], 0, "{summary}");
+        check(&summary);
+    });
+}
+
+#[test]
+fn a_graph_without_a_stage_commits_what_timelys_operators_count() {
+    let mut counts = BTreeMap::new();
+    for number in 0..NUMBERS {
+        *counts.entry((number / 100, number % 3)).or_insert(0) += 1;
+    }
+    let line = |((epoch, key), count)| format!("{epoch}\t1\t{key}: {count}");
+    commits("counts", counts.into_iter().map(line).collect(), |summary| {
+        assert_eq!(summary["attempts"], 0, "there is nothing to send: {summary}");
+    });
+}
+
+#[test]
+fn records_may_change_workers_between_two_stages() {
+    commits("exchange", (0..NUMBERS).map(|number| (6 * number).to_string()).collect(), |summary| {
+        let stages = summary["stages"].as_array().unwrap();
+        let received: Vec<_> = stages
+            .iter()
+            .map(|stage| (stage["name"].as_str(), stage["received"].as_u64()))
+            .collect();
+        let each = Some(NUMBERS);
+        assert_eq!(received, [(Some("double"), each), (Some("triple"), each)], "{summary}");
+    });
+}
+
+#[test]
+fn verify_finds_a_task_that_is_not_pure() {
+    let verified = [&RUN[..], &REMOTE, &["--verify", "100%"], &FAILING].concat();
+    let place = place("impure");
+    // It is found if any record is done remotely.
+    within_tries("a remote result", || {
+        let output = place.run(&verified);
+        let error = error_of(&output);
+        match output.status.code() {
+            Some(0) => return Err(error),
+            code => assert_eq!(code, Some(1), "{error}"),
+        }
+        let lines: Vec<_> = error.lines().filter(|line| line.starts_with("floodway: ")).collect();
+        assert!(lines.len() == 1 && lines[0].contains("record "), "{error}");
+        Ok(())
+    });
+}
+
+#[test]
+fn verify_passes_for_pure_tasks() {
+    let place = clicks();
+    let remote = [&REMOTE[..], &["--verify", "100%"], &FAILING].concat();
+    let args = [&["run"], &INPUT[..], &["--out", "out", "--overwrite"], &remote].concat();
+    place.run_until(&args, |summary| summary["verified"].as_u64() > Some(0));
+    assert!(place.output("out") == super::scores());
+}
+
+#[test]
+fn compare_runs_the_program_itself_under_each_policy() {
+    let place = clicks();
+    let policies = ["--policies", "local,remote", "--warm-up-run", "0s", "--report", "report"];
+    let output = place.run(&[&["compare"], &INPUT[..], &policies].concat());
+    assert!(output.status.success(), "{}", error_of(&output));
+    let table = output_of(&output);
+    for policy in ["local", "remote"] {
+        assert!(table.lines().any(|line| line.starts_with(policy)), "{table}");
+    }
+    let report = fs::read(place.path("report/compare.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let compared = report["policies"].as_array().unwrap();
+    assert_eq!(compared.len(), 2);
+    for policy in compared {
+        counts_are_right(&policy["rounds"][0]["summary"]);
+        let command = policy["command"].as_str().unwrap();
+        assert!(command.starts_with("clicks run "), "{command}");
+    }
+}
+
+#[test]
+fn a_program_shows_itself_while_it_runs() {
+    let place = clicks();
+    let listen = ["--listen", "127.0.0.1:0", "--listen-after", "1h", "--summary", "summary.json"];
+    let remote = [&REMOTE[..], &FAILING].concat();
+    let args = [&["run"], &INPUT[..], &["--out", "out"], &listen, &remote].concat();
+    let run = Shown::start(place.floodway(&args));
+    assert_eq!(run.get("/").status, 200);
+    let last = run.until("done");
+    let summary = place.summary();
+    counts_are_right(&summary);
+    let shown: Value = serde_json::from_str(&run.get("/summary.json").body).unwrap();
+    assert_eq!(shown, summary);
+    let emitted = last.get("floodway_records_emitted_total");
+    assert_eq!(summary["events_in"].as_f64(), Some(emitted));
+    run.end();
+}

@@ -1,0 +1,150 @@
+//! Small programs for one test each: a test starts this executable again as a program of this name.
+
+use std::collections::{BTreeMap, HashMap};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
+
+use floodway::job::{BuildError, Job, Lines, Output};
+use floodway::task::Code;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Exchange as ByKey;
+use timely::dataflow::operators::{Exchange as _, Operator as _};
+
+use crate::common::Place;
+
+/// The variable with the name of the program.
+pub const NAME: &str = "FLOODWAY_TEST_PROGRAM";
+
+/// A place for the program `name`.
+pub fn graph(name: &'static str) -> Place {
+    Place::in_memory().running(move || {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--ignored", "--exact", "--nocapture", "app::programs::child", "--"]);
+        command.env(NAME, name).env_remove("RUST_BACKTRACE");
+        command
+    })
+}
+
+/// Lines with the numbers below `end`.
+pub fn numbers(end: u64) -> String {
+    (0..end).map(|number| format!("{number}\n")).collect()
+}
+
+/// The program that [`graph`] starts.
+#[test]
+#[ignore = "a part of other tests, which run it in a process of its own"]
+fn child() {
+    let Ok(name) = std::env::var(NAME) else { return };
+    let own = std::env::args_os().skip_while(|arg| arg != "--").skip(1);
+    let args = std::iter::once("program".into()).chain(own).collect();
+    let program = floodway::app("program").dataflow(move |job, lines| build(&name, job, lines));
+    std::process::exit(floodway::internal::main_of(&program, args).code().into());
+}
+
+/// The number of times that the graph was built in this process.
+static BUILT: AtomicU64 = AtomicU64::new(0);
+/// The number of results of the task `impure`.
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+fn build<'scope>(
+    name: &str,
+    job: &mut Job<'scope>,
+    lines: Lines<'scope>,
+) -> Result<Output<'scope>, BuildError> {
+    let built = BUILT.fetch_add(1, SeqCst);
+    match name {
+        "fails" => return Err(std::fs::read("rules").map(drop).map_err(Rules).unwrap_err().into()),
+        // The first time is the one before the run, the others are the workers'.
+        "fails on a worker" if built == 2 => return Err("no rules on this worker".into()),
+        "panics" => panic!("there are no rules"),
+        "panics on a worker" if built == 2 => panic!("there are no rules on this worker"),
+        _ => {}
+    }
+    let numbers = job.json::<u64>(lines);
+    Ok(match name {
+        "named twice" => {
+            let once = job.burst("double", numbers, double);
+            let twice = job.burst("double", once, double);
+            job.json_lines(twice)
+        }
+        "task panics" => {
+            let results = job.burst("panics", numbers, |number| {
+                assert_ne!(*number, 700, "700 is too much");
+                Ok(*number)
+            });
+            job.json_lines(results)
+        }
+        "slow" => {
+            let results = job.burst("slow", numbers, |number| {
+                std::thread::sleep(Duration::from_millis(1));
+                Ok(*number)
+            });
+            job.json_lines(results)
+        }
+        "impure" => {
+            let results = job.burst("impure", numbers, |_| Ok(CALLS.fetch_add(1, SeqCst)));
+            job.json_lines(results)
+        }
+        "unwritable" => {
+            let results = job.burst("unwritable", numbers, |number| {
+                Ok((*number == 700).then_some(HashMap::from([(vec![*number], 1)])))
+            });
+            job.json_lines(results)
+        }
+        // Without a stage: how many numbers an epoch has for each remainder.
+        "counts" => {
+            let counts = numbers.unary_frontier::<CapacityContainerBuilder<_>, _, _, _>(
+                ByKey::new(|number: &u64| number % 3),
+                "Count",
+                |_, _| {
+                    let mut epochs = BTreeMap::new();
+                    move |(input, frontier), output| {
+                        input.for_each(|capability, numbers| {
+                            let Some(&epoch) = capability.least() else { return };
+                            let (_, counts) = epochs.entry(epoch).or_insert_with(|| {
+                                (capability.delayed(&epoch, 0), BTreeMap::new())
+                            });
+                            for number in numbers.drain(..) {
+                                *counts.entry(number % 3).or_insert(0) += 1;
+                            }
+                        });
+                        while let Some(first) = epochs.first_entry()
+                            && !frontier.less_equal(first.key())
+                        {
+                            let (epoch, (capability, counts)) = first.remove_entry();
+                            output.session(&capability).give_iterator(counts.into_iter().map(
+                                |(key, count): (u64, u64)| (format!("{key}: {count}"), epoch, 1),
+                            ));
+                        }
+                    }
+                },
+            );
+            job.changes(counts)
+        }
+        "exchange" => {
+            let doubled = job.burst("double", numbers, double);
+            let tripled =
+                job.burst("triple", doubled.exchange(|number| *number), |number| Ok(number * 3));
+            job.json_lines(tripled)
+        }
+        // The same stage, by another name.
+        "other" => {
+            let doubled = job.burst("twice", numbers, double);
+            job.json_lines(doubled)
+        }
+        _ => {
+            let doubled = job.burst("double", numbers, double);
+            job.json_lines(doubled)
+        }
+    })
+}
+
+fn double(number: &u64) -> Result<u64, Code> {
+    Ok(number * 2)
+}
+
+/// An error with a cause.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the rules")]
+struct Rules(#[source] std::io::Error);
