@@ -42,12 +42,53 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
         return Err(args.given.error("--lambda", why).into());
     }
     let endpoint = remote_options::remote(lambda, &args.endpoint, &args.given)?;
-    let task = task::text(&args.task, Duration::ZERO).expect("the option takes known names only");
+    let trials: Vec<Trial> = match args.given.program.own_stages(&args.given)? {
+        None => vec![Trial::of_text(&args.task)],
+        Some(stages) => stages.into_iter().map(Trial::of_stage).collect(),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(steps(endpoint, &task, args.timeout))
+    runtime.block_on(steps(endpoint, &trials, args.timeout))
 }
 
-async fn steps(endpoint: Endpoint, task: &task::TextTask, timeout: Duration) -> Result<()> {
+/// A request of the check, and what is expected of its answer.
+struct Trial {
+    /// The name of the task.
+    task: String,
+    /// The version that the function must be compatible with.
+    needs_version: Option<String>,
+    records: Vec<String>,
+    /// The results of the records, which are all good.
+    expected: Batch,
+}
+
+impl Trial {
+    /// Returns the trial of a text task, with records.
+    fn of_text(name: &str) -> Self {
+        let task = task::text(name, Duration::ZERO).expect("the option takes known names only");
+        let records: Vec<String> = records().collect();
+        let batch: Batch = records.iter().map(String::as_str).collect();
+        let (mut expected, mut bad) = (Batch::default(), Vec::new());
+        task.compute(&batch, 0..batch.len(), &mut expected, &mut bad);
+        let needs_version = task.needs_version().map(str::to_owned);
+        Trial { task: name.to_owned(), needs_version, records, expected }
+    }
+
+    /// Returns the trial of a stage of a user's program: a request without records.
+    fn of_stage(task: String) -> Self {
+        let (records, expected) = (Vec::new(), Batch::default());
+        Trial { task, needs_version: None, records, expected }
+    }
+
+    /// Says what was tried, and is good.
+    fn good(&self) -> String {
+        match self.records.len() {
+            0 => format!("answers for the stage {}", self.task),
+            records => format!("same results as here for {}: {records} records", self.task),
+        }
+    }
+}
+
+async fn steps(endpoint: Endpoint, trials: &[Trial], timeout: Duration) -> Result<()> {
     let kind = match &endpoint {
         Endpoint::Function { .. } => "a function, by Lambda's Invoke API",
         Endpoint::SignedUrl { .. } => "a URL, with signed requests",
@@ -75,7 +116,9 @@ async fn steps(endpoint: Endpoint, task: &task::TextTask, timeout: Duration) -> 
         let temporary = if found.session_token.is_some() { ", temporary" } else { "" };
         print_line(format_args!("key       …{} of {}{temporary}", found.last4(), found.from))?;
     }
-    round_trip(&remote, task, timeout).await?;
+    for trial in trials {
+        round_trip(&remote, trial, timeout).await?;
+    }
     if is_lambda {
         print_line(format_args!("ceiling   {}", ceiling(remote.environments().await)))?;
     }
@@ -109,10 +152,10 @@ fn ceiling(environments: Option<u64>) -> String {
     }
 }
 
-async fn round_trip(remote: &HttpClient, task: &task::TextTask, timeout: Duration) -> Result<()> {
-    let records: Vec<String> = records().collect();
+async fn round_trip(remote: &HttpClient, trial: &Trial, timeout: Duration) -> Result<()> {
+    let Trial { task, needs_version, records, expected } = trial;
     let batch: Batch = records.iter().map(String::as_str).collect();
-    let mut body = RequestBody::begin(Vec::new(), task.name(), Duration::ZERO, MAX_BODY);
+    let mut body = RequestBody::begin(Vec::new(), task, Duration::ZERO, MAX_BODY);
     body.push(&batch, 0..batch.len())?;
     let began = Instant::now();
     let answer =
@@ -150,12 +193,9 @@ async fn round_trip(remote: &HttpClient, task: &task::TextTask, timeout: Duratio
         anyhow!("not an answer of Floodway's wire ({why}): {shown}: {FUNCTION_HINT}")
     })?;
     let version = answer.version.as_deref();
-    Failure::unless_compatible(version, task.needs_version())
+    Failure::unless_compatible(version, needs_version.as_deref())
         .map_err(|failure| with_advice(&remote.redact(failure)))?;
-    let slots = answer.check(task.name(), batch.len(), answer.results.len())?;
-    let mut expected = Batch::default();
-    let mut bad = Vec::new();
-    task.compute(&batch, 0..batch.len(), &mut expected, &mut bad);
+    let slots = answer.check(task, batch.len(), answer.results.len())?;
     for (at, record) in records.iter().enumerate() {
         let value = slots.get(at).ok_or_else(|| {
             let error = answer.errors.iter().find(|error| error.id as usize == at);
@@ -170,11 +210,7 @@ async fn round_trip(remote: &HttpClient, task: &task::TextTask, timeout: Duratio
     }
     let version =
         version.map_or("of an unknown version".to_owned(), |version| format!("version {version}"));
-    print_line(format_args!(
-        "function  {version}, same results as here for {}: {} records",
-        task.name(),
-        records.len()
-    ))?;
+    print_line(format_args!("function  {version}, {}", trial.good()))?;
     match bridge::log(&headers).as_deref().and_then(bridge::billed) {
         Some(billed) => {
             print_line(format_args!("billed    {}, as the service says", show_duration(billed)))?

@@ -3,13 +3,15 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::CommandFactory as _;
 
-use super::UsageError;
 use super::args::{Cli, RunArgs};
+use super::error::{Exit, UsageError};
+use super::given::Given;
 use super::help::EXIT_CODES;
 use crate::emulator::{Builtin, Function};
 use crate::job::{Dataflow, Graph, TextGraph};
@@ -36,6 +38,23 @@ impl fmt::Debug for Program {
     }
 }
 
+impl Own {
+    /// Checks that no option is given that says what Floodway's own dataflow computes.
+    ///
+    /// # Errors
+    /// If one is.
+    fn refuse_options_of_text_tasks(&self, given: &Given) -> Result<(), UsageError> {
+        let mut options = OF_TEXT_TASKS.iter().map(|name| format!("--{name}"));
+        match options.find(|option| given.value(option).is_some()) {
+            None => Ok(()),
+            Some(option) => {
+                let why = format!("is for the tasks of floodway, and {} has its own", self.name);
+                Err(given.error(&option, why))
+            }
+        }
+    }
+}
+
 /// The options of `run` that say what Floodway's own dataflow computes.
 const OF_TEXT_TASKS: [&str; 2] = ["task", "work"];
 
@@ -59,7 +78,7 @@ impl Program {
     pub(super) fn command(&self) -> clap::Command {
         let mut command = Cli::command();
         let Some(own) = &self.own else { return command };
-        command = command.name(own.name).bin_name(own.name).version(None).about(
+        command = command.name(own.name).bin_name(own.name).version(concat!("on floodway ", env!("CARGO_PKG_VERSION"))).about(
             "A dataflow whose records are done by AWS Lambda where workers would be too late, built on Floodway",
         );
         // The examples are of Floodway's own tasks, as is the demonstration.
@@ -69,14 +88,14 @@ impl Program {
             ("compare", "Run the same input under several policies and report how they compare"),
         ];
         for (name, about) in abouts {
-            command = command.mut_subcommand(name, |mut command| {
-                for option in OF_TEXT_TASKS {
-                    command = command.mut_arg(option, |arg| arg.hide(true));
-                }
-                command.about(about).long_about(None)
+            command = command.mut_subcommand(name, |command| {
+                let command = command.about(about).long_about(None);
+                OF_TEXT_TASKS.into_iter().fold(command, |command, option| {
+                    command.mut_arg(option, |argument| argument.hide(true))
+                })
             });
         }
-        command
+        command.mut_subcommand("check", |command| command.mut_arg("task", |task| task.hide(true)))
     }
 
     /// Returns the dataflow of a run with these options.
@@ -90,17 +109,34 @@ impl Program {
                 Arc::new(TextGraph(task.context("the task is not built in")?))
             }
             Some(own) => {
-                for option in OF_TEXT_TASKS.map(|name| format!("--{name}")) {
-                    if let Some(value) = args.given.value(&option) {
-                        let why =
-                            format!("is for the tasks of floodway, and {} has its own", own.name);
-                        return Err(UsageError::new(&*option, value, why).into());
-                    }
-                }
+                own.refuse_options_of_text_tasks(&args.given)?;
                 Arc::clone(&own.graph)
             }
         };
         build(graph)
+    }
+
+    /// Returns the names of the stages of a program's own dataflow, for a command with options of which none may be
+    /// about Floodway's tasks. None for Floodway itself.
+    ///
+    /// # Errors
+    /// If the dataflow cannot be built, or such an option is given.
+    pub(super) fn own_stages(&self, given: &Given) -> Result<Option<Vec<String>>> {
+        let Some(own) = &self.own else { return Ok(None) };
+        own.refuse_options_of_text_tasks(given)?;
+        let dataflow = build(Arc::clone(&own.graph))?;
+        Ok(Some(dataflow.stages.into_iter().map(|stage| stage.name).collect()))
+    }
+
+    /// Serves the function of the program's dataflow with `serve`. Returns how the process ends.
+    pub(crate) fn serve<E: std::fmt::Display>(
+        &self,
+        serve: impl FnOnce(Arc<dyn Function>) -> Result<(), E>,
+    ) -> ExitCode {
+        let served = self
+            .function()
+            .and_then(|function| serve(function).map_err(|error| anyhow!("{error}")));
+        served.map_or_else(Exit::from, |()| Exit::Done).into()
     }
 
     /// Returns the function that computes what the program's dataflow sends.

@@ -12,7 +12,7 @@ use super::bottleneck::Kind;
 use super::sample::{About, Breaker, Remote, Sample};
 use super::view_state::Phase;
 use crate::counters::{self, Counter};
-use crate::observe::{HistogramSnapshot, WaitReason};
+use crate::observe::{HistogramSnapshot, StageCounts, WaitReason};
 use crate::policy::Route;
 use crate::process_stats;
 
@@ -319,6 +319,38 @@ impl Page<'_> {
         }
     }
 
+    fn stages(&mut self, stages: &[StageCounts]) -> Result<(), Error> {
+        let help = "Records that have arrived at a stage.";
+        let name = "floodway_stage_received_records";
+        let mut metric = self.0.encode_descriptor(name, help, None, COUNTER)?;
+        for StageCounts { name, received, .. } in stages {
+            let labels = [("stage", name.as_str())];
+            metric.encode_family(&labels)?.encode_counter(received, NO_EXEMPLAR)?;
+        }
+        let help = "Records that a stage has done, by where. local: by workers.";
+        let mut metric = self.0.encode_descriptor("floodway_stage_records", help, None, COUNTER)?;
+        for StageCounts { name, local, remote, bad, .. } in stages {
+            for (of, records) in [("local", local), ("remote", remote), ("bad", bad)] {
+                let labels = [("stage", name.as_str()), ("where", of)];
+                metric.encode_family(&labels)?.encode_counter(records, NO_EXEMPLAR)?;
+            }
+        }
+        let help = "Time that workers spent in a stage's task, by the clock.";
+        let (name, unit) = ("floodway_stage_task", seconds());
+        let mut metric = self.0.encode_descriptor(name, help, unit.as_ref(), COUNTER)?;
+        for StageCounts { name, useful_ns, .. } in stages {
+            let labels = [("stage", name.as_str())];
+            metric.encode_family(&labels)?.encode_counter(&secs(*useful_ns), NO_EXEMPLAR)?;
+        }
+        let help = "Records that a stage holds: queued or in flight.";
+        let mut metric =
+            self.0.encode_descriptor("floodway_stage_backlog_records", help, None, GAUGE)?;
+        for StageCounts { name, held, .. } in stages {
+            metric.encode_family(&[("stage", name.as_str())])?.encode_gauge(&(*held as f64))?;
+        }
+        Ok(())
+    }
+
     fn remote(&mut self, about: &About, remote: &Remote) -> Result<(), Error> {
         let counters = &remote.counters;
         for (Counter { metric, unit, help, .. }, value) in counters.all() {
@@ -375,6 +407,7 @@ impl Collector for Metrics {
         page.run(self)?;
         page.records(&self.about, &self.sample)?;
         page.time(&self.sample)?;
+        page.stages(&self.sample.stages)?;
         self.sample.remote.iter().try_for_each(|remote| page.remote(&self.about, remote))
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::batch::Nanos;
 use crate::counters::Counters;
-use crate::observe::{LiveSnapshot, Summary};
+use crate::observe::{LiveSnapshot, StageCounts, Summary};
 
 /// A run that can be sampled from a thread that is not one of its workers.
 pub trait ObservedRun: Send + Sync {
@@ -97,6 +97,8 @@ pub struct Sample {
     pub writer: Writer,
     /// The remote side, if there is one.
     pub remote: Option<Remote>,
+    /// What the workers have done, by stage.
+    pub stages: Vec<StageCounts>,
 }
 
 /// Counters of the sink's writer.

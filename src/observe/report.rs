@@ -33,18 +33,21 @@ pub struct StageCounts {
     pub worked: u64,
     /// The time in the task.
     pub useful_ns: u64,
+    /// The number of records that wait or are in flight.
+    pub held: u64,
 }
 
 impl StageCounts {
     /// Adds what other workers did at the same stage.
     fn add(&mut self, other: &StageCounts) {
-        let StageCounts { name: _, received, local, remote, bad, worked, useful_ns } = other;
+        let StageCounts { name: _, received, local, remote, bad, worked, useful_ns, held } = other;
         self.received += received;
         self.local += local;
         self.remote += remote;
         self.bad += bad;
         self.worked += worked;
         self.useful_ns += useful_ns;
+        self.held += held;
     }
 }
 

@@ -27,7 +27,7 @@ pub struct StageFigures {
 impl StageFigures {
     /// Returns the figures of a run that lasted `wall`.
     pub(super) fn of(counts: &StageCounts, wall: Duration) -> Self {
-        let StageCounts { name, received, local, remote, bad, worked, useful_ns } = counts;
+        let StageCounts { name, received, local, remote, bad, worked, useful_ns, held: _ } = counts;
         let useful_us = (*worked > 0).then(|| *useful_ns as f64 / 1e3 / *worked as f64);
         let seconds = wall.as_secs_f64().max(1e-9);
         StageFigures {

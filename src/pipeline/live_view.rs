@@ -126,6 +126,7 @@ pub(super) fn sample(context: &RunContext, started: &RunStart) -> Sample {
             is_refused,
         },
         remote: context.bridge.as_ref().map(|bridge| remote(bridge, &context.settings)),
+        stages: context.stage_counts(),
         snapshot,
     }
 }

@@ -112,7 +112,7 @@ impl RunContext {
         report.verified = self.stats.verified();
         let dataflow = &self.settings.dataflow;
         report.is_chain = dataflow.stages.len() != 1 || !dataflow.is_last_stage;
-        report.stages = self.stages.totals().into_iter().map(stage_counts).collect();
+        report.stages = self.stage_counts();
         report.cause = self.diagnosis.lock().unwrap_or_else(PoisonError::into_inner).cause();
         if let Some(bridge) = &self.bridge {
             let name = self.settings.endpoint.name();
@@ -131,17 +131,21 @@ impl RunContext {
         }
     }
 
+    /// Returns what the workers have done, by stage.
+    pub(super) fn stage_counts(&self) -> Vec<StageCounts> {
+        let counts = |(name, totals): (String, Totals)| {
+            let Totals { received, local, remote, bad, held, worked, useful } = totals;
+            let useful_ns = useful.as_nanos() as u64;
+            StageCounts { name, received, local, remote, bad, worked, useful_ns, held }
+        };
+        self.stages.totals().into_iter().map(counts).collect()
+    }
+
     /// Returns why the remote side refused every request, and what to do about it. None if it did not.
     pub(super) fn refused(&self) -> Option<String> {
         let refusal = self.bridge.as_ref()?.refusal()?;
         Some(format!("{refusal} ({})", refusal.advice()))
     }
-}
-
-fn stage_counts((name, totals): (String, Totals)) -> StageCounts {
-    let Totals { received, local, remote, bad, held: _, worked, useful } = totals;
-    let useful_ns = useful.as_nanos() as u64;
-    StageCounts { name, received, local, remote, bad, worked, useful_ns }
 }
 
 /// Runs a worker to its end, and returns the reports of all processes.

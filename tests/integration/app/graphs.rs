@@ -148,5 +148,16 @@ fn a_program_shows_itself_while_it_runs() {
     assert_eq!(shown, summary);
     let emitted = last.get("floodway_records_emitted_total");
     assert_eq!(summary["events_in"].as_f64(), Some(emitted));
+    for stage in summary["stages"].as_array().unwrap() {
+        let of = format!("{{stage={}", stage["name"]);
+        let received = last.get(&format!("floodway_stage_received_records_total{of}}}"));
+        let done = ["local", "remote", "bad"].map(|route| {
+            last.get(&format!("floodway_stage_records_total{of},where=\"{route}\"}}"))
+        });
+        assert_eq!(stage["received"].as_f64(), Some(received));
+        assert_eq!(stage["done"].as_f64(), Some(done.iter().sum()));
+        assert_eq!(last.get(&format!("floodway_stage_backlog_records{of}}}")), 0.0);
+    }
+    assert_eq!(summary["stages"][1]["name"], "score");
     run.end();
 }

@@ -1,6 +1,8 @@
 //! The output of a program is the same under every policy, for any number of workers and processes, and whatever the
 //! remote side does.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use floodway::policy::{POLICIES, Sends, Spec};
@@ -96,6 +98,25 @@ fn a_program_serves_its_own_tasks_to_runs_of_it() {
         counts_are_right(&summary);
         if remote(&summary) > 0 { Ok(()) } else { Err(summary.to_string()) }
     });
+}
+
+#[test]
+fn a_programs_own_file_is_the_function_that_aws_starts() {
+    let place = clicks();
+    fs::create_dir(place.path("function")).unwrap();
+    fs::copy(example("clicks"), place.path("function/bootstrap")).unwrap();
+    let lambda = Lambda::hosting(&place.path("function"), Path::new("python3"), "network=2ms");
+    within_tries("results of the function", || {
+        let place = clicks();
+        let remote_side = ["--policy", "remote", "--lambda", &lambda.url];
+        let summary = run(&place, &remote_side, ("1", 1));
+        is_complete(&place);
+        if remote(&summary) > 0 { Ok(()) } else { Err(summary.to_string()) }
+    });
+    let checked = place.run(&["check", "--lambda", &lambda.url]);
+    let said = String::from_utf8(checked.stdout).unwrap();
+    assert!(said.contains("answers for the stage fetch") && said.contains("stage score"), "{said}");
+    assert!(checked.status.success() && said.ends_with("good\n"), "{said}");
 }
 
 /// It may end with 0 or 1: with 1 if it says that nothing was done remotely, as the function refuses all. Its output is

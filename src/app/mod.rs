@@ -1,5 +1,7 @@
 //! A program of one's own: a dataflow with the command line of `floodway`.
 
+mod serve;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -63,7 +65,13 @@ pub struct Runnable(pub(crate) Program);
 
 impl Runnable {
     /// Runs the command line of the process. Returns how the process ends.
+    ///
+    /// Where AWS Lambda has started the process, it serves the program's stages instead: the same file is the
+    /// program here and the function there.
     pub fn main(self) -> ExitCode {
+        if std::env::var_os(serve::RUNTIME).is_some() {
+            return self.0.serve(serve::serve);
+        }
         cli::main(&self.0, std::env::args_os().collect()).into()
     }
 }
