@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(taken.batch.label.as_deref(), Some("7"));
         let bad: Vec<_> =
             taken.bad.iter().map(|bad| (bad.record.number, bad.code.clone())).collect();
-        assert_eq!(bad, [(9, Code::INVALID_UTF8), (11, Code::TOO_LONG)]);
+        assert_eq!(bad, [(Some(9), Code::INVALID_UTF8), (Some(11), Code::TOO_LONG)]);
         assert!(partition.flush().is_none());
         // A message past the end ends the partition.
         partition.take(25, Some(b"late"), 5);
