@@ -56,7 +56,73 @@ impl App {
             + 'static,
     {
         let graph: Arc<dyn Graph> = Arc::new(build);
-        Runnable(Program::own(self.name, graph))
+        Runnable(Program::own(self.name, move |()| Arc::clone(&graph)))
+    }
+
+    /// Does the same for a dataflow with options of its own, which stand beside those of `run`, `compare`, `check`
+    /// and `lambda`. The output depends on them: a run with other values does not resume a state. Where AWS Lambda
+    /// starts the program, they have their defaults.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// #[derive(clap::Args)]
+    /// struct Options {
+    ///     /// Length from which a line is long.
+    ///     #[arg(long, default_value_t = 80)]
+    ///     long: usize,
+    /// }
+    ///
+    /// fn main() -> std::process::ExitCode {
+    ///     floodway::app("long")
+    ///         .dataflow_with(|job, lines, options: &Options| {
+    ///             let long = options.long;
+    ///             let lengths = job.parse(lines, |line| Ok(line.len()));
+    ///             let judged = job.burst("judge", lengths, move |length| Ok(*length >= long));
+    ///             Ok(job.json_lines(judged))
+    ///         })
+    ///         .main()
+    /// }
+    /// ```
+    pub fn dataflow_with<A, F>(self, build: F) -> Runnable
+    where
+        A: clap::Args + Send + Sync + 'static,
+        F: for<'scope> Fn(
+                &mut Job<'scope>,
+                Lines<'scope>,
+                &A,
+            ) -> Result<Output<'scope>, BuildError>
+            + Send
+            + Sync
+            + 'static,
+    {
+        let build = Arc::new(build);
+        let make = move |options| -> Arc<dyn Graph> {
+            Arc::new(WithOptions { build: Arc::clone(&build), options })
+        };
+        Runnable(Program::own(self.name, make))
+    }
+}
+
+/// A graph that is built by options.
+struct WithOptions<A, F> {
+    build: Arc<F>,
+    options: A,
+}
+
+impl<A, F> Graph for WithOptions<A, F>
+where
+    A: Send + Sync + 'static,
+    F: for<'scope> Fn(&mut Job<'scope>, Lines<'scope>, &A) -> Result<Output<'scope>, BuildError>
+        + Send
+        + Sync
+        + 'static,
+{
+    fn build<'scope>(
+        &self,
+        job: &mut Job<'scope>,
+        lines: Lines<'scope>,
+    ) -> Result<Output<'scope>, BuildError> {
+        (self.build)(job, lines, &self.options)
     }
 }
 

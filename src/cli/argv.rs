@@ -3,16 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
-use clap::CommandFactory as _;
-
-use super::args::Cli;
+use super::program::Program;
 
 /// Returns `args` with `--option -value` as `--option=-value`, so that the option itself reports a value that
 /// begins with a hyphen. Two hyphens always begin an option, and `-h` always asks for help.
-pub(super) fn join_hyphen_values(args: Vec<OsString>) -> Vec<OsString> {
+pub(super) fn join_hyphen_values(program: &Program, args: Vec<OsString>) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::with_capacity(args.len());
     let command = args.get(1).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let takes_value = value_options(&command);
+    let takes_value = value_options(program, &command);
     let mut own = true;
     for word in args {
         own &= word != "--";
@@ -32,9 +30,9 @@ pub(super) fn join_hyphen_values(args: Vec<OsString>) -> Vec<OsString> {
     joined
 }
 
-/// Whether a word is an option of `command` that takes a value.
-fn value_options(command: &str) -> impl Fn(&str) -> bool {
-    let cli = Cli::command();
+/// Whether a word is an option of the command `command` that takes a value.
+fn value_options(program: &Program, command: &str) -> impl Fn(&str) -> bool {
+    let cli = program.command();
     let arguments =
         cli.find_subcommand(command).into_iter().flat_map(|found| found.get_arguments());
     let with_value = arguments.filter(|argument| argument.get_action().takes_values());
@@ -77,7 +75,10 @@ mod tests {
 
     #[test]
     fn a_value_may_begin_with_a_hyphen() {
-        let join = |line| join_hyphen_values(split_words(line)).join(std::ffi::OsStr::new(" "));
+        let join = |line| {
+            join_hyphen_values(&Program::default(), split_words(line))
+                .join(std::ffi::OsStr::new(" "))
+        };
         for (typed, meant) in [
             ("floodway run --work -1us --seed 3", "floodway run --work=-1us --seed 3"),
             ("floodway run --overwrite -x", "floodway run --overwrite -x"),

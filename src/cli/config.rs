@@ -7,10 +7,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
-use clap::{Arg, Command, CommandFactory as _};
+use clap::{Arg, Command};
 use toml::Value;
 
-use super::args::Cli;
+use super::program::Program;
 use super::{UsageError, argv, rates, sink, source};
 use crate::policy::Spec;
 
@@ -63,8 +63,11 @@ fn sends_nothing(policy: &str) -> bool {
 }
 
 /// Returns `args` with the settings of the file that they name, if they name one, and which these are.
-pub(super) fn with_file(args: Vec<OsString>) -> Result<(Vec<OsString>, FromFile), UsageError> {
-    let cli = Cli::command();
+pub(super) fn with_file(
+    program: &Program,
+    args: Vec<OsString>,
+) -> Result<(Vec<OsString>, FromFile), UsageError> {
+    let cli = program.command();
     // An unknown command or option is reported later.
     let command = args.get(1).and_then(|name| cli.find_subcommand(name));
     let takes_file = command.is_none_or(|command| {

@@ -47,7 +47,9 @@ impl Given {
                 && let Some(text) = text(argument, matches)
             {
                 let is_default = matches.value_source(id) == Some(ValueSource::DefaultValue);
-                let mark = mark_of(command, argument);
+                // All options of Floodway's have a mark. On those of a user's program the output depends.
+                let own = program.is_own().then_some(mark::OUTPUT);
+                let mark = mark_of(command, argument).or(own);
                 options.insert(format!("--{name}"), GivenOption { text, is_default, mark });
             }
         }
@@ -99,8 +101,8 @@ pub(super) fn parse(
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     let found = matches.subcommand();
     let found = found.and_then(|(name, matches)| Some((command.find_subcommand(name)?, matches)));
-    let given =
-        found.map(|(command, matches)| Given::new(program.clone(), command, matches, from_file));
+    let given = found
+        .map(|(command, matches)| Given::new(program.with(matches), command, matches, from_file));
     match &mut cli.command {
         args::Command::Run(args) => args.given = given.unwrap_or_default(),
         args::Command::Compare(args) => args.run.given = given.unwrap_or_default(),

@@ -52,7 +52,8 @@ use crate::source::text_of;
 /// Runs the command line `args` of `program`, with its name first. Returns how the process ends.
 pub fn main(program: &Program, args: Vec<std::ffi::OsString>) -> Exit {
     crate::descriptors::raise();
-    let read = home_dir::expand_all(argv::join_hyphen_values(args)).and_then(config::with_file);
+    let read = home_dir::expand_all(argv::join_hyphen_values(program, args))
+        .and_then(|args| config::with_file(program, args));
     let (args, from_file) =
         match read.and_then(|(args, own)| Ok((home_dir::expand_all(args)?, own))) {
             Ok(read) => read,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
-use clap::CommandFactory as _;
+use clap::{ArgMatches, CommandFactory as _};
 
 use super::args::{Cli, RunArgs};
 use super::error::{Exit, UsageError};
@@ -29,8 +29,18 @@ pub struct Program {
 #[derive(Clone)]
 struct Own {
     name: &'static str,
-    graph: Arc<dyn Graph>,
+    /// Adds its options to a command.
+    add_options: fn(clap::Command) -> clap::Command,
+    make: MakeGraph,
+    /// What was parsed of its options. None before.
+    matches: Option<Arc<ArgMatches>>,
 }
+
+/// Makes the graph by the values of the program's options.
+type MakeGraph = Arc<dyn Fn(&ArgMatches) -> Result<Arc<dyn Graph>, clap::Error> + Send + Sync>;
+
+/// The commands that have the options of a user's program, because they build its dataflow.
+const WITH_OWN_OPTIONS: [&str; 4] = ["run", "compare", "check", "lambda"];
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -39,6 +49,19 @@ impl fmt::Debug for Program {
 }
 
 impl Own {
+    /// Makes the graph. Without a command line, as in a function, the options have their defaults.
+    fn graph(&self) -> Result<Arc<dyn Graph>> {
+        let defaults = || {
+            let command = clap::Command::new(self.name).no_binary_name(true);
+            (self.add_options)(command).try_get_matches_from([""; 0])
+        };
+        let made = match &self.matches {
+            Some(matches) => (self.make)(matches),
+            None => defaults().and_then(|matches| (self.make)(&matches)),
+        };
+        made.map_err(|error| anyhow!("{error}"))
+    }
+
     /// Checks that no option is given that says what Floodway's own dataflow computes.
     ///
     /// # Errors
@@ -59,9 +82,20 @@ impl Own {
 const OF_TEXT_TASKS: [&str; 2] = ["task", "work"];
 
 impl Program {
-    /// Creates a program with a dataflow of its own.
-    pub(crate) fn own(name: &'static str, graph: Arc<dyn Graph>) -> Self {
-        Program { own: Some(Own { name, graph }) }
+    /// Creates a program with a dataflow of its own, which `make` makes by the options `A`.
+    pub(crate) fn own<A: clap::Args>(
+        name: &'static str,
+        make: impl Fn(A) -> Arc<dyn Graph> + Send + Sync + 'static,
+    ) -> Self {
+        let make: MakeGraph = Arc::new(move |matches| Ok(make(A::from_arg_matches(matches)?)));
+        let add_options = A::augment_args;
+        Program { own: Some(Own { name, add_options, make, matches: None }) }
+    }
+
+    /// Returns the program with these values of its options.
+    pub(super) fn with(&self, matches: &ArgMatches) -> Self {
+        let own = self.own.clone();
+        Program { own: own.map(|own| Own { matches: Some(Arc::new(matches.clone())), ..own }) }
     }
 
     /// Returns the name of the command.
@@ -81,6 +115,11 @@ impl Program {
         command = command.name(own.name).bin_name(own.name).version(concat!("on floodway ", env!("CARGO_PKG_VERSION"))).about(
             "A dataflow whose records are done by AWS Lambda where workers would be too late, built on Floodway",
         );
+        for name in WITH_OWN_OPTIONS {
+            command = command.mut_subcommand(name, |command| {
+                (own.add_options)(command.next_help_heading(own.name))
+            });
+        }
         // The examples are of Floodway's own tasks, as is the demonstration.
         command = command.after_help(EXIT_CODES).mut_subcommands(|it| it.after_help(EXIT_CODES));
         let abouts = [
@@ -110,7 +149,7 @@ impl Program {
             }
             Some(own) => {
                 own.refuse_options_of_text_tasks(&args.given)?;
-                Arc::clone(&own.graph)
+                own.graph()?
             }
         };
         build(graph)
@@ -124,7 +163,7 @@ impl Program {
     pub(super) fn own_stages(&self, given: &Given) -> Result<Option<Vec<String>>> {
         let Some(own) = &self.own else { return Ok(None) };
         own.refuse_options_of_text_tasks(given)?;
-        let dataflow = build(Arc::clone(&own.graph))?;
+        let dataflow = build(own.graph()?)?;
         Ok(Some(dataflow.stages.into_iter().map(|stage| stage.name).collect()))
     }
 
@@ -146,7 +185,7 @@ impl Program {
     pub(super) fn function(&self) -> Result<Arc<dyn Function>> {
         match &self.own {
             None => Ok(Arc::new(Builtin::new())),
-            Some(own) => Ok(build(Arc::clone(&own.graph))?.function()),
+            Some(own) => Ok(build(own.graph()?)?.function()),
         }
     }
 }

@@ -69,7 +69,7 @@ fn read(path: &std::ffi::OsStr) -> String {
     let typed: Vec<OsString> =
         ["floodway", "run", "--seed", "7", "--config"].map(OsString::from).to_vec();
     let typed = [typed, vec![path.to_owned()]].concat();
-    let (args, own) = match config::with_file(typed.clone()) {
+    let (args, own) = match config::with_file(&program::Program::default(), typed.clone()) {
         Ok(read) => read,
         Err(error) => {
             let text = error.to_string();

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bad_lines;
 mod graphs;
+mod options;
 mod policies;
 mod programs;
 mod resume;

@@ -38,8 +38,24 @@ fn child() {
     let Ok(name) = std::env::var(NAME) else { return };
     let own = std::env::args_os().skip_while(|arg| arg != "--").skip(1);
     let args = std::iter::once("program".into()).chain(own).collect();
-    let program = floodway::app("program").dataflow(move |job, lines| build(&name, job, lines));
+    let program = match &*name {
+        "options" => floodway::app("program").dataflow_with(|job, lines, options: &Options| {
+            let factor = options.factor;
+            let numbers = job.json::<i64>(lines);
+            let results = job.burst("multiply", numbers, move |number| Ok(number * factor));
+            Ok(job.json_lines(results))
+        }),
+        _ => floodway::app("program").dataflow(move |job, lines| build(&name, job, lines)),
+    };
     std::process::exit(floodway::internal::main_of(&program, args).code().into());
+}
+
+/// The options of the program `options`.
+#[derive(clap::Args)]
+struct Options {
+    /// What numbers are multiplied by.
+    #[arg(long, default_value_t = 2)]
+    factor: i64,
 }
 
 /// The number of times that the graph was built in this process.
