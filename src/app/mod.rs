@@ -16,7 +16,7 @@ pub struct App {
 /// Begins a program with the command line of `floodway`, for a dataflow of its own.
 ///
 /// # Examples
-/// Clicks are JSON lines. A page is fetched for each, by AWS Lambda where a worker would be too late:
+/// Clicks are JSON lines. A stage computes a title for each, on a worker or by AWS Lambda:
 /// ```no_run
 /// use floodway::task::Code;
 /// use serde::{Deserialize, Serialize};

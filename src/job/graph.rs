@@ -57,14 +57,16 @@ where
     }
 }
 
-/// The dataflow of one worker while it is built.
+/// The dataflow of one worker while it is built. It is built alike on all workers, and the output is made last.
+///
+/// What an operator of the dataflow holds in memory across epochs is not restored when a run is resumed.
 pub struct Job<'scope> {
     pub(super) scope: Scope<'scope, u64>,
     pub(super) host: Box<dyn Host>,
     pub(super) due: DueTimes,
     stages: Vec<StageOutput>,
     pub(super) bad: Vec<Stream<'scope, u64, Vec<Bad<TextRecord>>>>,
-    is_named_twice: Option<String>,
+    duplicate_name: Option<String>,
 }
 
 struct StageOutput {
@@ -77,7 +79,7 @@ impl<'scope> Job<'scope> {
     /// Creates the job of a worker, for a graph that begins with `lines`.
     pub(crate) fn new(host: Box<dyn Host>, scope: Scope<'scope, u64>) -> Self {
         let due = DueTimes::new(host.clock(), host.epoch());
-        Job { scope, host, due, stages: Vec::new(), bad: Vec::new(), is_named_twice: None }
+        Job { scope, host, due, stages: Vec::new(), bad: Vec::new(), duplicate_name: None }
     }
 
     /// Returns the scope in which the dataflow is built.
@@ -92,7 +94,12 @@ impl<'scope> Job<'scope> {
         lines: Lines<'scope>,
     ) -> Result<Output<'scope>, BuildError> {
         let output = graph.build(self, lines)?;
-        if let Some(name) = self.is_named_twice.take() {
+        if !self.bad.is_empty() {
+            return Err(
+                "a stage or a parser was added after the output: make the output last".into()
+            );
+        }
+        if let Some(name) = self.duplicate_name.take() {
             return Err(format!("two stages have the name {name:?}: give each its own").into());
         }
         if let Some(last) = self.stages.last() {
@@ -136,7 +143,7 @@ impl<'scope> Job<'scope> {
         K::Out: Container,
     {
         if self.stages.iter().any(|stage| stage.name == name) {
-            self.is_named_twice.get_or_insert_with(|| name.to_owned());
+            self.duplicate_name.get_or_insert_with(|| name.to_owned());
         }
         self.host.declare(Box::new(|| Declaration::new(name, task.clone(), function())));
         let is_last = IsLast::default();

@@ -55,7 +55,7 @@ impl<'scope> Output<'scope> {
 }
 
 impl<'scope> Job<'scope> {
-    /// Commits text with its number, in the format that the sink has: `NUMBER<TAB>TEXT`, or JSON lines.
+    /// Commits each text after the number of its line, in the format that the sink has: `NUMBER<TAB>TEXT`, or JSON lines.
     pub fn text(&mut self, results: Lines<'scope>) -> Output<'scope> {
         self.output(results, None, text_lines)
     }

@@ -16,7 +16,7 @@ use crate::task::{Bad, Code};
 const INVALID_JSON: Code = Code(std::borrow::Cow::Borrowed("invalid_json"));
 
 impl<'scope> Job<'scope> {
-    /// Reads each line as a JSON value. A line that is not one of `T` is a dead letter with the code
+    /// Reads each line as a JSON value. A line that does not deserialize to `T` is a dead letter with the code
     /// `invalid_json`.
     pub fn json<T: DeserializeOwned + 'static>(
         &mut self,

@@ -84,6 +84,11 @@ fn build<'scope>(
             let twice = job.burst("double", once, double);
             job.json_lines(twice)
         }
+        "output first" => {
+            let output = job.json_lines(numbers.clone());
+            job.burst("double", numbers, double);
+            output
+        }
         "task panics" => {
             let results = job.burst("panics", numbers, |number| {
                 assert_ne!(*number, 700, "700 is too much");
