@@ -56,12 +56,13 @@ fn the_file_of_properties_is_read_once() {
     let writer = std::thread::spawn(move || std::fs::write(file, "client.id=once\n").unwrap());
     let source = "kafka://localhost:9092/in?config=properties";
     let sink = ["--sink", "kafka://localhost:9092/out", "--state", "state"];
-    // This is checked after the source and the sink.
-    let args = [&["run", "--source", source, "--verify", "2"][..], &sink].concat();
+    // What two options write to is compared after the source and the sink.
+    let args =
+        [&["run", "--source", source, "--summary", "file", "--series", "file"][..], &sink].concat();
     let output = end_of(place.start(&args), "the command");
-    writer.join().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", error_of(&output));
-    assert!(error_of(&output).contains("--verify 2"), "{}", error_of(&output));
+    assert!(error_of(&output).contains("--series file"), "{}", error_of(&output));
+    writer.join().unwrap();
 }
 
 #[test]
