@@ -74,9 +74,9 @@ impl Dataflow {
     /// Returns the function that computes the tasks of all stages.
     pub fn function(&self) -> Arc<dyn Function> {
         match &self.stages[..] {
-            [only] => Arc::clone(&only.function),
+            [only] => (only.function)(),
             stages => Arc::new(ByTask::new(
-                stages.iter().map(|stage| (stage.name.clone(), Arc::clone(&stage.function))),
+                stages.iter().map(|stage| (stage.name.clone(), (stage.function)())),
             )),
         }
     }
@@ -92,13 +92,15 @@ impl fmt::Debug for Dataflow {
 /// What a stage says of itself.
 pub struct Declaration {
     pub name: String,
-    /// The function that computes its task.
-    pub function: Arc<dyn Function>,
+    function: MakeFunction,
     register: Box<dyn Fn(&Bridge) -> Offer + Send + Sync>,
 }
 
+/// Makes the function that computes a stage's task. That may take time: the vocabulary of `bpe` is loaded.
+pub(super) type MakeFunction = Box<dyn Fn() -> Arc<dyn Function> + Send + Sync>;
+
 impl Declaration {
-    pub(super) fn new<K: Task + Clone>(name: &str, task: K, function: Arc<dyn Function>) -> Self {
+    pub(super) fn new<K: Task + Clone>(name: &str, task: K, function: MakeFunction) -> Self {
         let register = move |bridge: &Bridge| bridge.remote_task(Arc::new(task.clone())).offer();
         Declaration { name: name.to_owned(), function, register: Box::new(register) }
     }

@@ -10,13 +10,12 @@ use timely::dataflow::operators::vec::Map as _;
 use timely::dataflow::{Scope, Stream};
 use timely::progress::Source;
 
-use super::declare::Declaration;
+use super::declare::{Declaration, MakeFunction};
 use super::due_times::{DueTimes, Producer};
 use super::input::StageInput;
 use super::output::Output;
 use super::stage::{Host, IsLast, StageContext};
 use crate::batch::{Batch, TextRecord};
-use crate::emulator::Function;
 use crate::operators::{Burst, BurstExt as _};
 use crate::task::{self, Bad, Code, Task};
 
@@ -126,16 +125,16 @@ impl<'scope> Job<'scope> {
     {
         let task = Arc::new(task::function(name, compute));
         let function = Arc::clone(&task);
-        self.stage(name, records, task, move || function)
+        self.stage(name, records, task, Box::new(move || function.clone()))
     }
 
-    /// Adds the stage `name`, which computes `task`. `function` serves the task.
+    /// Adds the stage `name`, which computes `task`. `function` makes what serves the task.
     pub(super) fn stage<K>(
         &mut self,
         name: &str,
         records: Stream<'scope, u64, K::In>,
         task: K,
-        function: impl FnOnce() -> Arc<dyn Function>,
+        function: MakeFunction,
     ) -> Stream<'scope, u64, K::Out>
     where
         K: Task + Clone,
@@ -145,7 +144,7 @@ impl<'scope> Job<'scope> {
         if self.stages.iter().any(|stage| stage.name == name) {
             self.duplicate_name.get_or_insert_with(|| name.to_owned());
         }
-        self.host.declare(Box::new(|| Declaration::new(name, task.clone(), function())));
+        self.host.declare(Box::new(|| Declaration::new(name, task.clone(), function)));
         let is_last = IsLast::default();
         // Producer 0 are the parsers.
         let number = self.producers();

@@ -16,7 +16,7 @@ impl Graph for TextGraph {
         lines: Lines<'scope>,
     ) -> Result<Output<'scope>, BuildError> {
         let task = Arc::clone(&self.0);
-        let results = job.stage(self.0.name(), lines, task, || Arc::new(Builtin::new()));
+        let results = job.stage(self.0.name(), lines, task, Box::new(|| Arc::new(Builtin::new())));
         Ok(job.text(results))
     }
 }
