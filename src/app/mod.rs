@@ -47,7 +47,7 @@ pub fn app(name: &'static str) -> App {
 
 impl App {
     /// Sets the dataflow between the source and the sink. `build` is called on each worker, and once before
-    /// the run to find out what its stages are.
+    /// that in each process to find out what its stages are.
     pub fn dataflow<F>(self, build: F) -> Runnable
     where
         F: for<'scope> Fn(&mut Job<'scope>, Lines<'scope>) -> Result<Output<'scope>, BuildError>
@@ -55,13 +55,12 @@ impl App {
             + Sync
             + 'static,
     {
-        let graph: Arc<dyn Graph> = Arc::new(build);
-        Runnable(Program::own(self.name, move |()| Arc::clone(&graph)))
+        self.dataflow_with(move |job, lines, (): &()| build(job, lines))
     }
 
     /// Does the same for a dataflow with options of its own, which stand beside those of `run`, `compare`, `check`
     /// and `lambda`. The output depends on them: a run with other values does not resume a state. Where AWS Lambda
-    /// starts the program, they have their defaults.
+    /// starts the program there is no command line, so each option needs a default.
     ///
     /// # Examples
     /// ```no_run
@@ -96,34 +95,23 @@ impl App {
             + 'static,
     {
         let build = Arc::new(build);
-        let make = move |options| -> Arc<dyn Graph> {
-            Arc::new(WithOptions { build: Arc::clone(&build), options })
+        let make = move |options: A| {
+            let build = Arc::clone(&build);
+            graph(move |job, lines| build(job, lines, &options))
         };
         Runnable(Program::own(self.name, make))
     }
 }
 
-/// A graph that is built by options.
-struct WithOptions<A, F> {
-    build: Arc<F>,
-    options: A,
-}
-
-impl<A, F> Graph for WithOptions<A, F>
+/// Returns a closure as a graph. Its parameters have their types from here.
+fn graph<F>(build: F) -> Arc<dyn Graph>
 where
-    A: Send + Sync + 'static,
-    F: for<'scope> Fn(&mut Job<'scope>, Lines<'scope>, &A) -> Result<Output<'scope>, BuildError>
+    F: for<'scope> Fn(&mut Job<'scope>, Lines<'scope>) -> Result<Output<'scope>, BuildError>
         + Send
         + Sync
         + 'static,
 {
-    fn build<'scope>(
-        &self,
-        job: &mut Job<'scope>,
-        lines: Lines<'scope>,
-    ) -> Result<Output<'scope>, BuildError> {
-        (self.build)(job, lines, &self.options)
-    }
+    Arc::new(build)
 }
 
 /// A program that can run.

@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeError, Engine as _};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::emulator::{Context, Function, FunctionError};
+use crate::wire::refuse_url_event;
 
 /// The variable with the address of Lambda's runtime. It is set in a function's environment, and nowhere else.
 pub(super) const RUNTIME: &str = "AWS_LAMBDA_RUNTIME_API";
@@ -34,40 +34,35 @@ pub(super) fn serve(function: Arc<dyn Function>) -> Result<(), Error> {
     runtime.block_on(lambda_runtime::run(service_fn(answering)))
 }
 
-/// The event of a function URL, with a request as its body.
-#[derive(Deserialize)]
-struct UrlEvent<'a> {
-    #[serde(rename = "requestContext")]
-    context: Option<IgnoredAny>,
-    #[serde(borrow)]
-    body: Option<Cow<'a, str>>,
-    #[serde(rename = "isBase64Encoded", default)]
-    is_base64: bool,
-}
-
-/// Answers one event: a request, or a function URL's.
+/// Answers one event: a request, or that of a function URL with a request as its body.
 fn answer(
     function: &dyn Function,
     event: &str,
     cold: bool,
 ) -> Result<Box<RawValue>, FunctionError> {
-    let url_event = serde_json::from_str::<UrlEvent>(event).ok();
-    let Some(UrlEvent { body, is_base64, .. }) = url_event.filter(|event| event.context.is_some())
-    else {
-        return invoke(function, event.as_bytes(), cold);
-    };
-    let body = body.unwrap_or_default();
-    let decoded = if is_base64 { STANDARD.decode(&*body) } else { Ok(body.into_owned().into()) };
-    let answered = match decoded {
-        Ok(body) => invoke(function, &body, cold),
-        Err(error) => Err(failure("InvalidEvent", format!("the body is not base64: {error}"))),
-    };
-    // Whoever calls a function URL sees nothing of an error but a bare 502.
-    answered.or_else(|FunctionError { error_type, message }| {
-        let body = json!({ "errorType": error_type, "errorMessage": message }).to_string();
-        let headers = json!({ "content-type": "application/json" });
-        raw(json!({ "statusCode": 400, "headers": headers, "body": body }).to_string())
+    invoke(function, event.as_bytes(), cold).or_else(|error| {
+        let Some(body) = body_of_url_event(event) else { return Err(error) };
+        let answered = match body {
+            Ok(body) => invoke(function, &body, cold),
+            Err(error) => Err(failure("InvalidEvent", format!("the body is not base64: {error}"))),
+        };
+        answered.or_else(|error| raw(refuse_url_event(&error.error_type, &error.message)))
     })
+}
+
+/// Returns the body if the event is that of a function URL.
+fn body_of_url_event(event: &str) -> Option<Result<Vec<u8>, DecodeError>> {
+    #[derive(Deserialize)]
+    struct UrlEvent<'a> {
+        #[serde(rename = "requestContext")]
+        _context: IgnoredAny,
+        #[serde(borrow, default)]
+        body: Cow<'a, str>,
+        #[serde(rename = "isBase64Encoded", default)]
+        is_base64: bool,
+    }
+    let UrlEvent { body, is_base64, .. } = serde_json::from_str(event).ok()?;
+    Some(if is_base64 { STANDARD.decode(&*body) } else { Ok(body.into_owned().into()) })
 }
 
 fn invoke(
@@ -92,6 +87,8 @@ fn failure(kind: &str, message: String) -> FunctionError {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::emulator;
 

@@ -34,8 +34,8 @@ pub trait Records: Send + Sync + 'static {
         self.len() == 0
     }
 
-    /// Returns about how many bytes the records of `range` have, for the bounds on memory.
-    fn size(&self, range: &Range<usize>) -> usize;
+    /// Returns about how many bytes the records have, for the bounds on memory.
+    fn size(&self) -> usize;
 
     /// Returns record `index`.
     fn record(&self, index: usize) -> Self::Record;
@@ -76,8 +76,8 @@ impl Records for Batch {
         Batch::len(self)
     }
 
-    fn size(&self, range: &Range<usize>) -> usize {
-        self.strings.range_of(range).len() + 4 * range.len()
+    fn size(&self) -> usize {
+        self.strings.bytes().len() + 4 * self.len()
     }
 
     fn record(&self, index: usize) -> TextRecord {
@@ -116,8 +116,17 @@ impl<T: Serialize + Clone + Send + Sync + 'static> Records for Vec<T> {
         Vec::len(self)
     }
 
-    fn size(&self, range: &Range<usize>) -> usize {
-        range.len() * size_of::<T>().max(1)
+    /// What a record holds outside of its type, such as text, is estimated by the JSON of a few records.
+    fn size(&self) -> usize {
+        const SAMPLES: usize = 4;
+        let sampled = self.iter().step_by(self.len().div_ceil(SAMPLES).max(1));
+        let (mut samples, mut json) = (0, Vec::new());
+        for record in sampled {
+            samples += 1;
+            // A record that cannot be written is computed by the worker.
+            let _ = serde_json::to_writer(&mut json, record);
+        }
+        self.len() * (size_of::<T>() + json.len() / samples.max(1))
     }
 
     fn record(&self, index: usize) -> T {
@@ -167,6 +176,15 @@ fn encode_each(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_size_of_typed_records_counts_what_they_hold() {
+        let texts: Vec<String> = (0..100).map(|at| "x".repeat(at * 20)).collect();
+        let bytes: usize = texts.iter().map(String::len).sum();
+        let size = texts.size() - 100 * size_of::<String>();
+        assert!((bytes / 2..bytes * 2).contains(&size), "{size} bytes of {bytes}");
+        assert_eq!(Vec::<u64>::new().size(), 0);
+    }
 
     #[test]
     fn encoding_stops_before_the_limit_is_exceeded() {

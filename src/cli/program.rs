@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::{ArgMatches, CommandFactory as _};
 
 use super::args::{Cli, RunArgs};
@@ -145,7 +145,7 @@ impl Program {
         let graph = match &self.own {
             None => {
                 let task = task::text(&args.options.task, args.options.work.clone());
-                Arc::new(TextGraph(task.context("the task is not built in")?))
+                Arc::new(TextGraph(task.expect("the option takes known names only")))
             }
             Some(own) => {
                 own.refuse_options_of_text_tasks(&args.given)?;

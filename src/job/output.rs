@@ -67,7 +67,7 @@ impl<'scope> Job<'scope> {
     ) -> Output<'scope> {
         self.output(results, Some("JSON lines"), |sink| {
             let key = no_key(sink);
-            move |_, results: &mut Vec<T>, out: &mut Vec<u8>| {
+            move |results: &mut Vec<T>, out: &mut Vec<u8>| {
                 results.drain(..).try_for_each(|result| {
                     out.extend_from_slice(key);
                     serde_json::to_writer(&mut *out, &result).map_err(unwritable("JSON"))?;
@@ -86,7 +86,7 @@ impl<'scope> Job<'scope> {
     ) -> Output<'scope> {
         self.output(changes, Some("changes"), |sink| {
             let key = no_key(sink);
-            move |_, changes: &mut Vec<(D, u64, R)>, out: &mut Vec<u8>| {
+            move |changes: &mut Vec<(D, u64, R)>, out: &mut Vec<u8>| {
                 changes.drain(..).try_for_each(|(row, epoch, diff)| {
                     out.extend_from_slice(key);
                     let begin = out.len();

@@ -66,8 +66,10 @@ impl<'scope> Job<'scope> {
                     if parsed.len() < lines.len() {
                         count_bad(lines.len() - parsed.len());
                     }
-                    due.emitted(PARSERS, epoch, lines.span, due.now());
-                    records.session_with_builder(&capability).give_container(&mut parsed);
+                    if !parsed.is_empty() {
+                        due.emitted(PARSERS, epoch, lines.span, due.now());
+                        records.session_with_builder(&capability).give_container(&mut parsed);
+                    }
                 });
             }
         });

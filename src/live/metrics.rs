@@ -319,14 +319,29 @@ impl Page<'_> {
         }
     }
 
+    fn by_stage<V: EncodeCounterValue>(
+        &mut self,
+        name: &str,
+        unit: Option<Unit>,
+        help: &str,
+        stages: &[StageCounts],
+        value: impl Fn(&StageCounts) -> V,
+    ) -> Result<(), Error> {
+        let mut metric = self.0.encode_descriptor(name, help, unit.as_ref(), COUNTER)?;
+        stages.iter().try_for_each(|stage| {
+            let labels = [("stage", stage.name.as_str())];
+            metric.encode_family(&labels)?.encode_counter(&value(stage), NO_EXEMPLAR)
+        })
+    }
+
     fn stages(&mut self, stages: &[StageCounts]) -> Result<(), Error> {
-        let help = "Records that have arrived at a stage.";
-        let name = "floodway_stage_received_records";
-        let mut metric = self.0.encode_descriptor(name, help, None, COUNTER)?;
-        for StageCounts { name, received, .. } in stages {
-            let labels = [("stage", name.as_str())];
-            metric.encode_family(&labels)?.encode_counter(received, NO_EXEMPLAR)?;
-        }
+        let (name, help) =
+            ("floodway_stage_received_records", "Records that have arrived at a stage.");
+        self.by_stage(name, None, help, stages, |stage| stage.received)?;
+        let help = "Time that workers spent in a stage's task, by the clock.";
+        self.by_stage("floodway_stage_task", seconds(), help, stages, |stage| {
+            secs(stage.useful_ns)
+        })?;
         let help = "Records that a stage has done, by where. local: by workers.";
         let mut metric = self.0.encode_descriptor("floodway_stage_records", help, None, COUNTER)?;
         for StageCounts { name, local, remote, bad, .. } in stages {
@@ -335,20 +350,12 @@ impl Page<'_> {
                 metric.encode_family(&labels)?.encode_counter(records, NO_EXEMPLAR)?;
             }
         }
-        let help = "Time that workers spent in a stage's task, by the clock.";
-        let (name, unit) = ("floodway_stage_task", seconds());
-        let mut metric = self.0.encode_descriptor(name, help, unit.as_ref(), COUNTER)?;
-        for StageCounts { name, useful_ns, .. } in stages {
-            let labels = [("stage", name.as_str())];
-            metric.encode_family(&labels)?.encode_counter(&secs(*useful_ns), NO_EXEMPLAR)?;
-        }
-        let help = "Records that a stage holds: queued or in flight.";
-        let mut metric =
-            self.0.encode_descriptor("floodway_stage_backlog_records", help, None, GAUGE)?;
-        for StageCounts { name, held, .. } in stages {
-            metric.encode_family(&[("stage", name.as_str())])?.encode_gauge(&(*held as f64))?;
-        }
-        Ok(())
+        let (name, help) =
+            ("floodway_stage_backlog_records", "Records that a stage holds: queued or in flight.");
+        let mut metric = self.0.encode_descriptor(name, help, None, GAUGE)?;
+        stages.iter().try_for_each(|StageCounts { name, held, .. }| {
+            metric.encode_family(&[("stage", name.as_str())])?.encode_gauge(&(*held as f64))
+        })
     }
 
     fn remote(&mut self, about: &About, remote: &Remote) -> Result<(), Error> {

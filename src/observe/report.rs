@@ -88,7 +88,8 @@ pub struct Report {
     pub sent: Option<Sent>,
     /// The number of records that left the source, with bad ones.
     pub emitted: u64,
-    /// Whether the dataflow is another than one stage, whose results are the run's.
+    /// Whether the dataflow is more or less than one stage whose results are the run's: a record of the source then
+    /// need not become one result.
     pub is_chain: bool,
     /// What the workers did, by stage.
     pub stages: Vec<StageCounts>,

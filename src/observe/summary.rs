@@ -156,7 +156,6 @@ impl Summary {
     /// Makes the summary from the report of all processes. The run lasted `wall` from its start to its last commit.
     /// `cost` has the prices.
     pub fn of(report: &Report, wall: Duration, cost: &Cost) -> Self {
-        // A record of the source becomes one result, unless the dataflow is another than one stage.
         let is_chain = report.is_chain;
         let events = if is_chain { report.emitted } else { report.counts.done() };
         let results = report.counts.results();

@@ -40,7 +40,7 @@ use timely::scheduling::Activator;
 ///     }
 ///     input.close();
 ///     worker.step_while(|| !probe.done());
-///     assert_eq!((backpressure.records(), backpressure.room()), (0, 100));
+///     assert_eq!((backpressure.records(), backpressure.bytes(), backpressure.room()), (0, 0, 100));
 /// });
 /// ```
 #[derive(Clone, Debug)]

@@ -106,24 +106,24 @@ impl<'scope> CommitExt<'scope> for Stream<'scope, u64, Batch> {
     }
 }
 
-/// Appends the lines of a container of results with this epoch to a buffer.
+/// Appends the lines of a container of results to a buffer.
 ///
 /// # Errors
 /// If a result cannot be written.
 pub(crate) trait WriteLines<C>:
-    FnMut(u64, &mut C, &mut Vec<u8>) -> Result<(), SinkError> + 'static
+    FnMut(&mut C, &mut Vec<u8>) -> Result<(), SinkError> + 'static
 {
 }
 
 impl<C, F> WriteLines<C> for F where
-    F: FnMut(u64, &mut C, &mut Vec<u8>) -> Result<(), SinkError> + 'static
+    F: FnMut(&mut C, &mut Vec<u8>) -> Result<(), SinkError> + 'static
 {
 }
 
 /// Returns the function that writes lines of text in the format of the sink's files.
 pub(crate) fn text_lines(sink: &SinkHandle) -> impl WriteLines<Batch> + use<> {
     let format = sink.shared.settings.files.as_ref().map(|files| files.format);
-    move |_, batch: &mut Batch, out: &mut Vec<u8>| {
+    move |batch: &mut Batch, out: &mut Vec<u8>| {
         format::write(format.unwrap_or_default(), batch, out);
         Ok(())
     }
@@ -221,7 +221,7 @@ fn write<'scope, C: Container>(
             let of = |capability: &InputCapability<u64>| {
                 let epoch = capability.least().copied()?;
                 let number = settings.group(epoch);
-                Some((epoch, number, settings.last_epoch(number)))
+                Some((number, settings.last_epoch(number)))
             };
             let new = |capability: &InputCapability<u64>, last| Group {
                 capability: capability.delayed(&last, 0),
@@ -232,13 +232,13 @@ fn write<'scope, C: Container>(
                 if !keeps_results || records == 0 {
                     return;
                 }
-                let Some((epoch, number, last)) = of(&capability) else { return };
+                let Some((number, last)) = of(&capability) else { return };
                 let group = groups.entry(number).or_insert_with(|| new(&capability, last));
                 let waiting = &mut group.buffers[Kind::Part as usize];
                 if waiting.0.capacity() == 0 {
                     waiting.0 = writer_handle.buffer();
                 }
-                if let Err(error) = lines(epoch, batch, &mut waiting.0) {
+                if let Err(error) = lines(batch, &mut waiting.0) {
                     writer_handle.sink.shared.fail(error);
                 }
                 waiting.1 += records;
@@ -250,7 +250,7 @@ fn write<'scope, C: Container>(
                 if letters.is_empty() {
                     return;
                 }
-                let Some((_, number, last)) = of(&capability) else { return };
+                let Some((number, last)) = of(&capability) else { return };
                 let (_, count) =
                     bad_records.entry(number).or_insert_with(|| (capability.delayed(&last, 0), 0));
                 *count += letters.len() as u64;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::Write as _;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{Slots, VERSION};
 use crate::batch::{Strings, push_json_string};
@@ -128,6 +129,14 @@ pub fn answer_values<U: Serialize>(
     let mut json = begin(task, 20 * ids.len());
     serde_json::to_writer(&mut json, results)?;
     Ok(end(json, ids, errors, cold))
+}
+
+/// Returns a function's answer to the event of a function URL that it refuses: a response with the status 400 and the
+/// error. A function that fails instead is a bare 502 to the caller.
+pub fn refuse_url_event(error_type: &str, message: &str) -> String {
+    let body = json!({ "errorType": error_type, "errorMessage": message }).to_string();
+    let headers = json!({ "content-type": "application/json" });
+    json!({ "statusCode": 400, "headers": headers, "body": body }).to_string()
 }
 
 /// Writes an answer up to its results, with room for `bytes` more.

@@ -13,7 +13,7 @@ mod answer;
 mod request;
 mod slots;
 
-pub use answer::{Answer, Refused, RemoteError, answer_strings, answer_values};
+pub use answer::{Answer, Refused, RemoteError, answer_strings, answer_values, refuse_url_event};
 pub use request::{Request, RequestBody};
 pub use slots::Slots;
 

@@ -277,9 +277,8 @@ impl Cell {
                 expect(remote == 0, "something was done remotely");
                 // Records are returned with their request, or because no more requests are made; or
                 // a worker was done with them before their request had failed, where that takes
-                // more than one answer. A request that is too large (413) is split first.
-                let at_once =
-                    matches!(self.faults[0], Fault::Status(403) | Fault::Redirect | Fault::Huge);
+                // more than one answer. A request that is too large (413), or whose answer is, is split first.
+                let at_once = matches!(self.faults[0], Fault::Status(403) | Fault::Redirect);
                 let failed = failed > 0 || count("breaker_opened") > 0 || !at_once;
                 expect(returned == 0 || failed, "records were returned, but no request failed");
             }

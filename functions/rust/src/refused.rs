@@ -1,7 +1,7 @@
 //! Why an event has no answer, and what to do.
 
 use floodway::task::NAMES;
-use floodway::wire::VERSION;
+use floodway::wire::{VERSION, refuse_url_event};
 
 /// The function's version.
 const OWN: &str = env!("CARGO_PKG_VERSION");
@@ -58,10 +58,6 @@ impl Refused {
 
     /// The response to a function URL's caller, to whom a function that fails is a bare 502.
     pub(crate) fn response(&self) -> String {
-        let body =
-            serde_json::json!({ "errorType": self.kind(), "errorMessage": self.to_string() });
-        let headers = serde_json::json!({ "content-type": "application/json" });
-        serde_json::json!({ "statusCode": 400, "headers": headers, "body": body.to_string() })
-            .to_string()
+        refuse_url_event(self.kind(), &self.to_string())
     }
 }

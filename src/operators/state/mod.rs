@@ -43,11 +43,13 @@ where
 pub(super) struct Origin<T, C> {
     pub epoch: T,
     pub batch: Arc<C>,
+    /// About how many bytes a record of the container has.
+    pub record_bytes: usize,
 }
 
 impl<T: Clone, C> Clone for Origin<T, C> {
     fn clone(&self) -> Self {
-        Origin { epoch: self.epoch.clone(), batch: Arc::clone(&self.batch) }
+        Origin { epoch: self.epoch.clone(), batch: Arc::clone(&self.batch), ..*self }
     }
 }
 
@@ -118,9 +120,10 @@ where
         }
         let arrival = self.clock.now();
         let scheduled = self.schedule.as_ref().map_or(Span::at(arrival), |of| of(epoch, &batch));
-        self.backpressure.add(records, batch.size(&(0..records)));
+        let record_bytes = batch.size().div_ceil(records);
+        self.backpressure.add(records, records * record_bytes);
         self.observer.received(records);
-        let origin = Origin { epoch: epoch.clone(), batch: Arc::new(batch) };
+        let origin = Origin { epoch: epoch.clone(), batch: Arc::new(batch), record_bytes };
         self.scheduler.accept(arrival, 0..records, scheduled, origin);
     }
 

@@ -50,12 +50,11 @@ where
         let Verification { entry, origin, range, mut out, refused, route, .. } = verified;
         let records = range.len();
         let scheduled = entry.scheduled.slice(&relative_to(&range, &entry.range), entry.records());
-        let size = origin.batch.size(&range);
         let done = records - refused.len();
         for position in &refused {
             self.scheduler.put_returned(entry.clone(), *position..position + 1, origin.clone());
         }
-        self.backpressure.remove(done, size - size / records.max(1) * refused.len());
+        self.backpressure.remove(done, done * origin.record_bytes);
         let epoch = self.epochs.get(&origin.epoch);
         epoch.pending -= done as u64;
         epoch.stats.count(route, done as u64);

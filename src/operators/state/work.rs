@@ -71,7 +71,7 @@ where
     ) {
         let mut out = self.task.results(&origin.batch, &range);
         self.task.compute(&origin.batch, range.clone(), &mut out, &mut self.verdicts);
-        self.backpressure.remove(range.len(), origin.batch.size(&range));
+        self.backpressure.remove(range.len(), range.len() * origin.record_bytes);
         let epoch = self.epochs.get(&origin.epoch);
         epoch.pending -= range.len() as u64;
         let good = range.len() - self.verdicts.len();

@@ -16,7 +16,7 @@ use super::LinesError;
 use super::input::FoundFile;
 use super::offsets::LineOffset;
 use super::open_files::OpenFiles;
-use super::opened::{Opened, overwritten};
+use super::opened::Opened;
 use super::position::{FilePosition, Position, checksum};
 use super::start::Start;
 use super::tracked_file::TrackedFile;
@@ -266,7 +266,7 @@ impl Index {
         open.read(self, at.file, at.start..at.end, &mut bytes)?;
         let whole = joined(known, checksum(&bytes), at.end - at.start);
         if self.lock().before.get(chunk + 1).is_some_and(|next| next.checksum != whole) {
-            (self.failed)(overwritten(&self.file(at.file).path));
+            (self.failed)(self.open(at.file)?.overwritten());
         }
         let end = memchr_iter(b'\n', &bytes).nth((line - before - 1) as usize);
         let line = line.min(before + Index::count(at, &bytes).lines);
@@ -316,7 +316,7 @@ impl Index {
         let path = &self.file(file).path;
         let failed = |error| LinesError::read(path, error);
         if opened.is_overwritten(at.bytes, at.checksum, is_end).map_err(failed)? {
-            (self.failed)(overwritten(path));
+            (self.failed)(opened.overwritten());
         }
         let tracked = TrackedFile::new(opened, self.before_file(file), at).map_err(failed)?;
         Ok(match is_end {

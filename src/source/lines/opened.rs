@@ -143,6 +143,16 @@ impl Opened {
         }
     }
 
+    /// Returns the error of an input whose bytes are others than were read. If it has lost bytes or was replaced since it
+    /// was last checked, that is what the error says.
+    pub(super) fn overwritten(&self) -> LinesError {
+        self.is_unchanged().err().unwrap_or_else(|| {
+            let why =
+                "it was overwritten while it was read: bytes that were read are not there any more";
+            LinesError::read(&self.found.path, io::Error::other(why))
+        })
+    }
+
     /// Whether the first `bytes` bytes of the content, whose checksum was `checksum`, are other bytes now. They are
     /// read again only if the file may have changed since they were last compared. Until the file was read to its end
     /// (`is_end`), they are not read again while it grows, nor soon after the last comparison, because that would take
@@ -236,12 +246,6 @@ impl Read for Bytes {
 fn shrank(found: &FoundFile, now: u64) -> LinesError {
     let why = format!("it shrank from {} to {now} bytes while it was read", found.size);
     LinesError::read(&found.path, io::Error::other(why))
-}
-
-/// The error of an input that must not change, and did.
-pub(super) fn overwritten(path: &Path) -> LinesError {
-    let why = "it was overwritten while it was read: bytes that were read are not there any more";
-    LinesError::read(path, io::Error::other(why))
 }
 
 fn replaced(path: &Path) -> LinesError {

@@ -9,7 +9,7 @@ use crc32fast::Hasher;
 use super::LinesError;
 use super::globs::text_of;
 use super::offsets::LineOffset;
-use super::opened::{CHECKED, Opened, overwritten};
+use super::opened::{CHECKED, Opened};
 use super::position::{FilePosition, checksum};
 
 /// A file that is read, with the bytes that a reader keeps of it.
@@ -92,11 +92,11 @@ impl TrackedFile {
         let path = &self.opened.found.path;
         // The ends are read fast, so they are compared first.
         if !self.is_there(at) {
-            return Err(overwritten(path));
+            return Err(self.opened.overwritten());
         }
         let checksum = self.all.clone().finalize();
         match self.opened.is_overwritten(at, checksum, is_end) {
-            Ok(true) => Err(overwritten(path)),
+            Ok(true) => Err(self.opened.overwritten()),
             Ok(false) => Ok(()),
             Err(error) => Err(LinesError::read(path, error)),
         }

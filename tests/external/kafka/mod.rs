@@ -4,6 +4,7 @@
 
 mod broker;
 mod kills;
+mod program;
 mod proxy;
 mod sink;
 mod source;
