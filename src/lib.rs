@@ -166,3 +166,8 @@ pub mod internal {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles the code of the page about programs.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/programs.md")]
+struct Programs;
