@@ -147,11 +147,12 @@ impl<R: Remote> Bridge<R> {
                 break;
             };
             self.clock = due.max(self.clock);
-            // What is answered is not late.
+            // What is answered is not late. An attempt that was given up wakes nobody.
             if event == Some(due)
                 && let Some(Reverse((at, _, attempt))) = self.events.pop()
+                && !self.event(at, attempt)
             {
-                self.event(at, attempt);
+                continue;
             }
             self.pump(self.clock);
         }
@@ -197,14 +198,15 @@ impl<R: Remote> Bridge<R> {
         }
     }
 
-    /// Reports that an attempt is on the wire, or its end.
-    fn event(&mut self, at: Nanos, attempt: AttemptId) {
-        let Some(invocation) = self.invocations.get(&attempt) else { return };
+    /// Reports that an attempt is on the wire, or its end. Returns false if the attempt was given up before.
+    fn event(&mut self, at: Nanos, attempt: AttemptId) -> bool {
+        let Some(invocation) = self.invocations.get(&attempt) else { return false };
         if at < invocation.at {
             self.machine.on_wire(&mut self.admission, self.clock, attempt);
         } else if let Some(invocation) = self.invocations.remove(&attempt) {
             self.end(self.clock, attempt, invocation);
         }
+        true
     }
 
     /// Reports the end of an attempt.
