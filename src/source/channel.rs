@@ -4,14 +4,15 @@
 //! worker is woken only if it has polled since it was last woken. If records have no schedule, it is also woken only when
 //! several messages wait. A reader that found no room continues when most of the room is free again.
 
-use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire};
 use std::sync::{Arc, OnceLock};
-use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
+use crossbeam_channel::{TryRecvError, TrySendError};
 
 use super::SourceBatch;
+use crate::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{Receiver, Sender, bounded};
 
 /// A message from a reader to a worker.
 #[derive(Debug)]
@@ -47,7 +48,6 @@ struct Handoff {
 }
 
 /// The sending end, before its worker is known.
-#[derive(Debug)]
 pub(super) struct UnboundSender {
     messages: Sender<Message>,
     wakers: Receiver<Waker>,
@@ -64,12 +64,15 @@ pub(super) struct BatchSender {
 }
 
 /// The receiving end, which the worker holds.
-#[derive(Debug)]
 pub(super) struct BatchReceiver {
     messages: Receiver<Message>,
     wakers: Sender<Waker>,
-    handoff: Arc<Handoff>,
+    /// This field is dropped after the channel: a reader that waits for room then finds that the channel has ended.
+    handoff: WorkerHandoff,
 }
+
+/// The worker's side of the handoff. The reader waits no longer once it is dropped.
+struct WorkerHandoff(Arc<Handoff>);
 
 /// Creates both ends.
 pub(super) fn channel() -> (UnboundSender, BatchReceiver) {
@@ -77,7 +80,7 @@ pub(super) fn channel() -> (UnboundSender, BatchReceiver) {
     let (wakers, waker) = bounded(1);
     let handoff = Arc::new(Handoff::default());
     let sender = UnboundSender { messages: to, wakers: waker, handoff: Arc::clone(&handoff) };
-    (sender, BatchReceiver { messages, wakers, handoff })
+    (sender, BatchReceiver { messages, wakers, handoff: WorkerHandoff(handoff) })
 }
 
 impl UnboundSender {
@@ -149,33 +152,33 @@ impl BatchReceiver {
     pub(super) fn begin_poll(&self) {
         // This is a swap because a store may become visible after the poll. Then nobody would notice a message that comes
         // between the two.
-        self.handoff.is_woken.swap(false, AcqRel);
+        self.handoff.0.is_woken.swap(false, AcqRel);
     }
 
     /// Returns the next message.
     pub(super) fn next(&self) -> Result<Message, TryRecvError> {
         let message = self.messages.try_recv();
         if self.messages.len() <= LOW_WATER {
-            self.unpark_reader();
+            self.handoff.unpark_reader();
         }
         message
     }
+}
 
+impl WorkerHandoff {
     fn unpark_reader(&self) {
-        if self.handoff.is_waiting.load(Acquire)
-            && self.handoff.is_waiting.swap(false, AcqRel)
-            && let Some(reader) = self.handoff.reader.get()
+        let WorkerHandoff(handoff) = self;
+        if handoff.is_waiting.load(Acquire)
+            && handoff.is_waiting.swap(false, AcqRel)
+            && let Some(reader) = handoff.reader.get()
         {
             reader.unpark();
         }
     }
 }
 
-/// Tells the reader that the worker takes no more messages.
-impl Drop for BatchReceiver {
+impl Drop for WorkerHandoff {
     fn drop(&mut self) {
-        // The channel is dropped first. Otherwise the reader would find it full again.
-        while self.messages.try_recv().is_ok() {}
         self.unpark_reader();
     }
 }

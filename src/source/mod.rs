@@ -6,6 +6,9 @@
 mod channel;
 mod events;
 mod flow_control;
+#[cfg(test)]
+#[cfg(feature = "_interleavings")]
+mod interleavings;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod lines;

@@ -7,8 +7,9 @@
 
 #[cfg(not(all(test, feature = "_interleavings", not(miri))))]
 pub(crate) use {
-    crossbeam_channel::{Receiver, Sender, unbounded},
+    crossbeam_channel::{Receiver, Sender, bounded, unbounded},
     std::sync::{Mutex, MutexGuard, atomic},
+    std::thread,
 };
 
 #[cfg(all(test, feature = "_interleavings", not(miri)))]
@@ -19,6 +20,7 @@ pub(crate) mod schedules;
 
 #[cfg(all(test, feature = "_interleavings", not(miri)))]
 pub(crate) use {
-    channel::{Receiver, Sender, unbounded},
+    channel::{Receiver, Sender, bounded, unbounded},
     shuttle::sync::{Mutex, MutexGuard, atomic},
+    shuttle::thread,
 };

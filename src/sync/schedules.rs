@@ -6,15 +6,16 @@
 
 use std::sync::Arc;
 
+pub(crate) use super::thread;
 #[cfg(not(miri))]
 pub(crate) use {
     explored::explore,
-    shuttle::{future::block_on, sync::mpsc, thread},
+    shuttle::{future::block_on, sync::mpsc},
 };
 #[cfg(miri)]
 pub(crate) use {
     seeded::{block_on, explore},
-    std::{sync::mpsc, thread},
+    std::sync::mpsc,
 };
 
 /// The number of schedules for a test that makes some tens of operations.
