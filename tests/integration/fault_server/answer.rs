@@ -1,5 +1,9 @@
 //! The answer to a request, right or wrong in one way.
 
+use std::time::Duration;
+
+use floodway::batch::Batch;
+use floodway::task::{self, Task as _};
 use serde_json::{Value, json};
 
 use super::{Fault, Task};
@@ -104,6 +108,7 @@ impl Task {
         match self {
             Task::Words => "words",
             Task::Square => "square",
+            Task::Text(name) => name,
         }
     }
 
@@ -112,6 +117,7 @@ impl Task {
         match self {
             Task::Words => record.as_str().is_some_and(str::is_ascii),
             Task::Square => record.is_u64(),
+            Task::Text(_) => record.is_string(),
         }
     }
 
@@ -119,8 +125,18 @@ impl Task {
         match self {
             Task::Words => words(record.as_str().unwrap_or_default()).into(),
             Task::Square => record.as_u64().map(|number| number * number).into(),
+            Task::Text(name) => text(name, record.as_str().unwrap_or_default()).into(),
         }
     }
+}
+
+/// What a text task makes of a record.
+fn text(name: &str, record: &str) -> String {
+    let task = task::text(name, Duration::ZERO).expect("a text task");
+    let input: Batch = [record].into_iter().collect();
+    let mut out = Batch::default();
+    task.compute(&input, 0..1, &mut out, &mut Vec::new());
+    out.strings.text(0).to_owned()
 }
 
 /// A record's words, for text that is ASCII, with single spaces between them.

@@ -39,6 +39,8 @@ pub enum Fault {
     Hang,
     /// The right answer, a few bytes at a time.
     Trickle,
+    /// The right answer, a tenth of a second late.
+    Late,
     /// 200 and the first half of the right answer, said to be all of it.
     Truncated,
     /// 200 and nothing.
@@ -91,4 +93,6 @@ enum Task {
     Words,
     /// Squares a number.
     Square,
+    /// Does Floodway's text task of this name.
+    Text(&'static str),
 }

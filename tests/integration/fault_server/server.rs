@@ -58,6 +58,11 @@ impl Server {
         Server::with(Task::Words, faults, on)
     }
 
+    /// The same for any text task, on requests with records.
+    pub fn text(task: &'static str, faults: Vec<Fault>) -> Server {
+        Server::with(Task::Text(task), faults, On::Records)
+    }
+
     /// The same for `square`.
     pub fn square(faults: Vec<Fault>) -> Server {
         Server::with(Task::Square, faults, On::All)
@@ -102,6 +107,11 @@ impl Server {
     /// Requests that came until now.
     pub fn requests(&self) -> usize {
         self.state.requests.load(SeqCst)
+    }
+
+    /// Requests with a fault until now. Those that are to be answered well count too.
+    pub fn hit(&self) -> usize {
+        self.state.hit.load(SeqCst)
     }
 
     /// Records that were answered well until now: no more than these can have been taken.
@@ -279,6 +289,11 @@ fn answer(
                 thread::sleep(Duration::from_millis(40));
             }
             Ok(())
+        }
+        Fault::Late => {
+            thread::sleep(Duration::from_millis(100));
+            state.answered.fetch_add(answer.answered(), SeqCst);
+            http::write(stream, 200, "", &json)
         }
         Fault::Hang => until_closed(stream),
         Fault::Absent | Fault::Reset | Fault::ResetInAnswer => {

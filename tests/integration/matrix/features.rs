@@ -59,6 +59,12 @@ impl Output {
         self
     }
 
+    /// The name of its task.
+    pub fn task(&self) -> &'static str {
+        let after = self.options.iter().skip_while(|option| **option != "--task").nth(1);
+        after.copied().unwrap_or(WORDS)
+    }
+
     pub fn reads_stdin(&self) -> bool {
         self.options.contains(&"lines:-")
     }
@@ -90,7 +96,7 @@ pub fn features() -> Vec<Feature> {
         of_output("format JSON lines", Output::words().named("jsonl").sink("?format=jsonl")),
         of_output("compressed", Output::words().named("zstd").sink("?compress=zstd&roll_size=20k")),
         of_output("dead letters", Output::of_events("dead", &dead)),
-        of_options("budget", remote, &["--budget-total", "0.000002"], |summary| {
+        of_options("budget", remote, &["--budget-total", "0.000008"], |summary| {
             summary["over_budget_ms"].as_f64() > Some(0.0)
         }),
         of_options("verify", remote, &["--verify", "100%"], |summary| {

@@ -5,9 +5,11 @@
 //! `FLOODWAY_MATRIX=TEXT` runs only the pairs whose name contains the text, `FLOODWAY_KILLS=N` repeats each pair until
 //! its trouble has come N times, and `FLOODWAY_SEED` repeats the instants of the kills.
 
+mod earlier;
 mod features;
 mod pair;
 mod scenarios;
+mod small_disk;
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};

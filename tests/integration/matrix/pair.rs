@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Child, Output as Ended};
 use std::sync::Mutex;
 
@@ -52,7 +53,7 @@ pub fn local(output: &Output) -> Made {
 }
 
 /// A place with the input's files, in memory: a kill loses no written byte, and nothing waits for a disk.
-fn place(output: &Output) -> Place {
+pub fn place(output: &Output) -> Place {
     let place = Place::in_memory();
     if output.options.contains(&"--source") {
         fs::create_dir(place.path("logs")).unwrap();
@@ -96,6 +97,11 @@ fn start_reading(place: &Place, output: &Output, args: &[&str]) -> Child {
         command.stdin(File::open(place.path("stdin")).unwrap());
     }
     start(command)
+}
+
+/// The number of commits in a folder.
+pub fn commits_in(dir: &Path) -> usize {
+    Manifest::read(dir).map_or(0, |manifest| manifest.commits.len())
 }
 
 impl<'a> Pair<'a> {
@@ -209,10 +215,8 @@ impl<'a> Pair<'a> {
     /// Waits until a run has committed some of the input, or has ended.
     pub fn wait_for_commits(&self, processes: &mut [Child]) {
         poll("a commit", || {
-            let commits =
-                Manifest::read(&self.place.path("out")).map_or(0, |read| read.commits.len());
             let is_over = processes.iter_mut().any(|child| child.try_wait().unwrap().is_some());
-            (commits >= 2 || is_over).then_some(())
+            (commits_in(&self.place.path("out")) >= 2 || is_over).then_some(())
         });
     }
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::pair::Pair;
+use super::{earlier, small_disk};
 use crate::common::kills::{Killed, Way};
 use crate::common::{end_of, signal};
+use crate::fault_server::{Fault, Server};
 
 /// A column of the matrix.
 pub struct Scenario {
@@ -32,7 +34,7 @@ const fn scenario(name: &'static str, needs: Needs, drive: fn(&mut Pair<'_>) -> 
 }
 
 /// All scenarios. A new one is a line here.
-pub const SCENARIOS: [Scenario; 6] = [
+pub const SCENARIOS: [Scenario; 11] = [
     scenario("nothing happens", Needs::Nothing, |pair| runs(pair, &TWO)),
     scenario("one worker", Needs::Nothing, |pair| runs(pair, &ONE)),
     scenario("two processes", Needs::Nothing, |pair| runs(pair, &PROCESSES)),
@@ -41,15 +43,43 @@ pub const SCENARIOS: [Scenario; 6] = [
     scenario("killed and resumed with others", Needs::Resume, |pair| {
         killed(pair, &[TWO, Way { workers: "3", ..TWO }, PROCESSES])
     }),
+    scenario("state of an earlier version", Needs::Resume, earlier::resumed),
+    scenario("disk full", Needs::Resume, small_disk::filled),
+    scenario("function away", Needs::Function, |pair| meets(pair, &[Fault::GoneAfter(1)])),
+    scenario("function slow", Needs::Function, |pair| meets(pair, &[Fault::Late, Fault::Hang])),
+    scenario("function lying", Needs::Function, |pair| meets(pair, &LIES)),
+];
+
+/// Answers that a check finds wrong.
+const LIES: [Fault; 9] = [
+    Fault::OtherVersion,
+    Fault::OtherTask,
+    Fault::UnknownId,
+    Fault::Missing,
+    Fault::Doubled,
+    Fault::TooMany,
+    Fault::LineBreak("\n"),
+    Fault::LineBreak("\r"),
+    Fault::Truncated,
 ];
 
 const ONE: Way = Way { workers: "1", processes: 1, options: &[] };
-const TWO: Way = Way { workers: "2", ..ONE };
+pub const TWO: Way = Way { workers: "2", ..ONE };
 const PROCESSES: Way = Way { processes: 2, ..TWO };
 
 fn runs(pair: &Pair<'_>, way: &Way) -> usize {
     pair.run(&pair.args(), way);
     1
+}
+
+/// The function has these faults in turn, each for one request. Between them it answers two requests well.
+fn meets(pair: &Pair<'_>, faults: &[Fault]) -> usize {
+    let each = faults.iter().flat_map(|fault| [*fault, Fault::None, Fault::None]);
+    let faults = each.cycle().take(10_000).collect();
+    let server = Server::text(pair.feature.output.task(), faults);
+    pair.run(&pair.args_with("out", &["--lambda", &server.url]), &TWO);
+    assert_eq!(server.misunderstood(), None);
+    server.hit()
 }
 
 /// A signal stops the run in the middle, and the same command resumes it.
