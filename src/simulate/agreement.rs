@@ -349,12 +349,9 @@ fn counted(counters: Counters) -> Counters {
 }
 
 proptest! {
-    // The runs are the same each time, because a rare difference is known (docs/testing.md).
-    #![proptest_config(ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(500),
-        rng_seed: prop::test_runner::RngSeed::Fixed(1),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(ProptestConfig::with_cases(
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(500)
+    ))]
 
     #[test]
     fn the_simulation_decides_what_the_bridge_decides(run in run()) {
