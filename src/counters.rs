@@ -108,6 +108,8 @@ counters! {
     warm_ups: COUNT.in_summary().metric("floodway_warm_ups"),
     /// How often the breaker opened.
     breaker_opened: COUNT.in_summary().metric("floodway_breaker_opened"),
+    /// For how long the breaker was not closed.
+    breaker_open_us: MICROS.max().metric("floodway_breaker_open"),
     /// Answers from an environment that was started for the request.
     cold_starts: COUNT.metric("floodway_cold_starts"),
     /// Requests in flight now.
@@ -167,7 +169,7 @@ mod tests {
         sum.add(&process(1));
         for (place, (counter, value)) in (0..).zip(sum.all()) {
             let (larger, smaller) = (1_000 + place, 1 + place);
-            let is_longest = counter.name == "over_budget_us";
+            let is_longest = ["over_budget_us", "breaker_open_us"].contains(&counter.name);
             let expected = if is_longest { larger } else { larger + smaller };
             assert_eq!(value, expected, "{}", counter.name);
         }

@@ -14,6 +14,7 @@ use super::health::Health;
 use super::in_flight::{AttemptOutcome, InFlightAttempt};
 use super::limiter::Limiter;
 use super::offer::Offer;
+use super::rate_limit::RateLimit;
 use super::retry_budget::{RetryBudget, retry};
 use super::timing::Timing;
 use super::{Counters, Failure, Settings};
@@ -29,6 +30,7 @@ const HEDGE_CAPACITY: f64 = 5.0;
 pub(crate) struct Admission {
     settings: Settings,
     limiter: Limiter,
+    rate_limit: RateLimit,
     health: Health,
     timing: Timing,
     failure_rate: FailureRate,
@@ -47,6 +49,9 @@ pub(crate) struct Admission {
     local_record_time: Duration,
     /// Whether any request was answered well, and the last failure of a request or probe.
     has_answered: bool,
+    /// Since when the breaker has not been closed, and for how long it was not before.
+    open_since: Option<Nanos>,
+    open_for: Nanos,
     last_failure: Option<Failure>,
     /// What the machines count.
     pub(crate) counters: Counters,
@@ -56,6 +61,7 @@ impl Admission {
     pub(crate) fn new(settings: Settings) -> Self {
         Admission {
             limiter: Limiter::new(settings.limiter()),
+            rate_limit: RateLimit::new(settings.requests_per_second),
             health: Health::new(settings.breaker, settings.probes_at_start),
             timing: Timing::new(&settings),
             failure_rate: FailureRate::default(),
@@ -70,6 +76,8 @@ impl Admission {
             demand_since: 0,
             local_record_time: Duration::ZERO,
             has_answered: false,
+            open_since: None,
+            open_for: 0,
             last_failure: None,
             counters: Counters::default(),
             settings,
@@ -125,6 +133,7 @@ impl Admission {
     pub(crate) fn may_send(&self, warm_only: bool) -> bool {
         match self.health.state() {
             _ if !self.health.is_proven() || !self.can_afford() => false,
+            _ if self.rate_limit.room() == 0 => false,
             State::Closed if warm_only && self.environments.idle() == 0 => false,
             State::Closed => self.in_flight < self.limiter.limit(),
             State::HalfOpen => self.in_flight == 0,
@@ -133,9 +142,10 @@ impl Admission {
     }
 
     /// Returns whether records may wait for room here: the breaker is closed and the budget is not spent.
-    /// Before the first start-up probe has returned, records wait for it.
+    /// Before the first start-up probe has returned, records wait for it. Records that workers cannot compute
+    /// wait whatever happens.
     pub(crate) fn is_available(&self) -> bool {
-        self.health.state() == State::Closed && self.can_afford()
+        self.settings.is_only_side || self.health.state() == State::Closed && self.can_afford()
     }
 
     /// Returns how many records may wait here: as many as are sent in a quarter of a round trip. With fewer,
@@ -154,6 +164,7 @@ impl Admission {
     pub(crate) fn start_attempt(&mut self, now: Nanos) -> InFlightAttempt {
         self.in_flight += 1;
         self.attempts += 1;
+        self.rate_limit.sent(now);
         let environment = self.environments.start_attempt(now);
         InFlightAttempt { at: now, on_wire: None, environment, number: self.attempts }
     }
@@ -211,6 +222,9 @@ impl Admission {
     /// Charges an attempt that was on the wire for `took`, and returns its cost in US dollars.
     pub(crate) fn bill(&mut self, now: Nanos, billed: Billed, took: Duration) -> f64 {
         self.counters.abandoned += u64::from(billed == Billed::GivenUp);
+        if self.settings.is_only_side {
+            return 0.0;
+        }
         let time = match billed {
             Billed::Nothing => return 0.0,
             Billed::Reported(time) => time,
@@ -273,6 +287,7 @@ impl Admission {
             room: self.queue_limit(),
             warm_room: self.warm_room(),
             is_available: self.is_available(),
+            is_only_side: self.settings.is_only_side,
             max_records: self.max_records(),
             median: request(self.timing.known_median()),
             p99: request(self.timing.known_p99(now)),
@@ -379,9 +394,15 @@ impl Admission {
             && self.retries.withdraw(if is_throttle { retry::THROTTLE } else { retry::FAILURE })
     }
 
-    /// Takes a hedge from the hedge budget. Returns whether there was enough.
+    /// Takes a hedge from the hedge budget. Returns whether there was enough, and whether it may be sent now. A
+    /// hedge of a call needs a permit, so that no more requests are in flight than its service allows.
     pub(crate) fn may_hedge(&mut self) -> bool {
-        self.health.state() == State::Closed && self.can_afford() && self.hedges.withdraw(1.0)
+        let has_permit = !self.settings.is_only_side || self.in_flight < self.limiter.limit();
+        self.health.state() == State::Closed
+            && self.can_afford()
+            && self.rate_limit.room() > 0
+            && has_permit
+            && self.hedges.withdraw(1.0)
     }
 
     /// Returns how many environments have to be started so that `records_per_second` find warm ones.
@@ -396,13 +417,15 @@ impl Admission {
         self.limiter.demand(now, needed);
         let needed = needed.ceil() as usize;
         // Each start is billed like any other request.
-        let most = self.cost_budget.affordable(self.in_flight);
+        let most = self.cost_budget.affordable(self.in_flight).min(self.rate_limit.room());
         self.environments.start_ahead(now, needed.min(self.limiter.limit()), most)
     }
 
     /// Returns whether a probe should be sent now, and if so records that it is in flight.
     pub(crate) fn start_probe_if_due(&mut self, now: Nanos) -> bool {
-        let begins = self.health.probe_at().is_some_and(|due| due <= now) && self.can_afford();
+        let begins = self.health.probe_at().is_some_and(|due| due <= now)
+            && self.can_afford()
+            && self.rate_limit.room() > 0;
         if begins {
             self.health.start_probe();
         }
@@ -410,10 +433,19 @@ impl Admission {
     }
 
     /// Returns when something has to be done without an event: when a probe is due because the breaker is
-    /// open, or when the hourly budget is refilled.
+    /// open, when the hourly budget is refilled, or when the limit on requests a second allows another one.
     pub(crate) fn next_wakeup(&self) -> Option<Nanos> {
         let probe = self.health.probe_at().filter(|_| self.can_afford());
-        probe.or_else(|| self.cost_budget.refills_at())
+        let next = probe.or_else(|| self.cost_budget.refills_at());
+        match (next, self.rate_limit.free_at()) {
+            (Some(next), Some(free)) => Some(next.max(free)),
+            (next, free) => next.or(free),
+        }
+    }
+
+    /// Returns when the limit on requests a second allows another one, if it allows none now.
+    pub(crate) fn free_at(&self) -> Option<Nanos> {
+        self.rate_limit.free_at()
     }
 
     /// Returns whether the budget covers another attempt.
@@ -426,9 +458,22 @@ impl Admission {
         !self.cost_budget.can_afford(0)
     }
 
-    /// Updates what is left of the budget.
-    pub(crate) fn refresh_budget(&mut self, now: Nanos) {
+    /// Updates what depends on the time alone: what is left of the budget and of the limit on requests a second,
+    /// and for how long the breaker has been open.
+    pub(crate) fn refresh(&mut self, now: Nanos) {
         self.cost_budget.refresh(now, self.in_flight);
+        self.rate_limit.refresh(now);
+        if self.health.state() == State::Closed {
+            self.open_for = self.open_for(now);
+            self.open_since = None;
+        } else {
+            self.open_since.get_or_insert(now);
+        }
+    }
+
+    /// Returns for how long the breaker was not closed.
+    fn open_for(&self, now: Nanos) -> Nanos {
+        self.open_for + self.open_since.map_or(0, |since| now.saturating_sub(since))
     }
 
     /// Returns what the machines count.
@@ -436,6 +481,7 @@ impl Admission {
         Counters {
             in_flight: self.in_flight as u64,
             breaker_opened: self.health.opened(),
+            breaker_open_us: self.open_for(now) / 1_000,
             over_budget_us: self.cost_budget.spent_for(now) / 1_000,
             ..self.counters
         }

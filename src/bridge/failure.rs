@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::aws::{ServiceError, ServiceErrorKind, Throttle};
+use crate::task::Code;
 use crate::version;
 
 /// Why a request has no valid response.
@@ -123,7 +124,7 @@ impl Failure {
 
     /// Returns whether too many requests were in flight, for the service or for this machine. Fewer are then
     /// sent.
-    pub(super) fn is_limit(&self) -> bool {
+    pub(crate) fn is_limit(&self) -> bool {
         matches!(self, Failure::Throttled(_) | Failure::NoRoom(_) | Failure::NoMemory(_))
     }
 
@@ -134,7 +135,7 @@ impl Failure {
     }
 
     /// Returns whether a request with fewer records may succeed.
-    pub(super) fn is_size(&self) -> bool {
+    pub(crate) fn is_size(&self) -> bool {
         matches!(self, Failure::TooLarge | Failure::AnswerTooLong)
     }
 
@@ -154,7 +155,7 @@ impl Failure {
 
     /// Returns whether the failure says something about the health of the remote side. A limit of this machine
     /// does not, nor does the size of a request.
-    pub(super) fn is_remote(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         !matches!(
             self,
             Failure::NoRoom(_)
@@ -167,6 +168,35 @@ impl Failure {
                 | Failure::OverBudget
                 | Failure::DoneLocally
         )
+    }
+
+    /// Returns the code of a record that is bad because no worker can compute it and its requests failed like this.
+    pub fn code(&self) -> Code {
+        Code(match self {
+            Failure::Service(status) | Failure::Rejected(status) => {
+                Cow::Owned(format!("status_{status}"))
+            }
+            Failure::TimedOut => Cow::Borrowed("timed_out"),
+            Failure::Connection(_) => Cow::Borrowed("connection_failed"),
+            Failure::Function(_) => Cow::Borrowed("function_failed"),
+            Failure::Answer(_) | Failure::Version { .. } => Cow::Borrowed("invalid_answer"),
+            Failure::TooLarge => Cow::Borrowed("too_large"),
+            Failure::AnswerTooLong => Cow::Borrowed("answer_too_long"),
+            Failure::Encode => Cow::Borrowed("not_json"),
+            Failure::Throttled(_)
+            | Failure::NoRoom(_)
+            | Failure::NoMemory(_)
+            | Failure::Refused(_)
+            | Failure::Unwell(_)
+            | Failure::ProxyLogin(_)
+            | Failure::Credentials(_)
+            | Failure::Certificate(_)
+            | Failure::Redirected
+            | Failure::BreakerOpen
+            | Failure::OverBudget
+            | Failure::DoneLocally
+            | Failure::Closed => Cow::Borrowed("request_failed"),
+        })
     }
 
     /// Returns what to do about the failure.

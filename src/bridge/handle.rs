@@ -133,6 +133,11 @@ impl Bridge {
         }))
     }
 
+    /// Returns the endpoint's name, without parts that may be secret.
+    pub fn endpoint(&self) -> String {
+        self.0.shared.settings.endpoint.to_string()
+    }
+
     /// Returns the counters.
     pub fn counters(&self) -> Counters {
         self.0.shared.admission(|admission, now| admission.counters(now))

@@ -66,6 +66,7 @@ pub(crate) mod modelled;
 mod offer;
 mod pending_ranges;
 mod proxy;
+mod rate_limit;
 mod redact;
 mod remote_task;
 mod reply;
@@ -95,6 +96,8 @@ pub use local_load::LocalLoad;
 pub use offer::Offer;
 pub use pending_ranges::PendingRanges;
 pub use proxy::ProxyError;
+#[cfg(test)]
+pub(crate) use rate_limit::WINDOW as RATE_WINDOW;
 pub use remote_task::{ClosedError, RemoteTask};
 pub use reply::{Outcome, Reply, ReplyReceiver, ReplySender, reply_channel};
 pub use settings::{Settings, SettingsError};

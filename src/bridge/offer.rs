@@ -14,6 +14,8 @@ pub struct Offer {
     /// Whether records may wait for room: the breaker is not open, the budget is not spent, and the bridge is
     /// not closed.
     pub is_available: bool,
+    /// Whether workers cannot compute the records.
+    pub is_only_side: bool,
     /// The number of records of a full request.
     pub max_records: usize,
     /// The median time of a request to a warm environment; zero before the first answer.
@@ -32,7 +34,7 @@ pub struct Offer {
 impl Offer {
     /// Whether records may wait for room, and there is none.
     pub(super) fn must_wait(&self) -> bool {
-        self.room == 0 && self.is_available
+        self.room == 0 && (self.is_available || self.is_only_side)
     }
 
     /// Returns what is left of it while `waiting` records wait in the bridge, or once the bridge is closed.
@@ -52,6 +54,7 @@ pub(super) struct LiveOffer {
     room: AtomicUsize,
     warm_room: AtomicUsize,
     is_available: AtomicBool,
+    is_only_side: AtomicBool,
     max_records: AtomicUsize,
     median: AtomicU64,
     p99: AtomicU64,
@@ -67,6 +70,7 @@ impl LiveOffer {
         self.room.store(offer.room, Relaxed);
         self.warm_room.store(offer.warm_room, Relaxed);
         self.is_available.store(offer.is_available, Relaxed);
+        self.is_only_side.store(offer.is_only_side, Relaxed);
         self.max_records.store(offer.max_records, Relaxed);
         set(&self.median, offer.median);
         set(&self.p99, offer.p99);
@@ -81,6 +85,7 @@ impl LiveOffer {
             room: self.room.load(Relaxed),
             warm_room: self.warm_room.load(Relaxed),
             is_available: self.is_available.load(Relaxed),
+            is_only_side: self.is_only_side.load(Relaxed),
             max_records: self.max_records.load(Relaxed),
             median: time(&self.median),
             p99: time(&self.p99),

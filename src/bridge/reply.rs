@@ -8,6 +8,7 @@ use super::body_memory::MemoryPermit;
 use super::local_load::LocalLoad;
 use crate::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use crate::sync::{Receiver, Sender, unbounded};
+use crate::task::Code;
 
 /// The outcome of a range of a work item.
 #[derive(Debug)]
@@ -30,8 +31,8 @@ pub enum Outcome<O> {
     Done {
         /// The results, in order.
         out: O,
-        /// Positions of the records that the function refused, which are returned.
-        refused: Vec<usize>,
+        /// Positions of the records that the function refused, in order, and why. They are returned.
+        refused: Vec<(usize, Code)>,
         /// Whether the response is that of a hedge.
         hedged: bool,
     },

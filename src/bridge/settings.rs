@@ -13,6 +13,10 @@ pub struct Settings {
     /// Where requests are sent: a function by its URL, its name or its ARN, or any other service that speaks
     /// the wire format.
     pub endpoint: Endpoint,
+    /// Whether workers cannot compute the records: they are calls of a service ([`Settings::call`]). Records are
+    /// then not returned. They wait while nothing can be sent, and one that fails `attempts` times by itself is
+    /// bad. What a call costs is not known.
+    pub is_only_side: bool,
     /// Source of the credentials that sign the requests, where they are signed.
     pub credentials: aws::CredentialsSource,
     /// Largest number of records per request. If it is small, each record bears more of the request's
@@ -36,6 +40,9 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// Initial limit on the requests in flight: see [`limiter::Settings::initial`].
     pub initial_in_flight: usize,
+    /// Most requests that are sent in any second: attempts, hedges and probes together. If it is small, it bounds
+    /// the rate of the stream; if it is large, the service refuses what is above its own limit. `None` is no limit.
+    pub requests_per_second: Option<u32>,
     /// Timeout of an attempt. If it is short, responses that were paid for are thrown away; if it is long, a
     /// request that hangs holds its records.
     pub timeout: Duration,
@@ -82,6 +89,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             endpoint: Endpoint::Unset,
+            is_only_side: false,
             credentials: aws::CredentialsSource::Process,
             batch_records: 1_000,
             batch_bytes: 4 << 20,
@@ -89,6 +97,7 @@ impl Default for Settings {
             linger: Duration::from_millis(5),
             max_in_flight: limiter::Settings::default().max,
             initial_in_flight: limiter::Settings::default().initial,
+            requests_per_second: None,
             timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(3),
             attempts: 3,
@@ -130,6 +139,9 @@ pub enum SettingsError {
         /// Bytes that a request and its response may need.
         least: usize,
     },
+    /// A worker cannot verify what it cannot compute.
+    #[error("the results of a call cannot be verified: no worker can compute them")]
+    VerifiedCall,
     /// A share that is not from 0 to 1.
     #[error("{0} must be a share from 0 to 1")]
     Share(&'static str),
@@ -150,6 +162,24 @@ pub enum SettingsError {
 }
 
 impl Settings {
+    /// Returns the defaults of a call: a service that does what no worker can compute, such as a lookup or a model
+    /// behind HTTP.
+    ///
+    /// The service belongs to somebody, so few requests are in flight. A request that fails at random 10 times in
+    /// 100 fails eight times in a row once in a hundred million requests.
+    pub fn call() -> Settings {
+        Settings {
+            is_only_side: true,
+            batch_records: 100,
+            body_bytes: 64 << 20,
+            max_in_flight: 8,
+            initial_in_flight: 8,
+            attempts: 8,
+            warm_up: None,
+            ..Settings::default()
+        }
+    }
+
     /// Returns the estimated cost of an attempt, before one is billed.
     pub(crate) fn first_price(&self) -> f64 {
         self.cost.usd(1, self.first_latency.as_secs_f64() * 1e3)
@@ -180,6 +210,7 @@ impl Settings {
             ("initial_in_flight", self.initial_in_flight),
             ("the breaker's failures", self.breaker.failures as usize),
             ("attempts", self.attempts as usize),
+            ("requests_per_second", self.requests_per_second.unwrap_or(1) as usize),
         ];
         if let Some((name, _)) = numbers.iter().find(|(_, value)| *value == 0) {
             return Err(SettingsError::Zero(name));
@@ -198,6 +229,9 @@ impl Settings {
         ];
         if let Some((name, _)) = shares.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
             return Err(SettingsError::Share(name));
+        }
+        if self.is_only_side && self.verify > 0.0 {
+            return Err(SettingsError::VerifiedCall);
         }
         if !self.cost.prices.are_prices() {
             return Err(SettingsError::Price);

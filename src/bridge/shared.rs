@@ -84,8 +84,9 @@ impl Shared {
         let may_send =
             |admission: &Admission| [true, false].map(|warm_only| admission.may_send(warm_only));
         let (state, could_send) = (admission.health().state(), may_send(&admission));
-        admission.refresh_budget(now);
+        admission.refresh(now);
         let answer = ask(&mut admission, now);
+        admission.refresh(now);
         self.offer.store(&admission.offer(now));
         let changes = admission.health().state() != state || may_send(&admission) != could_send;
         if admission.health().state() != state {

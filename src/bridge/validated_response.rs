@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::body_memory::MemoryPermit;
 use super::shared::Shared;
 use super::{Failure, Outcome, WorkItem};
-use crate::task::Task;
-use crate::wire::{Answer, Slots};
+use crate::task::{Code, Task};
+use crate::wire::{Answer, RemoteError, Slots};
 
 /// A valid response.
 pub(super) struct ValidatedResponse<K: Task> {
@@ -14,8 +14,8 @@ pub(super) struct ValidatedResponse<K: Task> {
     slots: Slots<'static>,
     /// Whether the function reports that its environment was started for this request.
     pub cold: bool,
-    /// The reason why the function refused a record, if it did.
-    refused: Option<String>,
+    /// The records that the function refused, by their positions in the request and in order, and why.
+    refused: Vec<(usize, Code)>,
     /// Length in bytes, and the memory permit for those beyond the expected ones.
     bytes: usize,
     permit: Option<MemoryPermit>,
@@ -34,7 +34,8 @@ impl<K: Task> ValidatedResponse<K> {
         if !task.are_well_formed(&answer.results) {
             return Err(Failure::Answer("a result has a line break in it".to_owned()));
         }
-        let refused = answer.errors.first().map(|error| error.code.to_string());
+        let mut refused: Vec<(usize, Code)> = answer.errors.iter().map(refusal).collect();
+        refused.sort_unstable_by_key(|(id, _)| *id);
         let (values, cold) = (answer.results, answer.cold);
         Ok(ValidatedResponse { values, slots, cold, refused, bytes, permit: None })
     }
@@ -61,25 +62,26 @@ impl<K: Task> ValidatedResponse<K> {
             permit.shrink(self.bytes);
             Arc::new(permit)
         });
-        if let Some(code) = self.refused.take() {
-            shared.warn_once_of_refused_records(&code);
+        // A call's refused records are bad, as they are for a worker's task.
+        if !shared.settings.is_only_side
+            && let Some((_, code)) = self.refused.first()
+        {
+            shared.warn_once_of_refused_records(&code.0);
         }
         let (mut base, mut done, mut superseded) = (0, 0, 0);
         for item in items {
             let (all, input) = (item.range(), Arc::clone(item.input()));
             let answered = item.answer(usd, permit.clone(), |range| {
-                let slots = self.slots.from(base + range.start - all.start);
+                let first = base + range.start - all.start;
+                let slots = self.slots.from(first);
                 let mut out = task.results(&input, range);
                 task.assemble(&input, range.clone(), &mut self.values, &slots, &mut out);
-                let refused: Vec<usize> = match slots.run(range.len()) {
-                    Some(_) => Vec::new(),
-                    None => range
-                        .clone()
-                        .enumerate()
-                        .filter(|(index, _)| slots.get(*index).is_none())
-                        .map(|(_, position)| position)
-                        .collect(),
-                };
+                let from = self.refused.partition_point(|(id, _)| *id < first);
+                let until = self.refused.partition_point(|(id, _)| *id < first + range.len());
+                let refused: Vec<(usize, Code)> = self.refused[from..until]
+                    .iter()
+                    .map(|(id, code)| (range.start + id - first, code.clone()))
+                    .collect();
                 done += range.len() - refused.len();
                 Outcome::Done { out, refused, hedged }
             });
@@ -91,4 +93,10 @@ impl<K: Task> ValidatedResponse<K> {
             counters.superseded += superseded as u64;
         });
     }
+}
+
+/// Returns the position of a record that the function refused, and why. Only the beginning of a long code is kept.
+fn refusal(error: &RemoteError<'_>) -> (usize, Code) {
+    const LONGEST: usize = 100;
+    (error.id as usize, Code(error.code.chars().take(LONGEST).collect()))
 }

@@ -12,6 +12,7 @@ use super::{logging, remote_options};
 use crate::aws::{Environment, Region, ServiceError, ServiceErrorKind};
 use crate::batch::{Batch, Strings};
 use crate::bridge::{self, Endpoint, Failure, HttpClient, HttpError, HttpResponse, Settings};
+use crate::job::Declaration;
 use crate::quota::REQUESTS_PER_ENVIRONMENT;
 use crate::task::{self, Task as _};
 use crate::units::{show_count, show_duration, show_rate};
@@ -33,6 +34,34 @@ fn records() -> impl Iterator<Item = String> {
 
 pub(super) fn check(args: &CheckArgs) -> Result<()> {
     logging::init(args.log.as_deref())?;
+    let (mut checks, trials) = match args.given.program.own_dataflow(&args.given)? {
+        None if !args.endpoint.calls.is_empty() => {
+            return Err(args.given.error("--call", "is for a program that has calls").into());
+        }
+        None => (Vec::new(), vec![Trial::of_text(&args.task)]),
+        Some(dataflow) => {
+            let calls = remote_options::calls(&args.endpoint, &args.given, &dataflow)?;
+            let check = |(name, settings): (String, Settings)| {
+                (settings.endpoint, vec![Trial::of_stage("call", name)])
+            };
+            let stage = |stage: &Declaration| Trial::of_stage("stage", stage.name.clone());
+            (calls.into_iter().map(check).collect(), dataflow.served().map(stage).collect())
+        }
+    };
+    // A program with calls may leave its stages to its workers.
+    if checks.is_empty() || args.endpoint.lambda.is_some() {
+        checks.insert(0, (function(args)?, trials));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    for (endpoint, trials) in checks {
+        runtime.block_on(steps(endpoint, &trials, args.timeout))?;
+    }
+    print_line("good")?;
+    Ok(())
+}
+
+/// Returns the function that is checked.
+fn function(args: &CheckArgs) -> Result<Endpoint> {
     let Some(lambda) = &args.endpoint.lambda else {
         let why = "is missing: give a URL, or a function's name or ARN";
         return Err(args.given.error("--lambda", why).into());
@@ -41,18 +70,13 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
         let why = "is built in and needs no check: give a URL, or a function's name or ARN";
         return Err(args.given.error("--lambda", why).into());
     }
-    let endpoint = remote_options::remote(lambda, &args.endpoint, &args.given)?;
-    let trials: Vec<Trial> = match args.given.program.own_stages(&args.given)? {
-        None => vec![Trial::of_text(&args.task)],
-        Some(stages) => stages.into_iter().map(Trial::of_stage).collect(),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(steps(endpoint, &trials, args.timeout))
+    remote_options::remote(lambda, &args.endpoint, &args.given)
 }
 
 /// A request of the check, and what is expected of its answer.
 struct Trial {
-    /// The name of the task.
+    /// What is tried, and the name of its task.
+    kind: &'static str,
     task: String,
     /// The version that the function must be compatible with.
     needs_version: Option<String>,
@@ -70,19 +94,19 @@ impl Trial {
         let (mut expected, mut bad) = (Batch::default(), Vec::new());
         task.compute(&batch, 0..batch.len(), &mut expected, &mut bad);
         let needs_version = task.needs_version().map(str::to_owned);
-        Trial { task: name.to_owned(), needs_version, records, expected }
+        Trial { kind: "task", task: name.to_owned(), needs_version, records, expected }
     }
 
-    /// Returns the trial of a stage of a user's program: a request without records.
-    fn of_stage(task: String) -> Self {
+    /// Returns the trial of a stage or a call of a user's program: a request without records.
+    fn of_stage(kind: &'static str, task: String) -> Self {
         let (records, expected) = (Vec::new(), Batch::default());
-        Trial { task, needs_version: None, records, expected }
+        Trial { kind, task, needs_version: None, records, expected }
     }
 
     /// Says what was tried, and is good.
     fn good(&self) -> String {
         match self.records.len() {
-            0 => format!("answers for the stage {}", self.task),
+            0 => format!("answers for the {} {}", self.kind, self.task),
             records => format!("same results as here for {}: {records} records", self.task),
         }
     }
@@ -122,7 +146,6 @@ async fn steps(endpoint: Endpoint, trials: &[Trial], timeout: Duration) -> Resul
     if is_lambda {
         print_line(format_args!("ceiling   {}", ceiling(remote.environments().await)))?;
     }
-    print_line("good")?;
     Ok(())
 }
 
@@ -153,7 +176,7 @@ fn ceiling(environments: Option<u64>) -> String {
 }
 
 async fn round_trip(remote: &HttpClient, trial: &Trial, timeout: Duration) -> Result<()> {
-    let Trial { task, needs_version, records, expected } = trial;
+    let Trial { kind, task, needs_version, records, expected } = trial;
     let batch: Batch = records.iter().map(String::as_str).collect();
     let mut body = RequestBody::begin(Vec::new(), task, Duration::ZERO, MAX_BODY);
     body.push(&batch, 0..batch.len())?;
@@ -215,6 +238,8 @@ async fn round_trip(remote: &HttpClient, trial: &Trial, timeout: Duration) -> Re
         Some(billed) => {
             print_line(format_args!("billed    {}, as the service says", show_duration(billed)))?
         }
+        // What a call costs is not Floodway's to know.
+        None if *kind == "call" => {}
         None => print_line(
             "billed    the service does not say; Floodway estimates it from the duration of requests",
         )?,

@@ -103,14 +103,17 @@ pub(super) fn with_file(
         let is_key = |argument: &&Arg| argument.get_long() == Some(&key);
         let argument = command.and_then(|command| command.get_arguments().find(is_key));
         let takes_value = argument.is_none_or(|argument| argument.get_action().takes_values());
-        let option = match (&value, scalar(&value)) {
+        let options = match (&value, scalar(&value)) {
             _ if command.is_some() && argument.is_none() => {
                 let why = format!("there is no such setting, because there is no option --{key}");
                 return Err(wrong(&why));
             }
             (Value::Boolean(false), _) => continue,
-            (Value::Boolean(true), _) if !takes_value => format!("--{key}"),
-            (_, Some(value)) if takes_value => format!("--{key}={value}"),
+            (Value::Boolean(true), _) if !takes_value => vec![format!("--{key}")],
+            (_, Some(value)) if takes_value => vec![format!("--{key}={value}")],
+            (Value::Array(values), _) if argument.is_some_and(is_repeated) => {
+                values.iter().filter_map(scalar).map(|value| format!("--{key}={value}")).collect()
+            }
             _ if takes_value => return Err(wrong("expected a string or a number")),
             _ => return Err(wrong("expected true or false")),
         };
@@ -124,7 +127,7 @@ pub(super) fn with_file(
         // What was typed counts, and a value that does not count need not be right.
         if !argv::contains(&args, &format!("--{key}")) {
             keys.push(key);
-            typed.push(option);
+            typed.extend(options);
         }
     }
     // Program and command first, then the file, then what was typed.
@@ -137,6 +140,11 @@ pub(super) fn with_file(
         all.extend(timely.into_iter().map(OsString::from));
     }
     Ok((all, FromFile { file, keys }))
+}
+
+/// Whether an option may be given several times. In a file, it is an array then.
+fn is_repeated(argument: &Arg) -> bool {
+    matches!(argument.get_action(), clap::ArgAction::Append)
 }
 
 /// Whether a typed option excludes the setting of this `argument`, so that it does not count.

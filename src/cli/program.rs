@@ -78,6 +78,9 @@ impl Own {
     }
 }
 
+/// The commands that have the endpoints of calls.
+const WITH_ENDPOINT: [&str; 3] = ["run", "compare", "check"];
+
 /// The options of `run` that say what Floodway's own dataflow computes.
 const OF_TEXT_TASKS: [&str; 2] = ["task", "work"];
 
@@ -111,7 +114,12 @@ impl Program {
     /// Returns the description of the command line.
     pub(super) fn command(&self) -> clap::Command {
         let mut command = Cli::command();
-        let Some(own) = &self.own else { return command };
+        let Some(own) = &self.own else {
+            // Floodway's own tasks call nothing.
+            return WITH_ENDPOINT.into_iter().fold(command, |command, name| {
+                command.mut_subcommand(name, |it| it.mut_arg("calls", |calls| calls.hide(true)))
+            });
+        };
         command = command.name(own.name).bin_name(own.name).version(concat!("on floodway ", env!("CARGO_PKG_VERSION"))).about(
             "A dataflow whose records are done by AWS Lambda where workers would be too late, built on Floodway",
         );
@@ -155,16 +163,15 @@ impl Program {
         build(graph)
     }
 
-    /// Returns the names of the stages of a program's own dataflow, for a command with options of which none may be
-    /// about Floodway's tasks. None for Floodway itself.
+    /// Returns a program's own dataflow, for a command with options of which none may be about Floodway's tasks. None
+    /// for Floodway itself.
     ///
     /// # Errors
     /// If the dataflow cannot be built, or such an option is given.
-    pub(super) fn own_stages(&self, given: &Given) -> Result<Option<Vec<String>>> {
+    pub(super) fn own_dataflow(&self, given: &Given) -> Result<Option<Dataflow>> {
         let Some(own) = &self.own else { return Ok(None) };
         own.refuse_options_of_text_tasks(given)?;
-        let dataflow = build(own.graph()?)?;
-        Ok(Some(dataflow.stages.into_iter().map(|stage| stage.name).collect()))
+        build(own.graph()?).map(Some)
     }
 
     /// Serves the function of the program's dataflow with `serve`. Returns how the process ends.

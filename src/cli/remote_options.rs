@@ -1,5 +1,9 @@
 //! What the options of the remote side mean together: the endpoint, the bridge, and the local Lambda.
 
+use std::collections::HashSet;
+
+use anyhow::anyhow;
+
 use super::args::{BridgeArgs, EndpointArgs, RunArgs};
 use super::given::Given;
 use super::{UsageError, key_values, policy_options};
@@ -7,7 +11,8 @@ use crate::aws::{Environment, EnvironmentError};
 use crate::bridge::{self, Auth, EndpointError, ProxyError, Settings};
 use crate::cost::Cost;
 use crate::emulator::Model;
-use crate::pipeline::Endpoint;
+use crate::job::Dataflow;
+use crate::pipeline::{Endpoint, TimelySettings};
 
 /// Returns the settings of the bridge, for a function with this memory.
 pub(super) fn bridge(
@@ -128,6 +133,74 @@ pub(super) fn remote(
         };
         usage.into()
     })
+}
+
+/// Returns the settings of each call of the dataflow, with the endpoints that are given.
+///
+/// # Errors
+/// If an endpoint is given for what is no call, is wrong or is missing, or if the settings in the code are wrong.
+pub(super) fn calls(
+    args: &EndpointArgs,
+    given: &Given,
+    dataflow: &Dataflow,
+) -> anyhow::Result<Vec<(String, Settings)>> {
+    let names: Vec<&str> = dataflow.calls().map(|(name, _)| name).collect();
+    let mut seen = HashSet::new();
+    for (name, endpoint) in &args.calls {
+        let wrong =
+            |why: String| UsageError::new("--call", format!("{name}={}", redact(endpoint)), why);
+        if !names.contains(&name.as_str()) {
+            let there = match names.is_empty() {
+                true => "it has none".to_owned(),
+                false => format!("its calls are {}", names.join(", ")),
+            };
+            return Err(wrong(format!("{} has no such call: {there}", given.program.name())).into());
+        }
+        if !seen.insert(name) {
+            return Err(wrong("is the second endpoint of this call: give one".to_owned()).into());
+        }
+    }
+    let call = |(name, settings): (&str, &Settings)| {
+        let mut settings = settings.clone();
+        if let Some((_, endpoint)) = args.calls.iter().find(|(of, _)| of == name) {
+            let wrong = |error: EndpointError| {
+                let value = format!("{name}={}", redact(endpoint));
+                UsageError::new("--call", value, error.to_string())
+            };
+            settings.endpoint = endpoint.parse().map_err(wrong)?;
+        }
+        if settings.endpoint == bridge::Endpoint::Unset {
+            let why = "the program does not say where this service is: give its URL";
+            return Err(UsageError::new("--call", format!("{name}="), why).into());
+        }
+        let valid = settings.validate().map_err(|error| anyhow!("the call {name}: {error}"));
+        valid.map(|()| (name.to_owned(), settings))
+    };
+    dataflow.calls().map(call).collect()
+}
+
+/// Checks that all processes may call: they share what may be asked of a service.
+pub(super) fn refuse_shares(
+    calls: &[(String, Settings)],
+    timely: &TimelySettings,
+    typed: &[String],
+) -> Result<(), UsageError> {
+    for (name, settings) in calls {
+        let least = settings.requests_per_second.map_or(usize::MAX, |most| most as usize);
+        if least.min(settings.max_in_flight) < timely.processes {
+            let why = format!(
+                "each process needs a share of the requests of the call {name}, of which {} may be in flight{}: use \
+                 fewer processes",
+                settings.max_in_flight,
+                match settings.requests_per_second {
+                    Some(most) => format!(" and {most} be sent in a second"),
+                    None => String::new(),
+                }
+            );
+            return Err(UsageError::new("--", typed.join(" "), why));
+        }
+    }
+    Ok(())
 }
 
 /// Returns the proxy that requests to the endpoint go by, if there is one.

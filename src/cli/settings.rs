@@ -34,6 +34,8 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
     remote_options::check_require_remote(args)?;
     let policy = policy_options::of_run(args)?;
     let dataflow = args.given.program.dataflow(args)?;
+    let calls = remote_options::calls(&args.endpoint, &args.given, &dataflow)?;
+    remote_options::refuse_shares(&calls, &timely, &args.timely)?;
     sink::refuse_format(args, &dataflow, &*sink)?;
     let state = state::state(args, &dataflow, &*source, &*sink, schedule.is_some())?;
     let shared = state::shared(args, &dataflow, &*source, &*sink, policy)?;
@@ -48,6 +50,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         policy,
         endpoint,
         bridge,
+        calls,
         max_backlog_bytes: 256 << 20,
         sink,
         state,

@@ -15,7 +15,7 @@ use super::due_times::Producer;
 use super::stage::{Host, IsLast, StageContext};
 use super::{BuildError, Graph, Job};
 use crate::batch::Batch;
-use crate::bridge::{Bridge, Offer};
+use crate::bridge::{self, Bridge, Offer};
 use crate::clock::Clock;
 use crate::emulator::{ByTask, Function};
 use crate::policy;
@@ -60,6 +60,19 @@ impl Dataflow {
         format!("stages {}; {}", self.tasks(), self.format.unwrap_or("text"))
     }
 
+    /// Returns the stages that are calls, with their settings.
+    pub fn calls(&self) -> impl Iterator<Item = (&str, &bridge::Settings)> {
+        self.stages.iter().filter_map(|stage| match &stage.remote {
+            Remote::Service(settings) => Some((&*stage.name, &**settings)),
+            Remote::Function(_) => None,
+        })
+    }
+
+    /// Returns the stages whose tasks a function computes besides the workers.
+    pub(crate) fn served(&self) -> impl Iterator<Item = &Declaration> {
+        self.stages.iter().filter(|stage| matches!(stage.remote, Remote::Function(_)))
+    }
+
     /// Returns the names of the stages, which are those of their tasks.
     pub(crate) fn tasks(&self) -> String {
         let stages: Vec<&str> = self.stages.iter().map(|stage| &*stage.name).collect();
@@ -71,13 +84,16 @@ impl Dataflow {
         &*self.graph
     }
 
-    /// Returns the function that computes the tasks of all stages.
+    /// Returns the function that computes the tasks of all stages but the calls.
     pub fn function(&self) -> Arc<dyn Function> {
-        match &self.stages[..] {
-            [only] => (only.function)(),
-            stages => Arc::new(ByTask::new(
-                stages.iter().map(|stage| (stage.name.clone(), (stage.function)())),
-            )),
+        let functions = self.stages.iter().filter_map(|stage| match &stage.remote {
+            Remote::Function(make) => Some((stage.name.clone(), make())),
+            Remote::Service(_) => None,
+        });
+        let mut functions: Vec<_> = functions.collect();
+        match functions.pop() {
+            Some((_, only)) if functions.is_empty() => only,
+            last => Arc::new(ByTask::new(functions.into_iter().chain(last))),
         }
     }
 }
@@ -92,17 +108,25 @@ impl fmt::Debug for Dataflow {
 /// What a stage says of itself.
 pub struct Declaration {
     pub name: String,
-    function: MakeFunction,
+    remote: Remote,
     register: Box<dyn Fn(&Bridge) -> Offer + Send + Sync>,
+}
+
+/// Who computes a stage's task, if not the workers.
+pub(super) enum Remote {
+    /// A function, which this makes.
+    Function(MakeFunction),
+    /// A service, which is called. Workers do not compute the task.
+    Service(Box<bridge::Settings>),
 }
 
 /// Makes the function that computes a stage's task. That may take time: the vocabulary of `bpe` is loaded.
 pub(super) type MakeFunction = Box<dyn Fn() -> Arc<dyn Function> + Send + Sync>;
 
 impl Declaration {
-    pub(super) fn new<K: Task + Clone>(name: &str, task: K, function: MakeFunction) -> Self {
+    pub(super) fn new<K: Task + Clone>(name: &str, task: K, remote: Remote) -> Self {
         let register = move |bridge: &Bridge| bridge.remote_task(Arc::new(task.clone())).offer();
-        Declaration { name: name.to_owned(), function, register: Box::new(register) }
+        Declaration { name: name.to_owned(), remote, register: Box::new(register) }
     }
 
     /// Lets `bridge` probe the remote side of the stage's task, and returns what it offers now.

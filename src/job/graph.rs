@@ -10,12 +10,13 @@ use timely::dataflow::operators::vec::Map as _;
 use timely::dataflow::{Scope, Stream};
 use timely::progress::Source;
 
-use super::declare::{Declaration, MakeFunction};
+use super::declare::{Declaration, Remote};
 use super::due_times::{DueTimes, Producer};
 use super::input::StageInput;
 use super::output::Output;
 use super::stage::{Host, IsLast, StageContext};
 use crate::batch::{Batch, TextRecord};
+use crate::bridge;
 use crate::operators::{Burst, BurstExt as _};
 use crate::task::{self, Bad, Code, Task};
 
@@ -125,16 +126,66 @@ impl<'scope> Job<'scope> {
     {
         let task = Arc::new(task::function(name, compute));
         let function = Arc::clone(&task);
-        self.stage(name, records, task, Box::new(move || function.clone()))
+        self.stage(name, records, task, Remote::Function(Box::new(move || function.clone())))
     }
 
-    /// Adds the stage `name`, which computes `task`. `function` makes what serves the task.
+    /// Adds a call: a service computes a result for each record, and no worker can. The service speaks
+    /// [the wire](crate::wire), with `name` as the task; `settings` say where it is and how much may be asked of it.
+    /// They are those of [`Settings::call`](crate::bridge::Settings::call), with changes, and each call has a bridge
+    /// of its own. `run` and `check` take another endpoint by `--call NAME=URL`.
+    ///
+    /// A record that the service refuses with a code is a dead letter, and so is one that fails as often as the
+    /// settings allow. While the service does not answer, records wait, and then the source.
+    ///
+    /// The output is the same in each run if the service's results are. It is asked again after a failure, and
+    /// for what was not committed when a run ended, so it may see a record several times.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use floodway::bridge::Settings;
+    ///
+    /// fn main() -> std::process::ExitCode {
+    ///     floodway::app("cities")
+    ///         .dataflow(|job, lines| {
+    ///             let names = job.json::<String>(lines);
+    ///             let lookup = Settings {
+    ///                 endpoint: "http://127.0.0.1:9000/".parse()?,
+    ///                 requests_per_second: Some(50),
+    ///                 ..Settings::call()
+    ///             };
+    ///             let inhabitants = job.call::<_, u64>("lookup", names, lookup);
+    ///             Ok(job.json_lines(inhabitants))
+    ///         })
+    ///         .main()
+    /// }
+    /// ```
+    pub fn call<T, U>(
+        &mut self,
+        name: &str,
+        records: Stream<'scope, u64, Vec<T>>,
+        settings: bridge::Settings,
+    ) -> Stream<'scope, u64, Vec<U>>
+    where
+        T: Serialize + Clone + Send + Sync + 'static,
+        U: DeserializeOwned + Clone + PartialEq + Send + 'static,
+    {
+        let not_here = |_: &T| Err::<U, _>(Code("not_computed_locally".into()));
+        let service = Box::new(bridge::Settings { is_only_side: true, ..settings });
+        self.stage(
+            name,
+            records,
+            Arc::new(task::function(name, not_here)),
+            Remote::Service(service),
+        )
+    }
+
+    /// Adds the stage `name`, which computes `task`, and `remote` too.
     pub(super) fn stage<K>(
         &mut self,
         name: &str,
         records: Stream<'scope, u64, K::In>,
         task: K,
-        function: MakeFunction,
+        remote: Remote,
     ) -> Stream<'scope, u64, K::Out>
     where
         K: Task + Clone,
@@ -144,7 +195,7 @@ impl<'scope> Job<'scope> {
         if self.stages.iter().any(|stage| stage.name == name) {
             self.duplicate_name.get_or_insert_with(|| name.to_owned());
         }
-        self.host.declare(Box::new(|| Declaration::new(name, task.clone(), function)));
+        self.host.declare(Box::new(|| Declaration::new(name, task.clone(), remote)));
         let is_last = IsLast::default();
         // Producer 0 are the parsers.
         let number = self.producers();

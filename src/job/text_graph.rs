@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::declare::Remote;
 use super::{BuildError, Graph, Job, Lines, Output};
 use crate::emulator::Builtin;
 use crate::task::{Task as _, TextTask};
@@ -16,7 +17,8 @@ impl Graph for TextGraph {
         lines: Lines<'scope>,
     ) -> Result<Output<'scope>, BuildError> {
         let task = Arc::clone(&self.0);
-        let results = job.stage(self.0.name(), lines, task, Box::new(|| Arc::new(Builtin::new())));
+        let function = Remote::Function(Box::new(|| Arc::new(Builtin::new())));
+        let results = job.stage(self.0.name(), lines, task, function);
         Ok(job.text(results))
     }
 }

@@ -358,6 +358,46 @@ impl Page<'_> {
         })
     }
 
+    /// What was asked of the services that are called.
+    fn calls(&mut self, calls: &[(String, Remote)]) -> Result<(), Error> {
+        let counters: [(&str, &str, Option<Unit>, fn(&Remote) -> f64); 4] = [
+            ("floodway_call_requests", "Distinct batches that were sent.", None, |call| {
+                call.counters.requests as f64
+            }),
+            ("floodway_call_attempts", "HTTP sends.", None, |call| call.counters.attempts as f64),
+            ("floodway_call_requests_failed", "Requests that were given up.", None, |call| {
+                call.counters.failed as f64
+            }),
+            ("floodway_call_unavailable", "For how long it did not answer.", seconds(), |call| {
+                call.counters.breaker_open_us as f64 / 1e6
+            }),
+        ];
+        for (name, help, unit, value) in counters {
+            let mut metric = self.0.encode_descriptor(name, help, unit.as_ref(), COUNTER)?;
+            for (name, call) in calls {
+                let labels = [("call", name.as_str())];
+                metric.encode_family(&labels)?.encode_counter(&value(call), NO_EXEMPLAR)?;
+            }
+        }
+        let gauges: [(&str, &str, fn(&Remote) -> f64); 2] = [
+            ("floodway_call_in_flight", "Requests in flight.", |call| {
+                call.counters.in_flight as f64
+            }),
+            (
+                "floodway_call_is_available",
+                "Whether it answers: 0 while records wait because it does not.",
+                |call| f64::from(u8::from(call.breaker == Breaker::Closed)),
+            ),
+        ];
+        for (name, help, value) in gauges {
+            let mut metric = self.0.encode_descriptor(name, help, None, GAUGE)?;
+            for (name, call) in calls {
+                metric.encode_family(&[("call", name.as_str())])?.encode_gauge(&value(call))?;
+            }
+        }
+        Ok(())
+    }
+
     fn remote(&mut self, about: &About, remote: &Remote) -> Result<(), Error> {
         let counters = &remote.counters;
         for (Counter { metric, unit, help, .. }, value) in counters.all() {
@@ -415,6 +455,9 @@ impl Collector for Metrics {
         page.records(&self.about, &self.sample)?;
         page.time(&self.sample)?;
         page.stages(&self.sample.stages)?;
+        if !self.sample.calls.is_empty() {
+            page.calls(&self.sample.calls)?;
+        }
         self.sample.remote.iter().try_for_each(|remote| page.remote(&self.about, remote))
     }
 }

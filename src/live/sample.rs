@@ -97,6 +97,8 @@ pub struct Sample {
     pub writer: Writer,
     /// The remote side, if there is one.
     pub remote: Option<Remote>,
+    /// The services that are called, by the name of the call.
+    pub calls: Vec<(String, Remote)>,
     /// What the workers have done, by stage.
     pub stages: Vec<StageCounts>,
 }

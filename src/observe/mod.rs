@@ -4,6 +4,7 @@
 //! and nothing waits for it.
 
 mod atomic_histogram;
+mod call_figures;
 mod counts;
 mod function_bill;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod waits;
 mod worker_stats;
 
 pub use atomic_histogram::{AtomicHistogram, HistogramSnapshot, quantile_ms};
+pub use call_figures::CallFigures;
 pub use counts::Counts;
 pub use function_bill::FunctionBill;
 pub use latency::Latencies;
@@ -33,7 +35,7 @@ pub use on_time::{Cause, OnTime};
 pub use process_stats::ProcessStats;
 #[cfg(feature = "cli")]
 pub use progress::{Goal, Progress};
-pub use report::{FunctionCounters, Report, StageCounts};
+pub use report::{CallCounters, FunctionCounters, Report, StageCounts};
 pub use series::{Flow, Level, Line, Series, SlotLatency, SlotLine};
 pub use stage_figures::StageFigures;
 pub use summary::{LateBy, Offloading, Percentiles, Shadow, Summary, Totals};

@@ -16,11 +16,24 @@ pub struct FunctionCounters {
     pub counters: Counters,
 }
 
+/// What the bridges to the service of a call counted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CallCounters {
+    /// The name of the call.
+    pub name: String,
+    /// The service.
+    pub endpoint: String,
+    /// What the bridges counted.
+    pub counters: Counters,
+}
+
 /// What the workers did at a stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageCounts {
     /// The name of the stage.
     pub name: String,
+    /// Whether it is a call, which no worker can compute.
+    pub is_call: bool,
     /// The number of records that arrived.
     pub received: u64,
     /// The number of results that workers computed.
@@ -40,7 +53,17 @@ pub struct StageCounts {
 impl StageCounts {
     /// Adds what other workers did at the same stage.
     fn add(&mut self, other: &StageCounts) {
-        let StageCounts { name: _, received, local, remote, bad, worked, useful_ns, held } = other;
+        let StageCounts {
+            name: _,
+            is_call: _,
+            received,
+            local,
+            remote,
+            bad,
+            worked,
+            useful_ns,
+            held,
+        } = other;
         self.received += received;
         self.local += local;
         self.remote += remote;
@@ -95,6 +118,8 @@ pub struct Report {
     pub stages: Vec<StageCounts>,
     /// What the bridges counted, by function.
     pub functions: Vec<FunctionCounters>,
+    /// What the bridges to the services of calls counted, by call.
+    pub calls: Vec<CallCounters>,
     /// Why the remote side refused every request, and what to do about it.
     pub refused: Option<String>,
     /// How the last request or probe failed, and what to do about it.
@@ -142,18 +167,23 @@ impl Report {
         sum
     }
 
-    /// Returns the number of results that the remote side computed, over all stages.
+    /// Returns the stages whose records workers can compute too.
+    fn bursting(&self) -> impl Iterator<Item = &StageCounts> {
+        self.stages.iter().filter(|stage| !stage.is_call)
+    }
+
+    /// Returns the number of results that the remote side computed, over all stages but the calls.
     pub fn remote(&self) -> u64 {
         match self.is_chain {
-            true => self.stages.iter().map(|stage| stage.remote).sum(),
+            true => self.bursting().map(|stage| stage.remote).sum(),
             false => self.counts.remote,
         }
     }
 
-    /// Returns the share of the records that the remote side did, over all stages.
+    /// Returns the share of the records that the remote side did, over all stages but the calls.
     pub fn remote_share(&self) -> f64 {
         let done = match self.is_chain {
-            true => self.stages.iter().map(|stage| stage.local + stage.remote + stage.bad).sum(),
+            true => self.bursting().map(|stage| stage.local + stage.remote + stage.bad).sum(),
             false => self.counts.done(),
         };
         self.remote() as f64 / done.max(1) as f64
@@ -200,6 +230,12 @@ impl Report {
             match self.functions.iter_mut().find(|mine| mine.name == theirs.name) {
                 Some(mine) => mine.counters.add(&theirs.counters),
                 None => self.functions.push(theirs.clone()),
+            }
+        }
+        for theirs in &other.calls {
+            match self.calls.iter_mut().find(|mine| mine.name == theirs.name) {
+                Some(mine) => mine.counters.add(&theirs.counters),
+                None => self.calls.push(theirs.clone()),
             }
         }
         if self.refused.is_none() {

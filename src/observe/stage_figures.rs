@@ -12,6 +12,9 @@ use crate::units::{show_count, show_duration};
 pub struct StageFigures {
     /// The name of the stage.
     pub name: String,
+    /// Whether it is a call, which no worker can compute.
+    #[serde(skip)]
+    pub is_call: bool,
     /// The number of records that arrived.
     pub received: u64,
     /// The number of records that are done, bad ones among them.
@@ -27,7 +30,8 @@ pub struct StageFigures {
 impl StageFigures {
     /// Returns the figures of a run that lasted `wall`.
     pub(super) fn of(counts: &StageCounts, wall: Duration) -> Self {
-        let StageCounts { name, received, local, remote, bad, worked, useful_ns, held: _ } = counts;
+        let StageCounts { name, is_call, received, local, remote, bad, worked, useful_ns, held: _ } =
+            counts;
         let useful_us = (*worked > 0).then(|| *useful_ns as f64 / 1e3 / *worked as f64);
         let seconds = wall.as_secs_f64().max(1e-9);
         StageFigures {
@@ -36,12 +40,21 @@ impl StageFigures {
             done: local + remote + bad,
             remote: *remote,
             useful_us,
+            is_call: *is_call,
             needs_workers: useful_us.map(|useful| useful / 1e6 * *received as f64 / seconds),
         }
     }
 
     /// Returns the figures in words.
     pub(super) fn words(&self) -> String {
+        if self.is_call {
+            let Self { name, received, done, remote, .. } = self;
+            let bad = match done - remote {
+                0 => String::new(),
+                bad => format!(", of which {} are bad", show_count(bad)),
+            };
+            return format!("{name}: a call of {} records{bad}", show_count(*received));
+        }
         let each = self.useful_us.map_or("an unknown time".to_owned(), |useful| {
             show_duration(Duration::from_secs_f64(useful / 1e6))
         });

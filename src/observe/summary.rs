@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Counts, FunctionBill, Latencies, Level, Report, StageFigures};
+use super::{CallFigures, Counts, FunctionBill, Latencies, Level, Report, StageFigures};
 use crate::cost::Cost;
 use crate::counters::Counters;
 use crate::destination;
@@ -109,6 +109,9 @@ pub struct Summary {
     pub stages: Vec<StageFigures>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub functions: Vec<FunctionBill>,
+    /// Of a dataflow with calls.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<CallFigures>,
     pub over_budget_ms: f64,
     pub peak_backlog: u64,
     pub backpressured_ms: f64,
@@ -203,6 +206,7 @@ impl Summary {
                 .filter(|_| is_chain)
                 .map(|stage| StageFigures::of(stage, wall))
                 .collect(),
+            calls: report.calls.iter().map(|call| CallFigures::of(call, wall)).collect(),
             functions: report.functions.iter().map(|one| FunctionBill::of(one, cost)).collect(),
             peak_backlog: report.backlog_peaks.iter().max().copied().unwrap_or(0),
             backpressured_ms: report.backpressured_ns as f64 / 1e6,

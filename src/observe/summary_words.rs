@@ -60,6 +60,9 @@ impl Summary {
         for stage in &self.stages {
             line(format!("stage     {}", stage.words()));
         }
+        for call in &self.calls {
+            line(format!("call      {}", call.words()));
+        }
         if counters.requests > 0 {
             // This line counts records, and the next one counts requests.
             let mut sent = format!(

@@ -61,7 +61,9 @@ impl<T: 'static, C: 'static> Burst<T, C> {
         Burst::new(policy::Local)
     }
 
-    /// Sets the bridge to the remote side, which all workers of the process share.
+    /// Sets the bridge to the remote side, which all workers of the process share. If its settings are those of a
+    /// [call](crate::bridge::Settings::call), all records are sent, whatever the policy is, and the task is never
+    /// computed here.
     pub fn remote(mut self, bridge: &Bridge) -> Self {
         self.bridge = Some(bridge.clone());
         self

@@ -22,7 +22,7 @@ impl Sampler {
 
     /// Returns the positions of `range` to verify, the last first. Positions in `refused` have no result and
     /// are left out.
-    pub(super) fn choose(&mut self, range: &Range<usize>, refused: &[usize]) -> Vec<usize> {
+    pub(super) fn choose(&mut self, range: &Range<usize>, refused: &[(usize, Code)]) -> Vec<usize> {
         if self.share <= 0.0 {
             return Vec::new();
         }
@@ -34,7 +34,7 @@ impl Sampler {
                 self.owed -= f64::from(u8::from(due));
                 due
             })
-            .filter(|position| refused.binary_search(position).is_err())
+            .filter(|position| refused.binary_search_by_key(position, |(at, _)| *at).is_err())
             .collect();
         chosen.reverse();
         chosen
@@ -50,8 +50,8 @@ pub(super) struct Verification<T, K: Task> {
     pub out: K::Out,
     /// Route of the results.
     pub route: Route,
-    /// Positions without a result, in order.
-    pub refused: Vec<usize>,
+    /// Positions without a result, in order, and why they have none.
+    pub refused: Vec<(usize, Code)>,
     /// Positions that are still to be checked, the last ones first.
     pub checks: Vec<usize>,
 }
@@ -80,7 +80,7 @@ impl<T, K: Task> Verification<T, K> {
             task.compute(&self.origin.batch, position..position + 1, &mut one, verdicts);
             let is_bad = !verdicts.is_empty();
             verdicts.clear();
-            let before = self.refused.partition_point(|refused| *refused < position);
+            let before = self.refused.partition_point(|(refused, _)| *refused < position);
             let index = position - self.range.start - before;
             if is_bad || !task.is_same(&self.out, index, &one) {
                 return (checked + 1, Verdict::Mismatch(position));
@@ -100,7 +100,7 @@ mod tests {
         let mut sampler = Sampler::new(0.001);
         let chosen: usize = (0..1_000).map(|_| sampler.choose(&(7..107), &[]).len()).sum();
         assert!((99..=100).contains(&chosen), "{chosen}");
-        assert_eq!(Sampler::new(1.0).choose(&(3..7), &[4]), [6, 5, 3]);
+        assert_eq!(Sampler::new(1.0).choose(&(3..7), &[(4, Code::TOO_LONG)]), [6, 5, 3]);
         assert!(Sampler::new(0.0).choose(&(0..9), &[]).is_empty());
     }
 }

@@ -79,6 +79,16 @@ pub enum RunError {
         /// The reason, and what to do about it.
         why: String,
     },
+    /// The service of a call refuses every request, so that the run cannot go on.
+    #[error("{endpoint} refuses every request of the call {call}: {why}")]
+    RefusedCall {
+        /// The name of the call.
+        call: String,
+        /// The service.
+        endpoint: String,
+        /// The reason, and what to do about it.
+        why: String,
+    },
     /// The policy wanted to send records, and none was done remotely.
     #[error(
         "{why} The workers did all work, and it is committed; --require-remote wants some done remotely"

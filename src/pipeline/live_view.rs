@@ -9,7 +9,7 @@ use super::worker::{RunContext, RunStart};
 use super::{ListenSettings, RunError, Settings, summary};
 use crate::batch::Nanos;
 use crate::bridge::breaker::State;
-use crate::bridge::{Bridge, CostLimits};
+use crate::bridge::{self, Bridge, CostLimits};
 use crate::live::{self, About, Breaker, Budget, End, Live, Observation, Remote, Sample, Writer};
 use crate::observe::Summary;
 
@@ -125,19 +125,26 @@ pub(super) fn sample(context: &RunContext, started: &RunStart) -> Sample {
             unpublished_bytes,
             is_refused,
         },
-        remote: context.bridge.as_ref().map(|bridge| remote(bridge, &context.settings)),
+        remote: context.bridge.as_ref().map(|bridge| remote(bridge, &context.settings.bridge)),
+        calls: calls(context),
         stages: context.stage_counts(),
         snapshot,
     }
 }
 
-fn remote(bridge: &Bridge, settings: &Settings) -> Remote {
+/// Reads the state of the services that are called.
+fn calls(context: &RunContext) -> Vec<(String, Remote)> {
+    let calls = context.calls.iter().zip(&context.settings.calls);
+    calls.map(|(call, (name, settings))| (name.clone(), remote(&call.bridge, settings))).collect()
+}
+
+fn remote(bridge: &Bridge, settings: &bridge::Settings) -> Remote {
     let (counters, status) = (bridge.counters(), bridge.status());
     Remote {
         counters,
-        cost_usd: settings.bridge.cost.usd(counters.billed, counters.billed_us as f64 / 1e3),
+        cost_usd: settings.cost.usd(counters.billed, counters.billed_us as f64 / 1e3),
         limit: status.limit as u64,
-        most: settings.bridge.max_in_flight as u64,
+        most: settings.max_in_flight as u64,
         waiting: status.waiting as u64,
         breaker: match status.breaker {
             State::Closed => Breaker::Closed,

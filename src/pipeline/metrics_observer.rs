@@ -31,6 +31,8 @@ pub(super) struct MetricsObserver {
     failures: Failures,
     /// The number of the stage, and whether it is the last one. None for the results of a graph without stages.
     stage: Option<(usize, IsLast)>,
+    /// Whether the stage is a call: its records are not sent by a policy.
+    is_call: bool,
     rates: StageRates,
 }
 
@@ -59,10 +61,11 @@ impl StageRates {
 
 impl MetricsObserver {
     /// Returns the observer of the worker's next stage.
-    pub(super) fn stage(&self, is_last: IsLast) -> Self {
+    pub(super) fn stage(&self, is_last: IsLast, is_call: bool) -> Self {
         let mut rates = self.rates.0.borrow_mut();
-        rates.push((0, 0.0));
-        MetricsObserver { stage: Some((rates.len() - 1, is_last)), ..self.clone() }
+        // A call takes no time of the worker's.
+        rates.push((0, if is_call { f64::INFINITY } else { 0.0 }));
+        MetricsObserver { stage: Some((rates.len() - 1, is_last)), is_call, ..self.clone() }
     }
 
     /// Whether the results are those of the run.
@@ -92,6 +95,7 @@ impl MetricsObserver {
             uncommitted: Uncommitted::default(),
             failures: failures.clone(),
             stage: None,
+            is_call: false,
             rates: StageRates::default(),
         }
     }
@@ -132,7 +136,9 @@ impl Observer<u64> for MetricsObserver {
     }
 
     fn sent(&mut self, _: usize, now: Nanos) {
-        self.worker.sent(now);
+        if !self.is_call {
+            self.worker.sent(now);
+        }
     }
 
     fn backlog(&mut self, queued: usize, in_flight: usize) {

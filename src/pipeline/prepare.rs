@@ -65,6 +65,7 @@ pub(super) fn prepare(
         pace,
         stages: Stages::new(),
         bridge: remote.bridge,
+        calls: remote.calls,
         peers: Peers::default(),
         lambda: remote.lambda,
         sink,

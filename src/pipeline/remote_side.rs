@@ -1,26 +1,45 @@
-//! Starts the remote side of a run: the embedded Lambda, if there is one, and the bridge.
+//! Starts the remote side of a run: the embedded Lambda, if there is one, and the bridges to the function and to the
+//! services that are called.
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{Endpoint, RunError, Settings};
+use super::{Endpoint, RunError, Settings, TimelySettings};
 use crate::bridge::{self, Bridge, BridgeError, SettingsError};
 use crate::descriptors;
 use crate::emulator;
+use crate::observe::CallCounters;
 use crate::policy::Sends;
 use crate::units::show_duration;
 
 /// The longest time that a run waits for the first answers of the remote side before it starts.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The remote side. Both fields are none if nothing is sent.
+/// The remote side. The first two fields are none if nothing is sent to a function.
 #[derive(Default)]
 pub(super) struct RemoteSide {
     /// The embedded Lambda.
     pub lambda: Option<Arc<emulator::Server>>,
     /// The bridge to the function.
     pub bridge: Option<Bridge>,
+    /// The bridges to the services that are called.
+    pub calls: Vec<Call>,
+}
+
+/// The bridge of a call.
+pub(super) struct Call {
+    /// The name of the call, which is that of its stage.
+    pub name: String,
+    pub bridge: Bridge,
+}
+
+impl Call {
+    /// Returns what its bridge has counted.
+    pub(super) fn counters(&self) -> CallCounters {
+        let (name, endpoint) = (self.name.clone(), self.bridge.endpoint());
+        CallCounters { name, endpoint, counters: self.bridge.counters() }
+    }
 }
 
 impl RemoteSide {
@@ -30,9 +49,19 @@ impl RemoteSide {
     /// # Errors
     /// If the Lambda or the bridge cannot be started.
     pub(super) fn start(settings: &Settings, spent: f64) -> Result<RemoteSide, RunError> {
-        if !settings.is_bursting() {
-            return Ok(RemoteSide::default());
+        let mut remote = RemoteSide { calls: start_calls(settings)?, ..RemoteSide::default() };
+        if settings.is_bursting() {
+            remote.start_function(settings, spent)?;
         }
+        let began = Instant::now();
+        for call in &remote.calls {
+            call.bridge.wait_for_probes(PROBE_TIMEOUT.saturating_sub(began.elapsed()));
+        }
+        Ok(remote)
+    }
+
+    /// Starts the bridge to the function, and the embedded Lambda.
+    fn start_function(&mut self, settings: &Settings, spent: f64) -> Result<(), RunError> {
         let (lambda, endpoint) = match &settings.endpoint {
             Endpoint::Remote(endpoint) => (None, endpoint.clone()),
             Endpoint::Embedded(model) => {
@@ -48,7 +77,7 @@ impl RemoteSide {
         // This process has both ends of each connection to an embedded Lambda.
         let descriptors_each = if lambda.is_some() { 2 } else { 1 };
         let bridge = Bridge::start(bridge_settings(settings, endpoint, spent, descriptors_each))?;
-        let offers = || settings.dataflow.stages.iter().map(|stage| stage.register(&bridge));
+        let offers = || settings.dataflow.served().map(|stage| stage.register(&bridge));
         if offers().count() > 0 {
             bridge.wait_for_probes(PROBE_TIMEOUT);
         }
@@ -57,8 +86,30 @@ impl RemoteSide {
         {
             check_deadline(settings.options.model.deadline, typical);
         }
-        Ok(RemoteSide { lambda, bridge: Some(bridge) })
+        (self.lambda, self.bridge) = (lambda, Some(bridge));
+        Ok(())
     }
+}
+
+/// Starts the bridge of each call.
+fn start_calls(settings: &Settings) -> Result<Vec<Call>, RunError> {
+    let TimelySettings { processes, process, .. } = settings.timely;
+    let start = |(name, call): &(String, bridge::Settings)| {
+        // Each process has its share of what may be asked of the service.
+        let share = |all: usize| all / processes + usize::from(process < all % processes);
+        let most = limit_in_flight(share(call.max_in_flight), 1);
+        let bridge = Bridge::start(bridge::Settings {
+            max_in_flight: most,
+            initial_in_flight: call.initial_in_flight.min(most),
+            requests_per_second: call.requests_per_second.map(|all| share(all as usize) as u32),
+            ..call.clone()
+        })?;
+        if let Some(stage) = settings.dataflow.stages.iter().find(|stage| stage.name == *name) {
+            stage.register(&bridge);
+        }
+        Ok(Call { name: name.clone(), bridge })
+    };
+    settings.calls.iter().map(start).collect()
 }
 
 /// Returns the settings of this process's bridge. A request uses `descriptors_each` file descriptors.

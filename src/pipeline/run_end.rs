@@ -78,6 +78,10 @@ pub(super) fn wait(
                 progress.get_or_insert_with(new).tick();
             }
         }
+        if let Some(error) = context.refused_call() {
+            break RunEnd::Failed(error);
+        }
+        // A call goes on: nobody else can do its records, and the last epoch needs them.
         if let Some(asked) = asked_to_stop(context, &context.stop)
             && stop_deadline.start(asked)
             && let Some(bridge) = &context.bridge

@@ -56,6 +56,8 @@ pub struct Settings {
     pub endpoint: Endpoint,
     /// The settings of the bridge. The endpoint is filled in when it is known.
     pub bridge: bridge::Settings,
+    /// The settings of the bridge of each call, by the name of the call.
+    pub calls: Vec<(String, bridge::Settings)>,
     /// The number of bytes of records that may wait on a worker before the source waits.
     pub max_backlog_bytes: usize,
     /// The destination of the results.

@@ -11,6 +11,7 @@ use timely::worker::Worker;
 
 use super::control::{Control, Disagreement, SharedValues};
 use super::metrics_observer::MetricsObserver;
+use super::remote_side::Call;
 use super::resume::{Output, ResumePoint};
 use super::step_timer::StepTimer;
 use super::worker_host::WorkerHost;
@@ -33,7 +34,10 @@ pub(super) struct RunContext {
     pub pace: Arc<Pace>,
     /// What each stage of the dataflow does.
     pub stages: Stages,
+    /// The bridge to the function.
     pub bridge: Option<Bridge>,
+    /// The bridges to the services that are called.
+    pub calls: Vec<Call>,
     pub peers: Peers,
     pub lambda: Option<Arc<emulator::Server>>,
     pub sink: SinkHandle,
@@ -77,6 +81,31 @@ impl RunContext {
         self.lambda.as_ref().map_or(0, |lambda| lambda.stats().cpu.as_nanos() as u64)
     }
 
+    /// Whether the stage `name` is a call.
+    pub(super) fn is_call(&self, name: &str) -> bool {
+        self.calls.iter().any(|call| call.name == name)
+    }
+
+    /// Returns the bridge of the stage `name`: that of the call, or the one to the function.
+    pub(super) fn bridge_of(&self, name: &str) -> Option<&Bridge> {
+        let call = self.calls.iter().find(|call| call.name == name);
+        call.map(|call| &call.bridge).or(self.bridge.as_ref())
+    }
+
+    /// Returns all bridges.
+    fn bridges(&self) -> impl Iterator<Item = &Bridge> {
+        self.bridge.iter().chain(self.calls.iter().map(|call| &call.bridge))
+    }
+
+    /// Returns why a call cannot be made at all, if its service has refused the last request and never answered one.
+    pub(super) fn refused_call(&self) -> Option<RunError> {
+        self.calls.iter().find_map(|Call { name, bridge }| {
+            let refusal = bridge.refusal()?;
+            let why = format!("{refusal} ({})", refusal.advice());
+            Some(RunError::RefusedCall { call: name.clone(), endpoint: bridge.endpoint(), why })
+        })
+    }
+
     /// Samples the counters for the slot of time that has just ended.
     pub(super) fn sample(&self, started: RunStart) {
         let (about, sample) = (live_view::about(self), live_view::sample(self, &started));
@@ -113,6 +142,7 @@ impl RunContext {
         let dataflow = &self.settings.dataflow;
         report.is_chain = dataflow.stages.len() != 1 || !dataflow.is_last_stage;
         report.stages = self.stage_counts();
+        report.calls = self.calls.iter().map(Call::counters).collect();
         report.cause = self.diagnosis.lock().unwrap_or_else(PoisonError::into_inner).cause();
         if let Some(bridge) = &self.bridge {
             let name = self.settings.endpoint.name();
@@ -136,7 +166,10 @@ impl RunContext {
         let counts = |(name, totals): (String, Totals)| {
             let Totals { received, local, remote, bad, held, worked, useful } = totals;
             let useful_ns = useful.as_nanos() as u64;
-            StageCounts { name, received, local, remote, bad, worked, useful_ns, held }
+            {
+                let is_call = self.is_call(&name);
+                StageCounts { name, is_call, received, local, remote, bad, worked, useful_ns, held }
+            }
         };
         self.stages.totals().into_iter().map(counts).collect()
     }
@@ -260,17 +293,17 @@ pub(super) fn work(
     Ok(control.finish(worker, settings.timely.processes, report))
 }
 
-/// Returns a function that closes the bridge, and returns the report of the process once no request is in
+/// Returns a function that closes the bridges, and returns the report of the process once no request is in
 /// flight: what the last requests cost is part of the report. It waits for them no longer than `MOST`.
 fn final_report(context: &RunContext) -> impl FnMut() -> Option<Vec<u8>> {
     const MOST: Duration = Duration::from_millis(200);
     let mut closed = None;
     move || {
         let closed = *closed.get_or_insert_with(|| {
-            context.bridge.iter().for_each(Bridge::close);
+            context.bridges().for_each(Bridge::close);
             Instant::now()
         });
-        let is_ready = context.bridge.as_ref().is_none_or(Bridge::is_idle);
+        let is_ready = context.bridges().all(Bridge::is_idle);
         // A report is numbers, which can always be written.
         (is_ready || closed.elapsed() >= MOST)
             .then(|| serde_json::to_vec(&context.report()).unwrap_or_default())

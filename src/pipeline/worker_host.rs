@@ -33,11 +33,12 @@ impl Host for WorkerHost {
     }
 
     fn stage(&mut self, name: &str, producer: Producer, is_last: IsLast) -> StageContext {
-        let RunContext { settings, stages, bridge, peers, .. } = &*self.context;
-        let metrics = self.observer.stage(is_last);
+        let RunContext { settings, stages, peers, .. } = &*self.context;
+        let is_call = self.context.is_call(name);
+        let metrics = self.observer.stage(is_last, is_call);
         StageContext {
             policy: settings.policy(self.workers),
-            bridge: bridge.clone(),
+            bridge: self.context.bridge_of(name).cloned(),
             peers: peers.clone(),
             backpressure: self.backpressure.clone(),
             deadline: settings.options.model.deadline,

@@ -202,7 +202,8 @@ impl<P: Clone> Scheduler<P> {
     pub(crate) fn has_own_work(&self, offer: Option<Offer>) -> bool {
         let Some((entry, _)) = self.queue.front() else { return false };
         let waits = self.policy.is_remote_only() && !entry.returned;
-        !(waits && offer.is_some_and(|offer| offer.is_available))
+        let must_wait = |offer: Offer| offer.is_only_side || waits && offer.is_available;
+        !offer.is_some_and(must_wait)
     }
 
     /// Takes up to `records` records for the worker to compute at `now`: the front of the queue first, then the

@@ -96,12 +96,17 @@ fn run() -> impl Strategy<Value = Run> {
     let faults = prop::collection::vec(fault(), 1..20);
     let settings = (1..5_u32, 1..40_usize, 1..20_usize, 1..5_u64);
     let more = (any::<bool>(), any::<bool>(), prop::option::weighted(0.3, 1.0..20.0_f64));
-    let settings = (settings, more).prop_map(|(settings, (hedge, warm_up, budget))| {
+    let call = (prop::bool::weighted(0.2), prop::option::weighted(0.2, 1..40_u32));
+    let settings = (settings, more, call).prop_map(|(settings, more, call)| {
+        let (hedge, warm_up, budget) = more;
+        let (is_only_side, requests_per_second) = call;
         let (attempts, batch, max_in_flight, linger) = settings;
         let (ms, cost) = (Duration::from_millis, Cost::default());
         Settings {
             batch_records: batch,
             linger: ms(linger),
+            is_only_side,
+            requests_per_second,
             max_in_flight,
             initial_in_flight: max_in_flight.min(10),
             timeout: ms(40),
@@ -341,11 +346,19 @@ async fn settle() {
     }
 }
 
-/// Returns the counters that both drivers count. How long the budget is spent is known from the next call on.
+/// Returns the counters that both drivers count. How long the budget is spent or the breaker is open is known from the
+/// next call on.
 fn counted(counters: Counters) -> Counters {
-    let (bytes_in, bytes_out, cpu_ns, over_budget_us, records_done, superseded) =
-        Default::default();
-    Counters { bytes_in, bytes_out, cpu_ns, over_budget_us, records_done, superseded, ..counters }
+    Counters {
+        bytes_in: 0,
+        bytes_out: 0,
+        cpu_ns: 0,
+        over_budget_us: 0,
+        breaker_open_us: 0,
+        records_done: 0,
+        superseded: 0,
+        ..counters
+    }
 }
 
 proptest! {

@@ -16,6 +16,8 @@ use crate::batch::Nanos;
 use crate::bridge::breaker::State;
 use crate::bridge::core::{Action, AttemptId, Fill, Filled, Item as _, Machine, Turn};
 use crate::bridge::{Admission, Counters, LocalLoad, Offer, Settings};
+#[cfg(test)]
+use crate::bridge::{Failure, RATE_WINDOW};
 
 /// What a worker is told of records that it handed over.
 pub(super) struct Reply {
@@ -51,6 +53,9 @@ pub(super) struct Bridge<R> {
     /// When results were last delivered.
     #[cfg(test)]
     delivered_at: Nanos,
+    /// When the attempts of the last second were sent.
+    #[cfg(test)]
+    sent: VecDeque<Nanos>,
 }
 
 impl<R: Remote> Bridge<R> {
@@ -73,6 +78,8 @@ impl<R: Remote> Bridge<R> {
             least_billed_us: 0,
             #[cfg(test)]
             delivered_at: 0,
+            #[cfg(test)]
+            sent: VecDeque::new(),
         };
         bridge.step(0, Machine::begin);
         while let Some((attempt, invocation)) = bridge.invocations.pop_first() {
@@ -224,7 +231,7 @@ impl<R: Remote> Bridge<R> {
         call: impl FnOnce(&mut Machine<WorkItem>, &mut Turn<'_, WorkItem>),
     ) -> bool {
         let Bridge { machine, admission, actions, .. } = self;
-        admission.refresh_budget(now);
+        admission.refresh(now);
         #[cfg(test)]
         let billed_us = admission.counters.billed_us;
         call(machine, &mut Turn { admission, now, actions });
@@ -235,7 +242,7 @@ impl<R: Remote> Bridge<R> {
                 Action::Send { attempt, body, .. } => {
                     has_sent = true;
                     #[cfg(test)]
-                    self.check_send(attempt, body.is_some());
+                    self.check_send(now, attempt, body.is_some());
                     self.invoke(now, attempt, body.unwrap_or(0));
                 }
                 Action::Cancel(attempt) => {
@@ -248,7 +255,12 @@ impl<R: Remote> Bridge<R> {
                     (self.delivered_at = now);
                     self.answer(items, true);
                 }
-                Action::Return { items, .. } => self.answer(items, false),
+                Action::Return { items, failure, .. } => {
+                    #[cfg(test)]
+                    self.check_return(&items, &failure);
+                    let _ = failure;
+                    self.answer(items, false);
+                }
                 Action::Warn(_) => {}
             }
         }
@@ -314,15 +326,32 @@ impl<R: Remote> Bridge<R> {
     }
 
     /// Checks an attempt that is about to be sent.
-    fn check_send(&self, attempt: AttemptId, has_records: bool) {
+    fn check_send(&mut self, now: Nanos, attempt: AttemptId, has_records: bool) {
         let (in_flight, limit) = (self.admission.in_flight(), self.admission.limit());
-        let is_first = attempt.number == 1 && has_records;
-        assert!(!is_first || in_flight <= limit, "{in_flight} are in flight, of {limit}");
+        let needs_permit = has_records && (attempt.number == 1 || self.settings.is_only_side);
+        assert!(!needs_permit || in_flight <= limit, "{in_flight} are in flight, of {limit}");
         assert!(!self.machine.is_closed(), "nothing is sent after the end");
+        if let Some(most) = self.settings.requests_per_second {
+            self.sent.push_back(now);
+            while self.sent.front().is_some_and(|sent| sent + RATE_WINDOW <= now) {
+                self.sent.pop_front();
+            }
+            assert!(self.sent.len() <= most as usize, "more than {most} are sent in a second");
+        }
         if let Some(total) = self.settings.cost_limits.total {
             let counters = &self.admission.counters;
             let usd = self.settings.cost.usd(counters.billed, counters.billed_us as f64 / 1e3);
             assert!(usd < total, "{usd} of {total} dollars are spent");
+        }
+    }
+
+    /// Checks work items that are returned. A call is given up if it is one record that has failed as often as it may,
+    /// or is too large.
+    fn check_return(&self, items: &[WorkItem], failure: &Failure) {
+        if self.settings.is_only_side && !self.machine.is_closed() {
+            let records: usize = items.iter().map(|item| item.records()).sum();
+            assert_eq!(records, 1, "{failure}");
+            assert!(failure.is_size() || failure.is_remote() && !failure.is_limit(), "{failure}");
         }
     }
 
@@ -336,7 +365,11 @@ impl<R: Remote> Bridge<R> {
     /// Checks what holds after each step, in which `billed_us` microseconds were counted as billed.
     fn check(&mut self, billed_us: u64) {
         let least = std::mem::take(&mut self.least_billed_us);
-        assert!(billed_us >= least, "{least} us were billed and {billed_us} us were counted");
+        let is_billed = !self.settings.is_only_side;
+        assert!(
+            !is_billed || billed_us >= least,
+            "{least} us were billed and {billed_us} us were counted"
+        );
         let counters = &self.admission.counters;
         assert!(counters.attempts >= counters.requests + counters.hedged, "{counters:?}");
         assert!(

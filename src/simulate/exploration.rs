@@ -48,6 +48,10 @@ struct Scenario {
     warm_up: bool,
     /// How many attempts the budget covers.
     budget: Option<f64>,
+    /// Whether workers cannot compute the records. Then there is no budget, and the bridge is not closed: there
+    /// would be records that nobody does.
+    is_call: bool,
+    requests_per_second: Option<u32>,
 }
 
 fn scenario() -> impl Strategy<Value = Scenario> {
@@ -59,12 +63,18 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     );
     let settings =
         (1..5_u32, 1..40_usize, 1..20_usize, 1..5_u64, prop_oneof![Just(0.0), Just(0.5)]);
-    let more = (any::<bool>(), any::<bool>(), proptest::option::weighted(0.3, 1.0..20.0_f64));
+    let more = (
+        any::<bool>(),
+        any::<bool>(),
+        proptest::option::weighted(0.3, 1.0..20.0_f64),
+        prop::bool::weighted(0.3),
+        proptest::option::weighted(0.3, 5..500_u32),
+    );
     (run, remote, settings, more).prop_map(|(run, remote, settings, more)| {
         let (seed, workers, policy, load) = run;
         let (faults, faults_ms, close_ms) = remote;
         let (attempts, batch, max_in_flight, linger_ms, hedge) = settings;
-        let (probes_at_start, warm_up, budget) = more;
+        let (probes_at_start, warm_up, budget, is_call, requests_per_second) = more;
         Scenario {
             seed,
             workers,
@@ -72,7 +82,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             load,
             faults,
             faults_ms,
-            close_ms,
+            close_ms: close_ms.filter(|_| !is_call),
             attempts,
             batch,
             max_in_flight,
@@ -80,7 +90,10 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             hedge,
             probes_at_start,
             warm_up,
-            budget,
+            budget: budget.filter(|_| !is_call),
+            is_call,
+            // Enough for a call of all records within some seconds.
+            requests_per_second: requests_per_second.map(|most| most.max(2_000 / batch as u32)),
         }
     })
 }
@@ -93,6 +106,8 @@ impl Scenario {
         Settings {
             batch_records: self.batch,
             linger: ms(self.linger_ms),
+            is_only_side: self.is_call,
+            requests_per_second: self.requests_per_second,
             max_in_flight: self.max_in_flight,
             initial_in_flight: self.max_in_flight.min(10),
             timeout: ms(40),
@@ -135,6 +150,8 @@ impl Scenario {
     fn policy(&self) -> Box<dyn Policy> {
         let capacity = 1_000.0 * self.workers as f64;
         match self.policy {
+            // The burst operator does the same.
+            _ if self.is_call => Box::new(policy::Remote),
             0 => Box::new(policy::Remote),
             1 => Box::new(policy::Deadline::new(50 * MS)),
             2 => Box::new(policy::Spill::new(capacity, 10 * MS, self.workers)),
@@ -159,9 +176,15 @@ impl Scenario {
         bridge.drain();
         assert_eq!(bridge.counters().in_flight, 0);
         assert!(bridge.is_idle(), "nothing waits, and no attempt goes on");
-        let is_sent_to = self.close_ms.is_none() && self.budget.is_none();
+        if self.is_call {
+            let counts = &outcome.counts;
+            assert_eq!(counts.remote + counts.bad, counts.done(), "no worker computes a call");
+        }
+        // A limit on requests a second delays probes until workers have computed all records.
+        let is_limited = self.requests_per_second.is_some() && !self.is_call;
+        let is_sent_to = self.close_ms.is_none() && self.budget.is_none() && !is_limited;
         // The other policies may have nothing to send at the end.
-        if is_sent_to && self.policy == 0 {
+        if is_sent_to && (self.policy == 0 || self.is_call) {
             let recovered = self.faults_ms * MS + RECOVERY;
             assert_eq!(bridge.breaker(), State::Closed, "it has recovered");
             assert!(bridge.delivered_at() >= recovered, "results come again");
@@ -213,6 +236,8 @@ fn a_retry_keeps_the_budget() {
         probes_at_start: true,
         warm_up: false,
         budget: Some(5.903768755448881),
+        is_call: false,
+        requests_per_second: None,
     };
     scenario.check();
 }
@@ -251,6 +276,8 @@ fn what_times_out_is_billed_before_a_retry_that_is_due_at_the_same_time() {
         probes_at_start: false,
         warm_up: false,
         budget: Some(6.729152718061404),
+        is_call: false,
+        requests_per_second: None,
     };
     scenario.check();
 }

@@ -121,6 +121,8 @@ impl Worker {
             };
             if is_done {
                 self.made(now, route, &entry.slice(range), is_burst, world);
+            } else if bridge.settings().is_only_side {
+                world.outcome.counts.bad += range.len() as u64;
             } else {
                 self.scheduler.put_returned(entry, range, is_burst);
             }

@@ -18,13 +18,16 @@ pub(crate) struct Part {
     pub urgent: bool,
     /// When the machine received it.
     pub submitted_at: Nanos,
+    /// How many attempts have failed that may have been the fault of these records. It is counted where workers
+    /// cannot compute them.
+    pub failed: u32,
 }
 
 impl Part {
     /// All records of `range` are pending.
     pub(crate) fn new(range: Range<usize>) -> Self {
         let pending = Arc::new(PendingRanges::new(range.clone()));
-        Part { range, pending, warm_only: false, urgent: false, submitted_at: 0 }
+        Part { range, pending, warm_only: false, urgent: false, submitted_at: 0, failed: 0 }
     }
 }
 

@@ -8,7 +8,7 @@ use super::machine::nanos;
 use super::request::{Again, Attempt, LATE_CHECK_INTERVAL, Next, Purpose, Request};
 use super::{Action, AttemptId, Billed, Ended, Item, Machine, Turn, Warning};
 use crate::batch::Nanos;
-use crate::bridge::{Admission, AttemptOutcome, Failure, delay};
+use crate::bridge::{Admission, AttemptOutcome, Failure, Settings, delay};
 
 impl<I: Item> Machine<I> {
     /// Records that an attempt is on the wire since `at`.
@@ -164,8 +164,8 @@ impl<I: Item> Machine<I> {
             turn.actions.push(Action::Warn(Warning::Request(Failure::TimedOut)));
             turn.admission.health_mut().failed(now);
         }
-        // Other workers compute late records themselves.
-        if is_abandoned {
+        // Other workers compute late records themselves, and a call goes on until it is answered or times out.
+        if is_abandoned && !self.settings.is_only_side {
             let is_remote_only = |item: &&I| item.local_load().is_remote_only();
             let items: Vec<I> =
                 request.items.iter().filter(is_remote_only).map(I::duplicate).collect();
@@ -206,6 +206,10 @@ impl<I: Item> Machine<I> {
         } else if !turn.admission.can_afford() {
             // Other attempts may have been billed more than was expected when the backoff began.
             self.end_first(turn, id, Failure::OverBudget);
+        } else if let Some(free) = turn.admission.free_at() {
+            if let Some(request) = self.requests.get_mut(&id) {
+                request.waits = Some((free, Next::Retry));
+            }
         } else {
             self.attempt(turn, id, false);
         }
@@ -227,7 +231,9 @@ impl<I: Item> Machine<I> {
             }
             return;
         }
-        request.failed += 1;
+        let waits_for_room = self.waits_for_room(id, &failure);
+        let Some(request) = self.requests.get_mut(&id) else { return };
+        request.failed += u32::from(!waits_for_room);
         let now = turn.now;
         match self.next(turn, id, &failure, retry_after) {
             Some((delay, next)) => {
@@ -256,9 +262,10 @@ impl<I: Item> Machine<I> {
         failure: &Failure,
         retry_after: Option<Duration>,
     ) -> Option<(Duration, Next)> {
+        let waits_for_room = self.waits_for_room(id, failure);
         let request = self.requests.get(&id)?;
         let settings = &self.settings;
-        if failure.may_wait_for_room() && request.is_remote_only() {
+        if waits_for_room {
             turn.actions.push(Action::Warn(Warning::Request(failure.clone())));
             // The request is sent again once there is a permit. A throttle has lowered the limit, which is delay
             // enough. Where this machine has no room, it may have none at the lowest limit either.
@@ -268,7 +275,13 @@ impl<I: Item> Machine<I> {
             };
             return Some((delay.min(settings.max_backoff), Next::Requeue(failure.clone())));
         }
-        if request.failed >= settings.attempts || !failure.is_retryable() {
+        if settings.is_only_side && !is_given_up(settings, request, failure) {
+            turn.actions.push(Action::Warn(Warning::Request(failure.clone())));
+            let delay =
+                delay(settings, false, request.failed - 1, retry_after, self.random.random());
+            return Some((delay.min(settings.max_backoff), Next::Requeue(failure.clone())));
+        }
+        if settings.is_only_side || request.failed >= settings.attempts || !failure.is_retryable() {
             return None;
         }
         let (is_limit, random) = (failure.is_limit(), self.random.random());
@@ -276,6 +289,17 @@ impl<I: Item> Machine<I> {
         let remote = delay + turn.admission.expected_latency();
         let local_is_sooner = request.local_time().is_some_and(|local| local <= remote);
         (!local_is_sooner && turn.admission.may_retry(failure)).then_some((delay, Next::Retry))
+    }
+
+    /// Returns whether a request that failed in this way waits for room, which does not count as an attempt.
+    fn waits_for_room(&self, id: u64, failure: &Failure) -> bool {
+        match self.settings.is_only_side {
+            true => failure.is_limit(),
+            false => {
+                let request = self.requests.get(&id);
+                failure.may_wait_for_room() && request.is_some_and(Request::is_remote_only)
+            }
+        }
     }
 
     /// Delivers the answer to an attempt. Other attempts are given up.
@@ -290,7 +314,11 @@ impl<I: Item> Machine<I> {
 
     /// Ends a request without an answer. One that is too large is sent again as two halves, and one that has
     /// to wait for a permit is sent again as it is. Otherwise its records are returned.
+    ///
+    /// Where workers cannot compute the records, a request is sent again until it is given up, and then as two
+    /// halves. Only a record that is given up by itself is returned.
     pub(super) fn end(&mut self, turn: &mut Turn<'_, I>, id: u64, failure: Failure) {
+        let waits_for_room = self.waits_for_room(id, &failure);
         let Some(mut request) = self.requests.remove(&id) else { return };
         give_up(turn, id, &mut request);
         if request.purpose != Purpose::Records {
@@ -300,12 +328,25 @@ impl<I: Item> Machine<I> {
         if failure.is_size() {
             turn.admission.too_large(turn.now, records);
         }
-        if failure.may_wait_for_room() && request.is_remote_only() {
-            return self.again.push_back(request.items);
+        let is_only_side = self.settings.is_only_side && failure != Failure::Closed;
+        let is_given_up = is_given_up(&self.settings, &request, &failure);
+        if waits_for_room || is_only_side && !is_given_up {
+            let failed = if is_only_side { request.failed } else { 0 };
+            return self.again.push_back(with_failed(request.items, failed));
         }
         turn.actions.push(Action::Warn(Warning::Request(failure.clone())));
-        if failure.is_size() && records > 1 {
-            return self.again.extend(request.into_halves());
+        if records > 1 && (failure.is_size() || is_only_side) {
+            let failed = |half: &Vec<I>| match half.iter().map(Item::records).sum() {
+                // A single record has all attempts, and half a request one more.
+                0..=1 => 0,
+                _ if failure.is_size() => 0,
+                2.. => self.settings.attempts - 1,
+            };
+            let halves = request.into_halves().map(|half| {
+                let failed = failed(&half);
+                with_failed(half, failed)
+            });
+            return self.again.extend(halves);
         }
         turn.admission.counters.failed += u64::from(failure != Failure::DoneLocally);
         let usd = request.usd / records as f64;
@@ -332,6 +373,22 @@ impl<I: Item> Machine<I> {
             (Purpose::Records | Purpose::WarmUp, _) => {}
         }
     }
+}
+
+/// Returns whether a request whose records workers cannot compute is not sent again as it is after this failure.
+fn is_given_up<I: Item>(settings: &Settings, request: &Request<I>, failure: &Failure) -> bool {
+    match failure {
+        // The request was not at fault.
+        Failure::BreakerOpen | Failure::OverBudget => false,
+        failure if failure.is_limit() => false,
+        failure => failure.is_size() || request.failed >= settings.attempts,
+    }
+}
+
+/// Returns work items that remember how many attempts have failed.
+fn with_failed<I: Item>(mut items: Vec<I>, failed: u32) -> Vec<I> {
+    items.iter_mut().for_each(|item| item.part_mut().failed = failed);
+    items
 }
 
 /// Gives up the attempts of a request. They may go on at the service, and are billed.

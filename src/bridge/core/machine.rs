@@ -184,8 +184,11 @@ impl<I: Item> Machine<I> {
         if records == 0 {
             return;
         }
-        turn.admission.counters.requests += 1;
-        turn.admission.counters.records_sent += records as u64;
+        // What failed before was counted then.
+        if items.iter().all(|item| item.part().failed == 0) {
+            turn.admission.counters.requests += 1;
+            turn.admission.counters.records_sent += records as u64;
+        }
         let mut request = Request::new(Purpose::Records, items, records, Some(body));
         request.late_at = turn.now + nanos(turn.admission.timing().late());
         request.check_at = request.late_at;
@@ -197,9 +200,9 @@ impl<I: Item> Machine<I> {
         self.start(turn, Request::new(purpose, Vec::new(), 0, None));
     }
 
-    /// Sends a start-up probe, if the budget covers it.
+    /// Sends a start-up probe, if the budget covers it and the limit on requests a second allows it.
     pub(super) fn start_probe(&mut self, turn: &mut Turn<'_, I>, is_first: bool) {
-        if turn.admission.can_afford() {
+        if turn.admission.can_afford() && turn.admission.free_at().is_none() {
             turn.admission.counters.probes += 1;
             self.start_empty(turn, Purpose::StartProbe { is_first });
         } else {
@@ -207,13 +210,15 @@ impl<I: Item> Machine<I> {
         }
     }
 
-    /// Follows the state of the remote side: returns the waiting records while nothing may be sent, sends
-    /// probes while the breaker is open, and otherwise starts environments for the expected records.
+    /// Follows the state of the remote side: returns the waiting records while nothing may be sent, if workers
+    /// can compute them, sends probes while the breaker is open, and otherwise starts environments for the
+    /// expected records.
     fn check_remote(&mut self, turn: &mut Turn<'_, I>) {
         let expected = std::mem::take(&mut self.expected);
-        if turn.admission.health().is_open() {
+        let is_only_side = self.settings.is_only_side;
+        if turn.admission.health().is_open() && !is_only_side {
             self.return_waiting(turn, &Failure::BreakerOpen);
-        } else if !turn.admission.can_afford() {
+        } else if !turn.admission.can_afford() && !is_only_side {
             self.return_waiting(turn, &Failure::OverBudget);
         } else if expected > 0.0 {
             for _ in 0..turn.admission.warm_ups_needed(turn.now, expected) {

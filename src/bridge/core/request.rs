@@ -83,7 +83,8 @@ pub(super) struct Request<I: Item> {
     /// The attempt in flight, and the hedge.
     pub first: Option<Attempt>,
     pub hedge: Option<Attempt>,
-    /// Number of attempts so far, and of those that failed, hedges not counted.
+    /// Number of attempts so far, and of those that failed, hedges not counted. Where workers cannot compute the
+    /// records, failed attempts of earlier requests with them count too.
     pub attempts: u32,
     pub failed: u32,
     /// What it waits for, and until when.
@@ -110,6 +111,7 @@ impl<I: Item> Request<I> {
         records: usize,
         body: Option<I::Body>,
     ) -> Self {
+        let failed = items.iter().map(|item| item.part().failed).max().unwrap_or_default();
         Request {
             purpose,
             items,
@@ -118,7 +120,7 @@ impl<I: Item> Request<I> {
             first: None,
             hedge: None,
             attempts: 0,
-            failed: 0,
+            failed,
             waits: None,
             failure: None,
             is_overdue: false,

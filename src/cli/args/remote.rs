@@ -32,6 +32,23 @@ pub struct EndpointArgs {
     /// AWS_DEFAULT_REGION, and the profile's].
     #[arg(long, value_name = "NAME", group = mark::PROCESS, value_parser = Region::from_str)]
     pub region: Option<Region>,
+    /// Endpoint of a call of the program, in place of the one in its code; once for each call.
+    ///
+    /// It is a URL, or the name or ARN of a Lambda function. URLs are called without a signature.
+    #[arg(long = "call", value_name = "NAME=URL", group = mark::PROCESS, value_parser = parse_call)]
+    pub calls: Vec<NamedEndpoint>,
+}
+
+/// A value of `--call`: the call's name, and its endpoint as given.
+pub type NamedEndpoint = (String, String);
+
+fn parse_call(text: &str) -> Result<NamedEndpoint, &'static str> {
+    match text.split_once('=') {
+        Some((name, endpoint)) if !name.is_empty() && !endpoint.is_empty() => {
+            Ok((name.to_owned(), endpoint.to_owned()))
+        }
+        _ => Err("expected the name of a call and its endpoint, such as lookup=http://HOST:PORT/"),
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -3,7 +3,7 @@
 use super::super::sample::{About, Sample};
 use super::interval::{BUSY, Interval, LONG, SOME, percent, span};
 use super::kind::{Bottleneck, Kind, found};
-use super::queue::queue;
+use super::queue::{call, queue};
 use crate::observe::{Counts, WaitReason};
 use crate::units::show_count;
 
@@ -12,6 +12,7 @@ pub(in super::super) fn find(about: &About, before: &Sample, now: &Sample) -> Bo
     let Some(interval) = Interval::new(about, before, now) else { return Bottleneck::default() };
     publisher(&interval)
         .or_else(|| writer(&interval))
+        .or_else(|| call(&interval))
         .or_else(|| queue(&interval))
         .or_else(|| commit(&interval))
         .or_else(|| source(&interval))
@@ -156,6 +157,7 @@ mod tests {
     use super::*;
     use crate::batch::Nanos;
     use crate::counters::Counters;
+    use crate::observe::StageCounts;
 
     const SECOND: Nanos = 1_000_000_000;
 
@@ -221,6 +223,23 @@ mod tests {
         let (about, before, now) = samples();
         let says = find(&about, &before, &now).says;
         assert_eq!(says, "Keeping up: 1,000 records/s, and the workers are 50 % busy.");
+    }
+
+    #[test]
+    fn a_call_whose_service_fails_or_is_slow_holds_up_what_waits_for_it() {
+        let with = |held: u64, call: Remote| {
+            kind_of(|_, now| {
+                queued(now);
+                now.calls = vec![("lookup".to_owned(), Remote { limit: 8, most: 8, ..call })];
+                let name = "lookup".to_owned();
+                now.stages = vec![StageCounts { name, is_call: true, held, ..Default::default() }];
+            })
+        };
+        assert_eq!(with(1_000, Remote { breaker: Breaker::Open, ..Remote::default() }), Kind::Call);
+        let busy = Counters { in_flight: 8, ..Counters::default() };
+        assert_eq!(with(1_000, Remote { counters: busy, ..Remote::default() }), Kind::Call);
+        // Others wait for the workers.
+        assert_eq!(with(10, Remote { counters: busy, ..Remote::default() }), Kind::Workers);
     }
 
     #[test]

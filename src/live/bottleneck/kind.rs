@@ -17,6 +17,8 @@ pub enum Kind {
     Source,
     /// The remote side fails or is slow.
     Remote,
+    /// The service of a call fails or is slow.
+    Call,
     /// The limit on requests in flight is reached: the function's concurrency, or `--max-in-flight`.
     Concurrency,
     /// The budget is spent.
@@ -33,12 +35,13 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Nothing,
         Kind::Workers,
         Kind::Processor,
         Kind::Source,
         Kind::Remote,
+        Kind::Call,
         Kind::Concurrency,
         Kind::Budget,
         Kind::Bridge,
@@ -55,6 +58,7 @@ impl Kind {
             Kind::Processor => "processor",
             Kind::Source => "source",
             Kind::Remote => "remote",
+            Kind::Call => "call",
             Kind::Concurrency => "concurrency",
             Kind::Budget => "budget",
             Kind::Bridge => "bridge",

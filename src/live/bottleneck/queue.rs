@@ -6,6 +6,33 @@ use super::kind::{Bottleneck, Kind, found};
 use crate::observe::WaitReason;
 use crate::units::show_count;
 
+/// Returns the call that the records wait for, if its service does not answer, or if most records are held by it.
+pub(super) fn call(interval: &Interval) -> Option<Bottleneck> {
+    let now = interval.now;
+    now.calls.iter().find_map(|(name, remote)| {
+        let held = now.stages.iter().find(|stage| stage.name == *name)?.held;
+        let waiting = show_count(held);
+        if remote.breaker != Breaker::Closed && held > 0 {
+            let says = format!(
+                "The call {name}: its service does not answer as it should, and {waiting} records wait for it. When \
+                 as many wait as may, the source does."
+            );
+            let advice = "It is asked again by itself. Standard error says how requests fail, and check says more.";
+            return found(Kind::Call, says, advice);
+        }
+        let backpressured = interval.waited_for(WaitReason::Backlog) > SOME;
+        let is_most = 2 * held > now.snapshot.backlog;
+        (backpressured && is_most && held > 0).then_some(())?;
+        let says = format!(
+            "The call {name}: {waiting} records wait for it, and {} requests are in flight of {} that may be.",
+            remote.counters.in_flight, remote.limit,
+        );
+        let advice = "It is asked for as much as its settings allow: more requests in flight or a second, or more \
+                      records in each, if the service allows for it.";
+        found(Kind::Call, says, advice)
+    })
+}
+
 /// Returns why a queue does not become shorter.
 pub(super) fn queue(interval: &Interval) -> Option<Bottleneck> {
     let backpressured = interval.waited_for(WaitReason::Backlog) > SOME;

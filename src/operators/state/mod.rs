@@ -25,7 +25,7 @@ use super::verify::{Sampler, Verification};
 use super::{Backpressure, Burst, Clock, Observer};
 use crate::batch::{Nanos, Records, Span};
 use crate::bridge::{Offer, RemoteTask, ReplyReceiver, ReplySender, reply_channel};
-use crate::policy::Offered;
+use crate::policy::{self, Offered};
 use crate::scheduler::Scheduler;
 use crate::task::{Bad, Code, Task};
 
@@ -57,6 +57,8 @@ pub(super) struct BurstState<T: Timestamp, K: Task> {
     task: Arc<K>,
     scheduler: Scheduler<Origin<T, K::In>>,
     remote: Option<RemoteTask<K>>,
+    /// Whether workers cannot compute the records, so that all are sent.
+    is_only_side: bool,
     peer_queue: PeerQueue<K>,
     reply_sender: ReplySender<K::Out>,
     reply_receiver: ReplyReceiver<K::Out>,
@@ -83,13 +85,16 @@ where
         let peer_queue = burst.peers.join(task.name(), Arc::clone(&wake));
         let (reply_sender, reply_receiver) = reply_channel(wake);
         let remote = burst.bridge.map(|bridge| bridge.remote_task(Arc::clone(&task)));
+        let is_only_side = remote.as_ref().is_some_and(|remote| remote.settings().is_only_side);
+        let policy = if is_only_side { Box::new(policy::Remote) } else { burst.policy };
         BurstState {
             sampler: Sampler::new(remote.as_ref().map_or(0.0, |remote| remote.settings().verify)),
             verifying: VecDeque::new(),
             remote,
+            is_only_side,
             peer_queue,
             task,
-            scheduler: Scheduler::new(burst.policy, burst.deadline.as_nanos() as Nanos),
+            scheduler: Scheduler::new(policy, burst.deadline.as_nanos() as Nanos),
             reply_sender,
             reply_receiver,
             clock: burst.clock,

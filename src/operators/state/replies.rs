@@ -1,16 +1,17 @@
-//! Handles replies: results are emitted, verified first, or returned to the queue.
+//! Handles replies: results are emitted, verified first, or returned to the queue. Where workers cannot compute the
+//! records, those that are returned are bad.
 
 use std::ops::Range;
 
 use timely::Container;
 use timely::progress::Timestamp;
 
-use super::{BurstState, Outputs};
+use super::{BurstState, Origin, Outputs};
 use crate::batch::Records;
-use crate::bridge::{Outcome, Reply};
+use crate::bridge::{Failure, Outcome, Reply};
 use crate::operators::Route;
 use crate::operators::verify::{Verdict, Verification};
-use crate::task::Task;
+use crate::task::{Code, Task};
 
 impl<T: Timestamp, K: Task> BurstState<T, K>
 where
@@ -40,19 +41,41 @@ where
                         self.verifying.push_back(verification);
                     }
                 }
+                // Without a bridge there is nobody left who could do a call: its records stay undone.
+                Outcome::Returned(failure) if self.is_only_side && failure != Failure::Closed => {
+                    let bad = range.map(|position| (position, failure.code())).collect();
+                    self.finish_bad(&origin, bad, outputs);
+                }
                 Outcome::Returned(_) => self.scheduler.put_returned(entry, range, origin),
             }
         }
     }
 
-    /// Emits the results of the remote side or a peer, and queues the records that it refused.
+    /// Emits records that are bad without a worker's computing them.
+    fn finish_bad(
+        &mut self,
+        origin: &Origin<T, K::In>,
+        mut bad: Vec<(usize, Code)>,
+        outputs: &mut Outputs<'_, T, K>,
+    ) {
+        self.backpressure.remove(bad.len(), bad.len() * origin.record_bytes);
+        self.epochs.get(&origin.epoch).pending -= bad.len() as u64;
+        self.emit_bad(origin, &mut bad, outputs);
+    }
+
+    /// Emits the results of the remote side or a peer, and queues the records that it refused. Where workers cannot
+    /// compute these, they are bad.
     fn emit_results(&mut self, verified: Verification<T, K>, outputs: &mut Outputs<'_, T, K>) {
         let Verification { entry, origin, range, mut out, refused, route, .. } = verified;
         let records = range.len();
         let scheduled = entry.scheduled.slice(&relative_to(&range, &entry.range), entry.records());
         let done = records - refused.len();
-        for position in &refused {
-            self.scheduler.put_returned(entry.clone(), *position..position + 1, origin.clone());
+        if self.is_only_side {
+            self.finish_bad(&origin, refused, outputs);
+        } else {
+            for (position, _) in &refused {
+                self.scheduler.put_returned(entry.clone(), *position..position + 1, origin.clone());
+            }
         }
         self.backpressure.remove(done, done * origin.record_bytes);
         let epoch = self.epochs.get(&origin.epoch);

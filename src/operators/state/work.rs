@@ -12,7 +12,7 @@ use super::{BurstState, Origin, Outputs};
 use crate::batch::{Records, Span};
 use crate::bridge::{Offer, Outcome, WorkItem};
 use crate::operators::Route;
-use crate::task::{Bad, Task};
+use crate::task::{Bad, Code, Task};
 
 impl<T: Timestamp, K: Task> BurstState<T, K>
 where
@@ -82,13 +82,27 @@ where
             self.scheduler.completed(now, route, scheduled, range.len());
             self.observer.results(&origin.epoch, route, scheduled, good, now);
         }
-        if !self.verdicts.is_empty() {
-            epoch.stats.bad += self.verdicts.len() as u64;
-            self.observer.bad(self.verdicts.len());
-            let records = self.verdicts.drain(..);
-            let bad = records.map(|(at, code)| Bad { record: origin.batch.record(at), code });
-            outputs.bad.session(&epoch.bad).give_iterator(bad);
+        let mut bad = std::mem::take(&mut self.verdicts);
+        self.emit_bad(origin, &mut bad, outputs);
+        self.verdicts = bad;
+    }
+
+    /// Emits bad records by their positions, and why they are bad. The list is empty afterwards.
+    pub(super) fn emit_bad(
+        &mut self,
+        origin: &Origin<T, K::In>,
+        bad: &mut Vec<(usize, Code)>,
+        outputs: &mut Outputs<'_, T, K>,
+    ) {
+        if bad.is_empty() {
+            return;
         }
+        let epoch = self.epochs.get(&origin.epoch);
+        epoch.stats.bad += bad.len() as u64;
+        self.observer.bad(bad.len());
+        let records = bad.drain(..);
+        let bad = records.map(|(at, code)| Bad { record: origin.batch.record(at), code });
+        outputs.bad.session(&epoch.bad).give_iterator(bad);
     }
 
     /// Computes records of a peer. Returns how many it computed.
@@ -99,8 +113,7 @@ where
             let mut out = task.results(&input, range);
             task.compute(&input, range.clone(), &mut out, verdicts);
             // Only the worker that owns a record may call it bad: the record is returned to it.
-            let refused = verdicts.drain(..).map(|(position, _)| position).collect();
-            Outcome::Done { out, refused, hedged: false }
+            Outcome::Done { out, refused: std::mem::take(verdicts), hedged: false }
         })
     }
 }

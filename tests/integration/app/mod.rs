@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod bad_lines;
+mod call;
+mod call_faults;
 mod graphs;
 mod options;
 mod policies;

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
+use floodway::bridge::Settings;
 use floodway::job::{BuildError, Job, Lines, Output};
 use floodway::task::Code;
 use timely::container::CapacityContainerBuilder;
@@ -142,6 +143,27 @@ fn build<'scope>(
                 },
             );
             job.changes(counts)
+        }
+        // A call of a service that is named on the command line.
+        "call" => {
+            let settings = Settings {
+                batch_records: 10,
+                attempts: 3,
+                backoff: Duration::from_millis(5),
+                ..Settings::call()
+            };
+            let squares = job.call::<_, u64>("square", numbers, settings);
+            job.json_lines(squares)
+        }
+        "slow call" => {
+            let settings = Settings {
+                batch_records: 10,
+                max_in_flight: 4,
+                requests_per_second: Some(20),
+                ..Settings::call()
+            };
+            let squares = job.call::<_, u64>("square", numbers, settings);
+            job.json_lines(squares)
         }
         "exchange" => {
             let doubled = job.burst("double", numbers, double);

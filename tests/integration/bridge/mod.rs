@@ -92,7 +92,7 @@ fn collect(receiver: &ReplyReceiver<Vec<u64>>, batches: &[Arc<Vec<u64>>]) -> Vec
                 Outcome::Done { out, refused, hedged } => {
                     let mut out = out.into_iter();
                     for at in reply.range {
-                        if refused.contains(&at) {
+                        if refused.iter().any(|(refused, _)| *refused == at) {
                             put(at, Fate::Refused);
                         } else {
                             assert_eq!(out.next(), Some(batch[at] * batch[at]));

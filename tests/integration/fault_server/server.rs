@@ -68,6 +68,11 @@ impl Server {
         Server::with(Task::Square, faults, On::All)
     }
 
+    /// The same for `square`, with the same fault for all of these requests.
+    pub fn square_with(fault: Fault, on: On) -> Server {
+        Server::with(Task::Square, vec![fault], on)
+    }
+
     fn with(task: Task, faults: Vec<Fault>, on: On) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let mut address = listener.local_addr().expect("its address");

@@ -1,0 +1,274 @@
+//! The example `cities`, which calls a service: its output is what a direct computation gives, whatever the service does.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use floodway::sink::Manifest;
+use serde_json::{Value, json};
+
+use super::{FAILING, dead_letters};
+use crate::common::kills::{Killed, Way, kills, random};
+use crate::common::shown::Shown;
+use crate::common::{
+    Place, end_of, error_of, example, output_of, poll, start_processes, within_tries,
+};
+use crate::matrix::for_all;
+
+/// The number of lines: 0.3 s of visits, in epochs of 10 ms.
+const LINES: usize = 3_000;
+const RUN: [&str; 16] = [
+    "run",
+    "--source",
+    "lines:visits.jsonl",
+    "--rate",
+    "10k",
+    "--epoch",
+    "10ms",
+    "--sink",
+    "files:out",
+    "--commit-every",
+    "20ms",
+    "--dead-letter",
+    "dead.jsonl",
+    "--summary",
+    "summary.json",
+    "--call",
+];
+/// The workers and processes of a run.
+const WAYS: [(&str, usize); 4] = [("1", 1), ("2", 1), ("4", 1), ("2", 2)];
+
+/// A service of the test's own, in Python. It is killed with it.
+pub(super) struct Service {
+    child: Child,
+    pub url: String,
+}
+
+impl Service {
+    /// Starts a service with these arguments.
+    fn start(script: &str, args: &[&str]) -> Service {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
+        let mut command = Command::new("python3");
+        command.arg(script).args(args).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::null()).spawn().expect("Python starts");
+        let mut url = String::new();
+        let out = child.stdout.take().expect("its output is a pipe");
+        BufReader::new(out).read_line(&mut url).expect("the first line is the URL");
+        let url = url.trim().to_owned();
+        assert!(url.starts_with("http://"), "{url:?} is no URL");
+        Service { child, url }
+    }
+
+    /// Starts the service of the example, with a fault.
+    pub(super) fn with(fault: &str, log: &Path) -> Service {
+        Service::start("tests/integration/app/faulty_cities.py", &[fault, log.to_str().unwrap()])
+    }
+
+    fn port(&self) -> &str {
+        self.url.trim_end_matches('/').rsplit(':').next().unwrap()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The city of a line; one in a hundred is none that the service knows.
+fn city(number: usize) -> &'static str {
+    match number % 100 {
+        50 => "Atlantis",
+        _ => ["Berlin", "Lagos", "Lima", "Paris", "Tokyo"][number % 5],
+    }
+}
+
+pub(super) fn visits() -> Place {
+    let place = Place::in_memory().running(|| Command::new(example("cities")));
+    let line = |number| format!("{{\"user\":\"u{}\",\"city\":\"{}\"}}\n", number % 7, city(number));
+    fs::write(place.path("visits.jsonl"), (0..LINES).map(line).collect::<String>()).unwrap();
+    place
+}
+
+/// The sorted lines that a run must commit, computed without Floodway.
+fn sizes() -> Vec<u8> {
+    let line = |number| match city(number) {
+        "Berlin" => "[\"Berlin\",\"Germany\",\"large\"]\n",
+        "Lagos" => "[\"Lagos\",\"Nigeria\",\"huge\"]\n",
+        "Lima" => "[\"Lima\",\"Peru\",\"huge\"]\n",
+        "Paris" => "[\"Paris\",\"France\",\"large\"]\n",
+        "Tokyo" => "[\"Tokyo\",\"Japan\",\"huge\"]\n",
+        _ => "",
+    };
+    let mut lines: Vec<&str> = (0..LINES).map(line).collect();
+    lines.sort_unstable();
+    lines.concat().into_bytes()
+}
+
+/// Checks that each visit has its result or its dead letter.
+fn is_complete(place: &Place) {
+    let unknown = json!({ "record": "lookup", "code": "unknown_city", "text": "\"Atlantis\"" });
+    let letters = dead_letters(place);
+    assert_eq!(letters, vec![unknown; LINES / 100], "other dead letters than expected");
+    assert!(place.output("out") == sizes(), "other lines than expected");
+}
+
+/// Runs the program in this way to a good end, and returns its summary.
+fn run(place: &Place, url: &str, options: &[&str], (workers, processes): (&str, usize)) -> Value {
+    let call = format!("lookup={url}");
+    let args = [&RUN[..], &[&call], options, &["--", "-w", workers]].concat();
+    let children = match processes {
+        1 => vec![place.start(&args)],
+        several => start_processes(place, several, &args),
+    };
+    for child in children {
+        let ended = end_of(child, "a process");
+        assert!(ended.status.success(), "{args:?}: {} {}", ended.status, error_of(&ended));
+    }
+    let summary = place.summary();
+    let count = |field: &str| summary[field].as_u64().unwrap();
+    let bad = LINES as u64 / 100;
+    assert_eq!(count("events_in"), LINES as u64, "{summary}");
+    assert_eq!(count("results_out"), LINES as u64 - bad, "{summary}");
+    assert_eq!(count("records_bad"), bad, "{summary}");
+    summary
+}
+
+/// The most requests that were in progress at the service at a time.
+fn most_in_progress(log: &PathBuf) -> usize {
+    let lines = fs::read_to_string(log).unwrap();
+    let in_progress = |line: &str| line.split(' ').next().unwrap().parse().unwrap();
+    lines.lines().map(in_progress).max().unwrap()
+}
+
+#[test]
+fn a_call_has_the_same_output_with_any_workers_whatever_its_service_does() {
+    let faults = ["none", "failing", "slow"];
+    let cells: Vec<_> = faults.iter().flat_map(|fault| WAYS.map(|way| (*fault, way))).collect();
+    for_all(&cells, |(fault, way)| {
+        let place = visits();
+        let log = place.path("requests");
+        let service = Service::with(fault, &log);
+        // What follows the call is sent to a function that fails too.
+        let remote = [&["--policy", "remote"], &FAILING[..]].concat();
+        let options = if way.0 == "2" { &remote[..] } else { &[] };
+        let summary = run(&place, &service.url, options, *way);
+        is_complete(&place);
+        let call = &summary["calls"][0];
+        assert_eq!((&call["name"], &call["failed"]), (&json!("lookup"), &json!(0)), "{summary}");
+        assert_eq!(summary["stages"][0]["remote"], LINES - LINES / 100, "{summary}");
+        match *fault {
+            "failing" => assert!(call["retries"].as_u64() > Some(0), "{summary}"),
+            // The example allows four, which the processes share.
+            // What is given up while the breaker is open may go on at the service.
+            "slow" if call["breaker_opened"] == 0 => {
+                assert!(most_in_progress(&log) <= 4, "{}", most_in_progress(&log));
+            }
+            "slow" => {}
+            _ => assert_eq!(call["retries"], 0, "{summary}"),
+        }
+    });
+}
+
+#[test]
+fn the_source_waits_while_a_service_is_away_and_nothing_is_lost() {
+    let place = visits();
+    let log = place.path("requests");
+    let service = Service::with("slow", &log);
+    let call = format!("lookup={}", service.url);
+    let bounded = ["--max-backlog", "300", "--listen", "127.0.0.1:0", "--listen-after", "1h"];
+    let shown = Shown::start(place.floodway(&[&RUN[..], &[&call], &bounded].concat()));
+    poll("some requests", || (fs::read(&log).ok()?.len() > 20).then_some(()));
+    let port = service.port().to_owned();
+    drop(service);
+    let shows = |metric: &str, value: f64| {
+        poll(metric, || (shown.metrics().0.get(metric) == Some(&value)).then_some(()));
+    };
+    shows("floodway_call_is_available{call=\"lookup\"}", 0.0);
+    shows("floodway_bottleneck{what=\"call\"}", 1.0);
+    // What the source has emitted stays as it is.
+    let emitted = || shown.metrics().get("floodway_records_emitted_total");
+    let mut before = emitted();
+    poll("a source that waits", || {
+        std::thread::park_timeout(Duration::from_millis(500));
+        let now = emitted();
+        (std::mem::replace(&mut before, now) == now).then_some(())
+    });
+    assert!(before < LINES as f64, "it waits before the end");
+    let _service = Service::start(
+        "tests/integration/app/faulty_cities.py",
+        &["none", log.to_str().unwrap(), &port],
+    );
+    shown.until("done");
+    shown.end();
+    is_complete(&place);
+    let summary = place.summary();
+    let call = &summary["calls"][0];
+    assert!(call["breaker_opened"].as_u64() > Some(0), "{summary}");
+    assert!(call["unavailable_ms"].as_f64() > Some(400.0), "{summary}");
+    assert!(summary["backpressured_ms"].as_f64() > Some(400.0), "{summary}");
+    // The bound, and the batch that was under way.
+    assert!(summary["peak_backlog"].as_u64() <= Some(300 + 500), "{summary}");
+}
+
+#[test]
+fn kills_change_nothing_in_the_output_of_a_call() {
+    const ONE: Way = Way { workers: "1", processes: 1, options: &[] };
+    let ways = [ONE, Way { workers: "3", ..ONE }, Way { workers: "2", processes: 2, ..ONE }];
+    let (mut random, all, mut killed) = (random(), kills(4), 0);
+    while killed < all {
+        killed += within_tries("a run that is killed", || {
+            let place = visits();
+            let service = Service::with("failing", &place.path("requests"));
+            let call = format!("lookup={}", service.url);
+            let args = [&RUN[..], &[&call, "--state", "state"]].concat();
+            let after = Duration::from_millis(300);
+            let run = Killed { place: &place, args: &args, ways: &ways, commits: "out", after };
+            let kills = run.until_done(&mut random);
+            is_complete(&place);
+            if kills > 0 { Ok(kills) } else { Err("it was over before".to_owned()) }
+        });
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_while_a_service_is_away_is_resumed_with_another_endpoint() {
+    let place = visits();
+    let log = place.path("requests");
+    let service = Service::with("slow", &log);
+    let call = format!("lookup={}", service.url);
+    let args = [&RUN[..], &[&call, "--state", "state", "--stop-within", "1s"]].concat();
+    let mut child = place.start(&args);
+    let commits =
+        || Manifest::read(&place.path("out")).map_or(0, |manifest| manifest.commits.len());
+    poll("a commit", || (commits() > 0 || child.try_wait().unwrap().is_some()).then_some(()));
+    drop(service);
+    crate::common::signal(&child, rustix::process::Signal::TERM);
+    let ended = end_of(child, "a run that is stopped");
+    assert_eq!(ended.status.code(), Some(0), "{}", error_of(&ended));
+    let first = place.lines("out");
+    assert_eq!(place.summary()["results_out"], first, "what is committed is whole");
+
+    let service = Service::with("none", &log);
+    let call = format!("lookup={}", service.url);
+    let resumed = place.run(&[&RUN[..], &[&call, "--state", "state"]].concat());
+    assert!(resumed.status.success(), "{}", error_of(&resumed));
+    is_complete(&place);
+}
+
+#[test]
+fn check_asks_the_service_of_a_call() {
+    let place = visits();
+    let service = Service::start("examples/cities.py", &[]);
+    let call = format!("lookup={}", service.url);
+    let checked = place.run(&["check", "--call", &call]);
+    let said = output_of(&checked);
+    assert!(checked.status.success(), "{said}{}", error_of(&checked));
+    assert!(said.contains("answers for the call lookup") && said.ends_with("good\n"), "{said}");
+    drop(service);
+    let checked = place.run(&["check", "--call", &call]);
+    assert_eq!(checked.status.code(), Some(1), "{}", output_of(&checked));
+}
