@@ -167,9 +167,10 @@ impl Bridge {
         self.0.shared.admission(|admission, _| admission.last_failure().cloned())
     }
 
-    /// Returns the code with which the function first refused a record, if it refused any.
-    pub fn refused_records(&self) -> Option<&str> {
-        self.0.shared.refused_records()
+    /// Returns the code with which the function first refused a record that a worker then computed. None if all
+    /// records that it refused are bad.
+    pub fn wrongly_refused(&self) -> Option<&str> {
+        self.0.shared.wrongly_refused()
     }
 
     /// Returns the measured 99th percentile of a request's time; zero before the first measurement.

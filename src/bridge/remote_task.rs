@@ -15,7 +15,7 @@ use super::task_channel::TaskChannel;
 use super::{Bridge, Offer, ReplySender, Settings, WorkItem};
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::sync::unbounded;
-use crate::task::Task;
+use crate::task::{Code, Task};
 
 impl Bridge {
     /// Returns the handle for `task`, which all workers of the process share. Another call with a task of the
@@ -106,6 +106,11 @@ impl<K: Task> RemoteTask<K> {
     /// Disables the remote side because it computed a different result: nothing is sent any more.
     pub fn disable(&self) {
         self.shared().disable();
+    }
+
+    /// Reports that a worker has computed a record which the remote side refused with `code`. This is logged once.
+    pub fn report_wrongly_refused(&self, code: &Code) {
+        self.shared().warn_once_of_wrongly_refused(&code.0);
     }
 
     /// Hands over a work item. Its replies are sent to its [`ReplySender`].

@@ -47,8 +47,8 @@ pub(super) struct Shared {
     answer_ratio: AtomicU64,
     /// The kinds of failures that were logged, each with what to do about it: one kind may have several causes.
     warned: Mutex<HashSet<(Discriminant<Failure>, Cow<'static, str>)>>,
-    /// The code with which the function first refused a record, as it may be shown.
-    refused_records: OnceLock<String>,
+    /// The code with which the function refused a record that a worker then computed, as it may be shown.
+    wrongly_refused: OnceLock<String>,
 }
 
 /// Ratio before the first response: byte-pair tokens are 2.6 times as long as their text.
@@ -71,7 +71,7 @@ impl Shared {
             is_spent: AtomicBool::new(false),
             answer_ratio: AtomicU64::new(FIRST_RATIO),
             warned: Mutex::default(),
-            refused_records: OnceLock::new(),
+            wrongly_refused: OnceLock::new(),
         };
         shared.admission(|_, _| ());
         shared
@@ -213,22 +213,22 @@ impl Shared {
         }
     }
 
-    /// Logs once that the function refuses records which the task on a worker may accept.
-    pub(super) fn warn_once_of_refused_records(&self, code: &str) {
-        if self.refused_records.get().is_none() {
+    /// Logs once that the function has refused a record that a worker then computed.
+    pub(super) fn warn_once_of_wrongly_refused(&self, code: &str) {
+        if self.wrongly_refused.get().is_none() {
             let code = self.http_client.redacted(code.as_bytes());
-            if self.refused_records.set(code.clone()).is_ok() {
+            if self.wrongly_refused.set(code.clone()).is_ok() {
                 tracing::warn!(
-                    "the function refuses records ({code:?}): the workers compute them, and their \
+                    "the function refuses records that are good ({code:?}): the workers compute them, and their \
                     requests are paid for all the same"
                 );
             }
         }
     }
 
-    /// Returns the code with which the function first refused a record, if it refused any.
-    pub(super) fn refused_records(&self) -> Option<&str> {
-        self.refused_records.get().map(String::as_str)
+    /// Returns the code with which the function first refused a record that a worker then computed.
+    pub(super) fn wrongly_refused(&self) -> Option<&str> {
+        self.wrongly_refused.get().map(String::as_str)
     }
 
     pub(super) fn record_cpu_time(&self) {

@@ -62,12 +62,6 @@ impl<K: Task> ValidatedResponse<K> {
             permit.shrink(self.bytes);
             Arc::new(permit)
         });
-        // A call's refused records are bad, as they are for a worker's task.
-        if !shared.settings.is_only_side
-            && let Some((_, code)) = self.refused.first()
-        {
-            shared.warn_once_of_refused_records(&code.0);
-        }
         let (mut base, mut done, mut superseded) = (0, 0, 0);
         for item in items {
             let (all, input) = (item.range(), Arc::clone(item.input()));

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::config::FromFile;
-use super::output::print_error;
+use super::output::print_message;
 use crate::source::path_of;
 use crate::terminal::plain;
 
@@ -51,7 +51,7 @@ pub enum Exit {
 impl From<anyhow::Error> for Exit {
     /// Prints the error with its chain of causes to standard error, in one line.
     fn from(error: anyhow::Error) -> Self {
-        print_error(format_args!("floodway: {}", plain(&format!("{error:#}"))));
+        print_message(plain(&format!("{error:#}")));
         if error.chain().any(|cause| cause.is::<UsageError>()) { Exit::Usage } else { Exit::Failed }
     }
 }

@@ -51,6 +51,7 @@ use crate::source::text_of;
 
 /// Runs the command line `args` of `program`, with its name first. Returns how the process ends.
 pub fn main(program: &Program, args: Vec<std::ffi::OsString>) -> Exit {
+    output::set_program(program.name());
     crate::descriptors::raise();
     let read = home_dir::expand_all(argv::join_hyphen_values(program, args))
         .and_then(|args| config::with_file(program, args));
@@ -73,10 +74,7 @@ pub fn main(program: &Program, args: Vec<std::ffi::OsString>) -> Exit {
                 }
                 // To standard error: it is not what was asked for.
                 DisplayHelpOnMissingArgumentOrSubcommand => drop(error.print()),
-                _ => output::print_error(format_args!(
-                    "floodway: {}",
-                    parse_error::describe(&error, &from_file)
-                )),
+                _ => output::print_message(parse_error::describe(&error, &from_file)),
             }
             return Exit::Usage;
         }

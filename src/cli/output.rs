@@ -1,11 +1,20 @@
 //! Prints to standard output and standard error.
 
 use std::io::{self, ErrorKind, Write as _};
+use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result};
 use rustix::fs::{OFlags, fcntl_getfl};
 
 use crate::terminal::plain;
+
+/// The name of the program, with which messages begin.
+static PROGRAM: OnceLock<&str> = OnceLock::new();
+
+/// Sets the name of the program, with which messages begin. Without it they begin with `floodway`.
+pub(super) fn set_program(name: &'static str) {
+    PROGRAM.get_or_init(|| name);
+}
 
 /// Prints `text`. A reader that has gone, such as `| head`, is no error; a full disk is.
 pub(super) fn print(text: &str) -> Result<()> {
@@ -19,7 +28,7 @@ pub(super) fn print_or_error(text: &str) {
         return print_error(text.trim_end());
     }
     if let Err(error) = ignore_broken_pipe(write_stdout(text)) {
-        print_error(format_args!("floodway: {error:#}"));
+        print_message(format_args!("{error:#}"));
         print_error(text.trim_end());
     }
 }
@@ -52,6 +61,12 @@ pub(super) fn ignore_broken_pipe(result: io::Result<()>) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.context("cannot write to standard output"),
     }
+}
+
+/// Prints a message to standard error, after the name of the program.
+pub(super) fn print_message(message: impl std::fmt::Display) {
+    let program = PROGRAM.get().copied().unwrap_or("floodway");
+    print_error(format_args!("{program}: {message}"));
 }
 
 /// Prints `line` to standard error, and ignores errors: nobody would see them.

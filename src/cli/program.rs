@@ -13,6 +13,7 @@ use super::args::{Cli, RunArgs};
 use super::error::{Exit, UsageError};
 use super::given::Given;
 use super::help::EXIT_CODES;
+use super::output::set_program;
 use crate::emulator::{Builtin, Function};
 use crate::job::{Dataflow, Graph, TextGraph};
 use crate::pipeline::RunError;
@@ -179,6 +180,7 @@ impl Program {
         &self,
         serve: impl FnOnce(Arc<dyn Function>) -> Result<(), E>,
     ) -> ExitCode {
+        set_program(self.name());
         let served = self
             .function()
             .and_then(|function| serve(function).map_err(|error| anyhow!("{error}")));

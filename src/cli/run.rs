@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow};
 use signal_hook::consts::SIGXFSZ;
 
 use super::args::RunArgs;
-use super::output::{print_error, print_or_error};
+use super::output::{print_error, print_message, print_or_error};
 use super::program::text_of;
 use super::{
     Exit, UsageError, demo, listen, logging, remote_options, settings, signals, sink, unusable_path,
@@ -53,14 +53,11 @@ impl RunListener for Announcements {
     }
 
     fn live(&mut self, live: &Live) {
-        print_error(format_args!(
-            "floodway: live at http://{}/, metrics at /metrics",
-            live.address()
-        ));
+        print_message(format_args!("live at http://{}/, metrics at /metrics", live.address()));
     }
 
     fn started(&mut self) {
-        self.open_end.iter().for_each(|end| print_error(format_args!("floodway: {end}")));
+        self.open_end.iter().for_each(print_message);
     }
 }
 
@@ -84,8 +81,8 @@ fn run_shown(
         && settings.timely.process == 0
         && let Some(proxy) = remote_options::proxy(endpoint)?
     {
-        print_error(format_args!(
-            "floodway: requests to {endpoint} go by the proxy {proxy}; NO_PROXY names hosts that need none"
+        print_message(format_args!(
+            "requests to {endpoint} go by the proxy {proxy}; NO_PROXY names hosts that need none"
         ));
     }
     stop_on_signals(stop, settings.options.stop_within, ended)
@@ -180,14 +177,14 @@ fn stop_on_signals(
     let (stop, ended) = (stop.clone(), Arc::clone(ended));
     signals::on_signal(move |before| {
         if before > 0 {
-            print_error("floodway: ended by a second signal; what was committed stays");
+            print_message("ended by a second signal; what was committed stays");
             std::process::exit(1);
         }
-        print_error(match ended.get() {
+        print_message(match ended.get() {
             None => {
-                "floodway: stopping; what was read is committed first. Send the signal again to end at once"
+                "stopping; what was read is committed first. Send the signal again to end at once"
             }
-            Some(_) => "floodway: closing the live page",
+            Some(_) => "closing the live page",
         });
         stop.request();
         let ended = Arc::clone(&ended);
@@ -195,8 +192,8 @@ fn stop_on_signals(
             thread::sleep(within);
             // It may still show its end to whoever looks at the page.
             let exit = ended.get().copied().unwrap_or_else(|| {
-                print_error(format_args!(
-                    "floodway: not ended within --stop-within {}: ended now; what was committed stays",
+                print_message(format_args!(
+                    "not ended within --stop-within {}: ended now; what was committed stays",
                     show_duration(within)
                 ));
                 Exit::Failed

@@ -1,4 +1,4 @@
-//! When the records of a graph were scheduled, as far as that is known where an operator of the user's has
+//! When the records of a dataflow were scheduled, as far as that is known where an operator of the user's has
 //! made new records of them.
 
 use std::cell::RefCell;

@@ -1,4 +1,4 @@
-//! What a graph commits.
+//! What a dataflow commits.
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -16,7 +16,7 @@ use crate::batch::{Note, Span, TextRecord};
 use crate::sink::{SinkError, SinkHandle, WriteLines, commit_lines, text_lines};
 use crate::task::Bad;
 
-/// What a graph commits: a stream of results, and the format of their lines. A [`Job`] makes it.
+/// What a dataflow commits: a stream of results, and the format of their lines. A [`Job`] makes it.
 pub struct Output<'scope> {
     format: Option<&'static str>,
     is_last_stage: bool,
@@ -30,7 +30,7 @@ pub(crate) struct Committing<'scope> {
     pub bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
     /// How far the source was read.
     pub notes: Option<Stream<'scope, u64, Vec<Note>>>,
-    /// Called with the results of a graph without stages.
+    /// Called with the results of a dataflow without stages.
     pub observer: OutputObserver,
 }
 

@@ -9,7 +9,9 @@ use super::Topic;
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {
     /// No broker answers.
-    #[error("cannot reach Kafka at {brokers}: {why}")]
+    #[error(
+        "cannot reach Kafka at {brokers}: {why} (is its address right, is it up, and may this machine reach it?)"
+    )]
     Unreachable {
         /// The brokers of the cluster.
         brokers: String,

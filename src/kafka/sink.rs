@@ -26,11 +26,20 @@ impl KafkaSink {
         let outbox = Files { keyed: true, ..Files::new(state.join(OUTBOX)) };
         KafkaSink { topic, input, state, outbox }
     }
+
+    fn unusable(&self, error: KafkaError) -> SinkError {
+        SinkError::publish(self.to(), Box::from(error))
+    }
+
+    /// Returns the name of the destination.
+    fn to(&self) -> String {
+        format!("{} at {}", self.topic.name, self.topic.brokers)
+    }
 }
 
 impl Sink for KafkaSink {
     fn name(&self) -> Option<String> {
-        Some(format!("{} at {}", self.topic.name, self.topic.brokers))
+        Some(self.to())
     }
 
     fn files(&self) -> Option<&Files> {
@@ -48,20 +57,16 @@ impl Sink for KafkaSink {
 
     fn open(&self, id: &str) -> Result<Option<Box<dyn Publish>>, SinkError> {
         if let Some(input) = &self.input
-            && self.topic.is(input).map_err(destination)?
+            && self.topic.is(input).map_err(|error| self.unusable(error))?
         {
             let (topic, brokers) = (self.topic.name.clone(), self.topic.brokers.clone());
             return Err(SinkError::Unsuitable(Box::new(KafkaError::Own { topic, brokers })));
         }
         let publisher = Publisher::connect(self.topic.clone(), id, &self.state);
-        Ok(Some(Box::new(publisher.map_err(destination)?)))
+        Ok(Some(Box::new(publisher.map_err(|error| self.unusable(error))?)))
     }
 
     fn prepare(&self, id: &str, _: bool) -> Result<Prepared, SinkError> {
         Prepared::outbox(&self.outbox, id)
     }
-}
-
-fn destination(error: KafkaError) -> SinkError {
-    SinkError::Destination(Box::new(error))
 }

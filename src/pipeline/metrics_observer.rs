@@ -29,7 +29,7 @@ pub(super) struct MetricsObserver {
     in_flight: usize,
     uncommitted: Uncommitted,
     failures: Failures,
-    /// The number of the stage, and whether it is the last one. None for the results of a graph without stages.
+    /// The number of the stage, and whether it is the last one. None for the results of a dataflow without stages.
     stage: Option<(usize, IsLast)>,
     /// Whether the stage is a call: its records are not sent by a policy.
     is_call: bool,

@@ -68,6 +68,9 @@ fn why_nothing_remote(settings: &Settings, report: &Report) -> String {
             show_duration(settings.options.model.deadline)
         );
     }
+    if report.sent.is_some() && report.counts.results() == 0 {
+        return "all records are bad (--dead-letter FILE says why)".to_owned();
+    }
     if report.sent.is_some() {
         return "workers had done what was sent before answers came".to_owned();
     }

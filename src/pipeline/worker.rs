@@ -151,9 +151,9 @@ impl RunContext {
             let failure = bridge.last_failure();
             let failure = failure.map(|failure| format!("{failure} ({})", failure.advice()));
             let refused = || {
-                let code = bridge.refused_records()?;
+                let code = bridge.wrongly_refused()?;
                 Some(format!(
-                    "the function refuses records ({code:?}), and its own log may say why"
+                    "the function refuses records that are good ({code:?}), and its own log may say why"
                 ))
             };
             report.last_failure = failure.or_else(refused);

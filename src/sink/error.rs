@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::PublishError;
+
 /// An error of the output. What was committed stays complete.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
@@ -84,18 +86,17 @@ pub enum SinkError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// Committed lines cannot be published.
-    #[error("cannot publish to {to}")]
+    /// Committed lines cannot be published, or their destination cannot be opened.
+    #[error("cannot publish to {to}{advice}")]
     Publish {
         /// The destination.
         to: String,
+        /// What to do about it.
+        advice: &'static str,
         /// The cause.
         #[source]
-        source: Box<super::PublishError>,
+        source: Box<PublishError>,
     },
-    /// The destination that lines are published to cannot be opened.
-    #[error(transparent)]
-    Destination(Box<dyn Error + Send + Sync>),
     /// The command names a destination that this run cannot have.
     #[error(transparent)]
     Unsuitable(Box<dyn Error + Send + Sync>),
@@ -125,6 +126,26 @@ pub enum SinkError {
 }
 
 impl SinkError {
+    /// Returns the error of a destination `to`, to which lines cannot be published.
+    pub fn publish(to: impl Into<String>, source: impl Into<PublishError>) -> Self {
+        let source = source.into();
+        let cause = match &source {
+            PublishError::Permanent(cause) => cause.downcast_ref::<io::Error>(),
+            PublishError::Transient(_) => None,
+        };
+        let advice = match cause.map(io::Error::kind) {
+            Some(
+                io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::TimedOut,
+            ) => " (is its address right, is it up, and may this machine reach it?)",
+            _ => "",
+        };
+        SinkError::Publish { to: to.into(), advice, source: Box::new(source) }
+    }
+
     pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         let is_out_of_descriptors = [Errno::MFILE, Errno::NFILE]
             .iter()
@@ -143,5 +164,22 @@ impl SinkError {
             _ => "",
         };
         SinkError::Io { what, path: path.to_path_buf(), advice, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_that_cannot_be_reached_is_named_with_what_to_do() {
+        let refused: Box<dyn Error + Send + Sync> =
+            Box::new(io::Error::from(io::ErrorKind::ConnectionRefused));
+        let error = SinkError::publish("clicks at example.org:9092", refused);
+        let said = error.to_string();
+        assert!(said.starts_with("cannot publish to clicks at example.org:9092 ("), "{said}");
+        assert!(said.contains("is it up"), "{said}");
+        let cause = error.source().expect("the cause").to_string();
+        assert_eq!(cause, "connection refused");
     }
 }

@@ -77,8 +77,7 @@ impl Outbox {
     ) -> Result<Self, SinkError> {
         let folder = shared.settings.folder();
         let taken = publish.taken();
-        let to = publish.name();
-        let taken = taken.map_err(|error| SinkError::Publish { to, source: Box::new(error) })?;
+        let taken = taken.map_err(|error| SinkError::publish(publish.name(), error))?;
         let has = resumed.map_or(0, CommittedState::records);
         if taken > has {
             let to = publish.name();
@@ -249,7 +248,7 @@ impl Outbox {
         let to = self.publish.name();
         let why = match error {
             PublishError::Transient(why) => why,
-            error => return Err(SinkError::Publish { to, source: Box::new(error) }),
+            error => return Err(SinkError::publish(to, error)),
         };
         *lock(&self.shared.refused) = Some(format!("{to}: {why}"));
         if self.last_warning.is_none_or(|last_warning| last_warning.elapsed() >= WARN_INTERVAL) {
@@ -261,9 +260,7 @@ impl Outbox {
 
     fn pause(&mut self) -> Result<(), SinkError> {
         let rested = self.publish.pause();
-        let failed =
-            |error| SinkError::Publish { to: self.publish.name(), source: Box::new(error) };
-        rested.map_err(failed)
+        rested.map_err(|error| SinkError::publish(self.publish.name(), error))
     }
 
     fn unpublished(&self, bytes: u64) {

@@ -159,7 +159,7 @@ fn a_function_that_refuses_every_record_is_named_as_the_cause() {
     assert_eq!(output.status.code(), Some(1), "{}", output_of(&output));
     let error = error_of(&output);
     let last = error.lines().last().unwrap();
-    assert!(last.contains("the function refuses records (\"no\")"), "{error}");
+    assert!(last.contains("the function refuses records that are good (\"no\")"), "{error}");
 }
 
 /// A function that fails, one that is paid for by nobody, and one that answers after the deadline: at all, if the

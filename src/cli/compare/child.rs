@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cli::{output::print_error, signals};
+use crate::cli::{output::print_message, signals};
 
 /// Starts runs one after the other. The first signal stops the current run in good order, and no other
 /// starts; the second kills it, and finished runs are still reported; the third ends the command.
@@ -41,7 +41,7 @@ impl Children {
                 let _ = kill_process(pid, signal);
             }
             if before > 1 {
-                print_error("floodway: ended by a third signal");
+                print_message("ended by a third signal");
                 std::process::exit(1);
             }
         })?;

@@ -19,7 +19,7 @@ use self::folder::{Folder, TRACE};
 use self::plan::Plan;
 pub(super) use self::refused::hide_refused;
 use super::args::CompareArgs;
-use super::output::{print, print_error};
+use super::output::{print, print_error, print_message};
 use super::{logging, trace_file};
 use crate::compare::{Compared, Comparison, OF_OPTIMUM, Round, page, picture, table};
 
@@ -48,7 +48,7 @@ pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
     comparison.policies.retain(|compared| !compared.rounds.is_empty());
     if children.stopped() {
         comparison.incomplete = Some("it was stopped by a signal".to_owned());
-        print_error("floodway: stopped; what was finished is reported");
+        print_message("stopped; what was finished is reported");
     }
     let mut printed = Ok(());
     if !comparison.policies.is_empty() {

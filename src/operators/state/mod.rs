@@ -53,6 +53,13 @@ impl<T: Clone, C> Clone for Origin<T, C> {
     }
 }
 
+/// A record that the remote side refused. Only this worker can tell whether it is bad.
+struct Refusal<C> {
+    batch: Arc<C>,
+    position: usize,
+    code: Code,
+}
+
 pub(super) struct BurstState<T: Timestamp, K: Task> {
     task: Arc<K>,
     scheduler: Scheduler<Origin<T, K::In>>,
@@ -71,6 +78,8 @@ pub(super) struct BurstState<T: Timestamp, K: Task> {
     verifying: VecDeque<Verification<T, K>>,
     epochs: Epochs<T>,
     verdicts: Vec<(usize, Code)>,
+    /// One of the refused records that were not computed here yet.
+    refusal: Option<Refusal<K::In>>,
 }
 
 impl<T: Timestamp, K: Task> BurstState<T, K>
@@ -104,6 +113,7 @@ where
             observer: burst.observer,
             epochs: Epochs::new(),
             verdicts: Vec::new(),
+            refusal: None,
         }
     }
 

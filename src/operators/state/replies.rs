@@ -2,11 +2,12 @@
 //! records, those that are returned are bad.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use timely::Container;
 use timely::progress::Timestamp;
 
-use super::{BurstState, Origin, Outputs};
+use super::{BurstState, Origin, Outputs, Refusal};
 use crate::batch::Records;
 use crate::bridge::{Failure, Outcome, Reply};
 use crate::operators::Route;
@@ -73,6 +74,12 @@ where
         if self.is_only_side {
             self.finish_bad(&origin, refused, outputs);
         } else {
+            if let (true, None, Some((position, code))) =
+                (route.is_remote(), &self.refusal, refused.first())
+            {
+                let (batch, position) = (Arc::clone(&origin.batch), *position);
+                self.refusal = Some(Refusal { batch, position, code: code.clone() });
+            }
             for (position, _) in &refused {
                 self.scheduler.put_returned(entry.clone(), *position..position + 1, origin.clone());
             }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use timely::Container;
 use timely::progress::Timestamp;
 
-use super::{BurstState, Origin, Outputs};
+use super::{BurstState, Origin, Outputs, Refusal};
 use crate::batch::{Records, Span};
 use crate::bridge::{Offer, Outcome, WorkItem};
 use crate::operators::Route;
@@ -71,6 +71,7 @@ where
     ) {
         let mut out = self.task.results(&origin.batch, &range);
         self.task.compute(&origin.batch, range.clone(), &mut out, &mut self.verdicts);
+        self.judge_refusal(&origin.batch, &range);
         self.backpressure.remove(range.len(), range.len() * origin.record_bytes);
         let epoch = self.epochs.get(&origin.epoch);
         epoch.pending -= range.len() as u64;
@@ -103,6 +104,19 @@ where
         let records = bad.drain(..);
         let bad = records.map(|(at, code)| Bad { record: origin.batch.record(at), code });
         outputs.bad.session(&epoch.bad).give_iterator(bad);
+    }
+
+    /// Reports a refusal of the remote side if the record is among those that were just computed and is good.
+    fn judge_refusal(&mut self, batch: &Arc<K::In>, range: &Range<usize>) {
+        let Some(Refusal { position, code, .. }) = self.refusal.take_if(|refusal| {
+            Arc::ptr_eq(&refusal.batch, batch) && range.contains(&refusal.position)
+        }) else {
+            return;
+        };
+        let is_bad = self.verdicts.iter().any(|(bad, _)| *bad == position);
+        if let Some(remote) = self.remote.as_ref().filter(|_| !is_bad) {
+            remote.report_wrongly_refused(&code);
+        }
     }
 
     /// Computes records of a peer. Returns how many it computed.

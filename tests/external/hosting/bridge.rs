@@ -146,7 +146,7 @@ fn records_that_the_function_refuses_are_done_locally_and_reported() {
         assert!(ran.status.success(), "{}", said_by(&ran));
         assert!(place.output("out") == place.output("local"), "{}", said_by(&ran));
         let said = said_by(&ran);
-        if said.contains("refuses records (\"boo\")") { Ok(()) } else { Err(said) }
+        if said.contains("refuses records that are good (\"boo\")") { Ok(()) } else { Err(said) }
     });
     let checked = place.run(&["check", "--lambda", &hosted.url]);
     assert_eq!(checked.status.code(), Some(1));

@@ -78,7 +78,11 @@ fn a_topic_or_a_cluster_that_is_not_there_leaves_nothing_behind() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let said = run(&format!("kafka://{free}/t"));
     assert!(said.contains(&format!("cannot reach Kafka at {free}")), "{said}");
-    assert!(said.contains("Connection refused"), "{said}");
+    assert!(said.contains("Connection refused") && said.contains("is it up"), "{said}");
+    let sink = format!("kafka://{free}/t");
+    let said = fails(&place, 1, &["run", "--events", "1", "--sink", &sink, "--state", "state"]);
+    let expected = format!("cannot publish to t at {free}: cannot reach Kafka at {free}: ");
+    assert!(said.contains(&expected) && said.contains("is it up"), "{said}");
     assert!(!place.path("out").exists() && !place.path("state").exists());
 }
 

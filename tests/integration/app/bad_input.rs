@@ -11,7 +11,7 @@ use crate::common::{Place, end_of, error_of, output_of, start, start_processes};
 fn failed(output: &Output, parts: &[&str]) {
     let error = error_of(output);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    let lines: Vec<_> = error.lines().filter(|line| line.starts_with("floodway: ")).collect();
+    let lines: Vec<_> = error.lines().filter(|line| line.starts_with("program: ")).collect();
     assert_eq!(lines.len(), 1, "one line says what failed: {error}");
     for part in parts {
         assert!(lines[0].contains(part), "without {part:?}: {error}");

@@ -97,7 +97,7 @@ fn verify_finds_a_task_that_is_not_pure() {
             Some(0) => return Err(error),
             code => assert_eq!(code, Some(1), "{error}"),
         }
-        let lines: Vec<_> = error.lines().filter(|line| line.starts_with("floodway: ")).collect();
+        let lines: Vec<_> = error.lines().filter(|line| line.starts_with("program: ")).collect();
         assert!(lines.len() == 1 && lines[0].contains("record "), "{error}");
         Ok(())
     });

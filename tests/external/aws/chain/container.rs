@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use super::super::server::{Server, error, well};
 
 use super::role::after;
-use super::{Loud, nothing_failed, slow, slowly_locally};
-use crate::common::{Place, error_of, output_of};
+use super::{Loud, has_renewed, slow, slowly_locally};
+use crate::common::{Place, error_of, output_of, within_tries};
 
 const AUTHORIZATION: &str = "Known-Valu3OfAnAgentsToken";
 
@@ -55,11 +55,14 @@ fn container_credentials_that_expire_during_a_run_are_renewed_in_time() {
     let loud = |args: &[&str]| Loud { place: &place, args, variables: &variables }.told(hidden);
     let checked = loud(&["check", "--lambda", "words"]);
     assert!(checked.status.success(), "{}{}", output_of(&checked), error_of(&checked));
-    let ran = loud(&slow("10k"));
-    assert!(ran.status.success(), "{}", error_of(&ran));
-    assert!(place.output("out") == slowly_locally("10k"));
-    let (given, summary) = (given.lock().unwrap(), place.summary());
-    let ended = given.values().filter(|end| **end <= SystemTime::now()).count();
-    assert!(given.len() >= 3 && ended >= 1, "keys were given {} times, {ended} ended", given.len());
-    nothing_failed(&summary);
+    let expected = slowly_locally("10k");
+    within_tries("a run that renews its keys", || {
+        given.lock().unwrap().clear();
+        let ran = loud(&slow("10k"));
+        assert!(ran.status.success(), "{}", error_of(&ran));
+        assert!(place.output("out") == expected);
+        let given = given.lock().unwrap();
+        let ended = given.values().filter(|end| **end <= SystemTime::now()).count();
+        has_renewed(given.len().min(1 + ended), &place.summary())
+    });
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use super::secrets::{LOUD, told_none};
 use super::server::{Server, well};
 use super::{expected_locally, remote, run};
-use crate::common::{Place, error_of, output_of};
+use crate::common::{Place, error_of, output_of, within_tries};
 
 /// A command, of which everything is to be heard.
 struct Loud<'a> {
@@ -45,11 +45,15 @@ fn slow(events: &str) -> Vec<&str> {
 
 const RATE: &str = "1500";
 
-/// Requests were answered; records that a worker was sooner with may have been returned.
-fn nothing_failed(summary: &serde_json::Value) {
-    assert_eq!(summary["breaker_opened"], 0, "{summary}");
+/// Whether a run was given `keys` of which the first were replaced, and its requests were answered; records that a
+/// worker was sooner with may have been returned. A busy machine may do all records with the first keys, or be too late
+/// to use the answers.
+fn has_renewed(keys: usize, summary: &serde_json::Value) -> Result<(), String> {
     let [remote, all] = ["records_remote", "events_in"].map(|name| summary[name].as_u64().unwrap());
-    assert!(remote > all / 2, "{summary}");
+    match keys >= 2 && summary["breaker_opened"] == 0 && remote > all / 2 {
+        true => Ok(()),
+        false => Err(format!("{keys} keys: {summary}")),
+    }
 }
 
 /// The sorted output of the same, done locally.
@@ -91,12 +95,14 @@ fn credentials_of_a_process_are_renewed_before_they_expire() {
         "{}",
         output_of(&checked)
     );
-    let ran = run(&place, &remote("words", "120k", &[]), &variables);
-    assert!(ran.status.success(), "{}", error_of(&ran));
-    assert!(place.output("out") == expected_locally("120k"));
-    let keys = keys.lock().unwrap();
-    assert!(keys.len() >= 3, "one of the check and two of the run at least: {keys:?}");
-    assert_eq!(place.summary()["failed"], 0, "{}", place.summary());
+    let expected = expected_locally("120k");
+    within_tries("a run that renews its keys", || {
+        keys.lock().unwrap().clear();
+        let ran = run(&place, &remote("words", "120k", &[]), &variables);
+        assert!(ran.status.success(), "{}", error_of(&ran));
+        assert!(place.output("out") == expected);
+        has_renewed(keys.lock().unwrap().len(), &place.summary())
+    });
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::super::moto::{Moto, post};
 use super::super::server::{Reply, Seen, Server, well};
 use super::super::was_done_locally;
-use super::{Loud, nothing_failed, slow, slowly_locally};
-use crate::common::{Place, error_of, output_of};
+use super::{Loud, has_renewed, slow, slowly_locally};
+use crate::common::{Place, error_of, output_of, within_tries};
 
 /// A time, as AWS writes it.
 pub fn after(duration: Duration) -> String {
@@ -18,6 +18,10 @@ pub fn after(duration: Duration) -> String {
     let output = Command::new("date").args(["-u", "-d", &format!("@{end}"), "+%FT%TZ"]).output();
     String::from_utf8(output.expect("date runs").stdout).unwrap().trim().to_owned()
 }
+
+/// Held while something is asked of moto: it lets one request through without a signature when it is told to, and that
+/// must be the one that has none.
+static ASKED: Mutex<()> = Mutex::new(());
 
 /// What moto says to a request, as it came.
 fn said(port: u16, seen: &Seen) -> (u16, String, Vec<u8>) {
@@ -27,7 +31,10 @@ fn said(port: u16, seen: &Seen) -> (u16, String, Vec<u8>) {
 /// A function that answers whom moto lets in.
 fn function(port: u16, keys: Arc<Mutex<BTreeSet<String>>>) -> Server {
     Server::start(None, move |seen| {
-        let (status, head, body) = said(port, seen);
+        let (status, head, body) = {
+            let _asked = ASKED.lock();
+            said(port, seen)
+        };
         if status == 200 {
             keys.lock().unwrap().insert(seen.key().to_owned());
             return well(seen);
@@ -42,6 +49,7 @@ fn function(port: u16, keys: Arc<Mutex<BTreeSet<String>>>) -> Server {
 fn sts(port: u16, secrets: Arc<Mutex<Vec<String>>>) -> Server {
     Server::start(None, move |seen| -> Reply {
         let form = String::from_utf8_lossy(&seen.body).into_owned();
+        let _asked = ASKED.lock();
         if form.contains("Action=AssumeRoleWithWebIdentity") {
             assert!(form.contains(&format!("WebIdentityToken={IDENTITY}")), "{form}");
             assert_eq!(seen.header("authorization"), "", "nobody signs it");
@@ -124,7 +132,6 @@ fn a_role_is_assumed_with_keys_or_a_web_identity_and_renewed_before_it_expires()
     for variables in
         [&[("AWS_PROFILE", "by-assumer")][..], &[("AWS_PROFILE", "identity")], &by_environment]
     {
-        keys.lock().unwrap().clear();
         let place = Place::new();
         let checked = loud(&place, &["check", "--lambda", "words"], variables);
         assert!(
@@ -134,13 +141,16 @@ fn a_role_is_assumed_with_keys_or_a_web_identity_and_renewed_before_it_expires()
             error_of(&checked)
         );
         assert!(output_of(&checked).contains(", temporary"), "{}", output_of(&checked));
-        let ran = loud(&place, &slow("6k"), variables);
-        assert!(ran.status.success(), "{variables:?}: {}", error_of(&ran));
-        assert!(place.output("out") == expected, "{variables:?}");
-        let (keys, summary) = (keys.lock().unwrap(), place.summary());
-        assert!(keys.len() >= 3, "one of the check and two of the run at least: {keys:?}");
-        assert!(keys.iter().all(|key| key.starts_with("ASIA")), "{keys:?}");
-        nothing_failed(&summary);
+        // A busy machine may do all of it with the first keys, or too late for answers to be used.
+        within_tries("a run that renews its keys", || {
+            keys.lock().unwrap().clear();
+            let ran = loud(&place, &slow("6k"), variables);
+            assert!(ran.status.success(), "{variables:?}: {}", error_of(&ran));
+            assert!(place.output("out") == expected, "{variables:?}");
+            let keys = keys.lock().unwrap();
+            assert!(keys.iter().all(|key| key.starts_with("ASIA")), "{keys:?}");
+            has_renewed(keys.len(), &place.summary())
+        });
     }
 
     // Who may not assume it, or with a wrong secret: nothing begins.
