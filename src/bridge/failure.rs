@@ -217,7 +217,9 @@ impl Failure {
                  --batch saves the requests that find that out"
             }
             Failure::TooLarge => "fewer records are sent at once; see the limits of the function",
-            Failure::Connection(_) => "is the endpoint up and reachable? `floodway check` tries it",
+            Failure::Connection(_) => {
+                "is the endpoint up and reachable? the command `check` tries it"
+            }
             Failure::Certificate(_) => {
                 "if you trust it, name a file with its authority's certificate in SSL_CERT_FILE"
             }
@@ -235,7 +237,7 @@ impl Failure {
             Failure::Refused(service_error) | Failure::Unwell(service_error) => {
                 return advice_for(service_error);
             }
-            Failure::Credentials(_) => "`floodway check` says where they are looked for",
+            Failure::Credentials(_) => "the command `check` says where they are looked for",
             Failure::Version { .. } => "deploy the functions/ of this release",
             Failure::Redirected => "give the URL it redirects to, if you trust it",
             Failure::Answer(_) => "does the function speak this version of the wire?",
@@ -280,7 +282,7 @@ fn advice_for(service_error: &ServiceError) -> Cow<'static, str> {
             "the service cannot use a key, a network or a file system of the function: see its \
             configuration"
         }
-        ServiceErrorKind::Request => "is it a function of Floodway's? `floodway check` tries it",
+        ServiceErrorKind::Request => "is it a function of Floodway's? the command `check` tries it",
         ServiceErrorKind::Other => "see the function's log",
     };
     Cow::Borrowed(advice)

@@ -100,7 +100,9 @@ fn run_shown(
         .any(|file| matches!(Destination::of(file), Destination::Stdout));
     let Finished { summary, result, live } = pipeline::run(settings, stop, &mut announcements);
     *shown = live.map(|live| (live, stays));
-    if let Some(summary) = summary {
+    // Processes that were given different settings have done nothing.
+    let has_begun = !matches!(result, Err(RunError::Settings(_)));
+    if let Some(summary) = summary.filter(|_| has_begun) {
         let mut text = summary.words();
         // The workers have done what the remote side refused.
         if matches!(result, Ok(()) | Err(RunError::Refused { .. }))

@@ -4,6 +4,7 @@
 //! worker is woken only if it has polled since it was last woken. If records have no schedule, it is also woken only when
 //! several messages wait. A reader that found no room continues when most of the room is free again.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -69,6 +70,12 @@ pub(super) struct BatchReceiver {
     wakers: Sender<Waker>,
     /// This field is dropped after the channel: a reader that waits for room then finds that the channel has ended.
     handoff: WorkerHandoff,
+}
+
+impl fmt::Debug for BatchReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchReceiver").finish_non_exhaustive()
+    }
 }
 
 /// The worker's side of the handoff. The reader waits no longer once it is dropped.

@@ -294,6 +294,7 @@ fn processes_with_different_settings_are_refused() {
         let output = end_of(child, "a process");
         let error = error_of(&output);
         assert_eq!(output.status.code(), Some(1), "{error}");
+        assert_eq!(output_of(&output), "", "no figures of a run that did not begin");
         assert!(
             error.contains(
                 "different settings: --task is words in process 0, and bpe in process 1. "

@@ -137,7 +137,7 @@ fn a_run_that_could_send_nothing_reports_the_cause_last() {
             policy[1]
         );
         assert!(last.starts_with(&begin) && last.contains("Connection refused"), "{last}");
-        assert!(last.contains("floodway check"), "it says what to do: {last}");
+        assert!(last.contains("the command `check`"), "it says what to do: {last}");
         assert_eq!(place.summary()["nothing_remote"], last);
 
         let output = place.run(&[&args[..], &["--require-remote"]].concat());

@@ -105,7 +105,7 @@ fn late(interval: &Interval) -> Option<Bottleneck> {
             "The remote side: {share} of the results come later than {deadline}, and most of those are the \
              function's."
         );
-        let advice = "Its round trip has to be well within the deadline: floodway check measures it. A function \
+        let advice = "Its round trip has to be well within the deadline: the command `check` measures it. A function \
                       that is nearer or has more --memory answers sooner; a longer --deadline allows for it.";
         return found(Kind::Remote, says, advice);
     }
@@ -114,7 +114,7 @@ fn late(interval: &Interval) -> Option<Bottleneck> {
             "The remote side: {share} of the results come later than {deadline}, and most of those are of records \
              that it returned undone."
         );
-        let advice = "Look at why requests fail: floodway check says more.";
+        let advice = "Look at why requests fail: the command `check` says more.";
         return found(Kind::Remote, says, advice);
     }
     let says = format!(

@@ -94,12 +94,13 @@ fn not_sent(interval: &Interval, remote: &Remote) -> Option<Bottleneck> {
             return found(
                 Kind::Remote,
                 says,
-                "Deploy the function of this version: floodway check says more.",
+                "Deploy the function of this version: the command `check` says more.",
             );
         }
         Breaker::Open | Breaker::HalfOpen => {
             let says = format!("The remote side fails, so nothing is sent to it for now: {queue}.");
-            let advice = "It is tried again by itself. floodway check says what is wrong with it.";
+            let advice =
+                "It is tried again by itself. The command `check` says what is wrong with it.";
             return found(Kind::Remote, says, advice);
         }
     }
@@ -113,7 +114,7 @@ fn not_sent(interval: &Interval, remote: &Remote) -> Option<Bottleneck> {
             remote.limit, remote.most,
         );
         let advice = "The limit rises as requests are answered, and falls when one is throttled or a connection fails. \
-                      If it stays low, floodway check says whether the function is slow (more --memory makes it \
+                      If it stays low, the command `check` says whether the function is slow (more --memory makes it \
                       faster), far away, or hard to reach.";
         return found(Kind::Remote, says, advice);
     }

@@ -264,7 +264,7 @@ fn check_suggests_causes_for_unexpected_answers() {
         let said = error_of(&checked);
         assert!(parts.iter().all(|part| said.contains(part)), "{said}");
         // It is not told to try what it is.
-        assert!(said.lines().count() == 1 && !said.contains("floodway check"), "{said}");
+        assert!(said.lines().count() == 1 && !said.contains("`check`"), "{said}");
         let signed = run(&place, &["check", "--lambda", &server.url(), "--auth", "iam"], &KEYS);
         assert!(!error_of(&signed).contains("--auth iam"), "it is signed: {}", error_of(&signed));
     }
@@ -275,6 +275,6 @@ fn check_suggests_causes_for_unexpected_answers() {
         [(&*secure, "may have to begin with http://"), ("http://127.0.0.1:9/", "is it up")]
     {
         let said = error_of(&run(&place, &["check", "--lambda", url], &[]));
-        assert!(said.contains(part) && !said.contains("floodway check"), "{said}");
+        assert!(said.contains(part) && !said.contains("`check`"), "{said}");
     }
 }
