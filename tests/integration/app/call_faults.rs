@@ -90,7 +90,7 @@ fn a_service_that_refuses_everything_ends_the_run_with_1() {
         let output = place.run(&[&RUN[..], &["--call", &call]].concat());
         let error = error_of(&output);
         assert_eq!(output.status.code(), Some(1), "{error}");
-        let lines: Vec<_> = error.lines().filter(|line| line.starts_with("floodway: ")).collect();
+        let lines: Vec<_> = error.lines().filter(|line| line.starts_with("program: ")).collect();
         assert_eq!(lines.len(), 1, "{error}");
         let said = format!(
             "refuses every request of the call square: the service refused the request with {status}"
