@@ -15,11 +15,14 @@ use crate::batch::Nanos;
 /// if it is large, a change is noticed late.
 const WINDOW: usize = 100;
 
-/// Times of the last requests, in the order of their responses.
+/// Times of the last requests.
 #[derive(Clone, Debug, Default)]
 struct Window {
+    /// In the order of their responses, from `next` on.
     micros: Vec<u32>,
     next: usize,
+    /// The same times, the shortest first.
+    sorted: Vec<u32>,
 }
 
 impl Window {
@@ -28,17 +31,19 @@ impl Window {
         if self.micros.len() < WINDOW {
             self.micros.push(micros);
         } else {
-            self.micros[self.next] = micros;
+            let oldest = std::mem::replace(&mut self.micros[self.next], micros);
+            let at = self.sorted.partition_point(|time| *time < oldest);
+            self.sorted.remove(at);
         }
         self.next = (self.next + 1) % WINDOW;
+        let at = self.sorted.partition_point(|time| *time < micros);
+        self.sorted.insert(at, micros);
     }
 
     fn quantile(&self, quantile: f64) -> Option<Duration> {
-        let mut micros = self.micros.clone();
-        let last = micros.len().checked_sub(1)?;
+        let last = self.sorted.len().checked_sub(1)?;
         let at = (last as f64 * quantile).round() as usize;
-        let (_, value, _) = micros.select_nth_unstable(at.min(last));
-        Some(Duration::from_micros(u64::from(*value)))
+        Some(Duration::from_micros(u64::from(self.sorted[at.min(last)])))
     }
 }
 
@@ -130,7 +135,22 @@ impl Latency {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn quantiles_are_those_of_the_last_times(times in prop::collection::vec(0..50_u32, 1..300)) {
+            let mut window = Window::default();
+            for (index, time) in times.iter().enumerate() {
+                window.push(Duration::from_micros(u64::from(*time)));
+                let mut last = times[(index + 1).saturating_sub(WINDOW)..=index].to_vec();
+                last.sort_unstable();
+                prop_assert_eq!(&window.sorted, &last);
+            }
+        }
+    }
 
     #[test]
     fn cold_starts_are_measured_separately_and_a_change_is_noticed() {

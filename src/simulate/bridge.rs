@@ -1,5 +1,6 @@
 //! The bridge in simulated time: its real request machine, driven by a model of the service.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::ops::Range;
@@ -45,6 +46,8 @@ pub(super) struct Bridge<R> {
     actions: Vec<Action<WorkItem>>,
     local_loads: Vec<Rc<LocalLoad>>,
     replies: Vec<VecDeque<Reply>>,
+    /// The offer of a time, until the admission changes: a worker asks several times in a turn.
+    offer: Cell<Option<(Nanos, Offer)>>,
     /// Time of the last action. All events before it have been processed.
     clock: Nanos,
     /// What the attempts that end in this step are billed at least, in microseconds.
@@ -73,6 +76,7 @@ impl<R: Remote> Bridge<R> {
             actions: Vec::new(),
             local_loads: (0..workers).map(|_| Rc::default()).collect(),
             replies: (0..workers).map(|_| VecDeque::new()).collect(),
+            offer: Cell::new(None),
             clock: 0,
             #[cfg(test)]
             least_billed_us: 0,
@@ -111,7 +115,10 @@ impl<R: Remote> Bridge<R> {
 
     /// Returns what workers are told of the remote side at `now`.
     pub(super) fn offer(&self, now: Nanos) -> Offer {
-        self.admission.offer(now).less(self.machine.waiting(), self.machine.is_closed())
+        let known = self.offer.get().filter(|(at, _)| *at == now);
+        let offer = known.map_or_else(|| self.admission.offer(now), |(_, offer)| offer);
+        self.offer.set(Some((now, offer)));
+        offer.less(self.machine.waiting(), self.machine.is_closed())
     }
 
     /// Returns the load of a worker, which the worker sets.
@@ -121,6 +128,7 @@ impl<R: Remote> Bridge<R> {
 
     /// Sets the time that a record takes on a worker.
     pub(super) fn set_local_record_time(&mut self, time: Duration) {
+        self.offer.set(None);
         self.admission.set_local_record_time(time);
     }
 
@@ -230,6 +238,7 @@ impl<R: Remote> Bridge<R> {
         now: Nanos,
         call: impl FnOnce(&mut Machine<WorkItem>, &mut Turn<'_, WorkItem>),
     ) -> bool {
+        self.offer.set(None);
         let Bridge { machine, admission, actions, .. } = self;
         admission.refresh(now);
         #[cfg(test)]

@@ -57,7 +57,7 @@ impl<I: Item> Machine<I> {
     pub(super) fn start(&mut self, turn: &mut Turn<'_, I>, request: Request<I>) {
         let id = self.next_request;
         self.next_request += 1;
-        self.requests.insert(id, request);
+        self.requests.insert(id, Box::new(request));
         self.attempt(turn, id, false);
         self.schedule(id);
     }
@@ -297,7 +297,8 @@ impl<I: Item> Machine<I> {
             true => failure.is_limit(),
             false => {
                 let request = self.requests.get(&id);
-                failure.may_wait_for_room() && request.is_some_and(Request::is_remote_only)
+                failure.may_wait_for_room()
+                    && request.is_some_and(|request| request.is_remote_only())
             }
         }
     }
@@ -306,7 +307,7 @@ impl<I: Item> Machine<I> {
     fn deliver(&mut self, turn: &mut Turn<'_, I>, id: AttemptId, is_hedge: bool) {
         let Some(mut request) = self.requests.remove(&id.request) else { return };
         give_up(turn, id.request, &mut request);
-        let Request { items, body, usd, records, .. } = request;
+        let Request { items, body, usd, records, .. } = *request;
         turn.admission.not_too_large(records);
         let usd = usd / records as f64;
         turn.actions.push(Action::Deliver { attempt: id, items, body, usd, is_hedge });

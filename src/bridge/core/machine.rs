@@ -25,7 +25,8 @@ pub(crate) struct Machine<I: Item> {
     /// Work items that were a request before, or half of one. Each is sent as a request of its own, before the
     /// waiting ones.
     pub(super) again: VecDeque<Vec<I>>,
-    pub(super) requests: BTreeMap<u64, Request<I>>,
+    /// The requests that go on, the oldest first. They are large, and the map moves its entries.
+    pub(super) requests: BTreeMap<u64, Box<Request<I>>>,
     pub(super) next_request: u64,
     /// When requests are due, the earliest first. An entry counts only if the request has the same time.
     pub(super) timers: BinaryHeap<Reverse<(Nanos, u64)>>,
@@ -129,7 +130,7 @@ impl<I: Item> Machine<I> {
 
     /// Returns the number of attempts in flight.
     pub(crate) fn attempts(&self) -> usize {
-        self.requests.values().map(Request::attempts_in_flight).sum()
+        self.requests.values().map(|request| request.attempts_in_flight()).sum()
     }
 
     /// Returns whether it is closed.
