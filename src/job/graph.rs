@@ -17,7 +17,7 @@ use super::output::Output;
 use super::stage::{Host, IsLast, StageContext};
 use crate::batch::{Batch, TextRecord};
 use crate::bridge;
-use crate::operators::{Burst, BurstExt as _};
+use crate::operators::{Burst, BurstExt as _, Plan};
 use crate::task::{self, Bad, Code, Task};
 
 /// The lines of a run's source, or its events or messages, in flat batches.
@@ -64,6 +64,7 @@ pub struct Job<'scope> {
     pub(super) scope: Scope<'scope, u64>,
     pub(super) host: Box<dyn Host>,
     pub(super) due: DueTimes,
+    plan: Plan,
     stages: Vec<StageOutput>,
     pub(super) bad: Vec<Stream<'scope, u64, Vec<Bad<TextRecord>>>>,
     duplicate_name: Option<String>,
@@ -79,7 +80,15 @@ impl<'scope> Job<'scope> {
     /// Creates the job of a worker, for a graph that begins with `lines`.
     pub(crate) fn new(host: Box<dyn Host>, scope: Scope<'scope, u64>) -> Self {
         let due = DueTimes::new(host.clock(), host.epoch());
-        Job { scope, host, due, stages: Vec::new(), bad: Vec::new(), duplicate_name: None }
+        Job {
+            scope,
+            host,
+            due,
+            plan: Plan::new(),
+            stages: Vec::new(),
+            bad: Vec::new(),
+            duplicate_name: None,
+        }
     }
 
     /// Returns the scope in which the dataflow is built.
@@ -209,6 +218,7 @@ impl<'scope> Job<'scope> {
                 records.scheduled().unwrap_or_else(|| due.of(number, *epoch))
             })
             .peers(&peers)
+            .plan(&self.plan)
             .backpressure(&backpressure)
             .boxed_observer(observer);
         if let Some(epoch) = self.host.epoch() {

@@ -16,7 +16,7 @@ use timely::progress::Timestamp;
 
 use super::meter::{self, Count, SharedFinalEpochs};
 use super::state::{BurstState, Outputs};
-use super::{Backpressure, Clock, Observer, Peers};
+use super::{Backpressure, Clock, Observer, Peers, Plan};
 use crate::batch::{Nanos, Records, Span};
 use crate::bridge::Bridge;
 use crate::policy::{self, Policy};
@@ -30,6 +30,7 @@ pub struct Burst<T, C> {
     pub(super) policy: Box<dyn Policy>,
     pub(super) bridge: Option<Bridge>,
     pub(super) peers: Peers,
+    pub(super) plan: Plan,
     pub(super) clock: Clock,
     pub(super) schedule: Option<Schedule<T, C>>,
     pub(super) deadline: Duration,
@@ -46,6 +47,7 @@ impl<T: 'static, C: 'static> Burst<T, C> {
             policy: Box::new(policy),
             bridge: None,
             peers: Peers::default(),
+            plan: Plan::default(),
             clock: Clock::default(),
             schedule: None,
             deadline: Duration::from_millis(200),
@@ -72,6 +74,14 @@ impl<T: 'static, C: 'static> Burst<T, C> {
     /// Sets the process's other workers, for policies that send records to idle ones (default: none).
     pub fn peers(mut self, peers: &Peers) -> Self {
         self.peers = peers.clone();
+        self
+    }
+
+    /// Sets the plan that the burst operators of a worker share if they follow each other: each then leaves time to those
+    /// behind it, and sends records where this saves the most time for a dollar (default: one of its own). All of them
+    /// have the same deadline.
+    pub fn plan(mut self, plan: &Plan) -> Self {
+        self.plan = plan.clone();
         self
     }
 

@@ -19,6 +19,7 @@ mod verify;
 
 pub use crate::clock::Clock;
 pub use crate::policy::Route;
+pub use crate::scheduler::Plan;
 pub use backpressure::Backpressure;
 pub use burst::{Burst, BurstExt};
 pub use observer::{EpochStats, Observer};

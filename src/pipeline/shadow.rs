@@ -13,11 +13,10 @@ use crate::batch::Nanos;
 use crate::emulator::Model as Function;
 use crate::observe::{Line, Percentiles, Series, Shadow};
 use crate::schedule::{Schedule, Shape, Trace};
-use crate::simulate::{Availability, Conditions, Lambda, Model, Ramp, Service, Stream};
+use crate::simulate::{Availability, Conditions, Lambda, Model, Ramp, Service, Stage, Stream};
 
-/// Returns the simulator's model of the local Lambda `model`, where `record` is the time that a record takes
-/// in a function with one CPU.
-pub fn simulated_lambda(model: &Function, record: Duration) -> Lambda {
+/// Returns the simulator's model of the local Lambda `model`.
+pub fn simulated_lambda(model: &Function) -> Lambda {
     let at = |age: Duration| {
         let is_down = model.outage.is_some_and(|(from, to)| (from..to).contains(&age));
         let availability = if is_down { Availability::Unreachable } else { Availability::Answers };
@@ -35,7 +34,6 @@ pub fn simulated_lambda(model: &Function, record: Duration) -> Lambda {
         concurrency: model.environments(),
         requests: model.requests as f64,
         ramp: Ramp { most: model.ramp as f64, per_second: model.ramp as f64 / 10.0 },
-        record: model.scaled(record),
         failure_rate: model.failure_rate,
         throttle_rate: model.throttle_rate,
         conditions: times.into_iter().map(at).collect(),
@@ -58,11 +56,11 @@ pub(super) fn simulate_policy(
     let model = Model {
         stream: Stream::new(schedule, events, workers, epoch, true_rate)?,
         workers,
-        service: Service::constant(record),
+        stages: vec![Stage::new(Service::constant(record), function.scaled(record))],
         deadline: settings.options.model.deadline,
         max_backlog: settings.options.model.max_backlog,
         bridge: settings.bridge.clone(),
-        lambda: simulated_lambda(function, record),
+        lambda: simulated_lambda(function),
         seed: function.seed,
     };
     let policy = || {

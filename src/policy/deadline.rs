@@ -122,7 +122,7 @@ impl Policy for Deadline {
     fn plan(&mut self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
         // The rate is known once the worker has computed one slice.
         let Some(rate) = rates.effective() else { return };
-        let fits = |until: Nanos| (until.saturating_sub(now) as f64 / 1e9 * rate) as usize;
+        let fits = |until: Nanos| rates.computes(now, until).unwrap_or_default();
         let mut room = Room { all: rates.room, warm: rates.warm_room, fill: 0 };
         let [margin, remote_margin] = self.margins();
         let warm = rates.remote.p99;
@@ -138,7 +138,8 @@ impl Policy for Deadline {
                 self.hopeless |= rates.room == 0;
                 break;
             }
-            let slack = entry.due.saturating_sub(entry.scheduled.last);
+            let due = entry.due.saturating_sub(rates.after);
+            let slack = due.saturating_sub(entry.scheduled.last);
             if room.fill == 0 && remote < entry.scheduled.first + slack {
                 // The last safe moment of this record has not come, and so neither has that of a later one.
                 break;
@@ -149,13 +150,20 @@ impl Policy for Deadline {
                 if room.warm > 0 { (Destination::Warm, warm) } else { (Destination::Remote, cold) };
             let there = now + latency;
             // Where the remote side would be late too, the worker keeps what it finishes sooner.
-            let is_safe = entry.due >= there;
-            let until = if is_safe { entry.due.saturating_sub(margin) } else { there };
-            let stay = fits(until).saturating_sub(ahead);
-            if entry.returned || stay >= records {
+            let is_safe = due >= there;
+            let stay = |margin| {
+                let until = if is_safe { due.saturating_sub(margin) } else { there };
+                fits(until).saturating_sub(ahead)
+            };
+            // What other stages need varies from one turn to the next: a request is not begun for what would only use
+            // up a part of the margin.
+            let varies = room.fill == 0 && !rates.reserved.is_none();
+            let allowed = if varies { margin - self.local.get() / 2 } else { margin };
+            if entry.returned || stay(allowed) >= records {
                 ahead += records;
                 continue;
             }
+            let stay = stay(margin);
             // The last records of the entry are sent, because they have the most time left.
             let mut go = records - stay;
             let first_due = entry.scheduled.time(stay, records) + slack;
@@ -175,15 +183,23 @@ impl Policy for Deadline {
     /// be sent is about as short as the start of an environment.
     fn expected_rate(&self, now: Nanos, queue: &[&[Entry]; 2], rates: Rates) -> f64 {
         let Some(rate) = rates.effective() else { return 0.0 };
+        // What other stages leave.
+        let horizon = rates.slack.max(1);
+        let reserved = rates.reserved.until(now + horizon) / (horizon as f64 * rates.share);
+        let rate = (rate * (1.0 - reserved)).max(rate.min(1.0));
         // Peers can compute the records, or the remote side would be late.
         if rates.peers > 0 || rates.remote.p99 >= rates.slack {
             return 0.0;
         }
-        let from = now.saturating_sub(ARRIVALS);
-        let newest = queue.iter().rev().flat_map(|entries| entries.iter().rev());
+        let newest = || queue.iter().rev().flat_map(|entries| entries.iter().rev());
+        let Some(last) = newest().next().filter(|last| last.arrival + ARRIVALS >= now) else {
+            return 0.0;
+        };
+        // By their schedule: a stage may receive at once what was scheduled over some time.
+        let from = last.scheduled.last.saturating_sub(ARRIVALS);
         let mut arrived = 0;
-        for entry in newest {
-            if entry.returned || entry.arrival < from {
+        for entry in newest() {
+            if entry.returned || entry.scheduled.first < from {
                 let excess = arrived as f64 / (ARRIVALS as f64 / 1e9) - rate;
                 let local = rates.waiting as f64 / rate;
                 let until_full = (rates.slack as f64 / 1e9 - local) * rate / excess;
@@ -259,7 +275,7 @@ mod tests {
     const SLACK: Nanos = 200 * MS;
 
     /// A worker that computes 100 records per millisecond, and a warm remote side that takes 38 ms.
-    fn rates() -> Rates {
+    fn rates() -> Rates<'static> {
         let remote = RemoteLatency { median: 30 * MS, p99: 38 * MS, ..RemoteLatency::default() };
         Rates { local: Some(100_000.0), remote, slack: SLACK, ..Rates::default() }
     }

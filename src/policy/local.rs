@@ -24,5 +24,9 @@ impl Policy for Local {
         None
     }
 
+    fn sends(&self) -> bool {
+        false
+    }
+
     fn plan(&mut self, _: Nanos, _: &[&[Entry]; 2], _: Rates, _: &mut Vec<Take>) {}
 }

@@ -15,6 +15,7 @@ mod local;
 mod margin;
 mod queue;
 mod remote;
+mod reserved;
 mod route;
 mod selection;
 mod spec;
@@ -26,6 +27,7 @@ pub use deadline::Deadline;
 pub use local::Local;
 pub use queue::{Destination, Entry, Queue, Take, Taken};
 pub use remote::Remote;
+pub use reserved::Reserved;
 pub use route::Route;
 pub use spec::{ChoiceError, Color, Parameters, PolicyChoice, Sends, Spec};
 pub use spill::Spill;
@@ -68,11 +70,17 @@ impl Offered {
 
 /// What the worker has measured when a plan is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rates {
+pub struct Rates<'a> {
     /// Records that this worker computes per second of useful time, once it has computed some.
     pub local: Option<f64>,
-    /// The share of the worker's time that is useful while records wait. Other operators take the rest.
+    /// The share of the worker's time that is useful while records wait, for this stage or another one. Other
+    /// operators take the rest.
     pub share: f64,
+    /// Useful time that other stages need.
+    pub reserved: &'a Reserved,
+    /// How long the stages behind this one take. A result of this stage is due that much earlier than
+    /// [`Entry::due`], which is when the result of the whole graph is due.
+    pub after: Nanos,
     /// This worker's records that were sent and not answered yet.
     pub in_flight: usize,
     /// Records that idle workers of the same process can take now.
@@ -87,7 +95,7 @@ pub struct Rates {
     pub batch: usize,
     /// How long the remote side takes to answer.
     pub remote: RemoteLatency,
-    /// The time from a record's schedule to when its result is due.
+    /// The time from a record's schedule to when its result of this stage is due.
     pub slack: Nanos,
 }
 
@@ -137,10 +145,18 @@ impl Completed {
     }
 }
 
-impl Rates {
+impl Rates<'_> {
     /// Records that this worker computes per second while records wait, with everything else that it does.
     pub fn effective(&self) -> Option<f64> {
         self.local.map(|rate| rate * self.share)
+    }
+
+    /// Returns how many records this worker computes from `now` to `until` besides what other stages need. None
+    /// before it has computed any.
+    pub fn computes(&self, now: Nanos, until: Nanos) -> Option<usize> {
+        let local = self.local?;
+        let all = until.saturating_sub(now) as f64 / 1e9 * (local * self.share);
+        Some((all - self.reserved.until(until) / 1e9 * local).max(0.0) as usize)
     }
 
     /// How many records it helps to send now, and to which environments. Sending helps if the remote side answers
@@ -158,13 +174,15 @@ impl Rates {
     }
 }
 
-impl Default for Rates {
+impl Default for Rates<'_> {
     /// Nothing was measured yet, and there is room for everything.
     fn default() -> Self {
         let (room, warm_room) = (usize::MAX, usize::MAX);
         Rates {
             local: None,
             share: 1.0,
+            reserved: Reserved::NONE,
+            after: 0,
             in_flight: 0,
             peers: 0,
             room,
@@ -186,7 +204,7 @@ pub(crate) const FORECAST_INTERVAL: Nanos = 5_000_000;
 /// A policy that keeps a number of records on the worker and sends what waits beyond them:
 /// ```
 /// use floodway::batch::{Nanos, Span};
-/// use floodway::policy::{Destination, Entry, Policy, Rates, RemoteLatency, Take};
+/// use floodway::policy::{Destination, Entry, Policy, Rates, RemoteLatency, Reserved, Take};
 ///
 /// struct Keep(usize);
 ///
@@ -214,6 +232,8 @@ pub(crate) const FORECAST_INTERVAL: Nanos = 5_000_000;
 /// let rates = Rates {
 ///     local: None,
 ///     share: 1.0,
+///     reserved: Reserved::NONE,
+///     after: 0,
 ///     in_flight: 0,
 ///     peers: 0,
 ///     room: 30,
@@ -242,6 +262,11 @@ pub trait Policy: Send {
     /// The rate in records per second over all workers from which the policy sends. `None` if it does
     /// not go by a rate: it sends nothing, or decides by due times.
     fn offload_threshold(&self) -> Option<f64>;
+
+    /// Whether the policy ever sends records to the remote side.
+    fn sends(&self) -> bool {
+        true
+    }
 
     /// Whether the policy plans by due times. Then it fills requests as far as it can, and what it sends has no time
     /// to wait until a request is full.
@@ -284,6 +309,10 @@ impl<P: Policy + ?Sized> Policy for Box<P> {
 
     fn offload_threshold(&self) -> Option<f64> {
         (**self).offload_threshold()
+    }
+
+    fn sends(&self) -> bool {
+        (**self).sends()
     }
 
     fn plans_by_due_time(&self) -> bool {

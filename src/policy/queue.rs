@@ -73,7 +73,7 @@ pub struct Taken<P> {
     pub to: Option<Destination>,
 }
 
-/// A worker's queue: the records that it has not begun, the oldest first. Each container has a payload `P`,
+/// A worker's queue: the records that it has not begun, those that are due first at the front. Each container has a payload `P`,
 /// which policies do not see. The operator's payload is the batch and its epoch; a simulator's is empty.
 #[derive(Debug)]
 pub struct Queue<P> {
@@ -111,7 +111,7 @@ impl<P: Clone> Queue<P> {
         self.entries.is_empty()
     }
 
-    /// Adds the records of a container that arrived at `arrival`. `slack` is the time from the schedule of
+    /// Adds the records of a container that arrived at `arrival`, behind those that are due earlier. `slack` is the time from the schedule of
     /// its last record to the due time of that record's result.
     pub fn push(
         &mut self,
@@ -125,8 +125,12 @@ impl<P: Clone> Queue<P> {
         self.next_seq += 1;
         self.records += range.len();
         let due = scheduled.last.saturating_add(slack);
-        self.entries.push_back(Entry { seq, range, arrival, scheduled, due, returned: false });
-        self.payloads.push_back(payload);
+        // Results of an earlier stage that were computed remotely may arrive before those of older records.
+        let later = |entry: &&Entry| entry.due > due && !entry.returned;
+        let index = self.entries.len() - self.entries.iter().rev().take_while(later).count();
+        let entry = Entry { seq, range, arrival, scheduled, due, returned: false };
+        self.entries.insert(index, entry);
+        self.payloads.insert(index, payload);
     }
 
     /// Puts returned records back at the front, because they are the oldest. This worker computes them.

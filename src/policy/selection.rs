@@ -20,35 +20,33 @@ pub(super) fn take_all(
 }
 
 /// Finds the entries that a policy has not decided about, for policies that decide once about each entry.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Undecided {
     next_seq: u64,
+    /// Earlier entries that are not decided about.
+    skipped: Vec<u64>,
 }
 
 impl Undecided {
-    /// Returns the undecided entries with their positions in the queue, the oldest first.
-    pub(super) fn entries<'q>(
-        &self,
-        queue: &'q [&[Entry]; 2],
-    ) -> impl Iterator<Item = (usize, &'q Entry)> + use<'q> {
-        let [front, back] = queue;
-        let next_seq = self.next_seq;
-        // New entries are at the back. Returned entries are at the front and are not new.
-        let seen_back = back.partition_point(|entry| entry.seq < next_seq);
-        let seen_front = if seen_back > 0 {
-            front.len()
-        } else {
-            front.iter().rposition(|entry| entry.seq < next_seq).map_or(0, |last| last + 1)
-        };
-        let old = seen_front..front.len();
-        let new = seen_back..back.len();
-        let front = old.map(|index| (index, &front[index]));
-        let offset = queue[0].len();
-        front.chain(new.map(move |index| (offset + index, &back[index])))
+    /// Returns the undecided entries with their positions in the queue, those that are due first at the front.
+    pub(super) fn entries<'q>(&mut self, queue: &'q [&[Entry]; 2]) -> Vec<(usize, &'q Entry)> {
+        let all = || queue.iter().copied().flatten();
+        // Some have left the queue undecided: the worker has computed them.
+        if !self.skipped.is_empty() {
+            self.skipped.retain(|seq| all().any(|entry| entry.seq == *seq));
+        }
+        let is_undecided =
+            |entry: &Entry| entry.seq >= self.next_seq || self.skipped.contains(&entry.seq);
+        all().enumerate().filter(|(_, entry)| is_undecided(entry)).collect()
     }
 
     /// Records that the policy has decided about `entry`.
     pub(super) fn mark_decided(&mut self, entry: &Entry) {
-        self.next_seq = self.next_seq.max(entry.seq + 1);
+        if entry.seq >= self.next_seq {
+            self.skipped.extend(self.next_seq..entry.seq);
+            self.next_seq = entry.seq + 1;
+        } else {
+            self.skipped.retain(|seq| *seq != entry.seq);
+        }
     }
 }

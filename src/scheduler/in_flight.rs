@@ -43,6 +43,11 @@ impl<P: Clone> InFlight<P> {
         self.records
     }
 
+    /// Returns the work items, and how many of their records are not answered.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&Entry, usize)> {
+        self.sent.values().map(|item| (&item.entry, item.unanswered))
+    }
+
     /// Returns the id of the next work item.
     pub(super) fn next_id(&mut self) -> u64 {
         self.next_id += 1;

@@ -4,23 +4,28 @@
 //! clock, no container and no thread: the burst operator drives it in a run, and the simulation in simulated time.
 
 mod in_flight;
+mod plan;
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::{Nanos, Span};
-use crate::bridge::{LocalLoad, Offer, PendingRanges};
+use crate::bridge::{LocalLoad, Offer, PendingRanges, Settings};
 use crate::policy::{
     Completed, Entry, FORECAST_INTERVAL, Offered, Policy, Queue, Rates, RemoteLatency, Route, Side,
     Take, Taken, TrueRate,
 };
 use in_flight::InFlight;
+pub use plan::Plan;
+use plan::{Known, Member};
 
 /// The decisions of a worker. `P` is what the driver needs to know of a container; a clone is cheap.
 pub(crate) struct Scheduler<P> {
     policy: Box<dyn Policy>,
-    /// Time from when a record is scheduled to when its result is due.
+    /// Its part in the plan of all stages on the worker.
+    member: Member,
+    /// Time from when a record is scheduled to when the result of the graph is due.
     slack: Nanos,
     queue: Queue<P>,
     in_flight: InFlight<P>,
@@ -44,6 +49,9 @@ pub(crate) struct HandedOver {
 
 /// How records reach the remote side and peers.
 pub(crate) trait Handover<P> {
+    /// Returns the settings of the bridge, if there is one.
+    fn settings(&self) -> Option<&Settings>;
+
     /// Announces that `records_per_second` are expected to be sent soon.
     fn expect(&mut self, records_per_second: f64);
 
@@ -52,9 +60,10 @@ pub(crate) trait Handover<P> {
 }
 
 impl<P: Clone> Scheduler<P> {
-    pub(crate) fn new(policy: Box<dyn Policy>, slack: Nanos) -> Self {
+    pub(crate) fn new(policy: Box<dyn Policy>, slack: Nanos, plan: &Plan) -> Self {
         Scheduler {
             policy,
+            member: plan.join(),
             slack,
             queue: Queue::default(),
             in_flight: InFlight::default(),
@@ -88,6 +97,7 @@ impl<P: Clone> Scheduler<P> {
 
     /// Adds the records of a container that arrived at `now`.
     pub(crate) fn accept(&mut self, now: Nanos, range: Range<usize>, scheduled: Span, payload: P) {
+        self.member.received(range.len());
         self.queue.push(range, now, scheduled, self.slack, payload);
     }
 
@@ -103,26 +113,29 @@ impl<P: Clone> Scheduler<P> {
     }
 
     /// Sends the records that the policy names, the oldest first, and returns how many the remote side took.
-    /// The policy is not asked while nobody has room. With `warm_up`, the rate that it expects to send is
-    /// announced from time to time.
+    /// The policy is not asked while nobody has room. The rate that it expects to send is announced from time to time
+    /// if environments are to be started for it.
     pub(crate) fn plan(
         &mut self,
         now: Nanos,
         offer: Offer,
         peers: usize,
-        warm_up: bool,
         to: &mut impl Handover<P>,
     ) -> usize {
+        let warm_up = to.settings().is_some_and(|settings| settings.warm_up.is_some());
+        self.publish(now, offer, to.settings());
         if self.queue.is_empty() || offer.room == 0 && peers == 0 {
             return 0;
         }
         let rates = Rates {
             local: self.true_rate.get(),
             share: self.true_rate.useful_share(),
+            reserved: self.member.reserved(),
+            after: self.member.after(),
             in_flight: self.in_flight.records(),
             peers,
             waiting: self.queue.records(),
-            slack: self.slack,
+            slack: self.stage_slack(),
             ..remote_rates(offer)
         };
         let queue = self.queue.entries();
@@ -135,6 +148,38 @@ impl<P: Clone> Scheduler<P> {
             }
         }
         if self.takes.is_empty() { 0 } else { self.send(now, to) }
+    }
+
+    /// Tells the other stages what this one holds, and learns what they need.
+    fn publish(&mut self, now: Nanos, offer: Offer, settings: Option<&Settings>) {
+        if self.member.is_alone() {
+            return;
+        }
+        let rate = self.true_rate.get();
+        let batch = offer.max_records.max(1);
+        let settings = settings.filter(|_| self.policy.sends());
+        let usd = settings
+            .zip(rate)
+            .map(|(settings, rate)| settings.cost.usd(1, 1e3 * batch as f64 / rate) / batch as f64);
+        let known = Known {
+            now,
+            slack: self.slack,
+            rate,
+            share: self.true_rate.useful_share(),
+            latency: offer.p99.as_nanos() as Nanos,
+            batch,
+            usd: usd.unwrap_or(0.0),
+            can_send: settings.is_some(),
+        };
+        let [front, back] = self.queue.entries();
+        let newest = back.iter().rev().chain(front.iter().rev());
+        let waiting = (self.queue.records(), newest);
+        self.member.publish(&known, waiting, self.in_flight.entries());
+    }
+
+    /// Returns the time from a record's schedule to when its result of this stage is due.
+    fn stage_slack(&self) -> Nanos {
+        self.slack.saturating_sub(self.member.after())
     }
 
     /// Sends the taken records.
@@ -162,6 +207,9 @@ impl<P: Clone> Scheduler<P> {
                 self.in_flight.insert(now, id, entry, payload, pending, route);
             }
         }
+        if sent > 0 {
+            self.member.sent(now, self.slack);
+        }
         drop(taking);
         self.taken = taken;
         for (entry, payload) in refused.into_iter().rev() {
@@ -174,6 +222,11 @@ impl<P: Clone> Scheduler<P> {
     /// payload and its route. None if it is not in flight any more.
     pub(crate) fn answered(&mut self, id: u64, records: usize) -> Option<(Entry, P, Route)> {
         self.in_flight.answered(id, records)
+    }
+
+    /// Notes that the remote side billed `usd` for the results of `records`.
+    pub(crate) fn paid(&mut self, records: usize, usd: f64) {
+        self.member.paid(records, usd);
     }
 
     /// Puts returned records back. This worker computes them.
@@ -190,7 +243,9 @@ impl<P: Clone> Scheduler<P> {
         records: usize,
     ) -> Completed {
         let side = if route.is_remote() { Side::Remote } else { Side::Local };
-        let completed = Completed::at(now, side, scheduled, self.slack, records);
+        self.member.done(records);
+        let slack = self.slack.saturating_sub(self.member.least_after());
+        let completed = Completed::at(now, side, scheduled, slack, records);
         // The times of returned records say nothing about either side.
         if route != Route::Returned {
             self.policy.on_completed(now, completed);
@@ -214,6 +269,9 @@ impl<P: Clone> Scheduler<P> {
         records: usize,
         offer: Option<Offer>,
     ) -> Option<(Entry, P, Route)> {
+        if !self.member.has_turn() {
+            return None;
+        }
         if self.has_own_work(offer)
             && let Some(Taken { entry, payload, .. }) = self.queue.take_front(records)
         {
@@ -237,20 +295,31 @@ impl<P: Clone> Scheduler<P> {
     }
 
     /// Records that the worker begins to compute.
-    pub(crate) fn resume(&mut self, now: Nanos) {
+    pub(crate) fn resume(&mut self, now: Nanos, offer: Option<Offer>) {
+        self.set_next(now, offer);
         if let Some(paused_at) = self.paused_at.take() {
-            self.record_other(Duration::from_nanos(now.saturating_sub(paused_at)));
+            let elapsed = Duration::from_nanos(now.saturating_sub(paused_at));
+            self.record_other(elapsed.saturating_sub(self.member.worked_meanwhile()));
         }
     }
 
     /// Records that the worker yields.
     pub(crate) fn pause(&mut self, now: Nanos, offer: Option<Offer>) {
         self.paused_at = self.has_own_work(offer).then_some(now);
+        self.member.pause();
+        self.set_next(now, offer);
+    }
+
+    /// Tells the other stages which record this one would compute next.
+    fn set_next(&self, now: Nanos, offer: Option<Offer>) {
+        let next = self.queue.front().map(|(entry, _)| entry);
+        self.member.set_next(now, next.filter(|_| self.has_own_work(offer)));
     }
 
     /// Records that the worker computed records.
     pub(crate) fn record(&mut self, records: usize, took: Duration) {
         self.true_rate.record(records, took);
+        self.member.useful(took);
     }
 
     /// Records time that the worker had no part of for its records, although some waited.
@@ -275,7 +344,7 @@ impl<P: Clone> Scheduler<P> {
 }
 
 /// Returns what policies know of the remote side. The values of the worker are left at their defaults.
-fn remote_rates(offer: Offer) -> Rates {
+fn remote_rates(offer: Offer) -> Rates<'static> {
     let nanos = |time: Duration| time.as_nanos() as Nanos;
     Rates {
         room: offer.room,

@@ -188,7 +188,8 @@ impl Run {
 
     fn simulated(&self) -> Vec<Seen> {
         let (remote, random) = self.remote();
-        let mut bridge = Bridge::new(self.settings.clone(), remote, WORKERS, random);
+        let mut bridge =
+            Bridge::new(self.settings.clone(), remote, WORKERS, vec![Duration::ZERO], random);
         bridge.set_local_record_time(Duration::from_millis(1));
         let mut items: Vec<Arc<PendingRanges>> = Vec::new();
         let (mut seen, mut sent) = (Vec::new(), 0);
@@ -196,20 +197,20 @@ impl Run {
             let now = ms * MS;
             bridge.advance(now);
             for (worker, does) in self.steps_at(ms) {
-                let local_load = Rc::clone(bridge.local_load(worker));
+                let local_load = Rc::clone(bridge.local_load(worker, 0));
                 match does {
                     Does::HandOver { records, warm_only, urgent } => {
                         let part = Part { warm_only, urgent, ..Part::new(0..records) };
                         let id = items.len() as u64;
                         items.push(Arc::clone(&part.pending));
                         if !bridge.is_closed() {
-                            bridge.send(now, WorkItem { worker, id, part, local_load });
+                            bridge.send(now, WorkItem { worker, stage: 0, id, part, local_load });
                         }
                     }
                     Does::Computes { item, records } => compute(&items, item, records),
                     Does::Load { waiting, rate } => local_load.set(waiting, Some(rate.into())),
                     Does::LeavesAllToTheRemoteSide => local_load.set_remote_only(),
-                    Does::Expects { rate } => bridge.expect(rate.into()),
+                    Does::Expects { rate } => bridge.expect(0, rate.into()),
                 }
             }
             if ms == self.close_at {
@@ -248,7 +249,8 @@ impl Run {
         let timeout = self.settings.timeout;
         let course = move |now, records| {
             let _ = tell.send(records);
-            let invocation = remote.invoke(Call { now, records, timeout }, &mut random);
+            let invocation =
+                remote.invoke(Call { now, records, record: Duration::ZERO, timeout }, &mut random);
             let Invocation { on_wire, at, .. } = invocation;
             Course { on_wire, at, ended: invocation.ended(timeout) }
         };

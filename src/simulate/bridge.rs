@@ -1,4 +1,4 @@
-//! The bridge in simulated time: its real request machine, driven by a model of the service.
+//! The bridge in simulated time: its real request machines, driven by a model of the service.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -22,10 +22,13 @@ use crate::bridge::{Failure, RATE_WINDOW};
 
 /// What a worker is told of records that it handed over.
 pub(super) struct Reply {
+    pub stage: usize,
     pub id: u64,
     pub range: Range<usize>,
     /// Whether the records have results. Otherwise they are returned.
     pub is_done: bool,
+    /// Cost of the attempts at these records, in US dollars.
+    pub usd: f64,
 }
 
 /// Returns when a timer for `due` fires: the runtime's timers have a resolution of a millisecond.
@@ -35,16 +38,20 @@ fn timer(due: Nanos) -> Nanos {
 
 pub(super) struct Bridge<R> {
     settings: Settings,
-    machine: Machine<WorkItem>,
+    /// The machine of each stage's task.
+    machines: Vec<Machine<WorkItem>>,
+    /// Time that a record of each stage takes in a function.
+    records: Vec<Duration>,
     admission: Admission,
     service: R,
     random: StdRng,
-    /// The attempts in flight.
-    invocations: BTreeMap<AttemptId, Invocation>,
+    /// The attempts in flight, of each stage.
+    invocations: BTreeMap<(usize, AttemptId), Invocation>,
     /// When each of them is on the wire or ends.
-    events: BinaryHeap<Reverse<(Nanos, u32, AttemptId)>>,
+    events: BinaryHeap<Reverse<(Nanos, u32, usize, AttemptId)>>,
     actions: Vec<Action<WorkItem>>,
-    local_loads: Vec<Rc<LocalLoad>>,
+    /// The load of each worker at each stage.
+    local_loads: Vec<Vec<Rc<LocalLoad>>>,
     replies: Vec<VecDeque<Reply>>,
     /// The offer of a time, until the admission changes: a worker asks several times in a turn.
     offer: Cell<Option<(Nanos, Offer)>>,
@@ -62,11 +69,21 @@ pub(super) struct Bridge<R> {
 }
 
 impl<R: Remote> Bridge<R> {
-    /// Creates a bridge whose start-up probes have returned. They take no time of the stream.
-    pub(super) fn new(settings: Settings, service: R, workers: usize, mut random: StdRng) -> Self {
-        let of_machine = StdRng::from_rng(&mut random);
+    /// Creates a bridge whose start-up probes have returned. They take no time of the stream. `records` has the time
+    /// that a record of each stage takes in a function.
+    pub(super) fn new(
+        settings: Settings,
+        service: R,
+        workers: usize,
+        records: Vec<Duration>,
+        mut random: StdRng,
+    ) -> Self {
+        let of_stages =
+            records.iter().map(|_| Machine::new(settings.clone(), StdRng::from_rng(&mut random)));
+        let machines = of_stages.collect();
+        let loads = || records.iter().map(|_| Rc::default()).collect();
         let mut bridge = Bridge {
-            machine: Machine::new(settings.clone(), of_machine),
+            machines,
             admission: Admission::new(settings.clone()),
             service,
             settings,
@@ -74,7 +91,8 @@ impl<R: Remote> Bridge<R> {
             invocations: BTreeMap::new(),
             events: BinaryHeap::new(),
             actions: Vec::new(),
-            local_loads: (0..workers).map(|_| Rc::default()).collect(),
+            local_loads: (0..workers).map(|_| loads()).collect(),
+            records,
             replies: (0..workers).map(|_| VecDeque::new()).collect(),
             offer: Cell::new(None),
             clock: 0,
@@ -85,10 +103,10 @@ impl<R: Remote> Bridge<R> {
             #[cfg(test)]
             sent: VecDeque::new(),
         };
-        bridge.step(0, Machine::begin);
-        while let Some((attempt, invocation)) = bridge.invocations.pop_first() {
+        bridge.step_all(0, Machine::begin);
+        while let Some(((stage, attempt), invocation)) = bridge.invocations.pop_first() {
             bridge.service.settle();
-            bridge.end(0, attempt, invocation);
+            bridge.end(0, stage, attempt, invocation);
         }
         bridge.events.clear();
         bridge
@@ -110,7 +128,7 @@ impl<R: Remote> Bridge<R> {
 
     /// Returns everything to the workers. Nothing is sent any more.
     pub(super) fn close(&mut self, now: Nanos) {
-        self.step(now, Machine::close);
+        self.step_all(now, Machine::close);
     }
 
     /// Returns what workers are told of the remote side at `now`.
@@ -118,12 +136,13 @@ impl<R: Remote> Bridge<R> {
         let known = self.offer.get().filter(|(at, _)| *at == now);
         let offer = known.map_or_else(|| self.admission.offer(now), |(_, offer)| offer);
         self.offer.set(Some((now, offer)));
-        offer.less(self.machine.waiting(), self.machine.is_closed())
+        let waiting = self.machines.iter().map(Machine::waiting).sum();
+        offer.less(waiting, self.is_closed())
     }
 
-    /// Returns the load of a worker, which the worker sets.
-    pub(super) fn local_load(&self, worker: usize) -> &Rc<LocalLoad> {
-        &self.local_loads[worker]
+    /// Returns the load of a worker at a stage, which the worker sets.
+    pub(super) fn local_load(&self, worker: usize, stage: usize) -> &Rc<LocalLoad> {
+        &self.local_loads[worker][stage]
     }
 
     /// Sets the time that a record takes on a worker.
@@ -134,17 +153,17 @@ impl<R: Remote> Bridge<R> {
 
     /// Returns whether it is closed.
     pub(super) fn is_closed(&self) -> bool {
-        self.machine.is_closed()
+        self.machines.iter().all(Machine::is_closed)
     }
 
-    /// Announces that `records_per_second` are expected soon.
-    pub(super) fn expect(&mut self, records_per_second: f64) {
-        self.machine.expect(records_per_second);
+    /// Announces that `records_per_second` of a stage are expected soon.
+    pub(super) fn expect(&mut self, stage: usize, records_per_second: f64) {
+        self.machines[stage].expect(records_per_second);
     }
 
     /// Receives a work item.
     pub(super) fn send(&mut self, now: Nanos, item: WorkItem) {
-        self.machine.hand_over(now, item);
+        self.machines[item.stage].hand_over(now, item);
     }
 
     /// Returns the next reply for a worker.
@@ -156,7 +175,9 @@ impl<R: Remote> Bridge<R> {
     pub(super) fn advance(&mut self, now: Nanos) {
         loop {
             let event = self.events.peek().map(|Reverse((at, ..))| *at);
-            let wakeup = self.machine.next_wakeup(&self.admission, false).map(timer);
+            let wakeups =
+                self.machines.iter().filter_map(|one| one.next_wakeup(&self.admission, false));
+            let wakeup = wakeups.min().map(timer);
             let Some(due) = [event, wakeup].into_iter().flatten().min().filter(|due| *due <= now)
             else {
                 break;
@@ -164,8 +185,8 @@ impl<R: Remote> Bridge<R> {
             self.clock = due.max(self.clock);
             // What is answered is not late. An attempt that was given up wakes nobody.
             if event == Some(due)
-                && let Some(Reverse((at, _, attempt))) = self.events.pop()
-                && !self.event(at, attempt)
+                && let Some(Reverse((at, _, stage, attempt))) = self.events.pop()
+                && !self.event(at, stage, attempt)
             {
                 continue;
             }
@@ -179,16 +200,19 @@ impl<R: Remote> Bridge<R> {
     pub(super) fn pump(&mut self, now: Nanos) {
         let mut has_sent = true;
         while has_sent {
-            has_sent = self.step(now, Machine::advance);
-            while let Some(fill) = self.machine.next_request(&self.admission, now) {
-                let filled = self.fill(fill);
-                has_sent |= self.step(now, |machine, turn| machine.send(turn, filled));
+            has_sent = false;
+            for stage in 0..self.machines.len() {
+                has_sent |= self.step(now, stage, Machine::advance);
+                while let Some(fill) = self.machines[stage].next_request(&self.admission, now) {
+                    let filled = self.fill(stage, fill);
+                    has_sent |= self.step(now, stage, |machine, turn| machine.send(turn, filled));
+                }
             }
         }
     }
 
     /// Takes the work items of a request.
-    fn fill(&mut self, fill: Fill<WorkItem>) -> Filled<WorkItem> {
+    fn fill(&mut self, stage: usize, fill: Fill<WorkItem>) -> Filled<WorkItem> {
         let count = |items: &[WorkItem]| items.iter().map(|item| item.records()).sum();
         match fill {
             Fill::Again(items) => {
@@ -196,7 +220,7 @@ impl<R: Remote> Bridge<R> {
                 Filled { items, records, taken: 0, body: records }
             }
             Fill::Front(most) => {
-                let waiting = self.machine.waiting_mut();
+                let waiting = self.machines[stage].waiting_mut();
                 let (mut items, mut records) = (Vec::new(), 0);
                 while records < most
                     && let Some(first) = waiting.front_mut()
@@ -214,36 +238,48 @@ impl<R: Remote> Bridge<R> {
     }
 
     /// Reports that an attempt is on the wire, or its end. Returns false if the attempt was given up before.
-    fn event(&mut self, at: Nanos, attempt: AttemptId) -> bool {
-        let Some(invocation) = self.invocations.get(&attempt) else { return false };
+    fn event(&mut self, at: Nanos, stage: usize, attempt: AttemptId) -> bool {
+        let Some(invocation) = self.invocations.get(&(stage, attempt)) else { return false };
         if at < invocation.at {
-            self.machine.on_wire(&mut self.admission, self.clock, attempt);
-        } else if let Some(invocation) = self.invocations.remove(&attempt) {
-            self.end(self.clock, attempt, invocation);
+            self.machines[stage].on_wire(&mut self.admission, self.clock, attempt);
+        } else if let Some(invocation) = self.invocations.remove(&(stage, attempt)) {
+            self.end(self.clock, stage, attempt, invocation);
         }
         true
     }
 
     /// Reports the end of an attempt.
-    fn end(&mut self, now: Nanos, attempt: AttemptId, invocation: Invocation) {
+    fn end(&mut self, now: Nanos, stage: usize, attempt: AttemptId, invocation: Invocation) {
         #[cfg(test)]
         self.count_least_billed(now, &invocation);
         let ended = invocation.ended(self.settings.timeout);
-        self.step(now, |machine, turn| machine.ended(turn, attempt, ended));
+        self.step(now, stage, |machine, turn| machine.ended(turn, attempt, ended));
     }
 
-    /// Calls the machine and does what it wants. Returns whether an attempt was sent.
+    /// Calls each machine and does what it wants.
+    fn step_all(
+        &mut self,
+        now: Nanos,
+        call: impl Fn(&mut Machine<WorkItem>, &mut Turn<'_, WorkItem>),
+    ) {
+        for stage in 0..self.machines.len() {
+            self.step(now, stage, &call);
+        }
+    }
+
+    /// Calls the machine of a stage and does what it wants. Returns whether an attempt was sent.
     fn step(
         &mut self,
         now: Nanos,
+        stage: usize,
         call: impl FnOnce(&mut Machine<WorkItem>, &mut Turn<'_, WorkItem>),
     ) -> bool {
         self.offer.set(None);
-        let Bridge { machine, admission, actions, .. } = self;
+        let Bridge { machines, admission, actions, .. } = self;
         admission.refresh(now);
         #[cfg(test)]
         let billed_us = admission.counters.billed_us;
-        call(machine, &mut Turn { admission, now, actions });
+        call(&mut machines[stage], &mut Turn { admission, now, actions });
         let mut actions = std::mem::take(&mut self.actions);
         let mut has_sent = false;
         for action in actions.drain(..) {
@@ -252,23 +288,23 @@ impl<R: Remote> Bridge<R> {
                     has_sent = true;
                     #[cfg(test)]
                     self.check_send(now, attempt, body.is_some());
-                    self.invoke(now, attempt, body.unwrap_or(0));
+                    self.invoke(now, stage, attempt, body.unwrap_or(0));
                 }
                 Action::Cancel(attempt) => {
-                    let _invocation = self.invocations.remove(&attempt);
+                    let _invocation = self.invocations.remove(&(stage, attempt));
                     #[cfg(test)]
                     _invocation.inspect(|invocation| self.count_least_billed(now, invocation));
                 }
-                Action::Deliver { items, .. } => {
+                Action::Deliver { items, usd, .. } => {
                     #[cfg(test)]
                     (self.delivered_at = now);
-                    self.answer(items, true);
+                    self.answer(items, true, usd);
                 }
-                Action::Return { items, failure, .. } => {
+                Action::Return { items, usd, failure } => {
                     #[cfg(test)]
                     self.check_return(&items, &failure);
                     let _ = failure;
-                    self.answer(items, false);
+                    self.answer(items, false, usd);
                 }
                 Action::Warn(_) => {}
             }
@@ -280,26 +316,27 @@ impl<R: Remote> Bridge<R> {
     }
 
     /// Sends an attempt.
-    fn invoke(&mut self, now: Nanos, attempt: AttemptId, records: usize) {
+    fn invoke(&mut self, now: Nanos, stage: usize, attempt: AttemptId, records: usize) {
         let timeout = self.settings.timeout;
-        let call = Call { now, records, timeout };
+        let call = Call { now, records, record: self.records[stage], timeout };
         let invocation = self.service.invoke(call, &mut self.random);
         let Invocation { on_wire, at, rank, .. } = invocation;
-        self.events.push(Reverse((at, rank, attempt)));
+        self.events.push(Reverse((at, rank, stage, attempt)));
         if on_wire > now && on_wire < at {
-            self.events.push(Reverse((on_wire, rank, attempt)));
+            self.events.push(Reverse((on_wire, rank, stage, attempt)));
         }
-        self.invocations.insert(attempt, invocation);
+        self.invocations.insert((stage, attempt), invocation);
         if on_wire <= now {
-            self.machine.on_wire(&mut self.admission, now, attempt);
+            self.machines[stage].on_wire(&mut self.admission, now, attempt);
         }
     }
 
     /// Answers the pending records of work items.
-    fn answer(&mut self, items: Vec<WorkItem>, is_done: bool) {
-        for item in items {
-            for range in item.part.pending.take(&item.part.range) {
-                self.replies[item.worker].push_back(Reply { id: item.id, range, is_done });
+    fn answer(&mut self, items: Vec<WorkItem>, is_done: bool, usd: f64) {
+        for WorkItem { worker, stage, id, part, .. } in items {
+            for range in part.pending.take(&part.range) {
+                let usd = usd * range.len() as f64;
+                self.replies[worker].push_back(Reply { stage, id, range, is_done, usd });
             }
         }
     }
@@ -321,7 +358,9 @@ impl<R: Remote> Bridge<R> {
 
     /// Returns whether nothing waits and nothing is in flight.
     pub(super) fn is_idle(&self) -> bool {
-        self.machine.is_idle() && self.invocations.is_empty() && self.admission.in_flight() == 0
+        self.machines.iter().all(Machine::is_idle)
+            && self.invocations.is_empty()
+            && self.admission.in_flight() == 0
     }
 
     /// Returns the breaker's state.
@@ -339,7 +378,7 @@ impl<R: Remote> Bridge<R> {
         let (in_flight, limit) = (self.admission.in_flight(), self.admission.limit());
         let needs_permit = has_records && (attempt.number == 1 || self.settings.is_only_side);
         assert!(!needs_permit || in_flight <= limit, "{in_flight} are in flight, of {limit}");
-        assert!(!self.machine.is_closed(), "nothing is sent after the end");
+        assert!(!self.is_closed(), "nothing is sent after the end");
         if let Some(most) = self.settings.requests_per_second {
             self.sent.push_back(now);
             while self.sent.front().is_some_and(|sent| sent + RATE_WINDOW <= now) {
@@ -357,7 +396,7 @@ impl<R: Remote> Bridge<R> {
     /// Checks work items that are returned. A call is given up if it is one record that has failed as often as it may,
     /// or is too large.
     fn check_return(&self, items: &[WorkItem], failure: &Failure) {
-        if self.settings.is_only_side && !self.machine.is_closed() {
+        if self.settings.is_only_side && !self.is_closed() {
             let records: usize = items.iter().map(|item| item.records()).sum();
             assert_eq!(records, 1, "{failure}");
             assert!(failure.is_size() || failure.is_remote() && !failure.is_limit(), "{failure}");

@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 use super::bridge::Bridge;
 use super::faulty::{Fault, Faulty, MS, fault};
 use super::item::WorkItem;
-use super::{Lambda, Model, Outcome, Service, Stream};
+use super::{Lambda, Model, Outcome, Service, Stage, Stream};
 use crate::batch::Nanos;
 use crate::bridge::breaker::{self, State};
 use crate::bridge::core::Part;
@@ -138,7 +138,7 @@ impl Scenario {
         Model {
             stream,
             workers: self.workers,
-            service,
+            stages: vec![Stage::new(service, Duration::ZERO)],
             deadline: Duration::from_millis(50),
             max_backlog: 1_000,
             bridge: self.settings(),
@@ -287,12 +287,13 @@ fn what_times_out_is_billed_before_a_retry_that_is_due_at_the_same_time() {
 fn what_a_worker_has_computed_leaves_the_queue_although_nothing_may_be_sent() {
     let settings = Settings { probes_at_start: false, ..Settings::default() };
     let faulty = Faulty { faults: vec![Fault::Nothing], until: 0, next: 0 };
-    let mut bridge = Bridge::new(settings, faulty, 1, StdRng::seed_from_u64(1));
+    let mut bridge =
+        Bridge::new(settings, faulty, 1, vec![Duration::ZERO], StdRng::seed_from_u64(1));
     let room = bridge.offer(0).room;
     // No environment is warm.
     let part = Part { warm_only: true, ..Part::new(0..100) };
-    let (pending, local_load) = (Arc::clone(&part.pending), Rc::clone(bridge.local_load(0)));
-    bridge.send(0, WorkItem { worker: 0, id: 0, part, local_load });
+    let (pending, local_load) = (Arc::clone(&part.pending), Rc::clone(bridge.local_load(0, 0)));
+    bridge.send(0, WorkItem { worker: 0, stage: 0, id: 0, part, local_load });
     bridge.pump(MS);
     assert_eq!(bridge.offer(MS).room, room - 100);
     assert_eq!(pending.take_front(100), Some(0..100));

@@ -73,7 +73,7 @@ pub(super) struct Faulty {
 
 impl Remote for Faulty {
     fn invoke(&mut self, call: Call, random: &mut StdRng) -> Invocation {
-        let Call { now, records, timeout } = call;
+        let Call { now, records, timeout, .. } = call;
         let fault = if now < self.until { self.faults[self.next] } else { Fault::Nothing };
         self.next = (self.next + 1) % self.faults.len();
         let quick = now + random.random_range(1..=ROUND_TRIP);

@@ -9,7 +9,9 @@ use crate::bridge::core::{Item, Part};
 #[derive(Debug)]
 pub(super) struct WorkItem {
     pub worker: usize,
-    /// The worker's id of the work item.
+    /// The stage, whose task has a request machine.
+    pub stage: usize,
+    /// The id that the stage on this worker gave it.
     pub id: u64,
     pub part: Part,
     pub local_load: Rc<LocalLoad>,

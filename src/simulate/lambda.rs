@@ -30,8 +30,6 @@ pub struct Lambda {
     /// How many environments may be started at a time, and how many more per second. Lambda starts a thousand
     /// every ten seconds.
     pub ramp: Ramp,
-    /// Time that a record takes in a function.
-    pub record: Duration,
     /// Distribution of a request's time, without the network.
     pub spread: Spread,
     /// Share of invocations that fail, in one of four ways.
@@ -99,7 +97,6 @@ impl Default for Lambda {
             concurrency: 100,
             requests: REQUESTS_PER_ENVIRONMENT,
             ramp: Ramp::default(),
-            record: Duration::ZERO,
             spread: Spread::Constant,
             failure_rate: 0.0,
             throttle_rate: 0.0,
@@ -108,15 +105,15 @@ impl Default for Lambda {
     }
 }
 
-impl Lambda {
-    /// Returns the shortest time of a request of `records` to a warm environment.
-    pub fn least(&self, records: usize) -> Duration {
-        self.network + self.work(records)
-    }
+/// Returns the time that a function takes for `records`.
+fn work(records: usize, record: Duration) -> Duration {
+    (record * records as u32).max(INVOCATION)
+}
 
-    /// Returns the time that a function takes for `records`.
-    fn work(&self, records: usize) -> Duration {
-        (self.record * records as u32).max(INVOCATION)
+impl Lambda {
+    /// Returns the shortest time of a request of `records` to a warm environment, where each takes `record`.
+    pub fn least(&self, records: usize, record: Duration) -> Duration {
+        self.network + work(records, record)
     }
 
     fn conditions(&self, now: Nanos) -> Conditions {
@@ -131,6 +128,8 @@ pub(super) struct Call {
     /// When it is sent. Times do not decrease from one call to the next.
     pub now: Nanos,
     pub records: usize,
+    /// Time that a record takes in the function.
+    pub record: Duration,
     /// How long the function may run.
     pub timeout: Duration,
 }
@@ -219,7 +218,7 @@ impl Service {
     }
 
     fn outcome(&mut self, call: Call, random: &mut StdRng) -> Invocation {
-        let Call { now, records, timeout } = call;
+        let Call { now, records, record, timeout } = call;
         let conditions = self.lambda.conditions(now);
         let half = self.lambda.network.mul_f64(conditions.slower / 2.0).as_nanos() as Nanos;
         let begin = now + half;
@@ -246,7 +245,7 @@ impl Service {
         let taken = if is_throttled { None } else { self.take(begin, conditions) };
         let Some(cold) = taken else { return fails(Failure::Throttled(Throttle::Unknown)) };
         let start = if cold { self.lambda.cold_start } else { Duration::ZERO };
-        let took = (start + self.lambda.work(records))
+        let took = (start + work(records, record))
             .mul_f64(conditions.slower * self.lambda.spread.draw(random));
         let end = begin + took.as_nanos() as Nanos;
         self.busy.push(Reverse(end));
@@ -315,9 +314,16 @@ mod tests {
     const LONG: Duration = Duration::from_secs(10);
 
     fn service(lambda: Lambda) -> impl FnMut(Nanos) -> (u64, Result<bool, Failure>) {
+        service_of(lambda, Duration::ZERO)
+    }
+
+    fn service_of(
+        lambda: Lambda,
+        record: Duration,
+    ) -> impl FnMut(Nanos) -> (u64, Result<bool, Failure>) {
         let (mut service, mut random) = (Service::new(lambda), StdRng::seed_from_u64(1));
         move |at| {
-            let call = Call { now: at * MS, records: 1_000, timeout: LONG };
+            let call = Call { now: at * MS, records: 1_000, record, timeout: LONG };
             let invocation = service.invoke(call, &mut random);
             (invocation.at / MS, invocation.result)
         }
@@ -326,7 +332,7 @@ mod tests {
     #[test]
     fn idle_environments_are_used_again_and_the_quota_throttles() {
         let record = Duration::from_micros(10);
-        let mut invoke = service(Lambda { record, concurrency: 2, ..Lambda::default() });
+        let mut invoke = service_of(Lambda { concurrency: 2, ..Lambda::default() }, record);
         assert_eq!(invoke(0), (180, Ok(true)));
         assert_eq!(invoke(0), (180, Ok(true)));
         assert_eq!(invoke(0), (20, Err(Failure::Throttled(Throttle::Unknown))));

@@ -14,21 +14,20 @@
 //!
 //! use floodway::policy::{Deadline, Policy};
 //! use floodway::schedule::{Schedule, Shape};
-//! use floodway::internal::simulate::{Lambda, Model, Service, Stream};
+//! use floodway::internal::simulate::{Lambda, Model, Service, Stage, Stream};
 //!
 //! let second = 1_000_000_000;
 //! let service = Service::constant(Duration::from_micros(10));
 //! let schedule = Arc::new(Schedule::new(Shape::Spike, 50e3, 400e3, 10 * second)?);
 //! let stream = Stream::new(schedule, 300_000, 1, second / 10, service.rate()).unwrap();
-//! let lambda = Lambda { record: service.record, ..Lambda::default() };
 //! let model = Model {
 //!     stream,
 //!     workers: 1,
-//!     service,
+//!     stages: vec![Stage::new(service, Duration::from_micros(10))],
 //!     deadline: Duration::from_millis(200),
 //!     max_backlog: 500_000,
 //!     bridge: floodway::bridge::Settings::default(),
-//!     lambda,
+//!     lambda: Lambda::default(),
 //!     seed: 1,
 //! };
 //! let outcome = model.run(true, || Box::new(Deadline::new(second / 5)) as Box<dyn Policy>);
@@ -55,7 +54,7 @@ mod worker;
 
 pub use lambda::{Availability, Conditions, Lambda, Ramp};
 pub use noise::{Spread, SpreadError};
-pub use optimum::{Optimum, least_offloaded};
-pub use outcome::Outcome;
-pub use run::{Model, Service, TICK};
+pub use optimum::{Optimum, StageOptimum, least_offloaded};
+pub use outcome::{Outcome, StageOutcome};
+pub use run::{Model, Service, Stage, TICK, events_per_second};
 pub use stream::Stream;

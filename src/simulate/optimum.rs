@@ -7,60 +7,121 @@
 //! time to their due time, so if a record is refused although there is room, it can replace a later one that
 //! is kept, and nothing becomes late.
 //!
+//! With several stages, the time that a worker has for the stages is shared. Which work a machine can do in time is a
+//! matroid (the schedules of one machine with due times are): so the most is saved if the stage is kept first that is
+//! the dearest to send, for the time that a worker needs for it, as much of it as fits, then the next one in the
+//! time that is left. How much of the first stages fits together is the overflow of one queue of their work. Here a
+//! record may be computed at a later stage before it was at an earlier one, so that this stays a bound.
+//!
 //! This is a bound and not a plan: it has no idle time and no batches, its worker knows its rate exactly, and
 //! its remote side answers in time whenever that is possible. If a request takes longer than `D` it is not
 //! possible: [`Optimum::is_feasible`].
 
-use super::{Stream, TICK};
+use std::time::Duration;
+
+use super::{Model, Stage, TICK};
 use crate::batch::Nanos;
-use crate::cost::Cost;
+use crate::bridge;
 
 /// What the optimum does with a stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Optimum {
-    /// Records that the workers compute.
+    /// Records that the workers compute, at all stages.
     pub local: f64,
-    /// Records that have to be sent.
+    /// Records that have to be sent, at all stages.
     pub offloaded: f64,
+    /// Each stage.
+    pub stages: Vec<StageOptimum>,
     /// Whether the remote side can answer before the due time.
     pub is_feasible: bool,
+    /// Full requests that are needed.
+    pub requests: u64,
+    /// The lowest cost in US dollars.
+    pub usd: f64,
+}
+
+/// What the optimum does at a stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StageOptimum {
+    /// Records that the workers compute.
+    pub local: f64,
+    /// Records that are sent.
+    pub offloaded: f64,
+}
+
+/// A stage, for the optimum.
+struct Work {
+    /// How many of its records an event becomes.
+    records: f64,
+    /// Seconds of a worker for a record.
+    local: f64,
+    /// Billed milliseconds of a full request.
+    full_ms: f64,
+    /// Dollars for a record in a full request.
+    usd: f64,
+}
+
+impl Work {
+    fn of(stages: &[Stage], settings: &bridge::Settings) -> Vec<Work> {
+        let batch = settings.batch_records.max(1) as f64;
+        let mut records = 1.0;
+        let work = |stage: &Stage| {
+            records *= stage.records;
+            // A request is billed in whole milliseconds.
+            let full_ms = (stage.remote.as_nanos() as f64 * batch / 1e6).ceil().max(1.0);
+            let usd = settings.cost.usd(1, full_ms) / batch;
+            Work { records, local: 1.0 / stage.service.rate(), full_ms, usd }
+        };
+        stages.iter().map(work).collect()
+    }
 }
 
 impl Optimum {
-    /// Computes the optimum of all workers together: `stream` is spread over `workers`, each of which
-    /// computes `mu` records per second. Each record is due `slack` after its schedule, and the remote side
-    /// takes at least `remote`.
-    pub fn of(stream: &Stream, workers: usize, mu: f64, slack: Nanos, remote: Nanos) -> Self {
-        let mut sum = Optimum::default();
-        for worker in 0..workers {
-            let mut queue = FluidQueue::new(mu, slack);
-            for tick in 0..stream.ticks() {
-                queue.step(stream.own(worker, &stream.tick(tick)) as f64);
+    /// Computes the optimum of all workers of `model` together.
+    pub fn of(model: &Model) -> Self {
+        let Model { stream, workers, stages, deadline, bridge, lambda, .. } = model;
+        let work = Work::of(stages, bridge);
+        let mut dearest: Vec<usize> = (0..stages.len()).collect();
+        let saved = |stage: &usize| work[*stage].local / work[*stage].usd;
+        dearest.sort_by(|one, other| saved(one).total_cmp(&saved(other)));
+        let slack = deadline.as_nanos() as Nanos;
+        let mut optimum =
+            Optimum { stages: vec![StageOptimum::default(); stages.len()], ..Optimum::default() };
+        for worker in 0..*workers {
+            let own = |tick| stream.own(worker, &stream.tick(tick)) as f64;
+            // Events whose work at the stages so far is too much, and the seconds of an event's work there.
+            let (mut overflow, mut seconds) = (0.0, 0.0);
+            for &stage in &dearest {
+                let Work { records, local, .. } = work[stage];
+                let before = overflow * seconds;
+                seconds += records * local;
+                let mut queue = FluidQueue::new(1.0 / seconds, slack);
+                (0..stream.ticks()).for_each(|tick| queue.step(own(tick)));
+                overflow = queue.overflow;
+                let all = (queue.local + queue.overflow) * records;
+                let offloaded = ((overflow * seconds - before) / local).clamp(0.0, all);
+                optimum.stages[stage].local += all - offloaded;
+                optimum.stages[stage].offloaded += offloaded;
             }
-            sum.local += queue.local;
-            sum.offloaded += queue.overflow;
         }
-        sum.is_feasible = sum.offloaded == 0.0 || remote <= slack;
-        sum
+        optimum.is_feasible = true;
+        let batch = bridge.batch_records.max(1) as f64;
+        for ((of, work), stage) in optimum.stages.iter().zip(&work).zip(stages) {
+            optimum.local += of.local;
+            optimum.offloaded += of.offloaded;
+            let remote: Duration = lambda.least(bridge.batch_records, stage.remote);
+            // A record is billed the least as a part of a full request.
+            let requests = (of.offloaded / batch).ceil() as u64;
+            optimum.requests += requests;
+            optimum.usd += bridge.cost.usd(requests, work.full_ms * of.offloaded / batch);
+            optimum.is_feasible &= of.offloaded == 0.0 || remote <= *deadline;
+        }
+        optimum
     }
 
     /// Returns the share of the records that have to be sent.
     pub fn offloaded_share(&self) -> f64 {
         self.offloaded / (self.local + self.offloaded).max(1.0)
-    }
-
-    /// Returns how many requests of `batch` records the sent records need.
-    pub fn requests(&self, batch: usize) -> u64 {
-        (self.offloaded / batch.max(1) as f64).ceil() as u64
-    }
-
-    /// Returns the lowest cost: full requests to warm environments, in which each record takes `record`. A
-    /// request is billed in whole milliseconds.
-    pub fn usd(&self, batch: usize, record: Nanos, cost: &Cost) -> f64 {
-        let requests = self.requests(batch);
-        // A record is billed the least as a part of a full request.
-        let full_ms = (record as f64 * batch as f64 / 1e6).ceil().max(1.0);
-        cost.usd(requests, full_ms * self.offloaded / batch.max(1) as f64)
     }
 }
 

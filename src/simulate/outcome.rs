@@ -8,9 +8,11 @@ use crate::policy::Route;
 /// The outcome of a policy on a stream.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// Records by the place where their results were computed.
+    /// Each stage of the graph.
+    pub stages: Vec<StageOutcome>,
+    /// Records of the last stage by the place where their results were computed.
     pub counts: Counts,
-    /// Time from schedule to result, over all records.
+    /// Time from schedule to result of the last stage, over all records.
     pub latency: Latencies,
     /// The same for records that were scheduled while the stream exceeded the workers' rate.
     pub burst_latency: Latencies,
@@ -32,6 +34,15 @@ pub struct Outcome {
     pub ended: Nanos,
     /// What happened in each tick.
     pub timeline: Timeline,
+}
+
+/// The outcome of a policy at a stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StageOutcome {
+    /// Records that it received.
+    pub records: u64,
+    /// Records that the remote side computed.
+    pub remote: u64,
 }
 
 /// What happened in each tick.
@@ -83,7 +94,7 @@ impl Outcome {
         self.latency.add(&self.burst_latency);
     }
 
-    /// Returns the share of the records that the remote side computed.
+    /// Returns the share of the last stage's records that the remote side computed.
     pub fn offloaded_share(&self) -> f64 {
         self.counts.remote as f64 / self.counts.done().max(1) as f64
     }
@@ -94,8 +105,9 @@ impl Outcome {
     }
 
     /// Returns the records that workers finished in time, as a share of those that the optimum keeps on the
-    /// workers.
-    pub fn local_of_optimum(&self, optimum: &super::Optimum) -> f64 {
-        self.local_in_time as f64 / optimum.local.max(1.0)
+    /// workers. None with several stages: only the results of the last one have a due time.
+    pub fn local_of_optimum(&self, optimum: &super::Optimum) -> Option<f64> {
+        let is_one = self.stages.len() == 1;
+        is_one.then(|| self.local_in_time as f64 / optimum.local.max(1.0))
     }
 }

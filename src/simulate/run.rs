@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 
 use super::bridge::Bridge;
 use super::lambda::{self, Remote};
+use super::outcome::StageOutcome;
 use super::worker::{Worker, World};
 use super::{Lambda, Outcome, Spread, Stream};
 use crate::batch::Nanos;
@@ -47,6 +48,33 @@ impl Service {
     }
 }
 
+/// A stage of the simulated graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// How many records it receives for each result of the stage before it. The first stage: for each event.
+    pub records: f64,
+    /// Time that a record takes on a worker.
+    pub service: Service,
+    /// Time that a record takes in a function.
+    pub remote: Duration,
+}
+
+impl Stage {
+    /// Creates a stage that receives each record as it is.
+    pub fn new(service: Service, remote: Duration) -> Self {
+        Stage { records: 1.0, service, remote }
+    }
+}
+
+/// Returns how many events per second a worker computes at all `stages`, before the first change.
+pub fn events_per_second(stages: &[Stage]) -> f64 {
+    let of_event = stages.iter().scan(1.0, |records, stage| {
+        *records *= stage.records;
+        Some(*records / stage.service.rate())
+    });
+    1.0 / of_event.sum::<f64>()
+}
+
 /// A simulation, except for the policy.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -54,9 +82,9 @@ pub struct Model {
     pub stream: Stream,
     /// Number of workers.
     pub workers: usize,
-    /// Time that a record takes on a worker.
-    pub service: Service,
-    /// Time from a record's schedule to when its result is due.
+    /// The stages of the graph, from the source to the sink.
+    pub stages: Vec<Stage>,
+    /// Time from a record's schedule to when its results are due.
     pub deadline: Duration,
     /// Number of records that a worker holds before its source waits.
     pub max_backlog: usize,
@@ -69,25 +97,12 @@ pub struct Model {
 }
 
 impl Model {
-    /// Returns the optimum with hindsight, for a service without changes.
+    /// Returns the optimum with hindsight, for services without changes.
     pub fn optimum(&self) -> super::Optimum {
-        let remote = self.lambda.least(self.bridge.batch_records);
-        super::Optimum::of(
-            &self.stream,
-            self.workers,
-            self.service.rate(),
-            self.deadline.as_nanos() as Nanos,
-            remote.as_nanos() as Nanos,
-        )
+        super::Optimum::of(self)
     }
 
-    /// Returns the lowest cost of the optimum.
-    pub fn least_usd(&self, optimum: &super::Optimum) -> f64 {
-        let record = self.lambda.record.as_nanos() as Nanos;
-        optimum.usd(self.bridge.batch_records, record, &self.bridge.cost)
-    }
-
-    /// Runs the simulation until every record has a result. `policy` makes the policy of each worker. With
+    /// Runs the simulation until every record has a result. `policy` makes the policy of each stage on each worker. With
     /// `is_remote` false there is no remote side, and nothing is sent.
     pub fn run(&self, is_remote: bool, policy: impl FnMut() -> Box<dyn Policy>) -> Outcome {
         let service = is_remote.then(|| lambda::Service::new(self.lambda.clone()));
@@ -117,12 +132,14 @@ impl Model {
         let mut random = StdRng::seed_from_u64(self.seed);
         let mut bridge = service.map(|service| {
             let own = StdRng::seed_from_u64(self.seed.wrapping_add(1));
-            Bridge::new(self.bridge.clone(), service, self.workers, own)
+            let records = self.stages.iter().map(|stage| stage.remote).collect();
+            Bridge::new(self.bridge.clone(), service, self.workers, records, own)
         });
         let slack = self.deadline.as_nanos() as Nanos;
-        let mut workers: Vec<Worker> =
-            (0..self.workers).map(|index| Worker::new(index, policy(), slack)).collect();
-        let mut outcome = Outcome::default();
+        let mut worker = |index| Worker::new(index, self.stages.iter().map(|_| policy()), slack);
+        let mut workers: Vec<Worker> = (0..self.workers).map(&mut worker).collect();
+        let stages = vec![StageOutcome::default(); self.stages.len()];
+        let mut outcome = Outcome { stages, ..Outcome::default() };
         let mut epoch = 0;
         for tick in 1.. {
             let now = tick * TICK;
@@ -142,7 +159,7 @@ impl Model {
                         now + TICK,
                         &mut World {
                             stream: &self.stream,
-                            service: &self.service,
+                            stages: &self.stages,
                             max_backlog: self.max_backlog,
                             bridge: bridge.as_mut(),
                             outcome: &mut outcome,
@@ -158,7 +175,8 @@ impl Model {
             let passed = workers.iter().map(Worker::source).min().unwrap_or(0) * TICK;
             while self.stream.epoch_end(epoch).is_some_and(|end| end <= passed) {
                 for (index, worker) in workers.iter_mut().enumerate() {
-                    worker.offered(self.stream.offered(index, epoch), bridge.as_mut());
+                    let offered = self.stream.offered(index, epoch);
+                    worker.offered(offered, &self.stages, bridge.as_mut());
                 }
                 epoch += 1;
             }

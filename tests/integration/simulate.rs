@@ -99,7 +99,7 @@ fn the_documented_commands_print_what_the_document_says() {
             commands += 1;
         }
     }
-    assert_eq!(commands, 2);
+    assert_eq!(commands, 3);
 }
 
 #[test]

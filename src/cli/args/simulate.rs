@@ -12,7 +12,7 @@ use crate::cli::remote_options::parse_model;
 use crate::cli::{help, policy_options};
 use crate::emulator::Model;
 use crate::pipeline::ModelOptions;
-use crate::simulate::{Service, Spread};
+use crate::simulate::{Service, Spread, Stage};
 use crate::units::{parse_above_zero, parse_rate};
 
 #[derive(Debug, Args)]
@@ -26,9 +26,10 @@ pub struct SimulateArgs {
     pub model: ModelOptions,
 
     /// Time that a record takes a worker, as D[,SPREAD]: 12us, 12us,exponential or 12us,lognormal=0.5.
-    /// Needed unless --recorded is given.
-    #[arg(long, value_name = "D[,SPREAD]", help_heading = "Work", value_parser = parse_service)]
-    pub service: Option<Service>,
+    /// Needed unless --recorded is given. Given several times, each is a stage of a graph, in this order. NxD says
+    /// that a stage receives N records for each result of the stage before it: --service 10us --service 3x30us.
+    #[arg(long, value_name = "[Nx]D[,SPREAD]", help_heading = "Work", value_parser = parse_stage)]
+    pub service: Vec<Stage>,
     /// Summary of a run (--summary) whose workers, time per record and local Lambda are taken where no
     /// option says otherwise.
     #[arg(long, value_name = "FILE", help_heading = "Work")]
@@ -62,10 +63,14 @@ pub struct SimulateArgs {
     pub given: Given,
 }
 
-/// Parses the value of `--service`.
-fn parse_service(text: &str) -> Result<Service, String> {
-    let (record, spread) = text.split_once(',').unwrap_or((text, "constant"));
+/// Parses the value of `--service`. The time in a function is that on a worker.
+fn parse_stage(text: &str) -> Result<Stage, String> {
+    let (time, spread) = text.split_once(',').unwrap_or((text, "constant"));
+    let (records, record) = time.split_once('x').unwrap_or(("1", time));
+    let records = records.parse().ok().filter(|records: &f64| (1e-6..=1e6).contains(records));
+    let records = records.ok_or("expected a number from 0.000001 to 1,000,000 before the x")?;
     let record = parse_above_zero(record).map_err(|error| error.to_string())?;
     let spread = Spread::from_str(spread).map_err(|error| error.to_string())?;
-    Ok(Service { spread, ..Service::constant(record) })
+    let service = Service { spread, ..Service::constant(record) };
+    Ok(Stage { records, service, remote: record })
 }

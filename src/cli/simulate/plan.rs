@@ -13,7 +13,7 @@ use crate::cli::run_summary::RecordedRun;
 use crate::cli::{UsageError, path_conflicts, policy_options, remote_options, settings};
 use crate::pipeline::{ModelOptions, simulated_lambda};
 use crate::policy::{POLICIES, PolicyChoice, Spec};
-use crate::simulate::{Lambda, Model, Service, Stream};
+use crate::simulate::{Lambda, Model, Service, Stage, Stream, events_per_second};
 use crate::source::path_of;
 use crate::units::show_duration;
 
@@ -28,7 +28,7 @@ impl Simulation {
         let recorded = recorded.unwrap_or_default();
         let schedule = Arc::new(schedule(&args.rates, &args.given)?);
         let events = events(args, &schedule)?;
-        let service = service(args, &recorded)?;
+        let services = services(args, &recorded)?;
         let timely = settings::timely(&args.timely)?;
         let workers = match recorded.workers {
             Some(workers) if args.timely.is_empty() => workers,
@@ -51,13 +51,18 @@ impl Simulation {
         if let Some(json) = &args.json {
             can_be_written(json)?;
         }
+        let stages: Vec<Stage> = services
+            .into_iter()
+            .map(|stage| {
+                let record = recorded.remote_record.unwrap_or(stage.service.record);
+                Stage { remote: remote.scaled(record), ..stage }
+            })
+            .collect();
         let bridge = remote_options::bridge(&args.bridge, &args.given, remote.memory_mb)?;
-        let remote_record = recorded.remote_record.unwrap_or(service.record);
-        let lambda =
-            Lambda { spread: args.remote_spread, ..simulated_lambda(&remote, remote_record) };
+        let lambda = Lambda { spread: args.remote_spread, ..simulated_lambda(&remote) };
         let ModelOptions { epoch, deadline, max_backlog } = args.model;
         let nanos = epoch.as_nanos() as Nanos;
-        let capacity = service.rate() * workers as f64;
+        let capacity = events_per_second(&stages) * workers as f64;
         let stream = Stream::new(schedule, events, workers, nanos, capacity);
         let stream = stream.ok_or_else(|| {
             let why = "no event is due in this time: there is nothing to simulate";
@@ -74,7 +79,7 @@ impl Simulation {
         let model = Model {
             stream,
             workers,
-            service,
+            stages,
             deadline,
             max_backlog,
             bridge,
@@ -116,11 +121,16 @@ fn events(args: &SimulateArgs, schedule: &crate::schedule::Schedule) -> Result<u
     }
 }
 
-fn service(args: &SimulateArgs, recorded: &RecordedRun) -> Result<Service, UsageError> {
-    args.service.clone().or(recorded.record.map(Service::constant)).ok_or_else(|| {
+/// Returns the stages, of which the time in a function is not known yet.
+fn services(args: &SimulateArgs, recorded: &RecordedRun) -> Result<Vec<Stage>, UsageError> {
+    let of_run = recorded.record.map(|record| Stage::new(Service::constant(record), record));
+    let stages =
+        if args.service.is_empty() { Vec::from_iter(of_run) } else { args.service.clone() };
+    if stages.is_empty() {
         let why = "is missing: the time that a record takes a worker, such as 12us (or give --recorded FILE)";
-        args.given.error("--service", why)
-    })
+        return Err(args.given.error("--service", why));
+    }
+    Ok(stages)
 }
 
 /// Returns the policies without duplicates, in the order of their names on the command line.

@@ -8,27 +8,31 @@ use serde_json::{Value, json};
 use super::Simulation;
 use crate::observe::Percentiles;
 use crate::policy::{POLICIES, PolicyChoice};
-use crate::simulate::{Model, Optimum, Outcome};
+use crate::simulate::{Model, Optimum, Outcome, StageOutcome, events_per_second};
 use crate::units::{show_count, show_duration, show_many, show_rate};
 
 impl Simulation {
     /// Returns what is simulated, with notes on it, in words.
     pub(super) fn introduction(&self, optimum: &Optimum) -> String {
-        let Model { workers, service, deadline, bridge, lambda, stream, .. } = &self.model;
+        let Model { workers, stages, deadline, bridge, lambda, stream, .. } = &self.model;
         let mut words = format!(
             "{} events in {}; {} with {} events per second each; deadline {}\n\
              remote: {}\n",
             show_count(stream.events()),
             show_duration(Duration::from_nanos(stream.end())),
             show_many(*workers as u64, "worker"),
-            show_count(service.rate() as u64),
+            show_count(events_per_second(stages) as u64),
             show_duration(*deadline),
             self.lambda,
         );
         if let Some(rate) = self.policies.iter().find_map(PolicyChoice::threshold) {
             let _ = writeln!(words, "threshold: {} events per second", show_rate(rate));
         }
-        let (one, full) = (lambda.least(1), lambda.least(bridge.batch_records));
+        let least = |records| {
+            let of = stages.iter().map(|stage| lambda.least(records, stage.remote));
+            of.max().unwrap_or_default()
+        };
+        let (one, full) = (least(1), least(bridge.batch_records));
         if full > *deadline {
             let _ = writeln!(
                 words,
@@ -56,7 +60,12 @@ impl Simulation {
 
     /// Returns the figures as JSON.
     pub(super) fn json(&self, outcomes: &[(PolicyChoice, Outcome)], optimum: &Optimum) -> Value {
-        let Model { workers, service, deadline, bridge, stream, seed, .. } = &self.model;
+        let Model { workers, stages, deadline, stream, seed, .. } = &self.model;
+        // Only a graph of several stages names them.
+        let stages_of = |remote: &mut dyn Iterator<Item = f64>| {
+            let of = |(number, remote): (usize, f64)| json!({"stage": number + 1, "records_remote": remote});
+            (stages.len() > 1).then(|| remote.enumerate().map(of).collect::<Vec<Value>>())
+        };
         let rows: Vec<Value> = outcomes
             .iter()
             .map(|(choice, outcome)| {
@@ -68,6 +77,7 @@ impl Simulation {
                     "late_fraction": outcome.late_share(),
                     "offloaded_fraction": outcome.offloaded_share(),
                     "home_of_optimum": outcome.local_of_optimum(optimum),
+                    "stages": stages_of(&mut outcome.stages.iter().map(|stage| stage.remote as f64)),
                     "records_local": outcome.counts.local,
                     "records_remote": outcome.counts.remote,
                     "records_home": outcome.counts.home,
@@ -92,7 +102,7 @@ impl Simulation {
             "events": stream.events(),
             "stream_ms": stream.end() as f64 / 1e6,
             "workers": workers,
-            "service_us": service.record.as_nanos() as f64 / 1e3,
+            "service_us": stages[0].service.record.as_nanos() as f64 / 1e3,
             "deadline_ms": deadline.as_secs_f64() * 1e3,
             "lambda": self.lambda,
             "seed": seed,
@@ -101,8 +111,8 @@ impl Simulation {
                 "records_local": optimum.local,
                 "records_remote": optimum.offloaded,
                 "offloaded_fraction": optimum.offloaded_share(),
-                "requests": optimum.requests(bridge.batch_records),
-                "cost_usd": self.model.least_usd(optimum),
+                "requests": optimum.requests,
+                "cost_usd": optimum.usd,
                 "feasible": optimum.is_feasible,
             },
         })
@@ -152,7 +162,7 @@ pub(super) fn table(
             burst,
             percent(outcome.late_share()),
             percent(outcome.offloaded_share()),
-            percent(outcome.local_of_optimum(optimum)),
+            outcome.local_of_optimum(optimum).map_or("-".to_owned(), percent),
             show_count(outcome.counters.requests),
             outcome.environments,
             outcome.usd,
@@ -170,9 +180,29 @@ pub(super) fn table(
         if optimum.is_feasible { percent(0.0) } else { "-".to_owned() },
         percent(optimum.offloaded_share()),
         percent(1.0),
-        show_count(optimum.requests(model.bridge.batch_records)),
+        show_count(optimum.requests),
         "-",
-        model.least_usd(optimum),
+        optimum.usd,
     );
+    if model.stages.len() > 1 {
+        let of_optimum = optimum.stages.iter().map(|of| (of.offloaded, of.local + of.offloaded));
+        let of_policies = outcomes.iter().map(|(choice, outcome)| {
+            let stage = |of: &StageOutcome| (of.remote as f64, of.records as f64);
+            (choice.name(), outcome.stages.iter().map(stage).collect::<Vec<_>>())
+        });
+        let rows = of_policies.chain([("optimum", of_optimum.collect())]);
+        let _ = write!(table, "\n{:<name_width$}", "sent of");
+        (1..=model.stages.len()).for_each(|stage| {
+            let _ = write!(table, "{:>10}", format!("stage {stage}"));
+        });
+        table.push('\n');
+        for (name, stages) in rows {
+            let _ = write!(table, "{name:<name_width$}");
+            for (remote, all) in stages {
+                let _ = write!(table, "{:>10}", percent(remote / all.max(1.0)));
+            }
+            table.push('\n');
+        }
+    }
     table
 }

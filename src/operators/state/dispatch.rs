@@ -6,7 +6,7 @@ use timely::Container;
 use timely::progress::Timestamp;
 
 use super::{BurstState, Origin};
-use crate::bridge::{Offer, RemoteTask, ReplySender, WorkItem};
+use crate::bridge::{Offer, RemoteTask, ReplySender, Settings, WorkItem};
 use crate::operators::Route;
 use crate::operators::peers::PeerQueue;
 use crate::policy::{Destination, Taken};
@@ -20,14 +20,12 @@ where
     /// Sends the records that the policy names.
     pub(in crate::operators) fn plan(&mut self, offer: Option<Offer>) {
         let (now, peers) = (self.clock.now(), self.peer_queue.peer_capacity());
-        let warm_up =
-            self.remote.as_ref().is_some_and(|remote| remote.settings().warm_up.is_some());
         let mut to = Outlets {
             remote: self.remote.as_ref(),
             peer_queue: &self.peer_queue,
             reply_sender: &self.reply_sender,
         };
-        let sent = self.scheduler.plan(now, offer.unwrap_or_default(), peers, warm_up, &mut to);
+        let sent = self.scheduler.plan(now, offer.unwrap_or_default(), peers, &mut to);
         if sent > 0 {
             self.observer.sent(sent, self.clock.now());
         }
@@ -42,6 +40,10 @@ struct Outlets<'a, K: Task> {
 }
 
 impl<T, K: Task> Handover<Origin<T, K::In>> for Outlets<'_, K> {
+    fn settings(&self) -> Option<&Settings> {
+        self.remote.map(RemoteTask::settings)
+    }
+
     fn expect(&mut self, records_per_second: f64) {
         if let Some(remote) = self.remote {
             remote.expect(records_per_second);

@@ -103,7 +103,7 @@ where
             is_only_side,
             peer_queue,
             task,
-            scheduler: Scheduler::new(policy, burst.deadline.as_nanos() as Nanos),
+            scheduler: Scheduler::new(policy, burst.deadline.as_nanos() as Nanos, &burst.plan),
             reply_sender,
             reply_receiver,
             clock: burst.clock,

@@ -28,6 +28,9 @@ where
             self.epochs.get(&origin.epoch).stats.usd += usd;
             match outcome {
                 Outcome::Done { out, refused, hedged } => {
+                    if route == Route::Remote {
+                        self.scheduler.paid(range.len(), usd);
+                    }
                     let route = if hedged { Route::Hedged } else { route };
                     let checks = if route.is_remote() {
                         self.sampler.choose(&range, &refused)

@@ -26,7 +26,7 @@ where
         outputs: &mut Outputs<'_, T, K>,
     ) {
         let began = Instant::now();
-        self.scheduler.resume(self.clock.now());
+        self.scheduler.resume(self.clock.now(), offer);
         let (mut spent, mut useful, mut done) = (Duration::ZERO, Duration::ZERO, 0);
         while spent < self.slice {
             let fit = self.scheduler.records_within(self.slice - spent);
