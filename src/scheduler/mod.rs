@@ -63,7 +63,7 @@ impl<P: Clone> Scheduler<P> {
     pub(crate) fn new(policy: Box<dyn Policy>, slack: Nanos, plan: &Plan) -> Self {
         Scheduler {
             policy,
-            member: plan.join(),
+            member: plan.member(),
             slack,
             queue: Queue::default(),
             in_flight: InFlight::default(),

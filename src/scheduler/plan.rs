@@ -151,7 +151,7 @@ impl Plan {
     }
 
     /// Adds a stage.
-    pub(super) fn join(&self) -> Member {
+    pub(super) fn member(&self) -> Member {
         let mut inner = self.0.borrow_mut();
         let index = inner.stages.len();
         inner.stages.push(Stage::default());
@@ -511,7 +511,7 @@ mod tests {
     /// Two stages with what waits at them.
     fn stages(us: [f64; 2], waiting: [&[Entry]; 2]) -> [Member; 2] {
         let plan = Plan::new();
-        let mut members = [plan.join(), plan.join()];
+        let mut members = [plan.member(), plan.member()];
         for _ in 0..2 {
             for (member, (us, waiting)) in members.iter_mut().zip(us.into_iter().zip(waiting)) {
                 let records = waiting.iter().map(Entry::records).sum();
