@@ -16,6 +16,17 @@ pub struct Batch {
     pub label: Option<Arc<str>>,
     /// When the records were scheduled to leave the source.
     pub span: Span,
+    /// The first line of the file that the records are lines of.
+    pub header: Option<Arc<Header>>,
+}
+
+/// The first line of a file, which names the columns if the file is CSV.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The line.
+    pub line: Box<str>,
+    /// The number that it has as a record. None if it was read as a record before.
+    pub number: Option<u64>,
 }
 
 impl Batch {
@@ -43,6 +54,7 @@ impl Batch {
             numbers: Numbers::From(0),
             label: self.label.clone(),
             span: self.span.slice(range, self.len()),
+            header: None,
         }
     }
 
@@ -58,6 +70,7 @@ impl Batch {
         self.numbers = Numbers::default();
         self.label = None;
         self.span = Span::default();
+        self.header = None;
     }
 }
 

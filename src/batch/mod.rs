@@ -15,7 +15,7 @@ mod span;
 pub(crate) mod spare;
 mod strings;
 
-pub use flat::Batch;
+pub use flat::{Batch, Header};
 pub use json::push_json_string;
 pub use numbers::Numbers;
 pub use records::{EncodeError, Records, TextRecord};

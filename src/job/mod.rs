@@ -5,6 +5,7 @@
 //! stage, a text task. Every graph is built once more before the run starts, without input, to find out what its
 //! stages are (`Dataflow`).
 
+mod csv;
 mod declare;
 mod due_times;
 mod graph;
@@ -15,6 +16,7 @@ mod stage;
 mod text_graph;
 
 pub(crate) use declare::Declaration;
+pub use csv::Csv;
 pub(crate) use due_times::Producer;
 pub use graph::{BuildError, Graph, Job, Lines};
 pub(crate) use output::Committing;

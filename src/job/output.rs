@@ -11,7 +11,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Concat as _, Operator as _};
 
 use super::due_times::DueTimes;
-use super::{Job, Lines};
+use super::{Job, Lines, csv};
 use crate::batch::{Note, Span, TextRecord};
 use crate::sink::{SinkError, SinkHandle, WriteLines, commit_lines, text_lines};
 use crate::task::Bad;
@@ -65,15 +65,64 @@ impl<'scope> Job<'scope> {
         &mut self,
         results: Stream<'scope, u64, Vec<T>>,
     ) -> Output<'scope> {
+        self.json_lines_by_key(results, |_, _| {})
+    }
+
+    /// Does the same, and gives each line a key where the sink is a topic of Kafka: the text that `key` appends. Files
+    /// have no keys.
+    pub fn json_lines_by_key<T: Serialize + Clone + 'static>(
+        &mut self,
+        results: Stream<'scope, u64, Vec<T>>,
+        key: impl FnMut(&T, &mut String) + 'static,
+    ) -> Output<'scope> {
         self.output(results, Some("JSON lines"), |sink| {
-            let key = no_key(sink);
+            let mut key = Key::new(sink, key);
             move |results: &mut Vec<T>, out: &mut Vec<u8>| {
                 results.drain(..).try_for_each(|result| {
-                    out.extend_from_slice(key);
+                    key.write(&result, out)?;
                     serde_json::to_writer(&mut *out, &result).map_err(unwritable("JSON"))?;
                     out.push(b'\n');
                     Ok(())
                 })
+            }
+        })
+    }
+
+    /// Commits each result as a line of CSV. Each file begins with a header, which has the names of the fields if the
+    /// result is a struct, and is missing if it is a tuple or a single value. A line break in a field ends the run, because
+    /// what is committed are lines.
+    pub fn csv_lines<T: Serialize + Clone + 'static>(
+        &mut self,
+        results: Stream<'scope, u64, Vec<T>>,
+    ) -> Output<'scope> {
+        self.csv_lines_by_key(results, |_, _| {})
+    }
+
+    /// Does the same, and gives each line a key where the sink is a topic of Kafka: the text that `key` appends. Messages
+    /// have no header.
+    pub fn csv_lines_by_key<T: Serialize + Clone + 'static>(
+        &mut self,
+        results: Stream<'scope, u64, Vec<T>>,
+        key: impl FnMut(&T, &mut String) + 'static,
+    ) -> Output<'scope> {
+        self.output(results, Some("CSV"), |sink| {
+            let (mut key, sink) = (Key::new(sink, key), sink.clone());
+            let (mut lines, mut has_header) = (Vec::new(), false);
+            move |results: &mut Vec<T>, out: &mut Vec<u8>| {
+                if !std::mem::replace(&mut has_header, true) {
+                    sink.set_header(csv::header(&results[0]).map_err(unwritable("CSV"))?);
+                }
+                lines.clear();
+                csv::write(results, false, &mut lines).map_err(unwritable("CSV"))?;
+                let mut rest = &lines[..];
+                for result in results.drain(..) {
+                    key.write(&result, out)?;
+                    let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+                    out.extend_from_slice(&rest[..end]);
+                    rest = &rest[end..];
+                }
+                let whole = rest.is_empty().then_some(());
+                whole.ok_or("a field has a line break").map_err(unwritable("CSV"))
             }
         })
     }
@@ -85,11 +134,11 @@ impl<'scope> Job<'scope> {
         changes: Stream<'scope, u64, Vec<(D, u64, R)>>,
     ) -> Output<'scope> {
         self.output(changes, Some("changes"), |sink| {
-            let key = no_key(sink);
+            let mut key = Key::new(sink, |_, _| {});
             move |changes: &mut Vec<(D, u64, R)>, out: &mut Vec<u8>| {
-                changes.drain(..).try_for_each(|(row, epoch, diff)| {
-                    out.extend_from_slice(key);
-                    let begin = out.len();
+                changes.drain(..).try_for_each(|change| {
+                    key.write(&change, out)?;
+                    let ((row, epoch, diff), begin) = (change, out.len());
                     writeln!(out, "{epoch}\t{diff}\t{row}").map_err(unwritable("a line"))?;
                     let line = &out[begin..out.len() - 1];
                     match memchr::memchr2(b'\n', b'\r', line) {
@@ -129,9 +178,39 @@ impl<'scope> Job<'scope> {
     }
 }
 
-/// Returns what a line without a key begins with: a publisher takes off what is before the first tab.
-fn no_key(sink: &SinkHandle) -> &'static [u8] {
-    if sink.is_keyed() { b"\t" } else { b"" }
+/// Writes the keys of lines, where the sink has keys: a publisher takes off what is before the first tab of a line. A line
+/// with an empty key has none.
+struct Key<F> {
+    is_keyed: bool,
+    of: F,
+    text: String,
+}
+
+impl<F> Key<F> {
+    fn new<T>(sink: &SinkHandle, of: F) -> Self
+    where
+        F: FnMut(&T, &mut String),
+    {
+        Key { is_keyed: sink.is_keyed(), of, text: String::new() }
+    }
+
+    /// Writes what stands before the line of `result`.
+    fn write<T>(&mut self, result: &T, out: &mut Vec<u8>) -> Result<(), SinkError>
+    where
+        F: FnMut(&T, &mut String),
+    {
+        if !self.is_keyed {
+            return Ok(());
+        }
+        self.text.clear();
+        (self.of)(result, &mut self.text);
+        if memchr::memchr2(b'\t', b'\n', self.text.as_bytes()).is_some() {
+            return Err(unwritable("a line")("its key has a tab or a line break"));
+        }
+        out.extend_from_slice(self.text.as_bytes());
+        out.push(b'\t');
+        Ok(())
+    }
 }
 
 fn unwritable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(

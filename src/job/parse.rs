@@ -1,5 +1,7 @@
 //! Records from lines.
 
+use std::fmt::Display;
+
 use serde::de::DeserializeOwned;
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::Stream;
@@ -9,7 +11,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use super::due_times::PARSERS;
 use super::{Job, Lines};
-use crate::batch::{Records as _, TextRecord};
+use crate::batch::{Batch, Records as _, TextRecord};
 use crate::task::{Bad, Code};
 
 /// The code of a line that is not JSON of the expected form.
@@ -22,13 +24,10 @@ impl<'scope> Job<'scope> {
         &mut self,
         lines: Lines<'scope>,
     ) -> Stream<'scope, u64, Vec<T>> {
-        let mut is_first_bad = true;
+        let mut warn = warn_once::<T>();
         self.parse(lines, move |line| {
             serde_json::from_str(line).map_err(|error| {
-                if std::mem::take(&mut is_first_bad) {
-                    let kind = std::any::type_name::<T>();
-                    tracing::warn!("the line {line:?} is not a {kind}: {error}; it is a bad record, as are later ones");
-                }
+                warn(line, &error);
                 INVALID_JSON
             })
         })
@@ -39,6 +38,16 @@ impl<'scope> Job<'scope> {
         &mut self,
         lines: Lines<'scope>,
         mut parse: impl FnMut(&str) -> Result<T, Code> + 'static,
+    ) -> Stream<'scope, u64, Vec<T>> {
+        self.parse_lines(lines, move |lines, index| parse(lines.strings.text(index)).map(Some))
+    }
+
+    /// Computes a record from each line by its batch and its index, or none if the line has no record. A line for which
+    /// `parse` returns a code is a dead letter.
+    pub(super) fn parse_lines<T: 'static>(
+        &mut self,
+        lines: Lines<'scope>,
+        mut parse: impl FnMut(&Batch, usize) -> Result<Option<T>, Code> + 'static,
     ) -> Stream<'scope, u64, Vec<T>> {
         let (due, mut count_bad) = (self.due.clone(), self.host.parser());
         let mut builder = OperatorBuilder::new("Parse".to_owned(), self.scope);
@@ -53,18 +62,19 @@ impl<'scope> Job<'scope> {
                 let (mut records, mut bad) = (records.activate(), bad.activate());
                 input.for_each(|capability, lines| {
                     let Some(&epoch) = capability.least() else { return };
-                    let mut parsed = Vec::with_capacity(lines.len());
+                    let (mut parsed, mut refused) = (Vec::with_capacity(lines.len()), 0);
                     for index in 0..lines.len() {
-                        match parse(lines.strings.text(index)) {
-                            Ok(record) => parsed.push(record),
+                        match parse(lines, index) {
+                            Ok(record) => parsed.extend(record),
                             Err(code) => {
                                 let record = lines.record(index);
                                 bad.session(&capability).give(Bad { record, code });
+                                refused += 1;
                             }
                         }
                     }
-                    if parsed.len() < lines.len() {
-                        count_bad(lines.len() - parsed.len());
+                    if refused > 0 {
+                        count_bad(refused);
                     }
                     if !parsed.is_empty() {
                         due.emitted(PARSERS, epoch, lines.span, due.now());
@@ -75,5 +85,18 @@ impl<'scope> Job<'scope> {
         });
         self.bad.push(bad_stream);
         records_stream
+    }
+}
+
+/// Returns a function that warns of the first line that is not a `T`, and why.
+pub(super) fn warn_once<T>() -> impl FnMut(&str, &dyn Display) {
+    let mut is_first_bad = true;
+    move |line, error| {
+        if std::mem::take(&mut is_first_bad) {
+            let kind = std::any::type_name::<T>();
+            tracing::warn!(
+                "the line {line:?} is not a {kind}: {error}; it is a bad record, as are later ones"
+            );
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The sink of a process: its threads, and the handle that workers hold.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,8 @@ pub(super) struct SinkContext {
     pub committed_bad: AtomicU64,
     /// The run's last epoch, if it was stopped. A group may extend past it.
     pub last_epoch: AtomicU64,
+    /// The line that each file of results begins with, if they have one.
+    pub header: OnceLock<Vec<u8>>,
     failed: AtomicBool,
     on_failure: Arc<dyn Fn(SinkError) + Send + Sync>,
 }
@@ -117,6 +119,7 @@ impl SinkHandle {
             committed: AtomicU64::new(0),
             committed_bad: AtomicU64::new(0),
             last_epoch: AtomicU64::new(u64::MAX),
+            header: OnceLock::new(),
             failed: AtomicBool::new(false),
             on_failure,
         });
@@ -189,6 +192,12 @@ impl SinkHandle {
         let settings = &self.shared.settings;
         self.waiting_bytes() > settings.max_waiting_bytes
             || self.shared.unpublished.load(Relaxed) > settings.max_unpublished_bytes
+    }
+
+    /// Sets the line that each file begins with. Called before the first results are written.
+    pub(crate) fn set_header(&self, header: Vec<u8>) {
+        // All workers set the same one.
+        let _ = self.shared.header.set(header);
     }
 
     /// Whether each line has a key before a tab.

@@ -202,8 +202,14 @@ impl Writer {
                 let path = self.folder.join(&name);
                 let direct = files.is_some_and(|files| files.direct);
                 let disk = &self.shared.settings.disk;
-                let file = PartFile::create(disk, &path, direct, compression, &mut self.spares)
+                let mut file = PartFile::create(disk, &path, direct, compression, &mut self.spares)
                     .map_err(|error| SinkError::io("create the file", &path, error))?;
+                if let (Kind::Part, Some(header)) = (kind, self.shared.header.get())
+                    && !files.is_some_and(|files| files.keyed)
+                {
+                    let appended = file.append(header);
+                    appended.map_err(|error| SinkError::io("write to", &path, error))?;
+                }
                 let ends = files.and_then(|files| Instant::now().checked_add(files.roll_age));
                 self.next_end = [self.next_end, ends].into_iter().flatten().min();
                 let finished = FinishedFile { kind, name, process, bytes: 0, records: 0 };

@@ -8,6 +8,7 @@ use super::LinesError;
 use super::emitter::Emitter;
 use super::index::{Chunk, Index, Open};
 use super::offsets::LineOffset;
+use crate::batch::Header;
 
 /// Which chunks a worker reads.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,8 @@ pub(super) fn read(
 ) -> Result<(), LinesError> {
     let (mut open, mut bytes) = (Open::default(), Vec::new());
     let mut number = turns.me;
+    // The file that is read, and its first line.
+    let mut header: (Option<usize>, Option<Arc<Header>>) = (None, None);
     while number < index.chunks() && !emitter.is_over() {
         let chunk = index.chunk(number);
         index.claim(number);
@@ -52,7 +55,14 @@ pub(super) fn read(
             let label = index.file(chunk.file).label.clone();
             let (file, lines) = (chunk.file, line - base);
             let offset = LineOffset { file, bytes: from, lines, line, ..LineOffset::default() };
-            emitter.go_to(offset, label, index.before_file(chunk.file));
+            let before = index.before_file(chunk.file);
+            if header.0 != Some(file) {
+                let line = index.open(file)?.first_line(emitter.line_splitter.max_record())?;
+                let number = Some(before);
+                header = (Some(file), line.map(|line| Arc::new(Header { line, number })));
+            }
+            emitter.go_to(offset, label, before);
+            emitter.has_header(header.1.clone());
             emitter.feed(&bytes[at..own.end]);
             end_line(index, chunk, &mut open, &mut bytes, own.end, emitter)?;
             emitter.flush();

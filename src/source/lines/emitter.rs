@@ -11,7 +11,7 @@ use super::offsets::{EpochOffsets, LineOffset};
 use super::opened::Opened;
 use super::position::FilePosition;
 use super::tracked_file::TrackedFile;
-use crate::batch::Span;
+use crate::batch::{Batch, Header, Span};
 use crate::source::Pace;
 use crate::source::channel::{BatchSender, Message};
 
@@ -34,6 +34,7 @@ pub(super) struct Emitter {
     /// The index and the name of the current file.
     file: usize,
     label: Option<Arc<str>>,
+    header: FileHeader,
     /// The difference between the number of a line among all lines and its number in an output line.
     base: u64,
     /// The number of lines that were read from other files with the same path.
@@ -42,6 +43,14 @@ pub(super) struct Emitter {
     at: u64,
     /// Whether a worker has ended. Then the run ends, and nobody needs more lines.
     is_abandoned: bool,
+}
+
+/// The first line of the current file.
+enum FileHeader {
+    /// It is the next line.
+    Next,
+    /// None if it is bad.
+    Known(Option<Arc<Header>>),
 }
 
 impl Emitter {
@@ -66,6 +75,7 @@ impl Emitter {
             even_end: 0,
             file: 0,
             label: None,
+            header: FileHeader::Next,
             base: 0,
             before: 0,
             at: 0,
@@ -75,6 +85,7 @@ impl Emitter {
     /// Continues at `offset`, in a file called `label`, after `before` lines of other files with the same path.
     pub(super) fn go_to(&mut self, offset: LineOffset, label: Option<Arc<str>>, before: u64) {
         self.flush();
+        self.header = FileHeader::Next;
         let number = before + offset.lines;
         self.line_splitter.number_from(number);
         (self.file, self.label, self.before) = (offset.file, label, before);
@@ -82,9 +93,26 @@ impl Emitter {
     }
 
     /// Continues in a file whose position is noted.
-    pub(super) fn go_to_file(&mut self, tracked_file: TrackedFile, offset: LineOffset) {
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub(super) fn go_to_file(
+        &mut self,
+        tracked_file: TrackedFile,
+        offset: LineOffset,
+    ) -> Result<(), LinesError> {
         self.go_to(offset, tracked_file.opened.found.label.clone(), tracked_file.before);
+        if offset.bytes > 0 {
+            let line = tracked_file.opened.first_line(self.line_splitter.max_record())?;
+            self.has_header(line.map(|line| Arc::new(Header { line, number: None })));
+        }
         self.tracked_file = Some(tracked_file);
+        Ok(())
+    }
+
+    /// Sets the first line of the current file.
+    pub(super) fn has_header(&mut self, header: Option<Arc<Header>>) {
+        self.header = FileHeader::Known(header);
     }
 
     /// Returns the position of the current line in the current file.
@@ -253,11 +281,27 @@ impl Emitter {
             batch.batch.label = Some(Arc::clone(label));
             batch.bad.iter_mut().for_each(|bad| bad.record.label = Some(Arc::clone(label)));
         }
+        batch.batch.header = self.header_of(&batch.batch);
         let turn = self.turn % self.ends.len();
         self.turn += 1;
         let epoch = self.epochs.epoch();
         // Sending fails if the worker has ended.
         self.is_abandoned |= !self.ends[turn].send(Message::Records(epoch, batch));
+    }
+
+    /// Returns the first line of the current file, whose next lines are in `batch` and are good.
+    fn header_of(&mut self, batch: &Batch) -> Option<Arc<Header>> {
+        match &self.header {
+            FileHeader::Known(header) => header.clone(),
+            FileHeader::Next => {
+                let number = self.before;
+                let is_good = !batch.is_empty() && batch.numbers.get(0) == number;
+                let line = is_good.then(|| batch.strings.text(0).into());
+                let header = line.map(|line| Arc::new(Header { line, number: Some(number) }));
+                self.has_header(header.clone());
+                header
+            }
+        }
     }
 
     /// Tells all workers that all lines before `epoch` were sent.

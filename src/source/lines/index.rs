@@ -336,7 +336,8 @@ impl Index {
         }
     }
 
-    fn open(&self, file: usize) -> Result<Opened, LinesError> {
+    /// Returns an open file.
+    pub(super) fn open(&self, file: usize) -> Result<Opened, LinesError> {
         self.open_files.get(file, self.file(file))
     }
 

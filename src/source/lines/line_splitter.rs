@@ -75,6 +75,11 @@ impl LineSplitter {
         }
     }
 
+    /// Returns the longest record, in bytes.
+    pub(super) fn max_record(&self) -> usize {
+        self.max_record
+    }
+
     /// Returns the number that the next line gets.
     pub(super) fn next_number(&self) -> u64 {
         self.next

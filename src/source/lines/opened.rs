@@ -1,7 +1,7 @@
 //! Open files. A reader reads the open file, and a position refers to it, whatever its path names meanwhile.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -196,6 +196,18 @@ impl Opened {
             }
         }
         Ok(content)
+    }
+
+    /// Returns the first line of the content. None if it is not text, or longer than `most` bytes.
+    pub(super) fn first_line(&self, most: usize) -> Result<Option<Box<str>>, LinesError> {
+        let mut line = Vec::new();
+        let content = self.content(0)?.take(most as u64 + 2);
+        let read = BufReader::new(content).read_until(b'\n', &mut line);
+        read.map_err(|error| LinesError::read(&self.found.path, error))?;
+        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let text = std::str::from_utf8(line).ok().filter(|text| text.len() <= most);
+        Ok(text.map(Box::from))
     }
 
     /// Returns a checksum (CRC-32) of the first `bytes` bytes of the content. None if it has fewer bytes.

@@ -181,7 +181,7 @@ impl Sequence {
         let failed = |error| LinesError::read(&path, error);
         let mut content = at.content(offset.bytes)?;
         let tracked_file = TrackedFile::new(at.clone(), before, offset).map_err(failed)?;
-        emitter.go_to_file(tracked_file, offset);
+        emitter.go_to_file(tracked_file, offset)?;
         let mut is_copy = false;
         let mut checked = Instant::now();
         while !emitter.is_over() {

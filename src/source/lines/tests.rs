@@ -16,8 +16,8 @@ use crate::schedule::{Schedule, Shape};
 use crate::source::channel::Message;
 use crate::source::{Pace, Rate, ReadSettings};
 
-/// A line: its file, its number, and its text, or why it is bad.
-type Line = (Option<String>, u64, Result<Vec<u8>, String>);
+/// A line: its file, its number, and its text with the first line of the file, or why it is bad.
+type Line = (Option<String>, u64, Result<(Vec<u8>, Option<String>), String>);
 
 #[derive(Clone, Copy, Debug)]
 struct Readers {
@@ -95,8 +95,14 @@ fn read(settings: &LinesSettings) -> Result<(Vec<(u64, Line)>, Lines), LinesErro
                             };
                             for at in 0..records.batch.len() {
                                 let label = name(records.batch.label.clone());
-                                let text = Ok(records.batch.strings.get(at).to_vec());
-                                all.push((epoch, (label, records.batch.numbers.get(at), text)));
+                                let text = records.batch.strings.get(at).to_vec();
+                                let number = records.batch.numbers.get(at);
+                                let header = records.batch.header.as_deref();
+                                if let Some(header) = header {
+                                    assert_eq!(number == 0, header.number == Some(number));
+                                }
+                                let header = header.map(|header| header.line.to_string());
+                                all.push((epoch, (label, number, Ok((text, header)))));
                             }
                             for bad in records.bad {
                                 let label = name(bad.record.label);
@@ -121,13 +127,17 @@ fn expected(files: &[(String, Vec<u8>)], is_glob: bool) -> Vec<Line> {
     for (name, bytes) in files {
         let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
         lines.pop_if(|last| last.is_empty());
-        for (number, line) in lines.into_iter().enumerate() {
+        let judged = |line: &[u8]| {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let text = match std::str::from_utf8(line) {
+            match std::str::from_utf8(line) {
                 _ if line.len() > 20 => Err("too_long".to_owned()),
-                Ok(_) => Ok(line.to_vec()),
+                Ok(text) => Ok(text.to_owned()),
                 Err(_) => Err("invalid_utf8".to_owned()),
-            };
+            }
+        };
+        let header = lines.first().and_then(|line| judged(line).ok());
+        for (number, line) in lines.into_iter().enumerate() {
+            let text = judged(line).map(|text| (text.into_bytes(), header.clone()));
             all.push((is_glob.then(|| name.clone()), number as u64, text));
         }
     }
@@ -263,7 +273,9 @@ fn a_followed_file_goes_on_where_it_was() {
     };
     let texts = |lines: Vec<(u64, Line)>| {
         let text = |(epoch, (_, number, text)): (u64, Line)| {
-            (epoch, number, String::from_utf8(text.unwrap()).unwrap())
+            let (text, header) = text.unwrap();
+            assert_eq!(header.as_deref(), Some("a"));
+            (epoch, number, String::from_utf8(text).unwrap())
         };
         lines.into_iter().map(text).collect::<Vec<_>>()
     };

@@ -4,6 +4,7 @@ mod bad_input;
 mod bad_lines;
 mod call;
 mod call_faults;
+mod csv;
 mod graphs;
 mod options;
 mod policies;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use floodway::bridge::Settings;
-use floodway::job::{BuildError, Job, Lines, Output};
+use floodway::job::{BuildError, Csv, Job, Lines, Output};
 use floodway::task::Code;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Exchange as ByKey;
@@ -46,6 +46,17 @@ fn child() {
             let results = job.burst("multiply", numbers, move |number| Ok(number * factor));
             Ok(job.json_lines(results))
         }),
+        "csv" => floodway::app("program").dataflow(|job, lines| {
+            let orders = job.csv::<Order>(lines);
+            let totals = job.burst("total", orders, total);
+            Ok(job.csv_lines(totals))
+        }),
+        "columns" => floodway::app("program").dataflow(|job, lines| {
+            let form = Csv::default().columns(["id", "item", "", "price", "count"]);
+            let orders = job.csv_with::<Order>(lines, form.delimiter(b';'));
+            let totals = job.burst("total", orders, total);
+            Ok(job.csv_lines(totals))
+        }),
         _ => floodway::app("program").dataflow(move |job, lines| build(&name, job, lines)),
     };
     std::process::exit(floodway::internal::main_of(&program, args).code().into());
@@ -57,6 +68,27 @@ struct Options {
     /// What numbers are multiplied by.
     #[arg(long, default_value_t = 2)]
     factor: i64,
+}
+
+/// A line of the program `csv`.
+#[derive(Clone, serde::Deserialize, serde::Serialize)]
+struct Order {
+    id: u64,
+    item: String,
+    count: Option<u32>,
+    price: f64,
+}
+
+#[derive(Clone, PartialEq, serde::Deserialize, serde::Serialize)]
+struct Total {
+    id: u64,
+    item: String,
+    total: f64,
+}
+
+fn total(Order { id, item, count, price }: &Order) -> Result<Total, Code> {
+    let count = count.ok_or(Code("no_count".into()))?;
+    Ok(Total { id: *id, item: item.replace('|', "\n"), total: f64::from(count) * price })
 }
 
 /// The number of times that the graph was built in this process.

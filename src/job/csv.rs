@@ -1,0 +1,230 @@
+//! Records from lines of CSV, and lines of CSV from results.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use csv::ByteRecord;
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use timely::dataflow::Stream;
+
+use super::parse::warn_once;
+use super::{Job, Lines};
+use crate::batch::{Batch, Header};
+use crate::task::Code;
+
+/// Appends records as lines, after a line with the names of their fields if it `has_header`.
+pub(super) fn write<T: Serialize>(
+    records: &[T],
+    has_header: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), csv::Error> {
+    let mut writer =
+        csv::WriterBuilder::new().has_headers(has_header).flexible(true).from_writer(out);
+    records.iter().try_for_each(|record| writer.serialize(record))?;
+    Ok(writer.flush()?)
+}
+
+/// Returns the line with the names of the record's fields. It is empty if they have none.
+pub(super) fn header<T: Serialize>(record: &T) -> Result<Vec<u8>, csv::Error> {
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    let record = std::slice::from_ref(record);
+    write(record, true, &mut with)?;
+    write(record, false, &mut without)?;
+    with.truncate(with.len() - without.len());
+    Ok(with)
+}
+
+/// The code of a line that is not CSV of the expected form.
+const INVALID_CSV: Code = Code(Cow::Borrowed("invalid_csv"));
+/// The code of a line of which it is not known what its columns are.
+const NO_HEADER: Code = Code(Cow::Borrowed("no_header"));
+
+/// The form of CSV. By default, the first line of each file names the columns, and a comma is between two of them.
+#[derive(Clone, Debug)]
+pub struct Csv {
+    delimiter: u8,
+    /// The names of the columns, where no line has them.
+    columns: Option<ByteRecord>,
+}
+
+impl Default for Csv {
+    fn default() -> Self {
+        Csv { delimiter: b',', columns: None }
+    }
+}
+
+impl Csv {
+    /// Sets the character between two columns, such as `b';'` or `b'\t'`.
+    pub fn delimiter(self, delimiter: u8) -> Self {
+        Csv { delimiter, ..self }
+    }
+
+    /// Names the columns, from left to right. Then no line is a header. Messages of Kafka need it.
+    pub fn columns<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        Csv { columns: Some(names.into_iter().collect()), ..self }
+    }
+}
+
+impl<'scope> Job<'scope> {
+    /// Reads each line as CSV, as [`Csv::default`] says: the first line of a file has the names of the columns, by which
+    /// the fields of `T` are found. Columns that `T` lacks are ignored. A line that does not deserialize to `T` is a dead
+    /// letter with the code `invalid_csv`, as is one with a quoted field that does not end in the line.
+    pub fn csv<T: DeserializeOwned + 'static>(
+        &mut self,
+        lines: Lines<'scope>,
+    ) -> Stream<'scope, u64, Vec<T>> {
+        self.csv_with(lines, Csv::default())
+    }
+
+    /// Does the same as [`Job::csv`] for CSV of another form.
+    pub fn csv_with<T: DeserializeOwned + 'static>(
+        &mut self,
+        lines: Lines<'scope>,
+        form: Csv,
+    ) -> Stream<'scope, u64, Vec<T>> {
+        let mut columns = Columns::new(form);
+        let mut record = Record::new(columns.form.delimiter);
+        let mut warn = warn_once::<T>();
+        self.parse_lines(lines, move |lines, index| {
+            if columns.is_header(lines, index) {
+                return Ok(None);
+            }
+            let line = lines.strings.text(index);
+            let Some(names) = columns.of(lines) else {
+                warn(line, &"its file has no header: name the columns by Csv::columns");
+                return Err(NO_HEADER);
+            };
+            if !record.read(line.as_bytes()) {
+                warn(line, &"a quote in it is not closed, or it is empty");
+                return Err(INVALID_CSV);
+            }
+            record.fields.deserialize(Some(names)).map(Some).map_err(|error| {
+                warn(line, &error);
+                INVALID_CSV
+            })
+        })
+    }
+}
+
+/// The names of the columns of the current batch.
+struct Columns {
+    form: Csv,
+    /// The last header, and the names in it.
+    last: Option<(Arc<Header>, ByteRecord)>,
+}
+
+impl Columns {
+    fn new(form: Csv) -> Self {
+        Columns { form, last: None }
+    }
+
+    /// Returns the names of the columns of `lines`.
+    fn of(&mut self, lines: &Batch) -> Option<&ByteRecord> {
+        if self.form.columns.is_some() {
+            return self.form.columns.as_ref();
+        }
+        let header = lines.header.as_ref()?;
+        if self.last.as_ref().is_none_or(|(last, _)| !Arc::ptr_eq(last, header)) {
+            let mut record = Record::new(self.form.delimiter);
+            // A header that is no CSV names no column.
+            record.read(header.line.as_bytes());
+            self.last = Some((Arc::clone(header), record.fields));
+        }
+        self.last.as_ref().map(|(_, names)| names)
+    }
+
+    /// Whether a line of `lines` is the header itself.
+    fn is_header(&self, lines: &Batch, index: usize) -> bool {
+        let number = lines.header.as_ref().and_then(|header| header.number);
+        self.form.columns.is_none() && number == Some(lines.numbers.get(index))
+    }
+}
+
+/// The fields of a line. The buffers are used for one line after another.
+struct Record {
+    reader: Reader,
+    fields: ByteRecord,
+    unquoted: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Record {
+    fn new(delimiter: u8) -> Self {
+        // A carriage return within a line is a character like others.
+        let line_break = Terminator::Any(b'\n');
+        let reader = ReaderBuilder::new().delimiter(delimiter).terminator(line_break).build();
+        Record { reader, fields: ByteRecord::new(), unquoted: Vec::new(), ends: vec![0; 16] }
+    }
+
+    /// Reads the fields of a line. Returns whether the line is one record.
+    fn read(&mut self, line: &[u8]) -> bool {
+        self.unquoted.resize(self.unquoted.len().max(line.len()), 0);
+        self.fields.clear();
+        let (mut input, mut bytes, mut fields, mut is_ended) = (line, 0, 0, false);
+        let result = loop {
+            let (unquoted, ends) = (&mut self.unquoted[bytes..], &mut self.ends[fields..]);
+            let (result, read, written, ended) = self.reader.read_record(input, unquoted, ends);
+            (input, bytes, fields) = (&input[read..], bytes + written, fields + ended);
+            match result {
+                ReadRecordResult::OutputEndsFull => self.ends.resize(2 * fields, 0),
+                // The line break says whether a quoted field has ended.
+                ReadRecordResult::InputEmpty if !is_ended => (input, is_ended) = (b"\n", true),
+                result => break result,
+            }
+        };
+        if result != ReadRecordResult::Record {
+            self.reader.reset();
+            return false;
+        }
+        let mut start = 0;
+        for end in &self.ends[..fields] {
+            self.fields.push_field(&self.unquoted[start..*end]);
+            start = *end;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(record: &mut Record, line: &str) -> Option<Vec<String>> {
+        let is_record = record.read(line.as_bytes());
+        let texts = record.fields.iter().map(|field| String::from_utf8(field.to_vec()).unwrap());
+        is_record.then(|| texts.collect())
+    }
+
+    #[test]
+    fn a_line_is_one_record_whatever_came_before_it() {
+        let mut record = Record::new(b',');
+        for _ in 0..2 {
+            let mut read = |line: &str| fields(&mut record, line).map(|fields| fields.join("|"));
+            assert_eq!(read("a,b").as_deref(), Some("a|b"));
+            assert_eq!(read("\"a,\"\"b\"\"\",").as_deref(), Some("a,\"b\"|"));
+            assert_eq!(read("a,\"b"), None, "the quote is not closed");
+            assert_eq!(read("c\",d").as_deref(), Some("c\"|d"));
+            assert_eq!(read(""), None);
+            assert_eq!(read("a\rb,c").as_deref(), Some("a\rb|c"));
+            assert_eq!(read(&"x,".repeat(99)).as_deref(), Some(&*"x|".repeat(99)));
+        }
+        assert_eq!(fields(&mut Record::new(b';'), "a;b,c").unwrap(), ["a", "b,c"]);
+    }
+
+    #[test]
+    fn structs_have_a_header_and_tuples_have_none() {
+        #[derive(Serialize)]
+        struct Score {
+            user: &'static str,
+            score: Option<f64>,
+        }
+        let score = Score { user: "a,\"b\"", score: None };
+        assert_eq!(header(&score).unwrap(), b"user,score\n");
+        assert!(header(&("x", 1)).unwrap().is_empty() && header(&1).unwrap().is_empty());
+        let mut lines = Vec::new();
+        write(&[score], false, &mut lines).unwrap();
+        assert_eq!(String::from_utf8(lines).unwrap(), "\"a,\"\"b\"\"\",\n");
+    }
+}
