@@ -36,6 +36,7 @@ fn score((user, link): &(String, String)) -> Result<Score, Code> {
 
 fn main() -> std::process::ExitCode {
     floodway::app("clicks")
+        .version(env!("CARGO_PKG_VERSION"))
         .dataflow(|job, lines| {
             let clicks = job.json(lines);
             let pages = job.burst("fetch", clicks, fetch);

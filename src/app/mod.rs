@@ -11,6 +11,7 @@ use crate::job::{BuildError, Graph, Job, Lines, Output};
 /// A program without a dataflow. It is made by [`app`].
 pub struct App {
     name: &'static str,
+    version: Option<&'static str>,
 }
 
 /// Begins a program with the command line of `floodway`, for a dataflow of its own.
@@ -42,10 +43,16 @@ pub struct App {
 /// ```
 /// `clicks run --source lines:clicks.jsonl --out titles --policy deadline` runs it.
 pub fn app(name: &'static str) -> App {
-    App { name }
+    App { name, version: None }
 }
 
 impl App {
+    /// Sets the version of the program, such as `env!("CARGO_PKG_VERSION")`. A function of another version, which computes
+    /// something else perhaps, is refused.
+    pub fn version(self, version: &'static str) -> Self {
+        App { version: Some(version), ..self }
+    }
+
     /// Sets the dataflow between the source and the sink. `build` is called on each worker, and once before
     /// that in each process to find out what its stages are.
     pub fn dataflow<F>(self, build: F) -> Runnable
@@ -99,7 +106,7 @@ impl App {
             let build = Arc::clone(&build);
             graph(move |job, lines| build(job, lines, &options))
         };
-        Runnable(Program::own(self.name, make))
+        Runnable(Program::own(self.name, self.version, make))
     }
 }
 

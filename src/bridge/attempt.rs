@@ -118,11 +118,12 @@ impl<K: Task> Attempt<K> {
         if let Err(Failure::AnswerTooLong) = body {
             shared.learn_too_large(request);
         }
-        let body = body?;
+        let needs = shared.settings.version.as_deref().or(task.needs_version());
+        let body = body.map_err(|failure| failure.or_version(needs))?;
         if records > 0 {
             shared.learn_answer_ratio(body.0.len(), request);
         }
-        ValidatedResponse::read(task, &body.0, records)
+        ValidatedResponse::read(task, &body.0, records, needs)
             .map(|response| response.with_permit(permit))
             .map_err(|failure| shared.http_client.redact(failure))
     }

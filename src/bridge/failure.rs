@@ -98,10 +98,24 @@ impl Failure {
         match (function, needs) {
             (Some(function), Some(needs)) if !version::are_compatible(function, needs) => {
                 let (function, needs) =
-                    (function.to_owned(), version::compatible_prefix(needs).to_owned());
+                    (function.to_owned(), version::compatible_versions(needs).to_owned());
                 Err(Failure::Version { function, needs })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Returns the failure of a function, or that it is of another version than is needed, if its error says so: it may
+    /// lack the task for this reason.
+    pub(crate) fn or_version(self, needs: Option<&str>) -> Failure {
+        match &self {
+            Failure::Refused(ServiceError {
+                kind: ServiceErrorKind::Function, message, ..
+            }) => {
+                let function = version::in_error(message);
+                Failure::unless_compatible(function, needs).err().unwrap_or(self)
+            }
+            _ => self,
         }
     }
 
@@ -238,6 +252,9 @@ impl Failure {
                 return advice_for(service_error);
             }
             Failure::Credentials(_) => "the command `check` says where they are looked for",
+            Failure::Version { needs, .. } if version::is_of_program(needs) => {
+                "deploy this build of the program: its command `package` makes the zip"
+            }
             Failure::Version { .. } => "deploy the functions/ of this release",
             Failure::Redirected => "give the URL it redirects to, if you trust it",
             Failure::Answer(_) => "does the function speak this version of the wire?",

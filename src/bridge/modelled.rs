@@ -65,7 +65,8 @@ impl Transport<Same> for Modelled {
                 let answer = format!(
                     r#"{{"v":1,"task":"same","results":[{results}],"ids":{ids:?},"errors":[]}}"#
                 );
-                let response = ValidatedResponse::read(&*attempt.task, answer.as_bytes(), records);
+                let response =
+                    ValidatedResponse::read(&*attempt.task, answer.as_bytes(), records, None);
                 Box::new(response.unwrap())
             });
             attempt.report(Event::Ended(attempt.id, ended, response));

@@ -83,6 +83,9 @@ pub struct Settings {
     pub cost: Cost,
     /// Limits on the cost. When they are reached, records stay with the workers.
     pub cost_limits: CostLimits,
+    /// Version of the function, in place of the one that each task needs. A response of another version is refused.
+    /// `None` leaves it to the tasks.
+    pub version: Option<String>,
 }
 
 impl Default for Settings {
@@ -113,6 +116,7 @@ impl Default for Settings {
             verify: 0.0,
             cost: Cost::default(),
             cost_limits: CostLimits::default(),
+            version: None,
         }
     }
 }

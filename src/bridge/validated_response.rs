@@ -22,12 +22,17 @@ pub(super) struct ValidatedResponse<K: Task> {
 }
 
 impl<K: Task> ValidatedResponse<K> {
-    /// Checks the response to a request of `records` records.
-    pub(super) fn read(task: &K, answer: &[u8], records: usize) -> Result<Self, Failure> {
+    /// Checks the response to a request of `records` records. The function has a version that is compatible with `needs`.
+    pub(super) fn read(
+        task: &K,
+        answer: &[u8],
+        records: usize,
+        needs: Option<&str>,
+    ) -> Result<Self, Failure> {
         let bytes = answer.len();
         let answer: Answer<'_, K::Answers> =
             serde_json::from_slice(answer).map_err(|error| Failure::Answer(error.to_string()))?;
-        Failure::unless_compatible(answer.version.as_deref(), task.needs_version())?;
+        Failure::unless_compatible(answer.version.as_deref(), needs)?;
         let slots = answer
             .check(task.name(), records, task.answered(&answer.results))
             .map_err(|refused| Failure::Answer(refused.to_string()))?;

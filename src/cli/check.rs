@@ -42,9 +42,11 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
         Some(dataflow) => {
             let calls = remote_options::calls(&args.endpoint, &args.given, &dataflow)?;
             let check = |(name, settings): (String, Settings)| {
-                (settings.endpoint, vec![Trial::of_stage("call", name)])
+                (settings.endpoint, vec![Trial::of_stage("call", name, None)])
             };
-            let stage = |stage: &Declaration| Trial::of_stage("stage", stage.name.clone());
+            let version = &dataflow.version;
+            let stage =
+                |stage: &Declaration| Trial::of_stage("stage", stage.name.clone(), version.clone());
             (calls.into_iter().map(check).collect(), dataflow.served().map(stage).collect())
         }
     };
@@ -98,9 +100,9 @@ impl Trial {
     }
 
     /// Returns the trial of a stage or a call of a user's program: a request without records.
-    fn of_stage(kind: &'static str, task: String) -> Self {
+    fn of_stage(kind: &'static str, task: String, needs_version: Option<String>) -> Self {
         let (records, expected) = (Vec::new(), Batch::default());
-        Trial { kind, task, needs_version: None, records, expected }
+        Trial { kind, task, needs_version, records, expected }
     }
 
     /// Says what was tried, and is good.
@@ -191,7 +193,9 @@ async fn round_trip(remote: &HttpClient, trial: &Trial, timeout: Duration) -> Re
                 show_duration(timeout)
             )
         }
-        Ok(Err(HttpError { failure, .. })) => return Err(with_advice(&failure)),
+        Ok(Err(HttpError { failure, .. })) => {
+            return Err(with_advice(&failure.or_version(needs_version.as_deref())));
+        }
         Ok(Ok(HttpResponse { response: answer, .. })) => answer,
     };
     let (version, headers) = (answer.version(), answer.headers().clone());
@@ -207,7 +211,8 @@ async fn round_trip(remote: &HttpClient, trial: &Trial, timeout: Duration) -> Re
     let shown = remote.redacted(&bytes);
     if let Some(error) = headers.get("x-amz-function-error") {
         if let Some(refused) = remote.refused_by_function(&bytes) {
-            return Err(with_advice(&Failure::Refused(refused)));
+            let failure = Failure::Refused(refused).or_version(needs_version.as_deref());
+            return Err(with_advice(&failure));
         }
         bail!("the function failed ({error:?}): {shown}: {FUNCTION_HINT} See its log");
     }

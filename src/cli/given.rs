@@ -110,6 +110,7 @@ pub(super) fn parse(
         args::Command::Simulate(args) => args.given = given.unwrap_or_default(),
         args::Command::Lambda(args) => args.given = given.unwrap_or_default(),
         args::Command::Check(args) => args.given = given.unwrap_or_default(),
+        args::Command::Package(args) => args.given = given.unwrap_or_default(),
         args::Command::Completion { .. } => {}
     }
     Ok(cli)

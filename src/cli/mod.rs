@@ -21,6 +21,7 @@ mod lambda;
 mod listen;
 mod logging;
 mod output;
+mod package;
 mod parse_error;
 mod path_conflicts;
 mod policy_options;
@@ -88,6 +89,7 @@ pub fn main(program: &Program, args: Vec<std::ffi::OsString>) -> Exit {
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Lambda(args) => lambda::lambda(&args),
         Command::Check(args) => check::check(&args),
+        Command::Package(args) => package::package(&args),
         Command::Completion { shell } => {
             let (mut command, mut script) = (program.command(), Vec::new());
             clap_complete::generate(shell, &mut command, program.name(), &mut script);

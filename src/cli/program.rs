@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use clap::{ArgMatches, CommandFactory as _};
 
 use super::args::{Cli, RunArgs};
@@ -30,6 +30,8 @@ pub struct Program {
 #[derive(Clone)]
 struct Own {
     name: &'static str,
+    /// Its version, if it says it.
+    version: Option<&'static str>,
     /// Adds its options to a command.
     add_options: fn(clap::Command) -> clap::Command,
     make: MakeGraph,
@@ -63,6 +65,15 @@ impl Own {
         made.map_err(|error| anyhow!("{error}"))
     }
 
+    /// Builds the dataflow once.
+    fn dataflow(&self) -> Result<Dataflow> {
+        let program = match self.version {
+            Some(version) => format!("{}/{version}", self.name),
+            None => self.name.to_owned(),
+        };
+        Ok(build(self.graph()?)?.of_program(&program))
+    }
+
     /// Checks that no option is given that says what Floodway's own dataflow computes.
     ///
     /// # Errors
@@ -81,6 +92,8 @@ impl Own {
 
 /// The commands that have the endpoints of calls.
 const WITH_ENDPOINT: [&str; 3] = ["run", "compare", "check"];
+/// What the version of a user's program ends with.
+const ON_FLOODWAY: &str = concat!("on floodway ", env!("CARGO_PKG_VERSION"));
 
 /// The options of `run` that say what Floodway's own dataflow computes.
 const OF_TEXT_TASKS: [&str; 2] = ["task", "work"];
@@ -89,11 +102,12 @@ impl Program {
     /// Creates a program with a dataflow of its own, which `make` makes by the options `A`.
     pub(crate) fn own<A: clap::Args>(
         name: &'static str,
+        version: Option<&'static str>,
         make: impl Fn(A) -> Arc<dyn Graph> + Send + Sync + 'static,
     ) -> Self {
         let make: MakeGraph = Arc::new(move |matches| Ok(make(A::from_arg_matches(matches)?)));
         let add_options = A::augment_args;
-        Program { own: Some(Own { name, add_options, make, matches: None }) }
+        Program { own: Some(Own { name, version, add_options, make, matches: None }) }
     }
 
     /// Returns the program with these values of its options.
@@ -121,7 +135,8 @@ impl Program {
                 command.mut_subcommand(name, |it| it.mut_arg("calls", |calls| calls.hide(true)))
             });
         };
-        command = command.name(own.name).bin_name(own.name).version(concat!("on floodway ", env!("CARGO_PKG_VERSION"))).about(
+        let version: Vec<&str> = own.version.into_iter().chain([ON_FLOODWAY]).collect();
+        command = command.name(own.name).bin_name(own.name).version(version.join(" ")).about(
             "A dataflow whose records are done by AWS Lambda where workers would be too late, built on Floodway",
         );
         for name in WITH_OWN_OPTIONS {
@@ -143,6 +158,7 @@ impl Program {
                 })
             });
         }
+        let command = command.mut_subcommand("package", |command| command.hide(false));
         command.mut_subcommand("check", |command| command.mut_arg("task", |task| task.hide(true)))
     }
 
@@ -151,17 +167,16 @@ impl Program {
     /// # Errors
     /// If it cannot be built.
     pub(super) fn dataflow(&self, args: &RunArgs) -> Result<Dataflow> {
-        let graph = match &self.own {
+        match &self.own {
             None => {
                 let task = task::text(&args.options.task, args.options.work.clone());
-                Arc::new(TextGraph(task.expect("the option takes known names only")))
+                build(Arc::new(TextGraph(task.expect("the option takes known names only"))))
             }
             Some(own) => {
                 own.refuse_options_of_text_tasks(&args.given)?;
-                own.graph()?
+                own.dataflow()
             }
-        };
-        build(graph)
+        }
     }
 
     /// Returns a program's own dataflow, for a command with options of which none may be about Floodway's tasks. None
@@ -172,7 +187,7 @@ impl Program {
     pub(super) fn own_dataflow(&self, given: &Given) -> Result<Option<Dataflow>> {
         let Some(own) = &self.own else { return Ok(None) };
         own.refuse_options_of_text_tasks(given)?;
-        build(own.graph()?).map(Some)
+        own.dataflow().map(Some)
     }
 
     /// Serves the function of the program's dataflow with `serve`. Returns how the process ends.
@@ -187,6 +202,17 @@ impl Program {
         served.map_or_else(Exit::from, |()| Exit::Done).into()
     }
 
+    /// Checks that the program can serve its stages where Lambda starts it, without a command line.
+    ///
+    /// # Errors
+    /// If an option has no default, or the dataflow cannot be built.
+    pub(super) fn check_served(&self) -> Result<()> {
+        let Some(own) = &self.own else { return Ok(()) };
+        let served = Own { matches: None, ..own.clone() };
+        let built = served.dataflow().map(drop);
+        built.context("the program cannot serve its stages in Lambda, where it has no options")
+    }
+
     /// Returns the function that computes what the program's dataflow sends.
     ///
     /// # Errors
@@ -194,7 +220,7 @@ impl Program {
     pub(super) fn function(&self) -> Result<Arc<dyn Function>> {
         match &self.own {
             None => Ok(Arc::new(Builtin::new())),
-            Some(own) => Ok(build(own.graph()?)?.function()),
+            Some(own) => Ok(own.dataflow()?.function()),
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::quota::MAX_TIMEOUT;
 use crate::task::{self, Code, Task as _, TextTask};
+use crate::version;
 use crate::wire::{Request, VERSION, answer_strings, answer_values};
 
 /// A function: it receives an event and returns an answer. Threads of the local Lambda run it, several at a
@@ -29,6 +30,8 @@ pub struct Context {
     pub cold: bool,
     /// Modelled work: time on one CPU, in addition to what the function really computes.
     pub work: Duration,
+    /// The function's version, if it is not that of Floodway.
+    pub version: Option<Arc<str>>,
 }
 
 /// A failure of the function's code.
@@ -154,7 +157,8 @@ fn answer_typed<T: DeserializeOwned, U: Serialize>(
         }
     }
     let (ids, errors) = ids(request.records.len(), &bad);
-    answer_values(name, &values, &ids, &errors, context.cold).map_err(|error| {
+    let version = context.version.as_deref();
+    answer_values(name, &values, &ids, &errors, context.cold, version).map_err(|error| {
         let message = format!("a result cannot be written: {error}");
         FunctionError { error_type: "InvalidResult".to_owned(), message }
     })
@@ -184,6 +188,29 @@ impl Function for ByTask {
         let found = self.0.iter().find(|(task, _)| *task == request.task);
         FunctionError::check(request.v, &request.task, found.is_some())?;
         found.map_or_else(|| Ok(Vec::new()), |(_, function)| function.invoke(event, context))
+    }
+}
+
+/// A function that says in its answers which version it is of.
+pub struct Versioned {
+    function: Arc<dyn Function>,
+    version: Arc<str>,
+}
+
+impl Versioned {
+    /// Creates the function.
+    pub fn new(function: Arc<dyn Function>, version: &str) -> Self {
+        Versioned { function, version: version.into() }
+    }
+}
+
+impl Function for Versioned {
+    fn invoke(&self, event: &[u8], context: &mut Context) -> Result<Vec<u8>, FunctionError> {
+        context.version = Some(Arc::clone(&self.version));
+        self.function.invoke(event, context).map_err(|error| FunctionError {
+            message: version::with_version(&error.message, &self.version),
+            ..error
+        })
     }
 }
 

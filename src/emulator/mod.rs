@@ -44,7 +44,7 @@ mod timeout_stream;
 mod timer;
 mod url;
 
-pub use function::{Builtin, ByTask, Context, Function, FunctionError, Typed, function};
+pub use function::{Builtin, ByTask, Context, Function, FunctionError, Typed, Versioned, function};
 pub use model::{Model, ModelError};
 pub use package::{Choices, Package, PackageError};
 pub use process::StartError;

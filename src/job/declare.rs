@@ -17,9 +17,10 @@ use super::{BuildError, Graph, Job};
 use crate::batch::Batch;
 use crate::bridge::{self, Bridge, Offer};
 use crate::clock::Clock;
-use crate::emulator::{ByTask, Function};
+use crate::emulator::{ByTask, Function, Versioned};
 use crate::policy;
 use crate::task::Task;
+use crate::version;
 
 /// A graph, and what it says of itself.
 pub struct Dataflow {
@@ -30,6 +31,8 @@ pub struct Dataflow {
     pub format: Option<&'static str>,
     /// Whether each result of the last stage is a line.
     pub is_last_stage: bool,
+    /// The version of the function that computes the stages, if it is a user's program.
+    pub version: Option<String>,
 }
 
 impl Dataflow {
@@ -52,7 +55,15 @@ impl Dataflow {
             worker.drop_dataflow(dataflow);
         }
         let (format, is_last_stage) = output?;
-        Ok(Dataflow { graph, stages: stages.take(), format, is_last_stage })
+        Ok(Dataflow { graph, stages: stages.take(), format, is_last_stage, version: None })
+    }
+
+    /// Returns the dataflow as that of `program`, which is the name of a user's program with its version.
+    pub fn of_program(self, program: &str) -> Self {
+        let mut names: Vec<&str> = self.served().map(|stage| &*stage.name).collect();
+        names.sort_unstable();
+        let fingerprint = crc32fast::hash(names.join("\n").as_bytes());
+        Dataflow { version: Some(version::of_program(program, fingerprint)), ..self }
     }
 
     /// Returns what the output depends on, as errors show it: the stages and the format of the lines.
@@ -91,9 +102,13 @@ impl Dataflow {
             Remote::Service(_) => None,
         });
         let mut functions: Vec<_> = functions.collect();
-        match functions.pop() {
+        let function: Arc<dyn Function> = match functions.pop() {
             Some((_, only)) if functions.is_empty() => only,
             last => Arc::new(ByTask::new(functions.into_iter().chain(last))),
+        };
+        match &self.version {
+            None => function,
+            Some(version) => Arc::new(Versioned::new(function, version)),
         }
     }
 }

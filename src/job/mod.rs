@@ -15,8 +15,8 @@ mod parse;
 mod stage;
 mod text_graph;
 
-pub(crate) use declare::Declaration;
 pub use csv::Csv;
+pub(crate) use declare::Declaration;
 pub(crate) use due_times::Producer;
 pub use graph::{BuildError, Graph, Job, Lines};
 pub(crate) use output::Committing;

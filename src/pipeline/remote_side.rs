@@ -125,6 +125,7 @@ fn bridge_settings(
         max_in_flight: limit_in_flight(settings.bridge.max_in_flight, descriptors_each),
         endpoint,
         cost_limits: settings.bridge.cost_limits.after(spent).share(processes),
+        version: settings.dataflow.version.clone(),
         ..settings.bridge.clone()
     }
 }

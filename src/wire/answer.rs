@@ -112,10 +112,11 @@ pub fn answer_strings(
         push_json_string(&mut json, result);
     }
     json.push(b']');
-    end(json, ids, errors, cold)
+    end(json, ids, errors, cold, None)
 }
 
-/// Writes the answer to a request of typed records, with `results` in the order of `ids`.
+/// Writes the answer to a request of typed records, with `results` in the order of `ids`. The function is of `version`, or
+/// of that of Floodway.
 ///
 /// # Errors
 /// If a result cannot be written as JSON.
@@ -125,10 +126,11 @@ pub fn answer_values<U: Serialize>(
     ids: &[u32],
     errors: &[(u32, &str)],
     cold: bool,
+    version: Option<&str>,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let mut json = begin(task, 20 * ids.len());
     serde_json::to_writer(&mut json, results)?;
-    Ok(end(json, ids, errors, cold))
+    Ok(end(json, ids, errors, cold, version))
 }
 
 /// Returns a function's answer to the event of a function URL that it refuses: a response with the status 400 and the
@@ -150,7 +152,13 @@ fn begin(task: &str, bytes: usize) -> Vec<u8> {
 }
 
 /// Writes the rest of an answer after its results.
-fn end(mut json: Vec<u8>, ids: &[u32], errors: &[(u32, &str)], cold: bool) -> Vec<u8> {
+fn end(
+    mut json: Vec<u8>,
+    ids: &[u32],
+    errors: &[(u32, &str)],
+    cold: bool,
+    version: Option<&str>,
+) -> Vec<u8> {
     json.extend_from_slice(b",\"ids\":[");
     for (index, id) in ids.iter().enumerate() {
         let _ = if index > 0 { write!(json, ",{id}") } else { write!(json, "{id}") };
@@ -161,7 +169,8 @@ fn end(mut json: Vec<u8>, ids: &[u32], errors: &[(u32, &str)], cold: bool) -> Ve
         push_json_string(&mut json, code.as_bytes());
         json.push(b'}');
     }
-    let _ = write!(json, "],\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
+    json.extend_from_slice(b"],\"version\":");
+    push_json_string(&mut json, version.unwrap_or(env!("CARGO_PKG_VERSION")).as_bytes());
     if cold {
         json.extend_from_slice(b",\"cold\":true");
     }

@@ -53,10 +53,11 @@ impl Lambda {
             let to_file = errors.reopen().expect("the same file");
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(to_file);
             let mut child = command.spawn().expect("the command starts");
-            let mut url = String::new();
-            let out = child.stdout.take().expect("its output is a pipe");
-            BufReader::new(out).read_line(&mut url).expect("the first line is the URL");
-            let lambda = Lambda { child, url: url.trim().to_owned(), errors };
+            let out = BufReader::new(child.stdout.take().expect("its output is a pipe"));
+            // A test that is run as a program says so first.
+            let mut lines = out.lines().map(|line| line.expect("it writes text"));
+            let url = lines.find(|line| line.starts_with("http")).unwrap_or_default();
+            let lambda = Lambda { child, url, errors };
             if !lambda.url.is_empty() {
                 return Ok(lambda);
             }

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{CheckArgs, CompareArgs, GenerateArgs, LambdaArgs, RunArgs, SimulateArgs};
+use super::{CheckArgs, CompareArgs, GenerateArgs, LambdaArgs, PackageArgs, RunArgs, SimulateArgs};
 use crate::cli::{compare, help};
 use crate::pipeline::mark;
 
@@ -58,6 +58,12 @@ pub enum Command {
     /// Check credentials, endpoint and function with one request, and say what is wrong.
     #[command(after_help = help::CHECK, groups = mark::groups())]
     Check(CheckArgs),
+    /// Make the zip that AWS Lambda takes of the program.
+    ///
+    /// Lambda starts the program, which then serves the stages of its dataflow. The runtime is provided.al2023.
+    // Floodway itself is no function: a program of one's own has this command.
+    #[command(hide = true)]
+    Package(PackageArgs),
     /// Print a completion script for a shell.
     #[command(after_help = help::COMPLETION)]
     Completion {

@@ -97,7 +97,8 @@ fn values(bytes: &[u8]) -> String {
     let errors: Vec<(u32, &str)> =
         answer.errors.iter().map(|error| (error.id, error.code.as_ref())).collect();
     let json =
-        answer_values(&answer.task, &answer.results, &answer.ids, &errors, answer.cold).unwrap();
+        answer_values(&answer.task, &answer.results, &answer.ids, &errors, answer.cold, None)
+            .unwrap();
     let again: Answer<Vec<Value>> = serde_json::from_slice(&json).expect("an answer");
     assert_eq!(again.results.len(), answer.results.len());
     is_same(&answer, &again);

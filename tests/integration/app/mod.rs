@@ -2,11 +2,13 @@
 
 mod bad_input;
 mod bad_lines;
+mod builds;
 mod call;
 mod call_faults;
 mod csv;
 mod graphs;
 mod options;
+mod package;
 mod policies;
 mod programs;
 mod resume;

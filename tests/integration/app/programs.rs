@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
+use floodway::App;
 use floodway::bridge::Settings;
 use floodway::job::{BuildError, Csv, Job, Lines, Output};
 use floodway::task::Code;
@@ -40,26 +41,34 @@ fn child() {
     let own = std::env::args_os().skip_while(|arg| arg != "--").skip(1);
     let args = std::iter::once("program".into()).chain(own).collect();
     let program = match &*name {
-        "options" => floodway::app("program").dataflow_with(|job, lines, options: &Options| {
+        "options" => app().dataflow_with(|job, lines, options: &Options| {
             let factor = options.factor;
             let numbers = job.json::<i64>(lines);
             let results = job.burst("multiply", numbers, move |number| Ok(number * factor));
             Ok(job.json_lines(results))
         }),
-        "csv" => floodway::app("program").dataflow(|job, lines| {
+        "csv" => app().dataflow(|job, lines| {
             let orders = job.csv::<Order>(lines);
             let totals = job.burst("total", orders, total);
             Ok(job.csv_lines(totals))
         }),
-        "columns" => floodway::app("program").dataflow(|job, lines| {
+        "columns" => app().dataflow(|job, lines| {
             let form = Csv::default().columns(["id", "item", "", "price", "count"]);
             let orders = job.csv_with::<Order>(lines, form.delimiter(b';'));
             let totals = job.burst("total", orders, total);
             Ok(job.csv_lines(totals))
         }),
-        _ => floodway::app("program").dataflow(move |job, lines| build(&name, job, lines)),
+        _ => app().dataflow(move |job, lines| build(&name, job, lines)),
     };
     std::process::exit(floodway::internal::main_of(&program, args).code().into());
+}
+
+/// The variable with the version of the program.
+pub const VERSION: &str = "FLOODWAY_TEST_VERSION";
+
+fn app() -> App {
+    let version = std::env::var(VERSION).unwrap_or_else(|_| "1.0.0".to_owned());
+    floodway::app("program").version(version.leak())
 }
 
 /// The options of the program `options`.

@@ -1,0 +1,31 @@
+//! The options of `package`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::given::Given;
+use crate::cli::package::Arch;
+
+#[derive(Debug, Args)]
+pub struct PackageArgs {
+    /// Folder for the zips, NAME-x86_64.zip and NAME-arm64.zip.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
+    /// The only architecture that is made [default: that of this machine, and the other one if it can be built here].
+    ///
+    /// The architecture of this machine needs no tools: the zip holds this very program. For the other one, the program is
+    /// built by cargo-zigbuild, in the package that it stems from.
+    #[arg(long, value_enum, value_name = "ARCH")]
+    pub arch: Option<Arch>,
+    /// Program that was built for Lambda otherwise, such as for a musl target, to be packed in place of this one.
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
+    /// Log level: error, warn, info, debug or trace, or MODULE=LEVEL with commas between them [default:
+    /// warn].
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<String>,
+    /// All options with their values as text.
+    #[arg(skip)]
+    pub given: Given,
+}
