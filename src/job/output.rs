@@ -251,3 +251,30 @@ fn forgetting<'scope>(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::sink::{Files, Settings};
+
+    #[test]
+    fn lines_have_keys_where_the_sink_has_keys_and_a_key_with_a_tab_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for is_keyed in [true, false] {
+            let files = Files { keyed: is_keyed, ..Files::new(folder.path().join("out")) };
+            crate::sink::prepare(&files.dir, true).unwrap();
+            let failed = Arc::new(|error| panic!("{error}"));
+            let sink = SinkHandle::start(Settings::new(files, 1, 0), failed).unwrap();
+            let mut key = Key::new(&sink, |key: &&str, text: &mut String| text.push_str(key));
+            let mut out = Vec::new();
+            key.write(&"a", &mut out).unwrap();
+            key.write(&"", &mut out).unwrap();
+            assert_eq!(out, if is_keyed { &b"a\t\t"[..] } else { b"" });
+            for wrong in ["a\tb", "a\nb"] {
+                assert_eq!(key.write(&wrong, &mut out).is_err(), is_keyed);
+            }
+        }
+    }
+}
