@@ -49,7 +49,8 @@ pub(super) fn build(arch: Arch) -> Result<PathBuf> {
             built.status
         );
     }
-    let executable = String::from_utf8_lossy(&built.stdout).lines().filter_map(executable).last();
+    let executable =
+        String::from_utf8_lossy(&built.stdout).lines().filter_map(executable).next_back();
     executable.ok_or_else(|| anyhow!("cargo zigbuild does not say where it put the program"))
 }
 
