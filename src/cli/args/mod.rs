@@ -14,7 +14,7 @@ pub(super) use bridge::BridgeArgs;
 pub(super) use command::{Cli, Command};
 pub(super) use events::{EventArgs, FormatArg, GenerateArgs, RateArgs};
 pub(super) use lambda::{LambdaArgs, LambdaAuth};
-pub(super) use package::PackageArgs;
+pub(super) use package::{Arch, PackageArgs};
 pub(super) use remote::{CheckArgs, EndpointArgs};
 pub(super) use run::{CompareArgs, RunArgs};
 pub(super) use simulate::SimulateArgs;

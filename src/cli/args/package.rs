@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::cli::given::Given;
-use crate::cli::package::Arch;
 
 #[derive(Debug, Args)]
 pub struct PackageArgs {
@@ -28,4 +27,15 @@ pub struct PackageArgs {
     /// All options with their values as text.
     #[arg(skip)]
     pub given: Given,
+}
+
+/// An architecture of AWS Lambda.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Arch {
+    /// Intel and AMD.
+    #[value(name = "x86_64")]
+    X86_64,
+    /// AWS Graviton.
+    #[value(name = "arm64")]
+    Arm64,
 }

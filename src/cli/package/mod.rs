@@ -8,24 +8,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
-use clap::ValueEnum;
 
 use self::elf::Elf;
-use super::args::PackageArgs;
+use super::args::{Arch, PackageArgs};
 use super::output::print_line;
 use super::{UsageError, logging};
 use crate::atomic_file;
-
-/// An architecture of AWS Lambda.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Arch {
-    /// Intel and AMD.
-    #[value(name = "x86_64")]
-    X86_64,
-    /// AWS Graviton.
-    #[value(name = "arm64")]
-    Arm64,
-}
 
 impl Arch {
     /// The architecture of this machine.
