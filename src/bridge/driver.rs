@@ -186,13 +186,7 @@ impl<K: Task, T: Transport<K>> Driver<K, T> {
                     items.into_iter().for_each(|item| item.return_with(usd, &failure));
                 }
                 Action::Warn(Warning::Request(failure)) => self.shared.warn_once(&failure),
-                Action::Warn(Warning::Endpoint(failure)) => {
-                    let advice = failure.advice();
-                    tracing::warn!(
-                        "the endpoint does not answer as it should: {failure} ({advice}). Nothing \
-                        is sent until it does"
-                    );
-                }
+                Action::Warn(Warning::Endpoint(failure)) => self.shared.warn_of_endpoint(&failure),
             }
         }
     }

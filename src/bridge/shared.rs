@@ -92,9 +92,9 @@ impl Shared {
         if admission.health().state() != state {
             match admission.health().state() {
                 State::HalfOpen => tracing::info!("a probe was answered well"),
-                State::Closed => tracing::warn!("the remote side answers again"),
+                State::Closed => tracing::warn!("{} answers again", self.name()),
                 State::Open(_) if matches!(state, State::Closed) => {
-                    tracing::warn!("the remote side fails: nothing is sent to it for now");
+                    tracing::warn!("{} fails: nothing is sent to it for now", self.name());
                 }
                 _ => {}
             }
@@ -207,9 +207,39 @@ impl Shared {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         let is_ours =
             matches!(failure, Failure::Closed | Failure::BreakerOpen | Failure::DoneLocally);
-        let advice = failure.advice();
+        let advice = self.advice(failure);
         if !is_ours && warned.insert((discriminant(failure), advice.clone())) {
-            tracing::warn!("a request went wrong: {failure} ({advice})");
+            match self.settings.is_only_side {
+                true => tracing::warn!("a request to {} failed: {failure} ({advice})", self.name()),
+                false => tracing::warn!("a request went wrong: {failure} ({advice})"),
+            }
+        }
+    }
+
+    /// Logs that a start-up probe failed.
+    pub(super) fn warn_of_endpoint(&self, failure: &Failure) {
+        let what = if self.settings.is_only_side { self.name() } else { "the endpoint".to_owned() };
+        let advice = self.advice(failure);
+        tracing::warn!(
+            "{what} does not answer as it should: {failure} ({advice}). Nothing is sent until it does"
+        );
+    }
+
+    /// Returns what logs call the remote side. There may be several services.
+    fn name(&self) -> String {
+        match self.settings.is_only_side {
+            true => format!("the service {}", self.settings.endpoint),
+            false => "the remote side".to_owned(),
+        }
+    }
+
+    /// Returns what to do about a failure. Of what can be done about a function, a service has only what is about the way
+    /// to it.
+    fn advice(&self, failure: &Failure) -> Cow<'static, str> {
+        let is_about_the_way = failure.is_refusal() || matches!(failure, Failure::Connection(_));
+        match self.settings.is_only_side && !is_about_the_way {
+            true => Cow::Borrowed("its records are sent again; see the service's log"),
+            false => failure.advice(),
         }
     }
 

@@ -68,7 +68,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         any::<bool>(),
         proptest::option::weighted(0.3, 1.0..20.0_f64),
         prop::bool::weighted(0.3),
-        proptest::option::weighted(0.3, 5..500_u32),
+        proptest::option::weighted(0.3, 1..100_u32),
     );
     (run, remote, settings, more).prop_map(|(run, remote, settings, more)| {
         let (seed, workers, policy, load) = run;
@@ -92,8 +92,11 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             warm_up,
             budget: budget.filter(|_| !is_call),
             is_call,
-            // Enough for a call of all records within some seconds.
-            requests_per_second: requests_per_second.map(|most| most.max(2_000 / batch as u32)),
+            // Where all records wait for it, it is enough for them within some seconds.
+            requests_per_second: requests_per_second.map(|most| match is_call || policy == 0 {
+                true => most.max(2_000 / batch as u32),
+                false => most,
+            }),
         }
     })
 }

@@ -272,3 +272,22 @@ fn check_asks_the_service_of_a_call() {
     let checked = place.run(&["check", "--call", &call]);
     assert_eq!(checked.status.code(), Some(1), "{}", output_of(&checked));
 }
+
+/// Also under the policy that sends nothing.
+#[test]
+fn compare_makes_the_calls_in_each_run() {
+    let place = visits();
+    let service = Service::start("examples/cities.py", &[]);
+    let call = format!("lookup={}", service.url);
+    let compare = ["compare", "--source", "lines:visits.jsonl", "--rate", "10k", "--call", &call];
+    let how = ["--policies", "local,remote", "--warm-up-run", "0s", "--report", "report"];
+    let output = place.run(&[&compare[..], &how].concat());
+    assert!(output.status.success(), "{}", error_of(&output));
+    let report = fs::read(place.path("report/compare.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    for policy in report["policies"].as_array().unwrap() {
+        let summary = &policy["rounds"][0]["summary"];
+        assert_eq!(summary["stages"][0]["remote"], LINES - LINES / 100, "{summary}");
+        assert_eq!(summary["calls"][0]["name"], "lookup", "{summary}");
+    }
+}

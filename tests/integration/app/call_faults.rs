@@ -65,6 +65,65 @@ fn what_fails_for_good_is_a_bad_record_with_its_code() {
     });
 }
 
+/// The others of its requests have their results.
+#[test]
+fn a_record_on_which_its_service_fails_is_bad_and_holds_up_no_other() {
+    let place = place("call", 200);
+    let server = Server::square_with(Fault::Chokes(77), On::Records);
+    let call = format!("square={}", server.url);
+    let output = place.run(&[&RUN[..], &["--call", &call]].concat());
+    assert!(output.status.success(), "{}", error_of(&output));
+    let expected = json!({ "record": "square", "code": "status_500", "text": "77" });
+    assert_eq!(dead_letters(&place), [expected]);
+    let lost = b"5929\n";
+    let all = squares(200);
+    let at = all.windows(6).position(|window| window == [b"\n", &lost[..]].concat()).unwrap() + 1;
+    assert!(place.output("out") == [&all[..at], &all[at + lost.len()..]].concat());
+}
+
+#[test]
+fn faults_that_pass_change_nothing_in_the_output() {
+    let faults = [
+        Fault::None,
+        Fault::Status(503),
+        Fault::Reset,
+        Fault::RetryAfter(0),
+        Fault::Truncated,
+        Fault::None,
+        Fault::Doubled,
+        Fault::Missing,
+        Fault::None,
+        Fault::OtherTask,
+        Fault::ResetInAnswer,
+        Fault::Status(404),
+        Fault::None,
+        Fault::Redirect,
+        Fault::FunctionError("Unhandled"),
+        Fault::Huge,
+        Fault::None,
+    ];
+    for_all(&["1", "2"], |workers| {
+        let place = place("call", 500);
+        let server = Server::square(faults.to_vec());
+        let call = format!("square={}", server.url);
+        let output = place.run(&[&RUN[..], &["--call", &call, "--", "-w", workers]].concat());
+        assert!(output.status.success(), "{}", error_of(&output));
+        assert!(place.output("out") == squares(500), "other lines than expected");
+        assert_eq!(dead_letters(&place), Vec::<Value>::new());
+        assert_eq!(server.followed(), 0, "the records are for this service alone");
+    });
+}
+
+#[test]
+fn a_config_file_names_endpoints_of_calls() {
+    let place = place("call", 10);
+    let server = Server::square(vec![Fault::None]);
+    fs::write(place.path("config.toml"), format!("call = [\"square={}\"]\n", server.url)).unwrap();
+    let output = place.run(&[&RUN[..], &["--config", "config.toml"]].concat());
+    assert!(output.status.success(), "{}", error_of(&output));
+    assert!(place.output("out") == squares(10), "other lines than expected");
+}
+
 #[test]
 fn a_record_that_its_service_refuses_has_the_services_code() {
     let place = place("call", 10);

@@ -25,6 +25,8 @@ pub enum Fault {
     FirstRefused,
     /// Another status than 200.
     Status(u16),
+    /// 500 to each request with this number in it.
+    Chokes(u64),
     /// 429 with so many seconds of `Retry-After`.
     RetryAfter(u64),
     /// Nothing listens.

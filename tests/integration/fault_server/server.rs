@@ -268,6 +268,8 @@ fn answer(
         | Fault::LineBreak(_)
         | Fault::WrongResults => http::write(stream, 200, "", &json),
         Fault::Status(status) => http::write(stream, status, "", &json),
+        Fault::Chokes(on) if records.contains(&on.into()) => http::write(stream, 500, "", &json),
+        Fault::Chokes(_) => http::write(stream, 200, "", &json),
         Fault::RetryAfter(seconds) => {
             http::write(stream, 429, &format!("Retry-After: {seconds}\r\n"), &json)
         }
