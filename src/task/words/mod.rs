@@ -149,15 +149,32 @@ impl Tokenize for Words {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
 
     /// Splits a text character by character, as in the definition.
     fn by_definition(text: &str) -> String {
-        let table: Vec<(u32, u32)> = ranges(RANGES).collect();
-        let is_word = |c: char| table.iter().any(|&(a, b)| (a..=b).contains(&(c as u32)));
+        static TABLE: LazyLock<Vec<(u32, u32)>> = LazyLock::new(|| ranges(RANGES).collect());
+        let is_word = |c: char| {
+            let after = TABLE.partition_point(|&(first, _)| first <= c as u32);
+            after > 0 && c as u32 <= TABLE[after - 1].1
+        };
         text.split(|c| !is_word(c)).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Printable ASCII, any characters, or any ASCII. (Regular expressions take minutes in Miri.)
+    fn text() -> impl Strategy<Value = String> {
+        let text = |of: BoxedStrategy<char>, most| prop::collection::vec(of, 0..=most);
+        let ascii = |of: std::ops::RangeInclusive<u8>| of.prop_map(char::from).boxed();
+        prop_oneof![
+            text(ascii(b' '..=b'~'), 150),
+            text(any::<char>().boxed(), 60),
+            text(ascii(0..=127), 70),
+        ]
+        .prop_map(String::from_iter)
     }
 
     fn check(texts: &[String]) {
@@ -192,7 +209,8 @@ mod tests {
 
     #[test]
     fn words_at_the_ends_of_blocks_are_split_like_others() {
-        let text = "ab  c,_9--Z ".repeat(12);
+        // Miri is slow: it gets a quarter of the bytes.
+        let text = "ab  c,_9--Z ".repeat(if cfg!(miri) { 6 } else { 12 });
         check(&(0..text.len()).map(|len| text[..len].to_owned()).collect::<Vec<_>>());
         check(&(0..text.len()).map(|from| text[from..].to_owned()).collect::<Vec<_>>());
     }
@@ -200,7 +218,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_path_follows_the_definition(
-            texts in prop::collection::vec("([ -~]{0,150}|\\PC{0,60}|[\\x00-\\x7f]{0,70})", 0..6),
+            texts in prop::collection::vec(text(), 0..6),
         ) {
             check(&texts);
         }
