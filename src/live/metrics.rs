@@ -342,6 +342,8 @@ impl Page<'_> {
         self.by_stage("floodway_stage_task", seconds(), help, stages, |stage| {
             secs(stage.useful_ns)
         })?;
+        let help = "Cost of a stage's requests, in US dollars.";
+        self.by_stage("floodway_stage_cost_dollars", None, help, stages, |stage| stage.usd)?;
         let help = "Records that a stage has done, by where. local: by workers.";
         let mut metric = self.0.encode_descriptor("floodway_stage_records", help, None, COUNTER)?;
         for StageCounts { name, local, remote, bad, .. } in stages {

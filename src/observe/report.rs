@@ -28,7 +28,7 @@ pub struct CallCounters {
 }
 
 /// What the workers did at a stage.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageCounts {
     /// The name of the stage.
     pub name: String,
@@ -48,6 +48,8 @@ pub struct StageCounts {
     pub useful_ns: u64,
     /// The number of records that wait or are in flight.
     pub held: u64,
+    /// Cost of the attempts at its records, in US dollars.
+    pub usd: f64,
 }
 
 impl StageCounts {
@@ -63,6 +65,7 @@ impl StageCounts {
             worked,
             useful_ns,
             held,
+            usd,
         } = other;
         self.received += received;
         self.local += local;
@@ -71,6 +74,7 @@ impl StageCounts {
         self.worked += worked;
         self.useful_ns += useful_ns;
         self.held += held;
+        self.usd += usd;
     }
 }
 

@@ -25,23 +25,31 @@ pub struct StageFigures {
     pub useful_us: Option<f64>,
     /// The number of workers that the stage's records would have kept busy during the run if nothing had been sent.
     pub needs_workers: Option<f64>,
+    /// Cost of the attempts at its records, in US dollars.
+    pub cost_usd: f64,
+    /// Dollars for each hour of a worker that was saved by results of the remote side. None if there are none.
+    pub usd_per_saved_hour: Option<f64>,
 }
 
 impl StageFigures {
     /// Returns the figures of a run that lasted `wall`.
     pub(super) fn of(counts: &StageCounts, wall: Duration) -> Self {
-        let StageCounts { name, is_call, received, local, remote, bad, worked, useful_ns, held: _ } =
+        let &StageCounts { is_call, received, local, remote, bad, worked, useful_ns, usd, .. } =
             counts;
-        let useful_us = (*worked > 0).then(|| *useful_ns as f64 / 1e3 / *worked as f64);
+        let useful_us = (worked > 0).then(|| useful_ns as f64 / 1e3 / worked as f64);
         let seconds = wall.as_secs_f64().max(1e-9);
         StageFigures {
-            name: name.clone(),
-            received: *received,
+            name: counts.name.clone(),
+            received,
             done: local + remote + bad,
-            remote: *remote,
+            remote,
             useful_us,
-            is_call: *is_call,
-            needs_workers: useful_us.map(|useful| useful / 1e6 * *received as f64 / seconds),
+            is_call,
+            needs_workers: useful_us.map(|useful| useful / 1e6 * received as f64 / seconds),
+            cost_usd: usd,
+            usd_per_saved_hour: useful_us
+                .filter(|_| remote > 0)
+                .map(|useful| usd / (remote as f64 * useful / 3.6e9)),
         }
     }
 
@@ -60,8 +68,15 @@ impl StageFigures {
         });
         let remote = self.remote as f64 * 100.0 / self.done.max(1) as f64;
         let needs = self.needs_workers.unwrap_or_default();
+        let saved = self.usd_per_saved_hour.map_or(String::new(), |usd| {
+            format!(
+                "; ${:.6}, or ${usd:.2} for each hour of a worker that was saved",
+                self.cost_usd
+            )
+        });
         format!(
-            "{}: {} records of {each}, {remote:.1} % remote; done locally, they would keep {needs:.2} workers busy",
+            "{}: {} records of {each}, {remote:.1} % remote; done locally, they would keep {needs:.2} workers \
+             busy{saved}",
             self.name,
             show_count(self.received),
         )

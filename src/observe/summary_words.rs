@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{LateBy, Offloading, OnTime, Percentiles, Summary};
+use super::{LateBy, Offloading, OnTime, Percentiles, StageFigures, Summary};
 use crate::terminal::plain;
 use crate::units::{show_count, show_duration, show_many};
 
@@ -57,8 +57,21 @@ impl Summary {
                 line(format!("committed {text}"));
             }
         }
+        let needs = |stage: &StageFigures| stage.needs_workers.unwrap_or_default();
+        let all_need: f64 = self.stages.iter().map(needs).sum();
+        let bottleneck = self
+            .stages
+            .iter()
+            .filter(|_| all_need > self.workers as f64)
+            .max_by(|one, other| needs(one).total_cmp(&needs(other)));
         for stage in &self.stages {
             line(format!("stage     {}", stage.words()));
+        }
+        if let Some(StageFigures { name, .. }) = bottleneck {
+            line(format!(
+                "bottleneck {name}: the stages need {all_need:.2} workers, of which there are {}",
+                self.workers
+            ));
         }
         for call in &self.calls {
             line(format!("call      {}", call.words()));

@@ -164,11 +164,19 @@ impl RunContext {
     /// Returns what the workers have done, by stage.
     pub(super) fn stage_counts(&self) -> Vec<StageCounts> {
         let counts = |(name, totals): (String, Totals)| {
-            let Totals { received, local, remote, bad, held, worked, useful } = totals;
-            let useful_ns = useful.as_nanos() as u64;
-            {
-                let is_call = self.is_call(&name);
-                StageCounts { name, is_call, received, local, remote, bad, worked, useful_ns, held }
+            let Totals { received, local, remote, bad, held, worked, useful, usd } = totals;
+            let (is_call, useful_ns) = (self.is_call(&name), useful.as_nanos() as u64);
+            StageCounts {
+                name,
+                is_call,
+                received,
+                local,
+                remote,
+                bad,
+                worked,
+                useful_ns,
+                held,
+                usd,
             }
         };
         self.stages.totals().into_iter().map(counts).collect()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::units::{show_count, show_duration, show_many};
 
 /// Counts of what the workers of a process have done at a stage until some instant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Totals {
     pub received: u64,
     /// Results that workers computed.
@@ -19,6 +19,8 @@ pub(crate) struct Totals {
     /// Records for which the workers spent the useful time.
     pub worked: u64,
     pub useful: Duration,
+    /// Cost of the attempts at the records of complete epochs, in US dollars.
+    pub usd: f64,
 }
 
 /// A stage, with its counts at two instants.
@@ -203,7 +205,7 @@ mod tests {
     fn totals(received: u64, done: [u64; 2], held: u64, cost_us: u64) -> Totals {
         let [local, remote] = done;
         let useful = Duration::from_micros(cost_us * local);
-        Totals { received, local, remote, held, worked: local, useful, bad: 0 }
+        Totals { received, local, remote, held, worked: local, useful, ..Totals::default() }
     }
 
     fn of(stages: &[(&str, Totals)], workers: usize) -> ChainLoad {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Observer, Route};
+use super::{EpochStats, Observer, Route};
 use crate::batch::{Nanos, Span};
 pub(crate) use load::Totals;
 pub use load::{ChainLoad, StageLoad};
@@ -79,7 +79,11 @@ struct Counters {
     held: AtomicU64,
     worked: AtomicU64,
     useful_nanos: AtomicU64,
+    picodollars: AtomicU64,
 }
+
+/// Picodollars in a dollar.
+const PICODOLLARS: f64 = 1e12;
 
 impl Stages {
     /// Creates a chain without stages.
@@ -142,7 +146,7 @@ impl Default for Stages {
 
 impl Totals {
     fn of(counters: &[Arc<Counters>]) -> Totals {
-        let sum = |of: fn(&Counters) -> &AtomicU64| {
+        let sum = |of: fn(&Counters) -> &AtomicU64| -> u64 {
             counters.iter().map(|counters| of(counters).load(Relaxed)).sum()
         };
         Totals {
@@ -153,6 +157,7 @@ impl Totals {
             held: sum(|counters| &counters.held),
             worked: sum(|counters| &counters.worked),
             useful: Duration::from_nanos(sum(|counters| &counters.useful_nanos)),
+            usd: sum(|counters| &counters.picodollars) as f64 / PICODOLLARS,
         }
     }
 }
@@ -177,6 +182,10 @@ impl<T: 'static> Observer<T> for StageObserver {
     fn computed(&mut self, records: usize, time: Duration) {
         self.0.worked.fetch_add(records as u64, Relaxed);
         self.0.useful_nanos.fetch_add(time.as_nanos() as u64, Relaxed);
+    }
+
+    fn epoch_completed(&mut self, _: &T, stats: &EpochStats) {
+        self.0.picodollars.fetch_add((stats.usd * PICODOLLARS) as u64, Relaxed);
     }
 
     fn backlog(&mut self, queued: usize, in_flight: usize) {

@@ -8,6 +8,7 @@ mod call_faults;
 mod csv;
 mod graphs;
 mod options;
+mod orders;
 mod package;
 mod policies;
 mod programs;

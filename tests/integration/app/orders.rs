@@ -1,0 +1,51 @@
+//! The example `orders`: a chain of which more is offered than the workers can do.
+
+use std::fs;
+use std::process::Command;
+
+use crate::common::{Place, example, output_of};
+use crate::matrix::for_all;
+
+const LINES: u64 = 4_000;
+
+fn orders() -> Place {
+    let place = Place::in_memory().running(|| Command::new(example("orders")));
+    let lines: String = (0..LINES).map(|number| "x".repeat(number as usize % 50) + "\n").collect();
+    fs::write(place.path("lines"), lines).unwrap();
+    place
+}
+
+/// Whatever goes where, the results are the same, and the stages' figures add up.
+#[test]
+fn the_stages_of_a_chain_share_a_plan_and_say_what_they_cost() {
+    let run = ["run", "--source", "lines:lines", "--rate", "8k", "--epoch", "10ms", "--out", "out"];
+    let more = ["--overwrite", "--order", "20us", "--item", "60us", "--summary", "summary.json"];
+    let expected = {
+        let place = orders();
+        output_of(&place.run(&[&run[..], &more, &["--policy", "local"]].concat()));
+        place.output("out")
+    };
+    for_all(&["deadline", "remote", "spill"], |policy| {
+        let place = orders();
+        let threshold: &[&str] = if *policy == "spill" { &["--threshold", "4k"] } else { &[] };
+        let lambda = ["--policy", policy, "--lambda", "local", "--batch", "100"];
+        let printed = output_of(&place.run(&[&run[..], &more, &lambda, threshold].concat()));
+        assert!(place.output("out") == expected, "{policy}");
+        let summary = place.summary();
+        let stages = summary["stages"].as_array().unwrap();
+        let of = |field: &str| -> Vec<f64> {
+            stages.iter().map(|stage| stage[field].as_f64().unwrap_or(0.0)).collect()
+        };
+        assert_eq!(of("received"), [LINES as f64, 3.0 * LINES as f64]);
+        assert_eq!(of("done"), of("received"), "{summary}");
+        // Probes and warm-ups are no stage's.
+        let (parts, remote) =
+            (of("cost_usd").iter().sum::<f64>(), of("remote").iter().sum::<f64>());
+        let all = summary["cost_usd"].as_f64().unwrap();
+        assert!(parts > 0.0 || remote == 0.0, "{summary}");
+        assert!(parts <= all * 1.001, "{parts} of {all}");
+        let needs: f64 = of("needs_workers").iter().sum();
+        let workers = summary["workers"].as_f64().unwrap();
+        assert_eq!(printed.contains("bottleneck"), needs > workers, "{printed}");
+    });
+}
