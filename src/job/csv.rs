@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use csv::ByteRecord;
+use csv::StringRecord;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,7 +46,7 @@ const NO_HEADER: Code = Code(Cow::Borrowed("no_header"));
 pub struct Csv {
     delimiter: u8,
     /// The names of the columns, where no line has them.
-    columns: Option<ByteRecord>,
+    columns: Option<StringRecord>,
 }
 
 impl Default for Csv {
@@ -56,8 +56,12 @@ impl Default for Csv {
 }
 
 impl Csv {
-    /// Sets the character between two columns, such as `b';'` or `b'\t'`.
+    /// Sets the ASCII character between two columns, such as `b';'` or `b'\t'`.
+    ///
+    /// # Panics
+    /// If it is not ASCII.
     pub fn delimiter(self, delimiter: u8) -> Self {
+        assert!(delimiter.is_ascii(), "the delimiter of CSV is an ASCII character");
         Csv { delimiter, ..self }
     }
 
@@ -96,7 +100,7 @@ impl<'scope> Job<'scope> {
                 warn(line, &"its file has no header: name the columns by Csv::columns");
                 return Err(NO_HEADER);
             };
-            if !record.read(line.as_bytes()) {
+            if !record.read(line) {
                 warn(line, &"a quote in it is not closed, or it is empty");
                 return Err(INVALID_CSV);
             }
@@ -112,7 +116,7 @@ impl<'scope> Job<'scope> {
 struct Columns {
     form: Csv,
     /// The last header, and the names in it.
-    last: Option<(Arc<Header>, ByteRecord)>,
+    last: Option<(Arc<Header>, StringRecord)>,
 }
 
 impl Columns {
@@ -121,7 +125,7 @@ impl Columns {
     }
 
     /// Returns the names of the columns of `lines`.
-    fn of(&mut self, lines: &Batch) -> Option<&ByteRecord> {
+    fn of(&mut self, lines: &Batch) -> Option<&StringRecord> {
         if self.form.columns.is_some() {
             return self.form.columns.as_ref();
         }
@@ -129,7 +133,7 @@ impl Columns {
         if self.last.as_ref().is_none_or(|(last, _)| !Arc::ptr_eq(last, header)) {
             let mut record = Record::new(self.form.delimiter);
             // A header that is no CSV names no column.
-            record.read(header.line.as_bytes());
+            record.read(header.line.trim_start_matches('\u{feff}'));
             self.last = Some((Arc::clone(header), record.fields));
         }
         self.last.as_ref().map(|(_, names)| names)
@@ -144,8 +148,9 @@ impl Columns {
 
 /// The fields of a line. The buffers are used for one line after another.
 struct Record {
+    delimiter: u8,
     reader: Reader,
-    fields: ByteRecord,
+    fields: StringRecord,
     unquoted: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -155,13 +160,30 @@ impl Record {
         // A carriage return within a line is a character like others.
         let line_break = Terminator::Any(b'\n');
         let reader = ReaderBuilder::new().delimiter(delimiter).terminator(line_break).build();
-        Record { reader, fields: ByteRecord::new(), unquoted: Vec::new(), ends: vec![0; 16] }
+        let fields = StringRecord::new();
+        Record { delimiter, reader, fields, unquoted: Vec::new(), ends: vec![0; 16] }
     }
 
     /// Reads the fields of a line. Returns whether the line is one record.
-    fn read(&mut self, line: &[u8]) -> bool {
-        self.unquoted.resize(self.unquoted.len().max(line.len()), 0);
+    fn read(&mut self, line: &str) -> bool {
         self.fields.clear();
+        // Most lines have no quotes, so that there is nothing to decode.
+        if !line.is_empty() && memchr::memchr(b'"', line.as_bytes()).is_none() {
+            let mut start = 0;
+            for end in memchr::memchr_iter(self.delimiter, line.as_bytes()) {
+                self.fields.push_field(&line[start..end]);
+                start = end + 1;
+            }
+            self.fields.push_field(&line[start..]);
+            return true;
+        }
+        self.read_quoted(line.as_bytes())
+    }
+
+    /// Does the same for any line.
+    fn read_quoted(&mut self, line: &[u8]) -> bool {
+        // There is room left when the line has ended: a full buffer is an answer of its own.
+        self.unquoted.resize(self.unquoted.len().max(line.len() + 1), 0);
         let (mut input, mut bytes, mut fields, mut is_ended) = (line, 0, 0, false);
         let result = loop {
             let (unquoted, ends) = (&mut self.unquoted[bytes..], &mut self.ends[fields..]);
@@ -174,13 +196,15 @@ impl Record {
                 result => break result,
             }
         };
-        if result != ReadRecordResult::Record {
+        // Quotes and delimiters are ASCII, so that what is between them is text.
+        let text = std::str::from_utf8(&self.unquoted[..bytes]);
+        let (ReadRecordResult::Record, Ok(text)) = (result, text) else {
             self.reader.reset();
             return false;
-        }
+        };
         let mut start = 0;
         for end in &self.ends[..fields] {
-            self.fields.push_field(&self.unquoted[start..*end]);
+            self.fields.push_field(&text[start..*end]);
             start = *end;
         }
         true
@@ -192,9 +216,8 @@ mod tests {
     use super::*;
 
     fn fields(record: &mut Record, line: &str) -> Option<Vec<String>> {
-        let is_record = record.read(line.as_bytes());
-        let texts = record.fields.iter().map(|field| String::from_utf8(field.to_vec()).unwrap());
-        is_record.then(|| texts.collect())
+        let is_record = record.read(line);
+        is_record.then(|| record.fields.iter().map(str::to_owned).collect())
     }
 
     #[test]
@@ -207,10 +230,22 @@ mod tests {
             assert_eq!(read("a,\"b"), None, "the quote is not closed");
             assert_eq!(read("c\",d").as_deref(), Some("c\"|d"));
             assert_eq!(read(""), None);
+            assert_eq!(read("alone").as_deref(), Some("alone"));
+            assert_eq!(read("\"a whole line\"").as_deref(), Some("a whole line"));
             assert_eq!(read("a\rb,c").as_deref(), Some("a\rb|c"));
             assert_eq!(read(&"x,".repeat(99)).as_deref(), Some(&*"x|".repeat(99)));
         }
         assert_eq!(fields(&mut Record::new(b';'), "a;b,c").unwrap(), ["a", "b,c"]);
+    }
+
+    #[test]
+    fn lines_without_quotes_have_the_fields_that_the_crate_finds() {
+        let (mut split, mut decoded) = (Record::new(b','), Record::new(b','));
+        for line in ["a", "a,b", ",", ",,a", "a,", "\u{e9},\u{e9}\u{e9}", " a , b ", "a'b,c"] {
+            decoded.fields.clear();
+            assert!(split.read(line) && decoded.read_quoted(line.as_bytes()), "{line}");
+            assert_eq!(split.fields, decoded.fields, "{line}");
+        }
     }
 
     #[test]
