@@ -114,6 +114,19 @@ fn faults_that_pass_change_nothing_in_the_output() {
     });
 }
 
+/// Nobody else does its records meanwhile: it goes on until its time-out. Its hedge hangs too.
+#[test]
+fn a_request_that_hangs_is_sent_again_after_its_time_out() {
+    let place = place("call", 10);
+    // The first two are probes.
+    let faults = vec![Fault::None, Fault::None, Fault::Hang, Fault::Hang, Fault::None];
+    let server = Server::square(faults);
+    let call = format!("square={}", server.url);
+    let output = place.run(&[&RUN[..], &["--call", &call]].concat());
+    assert!(output.status.success(), "{}", error_of(&output));
+    assert!(place.output("out") == squares(10), "other lines than expected");
+}
+
 #[test]
 fn a_config_file_names_endpoints_of_calls() {
     let place = place("call", 10);
