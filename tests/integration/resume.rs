@@ -96,9 +96,11 @@ fn lines_resume_where_they_stopped_unless_the_file_was_changed() {
     let state = elsewhere.as_ref().map_or(place.path("state"), |dir| dir.path().join("state"));
     let resumed = ["--out", "out", "--state", state.to_str().unwrap()];
     let command = [&["run"][..], &input, &COMMITS, &resumed].concat();
-    for commits in [3, 6] {
+    for _ in 0..2 {
+        // The first run may have made any number of commits until it was stopped.
+        let before = commits(&place);
         let child = place.start(&command);
-        committed(&place, commits);
+        committed(&place, before + 3);
         signal(&child, Signal::TERM);
         assert_eq!(end_of(child, "the run").status.code(), Some(0));
     }
