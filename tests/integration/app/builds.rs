@@ -31,14 +31,12 @@ fn check_accepts_the_same_build() {
     assert!(output_of(&version).contains("program 1.0.0 on floodway "), "{version:?}");
 }
 
-/// Another version, other stages, and a stage that the function does not have.
+/// Another version, and other stages.
 #[test]
 fn check_and_run_refuse_another_build_and_name_both_versions() {
-    for (there, here) in [
-        (("double", "1.0.0"), ("double", "1.0.1")),
-        (("double", "1.0.0"), ("exchange", "1.0.0")),
-        (("double", "1.0.0"), ("other", "1.1.0")),
-    ] {
+    for (there, here) in
+        [(("double", "1.0.0"), ("double", "1.0.1")), (("double", "1.0.0"), ("exchange", "1.0.0"))]
+    {
         let place = graph("double");
         let function = function(&place, there.0, there.1);
         let (name, version) = here;
