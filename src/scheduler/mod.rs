@@ -327,7 +327,8 @@ impl<P: Clone> Scheduler<P> {
         self.true_rate.record_other(took);
     }
 
-    /// Reports the worker's load to the bridge. Returns the time that a record takes, if it is known.
+    /// Reports the worker's load to the bridge. Returns the time that a record takes, if it is known: the longest of all
+    /// stages, because their requests have one estimate of the latency.
     pub(crate) fn report_load(&self, offer: Offer, load: &LocalLoad) -> Option<Duration> {
         let rate = self.true_rate.get();
         // Returned records are computed first. The other records delay them only if they cannot be sent instead.
@@ -339,7 +340,8 @@ impl<P: Clone> Scheduler<P> {
             true => load.set_remote_only(),
             false => load.set(ahead, rate),
         }
-        rate.map(|rate| Duration::from_secs_f64(1.0 / rate.max(1e-9)))
+        let own = Duration::from_secs_f64(1.0 / rate?.max(1e-9));
+        Some(own.max(self.member.longest_record()))
     }
 }
 

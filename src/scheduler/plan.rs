@@ -230,6 +230,14 @@ impl Member {
         })
     }
 
+    /// Returns the longest time that a record takes at one of the stages which share this plan.
+    pub(super) fn longest_record(&self) -> Duration {
+        let longest = |inner: &mut Inner, _| {
+            inner.stages.iter().map(|stage| stage.record).fold(0.0, f64::max) as Nanos
+        };
+        Duration::from_nanos(self.with(longest))
+    }
+
     /// Returns what the other stages need.
     pub(super) fn reserved(&self) -> &Reserved {
         &self.reserved
