@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::common::shown::Shown;
-use crate::common::{Place, parts, poll};
+use crate::common::{Place, example, parts, poll};
 use serde_json::Value;
 
 const ALERTS: &str = include_str!("../../docs/alerts.yml");
@@ -114,12 +114,33 @@ fn late(place: &Place) -> Shown {
     run
 }
 
+/// A program whose call waits, because its service is not there.
+fn calling(place: &Place) -> Shown {
+    fs::write(place.path("visits"), "{\"user\":\"ada\",\"city\":\"Paris\"}\n").unwrap();
+    let input = [
+        "run",
+        "--source",
+        "lines:visits",
+        "--sink",
+        "null",
+        "--call",
+        "lookup=http://127.0.0.1:1/",
+    ];
+    Shown::start(place.floodway(&[&input[..], &["--listen", "127.0.0.1:0"]].concat()))
+}
+
 #[test]
 fn metrics_named_in_alerts_dashboard_and_docs_exist_and_follow_conventions() {
     let place = Place::new();
     let run = late(&place);
+    let cities = Place::new().running(|| Command::new(example("cities")));
+    let calling = calling(&cities);
     let metrics = run.get("/metrics").body;
-    let there = names(&metrics);
+    let of_calls = poll("a call that is asked", || {
+        let metrics = calling.get("/metrics").body;
+        metrics.contains("floodway_call_attempts_total").then_some(metrics)
+    });
+    let there = &names(&metrics) | &names(&of_calls);
     for (text, of) in [(ALERTS, "alerts"), (DASHBOARD, "dashboard"), (LIVE, "docs/live.md")] {
         for name in names(text) {
             let is_there = there.iter().any(|one| {
