@@ -1,5 +1,5 @@
-//! Which versions of a function are compatible with a task: by the rules of semantic versioning, or, if both are of
-//! programs of users, only the same build.
+//! Decides which versions of a function are compatible with a task: by the rules of semantic versioning, or, if both
+//! belong to users' programs, only the same build.
 
 /// Returns the part of a version that compatible versions share: up to its first number that is not 0.
 pub(crate) fn compatible_prefix(version: &str) -> &str {
@@ -7,10 +7,10 @@ pub(crate) fn compatible_prefix(version: &str) -> &str {
     end.map_or(version, |(at, _)| &version[..at])
 }
 
-/// Stands in the version of a user's program, before the fingerprint of the names of its stages.
+/// The text before the fingerprint of the stages' names in the version of a user's program.
 const STAGES: &str = " (stages ";
 
-/// Returns the version of a function that is a user's program: `clicks/1.2.0 (stages 5d41402a)`.
+/// Returns the version of a function that is a user's program, such as `clicks/1.2.0 (stages 5d41402a)`.
 pub(crate) fn of_program(program: &str, fingerprint: u32) -> String {
     format!("{program}{STAGES}{fingerprint:08x})")
 }
@@ -20,8 +20,8 @@ pub(crate) fn is_of_program(version: &str) -> bool {
     version.contains(STAGES)
 }
 
-/// Whether a function of the version `function` computes what a task needs that needs the version `needs`. A user's program
-/// accepts any function that is not a program of the same kind, such as one in Python.
+/// Whether a function of the version `function` may compute a task that needs the version `needs`. The task of a user's
+/// program may also be computed by any function that is not a user's program, such as one in Python.
 pub(crate) fn are_compatible(function: &str, needs: &str) -> bool {
     match is_of_program(needs) {
         true => function == needs || !is_of_program(function),
@@ -34,7 +34,7 @@ pub(crate) fn compatible_versions(needs: &str) -> &str {
     if is_of_program(needs) { needs } else { compatible_prefix(needs) }
 }
 
-/// Begins the part of a function's error that says which version it is of.
+/// The text before the function's version in its error.
 const IN_FUNCTION: &str = " in the function of version ";
 
 /// Adds the function's version to its error.
@@ -42,7 +42,7 @@ pub(crate) fn with_version(error: &str, version: &str) -> String {
     format!("{error}{IN_FUNCTION}{version}")
 }
 
-/// Returns the version in a function's error, if it says it.
+/// Returns the version that a function's error names, if any.
 pub(crate) fn in_error(error: &str) -> Option<&str> {
     error.rsplit_once(IN_FUNCTION).map(|(_, version)| version)
 }

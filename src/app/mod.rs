@@ -47,8 +47,8 @@ pub fn app(name: &'static str) -> App {
 }
 
 impl App {
-    /// Sets the version of the program, such as `env!("CARGO_PKG_VERSION")`. A function of another version, which computes
-    /// something else perhaps, is refused.
+    /// Sets the version of the program, such as `env!("CARGO_PKG_VERSION")`. A function of another version is refused,
+    /// because it may compute something else.
     pub fn version(self, version: &'static str) -> Self {
         App { version: Some(version), ..self }
     }

@@ -16,7 +16,7 @@ pub struct Batch {
     pub label: Option<Arc<str>>,
     /// When the records were scheduled to leave the source.
     pub span: Span,
-    /// The first line of the file that the records are lines of.
+    /// The first line of the file whose lines the records are. None if they are not lines of a file, or if it is bad.
     pub header: Option<Arc<Header>>,
 }
 
@@ -25,7 +25,7 @@ pub struct Batch {
 pub struct Header {
     /// The line.
     pub line: Box<str>,
-    /// The number that it has as a record. None if it was read as a record before.
+    /// The line's number as a record. None if this run begins later in the file.
     pub number: Option<u64>,
 }
 

@@ -105,8 +105,8 @@ impl Failure {
         }
     }
 
-    /// Returns the failure of a function, or that it is of another version than is needed, if its error says so: it may
-    /// lack the task for this reason.
+    /// Returns [`Failure::Version`] if this is an error of a function that names another version than is needed,
+    /// because the function may lack the task for this reason. Otherwise returns this failure.
     pub(crate) fn or_version(self, needs: Option<&str>) -> Failure {
         match &self {
             Failure::Refused(ServiceError {
@@ -184,7 +184,7 @@ impl Failure {
         )
     }
 
-    /// Returns the code of a record that is bad because no worker can compute it and its requests failed like this.
+    /// Returns the code of a bad record that no worker can compute and whose requests failed in this way.
     pub fn code(&self) -> Code {
         Code(match self {
             Failure::Service(status) | Failure::Rejected(status) => {

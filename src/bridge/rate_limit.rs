@@ -7,13 +7,13 @@ use crate::batch::Nanos;
 /// The length of the window in which sends are counted.
 pub(crate) const WINDOW: Nanos = 1_000_000_000;
 
-/// A limit on the sends in any window of a second. It knows when each of them was, so a burst may use the whole
+/// A limit on the sends in any window of a second. It keeps the time of each of them, so a burst may use the whole
 /// limit at once, and no window has more, wherever it begins.
 #[derive(Debug)]
 pub(super) struct RateLimit {
-    /// None is no limit.
+    /// Largest number of sends in a window. None is no limit.
     most: Option<usize>,
-    /// When the sends of the last second were, the oldest first.
+    /// Times of the sends of the last second, the oldest first.
     sent: VecDeque<Nanos>,
 }
 

@@ -40,8 +40,9 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// Initial limit on the requests in flight: see [`limiter::Settings::initial`].
     pub initial_in_flight: usize,
-    /// Most requests that are sent in any second: attempts, hedges and probes together. If it is small, it bounds
-    /// the rate of the stream; if it is large, the service refuses what is above its own limit. `None` is no limit.
+    /// Largest number of requests that are sent in any second: attempts, hedges and probes together. If it is small, it
+    /// bounds the rate of the stream; if it is large, the service refuses requests above its own limit. `None` is no
+    /// limit.
     pub requests_per_second: Option<u32>,
     /// Timeout of an attempt. If it is short, responses that were paid for are thrown away; if it is long, a
     /// request that hangs holds its records.
@@ -169,8 +170,8 @@ impl Settings {
     /// Returns the defaults of a call: a service that does what no worker can compute, such as a lookup or a model
     /// behind HTTP.
     ///
-    /// The service belongs to somebody, so few requests are in flight. A request that fails at random 10 times in
-    /// 100 fails eight times in a row once in a hundred million requests.
+    /// The service may belong to somebody else, so few requests are in flight. If one in ten attempts fails at random,
+    /// eight in a row fail for one request in a hundred million.
     pub fn call() -> Settings {
         Settings {
             is_only_side: true,

@@ -22,7 +22,8 @@ pub(super) struct ValidatedResponse<K: Task> {
 }
 
 impl<K: Task> ValidatedResponse<K> {
-    /// Checks the response to a request of `records` records. The function has a version that is compatible with `needs`.
+    /// Checks the response to a request of `records` records, and that the function's version is compatible with
+    /// `needs`.
     pub(super) fn read(
         task: &K,
         answer: &[u8],

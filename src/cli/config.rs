@@ -142,7 +142,7 @@ pub(super) fn with_file(
     Ok((all, FromFile { file, keys }))
 }
 
-/// Whether an option may be given several times. In a file, it is an array then.
+/// Whether an option may be given several times. In a file, its value may then be an array.
 fn is_repeated(argument: &Arg) -> bool {
     matches!(argument.get_action(), clap::ArgAction::Append)
 }

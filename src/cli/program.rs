@@ -30,7 +30,7 @@ pub struct Program {
 #[derive(Clone)]
 struct Own {
     name: &'static str,
-    /// Its version, if it says it.
+    /// Its version, if the program sets one.
     version: Option<&'static str>,
     /// Adds its options to a command.
     add_options: fn(clap::Command) -> clap::Command,
@@ -90,9 +90,9 @@ impl Own {
     }
 }
 
-/// The commands that have the endpoints of calls.
+/// The commands that have the option `--call`.
 const WITH_ENDPOINT: [&str; 3] = ["run", "compare", "check"];
-/// What the version of a user's program ends with.
+/// The end of what `--version` prints for a user's program.
 const ON_FLOODWAY: &str = concat!("on floodway ", env!("CARGO_PKG_VERSION"));
 
 /// The options of `run` that say what Floodway's own dataflow computes.
@@ -130,7 +130,7 @@ impl Program {
     pub(super) fn command(&self) -> clap::Command {
         let mut command = Cli::command();
         let Some(own) = &self.own else {
-            // Floodway's own tasks call nothing.
+            // Floodway's own dataflow has no calls.
             return WITH_ENDPOINT.into_iter().fold(command, |command, name| {
                 command.mut_subcommand(name, |it| it.mut_arg("calls", |calls| calls.hide(true)))
             });
@@ -179,11 +179,10 @@ impl Program {
         }
     }
 
-    /// Returns a program's own dataflow, for a command with options of which none may be about Floodway's tasks. None
-    /// for Floodway itself.
+    /// Returns the program's own dataflow. None for Floodway itself.
     ///
     /// # Errors
-    /// If the dataflow cannot be built, or such an option is given.
+    /// If the dataflow cannot be built, or if an option is given that is about Floodway's tasks.
     pub(super) fn own_dataflow(&self, given: &Given) -> Result<Option<Dataflow>> {
         let Some(own) = &self.own else { return Ok(None) };
         own.refuse_options_of_text_tasks(given)?;
@@ -202,7 +201,7 @@ impl Program {
         served.map_or_else(Exit::from, |()| Exit::Done).into()
     }
 
-    /// Checks that the program can serve its stages where Lambda starts it, without a command line.
+    /// Checks that the program can serve its stages in Lambda, which starts it without options.
     ///
     /// # Errors
     /// If an option has no default, or the dataflow cannot be built.

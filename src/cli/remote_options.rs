@@ -138,7 +138,8 @@ pub(super) fn remote(
 /// Returns the settings of each call of the dataflow, with the endpoints that are given.
 ///
 /// # Errors
-/// If an endpoint is given for what is no call, is wrong or is missing, or if the settings in the code are wrong.
+/// If an endpoint is wrong, is missing or is given for a name that is not a call's, or if the settings in the code are
+/// wrong.
 pub(super) fn calls(
     args: &EndpointArgs,
     given: &Given,
@@ -179,7 +180,7 @@ pub(super) fn calls(
     dataflow.calls().map(call).collect()
 }
 
-/// Checks that all processes may call: they share what may be asked of a service.
+/// Checks that each process gets a share of the limits of each call.
 pub(super) fn refuse_shares(
     calls: &[(String, Settings)],
     timely: &TimelySettings,

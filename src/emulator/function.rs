@@ -30,7 +30,7 @@ pub struct Context {
     pub cold: bool,
     /// Modelled work: time on one CPU, in addition to what the function really computes.
     pub work: Duration,
-    /// The function's version, if it is not that of Floodway.
+    /// The function's version. None if it is Floodway's.
     pub version: Option<Arc<str>>,
 }
 
@@ -191,7 +191,7 @@ impl Function for ByTask {
     }
 }
 
-/// A function that says in its answers which version it is of.
+/// A function that states its version in its answers.
 pub struct Versioned {
     function: Arc<dyn Function>,
     version: Arc<str>,

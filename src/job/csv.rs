@@ -1,4 +1,4 @@
-//! Records from lines of CSV, and lines of CSV from results.
+//! Reads records from lines of CSV, and writes results as lines of CSV.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) fn write<T: Serialize>(
     Ok(writer.flush()?)
 }
 
-/// Returns the line with the names of the record's fields. It is empty if they have none.
+/// Returns the line with the names of the record's fields. It is empty if the fields have no names.
 pub(super) fn header<T: Serialize>(record: &T) -> Result<Vec<u8>, csv::Error> {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     let record = std::slice::from_ref(record);
@@ -38,14 +38,14 @@ pub(super) fn header<T: Serialize>(record: &T) -> Result<Vec<u8>, csv::Error> {
 
 /// The code of a line that is not CSV of the expected form.
 const INVALID_CSV: Code = Code(Cow::Borrowed("invalid_csv"));
-/// The code of a line of which it is not known what its columns are.
+/// The code of a line whose columns are not known.
 const NO_HEADER: Code = Code(Cow::Borrowed("no_header"));
 
-/// The form of CSV. By default, the first line of each file names the columns, and a comma is between two of them.
+/// The form of CSV. By default, the first line of each file names the columns, and commas separate the fields.
 #[derive(Clone, Debug)]
 pub struct Csv {
     delimiter: u8,
-    /// The names of the columns, where no line has them.
+    /// The names of the columns. None if the first line of each file has them.
     columns: Option<StringRecord>,
 }
 
@@ -56,7 +56,7 @@ impl Default for Csv {
 }
 
 impl Csv {
-    /// Sets the ASCII character between two columns, such as `b';'` or `b'\t'`.
+    /// Sets the ASCII character that separates fields, such as `b';'` or `b'\t'`.
     ///
     /// # Panics
     /// If it is not ASCII.
@@ -65,16 +65,17 @@ impl Csv {
         Csv { delimiter, ..self }
     }
 
-    /// Names the columns, from left to right. Then no line is a header. Messages of Kafka need it.
+    /// Names the columns, from left to right. Then no line is a header. Messages of Kafka need this, and so do files
+    /// without a header.
     pub fn columns<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
         Csv { columns: Some(names.into_iter().collect()), ..self }
     }
 }
 
 impl<'scope> Job<'scope> {
-    /// Reads each line as CSV, as [`Csv::default`] says: the first line of a file has the names of the columns, by which
-    /// the fields of `T` are found. Columns that `T` lacks are ignored. A line that does not deserialize to `T` is a dead
-    /// letter with the code `invalid_csv`, as is one with a quoted field that does not end in the line.
+    /// Reads each line as CSV in the form of [`Csv::default`]: the first line of a file has the names of the columns,
+    /// by which the fields of `T` are found. Columns that `T` lacks are ignored. A line that does not deserialize to
+    /// `T` is a dead letter with the code `invalid_csv`, and so is a line with a quoted field that does not end in it.
     pub fn csv<T: DeserializeOwned + 'static>(
         &mut self,
         lines: Lines<'scope>,
@@ -97,7 +98,7 @@ impl<'scope> Job<'scope> {
             }
             let line = lines.strings.text(index);
             let Some(names) = columns.of(lines) else {
-                warn(line, &"its file has no header: name the columns by Csv::columns");
+                warn(line, &"there is no header: name the columns by Csv::columns");
                 return Err(NO_HEADER);
             };
             if !record.read(line) {
@@ -132,7 +133,7 @@ impl Columns {
         let header = lines.header.as_ref()?;
         if self.last.as_ref().is_none_or(|(last, _)| !Arc::ptr_eq(last, header)) {
             let mut record = Record::new(self.form.delimiter);
-            // A header that is no CSV names no column.
+            // A header that is not CSV names no columns.
             record.read(header.line.trim_start_matches('\u{feff}'));
             self.last = Some((Arc::clone(header), record.fields));
         }
@@ -146,7 +147,7 @@ impl Columns {
     }
 }
 
-/// The fields of a line. The buffers are used for one line after another.
+/// The fields of a line. Its buffers are reused for the next line.
 struct Record {
     delimiter: u8,
     reader: Reader,
@@ -180,9 +181,9 @@ impl Record {
         self.read_quoted(line.as_bytes())
     }
 
-    /// Does the same for any line.
+    /// Does the same as [`Record::read`], also for a line with quotes.
     fn read_quoted(&mut self, line: &[u8]) -> bool {
-        // There is room left when the line has ended: a full buffer is an answer of its own.
+        // One byte more than a line needs, because the reader reports a full buffer before the end of its input.
         self.unquoted.resize(self.unquoted.len().max(line.len() + 1), 0);
         let (mut input, mut bytes, mut fields, mut is_ended) = (line, 0, 0, false);
         let result = loop {
@@ -191,7 +192,7 @@ impl Record {
             (input, bytes, fields) = (&input[read..], bytes + written, fields + ended);
             match result {
                 ReadRecordResult::OutputEndsFull => self.ends.resize(2 * fields, 0),
-                // The line break says whether a quoted field has ended.
+                // A line break tells whether a quoted field has ended.
                 ReadRecordResult::InputEmpty if !is_ended => (input, is_ended) = (b"\n", true),
                 result => break result,
             }

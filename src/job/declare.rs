@@ -58,7 +58,7 @@ impl Dataflow {
         Ok(Dataflow { graph, stages: stages.take(), format, is_last_stage, version: None })
     }
 
-    /// Returns the dataflow as that of `program`, which is the name of a user's program with its version.
+    /// Sets the version of the dataflow's function. `program` is the name of a user's program with its version.
     pub fn of_program(self, program: &str) -> Self {
         let mut names: Vec<&str> = self.served().map(|stage| &*stage.name).collect();
         names.sort_unstable();
@@ -127,9 +127,9 @@ pub struct Declaration {
     register: Box<dyn Fn(&Bridge) -> Offer + Send + Sync>,
 }
 
-/// Who computes a stage's task, if not the workers.
+/// Who computes a stage's task besides the workers, or instead of them.
 pub(super) enum Remote {
-    /// A function, which this makes.
+    /// A function, which this makes. Workers compute the task too.
     Function(MakeFunction),
     /// A service, which is called. Workers do not compute the task.
     Service(Box<bridge::Settings>),

@@ -138,16 +138,17 @@ impl<'scope> Job<'scope> {
         self.stage(name, records, task, Remote::Function(Box::new(move || function.clone())))
     }
 
-    /// Adds a call: a service computes a result for each record, and no worker can. The service speaks
-    /// [the wire](crate::wire), with `name` as the task; `settings` say where it is and how much may be asked of it.
-    /// They are those of [`Settings::call`](crate::bridge::Settings::call), with changes, and each call has a bridge
-    /// of its own. `run` and `check` take another endpoint by `--call NAME=URL`.
+    /// Adds a call: a service computes a result for each record, because no worker can. The service speaks
+    /// [the wire](crate::wire), with `name` as the task. `settings` has its endpoint and the limits on requests; begin
+    /// with [`Settings::call`](crate::bridge::Settings::call). Each call has a bridge of its own. The option
+    /// `--call NAME=URL` of `run`, `compare` and `check` sets another endpoint.
     ///
     /// A record that the service refuses with a code is a dead letter, and so is one that fails as often as the
-    /// settings allow. While the service does not answer, records wait, and then the source.
+    /// settings allow. While the service does not answer, records wait until the backlog is full; then the source
+    /// waits.
     ///
-    /// The output is the same in each run if the service's results are. It is asked again after a failure, and
-    /// for what was not committed when a run ended, so it may see a record several times.
+    /// The output is the same in each run if the service's results are. The service gets a record again after a
+    /// failure, and if its result was not committed when a run ended, so it may see a record several times.
     ///
     /// # Examples
     /// ```no_run
@@ -188,7 +189,7 @@ impl<'scope> Job<'scope> {
         )
     }
 
-    /// Adds the stage `name`, which computes `task`, and `remote` too.
+    /// Adds the stage `name`. Workers compute `task`, and `remote` says who else computes it, or who does so instead.
     pub(super) fn stage<K>(
         &mut self,
         name: &str,

@@ -55,7 +55,8 @@ impl<'scope> Output<'scope> {
 }
 
 impl<'scope> Job<'scope> {
-    /// Commits each text after the number of its line, in the format that the sink has: `NUMBER<TAB>TEXT`, or JSON lines.
+    /// Commits each text after the number of its line, in the format that the sink has: `NUMBER<TAB>TEXT`, or JSON
+    /// lines.
     pub fn text(&mut self, results: Lines<'scope>) -> Output<'scope> {
         self.output(results, None, text_lines)
     }
@@ -68,8 +69,8 @@ impl<'scope> Job<'scope> {
         self.json_lines_by_key(results, |_, _| {})
     }
 
-    /// Does the same, and gives each line a key where the sink is a topic of Kafka: the text that `key` appends. Files
-    /// have no keys.
+    /// Does the same as [`Job::json_lines`], and gives each line a key if the sink is a topic of Kafka: the text that
+    /// `key` appends. Files have no keys.
     pub fn json_lines_by_key<T: Serialize + Clone + 'static>(
         &mut self,
         results: Stream<'scope, u64, Vec<T>>,
@@ -88,9 +89,9 @@ impl<'scope> Job<'scope> {
         })
     }
 
-    /// Commits each result as a line of CSV. Each file begins with a header, which has the names of the fields if the
-    /// result is a struct, and is missing if it is a tuple or a single value. A line break in a field ends the run, because
-    /// what is committed are lines.
+    /// Commits each result as a line of CSV. If the result is a struct, each file begins with a header, which has the
+    /// names of the fields. Tuples and single values have no header. A line break in a field ends the run with an
+    /// error, because the output consists of lines.
     pub fn csv_lines<T: Serialize + Clone + 'static>(
         &mut self,
         results: Stream<'scope, u64, Vec<T>>,
@@ -98,8 +99,8 @@ impl<'scope> Job<'scope> {
         self.csv_lines_by_key(results, |_, _| {})
     }
 
-    /// Does the same, and gives each line a key where the sink is a topic of Kafka: the text that `key` appends. Messages
-    /// have no header.
+    /// Does the same as [`Job::csv_lines`], and gives each line a key if the sink is a topic of Kafka: the text that
+    /// `key` appends. Files have no keys, and messages have no header.
     pub fn csv_lines_by_key<T: Serialize + Clone + 'static>(
         &mut self,
         results: Stream<'scope, u64, Vec<T>>,
@@ -178,8 +179,8 @@ impl<'scope> Job<'scope> {
     }
 }
 
-/// Writes the keys of lines, where the sink has keys: a publisher takes off what is before the first tab of a line. A line
-/// with an empty key has none.
+/// Writes the keys of lines if the sink has keys: a publisher takes the text before the first tab of a line as its key.
+/// If this is empty, the message has no key.
 struct Key<F> {
     is_keyed: bool,
     of: F,
@@ -194,7 +195,7 @@ impl<F> Key<F> {
         Key { is_keyed: sink.is_keyed(), of, text: String::new() }
     }
 
-    /// Writes what stands before the line of `result`.
+    /// Writes the key of `result` and a tab, before its line.
     fn write<T>(&mut self, result: &T, out: &mut Vec<u8>) -> Result<(), SinkError>
     where
         F: FnMut(&T, &mut String),

@@ -42,8 +42,8 @@ impl<'scope> Job<'scope> {
         self.parse_lines(lines, move |lines, index| parse(lines.strings.text(index)).map(Some))
     }
 
-    /// Computes a record from each line by its batch and its index, or none if the line has no record. A line for which
-    /// `parse` returns a code is a dead letter.
+    /// Computes a record from each line, which `parse` gets as a batch and an index. `parse` returns `None` for a line
+    /// that has no record. A line for which it returns a code is a dead letter.
     pub(super) fn parse_lines<T: 'static>(
         &mut self,
         lines: Lines<'scope>,
@@ -88,7 +88,7 @@ impl<'scope> Job<'scope> {
     }
 }
 
-/// Returns a function that warns of the first line that is not a `T`, and why.
+/// Returns a function that warns of the first line that is not a `T`, and says why.
 pub(super) fn warn_once<T>() -> impl FnMut(&str, &dyn Display) {
     let mut is_first_bad = true;
     move |line, error| {

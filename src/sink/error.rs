@@ -126,7 +126,7 @@ pub enum SinkError {
 }
 
 impl SinkError {
-    /// Returns the error of a destination `to`, to which lines cannot be published.
+    /// Returns the error of lines that cannot be published to the destination `to`.
     pub fn publish(to: impl Into<String>, source: impl Into<PublishError>) -> Self {
         let source = source.into();
         let cause = match &source {

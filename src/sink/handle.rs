@@ -35,7 +35,7 @@ pub(super) struct SinkContext {
     pub committed_bad: AtomicU64,
     /// The run's last epoch, if it was stopped. A group may extend past it.
     pub last_epoch: AtomicU64,
-    /// The line that each file of results begins with, if they have one.
+    /// The line that each file of results begins with, if the format has one.
     pub header: OnceLock<Vec<u8>>,
     failed: AtomicBool,
     on_failure: Arc<dyn Fn(SinkError) + Send + Sync>,

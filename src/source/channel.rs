@@ -1,8 +1,8 @@
 //! The channel from a reader thread to a worker.
 //!
 //! A bounded channel that wakes a side for every batch would switch threads for every batch if they share a core. So a
-//! worker is woken only if it has polled since it was last woken. If records have no schedule, it is also woken only when
-//! several messages wait. A reader that found no room continues when most of the room is free again.
+//! worker is woken only if it has polled since it was last woken. If records have no schedule, it is also woken only
+//! when several messages wait. A reader that found no room continues when most of the room is free again.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -78,7 +78,7 @@ impl fmt::Debug for BatchReceiver {
     }
 }
 
-/// The worker's side of the handoff. The reader waits no longer once it is dropped.
+/// The worker's side of the handoff. When it is dropped, the reader stops waiting.
 struct WorkerHandoff(Arc<Handoff>);
 
 /// Creates both ends.
@@ -91,8 +91,8 @@ pub(super) fn channel() -> (UnboundSender, BatchReceiver) {
 }
 
 impl UnboundSender {
-    /// Waits for the worker, on the thread of the reader. Returns None if the worker has ended. The worker is woken when
-    /// `wake_at` messages wait, and at the end.
+    /// Waits for the worker, on the thread of the reader. Returns None if the worker has ended. The worker is woken
+    /// when `wake_at` messages wait, and at the end.
     pub(super) fn bind(self, wake_at: usize) -> Option<BatchSender> {
         let wake = self.wakers.recv().ok()?;
         let _ = self.handoff.reader.set(thread::current());
@@ -157,8 +157,8 @@ impl BatchReceiver {
 
     /// Marks that the worker is about to poll.
     pub(super) fn begin_poll(&self) {
-        // This is a swap because a store may become visible after the poll. Then nobody would notice a message that comes
-        // between the two.
+        // This is a swap because a store may become visible after the poll. Then nobody would notice a message that
+        // comes between the two.
         self.handoff.0.is_woken.swap(false, AcqRel);
     }
 

@@ -1,4 +1,4 @@
-//! What a reader and its worker share, under many schedules of their threads.
+//! Tests the channel of a reader and its worker under many schedules of their threads.
 
 use crossbeam_channel::TryRecvError;
 
@@ -6,7 +6,7 @@ use super::SourceBatch;
 use super::channel::{BatchReceiver, CAPACITY, Message, WORTH_WAKING, channel};
 use crate::sync::schedules::{MANY, explore, mpsc, thread, wake_ups};
 
-/// More messages than the channel and a worker that is being woken hold.
+/// More messages than fit into the channel and into a worker that is being woken.
 const MESSAGES: u64 = CAPACITY as u64 + 6;
 
 /// A worker, and the epochs of the messages that it has got.
@@ -23,7 +23,8 @@ impl Worker {
         Worker { messages, woken, got: Vec::new() }
     }
 
-    /// Takes up to two messages, as the operator does in a turn, and sleeps if there are no more. Returns false at the end.
+    /// Takes up to two messages, as the operator does in a turn, and sleeps if there are no more. Returns false at the
+    /// end.
     fn turn(&mut self) -> bool {
         self.messages.begin_poll();
         for _ in 0..2 {

@@ -1,7 +1,7 @@
 //! Sources of records.
 //!
-//! Events leave when they are due (open loop). A source that is late emits at once, and its lateness counts as latency, so
-//! that a slow system cannot hide its queue. A source waits only for its [`FlowControl`], and the time is counted.
+//! Events leave when they are due (open loop). A source that is late emits at once, and its lateness counts as latency,
+//! so that a slow system cannot hide its queue. A source waits only for its [`FlowControl`], and the time is counted.
 
 mod channel;
 mod events;

@@ -115,8 +115,8 @@ pub fn answer_strings(
     end(json, ids, errors, cold, None)
 }
 
-/// Writes the answer to a request of typed records, with `results` in the order of `ids`. The function is of `version`, or
-/// of that of Floodway.
+/// Writes the answer to a request of typed records, with `results` in the order of `ids`. `version` is the function's;
+/// if it is `None`, that is Floodway's.
 ///
 /// # Errors
 /// If a result cannot be written as JSON.

@@ -45,8 +45,8 @@ impl Lambda {
         Lambda::of(command)
     }
 
-    /// Starts a command that prints the URL. A busy machine may not start its function in the ten seconds that AWS gives:
-    /// then it is started again. That it ends for any other reason fails the test.
+    /// Starts a command that prints the URL. A busy machine may not start its function in the ten seconds that AWS
+    /// gives: then it is started again. That it ends for any other reason fails the test.
     pub fn of(mut command: Command) -> Lambda {
         within_tries("a function that starts", || {
             let errors = NamedTempFile::new().expect("a temporary file");

@@ -1,5 +1,5 @@
-//! What the deadline policy promises, in simulated time. The simulation runs the engine's own policy and request machine,
-//! and nothing depends on this machine. `docs/simulate.md` has the figures.
+//! What the deadline policy promises, in simulated time. The simulation runs the engine's own policy and request
+//! machine, and nothing depends on this machine. `docs/simulate.md` has the figures.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -180,8 +180,8 @@ fn the_offloaded_share_does_not_oscillate() {
     assert_documented(row, &format!("{:.0} %", 100.0 * deviation));
 }
 
-/// The work becomes five times as expensive, and later as cheap as before: no record that comes more than a second after
-/// the change is late.
+/// The work becomes five times as expensive, and later as cheap as before: no record that comes more than a second
+/// after the change is late.
 #[test]
 fn a_change_of_cost_per_record_is_followed_within_a_second() {
     let mut model = model(&[(0.0, 0.8), (9.0, 0.0)]);
@@ -312,8 +312,8 @@ fn many_failures_and_long_cold_starts_make_as_many_records_late_as_documented() 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever comes, whatever the graph and the policy: no record is lost, and no policy costs less than the optimum of
-    /// the deadline that it has kept. With one stage, workers do not more in time than the optimum does locally.
+    /// Whatever comes, whatever the graph and the policy: no record is lost, and no policy costs less than the optimum
+    /// of the deadline that it has kept. With one stage, workers do not more in time than the optimum does locally.
     #[test]
     fn no_policy_beats_the_optimum(
         rows in prop::collection::vec((0.0..6.0_f64, 0.02..1.0_f64), 1..8),

@@ -18,8 +18,8 @@ pub(crate) struct Part {
     pub urgent: bool,
     /// When the machine received it.
     pub submitted_at: Nanos,
-    /// How many attempts have failed that may have been the fault of these records. It is counted where workers
-    /// cannot compute them.
+    /// Number of failed attempts that these records may have caused. Counted only if workers cannot compute the
+    /// records.
     pub failed: u32,
 }
 

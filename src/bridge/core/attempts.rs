@@ -291,7 +291,7 @@ impl<I: Item> Machine<I> {
         (!local_is_sooner && turn.admission.may_retry(failure)).then_some((delay, Next::Retry))
     }
 
-    /// Returns whether a request that failed in this way waits for room, which does not count as an attempt.
+    /// Returns whether a request that failed in this way waits for room. Such a failure does not count as an attempt.
     fn waits_for_room(&self, id: u64, failure: &Failure) -> bool {
         match self.settings.is_only_side {
             true => failure.is_limit(),
@@ -338,7 +338,7 @@ impl<I: Item> Machine<I> {
         turn.actions.push(Action::Warn(Warning::Request(failure.clone())));
         if records > 1 && (failure.is_size() || is_only_side) {
             let failed = |half: &Vec<I>| match half.iter().map(Item::records).sum() {
-                // A single record has all attempts, and half a request one more.
+                // A single record has all attempts again, and a larger half has one.
                 0..=1 => 0,
                 _ if failure.is_size() => 0,
                 2.. => self.settings.attempts - 1,
@@ -376,7 +376,8 @@ impl<I: Item> Machine<I> {
     }
 }
 
-/// Returns whether a request whose records workers cannot compute is not sent again as it is after this failure.
+/// Returns whether a request whose records workers cannot compute is given up or split after this failure, and not sent
+/// again as it is.
 fn is_given_up<I: Item>(settings: &Settings, request: &Request<I>, failure: &Failure) -> bool {
     match failure {
         // The request was not at fault.

@@ -25,7 +25,7 @@ pub(crate) struct Machine<I: Item> {
     /// Work items that were a request before, or half of one. Each is sent as a request of its own, before the
     /// waiting ones.
     pub(super) again: VecDeque<Vec<I>>,
-    /// The requests that go on, the oldest first. They are large, and the map moves its entries.
+    /// The requests in progress, the oldest first. They are boxed because they are large and the map moves its entries.
     pub(super) requests: BTreeMap<u64, Box<Request<I>>>,
     pub(super) next_request: u64,
     /// When requests are due, the earliest first. An entry counts only if the request has the same time.
@@ -185,7 +185,7 @@ impl<I: Item> Machine<I> {
         if records == 0 {
             return;
         }
-        // What failed before was counted then.
+        // Records that failed before were counted when they were first sent.
         if items.iter().all(|item| item.part().failed == 0) {
             turn.admission.counters.requests += 1;
             turn.admission.counters.records_sent += records as u64;

@@ -58,10 +58,10 @@ pub enum Command {
     /// Check credentials, endpoint and function with one request, and say what is wrong.
     #[command(after_help = help::CHECK, groups = mark::groups())]
     Check(CheckArgs),
-    /// Make the zip that AWS Lambda takes of the program.
+    /// Package the program as a zip for AWS Lambda.
     ///
     /// Lambda starts the program, which then serves the stages of its dataflow. The runtime is provided.al2023.
-    // Floodway itself is no function: a program of one's own has this command.
+    // Only programs of one's own have this command: Floodway itself is no function.
     #[command(hide = true)]
     Package(PackageArgs),
     /// Print a completion script for a shell.

@@ -11,13 +11,13 @@ pub struct PackageArgs {
     /// Folder for the zips, NAME-x86_64.zip and NAME-arm64.zip.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub out: PathBuf,
-    /// The only architecture that is made [default: that of this machine, and the other one if it can be built here].
+    /// Architecture of the only zip [default: that of this machine, and the other one if it can be built here].
     ///
-    /// The architecture of this machine needs no tools: the zip holds this very program. For the other one, the program is
-    /// built by cargo-zigbuild, in the package that it stems from.
+    /// The architecture of this machine needs no tools: the zip holds the program that is running. For the other one,
+    /// cargo-zigbuild builds the program from its Cargo package.
     #[arg(long, value_enum, value_name = "ARCH")]
     pub arch: Option<Arch>,
-    /// Program that was built for Lambda otherwise, such as for a musl target, to be packed in place of this one.
+    /// Program to pack in place of this one, which was built in another way, such as for a musl target.
     #[arg(long, value_name = "FILE")]
     pub program: Option<PathBuf>,
     /// Log level: error, warn, info, debug or trace, or MODULE=LEVEL with commas between them [default:

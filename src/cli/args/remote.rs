@@ -32,9 +32,9 @@ pub struct EndpointArgs {
     /// AWS_DEFAULT_REGION, and the profile's].
     #[arg(long, value_name = "NAME", group = mark::PROCESS, value_parser = Region::from_str)]
     pub region: Option<Region>,
-    /// Endpoint of a call of the program, in place of the one in its code; once for each call.
+    /// Endpoint of one of the program's calls, in place of the one in its code. May be given once for each call.
     ///
-    /// It is a URL, or the name or ARN of a Lambda function. URLs are called without a signature.
+    /// The endpoint is a URL, or the name or ARN of a Lambda function. URLs are called without a signature.
     #[arg(long = "call", value_name = "NAME=URL", group = mark::PROCESS, value_parser = parse_call)]
     pub calls: Vec<NamedEndpoint>,
 }

@@ -1,4 +1,4 @@
-//! The zip that AWS Lambda takes.
+//! Makes the zip for AWS Lambda.
 
 use std::fs;
 use std::io::{self, Cursor, Write as _};
@@ -9,10 +9,10 @@ use anyhow::{Context as _, Result, bail};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-/// The name of what Lambda starts.
+/// Name of the file that Lambda starts.
 const BOOTSTRAP: &str = "bootstrap";
 
-/// Starts the program with the loader and the libraries that are packed with it.
+/// Script that starts the program with the loader and the libraries that are packed with it.
 const START: &str = "#!/bin/sh\n\
     here=${0%/*}\n\
     exec \"$here/lib/loader\" --library-path \"$here/lib\" \"$here/program\"\n";
@@ -22,8 +22,8 @@ pub(super) fn plain(program: &[u8]) -> Result<Vec<u8>> {
     Ok(pack(&[(BOOTSTRAP.to_owned(), program)])?)
 }
 
-/// Returns the zip of the program at `path`, with its `loader` and its libraries, which are those of this machine. So it
-/// does not depend on those that Lambda has.
+/// Returns the zip of the program at `path`, with this machine's `loader` and libraries. So the program does not depend
+/// on those that Lambda has.
 pub(super) fn with_libraries(path: &Path, program: &[u8], loader: &Path) -> Result<Vec<u8>> {
     let mut libraries = Vec::new();
     for library in libraries_of(path, loader)? {
@@ -57,7 +57,7 @@ fn libraries_of(program: &Path, loader: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths.map(PathBuf::from).filter(|path| path.file_name() != loader).collect())
 }
 
-/// Packs files, which are all executable. The same files are always the same bytes.
+/// Packs files, which are all executable. The same files always give the same bytes.
 fn pack(entries: &[(String, &[u8])]) -> io::Result<Vec<u8>> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)

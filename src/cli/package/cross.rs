@@ -13,17 +13,17 @@ use serde::Deserialize;
 use super::Arch;
 use super::elf::GLIBC_OF_LAMBDA;
 
-/// Builds this program for Lambda on `arch`, and returns the file. It is built from the package in which cargo has started
-/// this program, or else the one in the current folder.
+/// Builds this program for Lambda on `arch`, and returns the file. The source is the package for which cargo has
+/// started this program, or else the one in the current folder.
 ///
 /// # Errors
-/// What is missing on this machine and how to install it, or that the build fails.
+/// If a tool is missing on this machine (the error says how to install it), or if the build fails.
 pub(super) fn build(arch: Arch) -> Result<PathBuf> {
     let target = arch.target();
     if !is_on_path("cargo-zigbuild") {
         bail!(
             "cargo-zigbuild, which builds the program for {}, is missing: pip install cargo-zigbuild ziglang && rustup \
-             target add {target}. Or name a program that was built otherwise: --program FILE",
+             target add {target}. Or name a program that was built in another way: --program FILE",
             arch.name()
         );
     }
@@ -42,8 +42,8 @@ pub(super) fn build(arch: Arch) -> Result<PathBuf> {
         .with_context(|| format!("cannot run {}", Path::new(&cargo).display()))?;
     if !built.status.success() {
         bail!(
-            "cargo zigbuild {kind} {} in {} failed ({}). If the standard library for the target is missing: rustup target \
-             add {target}",
+            "cargo zigbuild {kind} {} in {} failed ({}). If the standard library for the target is missing: rustup \
+             target add {target}",
             name.display(),
             root.display(),
             built.status
@@ -69,7 +69,7 @@ fn package() -> Result<PathBuf> {
     match here.join("Cargo.toml").is_file() {
         true => Ok(here),
         false => bail!(
-            "{} has no Cargo.toml: start it in the folder of the program's package, or by cargo run",
+            "{} has no Cargo.toml: start the program in the folder of its package, or by cargo run",
             here.display()
         ),
     }
@@ -83,7 +83,7 @@ fn own_target() -> io::Result<(&'static str, OsString)> {
     Ok((if is_example { "--example" } else { "--bin" }, name))
 }
 
-/// Returns the executable of a message of cargo, if it is of one.
+/// Returns the executable that a message of cargo names, if any.
 fn executable(message: &str) -> Option<PathBuf> {
     #[derive(Deserialize)]
     struct Message {

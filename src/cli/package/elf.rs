@@ -1,4 +1,4 @@
-//! What a program needs of the machine that it runs on, as its ELF file says.
+//! Reads from a program's ELF file what it needs of the machine that it runs on.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -37,7 +37,7 @@ const LIBRARIES_OF_LAMBDA: [&str; 7] = [
 ];
 
 impl Elf {
-    /// Reads a program. None if it is none for Linux on an architecture that Lambda has.
+    /// Reads a program. None if the bytes are not a Linux program for an architecture that Lambda has.
     pub(super) fn read(bytes: &[u8]) -> Option<Elf> {
         Elf::parse(bytes).ok().flatten()
     }

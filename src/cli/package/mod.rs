@@ -1,4 +1,4 @@
-//! `package`: makes the zip that AWS Lambda takes of a program of one's own.
+//! `package`: makes the zip of a user's program for AWS Lambda.
 
 mod bundle;
 mod cross;
@@ -19,7 +19,7 @@ impl Arch {
     /// The architecture of this machine.
     const OWN: Arch = if cfg!(target_arch = "aarch64") { Arch::Arm64 } else { Arch::X86_64 };
 
-    /// Returns the name that AWS has for it.
+    /// Returns AWS's name of the architecture.
     fn name(self) -> &'static str {
         match self {
             Arch::X86_64 => "x86_64",
@@ -27,7 +27,7 @@ impl Arch {
         }
     }
 
-    /// Returns Rust's name of the target.
+    /// Returns Rust's name of the target triple.
     fn target(self) -> &'static str {
         match self {
             Arch::X86_64 => "x86_64-unknown-linux-gnu",
@@ -36,14 +36,14 @@ impl Arch {
     }
 }
 
-/// The most bytes that Lambda takes of a function in total, and of a zip that is not in S3.
+/// Largest function that Lambda takes, and largest zip that is not in S3, in bytes.
 const MAX_UNZIPPED: usize = 250 << 20;
 const MAX_UPLOADED: usize = 50 << 20;
 
-/// A function for Lambda.
+/// The zip of a function for Lambda.
 struct Package {
     zip: Vec<u8>,
-    /// What is in it.
+    /// What is in it, in words.
     about: String,
 }
 
@@ -102,7 +102,8 @@ fn given(path: &Path, args: &PackageArgs) -> Result<(Arch, Package)> {
     Ok((elf.arch, plain(&program, &elf)?))
 }
 
-/// Makes the package for `arch`: of this very program, if it is for `arch`, and otherwise of one that is built now.
+/// Makes the package for `arch`, from the program that is running if it is for `arch`, or else from one that is built
+/// now.
 fn make(arch: Arch) -> Result<Package> {
     let path = std::env::current_exe().context("cannot find this program's file")?;
     let read =
@@ -141,7 +142,7 @@ impl Package {
         if program > MAX_UNZIPPED {
             let megabytes = program >> 20;
             return Err(anyhow!(
-                "the program has {megabytes} MB, and Lambda takes 250 MB: {smaller}"
+                "the program has {megabytes} MB, and Lambda takes at most 250 MB: {smaller}"
             ));
         }
         if zip.len() > MAX_UPLOADED {

@@ -30,7 +30,7 @@ pub(super) fn read(
 ) -> Result<(), LinesError> {
     let (mut open, mut bytes) = (Open::default(), Vec::new());
     let mut number = turns.me;
-    // The file that is read, and its first line.
+    // The current file, and its first line.
     let mut header: (Option<usize>, Option<Arc<Header>>) = (None, None);
     while number < index.chunks() && !emitter.is_over() {
         let chunk = index.chunk(number);

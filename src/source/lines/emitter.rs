@@ -47,9 +47,9 @@ pub(super) struct Emitter {
 
 /// The first line of the current file.
 enum FileHeader {
-    /// It is the next line.
+    /// The next line.
     Next,
-    /// None if it is bad.
+    /// This line. None if it is bad.
     Known(Option<Arc<Header>>),
 }
 
@@ -289,7 +289,7 @@ impl Emitter {
         self.is_abandoned |= !self.ends[turn].send(Message::Records(epoch, batch));
     }
 
-    /// Returns the first line of the current file, whose next lines are in `batch` and are good.
+    /// Returns the first line of the current file. `batch` has the next good lines of the file.
     fn header_of(&mut self, batch: &Batch) -> Option<Arc<Header>> {
         match &self.header {
             FileHeader::Known(header) => header.clone(),
@@ -323,8 +323,8 @@ impl Emitter {
         self.ends.into_iter().for_each(BatchSender::close);
     }
 
-    /// Keeps the streams of the workers open after a read error. Otherwise the error would look like the end of the input,
-    /// and the last epoch would be committed without the missing lines.
+    /// Keeps the streams of the workers open after a read error. Otherwise the error would look like the end of the
+    /// input, and the last epoch would be committed without the missing lines.
     pub(super) fn fail(self) {
         std::mem::forget(self.ends);
     }

@@ -1,8 +1,9 @@
 //! Divides files into chunks of bytes, and counts how many lines come before each chunk.
 //!
-//! To number the lines of a chunk, a reader has to know how many lines are in all chunks before it. Each chunk is counted
-//! once in a process: by its reader, which has it in memory anyway, or by the first reader that needs the count, if the
-//! chunk's reader is in another process or has not reached it yet. A reader waits only for a count that is in progress.
+//! To number the lines of a chunk, a reader has to know how many lines are in all chunks before it. Each chunk is
+//! counted once in a process: by its reader, which has it in memory anyway, or by the first reader that needs the
+//! count, if the chunk's reader is in another process or has not reached it yet. A reader waits only for a count that
+//! is in progress.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -93,8 +94,8 @@ pub(super) struct Chunk {
 }
 
 impl Index {
-    /// Divides `files`, from `start` on, into chunks of `chunk` bytes. `failed` is called if a file was overwritten while
-    /// it was read.
+    /// Divides `files`, from `start` on, into chunks of `chunk` bytes. `failed` is called if a file was overwritten
+    /// while it was read.
     pub(super) fn new(
         files: Vec<FoundFile>,
         start: Start,

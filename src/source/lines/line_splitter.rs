@@ -43,8 +43,8 @@ impl<'a> Block<'a> {
     }
 }
 
-/// Splits a stream of bytes, which comes in pieces, into lines. The line break (`\n` or `\r\n`) is not a part of the line. A
-/// last line without a line break is a line.
+/// Splits a stream of bytes, which comes in pieces, into lines. The line break (`\n` or `\r\n`) is not a part of the
+/// line. A last line without a line break is a line.
 #[derive(Debug)]
 pub(super) struct LineSplitter {
     max_record: usize,
@@ -104,8 +104,9 @@ impl LineSplitter {
         self.batch.batch.strings.bytes().len() + self.bad_bytes >= BATCH_BYTES
     }
 
-    /// Takes at most `most` lines from the front of `block`, or fewer if the batch becomes full. Returns the number of bytes
-    /// that were taken. If no further line ends in the block, the rest of it is taken as the first part of a line.
+    /// Takes at most `most` lines from the front of `block`, or fewer if the batch becomes full. Returns the number of
+    /// bytes that were taken. If no further line ends in the block, the rest of it is taken as the first part of a
+    /// line.
     pub(super) fn feed(&mut self, block: Block<'_>, most: u64) -> usize {
         let bytes = block.bytes;
         let mut start = 0;

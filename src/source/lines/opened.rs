@@ -62,7 +62,8 @@ const COMPARE_SHARE: u32 = 10;
 /// The last comparison of a file with what was read of it.
 #[derive(Debug)]
 pub(super) struct Comparison {
-    /// The file has the bytes that were read as long as it has this `ctime`. None if a later change may have the same one.
+    /// The file has the bytes that were read as long as it has this `ctime`. None if a later change may have the same
+    /// one.
     ctime: Option<u64>,
     /// When the file may be compared again.
     next: Instant,
@@ -143,8 +144,8 @@ impl Opened {
         }
     }
 
-    /// Returns the error of an input whose bytes are others than were read. If it has lost bytes or was replaced since it
-    /// was last checked, that is what the error says.
+    /// Returns the error of an input whose bytes are others than were read. If it has lost bytes or was replaced since
+    /// it was last checked, that is what the error says.
     pub(super) fn overwritten(&self) -> LinesError {
         self.is_unchanged().err().unwrap_or_else(|| {
             let why =

@@ -152,8 +152,8 @@ impl Sequence {
         Ok(())
     }
 
-    /// Notes that the current file was read to its end. Returns the number of lines that were read under the path of the
-    /// next file.
+    /// Notes that the current file was read to its end. Returns the number of lines that were read under the path of
+    /// the next file.
     fn finish(&mut self, emitter: &Emitter, next: &Opened) -> u64 {
         let Some(whole) = emitter.end_of_file() else { return 0 };
         let is_same_path = path_of(&whole.path) == next.found.path;

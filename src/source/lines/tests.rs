@@ -259,8 +259,8 @@ proptest! {
     }
 }
 
-/// The epochs of a followed file are numbered in order, also across runs. A line without a line break is read when it has
-/// one.
+/// The epochs of a followed file are numbered in order, also across runs. A line without a line break is read when it
+/// has one.
 #[test]
 fn a_followed_file_goes_on_where_it_was() {
     let place = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! The example `cities`, which calls a service: its output is what a direct computation gives, whatever the service does.
+//! The example `cities`, which calls a service: its output is what a direct computation gives, whatever the service
+//! does.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

@@ -1,5 +1,5 @@
-//! Lines of CSV: each file has its own header, which every worker knows, also after a restart; and each file of the output
-//! begins with one.
+//! Lines of CSV: each file has its own header, which every worker knows, also after a restart; and each file of the
+//! output begins with one.
 
 use std::fmt::Write as _;
 use std::fs;

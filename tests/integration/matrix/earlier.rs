@@ -1,5 +1,5 @@
-//! A state that an earlier version has left: `tests/golden/state` has one of each output. A run was killed in the middle
-//! of it. A release writes them anew, with its own binary:
+//! A state that an earlier version has left: `tests/golden/state` has one of each output. A run was killed in the
+//! middle of it. A release writes them anew, with its own binary:
 //!
 //!     FLOODWAY_RELEASE=target/release/floodway cargo test --test integration matrix::earlier -- --ignored
 

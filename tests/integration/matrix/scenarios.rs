@@ -14,8 +14,8 @@ use crate::fault_server::{Fault, Server};
 pub struct Scenario {
     pub name: &'static str,
     pub needs: Needs,
-    /// Runs the feature's command through it, and checks what it leaves. Returns how often the trouble came: 0 if the run
-    /// was over before.
+    /// Runs the feature's command through it, and checks what it leaves. Returns how often the trouble came: 0 if the
+    /// run was over before.
     pub drive: fn(&mut Pair<'_>) -> usize,
 }
 
