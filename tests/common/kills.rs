@@ -5,12 +5,11 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use floodway::sink::Manifest;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Place, end_of, error_of, start_processes};
+use super::{Place, end_of, error_of, start_processes, within_tries};
 
 /// How a run is made, each time it is started.
 #[derive(Clone, Copy)]
@@ -59,11 +58,24 @@ pub fn random() -> SmallRng {
     SmallRng::seed_from_u64(seed)
 }
 
+/// Repeats a run until there were as many kills as `FLOODWAY_KILLS` says, or `usual`. `run` answers how often it was
+/// killed.
+pub fn until_killed(usual: u64, mut run: impl FnMut(&mut SmallRng) -> usize) {
+    let (mut random, all, mut killed) = (random(), kills(usual), 0);
+    while killed < all {
+        killed += within_tries("a run that is killed", || match run(&mut random) {
+            0 => Err("it was over before".to_owned()),
+            kills => Ok(kills),
+        });
+    }
+}
+
 impl Killed<'_> {
     /// Kills it until it is done; answers how often.
     pub fn until_done(&self, random: &mut SmallRng) -> usize {
         for kills in 0.. {
-            let before = self.committed();
+            let committed = || self.place.commits(self.commits);
+            let before = committed();
             let mut processes = self.start(&self.ways[random.random_range(0..self.ways.len())]);
             let began = Instant::now();
             let mut alive =
@@ -71,7 +83,7 @@ impl Killed<'_> {
             let nap = || std::thread::park_timeout(Duration::from_millis(1));
             // Some while they begin or recover, most while they work.
             let early = random.random_bool(EARLY);
-            while !early && alive() && self.committed() == before {
+            while !early && alive() && committed() == before {
                 nap();
             }
             let micros = random.random_range(0..self.after.as_micros() as u64);
@@ -79,7 +91,7 @@ impl Killed<'_> {
             while alive() && (kills >= MOST || began.elapsed() < after) {
                 nap();
             }
-            let has_begun = self.committed() > before;
+            let has_begun = committed() > before;
             let victim = processes.swap_remove(random.random_range(0..processes.len()));
             let _ = kill_process(Pid::from_child(&victim), Signal::KILL);
             let killed = end_of(victim, "the victim");
@@ -101,11 +113,6 @@ impl Killed<'_> {
             assert_eq!(killed.status.code(), None, "it ended by itself: {}", error_of(&killed));
         }
         unreachable!("it is not killed for ever")
-    }
-
-    /// Commits in the manifest, as far as there is one.
-    fn committed(&self) -> usize {
-        Manifest::read(&self.place.path(self.commits)).map_or(0, |manifest| manifest.commits.len())
     }
 
     /// Starts all processes of the run.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use floodway::sink::Manifest;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -110,6 +111,11 @@ impl Place {
     /// The sorted lines of a run's output.
     pub fn output(&self, dir: &str) -> Vec<u8> {
         sorted_output(&self.path(dir))
+    }
+
+    /// How many commits a run's output has, 0 if it has no manifest yet.
+    pub fn commits(&self, dir: &str) -> usize {
+        Manifest::read(&self.path(dir)).map_or(0, |manifest| manifest.commits.len())
     }
 
     /// How many lines a run's output has.

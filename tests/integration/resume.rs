@@ -98,7 +98,7 @@ fn lines_resume_where_they_stopped_unless_the_file_was_changed() {
     let command = [&["run"][..], &input, &COMMITS, &resumed].concat();
     for _ in 0..2 {
         // The first run may have made any number of commits until it was stopped.
-        let before = commits(&place);
+        let before = place.commits("out");
         let child = place.start(&command);
         committed(&place, before + 3);
         signal(&child, Signal::TERM);
@@ -231,7 +231,7 @@ fn a_budget_includes_what_earlier_runs_spent() {
     // All of it is spent, whoever spent it: not even a probe goes.
     let none = (known * 0.999).to_string();
     let command = [&resumed[..], &["--budget-total", &none]].concat();
-    let before = commits(&place);
+    let before = place.commits("out");
     let child = place.start(&command);
     committed(&place, before + 3);
     signal(&child, Signal::TERM);
@@ -347,11 +347,6 @@ const RUNS: [(Input, Way); 9] = [
     (Input::Files, Way { workers: "1", processes: 2, options: &DEADLINE }),
     (Input::Events, Way { workers: "2", processes: 2, options: &THRESHOLD }),
 ];
-
-/// Commits in the output, as far as there is one.
-fn commits(place: &Place) -> usize {
-    Manifest::read(&place.path("out")).map_or(0, |manifest| manifest.commits.len())
-}
 
 #[test]
 fn killed_at_any_instant_it_ends_with_the_same_output() {

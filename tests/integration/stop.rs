@@ -220,11 +220,9 @@ fn a_run_under_nohup_ignores_hangup() {
     command.args(["--out", "out", "--commit-every", "100ms"]).current_dir(place.path(""));
     let child = start(command);
     committed(&place.path("out"));
-    let commits =
-        || Manifest::read(&place.path("out")).map_or(0, |manifest| manifest.commits.len());
     signal(&child, Signal::HUP);
-    let before = commits();
-    poll("it goes on", || (commits() > before + 10).then_some(()));
+    let before = place.commits("out");
+    poll("it goes on", || (place.commits("out") > before + 10).then_some(()));
     signal(&child, Signal::TERM);
     assert_eq!(end_of(child, "the run").status.code(), Some(0));
     without_a_gap(&place.path("out"));

@@ -147,7 +147,7 @@ fn the_state_of_another_graph_is_refused_and_the_difference_is_named() {
 fn an_empty_input_is_a_run_without_output() {
     for policy in ["local", "remote"] {
         let place = clicks();
-        std::fs::write(place.path("clicks.jsonl"), "").unwrap();
+        std::fs::write(place.path("input"), "").unwrap();
         let args = [&["run"], &INPUT[..], &["--out", "out", "--policy", policy]].concat();
         let summary = place.run_well(&args);
         assert_eq!((&summary["events_in"], &summary["results_out"]), (&0.into(), &0.into()));

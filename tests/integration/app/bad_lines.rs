@@ -4,19 +4,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::dead_letters;
 use super::programs::graph;
-use crate::common::{Place, error_of};
-
-/// Runs the program that doubles numbers on these lines, and returns what it said.
-fn run(place: &Place, lines: &str) -> String {
-    fs::write(place.path("numbers"), lines).unwrap();
-    let args = ["run", "--source", "lines:numbers", "--out", "out", "--policy", "local"];
-    let figures = ["--dead-letter", "dead.jsonl", "--summary", "summary.json", "--", "-w", "2"];
-    let output = place.run(&[&args[..], &figures].concat());
-    assert!(output.status.success(), "{}", error_of(&output));
-    error_of(&output)
-}
+use super::{dead_letters, letter, run_on};
+use crate::common::Place;
 
 fn counts(place: &Place) -> [Value; 3] {
     let summary = place.summary();
@@ -26,10 +16,10 @@ fn counts(place: &Place) -> [Value; 3] {
 #[test]
 fn lines_of_another_type_are_dead_letters_and_the_first_is_named() {
     let place = graph("double");
-    let said = run(&place, "1\nx\n2\n\"three\"\n\n-1\n3\n");
+    let said = run_on(&place, "1\nx\n2\n\"three\"\n\n-1\n3\n");
     assert_eq!(place.output("out"), b"2\n4\n6\n");
     assert_eq!(counts(&place), [json!(7), json!(3), json!(4)]);
-    let letter = |number: u64, text: &str| json!({ "record": number.to_string(), "code": "invalid_json", "text": text });
+    let letter = |number, text| letter(number, "invalid_json", text);
     let mut expected = [letter(1, "x"), letter(3, "\"three\""), letter(4, ""), letter(5, "-1")];
     expected.sort_by_key(Value::to_string);
     assert_eq!(dead_letters(&place), expected);
@@ -43,7 +33,7 @@ fn lines_of_another_type_are_dead_letters_and_the_first_is_named() {
 fn a_run_whose_lines_are_all_bad_has_only_dead_letters() {
     let place = graph("double");
     let lines: String = (0..1_000).map(|number| format!("line {number}\n")).collect();
-    let said = run(&place, &lines);
+    let said = run_on(&place, &lines);
     assert_eq!(counts(&place), [json!(1_000), json!(0), json!(1_000)]);
     assert_eq!((place.lines("out"), dead_letters(&place).len()), (0, 1_000));
     assert!(said.contains("\"line 0\" is not a u64"), "{said}");

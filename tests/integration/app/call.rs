@@ -7,44 +7,24 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use floodway::sink::Manifest;
 use serde_json::{Value, json};
 
-use super::{FAILING, dead_letters};
-use crate::common::kills::{Killed, Way, kills, random};
+use super::{FAILING, INPUT, LINES, OUTPUT, WAYS, dead_letters, run_with};
+use crate::common::kills::{Killed, Way, until_killed};
 use crate::common::shown::Shown;
-use crate::common::{
-    Place, end_of, error_of, example, output_of, poll, start_processes, within_tries,
-};
+use crate::common::{Place, end_of, error_of, example, output_of, poll};
 use crate::matrix::for_all;
 
-/// The number of lines: 0.3 s of visits, in epochs of 10 ms.
-const LINES: usize = 3_000;
-const RUN: [&str; 16] = [
-    "run",
-    "--source",
-    "lines:visits.jsonl",
-    "--rate",
-    "10k",
-    "--epoch",
-    "10ms",
-    "--sink",
-    "files:out",
-    "--commit-every",
-    "20ms",
-    "--dead-letter",
-    "dead.jsonl",
-    "--summary",
-    "summary.json",
-    "--call",
-];
-/// The workers and processes of a run.
-const WAYS: [(&str, usize); 4] = [("1", 1), ("2", 1), ("4", 1), ("2", 2)];
+/// The arguments of a run with this call.
+fn args<'a>(call: &'a str, options: &[&'a str]) -> Vec<&'a str> {
+    let run = ["run", "--summary", "summary.json", "--call", call];
+    [&run[..], &INPUT, &OUTPUT, options].concat()
+}
 
 /// A service of the test's own, in Python. It is killed with it.
-pub(super) struct Service {
+struct Service {
     child: Child,
-    pub url: String,
+    url: String,
 }
 
 impl Service {
@@ -62,9 +42,21 @@ impl Service {
         Service { child, url }
     }
 
-    /// Starts the service of the example, with a fault.
-    pub(super) fn with(fault: &str, log: &Path) -> Service {
-        Service::start("tests/integration/app/faulty_cities.py", &[fault, log.to_str().unwrap()])
+    /// Starts the service of the example with a fault.
+    fn with(fault: &str, place: &Place) -> Service {
+        Service::at("0", fault, place)
+    }
+
+    /// Starts it at this port.
+    fn at(port: &str, fault: &str, place: &Place) -> Service {
+        let log = log(place);
+        let args = [fault, log.to_str().unwrap(), port];
+        Service::start("tests/integration/app/faulty_cities.py", &args)
+    }
+
+    /// The value of `--call` with its URL.
+    fn call(&self) -> String {
+        format!("lookup={}", self.url)
     }
 
     fn port(&self) -> &str {
@@ -87,10 +79,15 @@ fn city(number: usize) -> &'static str {
     }
 }
 
-pub(super) fn visits() -> Place {
+/// The log of the requests of a service with faults.
+fn log(place: &Place) -> PathBuf {
+    place.path("requests")
+}
+
+fn visits() -> Place {
     let place = Place::in_memory().running(|| Command::new(example("cities")));
     let line = |number| format!("{{\"user\":\"u{}\",\"city\":\"{}\"}}\n", number % 7, city(number));
-    fs::write(place.path("visits.jsonl"), (0..LINES).map(line).collect::<String>()).unwrap();
+    fs::write(place.path("input"), (0..LINES).map(line).collect::<String>()).unwrap();
     place
 }
 
@@ -118,17 +115,8 @@ fn is_complete(place: &Place) {
 }
 
 /// Runs the program in this way to a good end, and returns its summary.
-fn run(place: &Place, url: &str, options: &[&str], (workers, processes): (&str, usize)) -> Value {
-    let call = format!("lookup={url}");
-    let args = [&RUN[..], &[&call], options, &["--", "-w", workers]].concat();
-    let children = match processes {
-        1 => vec![place.start(&args)],
-        several => start_processes(place, several, &args),
-    };
-    for child in children {
-        let ended = end_of(child, "a process");
-        assert!(ended.status.success(), "{args:?}: {} {}", ended.status, error_of(&ended));
-    }
+fn run(place: &Place, call: &str, options: &[&str], way: (&str, usize)) -> Value {
+    run_with(place, &args(call, options), way);
     let summary = place.summary();
     let count = |field: &str| summary[field].as_u64().unwrap();
     let bad = LINES as u64 / 100;
@@ -139,8 +127,8 @@ fn run(place: &Place, url: &str, options: &[&str], (workers, processes): (&str, 
 }
 
 /// The most requests that were in progress at the service at a time.
-fn most_in_progress(log: &PathBuf) -> usize {
-    let lines = fs::read_to_string(log).unwrap();
+fn most_in_progress(place: &Place) -> usize {
+    let lines = fs::read_to_string(log(place)).unwrap();
     let in_progress = |line: &str| line.split(' ').next().unwrap().parse().unwrap();
     lines.lines().map(in_progress).max().unwrap()
 }
@@ -151,12 +139,11 @@ fn a_call_has_the_same_output_with_any_workers_whatever_its_service_does() {
     let cells: Vec<_> = faults.iter().flat_map(|fault| WAYS.map(|way| (*fault, way))).collect();
     for_all(&cells, |(fault, way)| {
         let place = visits();
-        let log = place.path("requests");
-        let service = Service::with(fault, &log);
+        let service = Service::with(fault, &place);
         // What follows the call is sent to a function that fails too.
         let remote = [&["--policy", "remote"], &FAILING[..]].concat();
         let options = if way.0 == "2" { &remote[..] } else { &[] };
-        let summary = run(&place, &service.url, options, *way);
+        let summary = run(&place, &service.call(), options, *way);
         is_complete(&place);
         let call = &summary["calls"][0];
         assert_eq!((&call["name"], &call["failed"]), (&json!("lookup"), &json!(0)), "{summary}");
@@ -166,7 +153,7 @@ fn a_call_has_the_same_output_with_any_workers_whatever_its_service_does() {
             // The example allows four, which the processes share.
             // What is given up while the breaker is open may go on at the service.
             "slow" if call["breaker_opened"] == 0 => {
-                assert!(most_in_progress(&log) <= 4, "{}", most_in_progress(&log));
+                assert!(most_in_progress(&place) <= 4, "{}", most_in_progress(&place));
             }
             "slow" => {}
             _ => assert_eq!(call["retries"], 0, "{summary}"),
@@ -177,12 +164,11 @@ fn a_call_has_the_same_output_with_any_workers_whatever_its_service_does() {
 #[test]
 fn the_source_waits_while_a_service_is_away_and_nothing_is_lost() {
     let place = visits();
-    let log = place.path("requests");
-    let service = Service::with("slow", &log);
-    let call = format!("lookup={}", service.url);
+    let service = Service::with("slow", &place);
+    let call = service.call();
     let bounded = ["--max-backlog", "300", "--listen", "127.0.0.1:0", "--listen-after", "1h"];
-    let shown = Shown::start(place.floodway(&[&RUN[..], &[&call], &bounded].concat()));
-    poll("some requests", || (fs::read(&log).ok()?.len() > 20).then_some(()));
+    let shown = Shown::start(place.floodway(&args(&call, &bounded)));
+    poll("some requests", || (fs::read(log(&place)).ok()?.len() > 20).then_some(()));
     let port = service.port().to_owned();
     drop(service);
     let shows = |metric: &str, value: f64| {
@@ -199,10 +185,7 @@ fn the_source_waits_while_a_service_is_away_and_nothing_is_lost() {
         (std::mem::replace(&mut before, now) == now).then_some(())
     });
     assert!(before < LINES as f64, "it waits before the end");
-    let _service = Service::start(
-        "tests/integration/app/faulty_cities.py",
-        &["none", log.to_str().unwrap(), &port],
-    );
+    let _service = Service::at(&port, "none", &place);
     shown.until("done");
     shown.end();
     is_complete(&place);
@@ -219,33 +202,27 @@ fn the_source_waits_while_a_service_is_away_and_nothing_is_lost() {
 fn kills_change_nothing_in_the_output_of_a_call() {
     const ONE: Way = Way { workers: "1", processes: 1, options: &[] };
     let ways = [ONE, Way { workers: "3", ..ONE }, Way { workers: "2", processes: 2, ..ONE }];
-    let (mut random, all, mut killed) = (random(), kills(4), 0);
-    while killed < all {
-        killed += within_tries("a run that is killed", || {
-            let place = visits();
-            let service = Service::with("failing", &place.path("requests"));
-            let call = format!("lookup={}", service.url);
-            let args = [&RUN[..], &[&call, "--state", "state"]].concat();
-            let after = Duration::from_millis(300);
-            let run = Killed { place: &place, args: &args, ways: &ways, commits: "out", after };
-            let kills = run.until_done(&mut random);
-            is_complete(&place);
-            if kills > 0 { Ok(kills) } else { Err("it was over before".to_owned()) }
-        });
-    }
+    until_killed(4, |random| {
+        let place = visits();
+        let service = Service::with("failing", &place);
+        let call = service.call();
+        let args = args(&call, &["--state", "state"]);
+        let after = Duration::from_millis(300);
+        let run = Killed { place: &place, args: &args, ways: &ways, commits: "out", after };
+        let kills = run.until_done(random);
+        is_complete(&place);
+        kills
+    });
 }
 
 #[test]
 fn a_run_that_is_stopped_while_a_service_is_away_is_resumed_with_another_endpoint() {
     let place = visits();
-    let log = place.path("requests");
-    let service = Service::with("slow", &log);
-    let call = format!("lookup={}", service.url);
-    let args = [&RUN[..], &[&call, "--state", "state", "--stop-within", "1s"]].concat();
-    let mut child = place.start(&args);
-    let commits =
-        || Manifest::read(&place.path("out")).map_or(0, |manifest| manifest.commits.len());
-    poll("a commit", || (commits() > 0 || child.try_wait().unwrap().is_some()).then_some(()));
+    let service = Service::with("slow", &place);
+    let call = service.call();
+    let stopped = args(&call, &["--state", "state", "--stop-within", "1s"]);
+    let child = place.start(&stopped);
+    poll("a commit", || (place.commits("out") > 0).then_some(()));
     drop(service);
     crate::common::signal(&child, rustix::process::Signal::TERM);
     let ended = end_of(child, "a run that is stopped");
@@ -253,9 +230,8 @@ fn a_run_that_is_stopped_while_a_service_is_away_is_resumed_with_another_endpoin
     let first = place.lines("out");
     assert_eq!(place.summary()["results_out"], first, "what is committed is whole");
 
-    let service = Service::with("none", &log);
-    let call = format!("lookup={}", service.url);
-    let resumed = place.run(&[&RUN[..], &[&call, "--state", "state"]].concat());
+    let service = Service::with("none", &place);
+    let resumed = place.run(&args(&service.call(), &["--state", "state"]));
     assert!(resumed.status.success(), "{}", error_of(&resumed));
     is_complete(&place);
 }
@@ -264,7 +240,7 @@ fn a_run_that_is_stopped_while_a_service_is_away_is_resumed_with_another_endpoin
 fn check_asks_the_service_of_a_call() {
     let place = visits();
     let service = Service::start("examples/cities.py", &[]);
-    let call = format!("lookup={}", service.url);
+    let call = service.call();
     let checked = place.run(&["check", "--call", &call]);
     let said = output_of(&checked);
     assert!(checked.status.success(), "{said}{}", error_of(&checked));
@@ -279,10 +255,9 @@ fn check_asks_the_service_of_a_call() {
 fn compare_makes_the_calls_in_each_run() {
     let place = visits();
     let service = Service::start("examples/cities.py", &[]);
-    let call = format!("lookup={}", service.url);
-    let compare = ["compare", "--source", "lines:visits.jsonl", "--rate", "10k", "--call", &call];
+    let call = service.call();
     let how = ["--policies", "local,remote", "--warm-up-run", "0s", "--report", "report"];
-    let output = place.run(&[&compare[..], &how].concat());
+    let output = place.run(&[&["compare", "--call", &call], &INPUT[..], &how].concat());
     assert!(output.status.success(), "{}", error_of(&output));
     let report = fs::read(place.path("report/compare.json")).unwrap();
     let report: Value = serde_json::from_slice(&report).unwrap();

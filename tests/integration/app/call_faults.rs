@@ -4,9 +4,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::dead_letters;
 use super::programs::{graph, numbers};
-use crate::common::{Place, end_of, error_of, start_processes};
+use super::{dead_letters, run_with};
+use crate::common::{Place, error_of};
 use crate::fault_server::{Fault, On, Server};
 use crate::matrix::for_all;
 
@@ -174,19 +174,11 @@ fn a_service_that_refuses_everything_ends_the_run_with_1() {
 /// A hundred requests, of which no second has more than twenty: they take four seconds at least.
 #[test]
 fn no_more_requests_are_sent_in_a_second_than_the_settings_allow() {
-    for_all(&[("1", 1), ("2", 2)], |(workers, processes)| {
+    for_all(&[("1", 1), ("2", 2)], |way| {
         let place = place("slow call", 1_000);
         let server = Server::square(vec![Fault::None]);
         let call = format!("square={}", server.url);
-        let args = [&RUN[..], &["--call", &call, "--", "-w", workers]].concat();
-        let children = match processes {
-            1 => vec![place.start(&args)],
-            several => start_processes(&place, *several, &args),
-        };
-        for child in children {
-            let ended = end_of(child, "a process");
-            assert!(ended.status.success(), "{}", error_of(&ended));
-        }
+        run_with(&place, &[&RUN[..], &["--call", &call]].concat(), *way);
         assert!(place.output("out") == squares(1_000), "other lines than expected");
         let summary = place.summary();
         let sent = summary["calls"][0]["attempts"].as_f64().unwrap();

@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::programs::graph;
-use super::{FAILING, dead_letters};
-use crate::common::kills::{Killed, Way, kills, random};
-use crate::common::{Place, end_of, error_of, poll, start_processes, within_tries};
+use super::{FAILING, WAYS, dead_letters, letter, run_on, run_with};
+use crate::common::kills::{Killed, Way, until_killed};
+use crate::common::{Place, end_of, error_of, poll};
 
 /// The header of the output.
 const HEADER: &str = "id,item,total\n";
@@ -77,21 +77,11 @@ fn columns_are_found_by_the_header_of_each_file_with_any_workers_and_policy() {
     for (orders, note) in [(2_000, ""), (9_000, &*"n".repeat(2_000))] {
         let place = graph("csv");
         files(&place, orders, note);
-        for (workers, processes, policy) in
-            [("1", 1, &local[..]), ("2", 1, &remote), ("4", 1, &local), ("2", 2, &remote)]
-        {
+        for (way, policy) in WAYS.into_iter().zip([&local[..], &remote, &local, &remote]) {
             let args = ["run", "--source", "lines:in/*.csv", "--sink", "files:out?roll_size=20k"];
             let more = ["--summary", "summary.json", "--overwrite"];
-            let args = [&args[..], &more, policy, &["--", "-w", workers]].concat();
-            let children = match processes {
-                1 => vec![place.start(&args)],
-                several => start_processes(&place, several, &args),
-            };
-            for child in children {
-                let ended = end_of(child, "a process");
-                assert!(ended.status.success(), "{args:?}: {}", error_of(&ended));
-            }
-            assert!(lines_of(&place) == totals(0..orders), "{orders}, {args:?}");
+            run_with(&place, &[&args[..], &more, policy].concat(), way);
+            assert!(lines_of(&place) == totals(0..orders), "{orders}, {way:?}");
             let summary = place.summary();
             let count = |field: &str| summary[field].as_u64().unwrap();
             // The headers are lines, and no records.
@@ -104,13 +94,12 @@ fn columns_are_found_by_the_header_of_each_file_with_any_workers_and_policy() {
 
 #[test]
 fn a_run_that_is_killed_and_resumed_knows_the_header_of_the_file_that_it_is_in() {
-    let mut random = random();
     let ways = [
         Way { workers: "1", processes: 1, options: &["--policy", "local"] },
         Way { workers: "3", processes: 1, options: &["--policy", "remote"] },
         Way { workers: "1", processes: 2, options: &["--policy", "local"] },
     ];
-    within_tries("a run that is killed", || {
+    until_killed(2, |random| {
         let place = graph("csv");
         files(&place, 4_000, "");
         let args = ["run", "--source", "lines:in/*.csv", "--rate", "10k", "--epoch", "10ms"];
@@ -118,9 +107,9 @@ fn a_run_that_is_killed_and_resumed_knows_the_header_of_the_file_that_it_is_in()
         let args = [&args[..], &more].concat();
         let after = Duration::from_millis(200);
         let run = Killed { place: &place, args: &args, ways: &ways, commits: "out", after };
-        let times = run.until_done(&mut random);
+        let kills = run.until_done(random);
         assert!(lines_of(&place) == totals(0..4_000));
-        if times >= kills(2) { Ok(()) } else { Err("it was over before".to_owned()) }
+        kills
     });
 }
 
@@ -171,24 +160,10 @@ fn a_followed_file_may_get_its_header_later_and_be_replaced_by_one_with_another_
     assert!(lines_of(&place) == totals(0..90));
 }
 
-/// Runs the program `name` on this file, and returns what it said.
-fn run(place: &Place, text: &str) -> String {
-    fs::write(place.path("orders.csv"), text).unwrap();
-    let args = ["run", "--source", "lines:orders.csv", "--out", "out", "--policy", "local"];
-    let more = ["--dead-letter", "dead.jsonl", "--summary", "summary.json", "--", "-w", "2"];
-    let output = place.run(&[&args[..], &more].concat());
-    assert!(output.status.success(), "{}", error_of(&output));
-    error_of(&output)
-}
-
-fn letter(number: u64, code: &str, text: &str) -> Value {
-    json!({ "record": number.to_string(), "code": code, "text": text })
-}
-
 #[test]
 fn lines_that_are_no_orders_are_dead_letters_and_the_first_is_named() {
     let place = graph("csv");
-    let said = run(
+    let said = run_on(
         &place,
         "\u{feff}id,item,count,price\r\n1,x,2,1.5\r\ntwo,x,2,1.5\n3,x\n4,\"x,2,1.5\ny\",2,1.5\n\n6,x,,1\n",
     );
@@ -210,7 +185,7 @@ fn lines_that_are_no_orders_are_dead_letters_and_the_first_is_named() {
 #[test]
 fn a_header_without_a_field_of_the_type_makes_all_lines_bad_and_says_so() {
     let place = graph("csv");
-    let said = run(&place, "id,article,count,price\n1,x,2,1.5\n");
+    let said = run_on(&place, "id,article,count,price\n1,x,2,1.5\n");
     assert_eq!(dead_letters(&place), [letter(1, "invalid_csv", "1,x,2,1.5")]);
     assert!(said.contains("missing field `item`"), "{said}");
 }
@@ -218,7 +193,7 @@ fn a_header_without_a_field_of_the_type_makes_all_lines_bad_and_says_so() {
 #[test]
 fn columns_that_the_program_names_need_no_header() {
     let place = graph("columns");
-    run(&place, "1;x,y;?;1.5;2\n2;z;;2;3\n");
+    run_on(&place, "1;x,y;?;1.5;2\n2;z;;2;3\n");
     assert_eq!(String::from_utf8(lines_of(&place)).unwrap(), "1,\"x,y\",3.0\n2,z,6.0\n");
 }
 

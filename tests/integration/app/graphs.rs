@@ -6,32 +6,18 @@ use std::fs;
 use serde_json::Value;
 
 use super::programs::{graph, numbers};
-use super::{FAILING, INPUT, clicks, counts_are_right};
+use super::{FAILING, INPUT, WAYS, clicks, counts_are_right, run_with};
 use crate::common::shown::Shown;
-use crate::common::{Place, end_of, error_of, output_of, start_processes, within_tries};
+use crate::common::{Place, error_of, output_of, within_tries};
 use crate::matrix::for_all;
 
 const NUMBERS: u64 = 2_000;
-/// Epochs of a hundred numbers.
-const RUN: [&str; 10] = [
-    "run",
-    "--source",
-    "lines:numbers",
-    "--rate",
-    "10k",
-    "--epoch",
-    "10ms",
-    "--out",
-    "out",
-    "--overwrite",
-];
+const TO_OUT: [&str; 3] = ["--out", "out", "--overwrite"];
 const REMOTE: [&str; 2] = ["--policy", "remote"];
-/// The workers and processes of a run.
-const WAYS: [(&str, usize); 4] = [("1", 1), ("2", 1), ("4", 1), ("2", 2)];
 
 fn place(name: &'static str) -> Place {
     let place = graph(name);
-    fs::write(place.path("numbers"), numbers(NUMBERS)).unwrap();
+    fs::write(place.path("input"), numbers(NUMBERS)).unwrap();
     place
 }
 
@@ -39,19 +25,11 @@ fn place(name: &'static str) -> Place {
 fn commits(name: &'static str, mut lines: Vec<String>, check: impl Fn(&Value) + Sync) {
     lines.sort_unstable();
     let expected: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    for_all(&WAYS, |(workers, processes)| {
+    for_all(&WAYS, |way| {
         let place = place(name);
-        let figures = ["--summary", "summary.json", "--commit-every", "20ms", "--", "-w", workers];
-        let args = [&RUN[..], &REMOTE, &FAILING, &figures].concat();
-        let children = match processes {
-            1 => vec![place.start(&args)],
-            several => start_processes(&place, *several, &args),
-        };
-        for child in children {
-            let ended = end_of(child, name);
-            assert!(ended.status.success(), "{workers} {processes}: {}", error_of(&ended));
-        }
-        assert!(place.output("out") == expected.as_bytes(), "{workers} {processes}");
+        let run = ["run", "--summary", "summary.json", "--commit-every", "20ms"];
+        run_with(&place, &[&run[..], &INPUT, &TO_OUT, &REMOTE, &FAILING].concat(), *way);
+        assert!(place.output("out") == expected.as_bytes(), "{way:?}");
         let summary = place.summary();
         assert_eq!(summary["events_in"], NUMBERS, "{summary}");
         assert_eq!(summary["results_out"], lines.len(), "{summary}");
@@ -87,7 +65,7 @@ fn records_may_change_workers_between_two_stages() {
 
 #[test]
 fn verify_finds_a_task_that_is_not_pure() {
-    let verified = [&RUN[..], &REMOTE, &["--verify", "100%"], &FAILING].concat();
+    let verified = [&["run", "--verify", "100%"], &INPUT[..], &TO_OUT, &REMOTE, &FAILING].concat();
     let place = place("impure");
     // It is found if any record is done remotely.
     within_tries("a remote result", || {
@@ -107,7 +85,7 @@ fn verify_finds_a_task_that_is_not_pure() {
 fn verify_passes_for_pure_tasks() {
     let place = clicks();
     let remote = [&REMOTE[..], &["--verify", "100%"], &FAILING].concat();
-    let args = [&["run"], &INPUT[..], &["--out", "out", "--overwrite"], &remote].concat();
+    let args = [&["run"], &INPUT[..], &TO_OUT, &remote].concat();
     place.run_until(&args, |summary| summary["verified"].as_u64() > Some(0));
     assert!(place.output("out") == super::scores());
 }

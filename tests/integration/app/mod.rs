@@ -19,15 +19,17 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::common::{Place, example};
+use crate::common::{Place, end_of, error_of, example, start_processes};
 
-/// What all runs of `clicks` read: 0.3 s of clicks, in epochs of 10 ms.
-const INPUT: [&str; 6] = ["--source", "lines:clicks.jsonl", "--rate", "10k", "--epoch", "10ms"];
-/// The number of lines.
+/// What most runs read: the file `input`, in epochs of 10 ms with a hundred lines.
+const INPUT: [&str; 6] = ["--source", "lines:input", "--rate", "10k", "--epoch", "10ms"];
+/// The number of clicks or visits.
 const LINES: usize = 3_000;
 /// Where the output goes.
 const OUTPUT: [&str; 6] =
     ["--sink", "files:out", "--commit-every", "20ms", "--dead-letter", "dead.jsonl"];
+/// The workers and processes of a run.
+const WAYS: [(&str, usize); 4] = [("1", 1), ("2", 1), ("4", 1), ("2", 2)];
 /// The local Lambda that fails and throttles, and how it is asked.
 const FAILING: [&str; 8] = [
     "--local-lambda",
@@ -43,8 +45,36 @@ const FAILING: [&str; 8] = [
 /// A place with clicks, for the example `clicks`.
 fn clicks() -> Place {
     let place = Place::in_memory().running(|| Command::new(example("clicks")));
-    fs::write(place.path("clicks.jsonl"), (0..LINES).map(line).collect::<String>()).unwrap();
+    fs::write(place.path("input"), (0..LINES).map(line).collect::<String>()).unwrap();
     place
+}
+
+/// Runs the program with these workers and processes to a good end. Returns what it wrote to standard error.
+fn run_with(place: &Place, args: &[&str], (workers, processes): (&str, usize)) -> String {
+    let args = [args, &["--", "-w", workers]].concat();
+    let children = match processes {
+        1 => vec![place.start(&args)],
+        several => start_processes(place, several, &args),
+    };
+    let said = children.into_iter().map(|child| {
+        let ended = end_of(child, "a process");
+        assert!(ended.status.success(), "{args:?}: {} {}", ended.status, error_of(&ended));
+        error_of(&ended)
+    });
+    said.collect()
+}
+
+/// Runs the program on these lines, with two workers under `local`, to a good end. Returns what it wrote to standard error.
+fn run_on(place: &Place, lines: &str) -> String {
+    fs::write(place.path("input"), lines).unwrap();
+    let args = ["run", "--source", "lines:input", "--out", "out", "--policy", "local"];
+    let figures = ["--dead-letter", "dead.jsonl", "--summary", "summary.json"];
+    run_with(place, &[&args[..], &figures].concat(), ("2", 1))
+}
+
+/// The dead letter of a line.
+fn letter(number: u64, code: &str, text: &str) -> Value {
+    json!({ "record": number.to_string(), "code": code, "text": text })
 }
 
 /// A click on a page with up to four links, or a line that is bad for the parser or for the stage `fetch`.
@@ -93,7 +123,7 @@ fn expected_dead_letters() -> Vec<Value> {
             }
             Err(code) => {
                 let text = line(number).trim_end().to_owned();
-                Some(json!({ "record": number.to_string(), "code": code, "text": text }))
+                Some(letter(number as u64, code, &text))
             }
         });
     }

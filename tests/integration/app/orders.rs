@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::common::{Place, example, output_of};
+use crate::common::{Place, error_of, example, output_of};
 use crate::matrix::for_all;
 
 const LINES: u64 = 4_000;
@@ -20,16 +20,22 @@ fn orders() -> Place {
 fn the_stages_of_a_chain_share_a_plan_and_say_what_they_cost() {
     let run = ["run", "--source", "lines:lines", "--rate", "8k", "--epoch", "10ms", "--out", "out"];
     let more = ["--overwrite", "--order", "20us", "--item", "60us", "--summary", "summary.json"];
+    let done = |place: &Place, options: &[&str]| {
+        let output = place.run(&[&run[..], &more, options].concat());
+        assert!(output.status.success(), "{options:?}: {}", error_of(&output));
+        output_of(&output)
+    };
     let expected = {
         let place = orders();
-        output_of(&place.run(&[&run[..], &more, &["--policy", "local"]].concat()));
+        done(&place, &["--policy", "local"]);
         place.output("out")
     };
+    assert!(!expected.is_empty());
     for_all(&["deadline", "remote", "spill"], |policy| {
         let place = orders();
         let threshold: &[&str] = if *policy == "spill" { &["--threshold", "4k"] } else { &[] };
         let lambda = ["--policy", policy, "--lambda", "local", "--batch", "100"];
-        let printed = output_of(&place.run(&[&run[..], &more, &lambda, threshold].concat()));
+        let printed = done(&place, &[&lambda[..], threshold].concat());
         assert!(place.output("out") == expected, "{policy}");
         let summary = place.summary();
         let stages = summary["stages"].as_array().unwrap();

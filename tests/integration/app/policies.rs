@@ -9,29 +9,19 @@ use floodway::policy::{POLICIES, Sends, Spec};
 use serde_json::Value;
 
 use super::programs::{graph, numbers};
-use super::{FAILING, INPUT, OUTPUT, clicks, counts_are_right, is_complete, remote};
-use crate::common::{Lambda, Place, end_of, error_of, example, start_processes, within_tries};
+use super::{
+    FAILING, INPUT, OUTPUT, WAYS, clicks, counts_are_right, is_complete, remote, run_with,
+};
+use crate::common::{Lambda, Place, error_of, example, within_tries};
 use crate::fault_server::{Fault, On, Server};
 use crate::matrix::for_all;
 
-/// The workers and processes of a run.
-const WAYS: [(&str, usize); 4] = [("1", 1), ("2", 1), ("4", 1), ("2", 2)];
-
 /// Runs `clicks` in this way to a good end, and returns its summary.
-fn run(place: &Place, options: &[&str], (workers, processes): (&str, usize)) -> Value {
+fn run(place: &Place, options: &[&str], way: (&str, usize)) -> Value {
     let run = ["run", "--summary", "summary.json", "--overwrite"];
-    let args = [&run[..], &INPUT, &OUTPUT, options, &["--", "-w", workers]].concat();
-    let children = match processes {
-        1 => vec![place.start(&args)],
-        several => start_processes(place, several, &args),
-    };
-    for child in children {
-        let ended = end_of(child, "a process");
-        let error = error_of(&ended);
-        assert!(ended.status.success(), "{args:?}: {} {error}", ended.status);
-        // What the function refuses, the task refuses on a worker too.
-        assert!(!error.contains("refuses records"), "{args:?}: {error}");
-    }
+    let error = run_with(place, &[&run[..], &INPUT, &OUTPUT, options].concat(), way);
+    // What the function refuses, the task refuses on a worker too.
+    assert!(!error.contains("refuses records"), "{options:?}: {error}");
     place.summary()
 }
 

@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use floodway::sink::Manifest;
 use rustix::process::Signal;
 
 use super::{FAILING, INPUT, OUTPUT, clicks, is_complete};
-use crate::common::kills::{Killed, Way, kills, random};
-use crate::common::{Place, end_of, error_of, poll, signal, within_tries};
+use crate::common::kills::{Killed, Way, until_killed};
+use crate::common::{end_of, error_of, poll, signal, within_tries};
 
 const ONE: Way = Way { workers: "1", processes: 1, options: &[] };
 const PROCESSES: Way = Way { workers: "2", processes: 2, options: &[] };
@@ -26,30 +25,22 @@ const WAYS: [Way; 3] = [
     Way { options: &["--policy", "deadline", "--deadline", "30ms"], ..PROCESSES },
 ];
 
-fn commits(place: &Place) -> usize {
-    Manifest::read(&place.path("out")).map_or(0, |manifest| manifest.commits.len())
-}
-
 #[test]
 fn kills_at_random_instants_change_nothing_in_the_output() {
-    let mut random = random();
-    let (all, mut killed) = (kills(4), 0);
-    while killed < all {
-        killed += within_tries("a run that is killed", || {
-            let place = clicks();
-            let args = args(&FAILING);
-            let after = Duration::from_millis(300);
-            let run = Killed { place: &place, args: &args, ways: &WAYS, commits: "out", after };
-            let kills = run.until_done(&mut random);
-            is_complete(&place);
-            // What is complete is complete.
-            let again = place.run(&args);
-            assert!(again.status.success(), "{}", error_of(&again));
-            assert_eq!(place.summary()["results_out"], 0);
-            is_complete(&place);
-            if kills > 0 { Ok(kills) } else { Err("it was over before".to_owned()) }
-        });
-    }
+    until_killed(4, |random| {
+        let place = clicks();
+        let args = args(&FAILING);
+        let after = Duration::from_millis(300);
+        let run = Killed { place: &place, args: &args, ways: &WAYS, commits: "out", after };
+        let kills = run.until_done(random);
+        is_complete(&place);
+        // What is complete is complete.
+        let again = place.run(&args);
+        assert!(again.status.success(), "{}", error_of(&again));
+        assert_eq!(place.summary()["results_out"], 0);
+        is_complete(&place);
+        kills
+    });
 }
 
 #[test]
@@ -59,7 +50,7 @@ fn a_stop_and_a_resumed_run_have_the_whole_output() {
         let remote = [&["--policy", "remote"], &FAILING[..], &["--", "-w", "2"]].concat();
         let mut child = place.start(&args(&remote));
         poll("a commit", || {
-            (commits(&place) > 1 || child.try_wait().unwrap().is_some()).then_some(())
+            (place.commits("out") > 1 || child.try_wait().unwrap().is_some()).then_some(())
         });
         if child.try_wait().unwrap().is_none() {
             signal(&child, Signal::TERM);

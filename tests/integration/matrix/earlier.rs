@@ -11,7 +11,7 @@ use std::process::Command;
 use rustix::process::Signal;
 
 use super::features::features;
-use super::pair::{self, Pair, commits_in};
+use super::pair::{self, Pair};
 use super::scenarios::TWO;
 use crate::common::{end_of, poll, signal};
 
@@ -68,7 +68,7 @@ fn write_the_states() {
         args.extend(["--commit-every", "20ms"]);
         args.extend(&output.options);
         let child = place.start(&args);
-        poll("a commit", || (commits_in(&place.path("out")) >= 2).then_some(()));
+        poll("a commit", || (place.commits("out") >= 2).then_some(()));
         signal(&child, Signal::KILL);
         assert_eq!(end_of(child, "the run").status.code(), None, "it was over before");
         let _ = fs::remove_dir_all(golden(name));

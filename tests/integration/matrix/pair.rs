@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::Path;
 use std::process::{Child, Output as Ended};
 use std::sync::Mutex;
 
@@ -97,11 +96,6 @@ fn start_reading(place: &Place, output: &Output, args: &[&str]) -> Child {
         command.stdin(File::open(place.path("stdin")).unwrap());
     }
     start(command)
-}
-
-/// The number of commits in a folder.
-pub fn commits_in(dir: &Path) -> usize {
-    Manifest::read(dir).map_or(0, |manifest| manifest.commits.len())
 }
 
 impl<'a> Pair<'a> {
@@ -216,7 +210,7 @@ impl<'a> Pair<'a> {
     pub fn wait_for_commits(&self, processes: &mut [Child]) {
         poll("a commit", || {
             let is_over = processes.iter_mut().any(|child| child.try_wait().unwrap().is_some());
-            (commits_in(&self.place.path("out")) >= 2 || is_over).then_some(())
+            (self.place.commits("out") >= 2 || is_over).then_some(())
         });
     }
 
