@@ -53,6 +53,8 @@ pub(crate) struct Admission {
     open_since: Option<Nanos>,
     open_for: Nanos,
     last_failure: Option<Failure>,
+    /// The last failure that any other request would have too.
+    refusal: Option<Failure>,
     /// What the machines count.
     pub(crate) counters: Counters,
 }
@@ -79,6 +81,7 @@ impl Admission {
             open_since: None,
             open_for: 0,
             last_failure: None,
+            refusal: None,
             counters: Counters::default(),
             settings,
         }
@@ -211,6 +214,9 @@ impl Admission {
             }
             AttemptOutcome::Failed(failure) | AttemptOutcome::ProbeFailed(failure) => {
                 self.last_failure = Some((*failure).clone());
+                if failure.is_refusal() {
+                    self.refusal.clone_from(&self.last_failure);
+                }
                 let is_throttle = matches!(failure, Failure::Throttled(_));
                 let has_records = matches!(outcome, AttemptOutcome::Failed(_));
                 self.counters.throttled += u64::from(is_throttle && has_records);
@@ -253,9 +259,9 @@ impl Admission {
         self.last_failure.as_ref()
     }
 
-    /// Returns the last failure if it was a refusal and no request was ever answered well.
+    /// Returns the last refusal, if no request was ever answered well.
     pub(crate) fn refusal(&self) -> Option<&Failure> {
-        self.last_failure().filter(|last| last.is_refusal() && !self.has_answered)
+        self.refusal.as_ref().filter(|_| !self.has_answered)
     }
 
     /// Returns how many attempts are in flight.

@@ -106,3 +106,22 @@ fn a_limit_of_this_machine_lowers_the_limit_and_leaves_the_breaker_closed() {
         assert!(admission.may_send(false), "{failure}");
     }
 }
+
+/// The user is told what to mend, although a probe for another stage failed in another way since.
+#[test]
+fn a_refusal_is_kept_until_a_request_is_answered_well() {
+    let mut admission = Admission::new(Settings::default());
+    let fail = |admission: &mut Admission, failure: &Failure| {
+        let probe = admission.start_attempt(0);
+        admission.finish_attempt(MS, probe, AttemptOutcome::ProbeFailed(failure));
+    };
+    let other_version = Failure::Version { function: "a/1".to_owned(), needs: "a/2".to_owned() };
+    fail(&mut admission, &Failure::Closed);
+    assert_eq!(admission.refusal(), None);
+    fail(&mut admission, &other_version);
+    fail(&mut admission, &Failure::Closed);
+    assert_eq!(admission.refusal(), Some(&other_version));
+    let probe = admission.start_attempt(MS);
+    admission.finish_attempt(2 * MS, probe, well(1, false));
+    assert_eq!(admission.refusal(), None);
+}
