@@ -15,7 +15,7 @@ use super::due_times::{DueTimes, Producer};
 use super::input::StageInput;
 use super::output::Output;
 use super::stage::{Host, IsLast, StageContext};
-use crate::batch::{Batch, TextRecord};
+use crate::batch::{Batch, Records as _, TextRecord};
 use crate::bridge;
 use crate::operators::{Burst, BurstExt as _, Plan};
 use crate::task::{self, Bad, Code, Task};
@@ -215,8 +215,9 @@ impl<'scope> Job<'scope> {
         let mut burst = Burst::new(policy)
             .deadline(deadline)
             .clock(self.host.clock())
-            .schedule(move |epoch: &u64, records: &K::In| {
-                records.scheduled().unwrap_or_else(|| due.of(number, *epoch))
+            .schedules(move |epoch: &u64, records: &K::In, each| match records.scheduled() {
+                Some(span) => each(records.len(), span),
+                None => due.of(number, *epoch, records.len(), each),
             })
             .peers(&peers)
             .plan(&self.plan)

@@ -232,7 +232,9 @@ fn observed<'scope, C: Container>(
             input.for_each(|capability, results| {
                 if let Some(&epoch) = capability.least() {
                     let records = results.record_count().max(0) as usize;
-                    observer(epoch, due.of(producers, epoch), records);
+                    due.of(producers, epoch, records, &mut |records, span| {
+                        observer(epoch, span, records)
+                    });
                 }
                 output.session_with_builder(&capability).give_container(results);
             });

@@ -77,7 +77,7 @@ impl<'scope> Job<'scope> {
                         count_bad(refused);
                     }
                     if !parsed.is_empty() {
-                        due.emitted(PARSERS, epoch, lines.span, due.now());
+                        due.emitted(PARSERS, epoch, parsed.len(), lines.span);
                         records.session_with_builder(&capability).give_container(&mut parsed);
                     }
                 });

@@ -22,8 +22,8 @@ use crate::bridge::Bridge;
 use crate::policy::{self, Policy};
 use crate::task::{Bad, Task};
 
-/// Returns when the records of a container were scheduled.
-pub(super) type Schedule<T, C> = Box<dyn Fn(&T, &C) -> Span>;
+/// Says when the records of a container were scheduled: in their order, how many have which schedule.
+pub(super) type Schedule<T, C> = Box<dyn Fn(&T, &C, &mut dyn FnMut(usize, Span))>;
 
 /// Settings of a burst operator, and what it shares with the rest of its worker. Each worker makes its own.
 pub struct Burst<T, C> {
@@ -93,8 +93,19 @@ impl<T: 'static, C: 'static> Burst<T, C> {
 
     /// Sets a function that returns when the records of a container with this timestamp were scheduled to leave
     /// their source (default: their arrival).
-    pub fn schedule(mut self, schedule: impl Fn(&T, &C) -> Span + 'static) -> Self {
-        self.schedule = Some(Box::new(schedule));
+    pub fn schedule(self, schedule: impl Fn(&T, &C) -> Span + 'static) -> Self
+    where
+        C: Records,
+    {
+        self.schedules(move |time, records, each| each(records.len(), schedule(time, records)))
+    }
+
+    /// Sets a function that says when the records of a container were scheduled, if they have several schedules.
+    pub(crate) fn schedules(
+        mut self,
+        schedules: impl Fn(&T, &C, &mut dyn FnMut(usize, Span)) + 'static,
+    ) -> Self {
+        self.schedule = Some(Box::new(schedules));
         self
     }
 

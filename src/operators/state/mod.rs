@@ -134,12 +134,20 @@ where
             return;
         }
         let arrival = self.clock.now();
-        let scheduled = self.schedule.as_ref().map_or(Span::at(arrival), |of| of(epoch, &batch));
         let record_bytes = batch.size().div_ceil(records);
         self.backpressure.add(records, records * record_bytes);
         self.observer.received(records);
-        let origin = Origin { epoch: epoch.clone(), batch: Arc::new(batch), record_bytes };
-        self.scheduler.accept(arrival, 0..records, scheduled, origin);
+        let batch = Arc::new(batch);
+        let origin = Origin { epoch: epoch.clone(), batch: Arc::clone(&batch), record_bytes };
+        let mut next = 0;
+        let mut accept = |records: usize, scheduled| {
+            self.scheduler.accept(arrival, next..next + records, scheduled, origin.clone());
+            next += records;
+        };
+        match &self.schedule {
+            Some(schedule) => schedule(epoch, &batch, &mut accept),
+            None => accept(records, Span::at(arrival)),
+        }
     }
 
     /// Calls `each` with the count of every epoch that the frontier has passed since `from`. The
