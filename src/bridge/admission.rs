@@ -49,9 +49,6 @@ pub(crate) struct Admission {
     local_record_time: Duration,
     /// Whether any request was answered well, and the last failure of a request or probe.
     has_answered: bool,
-    /// Since when the breaker has not been closed, and for how long it was not before.
-    open_since: Option<Nanos>,
-    open_for: Nanos,
     last_failure: Option<Failure>,
     /// The last failure that any other request would have too.
     refusal: Option<Failure>,
@@ -78,8 +75,6 @@ impl Admission {
             demand_since: 0,
             local_record_time: Duration::ZERO,
             has_answered: false,
-            open_since: None,
-            open_for: 0,
             last_failure: None,
             refusal: None,
             counters: Counters::default(),
@@ -192,7 +187,7 @@ impl Admission {
                 self.answered(now, sent, took, cold, true);
                 self.limiter.answered(self.in_flight);
                 self.failure_rate.record(false);
-                self.health.succeeded();
+                self.health.succeeded(now);
                 self.retries.deposit(retry::ANSWER);
                 self.hedges.deposit(self.settings.hedge);
             }
@@ -442,7 +437,7 @@ impl Admission {
     /// open, when the hourly budget is refilled, or when the limit on requests a second allows another one.
     pub(crate) fn next_wakeup(&self) -> Option<Nanos> {
         let probe = self.health.probe_at().filter(|_| self.can_afford());
-        let next = probe.or_else(|| self.cost_budget.refills_at());
+        let next = probe.or_else(|| self.cost_budget.refills_at(self.in_flight));
         match (next, self.rate_limit.free_at()) {
             (Some(next), Some(free)) => Some(next.max(free)),
             (next, free) => next.or(free),
@@ -464,22 +459,11 @@ impl Admission {
         !self.cost_budget.can_afford(0)
     }
 
-    /// Updates what depends on the time alone: what is left of the budget and of the limit on requests a second,
-    /// and for how long the breaker has been open.
+    /// Updates what depends on the time alone: what is left of the budget and of the limit on requests a second.
+    /// Call it before anything is decided.
     pub(crate) fn refresh(&mut self, now: Nanos) {
         self.cost_budget.refresh(now, self.in_flight);
         self.rate_limit.refresh(now);
-        if self.health.state() == State::Closed {
-            self.open_for = self.open_for(now);
-            self.open_since = None;
-        } else {
-            self.open_since.get_or_insert(now);
-        }
-    }
-
-    /// Returns for how long the breaker was not closed.
-    fn open_for(&self, now: Nanos) -> Nanos {
-        self.open_for + self.open_since.map_or(0, |since| now.saturating_sub(since))
     }
 
     /// Returns what the machines count.
@@ -487,7 +471,7 @@ impl Admission {
         Counters {
             in_flight: self.in_flight as u64,
             breaker_opened: self.health.opened(),
-            breaker_open_us: self.open_for(now) / 1_000,
+            breaker_open_us: self.health.open_for(now) / 1_000,
             over_budget_us: self.cost_budget.spent_for(now) / 1_000,
             ..self.counters
         }

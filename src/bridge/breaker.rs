@@ -50,6 +50,9 @@ pub struct Breaker {
     failures: u32,
     wait: Nanos,
     opened: u64,
+    /// Since when it has not been closed, and for how long it was not before.
+    open_since: Option<Nanos>,
+    open_before: Nanos,
 }
 
 impl Breaker {
@@ -61,6 +64,8 @@ impl Breaker {
             failures: 0,
             wait: settings.initial_wait,
             opened: 0,
+            open_since: None,
+            open_before: 0,
         }
     }
 
@@ -74,13 +79,20 @@ impl Breaker {
         self.opened
     }
 
+    /// Returns for how long the breaker was not closed until `now`.
+    pub fn open_for(&self, now: Nanos) -> Nanos {
+        self.open_before + self.open_since.map_or(0, |since| now.saturating_sub(since))
+    }
+
     /// Records that a request was answered well.
-    pub fn succeeded(&mut self) {
+    pub fn succeeded(&mut self, now: Nanos) {
         self.failures = 0;
         // An answer to a request from before the breaker opened says nothing about the present. A probe does.
         if self.state == State::HalfOpen {
             self.state = State::Closed;
             self.wait = self.settings.initial_wait;
+            self.open_before = self.open_for(now);
+            self.open_since = None;
         }
     }
 
@@ -118,15 +130,17 @@ impl Breaker {
     }
 
     /// Opens the breaker for the rest of the run.
-    pub fn disable(&mut self) {
+    pub fn disable(&mut self, now: Nanos) {
         self.opened += u64::from(self.state == State::Closed);
         self.state = State::Disabled;
+        self.open_since.get_or_insert(now);
     }
 
     fn open(&mut self, now: Nanos) {
         self.opened += 1;
         self.failures = 0;
         self.state = State::Open(now + self.next_wait());
+        self.open_since.get_or_insert(now);
     }
 
     /// Returns the present wait, and doubles the next one.
@@ -149,12 +163,12 @@ mod tests {
     fn the_breaker_opens_after_failures_and_closes_after_a_probe_and_an_answer() {
         let mut breaker = Breaker::new(Settings::default());
         (0..4).for_each(|_| breaker.failed(0));
-        breaker.succeeded();
+        breaker.succeeded(0);
         (0..4).for_each(|_| breaker.failed(0));
         assert_eq!(breaker.state(), State::Closed, "five in a row");
         breaker.failed(MS);
         assert_eq!(breaker.state(), State::Open(101 * MS));
-        breaker.succeeded();
+        breaker.succeeded(2 * MS);
         assert_eq!(
             breaker.state(),
             State::Open(101 * MS),
@@ -167,14 +181,35 @@ mod tests {
         breaker.failed(330 * MS);
         assert_eq!(breaker.state(), State::Open(730 * MS));
         breaker.probed(740 * MS, true);
-        breaker.succeeded();
+        breaker.succeeded(751 * MS);
         assert_eq!((breaker.state(), breaker.opened()), (State::Closed, 2));
         (0..5).for_each(|_| breaker.failed(800 * MS));
         assert_eq!(breaker.state(), State::Open(900 * MS), "the wait is the initial one again");
-        breaker.disable();
+        breaker.disable(850 * MS);
         breaker.probed(1_000 * MS, true);
-        breaker.succeeded();
+        breaker.succeeded(1_000 * MS);
         assert_eq!(breaker.state(), State::Disabled);
+    }
+
+    #[test]
+    fn the_time_for_which_the_breaker_is_not_closed_is_measured() {
+        let mut breaker = Breaker::new(Settings::default());
+        breaker.failed(0);
+        assert_eq!(breaker.open_for(5 * MS), 0, "one failure does not open it");
+        breaker.refused(10 * MS);
+        assert_eq!(breaker.open_for(30 * MS), 20 * MS);
+        breaker.probed(110 * MS, true);
+        breaker.failed(120 * MS);
+        breaker.probed(320 * MS, true);
+        assert_eq!(breaker.open_for(330 * MS), 320 * MS, "a half-open breaker is not closed");
+        breaker.succeeded(340 * MS);
+        assert_eq!(breaker.open_for(1_000 * MS), 330 * MS);
+        breaker.disable(1_000 * MS);
+        assert_eq!(breaker.open_for(1_005 * MS), 335 * MS);
+        let mut breaker = Breaker::new(Settings::default());
+        breaker.refused(10 * MS);
+        breaker.disable(20 * MS);
+        assert_eq!(breaker.open_for(30 * MS), 20 * MS, "it was open before it was disabled");
     }
 
     proptest! {
@@ -191,7 +226,7 @@ mod tests {
                 now += passes * MS;
                 let before = breaker.state();
                 match event {
-                    0 => breaker.succeeded(),
+                    0 => breaker.succeeded(now),
                     1 => breaker.failed(now),
                     2 => breaker.refused(now),
                     3 => breaker.probed(now, true),

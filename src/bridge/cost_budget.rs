@@ -111,11 +111,11 @@ impl CostBudget {
         self.spent_for + self.spent_since.map_or(0, |since| now.saturating_sub(since))
     }
 
-    /// Returns when the oldest minute is forgotten, if the hourly bound holds back attempts.
-    pub(super) fn refills_at(&self) -> Option<Nanos> {
-        self.spent_since?;
+    /// Returns when the oldest minute is forgotten, if there is an hourly bound and the budget covers no attempt while
+    /// `in_flight` are in flight.
+    pub(super) fn refills_at(&self, in_flight: usize) -> Option<Nanos> {
         self.cost_limits.per_hour?;
-        let (oldest, _) = self.minutes.front()?;
+        let (oldest, _) = self.minutes.front().filter(|_| !self.can_afford(in_flight))?;
         Some((oldest + MINUTES_PER_HOUR + 1) * MINUTE)
     }
 
@@ -140,11 +140,11 @@ mod tests {
         (0..10).for_each(|n| cost_budget.charge(n * MINUTE, 0.1));
         cost_budget.refresh(9 * MINUTE, 0);
         assert!(!cost_budget.can_afford(0));
-        assert_eq!(cost_budget.refills_at(), Some(61 * MINUTE));
+        assert_eq!(cost_budget.refills_at(0), Some(61 * MINUTE));
         cost_budget.refresh(61 * MINUTE, 0);
         assert!(cost_budget.can_afford(0) && !cost_budget.can_afford(1));
         assert_eq!(
-            (cost_budget.spent_for(70 * MINUTE), cost_budget.refills_at()),
+            (cost_budget.spent_for(70 * MINUTE), cost_budget.refills_at(0)),
             (52 * MINUTE, None)
         );
         (0..5).for_each(|n| cost_budget.charge((100 + n) * MINUTE, 0.1));

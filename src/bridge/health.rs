@@ -64,6 +64,11 @@ impl Health {
         self.breaker.opened()
     }
 
+    /// Returns for how long the breaker was not closed until `now`.
+    pub(super) fn open_for(&self, now: Nanos) -> Nanos {
+        self.breaker.open_for(now)
+    }
+
     /// Returns whether nothing is sent.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.breaker.state(), State::Open(_) | State::Disabled)
@@ -89,8 +94,8 @@ impl Health {
     }
 
     /// Records that a request was answered well.
-    pub(super) fn succeeded(&mut self) {
-        self.breaker.succeeded();
+    pub(super) fn succeeded(&mut self, now: Nanos) {
+        self.breaker.succeeded(now);
     }
 
     /// Records that a request failed, or has been in flight for so long that it counts as failed.
@@ -104,8 +109,8 @@ impl Health {
     }
 
     /// Disables the remote side because it computed a different result: nothing is sent any more.
-    pub(crate) fn disable(&mut self) {
-        self.breaker.disable();
+    pub(crate) fn disable(&mut self, now: Nanos) {
+        self.breaker.disable(now);
     }
 }
 
@@ -139,7 +144,7 @@ mod tests {
         health.start_probe();
         health.probed(due, true);
         assert_eq!((health.state(), health.probe_at()), (State::HalfOpen, None));
-        health.succeeded();
+        health.succeeded(due);
         assert_eq!(health.state(), State::Closed);
     }
 }

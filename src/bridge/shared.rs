@@ -86,7 +86,6 @@ impl Shared {
         let (state, could_send) = (admission.health().state(), may_send(&admission));
         admission.refresh(now);
         let answer = ask(&mut admission, now);
-        admission.refresh(now);
         self.offer.store(&admission.offer(now));
         let changes = admission.health().state() != state || may_send(&admission) != could_send;
         if admission.health().state() != state {
@@ -173,7 +172,7 @@ impl Shared {
 
     /// Disables the remote side because it computed a different result: nothing is sent any more.
     pub(super) fn disable(&self) {
-        self.admission(|admission, _| admission.health_mut().disable());
+        self.admission(|admission, now| admission.health_mut().disable(now));
     }
 
     /// Updates the ratio of response to request size: it rises at once, and falls by one hundredth per
