@@ -14,12 +14,22 @@ use crate::batch::Nanos;
 /// so that one unusual epoch has a limited effect. The initial share is the same for all workers.
 #[derive(Clone, Debug)]
 pub struct Spill {
+    bucket: Bucket,
+    undecided: Undecided,
+}
+
+/// The bucket of one worker.
+#[derive(Clone, Debug)]
+struct Bucket {
+    /// The threshold of the dataflow.
     records_per_second: f64,
+    /// Tokens of an epoch at the threshold.
     depth: f64,
+    /// This worker's share of both.
     share: f64,
     tokens: f64,
+    /// The scheduled time until which it was refilled.
     refilled: Nanos,
-    undecided: Undecided,
 }
 
 impl Spill {
@@ -38,16 +48,13 @@ impl Spill {
     pub fn new(records_per_second: f64, epoch: Nanos, workers: usize) -> Self {
         let depth = (records_per_second * epoch as f64 / 1e9).max(1.0);
         let share = 1.0 / workers.max(1) as f64;
-        Spill {
-            records_per_second,
-            depth,
-            share,
-            tokens: depth * share,
-            refilled: 0,
-            undecided: Undecided::default(),
-        }
+        let bucket =
+            Bucket { records_per_second, depth, share, tokens: depth * share, refilled: 0 };
+        Spill { bucket, undecided: Undecided::default() }
     }
+}
 
+impl Bucket {
     /// Returns how many of the entry's records the bucket covers.
     fn cover(&mut self, entry: &Entry) -> usize {
         let elapsed = entry.scheduled.last.saturating_sub(self.refilled);
@@ -66,30 +73,30 @@ impl Policy for Spill {
     fn on_epoch(&mut self, offered: Offered) {
         if offered.total > 0 {
             let share = offered.mine as f64 / offered.total as f64;
-            self.share = (self.share + share) / 2.0;
+            self.bucket.share = (self.bucket.share + share) / 2.0;
         }
     }
 
     fn offload_threshold(&self) -> Option<f64> {
-        Some(self.records_per_second)
+        Some(self.bucket.records_per_second)
     }
 
     fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
         let (mut room, to) = rates.useful_room();
-        for (index, entry) in self.undecided.entries(queue) {
+        self.undecided.decide(queue, |index, entry| {
             if room == 0 {
                 // The policy decides about the remaining entries once there is room, if they still wait then.
-                return;
+                return false;
             }
-            self.undecided.mark_decided(entry);
-            let stay = self.cover(entry);
+            let stay = self.bucket.cover(entry);
             let excess = (entry.records() - stay).min(room);
             if excess > 0 {
                 let range = entry.range.end - excess..entry.range.end;
                 takes.push(Take { entry: index, range, to });
                 room -= excess;
             }
-        }
+            true
+        });
     }
 }
 

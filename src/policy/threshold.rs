@@ -46,15 +46,15 @@ impl Policy for Threshold {
 
     fn plan(&mut self, _: Nanos, queue: &[&[Entry]; 2], rates: Rates, takes: &mut Vec<Take>) {
         let (mut room, to) = rates.useful_room();
-        for (index, entry) in self.undecided.entries(queue) {
+        self.undecided.decide(queue, |index, entry| {
             if self.above && room == 0 {
-                return;
+                return false;
             }
-            self.undecided.mark_decided(entry);
             if self.above {
                 take_all(index, entry, &mut room, to, takes);
             }
-        }
+            true
+        });
     }
 }
 
