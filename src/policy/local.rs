@@ -24,9 +24,5 @@ impl Policy for Local {
         None
     }
 
-    fn sends(&self) -> bool {
-        false
-    }
-
     fn plan(&mut self, _: Nanos, _: &[&[Entry]; 2], _: Rates, _: &mut Vec<Take>) {}
 }

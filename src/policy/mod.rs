@@ -260,13 +260,8 @@ pub trait Policy: Send {
     }
 
     /// The rate in records per second over all workers from which the policy sends. `None` if it does
-    /// not go by a rate: it sends nothing, or decides by due times.
+    /// not go by a rate: it [plans by due times](Policy::plans_by_due_time), or sends nothing.
     fn offload_threshold(&self) -> Option<f64>;
-
-    /// Whether the policy ever sends records to the remote side.
-    fn sends(&self) -> bool {
-        true
-    }
 
     /// Whether the policy plans by due times. Then it fills requests as far as it can, and what it sends has no time
     /// to wait until a request is full.
@@ -309,10 +304,6 @@ impl<P: Policy + ?Sized> Policy for Box<P> {
 
     fn offload_threshold(&self) -> Option<f64> {
         (**self).offload_threshold()
-    }
-
-    fn sends(&self) -> bool {
-        (**self).sends()
     }
 
     fn plans_by_due_time(&self) -> bool {

@@ -157,7 +157,8 @@ impl<P: Clone> Scheduler<P> {
         }
         let rate = self.true_rate.get();
         let batch = offer.max_records.max(1);
-        let settings = settings.filter(|_| self.policy.sends());
+        let sends = self.policy.plans_by_due_time() || self.policy.offload_threshold().is_some();
+        let settings = settings.filter(|_| sends);
         let usd = settings
             .zip(rate)
             .map(|(settings, rate)| settings.cost.usd(1, 1e3 * batch as f64 / rate) / batch as f64);
