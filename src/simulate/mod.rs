@@ -56,5 +56,5 @@ pub use lambda::{Availability, Conditions, Lambda, Ramp};
 pub use noise::{Spread, SpreadError};
 pub use optimum::{Optimum, StageOptimum, least_offloaded};
 pub use outcome::{Outcome, StageOutcome};
-pub use run::{Model, Service, Stage, TICK, events_per_second};
+pub use run::{Model, Service, Stage, TICK, events_per_second, nanos_per_event};
 pub use stream::Stream;

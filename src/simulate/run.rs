@@ -36,7 +36,12 @@ impl Service {
 
     /// Returns the records per second before the first change.
     pub fn rate(&self) -> f64 {
-        1e9 / (self.record.as_nanos() as f64).max(1.0)
+        1e9 / self.nanos()
+    }
+
+    /// Returns the mean time of a record before the first change, in nanoseconds.
+    fn nanos(&self) -> f64 {
+        (self.record.as_nanos() as f64).max(1.0)
     }
 
     /// Draws the time of `records` that are begun at `now`.
@@ -66,13 +71,18 @@ impl Stage {
     }
 }
 
+/// Returns the mean time of an event on a worker at all `stages` together, before the first change, in nanoseconds.
+pub fn nanos_per_event(stages: &[Stage]) -> f64 {
+    let of_stages = stages.iter().scan(1.0, |records, stage| {
+        *records *= stage.records;
+        Some(*records * stage.service.nanos())
+    });
+    of_stages.sum()
+}
+
 /// Returns how many events per second a worker computes at all `stages`, before the first change.
 pub fn events_per_second(stages: &[Stage]) -> f64 {
-    let of_event = stages.iter().scan(1.0, |records, stage| {
-        *records *= stage.records;
-        Some(*records / stage.service.rate())
-    });
-    1.0 / of_event.sum::<f64>()
+    1e9 / nanos_per_event(stages)
 }
 
 /// A simulation, except for the policy.

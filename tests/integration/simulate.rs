@@ -102,6 +102,38 @@ fn the_documented_commands_print_what_the_document_says() {
     assert_eq!(commands, 3);
 }
 
+/// The shape is the same for one stage and for several.
+#[test]
+fn the_json_has_the_time_of_an_event_and_each_stage() {
+    let place = Place::new();
+    let stage_keys = |stages: &Value| -> Vec<Vec<String>> {
+        let stages = stages.as_array().expect("a list of stages").iter();
+        stages.map(|stage| stage.as_object().unwrap().keys().cloned().collect()).collect()
+    };
+    for (services, time, records) in [
+        (&["--service", "10us"][..], 10.0, &[1][..]),
+        (&["--service", "10us", "--service", "3x30us"], 100.0, &[1, 3]),
+    ] {
+        let args = ["simulate", "--rate", "30k", "--duration", "1s", "--json", "-"];
+        let local_and_deadline = ["--policy", "local,deadline"];
+        let output = place.run(&[&args[..], &local_and_deadline, services].concat());
+        assert!(output.status.success(), "{}", error_of(&output));
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(json["service_us"], time, "{services:?}");
+        let of_model = ["records_per_result", "remote_us", "service_us"];
+        assert_eq!(stage_keys(&json["stages"]), vec![of_model; records.len()]);
+        let rows = json["policies"].as_array().unwrap().iter();
+        for row in rows.chain([&json["optimum"]]) {
+            let of_row = ["records", "records_remote"];
+            assert_eq!(stage_keys(&row["stages"]), vec![of_row; records.len()], "{row}");
+            for (stage, records) in row["stages"].as_array().unwrap().iter().zip(records) {
+                let received = stage["records"].as_f64().unwrap();
+                assert!((received - f64::from(30_000 * records)).abs() < 0.5, "{row}");
+            }
+        }
+    }
+}
+
 #[test]
 fn policies_are_named_in_one_option_or_in_several() {
     let place = Place::new();

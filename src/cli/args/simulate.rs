@@ -74,3 +74,43 @@ fn parse_stage(text: &str) -> Result<Stage, String> {
     let service = Service { spread, ..Service::constant(record) };
     Ok(Stage { records, service, remote: record })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_stage_has_a_time_and_may_have_a_spread_and_several_records_for_each_result() {
+        for (text, records, micros, spread) in [
+            ("12us", 1.0, 12, Spread::Constant),
+            ("12us,exponential", 1.0, 12, Spread::Exponential),
+            ("3x30us", 3.0, 30, Spread::Constant),
+            ("0.5x1ms,lognormal=0.5", 0.5, 1_000, Spread::Lognormal(0.5)),
+        ] {
+            let record = Duration::from_micros(micros);
+            let service = Service { spread, ..Service::constant(record) };
+            let expected = Stage { records, service, remote: record };
+            assert_eq!(parse_stage(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stage_that_is_none_is_refused_with_what_would_be_right() {
+        for (text, expected) in [
+            ("x30us", "a number from 0.000001"),
+            ("0x30us", "a number from 0.000001"),
+            ("-1x30us", "a number from 0.000001"),
+            ("nanx30us", "a number from 0.000001"),
+            ("10000000x30us", "to 1,000,000 before the x"),
+            ("3x0us", "above 0"),
+            ("3x", "expected"),
+            ("", "expected"),
+            ("12us,wild", "lognormal"),
+        ] {
+            let refused = parse_stage(text).expect_err(text);
+            assert!(refused.contains(expected), "{text}: {refused}");
+        }
+    }
+}

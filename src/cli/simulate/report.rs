@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::Simulation;
 use crate::observe::Percentiles;
 use crate::policy::{POLICIES, PolicyChoice};
-use crate::simulate::{Model, Optimum, Outcome, StageOutcome, events_per_second};
+use crate::simulate::{
+    Model, Optimum, Outcome, Stage, StageOptimum, StageOutcome, events_per_second, nanos_per_event,
+};
 use crate::units::{show_count, show_duration, show_many, show_rate};
 
 impl Simulation {
@@ -61,11 +63,6 @@ impl Simulation {
     /// Returns the figures as JSON.
     pub(super) fn json(&self, outcomes: &[(PolicyChoice, Outcome)], optimum: &Optimum) -> Value {
         let Model { workers, stages, deadline, stream, seed, .. } = &self.model;
-        // Only a graph of several stages names them.
-        let stages_of = |remote: &mut dyn Iterator<Item = f64>| {
-            let of = |(number, remote): (usize, f64)| json!({"stage": number + 1, "records_remote": remote});
-            (stages.len() > 1).then(|| remote.enumerate().map(of).collect::<Vec<Value>>())
-        };
         let rows: Vec<Value> = outcomes
             .iter()
             .map(|(choice, outcome)| {
@@ -77,7 +74,10 @@ impl Simulation {
                     "late_fraction": outcome.late_share(),
                     "offloaded_fraction": outcome.offloaded_share(),
                     "home_of_optimum": outcome.local_of_optimum(optimum),
-                    "stages": stages_of(&mut outcome.stages.iter().map(|stage| stage.remote as f64)),
+                    "stages": of_stages(&outcome.stages, |of: &StageOutcome| json!({
+                        "records": of.records,
+                        "records_remote": of.remote,
+                    })),
                     "records_local": outcome.counts.local,
                     "records_remote": outcome.counts.remote,
                     "records_home": outcome.counts.home,
@@ -102,7 +102,12 @@ impl Simulation {
             "events": stream.events(),
             "stream_ms": stream.end() as f64 / 1e6,
             "workers": workers,
-            "service_us": stages[0].service.record.as_nanos() as f64 / 1e3,
+            "service_us": nanos_per_event(stages) / 1e3,
+            "stages": of_stages(stages, |of: &Stage| json!({
+                "records_per_result": of.records,
+                "service_us": of.service.record.as_nanos() as f64 / 1e3,
+                "remote_us": of.remote.as_nanos() as f64 / 1e3,
+            })),
             "deadline_ms": deadline.as_secs_f64() * 1e3,
             "lambda": self.lambda,
             "seed": seed,
@@ -110,6 +115,10 @@ impl Simulation {
             "optimum": {
                 "records_local": optimum.local,
                 "records_remote": optimum.offloaded,
+                "stages": of_stages(&optimum.stages, |of: &StageOptimum| json!({
+                    "records": of.local + of.offloaded,
+                    "records_remote": of.offloaded,
+                })),
                 "offloaded_fraction": optimum.offloaded_share(),
                 "requests": optimum.requests,
                 "cost_usd": optimum.usd,
@@ -117,6 +126,11 @@ impl Simulation {
             },
         })
     }
+}
+
+/// Returns a list with an object for each stage, in the order of the stream.
+fn of_stages<S>(stages: &[S], object: impl Fn(&S) -> Value) -> Vec<Value> {
+    stages.iter().map(object).collect()
 }
 
 /// Returns the figures as a table with one row for each policy.
