@@ -14,6 +14,7 @@ use crate::batch::{Batch, Strings};
 use crate::bridge::{self, Endpoint, Failure, HttpClient, HttpError, HttpResponse, Settings};
 use crate::job::Declaration;
 use crate::quota::REQUESTS_PER_ENVIRONMENT;
+use crate::sink::UNREACHABLE;
 use crate::task::{self, Task as _};
 use crate::units::{show_count, show_duration, show_rate};
 use crate::wire::{Answer, MAX_BODY, RequestBody};
@@ -256,9 +257,7 @@ async fn round_trip(remote: &HttpClient, trial: &Trial, timeout: Duration) -> Re
 fn with_advice(failure: &Failure) -> anyhow::Error {
     match failure {
         // Elsewhere this command is what to try.
-        Failure::Connection(_) => {
-            anyhow!("{failure}: is the address right, is it up, and may this machine reach it?")
-        }
+        Failure::Connection(_) => anyhow!("{failure}: {UNREACHABLE}"),
         Failure::Refused(ServiceError { kind: ServiceErrorKind::Request, .. }) => {
             anyhow!("{failure}: {FUNCTION_HINT}")
         }

@@ -4,14 +4,13 @@ use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::Topic;
+use crate::sink::UNREACHABLE;
 
 /// The reason why a topic cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {
     /// No broker answers.
-    #[error(
-        "cannot reach Kafka at {brokers}: {why} (is its address right, is it up, and may this machine reach it?)"
-    )]
+    #[error("cannot reach Kafka at {brokers}: {why} ({})", UNREACHABLE)]
     Unreachable {
         /// The brokers of the cluster.
         brokers: String,
@@ -22,7 +21,7 @@ pub enum KafkaError {
     #[error(
         "{topic} at {brokers} is what the run reads: it would read what it writes for ever. Name another topic"
     )]
-    Own {
+    SameTopic {
         /// The name of the topic.
         topic: String,
         /// The brokers of the cluster.

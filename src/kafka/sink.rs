@@ -60,7 +60,7 @@ impl Sink for KafkaSink {
             && self.topic.is(input).map_err(|error| self.unusable(error))?
         {
             let (topic, brokers) = (self.topic.name.clone(), self.topic.brokers.clone());
-            return Err(SinkError::Unsuitable(Box::new(KafkaError::Own { topic, brokers })));
+            return Err(SinkError::Unsuitable(Box::new(KafkaError::SameTopic { topic, brokers })));
         }
         let publisher = Publisher::connect(self.topic.clone(), id, &self.state);
         Ok(Some(Box::new(publisher.map_err(|error| self.unusable(error))?)))

@@ -8,6 +8,10 @@ use rustix::io::Errno;
 
 use super::PublishError;
 
+/// What to check where an address cannot be reached.
+pub(crate) const UNREACHABLE: &str =
+    "is its address right, is it up, and may this machine reach it?";
+
 /// An error of the output. What was committed stays complete.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
@@ -92,7 +96,7 @@ pub enum SinkError {
         /// The destination.
         to: String,
         /// What to do about it.
-        advice: &'static str,
+        advice: String,
         /// The cause.
         #[source]
         source: Box<PublishError>,
@@ -140,8 +144,8 @@ impl SinkError {
                 | io::ErrorKind::HostUnreachable
                 | io::ErrorKind::NetworkUnreachable
                 | io::ErrorKind::TimedOut,
-            ) => " (is its address right, is it up, and may this machine reach it?)",
-            _ => "",
+            ) => format!(" ({UNREACHABLE})"),
+            _ => String::new(),
         };
         SinkError::Publish { to: to.into(), advice, source: Box::new(source) }
     }
@@ -178,7 +182,7 @@ mod tests {
         let error = SinkError::publish("clicks at example.org:9092", refused);
         let said = error.to_string();
         assert!(said.starts_with("cannot publish to clicks at example.org:9092 ("), "{said}");
-        assert!(said.contains("is it up"), "{said}");
+        assert!(said.contains(UNREACHABLE), "{said}");
         let cause = error.source().expect("the cause").to_string();
         assert_eq!(cause, "connection refused");
     }

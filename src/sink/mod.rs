@@ -50,6 +50,7 @@ pub use committed_state::CommittedState;
 pub use dir_lock::{DirLock, lock_dir};
 use disk::Disk;
 pub use error::SinkError;
+pub(crate) use error::UNREACHABLE;
 pub use file_sink::FileSink;
 pub use handle::SinkHandle;
 pub use manifest::{Commit, CommittedFile, MANIFEST, Manifest, OWN_PREFIXES, is_own_name};
