@@ -102,6 +102,8 @@ pub mod operators;
 mod pipeline;
 pub mod policy;
 mod process_stats;
+#[cfg(feature = "files")]
+mod program_name;
 #[cfg(feature = "emulator")]
 mod quota;
 pub mod schedule;

@@ -48,11 +48,12 @@ use std::path::Path;
 
 use args::Command;
 
+use crate::program_name;
 use crate::source::text_of;
 
 /// Runs the command line `args` of `program`, with its name first. Returns how the process ends.
 pub fn main(program: &Program, args: Vec<std::ffi::OsString>) -> Exit {
-    output::set_program(program.name());
+    program_name::set(program.name());
     crate::descriptors::raise();
     let read = home_dir::expand_all(argv::join_hyphen_values(program, args))
         .and_then(|args| config::with_file(program, args));

@@ -1,20 +1,12 @@
 //! Prints to standard output and standard error.
 
 use std::io::{self, ErrorKind, Write as _};
-use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result};
 use rustix::fs::{OFlags, fcntl_getfl};
 
+use crate::program_name;
 use crate::terminal::plain;
-
-/// The name of the program, with which messages begin.
-static PROGRAM: OnceLock<&str> = OnceLock::new();
-
-/// Sets the name of the program, with which messages begin. Without it they begin with `floodway`.
-pub(super) fn set_program(name: &'static str) {
-    PROGRAM.get_or_init(|| name);
-}
 
 /// Prints `text`. A reader that has gone, such as `| head`, is no error; a full disk is.
 pub(super) fn print(text: &str) -> Result<()> {
@@ -65,8 +57,7 @@ pub(super) fn ignore_broken_pipe(result: io::Result<()>) -> Result<()> {
 
 /// Prints a message to standard error, after the name of the program.
 pub(super) fn print_message(message: impl std::fmt::Display) {
-    let program = PROGRAM.get().copied().unwrap_or("floodway");
-    print_error(format_args!("{program}: {message}"));
+    print_error(format_args!("{}: {message}", program_name::get()));
 }
 
 /// Prints `line` to standard error, and ignores errors: nobody would see them.

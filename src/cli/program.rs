@@ -13,22 +13,22 @@ use super::args::{Cli, RunArgs};
 use super::error::{Exit, UsageError};
 use super::given::Given;
 use super::help::EXIT_CODES;
-use super::output::set_program;
 use crate::emulator::{Builtin, Function};
-use crate::job::{Dataflow, Graph, TextGraph};
+use crate::job::{DataflowDescription, Graph, TextGraph};
 use crate::pipeline::RunError;
+use crate::program_name;
 use crate::task;
 
 /// The program.
 #[derive(Clone, Default)]
 pub struct Program {
     /// None is Floodway itself, whose dataflow is a text task.
-    own: Option<Own>,
+    user: Option<UserProgram>,
 }
 
 /// A user's program.
 #[derive(Clone)]
-struct Own {
+struct UserProgram {
     name: &'static str,
     /// Its version, if the program sets one.
     version: Option<&'static str>,
@@ -51,7 +51,7 @@ impl fmt::Debug for Program {
     }
 }
 
-impl Own {
+impl UserProgram {
     /// Makes the graph. Without a command line, as in a function, the options have their defaults.
     fn graph(&self) -> Result<Arc<dyn Graph>> {
         let defaults = || {
@@ -66,7 +66,7 @@ impl Own {
     }
 
     /// Builds the dataflow once.
-    fn dataflow(&self) -> Result<Dataflow> {
+    fn dataflow(&self) -> Result<DataflowDescription> {
         let program = match self.version {
             Some(version) => format!("{}/{version}", self.name),
             None => self.name.to_owned(),
@@ -107,41 +107,41 @@ impl Program {
     ) -> Self {
         let make: MakeGraph = Arc::new(move |matches| Ok(make(A::from_arg_matches(matches)?)));
         let add_options = A::augment_args;
-        Program { own: Some(Own { name, version, add_options, make, matches: None }) }
+        Program { user: Some(UserProgram { name, version, add_options, make, matches: None }) }
     }
 
     /// Returns the program with these values of its options.
     pub(super) fn with(&self, matches: &ArgMatches) -> Self {
-        let own = self.own.clone();
-        Program { own: own.map(|own| Own { matches: Some(Arc::new(matches.clone())), ..own }) }
+        let matches = Some(Arc::new(matches.clone()));
+        Program { user: self.user.clone().map(|user| UserProgram { matches, ..user }) }
     }
 
     /// Returns the name of the command.
     pub(super) fn name(&self) -> &'static str {
-        self.own.as_ref().map_or("floodway", |own| own.name)
+        self.user.as_ref().map_or("floodway", |user| user.name)
     }
 
     /// Whether it is a user's program.
     pub(super) fn is_own(&self) -> bool {
-        self.own.is_some()
+        self.user.is_some()
     }
 
     /// Returns the description of the command line.
     pub(super) fn command(&self) -> clap::Command {
         let mut command = Cli::command();
-        let Some(own) = &self.own else {
+        let Some(user) = &self.user else {
             // Floodway's own dataflow has no calls.
             return WITH_ENDPOINT.into_iter().fold(command, |command, name| {
                 command.mut_subcommand(name, |it| it.mut_arg("calls", |calls| calls.hide(true)))
             });
         };
-        let version: Vec<&str> = own.version.into_iter().chain([ON_FLOODWAY]).collect();
-        command = command.name(own.name).bin_name(own.name).version(version.join(" ")).about(
+        let version: Vec<&str> = user.version.into_iter().chain([ON_FLOODWAY]).collect();
+        command = command.name(user.name).bin_name(user.name).version(version.join(" ")).about(
             "A dataflow whose records are done by AWS Lambda where workers would be too late, built on Floodway",
         );
         for name in WITH_OWN_OPTIONS {
             command = command.mut_subcommand(name, |command| {
-                (own.add_options)(command.next_help_heading(own.name))
+                (user.add_options)(command.next_help_heading(user.name))
             });
         }
         // The examples are of Floodway's own tasks, as is the demonstration.
@@ -166,15 +166,15 @@ impl Program {
     ///
     /// # Errors
     /// If it cannot be built.
-    pub(super) fn dataflow(&self, args: &RunArgs) -> Result<Dataflow> {
-        match &self.own {
+    pub(super) fn dataflow(&self, args: &RunArgs) -> Result<DataflowDescription> {
+        match &self.user {
             None => {
                 let task = task::text(&args.options.task, args.options.work.clone());
                 build(Arc::new(TextGraph(task.expect("the option takes known names only"))))
             }
-            Some(own) => {
-                own.refuse_options_of_text_tasks(&args.given)?;
-                own.dataflow()
+            Some(user) => {
+                user.refuse_options_of_text_tasks(&args.given)?;
+                user.dataflow()
             }
         }
     }
@@ -183,10 +183,10 @@ impl Program {
     ///
     /// # Errors
     /// If the dataflow cannot be built, or if an option is given that is about Floodway's tasks.
-    pub(super) fn own_dataflow(&self, given: &Given) -> Result<Option<Dataflow>> {
-        let Some(own) = &self.own else { return Ok(None) };
-        own.refuse_options_of_text_tasks(given)?;
-        own.dataflow().map(Some)
+    pub(super) fn own_dataflow(&self, given: &Given) -> Result<Option<DataflowDescription>> {
+        let Some(user) = &self.user else { return Ok(None) };
+        user.refuse_options_of_text_tasks(given)?;
+        user.dataflow().map(Some)
     }
 
     /// Serves the function of the program's dataflow with `serve`. Returns how the process ends.
@@ -194,7 +194,7 @@ impl Program {
         &self,
         serve: impl FnOnce(Arc<dyn Function>) -> Result<(), E>,
     ) -> ExitCode {
-        set_program(self.name());
+        program_name::set(self.name());
         let served = self
             .function()
             .and_then(|function| serve(function).map_err(|error| anyhow!("{error}")));
@@ -206,8 +206,8 @@ impl Program {
     /// # Errors
     /// If an option has no default, or the dataflow cannot be built.
     pub(super) fn check_served(&self) -> Result<()> {
-        let Some(own) = &self.own else { return Ok(()) };
-        let served = Own { matches: None, ..own.clone() };
+        let Some(user) = &self.user else { return Ok(()) };
+        let served = UserProgram { matches: None, ..user.clone() };
         let built = served.dataflow().map(drop);
         built.context("the program cannot serve its stages in Lambda, where it has no options")
     }
@@ -217,18 +217,18 @@ impl Program {
     /// # Errors
     /// If the dataflow cannot be built.
     pub(super) fn function(&self) -> Result<Arc<dyn Function>> {
-        match &self.own {
+        match &self.user {
             None => Ok(Arc::new(Builtin::new())),
-            Some(own) => Ok(own.dataflow()?.function()),
+            Some(user) => Ok(user.dataflow()?.function()),
         }
     }
 }
 
 /// Builds the dataflow once. A panic of the user's code is an error, in one line.
-fn build(graph: Arc<dyn Graph>) -> Result<Dataflow> {
+fn build(graph: Arc<dyn Graph>) -> Result<DataflowDescription> {
     let hook = take_hook();
     set_hook(Box::new(|_| {}));
-    let built = catch_unwind(AssertUnwindSafe(|| Dataflow::new(graph)));
+    let built = catch_unwind(AssertUnwindSafe(|| DataflowDescription::new(graph)));
     set_hook(hook);
     match built {
         Ok(built) => Ok(built.map_err(RunError::Dataflow)?),

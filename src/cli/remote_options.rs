@@ -11,7 +11,7 @@ use crate::aws::{Environment, EnvironmentError};
 use crate::bridge::{self, Auth, EndpointError, ProxyError, Settings};
 use crate::cost::Cost;
 use crate::emulator::Model;
-use crate::job::Dataflow;
+use crate::job::DataflowDescription;
 use crate::pipeline::{Endpoint, TimelySettings};
 
 /// Returns the settings of the bridge, for a function with this memory.
@@ -143,7 +143,7 @@ pub(super) fn remote(
 pub(super) fn calls(
     args: &EndpointArgs,
     given: &Given,
-    dataflow: &Dataflow,
+    dataflow: &DataflowDescription,
 ) -> anyhow::Result<Vec<(String, Settings)>> {
     let names: Vec<&str> = dataflow.calls().map(|(name, _)| name).collect();
     let mut seen = HashSet::new();

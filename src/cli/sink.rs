@@ -6,7 +6,7 @@ use super::args::RunArgs;
 use super::form::{self, Excluded, Form, Parsed};
 use super::settings::new_folder;
 use super::{UsageError, folder_conflicts, kafka};
-use crate::job::Dataflow;
+use crate::job::DataflowDescription;
 use crate::pipeline::TimelySettings;
 use crate::sink::{Compression, FileSink, Files, Format, NullSink, Sink};
 use crate::source::{Source, path_of};
@@ -108,7 +108,7 @@ pub(super) fn sink(
 /// If it has one.
 pub(super) fn refuse_format(
     args: &RunArgs,
-    dataflow: &Dataflow,
+    dataflow: &DataflowDescription,
     sink: &dyn Sink,
 ) -> Result<(), UsageError> {
     let chosen =

@@ -6,7 +6,7 @@ use super::args::RunArgs;
 use super::given::canonical;
 use super::rates::{DEFAULT_RATE, MAX};
 use super::{UsageError, trace_file};
-use crate::job::Dataflow;
+use crate::job::DataflowDescription;
 use crate::pipeline::{StateSettings, mark};
 use crate::policy::PolicyChoice;
 use crate::sink::Sink;
@@ -20,7 +20,7 @@ const TRACE: &str = "the trace's rates";
 /// depends on the source have it too.
 fn marked(
     args: &RunArgs,
-    dataflow: &Dataflow,
+    dataflow: &DataflowDescription,
     source: &dyn Source,
     marks: &[&str],
 ) -> Result<BTreeMap<String, String>, UsageError> {
@@ -53,7 +53,7 @@ fn marked(
 /// output is computed (policy, endpoint, workers, commit interval, compression) may change between runs.
 fn output_depends_on(
     args: &RunArgs,
-    dataflow: &Dataflow,
+    dataflow: &DataflowDescription,
     source: &dyn Source,
     sink: &dyn Sink,
 ) -> Result<BTreeMap<String, String>, UsageError> {
@@ -65,7 +65,7 @@ fn output_depends_on(
 /// Returns the options that all processes of a run must be given alike, with their values or defaults.
 pub(super) fn shared(
     args: &RunArgs,
-    dataflow: &Dataflow,
+    dataflow: &DataflowDescription,
     source: &dyn Source,
     sink: &dyn Sink,
     policy: PolicyChoice,
@@ -105,7 +105,7 @@ fn fingerprint(bytes: &[u8]) -> String {
 /// If the run could not be resumed.
 pub(super) fn state(
     args: &RunArgs,
-    dataflow: &Dataflow,
+    dataflow: &DataflowDescription,
     source: &dyn Source,
     sink: &dyn Sink,
     is_scheduled: bool,

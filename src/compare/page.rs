@@ -35,7 +35,7 @@ const COLORS: [(RGBColor, &str); 11] = [
 /// If a plot cannot be drawn.
 pub fn page(comparison: &Comparison) -> Result<String, DrawError> {
     let mut html = String::new();
-    let title = format!("floodway compare: {}", escaped(&comparison.command));
+    let title = escaped(&comparison.command);
     let _ = write!(
         html,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\

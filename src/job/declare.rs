@@ -22,8 +22,8 @@ use crate::policy;
 use crate::task::Task;
 use crate::version;
 
-/// A graph, and what it says of itself.
-pub struct Dataflow {
+/// The description of a dataflow: the graph that builds it, and what this says of itself.
+pub struct DataflowDescription {
     graph: Arc<dyn Graph>,
     /// The stages, in the order in which they are built.
     pub stages: Vec<Declaration>,
@@ -35,7 +35,7 @@ pub struct Dataflow {
     pub version: Option<String>,
 }
 
-impl Dataflow {
+impl DataflowDescription {
     /// Builds `graph` without input on a worker of its own, which does not run it, to find out what it declares.
     ///
     /// # Errors
@@ -55,7 +55,13 @@ impl Dataflow {
             worker.drop_dataflow(dataflow);
         }
         let (format, is_last_stage) = output?;
-        Ok(Dataflow { graph, stages: stages.take(), format, is_last_stage, version: None })
+        Ok(DataflowDescription {
+            graph,
+            stages: stages.take(),
+            format,
+            is_last_stage,
+            version: None,
+        })
     }
 
     /// Sets the version of the dataflow's function. `program` is the name of a user's program with its version.
@@ -63,7 +69,7 @@ impl Dataflow {
         let mut names: Vec<&str> = self.served().map(|stage| &*stage.name).collect();
         names.sort_unstable();
         let fingerprint = crc32fast::hash(names.join("\n").as_bytes());
-        Dataflow { version: Some(version::of_program(program, fingerprint)), ..self }
+        DataflowDescription { version: Some(version::of_program(program, fingerprint)), ..self }
     }
 
     /// Returns what the output depends on, as errors show it: the stages and the format of the lines.
@@ -113,7 +119,7 @@ impl Dataflow {
     }
 }
 
-impl fmt::Debug for Dataflow {
+impl fmt::Debug for DataflowDescription {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let names = self.stages.iter().map(|stage| &*stage.name);
         f.debug_list().entries(names).finish()

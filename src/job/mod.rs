@@ -3,7 +3,7 @@
 //! A [`Graph`] builds the dataflow of one worker with the help of a [`Job`]: it reads records from lines, adds
 //! stages whose records may be done remotely, and says what is committed ([`Output`]). `run` is the graph of one
 //! stage, a text task. Every graph is built once more before the run starts, without input, to find out what its
-//! stages are (`Dataflow`).
+//! stages are (`DataflowDescription`).
 
 mod csv;
 mod declare;
@@ -26,7 +26,7 @@ pub(crate) use stage::{Host, IsLast, StageContext};
 /// What the command line makes of a graph, for this package's own tests.
 #[doc(hidden)]
 pub mod internal {
-    pub use super::declare::Dataflow;
+    pub use super::declare::DataflowDescription;
     pub use super::text_graph::TextGraph;
 }
-pub(crate) use internal::{Dataflow, TextGraph};
+pub(crate) use internal::{DataflowDescription, TextGraph};

@@ -8,7 +8,7 @@ use super::hosts::Host;
 use super::{RunOptions, StateSettings};
 use crate::bridge;
 use crate::emulator::Model;
-use crate::job::Dataflow;
+use crate::job::DataflowDescription;
 use crate::policy::{Policy, PolicyChoice, Sends};
 use crate::schedule::Schedule;
 use crate::sink::Sink;
@@ -41,7 +41,7 @@ pub struct Settings {
     /// The options that all processes of a run must be given alike, with their values as text.
     pub shared: SharedValues,
     /// The dataflow between the source and the sink.
-    pub dataflow: Arc<Dataflow>,
+    pub dataflow: Arc<DataflowDescription>,
     /// The source of the records.
     pub source: Arc<dyn Source>,
     /// The schedule of the events. None: records are taken as fast as possible.

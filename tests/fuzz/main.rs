@@ -50,6 +50,9 @@ mod cleanup_guard;
 #[allow(dead_code)]
 mod destination;
 
+#[path = "../../src/program_name.rs"]
+#[allow(dead_code)]
+mod program_name;
 #[path = "../../src/quota.rs"]
 #[allow(dead_code)]
 mod quota;
@@ -59,7 +62,7 @@ mod terminal;
 
 mod job {
     pub use floodway::job::Graph;
-    pub use floodway::job::internal::{Dataflow, TextGraph};
+    pub use floodway::job::internal::{DataflowDescription, TextGraph};
 }
 
 /// What reads a configuration: from its text to the settings of a run.

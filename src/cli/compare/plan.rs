@@ -102,7 +102,7 @@ impl Plan {
         Ok(Plan {
             policies: runs,
             rounds: args.rounds,
-            command: format!("floodway compare {}", shown(&line)),
+            command: format!("{} compare {}", args.run.given.program.name(), shown(&line)),
             deadline: settings.options.model.deadline,
             threshold,
             burst: burst(&settings),

@@ -8,7 +8,7 @@ use crate::cli::{UsageError, sink};
 /// The reasons why options of `run` are refused.
 const OWN_FILES: &str = "each run has its own, in the report's folder (--report DIR)";
 const NO_OUTPUT: &str = "a comparison's runs write no output: the sink is null";
-const NO_LIVE_VIEW: &str = "a comparison is several runs: use it with floodway run";
+const NO_LIVE_VIEW: &str = "a comparison is several runs: use it with the command run";
 
 /// The options of `run` that a comparison sets itself for each of its runs, or that it cannot have, and why.
 /// The help does not list them.

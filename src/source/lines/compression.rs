@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
+use crate::program_name;
+
 /// The compression of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compression {
@@ -46,7 +48,7 @@ impl Refused {
     /// Returns the error for a file of such data.
     pub(super) fn error(self) -> io::Error {
         let Refused { what, command } = self;
-        self::error(what, &format!("{command} FILE | floodway run --source lines:-"))
+        self::error(what, &format!("{command} FILE"))
     }
 
     /// Returns the error for a compressed file of such data.
@@ -55,7 +57,7 @@ impl Refused {
         let Refused { what, command } = self;
         self::error(
             &format!("{what} inside {name} data"),
-            &format!("{decompress} FILE > INNER; {command} INNER | floodway run --source lines:-"),
+            &format!("{decompress} FILE > INNER; {command} INNER"),
         )
     }
 }
@@ -63,13 +65,15 @@ impl Refused {
 /// Returns the error for a file that was compressed twice, last with `outer`.
 pub(super) fn compressed_twice(outer: Compression) -> io::Error {
     let (_, decompress) = outer.name_and_command();
-    error("compressed twice", &format!("{decompress} FILE | floodway run --source lines:-"))
+    error("compressed twice", &format!("{decompress} FILE"))
 }
 
+/// Returns the error for a file that is `what`. `command` makes lines of it.
 fn error(what: &str, command: &str) -> io::Error {
+    let program = program_name::get();
     io::Error::other(format!(
         "it is {what}, and only text in UTF-8 is read, plain or compressed once with gzip or zstd. This command reads \
-         it: {command}"
+         it: {command} | {program} run --source lines:-"
     ))
 }
 

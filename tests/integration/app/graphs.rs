@@ -102,6 +102,8 @@ fn compare_runs_the_program_itself_under_each_policy() {
     }
     let report = fs::read(place.path("report/compare.json")).unwrap();
     let report: Value = serde_json::from_slice(&report).unwrap();
+    let command = report["command"].as_str().unwrap();
+    assert!(command.starts_with("clicks compare "), "{command}");
     let compared = report["policies"].as_array().unwrap();
     assert_eq!(compared.len(), 2);
     for policy in compared {

@@ -7,6 +7,7 @@ mod call;
 mod call_faults;
 mod csv;
 mod graphs;
+mod names;
 mod options;
 mod orders;
 mod package;
