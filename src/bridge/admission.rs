@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::batch_size::BatchSize;
 use super::breaker::State;
 use super::core::Billed;
-use super::cost_budget::CostBudget;
+use super::cost_budget::{Budget, CostBudget};
 use super::environments::Environments;
 use super::failure_rate::FailureRate;
 use super::health::Health;
@@ -57,7 +57,14 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
+    /// Creates the admission of a bridge with a budget of its own.
     pub(crate) fn new(settings: Settings) -> Self {
+        let budget = Budget::new(settings.cost_limits);
+        Admission::within(settings, budget)
+    }
+
+    /// Creates the admission of a bridge that spends from `budget`, which it may share with other bridges.
+    pub(crate) fn within(settings: Settings, budget: Budget) -> Self {
         Admission {
             limiter: Limiter::new(settings.limiter()),
             rate_limit: RateLimit::new(settings.requests_per_second),
@@ -68,7 +75,7 @@ impl Admission {
             batch_size: BatchSize::new(settings.batch_records),
             retries: RetryBudget::full(retry::CAPACITY),
             hedges: RetryBudget::full(HEDGE_CAPACITY),
-            cost_budget: CostBudget::new(settings.cost_limits, settings.first_price()),
+            cost_budget: CostBudget::new(budget, settings.first_price()),
             in_flight: 0,
             attempts: 0,
             demand: 0,
@@ -161,6 +168,7 @@ impl Admission {
     /// Records that an attempt starts.
     pub(crate) fn start_attempt(&mut self, now: Nanos) -> InFlightAttempt {
         self.in_flight += 1;
+        self.cost_budget.reserve(self.in_flight);
         self.attempts += 1;
         self.rate_limit.sent(now);
         let environment = self.environments.start_attempt(now);
@@ -456,7 +464,7 @@ impl Admission {
 
     /// Returns whether the budget would not cover an attempt even if nothing were in flight.
     pub(crate) fn is_spent(&self) -> bool {
-        !self.cost_budget.can_afford(0)
+        self.cost_budget.is_spent()
     }
 
     /// Updates what depends on the time alone: what is left of the budget and of the limit on requests a second.

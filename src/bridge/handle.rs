@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::breaker::State as BreakerState;
 use super::http_client::HttpClient;
 use super::shared::Shared;
-use super::{BridgeError, Counters, Failure, Settings};
+use super::{BridgeError, Budget, Counters, Failure, Settings};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -93,6 +93,15 @@ impl Bridge {
     /// # Errors
     /// If the settings are not valid, there are no credentials, or the system cannot start a thread.
     pub fn start(settings: Settings) -> Result<Bridge, BridgeError> {
+        let budget = Budget::new(settings.cost_limits);
+        Bridge::start_within(settings, budget)
+    }
+
+    /// Does the same for a bridge that spends from `budget`, which it may share with others, and not from one of its own.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn start_within(settings: Settings, budget: Budget) -> Result<Bridge, BridgeError> {
         settings.validate()?;
         let http_client = HttpClient::new(&settings)?;
         let runtime = Builder::new_current_thread()
@@ -109,7 +118,7 @@ impl Bridge {
                 let _ = runtime.block_on(ended);
             })
             .map_err(BridgeError::Thread)?;
-        let shared = Arc::new(Shared::new(settings, Arc::new(http_client)));
+        let shared = Arc::new(Shared::new(settings, budget, Arc::new(http_client)));
         let (tell, told) = std::sync::mpsc::channel();
         let of_thread = Arc::clone(&shared);
         handle.spawn(async move {

@@ -15,7 +15,8 @@ use super::http_client::HttpClient;
 use super::modelled::Same;
 use super::shared::Shared;
 use super::{
-    Bridge, Failure, Outcome, Reply, ReplyReceiver, ReplySender, Settings, WorkItem, reply_channel,
+    Bridge, Budget, Failure, Outcome, Reply, ReplyReceiver, ReplySender, Settings, WorkItem,
+    reply_channel,
 };
 use crate::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::sync::schedules::{MANY, block_on, explore, mpsc, thread, wake_ups};
@@ -36,7 +37,8 @@ fn shared() -> Arc<Shared> {
     // It sends nothing, and takes longer to make than a test takes.
     static CLIENT: OnceLock<Arc<HttpClient>> = OnceLock::new();
     let client = CLIENT.get_or_init(|| Arc::new(HttpClient::new(&settings).unwrap()));
-    Arc::new(Shared::new(settings, Arc::clone(client)))
+    let budget = Budget::new(settings.cost_limits);
+    Arc::new(Shared::new(settings, budget, Arc::clone(client)))
 }
 
 /// A worker, its replies, and those that it has handled.

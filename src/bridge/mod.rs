@@ -85,6 +85,7 @@ pub use crate::counters::Counters;
 pub(crate) use admission::Admission;
 pub(crate) use attempt::{billed, log};
 pub(crate) use backoff::delay;
+pub(crate) use cost_budget::Budget;
 pub use cost_budget::CostLimits;
 pub use endpoint::{Auth, Endpoint, EndpointError};
 pub use error::BridgeError;

@@ -12,7 +12,7 @@ use super::core::Ended;
 use super::http_client::HttpClient;
 use super::shared::Shared;
 use super::validated_response::ValidatedResponse;
-use super::{Bridge, RemoteTask, Settings};
+use super::{Bridge, Budget, RemoteTask, Settings};
 use crate::batch::Nanos;
 use crate::task::Function;
 
@@ -41,7 +41,8 @@ pub(crate) fn start(
     random: StdRng,
 ) -> (Bridge, RemoteTask<Same>) {
     let http_client = HttpClient::new(&settings).unwrap();
-    let shared = Arc::new(Shared::new(settings, Arc::new(http_client)));
+    let budget = Budget::new(settings.cost_limits);
+    let shared = Arc::new(Shared::new(settings, budget, Arc::new(http_client)));
     let bridge = Bridge::new(shared, Handle::current(), oneshot::channel().0);
     let same: Same = crate::task::function("same", |record| Ok(*record));
     let transport = Modelled(Box::new(remote));

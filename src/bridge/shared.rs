@@ -15,7 +15,7 @@ use super::breaker::State;
 use super::http_client::HttpClient;
 use super::offer::{LiveOffer, Offer};
 use super::reply::CoalescedWaker;
-use super::{Failure, Settings};
+use super::{Budget, Failure, Settings};
 use crate::batch::Nanos;
 use crate::counters::Counters;
 use crate::process_stats;
@@ -55,9 +55,9 @@ pub(super) struct Shared {
 const FIRST_RATIO: u64 = 3_000;
 
 impl Shared {
-    pub(super) fn new(settings: Settings, http_client: Arc<HttpClient>) -> Self {
+    pub(super) fn new(settings: Settings, budget: Budget, http_client: Arc<HttpClient>) -> Self {
         let shared = Shared {
-            admission: Mutex::new(Admission::new(settings.clone())),
+            admission: Mutex::new(Admission::within(settings.clone(), budget)),
             body_memory: BodyMemory::new(settings.body_bytes),
             settings,
             http_client,
