@@ -208,28 +208,22 @@ impl Shared {
             matches!(failure, Failure::Closed | Failure::BreakerOpen | Failure::DoneLocally);
         let advice = self.advice(failure);
         if !is_ours && warned.insert((discriminant(failure), advice.clone())) {
-            match self.settings.is_only_side {
-                true => tracing::warn!("a request to {} failed: {failure} ({advice})", self.name()),
-                false => tracing::warn!("a request went wrong: {failure} ({advice})"),
-            }
+            tracing::warn!("a request to {} failed: {failure} ({advice})", self.name());
         }
     }
 
     /// Logs that a start-up probe failed.
     pub(super) fn warn_of_endpoint(&self, failure: &Failure) {
-        let what = if self.settings.is_only_side { self.name() } else { "the endpoint".to_owned() };
-        let advice = self.advice(failure);
+        let (name, advice) = (self.name(), self.advice(failure));
         tracing::warn!(
-            "{what} does not answer as it should: {failure} ({advice}). Nothing is sent until it does"
+            "{name} does not answer as it should: {failure} ({advice}). Nothing is sent until it does"
         );
     }
 
-    /// Returns what logs call the remote side. There may be several services.
+    /// Returns what logs call the remote side. There may be several functions and services.
     fn name(&self) -> String {
-        match self.settings.is_only_side {
-            true => format!("the service {}", self.settings.endpoint),
-            false => "the remote side".to_owned(),
-        }
+        let kind = if self.settings.is_only_side { "service" } else { "function" };
+        format!("the {kind} {}", self.settings.endpoint)
     }
 
     /// Returns what to do about a failure. Of what can be done about a function, a service has only what is about the way
@@ -247,8 +241,9 @@ impl Shared {
         if self.wrongly_refused.get().is_none() {
             let code = self.http_client.redacted(code.as_bytes());
             if self.wrongly_refused.set(code.clone()).is_ok() {
+                let name = self.name();
                 tracing::warn!(
-                    "the function refuses records that are good ({code:?}): the workers compute them, and their \
+                    "{name} refuses records that are good ({code:?}): the workers compute them, and their \
                     requests are paid for all the same"
                 );
             }

@@ -45,7 +45,7 @@ fn the_policy_remote_does_everything_remotely() {
             let count = |field: &str| summary[field].as_u64().unwrap();
             assert!(count("peak_backlog") <= 500_000, "{args:?}: {summary}");
             // What waits for room says why.
-            let said = error_of(&output).contains("went wrong: throttled");
+            let said = error_of(&output).contains("failed: throttled");
             assert_eq!(said, count("throttled") > 0, "{args:?}: {summary}");
             // On a busy machine the breaker may open, or the idle worker does what is late.
             let has_opened = count("breaker_opened") > 0;
