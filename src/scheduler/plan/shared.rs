@@ -61,6 +61,7 @@ impl Shared {
         if records > 50.0 * enough {
             stage.paid = Paid { records: records / 2.0, usd: usd / 2.0 };
         }
+        stage.can_send = known.can_send;
         stage.remote = if known.can_send { known.latency + known.slack / 50 } else { 0 };
         let request = known.batch as f64 / stage.flow.per_second.max(1.0);
         stage.fill = (FILLED * request * 1e9) as Nanos;
@@ -98,9 +99,9 @@ impl Shared {
                 let time = at * step;
                 self.needs(stages, now + time) > time as f64 * share + TURNS as f64
             });
-            if is_short {
-                let last = self.dearest[count - 1];
-                self.stages[last].sends_until = now + slack;
+            let last = &mut self.stages[self.dearest[count - 1]];
+            if is_short && last.can_send {
+                last.sends_until = now + slack;
             }
         }
         for stage in &mut self.stages {

@@ -15,6 +15,8 @@ pub(super) struct Stage {
     /// Dollars of a record that is sent.
     pub usd: f64,
     pub paid: Paid,
+    /// Whether records can be sent.
+    pub can_send: bool,
     /// How long a record takes that is sent, and how long a request is filled before.
     pub remote: Nanos,
     pub fill: Nanos,

@@ -29,12 +29,16 @@ fn due_in(ms: u64, records: usize) -> Entry {
 
 /// Two stages with what waits at them.
 fn stages(us: [f64; 2], waiting: [&[Entry]; 2]) -> [Member; 2] {
+    stages_of(us.map(known), waiting)
+}
+
+fn stages_of(known: [Known; 2], waiting: [&[Entry]; 2]) -> [Member; 2] {
     let plan = Plan::new();
     let mut members = [plan.member(), plan.member()];
     for _ in 0..2 {
-        for (member, (us, waiting)) in members.iter_mut().zip(us.into_iter().zip(waiting)) {
+        for (member, (known, waiting)) in members.iter_mut().zip(known.iter().zip(waiting)) {
             let records = waiting.iter().map(Entry::records).sum();
-            member.publish(&known(us), (records, waiting.iter().rev()), [].into_iter());
+            member.publish(known, (records, waiting.iter().rev()), [].into_iter());
         }
     }
     members
@@ -73,6 +77,11 @@ fn a_stage_leaves_time_for_a_request_where_a_stage_behind_it_will_send() {
     assert!((54 * MS..120 * MS).contains(&first.after()), "{}", first.after());
     assert_eq!((second.after(), first.least_after()), (0, first.least_after()));
     assert!(first.least_after() < 50 * MS, "what was planned before is not late");
+    // A stage that never sends needs no time for a request.
+    let local = Known { can_send: false, usd: 0.0, ..known(30.0) };
+    let waiting: [&[Entry]; 2] = [&[due_in(190, 100)], &[due_in(190, 10_000)]];
+    let [first, _] = stages_of([known(10.0), local], waiting);
+    assert!(first.after() < 50 * MS, "{}", first.after());
 }
 
 #[test]
