@@ -4,6 +4,11 @@
 //!     cargo run --release --example orders -- run --source nexmark --rate 30k --duration 10s --policy deadline \
 //!         --lambda local --sink null -- -w 1
 //!     cargo run --release --example orders -- run --order 40us --item 5us --items 2 ...
+//!
+//! With options of one stage, orders are checked here, and items are sent in small requests:
+//!
+//!     cargo run --release --example orders -- run --source nexmark --rate 30k --duration 10s --policy deadline \
+//!         --stage order.policy=local,item.batch=200 --sink null -- -w 1
 
 use std::hint::spin_loop;
 use std::time::{Duration, Instant};

@@ -187,6 +187,11 @@ impl Bridge {
         self.0.shared.offer().p99
     }
 
+    /// Returns the measured median of a request's time; zero before the first measurement.
+    pub(crate) fn median(&self) -> Duration {
+        self.0.shared.offer().median
+    }
+
     /// Waits until the start-up probes have returned, with or without success, but not longer than `most`.
     /// This blocks, so call it before the workers start and never on a worker's thread.
     pub fn wait_for_probes(&self, most: Duration) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{CostLimits, Endpoint, EndpointError, breaker, limiter};
 use crate::aws;
 use crate::cost::Cost;
+use crate::counters::Counters;
 use crate::wire::MAX_BODY;
 
 /// Settings of a bridge. Each one says what happens if it is too small or too large.
@@ -185,6 +186,11 @@ impl Settings {
         }
     }
 
+    /// Returns what a bridge with these settings was billed, in US dollars.
+    pub(crate) fn spent(&self, counters: &Counters) -> f64 {
+        self.cost.usd(counters.billed, counters.billed_us as f64 / 1e3)
+    }
+
     /// Returns the estimated cost of an attempt, before one is billed.
     pub(crate) fn first_price(&self) -> f64 {
         self.cost.usd(1, self.first_latency.as_secs_f64() * 1e3)
@@ -192,7 +198,7 @@ impl Settings {
 
     /// Returns the bytes of memory that a request and its response may need. The buffer of a request is at
     /// most twice as long as its body.
-    pub(super) fn largest_exchange(&self) -> usize {
+    pub(crate) fn largest_exchange(&self) -> usize {
         2 * self.batch_bytes + MAX_BODY
     }
 

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use bytes::Bytes;
 
 use super::args::CheckArgs;
 use super::output::print_line;
-use super::{logging, remote_options};
+use super::{logging, remote_options, stage_options};
 use crate::aws::{Environment, Region, ServiceError, ServiceErrorKind};
 use crate::batch::{Batch, Strings};
 use crate::bridge::{self, Endpoint, Failure, HttpClient, HttpError, HttpResponse, Settings};
-use crate::job::Declaration;
+use crate::job::{DataflowDescription, Declaration};
 use crate::quota::REQUESTS_PER_ENVIRONMENT;
 use crate::sink::UNREACHABLE;
 use crate::task::{self, Task as _};
@@ -35,25 +35,31 @@ fn records() -> impl Iterator<Item = String> {
 
 pub(super) fn check(args: &CheckArgs) -> Result<()> {
     logging::init(args.log.as_deref())?;
-    let (mut checks, trials) = match args.given.program.own_dataflow(&args.given)? {
-        None if !args.endpoint.calls.is_empty() => {
-            return Err(args.given.error("--call", "is for a program that has calls").into());
+    let mut checks = Vec::new();
+    match args.given.program.own_dataflow(&args.given)? {
+        None => {
+            for (option, given) in
+                [("--call", args.named.calls.len()), ("--stage", args.named.stages.len())]
+            {
+                if given > 0 {
+                    let why = "is for a program with a dataflow of its own";
+                    return Err(args.given.error(option, why).into());
+                }
+            }
+            checks.push((function(args)?, vec![Trial::of_text(&args.task)]));
         }
-        None => (Vec::new(), vec![Trial::of_text(&args.task)]),
         Some(dataflow) => {
-            let calls = remote_options::calls(&args.endpoint, &args.given, &dataflow)?;
-            let check = |(name, settings): (String, Settings)| {
+            let calls = remote_options::calls(&args.named, &args.given, &dataflow)?;
+            let calls = calls.into_iter().map(|(name, settings)| {
                 (settings.endpoint, vec![Trial::of_stage("call", name, None)])
-            };
-            let version = &dataflow.version;
-            let stage =
-                |stage: &Declaration| Trial::of_stage("stage", stage.name.clone(), version.clone());
-            (calls.into_iter().map(check).collect(), dataflow.served().map(stage).collect())
+            });
+            checks = of_stages(args, &dataflow)?;
+            checks.extend(calls);
+            // A program with calls may leave its stages to its workers.
+            if checks.is_empty() {
+                function(args)?;
+            }
         }
-    };
-    // A program with calls may leave its stages to its workers.
-    if checks.is_empty() || args.endpoint.lambda.is_some() {
-        checks.insert(0, (function(args)?, trials));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for (endpoint, trials) in checks {
@@ -63,17 +69,54 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
     Ok(())
 }
 
+/// Returns the functions of the stages, each with the trials of its stages. A stage whose records are not sent, or are
+/// sent to the embedded Lambda, has none.
+fn of_stages(
+    args: &CheckArgs,
+    dataflow: &DataflowDescription,
+) -> Result<Vec<(Endpoint, Vec<Trial>)>> {
+    let of_run = args.function.lambda.is_some().then(|| function(args)).transpose()?;
+    let own = stage_options::stages(&args.named, &args.given, dataflow)?;
+    let mut checks: Vec<(Endpoint, Vec<Trial>)> = Vec::new();
+    for Declaration { name, .. } in dataflow.served() {
+        let own = own.iter().find(|stage| stage.name == *name);
+        let endpoint = match own {
+            Some(stage) if stage.args.policy.is_some_and(|policy| !policy.needs_remote()) => None,
+            Some(stage) if stage.has_own("lambda") => {
+                let lambda = stage.args.function.lambda.as_deref();
+                let lambda = lambda.filter(|lambda| *lambda != remote_options::LOCAL);
+                let resolve = |lambda| {
+                    remote_options::remote(lambda, &stage.args.function, &stage.given)
+                        .map_err(|error| stage.explain(error))
+                };
+                lambda.map(resolve).transpose()?
+            }
+            _ => of_run.clone(),
+        };
+        let Some(endpoint) = endpoint else { continue };
+        let trial = Trial::of_stage("stage", name.clone(), dataflow.version.clone());
+        match checks.iter_mut().find(|(other, _)| *other == endpoint) {
+            Some((_, trials)) => trials.push(trial),
+            None => checks.push((endpoint, vec![trial])),
+        }
+    }
+    if checks.is_empty() {
+        checks.extend(of_run.map(|endpoint| (endpoint, Vec::new())));
+    }
+    Ok(checks)
+}
+
 /// Returns the function that is checked.
 fn function(args: &CheckArgs) -> Result<Endpoint> {
-    let Some(lambda) = &args.endpoint.lambda else {
+    let Some(lambda) = &args.function.lambda else {
         let why = "is missing: give a URL, or a function's name or ARN";
         return Err(args.given.error("--lambda", why).into());
     };
-    if lambda == "local" {
+    if lambda == remote_options::LOCAL {
         let why = "is built in and needs no check: give a URL, or a function's name or ARN";
         return Err(args.given.error("--lambda", why).into());
     }
-    remote_options::remote(lambda, &args.endpoint, &args.given)
+    remote_options::remote(lambda, &args.function, &args.given)
 }
 
 /// A request of the check, and what is expected of its answer.
@@ -144,7 +187,8 @@ async fn steps(endpoint: Endpoint, trials: &[Trial], timeout: Duration) -> Resul
         print_line(format_args!("key       …{} of {}{temporary}", found.last4(), found.from))?;
     }
     for trial in trials {
-        round_trip(&remote, trial, timeout).await?;
+        let tried = round_trip(&remote, trial, timeout).await;
+        tried.with_context(|| format!("the {} {}", trial.kind, trial.task))?;
     }
     if is_lambda {
         print_line(format_args!("ceiling   {}", ceiling(remote.environments().await)))?;

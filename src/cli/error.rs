@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::config::FromFile;
 use super::output::print_message;
+use super::stage_options::StageArgs;
 use crate::source::path_of;
 use crate::terminal::plain;
 
@@ -33,6 +34,12 @@ impl UsageError {
         if let Some(setting) = from_file.setting(&self.option) {
             self.option = format!("{setting} =");
         }
+        self
+    }
+
+    /// Names the stage to whose options the option belongs.
+    pub(super) fn of_stage(mut self, stage: &StageArgs) -> Self {
+        (self.option, self.value) = stage.shown(&self.option, &self.value);
         self
     }
 }

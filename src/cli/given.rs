@@ -29,6 +29,8 @@ pub(super) struct Given {
 struct GivenOption {
     text: String,
     is_default: bool,
+    /// Whether it was typed, and does not come from the file of `--config`.
+    is_typed: bool,
     mark: Option<&'static str>,
 }
 
@@ -50,7 +52,9 @@ impl Given {
                 // All options of Floodway's have a mark. On those of a user's program the output depends.
                 let own = program.is_own().then_some(mark::OUTPUT);
                 let mark = mark_of(command, argument).or(own);
-                options.insert(format!("--{name}"), GivenOption { text, is_default, mark });
+                let name = format!("--{name}");
+                let is_typed = !is_default && !from_file.has(&name);
+                options.insert(name, GivenOption { text, is_default, is_typed, mark });
             }
         }
         Given { options, from_file, program }
@@ -65,7 +69,13 @@ impl Given {
     /// Returns the value of an option if it was typed. Options from a file do not count: a file may hold
     /// the settings of several policies.
     pub(super) fn typed(&self, option: &str) -> Option<&str> {
-        self.value(option).filter(|_| !self.from_file.has(option))
+        let given = self.options.get(option).filter(|given| given.is_typed);
+        given.map(|given| given.text.as_str())
+    }
+
+    /// Lets only those options count as typed that `is_typed` selects.
+    pub(super) fn keep_typed(&mut self, is_typed: impl Fn(&str) -> bool) {
+        self.options.iter_mut().for_each(|(name, given)| given.is_typed &= is_typed(name));
     }
 
     /// Returns the value of an option, or its default.

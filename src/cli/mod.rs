@@ -35,6 +35,7 @@ mod signals;
 mod simulate;
 mod sink;
 mod source;
+mod stage_options;
 mod state;
 mod trace_file;
 mod unusable_path;

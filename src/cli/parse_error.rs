@@ -12,19 +12,38 @@ use crate::terminal::plain;
 /// The options of timely that have one letter and stand after `--`.
 const TIMELY_OPTIONS: [&str; 6] = ["-w", "-n", "-p", "-h", "-r", "-z"];
 
-/// Returns what is wrong, and what would be right. A setting that comes from a file is named with the file.
-pub(super) fn describe(error: &clap::Error, from_file: &FromFile) -> String {
-    let one = |kind| match error.get(kind) {
+/// Returns what clap says of an error under this kind.
+fn context(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(all)) if !all.is_empty() => Some(all.join(", ")),
         _ => None,
-    };
+    }
+}
+
+/// Returns the option that an error is about, without the name of its value.
+pub(super) fn option(error: &clap::Error) -> String {
+    let argument = context(error, ContextKind::InvalidArg).unwrap_or_default();
+    argument.split_whitespace().next().unwrap_or_default().to_owned()
+}
+
+/// Returns why the value of an option is refused, and what would be right.
+pub(super) fn reason(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::ValueValidation {
+        return error.source().map(ToString::to_string).unwrap_or_default();
+    }
+    let valid = context(error, ContextKind::ValidValue).map(|valid| format!("one of {valid}"));
+    format!("expected {}", valid.unwrap_or_else(|| "a value".to_owned()))
+}
+
+/// Returns what is wrong, and what would be right. A setting that comes from a file is named with the file.
+pub(super) fn describe(error: &clap::Error, from_file: &FromFile) -> String {
+    let one = |kind| context(error, kind);
     let near = |kind| one(kind).map(|near| format!(", did you mean {near}?")).unwrap_or_default();
     let argument = one(ContextKind::InvalidArg).unwrap_or_default();
-    // Without the name of its value.
-    let option = argument.split_whitespace().next().unwrap_or_default();
-    let setting = from_file.setting(option);
-    let named = || setting.as_ref().map_or(option.to_owned(), |setting| format!("{setting} ="));
+    let option = option(error);
+    let setting = from_file.setting(&option);
+    let named = || setting.as_ref().map_or(option.clone(), |setting| format!("{setting} ="));
     let text = match error.kind() {
         ErrorKind::UnknownArgument
             if TIMELY_OPTIONS.iter().any(|own| argument.starts_with(own)) =>
@@ -46,18 +65,11 @@ pub(super) fn describe(error: &clap::Error, from_file: &FromFile) -> String {
         ErrorKind::InvalidValue => {
             let value = one(ContextKind::InvalidValue).filter(|value| !value.is_empty());
             let value = value.unwrap_or_else(|| "(no value)".to_owned());
-            let valid = one(ContextKind::ValidValue);
-            let valid = valid.map(|valid| format!("one of {valid}"));
-            format!(
-                "{} {value}: expected {}",
-                named(),
-                valid.unwrap_or_else(|| "a value".to_owned())
-            )
+            format!("{} {value}: {}", named(), reason(error))
         }
         ErrorKind::ValueValidation => {
             let value = one(ContextKind::InvalidValue).unwrap_or_default();
-            let why = error.source().map(ToString::to_string).unwrap_or_default();
-            format!("{} {value}: {why}", named())
+            format!("{} {value}: {}", named(), reason(error))
         }
         ErrorKind::ArgumentConflict => {
             let other = one(ContextKind::PriorArg).unwrap_or_default();

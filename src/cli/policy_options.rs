@@ -4,7 +4,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::UsageError;
-use super::args::RunArgs;
+use super::args::SendingArgs;
 use super::given::Given;
 use crate::policy::{ChoiceError, Local, POLICIES, PolicyChoice, Sends, Spec, Spill};
 
@@ -127,22 +127,12 @@ pub(super) fn choice(
     })
 }
 
-/// Returns the policy of a run.
-pub(super) fn of_run(args: &RunArgs) -> Result<PolicyChoice, UsageError> {
-    choice(args.policy, threshold(args), &args.given)
-}
-
-/// Returns the threshold, if the policy uses one.
-fn threshold(args: &RunArgs) -> Option<f64> {
+/// Returns the policy of a run or a stage.
+pub(super) fn policy(args: &SendingArgs, given: &Given) -> Result<PolicyChoice, UsageError> {
+    // A threshold that was not typed is for the policies that use one.
     let of_another = args.policy.is_some_and(|policy| !policy.needs_threshold())
-        && args.given.typed("--threshold").is_none();
-    args.threshold.filter(|_| !of_another)
-}
-
-/// Refuses typed options that the policy of a run does not use.
-pub(super) fn refuse_unused_by_run(args: &RunArgs) -> Result<(), UsageError> {
-    let policy = args.policy.unwrap_or_else(|| default(threshold(args).is_some()));
-    refuse_unused(&args.given, &[policy], "")
+        && given.typed("--threshold").is_none();
+    choice(args.policy, args.threshold.filter(|_| !of_another), given)
 }
 
 /// Refuses typed options that none of `policies` uses. The error ends with `besides`.

@@ -91,7 +91,7 @@ impl UserProgram {
 }
 
 /// The commands that have the option `--call`.
-const WITH_ENDPOINT: [&str; 3] = ["run", "compare", "check"];
+const WITH_CALLS: [&str; 3] = ["run", "compare", "check"];
 /// The end of what `--version` prints for a user's program.
 const ON_FLOODWAY: &str = concat!("on floodway ", env!("CARGO_PKG_VERSION"));
 
@@ -131,7 +131,7 @@ impl Program {
         let mut command = Cli::command();
         let Some(user) = &self.user else {
             // Floodway's own dataflow has no calls.
-            return WITH_ENDPOINT.into_iter().fold(command, |command, name| {
+            return WITH_CALLS.into_iter().fold(command, |command, name| {
                 command.mut_subcommand(name, |it| it.mut_arg("calls", |calls| calls.hide(true)))
             });
         };

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use anyhow::anyhow;
 
-use super::args::{BridgeArgs, EndpointArgs, RunArgs};
+use super::args::{FunctionArgs, NamedArgs, RequestArgs, RunArgs};
 use super::given::Given;
 use super::{UsageError, key_values, policy_options};
 use crate::aws::{Environment, EnvironmentError};
@@ -14,9 +14,12 @@ use crate::emulator::Model;
 use crate::job::DataflowDescription;
 use crate::pipeline::{Endpoint, TimelySettings};
 
-/// Returns the settings of the bridge, for a function with this memory.
+/// The value of `--lambda` that names the embedded Lambda.
+pub(super) const LOCAL: &str = "local";
+
+/// Returns the settings of a bridge without a budget, to a function with this memory.
 pub(super) fn bridge(
-    args: &BridgeArgs,
+    args: &RequestArgs,
     given: &Given,
     memory_mb: u32,
 ) -> Result<Settings, UsageError> {
@@ -35,13 +38,17 @@ pub(super) fn parse_memory(text: &str) -> Result<u32, &'static str> {
 }
 
 /// Returns the function's memory in MB.
-pub(super) fn memory(args: &RunArgs, endpoint: &Endpoint) -> Result<u32, UsageError> {
-    match (endpoint, args.memory) {
+pub(super) fn memory(
+    memory: Option<u32>,
+    given: &Given,
+    endpoint: &Endpoint,
+) -> Result<u32, UsageError> {
+    match (endpoint, memory) {
         (Endpoint::Embedded(model), None) => Ok(model.memory_mb),
         (Endpoint::Embedded(_), Some(_)) => {
             let why =
                 "is for a function elsewhere: the built-in Lambda has --local-lambda memory=MB";
-            Err(args.given.error("--memory", why))
+            Err(given.error("--memory", why))
         }
         (Endpoint::Remote(_), memory) => Ok(memory.unwrap_or(Cost::default().memory_mb)),
     }
@@ -58,25 +65,26 @@ pub(super) fn check_simulatable(model: &Model) -> Result<(), UsageError> {
     Ok(())
 }
 
-/// Checks that the policy can want something done remotely, if that is required.
-pub(super) fn check_require_remote(args: &RunArgs) -> Result<(), UsageError> {
-    if args.options.require_remote && !policy_options::of_run(args)?.needs_remote() {
-        let why = format!("needs {}", policy_options::that_sends());
-        return Err(UsageError::new("--require-remote", "(given)", why));
+/// Checks that a policy can want something done remotely (`sends`), if that is required.
+pub(super) fn check_require_remote(args: &RunArgs, sends: bool) -> Result<(), UsageError> {
+    match args.options.require_remote && !sends {
+        true => Err(sends_nothing("--require-remote")),
+        false => Ok(()),
     }
-    Ok(())
 }
 
-/// Checks that the policy can be tried without sending, if that is asked for.
-pub(super) fn check_shadow(args: &RunArgs) -> Result<(), UsageError> {
-    if !args.options.shadow {
-        return Ok(());
+/// Checks that the policy can be tried without sending, if that is asked for. `sends` says whether it ever sends.
+pub(super) fn check_shadow(args: &RunArgs, sends: bool) -> Result<(), UsageError> {
+    match &args.local_lambda {
+        _ if !args.options.shadow => Ok(()),
+        _ if !sends => Err(sends_nothing("--shadow")),
+        model => model.as_ref().map_or(Ok(()), check_simulatable),
     }
-    if !policy_options::of_run(args)?.needs_remote() {
-        let why = format!("needs {}", policy_options::that_sends());
-        return Err(UsageError::new("--shadow", "(given)", why));
-    }
-    args.local_lambda.as_ref().map_or(Ok(()), check_simulatable)
+}
+
+/// Returns the error of a given option that is about sending records, where the policy sends none.
+fn sends_nothing(option: &str) -> UsageError {
+    UsageError::new(option, "(given)", format!("needs {}", policy_options::that_sends()))
 }
 
 /// Parses the value of `--local-lambda`: the model of the embedded Lambda.
@@ -92,29 +100,41 @@ pub(super) fn parse_model(text: &str) -> Result<Model, String> {
     }
 }
 
-pub(super) fn endpoint(args: &RunArgs) -> anyhow::Result<Endpoint> {
-    let is_given = |option: &&&str| args.given.value(option).is_some();
-    match args.endpoint.lambda.as_deref() {
-        Some(lambda) if lambda != "local" => {
-            if args.local_lambda.is_some() {
-                return Err(args.given.error("--local-lambda", "is for --lambda local").into());
-            }
-            remote(lambda, &args.endpoint, &args.given).map(Endpoint::Remote)
-        }
+/// Returns the remote side. `model` is that of the embedded Lambda.
+pub(super) fn endpoint(
+    args: &FunctionArgs,
+    given: &Given,
+    model: Option<&Model>,
+) -> anyhow::Result<Endpoint> {
+    let is_given = |option: &&&str| given.value(option).is_some();
+    match args.lambda.as_deref() {
+        Some(lambda) if lambda != LOCAL => remote(lambda, args, given).map(Endpoint::Remote),
         _ => {
             if let Some(option) = ["--auth", "--region"].iter().find(is_given) {
                 let why = "is for a function elsewhere: --lambda URL, NAME or ARN";
-                return Err(args.given.error(option, why).into());
+                return Err(given.error(option, why).into());
             }
-            Ok(Endpoint::Embedded(args.local_lambda.clone().unwrap_or_default()))
+            Ok(Endpoint::Embedded(model.cloned().unwrap_or_default()))
         }
+    }
+}
+
+/// Checks that one of `endpoints` is the embedded Lambda, if its model is given.
+pub(super) fn refuse_unused_model<'e>(
+    args: &RunArgs,
+    mut endpoints: impl Iterator<Item = &'e Endpoint>,
+) -> Result<(), UsageError> {
+    let is_embedded = |endpoint: &Endpoint| matches!(endpoint, Endpoint::Embedded(_));
+    match args.local_lambda.is_some() && !endpoints.any(is_embedded) {
+        true => Err(args.given.error("--local-lambda", "is for --lambda local")),
+        false => Ok(()),
     }
 }
 
 /// Resolves an endpoint: a function, or any other address that takes requests.
 pub(super) fn remote(
     lambda: &str,
-    args: &EndpointArgs,
+    args: &FunctionArgs,
     given: &Given,
 ) -> anyhow::Result<bridge::Endpoint> {
     let (auth, region) = (args.auth.map(Auth::from), args.region.clone());
@@ -141,7 +161,7 @@ pub(super) fn remote(
 /// If an endpoint is wrong, is missing or is given for a name that is not a call's, or if the settings in the code are
 /// wrong.
 pub(super) fn calls(
-    args: &EndpointArgs,
+    args: &NamedArgs,
     given: &Given,
     dataflow: &DataflowDescription,
 ) -> anyhow::Result<Vec<(String, Settings)>> {

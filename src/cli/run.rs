@@ -77,13 +77,14 @@ fn run_shown(
         }
         None => settings::run(args)?,
     };
-    if let Some(endpoint) = settings.remote_endpoint()
-        && settings.timely.process == 0
-        && let Some(proxy) = remote_options::proxy(endpoint)?
-    {
-        print_message(format_args!(
-            "requests to {endpoint} go by the proxy {proxy}; NO_PROXY names hosts that need none"
-        ));
+    for endpoint in settings.remote_endpoints() {
+        if settings.timely.process == 0
+            && let Some(proxy) = remote_options::proxy(endpoint)?
+        {
+            print_message(format_args!(
+                "requests to {endpoint} go by the proxy {proxy}; NO_PROXY names hosts that need none"
+            ));
+        }
     }
     stop_on_signals(stop, settings.options.stop_within, ended)
         .context("cannot listen for signals")?;

@@ -4,12 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::args::RunArgs;
+use super::args::{RunArgs, SendingArgs};
+use super::given::Given;
+use super::stage_options::{self, StageArgs};
 use super::{
     UsageError, folder_conflicts, listen, path_conflicts, policy_options, rates, remote_options,
     sink, source, state,
 };
-use crate::pipeline::{Settings, TimelySettings, local_hosts, read_hosts};
+use crate::bridge;
+use crate::job::DataflowDescription;
+use crate::pipeline::{Sending, Settings, TimelySettings, local_hosts, read_hosts};
 use crate::state::State;
 
 /// Returns the settings of a run.
@@ -26,19 +30,21 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
     let sink = sink::sink(args, &*source, &timely)?;
     folder_conflicts::refuse_own_files(args, &*source, &*sink)?;
     path_conflicts::refuse_taken(args, &*source, &*sink)?;
-    let endpoint = remote_options::endpoint(args)?;
-    let memory_mb = remote_options::memory(args, &endpoint)?;
-    let mut bridge = remote_options::bridge(&args.bridge, &args.given, memory_mb)?;
-    bridge.verify = args.verify;
-    remote_options::check_shadow(args)?;
-    remote_options::check_require_remote(args)?;
-    let policy = policy_options::of_run(args)?;
+    let sending = sending(&args.sending, &args.given, args)?;
+    remote_options::check_shadow(args, sending.policy.needs_remote())?;
     let dataflow = args.given.program.dataflow(args)?;
-    let calls = remote_options::calls(&args.endpoint, &args.given, &dataflow)?;
+    let stages = stages(args, &dataflow)?;
+    let all = || stages.iter().map(|(_, sending)| sending).chain([&sending]);
+    remote_options::refuse_unused_model(args, all().map(|sending| &sending.endpoint))?;
+    let sends = all().any(|sending| sending.policy.needs_remote());
+    remote_options::check_require_remote(args, sends)?;
+    let calls = remote_options::calls(&args.named, &args.given, &dataflow)?;
     remote_options::refuse_shares(&calls, &timely, &args.timely)?;
     sink::refuse_format(args, &dataflow, &*sink)?;
     let state = state::state(args, &dataflow, &*source, &*sink, schedule.is_some())?;
-    let shared = state::shared(args, &dataflow, &*source, &*sink, policy)?;
+    let shared = state::shared(args, &dataflow, &*source, &*sink, (&sending, &stages))?;
+    let policies: Vec<_> = all().map(|sending| sending.policy.spec()).collect();
+    policy_options::refuse_unused(&args.given, &policies, "")?;
     let settings = Settings {
         options: args.options.clone(),
         shared,
@@ -47,9 +53,8 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         schedule,
         events: rates.events,
         duration: rates.duration,
-        policy,
-        endpoint,
-        bridge,
+        sending,
+        stages,
         calls,
         max_backlog_bytes: 256 << 20,
         sink,
@@ -61,9 +66,34 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         let why = "is the share of the first of several workers: add workers with -- -w 2";
         return Err(args.given.error("--skew", why).into());
     }
-    policy_options::refuse_unused_by_run(args)?;
-    settings.remote_endpoint().map(remote_options::proxy).transpose()?;
+    settings.remote_endpoints().iter().try_for_each(|it| remote_options::proxy(it).map(drop))?;
     Ok(settings)
+}
+
+/// Returns which records are sent, where and how, by the options of the run or of a stage.
+fn sending(args: &SendingArgs, given: &Given, run: &RunArgs) -> anyhow::Result<Sending> {
+    let endpoint = remote_options::endpoint(&args.function, given, run.local_lambda.as_ref())?;
+    let memory_mb = remote_options::memory(args.memory, given, &endpoint)?;
+    let bridge = bridge::Settings {
+        verify: args.verify,
+        cost_limits: run.budget.limits(),
+        ..remote_options::bridge(&args.requests, given, memory_mb)?
+    };
+    let policy = policy_options::policy(args, given)?;
+    Ok(Sending { policy, endpoint, bridge })
+}
+
+/// Returns the same of each stage that has options of its own.
+fn stages(
+    args: &RunArgs,
+    dataflow: &DataflowDescription,
+) -> anyhow::Result<Vec<(String, Sending)>> {
+    let sending = |stage: StageArgs| -> anyhow::Result<_> {
+        let sending = sending(&stage.args, &stage.given, args);
+        Ok((stage.name.clone(), sending.map_err(|error| stage.explain(error))?))
+    };
+    let stages = stage_options::stages(&args.named, &args.given, dataflow)?;
+    stages.into_iter().map(sending).collect()
 }
 
 /// Returns a new folder in `out/`, for a `kind` of command that was given none.

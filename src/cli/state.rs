@@ -7,8 +7,7 @@ use super::given::canonical;
 use super::rates::{DEFAULT_RATE, MAX};
 use super::{UsageError, trace_file};
 use crate::job::DataflowDescription;
-use crate::pipeline::{StateSettings, mark};
-use crate::policy::PolicyChoice;
+use crate::pipeline::{Sending, StateSettings, mark};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::units::show_rate;
@@ -68,15 +67,18 @@ pub(super) fn shared(
     dataflow: &DataflowDescription,
     source: &dyn Source,
     sink: &dyn Sink,
-    policy: PolicyChoice,
+    (sending, stages): (&Sending, &[(String, Sending)]),
 ) -> Result<BTreeMap<String, String>, UsageError> {
     let mut values = marked(args, dataflow, source, &[mark::OUTPUT, mark::RUN])?;
-    values.insert("--policy".to_owned(), policy.name().to_owned());
-    // A threshold in a file does not count under a policy that has none.
-    match policy.threshold() {
-        Some(threshold) => values.insert("--threshold".to_owned(), threshold.to_string()),
-        None => values.remove("--threshold"),
-    };
+    let of_stages = stages.iter().map(|(name, sending)| (format!("--stage {name}."), sending));
+    for (option, Sending { policy, .. }) in of_stages.chain([("--".to_owned(), sending)]) {
+        values.insert(format!("{option}policy"), policy.name().to_owned());
+        // A threshold in a file does not count under a policy that has none.
+        match policy.threshold() {
+            Some(rate) => values.insert(format!("{option}threshold"), rate.to_string()),
+            None => values.remove(&format!("{option}threshold")),
+        };
+    }
     // The rates themselves are compared, wherever a process reads them.
     if values.contains_key(TRACE) {
         values.remove("--shape");

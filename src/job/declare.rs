@@ -15,7 +15,7 @@ use super::due_times::Producer;
 use super::stage::{Host, IsLast, StageContext};
 use super::{BuildError, Graph, Job};
 use crate::batch::Batch;
-use crate::bridge::{self, Bridge, Offer};
+use crate::bridge::{self, Bridge};
 use crate::clock::Clock;
 use crate::emulator::{ByTask, Function, Versioned};
 use crate::policy;
@@ -86,7 +86,7 @@ impl DataflowDescription {
     }
 
     /// Returns the stages whose tasks a function computes besides the workers.
-    pub(crate) fn served(&self) -> impl Iterator<Item = &Declaration> {
+    pub fn served(&self) -> impl Iterator<Item = &Declaration> {
         self.stages.iter().filter(|stage| matches!(stage.remote, Remote::Function(_)))
     }
 
@@ -130,7 +130,7 @@ impl fmt::Debug for DataflowDescription {
 pub struct Declaration {
     pub name: String,
     remote: Remote,
-    register: Box<dyn Fn(&Bridge) -> Offer + Send + Sync>,
+    register: Box<dyn Fn(&Bridge) + Send + Sync>,
 }
 
 /// Who computes a stage's task besides the workers, or instead of them.
@@ -146,13 +146,13 @@ pub(super) type MakeFunction = Box<dyn Fn() -> Arc<dyn Function> + Send + Sync>;
 
 impl Declaration {
     pub(super) fn new<K: Task + Clone>(name: &str, task: K, remote: Remote) -> Self {
-        let register = move |bridge: &Bridge| bridge.remote_task(Arc::new(task.clone())).offer();
+        let register = move |bridge: &Bridge| drop(bridge.remote_task(Arc::new(task.clone())));
         Declaration { name: name.to_owned(), remote, register: Box::new(register) }
     }
 
-    /// Lets `bridge` probe the remote side of the stage's task, and returns what it offers now.
-    pub(crate) fn register(&self, bridge: &Bridge) -> Offer {
-        (self.register)(bridge)
+    /// Lets `bridge` probe the remote side of the stage's task.
+    pub(crate) fn register(&self, bridge: &Bridge) {
+        (self.register)(bridge);
     }
 }
 

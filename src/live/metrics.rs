@@ -360,41 +360,47 @@ impl Page<'_> {
         })
     }
 
-    /// What was asked of the services that are called.
-    fn calls(&mut self, calls: &[(String, Remote)]) -> Result<(), Error> {
+    /// What was asked of each of several services or functions. `kind` is in the names of the metrics, and `label` is the
+    /// one that names an endpoint.
+    fn endpoints(
+        &mut self,
+        kind: &str,
+        label: &str,
+        endpoints: &[(String, &Remote)],
+    ) -> Result<(), Error> {
         let counters: [(&str, &str, Option<Unit>, fn(&Remote) -> f64); 4] = [
-            ("floodway_call_requests", "Distinct batches that were sent.", None, |call| {
-                call.counters.requests as f64
+            ("requests", "Distinct batches that were sent.", None, |it| {
+                it.counters.requests as f64
             }),
-            ("floodway_call_attempts", "HTTP sends.", None, |call| call.counters.attempts as f64),
-            ("floodway_call_requests_failed", "Requests that were given up.", None, |call| {
-                call.counters.failed as f64
+            ("attempts", "HTTP sends.", None, |it| it.counters.attempts as f64),
+            ("requests_failed", "Requests that were given up.", None, |it| {
+                it.counters.failed as f64
             }),
-            ("floodway_call_unavailable", "For how long it did not answer.", seconds(), |call| {
-                call.counters.breaker_open_us as f64 / 1e6
+            ("unavailable", "For how long it did not answer.", seconds(), |it| {
+                it.counters.breaker_open_us as f64 / 1e6
             }),
         ];
         for (name, help, unit, value) in counters {
-            let mut metric = self.0.encode_descriptor(name, help, unit.as_ref(), COUNTER)?;
-            for (name, call) in calls {
-                let labels = [("call", name.as_str())];
-                metric.encode_family(&labels)?.encode_counter(&value(call), NO_EXEMPLAR)?;
+            let name = format!("floodway_{kind}_{name}");
+            let mut metric = self.0.encode_descriptor(&name, help, unit.as_ref(), COUNTER)?;
+            for (of, remote) in endpoints {
+                let labels = [(label, of.as_str())];
+                metric.encode_family(&labels)?.encode_counter(&value(remote), NO_EXEMPLAR)?;
             }
         }
         let gauges: [(&str, &str, fn(&Remote) -> f64); 2] = [
-            ("floodway_call_in_flight", "Requests in flight.", |call| {
-                call.counters.in_flight as f64
-            }),
+            ("in_flight", "Requests in flight.", |it| it.counters.in_flight as f64),
             (
-                "floodway_call_is_available",
-                "Whether it answers: 0 while records wait because it does not.",
-                |call| f64::from(u8::from(call.breaker == Breaker::Closed)),
+                "is_available",
+                "Whether it answers: 0 while nothing is sent because it does not.",
+                |it| f64::from(u8::from(it.breaker == Breaker::Closed)),
             ),
         ];
         for (name, help, value) in gauges {
-            let mut metric = self.0.encode_descriptor(name, help, None, GAUGE)?;
-            for (name, call) in calls {
-                metric.encode_family(&[("call", name.as_str())])?.encode_gauge(&value(call))?;
+            let name = format!("floodway_{kind}_{name}");
+            let mut metric = self.0.encode_descriptor(&name, help, None, GAUGE)?;
+            for (of, remote) in endpoints {
+                metric.encode_family(&[(label, of.as_str())])?.encode_gauge(&value(remote))?;
             }
         }
         Ok(())
@@ -457,10 +463,17 @@ impl Collector for Metrics {
         page.records(&self.about, &self.sample)?;
         page.time(&self.sample)?;
         page.stages(&self.sample.stages)?;
-        if !self.sample.calls.is_empty() {
-            page.calls(&self.sample.calls)?;
+        let Sample { calls, functions, .. } = &self.sample;
+        let calls: Vec<_> = calls.iter().map(|(name, remote)| (name.clone(), remote)).collect();
+        if !calls.is_empty() {
+            page.endpoints("call", "call", &calls)?;
         }
-        self.sample.remote.iter().try_for_each(|remote| page.remote(&self.about, remote))
+        let functions = functions.iter().map(|it| (it.stages.join(", "), &it.remote));
+        let functions: Vec<_> = functions.collect();
+        if functions.len() > 1 {
+            page.endpoints("function", "stages", &functions)?;
+        }
+        self.sample.remote().iter().try_for_each(|remote| page.remote(&self.about, remote))
     }
 }
 

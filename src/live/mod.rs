@@ -18,6 +18,8 @@ mod server;
 mod view_state;
 
 pub use diagnosis::Diagnosis;
-pub use sample::{About, Breaker, Budget, Observation, ObservedRun, Remote, Sample, Writer};
+pub use sample::{
+    About, Breaker, Budget, Function, Observation, ObservedRun, Remote, Sample, Writer,
+};
 pub use server::{Live, bind};
 pub use view_state::End;

@@ -95,8 +95,8 @@ pub struct Sample {
     pub lambda_cpu_ns: u64,
     /// The sink's writer.
     pub writer: Writer,
-    /// The remote side, if there is one.
-    pub remote: Option<Remote>,
+    /// The functions to which records are sent.
+    pub functions: Vec<Function>,
     /// The services that are called, by the name of the call.
     pub calls: Vec<(String, Remote)>,
     /// What the workers have done, by stage.
@@ -146,7 +146,16 @@ impl Breaker {
     }
 }
 
-/// Counters and state of the bridge.
+/// A function.
+#[derive(Clone, Debug, Default)]
+pub struct Function {
+    /// The names of the stages whose records are sent to it.
+    pub stages: Vec<String>,
+    /// The bridge to it.
+    pub remote: Remote,
+}
+
+/// Counters and state of a bridge.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs)]
 pub struct Remote {
@@ -162,7 +171,28 @@ pub struct Remote {
     pub is_spent: bool,
 }
 
+impl Remote {
+    /// Returns the counters of two bridges together, and the worse state.
+    fn with(mut self, other: Remote) -> Remote {
+        self.counters.add(&other.counters);
+        Remote {
+            counters: self.counters,
+            cost_usd: self.cost_usd + other.cost_usd,
+            limit: self.limit + other.limit,
+            most: self.most + other.most,
+            waiting: self.waiting + other.waiting,
+            breaker: self.breaker.max(other.breaker),
+            is_spent: self.is_spent || other.is_spent,
+        }
+    }
+}
+
 impl Sample {
+    /// Returns the counters and the state of all functions together. None if nothing is sent.
+    pub fn remote(&self) -> Option<Remote> {
+        self.functions.iter().map(|function| function.remote).reduce(Remote::with)
+    }
+
     /// Returns how late the source is that is furthest behind its schedule.
     pub fn late_ns(&self) -> Nanos {
         self.snapshot.next_due.map_or(0, |due| self.schedule.saturating_sub(due))

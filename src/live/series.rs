@@ -150,8 +150,8 @@ fn point(before: &Before, now: &Before) -> Option<Point> {
     let (was, is) = (&before.sample, &now.sample);
     let length = is.at.checked_sub(was.at).filter(|length| *length > 0)?;
     let (counted, counts) = (was.snapshot.counts, is.snapshot.counts);
-    let remote = is.remote.unwrap_or_default();
-    let remote_was = was.remote.unwrap_or_default();
+    let remote = is.remote().unwrap_or_default();
+    let remote_was = was.remote().unwrap_or_default();
     let mut waited = is.snapshot.waited;
     waited
         .iter_mut()

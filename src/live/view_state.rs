@@ -243,7 +243,7 @@ impl ViewState {
         let done = counts.done() - first.snapshot.counts.done();
         let recent = snapshot.latency().since(&first.snapshot.latency());
         let committed = snapshot.commit.since(&HistogramSnapshot::default());
-        let remote = last.remote.unwrap_or_default();
+        let remote = last.remote().unwrap_or_default();
         let on_time = snapshot.on_time_since(&first.snapshot);
         let in_all = snapshot.on_time_since(&LiveSnapshot::default());
         // During the run, the percentiles are those of the last two seconds.
@@ -274,7 +274,7 @@ impl ViewState {
             counters: remote.counters,
             requests_in_flight: remote.counters.in_flight,
             requests_limit: remote.limit,
-            breaker: last.remote.map(|remote| remote.breaker.name()),
+            breaker: last.remote().map(|remote| remote.breaker.name()),
             cost_usd: remote.cost_usd,
             is_spent: remote.is_spent,
         }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::FunctionCounters;
-use crate::cost::Cost;
 use crate::units::{show_count, show_duration, show_many};
 
 /// What a function was billed. Where the service meters an attempt, there is also an estimate to compare with.
@@ -22,7 +21,7 @@ pub struct FunctionBill {
 }
 
 impl FunctionBill {
-    pub(super) fn of(function: &FunctionCounters, cost: &Cost) -> Self {
+    pub(super) fn of(function: &FunctionCounters) -> Self {
         let ms = |us: u64| us as f64 / 1e3;
         let counters = &function.counters;
         FunctionBill {
@@ -32,7 +31,7 @@ impl FunctionBill {
             metered: counters.metered,
             metered_ms: ms(counters.metered_us),
             estimated_ms: ms(counters.estimated_us),
-            cost_usd: cost.usd(counters.billed, ms(counters.billed_us)),
+            cost_usd: function.cost_usd,
         }
     }
 

@@ -35,7 +35,7 @@ pub use on_time::{Cause, OnTime};
 pub use process_stats::ProcessStats;
 #[cfg(feature = "cli")]
 pub use progress::{Goal, Progress};
-pub use report::{CallCounters, FunctionCounters, Report, StageCounts};
+pub use report::{CallCounters, FunctionCounters, FunctionFailure, Report, StageCounts};
 pub use series::{Flow, Level, Line, Series, SlotLatency, SlotLine};
 pub use stage_figures::StageFigures;
 pub use summary::{LateBy, Offloading, Percentiles, Shadow, Summary, Totals};

@@ -100,17 +100,16 @@ impl ProcessStats {
         }
     }
 
-    /// Notes the levels at `now`, the end of a slot. `billed` is the number of requests and of microseconds that were
-    /// billed until then.
-    pub fn sample(&self, now: Nanos, billed: (u64, u64)) {
+    /// Notes the levels at `now`, the end of a slot. `cost_usd` is what was billed until then, in
+    /// US dollars.
+    pub fn sample(&self, now: Nanos, cost_usd: f64) {
         let in_flight = self.0.backlog.in_flight.load(Relaxed) as u64;
         let level = Level {
             // The two counters are not read at the same instant.
             queued: (self.backlog() as u64).saturating_sub(in_flight),
             in_flight,
             backpressured_ns: self.backpressured(),
-            billed_requests: billed.0,
-            billed_us: billed.1,
+            cost_usd,
             true_rate: self.0.workers.iter().map(|worker| worker.last_true_rate()).sum(),
             taken: true,
         };

@@ -12,8 +12,19 @@ use crate::counters::Counters;
 pub struct FunctionCounters {
     /// The name of the function.
     pub name: String,
+    /// What it was billed, in US dollars.
+    pub cost_usd: f64,
     /// What the bridges counted.
     pub counters: Counters,
+}
+
+/// How a function fails.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FunctionFailure {
+    /// The name of the function.
+    pub function: String,
+    /// How it fails, and what to do about it.
+    pub why: String,
 }
 
 /// What the bridges to the service of a call counted.
@@ -124,10 +135,10 @@ pub struct Report {
     pub functions: Vec<FunctionCounters>,
     /// What the bridges to the services of calls counted, by call.
     pub calls: Vec<CallCounters>,
-    /// Why the remote side refused every request, and what to do about it.
-    pub refused: Option<String>,
-    /// How the last request or probe failed, and what to do about it.
-    pub last_failure: Option<String>,
+    /// A function that refused every request.
+    pub refused: Option<FunctionFailure>,
+    /// How the last request or probe to a function failed.
+    pub last_failure: Option<FunctionFailure>,
     /// The 99th percentile of a request's time, in microseconds. 0 before any response.
     pub longest_us: u64,
     /// The bottleneck of most late results of the process.
@@ -169,6 +180,22 @@ impl Report {
         let mut sum = Counters::default();
         self.functions.iter().for_each(|function| sum.add(&function.counters));
         sum
+    }
+
+    /// Returns what all functions were billed, in US dollars.
+    pub fn cost_usd(&self) -> f64 {
+        self.functions.iter().map(|function| function.cost_usd).sum()
+    }
+
+    /// Adds what the bridges to a function counted.
+    pub fn add_function(&mut self, theirs: FunctionCounters) {
+        match self.functions.iter_mut().find(|mine| mine.name == theirs.name) {
+            Some(mine) => {
+                mine.cost_usd += theirs.cost_usd;
+                mine.counters.add(&theirs.counters);
+            }
+            None => self.functions.push(theirs),
+        }
     }
 
     /// Returns the stages whose records workers can compute too.
@@ -230,12 +257,7 @@ impl Report {
         self.lambda_cpu_ns += other.lambda_cpu_ns;
         self.verified += other.verified;
         self.sent = self.sent.into_iter().chain(other.sent).reduce(Sent::with);
-        for theirs in &other.functions {
-            match self.functions.iter_mut().find(|mine| mine.name == theirs.name) {
-                Some(mine) => mine.counters.add(&theirs.counters),
-                None => self.functions.push(theirs.clone()),
-            }
-        }
+        other.functions.iter().for_each(|theirs| self.add_function(theirs.clone()));
         for theirs in &other.calls {
             match self.calls.iter_mut().find(|mine| mine.name == theirs.name) {
                 Some(mine) => mine.counters.add(&theirs.counters),

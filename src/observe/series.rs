@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::time_slots::{Slot, TimeSlots};
 use super::{Counts, Latencies, Report};
 use crate::batch::{Nanos, Span};
-use crate::cost::Cost;
 use crate::destination;
 use crate::policy::Route;
 
@@ -79,10 +78,8 @@ pub struct Level {
     pub in_flight: u64,
     /// The time that sources have waited until then, summed over workers.
     pub backpressured_ns: u64,
-    /// The number of requests that were billed until then.
-    pub billed_requests: u64,
-    /// The number of microseconds that were billed until then.
-    pub billed_us: u64,
+    /// What was billed until then, in US dollars.
+    pub cost_usd: f64,
     /// The true rate in records a second, summed over workers. 0 while they did none.
     pub true_rate: f64,
     /// Whether the state was sampled in this slot.
@@ -101,8 +98,7 @@ impl Slot for Level {
         self.queued += other.queued;
         self.in_flight += other.in_flight;
         self.backpressured_ns += other.backpressured_ns;
-        self.billed_requests += other.billed_requests;
-        self.billed_us += other.billed_us;
+        self.cost_usd += other.cost_usd;
         self.true_rate += other.true_rate;
         self.taken |= other.taken;
     }
@@ -195,8 +191,8 @@ pub struct Series {
 }
 
 impl Series {
-    /// Returns the series of all processes' sum, at the prices of `cost`.
-    pub fn of(report: &Report, cost: &Cost) -> Self {
+    /// Returns the series of all processes' sum.
+    pub fn of(report: &Report) -> Self {
         let (mut flow, mut levels) = (report.flow.clone(), report.levels.clone());
         flow.widen(levels.length());
         levels.widen(flow.length());
@@ -222,7 +218,7 @@ impl Series {
                 queued: level.queued,
                 in_flight: level.in_flight,
                 backpressured_ms: since as f64 / 1e6,
-                cost_usd: cost.usd(level.billed_requests, level.billed_us as f64 / 1e3),
+                cost_usd: level.cost_usd,
                 true_rate_eps: level.true_rate,
                 latency_ms: flow.latency.as_ref().map(|latency| SlotLatency {
                     p50: latency.quantile_ms(0.5),
@@ -274,12 +270,12 @@ mod tests {
         stats.worker(1).true_rate(5_000.0);
         stats.backlog_changed(0, 30);
         stats.in_flight_changed(0, 10);
-        stats.sample(SLOT + 20, (1, 2_000));
-        stats.sample(3 * SLOT + 20, (2, 9_000));
+        stats.sample(SLOT + 20, 0.25);
+        stats.sample(3 * SLOT + 20, 1.0);
         let mut report = Report::default();
         report.add(&Report::of(&stats, 2));
         report.add(&Report::of(&ProcessStats::new(1, true), 1));
-        let lines = Series::of(&report, &Cost::default()).lines;
+        let lines = Series::of(&report).lines;
         let slots: Vec<_> = lines
             .iter()
             .filter_map(|line| match line {
@@ -298,7 +294,7 @@ mod tests {
         let late = slots[0].latency_ms.unwrap();
         assert!((905.0..965.0).contains(&late.p50) && late.max < 1_010.0, "{late:?}");
         assert!(slots[3].latency_ms.is_none());
-        let summary = crate::observe::Summary::of(&report, Default::default(), &Cost::default());
+        let summary = crate::observe::Summary::of(&report, Default::default());
         assert_eq!((summary.records_remote, summary.records_hedged), (1_000, 1_000));
         assert_eq!(summary.true_rate_eps, Some(5_000.0));
         assert!(summary.latency_burst_ms.is_some_and(|burst| burst.p50 > 800.0));

@@ -15,6 +15,8 @@ pub struct StageFigures {
     /// Whether it is a call, which no worker can compute.
     #[serde(skip)]
     pub is_call: bool,
+    /// The name of the policy. None for a call.
+    pub policy: Option<String>,
     /// The number of records that arrived.
     pub received: u64,
     /// The number of records that are done, bad ones among them.
@@ -40,6 +42,7 @@ impl StageFigures {
         let seconds = wall.as_secs_f64().max(1e-9);
         StageFigures {
             name: counts.name.clone(),
+            policy: None,
             received,
             done: local + remote + bad,
             remote,
@@ -53,8 +56,8 @@ impl StageFigures {
         }
     }
 
-    /// Returns the figures in words.
-    pub(super) fn words(&self) -> String {
+    /// Returns the figures in words, with the name of the policy if it `names_policy`.
+    pub(super) fn words(&self, names_policy: bool) -> String {
         if self.is_call {
             let Self { name, received, done, remote, .. } = self;
             let bad = match done - remote {
@@ -67,6 +70,8 @@ impl StageFigures {
             show_duration(Duration::from_secs_f64(useful / 1e6))
         });
         let remote = self.remote as f64 * 100.0 / self.done.max(1) as f64;
+        let policy = self.policy.as_ref().filter(|_| names_policy);
+        let policy = policy.map_or(String::new(), |policy| format!(" under {policy}"));
         let needs = self.needs_workers.unwrap_or_default();
         let saved = self.usd_per_saved_hour.map_or(String::new(), |usd| {
             format!(
@@ -75,7 +80,7 @@ impl StageFigures {
             )
         });
         format!(
-            "{}: {} records of {each}, {remote:.1} % remote; done locally, they would keep {needs:.2} workers \
+            "{}: {} records of {each}, {remote:.1} % remote{policy}; done locally, they would keep {needs:.2} workers \
              busy{saved}",
             self.name,
             show_count(self.received),

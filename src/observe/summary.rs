@@ -7,7 +7,6 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{CallFigures, Counts, FunctionBill, Latencies, Level, Report, StageFigures};
-use crate::cost::Cost;
 use crate::counters::Counters;
 use crate::destination;
 
@@ -157,15 +156,14 @@ pub struct Offloading {
 
 impl Summary {
     /// Makes the summary from the report of all processes. The run lasted `wall` from its start to its last commit.
-    /// `cost` has the prices.
-    pub fn of(report: &Report, wall: Duration, cost: &Cost) -> Self {
+    pub fn of(report: &Report, wall: Duration) -> Self {
         let is_chain = report.is_chain;
         let events = if is_chain { report.emitted } else { report.counts.done() };
         let results = report.counts.results();
         let seconds = wall.as_secs_f64();
         let counters = report.counters();
         let billed_ms = counters.billed_us as f64 / 1e3;
-        let cost_usd = cost.usd(counters.billed, billed_ms);
+        let cost_usd = report.cost_usd();
         Summary {
             workers: report.workers,
             processes: report.processes,
@@ -207,7 +205,7 @@ impl Summary {
                 .map(|stage| StageFigures::of(stage, wall))
                 .collect(),
             calls: report.calls.iter().map(|call| CallFigures::of(call, wall)).collect(),
-            functions: report.functions.iter().map(|one| FunctionBill::of(one, cost)).collect(),
+            functions: report.functions.iter().map(FunctionBill::of).collect(),
             peak_backlog: report.backlog_peaks.iter().max().copied().unwrap_or(0),
             backpressured_ms: report.backpressured_ns as f64 / 1e6,
             total: Totals { events_in: events, results_out: results, runs: 1, cost_usd },

@@ -64,8 +64,11 @@ impl Summary {
             .iter()
             .filter(|_| all_need > self.workers as f64)
             .max_by(|one, other| needs(one).total_cmp(&needs(other)));
+        let mut policies = self.stages.iter().filter_map(|stage| stage.policy.as_ref());
+        let first = policies.next();
+        let are_several = policies.any(|policy| Some(policy) != first);
         for stage in &self.stages {
-            line(format!("stage     {}", stage.words()));
+            line(format!("stage     {}", stage.words(are_several)));
         }
         if let Some(StageFigures { name, .. }) = bottleneck {
             line(format!(

@@ -5,12 +5,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::remote_side::FunctionBridge;
 use super::worker::{RunContext, RunStart};
 use super::{ListenSettings, RunError, Settings, summary};
 use crate::batch::Nanos;
 use crate::bridge::breaker::State;
 use crate::bridge::{self, Bridge, CostLimits};
-use crate::live::{self, About, Breaker, Budget, End, Live, Observation, Remote, Sample, Writer};
+use crate::live::{
+    self, About, Breaker, Budget, End, Function, Live, Observation, Remote, Sample, Writer,
+};
 use crate::observe::Summary;
 
 /// A reference for the live view that does not keep the run alive.
@@ -70,32 +73,32 @@ pub(super) fn end(context: &RunContext, summary: Option<&Summary>, result: &Resu
 /// Describes the run.
 pub(super) fn about(context: &RunContext) -> About {
     let RunContext { settings, output, .. } = context;
-    let bursts = settings.is_bursting();
+    let (common, function) = (settings.common_policy(), settings.function_names());
     let commit =
         if settings.schedule.is_some() { settings.options.commit_every } else { Duration::ZERO };
     About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        policy: settings.policy.name().to_owned(),
-        advice: settings.policy.spec().advice,
+        policy: settings.policy_names(),
+        advice: common.and_then(|policy| policy.spec().advice),
         task: settings.dataflow.tasks(),
         source: settings.source.kind().to_owned(),
-        function: bursts.then(|| settings.endpoint.name()),
+        budget: budget(settings, output.spent()).filter(|_| function.is_some()),
+        function,
         workers: settings.timely.workers,
         processes: settings.timely.processes,
         process: settings.timely.process,
         deadline_ms: settings.options.model.deadline.as_secs_f64() * 1e3,
         has_due_times: settings.has_due_times(),
-        threshold_eps: settings.policy.threshold(),
+        threshold_eps: common.and_then(|policy| policy.threshold()),
         is_paced: settings.schedule.is_some(),
-        budget: budget(settings, output.spent()).filter(|_| bursts),
         longest_step: settings.options.model.epoch.max(commit),
     }
 }
 
 /// Returns this process's share of the budget.
 fn budget(settings: &Settings, spent: f64) -> Option<Budget> {
-    let cost_limits = settings.bridge.cost_limits;
+    let cost_limits = settings.sending.bridge.cost_limits;
     (cost_limits != CostLimits::default()).then(|| {
         let share = cost_limits.after(spent).share(settings.timely.processes);
         Budget { per_hour_usd: share.per_hour, total_usd: share.total }
@@ -125,11 +128,17 @@ pub(super) fn sample(context: &RunContext, started: &RunStart) -> Sample {
             unpublished_bytes,
             is_refused,
         },
-        remote: context.bridge.as_ref().map(|bridge| remote(bridge, &context.settings.bridge)),
+        functions: context.functions.iter().map(function).collect(),
         calls: calls(context),
         stages: context.stage_counts(),
         snapshot,
     }
+}
+
+/// Reads the state of a function.
+fn function(function: &FunctionBridge) -> Function {
+    let FunctionBridge { stages, settings, bridge, .. } = function;
+    Function { stages: stages.clone(), remote: remote(bridge, settings) }
 }
 
 /// Reads the state of the services that are called.
@@ -142,7 +151,7 @@ fn remote(bridge: &Bridge, settings: &bridge::Settings) -> Remote {
     let (counters, status) = (bridge.counters(), bridge.status());
     Remote {
         counters,
-        cost_usd: settings.cost.usd(counters.billed, counters.billed_us as f64 / 1e3),
+        cost_usd: settings.spent(&counters),
         limit: status.limit as u64,
         most: settings.max_in_flight as u64,
         waiting: status.waiting as u64,

@@ -81,7 +81,9 @@ pub struct RunOptions {
     /// The report says what it would have cost and how late results would have been, with a remote side as
     /// --local-lambda describes it.
     #[arg(long, help_heading = "Bursting", group = mark::RUN)]
-    #[arg(conflicts_with_all = ["lambda", "auth", "region", "memory", "require_remote", "skew", "state"])]
+    #[arg(conflicts_with_all = [
+        "lambda", "auth", "region", "memory", "stages", "require_remote", "skew", "state",
+    ])]
     pub shadow: bool,
     /// End with exit code 1 if the policy wanted to send records and none was done remotely.
     #[arg(long, help_heading = "Bursting", group = mark::PROCESS, conflicts_with = "shadow")]

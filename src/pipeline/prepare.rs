@@ -64,7 +64,7 @@ pub(super) fn prepare(
         started: OnceLock::new(),
         pace,
         stages: Stages::new(),
-        bridge: remote.bridge,
+        functions: remote.functions,
         calls: remote.calls,
         peers: Peers::default(),
         lambda: remote.lambda,
@@ -118,15 +118,16 @@ fn open_context(
     }
 }
 
-/// Starts to log what the bridge spends, if there is a state.
+/// Starts to log what is spent for the functions, if there is a state.
 pub(super) fn start_spend_log(
     context: &Arc<RunContext>,
     failures: &Failures,
 ) -> Result<Option<SpendLog>, RunError> {
-    let RunContext { settings, output, bridge, .. } = &**context;
-    let (Some(state), Some(spent), Some(bridge)) = (&settings.state, &output.spent, bridge) else {
+    let RunContext { settings, output, functions, .. } = &**context;
+    let (Some(state), Some(spent)) = (&settings.state, &output.spent) else { return Ok(None) };
+    if functions.is_empty() {
         return Ok(None);
-    };
+    }
     let no_thread = |source| {
         state.failed(StateError::Io {
             what: "start a thread for",
@@ -136,9 +137,7 @@ pub(super) fn start_spend_log(
     };
     let (asked, failures) = (state.clone(), failures.clone());
     let failed = move |source| failures.fail(asked.failed(source));
-    SpendLog::start(spent.clone(), bridge.clone(), settings.bridge.clone(), failed)
-        .map(Some)
-        .map_err(no_thread)
+    SpendLog::start(spent.clone(), functions.clone(), failed).map(Some).map_err(no_thread)
 }
 
 fn sink_settings(settings: &Settings, output: &Output) -> sink::Settings {

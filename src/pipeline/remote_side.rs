@@ -1,30 +1,72 @@
-//! Starts the remote side of a run: the embedded Lambda, if there is one, and the bridges to the function and to the
-//! services that are called.
+//! Starts the remote side of a run: the embedded Lambda, if there is one, and the bridges to functions and to the services
+//! that are called.
 
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::sending::FunctionSettings;
 use super::{Endpoint, RunError, Settings, TimelySettings};
-use crate::bridge::{self, Bridge, BridgeError, SettingsError};
+use crate::bridge::{self, Bridge, BridgeError, Budget, SettingsError};
 use crate::descriptors;
-use crate::emulator;
-use crate::observe::CallCounters;
-use crate::policy::Sends;
+use crate::emulator::{self, Model};
+use crate::observe::{CallCounters, FunctionCounters, FunctionFailure};
 use crate::units::show_duration;
 
 /// The longest time that a run waits for the first answers of the remote side before it starts.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The remote side. The first two fields are none if nothing is sent to a function.
+/// The remote side.
 #[derive(Default)]
 pub(super) struct RemoteSide {
-    /// The embedded Lambda.
+    /// The embedded Lambda, if records are sent to it.
     pub lambda: Option<Arc<emulator::Server>>,
-    /// The bridge to the function.
-    pub bridge: Option<Bridge>,
+    /// The bridges to functions. None if nothing is sent.
+    pub functions: Vec<FunctionBridge>,
     /// The bridges to the services that are called.
     pub calls: Vec<Call>,
+}
+
+/// A bridge to a function.
+#[derive(Clone)]
+pub(super) struct FunctionBridge {
+    /// The name of the function.
+    pub function: String,
+    /// The names of the stages whose records it sends.
+    pub stages: Vec<String>,
+    pub settings: bridge::Settings,
+    pub bridge: Bridge,
+}
+
+impl FunctionBridge {
+    /// Returns what its bridge has counted.
+    pub(super) fn counters(&self) -> FunctionCounters {
+        let (name, counters) = (self.function.clone(), self.bridge.counters());
+        FunctionCounters { name, cost_usd: self.settings.spent(&counters), counters }
+    }
+
+    /// Returns why the function refused every request, and what to do about it. None if it did not.
+    pub(super) fn refused(&self) -> Option<FunctionFailure> {
+        let refusal = self.bridge.refusal()?;
+        Some(self.failure(format!("{refusal} ({})", refusal.advice())))
+    }
+
+    /// Returns how the last request or probe failed, or that good records are refused, and what to do about it.
+    pub(super) fn last_failure(&self) -> Option<FunctionFailure> {
+        let failure = self.bridge.last_failure();
+        let failure = failure.map(|failure| format!("{failure} ({})", failure.advice()));
+        let refused = || {
+            let code = self.bridge.wrongly_refused()?;
+            Some(format!(
+                "the function refuses records that are good ({code:?}), and its own log may say why"
+            ))
+        };
+        failure.or_else(refused).map(|why| self.failure(why))
+    }
+
+    fn failure(&self, why: String) -> FunctionFailure {
+        FunctionFailure { function: self.function.clone(), why }
+    }
 }
 
 /// The bridge of a call.
@@ -50,44 +92,82 @@ impl RemoteSide {
     /// If the Lambda or the bridge cannot be started.
     pub(super) fn start(settings: &Settings, spent: f64) -> Result<RemoteSide, RunError> {
         let mut remote = RemoteSide { calls: start_calls(settings)?, ..RemoteSide::default() };
-        if settings.is_bursting() {
-            remote.start_function(settings, spent)?;
-        }
+        remote.start_functions(settings, spent)?;
         let began = Instant::now();
-        for call in &remote.calls {
-            call.bridge.wait_for_probes(PROBE_TIMEOUT.saturating_sub(began.elapsed()));
+        for bridge in remote.bridges() {
+            bridge.wait_for_probes(PROBE_TIMEOUT.saturating_sub(began.elapsed()));
         }
+        remote.check_deadline(settings);
         Ok(remote)
     }
 
-    /// Starts the bridge to the function, and the embedded Lambda.
-    fn start_function(&mut self, settings: &Settings, spent: f64) -> Result<(), RunError> {
-        let (lambda, endpoint) = match &settings.endpoint {
-            Endpoint::Remote(endpoint) => (None, endpoint.clone()),
-            Endpoint::Embedded(model) => {
+    /// Returns all bridges.
+    fn bridges(&self) -> impl Iterator<Item = &Bridge> {
+        let functions = self.functions.iter().map(|function| &function.bridge);
+        functions.chain(self.calls.iter().map(|call| &call.bridge))
+    }
+
+    /// Starts the bridges to the functions, and the embedded Lambda if it is one of them. The bridges share one budget.
+    fn start_functions(&mut self, settings: &Settings, spent: f64) -> Result<(), RunError> {
+        let functions = settings.functions();
+        // Each process has its share of what may still be spent.
+        let cost_limits = settings.sending.bridge.cost_limits.after(spent);
+        let budget = Budget::new(cost_limits.share(settings.timely.processes));
+        for function in &functions {
+            let endpoint = match function.endpoint {
+                Endpoint::Remote(endpoint) => endpoint.clone(),
+                Endpoint::Embedded(model) => self.embedded(settings, model)?,
+            };
+            let own = bridge_settings(settings, function, endpoint, functions.len());
+            let bridge = Bridge::start_within(own.clone(), budget.clone())?;
+            for stage in settings.dataflow.served() {
+                if function.stages.contains(&&*stage.name) {
+                    stage.register(&bridge);
+                }
+            }
+            self.functions.push(FunctionBridge {
+                function: function.endpoint.name(),
+                stages: function.stages.iter().map(|name| (*name).to_owned()).collect(),
+                settings: own,
+                bridge,
+            });
+        }
+        Ok(())
+    }
+
+    /// Returns the endpoint of the embedded Lambda, and starts it if it does not run yet.
+    fn embedded(
+        &mut self,
+        settings: &Settings,
+        model: &Model,
+    ) -> Result<bridge::Endpoint, RunError> {
+        let lambda = match &mut self.lambda {
+            Some(lambda) => lambda,
+            none => {
                 let listener = TcpListener::bind("127.0.0.1:0").map_err(RunError::Lambda)?;
                 let function = settings.dataflow.function();
-                let server = emulator::Server::hosting(listener, model.clone(), function)
-                    .map_err(RunError::Lambda)?;
-                let endpoint = bridge::Endpoint::url(&server.url())
-                    .map_err(|error| BridgeError::Settings(SettingsError::Endpoint(error)))?;
-                (Some(Arc::new(server)), endpoint)
+                let server = emulator::Server::hosting(listener, model.clone(), function);
+                none.insert(Arc::new(server.map_err(RunError::Lambda)?))
             }
         };
-        // This process has both ends of each connection to an embedded Lambda.
-        let descriptors_each = if lambda.is_some() { 2 } else { 1 };
-        let bridge = Bridge::start(bridge_settings(settings, endpoint, spent, descriptors_each))?;
-        let offers = || settings.dataflow.served().map(|stage| stage.register(&bridge));
-        if offers().count() > 0 {
-            bridge.wait_for_probes(PROBE_TIMEOUT);
+        let endpoint = bridge::Endpoint::url(&lambda.url());
+        endpoint.map_err(|error| BridgeError::Settings(SettingsError::Endpoint(error)).into())
+    }
+
+    /// Warns if even an empty request takes a function longer than the deadline, by which a policy goes.
+    fn check_deadline(&self, settings: &Settings) {
+        let deadline = settings.options.model.deadline;
+        for (function, of) in self.functions.iter().zip(settings.functions()) {
+            let typical = function.bridge.median();
+            if of.sends_late && typical >= deadline {
+                tracing::warn!(
+                    "the remote side takes {} to answer an empty request, so no remote result can keep \
+                    the deadline of {}. Records are sent only where a worker would be later still",
+                    show_duration(typical),
+                    show_duration(deadline),
+                );
+            }
         }
-        if settings.policy.spec().sends == Sends::Late
-            && let Some(typical) = offers().map(|offer| offer.median).max()
-        {
-            check_deadline(settings.options.model.deadline, typical);
-        }
-        (self.lambda, self.bridge) = (lambda, Some(bridge));
-        Ok(())
     }
 }
 
@@ -112,22 +192,21 @@ fn start_calls(settings: &Settings) -> Result<Vec<Call>, RunError> {
     settings.calls.iter().map(start).collect()
 }
 
-/// Returns the settings of this process's bridge. A request uses `descriptors_each` file descriptors.
+/// Returns the settings of this process's bridge to a `function`, which is one of several `bridges`. They share the
+/// memory of requests, and the file descriptors.
 fn bridge_settings(
     settings: &Settings,
+    function: &FunctionSettings,
     endpoint: bridge::Endpoint,
-    spent: f64,
-    descriptors_each: usize,
+    bridges: usize,
 ) -> bridge::Settings {
-    // Each process has its share of what may still be spent.
-    let processes = settings.timely.processes;
-    bridge::Settings {
-        max_in_flight: limit_in_flight(settings.bridge.max_in_flight, descriptors_each),
-        endpoint,
-        cost_limits: settings.bridge.cost_limits.after(spent).share(processes),
-        version: settings.dataflow.version.clone(),
-        ..settings.bridge.clone()
-    }
+    let of_function = function.bridge;
+    // This process has both ends of each connection to an embedded Lambda.
+    let descriptors = if let Endpoint::Embedded(_) = function.endpoint { 2 } else { 1 };
+    let max_in_flight = limit_in_flight(of_function.max_in_flight, descriptors * bridges);
+    let body_bytes = (of_function.body_bytes / bridges).max(of_function.largest_exchange());
+    let version = settings.dataflow.version.clone();
+    bridge::Settings { endpoint, max_in_flight, body_bytes, version, ..of_function.clone() }
 }
 
 /// Limits the requests in flight to those that have file descriptors.
@@ -141,16 +220,4 @@ fn limit_in_flight(wanted: usize, descriptors_each: usize) -> usize {
         );
     }
     wanted.min(most)
-}
-
-/// Warns if even an empty request takes the remote side longer than the deadline.
-fn check_deadline(deadline: Duration, typical: Duration) {
-    if typical >= deadline {
-        tracing::warn!(
-            "the remote side takes {} to answer an empty request, so no remote result can keep \
-            the deadline of {}. Records are sent only where a worker would be later still",
-            show_duration(typical),
-            show_duration(deadline),
-        );
-    }
 }

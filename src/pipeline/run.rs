@@ -16,7 +16,7 @@ use super::worker::{RunContext, work};
 use super::{Disagreement, Failures, RunError, Settings, Stop, live_view, summary, warnings};
 use crate::cleanup_guard::CleanupGuard;
 use crate::live::{End, Live};
-use crate::observe::{Report, Summary};
+use crate::observe::{FunctionFailure, Report, Summary};
 
 /// What a run calls while it lasts. By default, each method does nothing.
 pub trait RunListener {
@@ -194,8 +194,8 @@ fn conclude(
     let is_first = settings.timely.process == 0;
     // Process 0 reports it for all processes, the others for themselves.
     let refused = if is_first { report.refused.clone() } else { context.refused() };
-    if let (Some(why), Ok(())) = (refused, &result) {
-        result = Err(RunError::Refused { function: settings.endpoint.name(), why });
+    if let (Some(FunctionFailure { function, why }), Ok(())) = (refused, &result) {
+        result = Err(RunError::Refused { function, why });
     }
     if !is_first {
         live_view::end(context, None, &result);

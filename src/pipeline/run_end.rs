@@ -84,9 +84,9 @@ pub(super) fn wait(
         // A call goes on: nobody else can do its records, and the last epoch needs them.
         if let Some(asked) = asked_to_stop(context, &context.stop)
             && stop_deadline.start(asked)
-            && let Some(bridge) = &context.bridge
         {
-            bridge.close_after(stop_deadline.grace());
+            let grace = stop_deadline.grace();
+            context.functions.iter().for_each(|function| function.bridge.close_after(grace));
         }
         if context.started.get().is_none() && stop_deadline.is_past_grace() {
             break RunEnd::NotStarted;

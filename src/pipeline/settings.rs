@@ -9,13 +9,13 @@ use super::{RunOptions, StateSettings};
 use crate::bridge;
 use crate::emulator::Model;
 use crate::job::DataflowDescription;
-use crate::policy::{Policy, PolicyChoice, Sends};
+use crate::policy::{PolicyChoice, Sends};
 use crate::schedule::Schedule;
 use crate::sink::Sink;
 use crate::source::{Pace, Rate, Source};
 
 /// The remote side.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Endpoint {
     /// The embedded local Lambda.
     Embedded(Model),
@@ -31,6 +31,17 @@ impl Endpoint {
             Endpoint::Remote(endpoint) => endpoint.to_string(),
         }
     }
+}
+
+/// Which records are sent, where and how.
+#[derive(Clone, Debug)]
+pub struct Sending {
+    /// The policy.
+    pub policy: PolicyChoice,
+    /// The remote side.
+    pub endpoint: Endpoint,
+    /// The settings of the bridge. The endpoint is filled in when it is known.
+    pub bridge: bridge::Settings,
 }
 
 /// The settings of a run.
@@ -50,12 +61,10 @@ pub struct Settings {
     pub events: Option<u64>,
     /// The time after which the input ends.
     pub duration: Option<Duration>,
-    /// The policy.
-    pub policy: PolicyChoice,
-    /// The remote side.
-    pub endpoint: Endpoint,
-    /// The settings of the bridge. The endpoint is filled in when it is known.
-    pub bridge: bridge::Settings,
+    /// Which records of a stage are sent, where and how.
+    pub sending: Sending,
+    /// The same of each stage that has its own, by the name of the stage.
+    pub stages: Vec<(String, Sending)>,
     /// The settings of the bridge of each call, by the name of the call.
     pub calls: Vec<(String, bridge::Settings)>,
     /// The number of bytes of records that may wait on a worker before the source waits.
@@ -104,28 +113,9 @@ pub struct TimelySettings {
 pub const EVENTS_AN_EPOCH: u64 = 100_000;
 
 impl Settings {
-    /// Whether anything is sent to the remote side.
-    pub(super) fn is_bursting(&self) -> bool {
-        self.policy.needs_remote() && !self.options.shadow
-    }
-
-    /// Returns the endpoint that requests are sent to, unless that is the embedded Lambda.
-    pub fn remote_endpoint(&self) -> Option<&bridge::Endpoint> {
-        match &self.endpoint {
-            Endpoint::Remote(endpoint) if self.is_bursting() => Some(endpoint),
-            _ => None,
-        }
-    }
-
     /// Whether counts are kept by slot of time too.
     pub(super) fn has_series(&self) -> bool {
         self.options.series.is_some() || self.options.shadow
-    }
-
-    /// Creates the policy of one worker, of `workers` in the dataflow.
-    pub(super) fn policy(&self, workers: usize) -> Box<dyn Policy> {
-        let policy = if self.options.shadow { PolicyChoice::LOCAL } else { self.policy };
-        policy.make(self.options.model.epoch, self.options.model.deadline, workers)
     }
 
     /// Returns the pace of the source.
@@ -146,7 +136,7 @@ impl Settings {
     /// Whether a late result is a fault: records have scheduled times, or the policy goes by the deadline. A
     /// record that is read as fast as possible is late only because it queued.
     pub(super) fn has_due_times(&self) -> bool {
-        self.epoch_length().is_some() || self.policy.spec().sends == Sends::Late
+        self.epoch_length().is_some() || self.sends(Sends::Late)
     }
 
     /// Returns the number of epochs that are committed together: as many as fit between two commits, and one

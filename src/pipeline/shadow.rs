@@ -49,7 +49,7 @@ pub(super) fn simulate_policy(
     workers: usize,
     true_rate: f64,
 ) -> Option<Shadow> {
-    let Endpoint::Embedded(function) = &settings.endpoint else { return None };
+    let Endpoint::Embedded(function) = &settings.sending.endpoint else { return None };
     let (schedule, events) = offered_schedule(series)?;
     let record = Duration::try_from_secs_f64(workers as f64 / true_rate).ok()?;
     let epoch = settings.options.model.epoch.as_nanos() as Nanos;
@@ -59,16 +59,16 @@ pub(super) fn simulate_policy(
         stages: vec![Stage::new(Service::constant(record), function.scaled(record))],
         deadline: settings.options.model.deadline,
         max_backlog: settings.options.model.max_backlog,
-        bridge: settings.bridge.clone(),
+        bridge: settings.sending.bridge.clone(),
         lambda: simulated_lambda(function),
         seed: function.seed,
     };
-    let policy = || {
-        settings.policy.make(settings.options.model.epoch, settings.options.model.deadline, workers)
-    };
-    let outcome = model.run(settings.policy.needs_remote(), policy);
+    let policy = settings.sending.policy;
+    let make =
+        || policy.make(settings.options.model.epoch, settings.options.model.deadline, workers);
+    let outcome = model.run(policy.needs_remote(), make);
     Some(Shadow {
-        policy: settings.policy.name().to_owned(),
+        policy: policy.name().to_owned(),
         offloaded_fraction: outcome.counts.remote as f64 / events as f64,
         late_fraction: outcome.late as f64 / events as f64,
         latency_ms: Percentiles::from(&outcome.latency),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
-use crate::bridge::{Bridge, Counters, Settings};
+use super::remote_side::FunctionBridge;
 use crate::state::{Spent, StateError};
 
 /// The interval between two writes. A process that is killed forgets what it spent since the last one. Each
@@ -19,14 +19,13 @@ pub(super) struct SpendLog {
 }
 
 impl SpendLog {
-    /// Starts to record what `bridge` spends. `failed` is called if that fails.
+    /// Starts to record what is spent for the `functions`. `failed` is called if that fails.
     ///
     /// # Errors
     /// If the system has no thread.
     pub(super) fn start(
         spent: Spent,
-        bridge: Bridge,
-        settings: Settings,
+        functions: Vec<FunctionBridge>,
         failed: impl Fn(StateError) + Send + 'static,
     ) -> std::io::Result<SpendLog> {
         let (ended, ending) = bounded::<()>(0);
@@ -35,7 +34,7 @@ impl SpendLog {
             loop {
                 let is_over =
                     ending.recv_timeout(WRITE_INTERVAL) == Err(RecvTimeoutError::Disconnected);
-                let usd = usd(&bridge.counters(), &settings);
+                let usd = functions.iter().map(usd).sum();
                 if usd != written {
                     if let Err(error) = spent.note(usd) {
                         return failed(error);
@@ -59,12 +58,13 @@ impl SpendLog {
     }
 }
 
-/// Returns the US dollars that were spent. Requests in flight will be billed, whatever happens to this
+/// Returns the US dollars that were spent for a function. Requests in flight will be billed, whatever happens to this
 /// process: each counts as the average so far, or as the highest price of the first.
-fn usd(counters: &Counters, settings: &Settings) -> f64 {
-    let spent = settings.cost.usd(counters.billed, counters.billed_us as f64 / 1e3);
+fn usd(function: &FunctionBridge) -> f64 {
+    let counters = function.bridge.counters();
+    let spent = function.settings.spent(&counters);
     let each = match counters.billed {
-        0 => settings.first_price(),
+        0 => function.settings.first_price(),
         billed => spent / billed as f64,
     };
     spent + counters.in_flight as f64 * each

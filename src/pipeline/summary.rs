@@ -28,8 +28,11 @@ pub(super) fn summarize(
     is_partial: bool,
 ) -> Summary {
     let settings = &context.settings;
-    let mut summary = Summary::of(report, wall, &settings.bridge.cost);
-    summary.policy = settings.policy.name().to_owned();
+    let mut summary = Summary::of(report, wall);
+    summary.policy = settings.policy_names();
+    for stage in summary.stages.iter_mut().filter(|stage| !stage.is_call) {
+        stage.policy = Some(settings.sending_of(&stage.name).policy.name().to_owned());
+    }
     summary.task = settings.dataflow.tasks();
     summary.work_us = settings.options.work.first().as_nanos() as f64 / 1e3;
     stopped.clone_into(&mut summary.stopped);
@@ -52,11 +55,10 @@ pub(super) fn summarize(
     summary.deadline_ms = settings.options.model.deadline.as_secs_f64() * 1e3;
     summary.missed = warnings::missed_deadline(settings, report);
     summary.nothing_remote = warnings::nothing_remote(settings, report);
-    if let Endpoint::Embedded(model) = &settings.endpoint
-        && settings.is_bursting()
-    {
-        summary.lambda = Some(model.to_string());
-    }
+    summary.lambda = settings.functions().iter().find_map(|function| match function.endpoint {
+        Endpoint::Embedded(model) => Some(model.to_string()),
+        Endpoint::Remote(_) => None,
+    });
     summary
 }
 
@@ -78,7 +80,7 @@ pub(super) fn write(
     };
     let mut summary = summarize(context, report, wall, stopped, has_failed || is_partial);
     summary.error = result.as_ref().err().map(|error| cause_chain(error));
-    let series = settings.has_series().then(|| Series::of(report, &settings.bridge.cost));
+    let series = settings.has_series().then(|| Series::of(report));
     if let Some(series) = series.as_ref().filter(|_| settings.options.shadow) {
         let true_rate = summary.true_rate_eps.unwrap_or_default();
         summary.shadow = shadow::simulate_policy(settings, series, summary.workers, true_rate);

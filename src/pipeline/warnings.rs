@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::Settings;
-use crate::observe::Report;
-use crate::policy::Sends;
+use super::sending::joined;
+use crate::observe::{FunctionFailure, Report};
+use crate::policy::{PolicyChoice, Sends};
 use crate::units::show_duration;
 
 /// Returns the warning that the deadline was missed, with its cause. None if it was kept, or if results have
@@ -26,37 +27,35 @@ pub(super) fn missed_deadline(settings: &Settings, report: &Report) -> Option<St
 /// Returns the warning that the policy wanted to send records and none was done remotely, with the reason.
 /// None if some were, or if the policy did not want to.
 pub(super) fn nothing_remote(settings: &Settings, report: &Report) -> Option<String> {
-    let wanted = settings.is_bursting() && wanted_to_send(settings, report);
+    let policies = settings.sending_policies();
+    let wanted = !settings.options.shadow && wanted_to_send(&policies, report);
     (wanted && report.remote() == 0).then(|| {
-        let policy = settings.policy.name();
+        let names = joined(policies.iter().map(|policy| policy.name().to_owned()).collect());
+        let policy = if policies.len() == 1 { "policy" } else { "policies" };
         let why = why_nothing_remote(settings, report);
         format!(
-            "Nothing was done remotely, although the policy {policy} wanted to send records: {why}."
+            "Nothing was done remotely, although the {policy} {names} wanted to send records: {why}."
         )
     })
 }
 
-/// Whether records were sent, or would have been if the remote side had accepted them. The policy is not
+/// Whether records were sent, or would have been if the remote side had accepted them. The policies are not
 /// asked while it accepts none.
-fn wanted_to_send(settings: &Settings, report: &Report) -> bool {
-    if report.sent.is_some() {
-        return true;
-    }
-    match settings.policy.spec().sends {
+fn wanted_to_send(policies: &[PolicyChoice], report: &Report) -> bool {
+    let wanted = |policy: &PolicyChoice| match policy.spec().sends {
         Sends::Nothing => false,
         Sends::Always => report.counts.done() > 0,
-        Sends::AboveThreshold => {
-            settings.policy.threshold().is_some_and(|rate| report.offered_peak > rate)
-        }
+        Sends::AboveThreshold => policy.threshold().is_some_and(|rate| report.offered_peak > rate),
         Sends::Late => report.late.results() > 0,
-    }
+    };
+    !policies.is_empty() && report.sent.is_some() || policies.iter().any(wanted)
 }
 
 fn why_nothing_remote(settings: &Settings, report: &Report) -> String {
-    let function = settings.endpoint.name();
-    if let Some(failure) = &report.last_failure {
-        return format!("{function}: {failure}");
+    if let Some(FunctionFailure { function, why }) = &report.last_failure {
+        return format!("{function}: {why}");
     }
+    let function = settings.function_names().unwrap_or_else(|| settings.sending.endpoint.name());
     if report.counters().over_budget_us > 0 {
         return "the budget was spent (raise --budget or --budget-total)".to_owned();
     }

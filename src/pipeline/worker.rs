@@ -11,7 +11,7 @@ use timely::worker::Worker;
 
 use super::control::{Control, Disagreement, SharedValues};
 use super::metrics_observer::MetricsObserver;
-use super::remote_side::Call;
+use super::remote_side::{Call, FunctionBridge};
 use super::resume::{Output, ResumePoint};
 use super::step_timer::StepTimer;
 use super::worker_host::WorkerHost;
@@ -21,7 +21,7 @@ use crate::bridge::Bridge;
 use crate::emulator;
 use crate::job::{BuildError, Committing, Job};
 use crate::live::{Diagnosis, Live};
-use crate::observe::{FunctionCounters, ProcessStats, Report, StageCounts};
+use crate::observe::{FunctionFailure, ProcessStats, Report, StageCounts};
 use crate::operators::{Backpressure, Clock, Observer as _, Peers, Route, Stages, Totals};
 use crate::process_stats;
 use crate::schedule::BurstWindow;
@@ -34,8 +34,8 @@ pub(super) struct RunContext {
     pub pace: Arc<Pace>,
     /// What each stage of the dataflow does.
     pub stages: Stages,
-    /// The bridge to the function.
-    pub bridge: Option<Bridge>,
+    /// The bridges to the functions.
+    pub functions: Vec<FunctionBridge>,
     /// The bridges to the services that are called.
     pub calls: Vec<Call>,
     pub peers: Peers,
@@ -86,15 +86,17 @@ impl RunContext {
         self.calls.iter().any(|call| call.name == name)
     }
 
-    /// Returns the bridge of the stage `name`: that of the call, or the one to the function.
+    /// Returns the bridge of the stage `name`: that of the call, or the one to its function. None if nothing is sent.
     pub(super) fn bridge_of(&self, name: &str) -> Option<&Bridge> {
         let call = self.calls.iter().find(|call| call.name == name);
-        call.map(|call| &call.bridge).or(self.bridge.as_ref())
+        let function = || self.functions.iter().find(|it| it.stages.iter().any(|of| of == name));
+        call.map(|call| &call.bridge).or_else(|| function().map(|function| &function.bridge))
     }
 
     /// Returns all bridges.
     fn bridges(&self) -> impl Iterator<Item = &Bridge> {
-        self.bridge.iter().chain(self.calls.iter().map(|call| &call.bridge))
+        let functions = self.functions.iter().map(|function| &function.bridge);
+        functions.chain(self.calls.iter().map(|call| &call.bridge))
     }
 
     /// Returns why a call cannot be made at all, if its service has refused the last request and never answered one.
@@ -111,9 +113,9 @@ impl RunContext {
         let (about, sample) = (live_view::about(self), live_view::sample(self, &started));
         let diagnosis = self.diagnosis.lock();
         diagnosis.unwrap_or_else(PoisonError::into_inner).take(&about, Arc::new(sample));
-        let counters = self.bridge.as_ref().map(Bridge::counters).unwrap_or_default();
         let now = started.from + started.at.elapsed().as_nanos() as Nanos;
-        self.stats.sample(now, (counters.billed, counters.billed_us));
+        let cost_usd = self.functions.iter().map(|function| function.counters().cost_usd).sum();
+        self.stats.sample(now, cost_usd);
     }
 
     /// Returns the process's figures so far.
@@ -144,21 +146,13 @@ impl RunContext {
         report.stages = self.stage_counts();
         report.calls = self.calls.iter().map(Call::counters).collect();
         report.cause = self.diagnosis.lock().unwrap_or_else(PoisonError::into_inner).cause();
-        if let Some(bridge) = &self.bridge {
-            let name = self.settings.endpoint.name();
-            report.functions = vec![FunctionCounters { name, counters: bridge.counters() }];
-            report.refused = self.refused();
-            let failure = bridge.last_failure();
-            let failure = failure.map(|failure| format!("{failure} ({})", failure.advice()));
-            let refused = || {
-                let code = bridge.wrongly_refused()?;
-                Some(format!(
-                    "the function refuses records that are good ({code:?}), and its own log may say why"
-                ))
-            };
-            report.last_failure = failure.or_else(refused);
-            report.longest_us = bridge.p99().as_micros() as u64;
+        for function in &self.functions {
+            report.add_function(function.counters());
+            let longest_us = function.bridge.p99().as_micros() as u64;
+            report.longest_us = report.longest_us.max(longest_us);
         }
+        report.refused = self.refused();
+        report.last_failure = self.functions.iter().find_map(FunctionBridge::last_failure);
     }
 
     /// Returns what the workers have done, by stage.
@@ -182,10 +176,9 @@ impl RunContext {
         self.stages.totals().into_iter().map(counts).collect()
     }
 
-    /// Returns why the remote side refused every request, and what to do about it. None if it did not.
-    pub(super) fn refused(&self) -> Option<String> {
-        let refusal = self.bridge.as_ref()?.refusal()?;
-        Some(format!("{refusal} ({})", refusal.advice()))
+    /// Returns a function that refused every request. None if none did.
+    pub(super) fn refused(&self) -> Option<FunctionFailure> {
+        self.functions.iter().find_map(FunctionBridge::refused)
     }
 }
 

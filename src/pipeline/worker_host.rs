@@ -37,7 +37,7 @@ impl Host for WorkerHost {
         let is_call = self.context.is_call(name);
         let metrics = self.observer.stage(is_last, is_call);
         StageContext {
-            policy: settings.policy(self.workers),
+            policy: settings.policy(name, self.workers),
             bridge: self.context.bridge_of(name).cloned(),
             peers: peers.clone(),
             backpressure: self.backpressure.clone(),

@@ -86,6 +86,7 @@ mod cli {
     mod key_values;
     mod listen;
     mod output;
+    mod parse_error;
     mod path_conflicts;
     mod policy_options;
     mod program;
@@ -94,6 +95,7 @@ mod cli {
     mod settings;
     mod sink;
     mod source;
+    mod stage_options;
     mod state;
     #[allow(dead_code)]
     mod trace_file;

@@ -314,6 +314,27 @@ fn processes_with_different_settings_are_refused() {
 }
 
 #[test]
+fn processes_with_different_policies_of_a_stage_are_refused() {
+    let place = Place::new();
+    let hosts = hosts(&place, 2);
+    let start = |process: &str, stage: &str| {
+        let args = ["run", "--events", "100", "--rate", "max", "--out", "out", "--stage", stage];
+        let mut command = place.floodway(&args);
+        command.args(["--", "-n", "2", "-p", process, "-h"]).arg(&hosts);
+        crate::common::start(command)
+    };
+    // Each may have its own size of requests.
+    let stages = ["words.policy=remote,batch=50", "words.policy=local"];
+    for child in [start("0", stages[0]), start("1", stages[1])] {
+        let output = end_of(child, "a process");
+        let error = error_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        let differs = "--stage words.policy is remote in process 0, and local in process 1. ";
+        assert!(error.contains(&format!("different settings: {differs}")), "{error}");
+    }
+}
+
+#[test]
 fn processes_may_write_the_same_setting_differently_and_have_series_of_their_own() {
     let place = Place::new();
     let hosts = hosts(&place, 2);

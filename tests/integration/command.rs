@@ -177,6 +177,43 @@ fn a_wrong_option_exits_with_2_and_names_option_value_and_what_would_be_right() 
         (&["--shape", "trace:good.csv", "--rate", "max"], &["--rate", "max", "own rates"]),
         (&["--config", "unknown.toml"], &["unknown.toml", "evnets", "no such setting"]),
         (&["--config", "rate.toml", "--config", "unknown.toml"], &["unknown.toml", "rate.toml"]),
+        // The only stage has the name of the task.
+        (&["--stage", "words"], &["--stage", "words", "KEY=VALUE"]),
+        (&["--stage", "batch=5"], &["--stage", "batch=5", "name of a stage"]),
+        (&["--stage", "words.colour=red"], &["--stage", "no option colour", "policy", "batch"]),
+        (&["--stage", "words.budget=1/h"], &["--stage", "no option budget", "threshold"]),
+        (&["--stage", "score.batch=5"], &["--stage", "score.batch=5", "no such stage", "words"]),
+        (&["--stage", "words.batch=0"], &["--stage", "words.batch=0", "at least 1"]),
+        (&["--stage", "words.batch=5,linger=x"], &["--stage words.linger=x", "1.5s"]),
+        (&["--stage", "words.batch=5,batch=6"], &["words.batch=6", "given twice"]),
+        (
+            &["--stage", "words.batch=5", "--stage", "words.batch=6"],
+            &["--stage", "words.batch=6", "given twice"],
+        ),
+        (&["--stage", "words.policy=best"], &["--stage", "words.policy=best", "deadline"]),
+        (&["--stage", "words.policy=spill"], &["words.policy=spill", "needs --threshold"]),
+        (
+            &["--stage", "words.policy=local,threshold=5k"],
+            &["--stage", "words.threshold=5k", "is for --policy"],
+        ),
+        (&["--stage", "words.timeout=1ms"], &["--stage", "words.timeout=1ms", "--linger"]),
+        (&["--stage", "words.linger=20s"], &["--stage words: --timeout 10s", "--linger"]),
+        (&["--stage", "words.auth=iam"], &["--stage", "words.auth=iam", "--lambda"]),
+        (&["--stage", "words.memory=512"], &["--stage", "words.memory=512", "--local-lambda"]),
+        (&["--stage", "words.lambda=ftp://x/"], &["--stage", "words.lambda=ftp://x/", "https://"]),
+        (
+            &["--lambda", "http://x/", "--memory", "512", "--stage", "words.memory=64"],
+            &["--stage", "words.memory=64", "128"],
+        ),
+        (
+            &["--lambda", "http://x/", "--local-lambda", "network=1ms"],
+            &["--local-lambda", "--lambda local"],
+        ),
+        (
+            &["--shadow", "--policy", "deadline", "--stage", "words.batch=5"],
+            &["--stage", "--shadow"],
+        ),
+        (&["--budget", "1/h", "--stage", "words.policy=local"], &["--budget", "1/h", "remote"]),
         (&["--", "-h", "hosts"], &["-h", "-n"]),
         (&["--", "-p", "0"], &["-p", "-n"]),
     ];

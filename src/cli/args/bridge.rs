@@ -1,5 +1,5 @@
-//! The options of the bridge, and of what the function costs: those that `run` and `simulate` share. Their defaults
-//! are the library's.
+//! The options of requests, of what the function costs, and of the budget: those that `run` and `simulate` share. Their
+//! defaults are the library's.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::units::{
     UnitError, parse_above_zero, parse_at_least_one, parse_duration, parse_number, parse_share,
 };
 
-/// How the bridge behaves, and what the function costs.
+/// What may be spent.
 #[derive(Debug, Args)]
-pub struct BridgeArgs {
+pub struct BudgetArgs {
     /// US dollars that may be spent in any hour, such as 0.50/h; past it nothing is sent [default: no
     /// limit].
     #[arg(long, value_name = "USD/h", help_heading = "Bursting", group = mark::PROCESS)]
@@ -26,6 +26,11 @@ pub struct BridgeArgs {
     #[arg(long, value_name = "USD", help_heading = "Bursting", group = mark::PROCESS)]
     #[arg(value_parser = parse_dollars)]
     pub budget_total: Option<f64>,
+}
+
+/// How records are sent to a function, and what it costs.
+#[derive(Debug, Args)]
+pub struct RequestArgs {
     /// Records per request.
     #[arg(long, value_name = "N", help_heading = "Bursting", group = mark::PROCESS)]
     #[arg(default_value_t = Settings::default().batch_records, value_parser = parse_number)]
@@ -80,8 +85,15 @@ pub enum ArchArg {
     Arm,
 }
 
-impl BridgeArgs {
-    /// Returns the settings of the bridge, for a function with this memory.
+impl BudgetArgs {
+    /// Returns what may be spent, by the hour and in total.
+    pub fn limits(&self) -> CostLimits {
+        CostLimits { per_hour: self.budget, total: self.budget_total }
+    }
+}
+
+impl RequestArgs {
+    /// Returns the settings of a bridge without a budget, to a function with this memory.
     pub fn settings(&self, memory_mb: u32) -> Settings {
         Settings {
             batch_records: self.batch,
@@ -92,7 +104,6 @@ impl BridgeArgs {
             hedge: self.hedge,
             warm_up: self.warm_up,
             cost: Cost { prices: self.prices(), memory_mb },
-            cost_limits: CostLimits { per_hour: self.budget, total: self.budget_total },
             ..Settings::default()
         }
     }

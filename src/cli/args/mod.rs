@@ -8,13 +8,15 @@ mod lambda;
 mod package;
 mod remote;
 mod run;
+mod sending;
 mod simulate;
 
-pub(super) use bridge::BridgeArgs;
+pub(super) use bridge::{BudgetArgs, RequestArgs};
 pub(super) use command::{Cli, Command};
 pub(super) use events::{EventArgs, FormatArg, GenerateArgs, RateArgs};
 pub(super) use lambda::{LambdaArgs, LambdaAuth};
 pub(super) use package::{Arch, PackageArgs};
-pub(super) use remote::{CheckArgs, EndpointArgs};
+pub(super) use remote::{CheckArgs, FunctionArgs, NamedArgs};
 pub(super) use run::{CompareArgs, RunArgs};
+pub(super) use sending::SendingArgs;
 pub(super) use simulate::SimulateArgs;

@@ -1,4 +1,4 @@
-//! The options of `check`, and those that name the remote side, which `run` shares with it.
+//! The options of `check`, and those that name functions, services, calls and stages, which `run` shares with it.
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -9,13 +9,14 @@ use clap::{Args, ValueEnum};
 use crate::aws::Region;
 use crate::bridge::Auth;
 use crate::cli::given::Given;
+use crate::cli::stage_options::{self, StageOptions};
 use crate::pipeline::mark;
 use crate::task;
 use crate::units::parse_above_zero;
 
-/// Where requests go, and who signs them: the part that `run` and `check` share.
+/// The function, and who signs the requests to it.
 #[derive(Debug, Args)]
-pub struct EndpointArgs {
+pub struct FunctionArgs {
     /// The remote side: local, a URL, or the name or ARN of a Lambda function [default for `run`: local].
     ///
     /// local is a Lambda that is built into Floodway. A URL is a function URL, or any server that answers
@@ -32,6 +33,15 @@ pub struct EndpointArgs {
     /// AWS_DEFAULT_REGION, and the profile's].
     #[arg(long, value_name = "NAME", group = mark::PROCESS, value_parser = Region::from_str)]
     pub region: Option<Region>,
+}
+
+/// The options that name a stage or a call of the dataflow.
+#[derive(Debug, Args)]
+pub struct NamedArgs {
+    #[arg(long = "stage", value_name = "NAME.KEY=VALUE", group = mark::PROCESS)]
+    #[arg(help = stage_options::help(), long_help = stage_options::long_help())]
+    #[arg(value_parser = stage_options::parse)]
+    pub stages: Vec<StageOptions>,
     /// Endpoint of one of the program's calls, in place of the one in its code. May be given once for each call.
     ///
     /// The endpoint is a URL, or the name or ARN of a Lambda function. URLs are called without a signature.
@@ -71,7 +81,9 @@ impl From<AuthArg> for Auth {
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     #[command(flatten)]
-    pub endpoint: EndpointArgs,
+    pub function: FunctionArgs,
+    #[command(flatten)]
+    pub named: NamedArgs,
     /// Task to check.
     #[arg(long, value_name = "TASK", default_value = task::DEFAULT)]
     #[arg(value_parser = PossibleValuesParser::new(task::NAMES))]

@@ -7,16 +7,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::events::any_bytes;
-use super::{BridgeArgs, EndpointArgs, EventArgs};
-use crate::bridge;
+use super::{BudgetArgs, EventArgs, NamedArgs, SendingArgs};
 use crate::cli::given::Given;
 use crate::cli::listen::{self, HostNames, ListenAddress};
-use crate::cli::policy_options::{self, PolicyArg};
-use crate::cli::remote_options::{parse_memory, parse_model};
-use crate::cli::{help, sink, source};
+use crate::cli::remote_options::parse_model;
+use crate::cli::{help, policy_options, sink, source};
 use crate::emulator::Model;
 use crate::pipeline::{RunOptions, mark};
-use crate::units::{parse_duration, parse_number, parse_rate, parse_share};
+use crate::units::{parse_duration, parse_number, parse_share};
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -34,35 +32,20 @@ pub struct RunArgs {
     #[command(flatten)]
     pub options: RunOptions,
 
-    #[arg(long, value_name = "POLICY", help_heading = "Bursting", group = mark::RUN)]
-    #[arg(value_parser = policy_options::policy_parser(), help = policy_options::policy_help())]
-    #[arg(display_order = 0)]
-    pub policy: Option<PolicyArg>,
-    #[arg(long, value_name = "R", help_heading = "Bursting", group = mark::RUN)]
-    #[arg(help = policy_options::threshold_help(""), display_order = 1, value_parser = parse_rate)]
-    pub threshold: Option<f64>,
+    #[command(flatten)]
+    pub sending: SendingArgs,
+    #[command(flatten, next_help_heading = "Bursting")]
+    pub named: NamedArgs,
     /// Share of the events that the first worker makes, for experiments [default: the same for all].
     #[arg(long, value_name = "SHARE", help_heading = "Work", group = mark::RUN)]
     #[arg(value_parser = parse_share)]
     pub skew: Option<f64>,
-    #[command(flatten, next_help_heading = "Bursting")]
-    pub endpoint: EndpointArgs,
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Bursting", group = mark::PROCESS)]
     #[arg(help = help::LOCAL_LAMBDA, long_help = help::LOCAL_LAMBDA_OF_RUN)]
     #[arg(value_parser = parse_model)]
     pub local_lambda: Option<Model>,
     #[command(flatten)]
-    pub bridge: BridgeArgs,
-    /// Share of remote results that are computed on a worker too, such as 0.001 or 0.1%; a difference ends
-    /// the run with exit code 1.
-    #[arg(long, value_name = "P", help_heading = "Bursting", group = mark::PROCESS)]
-    #[arg(default_value_t = bridge::Settings::default().verify, value_parser = parse_share)]
-    pub verify: f64,
-    /// Memory of the function in MB, for its cost [default: 1769; the built-in Lambda has --local-lambda
-    /// memory=MB].
-    #[arg(long, value_name = "MB", help_heading = "Bursting", group = mark::PROCESS)]
-    #[arg(value_parser = parse_memory)]
-    pub memory: Option<u32>,
+    pub budget: BudgetArgs,
     #[arg(long, value_parser = any_bytes(), value_name = "SINK")]
     #[arg(help = sink::help(), long_help = sink::long_help())]
     #[arg(help_heading = "Output", group = mark::RUN, conflicts_with = "out")]

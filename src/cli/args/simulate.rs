@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 use clap::Args;
 
 use super::events::DEFAULT_SEED;
-use super::{BridgeArgs, RateArgs};
+use super::{BudgetArgs, RateArgs, RequestArgs};
 use crate::cli::given::Given;
 use crate::cli::remote_options::parse_model;
 use crate::cli::{help, policy_options};
@@ -50,7 +50,12 @@ pub struct SimulateArgs {
     #[arg(default_value = "constant", value_parser = Spread::from_str)]
     pub remote_spread: Spread,
     #[command(flatten)]
-    pub bridge: BridgeArgs,
+    pub budget: BudgetArgs,
+    #[command(flatten)]
+    pub requests: RequestArgs,
+    /// Refused: see `refuse_stage`.
+    #[arg(long = "stage", value_name = "NAME.KEY=VALUE", hide = true, value_parser = refuse_stage)]
+    pub stages: Option<String>,
 
     /// File for the figures, as JSON.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
@@ -61,6 +66,13 @@ pub struct SimulateArgs {
     /// All options with their values as text, and where these come from.
     #[arg(skip)]
     pub given: Given,
+}
+
+/// Refuses `--stage`, which `run` has.
+fn refuse_stage(_: &str) -> Result<String, &'static str> {
+    Err(
+        "is for run and compare: the stages of a simulation have no names, and all have the same policy and function",
+    )
 }
 
 /// Parses the value of `--service`. The time in a function is that on a worker.

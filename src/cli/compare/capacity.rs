@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::{Program, demo};
-use crate::pipeline::{self, ModelOptions, RunOptions, Settings, Stop};
+use crate::pipeline::{self, ModelOptions, RunOptions, Sending, Settings, Stop};
 use crate::policy::PolicyChoice;
 use crate::sink::NullSink;
 
@@ -42,7 +42,8 @@ fn full_speed(settings: &Settings) -> Option<f64> {
         schedule: None,
         events: None,
         duration: Some(TRIAL),
-        policy: PolicyChoice::LOCAL,
+        sending: Sending { policy: PolicyChoice::LOCAL, ..settings.sending.clone() },
+        stages: Vec::new(),
         sink: Arc::new(NullSink),
         state: None,
         ..settings.clone()

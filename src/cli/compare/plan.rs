@@ -10,7 +10,7 @@ use crate::batch::Nanos;
 use crate::cli::args::{Command, CompareArgs, RunArgs};
 use crate::cli::config::FromFile;
 use crate::cli::policy_options::{self, PolicyArg, listed, uses};
-use crate::cli::{Program, UsageError, demo, given, remote_options, settings, sink};
+use crate::cli::{Program, UsageError, demo, given, remote_options, settings, sink, stage_options};
 use crate::compare::Threshold;
 use crate::pipeline::Settings;
 use crate::policy::{Deadline, POLICIES, Spec};
@@ -63,7 +63,10 @@ impl Plan {
             return Err(UsageError::new("-n", workers.processes.to_string(), why).into());
         }
         let policies = policies(args.policies.as_deref())?;
-        policy_options::refuse_unused(&args.run.given, &policies, ", and --policies has none")?;
+        // Stages with policies of their own have them in each run.
+        let of_stages = stage_options::policies(&args.run.named);
+        let all = [&policies[..], &of_stages[..]].concat();
+        policy_options::refuse_unused(&args.run.given, &all, ", and --policies has none")?;
 
         let mut common = without_own(typed);
         let is_demo = common.is_empty() && !args.run.given.program.is_own();
@@ -72,7 +75,7 @@ impl Plan {
         }
         let timely = timely_part(&args.run.timely);
         let (settings, common) = bounded(&args.run.given.program, common, &timely)?;
-        let threshold = match args.run.threshold {
+        let threshold = match args.run.sending.threshold {
             _ if !policies.iter().any(|policy| policy.needs_threshold()) => None,
             Some(eps) => Some(Threshold { eps, measured: false }),
             None => Some(measured(&args.run.given.program, &settings)),
@@ -81,7 +84,8 @@ impl Plan {
         let mut runs = Vec::new();
         for policy in &policies {
             let name = policy.name.to_owned();
-            let mut options = without(&common, |option| !uses(policy, option));
+            let used = [&[*policy], &of_stages[..]].concat();
+            let mut options = without(&common, |option| !used.iter().any(|it| uses(it, option)));
             options.extend(["--policy".to_owned(), name.clone()]);
             if let (true, Some(threshold)) = (policy.needs_threshold(), threshold) {
                 options.extend(["--threshold".to_owned(), show_rate(threshold.eps)]);
@@ -235,10 +239,10 @@ fn bounded(
     timely: &[String],
 ) -> anyhow::Result<(Settings, Vec<String>)> {
     let settings = |common: &[String]| {
-        let run = run_args(program, &[common, timely].concat())?;
+        let mut run = run_args(program, &[common, timely].concat())?;
         // The policy `deadline` uses all options but the threshold, which is not among them.
-        let policy = Some(&Deadline::SPEC);
-        settings::run(&RunArgs { sink: Some(sink::NULL.to_owned()), policy, ..run })
+        run.sending.policy = Some(&Deadline::SPEC);
+        settings::run(&RunArgs { sink: Some(sink::NULL.to_owned()), ..run })
     };
     let mut checked = settings(&common)?;
     if let Some(why) = checked.source.why_not_repeatable(checked.duration.is_some()) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Simulation;
 use crate::batch::Nanos;
+use crate::bridge::Settings;
 use crate::cli::args::{RateArgs, SimulateArgs};
 use crate::cli::rates::{RateArg, refuse_rate_of_trace, schedule};
 use crate::cli::run_summary::RecordedRun;
@@ -58,7 +59,10 @@ impl Simulation {
                 Stage { remote: remote.scaled(record), ..stage }
             })
             .collect();
-        let bridge = remote_options::bridge(&args.bridge, &args.given, remote.memory_mb)?;
+        let bridge = Settings {
+            cost_limits: args.budget.limits(),
+            ..remote_options::bridge(&args.requests, &args.given, remote.memory_mb)?
+        };
         let lambda = Lambda { spread: args.remote_spread, ..simulated_lambda(&remote) };
         let ModelOptions { epoch, deadline, max_backlog } = args.model;
         let nanos = epoch.as_nanos() as Nanos;

@@ -122,12 +122,12 @@ fn late(interval: &Interval) -> Option<Bottleneck> {
          time. Either more records came at once than they can process within {deadline}, or the process was paused.",
         percent(interval.cpu.max(interval.task).min(1.0)),
     );
-    let advice = match interval.now.remote {
-        None => {
+    let advice = match interval.functions.is_empty() {
+        true => {
             "Let what they cannot do in time go to a function: --policy deadline. If the process was paused, give it \
              a processor of its own."
         }
-        Some(_) => "If the process was paused, give it a processor of its own.",
+        false => "If the process was paused, give it a processor of its own.",
     };
     found(Kind::Workers, says, advice)
 }
@@ -153,7 +153,7 @@ fn nothing(interval: &Interval) -> Bottleneck {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::sample::{Breaker, Remote};
+    use super::super::super::sample::{Breaker, Function, Remote};
     use super::*;
     use crate::batch::Nanos;
     use crate::counters::Counters;
@@ -185,6 +185,11 @@ mod tests {
     fn queued(now: &mut Sample) {
         now.snapshot.backlog = 1_000;
         now.snapshot.waited[WaitReason::Backlog as usize] = SECOND;
+    }
+
+    /// The only function.
+    fn sole(remote: Remote) -> Vec<Function> {
+        vec![Function { remote, ..Function::default() }]
     }
 
     #[test]
@@ -247,7 +252,7 @@ mod tests {
         let with = |remote: Remote| {
             kind_of(|_, now| {
                 queued(now);
-                now.remote = Some(Remote { limit: 10, ..remote });
+                now.functions = sole(Remote { limit: 10, ..remote });
             })
         };
         let counting = |change: fn(&mut Counters)| {
@@ -265,8 +270,27 @@ mod tests {
         assert_eq!(with(slow), Kind::Remote);
         assert_eq!(with(counting(|counters| counters.cpu_ns = SECOND)), Kind::Bridge);
         // Without a queue none of that holds anything up.
-        let spent = Some(Remote { is_spent: true, ..Remote::default() });
-        assert_eq!(kind_of(|_, now| now.remote = spent), Kind::Nothing);
+        let spent = sole(Remote { is_spent: true, ..Remote::default() });
+        assert_eq!(kind_of(|_, now| now.functions = spent), Kind::Nothing);
+    }
+
+    #[test]
+    fn of_several_functions_the_one_is_named_for_which_records_wait() {
+        let (about, before, mut now) = samples();
+        queued(&mut now);
+        let function = |name: &str, breaker| Function {
+            stages: vec![name.to_owned()],
+            remote: Remote { breaker, limit: 10, ..Remote::default() },
+        };
+        now.functions = vec![function("order", Breaker::Open), function("item", Breaker::Closed)];
+        let holding =
+            |name: &str, held| StageCounts { name: name.to_owned(), held, ..Default::default() };
+        now.stages = vec![holding("order", 0), holding("item", 1_000)];
+        assert_eq!(find(&about, &before, &now).kind, Kind::Workers);
+        now.stages = vec![holding("order", 10), holding("item", 990)];
+        let found = find(&about, &before, &now);
+        assert_eq!(found.kind, Kind::Remote);
+        assert!(found.says.starts_with("The remote side of order fails"), "{found:?}");
     }
 
     #[test]
@@ -275,7 +299,7 @@ mod tests {
             let (mut about, before, mut now) = samples();
             (about.threshold_eps, about.advice) = (Some(threshold), Some("Lower it."));
             queued(&mut now);
-            now.remote = Some(Remote { limit: 10, ..Remote::default() });
+            now.functions = sole(Remote { limit: 10, ..Remote::default() });
             find(&about, &before, &now).advice
         };
         assert_eq!(advice_at(5_000.0), "Lower it.");

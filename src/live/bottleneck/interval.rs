@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::sample::{About, Sample};
+use super::super::sample::{About, Function, Sample};
 use crate::batch::Nanos;
 use crate::observe::{Counts, OnTime, WaitReason};
 use crate::units::{show_count, show_duration};
@@ -29,10 +29,19 @@ pub(super) struct Interval<'a> {
     pub task: f64,
     pub cpu: f64,
     pub waited: [f64; WaitReason::ALL.len()],
-    /// Shares of the time of the writer and of the bridge's thread.
+    /// The share of the writer's time.
     pub writer: f64,
+    pub functions: Vec<FunctionInterval<'a>>,
+}
+
+/// What changed at a function between two samples.
+pub(super) struct FunctionInterval<'a> {
+    pub function: &'a Function,
+    /// The share of the time of the bridge's thread.
     pub bridge: f64,
     pub throttled: u64,
+    /// Of which stages it is the function. Empty if it is the only function.
+    pub of: String,
 }
 
 impl<'a> Interval<'a> {
@@ -40,7 +49,19 @@ impl<'a> Interval<'a> {
         let nanos = now.at.checked_sub(before.at).filter(|nanos| *nanos > 0)?;
         let share = |now: Nanos, before: Nanos| now.saturating_sub(before) as f64 / nanos as f64;
         let workers = about.workers.max(1) as f64;
-        let remote = |sample: &Sample| sample.remote.unwrap_or_default();
+        let function = |(index, function): (usize, &'a Function)| {
+            let before = before.functions.get(index).map(|function| function.remote.counters);
+            let (before, counters) = (before.unwrap_or_default(), &function.remote.counters);
+            FunctionInterval {
+                function,
+                bridge: share(counters.cpu_ns, before.cpu_ns),
+                throttled: counters.throttled.saturating_sub(before.throttled),
+                of: match now.functions.len() {
+                    1 => String::new(),
+                    _ => format!(" of {}", function.stages.join(" and ")),
+                },
+            }
+        };
         let mut waited = [0.0; WaitReason::ALL.len()];
         for (at, waited) in waited.iter_mut().enumerate() {
             *waited = share(now.snapshot.waited[at], before.snapshot.waited[at]) / workers;
@@ -59,11 +80,7 @@ impl<'a> Interval<'a> {
             cpu: share(now.snapshot.cpu_ns, before.snapshot.cpu_ns) / workers,
             waited,
             writer: share(now.writer.busy_ns, before.writer.busy_ns),
-            bridge: share(remote(now).counters.cpu_ns, remote(before).counters.cpu_ns),
-            throttled: remote(now)
-                .counters
-                .throttled
-                .saturating_sub(remote(before).counters.throttled),
+            functions: now.functions.iter().enumerate().map(function).collect(),
         })
     }
 

@@ -1,9 +1,9 @@
 //! Finds why a queue does not become shorter.
 
-use super::super::sample::{Breaker, Remote};
-use super::interval::{BUSY, Interval, LONG, SOME, percent};
+use super::super::sample::{Breaker, Function};
+use super::interval::{BUSY, FunctionInterval, Interval, LONG, SOME, percent};
 use super::kind::{Bottleneck, Kind, found};
-use crate::observe::WaitReason;
+use crate::observe::{StageCounts, WaitReason};
 use crate::units::show_count;
 
 /// Returns the call that the records wait for, if its service does not answer, or if most records are held by it.
@@ -40,9 +40,8 @@ pub(super) fn queue(interval: &Interval) -> Option<Bottleneck> {
     let is_long = interval.queue_s() > limit;
     let is_late = interval.late_s() > LONG && interval.cpu.max(interval.task) > BUSY;
     (backpressured || is_long || is_late).then_some(())?;
-    if let Some(remote) = &interval.now.remote
-        && let Some(found) = not_sent(interval, remote)
-    {
+    let mut functions = interval.functions.iter().filter(|function| holds(interval, function));
+    if let Some(found) = functions.find_map(|function| not_sent(interval, function)) {
         return Some(found);
     }
     // The time in the task is wall time. If it is long and the CPU time is short, other programs used the processor.
@@ -63,19 +62,27 @@ pub(super) fn queue(interval: &Interval) -> Option<Bottleneck> {
         show_count(interval.done as u64),
         interval.queue(),
     );
-    let advice = match (&interval.now.remote, interval.about.advice) {
-        (None, _) => {
+    let advice = match interval.about.advice {
+        _ if interval.functions.is_empty() => {
             "Add workers where there are cores (-- -w N), or let the excess go to a function: --policy \
                       deadline, or spill with a --threshold below what they do."
         }
-        (Some(_), Some(advice)) if interval.keeps_too_much() => advice,
-        (Some(_), _) => "Add workers where there are cores (-- -w N).",
+        Some(advice) if interval.keeps_too_much() => advice,
+        _ => "Add workers where there are cores (-- -w N).",
     };
     found(Kind::Workers, says, advice)
 }
 
-/// Returns why a queue is not sent to the remote side.
-fn not_sent(interval: &Interval, remote: &Remote) -> Option<Bottleneck> {
+/// Whether records wait for a function, of several.
+fn holds(interval: &Interval, function: &FunctionInterval) -> bool {
+    let waits =
+        |stage: &StageCounts| stage.held > 0 && function.function.stages.contains(&stage.name);
+    interval.functions.len() == 1 || interval.now.stages.iter().any(waits)
+}
+
+/// Returns why a queue is not sent to a function.
+fn not_sent(interval: &Interval, function: &FunctionInterval) -> Option<Bottleneck> {
+    let FunctionInterval { function: Function { remote, .. }, bridge, throttled, of } = function;
     let queue = interval.queue();
     if remote.is_spent {
         let says = format!("The budget is spent, so nothing is sent: {queue}.");
@@ -89,7 +96,7 @@ fn not_sent(interval: &Interval, remote: &Remote) -> Option<Bottleneck> {
         Breaker::Closed => {}
         Breaker::Disabled => {
             let says = format!(
-                "The remote results differ from the workers', so nothing more is sent: {queue}."
+                "The remote results{of} differ from the workers', so nothing more is sent: {queue}."
             );
             return found(
                 Kind::Remote,
@@ -98,7 +105,8 @@ fn not_sent(interval: &Interval, remote: &Remote) -> Option<Bottleneck> {
             );
         }
         Breaker::Open | Breaker::HalfOpen => {
-            let says = format!("The remote side fails, so nothing is sent to it for now: {queue}.");
+            let says =
+                format!("The remote side{of} fails, so nothing is sent to it for now: {queue}.");
             let advice =
                 "It is tried again by itself. The command `check` says what is wrong with it.";
             return found(Kind::Remote, says, advice);
@@ -106,10 +114,11 @@ fn not_sent(interval: &Interval, remote: &Remote) -> Option<Bottleneck> {
     }
     let in_flight = remote.counters.in_flight;
     let is_full = in_flight as f64 >= 0.9 * remote.limit as f64 && in_flight > 0;
-    let is_throttled = interval.throttled as f64 / interval.seconds > 1.0;
+    let throttled = *throttled as f64 / interval.seconds;
+    let is_throttled = throttled > 1.0;
     if is_full && !is_throttled && (remote.limit as f64) < 0.9 * remote.most as f64 {
         let says = format!(
-            "The remote side: {in_flight} requests are in flight, and the limit is {} at the moment, of at most {}: \
+            "The remote side{of}: {in_flight} requests are in flight, and the limit is {} at the moment, of at most {}: \
              {queue}.",
             remote.limit, remote.most,
         );
@@ -120,20 +129,20 @@ fn not_sent(interval: &Interval, remote: &Remote) -> Option<Bottleneck> {
     }
     if is_throttled || is_full {
         let says = format!(
-            "The function's concurrency: {} requests are in flight of {} that may be, {} were throttled a second: \
+            "The function's concurrency{of}: {} requests are in flight of {} that may be, {} were throttled a second: \
              {queue}.",
             in_flight,
             remote.limit,
-            (interval.throttled as f64 / interval.seconds).round(),
+            throttled.round(),
         );
         let advice = "Raise the function's (or the account's) concurrency, or --max-in-flight if that is what \
                       bounds it.";
         return found(Kind::Concurrency, says, advice);
     }
-    (interval.bridge > BUSY).then_some(())?;
+    (*bridge > BUSY).then_some(())?;
     let says = format!(
-        "The bridge: its thread is busy for {} of the time: {queue}.",
-        percent(interval.bridge)
+        "The bridge{of}: its thread is busy for {} of the time: {queue}.",
+        percent(*bridge)
     );
     found(
         Kind::Bridge,

@@ -50,6 +50,8 @@ pub fn target() -> Target {
         "\nlambda = \"http://x\"",
         "\nwarm-up = \"off\"",
         "\nhedge = 2",
+        "\nstage = \"words.batch=5,policy=remote\"",
+        "\nstage = [\"words.linger=9s\", \"words.timeout=10s\"]",
         "\nlinger = \"10s\"",
         "\nsource = \"lines:-\"",
         "\u{b5}s",
@@ -106,7 +108,10 @@ fn read(path: &std::ffi::OsStr) -> String {
                 settings.timely.workers > 0 && settings.timely.process < settings.timely.processes
             );
             assert!((1..=4 << 20).contains(&settings.options.max_record));
-            assert!(settings.bridge.timeout > settings.bridge.linger);
+            let stages = settings.stages.iter().map(|(_, sending)| sending);
+            for sending in stages.chain([&settings.sending]) {
+                assert!(sending.bridge.timeout > sending.bridge.linger);
+            }
             "settings".to_owned()
         }
         Err(error) => {

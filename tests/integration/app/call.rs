@@ -21,15 +21,15 @@ fn args<'a>(call: &'a str, options: &[&'a str]) -> Vec<&'a str> {
     [&run[..], &INPUT, &OUTPUT, options].concat()
 }
 
-/// A service of the test's own, in Python. It is killed with it.
-struct Service {
+/// A service of a test's own, in Python. It is killed with it.
+pub(super) struct Service {
     child: Child,
-    url: String,
+    pub url: String,
 }
 
 impl Service {
     /// Starts a service with these arguments.
-    fn start(script: &str, args: &[&str]) -> Service {
+    pub(super) fn start(script: &str, args: &[&str]) -> Service {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
         let mut command = Command::new("python3");
         command.arg(script).args(args).stdin(Stdio::null()).stdout(Stdio::piped());

@@ -14,6 +14,7 @@ mod package;
 mod policies;
 mod programs;
 mod resume;
+mod stages;
 
 use std::fs;
 use std::process::Command;

@@ -18,11 +18,15 @@ fn args<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&run[..], &INPUT, &OUTPUT, more].concat()
 }
 
-/// Under another policy in each start.
-const WAYS: [Way; 3] = [
+/// Under other policies in each start, also of single stages.
+const WAYS: [Way; 4] = [
     Way { options: &["--policy", "remote"], ..ONE },
     Way { workers: "3", options: &["--policy", "spill", "--threshold", "3k"], ..ONE },
     Way { options: &["--policy", "deadline", "--deadline", "30ms"], ..PROCESSES },
+    Way {
+        options: &["--policy", "remote", "--stage", "fetch.batch=20,score.policy=local"],
+        ..PROCESSES
+    },
 ];
 
 #[test]
