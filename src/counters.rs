@@ -22,8 +22,10 @@ pub(crate) struct Counter {
     /// What it counts: the documentation of the field.
     pub help: &'static str,
     pub unit: Unit,
-    /// The name of the metric without its suffixes, if the counter is a counter metric as it is.
+    /// The name of the metric without its prefix and suffixes, if the counter is a counter metric as it is.
     pub metric: Option<&'static str>,
+    /// Returns its value.
+    pub of: fn(&Counters) -> u64,
     is_in_summary: bool,
     add: fn(u64, u64) -> u64,
 }
@@ -32,7 +34,8 @@ impl Counter {
     /// A counter that is summed up over processes and is shown nowhere yet.
     const fn of(unit: Unit) -> Counter {
         let add = |a, b| a + b;
-        Counter { name: "", help: "", unit, metric: None, is_in_summary: false, add }
+        let of = |_: &Counters| 0;
+        Counter { name: "", help: "", unit, metric: None, of, is_in_summary: false, add }
     }
 
     /// Of several processes, the highest value counts.
@@ -46,7 +49,7 @@ impl Counter {
         Counter { is_in_summary: true, ..self }
     }
 
-    /// `/metrics` has it, under this name and with its unit.
+    /// `/metrics` has it with its unit, as `floodway_NAME` of the function and as `floodway_call_NAME` of a call.
     const fn metric(self, name: &'static str) -> Counter {
         Counter { metric: Some(name), ..self }
     }
@@ -71,16 +74,14 @@ macro_rules! counters {
                 $(self.$name = ($declared.add)(self.$name, other.$name);)+
             }
 
-            /// Returns the declaration and the value of each counter.
-            pub(crate) fn all(&self) -> impl Iterator<Item = (Counter, u64)> + use<> {
-                [$((
-                    Counter {
-                        name: stringify!($name),
-                        help: concat!($($help),+).trim_ascii(),
-                        ..$declared
-                    },
-                    self.$name,
-                ),)+]
+            /// Returns the declarations of all counters.
+            pub(crate) fn declared() -> impl Iterator<Item = Counter> {
+                [$(Counter {
+                    name: stringify!($name),
+                    help: concat!($($help),+).trim_ascii(),
+                    of: |counters| counters.$name,
+                    ..$declared
+                },)+]
                 .into_iter()
             }
         }
@@ -89,29 +90,29 @@ macro_rules! counters {
 
 counters! {
     /// Distinct batches that were sent.
-    requests: COUNT.in_summary().metric("floodway_requests"),
+    requests: COUNT.in_summary().metric("requests"),
     /// HTTP sends.
-    attempts: COUNT.in_summary().metric("floodway_attempts"),
+    attempts: COUNT.in_summary().metric("attempts"),
     /// Second sends of requests that were late.
-    hedged: COUNT.in_summary().metric("floodway_requests_hedged"),
+    hedged: COUNT.in_summary().metric("requests_hedged"),
     /// Attempts that the remote side throttled (429).
-    throttled: COUNT.in_summary().metric("floodway_attempts_throttled"),
+    throttled: COUNT.in_summary().metric("attempts_throttled"),
     /// Requests that failed, whose records were returned.
-    failed: COUNT.in_summary().metric("floodway_requests_failed"),
+    failed: COUNT.in_summary().metric("requests_failed"),
     /// Attempts that were given up before they were answered. They may have run, and are billed.
-    abandoned: COUNT.in_summary().metric("floodway_attempts_abandoned"),
+    abandoned: COUNT.in_summary().metric("attempts_abandoned"),
     /// Records in answers that came after the records were done.
-    superseded: COUNT.in_summary().metric("floodway_superseded_records"),
+    superseded: COUNT.in_summary().metric("superseded_records"),
     /// Empty requests at the start and while the breaker is open, which ask whether the remote side works.
-    probes: COUNT.in_summary().metric("floodway_probes"),
+    probes: COUNT.in_summary().metric("probes"),
     /// Empty requests that start environments ahead.
-    warm_ups: COUNT.in_summary().metric("floodway_warm_ups"),
+    warm_ups: COUNT.in_summary().metric("warm_ups"),
     /// How often the breaker opened.
-    breaker_opened: COUNT.in_summary().metric("floodway_breaker_opened"),
+    breaker_opened: COUNT.in_summary().metric("breaker_opened"),
     /// For how long the breaker was not closed.
-    breaker_open_us: MICROS.max().metric("floodway_breaker_open"),
+    breaker_open_us: MICROS.max().metric("breaker_open"),
     /// Answers from an environment that was started for the request.
-    cold_starts: COUNT.metric("floodway_cold_starts"),
+    cold_starts: COUNT.metric("cold_starts"),
     /// Requests in flight now.
     in_flight: COUNT,
     /// Records sent, once each.
@@ -123,7 +124,7 @@ counters! {
     /// Bytes of answers.
     bytes_in: BYTES,
     /// Billed time, as the service reports it, or else as long as the attempt lasted.
-    billed_us: MICROS.metric("floodway_billed"),
+    billed_us: MICROS.metric("billed"),
     /// Attempts that are billed: all that may have run, empty ones among them.
     billed: COUNT,
     /// Billed attempts whose billed time the service reported.
@@ -133,7 +134,7 @@ counters! {
     /// How long the metered attempts lasted, which would be their billed time without the report.
     estimated_us: MICROS,
     /// CPU time of the bridge's thread.
-    cpu_ns: NANOS.metric("floodway_bridge_cpu"),
+    cpu_ns: NANOS.metric("bridge_cpu"),
     /// For how long the budget was spent.
     over_budget_us: MICROS.max(),
 }
@@ -146,8 +147,8 @@ impl Counters {
 
     /// Writes the counters that the summary has, under their names, and the `retries`.
     pub(crate) fn serialize_in_summary<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let shown = self.all().filter(|(counter, _)| counter.is_in_summary);
-        let shown = shown.map(|(counter, value)| (counter.name, value));
+        let shown = Counters::declared().filter(|counter| counter.is_in_summary);
+        let shown = shown.map(|counter| (counter.name, (counter.of)(self)));
         to.collect_map(shown.chain([("retries", self.retries())]))
     }
 }
@@ -159,7 +160,7 @@ mod tests {
     #[test]
     fn every_counter_of_two_processes_is_summed_and_the_time_over_the_budget_is_the_longest() {
         // Each counter has another value, so that no two can be mixed up.
-        let names: Vec<_> = Counters::default().all().map(|(counter, _)| counter.name).collect();
+        let names: Vec<_> = Counters::declared().map(|counter| counter.name).collect();
         let process = |first: u64| -> Counters {
             let values = names.iter().zip(first..);
             let json = values.map(|(name, value)| ((*name).to_owned(), value.into()));
@@ -167,7 +168,8 @@ mod tests {
         };
         let mut sum = process(1_000);
         sum.add(&process(1));
-        for (place, (counter, value)) in (0..).zip(sum.all()) {
+        for (place, counter) in (0..).zip(Counters::declared()) {
+            let value = (counter.of)(&sum);
             let (larger, smaller) = (1_000 + place, 1 + place);
             let is_longest = ["over_budget_us", "breaker_open_us"].contains(&counter.name);
             let expected = if is_longest { larger } else { larger + smaller };
@@ -178,7 +180,7 @@ mod tests {
     #[test]
     fn every_metric_has_a_name_of_its_own_and_says_what_it_counts() {
         let mut names = std::collections::BTreeSet::new();
-        for (counter, _) in Counters::default().all() {
+        for counter in Counters::declared() {
             let is_sentence = counter.help.ends_with('.') && !counter.help.starts_with(' ');
             assert!(is_sentence, "{}: {:?}", counter.name, counter.help);
             assert!(counter.metric.is_none_or(|metric| names.insert(metric)), "{counter:?}");

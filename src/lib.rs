@@ -114,6 +114,8 @@ mod simulate;
 pub mod sink;
 #[cfg(feature = "files")]
 pub mod source;
+mod stage_needs;
+mod stage_totals;
 #[cfg(feature = "cli")]
 mod state;
 mod sync;

@@ -11,8 +11,8 @@ use prometheus_client::registry::{Registry, Unit};
 use super::bottleneck::Kind;
 use super::sample::{About, Breaker, Remote, Sample};
 use super::view_state::Phase;
-use crate::counters::{self, Counter};
-use crate::observe::{HistogramSnapshot, StageCounts, WaitReason};
+use crate::counters::{self, Counter, Counters};
+use crate::observe::{HistogramSnapshot, StageCounts, StageTotals, WaitReason};
 use crate::policy::Route;
 use crate::process_stats;
 
@@ -325,12 +325,12 @@ impl Page<'_> {
         unit: Option<Unit>,
         help: &str,
         stages: &[StageCounts],
-        value: impl Fn(&StageCounts) -> V,
+        value: impl Fn(&StageTotals) -> V,
     ) -> Result<(), Error> {
         let mut metric = self.0.encode_descriptor(name, help, unit.as_ref(), COUNTER)?;
         stages.iter().try_for_each(|stage| {
             let labels = [("stage", stage.name.as_str())];
-            metric.encode_family(&labels)?.encode_counter(&value(stage), NO_EXEMPLAR)
+            metric.encode_family(&labels)?.encode_counter(&value(&stage.totals), NO_EXEMPLAR)
         })
     }
 
@@ -343,10 +343,10 @@ impl Page<'_> {
             secs(stage.useful_ns)
         })?;
         let help = "Cost of a stage's requests, in US dollars.";
-        self.by_stage("floodway_stage_cost_dollars", None, help, stages, |stage| stage.usd)?;
+        self.by_stage("floodway_stage_cost_usd", None, help, stages, |stage| stage.usd)?;
         let help = "Records that a stage has done, by where. local: by workers.";
         let mut metric = self.0.encode_descriptor("floodway_stage_records", help, None, COUNTER)?;
-        for StageCounts { name, local, remote, bad, .. } in stages {
+        for StageCounts { name, totals: StageTotals { local, remote, bad, .. }, .. } in stages {
             for (of, records) in [("local", local), ("remote", remote), ("bad", bad)] {
                 let labels = [("stage", name.as_str()), ("where", of)];
                 metric.encode_family(&labels)?.encode_counter(records, NO_EXEMPLAR)?;
@@ -355,8 +355,48 @@ impl Page<'_> {
         let (name, help) =
             ("floodway_stage_backlog_records", "Records that a stage holds: queued or in flight.");
         let mut metric = self.0.encode_descriptor(name, help, None, GAUGE)?;
-        stages.iter().try_for_each(|StageCounts { name, held, .. }| {
-            metric.encode_family(&[("stage", name.as_str())])?.encode_gauge(&(*held as f64))
+        stages.iter().try_for_each(|StageCounts { name, totals, .. }| {
+            metric.encode_family(&[("stage", name.as_str())])?.encode_gauge(&(totals.held as f64))
+        })
+    }
+
+    /// The counters of bridges, as they are declared: the sums, or those of each with a label.
+    fn of_bridges(
+        &mut self,
+        prefix: &str,
+        bridges: &[(Option<(&str, &str)>, &Counters)],
+    ) -> Result<(), Error> {
+        for Counter { metric, unit, help, of, .. } in Counters::declared() {
+            let Some(name) = metric else { continue };
+            let (unit, parts) = match unit {
+                counters::Unit::Count => (None, 1.0),
+                counters::Unit::Bytes => (Some(Unit::Bytes), 1.0),
+                counters::Unit::Micros => (seconds(), 1e6),
+                counters::Unit::Nanos => (seconds(), 1e9),
+            };
+            let value = |counters: &Counters| of(counters) as f64 / parts;
+            self.of_bridge(&format!("{prefix}_{name}"), unit, help, bridges, value)?;
+        }
+        let help = "Attempts that are neither the first of a request nor a hedge.";
+        let retries = |counters: &Counters| counters.retries() as f64;
+        self.of_bridge(&format!("{prefix}_attempts_retried"), None, help, bridges, retries)
+    }
+
+    fn of_bridge(
+        &mut self,
+        name: &str,
+        unit: Option<Unit>,
+        help: &str,
+        bridges: &[(Option<(&str, &str)>, &Counters)],
+        value: impl Fn(&Counters) -> f64,
+    ) -> Result<(), Error> {
+        let mut metric = self.0.encode_descriptor(name, help, unit.as_ref(), COUNTER)?;
+        bridges.iter().try_for_each(|(label, counters)| {
+            let value = value(counters);
+            match label {
+                None => metric.encode_counter(&value, NO_EXEMPLAR),
+                Some(label) => metric.encode_family(&[*label])?.encode_counter(&value, NO_EXEMPLAR),
+            }
         })
     }
 
@@ -368,26 +408,11 @@ impl Page<'_> {
         label: &str,
         endpoints: &[(String, &Remote)],
     ) -> Result<(), Error> {
-        let counters: [(&str, &str, Option<Unit>, fn(&Remote) -> f64); 4] = [
-            ("requests", "Distinct batches that were sent.", None, |it| {
-                it.counters.requests as f64
-            }),
-            ("attempts", "HTTP sends.", None, |it| it.counters.attempts as f64),
-            ("requests_failed", "Requests that were given up.", None, |it| {
-                it.counters.failed as f64
-            }),
-            ("unavailable", "For how long it did not answer.", seconds(), |it| {
-                it.counters.breaker_open_us as f64 / 1e6
-            }),
-        ];
-        for (name, help, unit, value) in counters {
-            let name = format!("floodway_{kind}_{name}");
-            let mut metric = self.0.encode_descriptor(&name, help, unit.as_ref(), COUNTER)?;
-            for (of, remote) in endpoints {
-                let labels = [(label, of.as_str())];
-                metric.encode_family(&labels)?.encode_counter(&value(remote), NO_EXEMPLAR)?;
-            }
-        }
+        let bridges: Vec<_> = endpoints
+            .iter()
+            .map(|(of, remote)| (Some((label, of.as_str())), &remote.counters))
+            .collect();
+        self.of_bridges(&format!("floodway_{kind}"), &bridges)?;
         let gauges: [(&str, &str, fn(&Remote) -> f64); 2] = [
             ("in_flight", "Requests in flight.", |it| it.counters.in_flight as f64),
             (
@@ -408,17 +433,7 @@ impl Page<'_> {
 
     fn remote(&mut self, about: &About, remote: &Remote) -> Result<(), Error> {
         let counters = &remote.counters;
-        for (Counter { metric, unit, help, .. }, value) in counters.all() {
-            let Some(name) = metric else { continue };
-            match unit {
-                counters::Unit::Count => self.count(name, None, help, value),
-                counters::Unit::Bytes => self.count(name, Some(Unit::Bytes), help, value),
-                counters::Unit::Micros => self.count(name, seconds(), help, value as f64 / 1e6),
-                counters::Unit::Nanos => self.count(name, seconds(), help, secs(value)),
-            }?;
-        }
-        let help = "Attempts that are neither the first of a request nor a hedge.";
-        self.count("floodway_attempts_retried", None, help, counters.retries())?;
+        self.of_bridges("floodway", &[(None, counters)])?;
         let help = "What was spent, in US dollars, at the prices that are set.";
         self.count("floodway_cost_usd", None, help, remote.cost_usd)?;
         if let Some(budget) = about.budget {

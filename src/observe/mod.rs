@@ -25,6 +25,7 @@ mod time_slots;
 mod waits;
 mod worker_stats;
 
+pub use crate::stage_totals::StageTotals;
 pub use atomic_histogram::{AtomicHistogram, HistogramSnapshot, quantile_ms};
 pub use call_figures::CallFigures;
 pub use counts::Counts;

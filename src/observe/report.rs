@@ -6,6 +6,7 @@ use super::series::{Flow, Level};
 use super::worker_stats::Sent;
 use super::{Cause, Counts, Latencies, OnTime, ProcessStats, TimeSlots};
 use crate::counters::Counters;
+use crate::stage_totals::StageTotals;
 
 /// What the bridges to a function counted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,48 +46,9 @@ pub struct StageCounts {
     pub name: String,
     /// Whether it is a call, which no worker can compute.
     pub is_call: bool,
-    /// The number of records that arrived.
-    pub received: u64,
-    /// The number of results that workers computed.
-    pub local: u64,
-    /// The number of results that the remote side computed.
-    pub remote: u64,
-    /// The number of bad records.
-    pub bad: u64,
-    /// The number of records for which workers spent `useful_ns`.
-    pub worked: u64,
-    /// The time in the task.
-    pub useful_ns: u64,
-    /// The number of records that wait or are in flight.
-    pub held: u64,
-    /// Cost of the attempts at its records, in US dollars.
-    pub usd: f64,
-}
-
-impl StageCounts {
-    /// Adds what other workers did at the same stage.
-    fn add(&mut self, other: &StageCounts) {
-        let StageCounts {
-            name: _,
-            is_call: _,
-            received,
-            local,
-            remote,
-            bad,
-            worked,
-            useful_ns,
-            held,
-            usd,
-        } = other;
-        self.received += received;
-        self.local += local;
-        self.remote += remote;
-        self.bad += bad;
-        self.worked += worked;
-        self.useful_ns += useful_ns;
-        self.held += held;
-        self.usd += usd;
-    }
+    /// What they did.
+    #[serde(flatten)]
+    pub totals: StageTotals,
 }
 
 /// The figures of a process. [`Report::add`] sums them up.
@@ -206,7 +168,7 @@ impl Report {
     /// Returns the number of results that the remote side computed, over all stages but the calls.
     pub fn remote(&self) -> u64 {
         match self.is_chain {
-            true => self.bursting().map(|stage| stage.remote).sum(),
+            true => self.bursting().map(|stage| stage.totals.remote).sum(),
             false => self.counts.remote,
         }
     }
@@ -214,7 +176,7 @@ impl Report {
     /// Returns the share of the records that the remote side did, over all stages but the calls.
     pub fn remote_share(&self) -> f64 {
         let done = match self.is_chain {
-            true => self.bursting().map(|stage| stage.local + stage.remote + stage.bad).sum(),
+            true => self.bursting().map(|stage| stage.totals.done()).sum(),
             false => self.counts.done(),
         };
         self.remote() as f64 / done.max(1) as f64
@@ -235,7 +197,10 @@ impl Report {
         self.is_chain |= other.is_chain;
         match self.stages.is_empty() {
             true => self.stages.clone_from(&other.stages),
-            false => self.stages.iter_mut().zip(&other.stages).for_each(|(sum, one)| sum.add(one)),
+            false => {
+                let stages = self.stages.iter_mut().zip(&other.stages);
+                stages.for_each(|(sum, one)| sum.totals.add(&one.totals));
+            }
         }
         self.offered_peak = self.offered_peak.max(other.offered_peak);
         self.by_route.resize_with(other.by_route.len(), Latencies::default);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::StageCounts;
+use crate::stage_totals::StageTotals;
 use crate::units::{show_count, show_duration};
 
 /// What was done at a stage, over all workers.
@@ -36,18 +37,18 @@ pub struct StageFigures {
 impl StageFigures {
     /// Returns the figures of a run that lasted `wall`.
     pub(super) fn of(counts: &StageCounts, wall: Duration) -> Self {
-        let &StageCounts { is_call, received, local, remote, bad, worked, useful_ns, usd, .. } =
-            counts;
-        let useful_us = (worked > 0).then(|| useful_ns as f64 / 1e3 / worked as f64);
+        let StageCounts { name, is_call, totals } = counts;
+        let StageTotals { received, remote, usd, .. } = *totals;
+        let useful_us = totals.record_ns().map(|nanos| nanos / 1e3);
         let seconds = wall.as_secs_f64().max(1e-9);
         StageFigures {
-            name: counts.name.clone(),
+            name: name.clone(),
             policy: None,
             received,
-            done: local + remote + bad,
+            done: totals.done(),
             remote,
             useful_us,
-            is_call,
+            is_call: *is_call,
             needs_workers: useful_us.map(|useful| useful / 1e6 * received as f64 / seconds),
             cost_usd: usd,
             usd_per_saved_hour: useful_us

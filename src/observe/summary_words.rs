@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{LateBy, Offloading, OnTime, Percentiles, StageFigures, Summary};
+use super::{LateBy, Offloading, OnTime, Percentiles, Summary};
+use crate::stage_needs::StageNeeds;
 use crate::terminal::plain;
 use crate::units::{show_count, show_duration, show_many};
 
@@ -57,22 +58,19 @@ impl Summary {
                 line(format!("committed {text}"));
             }
         }
-        let needs = |stage: &StageFigures| stage.needs_workers.unwrap_or_default();
-        let all_need: f64 = self.stages.iter().map(needs).sum();
-        let bottleneck = self
-            .stages
-            .iter()
-            .filter(|_| all_need > self.workers as f64)
-            .max_by(|one, other| needs(one).total_cmp(&needs(other)));
         let mut policies = self.stages.iter().filter_map(|stage| stage.policy.as_ref());
         let first = policies.next();
         let are_several = policies.any(|policy| Some(policy) != first);
         for stage in &self.stages {
             line(format!("stage     {}", stage.words(are_several)));
         }
-        if let Some(StageFigures { name, .. }) = bottleneck {
+        let of_stages = self.stages.iter().map(|stage| stage.needs_workers);
+        let needs = StageNeeds::new(of_stages, self.workers);
+        if let Some(stage) = needs.bottleneck() {
             line(format!(
-                "bottleneck {name}: the stages need {all_need:.2} workers, of which there are {}",
+                "bottleneck {}: the stages need {:.2} workers, of which there are {}",
+                self.stages[stage].name,
+                needs.total(),
                 self.workers
             ));
         }

@@ -24,5 +24,4 @@ pub use backpressure::Backpressure;
 pub use burst::{Burst, BurstExt};
 pub use observer::{EpochStats, Observer};
 pub use peers::Peers;
-pub(crate) use stages::Totals;
 pub use stages::{ChainLoad, StageLoad, Stages};

@@ -21,8 +21,8 @@ use crate::bridge::Bridge;
 use crate::emulator;
 use crate::job::{BuildError, Committing, Job};
 use crate::live::{Diagnosis, Live};
-use crate::observe::{FunctionFailure, ProcessStats, Report, StageCounts};
-use crate::operators::{Backpressure, Clock, Observer as _, Peers, Route, Stages, Totals};
+use crate::observe::{FunctionFailure, ProcessStats, Report, StageCounts, StageTotals};
+use crate::operators::{Backpressure, Clock, Observer as _, Peers, Route, Stages};
 use crate::process_stats;
 use crate::schedule::BurstWindow;
 use crate::sink::SinkHandle;
@@ -157,23 +157,13 @@ impl RunContext {
 
     /// Returns what the workers have done, by stage.
     pub(super) fn stage_counts(&self) -> Vec<StageCounts> {
-        let counts = |(name, totals): (String, Totals)| {
-            let Totals { received, local, remote, bad, held, worked, useful, usd } = totals;
-            let (is_call, useful_ns) = (self.is_call(&name), useful.as_nanos() as u64);
-            StageCounts {
-                name,
-                is_call,
-                received,
-                local,
-                remote,
-                bad,
-                worked,
-                useful_ns,
-                held,
-                usd,
-            }
+        let stages = self.stages.totals().into_iter();
+        let counts = |(name, totals): (String, StageTotals)| StageCounts {
+            is_call: self.is_call(&name),
+            name,
+            totals,
         };
-        self.stages.totals().into_iter().map(counts).collect()
+        stages.map(counts).collect()
     }
 
     /// Returns a function that refused every request. None if none did.

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::batch::Nanos;
     use crate::counters::Counters;
-    use crate::observe::StageCounts;
+    use crate::observe::{StageCounts, StageTotals};
 
     const SECOND: Nanos = 1_000_000_000;
 
@@ -237,7 +237,8 @@ mod tests {
                 queued(now);
                 now.calls = vec![("lookup".to_owned(), Remote { limit: 8, most: 8, ..call })];
                 let name = "lookup".to_owned();
-                now.stages = vec![StageCounts { name, is_call: true, held, ..Default::default() }];
+                let totals = StageTotals { held, ..StageTotals::default() };
+                now.stages = vec![StageCounts { name, is_call: true, totals }];
             })
         };
         assert_eq!(with(1_000, Remote { breaker: Breaker::Open, ..Remote::default() }), Kind::Call);

@@ -10,7 +10,7 @@ use crate::units::show_count;
 pub(super) fn call(interval: &Interval) -> Option<Bottleneck> {
     let now = interval.now;
     now.calls.iter().find_map(|(name, remote)| {
-        let held = now.stages.iter().find(|stage| stage.name == *name)?.held;
+        let held = now.stages.iter().find(|stage| stage.name == *name)?.totals.held;
         let waiting = show_count(held);
         if remote.breaker != Breaker::Closed && held > 0 {
             let says = format!(

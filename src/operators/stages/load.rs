@@ -3,32 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::stage_needs::{StageNeeds, StageWork};
+use crate::stage_totals::StageTotals;
 use crate::units::{show_count, show_duration, show_many};
-
-/// Counts of what the workers of a process have done at a stage until some instant.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Totals {
-    pub received: u64,
-    /// Results that workers computed.
-    pub local: u64,
-    /// Results that the remote side computed.
-    pub remote: u64,
-    pub bad: u64,
-    /// Records that were waiting or in flight at that instant.
-    pub held: u64,
-    /// Records for which the workers spent the useful time.
-    pub worked: u64,
-    pub useful: Duration,
-    /// Cost of the attempts at the records of complete epochs, in US dollars.
-    pub usd: f64,
-}
 
 /// A stage, with its counts at two instants.
 pub(super) struct StageInterval {
     pub name: String,
     pub workers: usize,
-    pub before: Totals,
-    pub after: Totals,
+    pub before: StageTotals,
+    pub after: StageTotals,
     /// Useful time per record until the first instant.
     pub cost: Option<Duration>,
 }
@@ -72,61 +56,59 @@ pub struct ChainLoad {
 pub(super) fn loads(stages: impl IntoIterator<Item = StageInterval>, time: Duration) -> ChainLoad {
     let seconds = time.as_secs_f64().max(1e-9);
     let mut loads = ChainLoad { stages: Vec::new(), time, workers: 0 };
-    // Records per second that the stage would be offered if no stage before it limited the rate.
-    let mut wanted = 0.0;
-    let mut done_before: Option<u64> = None;
+    let mut works: Vec<StageWork> = Vec::new();
     for StageInterval { name, workers, before, after, cost } in stages {
-        let received = after.received - before.received;
-        let results = [after.local - before.local, after.remote - before.remote];
-        let done = results[0] + results[1] + after.bad - before.bad;
-        let (worked, useful) = (after.worked - before.worked, after.useful - before.useful);
+        let totals = after.since(&before);
         let share = |part: f64, of: f64| if of > 0.0 { part / of } else { 0.0 };
-        wanted = match done_before {
-            None => received as f64 / seconds,
-            // Records that one record of the previous stage becomes.
-            Some(0) => wanted,
-            Some(done) => wanted * received as f64 / done as f64,
-        };
-        done_before = Some(done);
-        let cost = if worked > 0 { Some(useful.div_f64(worked as f64)) } else { cost };
+        let record = totals.record_ns().map(|nanos| Duration::from_secs_f64(nanos / 1e9));
+        let cost = record.or(cost);
+        let record_ns = cost.map(|cost| cost.as_nanos() as f64);
+        works.push(StageWork {
+            totals,
+            record_ns,
+            from: works.len().checked_sub(1).into_iter().collect(),
+        });
         loads.workers = loads.workers.max(workers);
         loads.stages.push(StageLoad {
             name,
-            received,
-            done,
-            remote_share: share(results[1] as f64, (results[0] + results[1]) as f64),
+            received: totals.received,
+            done: totals.done(),
+            remote_share: share(totals.remote as f64, (totals.local + totals.remote) as f64),
             cost,
-            useful_share: share(useful.as_secs_f64(), seconds * workers as f64),
+            useful_share: share(totals.useful_ns as f64 / 1e9, seconds * workers as f64),
             held: after.held,
             held_more: after.held as i64 - before.held as i64,
-            needs: cost.map(|cost| wanted * cost.as_secs_f64()),
+            needs: None,
         });
+    }
+    let needs = StageNeeds::in_interval(&works, seconds, loads.workers);
+    for (at, stage) in loads.stages.iter_mut().enumerate() {
+        stage.needs = needs.of(at);
     }
     loads
 }
 
 impl ChainLoad {
+    fn of_stages(&self) -> StageNeeds {
+        StageNeeds::new(self.stages.iter().map(|stage| stage.needs), self.workers)
+    }
+
     /// Returns the number of workers that all stages together need.
     pub fn needs(&self) -> f64 {
-        self.stages.iter().filter_map(|stage| stage.needs).fold(0.0, |all, needs| all + needs)
+        self.of_stages().total()
     }
 
     /// Returns the stage that needs the most workers, if all stages together need more than there are. One
     /// record less at this stage, or one computed elsewhere, saves the most.
     pub fn bottleneck(&self) -> Option<&StageLoad> {
-        if self.needs() <= self.workers as f64 {
-            return None;
-        }
-        let needs = |stage: &StageLoad| stage.needs.unwrap_or(0.0);
-        self.stages.iter().max_by(|one, other| needs(one).total_cmp(&needs(other)))
+        self.of_stages().bottleneck().map(|stage| &self.stages[stage])
     }
 
     /// Returns the share of a stage's records that has to be computed elsewhere so that the workers can do
     /// the rest of the chain: 1 if the other stages alone need more than all workers.
     pub fn to_offload(&self, stage: &StageLoad) -> f64 {
-        let own = stage.needs.unwrap_or(0.0);
-        let left = self.workers as f64 - (self.needs() - own);
-        if own > 0.0 { (1.0 - left / own).clamp(0.0, 1.0) } else { 0.0 }
+        let stage = self.stages.iter().position(|one| one.name == stage.name);
+        stage.map_or(0.0, |stage| self.of_stages().to_send(stage))
     }
 
     /// Returns by how many records per second the backlog of all stages grows.
@@ -202,15 +184,15 @@ impl fmt::Display for ChainLoad {
 mod tests {
     use super::*;
 
-    fn totals(received: u64, done: [u64; 2], held: u64, cost_us: u64) -> Totals {
-        let [local, remote] = done;
-        let useful = Duration::from_micros(cost_us * local);
-        Totals { received, local, remote, held, worked: local, useful, ..Totals::default() }
+    fn totals(received: u64, done: [u64; 2], held: u64, cost_us: u64) -> StageTotals {
+        let ([local, remote], useful_ns) = (done, cost_us * 1_000 * done[0]);
+        let worked = local;
+        StageTotals { received, local, remote, held, worked, useful_ns, ..StageTotals::default() }
     }
 
-    fn of(stages: &[(&str, Totals)], workers: usize) -> ChainLoad {
-        let seen = |(name, after): &(&str, Totals)| {
-            let (name, before) = (name.to_string(), Totals::default());
+    fn of(stages: &[(&str, StageTotals)], workers: usize) -> ChainLoad {
+        let seen = |(name, after): &(&str, StageTotals)| {
+            let (name, before) = (name.to_string(), StageTotals::default());
             StageInterval { name, workers, before, after: *after, cost: None }
         };
         loads(stages.iter().map(seen), Duration::from_secs(1))
@@ -267,7 +249,7 @@ mod tests {
         let loads = of(&[("a", totals(1_000, [0, 1_000], 0, 100))], 2);
         assert_eq!((loads.stages[0].needs, loads.bottleneck()), (None, None));
         let known = Some(Duration::from_millis(5));
-        let (before, after) = (Totals::default(), totals(1_000, [0, 1_000], 0, 100));
+        let (before, after) = (StageTotals::default(), totals(1_000, [0, 1_000], 0, 100));
         let seen = StageInterval { name: "a".to_owned(), workers: 2, before, after, cost: known };
         let later = super::loads([seen], Duration::from_secs(1));
         assert_eq!(later.bottleneck().unwrap().needs, Some(5.0));

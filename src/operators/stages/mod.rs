@@ -1,9 +1,4 @@
-//! Several burst operators in one dataflow, and which of them is the bottleneck.
-//!
-//! Operators on the same workers share their time, so one slow operator delays all of them, and the longest
-//! queue need not be at the operator that takes the time. The bottleneck is found by comparing the *true
-//! rate* of each operator (records per second of useful time) with the rate that it would be offered if no
-//! operator limited another one. (The method is that of DS2, Kalavri et al., OSDI 2018.)
+//! Several burst operators in one dataflow, and which of them is the bottleneck ([`crate::stage_needs`]).
 
 mod load;
 
@@ -13,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{EpochStats, Observer, Route};
 use crate::batch::{Nanos, Span};
-pub(crate) use load::Totals;
+use crate::stage_totals::StageTotals;
 pub use load::{ChainLoad, StageLoad};
 use load::{StageInterval, loads};
 
@@ -64,7 +59,7 @@ struct Stage {
     /// The counters of each worker.
     counters: Vec<Arc<Counters>>,
     /// The counters' values at the last measurement.
-    before: Totals,
+    before: StageTotals,
     /// Useful time per record, as known at the last measurement.
     cost: Option<Duration>,
 }
@@ -78,7 +73,7 @@ struct Counters {
     bad: AtomicU64,
     held: AtomicU64,
     worked: AtomicU64,
-    useful_nanos: AtomicU64,
+    useful_ns: AtomicU64,
     picodollars: AtomicU64,
 }
 
@@ -98,7 +93,7 @@ impl Stages {
         self.with_chain(|chain| {
             let stages = &mut chain.stages;
             let at = stages.iter().position(|stage| stage.name == name).unwrap_or_else(|| {
-                let (name, before) = (name.to_owned(), Totals::default());
+                let (name, before) = (name.to_owned(), StageTotals::default());
                 stages.push(Stage { name, counters: Vec::new(), before, cost: None });
                 stages.len() - 1
             });
@@ -113,7 +108,7 @@ impl Stages {
             let now = Instant::now();
             let time = now - std::mem::replace(&mut chain.measured_at, now);
             let seen = chain.stages.iter_mut().map(|stage| {
-                let after = Totals::of(&stage.counters);
+                let after = totals(&stage.counters);
                 let before = std::mem::replace(&mut stage.before, after);
                 let (name, workers) = (stage.name.clone(), stage.counters.len());
                 StageInterval { name, workers, before, after, cost: stage.cost }
@@ -127,8 +122,8 @@ impl Stages {
     }
 
     /// Returns the name of each stage, and what was done at it since the beginning.
-    pub(crate) fn totals(&self) -> Vec<(String, Totals)> {
-        let of = |stage: &Stage| (stage.name.clone(), Totals::of(&stage.counters));
+    pub(crate) fn totals(&self) -> Vec<(String, StageTotals)> {
+        let of = |stage: &Stage| (stage.name.clone(), totals(&stage.counters));
         self.with_chain(|chain| chain.stages.iter().map(of).collect())
     }
 
@@ -144,20 +139,24 @@ impl Default for Stages {
     }
 }
 
-impl Totals {
-    fn of(counters: &[Arc<Counters>]) -> Totals {
-        let sum = |of: fn(&Counters) -> &AtomicU64| -> u64 {
-            counters.iter().map(|counters| of(counters).load(Relaxed)).sum()
-        };
-        Totals {
-            received: sum(|counters| &counters.received),
-            local: sum(|counters| &counters.local),
-            remote: sum(|counters| &counters.remote),
-            bad: sum(|counters| &counters.bad),
-            held: sum(|counters| &counters.held),
-            worked: sum(|counters| &counters.worked),
-            useful: Duration::from_nanos(sum(|counters| &counters.useful_nanos)),
-            usd: sum(|counters| &counters.picodollars) as f64 / PICODOLLARS,
+/// Returns what all workers did at a stage.
+fn totals(counters: &[Arc<Counters>]) -> StageTotals {
+    let mut sum = StageTotals::default();
+    counters.iter().for_each(|counters| sum.add(&counters.read()));
+    sum
+}
+
+impl Counters {
+    fn read(&self) -> StageTotals {
+        StageTotals {
+            received: self.received.load(Relaxed),
+            local: self.local.load(Relaxed),
+            remote: self.remote.load(Relaxed),
+            bad: self.bad.load(Relaxed),
+            held: self.held.load(Relaxed),
+            worked: self.worked.load(Relaxed),
+            useful_ns: self.useful_ns.load(Relaxed),
+            usd: self.picodollars.load(Relaxed) as f64 / PICODOLLARS,
         }
     }
 }
@@ -181,7 +180,7 @@ impl<T: 'static> Observer<T> for StageObserver {
 
     fn computed(&mut self, records: usize, time: Duration) {
         self.0.worked.fetch_add(records as u64, Relaxed);
-        self.0.useful_nanos.fetch_add(time.as_nanos() as u64, Relaxed);
+        self.0.useful_ns.fetch_add(time.as_nanos() as u64, Relaxed);
     }
 
     fn epoch_completed(&mut self, _: &T, stats: &EpochStats) {

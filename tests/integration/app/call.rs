@@ -186,11 +186,22 @@ fn the_source_waits_while_a_service_is_away_and_nothing_is_lost() {
     });
     assert!(before < LINES as f64, "it waits before the end");
     let _service = Service::at(&port, "none", &place);
-    shown.until("done");
+    let metrics = shown.until("done");
     shown.end();
     is_complete(&place);
     let summary = place.summary();
     let call = &summary["calls"][0];
+    let counters = [
+        ("requests", "requests", 1.0),
+        ("attempts_retried", "retries", 1.0),
+        ("breaker_opened", "breaker_opened", 1.0),
+        ("breaker_open_seconds", "unavailable_ms", 1e-3),
+    ];
+    for (metric, field, unit) in counters {
+        let shown = metrics.get(&format!("floodway_call_{metric}_total{{call=\"lookup\"}}"));
+        let summed = call[field].as_f64().unwrap() * unit;
+        assert!((shown - summed).abs() < 1e-6, "{metric} {shown}, {field} {summed}");
+    }
     assert!(call["breaker_opened"].as_u64() > Some(0), "{summary}");
     assert!(call["unavailable_ms"].as_f64() > Some(400.0), "{summary}");
     assert!(summary["backpressured_ms"].as_f64() > Some(400.0), "{summary}");
