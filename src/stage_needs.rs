@@ -17,6 +17,48 @@ pub(crate) struct StageWork {
     pub from: Vec<usize>,
 }
 
+impl StageWork {
+    /// Returns the number of workers that records at this rate per second need. None if their time is not known.
+    pub(crate) fn needs(&self, rate: f64) -> Option<f64> {
+        self.record_ns.map(|nanos| rate * nanos / 1e9)
+    }
+}
+
+/// The time over which rates are computed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RateTime {
+    /// The seconds of the schedule whose records the source has emitted.
+    Scheduled(f64),
+    /// The seconds that have passed. The source has no schedule: it offers as much as is taken, or as much as it has.
+    Passed(f64),
+}
+
+/// Returns the records per second that each stage is to do, in the order in which stages are built: what it would be
+/// offered if no stage limited the rate of another one, or what it has done if the source has no schedule.
+pub(crate) fn rates(stages: &[StageWork], time: RateTime) -> Vec<f64> {
+    let seconds = match time {
+        RateTime::Passed(seconds) => {
+            let rate = |stage: &StageWork| stage.totals.done() as f64 / seconds;
+            return stages.iter().map(rate).collect();
+        }
+        RateTime::Scheduled(seconds) => seconds,
+    };
+    let mut rates: Vec<f64> = Vec::new();
+    for StageWork { totals, from, .. } in stages {
+        // A stage that feeds an earlier one closes a loop.
+        let before = from.iter().filter(|stage| **stage < rates.len());
+        let done: u64 = before.clone().map(|stage| stages[*stage].totals.done()).sum();
+        let offered: f64 = before.clone().map(|stage| rates[*stage]).sum();
+        rates.push(match (before.count(), done) {
+            (0, _) => totals.received as f64 / seconds,
+            (_, 0) => offered,
+            // A record that is done there becomes as many records here as it has until now.
+            (_, done) => offered * totals.received as f64 / done as f64,
+        });
+    }
+    rates
+}
+
 /// The number of workers that each stage of a dataflow needs, and the number that there are.
 #[derive(Debug)]
 pub(crate) struct StageNeeds {
@@ -30,26 +72,10 @@ impl StageNeeds {
         StageNeeds { of_stages: of_stages.collect(), workers: workers as f64 }
     }
 
-    /// Computes the needs of stages from what they did in an interval, in the order in which they are built.
-    pub(crate) fn in_interval(stages: &[StageWork], seconds: f64, workers: usize) -> Self {
-        // Records per second that each stage would be offered if no stage before it limited the rate.
-        let mut offered: Vec<f64> = Vec::new();
-        for StageWork { totals, from, .. } in stages {
-            // A stage that feeds an earlier one closes a loop.
-            let before = from.iter().filter(|stage| **stage < offered.len());
-            let done: u64 = before.clone().map(|stage| stages[*stage].totals.done()).sum();
-            let wanted: f64 = before.clone().map(|stage| offered[*stage]).sum();
-            offered.push(match (before.count(), done) {
-                (0, _) => totals.received as f64 / seconds,
-                (_, 0) => wanted,
-                // A record that is done there becomes as many records here as it has until now.
-                (_, done) => wanted * totals.received as f64 / done as f64,
-            });
-        }
-        let of_stage = |(stage, offered): (&StageWork, f64)| {
-            stage.record_ns.map(|nanos| offered * nanos / 1e9)
-        };
-        StageNeeds::new(stages.iter().zip(offered).map(of_stage), workers)
+    /// Computes the needs of stages from what they did in this time.
+    pub(crate) fn in_time(stages: &[StageWork], time: RateTime, workers: usize) -> Self {
+        let rates = rates(stages, time);
+        StageNeeds::new(stages.iter().zip(rates).map(|(stage, rate)| stage.needs(rate)), workers)
     }
 
     /// Returns the number of workers that a stage needs. None if the time of its records is not known.
@@ -66,9 +92,14 @@ impl StageNeeds {
     /// Returns the number of the stage that needs the most workers, if all stages together need more than there are.
     /// One record less at this stage, or one computed elsewhere, saves the most.
     pub(crate) fn bottleneck(&self) -> Option<usize> {
+        self.most().filter(|_| self.total() > self.workers)
+    }
+
+    /// Returns the number of the stage that needs the most workers. None if no stage needs any.
+    pub(crate) fn most(&self) -> Option<usize> {
         let of_stages = self.of_stages.iter().map(|needs| needs.unwrap_or(0.0)).enumerate();
         let most = of_stages.max_by(|(_, one), (_, other)| one.total_cmp(other));
-        most.filter(|_| self.total() > self.workers).map(|(stage, _)| stage)
+        most.filter(|(_, needs)| *needs > 0.0).map(|(stage, _)| stage)
     }
 
     /// Returns the share of a stage's records that has to be computed elsewhere so that the workers can do the rest:
@@ -105,12 +136,16 @@ mod tests {
         // The source offers 100 records to each branch. One does half of them, the other all. A loop leads back from the
         // last stage, which gets each result.
         let stages = [stage(100, 50, &[2]), stage(100, 100, &[]), stage(150, 150, &[0, 1])];
-        let needs = StageNeeds::in_interval(&stages, 1.0, 1);
+        let needs = StageNeeds::in_time(&stages, RateTime::Scheduled(1.0), 1);
         let expected = [0.1, 0.1, 0.2];
         for (at, expected) in expected.iter().enumerate() {
             assert!((needs.of(at).unwrap() - expected).abs() < 1e-9, "{needs:?}");
         }
         // The same in half of the time.
-        assert!((StageNeeds::in_interval(&stages, 0.5, 1).total() - 0.8).abs() < 1e-9);
+        let needs = StageNeeds::in_time(&stages, RateTime::Scheduled(0.5), 1);
+        assert!((needs.total() - 0.8).abs() < 1e-9, "{needs:?}");
+        // Without a schedule, what waits is not offered at any rate.
+        let needs = StageNeeds::in_time(&stages, RateTime::Passed(1.0), 1);
+        assert!((needs.total() - 0.3).abs() < 1e-9, "{needs:?}");
     }
 }

@@ -15,6 +15,8 @@ pub struct StageTotals {
     pub bad: u64,
     /// Records that were waiting or in flight at that instant.
     pub held: u64,
+    /// Those of them that were in flight.
+    pub in_flight: u64,
     /// Records for which the workers spent the useful time.
     pub worked: u64,
     /// Time in the task, in nanoseconds.
@@ -26,12 +28,14 @@ pub struct StageTotals {
 impl StageTotals {
     /// Adds what other workers did at the same stage.
     pub(crate) fn add(&mut self, other: &StageTotals) {
-        let &StageTotals { received, local, remote, bad, held, worked, useful_ns, usd } = other;
+        let &StageTotals { received, local, remote, bad, held, in_flight, worked, useful_ns, usd } =
+            other;
         self.received += received;
         self.local += local;
         self.remote += remote;
         self.bad += bad;
         self.held += held;
+        self.in_flight += in_flight;
         self.worked += worked;
         self.useful_ns += useful_ns;
         self.usd += usd;
@@ -39,13 +43,15 @@ impl StageTotals {
 
     /// Returns what was done since `before`. The records that are held are those of now.
     pub(crate) fn since(&self, before: &StageTotals) -> StageTotals {
-        let &StageTotals { received, local, remote, bad, held, worked, useful_ns, usd } = self;
+        let &StageTotals { received, local, remote, bad, held, in_flight, worked, useful_ns, usd } =
+            self;
         StageTotals {
             received: received.saturating_sub(before.received),
             local: local.saturating_sub(before.local),
             remote: remote.saturating_sub(before.remote),
             bad: bad.saturating_sub(before.bad),
             held,
+            in_flight,
             worked: worked.saturating_sub(before.worked),
             useful_ns: useful_ns.saturating_sub(before.useful_ns),
             usd: usd - before.usd,
@@ -85,6 +91,7 @@ mod tests {
             assert_eq!(value.as_f64().unwrap(), of(one) + of(other), "{name}");
         }
         // What is held is no sum over time.
-        assert_eq!(sum.since(&other), StageTotals { held: sum.held, ..one });
+        let StageTotals { held, in_flight, .. } = sum;
+        assert_eq!(sum.since(&other), StageTotals { held, in_flight, ..one });
     }
 }

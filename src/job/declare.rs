@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use timely::WorkerConfig;
 use timely::communication::Allocator;
@@ -12,6 +12,7 @@ use timely::dataflow::operators::generic::operator::empty;
 use timely::worker::Worker;
 
 use super::due_times::Producer;
+use super::links::{ChannelLog, Link};
 use super::stage::{Host, IsLast, StageContext};
 use super::{BuildError, Graph, Job};
 use crate::batch::Batch;
@@ -27,6 +28,8 @@ pub struct DataflowDescription {
     graph: Arc<dyn Graph>,
     /// The stages, in the order in which they are built.
     pub stages: Vec<Declaration>,
+    /// Which stages feed which.
+    pub links: Vec<Link>,
     /// The format of the lines that are committed. None if that is the sink's to choose.
     pub format: Option<&'static str>,
     /// Whether each result of the last stage is a line.
@@ -44,24 +47,24 @@ impl DataflowDescription {
         let declarer = Declarer::default();
         let stages = Rc::clone(&declarer.0);
         let thread = timely::communication::allocator::thread::Thread::default();
-        let mut worker = Worker::new(WorkerConfig::default(), Allocator::Thread(thread), None);
+        // Without a clock the worker has no log.
+        let (allocator, now) = (Allocator::Thread(thread), Some(Instant::now()));
+        let mut worker = Worker::new(WorkerConfig::default(), allocator, now);
+        let channels = ChannelLog::of(&worker);
         let output = worker.dataflow::<u64, _, _>(|scope| {
             let lines = empty::<_, Batch>(scope);
+            let begin = *lines.name();
             let mut job = Job::new(Box::new(declarer), scope);
             let output = job.build(&*graph, lines)?;
-            Ok::<_, BuildError>((output.format(), output.is_last_stage()))
+            let ends = job.ends(begin, &output);
+            Ok::<_, BuildError>((output.format(), output.is_last_stage(), ends))
         });
         for dataflow in worker.installed_dataflows() {
             worker.drop_dataflow(dataflow);
         }
-        let (format, is_last_stage) = output?;
-        Ok(DataflowDescription {
-            graph,
-            stages: stages.take(),
-            format,
-            is_last_stage,
-            version: None,
-        })
+        let (format, is_last_stage, ends) = output?;
+        let (stages, links) = (stages.take(), ends.links(&channels.take()));
+        Ok(DataflowDescription { graph, stages, links, format, is_last_stage, version: None })
     }
 
     /// Sets the version of the dataflow's function. `program` is the name of a user's program with its version.
@@ -88,6 +91,18 @@ impl DataflowDescription {
     /// Returns the stages whose tasks a function computes besides the workers.
     pub fn served(&self) -> impl Iterator<Item = &Declaration> {
         self.stages.iter().filter(|stage| matches!(stage.remote, Remote::Function(_)))
+    }
+
+    /// Returns the number of the stage `name`.
+    pub(crate) fn number(&self, name: &str) -> Option<usize> {
+        self.stages.iter().position(|stage| stage.name == name)
+    }
+
+    /// Returns the numbers of the stages that feed the stage `name`.
+    pub(crate) fn feeding(&self, name: &str) -> Vec<usize> {
+        let to = self.number(name);
+        let links = self.links.iter().filter(|link| to.is_some() && link.to == to);
+        links.filter_map(|link| link.from).collect()
     }
 
     /// Returns the names of the stages, which are those of their tasks.

@@ -13,6 +13,7 @@ use timely::progress::Source;
 use super::declare::{Declaration, Remote};
 use super::due_times::{DueTimes, Producer};
 use super::input::StageInput;
+use super::links::Ends;
 use super::output::Output;
 use super::stage::{Host, IsLast, StageContext};
 use crate::batch::{Batch, Records as _, TextRecord};
@@ -234,6 +235,12 @@ impl<'scope> Job<'scope> {
         self.bad.push(bad.map(move |bad| K::In::dead_letter(bad, &stage)));
         self.stages.push(StageOutput { name: name.to_owned(), results: *results.name(), is_last });
         results
+    }
+
+    /// Returns the ends of the links of a graph that begins with what `lines` emits.
+    pub(super) fn ends(&self, lines: Source, output: &Output<'scope>) -> Ends {
+        let stages = self.stages.iter().map(|stage| stage.results).collect();
+        Ends { lines, stages, results: output.results() }
     }
 
     /// Returns the number of producers: the parsers, and each stage.

@@ -10,6 +10,7 @@ mod declare;
 mod due_times;
 mod graph;
 mod input;
+mod links;
 mod output;
 mod parse;
 mod stage;
@@ -27,6 +28,7 @@ pub(crate) use stage::{Host, IsLast, StageContext};
 #[doc(hidden)]
 pub mod internal {
     pub use super::declare::DataflowDescription;
+    pub use super::links::Link;
     pub use super::text_graph::TextGraph;
 }
-pub(crate) use internal::{DataflowDescription, TextGraph};
+pub(crate) use internal::{DataflowDescription, Link, TextGraph};

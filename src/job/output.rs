@@ -9,6 +9,7 @@ use timely::container::NoopBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Concat as _, Operator as _};
+use timely::progress::Source;
 
 use super::due_times::DueTimes;
 use super::{Job, Lines, csv};
@@ -20,6 +21,8 @@ use crate::task::Bad;
 pub struct Output<'scope> {
     format: Option<&'static str>,
     is_last_stage: bool,
+    /// What emits the results.
+    results: Source,
     commit: Box<dyn FnOnce(Committing<'scope>) -> Stream<'scope, u64, Vec<()>> + 'scope>,
 }
 
@@ -46,6 +49,11 @@ impl<'scope> Output<'scope> {
     /// Whether each result of the last stage is a line.
     pub(crate) fn is_last_stage(&self) -> bool {
         self.is_last_stage
+    }
+
+    /// Returns what emits the results.
+    pub(super) fn results(&self) -> Source {
+        self.results
     }
 
     /// Commits the output. The returned stream's frontier passes an epoch when it is committed.
@@ -161,7 +169,8 @@ impl<'scope> Job<'scope> {
         C: Container,
         L: WriteLines<C>,
     {
-        let is_last_stage = self.are_last_results(*results.name());
+        let emitter = *results.name();
+        let is_last_stage = self.are_last_results(emitter);
         let is_counted = self.has_stages();
         let (due, producers) = (self.due.clone(), self.producers());
         let bad = std::mem::take(&mut self.bad);
@@ -175,7 +184,7 @@ impl<'scope> Job<'scope> {
             let committed = commit_lines(results, bad, with.notes, &with.sink, lines);
             forgetting(committed, due)
         };
-        Output { format, is_last_stage, commit: Box::new(commit) }
+        Output { format, is_last_stage, results: emitter, commit: Box::new(commit) }
     }
 }
 

@@ -15,11 +15,13 @@ mod page;
 mod sample;
 mod series;
 mod server;
+mod stage_view;
 mod view_state;
 
 pub use diagnosis::Diagnosis;
 pub use sample::{
-    About, Breaker, Budget, Function, Observation, ObservedRun, Remote, Sample, Writer,
+    About, Breaker, Budget, Function, Link, Observation, ObservedRun, Remote, Sample, StageSample,
+    Writer,
 };
 pub use server::{Live, bind};
 pub use view_state::End;

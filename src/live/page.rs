@@ -21,6 +21,7 @@ const PAGE: &str = concat!(
     include_str!("page/body.html"),
     "<script>\n\"use strict\";\n",
     include_str!("page/plot.js"),
+    include_str!("page/graph.js"),
     include_str!("page/page.js"),
     "</script>\n</body>\n</html>\n",
 );

@@ -62,9 +62,20 @@ pub struct About {
     pub is_paced: bool,
     /// The budget.
     pub budget: Option<Budget>,
+    /// Which stages feed which.
+    pub links: Vec<Link>,
     /// The longer of an epoch and the commit interval.
     #[serde(skip)]
     pub longest_step: Duration,
+}
+
+/// A connection of the dataflow, possibly through operators that are no stages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// The name of the stage whose results pass. None is the source.
+    pub from: Option<String>,
+    /// The name of the stage that receives them. None is the sink.
+    pub to: Option<String>,
 }
 
 /// This process's share of the budget, in US dollars.
@@ -99,8 +110,17 @@ pub struct Sample {
     pub functions: Vec<Function>,
     /// The services that are called, by the name of the call.
     pub calls: Vec<(String, Remote)>,
-    /// What the workers have done, by stage.
-    pub stages: Vec<StageCounts>,
+    /// The stages, in the order in which they are built.
+    pub stages: Vec<StageSample>,
+}
+
+/// A stage at the time of a sample.
+#[derive(Clone, Debug)]
+pub struct StageSample {
+    /// What the workers have done.
+    pub counts: StageCounts,
+    /// How long ago the oldest epoch ended that is not complete at the stage. None if epochs have no length.
+    pub lag: Option<Nanos>,
 }
 
 /// Counters of the sink's writer.
@@ -188,6 +208,12 @@ impl Remote {
 }
 
 impl Sample {
+    /// Returns the time of the schedule up to which the sources have emitted. It stands still while they have to wait, and
+    /// after their end.
+    pub fn source_time(&self) -> Nanos {
+        self.snapshot.reached_due.map_or(self.schedule, |due| due.min(self.schedule))
+    }
+
     /// Returns the counters and the state of all functions together. None if nothing is sent.
     pub fn remote(&self) -> Option<Remote> {
         self.functions.iter().map(|function| function.remote).reduce(Remote::with)

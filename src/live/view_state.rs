@@ -14,6 +14,7 @@ use super::metrics;
 use super::metrics::{Format, Metrics};
 use super::sample::{About, Observation, ObservedRun, Sample};
 use super::series::{Columns, Series};
+use super::stage_view::{self, StageView};
 use crate::counters::Counters;
 use crate::observe::{HistogramSnapshot, LiveSnapshot, quantile_ms};
 
@@ -87,6 +88,7 @@ struct PageState<'a> {
     stuck: Option<&'a str>,
     about: &'a About,
     now: Now,
+    stages: Vec<StageView>,
     bottleneck: Bottleneck,
     /// The warnings at the end of the run: that the deadline was missed, or that nothing was done remotely,
     /// and why.
@@ -186,6 +188,7 @@ impl ViewState {
         let metrics = Metrics {
             about: self.about.clone(),
             sample: Sample::clone(&self.diagnosis.last()),
+            stages: self.stages(),
             phase: self.phase,
             bottleneck: self.bottleneck().kind,
             is_stuck: self.stuck.is_some(),
@@ -201,6 +204,7 @@ impl ViewState {
             stuck: self.stuck.as_deref(),
             about: &self.about,
             now: self.now(),
+            stages: self.stages(),
             bottleneck: self.bottleneck(),
             last_words: self.last_words(),
             columns: self.series.columns(whole),
@@ -234,6 +238,13 @@ impl ViewState {
             ),
             (phase, ..) => (true, phase.name().to_owned()),
         }
+    }
+
+    /// Returns what the stages do: in the last two seconds while the run lasts, and then in all of it.
+    fn stages(&self) -> Vec<StageView> {
+        let (first, last) = (self.diagnosis.first(), self.diagnosis.last());
+        let before = (self.phase == Phase::Running).then_some(&*first);
+        stage_view::stages(&self.about, before, &last, &self.bottleneck())
     }
 
     fn now(&self) -> Now {

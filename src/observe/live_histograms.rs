@@ -53,6 +53,8 @@ pub struct LiveSnapshot {
     pub cpu_ns: u64,
     /// The due time of the next event, of the source that is furthest behind.
     pub next_due: Option<Nanos>,
+    /// The time of the schedule up to which the sources have emitted. None if there is no schedule.
+    pub reached_due: Option<Nanos>,
     /// The true rate in records a second, summed over workers. 0 while they did none.
     pub true_rate: f64,
     /// The number of records that are queued or in flight.
@@ -79,6 +81,7 @@ impl Default for LiveSnapshot {
             useful_ns: 0,
             cpu_ns: 0,
             next_due: None,
+            reached_due: None,
             true_rate: 0.0,
             backlog: 0,
             in_flight: 0,

@@ -229,6 +229,11 @@ impl ProcessStats {
         self.0.workers.iter().map(|worker| worker.emitted_so_far()).sum()
     }
 
+    /// Returns the time of the schedule up to which the sources have emitted. None if there is no schedule.
+    pub fn reached(&self) -> Option<Nanos> {
+        self.0.workers.iter().filter_map(|worker| worker.reached()).max()
+    }
+
     /// Returns the latencies since the last call.
     pub fn take_recent(&self) -> Latencies {
         let mut sum = Latencies::default();

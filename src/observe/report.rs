@@ -1,11 +1,14 @@
 //! The report of a process to process 0 at the end.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::series::{Flow, Level};
 use super::worker_stats::Sent;
-use super::{Cause, Counts, Latencies, OnTime, ProcessStats, TimeSlots};
+use super::{Cause, Counts, Latencies, OnTime, ProcessStats, StageFigures, TimeSlots};
 use crate::counters::Counters;
+use crate::stage_needs::RateTime;
 use crate::stage_totals::StageTotals;
 
 /// What the bridges to a function counted.
@@ -46,6 +49,8 @@ pub struct StageCounts {
     pub name: String,
     /// Whether it is a call, which no worker can compute.
     pub is_call: bool,
+    /// The numbers of the stages whose results become its records.
+    pub from: Vec<usize>,
     /// What they did.
     #[serde(flatten)]
     pub totals: StageTotals,
@@ -88,6 +93,10 @@ pub struct Report {
     pub sent: Option<Sent>,
     /// The number of records that left the source, with bad ones.
     pub emitted: u64,
+    /// The time of the schedule in which these records were due. None if there is no schedule.
+    pub offered_ns: Option<u64>,
+    /// The time since the start of the run.
+    pub lasted_ns: u64,
     /// Whether the dataflow is more or less than one stage whose results are the run's: a record of the source then
     /// need not become one result.
     pub is_chain: bool,
@@ -182,6 +191,17 @@ impl Report {
         self.remote() as f64 / done.max(1) as f64
     }
 
+    /// Returns the figures of the stages of a run that lasted `wall`.
+    pub fn stage_figures(&self, wall: Duration) -> Vec<StageFigures> {
+        StageFigures::all(
+            &self.stages,
+            match self.offered_ns {
+                Some(nanos) => RateTime::Scheduled((nanos as f64 / 1e9).max(1e-9)),
+                None => RateTime::Passed(wall.as_secs_f64().max(1e-9)),
+            },
+        )
+    }
+
     /// Returns the results, and how many of them were late.
     pub fn on_time(&self) -> OnTime {
         OnTime { results: self.counts.results(), late: self.late.results() }
@@ -194,6 +214,8 @@ impl Report {
         self.counts.add(&other.counts);
         self.late.add(&other.late);
         self.emitted += other.emitted;
+        self.offered_ns = self.offered_ns.max(other.offered_ns);
+        self.lasted_ns = self.lasted_ns.max(other.lasted_ns);
         self.is_chain |= other.is_chain;
         match self.stages.is_empty() {
             true => self.stages.clone_from(&other.stages),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::StageCounts;
+use crate::stage_needs::{RateTime, StageWork, rates};
 use crate::stage_totals::StageTotals;
 use crate::units::{show_count, show_duration};
 
@@ -26,7 +27,10 @@ pub struct StageFigures {
     pub remote: u64,
     /// The useful time of a worker for a record, in microseconds. None if no worker has computed one.
     pub useful_us: Option<f64>,
-    /// The number of workers that the stage's records would have kept busy during the run if nothing had been sent.
+    /// The records per second that it would be offered if no stage limited the rate of another one and the source did not
+    /// have to wait, or those that it did if the source has no schedule.
+    pub offered_eps: f64,
+    /// The number of workers that these records would keep busy if nothing were sent.
     pub needs_workers: Option<f64>,
     /// Cost of the attempts at its records, in US dollars.
     pub cost_usd: f64,
@@ -35,12 +39,24 @@ pub struct StageFigures {
 }
 
 impl StageFigures {
-    /// Returns the figures of a run that lasted `wall`.
-    pub(super) fn of(counts: &StageCounts, wall: Duration) -> Self {
-        let StageCounts { name, is_call, totals } = counts;
+    /// Returns the figures of stages with these counts.
+    pub(super) fn all(stages: &[StageCounts], time: RateTime) -> Vec<Self> {
+        let works = stages.iter().map(|StageCounts { from, totals, .. }| StageWork {
+            totals: *totals,
+            record_ns: totals.record_ns(),
+            from: from.clone(),
+        });
+        let works: Vec<StageWork> = works.collect();
+        let rates = rates(&works, time);
+        let figures = stages.iter().zip(&works).zip(rates);
+        figures.map(|((counts, work), rate)| StageFigures::of(counts, work, rate)).collect()
+    }
+
+    /// Returns the figures of a stage that would be offered records at this rate.
+    fn of(counts: &StageCounts, work: &StageWork, rate: f64) -> Self {
+        let StageCounts { name, is_call, totals, .. } = counts;
         let StageTotals { received, remote, usd, .. } = *totals;
-        let useful_us = totals.record_ns().map(|nanos| nanos / 1e3);
-        let seconds = wall.as_secs_f64().max(1e-9);
+        let useful_us = work.record_ns.map(|nanos| nanos / 1e3);
         StageFigures {
             name: name.clone(),
             policy: None,
@@ -49,7 +65,8 @@ impl StageFigures {
             remote,
             useful_us,
             is_call: *is_call,
-            needs_workers: useful_us.map(|useful| useful / 1e6 * received as f64 / seconds),
+            offered_eps: rate,
+            needs_workers: work.needs(rate),
             cost_usd: usd,
             usd_per_saved_hour: useful_us
                 .filter(|_| remote > 0)

@@ -198,12 +198,7 @@ impl Summary {
             // The bridge runs a little longer than the stream.
             over_budget_ms: (counters.over_budget_us as f64 / 1e3).min(seconds * 1e3),
             cost_usd,
-            stages: report
-                .stages
-                .iter()
-                .filter(|_| is_chain)
-                .map(|stage| StageFigures::of(stage, wall))
-                .collect(),
+            stages: if is_chain { report.stage_figures(wall) } else { Vec::new() },
             calls: report.calls.iter().map(|call| CallFigures::of(call, wall)).collect(),
             functions: report.functions.iter().map(FunctionBill::of).collect(),
             peak_backlog: report.backlog_peaks.iter().max().copied().unwrap_or(0),

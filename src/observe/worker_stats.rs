@@ -36,6 +36,8 @@ pub struct WorkerStats {
     emitted: AtomicU64,
     /// One more than the due time of the event that the source emits next. 0 while it is not known.
     next_due: AtomicU64,
+    /// The time of the schedule up to which the source has emitted. 0 if there is no schedule.
+    reached_due: AtomicU64,
     /// The CPU time of the worker's thread, as of the last request for it, and whether it is requested.
     cpu: AtomicU64,
     cpu_is_requested: AtomicBool,
@@ -149,6 +151,16 @@ impl WorkerStats {
         self.emitted.load(Relaxed)
     }
 
+    /// Notes that the source has emitted the events that were due until `due`.
+    pub fn reached_due(&self, due: Nanos) {
+        self.reached_due.fetch_max(due, Relaxed);
+    }
+
+    /// Returns the time of the schedule up to which the source has emitted. None if there is no schedule.
+    pub(super) fn reached(&self) -> Option<Nanos> {
+        Some(self.reached_due.load(Relaxed)).filter(|due| *due > 0)
+    }
+
     /// Notes how many records the worker does per second of useful time.
     pub fn true_rate(&self, records_per_second: f64) {
         self.true_rate.store(records_per_second.to_bits(), Relaxed);
@@ -213,6 +225,7 @@ impl WorkerStats {
         self.cpu_is_requested.store(true, Relaxed);
         let due = self.next_due.load(Relaxed).checked_sub(1);
         sum.next_due = sum.next_due.into_iter().chain(due).min();
+        sum.reached_due = sum.reached_due.max(self.reached());
         sum.true_rate += self.last_true_rate();
     }
 

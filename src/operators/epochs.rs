@@ -71,6 +71,12 @@ impl<T: Timestamp> Epochs<T> {
         self.open.keys()
     }
 
+    /// Returns the oldest epoch that is not complete, if no more records arrive before `frontier`.
+    pub(super) fn oldest(&self, frontier: &MutableAntichain<T>) -> Option<T> {
+        let frontier = frontier.frontier();
+        self.open.keys().next().into_iter().chain(frontier.first()).min().cloned()
+    }
+
     /// Drops the capabilities of complete epochs.
     pub(super) fn complete(&mut self, frontier: &MutableAntichain<T>) {
         let complete = &mut self.complete;

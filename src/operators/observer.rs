@@ -131,6 +131,11 @@ pub trait Observer<T>: 'static {
         );
     }
 
+    /// Called with the oldest epoch that is not complete on this worker. None if there is none and no more records come.
+    fn frontier(&mut self, epoch: Option<&T>) {
+        let _ = epoch;
+    }
+
     /// Called when an epoch is complete on this worker. Epochs come in order.
     fn epoch_completed(&mut self, epoch: &T, stats: &EpochStats) {
         let _ = (epoch, stats);
@@ -190,6 +195,11 @@ impl<T, A: Observer<T>, B: Observer<T>> Observer<T> for (A, B) {
     fn mismatch(&mut self, record: &str) {
         self.0.mismatch(record);
         self.1.mismatch(record);
+    }
+
+    fn frontier(&mut self, epoch: Option<&T>) {
+        self.0.frontier(epoch);
+        self.1.frontier(epoch);
     }
 
     fn epoch_completed(&mut self, epoch: &T, stats: &EpochStats) {

@@ -11,6 +11,7 @@ use super::{ListenSettings, RunError, Settings, summary};
 use crate::batch::Nanos;
 use crate::bridge::breaker::State;
 use crate::bridge::{self, Bridge, CostLimits};
+use crate::job::{DataflowDescription, Link};
 use crate::live::{
     self, About, Breaker, Budget, End, Function, Live, Observation, Remote, Sample, Writer,
 };
@@ -92,8 +93,16 @@ pub(super) fn about(context: &RunContext) -> About {
         has_due_times: settings.has_due_times(),
         threshold_eps: common.and_then(|policy| policy.threshold()),
         is_paced: settings.schedule.is_some(),
+        links: links(&settings.dataflow),
         longest_step: settings.options.model.epoch.max(commit),
     }
+}
+
+/// Returns which stages feed which, by their names.
+fn links(dataflow: &DataflowDescription) -> Vec<live::Link> {
+    let name = |stage: usize| dataflow.stages[stage].name.clone();
+    let link = |link: &Link| live::Link { from: link.from.map(name), to: link.to.map(name) };
+    dataflow.links.iter().map(link).collect()
 }
 
 /// Returns this process's share of the budget.
@@ -130,7 +139,7 @@ pub(super) fn sample(context: &RunContext, started: &RunStart) -> Sample {
         },
         functions: context.functions.iter().map(function).collect(),
         calls: calls(context),
-        stages: context.stage_counts(),
+        stages: context.stage_samples(schedule),
         snapshot,
     }
 }

@@ -2,6 +2,7 @@
 
 mod control;
 mod error;
+mod frontiers;
 mod handshake;
 mod hosts;
 mod live_view;

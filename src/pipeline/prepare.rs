@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::frontiers::Frontiers;
 use super::remote_side::RemoteSide;
 use super::resume::{Output, ResumePoint};
 use super::spend_log::SpendLog;
@@ -64,6 +65,7 @@ pub(super) fn prepare(
         started: OnceLock::new(),
         pace,
         stages: Stages::new(),
+        frontiers: Frontiers::new(settings.dataflow.stages.len(), timely.workers),
         functions: remote.functions,
         calls: remote.calls,
         peers: Peers::default(),

@@ -10,6 +10,7 @@ use timely::dataflow::operators::{Operator as _, Probe};
 use timely::worker::Worker;
 
 use super::control::{Control, Disagreement, SharedValues};
+use super::frontiers::Frontiers;
 use super::metrics_observer::MetricsObserver;
 use super::remote_side::{Call, FunctionBridge};
 use super::resume::{Output, ResumePoint};
@@ -20,7 +21,7 @@ use crate::batch::Nanos;
 use crate::bridge::Bridge;
 use crate::emulator;
 use crate::job::{BuildError, Committing, Job};
-use crate::live::{Diagnosis, Live};
+use crate::live::{Diagnosis, Live, StageSample};
 use crate::observe::{FunctionFailure, ProcessStats, Report, StageCounts, StageTotals};
 use crate::operators::{Backpressure, Clock, Observer as _, Peers, Route, Stages};
 use crate::process_stats;
@@ -34,6 +35,8 @@ pub(super) struct RunContext {
     pub pace: Arc<Pace>,
     /// What each stage of the dataflow does.
     pub stages: Stages,
+    /// How far each stage has come.
+    pub frontiers: Frontiers,
     /// The bridges to the functions.
     pub functions: Vec<FunctionBridge>,
     /// The bridges to the services that are called.
@@ -139,6 +142,8 @@ impl RunContext {
     pub(super) fn fill(&self, report: &mut Report) {
         if let Some(started) = self.started.get() {
             (report.cpu_ns, report.lambda_cpu_ns) = self.cpu_since(started);
+            report.lasted_ns = started.at.elapsed().as_nanos() as u64;
+            report.offered_ns = self.stats.reached().map(|due| due.saturating_sub(started.from));
         }
         report.verified = self.stats.verified();
         let dataflow = &self.settings.dataflow;
@@ -160,10 +165,26 @@ impl RunContext {
         let stages = self.stages.totals().into_iter();
         let counts = |(name, totals): (String, StageTotals)| StageCounts {
             is_call: self.is_call(&name),
+            from: self.settings.dataflow.feeding(&name),
             name,
             totals,
         };
         stages.map(counts).collect()
+    }
+
+    /// Returns the stages at `schedule`, a time of the schedule.
+    pub(super) fn stage_samples(&self, schedule: Nanos) -> Vec<StageSample> {
+        let length = self.settings.epoch_length().map(|length| length.as_nanos() as Nanos);
+        let lag = |oldest: Option<u64>| {
+            let end =
+                |epoch: u64| length.map(|length| epoch.saturating_add(1).saturating_mul(length));
+            match oldest {
+                Some(epoch) => end(epoch).map(|end| schedule.saturating_sub(end)),
+                None => length.map(|_| 0),
+            }
+        };
+        let stages = self.stage_counts().into_iter().zip(self.frontiers.oldest());
+        stages.map(|(counts, oldest)| StageSample { counts, lag: lag(oldest) }).collect()
     }
 
     /// Returns a function that refused every request. None if none did.
@@ -229,6 +250,7 @@ pub(super) fn work(
         let host = WorkerHost {
             context: Arc::clone(context),
             workers: scope.peers(),
+            local_index,
             clock,
             backpressure,
             observer: observer.clone(),

@@ -13,6 +13,8 @@ pub(super) struct WorkerHost {
     pub context: Arc<RunContext>,
     /// The number of workers in the dataflow, whose policies decide alike.
     pub workers: usize,
+    /// The number of the worker in its process.
+    pub local_index: usize,
     pub clock: Clock,
     pub backpressure: Backpressure,
     pub observer: MetricsObserver,
@@ -33,7 +35,8 @@ impl Host for WorkerHost {
     }
 
     fn stage(&mut self, name: &str, producer: Producer, is_last: IsLast) -> StageContext {
-        let RunContext { settings, stages, peers, .. } = &*self.context;
+        let RunContext { settings, stages, frontiers, peers, .. } = &*self.context;
+        let number = settings.dataflow.number(name);
         let is_call = self.context.is_call(name);
         let metrics = self.observer.stage(is_last, is_call);
         StageContext {
@@ -42,7 +45,10 @@ impl Host for WorkerHost {
             peers: peers.clone(),
             backpressure: self.backpressure.clone(),
             deadline: settings.options.model.deadline,
-            observer: Box::new((producer, (stages.observer(name), metrics))),
+            observer: Box::new((
+                producer,
+                (stages.observer(name), (frontiers.observer(number, self.local_index), metrics)),
+            )),
         }
     }
 }

@@ -80,10 +80,13 @@ where
                 }
             });
             bad_capability.downgrade(capability.time());
-            source.worker.stats.emits_next(match turn {
-                Turn::Done => None,
-                _ => source.worker.pace.due(cursor.next),
-            });
+            let (stats, pace) = (&source.worker.stats, &source.worker.pace);
+            let next = pace.due(cursor.next).filter(|_| !matches!(turn, Turn::Done));
+            stats.emits_next(next);
+            let emitted = cursor.next.min(pace.end().unwrap_or(u64::MAX));
+            if let Some(due) = next.or_else(|| pace.due(emitted.checked_sub(1)?)) {
+                stats.reached_due(due);
+            }
             match turn {
                 Turn::Again => activator.activate(),
                 Turn::After(delay) => activator.activate_after(delay),

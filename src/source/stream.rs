@@ -108,6 +108,9 @@ pub(super) fn read<'scope>(
                     if !is_scheduled {
                         records.batch.span = Span::at(clock.now());
                     }
+                    if is_scheduled {
+                        stats.reached_due(records.batch.span.last);
+                    }
                     stats.emitted(records.batch.len() as u64);
                     let mut session = output.activate();
                     session.session_with_builder(capability).give_container(&mut records.batch);

@@ -156,6 +156,7 @@ const OF_WORKERS: &[&str] = &[
     "observe/waits.rs",
     "observe/worker_stats.rs",
     "pipeline/control.rs",
+    "pipeline/frontiers.rs",
     "pipeline/metrics_observer.rs",
     "pipeline/step_timer.rs",
     "pipeline/worker.rs",

@@ -153,7 +153,7 @@ fn nothing(interval: &Interval) -> Bottleneck {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::sample::{Breaker, Function, Remote};
+    use super::super::super::sample::{Breaker, Function, Remote, StageSample};
     use super::*;
     use crate::batch::Nanos;
     use crate::counters::Counters;
@@ -238,7 +238,8 @@ mod tests {
                 now.calls = vec![("lookup".to_owned(), Remote { limit: 8, most: 8, ..call })];
                 let name = "lookup".to_owned();
                 let totals = StageTotals { held, ..StageTotals::default() };
-                now.stages = vec![StageCounts { name, is_call: true, totals }];
+                let counts = StageCounts { name, is_call: true, from: Vec::new(), totals };
+                now.stages = vec![StageSample { counts, lag: None }];
             })
         };
         assert_eq!(with(1_000, Remote { breaker: Breaker::Open, ..Remote::default() }), Kind::Call);

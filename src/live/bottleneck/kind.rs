@@ -78,11 +78,13 @@ pub struct Bottleneck {
     pub says: String,
     /// What to do about it.
     pub advice: String,
+    /// The call for whose service records wait.
+    pub call: Option<String>,
 }
 
 impl Bottleneck {
     pub(super) fn new(kind: Kind, says: String, advice: &str) -> Self {
-        Bottleneck { kind, says, advice: advice.to_owned() }
+        Bottleneck { kind, says, advice: advice.to_owned(), call: None }
     }
 }
 

@@ -1,16 +1,18 @@
 //! Finds why a queue does not become shorter.
 
-use super::super::sample::{Breaker, Function};
+use super::super::sample::{Breaker, Function, StageSample};
 use super::interval::{BUSY, FunctionInterval, Interval, LONG, SOME, percent};
 use super::kind::{Bottleneck, Kind, found};
-use crate::observe::{StageCounts, WaitReason};
+use crate::observe::WaitReason;
 use crate::units::show_count;
 
 /// Returns the call that the records wait for, if its service does not answer, or if most records are held by it.
 pub(super) fn call(interval: &Interval) -> Option<Bottleneck> {
     let now = interval.now;
     now.calls.iter().find_map(|(name, remote)| {
-        let held = now.stages.iter().find(|stage| stage.name == *name)?.totals.held;
+        let mut stages = now.stages.iter().map(|stage| &stage.counts);
+        let held = stages.find(|stage| stage.name == *name)?.totals.held;
+        let of_call = |found: Bottleneck| Bottleneck { call: Some(name.clone()), ..found };
         let waiting = show_count(held);
         if remote.breaker != Breaker::Closed && held > 0 {
             let says = format!(
@@ -18,7 +20,7 @@ pub(super) fn call(interval: &Interval) -> Option<Bottleneck> {
                  as many wait as may, the source does."
             );
             let advice = "It is asked again by itself. Standard error says how requests fail, and check says more.";
-            return found(Kind::Call, says, advice);
+            return found(Kind::Call, says, advice).map(of_call);
         }
         let backpressured = interval.waited_for(WaitReason::Backlog) > SOME;
         let is_most = 2 * held > now.snapshot.backlog;
@@ -29,7 +31,7 @@ pub(super) fn call(interval: &Interval) -> Option<Bottleneck> {
         );
         let advice = "It is asked for as much as its settings allow: more requests in flight or a second, or more \
                       records in each, if the service allows for it.";
-        found(Kind::Call, says, advice)
+        found(Kind::Call, says, advice).map(of_call)
     })
 }
 
@@ -75,8 +77,9 @@ pub(super) fn queue(interval: &Interval) -> Option<Bottleneck> {
 
 /// Whether records wait for a function, of several.
 fn holds(interval: &Interval, function: &FunctionInterval) -> bool {
-    let waits =
-        |stage: &StageCounts| stage.held > 0 && function.function.stages.contains(&stage.name);
+    let waits = |StageSample { counts, .. }: &StageSample| {
+        counts.totals.held > 0 && function.function.stages.contains(&counts.name)
+    };
     interval.functions.len() == 1 || interval.now.stages.iter().any(waits)
 }
 

@@ -179,6 +179,19 @@ function about({ about, state, now }) {
   return parts.join(" · ");
 }
 
+// The graph and the table of the stages. Before the run has begun, nothing is known of them.
+function dataflow() {
+  const { about, stages, state } = told;
+  const named = about.links.flatMap(({ from, to }) => [from, to]).filter((name) => name != null);
+  $("dataflow").hidden = !about.links.length || named.some((name) => !stages.some((stage) => stage.name === name));
+  if ($("dataflow").hidden) return;
+  drawGraph($("graph"), told, $("room").clientWidth);
+  const covers = html("caption", { id: "covers" }, state === "running"
+    ? "In the last two seconds. “needs” is the number of workers that would do all of a stage’s records."
+    : "In the whole run. “needs” is the number of workers that would do all of a stage’s records.");
+  $("covers").parentElement.replaceChildren(covers, ...stageRows(stages));
+}
+
 const STATES = {
   waiting: () => "waiting to begin", running: (now) => `running for ${clock(Math.floor(now.at_s))}`,
   done: (now) => `done after ${clock(now.at_s)}`, stopped: (now) => `stopped after ${clock(now.at_s)}`,
@@ -217,6 +230,7 @@ function show() {
     if (shown) value.replaceChildren(shown[0], html("small", {}, shown[1]));
     tile.className = shown && shown[2] ? "late" : "";
   }
+  dataflow();
   plots.slice(4).forEach((plot) => { plot.section.hidden = !told.about.function; });
   const shaded = shades(columns);
   for (const plot of plots) plot.draw(columns, told.about, shaded);

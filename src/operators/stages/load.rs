@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::stage_needs::{StageNeeds, StageWork};
+use crate::stage_needs::{RateTime, StageNeeds, StageWork};
 use crate::stage_totals::StageTotals;
 use crate::units::{show_count, show_duration, show_many};
 
@@ -81,7 +81,7 @@ pub(super) fn loads(stages: impl IntoIterator<Item = StageInterval>, time: Durat
             needs: None,
         });
     }
-    let needs = StageNeeds::in_interval(&works, seconds, loads.workers);
+    let needs = StageNeeds::in_time(&works, RateTime::Scheduled(seconds), loads.workers);
     for (at, stage) in loads.stages.iter_mut().enumerate() {
         stage.needs = needs.of(at);
     }

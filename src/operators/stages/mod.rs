@@ -72,6 +72,7 @@ struct Counters {
     remote: AtomicU64,
     bad: AtomicU64,
     held: AtomicU64,
+    in_flight: AtomicU64,
     worked: AtomicU64,
     useful_ns: AtomicU64,
     picodollars: AtomicU64,
@@ -154,6 +155,7 @@ impl Counters {
             remote: self.remote.load(Relaxed),
             bad: self.bad.load(Relaxed),
             held: self.held.load(Relaxed),
+            in_flight: self.in_flight.load(Relaxed),
             worked: self.worked.load(Relaxed),
             useful_ns: self.useful_ns.load(Relaxed),
             usd: self.picodollars.load(Relaxed) as f64 / PICODOLLARS,
@@ -189,5 +191,6 @@ impl<T: 'static> Observer<T> for StageObserver {
 
     fn backlog(&mut self, queued: usize, in_flight: usize) {
         self.0.held.store((queued + in_flight) as u64, Relaxed);
+        self.0.in_flight.store(in_flight as u64, Relaxed);
     }
 }

@@ -192,6 +192,7 @@ where
         });
         self.epochs.complete(frontier);
         self.epochs.publish(&mut *self.observer);
+        self.observer.frontier(self.epochs.oldest(frontier).as_ref());
         self.observer.backlog(self.scheduler.waiting(), self.scheduler.in_flight());
         if let Some(rate) = self.scheduler.true_rate() {
             self.observer.true_rate(rate);

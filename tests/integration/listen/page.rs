@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::bursting;
 use crate::common::shown::{Shown, ask};
-use crate::common::{Place, end_of, parts, poll, signal, start};
+use crate::common::{Place, end_of, example, parts, poll, signal, start};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -47,6 +47,53 @@ fn a_browser_draws_the_page_and_shows_the_end() {
     let (page, console) = browsed(&chromium, &place, &url);
     let gone = page.contains("not reached") || page.is_empty() || page.contains("ERR_");
     assert!(page.contains("stopped after") || gone, "{page}\n{console}");
+}
+
+/// The attributes of what the page draws of a stage.
+fn stage_of<'a>(page: &'a str, name: &str) -> &'a str {
+    let marked = format!("data-stage=\"{name}\"");
+    let tags = page.split("<g ").filter_map(|rest| rest.split('>').next());
+    tags.into_iter().find(|tag| tag.contains(&marked)).unwrap_or_else(|| panic!("{name}: {page}"))
+}
+
+#[test]
+fn the_graph_shows_each_stage_and_marks_the_one_that_needs_the_most_workers() {
+    let Some(chromium) = parts::program("chromium") else { return };
+    let place = Place::new().running(|| Command::new(example("orders")));
+    // An item takes more time than a worker has, however busy the machine is.
+    let run = ["run", "--rate", "10k", "--order", "5us", "--item", "60us", "--items", "3"];
+    let more = ["--policy", "local", "--max-backlog", "2000", "--sink", "null", "--duration", "1h"];
+    let run = place.floodway(&[&run[..], &more, &["--listen", "127.0.0.1:0"]].concat());
+    let run = Shown::start(run);
+    poll("a bottleneck", || {
+        let metrics = run.metrics();
+        let is_marked = |stage: &str| {
+            metrics.0.get(&format!("floodway_stage_is_bottleneck{{stage=\"{stage}\"}}"))
+                == Some(&1.0)
+        };
+        let needed = metrics.sum("floodway_stage_needed_workers");
+        (is_marked("item") && !is_marked("order") && needed > 1.0).then_some(())
+    });
+    // Records wait for longer and longer, and an epoch is complete when the last of them is done.
+    for stage in ["order", "item"] {
+        let lag = format!("floodway_stage_lag_seconds{{stage=\"{stage}\"}}");
+        poll(&lag, || (run.metrics().get(&lag) > 0.5).then_some(()));
+    }
+
+    let url = format!("http://{}/", run.address);
+    let (page, console) = browsed(&chromium, &place, &url);
+    assert!(!console.contains("Uncaught"), "{console}");
+    assert!(stage_of(&page, "item").contains("data-bottleneck=\"true\""), "{page}");
+    assert!(!stage_of(&page, "order").contains("data-bottleneck"), "{page}");
+    for (from, to) in [("source", "order"), ("order", "item"), ("item", "sink")] {
+        let link = format!("data-from=\"{from}\" data-to=\"{to}\"");
+        assert!(page.contains(&link), "{link}: {page}");
+    }
+    assert_eq!(page.matches("data-from=").count(), 3, "{page}");
+    // The table has the same, and what can be read aloud too.
+    assert!(page.contains("<th scope=\"row\">item – bottleneck</th>"), "{page}");
+    assert!(page.contains("item to the sink. item is the bottleneck."), "{page}");
+    run.end();
 }
 
 /// Serves the page of a run with a script that measures it, at `/400` in a frame that is so wide (a browser
