@@ -230,16 +230,20 @@ mod tests {
         assert_eq!(says, "Keeping up: 1,000 records/s, and the workers are 50 % busy.");
     }
 
+    fn holding(name: &str, held: u64) -> StageSample {
+        let totals = StageTotals { held, ..StageTotals::default() };
+        let counts = StageCounts { name: name.to_owned(), totals, ..StageCounts::default() };
+        StageSample { counts, lag: None }
+    }
+
     #[test]
     fn a_call_whose_service_fails_or_is_slow_holds_up_what_waits_for_it() {
         let with = |held: u64, call: Remote| {
             kind_of(|_, now| {
                 queued(now);
                 now.calls = vec![("lookup".to_owned(), Remote { limit: 8, most: 8, ..call })];
-                let name = "lookup".to_owned();
-                let totals = StageTotals { held, ..StageTotals::default() };
-                let counts = StageCounts { name, is_call: true, from: Vec::new(), totals };
-                now.stages = vec![StageSample { counts, lag: None }];
+                now.stages = vec![holding("lookup", held)];
+                now.stages[0].counts.is_call = true;
             })
         };
         assert_eq!(with(1_000, Remote { breaker: Breaker::Open, ..Remote::default() }), Kind::Call);
@@ -285,8 +289,6 @@ mod tests {
             remote: Remote { breaker, limit: 10, ..Remote::default() },
         };
         now.functions = vec![function("order", Breaker::Open), function("item", Breaker::Closed)];
-        let holding =
-            |name: &str, held| StageCounts { name: name.to_owned(), held, ..Default::default() };
         now.stages = vec![holding("order", 0), holding("item", 1_000)];
         assert_eq!(find(&about, &before, &now).kind, Kind::Workers);
         now.stages = vec![holding("order", 10), holding("item", 990)];
