@@ -25,6 +25,9 @@ pub(super) struct StageView {
     pub lag_s: Option<f64>,
 }
 
+/// The share of the time whose records the source has to have emitted, so that they say at which rate it offers them.
+const SOME: f64 = 0.2;
+
 /// Returns what the stages did since the sample `before`, or since the start of the run. `found` is the bottleneck of the
 /// run then.
 pub(super) fn stages(
@@ -47,11 +50,22 @@ pub(super) fn stages(
         StageWork { totals, record_ns, from: stage.counts.from.clone() }
     };
     let works: Vec<StageWork> = now.stages.iter().enumerate().map(work).collect();
-    let time = match about.is_paced {
-        true => RateTime::Scheduled(offered_s(before, now)),
-        false => RateTime::Passed(seconds),
+    let offered = offered_s(before, now);
+    let needs = match about.is_paced {
+        false => StageNeeds::in_time(&works, RateTime::Passed(seconds), about.workers),
+        true if offered > SOME * seconds => {
+            StageNeeds::in_time(&works, RateTime::Scheduled(offered), about.workers)
+        }
+        // The source has ended, or waits for so long that a few records say nothing of its rate.
+        true => {
+            let all = works.iter().zip(&now.stages).map(|(work, stage)| {
+                let (record_ns, from) = (work.record_ns, work.from.clone());
+                StageWork { totals: stage.counts.totals, record_ns, from }
+            });
+            let time = RateTime::Scheduled(offered_s(None, now));
+            StageNeeds::in_time(&all.collect::<Vec<_>>(), time, about.workers)
+        }
     };
-    let needs = StageNeeds::in_time(&works, time, about.workers);
     let bottleneck = match (found.kind, &found.call) {
         (_, Some(call)) => now.stages.iter().position(|stage| stage.counts.name == *call),
         // Also where the source offers as much as is taken.
@@ -138,6 +152,11 @@ mod tests {
         now.snapshot.reached_due = Some(21 * SECOND / 2);
         let views = stages(&about, Some(&before), &now, &nothing);
         assert!((views[1].needs_workers.unwrap() - 4.0).abs() < 1e-9, "{views:?}");
+        // One that has to wait all the time offers as much as it did before: 200,000 in 10.5 seconds.
+        let mut later = now.clone();
+        later.at = 13 * SECOND;
+        let views = stages(&about, Some(&now), &later, &nothing);
+        assert!((views[1].needs_workers.unwrap() - 0.381).abs() < 1e-3, "{views:?}");
         // Those of the whole run.
         let whole = stages(&about, None, &chain(200_000, 10), &nothing);
         assert_eq!((whole[0].received_eps, whole[1].is_bottleneck), (2e4, false), "{whole:?}");
