@@ -1,12 +1,15 @@
-"""The function of some stages of the example `clicks`: `clicks_function.py LOG STAGE...`.
+"""The function of the stages of the example `clicks`: `clicks_function.py LOG`.
 
-For each request with records it writes a line to LOG: the stage, and how many records it has. A stage that is not named is
-refused.
+For each request with records it writes a line to LOG: the stage, and how many records it has.
 """
 
-import json
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "examples"))
+
+import cities  # noqa: E402
 
 
 def fetch(click):
@@ -23,45 +26,27 @@ def score(record):
     return {"user": user, "link": link, "score": result}, None
 
 
-STAGES = {name: globals()[name] for name in sys.argv[2:]}
 LOG = open(sys.argv[1], "a", buffering=1)
+STAGES = {"fetch": fetch, "score": score}
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    # One write for a small answer.
-    wbufsize = 1 << 16
-
-    def do_POST(self):
-        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        stage, records = request["task"], request["records"]
-        if records:
-            LOG.write(f"{stage} {len(records)}\n")
-        if stage not in STAGES:
-            return self.answer(400, {"error": f"no stage {stage}"})
-        answer = {"v": 1, "task": stage, "results": [], "ids": [], "errors": []}
-        for index, record in enumerate(records):
-            result, code = STAGES[stage](record)
-            if code is None:
-                answer["results"].append(result)
-                answer["ids"].append(index)
-            else:
-                answer["errors"].append({"id": index, "code": code})
-        self.answer(200, answer)
-
-    def answer(self, status, value):
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+def answer(request):
+    stage, records = request["task"], request["records"]
+    if records:
+        LOG.write(f"{stage} {len(records)}\n")
+    answer = {"v": 1, "task": stage, "results": [], "ids": [], "errors": []}
+    for position, record in enumerate(records):
+        result, code = STAGES[stage](record)
+        if code is None:
+            answer["results"].append(result)
+            answer["ids"].append(position)
+        else:
+            answer["errors"].append({"id": position, "code": code})
+    return answer
 
 
-server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+# The server is that of the example.
+cities.answer = answer
+server = ThreadingHTTPServer(("127.0.0.1", 0), cities.Handler)
 print(f"http://127.0.0.1:{server.server_port}/", flush=True)
 server.serve_forever()

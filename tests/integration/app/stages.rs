@@ -11,14 +11,13 @@ use super::{
     FAILING, INPUT, OUTPUT, WAYS, clicks, counts_are_right, is_complete, remote, run_with,
 };
 use crate::common::shown::Shown;
-use crate::common::{Place, error_of, example, output_of, within_tries};
+use crate::common::{Lambda, Place, error_of, example, output_of, within_tries};
 use crate::matrix::for_all;
 
-/// Starts the function of these stages of `clicks`, which logs its requests to the file `log` of `place`.
-fn function(place: &Place, log: &str, stages: &[&str]) -> Service {
+/// Starts the function of the stages of `clicks`, which logs its requests to the file `log` of `place`.
+fn function(place: &Place, log: &str) -> Service {
     let log = place.path(log);
-    let args = [&[log.to_str().unwrap()], stages].concat();
-    Service::start("tests/integration/app/clicks_function.py", &args)
+    Service::start("tests/integration/app/clicks_function.py", &[log.to_str().unwrap()])
 }
 
 /// The numbers of records in the requests of a function, by stage.
@@ -50,8 +49,7 @@ fn by_stage(summary: &Value, field: &str) -> Vec<Value> {
 fn each_stage_is_sent_to_its_own_function_in_requests_of_its_own_size() {
     within_tries("requests to both", || {
         let place = clicks();
-        let (fetch, score) =
-            (function(&place, "fetch", &["fetch"]), function(&place, "score", &["score"]));
+        let (fetch, score) = (function(&place, "fetch"), function(&place, "score"));
         let of_fetch = format!("fetch.lambda={},batch=40", fetch.url);
         let of_score = format!("score.lambda={},score.batch=7", score.url);
         let stages = ["--policy", "remote", "--stage", &of_fetch, "--stage", &of_score];
@@ -81,7 +79,7 @@ fn each_stage_is_sent_to_its_own_function_in_requests_of_its_own_size() {
 fn one_stage_is_sent_and_the_other_is_not() {
     within_tries("records that are sent", || {
         let place = clicks();
-        let score = function(&place, "log", &["score"]);
+        let score = function(&place, "log");
         let of_score = format!("score.policy=remote,lambda={}", score.url);
         let summary = run(&place, &["--policy", "local", "--stage", &of_score], ("1", 1));
         assert_eq!(summary["policy"], "local for fetch and remote for score");
@@ -103,7 +101,7 @@ fn one_stage_is_sent_and_the_other_is_not() {
 fn the_output_is_the_same_whatever_the_stages_have_of_their_own() {
     for_all(&WAYS, |way| {
         let place = clicks();
-        let score = function(&place, "log", &["score"]);
+        let score = function(&place, "log");
         let of_score = format!("score.lambda={},timeout=5s", score.url);
         let stages = ["--policy", "remote", "--stage", &of_score, "--stage", "fetch.attempts=1"];
         let summary = run(&place, &[&stages[..], &FAILING].concat(), *way);
@@ -132,31 +130,30 @@ fn the_metrics_have_the_sum_of_all_functions_and_each() {
     is_complete(&place);
 }
 
-/// Workers do what it refuses.
 #[test]
-fn a_function_that_lacks_its_stage_ends_the_run_with_1_and_is_named() {
+fn a_function_that_lacks_its_stage_is_named_and_workers_do_its_records() {
     let place = clicks();
-    let (good, lacks) =
-        (function(&place, "good", &["fetch"]), function(&place, "lacks", &["fetch"]));
-    let stages = format!("fetch.lambda={},score.lambda={}", good.url, lacks.url);
-    let stages = ["--policy", "remote", "--stage", &stages];
+    let (good, lacks) = (function(&place, "good"), Lambda::start("network=1ms"));
+    let own = format!("fetch.lambda={},score.lambda={}", good.url, lacks.url);
+    let stages = ["--policy", "remote", "--stage", &own];
     let output = place.run(&[&["run"], &INPUT[..], &OUTPUT, &stages].concat());
     let error = error_of(&output);
-    assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains(&lacks.url), "{error}");
+    assert!(output.status.success(), "{error}");
+    let said =
+        |url: &str| error.contains(&format!("the function {url} does not answer as it should"));
+    assert!(said(&lacks.url) && !said(&good.url), "{error}");
     is_complete(&place);
-    let checked = place.run(&["check", "--stage", stages[3]]);
+    let checked = place.run(&["check", "--stage", &own]);
     let (said, error) = (output_of(&checked), error_of(&checked));
     assert_eq!(checked.status.code(), Some(1), "{said}{error}");
     assert!(said.contains("answers for the stage fetch"), "{said}");
-    assert!(error.contains("the stage score"), "{error}");
+    assert!(error.starts_with("clicks: the stage score: "), "{error}");
 }
 
 #[test]
 fn check_asks_each_function_for_its_stages() {
     let place = clicks();
-    let (all, score) =
-        (function(&place, "all", &["fetch", "score"]), function(&place, "score", &["score"]));
+    let (all, score) = (function(&place, "all"), function(&place, "score"));
     let of_score = format!("score.lambda={}", score.url);
     for (args, endpoints) in [
         (&["check", "--lambda", &all.url, "--stage", &of_score][..], vec![&all.url, &score.url]),
