@@ -9,6 +9,8 @@ pub mod shown;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use floodway::sink::Manifest;
@@ -256,6 +258,21 @@ pub fn tried<T>(what: &str, mut attempt: impl FnMut() -> Result<T, String>) -> R
         }
     }
     attempt()
+}
+
+/// Calls `each` for all items, several at a time: a run that is paced sleeps most of the time.
+pub fn for_all<T: Sync>(items: &[T], each: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let threads = 3 * thread::available_parallelism().map_or(2, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, SeqCst)) {
+                    each(item);
+                }
+            });
+        }
+    });
 }
 
 /// The value of the first attempt that returns `Ok`. If there is none among [`TRIES`], the test fails.

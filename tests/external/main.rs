@@ -4,6 +4,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(feature = "kafka")]
+#[path = "../integration/fault_server/mod.rs"]
+mod fault_server;
+#[cfg(feature = "kafka")]
+#[path = "../law_1/mod.rs"]
+mod law_1;
 
 mod aws;
 mod hosting;

@@ -5,6 +5,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../law_1/mod.rs"]
+mod law_1;
 
 mod app;
 mod architecture;

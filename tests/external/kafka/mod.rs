@@ -4,6 +4,7 @@
 
 mod broker;
 mod kills;
+mod matrix;
 mod program;
 mod proxy;
 mod sink;

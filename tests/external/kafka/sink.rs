@@ -31,7 +31,7 @@ pub fn assert_has(broker: &Broker, topic: &str, expected: &[u8], what: &str) {
 }
 
 /// The sorted lines of a topic's messages: the key, a tab, the value.
-fn lines(broker: &Broker, topic: &str) -> Vec<u8> {
+pub fn lines(broker: &Broker, topic: &str) -> Vec<u8> {
     let mut lines: Vec<Vec<u8>> = broker
         .read(topic)
         .into_iter()

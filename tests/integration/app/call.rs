@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 use super::{FAILING, INPUT, LINES, OUTPUT, WAYS, dead_letters, run_with};
 use crate::common::kills::{Killed, Way, until_killed};
 use crate::common::shown::Shown;
-use crate::common::{Place, end_of, error_of, example, output_of, poll};
-use crate::matrix::for_all;
+use crate::common::{Place, end_of, error_of, example, for_all, output_of, poll};
 
 /// The arguments of a run with this call.
 fn args<'a>(call: &'a str, options: &[&'a str]) -> Vec<&'a str> {

@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use super::programs::{graph, numbers};
 use super::{dead_letters, run_with};
-use crate::common::{Place, error_of};
+use crate::common::{Place, error_of, for_all};
 use crate::fault_server::{Fault, On, Server};
-use crate::matrix::for_all;
 
 const RUN: [&str; 9] = [
     "run",

@@ -8,8 +8,7 @@ use serde_json::Value;
 use super::programs::{graph, numbers};
 use super::{FAILING, INPUT, WAYS, clicks, counts_are_right, run_with};
 use crate::common::shown::Shown;
-use crate::common::{Place, error_of, output_of, within_tries};
-use crate::matrix::for_all;
+use crate::common::{Place, error_of, for_all, output_of, within_tries};
 
 const NUMBERS: u64 = 2_000;
 const TO_OUT: [&str; 3] = ["--out", "out", "--overwrite"];

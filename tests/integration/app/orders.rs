@@ -3,8 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::common::{Place, error_of, example, output_of};
-use crate::matrix::for_all;
+use crate::common::{Place, error_of, example, for_all, output_of};
 
 const LINES: u64 = 4_000;
 

@@ -12,9 +12,8 @@ use super::programs::{graph, numbers};
 use super::{
     FAILING, INPUT, OUTPUT, WAYS, clicks, counts_are_right, is_complete, remote, run_with,
 };
-use crate::common::{Lambda, Place, error_of, example, within_tries};
+use crate::common::{Lambda, Place, error_of, example, for_all, within_tries};
 use crate::fault_server::{Fault, On, Server};
-use crate::matrix::for_all;
 
 /// Runs `clicks` in this way to a good end, and returns its summary.
 fn run(place: &Place, options: &[&str], way: (&str, usize)) -> Value {

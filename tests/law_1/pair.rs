@@ -5,12 +5,12 @@ use std::io::Write as _;
 use std::process::{Child, Output as Ended};
 use std::sync::Mutex;
 
-use floodway::sink::Manifest;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 use serde_json::Value;
 
-use super::features::{Feature, Output};
+use super::feature::{Feature, Output};
+use super::sink::Sink;
 use crate::common::kills::Way;
 use crate::common::{Place, end_of, error_of, poll, start, start_processes};
 
@@ -26,6 +26,8 @@ pub struct Pair<'a> {
     pub feature: &'a Feature,
     pub expected: &'a Made,
     pub place: Place,
+    /// Where its runs put the output.
+    pub sink: Box<dyn Sink>,
     pub random: SmallRng,
     /// The command that was started last.
     command: &'a Mutex<String>,
@@ -42,11 +44,12 @@ const LINES: u32 = 3_000;
 /// What the plain local run makes.
 pub fn local(output: &Output) -> Made {
     let place = place(output);
-    let sink = format!("files:out{}", output.sink);
+    let files = output.files("out");
+    let sink = files.value();
     let args = [&["run"], &output.options[..], &["--policy", "local", "--sink", &sink]].concat();
     let ended = end_of(start_reading(&place, output, &args), "the local run");
     assert!(ended.status.success(), "{args:?}: {}", error_of(&ended));
-    let made = made(&place);
+    let made = Made { lines: files.lines(&place), dead: dead_letters(&place) };
     assert_eq!(made.dead.is_empty(), !output.has_dead_letters());
     made
 }
@@ -54,7 +57,7 @@ pub fn local(output: &Output) -> Made {
 /// A place with the input's files, in memory: a kill loses no written byte, and nothing waits for a disk.
 pub fn place(output: &Output) -> Place {
     let place = Place::in_memory();
-    if output.options.contains(&"--source") {
+    if output.reads_lines() {
         fs::create_dir(place.path("logs")).unwrap();
         let lines = |from: u32, to| (from..to).map(line).collect::<Vec<_>>().concat();
         let write = |name: &str, bytes: &[u8]| {
@@ -82,11 +85,12 @@ fn line(number: u32) -> Vec<u8> {
     }
 }
 
-fn made(place: &Place) -> Made {
+/// The sorted lines of the dead letters.
+fn dead_letters(place: &Place) -> Vec<String> {
     let text = fs::read_to_string(place.path("dead.jsonl")).unwrap_or_default();
     let mut dead: Vec<String> = text.lines().map(str::to_owned).collect();
     dead.sort_unstable();
-    Made { lines: place.output("out"), dead }
+    dead
 }
 
 /// Starts one process, which reads its input.
@@ -105,14 +109,14 @@ impl<'a> Pair<'a> {
         seed: u64,
         command: &'a Mutex<String>,
     ) -> Pair<'a> {
-        let place = place(&feature.output);
-        Pair { feature, expected, place, random: SmallRng::seed_from_u64(seed), command }
+        let (place, sink) = (place(&feature.output), feature.make_sink());
+        Pair { feature, expected, place, sink, random: SmallRng::seed_from_u64(seed), command }
     }
 
-    /// The command, with this function as the remote side.
-    pub fn args_with(&self, dir: &str, function: &[&str]) -> Vec<String> {
+    /// The command, with this destination, and this function as the remote side.
+    pub fn args_with(&self, sink: &dyn Sink, function: &[&str]) -> Vec<String> {
         let Feature { output, options, policy, .. } = self.feature;
-        let sink = format!("files:{dir}{}", output.sink);
+        let sink = sink.value();
         let mut args = vec!["run", "--sink", &sink, "--commit-every", "20ms"];
         args.extend(["--summary", "summary.json"]);
         args.extend(&output.options);
@@ -131,7 +135,7 @@ impl<'a> Pair<'a> {
 
     /// The command, with a function that fails and throttles.
     pub fn args(&self) -> Vec<String> {
-        self.args_with("out", &["--local-lambda", FAILING])
+        self.args_with(&*self.sink, &["--local-lambda", FAILING])
     }
 
     /// Starts all processes of a run.
@@ -162,15 +166,11 @@ impl<'a> Pair<'a> {
         assert!(ended.status.success(), "it ended with {}: {}", ended.status, error_of(ended));
     }
 
-    /// Checks that the output is that of the local run, and that nothing else is in its folder.
+    /// Checks that the output and the dead letters are those of the local run.
     pub fn is_complete(&self) {
-        let made = made(&self.place);
-        assert!(made.lines == self.expected.lines, "another output than that of the local run");
-        assert!(made.dead == self.expected.dead, "other dead letters than those of the local run");
-        let entries = fs::read_dir(self.place.path("out")).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let stray: Vec<_> = names.filter(|name| name.starts_with('.')).collect();
-        assert!(stray.is_empty(), "{stray:?} are left in the folder");
+        self.sink.is_complete(&self.place, &self.expected.lines);
+        let dead = dead_letters(&self.place);
+        assert!(dead == self.expected.dead, "other dead letters than those of the local run");
     }
 
     /// Checks that the same command has nothing left to do.
@@ -179,29 +179,19 @@ impl<'a> Pair<'a> {
         assert_eq!(self.summary()["results_out"], 0, "it was complete");
     }
 
-    /// Checks that what is committed in a folder is a part of the expected output, with no line twice. Returns whether
-    /// it is not all of it.
-    pub fn is_part(&self, dir: &str) -> bool {
-        let dir = self.place.path(dir);
-        let manifest = Manifest::read(&dir).unwrap();
-        let mut text = Vec::new();
-        for file in manifest.files() {
-            let paths = [&file.temporary, &file.name].map(|name| dir.join(name));
-            let path = paths.iter().find(|path| path.exists()).expect("a committed file is there");
-            let bytes = fs::read(path).unwrap();
-            assert_eq!(bytes.len() as u64, file.bytes, "{}", path.display());
-            match file.name.ends_with(".zst") {
-                true => text.extend(zstd::decode_all(&*bytes).expect("whole frames")),
-                false => text.extend(bytes),
-            }
-        }
-        let mut lines: Vec<_> = text.split_inclusive(|byte| *byte == b'\n').collect();
-        lines.sort_unstable();
-        assert_eq!(lines.len() as u64, manifest.records(), "the manifest counts other lines");
+    /// Checks that what is committed is a part of the expected output, with no line twice. Returns whether it is not all
+    /// of it.
+    pub fn is_part(&self) -> bool {
+        self.is_part_in(&*self.sink)
+    }
+
+    /// Checks the same of another destination.
+    pub fn is_part_in(&self, sink: &dyn Sink) -> bool {
+        let text = sink.lines(&self.place);
         let mut expected = self.expected.lines.split_inclusive(|byte| *byte == b'\n');
-        for line in &lines {
-            let line = String::from_utf8_lossy(line);
-            assert!(expected.any(|other| *other == *line.as_bytes()), "not expected: {line}");
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            let shown = String::from_utf8_lossy(line);
+            assert!(expected.any(|other| other == line), "not expected: {shown}");
         }
         text.len() < self.expected.lines.len()
     }
@@ -210,7 +200,7 @@ impl<'a> Pair<'a> {
     pub fn wait_for_commits(&self, processes: &mut [Child]) {
         poll("a commit", || {
             let is_over = processes.iter_mut().any(|child| child.try_wait().unwrap().is_some());
-            (self.place.commits("out") >= 2 || is_over).then_some(())
+            (self.place.commits(self.sink.commits()) >= 2 || is_over).then_some(())
         });
     }
 

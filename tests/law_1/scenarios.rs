@@ -77,7 +77,7 @@ fn meets(pair: &Pair<'_>, faults: &[Fault]) -> usize {
     let each = faults.iter().flat_map(|fault| [*fault, Fault::None, Fault::None]);
     let faults = each.cycle().take(10_000).collect();
     let server = Server::text(pair.feature.output.task(), faults);
-    pair.run(&pair.args_with("out", &["--lambda", &server.url]), &TWO);
+    pair.run(&pair.args_with(&*pair.sink, &["--lambda", &server.url]), &TWO);
     assert_eq!(server.misunderstood(), None);
     server.hit()
 }
@@ -93,7 +93,7 @@ fn stopped(pair: &mut Pair<'_>) -> usize {
         }
         pair.is_well(&end_of(child, "a run that is stopped"));
     }
-    let was_stopped = pair.is_part("out");
+    let was_stopped = pair.is_part();
     pair.run(&args, &TWO);
     pair.has_nothing_to_do(&args, &TWO);
     usize::from(was_stopped)
@@ -104,7 +104,8 @@ fn killed(pair: &mut Pair<'_>, ways: &[Way]) -> usize {
     let args = pair.args();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let after = Duration::from_millis(300);
-    let run = Killed { place: &pair.place, args: &args, ways, commits: "out", after };
+    let commits = pair.sink.commits();
+    let run = Killed { place: &pair.place, args: &args, ways, commits, after };
     let kills = run.until_done(&mut pair.random);
     pair.is_complete();
     kills

@@ -21,7 +21,9 @@ cp -a disk/out out
 
 /// The output's disk is full in the middle of the run. The same command resumes once the disk has room.
 pub fn filled(pair: &mut Pair<'_>) -> usize {
-    let args = pair.args_with("disk/out", &["--local-lambda", super::pair::FAILING]);
+    let [on_disk, committed] =
+        ["disk/out", "committed"].map(|folder| pair.feature.output.files(folder));
+    let args = pair.args_with(&on_disk, &["--local-lambda", super::pair::FAILING]);
     let size = (pair.expected.lines.len() / 8).to_string();
     let mut command = Command::new("unshare");
     command.args(["-rm", "sh", "-c", SCRIPT, "sh", &size, env!("CARGO_BIN_EXE_floodway")]);
@@ -35,7 +37,7 @@ pub fn filled(pair: &mut Pair<'_>) -> usize {
     };
     pair.is_well(&ended);
     pair.is_complete();
-    pair.is_part("committed");
+    pair.is_part_in(&committed);
     match code.trim() {
         "0" => 0,
         code => {
