@@ -32,7 +32,18 @@ impl Default for Cost {
     }
 }
 
+/// The memory in MB of a function that has one virtual CPU. One of less memory has a share of it.
+const ONE_CPU_MB: f64 = 1_769.0;
+
 impl Cost {
+    /// What a record costs that takes a worker `record_ms`, in requests of `records` records, if a virtual CPU takes as
+    /// long as a worker.
+    pub fn usd_per_record(&self, records: usize, record_ms: f64) -> f64 {
+        let records = records.max(1) as f64;
+        let slower = (ONE_CPU_MB / f64::from(self.memory_mb.max(1))).max(1.0);
+        self.usd(1, records * record_ms * slower) / records
+    }
+
     /// What `requests` cost that were billed `billed_ms` together.
     pub fn usd(&self, requests: u64, billed_ms: f64) -> f64 {
         self.prices.usd(requests, billed_ms, self.memory_mb)

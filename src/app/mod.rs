@@ -65,8 +65,8 @@ impl App {
         self.dataflow_with(move |job, lines, (): &()| build(job, lines))
     }
 
-    /// Does the same for a dataflow with options of its own, which stand beside those of `run`, `compare`, `check`
-    /// and `lambda`. The output depends on them: a run with other values does not resume a state. Where AWS Lambda
+    /// Does the same for a dataflow with options of its own, which stand beside those of `run`, `compare`, `explain`,
+    /// `check` and `lambda`. The output depends on them: a run with other values does not resume a state. Where AWS Lambda
     /// starts the program there is no command line, so each option needs a default.
     ///
     /// # Examples

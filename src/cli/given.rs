@@ -116,6 +116,7 @@ pub(super) fn parse(
     match &mut cli.command {
         args::Command::Run(args) => args.given = given.unwrap_or_default(),
         args::Command::Compare(args) => args.run.given = given.unwrap_or_default(),
+        args::Command::Explain(args) => args.run.given = given.unwrap_or_default(),
         args::Command::Generate(args) => args.given = given.unwrap_or_default(),
         args::Command::Simulate(args) => args.given = given.unwrap_or_default(),
         args::Command::Lambda(args) => args.given = given.unwrap_or_default(),

@@ -75,6 +75,12 @@ pub(super) const COMPARE: &str = help!(
     "floodway compare --source lines:in.txt --rate 50k --rounds 3 --report out/report -- -w 2"
 );
 
+pub(super) const EXPLAIN: &str = help!(
+    "floodway explain --task bpe --rate 100k"
+    "floodway explain --source lines:in.txt --duration 10s -- -w 2"
+    "floodway explain --task bpe --rate 100k --policy deadline   # with the local Lambda"
+);
+
 pub(super) const GENERATE: &str = help!(
     "floodway generate --events 5"
     "floodway generate --events 100k --seed 7 --format json > events.jsonl"

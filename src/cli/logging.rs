@@ -14,9 +14,14 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Starts the log at `level`, at the level in `FLOODWAY_LOG`, or at `warn`.
 pub(super) fn init(level: Option<&str>) -> Result<(), UsageError> {
+    init_with(level, "warn")
+}
+
+/// Starts the log at `level`, at the level in `FLOODWAY_LOG`, or at `default`.
+pub(super) fn init_with(level: Option<&str>, default: &str) -> Result<(), UsageError> {
     let from_environment = std::env::var(VARIABLE).ok().filter(|level| !level.is_empty());
     let option = if level.is_some() { "--log" } else { VARIABLE };
-    let level = level.or(from_environment.as_deref()).unwrap_or("warn");
+    let level = level.or(from_environment.as_deref()).unwrap_or(default);
     let wrong = || {
         let expected = "expected error, warn, info, debug, trace or off, or MODULE=LEVEL such as \
                         warn,floodway::bridge=debug";

@@ -8,6 +8,7 @@ mod compare;
 mod config;
 mod demo;
 mod error;
+mod explain;
 mod folder_conflicts;
 mod form;
 mod generate;
@@ -27,6 +28,7 @@ mod path_conflicts;
 mod policy_options;
 mod program;
 mod rates;
+mod refused;
 mod remote_options;
 mod run;
 mod run_summary;
@@ -86,6 +88,10 @@ pub fn main(program: &Program, args: Vec<std::ffi::OsString>) -> Exit {
         Command::Run(args) => return run::run(&args),
         Command::Compare(args) => {
             compare::compare(&args, &typed).map_err(|error| args.run.given.from_file.explain(error))
+        }
+        Command::Explain(args) => {
+            let from_file = args.run.given.from_file.clone();
+            explain::explain(*args).map_err(|error| from_file.explain(error))
         }
         Command::Generate(args) => generate::generate(&args),
         Command::Simulate(args) => simulate::simulate(&args),

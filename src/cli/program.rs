@@ -43,7 +43,7 @@ struct UserProgram {
 type MakeGraph = Arc<dyn Fn(&ArgMatches) -> Result<Arc<dyn Graph>, clap::Error> + Send + Sync>;
 
 /// The commands that have the options of a user's program, because they build its dataflow.
-const WITH_OWN_OPTIONS: [&str; 4] = ["run", "compare", "check", "lambda"];
+const WITH_OWN_OPTIONS: [&str; 5] = ["run", "compare", "explain", "check", "lambda"];
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -91,7 +91,7 @@ impl UserProgram {
 }
 
 /// The commands that have the option `--call`.
-const WITH_CALLS: [&str; 3] = ["run", "compare", "check"];
+const WITH_CALLS: [&str; 4] = ["run", "compare", "explain", "check"];
 /// The end of what `--version` prints for a user's program.
 const ON_FLOODWAY: &str = concat!("on floodway ", env!("CARGO_PKG_VERSION"));
 
@@ -149,6 +149,10 @@ impl Program {
         let abouts = [
             ("run", "Run the dataflow between the source and the sink"),
             ("compare", "Run the same input under several policies and report how they compare"),
+            (
+                "explain",
+                "Say what limits the dataflow, from a short run, and what sending would buy",
+            ),
         ];
         for (name, about) in abouts {
             command = command.mut_subcommand(name, |command| {

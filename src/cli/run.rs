@@ -77,15 +77,7 @@ fn run_shown(
         }
         None => settings::run(args)?,
     };
-    for endpoint in settings.remote_endpoints() {
-        if settings.timely.process == 0
-            && let Some(proxy) = remote_options::proxy(endpoint)?
-        {
-            print_message(format_args!(
-                "requests to {endpoint} go by the proxy {proxy}; NO_PROXY names hosts that need none"
-            ));
-        }
-    }
+    announce_proxy(&settings)?;
     stop_on_signals(stop, settings.options.stop_within, ended)
         .context("cannot listen for signals")?;
     // A file that grows past `ulimit -f` is an error of the write then, and not the process's end.
@@ -99,7 +91,7 @@ fn run_shown(
         .into_iter()
         .flatten()
         .any(|file| matches!(Destination::of(file), Destination::Stdout));
-    let Finished { summary, result, live } = pipeline::run(settings, stop, &mut announcements);
+    let Finished { summary, result, live, .. } = pipeline::run(settings, stop, &mut announcements);
     *shown = live.map(|live| (live, stays));
     // Processes that were given different settings have done nothing.
     let has_begun = !matches!(result, Err(RunError::Settings(_)));
@@ -128,6 +120,20 @@ fn run_shown(
     })
 }
 
+/// Prints by which proxy requests go, if they go by one. Process 0 prints it for all.
+pub(super) fn announce_proxy(settings: &Settings) -> Result<()> {
+    for endpoint in settings.remote_endpoints() {
+        if settings.timely.process == 0
+            && let Some(proxy) = remote_options::proxy(endpoint)?
+        {
+            print_message(format_args!(
+                "requests to {endpoint} go by the proxy {proxy}; NO_PROXY names hosts that need none"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Returns how a run whose input has no end can be ended. Process 0 prints it for all.
 fn open_end(settings: &Settings) -> Option<String> {
     let has_end = settings.duration.is_some() || settings.pace().end().is_some();
@@ -138,7 +144,7 @@ fn open_end(settings: &Settings) -> Option<String> {
 }
 
 /// Returns the reason why a run did not start, as an error of the command line if an option caused it.
-fn not_started(error: RunError, args: &RunArgs, sink: &dyn Sink) -> anyhow::Error {
+pub(super) fn not_started(error: RunError, args: &RunArgs, sink: &dyn Sink) -> anyhow::Error {
     match error {
         RunError::State { folder, source } if !matches!(source, StateError::Io { .. }) => {
             UsageError::new("--state", folder, source.to_string()).into()
@@ -172,7 +178,7 @@ fn not_started(error: RunError, args: &RunArgs, sink: &dyn Sink) -> anyhow::Erro
 }
 
 /// Handles signals: the first stops the run in good order `within` this time, the second ends the process.
-fn stop_on_signals(
+pub(super) fn stop_on_signals(
     stop: &Stop,
     within: Duration,
     ended: &Arc<OnceLock<Exit>>,
@@ -209,7 +215,7 @@ fn stop_on_signals(
 }
 
 /// Ends the run if any thread panics, timely's own among them. Nothing else would wake the other threads.
-fn report_panics(failures: Failures) {
+pub(super) fn report_panics(failures: Failures) {
     let failures = Mutex::new(failures);
     std::panic::set_hook(Box::new(move |info| {
         let what = text_of(info.payload());

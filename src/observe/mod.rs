@@ -6,6 +6,7 @@
 mod atomic_histogram;
 mod call_figures;
 mod counts;
+mod explanation;
 mod function_bill;
 #[cfg(test)]
 #[cfg(feature = "_interleavings")]
@@ -29,6 +30,7 @@ pub use crate::stage_totals::StageTotals;
 pub use atomic_histogram::{AtomicHistogram, HistogramSnapshot, quantile_ms};
 pub use call_figures::CallFigures;
 pub use counts::Counts;
+pub use explanation::{Explained, ExplainedStage, Explanation, Sending};
 pub use function_bill::FunctionBill;
 pub use latency::Latencies;
 pub use live_histograms::LiveSnapshot;

@@ -40,30 +40,34 @@ impl RunListener for () {}
 pub struct Finished {
     /// The summary. Process 0 has one, unless the run did not start.
     pub summary: Option<Summary>,
+    /// The figures of all processes that the summary is made of.
+    pub report: Option<Report>,
     /// The first failure, if there was one. What was committed before it stays.
     pub result: Result<(), RunError>,
     /// The live view, which shows the end of the run until it is finished.
     pub live: Option<Live>,
 }
 
-type Ended = (Option<Summary>, Result<(), RunError>);
+impl Finished {
+    /// The end of a run of which this process has no figures.
+    fn without_report(result: Result<(), RunError>) -> Self {
+        Finished { summary: None, report: None, result, live: None }
+    }
+}
 
 /// Runs `settings` until the input ends, `stop` asks for it, or something fails. Process 0 writes the summary
 /// where the settings say, whether the run failed or not.
 pub fn run(settings: Settings, stop: &Stop, listener: &mut impl RunListener) -> Finished {
     let live = match live_view::start(&settings) {
         Ok(live) => live,
-        Err(error) => {
-            let (summary, result) = not_started(error);
-            return Finished { summary, result, live: None };
-        }
+        Err(error) => return not_started(error),
     };
     live.iter().for_each(|live| listener.live(live));
-    let (summary, result) = run_process(settings, live.clone(), stop, listener);
-    if let (Some(live), Err(error @ RunError::NotStarted(_))) = (&live, &result) {
+    let finished = run_process(settings, live.clone(), stop, listener);
+    if let (Some(live), Err(error @ RunError::NotStarted(_))) = (&live, &finished.result) {
         live.end(End { error: Some(super::error::cause_chain(error)), ..End::default() });
     }
-    Finished { summary, result, live }
+    Finished { live, ..finished }
 }
 
 fn run_process(
@@ -71,7 +75,7 @@ fn run_process(
     live: Option<Live>,
     stop: &Stop,
     listener: &mut impl RunListener,
-) -> Ended {
+) -> Finished {
     let (ended_sender, ended) = unbounded();
     let failures = Failures(ended_sender.clone());
     listener.begun(failures.clone());
@@ -86,7 +90,7 @@ fn run_process(
         Ok(Some(prepared)) => prepared,
         Ok(None) => {
             tracing::warn!("stopped while the run was being prepared: nothing was read");
-            return (None, Ok(()));
+            return Finished::without_report(Ok(()));
         }
         Err(error) => return not_started(error),
     };
@@ -105,7 +109,7 @@ fn run_process(
     }
     let stop_timed_out = matches!(end, RunEnd::StopTimeout);
     let (report, result) = run_end::outcome(&context, end, &stop_deadline, &mut created);
-    conclude(&context, &report, result, stop_timed_out)
+    conclude(&context, report, result, stop_timed_out)
 }
 
 /// Starts the workers, and a thread that waits for them and reports their end.
@@ -140,8 +144,8 @@ fn join_workers(
 }
 
 /// Returns the result of a run that did not start: there is no summary.
-fn not_started(error: RunError) -> Ended {
-    (None, Err(RunError::NotStarted(Box::new(error))))
+fn not_started(error: RunError) -> Finished {
+    Finished::without_report(Err(RunError::NotStarted(Box::new(error))))
 }
 
 /// Prepares the run on a thread of its own, because some files do not open until somebody writes to them.
@@ -186,10 +190,10 @@ fn prepare_on_thread(
 /// everything, or did nothing although something had to be done remotely.
 fn conclude(
     context: &RunContext,
-    report: &Report,
+    report: Report,
     mut result: Result<(), RunError>,
     stop_timed_out: bool,
-) -> Ended {
+) -> Finished {
     let settings = &context.settings;
     let is_first = settings.timely.process == 0;
     // Process 0 reports it for all processes, the others for themselves.
@@ -199,18 +203,18 @@ fn conclude(
     }
     if !is_first {
         live_view::end(context, None, &result);
-        return (None, result);
+        return Finished::without_report(result);
     }
     if let (true, Ok(()), Some(why)) =
-        (settings.options.require_remote, &result, warnings::nothing_remote(settings, report))
+        (settings.options.require_remote, &result, warnings::nothing_remote(settings, &report))
     {
         result = Err(RunError::NothingRemote { why });
     }
     let (summary, written) =
-        summary::write(context, report, wall(context), &result, stop_timed_out);
+        summary::write(context, &report, wall(context), &result, stop_timed_out);
     let result = result.and(written);
     live_view::end(context, Some(&summary), &result);
-    (Some(summary), result)
+    Finished { summary: Some(summary), report: Some(report), result, live: None }
 }
 
 /// Returns the time from the start of the run until its last commit, or until now if nothing was committed.

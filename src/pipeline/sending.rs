@@ -116,7 +116,7 @@ impl Settings {
     }
 
     /// Returns the name of the policy. If the stages have several, it says which stage has which.
-    pub(super) fn policy_names(&self) -> String {
+    pub(crate) fn policy_names(&self) -> String {
         let sendings = self.sendings();
         let name = |sending: &Sending| sending.policy.name();
         match &sendings[..] {

@@ -71,10 +71,6 @@ mod job {
 mod cli {
     mod args;
     mod argv;
-    mod compare {
-        mod refused;
-        pub(super) use refused::hide_refused;
-    }
     mod config;
     mod error;
     mod folder_conflicts;
@@ -91,6 +87,7 @@ mod cli {
     mod policy_options;
     mod program;
     mod rates;
+    mod refused;
     mod remote_options;
     mod settings;
     mod sink;

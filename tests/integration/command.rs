@@ -218,6 +218,13 @@ fn a_wrong_option_exits_with_2_and_names_option_value_and_what_would_be_right() 
         (&["--", "-p", "0"], &["-p", "-n"]),
     ];
     place.refuses("run", cases);
+    let of_explain: &[(&[&str], &[&str])] = &[
+        (&["--out", "out"], &["--out", "out", "writes no output"]),
+        (&["--summary", "summary.json"], &["--summary", "--json"]),
+        (&["--policy", "local", "--budget", "1/h"], &["--budget", "1/h", "remote"]),
+        (&["--json=yes"], &["--json", "yes"]),
+    ];
+    place.refuses("explain", of_explain);
     assert!(!place.path("out").exists(), "nothing was begun");
 }
 

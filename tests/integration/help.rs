@@ -2,8 +2,8 @@
 
 use crate::common::{Place, error_of, output_of};
 
-const COMMANDS: [&str; 7] =
-    ["run", "compare", "generate", "simulate", "lambda", "check", "completion"];
+const COMMANDS: [&str; 8] =
+    ["run", "compare", "explain", "generate", "simulate", "lambda", "check", "completion"];
 
 fn help(place: &Place, command: &[&str]) -> String {
     let output = place.run(&[command, &["--help"]].concat());
@@ -80,24 +80,28 @@ fn compare_takes_the_documented_file_without_the_settings_that_it_refuses() {
 }
 
 #[test]
-fn the_help_of_compare_lists_no_option_that_compare_refuses() {
+fn the_help_of_a_command_lists_no_option_of_run_that_it_refuses() {
     let place = Place::new();
-    let help = help(&place, &["compare"]);
-    for option in ["--policy", "--follow", "--shadow", "--sink", "--state", "--summary", "--listen"]
-    {
-        let is_listed = help.lines().any(|line| {
+    let of_both = ["--shadow", "--sink", "--state", "--summary", "--listen"];
+    let all = of_both.iter().flat_map(|option| [("compare", *option), ("explain", *option)]);
+    for (command, option) in all.chain([("compare", "--policy"), ("compare", "--follow")]) {
+        let listed = help(&place, &[command]);
+        let is_listed = listed.lines().any(|line| {
             let line = line.trim_start();
             line.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
         });
-        assert!(!is_listed, "{option}");
+        assert!(!is_listed, "{command} {option}");
         let is_flag = ["--follow", "--shadow"].contains(&option);
         let value = if is_flag { &[][..] } else { &["local"] };
-        let output = place.run(&[&["compare", option], value].concat());
+        let output = place.run(&[&[command, option], value].concat());
         assert_eq!(output.status.code(), Some(2), "{option}");
         let error = error_of(&output);
         assert!(error.starts_with(&format!("floodway: {option} ")), "{error}");
     }
-    assert!(help.contains("--policies") && help.contains("--deadline"));
+    let compare = help(&place, &["compare"]);
+    assert!(compare.contains("--policies") && compare.contains("--deadline"));
+    let explain = help(&place, &["explain"]);
+    assert!(explain.contains("--json") && explain.contains("--policy"));
 }
 
 #[test]

@@ -2,8 +2,11 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{CheckArgs, CompareArgs, GenerateArgs, LambdaArgs, PackageArgs, RunArgs, SimulateArgs};
-use crate::cli::{compare, help};
+use super::{
+    CheckArgs, CompareArgs, ExplainArgs, GenerateArgs, LambdaArgs, PackageArgs, RunArgs,
+    SimulateArgs,
+};
+use crate::cli::{help, refused};
 use crate::pipeline::mark;
 
 /// Cloud bursting for timely dataflow: records that the workers cannot process in time are sent to AWS
@@ -33,10 +36,23 @@ pub enum Command {
     #[command(
         allow_negative_numbers = true,
         after_help = help::COMPARE,
-        mut_args = compare::hide_refused,
+        mut_args = |argument| refused::COMPARE.hide(argument),
         groups = mark::groups()
     )]
     Compare(Box<CompareArgs>),
+    /// Say what limits the dataflow, from a short run, and what sending would buy.
+    ///
+    /// Prints for each stage the records per second that it is offered, the time of a record, the workers that it needs,
+    /// the share that was sent and what that costs, and which stage is the bottleneck. It takes the options of `run`,
+    /// reads 5 s of the input unless --duration or --events is given, and writes no output. Without --policy nothing is
+    /// sent.
+    #[command(
+        allow_negative_numbers = true,
+        after_help = help::EXPLAIN,
+        mut_args = |argument| refused::EXPLAIN.hide(argument),
+        groups = mark::groups()
+    )]
+    Explain(Box<ExplainArgs>),
     /// Print Nexmark events.
     #[command(allow_negative_numbers = true, after_help = help::GENERATE, groups = mark::groups())]
     Generate(GenerateArgs),

@@ -31,8 +31,8 @@ pub struct RateArgs {
     pub events: Option<u64>,
     /// Take the events that are due within this time, however long processing them lasts.
     ///
-    /// Without it and without --events, Nexmark events come until Ctrl-C; `compare` takes 10s of them, and
-    /// `simulate` needs one of the two. Files and traces end by themselves.
+    /// Without it and without --events, Nexmark events come until Ctrl-C; `compare` takes 10s of them, `explain`
+    /// 5s, and `simulate` needs one of the two. Files and traces end by themselves.
     #[arg(long, value_name = "D", group = mark::OUTPUT, value_parser = parse_above_zero)]
     pub duration: Option<Duration>,
     /// Events per second over all workers, or `max`: as fast as they are taken [default: 10k for Nexmark

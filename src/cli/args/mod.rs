@@ -17,6 +17,6 @@ pub(super) use events::{EventArgs, FormatArg, GenerateArgs, RateArgs};
 pub(super) use lambda::{LambdaArgs, LambdaAuth};
 pub(super) use package::{Arch, PackageArgs};
 pub(super) use remote::{CheckArgs, FunctionArgs, NamedArgs};
-pub(super) use run::{CompareArgs, RunArgs};
+pub(super) use run::{CompareArgs, ExplainArgs, RunArgs};
 pub(super) use sending::SendingArgs;
 pub(super) use simulate::SimulateArgs;

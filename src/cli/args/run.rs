@@ -1,4 +1,4 @@
-//! The options of `run` and `compare`.
+//! The options of `run`, `compare` and `explain`.
 
 use std::path::PathBuf;
 use std::str::FromStr as _;
@@ -114,6 +114,16 @@ pub struct CompareArgs {
     /// Folder for the report [default: a new folder in out/].
     #[arg(long, value_name = "DIR", help_heading = "Comparison")]
     pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// The options of `run`, for a short run that is explained.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Print the figures as JSON.
+    #[arg(long, help_heading = "Explanation")]
+    pub json: bool,
     #[command(flatten)]
     pub run: RunArgs,
 }

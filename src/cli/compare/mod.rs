@@ -8,7 +8,6 @@ mod child;
 mod folder;
 mod machine;
 mod plan;
-mod refused;
 
 use std::fmt::Write as _;
 
@@ -17,7 +16,6 @@ use anyhow::{Context as _, Result, anyhow};
 use self::child::{Children, Ended};
 use self::folder::{Folder, TRACE};
 use self::plan::Plan;
-pub(super) use self::refused::hide_refused;
 use super::args::CompareArgs;
 use super::output::{print, print_error, print_message};
 use super::{logging, trace_file};

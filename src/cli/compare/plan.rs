@@ -5,12 +5,14 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{capacity, refused};
+use super::capacity;
 use crate::batch::Nanos;
 use crate::cli::args::{Command, CompareArgs, RunArgs};
 use crate::cli::config::FromFile;
 use crate::cli::policy_options::{self, PolicyArg, listed, uses};
-use crate::cli::{Program, UsageError, demo, given, remote_options, settings, sink, stage_options};
+use crate::cli::{
+    Program, UsageError, demo, given, refused, remote_options, settings, sink, stage_options,
+};
 use crate::compare::Threshold;
 use crate::pipeline::Settings;
 use crate::policy::{Deadline, POLICIES, Spec};
@@ -56,7 +58,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Plans a comparison. `typed` is the command line after `compare` and before timely's part.
     pub(super) fn new(args: &CompareArgs, typed: &[String]) -> anyhow::Result<Plan> {
-        refused::refuse(&args.run.given)?;
+        refused::COMPARE.check(&args.run.given)?;
         let workers = settings::timely(&args.run.timely)?;
         if workers.processes > 1 {
             let why = "each run of a comparison has one process: use -w for more workers";

@@ -6,6 +6,7 @@ mod builds;
 mod call;
 mod call_faults;
 mod csv;
+mod explain;
 mod graphs;
 mod names;
 mod options;

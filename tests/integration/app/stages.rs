@@ -11,8 +11,7 @@ use super::{
     FAILING, INPUT, OUTPUT, WAYS, clicks, counts_are_right, is_complete, remote, run_with,
 };
 use crate::common::shown::Shown;
-use crate::common::{Lambda, Place, error_of, example, output_of, within_tries};
-use crate::matrix::for_all;
+use crate::common::{Lambda, Place, error_of, example, for_all, output_of, within_tries};
 
 /// Starts the function of the stages of `clicks`, which logs its requests to the file `log` of `place`.
 fn function(place: &Place, log: &str) -> Service {
