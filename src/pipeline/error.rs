@@ -70,8 +70,8 @@ pub enum RunError {
     },
     /// The remote side refused every request.
     #[error(
-        "{function} refused all that was sent to it: {why}. Nothing was done remotely: the workers did all \
-         work, and it is committed"
+        "{function} refused all that was sent to it: {why}. The function did nothing: the workers did its work, and \
+         all work is committed"
     )]
     Refused {
         /// The function's name.
