@@ -129,18 +129,29 @@ fn calling(place: &Place) -> Shown {
     Shown::start(place.floodway(&[&input[..], &["--listen", "127.0.0.1:0"]].concat()))
 }
 
+/// A program whose stages send records in two ways.
+fn sending_in_two_ways(place: &Place) -> Shown {
+    let input = ["run", "--source", "nexmark", "--rate", "100", "--sink", "null"];
+    let ways = ["--policy", "deadline", "--stage", "item.batch=50", "--listen", "127.0.0.1:0"];
+    Shown::start(place.floodway(&[&input[..], &ways].concat()))
+}
+
 #[test]
 fn metrics_named_in_alerts_dashboard_and_docs_exist_and_follow_conventions() {
     let place = Place::new();
     let run = late(&place);
     let cities = Place::new().running(|| Command::new(example("cities")));
     let calling = calling(&cities);
+    let orders = Place::new().running(|| Command::new(example("orders")));
+    let sending = sending_in_two_ways(&orders);
     let metrics = run.get("/metrics").body;
-    let of_calls = poll("a call that is asked", || {
-        let metrics = calling.get("/metrics").body;
-        metrics.contains("floodway_call_attempts_total").then_some(metrics)
-    });
-    let there = &names(&metrics) | &names(&of_calls);
+    let with = |run: &Shown, name: &str| {
+        poll(name, || Some(run.get("/metrics").body).filter(|metrics| metrics.contains(name)))
+    };
+    let of_calls = with(&calling, "floodway_call_attempts_total");
+    let of_functions = with(&sending, "floodway_function_attempts_total");
+    let there: BTreeSet<_> =
+        [&metrics, &of_calls, &of_functions].into_iter().flat_map(|text| names(text)).collect();
     for (text, of) in [(ALERTS, "alerts"), (DASHBOARD, "dashboard"), (LIVE, "docs/live.md")] {
         for name in names(text) {
             let is_there = there.iter().any(|one| {
