@@ -15,6 +15,7 @@ mod page;
 mod sample;
 mod series;
 mod server;
+mod stage_metrics;
 mod stage_view;
 mod view_state;
 

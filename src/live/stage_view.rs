@@ -97,6 +97,8 @@ pub(super) fn stages(
 
 /// Returns the seconds in which the records were due that the source has emitted since `before`.
 fn offered_s(before: Option<&Sample>, now: &Sample) -> f64 {
+    // Before the first sample there is only the start of the run, which a resumed one has at a later time.
+    let before = before.filter(|before| before.at > 0);
     let since = before.map_or(now.schedule.saturating_sub(now.at), Sample::source_time);
     (now.source_time().saturating_sub(since) as f64 / 1e9).max(1e-3)
 }
