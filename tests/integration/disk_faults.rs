@@ -231,14 +231,13 @@ fn a_run_whose_file_name_is_taken_ends_with_an_error() {
         let next = Manifest::read(&place.path("out")).unwrap().commits.len() + 2;
         let taken = (next..next + 24).map(|commit| format!("out/part-{commit:06}-000-000"));
         let taken: Vec<_> = taken.collect();
-        for name in taken.iter().rev() {
-            let file = File::create_new(place.path(name));
-            file.and_then(|mut file| file.write_all(b"mine\n")).map_err(|e| e.to_string())?;
-        }
+        let take = |name: &String| File::create_new(place.path(name))?.write_all(b"mine\n");
+        let are_taken = taken.iter().rev().try_for_each(take);
         let output = end_of(child, "the run");
-        match output.status.code() {
-            Some(0) => Err(error_of(&output)),
-            _ => Ok((place, output, taken)),
+        match (are_taken, output.status.code()) {
+            (Err(error), _) => Err(error.to_string()),
+            (Ok(()), Some(0)) => Err(error_of(&output)),
+            (Ok(()), _) => Ok((place, output, taken)),
         }
     });
     let expected = expected(&place);
