@@ -21,7 +21,7 @@ pub struct StageTotals {
     pub worked: u64,
     /// Time in the task, in nanoseconds.
     pub useful_ns: u64,
-    /// Cost of the attempts at the records of complete epochs, in US dollars.
+    /// Cost of the attempts at its records, in US dollars.
     pub usd: f64,
 }
 

@@ -100,6 +100,11 @@ pub trait Observer<T>: 'static {
         let _ = (records, now);
     }
 
+    /// Called when attempts at records have cost `usd` US dollars.
+    fn paid(&mut self, usd: f64) {
+        let _ = usd;
+    }
+
     /// Called with the numbers of held records, queued and in flight, when they change.
     fn backlog(&mut self, queued: usize, in_flight: usize) {
         let _ = (queued, in_flight);
@@ -175,6 +180,11 @@ impl<T, A: Observer<T>, B: Observer<T>> Observer<T> for (A, B) {
     fn sent(&mut self, records: usize, now: Nanos) {
         self.0.sent(records, now);
         self.1.sent(records, now);
+    }
+
+    fn paid(&mut self, usd: f64) {
+        self.0.paid(usd);
+        self.1.paid(usd);
     }
 
     fn backlog(&mut self, queued: usize, in_flight: usize) {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{EpochStats, Observer, Route};
+use super::{Observer, Route};
 use crate::batch::{Nanos, Span};
 use crate::stage_totals::StageTotals;
 pub use load::{ChainLoad, StageLoad};
@@ -185,8 +185,8 @@ impl<T: 'static> Observer<T> for StageObserver {
         self.0.useful_ns.fetch_add(time.as_nanos() as u64, Relaxed);
     }
 
-    fn epoch_completed(&mut self, _: &T, stats: &EpochStats) {
-        self.0.picodollars.fetch_add((stats.usd * PICODOLLARS) as u64, Relaxed);
+    fn paid(&mut self, usd: f64) {
+        self.0.picodollars.fetch_add((usd * PICODOLLARS) as u64, Relaxed);
     }
 
     fn backlog(&mut self, queued: usize, in_flight: usize) {

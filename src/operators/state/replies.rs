@@ -26,6 +26,7 @@ where
                 continue;
             };
             self.epochs.get(&origin.epoch).stats.usd += usd;
+            self.observer.paid(usd);
             match outcome {
                 Outcome::Done { out, refused, hedged } => {
                     if route == Route::Remote {
