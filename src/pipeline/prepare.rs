@@ -46,7 +46,11 @@ pub(super) fn prepare(
     }
     let mut sink_settings = sink_settings(&settings, &output);
     let positions = Arc::clone(&source);
-    sink_settings.positions = Some(Arc::new(move |epoch, notes| positions.position(epoch, notes)));
+    let position_failures = failures.clone();
+    sink_settings.positions = Some(Arc::new(move |epoch, notes| {
+        let failed = |error| position_failures.fail(RunError::Source(error));
+        positions.position(epoch, notes).map_err(failed).ok()
+    }));
     let sink = match publisher {
         Some(publisher) => SinkHandle::start_publishing(sink_settings, publisher, on_failure)?,
         None => SinkHandle::start(sink_settings, on_failure)?,

@@ -147,7 +147,10 @@ impl Committer {
             of_kind.push(CommittedFile { name, temporary, bytes, records });
         }
         let records = parts.iter().map(|file| file.records).sum::<u64>();
-        let positions = self.shared.settings.positions.as_ref();
+        let sources = match &self.shared.settings.positions {
+            Some(of) => of(up_to_epoch + 1, notes).ok_or(SinkError::NoPosition)?,
+            None => Value::Null,
+        };
         let commit = Commit {
             commit: number,
             up_to_epoch,
@@ -156,7 +159,7 @@ impl Committer {
             dead_letters_at: self.dead_letters_at,
             total_records: self.committed_state.records() + records,
             total_bad: self.committed_state.bad() + bad,
-            sources: positions.map_or(Value::Null, |of| of(up_to_epoch + 1, notes)),
+            sources,
             sources_changed: Value::Null,
         };
         let disk = self.shared.settings.disk.clone();

@@ -104,6 +104,9 @@ pub enum SinkError {
     /// The command names a destination that this run cannot have.
     #[error(transparent)]
     Unsuitable(Box<dyn Error + Send + Sync>),
+    /// It is not known how far the input was read, so that no run could resume from the commit.
+    #[error("cannot commit: it is not known how far the input was read")]
+    NoPosition,
     /// Committed lines could not be published before the run was told to stop.
     #[error(
         "what is committed was not taken, and this run was told to stop: the same command publishes the rest ({why})"

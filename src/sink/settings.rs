@@ -130,8 +130,8 @@ pub struct Settings {
 }
 
 /// A function that returns the positions of the sources before an epoch. It is called on the thread that
-/// commits, with the notes of the epochs that are committed.
-pub type Positions = Arc<dyn Fn(u64, Vec<Note>) -> serde_json::Value + Send + Sync>;
+/// commits, with the notes of the epochs that are committed. None if they cannot be known: then the commit is not made.
+pub type Positions = Arc<dyn Fn(u64, Vec<Note>) -> Option<serde_json::Value> + Send + Sync>;
 
 impl Settings {
     /// Returns settings for `workers` workers of process `process`, with one epoch in each group.

@@ -60,7 +60,7 @@ impl OpenSource for OpenNexmark {
         events(scope, EventSource { worker, from, skew, max_record, fill })
     }
 
-    fn position(&self, epoch: u64, _: Vec<Note>) -> Value {
-        json!({ "events": self.pace.first(epoch) })
+    fn position(&self, epoch: u64, _: Vec<Note>) -> Result<Value, SourceError> {
+        Ok(json!({ "events": self.pace.first(epoch) }))
     }
 }

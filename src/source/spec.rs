@@ -91,7 +91,11 @@ pub trait OpenSource: Send + Sync {
     /// Returns how far the input was read when `epoch` began, as the JSON object that a commit records. `notes` are the
     /// notes of the epochs that are committed. Called in process 0, for epochs in order, on a thread that may wait for
     /// files.
-    fn position(&self, epoch: u64, notes: Vec<Note>) -> Value;
+    ///
+    /// # Errors
+    /// If that cannot be known, because the input has changed. Then the run fails and does not commit: no run could
+    /// resume from this commit.
+    fn position(&self, epoch: u64, notes: Vec<Note>) -> Result<Value, SourceError>;
 
     /// Reads nothing that is later than epoch `last`.
     fn stop_after(&self, last: u64) {

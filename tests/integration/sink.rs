@@ -160,6 +160,28 @@ fn files_of_one_commit(files: Files, way: Way) -> Vec<u64> {
     manifest.files().map(|file| file.bytes).collect()
 }
 
+/// No run could resume from it.
+#[test]
+fn a_commit_is_not_made_if_it_is_not_known_how_far_the_input_was_read() {
+    let place = Place::new();
+    let dir = place.path("out");
+    let known = |epoch: u64| (epoch <= GROUP).then(|| serde_json::json!({ "epoch": epoch }));
+    let settings = Settings {
+        epochs_a_group: GROUP,
+        positions: Some(Arc::new(move |epoch, _| known(epoch))),
+        ..Settings::new(files(&dir), 1, 0)
+    };
+    sink::prepare(&dir, false).unwrap();
+    let failed = crate::epochs::write(timely::Config::thread(), settings, Way::default());
+    assert!(matches!(failed, Err(sink::SinkError::NoPosition)), "{failed:?}");
+    let manifest = Manifest::read(&dir).unwrap();
+    assert!(manifest.next_epoch() <= GROUP, "{manifest:?}");
+    assert_eq!(
+        committed(&dir, &manifest),
+        crate::epochs::whole(1, manifest.next_epoch().checked_sub(1))
+    );
+}
+
 #[test]
 fn files_roll_at_their_size() {
     let place = Place::new();

@@ -69,10 +69,10 @@ impl OpenSource for Kafka {
         read(scope, "Kafka", messages, worker)
     }
 
-    fn position(&self, _: u64, notes: Vec<Note>) -> Value {
+    fn position(&self, _: u64, notes: Vec<Note>) -> Result<Value, SourceError> {
         let mut position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
         position.advance(&notes);
-        json!({ POSITION: *position })
+        Ok(json!({ POSITION: *position }))
     }
 
     fn stop_after(&self, _: u64) {

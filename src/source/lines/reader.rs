@@ -213,18 +213,15 @@ impl Lines {
     }
 
     /// Returns the position after all epochs before `epoch`, which were read. Called in process 0, for epochs in order, on
-    /// a thread that may wait for files. None for standard input, which cannot be read again, and if the files cannot be
-    /// read any more.
-    pub fn position(&self, epoch: u64) -> Option<Position> {
+    /// a thread that may wait for files. None for standard input, which cannot be read again.
+    ///
+    /// # Errors
+    /// If the files cannot be read any more.
+    pub fn position(&self, epoch: u64) -> Result<Option<Position>, LinesError> {
         match &self.offsets {
-            Offsets::Nothing => None,
-            Offsets::Sequence(epoch_offsets) => epoch_offsets.position(epoch),
-            Offsets::Index(index, pace) => {
-                let position = index.position(epoch, pace.first(epoch));
-                let failed =
-                    |error| tracing::warn!("cannot note how far the input was read: {error}");
-                position.map_err(failed).ok()
-            }
+            Offsets::Nothing => Ok(None),
+            Offsets::Sequence(epoch_offsets) => Ok(epoch_offsets.position(epoch)),
+            Offsets::Index(index, pace) => index.position(epoch, pace.first(epoch)).map(Some),
         }
     }
 

@@ -62,11 +62,11 @@ impl OpenSource for Lines {
         Streams { notes: None, ..read(scope, "Lines", messages, worker) }
     }
 
-    fn position(&self, epoch: u64, _: Vec<Note>) -> Value {
-        match Lines::position(self, epoch) {
+    fn position(&self, epoch: u64, _: Vec<Note>) -> Result<Value, SourceError> {
+        Ok(match Lines::position(self, epoch).map_err(SourceError::input)? {
             Some(position) => json!({ POSITION: position }),
             None => json!({}),
-        }
+        })
     }
 
     fn stop_after(&self, last: u64) {

@@ -185,7 +185,7 @@ fn check(
     prop_assert_eq!(&all, &want);
     let end = all.last().map_or(0, |(epoch, _)| epoch + 2);
     for epoch in 0..=end {
-        let position = lines.position(epoch).expect("the files are there");
+        let position = lines.position(epoch).unwrap().expect("the files are there");
         let json = serde_json::to_string(&position).unwrap();
         let from: Position = serde_json::from_str(&json).unwrap();
         let settings = LinesSettings { from: Some(from), ..settings(&path, pace, resumed) };
@@ -283,11 +283,11 @@ fn a_followed_file_goes_on_where_it_was() {
     let (first, lines) = read(&followed(3, None)).unwrap();
     assert_eq!(texts(first), [line(0, 0, "a"), line(0, 1, "b"), line(1, 2, "c")]);
     fs::write(&path, b"a\nb\nc\npartial\nd\ne\n").unwrap();
-    let one = lines.position(1).unwrap();
+    let one = lines.position(1).unwrap().unwrap();
     assert_eq!((one.lines, one.files[0].bytes), (2, 4));
     let (rest, _) = read(&followed(5, Some(one))).unwrap();
     assert_eq!(texts(rest), [line(1, 2, "c"), line(1, 3, "partial"), line(2, 4, "d")]);
-    let (rest, _) = read(&followed(6, lines.position(2))).unwrap();
+    let (rest, _) = read(&followed(6, lines.position(2).unwrap())).unwrap();
     assert_eq!(texts(rest), [line(2, 3, "partial"), line(2, 4, "d"), line(3, 5, "e")]);
 }
 
@@ -298,7 +298,7 @@ fn a_file_that_grew_in_the_middle_of_an_epoch_goes_on_in_the_next() {
     let path = place.path().join("log");
     fs::write(&path, b"a\nb\nc\n").unwrap();
     let (_, lines) = read(&settings(&path, &pace(2, None), ONE)).unwrap();
-    let from = lines.position(2);
+    let from = lines.position(2).unwrap();
     fs::write(&path, b"a\nb\nc\nd\ne\nf\ng\n").unwrap();
     let settings = LinesSettings { from, ..settings(&path, &pace(2, None), ONE) };
     let epochs: Vec<_> =
