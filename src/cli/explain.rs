@@ -41,7 +41,7 @@ pub(super) fn explain(mut args: ExplainArgs) -> Result<()> {
     let (stop, sink) = (Stop::default(), Arc::clone(&settings.sink));
     run::stop_on_signals(&stop, settings.options.stop_within, &Arc::default())
         .context("cannot listen for signals")?;
-    let (policy, bridge) = (settings.policy_names(), settings.sending.bridge.clone());
+    let (policy, priced) = (settings.policy_names(), settings.clone());
     let mut limit = TimeLimit { stop: stop.clone(), limit: settings.duration };
     let Finished { summary, report, result, .. } = pipeline::run(settings, &stop, &mut limit);
     if let Some((summary, report)) = summary.zip(report).filter(|(_, report)| report.emitted > 0) {
@@ -50,12 +50,11 @@ pub(super) fn explain(mut args: ExplainArgs) -> Result<()> {
             // The last commit may be long ago.
             false => Duration::from_nanos(report.lasted_ns),
         };
-        let explained = Explained {
-            policy: &policy,
-            wall,
-            cost: &bridge.cost,
-            batch_records: bridge.batch_records,
+        let usd_per_record = |stage: &str, ms: f64| {
+            let bridge = &priced.sending_of(stage).bridge;
+            bridge.cost.usd_per_record(bridge.batch_records, ms)
         };
+        let explained = Explained { policy: &policy, wall, usd_per_record: &usd_per_record };
         let explanation = Explanation::of(&report, explained);
         print(&match args.json {
             true => serde_json::to_string_pretty(&explanation)? + "\n",

@@ -6,22 +6,19 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Report, StageCounts, StageFigures};
-use crate::cost::Cost;
 use crate::stage_needs::StageNeeds;
 use crate::terminal::plain;
 use crate::units::{show_count, show_duration, show_many, show_rate};
 
 /// What is known of a run besides its report.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Explained<'a> {
     /// The policy's name.
     pub policy: &'a str,
     /// The time from the start to the end of the run.
     pub wall: Duration,
-    /// The prices.
-    pub cost: &'a Cost,
-    /// The number of records in a request.
-    pub batch_records: usize,
+    /// Returns what a record of a stage would cost that takes a worker so many milliseconds, in US dollars.
+    pub usd_per_record: &'a dyn Fn(&str, f64) -> f64,
 }
 
 /// The explanation of a run.
@@ -111,10 +108,10 @@ impl Explanation {
 /// Adds an estimate of the cost to the figures of a stage of which nothing was sent.
 fn explained(figures: StageFigures, run: Explained) -> ExplainedStage {
     let is_estimated = figures.usd_per_saved_hour.is_none() && !figures.is_call;
-    let estimate = figures.useful_us.filter(|us| is_estimated && *us > 0.0).map(|us| {
-        let usd = run.cost.usd_per_record(run.batch_records, us / 1e3);
-        usd / us * 3.6e9
-    });
+    let estimate = figures
+        .useful_us
+        .filter(|us| is_estimated && *us > 0.0)
+        .map(|us| (run.usd_per_record)(&figures.name, us / 1e3) / us * 3.6e9);
     let usd_per_saved_hour = figures.usd_per_saved_hour.or(estimate);
     ExplainedStage { figures: StageFigures { usd_per_saved_hour, ..figures }, is_estimated }
 }
@@ -284,6 +281,7 @@ fn micros(us: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cost::Cost;
     use crate::observe::StageTotals;
 
     /// A second in which 10,000 records came to each of two stages, of which one takes 20 µs and the other 180 µs.
@@ -307,7 +305,8 @@ mod tests {
 
     fn explain(report: &Report, wall: u64) -> (Explanation, String) {
         let (cost, wall) = (Cost::default(), Duration::from_secs(wall));
-        let run = Explained { policy: "local", wall, cost: &cost, batch_records: 1_000 };
+        let usd_per_record = |_: &str, ms: f64| cost.usd_per_record(1_000, ms);
+        let run = Explained { policy: "local", wall, usd_per_record: &usd_per_record };
         let explanation = Explanation::of(report, run);
         let words = explanation.words();
         (explanation, words)

@@ -21,7 +21,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct RemoteSide {
     /// The embedded Lambda, if records are sent to it.
     pub lambda: Option<Arc<emulator::Server>>,
-    /// The bridges to functions. None if nothing is sent.
+    /// The bridges to functions. There are none if nothing is sent.
     pub functions: Vec<FunctionBridge>,
     /// The bridges to the services that are called.
     pub calls: Vec<Call>,

@@ -23,7 +23,7 @@ pub(super) fn joined(mut words: Vec<String>) -> String {
 
 impl Settings {
     /// Returns which records of the stage `name` are sent, where and how.
-    pub(super) fn sending_of(&self, name: &str) -> &Sending {
+    pub(crate) fn sending_of(&self, name: &str) -> &Sending {
         let own = self.stages.iter().find(|(stage, _)| stage == name);
         own.map_or(&self.sending, |(_, sending)| sending)
     }

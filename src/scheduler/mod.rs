@@ -161,7 +161,7 @@ impl<P: Clone> Scheduler<P> {
         let settings = settings.filter(|_| sends);
         let usd = settings
             .zip(rate)
-            .map(|(settings, rate)| settings.cost.usd(1, 1e3 * batch as f64 / rate) / batch as f64);
+            .map(|(settings, rate)| settings.cost.usd_per_record(batch, 1e3 / rate));
         let known = Known {
             now,
             slack: self.slack,
