@@ -98,11 +98,11 @@ impl DataflowDescription {
         self.stages.iter().position(|stage| stage.name == name)
     }
 
-    /// Returns the numbers of the stages that feed the stage `name`.
-    pub(crate) fn feeding(&self, name: &str) -> Vec<usize> {
+    /// Returns the numbers of the stages that feed the stage `name`. None is the source.
+    pub(crate) fn feeding(&self, name: &str) -> impl Iterator<Item = Option<usize>> {
         let to = self.number(name);
-        let links = self.links.iter().filter(|link| to.is_some() && link.to == to);
-        links.filter_map(|link| link.from).collect()
+        let links = self.links.iter().filter(move |link| to.is_some() && link.to == to);
+        links.map(|link| link.from)
     }
 
     /// Returns the names of the stages, which are those of their tasks.
@@ -186,6 +186,7 @@ impl Host for Declarer {
 
     fn stage(&mut self, _: &str, producer: Producer, _: IsLast) -> StageContext {
         StageContext {
+            from: Vec::new(),
             policy: Box::new(policy::Local),
             bridge: None,
             peers: Default::default(),

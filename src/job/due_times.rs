@@ -11,10 +11,10 @@ use crate::batch::{Nanos, Span};
 use crate::clock::Clock;
 use crate::operators::{Observer, Route};
 
-/// The schedule of what a worker's producers (the parsers, and then each stage) have emitted, by epoch.
+/// The schedules of what a worker's producers (the parsers, and each stage) have emitted, by epoch.
 ///
 /// A record between two stages has no schedule of its own: the operators between them may be any. It stems from
-/// records of the same epoch that the stage before has emitted, and channels keep their order. So records that arrive
+/// records of the same epoch that the stages before have emitted, and channels keep their order. So records that arrive
 /// have the schedules of what was emitted, one after the other, as many for each as there were results on average.
 /// What was emitted before the consumer last looked has been taken. Where nothing was emitted on this worker, such as
 /// before an exchange, the records of an epoch are scheduled during the epoch.
@@ -25,13 +25,19 @@ struct Inner {
     clock: Clock,
     /// The length of an epoch, if epochs have one.
     epoch: Option<Nanos>,
-    /// What each producer emitted, by epoch.
-    producers: Vec<BTreeMap<u64, Emitted>>,
-    /// The consumers, by the number of producers before them.
     consumers: Vec<Consumer>,
 }
 
-/// What a producer emitted of an epoch.
+/// A stage or the output, which takes what the producers before it emit.
+struct Consumer {
+    producers: Vec<usize>,
+    epochs: BTreeMap<u64, Emitted>,
+    /// Records that were emitted, and records that arrived for them. The recent ones count more.
+    emitted: f64,
+    received: f64,
+}
+
+/// What the producers have emitted of an epoch for a consumer, and how far it has come in that.
 #[derive(Default)]
 struct Emitted {
     records: u64,
@@ -39,22 +45,7 @@ struct Emitted {
     spans: VecDeque<(u64, Span)>,
     /// How many records had been emitted before these.
     forgotten: u64,
-}
-
-/// A stage or the output, which takes what the producer before it emitted.
-#[derive(Default)]
-struct Consumer {
-    cursors: BTreeMap<u64, Cursor>,
-    /// Records that were emitted, and records that arrived for them. The recent ones count more.
-    emitted: f64,
-    received: f64,
-}
-
-/// How far a consumer has come in what a producer emitted of an epoch.
-#[derive(Clone, Copy, Default)]
-struct Cursor {
-    producer: usize,
-    /// The emitted record from which the next one stems.
+    /// The emitted record from which the next one stems that arrives.
     position: f64,
     /// How many records had been emitted when the consumer last looked, and when it looked before there were new ones.
     seen: u64,
@@ -72,60 +63,53 @@ const COUNTED: f64 = 100_000.0;
 /// The number of the producer that all parsers are.
 pub(super) const PARSERS: usize = 0;
 
+/// Returns the number of the producer that a stage is.
+pub(super) fn of_stage(number: usize) -> usize {
+    number + 1
+}
+
 impl DueTimes {
     pub(super) fn new(clock: Clock, epoch: Option<Duration>) -> Self {
         let epoch = epoch.map(|epoch| epoch.as_nanos() as Nanos);
-        let (producers, consumers) = (Vec::new(), Vec::new());
-        DueTimes(Rc::new(RefCell::new(Inner { clock, epoch, producers, consumers })))
+        DueTimes(Rc::new(RefCell::new(Inner { clock, epoch, consumers: Vec::new() })))
+    }
+
+    /// Adds a consumer of what `producers` emit. Returns its number.
+    pub(super) fn add_consumer(&self, producers: Vec<usize>) -> usize {
+        let consumers = &mut self.0.borrow_mut().consumers;
+        let epochs = BTreeMap::new();
+        consumers.push(Consumer { producers, epochs, emitted: 0.0, received: 0.0 });
+        consumers.len() - 1
     }
 
     /// Notes that `producer` has emitted `records` of `epoch` that were scheduled at `span`.
     pub(super) fn emitted(&self, producer: usize, epoch: u64, records: usize, span: Span) {
-        let producers = &mut self.0.borrow_mut().producers;
-        if producers.len() <= producer {
-            producers.resize_with(producer + 1, BTreeMap::new);
-        }
-        let emitted = producers[producer].entry(epoch).or_default();
-        emitted.records += records as u64;
-        emitted.spans.push_back((emitted.records, span));
-        if emitted.spans.len() > KEPT
-            && let Some((until, _)) = emitted.spans.pop_front()
-        {
-            emitted.forgotten = until;
+        for consumer in &mut self.0.borrow_mut().consumers {
+            if consumer.producers.contains(&producer) {
+                consumer.epochs.entry(epoch).or_default().add(records, span);
+            }
         }
     }
 
-    /// Calls `each` with when `records` of `epoch` were scheduled that arrive now from the producers `before` this
-    /// consumer: in their order, how many records have which schedule.
+    /// Calls `each` with when `records` of `epoch` were scheduled that arrive now at a `consumer`: in their order, how
+    /// many records have which schedule.
     pub(super) fn of(
         &self,
-        before: usize,
+        consumer: usize,
         epoch: u64,
         records: usize,
         each: &mut dyn FnMut(usize, Span),
     ) {
         let inner = &mut *self.0.borrow_mut();
-        let mut earlier = inner.producers.iter().enumerate().take(before).rev();
-        let Some((producer, emitted)) =
-            earlier.find_map(|(number, epochs)| Some((number, epochs.get(&epoch)?)))
-        else {
-            return each(records, inner.during(epoch));
-        };
-        if inner.consumers.len() <= before {
-            inner.consumers.resize_with(before + 1, Consumer::default);
+        if !inner.consumers[consumer].take(epoch, records, each) {
+            each(records, inner.during(epoch));
         }
-        let range = inner.consumers[before].take((producer, epoch), emitted, records);
-        emitted.schedules(range, records, each);
     }
 
     /// Forgets what was emitted before `epoch`.
     pub(super) fn forget_before(&self, epoch: u64) {
-        let inner = &mut *self.0.borrow_mut();
-        for epochs in &mut inner.producers {
-            *epochs = epochs.split_off(&epoch);
-        }
-        for consumer in &mut inner.consumers {
-            consumer.cursors = consumer.cursors.split_off(&epoch);
+        for consumer in &mut self.0.borrow_mut().consumers {
+            consumer.epochs = consumer.epochs.split_off(&epoch);
         }
     }
 }
@@ -145,40 +129,50 @@ impl Inner {
 }
 
 impl Consumer {
-    /// Takes `records` that stem from what `producer` emitted of `epoch`. Returns from which of the emitted records.
-    fn take(
-        &mut self,
-        (producer, epoch): (usize, u64),
-        emitted: &Emitted,
-        records: usize,
-    ) -> Range<f64> {
-        let cursor = self.cursors.entry(epoch).or_default();
-        if cursor.producer != producer {
-            *cursor = Cursor { producer, ..Cursor::default() };
-        }
-        if emitted.records > cursor.seen {
-            self.emitted += (cursor.seen - cursor.seen_before) as f64;
-            self.received += cursor.received as f64;
+    /// Takes `records` of `epoch` that arrive, and calls `each` with their schedules. Returns whether these are known.
+    fn take(&mut self, epoch: u64, records: usize, each: &mut dyn FnMut(usize, Span)) -> bool {
+        let Some(of_epoch) = self.epochs.get_mut(&epoch) else { return false };
+        if of_epoch.records > of_epoch.seen {
+            self.emitted += (of_epoch.seen - of_epoch.seen_before) as f64;
+            self.received += of_epoch.received as f64;
             if self.emitted > COUNTED {
                 (self.emitted, self.received) = (self.emitted / 2.0, self.received / 2.0);
             }
-            (cursor.seen_before, cursor.seen) = (cursor.seen, emitted.records);
-            cursor.received = 0;
         }
-        cursor.received += records;
         let is_known = self.emitted > 0.0 && self.received > 0.0;
         let stem_from_each = if is_known { self.received / self.emitted } else { 1.0 };
-        let (first, last) = (cursor.seen_before as f64, emitted.records as f64);
-        let width = (records as f64 / stem_from_each).min(last - first);
-        let start = cursor.position.clamp(first, last - width);
-        cursor.position = start + width;
-        start..cursor.position
+        let range = of_epoch.advance(records, stem_from_each);
+        of_epoch.schedules(range, records, each);
+        true
     }
 }
 
 impl Emitted {
+    fn add(&mut self, records: usize, span: Span) {
+        self.records += records as u64;
+        self.spans.push_back((self.records, span));
+        if self.spans.len() > KEPT
+            && let Some((until, _)) = self.spans.pop_front()
+        {
+            self.forgotten = until;
+        }
+    }
+
+    /// Returns from which of the emitted records the next `records` stem.
+    fn advance(&mut self, records: usize, stem_from_each: f64) -> Range<f64> {
+        if self.records > self.seen {
+            (self.seen_before, self.seen, self.received) = (self.seen, self.records, 0);
+        }
+        self.received += records;
+        let (first, last) = (self.seen_before as f64, self.records as f64);
+        let width = (records as f64 / stem_from_each).min(last - first);
+        let start = self.position.clamp(first, last - width);
+        self.position = start + width;
+        start..self.position
+    }
+
     /// Calls `each` with the schedules of `records` that stem from `range` of the emitted records.
-    fn schedules(&self, range: Range<f64>, records: usize, mut each: impl FnMut(usize, Span)) {
+    fn schedules(&self, range: Range<f64>, records: usize, each: &mut dyn FnMut(usize, Span)) {
         let stem_from_each = records as f64 / (range.end - range.start).max(1e-9);
         let first = self.spans.partition_point(|(until, _)| *until as f64 <= range.start);
         let (mut passed, mut left) = (range.start, records);
@@ -234,36 +228,49 @@ mod tests {
         DueTimes::new(Clock::default(), Some(Duration::from_millis(100)))
     }
 
-    fn take(due: &DueTimes, before: usize, epoch: u64, records: usize) -> Vec<(usize, Span)> {
+    fn take(due: &DueTimes, consumer: usize, epoch: u64, records: usize) -> Vec<(usize, Span)> {
         let mut parts = Vec::new();
-        due.of(before, epoch, records, &mut |records, span| parts.push((records, span)));
+        due.of(consumer, epoch, records, &mut |records, span| parts.push((records, span)));
         parts
     }
 
     #[test]
     fn records_have_the_schedules_of_what_the_stage_before_them_emitted_in_its_order() {
         let due = due_times();
+        let [first, second] = [PARSERS, 1].map(|producer| due.add_consumer(vec![producer]));
         due.emitted(PARSERS, 7, 10, span(700, 704));
-        assert_eq!(take(&due, 1, 7, 10), [(10, span(700, 704))]);
+        assert_eq!(take(&due, first, 7, 10), [(10, span(700, 704))]);
         // The worker's oldest record, and a newer one from the remote side.
         due.emitted(1, 7, 4, span(700, 703));
         due.emitted(1, 7, 2, span(712, 713));
-        assert_eq!(take(&due, 2, 7, 5), [(4, span(700, 703)), (1, span(712, 712))]);
-        assert_eq!(take(&due, 2, 7, 1), [(1, span(713, 713))]);
-        // A stage does not see what it emits itself.
-        due.emitted(2, 7, 1, span(700, 700));
-        assert_eq!(take(&due, 3, 7, 1), [(1, span(700, 700))]);
+        assert_eq!(take(&due, second, 7, 5), [(4, span(700, 703)), (1, span(712, 712))]);
+        assert_eq!(take(&due, second, 7, 1), [(1, span(713, 713))]);
         // Of an epoch of which nothing was emitted here, no more is known.
-        let [(3, unknown)] = take(&due, 2, 0, 3)[..] else { panic!("one schedule") };
+        let [(3, unknown)] = take(&due, second, 0, 3)[..] else { panic!("one schedule") };
         assert!(unknown.first == 0 && unknown.last <= 100 * MS);
         due.forget_before(8);
-        assert!(due.0.borrow().producers.iter().all(BTreeMap::is_empty));
-        assert!(due.0.borrow().consumers.iter().all(|consumer| consumer.cursors.is_empty()));
+        assert!(due.0.borrow().consumers.iter().all(|consumer| consumer.epochs.is_empty()));
+    }
+
+    #[test]
+    fn branches_have_the_schedules_of_what_feeds_them() {
+        let due = due_times();
+        let even = due.add_consumer(vec![PARSERS]);
+        let odd = due.add_consumer(vec![PARSERS]);
+        let all = due.add_consumer(vec![1, 2]);
+        due.emitted(PARSERS, 7, 2, span(700, 701));
+        assert_eq!(take(&due, even, 7, 2), [(2, span(700, 701))]);
+        due.emitted(1, 7, 1, span(690, 690));
+        // What its sibling emits is not for it.
+        assert_eq!(take(&due, odd, 7, 2), [(2, span(700, 701))]);
+        due.emitted(2, 7, 1, span(701, 701));
+        assert_eq!(take(&due, all, 7, 2), [(1, span(690, 690)), (1, span(701, 701))]);
     }
 
     #[test]
     fn the_number_of_results_of_a_record_is_measured() {
         let due = due_times();
+        let consumer = due.add_consumer(vec![1]);
         for epoch in 0..20 {
             for round in 0..50 {
                 let at = epoch * 100 + round * 2;
@@ -274,7 +281,7 @@ mod tests {
                     _ => vec![(30, 0)],
                 };
                 for (records, _) in parts {
-                    let taken = take(&due, 2, epoch, records);
+                    let taken = take(&due, consumer, epoch, records);
                     assert_eq!(taken.iter().map(|(records, _)| records).sum::<usize>(), records);
                     if epoch > 0 {
                         let of_round = |(_, found): &(usize, Span)| {
@@ -290,12 +297,13 @@ mod tests {
     #[test]
     fn what_was_emitted_before_the_last_look_has_been_taken() {
         let due = due_times();
+        let consumer = due.add_consumer(vec![1]);
         // All records pass at first, and then a filter drops most of them.
         due.emitted(1, 0, 1_000, span(0, 10));
-        take(&due, 2, 0, 1_000);
+        take(&due, consumer, 0, 1_000);
         for round in 1..10 {
             due.emitted(1, 0, 1_000, span(round * 10, round * 10 + 9));
-            let taken = take(&due, 2, 0, 10);
+            let taken = take(&due, consumer, 0, 10);
             let oldest = taken.iter().map(|(_, span)| span.first).min().unwrap();
             assert!(oldest >= (round - 1) * 10 * MS, "{round}: {taken:?}");
         }
@@ -304,11 +312,12 @@ mod tests {
     #[test]
     fn only_the_newest_schedules_are_kept() {
         let due = due_times();
+        let consumer = due.add_consumer(vec![1]);
         for record in 0..3 * KEPT as u64 {
             due.emitted(1, 0, 1, span(record, record));
         }
-        let taken = take(&due, 2, 0, 3 * KEPT);
+        let taken = take(&due, consumer, 0, 3 * KEPT);
         assert_eq!(taken.iter().map(|(records, _)| records).sum::<usize>(), 3 * KEPT);
-        assert_eq!(due.0.borrow().producers[1][&0].spans.len(), KEPT);
+        assert_eq!(due.0.borrow().consumers[consumer].epochs[&0].spans.len(), KEPT);
     }
 }

@@ -11,7 +11,7 @@ use timely::dataflow::{Scope, Stream};
 use timely::progress::Source;
 
 use super::declare::{Declaration, Remote};
-use super::due_times::{DueTimes, Producer};
+use super::due_times::{self, DueTimes, PARSERS, Producer};
 use super::input::StageInput;
 use super::links::Ends;
 use super::output::Output;
@@ -208,17 +208,19 @@ impl<'scope> Job<'scope> {
         }
         self.host.declare(Box::new(|| Declaration::new(name, task.clone(), remote)));
         let is_last = IsLast::default();
-        // Producer 0 are the parsers.
-        let number = self.producers();
         let due = self.due.clone();
-        let context = self.host.stage(name, Producer::new(&due, number), is_last.clone());
-        let StageContext { policy, bridge, peers, backpressure, deadline, observer } = context;
+        let producer = Producer::new(&due, due_times::of_stage(self.stages.len()));
+        let context = self.host.stage(name, producer, is_last.clone());
+        let StageContext { from, policy, bridge, peers, backpressure, deadline, observer } =
+            context;
+        let producers = from.into_iter().map(|stage| stage.map_or(PARSERS, due_times::of_stage));
+        let consumer = due.add_consumer(producers.collect());
         let mut burst = Burst::new(policy)
             .deadline(deadline)
             .clock(self.host.clock())
             .schedules(move |epoch: &u64, records: &K::In, each| match records.scheduled() {
                 Some(span) => each(records.len(), span),
-                None => due.of(number, *epoch, records.len(), each),
+                None => due.of(consumer, *epoch, records.len(), each),
             })
             .peers(&peers)
             .plan(&self.plan)
@@ -241,11 +243,6 @@ impl<'scope> Job<'scope> {
     pub(super) fn ends(&self, lines: Source, output: &Output<'scope>) -> Ends {
         let stages = self.stages.iter().map(|stage| stage.results).collect();
         Ends { lines, stages, results: output.results() }
-    }
-
-    /// Returns the number of producers: the parsers, and each stage.
-    pub(super) fn producers(&self) -> usize {
-        self.stages.len() + 1
     }
 
     /// Whether what `source` emits are the results of the last stage, as they are.

@@ -11,7 +11,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Concat as _, Operator as _};
 use timely::progress::Source;
 
-use super::due_times::DueTimes;
+use super::due_times::{DueTimes, PARSERS};
 use super::{Job, Lines, csv};
 use crate::batch::{Note, Span, TextRecord};
 use crate::sink::{SinkError, SinkHandle, WriteLines, commit_lines, text_lines};
@@ -172,12 +172,15 @@ impl<'scope> Job<'scope> {
         let emitter = *results.name();
         let is_last_stage = self.are_last_results(emitter);
         let is_counted = self.has_stages();
-        let (due, producers) = (self.due.clone(), self.producers());
+        let due = self.due.clone();
         let bad = std::mem::take(&mut self.bad);
         let commit = move |with: Committing<'scope>| {
             let results = match is_counted {
                 true => results,
-                false => observed(results, due.clone(), producers, with.observer),
+                false => {
+                    let consumer = due.add_consumer(vec![PARSERS]);
+                    observed(results, due.clone(), consumer, with.observer)
+                }
             };
             let lines = lines(&with.sink);
             let bad = bad.into_iter().fold(with.bad, |all, bad| all.concat(bad));
@@ -233,7 +236,7 @@ fn unwritable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
 fn observed<'scope, C: Container>(
     results: Stream<'scope, u64, C>,
     due: DueTimes,
-    producers: usize,
+    consumer: usize,
     mut observer: OutputObserver,
 ) -> Stream<'scope, u64, C> {
     results.unary::<NoopBuilder<C>, _, _, _>(Pipeline, "Results", move |_, _| {
@@ -241,7 +244,7 @@ fn observed<'scope, C: Container>(
             input.for_each(|capability, results| {
                 if let Some(&epoch) = capability.least() {
                     let records = results.record_count().max(0) as usize;
-                    due.of(producers, epoch, records, &mut |records, span| {
+                    due.of(consumer, epoch, records, &mut |records, span| {
                         observer(epoch, span, records)
                     });
                 }

@@ -35,6 +35,8 @@ pub(crate) trait Host {
 
 /// What a stage works with.
 pub(crate) struct StageContext {
+    /// The numbers of the stages that feed it. None is the source.
+    pub from: Vec<Option<usize>>,
     pub policy: Box<dyn Policy>,
     pub bridge: Option<Bridge>,
     pub peers: Peers,

@@ -165,7 +165,7 @@ impl RunContext {
         let stages = self.stages.totals().into_iter();
         let counts = |(name, totals): (String, StageTotals)| StageCounts {
             is_call: self.is_call(&name),
-            from: self.settings.dataflow.feeding(&name),
+            from: self.settings.dataflow.feeding(&name).flatten().collect(),
             name,
             totals,
         };

@@ -40,6 +40,7 @@ impl Host for WorkerHost {
         let is_call = self.context.is_call(name);
         let metrics = self.observer.stage(is_last, is_call);
         StageContext {
+            from: settings.dataflow.feeding(name).collect(),
             policy: settings.policy(name, self.workers),
             bridge: self.context.bridge_of(name).cloned(),
             peers: peers.clone(),

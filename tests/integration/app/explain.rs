@@ -104,3 +104,18 @@ fn lines_without_a_rate_are_read_until_the_time_is_over() {
     assert!(words.contains("The events have no rate") && words.contains("is item"), "{words}");
     assert!(words.contains("the workers have time for"), "{words}");
 }
+
+#[test]
+fn an_estimate_has_the_requests_of_the_stage() {
+    let place = orders();
+    let alone = [&SLOW[..], &["--duration", "300ms", "--stage", "item.batch=1"]].concat();
+    let price = |figures: &Value, stage: usize| {
+        let price = figures["stages"][stage]["usd_per_saved_hour"].as_f64();
+        price.unwrap_or_else(|| panic!("{figures}"))
+    };
+    let [together, alone] = [&[&SLOW[..], &["--duration", "300ms"]].concat(), &alone]
+        .map(|options| figures(&place, options));
+    // A request costs more than the time of a record.
+    assert!(price(&alone, 1) > 5.0 * price(&together, 1), "{alone}");
+    assert!(price(&alone, 0) < 5.0 * price(&together, 0), "{alone}");
+}
