@@ -7,6 +7,7 @@
 //! lines of a run name it.
 
 mod bottleneck;
+mod bridge_metrics;
 mod capacity;
 mod diagnosis;
 mod health;

@@ -23,16 +23,20 @@ pub struct Explained<'a> {
 
 /// The explanation of a run.
 #[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs)]
 pub struct Explanation {
+    /// The policy's name.
     pub policy: String,
+    /// The number of workers.
     pub workers: usize,
-    /// The number of events that were offered, or done if they have no schedule, and how many these are per second.
+    /// The number of events that were offered, or done if they have no schedule.
     pub events: u64,
+    /// The number of these events per second.
     pub offered_eps: f64,
     /// Whether the events have a schedule. Without one the workers do as many as they can.
     pub is_paced: bool,
+    /// The time from the start to the end of the run.
     pub wall_ms: f64,
+    /// The stages, in the order in which they are built.
     pub stages: Vec<ExplainedStage>,
     /// The number of workers that all stages need.
     pub needs_workers: f64,
