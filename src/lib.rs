@@ -101,6 +101,7 @@ pub mod operators;
 #[cfg(feature = "cli")]
 mod pipeline;
 pub mod policy;
+mod pool;
 mod process_stats;
 #[cfg(feature = "files")]
 mod program_name;
@@ -151,6 +152,9 @@ pub mod internal {
     }
     pub mod pipeline {
         pub use crate::pipeline::*;
+    }
+    pub mod pool {
+        pub use crate::pool::*;
     }
     /// Faults of the file system, and steps of a commit after which a test ends the process.
     pub mod sink {

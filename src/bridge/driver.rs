@@ -178,7 +178,11 @@ impl<K: Task, T: Transport<K>> Driver<K, T> {
                         let (task, shared) = (Arc::clone(&self.task), Arc::clone(&self.shared));
                         // A panic of the task's code returns the records of this request only.
                         tokio::spawn(async move {
-                            response.deliver(items, &*task, &shared, usd, is_hedge, memory);
+                            let delivered = response.deliver(items, &*task, usd, is_hedge, memory);
+                            shared.count(|counters| {
+                                counters.records_done += delivered.done as u64;
+                                counters.superseded += delivered.superseded as u64;
+                            });
                         });
                     }
                 }

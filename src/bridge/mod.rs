@@ -102,4 +102,5 @@ pub(crate) use rate_limit::WINDOW as RATE_WINDOW;
 pub use remote_task::{ClosedError, RemoteTask};
 pub use reply::{Outcome, Reply, ReplyReceiver, ReplySender, reply_channel};
 pub use settings::{Settings, SettingsError};
+pub(crate) use validated_response::ValidatedResponse;
 pub use work_item::WorkItem;

@@ -24,6 +24,10 @@ pub struct Settings {
     /// overhead (at 10 records a hundred times that of 1,000). If it is large, the first record of a batch
     /// waits for the last one, and one failure returns many records.
     pub batch_records: usize,
+    /// Longest work of a request, by the time that a record takes on a worker: requests then have fewer records than
+    /// `batch_records`. If it is short, each record bears more of the request's overhead; if it is long, the first record
+    /// of a batch is late because of the last one. `None`, which is the default, is no limit.
+    pub batch_work: Option<Duration>,
     /// Largest size of a request in bytes, and of its response as far as it can be predicted. The service
     /// refuses bodies above 6 MB.
     pub batch_bytes: usize,
@@ -97,6 +101,7 @@ impl Default for Settings {
             is_only_side: false,
             credentials: aws::CredentialsSource::Process,
             batch_records: 1_000,
+            batch_work: None,
             batch_bytes: 4 << 20,
             body_bytes: 512 << 20,
             linger: Duration::from_millis(5),

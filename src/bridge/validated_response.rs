@@ -3,13 +3,20 @@
 use std::sync::Arc;
 
 use super::body_memory::MemoryPermit;
-use super::shared::Shared;
 use super::{Failure, Outcome, WorkItem};
 use crate::task::{Code, Task};
 use crate::wire::{Answer, RemoteError, Slots};
 
+/// What became of the results of a response.
+pub(crate) struct Delivered {
+    /// Records that have a result by it.
+    pub done: usize,
+    /// Records that had a result before.
+    pub superseded: usize,
+}
+
 /// A valid response.
-pub(super) struct ValidatedResponse<K: Task> {
+pub(crate) struct ValidatedResponse<K: Task> {
     values: K::Answers,
     slots: Slots<'static>,
     /// Whether the function reports that its environment was started for this request.
@@ -24,7 +31,7 @@ pub(super) struct ValidatedResponse<K: Task> {
 impl<K: Task> ValidatedResponse<K> {
     /// Checks the response to a request of `records` records, and that the function's version is compatible with
     /// `needs`.
-    pub(super) fn read(
+    pub(crate) fn read(
         task: &K,
         answer: &[u8],
         records: usize,
@@ -54,15 +61,14 @@ impl<K: Task> ValidatedResponse<K> {
 
     /// Gives each work item the results of its pending records. `usd` is the cost per record. `permit` covers
     /// the request and the response, and is held until the workers have taken the results.
-    pub(super) fn deliver(
+    pub(crate) fn deliver(
         mut self,
         items: Vec<WorkItem<K>>,
         task: &K,
-        shared: &Shared,
         usd: f64,
         hedged: bool,
         permit: Option<MemoryPermit>,
-    ) {
+    ) -> Delivered {
         let permits = permit.into_iter().chain(self.permit.take());
         let permit = permits.reduce(MemoryPermit::merge).map(|mut permit| {
             permit.shrink(self.bytes);
@@ -88,10 +94,7 @@ impl<K: Task> ValidatedResponse<K> {
             base += all.len();
             superseded += all.len() - answered;
         }
-        shared.count(|counters| {
-            counters.records_done += done as u64;
-            counters.superseded += superseded as u64;
-        });
+        Delivered { done, superseded }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
@@ -10,9 +9,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::args::{LambdaArgs, LambdaAuth};
+use super::function_folder::{self, variable};
 use super::output::print_line;
 use super::{UsageError, logging, signals, unusable_path};
-use crate::emulator::{Choices, Keys, Package, PackageError, Setup};
+use crate::emulator::{Choices, Keys, Setup};
 
 pub(super) fn lambda(args: &LambdaArgs) -> Result<()> {
     logging::init(args.log.as_deref())?;
@@ -44,7 +44,9 @@ fn setup(args: &LambdaArgs) -> Result<Setup> {
     }
     match &args.function {
         Some(folder) => {
-            let package = package(folder, args)?;
+            let (handler, timeout) = (args.handler.clone(), args.timeout);
+            let choices = Choices { handler, timeout, ..Choices::default() };
+            let package = function_folder::open(folder, "--function", choices, &args.given)?;
             Ok(setup.package(package).show_output(args.log_functions))
         }
         None => {
@@ -55,35 +57,6 @@ fn setup(args: &LambdaArgs) -> Result<Setup> {
             }
         }
     }
-}
-
-fn package(folder: &Path, args: &LambdaArgs) -> Result<Package> {
-    let options =
-        args.given.value("--local-lambda").into_iter().flat_map(|options| options.split(','));
-    for option in options {
-        if option.split_once('=').is_some_and(|(key, _)| key.trim() == "cold_start") {
-            let why = "cannot be set for --function: its processes start as fast as they can";
-            return Err(UsageError::new("--local-lambda", option, why).into());
-        }
-    }
-    let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(variable);
-    let choices = Choices {
-        handler: args.handler.clone(),
-        timeout: args.timeout,
-        region,
-        init_timeout: None,
-    };
-    Package::open(folder, &choices).map_err(|error| package_error(folder, error))
-}
-
-/// Returns the error as one of the command line if the folder is wrong, and not if the machine lacks
-/// something.
-fn package_error(folder: &Path, error: PackageError) -> anyhow::Error {
-    if error.is_of_the_machine() {
-        return error.into();
-    }
-    let folder = folder.display().to_string();
-    UsageError::new("--function", folder, format!("{:#}", anyhow::Error::from(error))).into()
 }
 
 /// Returns the keys that requests must be signed with.
@@ -111,9 +84,4 @@ fn expires() -> Result<Option<SystemTime>, UsageError> {
         UsageError::new("--auth", "iam", why)
     })?;
     Ok(Some(end.into()))
-}
-
-/// Returns the value of an environment variable, if it is not empty.
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -11,6 +11,8 @@ mod error;
 mod explain;
 mod folder_conflicts;
 mod form;
+mod function_folder;
+mod function_task;
 mod generate;
 mod given;
 mod help;

@@ -13,11 +13,11 @@ use super::args::{Cli, RunArgs};
 use super::error::{Exit, UsageError};
 use super::given::Given;
 use super::help::EXIT_CODES;
-use crate::emulator::{Builtin, Function};
-use crate::job::{DataflowDescription, Graph, TextGraph};
+use crate::emulator::{Builtin, Function, Package};
+use crate::job::{DataflowDescription, FunctionGraph, Graph, TextGraph};
 use crate::pipeline::RunError;
 use crate::program_name;
-use crate::task;
+use crate::task::{self, TextFunction};
 
 /// The program.
 #[derive(Clone, Default)]
@@ -96,7 +96,7 @@ const WITH_CALLS: [&str; 4] = ["run", "compare", "explain", "check"];
 const ON_FLOODWAY: &str = concat!("on floodway ", env!("CARGO_PKG_VERSION"));
 
 /// The options of `run` that say what Floodway's own dataflow computes.
-const OF_TEXT_TASKS: [&str; 2] = ["task", "work"];
+const OF_TEXT_TASKS: [&str; 3] = ["task", "work", "processes"];
 
 impl Program {
     /// Creates a program with a dataflow of its own, which `make` makes by the options `A`.
@@ -166,17 +166,24 @@ impl Program {
         command.mut_subcommand("check", |command| command.mut_arg("task", |task| task.hide(true)))
     }
 
-    /// Returns the dataflow of a run with these options.
+    /// Returns the dataflow of a run with these options, whose task may be `function`.
     ///
     /// # Errors
     /// If it cannot be built.
-    pub(super) fn dataflow(&self, args: &RunArgs) -> Result<DataflowDescription> {
-        match &self.user {
-            None => {
+    pub(super) fn dataflow(
+        &self,
+        args: &RunArgs,
+        function: Option<&Package>,
+    ) -> Result<DataflowDescription> {
+        match (&self.user, function) {
+            (None, Some(function)) => {
+                build(Arc::new(FunctionGraph(TextFunction::new(function.task()))))
+            }
+            (None, None) => {
                 let task = task::text(&args.options.task, args.options.work.clone());
                 build(Arc::new(TextGraph(task.expect("the option takes known names only"))))
             }
-            Some(user) => {
+            (Some(user), _) => {
                 user.refuse_options_of_text_tasks(&args.given)?;
                 user.dataflow()
             }

@@ -8,8 +8,8 @@ use super::args::{RunArgs, SendingArgs};
 use super::given::Given;
 use super::stage_options::{self, StageArgs};
 use super::{
-    UsageError, folder_conflicts, listen, path_conflicts, policy_options, rates, remote_options,
-    sink, source, state,
+    UsageError, folder_conflicts, function_task, listen, path_conflicts, policy_options, rates,
+    remote_options, sink, source, state,
 };
 use crate::bridge;
 use crate::job::DataflowDescription;
@@ -30,9 +30,14 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
     let sink = sink::sink(args, &*source, &timely)?;
     folder_conflicts::refuse_own_files(args, &*source, &*sink)?;
     path_conflicts::refuse_taken(args, &*source, &*sink)?;
-    let sending = sending(&args.sending, &args.given, args)?;
+    let mut sending = sending(&args.sending, &args.given, args)?;
     remote_options::check_shadow(args, sending.policy.needs_remote())?;
-    let dataflow = args.given.program.dataflow(args)?;
+    let function = function_task::open(args)?;
+    let dataflow = args.given.program.dataflow(args, function.as_ref())?;
+    let pool = function.map(|function| {
+        function_task::limit_requests(&mut sending, args.options.model.deadline);
+        function_task::pool(args, function, &sending)
+    });
     let stages = stages(args, &dataflow)?;
     let all = || stages.iter().map(|(_, sending)| sending).chain([&sending]);
     remote_options::refuse_unused_model(args, all().map(|sending| &sending.endpoint))?;
@@ -55,6 +60,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         duration: rates.duration,
         sending,
         stages,
+        pool,
         calls,
         max_backlog_bytes: 256 << 20,
         sink,

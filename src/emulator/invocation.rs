@@ -168,10 +168,10 @@ impl Service {
                 threads.run(&self.model, event, cold, begin, slow).await
             }
             (FunctionRuntime::Processes(processes), Acquired::Warm(Environment::Process(warm))) => {
-                Some(processes.run(Some(warm), number, event).await)
+                Some(processes.run(Some(warm), number, event, processes.timeout()).await)
             }
             (FunctionRuntime::Processes(processes), _) => {
-                Some(processes.run(None, number, event).await)
+                Some(processes.run(None, number, event, processes.timeout()).await)
             }
         };
         let Some(ran) = ran else {

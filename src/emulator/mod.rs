@@ -28,6 +28,7 @@ mod date;
 mod environments;
 mod failures;
 mod function;
+mod function_processes;
 mod http;
 mod invocation;
 mod model;
@@ -45,6 +46,9 @@ mod timer;
 mod url;
 
 pub use function::{Builtin, ByTask, Context, Function, FunctionError, Typed, Versioned, function};
+pub(crate) use function_processes::{
+    FunctionProcess, FunctionProcesses, InvokeError, InvokeErrorKind,
+};
 pub use model::{Model, ModelError};
 pub use package::{Choices, Package, PackageError};
 pub use process::StartError;

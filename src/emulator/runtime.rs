@@ -39,6 +39,13 @@ impl Failure {
         message.map_or_else(|| self.error_type.clone(), str::to_owned)
     }
 
+    /// Returns the kind of failure that the function itself names.
+    pub(super) fn kind(&self) -> String {
+        let parsed = serde_json::from_slice::<serde_json::Value>(&self.body);
+        let kind = parsed.as_ref().ok().and_then(|body| body["errorType"].as_str());
+        kind.map_or_else(|| self.error_type.clone(), str::to_owned)
+    }
+
     /// Returns the failure of a response of `bytes` bytes, which is too large.
     pub(super) fn too_large(bytes: usize) -> Self {
         let message = format!(

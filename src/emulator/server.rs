@@ -210,6 +210,11 @@ impl Server {
         format!("http://{}/", self.address)
     }
 
+    /// Returns the URL of direct invocations, whose event is the request itself.
+    pub fn invoke_url(&self) -> String {
+        format!("http://{}/2015-03-31/functions/{FUNCTION_NAME}/invocations", self.address)
+    }
+
     /// Returns the counters.
     pub fn stats(&self) -> Stats {
         self.live.snapshot()

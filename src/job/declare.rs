@@ -20,6 +20,7 @@ use crate::bridge::{self, Bridge};
 use crate::clock::Clock;
 use crate::emulator::{ByTask, Function, Versioned};
 use crate::policy;
+use crate::pool::{PoolError, PoolSettings, ProcessPool};
 use crate::task::Task;
 use crate::version;
 
@@ -146,7 +147,15 @@ pub struct Declaration {
     pub name: String,
     remote: Remote,
     register: Box<dyn Fn(&Bridge) + Send + Sync>,
+    start_pool: StartPool,
 }
+
+/// Starts a pool for a stage's task.
+type StartPool =
+    Box<dyn Fn(PoolSettings, PoolFailed) -> Result<ProcessPool, PoolError> + Send + Sync>;
+
+/// Called when a pool cannot go on.
+type PoolFailed = Box<dyn FnOnce(PoolError) + Send>;
 
 /// Who computes a stage's task besides the workers, or instead of them.
 pub(super) enum Remote {
@@ -161,8 +170,29 @@ pub(super) type MakeFunction = Box<dyn Fn() -> Arc<dyn Function> + Send + Sync>;
 
 impl Declaration {
     pub(super) fn new<K: Task + Clone>(name: &str, task: K, remote: Remote) -> Self {
+        let of_pool = task.clone();
         let register = move |bridge: &Bridge| drop(bridge.remote_task(Arc::new(task.clone())));
-        Declaration { name: name.to_owned(), remote, register: Box::new(register) }
+        let start_pool = move |settings, failed: PoolFailed| {
+            ProcessPool::start(settings, Arc::new(of_pool.clone()), failed)
+        };
+        Declaration {
+            name: name.to_owned(),
+            remote,
+            register: Box::new(register),
+            start_pool: Box::new(start_pool),
+        }
+    }
+
+    /// Starts a pool that computes the stage's task. `failed` is called when it cannot go on.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub(crate) fn start_pool(
+        &self,
+        settings: PoolSettings,
+        failed: PoolFailed,
+    ) -> Result<ProcessPool, PoolError> {
+        (self.start_pool)(settings, failed)
     }
 
     /// Lets `bridge` probe the remote side of the stage's task.
@@ -190,6 +220,7 @@ impl Host for Declarer {
             policy: Box::new(policy::Local),
             bridge: None,
             peers: Default::default(),
+            pool: None,
             backpressure: Default::default(),
             deadline: Duration::ZERO,
             observer: Box::new(producer),

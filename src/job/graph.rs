@@ -211,7 +211,7 @@ impl<'scope> Job<'scope> {
         let due = self.due.clone();
         let producer = Producer::new(&due, due_times::of_stage(self.stages.len()));
         let context = self.host.stage(name, producer, is_last.clone());
-        let StageContext { from, policy, bridge, peers, backpressure, deadline, observer } =
+        let StageContext { from, policy, bridge, peers, pool, backpressure, deadline, observer } =
             context;
         let producers = from.into_iter().map(|stage| stage.map_or(PARSERS, due_times::of_stage));
         let consumer = due.add_consumer(producers.collect());
@@ -231,6 +231,9 @@ impl<'scope> Job<'scope> {
         }
         if let Some(bridge) = &bridge {
             burst = burst.remote(bridge);
+        }
+        if let Some(pool) = &pool {
+            burst = burst.pool(pool);
         }
         let (results, bad) = records.burst(task, burst);
         let stage = name.to_owned();

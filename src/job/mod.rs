@@ -8,6 +8,7 @@
 mod csv;
 mod declare;
 mod due_times;
+mod function_graph;
 mod graph;
 mod input;
 mod links;
@@ -28,7 +29,8 @@ pub(crate) use stage::{Host, IsLast, StageContext};
 #[doc(hidden)]
 pub mod internal {
     pub use super::declare::DataflowDescription;
+    pub use super::function_graph::FunctionGraph;
     pub use super::links::Link;
     pub use super::text_graph::TextGraph;
 }
-pub(crate) use internal::{DataflowDescription, Link, TextGraph};
+pub(crate) use internal::{DataflowDescription, FunctionGraph, Link, TextGraph};

@@ -10,6 +10,7 @@ use crate::bridge::Bridge;
 use crate::clock::Clock;
 use crate::operators::{Backpressure, Observer, Peers};
 use crate::policy::Policy;
+use crate::pool::Pool;
 
 /// What a worker gives to the graph that it builds.
 pub(crate) trait Host {
@@ -40,6 +41,7 @@ pub(crate) struct StageContext {
     pub policy: Box<dyn Policy>,
     pub bridge: Option<Bridge>,
     pub peers: Peers,
+    pub pool: Option<Pool>,
     pub backpressure: Backpressure,
     pub deadline: Duration,
     pub observer: Box<dyn Observer<u64>>,

@@ -20,6 +20,7 @@ use super::{Backpressure, Clock, Observer, Peers, Plan};
 use crate::batch::{Nanos, Records, Span};
 use crate::bridge::Bridge;
 use crate::policy::{self, Policy};
+use crate::pool::Pool;
 use crate::task::{Bad, Task};
 
 /// Says when the records of a container were scheduled: in their order, how many have which schedule.
@@ -30,6 +31,7 @@ pub struct Burst<T, C> {
     pub(super) policy: Box<dyn Policy>,
     pub(super) bridge: Option<Bridge>,
     pub(super) peers: Peers,
+    pub(super) pool: Option<Pool>,
     pub(super) plan: Plan,
     pub(super) clock: Clock,
     pub(super) schedule: Option<Schedule<T, C>>,
@@ -47,6 +49,7 @@ impl<T: 'static, C: 'static> Burst<T, C> {
             policy: Box::new(policy),
             bridge: None,
             peers: Peers::default(),
+            pool: None,
             plan: Plan::default(),
             clock: Clock::default(),
             schedule: None,
@@ -74,6 +77,13 @@ impl<T: 'static, C: 'static> Burst<T, C> {
     /// Sets the process's other workers, for policies that send records to idle ones (default: none).
     pub fn peers(mut self, peers: &Peers) -> Self {
         self.peers = peers.clone();
+        self
+    }
+
+    /// Sets the pool that computes in place of this worker and of all others of the process (default: none). The
+    /// workers are then no peers of each other.
+    pub(crate) fn pool(mut self, pool: &Pool) -> Self {
+        self.pool = Some(pool.clone());
         self
     }
 

@@ -80,14 +80,18 @@ impl<T, K: Task> Verification<T, K> {
             task.compute(&self.origin.batch, position..position + 1, &mut one, verdicts);
             let is_bad = !verdicts.is_empty();
             verdicts.clear();
-            let before = self.refused.partition_point(|(refused, _)| *refused < position);
-            let index = position - self.range.start - before;
-            if is_bad || !task.is_same(&self.out, index, &one) {
+            if is_bad || !self.is_same(task, position, &one) {
                 return (checked + 1, Verdict::Mismatch(position));
             }
         }
         let verdict = if self.checks.is_empty() { Verdict::Match } else { Verdict::Unfinished };
         (most.max(1), verdict)
+    }
+
+    /// Returns whether the result of the record at `position` equals the only result in `one`.
+    pub(super) fn is_same(&self, task: &K, position: usize, one: &K::Out) -> bool {
+        let before = self.refused.partition_point(|(refused, _)| *refused < position);
+        task.is_same(&self.out, position - self.range.start - before, one)
     }
 }
 

@@ -3,7 +3,9 @@
 use super::MeshError;
 use super::control::Disagreement;
 use crate::bridge::BridgeError;
+use crate::emulator::StartError;
 use crate::job::BuildError;
+use crate::pool::PoolError;
 use crate::sink::SinkError;
 use crate::source::SourceError;
 use crate::state::StateError;
@@ -37,7 +39,10 @@ pub enum RunError {
     Bridge(#[from] BridgeError),
     /// The embedded Lambda cannot start.
     #[error("cannot start the embedded Lambda")]
-    Lambda(#[source] std::io::Error),
+    Lambda(#[source] StartError),
+    /// The processes of the function do not start, or cannot go on.
+    #[error(transparent)]
+    Function(PoolError),
     /// The live view cannot listen at its address.
     #[error("cannot listen on port {port}")]
     Listen {

@@ -7,7 +7,6 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 
 use crate::task::{self, Work};
 use crate::units::{parse_above_zero, parse_bytes, parse_number};
@@ -64,10 +63,16 @@ pub struct RunOptions {
     /// What is computed from each record.
     ///
     /// words splits the text into words. bpe computes byte-pair tokens with the vocabulary o200k, which is
-    /// more work: about 14 us a record.
+    /// more work: about 14 us a record. function:DIR is a function of your own in the folder DIR, in Python, Java
+    /// or as any program: processes on this machine are the local side, and --lambda names the same function in
+    /// the cloud.
     #[arg(long, value_name = "TASK", help_heading = "Work", group = mark::OUTPUT)]
-    #[arg(default_value = task::DEFAULT, value_parser = PossibleValuesParser::new(task::NAMES))]
+    #[arg(default_value = task::DEFAULT, value_parser = parse_task)]
     pub task: String,
+    /// Processes of --task function:DIR on this machine [default: one for each processor].
+    #[arg(long, value_name = "N", help_heading = "Work", group = mark::PROCESS)]
+    #[arg(value_parser = parse_number)]
+    pub processes: Option<usize>,
     /// Extra time that each record takes, for experiments.
     ///
     /// The worker is busy for this time; the local Lambda sleeps instead. It may change during the run:
@@ -111,6 +116,20 @@ pub struct RunOptions {
     /// One line for each 100 ms of the run, and then the latencies by where the results were made.
     #[arg(long, value_name = "FILE", help_heading = "Output", group = mark::RUN)]
     pub series: Option<PathBuf>,
+}
+
+/// What the task of a function in a folder begins with.
+pub const FUNCTION: &str = "function:";
+
+fn parse_task(text: &str) -> Result<String, String> {
+    let is_folder = text.strip_prefix(FUNCTION).is_some_and(|folder| !folder.is_empty());
+    match is_folder || task::NAMES.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => {
+            let names = task::NAMES.join(", ");
+            Err(format!("expected {names}, or function:DIR for a function of your own"))
+        }
+    }
 }
 
 fn parse_max_record(text: &str) -> Result<usize, String> {

@@ -13,6 +13,7 @@ use super::{Failures, RunError, Settings, Stop};
 use crate::live::Live;
 use crate::observe::ProcessStats;
 use crate::operators::{Peers, Stages};
+use crate::pool::ProcessPool;
 use crate::sink::{self, SinkError, SinkHandle};
 use crate::source::{OpenContext, Pace, ReadSettings};
 use crate::state::StateError;
@@ -30,6 +31,7 @@ pub(super) fn prepare(
     let timely = &settings.timely;
     let pace = Arc::new(settings.pace());
     let mut output = Output::inspect(&settings)?;
+    let pool = start_pool(&settings, failures)?;
     let remote = RemoteSide::start(&settings, output.spent())?;
     let resume_point = output.resume_point();
     // An input or a summary that cannot be leaves no output behind.
@@ -73,6 +75,7 @@ pub(super) fn prepare(
         functions: remote.functions,
         calls: remote.calls,
         peers: Peers::default(),
+        pool,
         lambda: remote.lambda,
         sink,
         source,
@@ -81,6 +84,15 @@ pub(super) fn prepare(
         settings,
         live,
     })
+}
+
+/// Starts the processes that compute in place of the workers, if the task is a function.
+fn start_pool(settings: &Settings, failures: &Failures) -> Result<Option<ProcessPool>, RunError> {
+    let Some(pool) = &settings.pool else { return Ok(None) };
+    let Some(stage) = settings.dataflow.stages.first() else { return Ok(None) };
+    let failures = failures.clone();
+    let failed = Box::new(move |error| failures.fail(RunError::Function(error)));
+    stage.start_pool(pool.clone(), failed).map(Some).map_err(RunError::Function)
 }
 
 /// Checks that the folders of the summary and the series can be read.

@@ -144,13 +144,19 @@ impl RemoteSide {
         let lambda = match &mut self.lambda {
             Some(lambda) => lambda,
             none => {
-                let listener = TcpListener::bind("127.0.0.1:0").map_err(RunError::Lambda)?;
-                let function = settings.dataflow.function();
-                let server = emulator::Server::hosting(listener, model.clone(), function);
-                none.insert(Arc::new(server.map_err(RunError::Lambda)?))
+                let listener = TcpListener::bind("127.0.0.1:0");
+                let listener = listener.map_err(|error| RunError::Lambda(error.into()))?;
+                let setup = emulator::Setup::new(model.clone());
+                let setup = match &settings.pool {
+                    Some(pool) => setup.package(pool.package.clone()),
+                    None => setup.function(settings.dataflow.function()),
+                };
+                none.insert(Arc::new(setup.serve(listener).map_err(RunError::Lambda)?))
             }
         };
-        let endpoint = bridge::Endpoint::url(&lambda.url());
+        // Whoever wrote a function may have thought of direct invocations only.
+        let url = if settings.pool.is_some() { lambda.invoke_url() } else { lambda.url() };
+        let endpoint = bridge::Endpoint::url(&url);
         endpoint.map_err(|error| BridgeError::Settings(SettingsError::Endpoint(error)).into())
     }
 

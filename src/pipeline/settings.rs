@@ -10,6 +10,7 @@ use crate::bridge;
 use crate::emulator::Model;
 use crate::job::DataflowDescription;
 use crate::policy::{PolicyChoice, Sends};
+use crate::pool::PoolSettings;
 use crate::schedule::Schedule;
 use crate::sink::Sink;
 use crate::source::{Pace, Rate, Source};
@@ -65,6 +66,8 @@ pub struct Settings {
     pub sending: Sending,
     /// The same of each stage that has its own, by the name of the stage.
     pub stages: Vec<(String, Sending)>,
+    /// The processes that compute the only stage in place of the workers, if its task is a function.
+    pub pool: Option<PoolSettings>,
     /// The settings of the bridge of each call, by the name of the call.
     pub calls: Vec<(String, bridge::Settings)>,
     /// The number of bytes of records that may wait on a worker before the source waits.

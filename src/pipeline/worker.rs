@@ -24,6 +24,7 @@ use crate::job::{BuildError, Committing, Job};
 use crate::live::{Diagnosis, Live, StageSample};
 use crate::observe::{FunctionFailure, ProcessStats, Report, StageCounts, StageTotals};
 use crate::operators::{Backpressure, Clock, Observer as _, Peers, Route, Stages};
+use crate::pool::ProcessPool;
 use crate::process_stats;
 use crate::schedule::BurstWindow;
 use crate::sink::SinkHandle;
@@ -42,6 +43,8 @@ pub(super) struct RunContext {
     /// The bridges to the services that are called.
     pub calls: Vec<Call>,
     pub peers: Peers,
+    /// The processes that compute in place of the workers, if the task is a function.
+    pub pool: Option<ProcessPool>,
     pub lambda: Option<Arc<emulator::Server>>,
     pub sink: SinkHandle,
     pub source: Arc<dyn OpenSource>,

@@ -35,7 +35,7 @@ impl Host for WorkerHost {
     }
 
     fn stage(&mut self, name: &str, producer: Producer, is_last: IsLast) -> StageContext {
-        let RunContext { settings, stages, frontiers, peers, .. } = &*self.context;
+        let RunContext { settings, stages, frontiers, peers, pool, .. } = &*self.context;
         let number = settings.dataflow.number(name);
         let is_call = self.context.is_call(name);
         let metrics = self.observer.stage(is_last, is_call);
@@ -44,6 +44,7 @@ impl Host for WorkerHost {
             policy: settings.policy(name, self.workers),
             bridge: self.context.bridge_of(name).cloned(),
             peers: peers.clone(),
+            pool: pool.as_ref().map(|pool| pool.pool().clone()),
             backpressure: self.backpressure.clone(),
             deadline: settings.options.model.deadline,
             observer: Box::new((

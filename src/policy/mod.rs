@@ -81,6 +81,8 @@ pub struct Rates<'a> {
     /// How long the stages behind this one take. A result of this stage is due that much earlier than
     /// [`Entry::due`], which is when the result of the whole graph is due.
     pub after: Nanos,
+    /// This worker's records that processes of this machine have, which compute them before those that wait.
+    pub begun: usize,
     /// This worker's records that were sent and not answered yet.
     pub in_flight: usize,
     /// Records that idle workers of the same process can take now.
@@ -151,12 +153,13 @@ impl Rates<'_> {
         self.local.map(|rate| rate * self.share)
     }
 
-    /// Returns how many records this worker computes from `now` to `until` besides what other stages need. None
+    /// Returns how many waiting records this worker computes from `now` to `until` besides what other stages need. None
     /// before it has computed any.
     pub fn computes(&self, now: Nanos, until: Nanos) -> Option<usize> {
         let local = self.local?;
         let all = until.saturating_sub(now) as f64 / 1e9 * (local * self.share);
-        Some((all - self.reserved.until(until) / 1e9 * local).max(0.0) as usize)
+        let others = self.reserved.until(until) / 1e9 * local + self.begun as f64;
+        Some((all - others).max(0.0) as usize)
     }
 
     /// How many records it helps to send now, and to which environments. Sending helps if the remote side answers
@@ -183,6 +186,7 @@ impl Default for Rates<'_> {
             share: 1.0,
             reserved: Reserved::NONE,
             after: 0,
+            begun: 0,
             in_flight: 0,
             peers: 0,
             room,
@@ -234,6 +238,7 @@ pub(crate) const FORECAST_INTERVAL: Nanos = 5_000_000;
 ///     share: 1.0,
 ///     reserved: Reserved::NONE,
 ///     after: 0,
+///     begun: 0,
 ///     in_flight: 0,
 ///     peers: 0,
 ///     room: 30,

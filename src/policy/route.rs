@@ -25,6 +25,11 @@ impl Route {
         matches!(self, Route::Remote | Route::Hedged)
     }
 
+    /// Returns whether the worker computed the result, or the pool in its place.
+    pub fn is_of_worker(self) -> bool {
+        matches!(self, Route::Local | Route::Returned)
+    }
+
     /// Returns the route with this name.
     pub fn named(name: &str) -> Option<Route> {
         Route::ALL.into_iter().find(|route| route.name() == name)

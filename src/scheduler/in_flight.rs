@@ -1,4 +1,4 @@
-//! Records of a worker that the remote side or a peer is computing, and which of them are late.
+//! Records of a worker that others compute, and which of those that it has sent are late.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use crate::batch::Nanos;
 use crate::bridge::PendingRanges;
 use crate::policy::{Entry, Route};
 
-/// A work item that the remote side or a peer computes.
+/// A work item that the remote side, a peer or the pool computes.
 #[derive(Debug)]
 struct Sent<P> {
     entry: Entry,
@@ -21,19 +21,28 @@ struct Sent<P> {
     route: Route,
 }
 
+impl<P> Sent<P> {
+    /// Whether the worker computes it if it is late. What the pool has is computed as soon as that is possible.
+    fn may_be_late(&self) -> bool {
+        !self.route.is_of_worker()
+    }
+}
+
 /// The work items in flight by id: the oldest first.
 #[derive(Debug)]
 pub(super) struct InFlight<P> {
     sent: BTreeMap<u64, Sent<P>>,
     next_id: u64,
     records: usize,
+    /// How many of `records` the pool has.
+    pooled: usize,
     /// When the worker will be woken to check for late work items.
     wake_at: Option<Nanos>,
 }
 
 impl<P> Default for InFlight<P> {
     fn default() -> Self {
-        InFlight { sent: BTreeMap::new(), next_id: 0, records: 0, wake_at: None }
+        InFlight { sent: BTreeMap::new(), next_id: 0, records: 0, pooled: 0, wake_at: None }
     }
 }
 
@@ -41,6 +50,11 @@ impl<P: Clone> InFlight<P> {
     /// Records in flight.
     pub(super) fn records(&self) -> usize {
         self.records
+    }
+
+    /// Returns how many of them the pool has.
+    pub(super) fn pooled(&self) -> usize {
+        self.pooled
     }
 
     /// Returns the work items, and how many of their records are not answered.
@@ -66,6 +80,7 @@ impl<P: Clone> InFlight<P> {
     ) {
         let unanswered = entry.records();
         self.records += unanswered;
+        self.pooled += if route.is_of_worker() { unanswered } else { 0 };
         self.sent.insert(id, Sent { entry, payload, pending, unanswered, sent_at: now, route });
     }
 
@@ -90,6 +105,7 @@ impl<P: Clone> InFlight<P> {
             .sent
             .iter()
             .take_while(|(_, item)| now.saturating_sub(item.sent_at) >= late)
+            .filter(|(_, item)| item.may_be_late())
             .find_map(|(id, item)| Some((*id, item.pending.take_front(records)?)))?;
         let item = self.sent.get(&id)?;
         let route = if item.route == Route::Remote { Route::Returned } else { Route::Local };
@@ -102,6 +118,7 @@ impl<P: Clone> InFlight<P> {
         self.records -= records;
         if let Some(item) = self.sent.get_mut(&id) {
             item.unanswered -= records;
+            self.pooled -= if item.route.is_of_worker() { records } else { 0 };
             if item.unanswered == 0 {
                 self.sent.remove(&id);
             }
@@ -111,7 +128,7 @@ impl<P: Clone> InFlight<P> {
     /// Returns when the worker has to be woken because the oldest work item becomes late. None if it will be woken
     /// in time. Late records whose reply is on its way are not taken twice.
     pub(super) fn next_late(&mut self, now: Nanos, late: Nanos) -> Option<Nanos> {
-        let oldest = self.sent.first_key_value()?.1.sent_at;
+        let oldest = self.sent.values().find(|item| item.may_be_late())?.sent_at;
         // Avoids a busy loop while the reply of the oldest work item is on its way.
         const SOON: Nanos = 1_000_000;
         let at = (oldest + late).max(now + SOON);

@@ -132,7 +132,8 @@ impl<P: Clone> Scheduler<P> {
             share: self.true_rate.useful_share(),
             reserved: self.member.reserved(),
             after: self.member.after(),
-            in_flight: self.in_flight.records(),
+            begun: self.in_flight.pooled(),
+            in_flight: self.in_flight.records() - self.in_flight.pooled(),
             peers,
             waiting: self.queue.records(),
             slack: self.stage_slack(),
@@ -282,6 +283,22 @@ impl<P: Clone> Scheduler<P> {
         self.in_flight.take_late(now, self.late_after(offer)?, records)
     }
 
+    /// Returns the id of a work item for the pool.
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.in_flight.next_id()
+    }
+
+    /// Notes that the pool computes records that [`Scheduler::next`] has returned.
+    pub(crate) fn pooled(
+        &mut self,
+        now: Nanos,
+        id: u64,
+        (entry, payload, route): (Entry, P, Route),
+        pending: Arc<PendingRanges>,
+    ) {
+        self.in_flight.insert(now, id, entry, payload, pending, route);
+    }
+
     /// Returns the age from which the worker computes the records of a work item itself. None if the policy leaves
     /// them to the remote side.
     fn late_after(&self, offer: Option<Offer>) -> Option<Nanos> {
@@ -339,7 +356,7 @@ impl<P: Clone> Scheduler<P> {
         };
         match self.policy.is_remote_only() {
             true => load.set_remote_only(),
-            false => load.set(ahead, rate),
+            false => load.set(self.in_flight.pooled() + ahead, rate),
         }
         let own = Duration::from_secs_f64(1.0 / rate?.max(1e-9));
         Some(own.max(self.member.longest_record()))

@@ -107,6 +107,8 @@ struct DeadLetter<'a> {
     record: String,
     code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
     /// The record in base64, if it is not text.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,7 +125,8 @@ pub(super) fn dead_letter(bad: &Bad<TextRecord>, out: &mut Vec<u8>) {
             (Some(label), None) => label.to_string(),
             (None, number) => number.map(|number| number.to_string()).unwrap_or_default(),
         },
-        code: &bad.code.0,
+        code: bad.code.name(),
+        message: bad.code.message(),
         text,
         bytes: text.is_none().then(|| STANDARD.encode(bytes)),
     };

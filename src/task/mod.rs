@@ -9,6 +9,7 @@ mod bpe;
 mod function;
 mod modelled;
 mod text;
+mod text_function;
 mod words;
 mod work;
 
@@ -28,10 +29,12 @@ pub use bpe::Bpe;
 pub use function::{Function, Values, function};
 pub use modelled::Modelled;
 pub use text::{DEFAULT, NAMES, TextTask, text};
+pub use text_function::TextFunction;
 pub use words::{RANGES, Words, all_words_portable, ranges};
 pub use work::{Work, WorkError};
 
-/// Why a record is bad: a stable code in lower case with underscores.
+/// Why a record is bad: a stable code in lower case with underscores. A message for people may follow it, after a colon
+/// and a space.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Code(pub Cow<'static, str>);
 
@@ -40,6 +43,30 @@ impl Code {
     pub const INVALID_UTF8: Code = Code(Cow::Borrowed("invalid_utf8"));
     /// The record is longer than `--max-record`.
     pub const TOO_LONG: Code = Code(Cow::Borrowed("too_long"));
+
+    /// Creates a code with a message, which becomes one line.
+    ///
+    /// # Examples
+    /// ```
+    /// use floodway::task::Code;
+    ///
+    /// let code = Code::with_message("no_price", "neither bid\nnor ask");
+    /// assert_eq!((code.name(), code.message()), ("no_price", Some("neither bid nor ask")));
+    /// assert_eq!((Code::TOO_LONG.name(), Code::TOO_LONG.message()), ("too_long", None));
+    /// ```
+    pub fn with_message(code: &str, message: &str) -> Code {
+        Code(format!("{code}: {}", message.replace(['\n', '\r'], " ")).into())
+    }
+
+    /// Returns the code without its message.
+    pub fn name(&self) -> &str {
+        self.0.split_once(": ").map_or(&*self.0, |(name, _)| name)
+    }
+
+    /// Returns the message, if there is one.
+    pub fn message(&self) -> Option<&str> {
+        self.0.split_once(": ").map(|(_, message)| message)
+    }
 }
 
 impl fmt::Display for Code {

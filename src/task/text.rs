@@ -53,7 +53,7 @@ impl<K: Tokenize> Task for K {
 
     /// A line of tokens must be one line for every reader, including readers that end lines at `\r`.
     fn are_well_formed(&self, answers: &Strings) -> bool {
-        memchr::memchr2(b'\n', b'\r', answers.bytes()).is_none()
+        is_one_line_each(answers)
     }
 
     fn is_same(&self, results: &Batch, index: usize, one: &Batch) -> bool {
@@ -65,7 +65,6 @@ impl<K: Tokenize> Task for K {
         Some(env!("CARGO_PKG_VERSION"))
     }
 
-    /// Copies the values at once if they are in order, otherwise one by one.
     fn assemble(
         &self,
         input: &Batch,
@@ -74,16 +73,32 @@ impl<K: Tokenize> Task for K {
         slots: &Slots<'_>,
         out: &mut Batch,
     ) {
-        if let Some(run) = slots.run(range.len()) {
-            out.numbers.extend_from(out.len(), &input.numbers, range);
-            out.strings.extend_from(answers, run);
-            return;
-        }
-        for (index, position) in range.enumerate() {
-            if let Some(slot) = slots.get(index) {
-                out.numbers.extend_from(out.len(), &input.numbers, position..position + 1);
-                out.strings.extend_from(answers, slot..slot + 1);
-            }
+        assemble_text(input, range, answers, slots, out);
+    }
+}
+
+/// Whether no value has a line break, so that each is one line for every reader.
+pub(super) fn is_one_line_each(answers: &Strings) -> bool {
+    memchr::memchr2(b'\n', b'\r', answers.bytes()).is_none()
+}
+
+/// Appends the values of a response to `out`: at once if they are in order, otherwise one by one.
+pub(super) fn assemble_text(
+    input: &Batch,
+    range: Range<usize>,
+    answers: &Strings,
+    slots: &Slots<'_>,
+    out: &mut Batch,
+) {
+    if let Some(run) = slots.run(range.len()) {
+        out.numbers.extend_from(out.len(), &input.numbers, range);
+        out.strings.extend_from(answers, run);
+        return;
+    }
+    for (index, position) in range.enumerate() {
+        if let Some(slot) = slots.get(index) {
+            out.numbers.extend_from(out.len(), &input.numbers, position..position + 1);
+            out.strings.extend_from(answers, slot..slot + 1);
         }
     }
 }

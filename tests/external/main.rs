@@ -16,4 +16,5 @@ mod hosting;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod monitoring;
+mod pool;
 mod rie;

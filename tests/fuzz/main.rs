@@ -17,7 +17,7 @@ mod mutate;
 mod targets;
 
 // What those source files call by its path from the crate's root.
-use floodway::internal::{pipeline, simulate, state};
+use floodway::internal::{pipeline, pool, simulate, state};
 #[cfg(feature = "kafka")]
 use floodway::kafka;
 use floodway::{aws, batch, bridge, cost, emulator, nexmark, policy, schedule, sink, task, units};
@@ -62,7 +62,7 @@ mod terminal;
 
 mod job {
     pub use floodway::job::Graph;
-    pub use floodway::job::internal::{DataflowDescription, TextGraph};
+    pub use floodway::job::internal::{DataflowDescription, FunctionGraph, TextGraph};
 }
 
 /// What reads a configuration: from its text to the settings of a run.
@@ -75,6 +75,8 @@ mod cli {
     mod error;
     mod folder_conflicts;
     mod form;
+    mod function_folder;
+    mod function_task;
     mod given;
     mod help;
     #[cfg_attr(not(feature = "kafka"), path = "no_kafka.rs")]

@@ -16,9 +16,9 @@ const CHEAP_TASK_RATE: f64 = 200_000.0;
 const TRIAL: Duration = Duration::from_millis(300);
 
 /// Returns the records a second that all workers can do. An expensive task is measured by itself, on one
-/// thread; a cheap one, or a user's dataflow, at full speed, where most of the time may not be the task's.
+/// thread; a cheap one, a user's dataflow or a function, at full speed, where most of the time may not be the task's.
 pub(super) fn measure(program: &Program, settings: &Settings) -> f64 {
-    if program.is_own() {
+    if program.is_own() || settings.pool.is_some() {
         return full_speed(settings).unwrap_or(0.0);
     }
     let alone = demo::capacity(&settings.options.task, settings.options.work.first());
@@ -28,10 +28,12 @@ pub(super) fn measure(program: &Program, settings: &Settings) -> f64 {
 }
 
 fn full_speed(settings: &Settings) -> Option<f64> {
+    // A function may take milliseconds for a record.
+    let max_backlog = if settings.pool.is_some() { 500 } else { 10_000 };
     let options = RunOptions {
         shadow: false,
         // What waits at the end is done too, and is to be little.
-        model: ModelOptions { max_backlog: 10_000, ..settings.options.model.clone() },
+        model: ModelOptions { max_backlog, ..settings.options.model.clone() },
         dead_letter: None,
         summary: None,
         series: None,

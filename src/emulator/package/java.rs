@@ -11,7 +11,7 @@ use super::PackageError;
 use super::manifest::Manifest;
 
 /// A Java program, its class path, and the client's native library.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Java {
     program: PathBuf,
     class_path: OsString,
@@ -124,7 +124,7 @@ fn program() -> Result<(PathBuf, String), PackageError> {
 /// The client's native library. By default each process would unpack it to the same file, while another
 /// process loads that file. So it is unpacked once, into a folder of this server, and each process is told
 /// its path.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Native {
     folder: PathBuf,
     library: PathBuf,

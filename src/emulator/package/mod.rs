@@ -27,9 +27,10 @@ use manifest::{Kind, Manifest};
 /// The folder says what it is in a `function.toml`, or by its contents; `docs/local-lambda.md` describes
 /// both. The function runs under AWS's own runtime client: `awslambdaric` for Python, the runtime interface
 /// client for Java, and the program's own client otherwise.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Package {
     runtime: Runtime,
+    folder: PathBuf,
     handler: String,
     /// The folder that AWS would unpack to `/var/task`.
     code: PathBuf,
@@ -39,7 +40,7 @@ pub struct Package {
     environment: BTreeMap<String, String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Runtime {
     Python(python::Python),
     Java(java::Java),
@@ -132,6 +133,7 @@ impl Package {
         };
         Ok(Package {
             runtime,
+            folder,
             handler,
             code: root,
             timeout,
@@ -139,6 +141,11 @@ impl Package {
             region: choices.region.clone().unwrap_or_else(|| "us-east-1".to_owned()),
             environment: manifest.environment,
         })
+    }
+
+    /// Returns the name of its task on the wire: that of its folder.
+    pub fn task(&self) -> &str {
+        self.folder.file_name().and_then(|name| name.to_str()).unwrap_or("function")
     }
 
     /// Returns the longest time of an invocation.

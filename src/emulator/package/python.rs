@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{PackageError, program};
 
 /// A Python interpreter that has `awslambdaric`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Python {
     pub interpreter: PathBuf,
     /// The version, such as 3.11.

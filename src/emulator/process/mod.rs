@@ -95,6 +95,11 @@ impl Processes {
         Ok(Processes { package, memory_mb, show, groups, group_memory, starter, live })
     }
 
+    /// Returns the longest time of an invocation.
+    pub(super) fn timeout(&self) -> Duration {
+        self.package.timeout()
+    }
+
     async fn start(&self) -> Result<Process, StartError> {
         let listener = endpoint().await?;
         let command = self.package.command(listener.local_addr()?, self.memory_mb);
@@ -121,12 +126,13 @@ impl Processes {
         Err(StartError::Init { reason, printed })
     }
 
-    /// Runs the function once: in the process `warm`, or in one that is started for the request.
+    /// Runs the function once, for at most `limit`: in the process `warm`, or in one that is started for the request.
     pub(super) async fn run(
         &self,
         warm: Option<Box<Process>>,
         number: u64,
         event: Bytes,
+        limit: Duration,
     ) -> Execution {
         let id = request_id(number);
         let mut warm = warm.and_then(|mut process| process.is_alive().then_some(process));
@@ -140,7 +146,7 @@ impl Processes {
             };
             let before = [cold.printed, process.output.take()].concat();
             let began = Instant::now();
-            let left = self.package.timeout().saturating_sub(cold.within);
+            let left = limit.saturating_sub(cold.within);
             let call = Arc::new(self.call(id.clone(), event.clone(), left));
             let ended = process.invoke(call, began + left).await;
             let duration = cold.within + began.elapsed();
@@ -148,7 +154,7 @@ impl Processes {
                 Ended::Answered(answer) => (answer, Status::Answered),
                 // The warm process ended before it fetched the event, so another process receives it.
                 Ended::NotStarted if cold.start.is_none() => continue,
-                Ended::TimedOut | Ended::NotStarted => self.timed_out(&id),
+                Ended::TimedOut | Ended::NotStarted => timed_out(&id, limit),
                 Ended::Exited(status) => failed(&id, &exited(status)),
                 Ended::TooMuchMemory => failed(&id, &killed()),
             };
@@ -213,7 +219,7 @@ impl Processes {
         })?;
         let Err(error) = process.initialized(limit).await else { return Ok(Box::new(process)) };
         let (answer, status): (Answer, Status) = match error {
-            InitError::TimedOut => self.timed_out(id),
+            InitError::TimedOut => timed_out(id, self.package.timeout()),
             InitError::Exited(status) => failed(id, &exited(status)),
             InitError::TooMuchMemory => failed(id, &killed()),
             InitError::Reported(failure) => {
@@ -234,12 +240,12 @@ impl Processes {
         let trace = format!("Root=1-{:08x}-{};Sampled=0", now.as_secs(), trace_of(&id));
         Call { id, event, deadline_ms, arn: self.package.arn(), trace }
     }
+}
 
-    fn timed_out(&self, id: &str) -> (Answer, Status) {
-        let seconds = self.package.timeout().as_secs_f64();
-        let message = format!("RequestId: {id} Error: Task timed out after {seconds:.2} seconds");
-        (Err(Failure::new("Sandbox.Timedout", &message)), Status::TimedOut)
-    }
+fn timed_out(id: &str, limit: Duration) -> (Answer, Status) {
+    let seconds = limit.as_secs_f64();
+    let message = format!("RequestId: {id} Error: Task timed out after {seconds:.2} seconds");
+    (Err(Failure::new("Sandbox.Timedout", &message)), Status::TimedOut)
 }
 
 /// What is known about a cold start.

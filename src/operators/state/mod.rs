@@ -4,6 +4,7 @@
 //! records on the worker.
 
 mod dispatch;
+mod pool;
 mod replies;
 mod work;
 
@@ -26,8 +27,10 @@ use super::{Backpressure, Burst, Clock, Observer};
 use crate::batch::{Nanos, Records, Span};
 use crate::bridge::{Offer, RemoteTask, ReplyReceiver, ReplySender, reply_channel};
 use crate::policy::{self, Offered};
+use crate::pool::PoolWorker;
 use crate::scheduler::Scheduler;
 use crate::task::{Bad, Code, Task};
+use pool::PoolChecks;
 
 /// The operator's outputs while it is scheduled.
 pub(super) struct Outputs<'a, T: Timestamp, K: Task>
@@ -67,6 +70,10 @@ pub(super) struct BurstState<T: Timestamp, K: Task> {
     /// Whether workers cannot compute the records, so that all are sent.
     is_only_side: bool,
     peer_queue: PeerQueue<K>,
+    /// What computes in place of this worker, if anything does.
+    pool: Option<PoolWorker<K>>,
+    /// Replies that the pool verifies.
+    pool_checks: PoolChecks<T, K>,
     reply_sender: ReplySender<K::Out>,
     reply_receiver: ReplyReceiver<K::Out>,
     clock: Clock,
@@ -92,6 +99,7 @@ where
         wake: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
         let peer_queue = burst.peers.join(task.name(), Arc::clone(&wake));
+        let pool = burst.pool.map(|pool| pool.worker(task.name()));
         let (reply_sender, reply_receiver) = reply_channel(wake);
         let remote = burst.bridge.map(|bridge| bridge.remote_task(Arc::clone(&task)));
         let is_only_side = remote.as_ref().is_some_and(|remote| remote.settings().is_only_side);
@@ -102,6 +110,8 @@ where
             remote,
             is_only_side,
             peer_queue,
+            pool,
+            pool_checks: PoolChecks::default(),
             task,
             scheduler: Scheduler::new(policy, burst.deadline.as_nanos() as Nanos, &burst.plan),
             reply_sender,
@@ -183,7 +193,8 @@ where
     /// Drops the capabilities of complete epochs, and reports the state to the observer, the peers
     /// and the bridge.
     pub(super) fn finish_turn(&mut self, offer: Option<Offer>, frontier: &MutableAntichain<T>) {
-        let is_idle = !self.scheduler.has_own_work(offer) && self.verifying.is_empty();
+        let is_idle =
+            self.pool.is_none() && !self.scheduler.has_own_work(offer) && self.verifying.is_empty();
         // Enough work to last until the peers plan again.
         self.peer_queue.receive(if is_idle {
             self.scheduler.records_within(2 * self.slice)
@@ -200,7 +211,8 @@ where
         if let (Some(remote), Some(offer)) = (&self.remote, offer)
             && let Some(time) = self.scheduler.report_load(offer, self.reply_sender.local_load())
         {
-            remote.set_local_record_time(time);
+            let pooled = self.pool.as_ref().and_then(PoolWorker::process_time);
+            remote.set_local_record_time(pooled.unwrap_or(time));
         }
     }
 
@@ -208,6 +220,10 @@ where
     /// item becomes late.
     pub(super) fn next_wakeup(&mut self, offer: Option<Offer>) -> Option<Duration> {
         let has_own_work = self.scheduler.has_own_work(offer);
+        if self.pool.is_some() && (has_own_work || !self.verifying.is_empty()) {
+            // The pool has no room. The policy may send some of what waits, and other workers may leave room.
+            return Some(self.slice);
+        }
         if has_own_work || !self.verifying.is_empty() || self.peer_queue.has_work() {
             return Some(Duration::ZERO);
         }

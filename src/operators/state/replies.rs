@@ -1,5 +1,5 @@
 //! Handles replies: results are emitted, verified first, or returned to the queue. Where workers cannot compute the
-//! records, those that are returned are bad.
+//! records, those that are returned are bad. What the pool refuses is bad too.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,9 +22,18 @@ where
     pub(in crate::operators) fn replies(&mut self, outputs: &mut Outputs<'_, T, K>) {
         self.reply_receiver.rearm();
         while let Some(Reply { id, range, usd, outcome }) = self.reply_receiver.try_recv() {
+            if let Outcome::Done { out, refused, .. } = &outcome
+                && self.check_pooled(id, out, refused, outputs)
+            {
+                self.pool_answered(range.len());
+                continue;
+            }
             let Some((entry, origin, route)) = self.scheduler.answered(id, range.len()) else {
                 continue;
             };
+            if route.is_of_worker() {
+                self.pool_answered(range.len());
+            }
             self.epochs.get(&origin.epoch).stats.usd += usd;
             self.observer.paid(usd);
             match outcome {
@@ -75,7 +84,8 @@ where
         let records = range.len();
         let scheduled = entry.scheduled.slice(&relative_to(&range, &entry.range), entry.records());
         let done = records - refused.len();
-        if self.is_only_side {
+        if self.is_only_side || route.is_of_worker() {
+            self.judge_refusal(&origin.batch, &range, &refused);
             self.finish_bad(&origin, refused, outputs);
         } else {
             if let (true, None, Some((position, code))) =
@@ -107,6 +117,17 @@ where
         outputs: &mut Outputs<'_, T, K>,
     ) {
         let (checked, verdict) = verification.check(&*self.task, most, &mut self.verdicts);
+        self.conclude(verification, checked, verdict, outputs);
+    }
+
+    /// Does what follows from a verdict on a reply, of which `checked` more records were verified.
+    pub(super) fn conclude(
+        &mut self,
+        verification: Verification<T, K>,
+        checked: usize,
+        verdict: Verdict,
+        outputs: &mut Outputs<'_, T, K>,
+    ) {
         match verdict {
             Verdict::Unfinished => {
                 self.observer.verified(checked);

@@ -18,13 +18,16 @@ impl<T: Timestamp, K: Task> BurstState<T, K>
 where
     K::Out: Container,
 {
-    /// Works for about one slice: first verification, then records of peers, then the front of the
+    /// Fills the pool, if there is one. Otherwise works for about one slice: first verification, then records of peers, then the front of the
     /// queue, then late records.
     pub(in crate::operators) fn work(
         &mut self,
         offer: Option<Offer>,
         outputs: &mut Outputs<'_, T, K>,
     ) {
+        if self.pool.is_some() {
+            return self.fill_pool(offer);
+        }
         let began = Instant::now();
         self.scheduler.resume(self.clock.now(), offer);
         let (mut spent, mut useful, mut done) = (Duration::ZERO, Duration::ZERO, 0);
@@ -71,7 +74,9 @@ where
     ) {
         let mut out = self.task.results(&origin.batch, &range);
         self.task.compute(&origin.batch, range.clone(), &mut out, &mut self.verdicts);
-        self.judge_refusal(&origin.batch, &range);
+        let verdicts = std::mem::take(&mut self.verdicts);
+        self.judge_refusal(&origin.batch, &range, &verdicts);
+        self.verdicts = verdicts;
         self.backpressure.remove(range.len(), range.len() * origin.record_bytes);
         let epoch = self.epochs.get(&origin.epoch);
         epoch.pending -= range.len() as u64;
@@ -107,13 +112,18 @@ where
     }
 
     /// Reports a refusal of the remote side if the record is among those that were just computed and is good.
-    fn judge_refusal(&mut self, batch: &Arc<K::In>, range: &Range<usize>) {
+    pub(super) fn judge_refusal(
+        &mut self,
+        batch: &Arc<K::In>,
+        range: &Range<usize>,
+        bad: &[(usize, Code)],
+    ) {
         let Some(Refusal { position, code, .. }) = self.refusal.take_if(|refusal| {
             Arc::ptr_eq(&refusal.batch, batch) && range.contains(&refusal.position)
         }) else {
             return;
         };
-        let is_bad = self.verdicts.iter().any(|(bad, _)| *bad == position);
+        let is_bad = bad.iter().any(|(bad, _)| *bad == position);
         if let Some(remote) = self.remote.as_ref().filter(|_| !is_bad) {
             remote.report_wrongly_refused(&code);
         }

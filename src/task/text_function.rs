@@ -1,0 +1,63 @@
+//! A task on text that a function computes, in whatever language it is.
+
+use std::ops::Range;
+
+use super::text::{assemble_text, is_one_line_each};
+use super::{Code, Task};
+use crate::batch::{Batch, Strings};
+use crate::wire::Slots;
+
+/// A task that processes of a function compute: here in a [pool](crate::pool), and on AWS Lambda.
+#[derive(Clone, Debug)]
+pub struct TextFunction {
+    name: String,
+}
+
+impl TextFunction {
+    /// Creates the task with this name on the wire.
+    pub fn new(name: impl Into<String>) -> Self {
+        TextFunction { name: name.into() }
+    }
+}
+
+impl Task for TextFunction {
+    type In = Batch;
+    type Out = Batch;
+    type Answers = Strings;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn results(&self, input: &Batch, range: &Range<usize>) -> Batch {
+        input.for_results(range, 1)
+    }
+
+    /// Nothing is computed on a worker's thread.
+    fn compute(&self, _: &Batch, range: Range<usize>, _: &mut Batch, bad: &mut Vec<(usize, Code)>) {
+        bad.extend(range.map(|position| (position, Code("not_computed_here".into()))));
+    }
+
+    fn answered(&self, answers: &Strings) -> usize {
+        answers.len()
+    }
+
+    fn are_well_formed(&self, answers: &Strings) -> bool {
+        is_one_line_each(answers)
+    }
+
+    fn is_same(&self, results: &Batch, index: usize, one: &Batch) -> bool {
+        one.len() == 1 && results.strings.get(index) == one.strings.get(0)
+    }
+
+    fn assemble(
+        &self,
+        input: &Batch,
+        range: Range<usize>,
+        answers: &mut Strings,
+        slots: &Slots<'_>,
+        out: &mut Batch,
+    ) {
+        assemble_text(input, range, answers, slots, out);
+    }
+}
