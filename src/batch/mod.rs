@@ -9,6 +9,7 @@
 
 mod flat;
 mod json;
+mod json_batch;
 mod numbers;
 mod records;
 mod span;
@@ -17,6 +18,7 @@ mod strings;
 
 pub use flat::{Batch, Header};
 pub use json::push_json_string;
+pub use json_batch::JsonBatch;
 pub use numbers::Numbers;
 pub use records::{EncodeError, Records, TextRecord};
 pub use span::{Nanos, Span};

@@ -149,7 +149,7 @@ impl<T: Serialize + Clone + Send + Sync + 'static> Records for Vec<T> {
     }
 }
 
-fn encode_each(
+pub(super) fn encode_each(
     range: Range<usize>,
     json: &mut Vec<u8>,
     limit: usize,

@@ -25,8 +25,9 @@ pub(super) fn open(args: &RunArgs) -> Result<Option<Package>> {
     let RunArgs { options, given, .. } = args;
     let folder = folder(&options.task).filter(|_| !given.program.is_own());
     let Some(folder) = folder else {
-        return match given.value("--processes") {
-            Some(_) => Err(given.error("--processes", "is for --task function:DIR").into()),
+        let options = ["--processes", "--records"];
+        return match options.iter().find(|option| given.value(option).is_some()) {
+            Some(option) => Err(given.error(option, "is for --task function:DIR").into()),
             None => Ok(None),
         };
     };

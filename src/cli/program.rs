@@ -15,9 +15,9 @@ use super::given::Given;
 use super::help::EXIT_CODES;
 use crate::emulator::{Builtin, Function, Package};
 use crate::job::{DataflowDescription, FunctionGraph, Graph, TextGraph};
-use crate::pipeline::RunError;
+use crate::pipeline::{RecordForm, RunError};
 use crate::program_name;
-use crate::task::{self, TextFunction};
+use crate::task;
 
 /// The program.
 #[derive(Clone, Default)]
@@ -96,7 +96,7 @@ const WITH_CALLS: [&str; 4] = ["run", "compare", "explain", "check"];
 const ON_FLOODWAY: &str = concat!("on floodway ", env!("CARGO_PKG_VERSION"));
 
 /// The options of `run` that say what Floodway's own dataflow computes.
-const OF_TEXT_TASKS: [&str; 3] = ["task", "work", "processes"];
+const OF_TEXT_TASKS: [&str; 4] = ["task", "work", "processes", "records"];
 
 impl Program {
     /// Creates a program with a dataflow of its own, which `make` makes by the options `A`.
@@ -177,7 +177,11 @@ impl Program {
     ) -> Result<DataflowDescription> {
         match (&self.user, function) {
             (None, Some(function)) => {
-                build(Arc::new(FunctionGraph(TextFunction::new(function.task()))))
+                let name = function.task().to_owned();
+                build(Arc::new(match args.options.records {
+                    RecordForm::Text => FunctionGraph::Text(name),
+                    RecordForm::Json => FunctionGraph::Json(name),
+                }))
             }
             (None, None) => {
                 let task = task::text(&args.options.task, args.options.work.clone());

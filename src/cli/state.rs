@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::args::RunArgs;
 use super::given::canonical;
 use super::rates::{DEFAULT_RATE, MAX};
-use super::{UsageError, trace_file};
+use super::{UsageError, function_task, trace_file};
 use crate::job::DataflowDescription;
 use crate::pipeline::{Sending, StateSettings, mark};
 use crate::sink::Sink;
@@ -33,6 +33,9 @@ fn marked(
             default("--rate", MAX);
             values.remove("--seed");
         }
+    }
+    if function_task::folder(&args.options.task).is_none() {
+        values.remove("--records");
     }
     if args.given.program.is_own() {
         values.insert("the dataflow".to_owned(), dataflow.identity());

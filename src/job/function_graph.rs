@@ -5,10 +5,15 @@ use std::sync::Arc;
 use super::declare::Remote;
 use super::{BuildError, Graph, Job, Lines, Output};
 use crate::emulator::Builtin;
-use crate::task::{Task as _, TextFunction};
+use crate::task::{JsonFunction, TextFunction};
 
-/// A graph of one stage, whose task a function computes: in a pool of processes here, and remotely.
-pub struct FunctionGraph(pub TextFunction);
+/// A graph of one stage, whose task a function computes: in processes on this machine, and remotely.
+pub enum FunctionGraph {
+    /// Its records and its results are lines of text. The task has this name.
+    Text(String),
+    /// They are JSON values.
+    Json(String),
+}
 
 impl Graph for FunctionGraph {
     fn build<'scope>(
@@ -16,10 +21,17 @@ impl Graph for FunctionGraph {
         job: &mut Job<'scope>,
         lines: Lines<'scope>,
     ) -> Result<Output<'scope>, BuildError> {
-        let task = Arc::new(self.0.clone());
         // The local Lambda runs the folder of the function, and not this.
         let remote = Remote::Function(Box::new(|| Arc::new(Builtin::new())));
-        let results = job.stage(self.0.name(), lines, task, remote);
+        let results = match self {
+            FunctionGraph::Text(name) => {
+                job.stage(name, lines, Arc::new(TextFunction::new(name)), remote)
+            }
+            FunctionGraph::Json(name) => {
+                let values = job.json_lines_only(lines);
+                job.stage(name, values, Arc::new(JsonFunction::new(name)), remote)
+            }
+        };
         Ok(job.text(results))
     }
 }

@@ -2,7 +2,7 @@
 
 use timely::Container;
 
-use crate::batch::{Batch, Records, Span, TextRecord};
+use crate::batch::{Batch, JsonBatch, Records, Span, TextRecord};
 use crate::task::Bad;
 
 /// A container that a stage takes: its schedule, and what its bad records look like as dead letters.
@@ -20,6 +20,16 @@ impl StageInput for Batch {
     }
 
     /// A line is its own dead letter: it has its number.
+    fn dead_letter(bad: Bad<TextRecord>, _: &str) -> Bad<TextRecord> {
+        bad
+    }
+}
+
+impl StageInput for JsonBatch {
+    fn scheduled(&self) -> Option<Span> {
+        self.0.scheduled()
+    }
+
     fn dead_letter(bad: Bad<TextRecord>, _: &str) -> Bad<TextRecord> {
         bad
     }

@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+use timely::Container;
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
@@ -11,7 +13,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use super::due_times::PARSERS;
 use super::{Job, Lines};
-use crate::batch::{Batch, Records as _, TextRecord};
+use crate::batch::{Batch, JsonBatch, Records as _, TextRecord};
 use crate::task::{Bad, Code};
 
 /// The code of a line that is not JSON of the expected form.
@@ -42,6 +44,35 @@ impl<'scope> Job<'scope> {
         self.parse_lines(lines, move |lines, index| parse(lines.strings.text(index)).map(Some))
     }
 
+    /// Keeps the lines that are JSON values. Another one is a dead letter with the code `invalid_json`.
+    pub(super) fn json_lines_only(
+        &mut self,
+        lines: Lines<'scope>,
+    ) -> Stream<'scope, u64, JsonBatch> {
+        let mut warn = warn_once::<Value>();
+        let mut invalid = Vec::new();
+        self.read(lines, move |_, lines, refuse| {
+            for index in 0..lines.len() {
+                let line = lines.strings.text(index);
+                if let Err(error) = serde_json::from_str::<IgnoredAny>(line) {
+                    warn(line, &error);
+                    refuse(lines, index, INVALID_JSON);
+                    invalid.push(index);
+                }
+            }
+            if invalid.is_empty() {
+                return JsonBatch(std::mem::take(lines));
+            }
+            let mut kept = lines.for_results(&(0..lines.len()), 1);
+            let mut from = 0;
+            for end in invalid.drain(..).chain([lines.len()]) {
+                kept.extend_from(lines, from..end);
+                from = end + 1;
+            }
+            JsonBatch(kept)
+        })
+    }
+
     /// Computes a record from each line, which `parse` gets as a batch and an index. `parse` returns `None` for a line
     /// that has no record. A line for which it returns a code is a dead letter.
     pub(super) fn parse_lines<T: 'static>(
@@ -49,12 +80,34 @@ impl<'scope> Job<'scope> {
         lines: Lines<'scope>,
         mut parse: impl FnMut(&Batch, usize) -> Result<Option<T>, Code> + 'static,
     ) -> Stream<'scope, u64, Vec<T>> {
-        let (due, mut count_bad) = (self.due.clone(), self.host.parser());
+        let due = self.due.clone();
+        self.read(lines, move |epoch, lines, refuse| {
+            let mut parsed = Vec::with_capacity(lines.len());
+            for index in 0..lines.len() {
+                match parse(lines, index) {
+                    Ok(record) => parsed.extend(record),
+                    Err(code) => refuse(lines, index, code),
+                }
+            }
+            if !parsed.is_empty() {
+                due.emitted(PARSERS, epoch, parsed.len(), lines.span);
+            }
+            parsed
+        })
+    }
+
+    /// Computes a container from each batch of lines of an epoch. `read` calls the function that it gets with each line that is bad.
+    fn read<C: Container>(
+        &mut self,
+        lines: Lines<'scope>,
+        mut read: impl FnMut(u64, &mut Batch, &mut dyn FnMut(&Batch, usize, Code)) -> C + 'static,
+    ) -> Stream<'scope, u64, C> {
+        let mut count_bad = self.host.parser();
         let mut builder = OperatorBuilder::new("Parse".to_owned(), self.scope);
         let mut input = builder.new_input(lines, Pipeline);
-        let (records, records_stream) = builder.new_output::<Vec<T>>();
+        let (records, records_stream) = builder.new_output::<C>();
         let (bad, bad_stream) = builder.new_output::<Vec<Bad<TextRecord>>>();
-        let mut records = OutputBuilder::<_, NoopBuilder<Vec<T>>>::from(records);
+        let mut records = OutputBuilder::<_, NoopBuilder<C>>::from(records);
         let mut bad = OutputBuilder::<_, CapacityContainerBuilder<_>>::from(bad);
         builder.build(move |capabilities| {
             drop(capabilities);
@@ -62,23 +115,17 @@ impl<'scope> Job<'scope> {
                 let (mut records, mut bad) = (records.activate(), bad.activate());
                 input.for_each(|capability, lines| {
                     let Some(&epoch) = capability.least() else { return };
-                    let (mut parsed, mut refused) = (Vec::with_capacity(lines.len()), 0);
-                    for index in 0..lines.len() {
-                        match parse(lines, index) {
-                            Ok(record) => parsed.extend(record),
-                            Err(code) => {
-                                let record = lines.record(index);
-                                bad.session(&capability).give(Bad { record, code });
-                                refused += 1;
-                            }
-                        }
-                    }
+                    let mut refused = 0;
+                    let mut made = read(epoch, lines, &mut |lines, index, code| {
+                        let record = lines.record(index);
+                        bad.session(&capability).give(Bad { record, code });
+                        refused += 1;
+                    });
                     if refused > 0 {
                         count_bad(refused);
                     }
-                    if !parsed.is_empty() {
-                        due.emitted(PARSERS, epoch, parsed.len(), lines.span);
-                        records.session_with_builder(&capability).give_container(&mut parsed);
+                    if !made.is_empty() {
+                        records.session_with_builder(&capability).give_container(&mut made);
                     }
                 });
             }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::task::{self, Work};
 use crate::units::{parse_above_zero, parse_bytes, parse_number};
@@ -69,6 +69,10 @@ pub struct RunOptions {
     #[arg(long, value_name = "TASK", help_heading = "Work", group = mark::OUTPUT)]
     #[arg(default_value = task::DEFAULT, value_parser = parse_task)]
     pub task: String,
+    /// What a record is for --task function:DIR.
+    #[arg(long, value_name = "FORM", help_heading = "Work", group = mark::OUTPUT)]
+    #[arg(value_enum, default_value_t = RecordForm::Text)]
+    pub records: RecordForm,
     /// Processes of --task function:DIR on this machine [default: one for each processor].
     #[arg(long, value_name = "N", help_heading = "Work", group = mark::PROCESS)]
     #[arg(value_parser = parse_number)]
@@ -116,6 +120,15 @@ pub struct RunOptions {
     /// One line for each 100 ms of the run, and then the latencies by where the results were made.
     #[arg(long, value_name = "FILE", help_heading = "Output", group = mark::RUN)]
     pub series: Option<PathBuf>,
+}
+
+/// What a record is for a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RecordForm {
+    /// The line, as a string.
+    Text,
+    /// The JSON value that the line is. A line that is none is a bad record.
+    Json,
 }
 
 /// What the task of a function in a folder begins with.

@@ -7,6 +7,7 @@
 #[cfg(feature = "bpe")]
 mod bpe;
 mod function;
+mod json_function;
 mod modelled;
 mod text;
 mod text_function;
@@ -27,6 +28,7 @@ use crate::wire::Slots;
 #[cfg(feature = "bpe")]
 pub use bpe::Bpe;
 pub use function::{Function, Values, function};
+pub use json_function::{JsonFunction, JsonTexts};
 pub use modelled::Modelled;
 pub use text::{DEFAULT, NAMES, TextTask, text};
 pub use text_function::TextFunction;

@@ -7,7 +7,7 @@ use super::{Code, Task};
 use crate::batch::{Batch, Strings};
 use crate::wire::Slots;
 
-/// A task that processes of a function compute: here in a [pool](crate::pool), and on AWS Lambda.
+/// A task that processes of a function compute: here, and on AWS Lambda.
 #[derive(Clone, Debug)]
 pub struct TextFunction {
     name: String,
@@ -33,9 +33,8 @@ impl Task for TextFunction {
         input.for_results(range, 1)
     }
 
-    /// Nothing is computed on a worker's thread.
     fn compute(&self, _: &Batch, range: Range<usize>, _: &mut Batch, bad: &mut Vec<(usize, Code)>) {
-        bad.extend(range.map(|position| (position, Code("not_computed_here".into()))));
+        refuse_all(range, bad);
     }
 
     fn answered(&self, answers: &Strings) -> usize {
@@ -60,4 +59,9 @@ impl Task for TextFunction {
     ) {
         assemble_text(input, range, answers, slots, out);
     }
+}
+
+/// Refuses records. Nothing computes them on a worker's thread.
+pub(super) fn refuse_all(range: Range<usize>, bad: &mut Vec<(usize, Code)>) {
+    bad.extend(range.map(|position| (position, Code("not_computed_here".into()))));
 }

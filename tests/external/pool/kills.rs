@@ -7,7 +7,7 @@ use crate::common::kills::{Killed, Way, until_killed};
 
 #[test]
 fn a_run_that_is_killed_and_resumed_has_each_result_once() {
-    let lines = lines(4_000);
+    let lines = lines(1_500);
     const WAYS: [Way; 3] = [
         Way { workers: "1", processes: 1, options: &["--policy", "local"] },
         Way {
@@ -36,7 +36,7 @@ fn a_run_that_is_killed_and_resumed_has_each_result_once() {
         "--processes",
         "1",
     ];
-    until_killed(10, |random| {
+    until_killed(6, |random| {
         let Some(place) = place(&lines) else { return 1_000 };
         let after = Duration::from_millis(600);
         let killed = Killed { place: &place, args: &args, ways: &WAYS, commits: "out", after };

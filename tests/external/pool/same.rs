@@ -22,14 +22,14 @@ const RUN: [&str; 9] = [
 
 #[test]
 fn the_output_is_the_same_under_any_policy_and_with_any_number_of_workers_and_processes() {
-    let lines = lines(5_000);
+    let lines = lines(1_500);
     let ways: [&[&str]; 6] = [
         &["--processes", "1"],
         &["--processes", "3", "--", "-w", "4"],
         &["--policy", "remote", "--batch", "50"],
         &["--policy", "remote", "--batch", "50", "--local-lambda", "failure_rate=0.2"],
         &["--policy", "deadline", "--deadline", "50ms", "--", "-w", "2"],
-        &["--rate", "20k", "--policy", "spill", "--threshold", "5k", "--", "-w", "2"],
+        &["--rate", "5k", "--policy", "spill", "--threshold", "2k", "--", "-w", "2"],
     ];
     for way in ways {
         let Some(place) = place(&lines) else { return };
@@ -70,6 +70,26 @@ fn a_sample_of_the_remote_results_is_verified_by_the_processes() {
     let (verified, remote) = (&summary["verified"], &summary["records_remote"]);
     let share = verified.as_f64().unwrap() / remote.as_f64().unwrap();
     assert!((0.45..0.55).contains(&share), "{verified} of {remote}");
+}
+
+#[test]
+fn records_and_results_are_json_values_if_that_is_asked_for() {
+    let values = [r#"{"b": 1, "a": [null, "ü"]}"#, "12", r#"{"a":"#, r#""text""#, "true"];
+    let lines = values.map(str::to_owned);
+    for policy in ["local", "remote"] {
+        let Some(place) = place(&lines) else { return };
+        place.run_well(&[&RUN[..], &["--records", "json", "--policy", policy]].concat());
+        let expected = [
+            r#"0	{"is":"dict","of":{"a":[null,"ü"],"b":1}}"#,
+            r#"1	{"is":"int","of":12}"#,
+            r#"3	"txet""#,
+            r#"4	{"is":"bool","of":true}"#,
+        ];
+        let output = String::from_utf8(place.output("out")).unwrap();
+        assert_eq!(output.lines().collect::<Vec<_>>(), expected, "{policy}");
+        let letter = r#"{"record":"2","code":"invalid_json","text":"{\"a\":"}"#;
+        assert_eq!(super::dead_letters(place.path("bad.jsonl")), [letter], "{policy}");
+    }
 }
 
 #[test]
