@@ -5,6 +5,7 @@ mod bad;
 mod bridge;
 mod doors;
 mod folders;
+mod init;
 mod java;
 mod life;
 mod limits;
