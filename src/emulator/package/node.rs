@@ -7,7 +7,7 @@ use std::process::Command;
 use super::{PackageError, program};
 
 /// A Node.js that is new enough.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Node {
     program: PathBuf,
     /// The major version, such as 20.
