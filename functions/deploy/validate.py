@@ -85,7 +85,9 @@ def lint(cloudformation):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(cloudformation, file)
         file.flush()
-        command = [Path(sys.executable).with_name("cfn-lint"), "--non-zero-exit-code", "informational"]
+        # Not the script cfn-lint: it has the path of its interpreter in it, and target/parts may have been copied.
+        run = "import sys; from cfnlint.runner import main; sys.exit(main())"
+        command = [sys.executable, "-c", run, "--non-zero-exit-code", "informational"]
         status = subprocess.run([*command, "--", file.name]).returncode
         check(status == 0, "cfn-lint has something against what SAM makes of the template")
 

@@ -122,6 +122,7 @@ pub(super) fn parse(
         args::Command::Lambda(args) => args.given = given.unwrap_or_default(),
         args::Command::Check(args) => args.given = given.unwrap_or_default(),
         args::Command::Package(args) => args.given = given.unwrap_or_default(),
+        args::Command::Init(args) => args.given = given.unwrap_or_default(),
         args::Command::Completion { .. } => {}
     }
     Ok(cli)

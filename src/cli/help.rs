@@ -94,7 +94,10 @@ pub(super) const SIMULATE: &str = help!(
 pub(super) const LAMBDA: &str = help!(
     "floodway lambda --bind 127.0.0.1:9000"
     "floodway lambda --function functions/rust --local-lambda concurrency=2"
+    "floodway lambda --function prices     # a folder of: floodway init function prices --lang python"
 );
+
+pub(super) const INIT: &str = help!("floodway init function prices --lang python" "floodway init function prices --lang java");
 
 pub(super) const CHECK: &str = help!(
     "floodway check --lambda http://127.0.0.1:9000/"

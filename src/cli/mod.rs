@@ -17,6 +17,7 @@ mod generate;
 mod given;
 mod help;
 mod home_dir;
+mod init;
 #[cfg_attr(not(feature = "kafka"), path = "no_kafka.rs")]
 mod kafka;
 mod key_values;
@@ -99,6 +100,7 @@ pub fn main(program: &Program, args: Vec<std::ffi::OsString>) -> Exit {
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Lambda(args) => lambda::lambda(&args),
         Command::Check(args) => check::check(&args),
+        Command::Init(args) => init::init(&args),
         Command::Package(args) => package::package(&args),
         Command::Completion { shell } => {
             let (mut command, mut script) = (program.command(), Vec::new());

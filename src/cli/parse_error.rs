@@ -58,8 +58,13 @@ pub(super) fn describe(error: &clap::Error, from_file: &FromFile) -> String {
         }
         ErrorKind::InvalidSubcommand => {
             let name = one(ContextKind::InvalidSubcommand).unwrap_or_default();
-            let cli = Cli::command();
-            let all: Vec<&str> = cli.get_subcommands().map(|command| command.get_name()).collect();
+            let (cli, usage) = (Cli::command(), error.get(ContextKind::Usage));
+            // The usage names the command that has the subcommands.
+            let usage = usage.map(ToString::to_string).unwrap_or_default();
+            let command = usage
+                .split_whitespace()
+                .fold(&cli, |command, word| command.find_subcommand(word).unwrap_or(command));
+            let all: Vec<&str> = command.get_subcommands().map(|it| it.get_name()).collect();
             format!("{name}: there is no such command: expected one of {}", all.join(", "))
         }
         ErrorKind::InvalidValue => {

@@ -163,6 +163,7 @@ impl Program {
             });
         }
         let command = command.mut_subcommand("package", |command| command.hide(false));
+        let command = command.mut_subcommand("init", |command| command.hide(true));
         command.mut_subcommand("check", |command| command.mut_arg("task", |task| task.hide(true)))
     }
 

@@ -7,8 +7,8 @@
 //! would have been billed.
 //!
 //! There are two kinds of environments. A [`Function`] in Rust runs on threads of the server, in modelled
-//! time. A [`Package`] in Python, in Java, or as any other program runs in processes under AWS's own runtime
-//! clients, one process per environment, in real time. Everything else is the same for both: the routes, the
+//! time. A [`Package`] in Python, Java or Node.js, or as any other program runs in processes under AWS's own runtime
+//! clients (for Node.js, one of Floodway's own), one process per environment, in real time. Everything else is the same for both: the routes, the
 //! limits, the network, the failures and the report.
 //!
 //! **Modelled time.** Two cores stand for many, so modelled time is computed and not measured. The [`Model`]
@@ -50,6 +50,7 @@ pub(crate) use function_processes::{
     FunctionProcess, FunctionProcesses, InvokeError, InvokeErrorKind,
 };
 pub use model::{Model, ModelError};
+pub(crate) use package::task_name;
 pub use package::{Choices, Package, PackageError};
 pub use process::StartError;
 pub use server::{FUNCTION_NAME, Server, Setup};

@@ -2,8 +2,8 @@
 
 use crate::common::{Place, error_of, output_of};
 
-const COMMANDS: [&str; 8] =
-    ["run", "compare", "explain", "generate", "simulate", "lambda", "check", "completion"];
+const COMMANDS: [&str; 9] =
+    ["run", "compare", "explain", "generate", "simulate", "lambda", "check", "init", "completion"];
 
 fn help(place: &Place, command: &[&str]) -> String {
     let output = place.run(&[command, &["--help"]].concat());

@@ -29,6 +29,7 @@ mod formats;
 mod golden;
 mod healthy_remote;
 mod help;
+mod init;
 mod input;
 mod lambda;
 mod lines;

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    CheckArgs, CompareArgs, ExplainArgs, GenerateArgs, LambdaArgs, PackageArgs, RunArgs,
+    CheckArgs, CompareArgs, ExplainArgs, GenerateArgs, InitArgs, LambdaArgs, PackageArgs, RunArgs,
     SimulateArgs,
 };
 use crate::cli::{help, refused};
@@ -74,6 +74,9 @@ pub enum Command {
     /// Check credentials, endpoint and function with one request, and say what is wrong.
     #[command(after_help = help::CHECK, groups = mark::groups())]
     Check(CheckArgs),
+    /// Write a folder to start from.
+    #[command(after_help = help::INIT)]
+    Init(InitArgs),
     /// Package the program as a zip for AWS Lambda.
     ///
     /// Lambda starts the program, which then serves the stages of its dataflow. The runtime is provided.al2023.

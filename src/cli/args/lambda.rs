@@ -26,8 +26,8 @@ pub struct LambdaArgs {
     pub allow_host: Option<HostNames>,
     /// Folder of a function to run in real processes [default: the tasks that are built in].
     ///
-    /// The function is in Python, Java, or any program; it runs under AWS's own runtime clients. Its
-    /// function.toml says what it is. Without one, the folder holds bootstrap, lambda_function.py, or a
+    /// The function is in Python, Java or Node.js, or any program; it runs as in AWS Lambda. `init function` writes such
+    /// a folder. Its function.toml says what it is. Without one, the folder holds bootstrap, lambda_function.py, or a
     /// single .jar (with --handler).
     #[arg(long, value_name = "DIR")]
     pub function: Option<PathBuf>,

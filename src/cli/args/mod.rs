@@ -4,6 +4,7 @@
 mod bridge;
 mod command;
 mod events;
+mod init;
 mod lambda;
 mod package;
 mod remote;
@@ -14,6 +15,7 @@ mod simulate;
 pub(super) use bridge::{BudgetArgs, RequestArgs};
 pub(super) use command::{Cli, Command};
 pub(super) use events::{EventArgs, FormatArg, GenerateArgs, RateArgs};
+pub(super) use init::{InitArgs, InitFunctionArgs, Language, Starter};
 pub(super) use lambda::{LambdaArgs, LambdaAuth};
 pub(super) use package::{Arch, PackageArgs};
 pub(super) use remote::{CheckArgs, FunctionArgs, NamedArgs};

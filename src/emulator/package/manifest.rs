@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{PackageError, provided};
+use super::{PackageError, provided, task_name};
 
 /// The runtime of AWS that a function is for.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -15,6 +15,7 @@ use super::{PackageError, provided};
 pub(super) enum Kind {
     Python,
     Java,
+    Node,
     Provided,
 }
 
@@ -23,6 +24,8 @@ pub(super) enum Kind {
 #[serde(deny_unknown_fields)]
 pub(super) struct Manifest {
     pub runtime: Kind,
+    /// Name of the task that the function computes.
+    pub task: Option<String>,
     pub handler: Option<String>,
     code: Option<PathBuf>,
     runtime_jars: Option<PathBuf>,
@@ -59,12 +62,16 @@ impl Manifest {
         if manifest.runtime_jars.is_some() && manifest.runtime != Kind::Java {
             return Err(manifest.wrong("runtime_jars", "is for the runtime java"));
         }
+        if let Some(task) = &manifest.task {
+            task_name::check(task).map_err(|error| manifest.wrong("task", error))?;
+        }
         Ok(manifest)
     }
 
     fn detect(folder: &Path, handler: Option<&str>) -> Result<Manifest, PackageError> {
         let of = |runtime, handler: Option<&str>, code: &str| Manifest {
             runtime,
+            task: None,
             handler: handler.map(str::to_owned),
             code: Some(code.into()),
             runtime_jars: None,

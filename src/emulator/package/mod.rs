@@ -1,11 +1,13 @@
-//! Function folders: a folder with a function in Python, in Java, or as any other program, and how its
+//! Function folders: a folder with a function in Python, Java or Node.js, or as any other program, and how its
 //! processes are started.
 
 mod error;
 mod java;
 mod manifest;
+mod node;
 mod provided;
 mod python;
+mod task_name;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -16,6 +18,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 pub use error::PackageError;
+pub(crate) use task_name::task_name;
 
 use super::server::FUNCTION_NAME;
 use crate::quota::check_timeout;
@@ -26,11 +29,11 @@ use manifest::{Kind, Manifest};
 ///
 /// The folder says what it is in a `function.toml`, or by its contents; `docs/local-lambda.md` describes
 /// both. The function runs under AWS's own runtime client: `awslambdaric` for Python, the runtime interface
-/// client for Java, and the program's own client otherwise.
+/// client for Java, and the program's own client otherwise. For Node.js Floodway has a client of its own.
 #[derive(Clone, Debug)]
 pub struct Package {
     runtime: Runtime,
-    folder: PathBuf,
+    task: String,
     handler: String,
     /// The folder that AWS would unpack to `/var/task`.
     code: PathBuf,
@@ -44,6 +47,7 @@ pub struct Package {
 enum Runtime {
     Python(python::Python),
     Java(java::Java),
+    Node(node::Node),
     Provided(PathBuf),
 }
 
@@ -125,6 +129,11 @@ impl Package {
                 let java = java::Java::find(&manifest, &code)?;
                 (Runtime::Java(java), handler, root)
             }
+            Kind::Node => {
+                let handler = needed("index.handler")?;
+                let node = node::Node::find(&code, &handler)?;
+                (Runtime::Node(node), handler, code)
+            }
             Kind::Provided => {
                 let bootstrap = provided::find(&manifest, &code)?;
                 let root = bootstrap.parent().unwrap_or(&folder).to_owned();
@@ -133,7 +142,7 @@ impl Package {
         };
         Ok(Package {
             runtime,
-            folder,
+            task: manifest.task.unwrap_or_else(|| task_name(&folder)),
             handler,
             code: root,
             timeout,
@@ -143,9 +152,9 @@ impl Package {
         })
     }
 
-    /// Returns the name of its task on the wire: that of its folder.
+    /// Returns the name of the task that the function computes: `task` in `function.toml`, or the folder's name.
     pub fn task(&self) -> &str {
-        self.folder.file_name().and_then(|name| name.to_str()).unwrap_or("function")
+        &self.task
     }
 
     /// Returns the longest time of an invocation.
@@ -169,6 +178,7 @@ impl Package {
         let mut command = match &self.runtime {
             Runtime::Python(python) => python.command(&self.handler),
             Runtime::Java(java) => java.command(&self.handler, memory_mb),
+            Runtime::Node(node) => node.command(&self.handler, memory_mb),
             Runtime::Provided(bootstrap) => Command::new(bootstrap),
         };
         command.env_clear().envs(self.variables(api, memory_mb));

@@ -57,6 +57,7 @@ impl Package {
                 Some(format!("AWS_Lambda_python{}", python.version))
             }
             Runtime::Java(java) => Some(format!("AWS_Lambda_java{}", java.version)),
+            Runtime::Node(node) => Some(format!("AWS_Lambda_nodejs{}.x", node.version)),
             // AWS sets none for a program.
             Runtime::Provided(_) => None,
         };

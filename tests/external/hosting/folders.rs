@@ -34,7 +34,7 @@ fn refused(place: &Place, args: &[&str], variables: &[(&str, &str)]) -> (Option<
 #[test]
 fn a_folder_without_a_function_is_refused_with_what_would_be_right() {
     const PY: (&str, &str) = ("lambda_function.py", "def lambda_handler(e, c): pass\n");
-    let cases: [(&[(&str, &str)], &[&str], &str); 13] = [
+    let cases: [(&[(&str, &str)], &[&str], &str); 17] = [
         (&[], &[], "looked for function.toml, an executable bootstrap, lambda_function.py"),
         (&[("bootstrap", "not executable")], &[], "looked for"),
         (&[("a.jar", ""), ("b.jar", "")], &[], "looked for"),
@@ -57,6 +57,18 @@ fn a_folder_without_a_function_is_refused_with_what_would_be_right() {
             &[("function.toml", "runtime = \"python\"\nhandler = \"a.b\"\ntimeout = \"20m\"")],
             &[],
             "timeout: expected more than 0 and at most 900s",
+        ),
+        (&[("function.toml", "runtime = \"node\"")], &[], "--handler, such as index.handler"),
+        (&[("function.toml", "runtime = \"node\"\nhandler = \"a.b\"")], &[], "a.mjs is not there"),
+        (
+            &[("function.toml", "runtime = \"node\"\nhandler = \"a\"")],
+            &[],
+            "expected module.function",
+        ),
+        (
+            &[("function.toml", "runtime = \"node\"\nhandler = \"a.b\"\ntask = \"A b\"")],
+            &[],
+            "task: expected 1 to 64 lower-case letters, digits, `_` and `-`",
         ),
         (
             &[(
@@ -225,6 +237,10 @@ fn function_toml_applies_and_a_flag_overrides_it() {
     assert_eq!(open(&Choices { timeout, ..Choices::default() }).timeout(), Duration::from_secs(3));
     let bare = Package::open(&root, &Choices::default()).unwrap();
     assert_eq!(bare.timeout(), Duration::from_secs(30), "the default");
+    assert_eq!(bare.task(), "raw", "the folder's name");
+    let named = format!("runtime = \"provided\"\ncode = {root:?}\ntask = \"word-count_2\"");
+    fs::write(place.path("function.toml"), named).unwrap();
+    assert_eq!(open(&Choices::default()).task(), "word-count_2");
 }
 
 #[test]

@@ -1,13 +1,15 @@
-//! The local Lambda with real processes: AWS's own runtime clients for Python and Java, and a program
-//! that speaks the Runtime API by itself.
+//! The local Lambda with real processes: AWS's own runtime clients for Python and Java, Floodway's
+//! for Node.js, and a program that speaks the Runtime API by itself.
 
 mod bad;
 mod bridge;
 mod doors;
 mod folders;
+mod init;
 mod java;
 mod life;
 mod limits;
+mod node;
 mod signed;
 
 use std::path::{Path, PathBuf};
