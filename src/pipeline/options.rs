@@ -63,9 +63,9 @@ pub struct RunOptions {
     /// What is computed from each record.
     ///
     /// words splits the text into words. bpe computes byte-pair tokens with the vocabulary o200k, which is
-    /// more work: about 14 us a record. function:DIR is a function of your own in the folder DIR, in Python, Java
-    /// or as any program: processes on this machine are the local side, and --lambda names the same function in
-    /// the cloud.
+    /// more work: about 14 us a record. function:DIR is a function of your own in the folder DIR, in Python,
+    /// Java, Node.js or as any program: processes on this machine are the local side, and --lambda names the same
+    /// function in the cloud.
     #[arg(long, value_name = "TASK", help_heading = "Work", group = mark::OUTPUT)]
     #[arg(default_value = task::DEFAULT, value_parser = parse_task)]
     pub task: String,

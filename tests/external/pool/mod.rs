@@ -3,6 +3,7 @@
 mod bad;
 mod kills;
 mod same;
+mod walk_through;
 
 use std::fs;
 use std::path::PathBuf;
