@@ -8,10 +8,11 @@ use bytes::Bytes;
 
 use super::args::CheckArgs;
 use super::output::print_line;
-use super::{logging, remote_options, stage_options};
+use super::{function_folder, function_task, logging, remote_options, stage_options};
 use crate::aws::{Environment, Region, ServiceError, ServiceErrorKind};
 use crate::batch::{Batch, Strings};
 use crate::bridge::{self, Endpoint, Failure, HttpClient, HttpError, HttpResponse, Settings};
+use crate::emulator::Choices;
 use crate::job::{DataflowDescription, Declaration};
 use crate::quota::REQUESTS_PER_ENVIRONMENT;
 use crate::sink::UNREACHABLE;
@@ -46,7 +47,15 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
                     return Err(args.given.error(option, why).into());
                 }
             }
-            checks.push((function(args)?, vec![Trial::of_text(&args.task)]));
+            let trial = match function_task::folder(&args.task) {
+                Some(folder) => {
+                    let choices = Choices::default();
+                    let function = function_folder::open(folder, "--task", choices, &args.given)?;
+                    Trial::of_stage("function", function.task().to_owned(), None)
+                }
+                None => Trial::of_text(&args.task),
+            };
+            checks.push((function(args)?, vec![trial]));
         }
         Some(dataflow) => {
             let calls = remote_options::calls(&args.named, &args.given, &dataflow)?;
@@ -143,7 +152,8 @@ impl Trial {
         Trial { kind: "task", task: name.to_owned(), needs_version, records, expected }
     }
 
-    /// Returns the trial of a stage or a call of a user's program: a request without records.
+    /// Returns the trial of a stage or a call of a user's program, or of a function in a folder: a request without
+    /// records.
     fn of_stage(kind: &'static str, task: String, needs_version: Option<String>) -> Self {
         let (records, expected) = (Vec::new(), Batch::default());
         Trial { kind, task, needs_version, records, expected }

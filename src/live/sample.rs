@@ -41,6 +41,8 @@ pub struct About {
     pub advice: Option<&'static str>,
     /// The task's name.
     pub task: String,
+    /// The number of processes on this machine that compute the task in place of the workers, if there are any.
+    pub pool: Option<usize>,
     /// The source's name.
     pub source: String,
     /// The function's name. None if nothing is sent.

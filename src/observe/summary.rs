@@ -120,6 +120,9 @@ pub struct Summary {
     pub shadow: Option<Shadow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lambda: Option<String>,
+    /// The number of processes that computed the task in place of the workers, if its task is a function's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_processes: Option<usize>,
     /// If the deadline was missed: a sentence that says so, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missed: Option<String>,

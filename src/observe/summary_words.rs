@@ -151,6 +151,10 @@ impl Summary {
                 shadow.late_fraction * 100.0,
             ));
         }
+        if let Some(processes) = self.function_processes {
+            let of = if processes == 1 { "process" } else { "processes" };
+            line(format!("function  {processes} {of} of {} on this machine", self.task));
+        }
         if let Some(lambda) = &self.lambda {
             line(format!("lambda    {lambda}"));
         }

@@ -83,6 +83,7 @@ pub(super) fn about(context: &RunContext) -> About {
         policy: settings.policy_names(),
         advice: common.and_then(|policy| policy.spec().advice),
         task: settings.dataflow.tasks(),
+        pool: settings.pool.as_ref().map(|pool| pool.processes),
         source: settings.source.kind().to_owned(),
         budget: budget(settings, output.spent()).filter(|_| function.is_some()),
         function,

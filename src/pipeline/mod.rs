@@ -30,7 +30,7 @@ pub use control::Disagreement;
 pub use error::RunError;
 pub use hosts::{local_hosts, read_hosts};
 pub use mesh::MeshError;
-pub use options::{FUNCTION, ModelOptions, RecordForm, RunOptions, mark};
+pub use options::{FUNCTION, ModelOptions, RecordForm, RunOptions, mark, parse_task};
 pub use resume::StateSettings;
 pub use run::{Finished, RunListener, run};
 pub use run_end::Failures;

@@ -134,7 +134,8 @@ pub enum RecordForm {
 /// What the task of a function in a folder begins with.
 pub const FUNCTION: &str = "function:";
 
-fn parse_task(text: &str) -> Result<String, String> {
+/// Parses the name of a task.
+pub fn parse_task(text: &str) -> Result<String, String> {
     let is_folder = text.strip_prefix(FUNCTION).is_some_and(|folder| !folder.is_empty());
     match is_folder || task::NAMES.contains(&text) {
         true => Ok(text.to_owned()),

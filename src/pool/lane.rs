@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::PoolError;
 use super::queue::Queue;
 use super::verdict::{self, TRIES, Trust};
+use crate::batch::Records as _;
 use crate::bridge::core::Item as _;
 use crate::bridge::{Outcome, ValidatedResponse, WorkItem};
 use crate::emulator::{FunctionProcess, FunctionProcesses, InvokeError, InvokeErrorKind};
@@ -107,6 +108,7 @@ impl<K: Task> Lane<K> {
         let code = verdict::code(&last);
         for item in one {
             let input = Arc::clone(item.input());
+            self.trust.warn_once(&input.describe(item.range().start), &code);
             item.answer(0.0, None, |range| Outcome::Done {
                 out: self.task.results(&input, &(range.start..range.start)),
                 refused: range.clone().map(|position| (position, code.clone())).collect(),

@@ -19,6 +19,7 @@ const MOST_TIMEOUTS: usize = 3;
 pub(super) struct Trust {
     has_answered: AtomicBool,
     failed: AtomicUsize,
+    has_warned: AtomicBool,
 }
 
 impl Trust {
@@ -29,6 +30,15 @@ impl Trust {
 
     pub(super) fn has_answered(&self) -> bool {
         self.has_answered.load(Relaxed)
+    }
+
+    /// Logs a record that is bad, the first time.
+    pub(super) fn warn_once(&self, record: &str, code: &Code) {
+        if !self.has_warned.swap(true, Relaxed) {
+            tracing::warn!(
+                "{record} is a bad record, as later ones may be: the function failed for it alone, {TRIES} times: {code}"
+            );
+        }
     }
 
     /// Notes a record for which a function that has never answered failed. Returns whether it fails for everything.

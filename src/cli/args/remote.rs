@@ -3,7 +3,6 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
 use crate::aws::Region;
@@ -11,6 +10,7 @@ use crate::bridge::Auth;
 use crate::cli::given::Given;
 use crate::cli::stage_options::{self, StageOptions};
 use crate::pipeline::mark;
+use crate::pipeline::parse_task;
 use crate::task;
 use crate::units::parse_above_zero;
 
@@ -84,9 +84,8 @@ pub struct CheckArgs {
     pub function: FunctionArgs,
     #[command(flatten)]
     pub named: NamedArgs,
-    /// Task to check.
-    #[arg(long, value_name = "TASK", default_value = task::DEFAULT)]
-    #[arg(value_parser = PossibleValuesParser::new(task::NAMES))]
+    /// Task to check: words, bpe, or function:DIR for a function of your own.
+    #[arg(long, value_name = "TASK", default_value = task::DEFAULT, value_parser = parse_task)]
     pub task: String,
     /// Longest time to wait for the answer.
     #[arg(long, value_name = "D", default_value = "10s", value_parser = parse_above_zero)]

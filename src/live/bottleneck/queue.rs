@@ -46,6 +46,23 @@ pub(super) fn queue(interval: &Interval) -> Option<Bottleneck> {
     if let Some(found) = functions.find_map(|function| not_sent(interval, function)) {
         return Some(found);
     }
+    if let Some(processes) = interval.about.pool {
+        let says = format!(
+            "The function: its {processes} processes on this machine are busy for {} of the time and do {} records a \
+             second: {}.",
+            percent(interval.task.min(1.0)),
+            show_count(interval.done as u64),
+            interval.queue(),
+        );
+        let advice = match interval.functions.is_empty() {
+            true => {
+                "Give it more processes where there are cores (--processes N), or let the excess go to the same \
+                 function on AWS: --policy deadline."
+            }
+            false => "Give it more processes where there are cores (--processes N).",
+        };
+        return found(Kind::Workers, says, advice);
+    }
     // The time in the task is wall time. If it is long and the CPU time is short, other programs used the processor.
     if interval.task > BUSY && interval.cpu < 0.7 * interval.task {
         let says = format!(
