@@ -171,7 +171,12 @@ fn a_function_in_node_passes_its_own_test_and_answers() {
     function.run(node, &["--test"]);
     prices_are_right(&function.host().unwrap());
     function.replace("src/handler.mjs");
-    any_json_is_answered(&function.host().unwrap());
+    let hosted = function.host().unwrap();
+    any_json_is_answered(&hosted);
+    // JSON.stringify makes null of it, which nobody meant who forgot to return a result.
+    let told = ask(&hosted, request(&json!(["nothing"])));
+    let error = told.body["errorMessage"].as_str().unwrap();
+    assert!(error.contains("answer returned undefined"), "{error}");
 }
 
 #[test]

@@ -40,7 +40,9 @@ async function answerAll(request, cold) {
   const [results, ids, errors] = [[], [], []];
   for (const [id, record] of request.records.entries()) {
     try {
-      results.push(await answer(record));
+      const result = await answer(record);
+      if (result === undefined) throw new TypeError("answer returned undefined: a result is a JSON value");
+      results.push(result);
       ids.push(id);
     } catch (error) {
       if (!(error instanceof BadRecord)) throw error;
