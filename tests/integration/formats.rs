@@ -195,8 +195,12 @@ fn the_documented_jq_commands_read_a_manifest() {
     fs::write(place.path("out/manifest.jsonl"), whole).unwrap();
     assert_eq!(by_hand("total_bad}").lines().count(), manifest.commits.len());
     let may_go = by_hand("[:-1]");
-    let files = manifest.files().count();
-    assert_eq!(may_go.lines().count(), files - 1, "{may_go}");
+    // On a busy machine a commit may have several files.
+    let counts =
+        manifest.commits.iter().map(|commit| commit.files.len()).filter(|files| *files > 0);
+    let counts: Vec<usize> = counts.collect();
+    let older: usize = counts[..counts.len() - 1].iter().sum();
+    assert_eq!(may_go.lines().count(), older, "{may_go}");
     assert!(!may_go.contains(&last.name));
     fs::rename(place.path("out").join(&last.temporary), place.path("out").join(&last.name))
         .unwrap();

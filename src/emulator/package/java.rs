@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::PackageError;
@@ -15,7 +16,8 @@ use super::manifest::Manifest;
 pub(super) struct Java {
     program: PathBuf,
     class_path: OsString,
-    native: Native,
+    /// It is removed with the last clone.
+    native: Arc<Native>,
     /// The version, such as 17.
     pub version: String,
 }
@@ -64,7 +66,7 @@ impl Java {
             what: format!("cannot stand in a class path: {error}"),
         })?;
         let (program, version) = program()?;
-        Ok(Java { program, class_path, native, version })
+        Ok(Java { program, class_path, native: Arc::new(native), version })
     }
 
     /// Returns the command that starts a process as AWS does: most of the memory is heap, with the serial
@@ -124,7 +126,7 @@ fn program() -> Result<(PathBuf, String), PackageError> {
 /// The client's native library. By default each process would unpack it to the same file, while another
 /// process loads that file. So it is unpacked once, into a folder of this server, and each process is told
 /// its path.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Native {
     folder: PathBuf,
     library: PathBuf,
