@@ -1,6 +1,7 @@
 //! Runs that are killed at any instant, and started again with the same command.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
@@ -8,8 +9,8 @@ use rand::rngs::SmallRng;
 use super::broker::broker;
 use super::sink::assert_has;
 use super::source::mixed;
-use crate::common::Place;
 use crate::common::kills::{Killed, Way, kills, random};
+use crate::common::{Place, parts};
 
 const FAILING: &str = "network=3ms,cold_start=20ms,failure_rate=0.1,throttle_rate=0.1";
 /// Some seconds of work, in small commits.
@@ -64,6 +65,41 @@ fn killed_from_topic_to_topic_each_line_is_written_once() {
         let sink = broker.url(&to);
         let args = ["run", "--source", &source, "--sink", &sink, "--state", "state"];
         let args = [&args[..], &SLOW].concat();
+        killed += kill_until_done(&place, "state/outbox", &WAYS, &args, &mut random);
+        assert_has(broker, &to, &expected, &format!("after {killed} kills"));
+    }
+    eprintln!("killed {killed} times");
+}
+
+/// The function in Python computes what the workers compute.
+#[test]
+fn killed_from_topic_through_a_function_to_topic_each_line_is_written_once() {
+    let (Some(broker), Some(python)) = (broker(), parts::python()) else { return };
+    let topic = mixed(broker, 15_000);
+    let expected = broker.expected(&topic);
+    let source = format!("{}?until=end", broker.url(&topic));
+    let task = concat!("function:", env!("CARGO_MANIFEST_DIR"), "/functions/python");
+    const SMALL: [&str; 6] = ["--epoch", "5ms", "--commit-every", "20ms", "--max-backlog", "500"];
+    const FAILING: &str = "network=3ms,failure_rate=0.1,throttle_rate=0.1";
+    const REMOTE: [&str; 5] = ["--policy", "remote", "--local-lambda", FAILING, "--linger=1ms"];
+    const WAYS: [Way; 3] = [
+        Way { workers: "2", processes: 1, options: &[] },
+        Way { workers: "1", processes: 1, options: &REMOTE },
+        Way { workers: "1", processes: 2, options: &[] },
+    ];
+    let (mut killed, mut random) = (0, random());
+    while killed < kills(10) {
+        let python = python.clone();
+        let floodway = move || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_floodway"));
+            command.env("FLOODWAY_PYTHON", &python);
+            command
+        };
+        let (place, to) = (Place::new().running(floodway), broker.topic(3));
+        let sink = broker.url(&to);
+        let args =
+            ["run", "--source", &source, "--sink", &sink, "--state", "state", "--task", task];
+        let args = [&args[..], &["--processes", "1"], &SMALL].concat();
         killed += kill_until_done(&place, "state/outbox", &WAYS, &args, &mut random);
         assert_has(broker, &to, &expected, &format!("after {killed} kills"));
     }
