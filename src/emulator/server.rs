@@ -47,6 +47,7 @@ pub struct Setup {
     keys: Option<Keys>,
     hosts: AllowedHosts,
     show_output: bool,
+    is_cold: bool,
 }
 
 enum Code {
@@ -57,7 +58,8 @@ enum Code {
 impl Setup {
     /// Serves the built-in tasks, for requests without a signature.
     pub fn new(model: Model) -> Setup {
-        Setup { model, code: None, keys: None, hosts: AllowedHosts::default(), show_output: false }
+        let hosts = AllowedHosts::default();
+        Setup { model, code: None, keys: None, hosts, show_output: false, is_cold: false }
     }
 
     /// Serves a function in Rust, on threads of the server.
@@ -86,6 +88,11 @@ impl Setup {
     /// Sets whether the output of processes is shown on standard error.
     pub fn show_output(self, show_output: bool) -> Setup {
         Setup { show_output, ..self }
+    }
+
+    /// Sets that no process of a package is started before the first request.
+    pub(crate) fn cold(self) -> Setup {
+        Setup { is_cold: true, ..self }
     }
 
     /// Starts the server on `listener`. The function of a package is started once before this returns, and
@@ -153,7 +160,7 @@ impl Server {
     }
 
     fn serve(setup: Setup, listener: TcpListener) -> Result<Server, StartError> {
-        let Setup { model, code, keys, hosts, show_output } = setup;
+        let Setup { model, code, keys, hosts, show_output, is_cold } = setup;
         let most = CONNECTIONS + model.concurrency;
         let code = code.unwrap_or_else(|| Code::Rust(Arc::new(Builtin::new())));
         listener.set_nonblocking(true)?;
@@ -185,7 +192,9 @@ impl Server {
         };
         let service = Service::new(model, host, timer, Arc::clone(&live));
         let front = Arc::new(Frontend { service, keys, hosts, body_reader: BodyReader::new() });
-        runtime.block_on(front.service.try_start())?;
+        if !is_cold {
+            runtime.block_on(front.service.try_start())?;
+        }
         let listener = {
             let _entered = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?

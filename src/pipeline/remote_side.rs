@@ -148,7 +148,8 @@ impl RemoteSide {
                 let listener = listener.map_err(|error| RunError::Lambda(error.into()))?;
                 let setup = emulator::Setup::new(model.clone());
                 let setup = match &settings.pool {
-                    Some(pool) => setup.package(pool.package.clone()),
+                    // The pool has shown that it starts. As on AWS, the first request shows how long a cold start is.
+                    Some(pool) => setup.package(pool.package.clone()).cold(),
                     None => setup.function(settings.dataflow.function()),
                 };
                 none.insert(Arc::new(setup.serve(listener).map_err(RunError::Lambda)?))
