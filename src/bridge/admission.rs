@@ -123,7 +123,7 @@ impl Admission {
     /// Returns the number of requests in flight, by Little's law, when `records_per_second` are sent and a
     /// request takes `work` longer than what was measured.
     fn in_flight_at(&self, records_per_second: f64, work: Duration) -> f64 {
-        let requests = records_per_second / self.settings.batch_records as f64;
+        let requests = records_per_second / self.max_records() as f64;
         // Reserve for batches that are sent before they are full, and for latencies above the median.
         const HEADROOM: f64 = 1.25;
         requests * (self.timing.median() + work).as_secs_f64() * HEADROOM + 1.0

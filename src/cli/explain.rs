@@ -54,7 +54,13 @@ pub(super) fn explain(mut args: ExplainArgs) -> Result<()> {
             let bridge = &priced.sending_of(stage).bridge;
             bridge.cost.usd_per_record(bridge.batch_records, ms)
         };
-        let explained = Explained { policy: &policy, wall, usd_per_record: &usd_per_record };
+        let of_each = priced.pool.as_ref().map(|pool| pool.processes);
+        let explained = Explained {
+            policy: &policy,
+            wall,
+            processes: of_each.map(|processes| processes * priced.timely.processes),
+            usd_per_record: &usd_per_record,
+        };
         let explanation = Explanation::of(&report, explained);
         print(&match args.json {
             true => serde_json::to_string_pretty(&explanation)? + "\n",

@@ -35,7 +35,10 @@ pub(super) fn open(args: &RunArgs) -> Result<Option<Package>> {
         let why = "is for the tasks of floodway: a function takes the time that it takes";
         return Err(given.error("--work", why).into());
     }
-    function_folder::open(folder, "--task", Choices::default(), given).map(Some)
+    /// AWS allows ten seconds. Here a process may load a model, while others start beside it.
+    const START: Duration = Duration::from_secs(120);
+    let choices = Choices { init_timeout: Some(START), ..Choices::default() };
+    function_folder::open(folder, "--task", choices, given).map(Some)
 }
 
 /// Sets how much work a request has, so that its last record is in time.

@@ -91,7 +91,7 @@ impl<'scope> Job<'scope> {
     ) -> Stream<'scope, u64, Vec<T>> {
         let mut columns = Columns::new(form);
         let mut record = Record::new(columns.form.delimiter);
-        let mut warn = warn_once::<T>();
+        let mut warn = warn_once(std::any::type_name::<T>());
         self.parse_lines(lines, move |lines, index| {
             if columns.is_header(lines, index) {
                 return Ok(None);

@@ -3,7 +3,6 @@
 use std::fmt::Display;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::Value;
 use timely::Container;
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::Stream;
@@ -26,7 +25,7 @@ impl<'scope> Job<'scope> {
         &mut self,
         lines: Lines<'scope>,
     ) -> Stream<'scope, u64, Vec<T>> {
-        let mut warn = warn_once::<T>();
+        let mut warn = warn_once(std::any::type_name::<T>());
         self.parse(lines, move |line| {
             serde_json::from_str(line).map_err(|error| {
                 warn(line, &error);
@@ -49,7 +48,7 @@ impl<'scope> Job<'scope> {
         &mut self,
         lines: Lines<'scope>,
     ) -> Stream<'scope, u64, JsonBatch> {
-        let mut warn = warn_once::<Value>();
+        let mut warn = warn_once("JSON value");
         let mut invalid = Vec::new();
         self.read(lines, move |_, lines, refuse| {
             for index in 0..lines.len() {
@@ -135,12 +134,11 @@ impl<'scope> Job<'scope> {
     }
 }
 
-/// Returns a function that warns of the first line that is not a `T`, and says why.
-pub(super) fn warn_once<T>() -> impl FnMut(&str, &dyn Display) {
+/// Returns a function that warns of the first line that is not of this kind, and says why.
+pub(super) fn warn_once(kind: &'static str) -> impl FnMut(&str, &dyn Display) {
     let mut is_first_bad = true;
     move |line, error| {
         if std::mem::take(&mut is_first_bad) {
-            let kind = std::any::type_name::<T>();
             tracing::warn!(
                 "the line {line:?} is not a {kind}: {error}; it is a bad record, as are later ones"
             );

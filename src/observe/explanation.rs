@@ -17,6 +17,8 @@ pub struct Explained<'a> {
     pub policy: &'a str,
     /// The time from the start to the end of the run.
     pub wall: Duration,
+    /// The number of processes that compute in place of the workers, if a function in a folder is the task.
+    pub processes: Option<usize>,
     /// Returns what a record of a stage would cost that takes a worker so many milliseconds, in US dollars.
     pub usd_per_record: &'a dyn Fn(&str, f64) -> f64,
 }
@@ -26,8 +28,10 @@ pub struct Explained<'a> {
 pub struct Explanation {
     /// The policy's name.
     pub policy: String,
-    /// The number of workers.
+    /// The number of workers, or of the processes that compute in their place.
     pub workers: usize,
+    /// Whether they are such processes.
+    pub are_processes: bool,
     /// The number of events that were offered, or done if they have no schedule.
     pub events: u64,
     /// The number of these events per second.
@@ -72,6 +76,8 @@ pub struct Sending {
 impl Explanation {
     /// Explains the run of this report.
     pub fn of(report: &Report, run: Explained) -> Self {
+        let of_processes = run.processes.map(|processes| by_processes(report, processes));
+        let report = of_processes.as_ref().unwrap_or(report);
         let seconds = report.offered_ns.map_or(run.wall, Duration::from_nanos).as_secs_f64();
         // Without a schedule, what waits is not offered at any rate.
         let first = report.stages.iter().filter(|stage| stage.from.is_empty());
@@ -97,6 +103,7 @@ impl Explanation {
         Explanation {
             policy: run.policy.to_owned(),
             workers: report.workers,
+            are_processes: run.processes.is_some(),
             events: (share * report.emitted as f64).round() as u64,
             offered_eps,
             is_paced,
@@ -107,6 +114,16 @@ impl Explanation {
             stages,
         }
     }
+}
+
+/// Returns the report as if each process had been a worker: the time of a worker is that of its share of them.
+fn by_processes(report: &Report, processes: usize) -> Report {
+    let share = processes as f64 / report.workers.max(1) as f64;
+    let mut report = Report { workers: processes, ..report.clone() };
+    for stage in &mut report.stages {
+        stage.totals.useful_ns = (stage.totals.useful_ns as f64 * share) as u64;
+    }
+    report
 }
 
 /// Adds an estimate of the cost to the figures of a stage of which nothing was sent.
@@ -153,7 +170,7 @@ impl Explanation {
             show_many(self.events, "event"),
             rate(self.offered_eps),
             self.policy,
-            show_many(self.workers as u64, "worker"),
+            self.many(self.workers as u64),
         );
         self.table(&mut words);
         let _ = writeln!(words, "\n{}", self.limits());
@@ -161,6 +178,16 @@ impl Explanation {
             let _ = writeln!(words, "{buys}");
         }
         words.lines().map(|line| format!("{}\n", plain(line).trim_end())).collect()
+    }
+
+    /// Names so many workers, or processes.
+    fn many(&self, count: u64) -> String {
+        show_many(count, self.names().0)
+    }
+
+    /// Names one of them, and all.
+    fn names(&self) -> (&'static str, &'static str) {
+        if self.are_processes { ("process", "processes") } else { ("worker", "workers") }
     }
 
     fn table(&self, words: &mut String) {
@@ -201,14 +228,15 @@ impl Explanation {
 
     /// Returns what limits the run, in a sentence.
     fn limits(&self) -> String {
-        let workers = show_many(self.workers as u64, "worker");
+        let (workers, (one, all)) = (self.many(self.workers as u64), self.names());
         let Some(name) = &self.bottleneck else {
             if self.needs_workers <= 0.0 {
-                return "No worker has computed a record, so what a record costs is not known: try --policy local."
-                    .to_owned();
+                return format!(
+                    "No {one} has computed a record, so what a record costs is not known: try --policy local."
+                );
             }
             return format!(
-                "The workers keep up: all stages need {:.2} of {workers}. Sending would buy nothing at this rate; \
+                "The {all} keep up: all stages need {:.2} of {workers}. Sending would buy nothing at this rate; \
                  it would from about {} events per second on.",
                 self.needs_workers,
                 rate(self.offered_eps * self.workers as f64 / self.needs_workers)
@@ -218,14 +246,14 @@ impl Explanation {
         let own = own.and_then(|stage| stage.figures.needs_workers).unwrap_or(0.0);
         match self.is_paced {
             true => format!(
-                "The bottleneck is {name}: it needs {own:.2} of the {:.2} workers that all stages need, and there \
+                "The bottleneck is {name}: it needs {own:.2} of the {:.2} {all} that all stages need, and there \
                  {} {workers}.",
                 self.needs_workers,
                 if self.workers == 1 { "is" } else { "are" }
             ),
             false => format!(
                 "The events have no rate, so {workers} did as many as possible. The bottleneck is {name}: its \
-                 records took {:.0} % of the workers' time{}.",
+                 records took {:.0} % of the {all}' time{}.",
                 own * 100.0 / self.workers.max(1) as f64,
                 match self.stages.len() {
                     1 => String::new(),
@@ -242,29 +270,29 @@ impl Explanation {
     fn buys(&self) -> Option<String> {
         let (name, sending) = self.bottleneck.as_ref().zip(self.sending.as_ref())?;
         let stage = self.stages.iter().find(|stage| stage.figures.name == *name)?;
-        let all = rate(sending.keeps_up_with_eps);
+        let (all, (one, names)) = (rate(sending.keeps_up_with_eps), self.names());
         let is_enough = sending.keeps_up_with_eps >= self.offered_eps * 0.999;
         let mut lines = vec![match (self.is_paced, is_enough) {
             (false, _) => format!(
-                "If all of its records are sent, the workers have time for {all} events per second."
+                "If all of its records are sent, the {names} have time for {all} events per second."
             ),
             (true, true) => format!(
-                "If {:.0} % of its records are sent ({}/s), the workers keep up.",
+                "If {:.0} % of its records are sent ({}/s), the {names} keep up.",
                 sending.fraction * 100.0,
                 rate(sending.records_per_second),
             ),
             (true, false) => format!(
-                "If all of its records are sent, the workers still keep up with {all} events per second only."
+                "If all of its records are sent, the {names} still keep up with {all} events per second only."
             ),
         }];
         if let Some((usd, saved)) = sending.usd_per_hour.zip(stage.figures.usd_per_saved_hour) {
             let about = if stage.is_estimated { "about " } else { "" };
             lines.push(format!(
-                "That costs {about}${usd:.2} per hour, or ${saved:.2} for each hour of a worker that it saves."
+                "That costs {about}${usd:.2} per hour, or ${saved:.2} for each hour of a {one} that it saves."
             ));
         }
         if self.is_paced {
-            let workers = show_many(self.needs_workers.ceil() as u64, "worker");
+            let workers = self.many(self.needs_workers.ceil() as u64);
             lines.push(format!("Without sending, {workers} would keep up."));
         }
         Some(lines.join("\n"))
@@ -310,7 +338,8 @@ mod tests {
     fn explain(report: &Report, wall: u64) -> (Explanation, String) {
         let (cost, wall) = (Cost::default(), Duration::from_secs(wall));
         let usd_per_record = |_: &str, ms: f64| cost.usd_per_record(1_000, ms);
-        let run = Explained { policy: "local", wall, usd_per_record: &usd_per_record };
+        let usd_per_record = &usd_per_record;
+        let run = Explained { policy: "local", wall, processes: None, usd_per_record };
         let explanation = Explanation::of(report, run);
         let words = explanation.words();
         (explanation, words)

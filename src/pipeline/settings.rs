@@ -115,6 +115,10 @@ pub struct TimelySettings {
 /// The number of events in an epoch without a schedule.
 pub const EVENTS_AN_EPOCH: u64 = 100_000;
 
+/// The same if a function in a folder computes the records, which may take milliseconds for each: an epoch is what can be
+/// committed.
+const EVENTS_AN_EPOCH_OF_A_FUNCTION: u64 = 2_000;
+
 impl Settings {
     /// Whether counts are kept by slot of time too.
     pub(super) fn has_series(&self) -> bool {
@@ -125,6 +129,7 @@ impl Settings {
     pub fn pace(&self) -> Pace {
         let rate = match &self.schedule {
             Some(schedule) => Rate::Scheduled(Arc::clone(schedule), self.options.model.epoch),
+            None if self.pool.is_some() => Rate::Max(EVENTS_AN_EPOCH_OF_A_FUNCTION),
             None => Rate::Max(EVENTS_AN_EPOCH),
         };
         Pace::new(rate, self.events, self.duration)

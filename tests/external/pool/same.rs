@@ -74,16 +74,22 @@ fn a_sample_of_the_remote_results_is_verified_by_the_processes() {
 
 #[test]
 fn records_and_results_are_json_values_if_that_is_asked_for() {
-    let values = [r#"{"b": 1, "a": [null, "ü"]}"#, "12", r#"{"a":"#, r#""text""#, "true"];
+    let values = [
+        r#"{"b": 1, "a": [null, "ü"]}"#,
+        "12345678901234567890123",
+        r#"{"a":"#,
+        r#""text""#,
+        "true",
+    ];
     let lines = values.map(str::to_owned);
     for policy in ["local", "remote"] {
         let Some(place) = place(&lines) else { return };
         place.run_well(&[&RUN[..], &["--records", "json", "--policy", policy]].concat());
         let expected = [
-            r#"0	{"is":"dict","of":{"a":[null,"ü"],"b":1}}"#,
-            r#"1	{"is":"int","of":12}"#,
+            r#"0	{"of":{"b":1,"a":[null,"ü"]},"is":"dict"}"#,
+            r#"1	{"of":12345678901234567890123,"is":"int"}"#,
             r#"3	"txet""#,
-            r#"4	{"is":"bool","of":true}"#,
+            r#"4	{"of":true,"is":"bool"}"#,
         ];
         let output = String::from_utf8(place.output("out")).unwrap();
         assert_eq!(output.lines().collect::<Vec<_>>(), expected, "{policy}");
