@@ -49,6 +49,17 @@ pub(super) enum HandshakeError {
     UnexpectedProcess(u32),
 }
 
+impl HandshakeError {
+    /// Returns the number of a process that was started with other numbers of processes or workers.
+    pub(super) fn different_process(&self) -> Option<u32> {
+        match self {
+            HandshakeError::ProcessCount { process, .. }
+            | HandshakeError::WorkerCount { process, .. } => Some(*process),
+            _ => None,
+        }
+    }
+}
+
 impl Handshake {
     /// Does the handshake with the process `expected`, which this one has connected to. Returns how many
     /// nanoseconds its clock is ahead.

@@ -44,6 +44,12 @@ pub enum MeshError {
         /// Its address.
         host: Host,
     },
+    /// A process was started with other numbers of processes or workers.
+    #[error("{why}: start all processes of a run with the same -n and -w")]
+    Different {
+        /// Which process, and the two numbers.
+        why: String,
+    },
     /// A system call of this process failed.
     #[error("cannot connect the processes")]
     Io(#[from] io::Error),
@@ -127,7 +133,7 @@ impl Mesh {
         tokio::spawn(accept_all(listener, handshake, sender.clone()));
         let mut connecting = Connecting {
             links: self.hosts.iter().map(|_| None).collect(),
-            last_errors: vec![None; self.hosts.len()],
+            last_errors: self.hosts.iter().map(|_| None).collect(),
             hosts: self.hosts,
             handshake,
             sender,
@@ -172,7 +178,12 @@ async fn accept_all(listener: TcpListener, handshake: Handshake, sender: Sender<
                     "closed a connection from {from}, which is no process of this run. Only the run's processes \
                      should reach this port"
                 ),
-                Err(error) => tracing::warn!("closed a connection from {from}: {error}"),
+                Err(error) => {
+                    tracing::warn!("closed a connection from {from}: {error}");
+                    if let Some(process) = error.different_process() {
+                        let _ = sender.send((process as usize, Err(error))).await;
+                    }
+                }
             }
             drop(permit);
         });
@@ -218,7 +229,20 @@ struct Connecting {
     /// The connection to each process, by number. None to this process.
     links: Vec<Option<StdStream>>,
     /// The last error of each process, by number.
-    last_errors: Vec<Option<String>>,
+    last_errors: Vec<Option<LastError>>,
+}
+
+/// Why a process is not connected.
+struct LastError {
+    why: String,
+    /// Whether the process that this one has reached was started with other numbers.
+    is_different: bool,
+}
+
+impl LastError {
+    fn new(why: &str) -> Self {
+        LastError { why: why.to_owned(), is_different: false }
+    }
 }
 
 impl Connecting {
@@ -243,6 +267,7 @@ impl Connecting {
         stop: &Stop,
     ) -> Result<bool, MeshError> {
         let (mut ticks, mut warn_at) = (interval(POLL_INTERVAL), Instant::now() + WARN_INTERVAL);
+        let mut has_warned = false;
         loop {
             if self.missing().next().is_none() {
                 // One that is just gone would be taken for there.
@@ -261,8 +286,14 @@ impl Connecting {
             if Instant::now() >= warn_at {
                 warn_at += WARN_INTERVAL;
                 let missing: Vec<_> = self.missing().collect();
+                let mut errors = missing.iter().filter_map(|at| self.last_errors[*at].as_ref());
+                // What was there when this one was warned may have been what an earlier run left.
+                if let (true, Some(error)) = (has_warned, errors.find(|error| error.is_different)) {
+                    return Err(MeshError::Different { why: error.why.clone() });
+                }
+                has_warned = true;
                 self.warn_waiting(&missing, |process| match &self.last_errors[process] {
-                    Some(why) => why.clone(),
+                    Some(error) => error.why.clone(),
                     None if process > self.own() => "it has not connected".to_owned(),
                     None => "it does not answer".to_owned(),
                 });
@@ -271,6 +302,9 @@ impl Connecting {
     }
 
     fn on_handshake(&mut self, process: usize, result: Result<(StdStream, i64), HandshakeError>) {
+        if process >= self.hosts.len() {
+            return;
+        }
         match result {
             Ok((stream, ahead)) => {
                 tracing::info!("connected to process {process} at {}", self.hosts[process]);
@@ -280,9 +314,15 @@ impl Connecting {
                 self.last_errors[process] = None;
             }
             Err(HandshakeError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                self.last_errors[process] = Some("it closed the connection".to_owned());
+                // It has said why before, if it knows this process.
+                let closed = || LastError::new("it closed the connection");
+                self.last_errors[process].get_or_insert_with(closed);
             }
-            Err(error) => self.last_errors[process] = Some(error.to_string()),
+            Err(error) => {
+                let is_reached = process < self.own() && error.different_process().is_some();
+                let why = error.to_string();
+                self.last_errors[process] = Some(LastError { why, is_different: is_reached });
+            }
         }
     }
 
@@ -304,7 +344,7 @@ impl Connecting {
         for process in 0..self.links.len() {
             if self.links[process].as_ref().is_some_and(is_gone) {
                 self.links[process] = None;
-                self.last_errors[process] = Some("it was there, and is gone".to_owned());
+                self.last_errors[process] = Some(LastError::new("it was there, and is gone"));
                 if process < self.own() {
                     self.reach(process);
                 }

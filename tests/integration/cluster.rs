@@ -143,21 +143,23 @@ fn an_address_where_something_else_listens_is_named() {
 }
 
 #[test]
-fn processes_with_different_process_counts_say_so_while_they_wait() {
+fn processes_with_different_process_counts_say_so_and_end() {
     let place = Place::new();
     fs::write(place.path("hosts"), free::<3>().join("\n")).unwrap();
-    let mut processes = [start(&place, 0, 2), start(&place, 1, 3)];
-    let mut log = log_of(&mut processes[1]);
-    let waiting = until(&mut log, "waiting for process 0");
-    assert!(waiting.contains("process 0 was started with -n 2, this one with -n 3"), "{waiting}");
-    for process in processes {
-        signal(&process, Signal::TERM);
-        assert_eq!(end_of(process, "a process").status.code(), Some(0));
-    }
+    let [waiting, different] = [start(&place, 0, 2), start(&place, 1, 3)];
+    let output = end_of(different, "the process that finds another number");
+    assert_eq!(output.status.code(), Some(1), "{}", error_of(&output));
+    let said = "process 0 was started with -n 2, this one with -n 3";
+    assert!(error_of(&output).matches(said).count() == 2, "{}", error_of(&output));
+    signal(&waiting, Signal::TERM);
+    let output = end_of(waiting, "a process");
+    assert_eq!(output.status.code(), Some(0));
+    let said = "process 1 was started with -n 3, this one with -n 2";
+    assert!(error_of(&output).contains(said), "{}", error_of(&output));
 }
 
 #[test]
-fn processes_with_different_worker_counts_say_so_while_they_wait() {
+fn processes_with_different_worker_counts_say_so_and_end() {
     for (first, second) in [("1", "2"), ("2", "1")] {
         let place = Place::new();
         fs::write(place.path("hosts"), free::<2>().join("\n")).unwrap();
@@ -166,18 +168,18 @@ fn processes_with_different_worker_counts_say_so_while_they_wait() {
             command.args(["-w", workers]);
             crate::common::start(command)
         };
-        let mut processes = [start(0, first), start(1, second)];
-        let mut log = log_of(&mut processes[1]);
-        let waiting = until(&mut log, "waiting for process 0");
-        let expected = format!("process 0 was started with -w {first}, this one with -w {second}");
-        assert!(waiting.contains(&expected), "{waiting}");
-        for process in processes {
-            signal(&process, Signal::TERM);
-            let output = end_of(process, "a process");
-            assert_eq!(output.status.code(), Some(0));
-            let figures = output_of(&output);
-            assert!(!figures.contains("output    "), "there is none: {figures}");
-        }
+        let [waiting, different] = [start(0, first), start(1, second)];
+        let output = end_of(different, "the process that finds another number");
+        assert_eq!(output.status.code(), Some(1), "{}", error_of(&output));
+        let said = format!("process 0 was started with -w {first}, this one with -w {second}");
+        assert!(error_of(&output).contains(&said), "{}", error_of(&output));
+        signal(&waiting, Signal::TERM);
+        let output = end_of(waiting, "a process");
+        assert_eq!(output.status.code(), Some(0));
+        let said = format!("process 1 was started with -w {second}, this one with -w {first}");
+        assert!(error_of(&output).contains(&said), "{}", error_of(&output));
+        let figures = output_of(&output);
+        assert!(!figures.contains("output    "), "there is none: {figures}");
     }
 }
 
