@@ -109,7 +109,10 @@ pub(super) fn read<'scope>(
                         records.batch.span = Span::at(clock.now());
                     }
                     if is_scheduled {
-                        stats.reached_due(records.batch.span.last);
+                        let last = records.batch.span.last;
+                        stats.reached_due(last);
+                        // What follows is due at that time or later.
+                        stats.emits_next(Some(last));
                     }
                     stats.emitted(records.batch.len() as u64);
                     let mut session = output.activate();
