@@ -253,7 +253,8 @@ impl Failure {
             }
             Failure::Credentials(_) => "the command `check` says where they are looked for",
             Failure::Version { needs, .. } if version::is_of_program(needs) => {
-                "deploy this build of the program: its command `package` makes the zip"
+                "deploy this build of the program: its command `package` makes the zip, and a function has the defaults of \
+                 the program's own options"
             }
             Failure::Version { .. } => "deploy the functions/ of this release",
             Failure::Redirected => "give the URL it redirects to, if you trust it",

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
+use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _};
 
 use super::args::{Cli, RunArgs};
@@ -71,7 +72,24 @@ impl UserProgram {
             Some(version) => format!("{}/{version}", self.name),
             None => self.name.to_owned(),
         };
-        Ok(build(self.graph()?)?.of_program(&program))
+        Ok(build(self.graph()?)?.of_program(&program, &self.values()))
+    }
+
+    /// Returns the values of the program's options that are not their defaults, on which results may depend.
+    fn values(&self) -> Vec<String> {
+        let Some(matches) = &self.matches else { return Vec::new() };
+        let command = (self.add_options)(clap::Command::new(self.name));
+        let value = |option: &clap::Arg| {
+            let id = option.get_id().as_str();
+            let given: Vec<_> = matches.try_get_raw(id).ok()??.collect();
+            let defaults = option.get_default_values().iter().map(|value| value.as_os_str());
+            let is_default = matches.value_source(id) == Some(ValueSource::DefaultValue)
+                || defaults.eq(given.iter().copied());
+            (!is_default).then(|| format!("{id}={given:?}"))
+        };
+        let mut values: Vec<String> = command.get_arguments().filter_map(value).collect();
+        values.sort_unstable();
+        values
     }
 
     /// Checks that no option is given that says what Floodway's own dataflow computes.

@@ -68,10 +68,12 @@ impl DataflowDescription {
         Ok(DataflowDescription { graph, stages, links, format, is_last_stage, version: None })
     }
 
-    /// Sets the version of the dataflow's function. `program` is the name of a user's program with its version.
-    pub fn of_program(self, program: &str) -> Self {
+    /// Sets the version of the dataflow's function. `program` is the name of a user's program with its version, and
+    /// `options` are the values of its own options that are not their defaults.
+    pub fn of_program(self, program: &str, options: &[String]) -> Self {
         let mut names: Vec<&str> = self.served().map(|stage| &*stage.name).collect();
         names.sort_unstable();
+        names.extend(options.iter().map(String::as_str));
         let fingerprint = crc32fast::hash(names.join("\n").as_bytes());
         DataflowDescription { version: Some(version::of_program(program, fingerprint)), ..self }
     }

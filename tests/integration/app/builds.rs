@@ -1,9 +1,9 @@
 //! A function of another build of the program is refused, before any record is sent to it.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use super::programs::{NAME, VERSION, graph, numbers};
-use crate::common::{Lambda, Place, end_of, error_of, output_of, start};
+use crate::common::{Lambda, Place, end_of, error_of, example, output_of, start};
 
 /// Starts the function of the program `name` in this version, at a URL.
 fn function(place: &Place, name: &str, version: &str) -> Lambda {
@@ -64,5 +64,25 @@ fn check_and_run_refuse_another_build_and_name_both_versions() {
         // The probes are all that it was asked.
         assert_eq!(summary["requests"], 0, "{summary}");
         assert_eq!(place.lines("out"), 3_000);
+    }
+}
+
+/// The program's own options are part of the build, for results may depend on them.
+#[test]
+fn a_function_with_other_values_of_the_programs_options_is_refused() {
+    let place = Place::new().running(|| Command::new(example("orders")));
+    let lambda = |options: &[&str]| Lambda::of(place.floodway(&[&["lambda"], options].concat()));
+    let [usual, more] = [lambda(&[]), lambda(&["--items", "4"])];
+    for (function, options, is_accepted) in [
+        (&usual, &[][..], true),
+        (&usual, &["--items", "3"], true),
+        (&usual, &["--items", "4"], false),
+        (&more, &["--items", "4"], true),
+        (&more, &[], false),
+    ] {
+        let check = place.run(&[&["check", "--lambda", &function.url], options].concat());
+        let said = error_of(&check);
+        assert_eq!(check.status.success(), is_accepted, "{options:?}: {said}");
+        assert!(is_accepted || said.contains("the program's own options"), "{options:?}: {said}");
     }
 }
