@@ -42,6 +42,8 @@ impl Package {
             ("AWS_REGION", self.region.clone()),
             ("AWS_DEFAULT_REGION", self.region.clone()),
             ("_HANDLER", self.handler.clone()),
+            // Not one of AWS's: what a function of `floodway init` compares with the task of a request.
+            ("FLOODWAY_TASK", self.task.clone()),
         ] {
             all.insert(name.into(), value.into());
         }

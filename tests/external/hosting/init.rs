@@ -48,12 +48,12 @@ impl Function {
 }
 
 fn request(records: &Value) -> Value {
-    json!({ "v": 1, "task": "prices ü", "records": records })
+    json!({ "v": 1, "task": "prices", "records": records })
 }
 
 /// The answer that a request must get.
 fn answer(results: Value, ids: &[usize], errors: Value) -> Value {
-    json!({ "v": 1, "task": "prices ü", "results": results, "ids": ids, "errors": errors })
+    json!({ "v": 1, "task": "prices", "results": results, "ids": ids, "errors": errors })
 }
 
 /// Posts text to the function's URL. The local Lambda passes bodies of the type `text/plain` on as they are, and others
@@ -111,6 +111,10 @@ fn wrong_events_say_what_is_wrong(hosted: &Hosted) {
             "`floodway init` of the calling floodway",
         ),
         (json!({ "v": true, "task": "prices", "records": [] }), "version true of the wire"),
+        (
+            json!({ "v": 1, "task": "orders", "records": [] }),
+            "the request is for the task \"orders\", and this function computes prices",
+        ),
         (json!({ "v": 1, "task": "prices" }), "has no array \"records\""),
         (json!({ "v": 1, "task": "prices", "records": "tea" }), "has no array \"records\""),
     ] {

@@ -74,6 +74,10 @@ resource "aws_lambda_function" "floodway" {
   # What is called is the alias: SnapStart and provisioned concurrency need a published version.
   publish = true
 {{terraform_snapstart}}
+  environment {
+    variables = { FLOODWAY_TASK = "{{name}}" }
+  }
+
   logging_config {
     log_format = "Text"
     log_group  = aws_cloudwatch_log_group.function.name

@@ -40,6 +40,8 @@ public final class Wire {
                                     .build())
                     .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
                     .build();
+    // The templates and the local Lambda set it, so that the wrong function does not answer.
+    private static final String TASK = System.getenv().getOrDefault("FLOODWAY_TASK", "");
     private static final AtomicBoolean COLD = new AtomicBoolean(true);
 
     /** The event is not a request. */
@@ -108,6 +110,14 @@ public final class Wire {
                     "version " + shown.substring(0, Math.min(shown.length(), 64)) + " of the wire is not version "
                             + VERSION + ", which this function speaks: replace its Wire.java by the one that"
                             + " `floodway init` of the calling floodway writes");
+        }
+        JsonNode task = request.get("task");
+        if (!TASK.isEmpty() && !TASK.equals(task.textValue())) {
+            String shown = task.toString();
+            throw new InvalidEvent(
+                    "the request is for the task " + shown.substring(0, Math.min(shown.length(), 64))
+                            + ", and this function computes " + TASK
+                            + ": name the function of that task with --lambda");
         }
         if (!request.path("records").isArray()) {
             throw new InvalidEvent("the request has no array \"records\": send one, empty if need be");

@@ -10,6 +10,8 @@ import { BadRecord } from "./bad_record.mjs";
 import { answer } from "./handler.mjs";
 
 const VERSION = 1;
+// The templates and the local Lambda set it, so that the wrong function does not answer.
+const TASK = process.env.FLOODWAY_TASK;
 let isCold = true;
 
 // The event is not a request.
@@ -62,6 +64,12 @@ function checked(request) {
     throw new InvalidEvent(
       `version ${JSON.stringify(request.v).slice(0, 64)} of the wire is not version ${VERSION}, which this function ` +
         "speaks: replace its wire.mjs by the one that `floodway init` of the calling floodway writes",
+    );
+  }
+  if (TASK && request.task !== TASK) {
+    throw new InvalidEvent(
+      `the request is for the task ${JSON.stringify(request.task).slice(0, 64)}, and this function computes ${TASK}: ` +
+        "name the function of that task with --lambda",
     );
   }
   if (!Array.isArray(request.records)) {

@@ -10,11 +10,14 @@ URL's (payload version 2), whose body is the request.
 
 import base64
 import json
+import os
 
 from bad_record import BadRecord
 from handler import answer
 
 VERSION = 1
+# The templates and the local Lambda set it, so that the wrong function does not answer.
+TASK = os.environ.get("FLOODWAY_TASK")
 _cold = True
 
 
@@ -62,6 +65,11 @@ def _checked(request):
         raise InvalidEvent(
             f"version {json.dumps(version)[:64]} of the wire is not version {VERSION}, which this function "
             "speaks: replace its wire.py by the one that `floodway init` of the calling floodway writes"
+        )
+    if TASK and request["task"] != TASK:
+        raise InvalidEvent(
+            f"the request is for the task {json.dumps(request['task'])[:64]}, and this function computes {TASK}: "
+            "name the function of that task with --lambda"
         )
     if not isinstance(request.get("records"), list):
         raise InvalidEvent('the request has no array "records": send one, empty if need be')

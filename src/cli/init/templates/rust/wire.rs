@@ -117,6 +117,15 @@ fn checked(request: &mut Value) -> Result<Request, String> {
              the one that `floodway init` of the calling floodway writes"
         ));
     }
+    // The templates and the local Lambda set it, so that the wrong function does not answer.
+    let own = std::env::var("FLOODWAY_TASK").unwrap_or_default();
+    if !own.is_empty() && task.as_str() != Some(&own) {
+        let shown: String = task.to_string().chars().take(64).collect();
+        return Err(format!(
+            "the request is for the task {shown}, and this function computes {own}: name the function of that task with \
+             --lambda"
+        ));
+    }
     let task = task.clone();
     match request.get_mut("records").map(Value::take) {
         Some(Value::Array(records)) => Ok(Request { task, records }),
