@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use super::args::RunArgs;
 use super::function_folder;
+use super::given::Given;
 use crate::emulator::{Choices, Model, Package};
 use crate::pipeline::{Endpoint, FUNCTION, Sending};
 use crate::pool::PoolSettings;
@@ -41,16 +42,28 @@ pub(super) fn open(args: &RunArgs) -> Result<Option<Package>> {
     function_folder::open(folder, "--task", choices, given).map(Some)
 }
 
-/// Sets how much work a request has, so that its last record is in time.
-pub(super) fn limit_requests(sending: &mut Sending, deadline: Duration) {
+/// Returns the number of processors.
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Sets how much work a request has, so that its last record is in time, and how many processes of the local Lambda this
+/// machine has room for.
+pub(super) fn limit_requests(sending: &mut Sending, deadline: Duration, given: &Given) {
+    /// More take the processors from each other while they start, which makes them late, and so more are started.
+    const EACH_CORE: usize = 8;
     /// The share of the deadline. The rest is for the network, for a cold start, and for what is in flight already.
     const PART: u32 = 5;
     sending.bridge.batch_work = Some(deadline / PART);
+    if let (Endpoint::Embedded(_), None) = (&sending.endpoint, given.value("--max-in-flight")) {
+        let bridge = &mut sending.bridge;
+        bridge.max_in_flight = bridge.max_in_flight.min(EACH_CORE * cores());
+        bridge.initial_in_flight = bridge.initial_in_flight.min(bridge.max_in_flight);
+    }
 }
 
 /// Returns the settings of the processes that are the local side of the task.
 pub(super) fn pool(args: &RunArgs, package: Package, sending: &Sending) -> PoolSettings {
-    let cores = || thread::available_parallelism().map_or(1, usize::from);
     let memory_mb = match &sending.endpoint {
         Endpoint::Embedded(model) => model.memory_mb,
         Endpoint::Remote(_) => Model::default().memory_mb,

@@ -35,7 +35,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
     let function = function_task::open(args)?;
     let dataflow = args.given.program.dataflow(args, function.as_ref())?;
     let pool = function.map(|function| {
-        function_task::limit_requests(&mut sending, args.options.model.deadline);
+        function_task::limit_requests(&mut sending, args.options.model.deadline, &args.given);
         function_task::pool(args, function, &sending)
     });
     let stages = stages(args, &dataflow)?;
