@@ -276,10 +276,7 @@ impl Admission {
     /// estimated by this.
     pub(crate) fn set_local_record_time(&mut self, time: Duration) {
         self.local_record_time = time;
-        if let Some(work) = self.settings.batch_work.filter(|_| !time.is_zero()) {
-            let fit = work.as_nanos() / time.as_nanos();
-            self.batch_size.set_most(usize::try_from(fit).unwrap_or(usize::MAX));
-        }
+        self.batch_size.set_most(self.settings.request_records(time));
     }
 
     /// Returns the estimated time of a full request beyond the measured time: it is known once a request with

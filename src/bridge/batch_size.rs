@@ -22,7 +22,7 @@ impl BatchSize {
 
     /// Sets how many records are worth as much work as a request may have.
     pub(super) fn set_most(&mut self, records: usize) {
-        self.most = records.max(1);
+        self.most = records;
     }
 
     /// Records that a request of `records` records was too large for the function or the service: halves the

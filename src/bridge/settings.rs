@@ -213,6 +213,14 @@ impl Settings {
         limiter::Settings { max, initial, ..limiter::Settings::default() }
     }
 
+    /// Returns the largest number of records in a request, if each takes `time` on a worker.
+    pub(crate) fn request_records(&self, time: Duration) -> usize {
+        let fit = |work: Duration| (work.as_nanos() / time.as_nanos().max(1)).max(1);
+        let fit = self.batch_work.filter(|_| !time.is_zero()).map(fit);
+        fit.map_or(usize::MAX, |fit| usize::try_from(fit).unwrap_or(usize::MAX))
+            .min(self.batch_records)
+    }
+
     /// Checks the settings.
     ///
     /// # Errors

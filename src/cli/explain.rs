@@ -52,7 +52,8 @@ pub(super) fn explain(mut args: ExplainArgs) -> Result<()> {
         };
         let usd_per_record = |stage: &str, ms: f64| {
             let bridge = &priced.sending_of(stage).bridge;
-            bridge.cost.usd_per_record(bridge.batch_records, ms)
+            let records = bridge.request_records(Duration::from_secs_f64(ms.max(0.0) / 1e3));
+            bridge.cost.usd_per_record(records, ms)
         };
         let of_each = priced.pool.as_ref().map(|pool| pool.processes);
         let explained = Explained {

@@ -95,7 +95,8 @@ impl<'scope> Job<'scope> {
         })
     }
 
-    /// Computes a container from each batch of lines of an epoch. `read` calls the function that it gets with each line that is bad.
+    /// Computes a container from each batch of lines of an epoch. `read` calls the function that it gets with each line
+    /// that is bad.
     fn read<C: Container>(
         &mut self,
         lines: Lines<'scope>,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::text::assemble_text;
+use super::text::{assemble_text, is_same_text};
 use super::text_function::refuse_all;
 use super::{Code, Task};
 use crate::batch::{Batch, JsonBatch, Strings, push_json_string};
@@ -114,7 +114,7 @@ impl Task for JsonFunction {
     }
 
     fn is_same(&self, results: &Batch, index: usize, one: &Batch) -> bool {
-        one.len() == 1 && results.strings.get(index) == one.strings.get(0)
+        is_same_text(results, index, one)
     }
 
     fn assemble(

@@ -57,7 +57,7 @@ impl<K: Tokenize> Task for K {
     }
 
     fn is_same(&self, results: &Batch, index: usize, one: &Batch) -> bool {
-        one.len() == 1 && results.strings.get(index) == one.strings.get(0)
+        is_same_text(results, index, one)
     }
 
     /// The functions of a release have its version.
@@ -80,6 +80,11 @@ impl<K: Tokenize> Task for K {
 /// Whether no value has a line break, so that each is one line for every reader.
 pub(super) fn is_one_line_each(answers: &Strings) -> bool {
     memchr::memchr2(b'\n', b'\r', answers.bytes()).is_none()
+}
+
+/// Returns whether text `index` of `results` equals the only one in `one`.
+pub(super) fn is_same_text(results: &Batch, index: usize, one: &Batch) -> bool {
+    one.len() == 1 && results.strings.get(index) == one.strings.get(0)
 }
 
 /// Appends the values of a response to `out`: at once if they are in order, otherwise one by one.

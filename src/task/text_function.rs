@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::text::{assemble_text, is_one_line_each};
+use super::text::{assemble_text, is_one_line_each, is_same_text};
 use super::{Code, Task};
 use crate::batch::{Batch, Strings};
 use crate::wire::Slots;
@@ -46,7 +46,7 @@ impl Task for TextFunction {
     }
 
     fn is_same(&self, results: &Batch, index: usize, one: &Batch) -> bool {
-        one.len() == 1 && results.strings.get(index) == one.strings.get(0)
+        is_same_text(results, index, one)
     }
 
     fn assemble(
