@@ -94,6 +94,7 @@ pub mod kafka;
 mod live;
 #[cfg(feature = "files")]
 mod lock;
+pub mod merge;
 pub mod nexmark;
 #[cfg(feature = "files")]
 pub mod observe;
