@@ -120,12 +120,17 @@ mod stage_needs;
 mod stage_totals;
 #[cfg(feature = "cli")]
 mod state;
+#[cfg(feature = "files")]
+mod state_file;
+#[cfg(feature = "files")]
+pub mod stateful;
 mod sync;
 pub mod task;
 #[cfg(feature = "files")]
 mod terminal;
 pub mod units;
 mod version;
+pub mod window;
 pub mod wire;
 
 #[cfg(feature = "cli")]

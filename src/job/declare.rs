@@ -20,6 +20,7 @@ use crate::bridge::{self, Bridge};
 use crate::clock::Clock;
 use crate::emulator::{ByTask, Function, Versioned};
 use crate::policy;
+use crate::stateful::StateContext;
 use crate::pool::{PoolError, PoolSettings, ProcessPool};
 use crate::task::Task;
 use crate::version;
@@ -29,6 +30,8 @@ pub struct DataflowDescription {
     graph: Arc<dyn Graph>,
     /// The stages, in the order in which they are built.
     pub stages: Vec<Declaration>,
+    /// What the stages with state say of it.
+    pub states: Vec<String>,
     /// Which stages feed which.
     pub links: Vec<Link>,
     /// The format of the lines that are committed. None if that is the sink's to choose.
@@ -46,7 +49,7 @@ impl DataflowDescription {
     /// If the graph cannot be built.
     pub fn new(graph: Arc<dyn Graph>) -> Result<Self, BuildError> {
         let declarer = Declarer::default();
-        let stages = Rc::clone(&declarer.0);
+        let (stages, states) = (Rc::clone(&declarer.stages), Rc::clone(&declarer.states));
         let thread = timely::communication::allocator::thread::Thread::default();
         // Without a clock the worker has no log.
         let (allocator, now) = (Allocator::Thread(thread), Some(Instant::now()));
@@ -65,7 +68,8 @@ impl DataflowDescription {
         }
         let (format, is_last_stage, ends) = output?;
         let (stages, links) = (stages.take(), ends.links(&channels.take()));
-        Ok(DataflowDescription { graph, stages, links, format, is_last_stage, version: None })
+        let states = states.take();
+        Ok(DataflowDescription { graph, stages, states, links, format, is_last_stage, version: None })
     }
 
     /// Sets the version of the dataflow's function. `program` is the name of a user's program with its version, and
@@ -80,7 +84,11 @@ impl DataflowDescription {
 
     /// Returns what the output depends on, as errors show it: the stages and the format of the lines.
     pub fn identity(&self) -> String {
-        format!("stages {}; {}", self.tasks(), self.format.unwrap_or("text"))
+        let (tasks, format) = (self.tasks(), self.format.unwrap_or("text"));
+        match &self.states[..] {
+            [] => format!("stages {tasks}; {format}"),
+            states => format!("stages {tasks}; state {}; {format}", states.join(", ")),
+        }
     }
 
     /// Returns the stages that are calls, with their settings.
@@ -205,7 +213,10 @@ impl Declaration {
 
 /// The host of a graph that is built to see what it declares.
 #[derive(Default)]
-struct Declarer(Rc<RefCell<Vec<Declaration>>>);
+struct Declarer {
+    stages: Rc<RefCell<Vec<Declaration>>>,
+    states: Rc<RefCell<Vec<String>>>,
+}
 
 impl Host for Declarer {
     fn clock(&self) -> Clock {
@@ -229,7 +240,15 @@ impl Host for Declarer {
         }
     }
 
+    fn state(&mut self) -> StateContext {
+        StateContext::default()
+    }
+
+    fn declare_state(&mut self, identity: String) {
+        self.states.borrow_mut().push(identity);
+    }
+
     fn declare(&mut self, declaration: Box<dyn FnOnce() -> Declaration + '_>) {
-        self.0.borrow_mut().push(declaration());
+        self.stages.borrow_mut().push(declaration());
     }
 }

@@ -1,5 +1,6 @@
 //! The graph of a run, and what builds it on a worker.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use super::stage::{Host, IsLast, StageContext};
 use crate::batch::{Batch, Records as _, TextRecord};
 use crate::bridge;
 use crate::operators::{Burst, BurstExt as _, Plan};
+use crate::state_file::StateBlock;
 use crate::task::{self, Bad, Code, Task};
 
 /// The lines of a run's source, or its events or messages, in flat batches.
@@ -68,11 +70,13 @@ pub struct Job<'scope> {
     plan: Plan,
     stages: Vec<StageOutput>,
     pub(super) bad: Vec<Stream<'scope, u64, Vec<Bad<TextRecord>>>>,
+    /// What stateful stages write of their state.
+    pub(super) state: Vec<Stream<'scope, u64, Vec<StateBlock>>>,
+    names: BTreeSet<String>,
     duplicate_name: Option<String>,
 }
 
 struct StageOutput {
-    name: String,
     results: Source,
     is_last: IsLast,
 }
@@ -88,6 +92,8 @@ impl<'scope> Job<'scope> {
             plan: Plan::new(),
             stages: Vec::new(),
             bad: Vec::new(),
+            state: Vec::new(),
+            names: BTreeSet::new(),
             duplicate_name: None,
         }
     }
@@ -104,7 +110,7 @@ impl<'scope> Job<'scope> {
         lines: Lines<'scope>,
     ) -> Result<Output<'scope>, BuildError> {
         let output = graph.build(self, lines)?;
-        if !self.bad.is_empty() {
+        if !self.bad.is_empty() || !self.state.is_empty() {
             return Err(
                 "a stage or a parser was added after the output: make the output last".into()
             );
@@ -190,6 +196,13 @@ impl<'scope> Job<'scope> {
         )
     }
 
+    /// Notes that a stage has this name.
+    pub(super) fn take_name(&mut self, name: &str) {
+        if !self.names.insert(name.to_owned()) {
+            self.duplicate_name.get_or_insert_with(|| name.to_owned());
+        }
+    }
+
     /// Adds the stage `name`. Workers compute `task`, and `remote` says who else computes it, or who does so instead.
     pub(super) fn stage<K>(
         &mut self,
@@ -203,9 +216,7 @@ impl<'scope> Job<'scope> {
         K::In: StageInput,
         K::Out: Container,
     {
-        if self.stages.iter().any(|stage| stage.name == name) {
-            self.duplicate_name.get_or_insert_with(|| name.to_owned());
-        }
+        self.take_name(name);
         self.host.declare(Box::new(|| Declaration::new(name, task.clone(), remote)));
         let is_last = IsLast::default();
         let due = self.due.clone();
@@ -238,7 +249,7 @@ impl<'scope> Job<'scope> {
         let (results, bad) = records.burst(task, burst);
         let stage = name.to_owned();
         self.bad.push(bad.map(move |bad| K::In::dead_letter(bad, &stage)));
-        self.stages.push(StageOutput { name: name.to_owned(), results: *results.name(), is_last });
+        self.stages.push(StageOutput { results: *results.name(), is_last });
         results
     }
 

@@ -15,6 +15,7 @@ mod links;
 mod output;
 mod parse;
 mod stage;
+mod state;
 mod text_graph;
 
 pub use csv::Csv;
@@ -24,6 +25,7 @@ pub use graph::{BuildError, Graph, Job, Lines};
 pub(crate) use output::Committing;
 pub use output::Output;
 pub(crate) use stage::{Host, IsLast, StageContext};
+pub use state::{Key, Value, Windowed};
 
 /// What the command line makes of a graph, for this package's own tests.
 #[doc(hidden)]

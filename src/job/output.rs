@@ -8,13 +8,14 @@ use timely::Container;
 use timely::container::NoopBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::{Concat as _, Operator as _};
 use timely::progress::Source;
 
 use super::due_times::{DueTimes, PARSERS};
 use super::{Job, Lines, csv};
 use crate::batch::{Note, Span, TextRecord};
-use crate::sink::{SinkError, SinkHandle, WriteLines, commit_lines, text_lines};
+use crate::sink::{Beside, SinkError, SinkHandle, WriteLines, commit_lines, text_lines};
 use crate::task::Bad;
 
 /// What a dataflow commits: a stream of results, and the format of their lines. A [`Job`] makes it.
@@ -173,7 +174,8 @@ impl<'scope> Job<'scope> {
         let is_last_stage = self.are_last_results(emitter);
         let is_counted = self.has_stages();
         let due = self.due.clone();
-        let bad = std::mem::take(&mut self.bad);
+        let (scope, bad) = (self.scope, std::mem::take(&mut self.bad));
+        let state = std::mem::take(&mut self.state);
         let commit = move |with: Committing<'scope>| {
             let results = match is_counted {
                 true => results,
@@ -184,7 +186,9 @@ impl<'scope> Job<'scope> {
             };
             let lines = lines(&with.sink);
             let bad = bad.into_iter().fold(with.bad, |all, bad| all.concat(bad));
-            let committed = commit_lines(results, bad, with.notes, &with.sink, lines);
+            let state = state.into_iter().fold(empty(scope), |all, state| all.concat(state));
+            let beside = Beside { bad, state, notes: with.notes };
+            let committed = commit_lines(results, beside, &with.sink, lines);
             forgetting(committed, due)
         };
         Output { format, is_last_stage, results: emitter, commit: Box::new(commit) }

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::operators::{Backpressure, Observer, Peers};
 use crate::policy::Policy;
 use crate::pool::Pool;
+use crate::stateful::StateContext;
 
 /// What a worker gives to the graph that it builds.
 pub(crate) trait Host {
@@ -27,6 +28,14 @@ pub(crate) trait Host {
 
     /// Returns what the stage `name` works with. `producer` is one of its observers.
     fn stage(&mut self, name: &str, producer: Producer, is_last: IsLast) -> StageContext;
+
+    /// Returns what a stage with state works with.
+    fn state(&mut self) -> StateContext;
+
+    /// Takes what a stage with state says of it, which the state's files depend on.
+    fn declare_state(&mut self, identity: String) {
+        drop(identity);
+    }
 
     /// Takes what a stage says of itself. A run knows it from the first time that the graph was built.
     fn declare(&mut self, declaration: Box<dyn FnOnce() -> Declaration + '_>) {

@@ -24,9 +24,19 @@ pub struct Intervals<V> {
 }
 
 impl<V: Merge> Intervals<V> {
-    /// Returns the interval of one instant. All that are merged have the same gap.
+    /// Returns no interval. All that are merged have the same gap.
+    pub fn new(gap: i64) -> Self {
+        Intervals { gap, parts: Vec::new() }
+    }
+
+    /// Returns the interval of one instant.
     pub fn of(gap: i64, time: i64, value: V) -> Self {
-        Intervals { gap, parts: vec![(time, time, value)] }
+        Intervals::between(gap, time, time, value)
+    }
+
+    /// Returns an interval with its first and last time.
+    pub fn between(gap: i64, first: i64, last: i64, value: V) -> Self {
+        Intervals { gap, parts: vec![(first, last, value)] }
     }
 
     /// Iterates over the first and the last time of each interval and its value, in order.
@@ -41,15 +51,26 @@ impl<V: Merge> Intervals<V> {
         self.parts.drain(..over).collect()
     }
 
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+    /// Merges a single interval that lies within one of these: most of what comes does. Returns what does not.
+    fn absorb(&mut self, mut other: Self) -> Option<Self> {
+        if let [(first, last, _)] = other.parts[..] {
+            let at = self.parts.partition_point(|(begin, _, _)| *begin <= first);
+            if let Some((_, end, merged)) = at.checked_sub(1).map(|at| &mut self.parts[at])
+                && last <= *end
+                && let Some((_, _, value)) = other.parts.pop()
+            {
+                merged.merge(value);
+                return None;
+            }
+        }
+        Some(other)
     }
 }
 
 impl<V: Merge> Merge for Intervals<V> {
     fn merge(&mut self, other: Self) {
         let gap = self.gap.max(other.gap);
+        let Some(other) = self.absorb(other) else { return };
         let mut sources = [std::mem::take(&mut self.parts), other.parts].map(|parts| parts.into_iter().peekable());
         let mut parts: Vec<(i64, i64, V)> = Vec::new();
         loop {

@@ -1,12 +1,16 @@
 //! What a worker of a run gives to its graph.
 
+use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::metrics_observer::MetricsObserver;
 use super::worker::RunContext;
 use crate::job::{Host, IsLast, Producer, StageContext};
 use crate::operators::{Backpressure, Clock, Observer as _};
+use crate::sink::SinkError;
+use crate::stateful::{StateContext, StoredState};
 
 /// The host of a worker's graph.
 pub(super) struct WorkerHost {
@@ -32,6 +36,28 @@ impl Host for WorkerHost {
     fn parser(&self) -> Box<dyn FnMut(usize)> {
         let mut observer = self.observer.clone();
         Box::new(move |records| observer.bad(records))
+    }
+
+    fn state(&mut self) -> StateContext {
+        let RunContext { settings, sink, resume_point, output, .. } = &*self.context;
+        let files = settings.sink.files();
+        let is_written = settings.state.is_some() && files.is_some();
+        let timely = &settings.timely;
+        let worker = timely.process * timely.workers + self.local_index;
+        let committed = output.committed.as_ref().filter(|committed| !committed.state.is_empty());
+        let (stopped, sink) = (Arc::clone(&self.context), sink.clone());
+        StateContext {
+            first_epoch: resume_point.epoch,
+            epochs_a_group: is_written.then(|| settings.epochs_a_commit()),
+            stored: files.zip(committed).map(|(files, committed)| StoredState {
+                folder: files.dir.clone(),
+                files: committed.state.as_slice().into(),
+                worker: worker as u64,
+                workers: self.workers as u64,
+            }),
+            is_stopped: Rc::new(move || stopped.was_stopped.load(Relaxed)),
+            fail: Rc::new(move |error| sink.fail(SinkError::State(error))),
+        }
     }
 
     fn stage(&mut self, name: &str, producer: Producer, is_last: IsLast) -> StageContext {

@@ -12,6 +12,7 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::{Capability, Concat as _, InputCapability, Operator as _};
 
 use super::committer::CommitRequest;
@@ -20,6 +21,7 @@ use super::syncer::synced_channel;
 use super::writer::{FinishedFile, Kind, WriterMessage};
 use super::{Note, SinkError, SinkHandle, format};
 use crate::batch::{Batch, TextRecord};
+use crate::state_file::StateBlock;
 use crate::task::Bad;
 
 /// What a worker reports of a commit group.
@@ -93,7 +95,8 @@ impl<'scope> CommitExt<'scope> for Stream<'scope, u64, Batch> {
         bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
         sink: &SinkHandle,
     ) -> Stream<'scope, u64, Vec<()>> {
-        commit_lines(self, bad, None, sink, text_lines(sink))
+        let state = empty(self.scope());
+        commit_lines(self, Beside { bad, state, notes: None }, sink, text_lines(sink))
     }
 
     fn commit_with_notes(
@@ -102,7 +105,8 @@ impl<'scope> CommitExt<'scope> for Stream<'scope, u64, Batch> {
         notes: Stream<'scope, u64, Vec<Note>>,
         sink: &SinkHandle,
     ) -> Stream<'scope, u64, Vec<()>> {
-        commit_lines(self, bad, Some(notes), sink, text_lines(sink))
+        let state = empty(self.scope());
+        commit_lines(self, Beside { bad, state, notes: Some(notes) }, sink, text_lines(sink))
     }
 }
 
@@ -129,16 +133,25 @@ pub(crate) fn text_lines(sink: &SinkHandle) -> impl WriteLines<Batch> + use<> {
     }
 }
 
+/// What is committed beside results.
+pub(crate) struct Beside<'scope> {
+    pub bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
+    /// What stateful operators have merged.
+    pub state: Stream<'scope, u64, Vec<StateBlock>>,
+    /// What the source attaches to its epochs.
+    pub notes: Option<Stream<'scope, u64, Vec<Note>>>,
+}
+
 /// Does what [`CommitExt`] says for results of any type, of which `lines` makes lines. A sink that keeps no results
 /// does not call it.
 pub(crate) fn commit_lines<'scope, C: Container>(
     results: Stream<'scope, u64, C>,
-    bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
-    notes: Option<Stream<'scope, u64, Vec<Note>>>,
+    beside: Beside<'scope>,
     sink: &SinkHandle,
     lines: impl WriteLines<C>,
 ) -> Stream<'scope, u64, Vec<()>> {
-    let mut reports = write(results, bad, sink.clone(), lines);
+    let Beside { bad, state, notes } = beside;
+    let mut reports = write(results, bad, state, sink.clone(), lines);
     if let Some(notes) = notes {
         reports = reports.concat(report(notes, sink.clone()));
     }
@@ -189,6 +202,7 @@ impl WriterHandle {
 fn write<'scope, C: Container>(
     results: Stream<'scope, u64, C>,
     bad: Stream<'scope, u64, Vec<Bad<TextRecord>>>,
+    state: Stream<'scope, u64, Vec<StateBlock>>,
     sink: SinkHandle,
     mut lines: impl WriteLines<C>,
 ) -> Stream<'scope, u64, Vec<Report>> {
@@ -197,6 +211,7 @@ fn write<'scope, C: Container>(
     let address = builder.operator_info().address;
     let mut results = builder.new_input(results, Pipeline);
     let mut bad = builder.new_input(bad, Pipeline);
+    let mut state = builder.new_input(state, Pipeline);
     let (output, stream) = builder.new_output::<Vec<Report>>();
     let mut output = OutputBuilder::<_, CapacityContainerBuilder<Vec<Report>>>::from(output);
 
@@ -266,7 +281,18 @@ fn write<'scope, C: Container>(
                 }
             });
 
-            // Groups whose last epoch both inputs have passed are closed.
+            state.for_each(|capability, blocks| {
+                let Some((number, last)) = of(&capability) else { return };
+                if !keeps_results {
+                    return;
+                }
+                groups.entry(number).or_insert_with(|| new(&capability, last));
+                for StateBlock { bytes, rows } in blocks.drain(..) {
+                    writer_handle.flush(number, Kind::State, &mut (bytes, rows));
+                }
+            });
+
+            // Groups whose last epoch all inputs have passed are closed.
             let reached =
                 frontiers.iter().filter_map(|frontier| frontier.frontier().first().copied());
             let closed = reached.min().map_or(u64::MAX, |epoch| settings.group(epoch));

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::json_diff::apply;
 use super::manifest::{Header, MANIFEST, VERSION};
-use super::{Commit, SinkError};
+use super::{Commit, SinkError, StateChange, StateFile};
 
 /// The sum of a manifest's commits. It has the same size however many there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct CommittedState {
     pub last: Option<Commit>,
     /// The positions of the sources after the last commit.
     pub sources: Value,
+    /// The files that make up the keyed state after the last commit.
+    pub state: Vec<StateFile>,
     /// The length of the manifest's complete lines. A torn line after them was never committed.
     pub complete_bytes: u64,
     /// The newest commit that has files.
@@ -87,12 +89,19 @@ impl CommittedState {
             changes => apply(&mut self.sources, changes)
                 .map_err(|why| format!("sources_changed does not fit: {why}"))?,
         }
+        self.take_state(std::mem::take(&mut commit.state));
         self.commits = commit.commit + 1;
         if !commit.files.is_empty() {
             self.newest = Some(commit.commit);
         }
         self.last = Some(commit);
         Ok(())
+    }
+
+    /// Takes the changes of the files of keyed state.
+    pub(super) fn take_state(&mut self, StateChange { add, drop }: StateChange) {
+        self.state.retain(|file| !drop.contains(&file.name));
+        self.state.extend(add);
     }
 
     /// Whether the manifest may continue with this commit although others are missing before it.

@@ -18,7 +18,7 @@ use super::outbox::PublishRequest;
 use super::prepare::{remove, rename, sync_folder};
 use super::settings::ZSTD;
 use super::writer::{FinishedFile, Kind};
-use super::{CommitStep, CommittedState, Note, SinkError};
+use super::{CommitStep, CommittedState, Note, SinkError, StateChange, StateFile};
 
 /// A request of worker 0 to the committer: all processes have reported everything up to an epoch.
 pub(super) struct CommitRequest {
@@ -138,13 +138,16 @@ impl Committer {
     ) -> Result<Vec<CommittedFile>, SinkError> {
         let number = self.committed_state.commits;
         let up_to_epoch = up_to_epoch.min(self.shared.last_epoch.load(Relaxed));
-        let (mut parts, mut dead) = (Vec::new(), Vec::new());
+        let (mut parts, mut dead, mut state) = (Vec::new(), Vec::new(), StateChange::default());
         for (index, file) in files.into_iter().enumerate() {
             let suffix = if file.name.ends_with(ZSTD) { ZSTD } else { "" };
             let name = format!("part-{number:06}-{:03}-{index:03}{suffix}", file.process);
             let FinishedFile { kind, name: temporary, bytes, records, .. } = file;
-            let of_kind = if kind == Kind::Part { &mut parts } else { &mut dead };
-            of_kind.push(CommittedFile { name, temporary, bytes, records });
+            match kind {
+                Kind::Part => parts.push(CommittedFile { name, temporary, bytes, records }),
+                Kind::Dead => dead.push(CommittedFile { name, temporary, bytes, records }),
+                Kind::State => state.add.push(StateFile { name: temporary, bytes, rows: records }),
+            }
         }
         let records = parts.iter().map(|file| file.records).sum::<u64>();
         let sources = match &self.shared.settings.positions {
@@ -161,6 +164,7 @@ impl Committer {
             total_bad: self.committed_state.bad() + bad,
             sources,
             sources_changed: Value::Null,
+            state,
         };
         let disk = self.shared.settings.disk.clone();
         if self.shared.settings.syncs() {
@@ -238,6 +242,7 @@ impl Committer {
         }
         manifest.append(&commit.line())?;
         (commit.sources, commit.sources_changed) = Default::default();
+        self.committed_state.take_state(std::mem::take(&mut commit.state));
         self.committed_state.sources = sources;
         if !commit.files.is_empty() {
             self.committed_state.newest = Some(commit.commit);

@@ -1,7 +1,7 @@
 //! Replaces a manifest by a shorter one, so that it does not grow with time.
 //!
 //! The shorter manifest leaves out commits whose files have all been taken away, and only its last commit has the
-//! positions of the sources. It is written beside the old one, synced and renamed, so a reader finds one complete
+//! positions of the sources and the files of keyed state. It is written beside the old one, synced and renamed, so a reader finds one complete
 //! manifest at any time.
 
 use std::io::{BufWriter, Write as _};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::disk::{Disk, DiskFile};
 use super::manifest::{Header, MANIFEST, VERSION};
 use super::prepare::sync_folder;
-use super::{Commit, CommittedState, SinkError};
+use super::{Commit, CommittedState, SinkError, StateChange};
 
 /// Replaces the manifest in `dir`, which holds `committed_state`, by a shorter one, and returns it for
 /// appending.
@@ -33,8 +33,12 @@ pub(super) fn compact(
     CommittedState::fold(dir, |commit| {
         let is_last = Some(commit.commit) == last;
         if is_last || Some(commit.commit) == committed_state.newest || is_there(dir, commit) {
-            let sources = if is_last { committed_state.sources.clone() } else { Value::Null };
-            let commit = Commit { sources, sources_changed: Value::Null, ..commit.clone() };
+            let (sources, state) = match is_last {
+                true => (committed_state.sources.clone(), committed_state.state.clone()),
+                false => (Value::Null, Vec::new()),
+            };
+            let state = StateChange { add: state, drop: Vec::new() };
+            let commit = Commit { sources, sources_changed: Value::Null, state, ..commit.clone() };
             new.write_all(&commit.line()).map_err(failed)?;
         }
         Ok(())

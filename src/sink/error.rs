@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::PublishError;
+use crate::state_file::StateFileError;
 
 /// What to check where an address cannot be reached.
 pub(crate) const UNREACHABLE: &str =
@@ -28,6 +29,9 @@ pub enum SinkError {
         #[source]
         source: io::Error,
     },
+    /// The files of keyed state cannot be read or written.
+    #[error(transparent)]
+    State(#[from] StateFileError),
     /// The folder holds another run's output.
     #[error(
         "{0} holds another run's output: name another folder with --out, or replace it with \

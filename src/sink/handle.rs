@@ -194,6 +194,11 @@ impl SinkHandle {
             || self.shared.unpublished.load(Relaxed) > settings.max_unpublished_bytes
     }
 
+    /// Ends the run with an error. Nothing is committed after it.
+    pub(crate) fn fail(&self, error: SinkError) {
+        self.shared.fail(error);
+    }
+
     /// Sets the line that each file begins with. Called before the first results are written.
     pub(crate) fn set_header(&self, header: Vec<u8>) {
         // All workers set the same one.

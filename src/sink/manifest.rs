@@ -39,6 +39,33 @@ pub struct CommittedFile {
     pub records: u64,
 }
 
+/// A committed file of keyed state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateFile {
+    /// The file's name in the folder.
+    pub name: String,
+    /// The file's length.
+    pub bytes: u64,
+    /// The number of rows in the file.
+    pub rows: u64,
+}
+
+/// How a commit changes the files that make up the keyed state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateChange {
+    /// The files that are added.
+    pub add: Vec<StateFile>,
+    /// The names of the files that are no part of it any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drop: Vec<String>,
+}
+
+impl StateChange {
+    fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.drop.is_empty()
+    }
+}
+
 /// One commit: a line of the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
@@ -65,6 +92,9 @@ pub struct Commit {
     /// The changes of `sources` since the commit before, in place of `sources`.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub sources_changed: serde_json::Value,
+    /// How the files of keyed state change. Where commits before this one are left out, all files are added.
+    #[serde(default, skip_serializing_if = "StateChange::is_empty")]
+    pub state: StateChange,
 }
 
 /// The highest epoch and total that are valid, so that later sums cannot overflow.
@@ -89,7 +119,9 @@ impl Commit {
         let names = self.files.iter().map(|file| (&file.name, is_part(&file.name)));
         let all = self.files.iter().chain(&self.dead_letters);
         let temporary = all.map(|file| (&file.temporary, is_temporary(&file.temporary)));
-        match names.chain(temporary).find(|(_, is_ours)| !is_ours) {
+        let added = self.state.add.iter().map(|file| &file.name);
+        let state = added.chain(&self.state.drop).map(|name| (name, is_state(name)));
+        match names.chain(temporary).chain(state).find(|(_, is_ours)| !is_ours) {
             Some((name, _)) => Err(format!("{name:?} is not the name of a file of an output")),
             None => self.adds_up(before, is_next),
         }
@@ -170,7 +202,10 @@ fn is_part(name: &str) -> bool {
 pub(super) const PROBE: &str = ".floodway-probe";
 
 /// The prefixes of the names of an output's files, besides its manifest.
-pub const OWN_PREFIXES: [&str; 4] = [PART, ".part-", ".dead-", PROBE];
+pub const OWN_PREFIXES: [&str; 5] = [PART, ".part-", ".dead-", STATE, PROBE];
+
+/// The prefix of files of keyed state.
+const STATE: &str = ".state-";
 
 /// Whether an output uses this name: a run may create such a file in its folder, and remove it.
 pub fn is_own_name(name: &str) -> bool {
@@ -180,6 +215,11 @@ pub fn is_own_name(name: &str) -> bool {
 /// Whether Floodway gives this name to a file that is not committed.
 pub(super) fn is_temporary(name: &str) -> bool {
     name.strip_prefix(".part-").or_else(|| name.strip_prefix(".dead-")).is_some_and(is_numbers)
+}
+
+/// Whether Floodway gives this name to a file of keyed state.
+pub(super) fn is_state(name: &str) -> bool {
+    name.strip_prefix(STATE).is_some_and(is_numbers)
 }
 
 /// Whether the rest of a name consists of numbers and the suffix of the compression.
@@ -260,6 +300,7 @@ mod tests {
             total_bad: bad,
             sources: serde_json::Value::Null,
             sources_changed: serde_json::Value::Null,
+            state: StateChange::default(),
         };
         serde_json::to_string(&commit).unwrap()
     }

@@ -44,7 +44,7 @@ mod writer;
 
 pub use crate::batch::Note;
 pub use commit::CommitExt;
-pub(crate) use commit::{WriteLines, commit_lines, text_lines};
+pub(crate) use commit::{Beside, WriteLines, commit_lines, text_lines};
 use commit_hook::{CommitHook, CommitStep};
 pub use committed_state::CommittedState;
 pub use dir_lock::{DirLock, lock_dir};
@@ -53,7 +53,9 @@ pub use error::SinkError;
 pub(crate) use error::UNREACHABLE;
 pub use file_sink::FileSink;
 pub use handle::SinkHandle;
-pub use manifest::{Commit, CommittedFile, MANIFEST, Manifest, OWN_PREFIXES, is_own_name};
+pub use manifest::{
+    Commit, CommittedFile, MANIFEST, Manifest, OWN_PREFIXES, StateChange, StateFile, is_own_name,
+};
 pub use null_sink::NullSink;
 pub use prepare::{new_id, prepare, recover, resume, resume_outbox};
 pub use publish::{Publish, PublishError};

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::manifest::{MANIFEST, PART, PROBE, is_temporary};
+use super::manifest::{MANIFEST, PART, PROBE, is_state, is_temporary};
 use super::{Commit, CommittedFile, CommittedState, Disk, SinkError};
 use crate::units::show_many;
 
@@ -34,7 +34,7 @@ fn prepare_on(disk: &Disk, dir: &Path, overwrite: bool) -> Result<(), SinkError>
         })?;
         refuse(dir, &foreign)?;
     }
-    for name in names.iter().filter(|name| is_part(name) || is_temporary(name)) {
+    for name in names.iter().filter(|name| is_part(name) || is_temporary(name) || is_state(name)) {
         remove(disk, &dir.join(name))?;
     }
     if has_manifest {
@@ -151,7 +151,19 @@ fn recover_as(
     // The bad records of older commits were appended before the last commit.
     let letters = committed_state.last.as_ref().map_or(&[][..], |last| &last.dead_letters);
     let letters: HashSet<&str> = letters.iter().map(|file| file.temporary.as_str()).collect();
-    let is_left = |name: &&String| is_temporary(name) && !letters.contains(name.as_str());
+    let state: HashSet<&str> = committed_state.state.iter().map(|file| file.name.as_str()).collect();
+    for file in &committed_state.state {
+        let path = dir.join(&file.name);
+        let looked = fs::metadata(&path);
+        let is = looked.map_err(|error| SinkError::io("look at", &path, error))?.len();
+        if is != file.bytes {
+            return Err(SinkError::Length { path, is, was: file.bytes });
+        }
+    }
+    let is_left = |name: &&String| {
+        let is_named = letters.contains(name.as_str()) || state.contains(name.as_str());
+        (is_temporary(name) || is_state(name)) && !is_named
+    };
     for name in names.iter().filter(is_left) {
         remove(disk, &dir.join(name))?;
     }

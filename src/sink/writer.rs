@@ -15,6 +15,7 @@ use super::file::{FilePool, PartFile};
 use super::handle::SinkContext;
 use super::syncer::{SyncedPort, ToSyncer};
 use super::{Compression, Files, SinkError};
+use crate::state_file;
 
 /// A message from a worker to the writer.
 pub(super) enum WriterMessage {
@@ -33,6 +34,12 @@ pub(super) enum Kind {
     Part,
     /// Bad records.
     Dead,
+    /// Keyed state.
+    State,
+}
+
+impl Kind {
+    pub(super) const ALL: [Kind; 3] = [Kind::Part, Kind::Dead, Kind::State];
 }
 
 /// A temporary file that is complete and, if the settings say so, synced.
@@ -194,7 +201,8 @@ impl Writer {
                 // Bad records are appended to another file later, uncompressed.
                 let (what, compression) = match (kind, files) {
                     (Kind::Part, Some(files)) => ("part", files.compression),
-                    _ => ("dead", Compression::None),
+                    (Kind::Part | Kind::Dead, _) => ("dead", Compression::None),
+                    (Kind::State, _) => ("state", Compression::None),
                 };
                 let (count, run, suffix) = (self.files, self.run, compression.suffix());
                 let name =
@@ -204,9 +212,14 @@ impl Writer {
                 let disk = &self.shared.settings.disk;
                 let mut file = PartFile::create(disk, &path, direct, compression, &mut self.spares)
                     .map_err(|error| SinkError::io("create the file", &path, error))?;
-                if let (Kind::Part, Some(header)) = (kind, self.shared.header.get())
-                    && !files.is_some_and(|files| files.keyed)
-                {
+                let header = match kind {
+                    Kind::Part if !files.is_some_and(|files| files.keyed) => {
+                        self.shared.header.get().map(|header| &header[..])
+                    }
+                    Kind::State => Some(state_file::MAGIC),
+                    Kind::Part | Kind::Dead => None,
+                };
+                if let Some(header) = header {
                     let appended = file.append(header);
                     appended.map_err(|error| SinkError::io("write to", &path, error))?;
                 }
@@ -248,7 +261,7 @@ impl Writer {
             return Ok(());
         }
         for group in self.groups.values_mut() {
-            for kind in [Kind::Part, Kind::Dead] {
+            for kind in Kind::ALL {
                 match group.open.get(&kind).map(|open| open.ends) {
                     Some(Some(ends)) if ends <= now => {
                         if let Some(open) = group.open.remove(&kind) {

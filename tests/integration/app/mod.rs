@@ -16,6 +16,7 @@ mod policies;
 mod programs;
 mod resume;
 mod stages;
+mod state;
 
 use std::fs;
 use std::process::Command;

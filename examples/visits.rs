@@ -1,0 +1,89 @@
+//! Visits of pages, counted by minute, by session or in total: a program of one's own with state. Where it ends, the same
+//! command goes on, with other numbers of workers too:
+//!
+//!     cargo run --example visits -- run --source lines:examples/visits.jsonl --out out/visits --state out/state
+//!     cargo run --example visits -- run --help
+
+use std::time::Duration;
+
+use floodway::job::{BuildError, Job, Lines, Output};
+use floodway::merge::{Count, Max, Set};
+use floodway::task::Code;
+use floodway::window::{Lateness, Windows};
+use serde::{Deserialize, Serialize};
+use timely::dataflow::operators::vec::Map as _;
+
+#[derive(clap::Args)]
+struct Options {
+    /// What visits are counted by.
+    #[arg(long, default_value = "minute")]
+    by: By,
+    /// How much later than others a visit may come, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    late: u64,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum By {
+    /// A page and a minute.
+    Minute,
+    /// A page and ten seconds, each two seconds.
+    Sliding,
+    /// A user, while no two visits are half a minute apart.
+    Session,
+    /// A page.
+    Page,
+}
+
+/// What a line says: `{"user":"ada","page":"/b/c","time":1767225600000}`.
+#[derive(Clone, Deserialize, PartialEq, Serialize)]
+struct Visit {
+    user: String,
+    page: String,
+    time: i64,
+}
+
+/// What is known of a key: visits, the different users, and the latest visit.
+type Known = (Count, Set<String>, Max<i64>);
+
+/// Returns the page's folder, which must begin with a slash.
+fn folder(visit: &Visit) -> Result<Visit, Code> {
+    let path = visit.page.strip_prefix('/').ok_or(Code("no_page".into()))?;
+    let page = path.split('/').next().unwrap_or_default().to_owned();
+    Ok(Visit { page, ..visit.clone() })
+}
+
+fn visits<'scope>(
+    job: &mut Job<'scope>,
+    lines: Lines<'scope>,
+    options: &Options,
+) -> Result<Output<'scope>, BuildError> {
+    let by = options.by;
+    let visits = job.json(lines);
+    let lateness = Lateness { allowed: Duration::from_millis(options.late), ..Lateness::default() };
+    let (visits, times) = job.event_times(visits, lateness, |visit: &Visit| visit.time);
+    let rows = job.burst("folder", visits, folder).map(move |Visit { user, page, time }| {
+        let known: Known = (Count(1), Set::of(user.clone()), Max(time));
+        let key = if matches!(by, By::Session) { user } else { page };
+        ((key, time), known)
+    });
+    let seconds = Duration::from_secs;
+    let windows = match by {
+        By::Minute => Windows::tumbling(seconds(60))?,
+        By::Sliding => Windows::sliding(seconds(10), seconds(2))?,
+        By::Session => Windows::session(seconds(30))?,
+        By::Page => {
+            let pages = job.totals("pages", rows.map(|((page, _), known)| (page, known)));
+            let lines = pages.map(|((page, (Count(visits), users, _)), epoch, change)| {
+                (format!("{page},{visits},{}", users.0.len()), epoch, change)
+            });
+            return Ok(job.changes(lines));
+        }
+    };
+    let windows = job.windows("visits", rows, &times, windows);
+    Ok(job.json_lines(windows.results))
+}
+
+fn main() -> std::process::ExitCode {
+    floodway::app("visits").version(env!("CARGO_PKG_VERSION")).dataflow_with(visits).main()
+}

@@ -1,0 +1,99 @@
+//! A block: the rows of a stage that one worker has merged in one commit group.
+
+use std::hash::{BuildHasher, Hash};
+
+use rustc_hash::FxBuildHasher;
+use serde::{Deserialize, Serialize};
+
+use crate::window::EventFrontier;
+
+/// The first bytes of a file. They name the version of the format.
+pub(crate) const MAGIC: &[u8] = b"floodway state 1\n";
+
+/// The number of shards. More make workers more equal where there are many, and the blocks of small groups longer.
+pub(crate) const SHARDS: u64 = 1_024;
+
+/// Returns the shard of a key, which decides which worker has it.
+pub(crate) fn shard(key: &impl Hash) -> u64 {
+    // The table of a worker goes by the hash's low bits, which must not be alike in all of its keys.
+    FxBuildHasher.hash_one(key).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SHARDS.ilog2())
+}
+
+/// What a block begins with, after the header's length and checksum.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct BlockHeader {
+    /// The name of the stage.
+    pub stage: String,
+    /// The event-time frontier at the end of the group.
+    pub frontier: EventFrontier,
+    /// The shards that have rows, in order. Their rows follow the header in the same order.
+    pub shards: Vec<ShardHeader>,
+}
+
+/// The rows of a shard in a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ShardHeader {
+    pub number: u64,
+    pub rows: u64,
+    pub bytes: u64,
+    pub crc: u32,
+}
+
+/// Collects the rows of a block.
+pub(crate) struct BlockWriter {
+    shards: Vec<(u64, Vec<u8>)>,
+    rows: u64,
+}
+
+impl BlockWriter {
+    pub(crate) fn new() -> Self {
+        BlockWriter { shards: (0..SHARDS).map(|_| (0, Vec::new())).collect(), rows: 0 }
+    }
+
+    /// Adds a row of the key's shard.
+    ///
+    /// # Errors
+    /// If the row's own serialization fails.
+    pub(crate) fn add<K: Hash>(&mut self, key: &K, row: &impl Serialize) -> postcard::Result<()> {
+        let (rows, bytes) = &mut self.shards[shard(key) as usize];
+        *bytes = postcard::to_extend(row, std::mem::take(bytes))?;
+        *rows += 1;
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Returns the number of rows.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Appends the block to `out`, and is empty afterwards.
+    ///
+    /// # Errors
+    /// If the header cannot be serialized.
+    pub(crate) fn finish(
+        &mut self,
+        stage: &str,
+        frontier: EventFrontier,
+        out: &mut Vec<u8>,
+    ) -> postcard::Result<()> {
+        let filled = self.shards.iter().enumerate().filter(|(_, (rows, _))| *rows > 0);
+        let shards = filled.map(|(number, (rows, bytes))| ShardHeader {
+            number: number as u64,
+            rows: *rows,
+            bytes: bytes.len() as u64,
+            crc: crc32fast::hash(bytes),
+        });
+        let header = BlockHeader { stage: stage.to_owned(), frontier, shards: shards.collect() };
+        let header = postcard::to_stdvec(&header)?;
+        out.extend_from_slice(&(header.len() as u32).to_le_bytes());
+        out.extend_from_slice(&crc32fast::hash(&header).to_le_bytes());
+        out.extend_from_slice(&header);
+        for (rows, bytes) in &mut self.shards {
+            out.append(bytes);
+            *rows = 0;
+        }
+        self.rows = 0;
+        Ok(())
+    }
+}

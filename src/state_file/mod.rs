@@ -1,0 +1,19 @@
+//! The files of keyed state: rows by stage and shard, in blocks with checksums. `docs/state.md` has the format.
+//!
+//! A stateful operator writes a block for each commit group: the rows that were merged in it. All blocks of a stage,
+//! merged, are its state. A key belongs to one of [`SHARDS`] shards, and a shard to one worker, so that a run with
+//! another number of workers finds the rows of each.
+
+mod block;
+mod read;
+
+pub(crate) use block::{BlockWriter, MAGIC, shard};
+/// A block for the files of a commit group, with the number of its rows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StateBlock {
+    pub bytes: Vec<u8>,
+    pub rows: u64,
+}
+
+pub use read::StateFileError;
+pub(crate) use read::blocks;

@@ -1,0 +1,124 @@
+//! The stateful operator: merges rows by key, epoch by epoch.
+
+use timely::ExchangeData;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::generic::operator::empty;
+
+use super::event_time::{EventTimes, Reported};
+use super::keyed_state::{Emitted, KeyedState, StateContext};
+use crate::state_file::{StateBlock, shard};
+use crate::window::{EventFrontier, Store};
+
+/// A key with the event time of its records, and their value.
+pub(crate) type KeyedRow<S> = ((<S as Store>::Key, i64), <S as Store>::Value);
+
+/// The streams of a stateful operator.
+pub(crate) struct Keyed<'scope, S: Store> {
+    /// What the epochs made final.
+    pub results: Stream<'scope, u64, Vec<S::Out>>,
+    /// Rows that came too late for their windows, or were too far ahead to be believed.
+    pub late: Stream<'scope, u64, Vec<KeyedRow<S>>>,
+    /// What is written of the state.
+    pub state: Stream<'scope, u64, Vec<StateBlock>>,
+}
+
+type Output<C> = OutputBuilder<u64, CapacityContainerBuilder<C>>;
+
+/// Merges `rows` by key into `store`. `times` are the event times of the records; without them nothing has windows.
+pub(crate) fn keyed<'scope, S: Store>(
+    name: &str,
+    rows: Stream<'scope, u64, Vec<KeyedRow<S>>>,
+    times: Option<EventTimes<'scope>>,
+    store: S,
+    context: StateContext,
+) -> Keyed<'scope, S>
+where
+    S::Key: ExchangeData,
+    S::Value: ExchangeData,
+{
+    let scope = rows.scope();
+    let mut builder = OperatorBuilder::new(format!("Keyed: {name}"), scope);
+    let wake = scope.worker().sync_activator_for(builder.operator_info().address.to_vec());
+    let by_key = Exchange::new(|((key, _), _): &KeyedRow<S>| shard(key));
+    let mut rows = builder.new_input(rows, by_key);
+    let lateness = times.as_ref().map(|times| times.lateness).unwrap_or_default();
+    let reports = times.map_or_else(|| empty(scope), |times| times.reports);
+    let mut reports = builder.new_input(reports, Exchange::new(|(worker, _): &Reported| *worker));
+    let (results, results_stream) = builder.new_output();
+    let mut results = Output::<Vec<S::Out>>::from(results);
+    let (late, late_stream) = builder.new_output();
+    let mut late = Output::<Vec<KeyedRow<S>>>::from(late);
+    let (blocks, blocks_stream) = builder.new_output();
+    let mut blocks = Output::<Vec<StateBlock>>::from(blocks);
+
+    let restoring = context.stored.clone().map(|stored| {
+        stored.read(name, move || {
+            // A worker that has ended needs no waking.
+            let _ = wake.activate();
+        })
+    });
+    let name = name.to_owned();
+    builder.build(move |mut capabilities| {
+        capabilities.iter_mut().for_each(|capability| capability.downgrade(&context.first_epoch));
+        // One for each output, at the epoch of which something may be emitted next.
+        let mut capabilities: Option<Vec<Capability<u64>>> = Some(capabilities);
+        let frontier = EventFrontier::new(lateness);
+        let mut state = KeyedState::new(&name, store, frontier, restoring, context);
+        move |frontiers| {
+            rows.for_each(|capability, rows| {
+                let Some(&epoch) = capability.least() else { return };
+                state.accept(epoch, rows);
+            });
+            reports.for_each(|capability, reports| {
+                let Some(&epoch) = capability.least() else { return };
+                state.report(epoch, reports);
+            });
+            let Some(held) = &mut capabilities else { return };
+            if !state.is_restored() {
+                return;
+            }
+            let reached = frontiers.iter().filter_map(|frontier| frontier.frontier().first().copied());
+            let reached = reached.min();
+            let (mut results, mut late, mut blocks) = (results.activate(), late.activate(), blocks.activate());
+            let mut emit = |epoch: u64, held: &[Capability<u64>], emitted: Emitted<S>| {
+                let [to_results, to_late, to_blocks] = held else { return };
+                results.session(&to_results.delayed(&epoch)).give_iterator(emitted.results.into_iter());
+                late.session(&to_late.delayed(&epoch)).give_iterator(emitted.late.into_iter());
+                blocks.session(&to_blocks.delayed(&epoch)).give_iterator(emitted.state.into_iter());
+            };
+            loop {
+                let next = state.next_epoch(reached);
+                if let Some(last) = next.or(reached).and_then(|epoch| state.ended_group(epoch)) {
+                    let mut emitted = Emitted::default();
+                    state.write(&mut emitted);
+                    emit(last, held, emitted);
+                }
+                let Some(epoch) = next else { break };
+                let mut emitted = Emitted::default();
+                state.apply(epoch, &mut emitted);
+                emit(epoch, held, emitted);
+            }
+            match reached {
+                // The source may not have come to the first epoch of the run yet.
+                Some(epoch) => held.iter_mut().for_each(|held| {
+                    let epoch = epoch.max(*held.time());
+                    held.downgrade(&epoch);
+                }),
+                None => {
+                    let at = held.first().map_or(0, |capability| *capability.time());
+                    let mut emitted = Emitted::default();
+                    state.end(at, &mut emitted);
+                    state.write(&mut emitted);
+                    emit(at, held, emitted);
+                    capabilities = None;
+                }
+            }
+        }
+    });
+    Keyed { results: results_stream, late: late_stream, state: blocks_stream }
+}

@@ -1,0 +1,189 @@
+//! What a stateful operator does with the rows and the event times of its epochs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use crossbeam_channel::Receiver;
+use rustc_hash::FxBuildHasher;
+
+use super::keyed::KeyedRow;
+use super::restore::{Restored, StoredState};
+use super::state_log::StateLog;
+use crate::merge::Merge as _;
+use crate::state_file::{StateBlock, StateFileError};
+use crate::window::{Apply, EventFrontier, Store, Times};
+
+/// What a run gives to a stateful stage.
+#[derive(Clone)]
+pub(crate) struct StateContext {
+    /// The first epoch of the run.
+    pub first_epoch: u64,
+    /// The number of epochs that are committed together, if the state is written. It is not if nothing can resume it.
+    pub epochs_a_group: Option<u64>,
+    /// What is stored of earlier runs, if anything is.
+    pub stored: Option<StoredState>,
+    /// Whether the run was asked to stop, so that the end of the stream is not that of the input.
+    pub is_stopped: Rc<dyn Fn() -> bool>,
+    /// Ends the run.
+    pub fail: Rc<dyn Fn(StateFileError)>,
+}
+
+/// A run that cannot be resumed, from the first epoch on.
+impl Default for StateContext {
+    fn default() -> Self {
+        StateContext {
+            first_epoch: 0,
+            epochs_a_group: None,
+            stored: None,
+            is_stopped: Rc::new(|| false),
+            fail: Rc::new(drop),
+        }
+    }
+}
+
+/// The rows of an epoch that has not ended, merged, and what workers said of its event times.
+struct OpenEpoch<S: Store> {
+    rows: HashMap<(S::Key, i64), S::Value, FxBuildHasher>,
+    times: Times,
+}
+
+/// What a step of the state has made.
+pub(super) struct Emitted<S: Store> {
+    pub results: Vec<S::Out>,
+    pub late: Vec<KeyedRow<S>>,
+    pub state: Vec<StateBlock>,
+}
+
+impl<S: Store> Default for Emitted<S> {
+    fn default() -> Self {
+        Emitted { results: Vec::new(), late: Vec::new(), state: Vec::new() }
+    }
+}
+
+/// The state of the operator on one worker.
+pub(super) struct KeyedState<S: Store> {
+    store: S,
+    frontier: EventFrontier,
+    epochs: BTreeMap<u64, OpenEpoch<S>>,
+    log: Option<StateLog<S>>,
+    /// What is still to be read of earlier runs.
+    restoring: Option<Receiver<Restored<S::Key, S::Value>>>,
+    context: StateContext,
+}
+
+impl<S: Store> KeyedState<S> {
+    pub(super) fn new(
+        name: &str,
+        store: S,
+        frontier: EventFrontier,
+        restoring: Option<Receiver<Restored<S::Key, S::Value>>>,
+        context: StateContext,
+    ) -> Self {
+        let log = context.epochs_a_group.map(|epochs| StateLog::new(name, epochs));
+        KeyedState { store, frontier, epochs: BTreeMap::new(), log, restoring, context }
+    }
+
+    fn epoch(&mut self, epoch: u64) -> &mut OpenEpoch<S> {
+        let frontier = self.frontier;
+        let open = || OpenEpoch { rows: HashMap::default(), times: frontier.times() };
+        self.epochs.entry(epoch).or_insert_with(open)
+    }
+
+    /// Takes rows of an epoch.
+    pub(super) fn accept(&mut self, epoch: u64, rows: &mut Vec<KeyedRow<S>>) {
+        let OpenEpoch { rows: open, .. } = self.epoch(epoch);
+        for (key, value) in rows.drain(..) {
+            match open.get_mut(&key) {
+                Some(merged) => merged.merge(value),
+                None => {
+                    open.insert(key, value);
+                }
+            }
+        }
+    }
+
+    /// Takes what workers say of the event times of an epoch.
+    pub(super) fn report(&mut self, epoch: u64, reports: &mut Vec<(u64, Times)>) {
+        let open = self.epoch(epoch);
+        reports.drain(..).for_each(|(_, times)| open.times.merge(times));
+    }
+
+    /// Whether all of the stored state was read. Reads what has arrived of it.
+    pub(super) fn is_restored(&mut self) -> bool {
+        let Some(restoring) = &self.restoring else { return true };
+        for message in restoring.try_iter() {
+            match message {
+                Restored::Frontier(seen) => self.frontier.restore(seen),
+                Restored::Rows(rows) => rows.into_iter().for_each(|row| self.store.restore(row)),
+                Restored::End(Ok(())) => {
+                    self.store.forget(self.frontier.time());
+                    self.restoring = None;
+                    return true;
+                }
+                Restored::End(Err(error)) => (self.context.fail)(error),
+            }
+        }
+        false
+    }
+
+    /// Returns the next epoch that is complete before `frontier`. None is the frontier of a stream that has ended.
+    pub(super) fn next_epoch(&self, frontier: Option<u64>) -> Option<u64> {
+        let next = self.epochs.first_key_value().map(|(epoch, _)| *epoch)?;
+        frontier.is_none_or(|frontier| next < frontier).then_some(next)
+    }
+
+    /// Returns the last epoch of a commit group that has ended before `epoch` and whose block is still to be written.
+    pub(super) fn ended_group(&self, epoch: u64) -> Option<u64> {
+        self.log.as_ref()?.ended_group(epoch)
+    }
+
+    /// Writes the block of a commit group, if anything has changed in it.
+    pub(super) fn write(&mut self, emitted: &mut Emitted<S>) {
+        match self.log.as_mut().and_then(|log| log.take(self.frontier)) {
+            Some(Ok(block)) => emitted.state.push(block),
+            Some(Err(error)) => (self.context.fail)(error),
+            None => {}
+        }
+    }
+
+    /// Merges a complete epoch into the state, and emits what it makes final.
+    pub(super) fn apply(&mut self, epoch: u64, emitted: &mut Emitted<S>) {
+        let Some(OpenEpoch { rows, times }) = self.epochs.remove(&epoch) else { return };
+        let before = self.frontier.time();
+        self.frontier.advance(epoch, &times);
+        let apply = Apply { before, after: &self.frontier };
+        for ((key, time), value) in rows {
+            let logged = self.log.is_some().then(|| (key.clone(), value.clone()));
+            match self.store.merge(key, time, value, &apply) {
+                Ok(()) => {
+                    if let (Some(log), Some((key, value))) = (&mut self.log, logged) {
+                        log.merged(&key, self.store.interval(time), &value);
+                    }
+                }
+                Err((key, value)) => emitted.late.push(((key, time), value)),
+            }
+        }
+        if let Some(log) = &mut self.log {
+            log.changed(epoch);
+        }
+        self.end_epoch(epoch, emitted);
+    }
+
+    /// Emits what the end of the input makes final, unless it is only the end of the run.
+    pub(super) fn end(&mut self, at: u64, emitted: &mut Emitted<S>) {
+        let Some(last) = self.frontier.last_epoch else { return };
+        if (self.context.is_stopped)() || self.frontier.is_ended() {
+            return;
+        }
+        self.frontier.end();
+        if let Some(log) = &mut self.log {
+            log.changed(at);
+        }
+        self.end_epoch(last, emitted);
+    }
+
+    fn end_epoch(&mut self, epoch: u64, emitted: &mut Emitted<S>) {
+        let results = &mut emitted.results;
+        self.store.end_epoch(epoch, self.frontier.time(), &mut |result| results.push(result));
+    }
+}

@@ -1,0 +1,78 @@
+//! What a worker merges of a stage in a commit group, which is written at the end of the group.
+
+use std::collections::HashMap;
+
+use rustc_hash::FxBuildHasher;
+
+use crate::merge::Merge as _;
+use crate::state_file::{BlockWriter, StateBlock, StateFileError};
+use crate::window::{EventFrontier, Row, Store};
+
+type Interval = (i64, i64);
+
+/// The rows of the current commit group, merged.
+pub(crate) struct StateLog<S: Store> {
+    stage: String,
+    /// The number of epochs that are committed together.
+    epochs_a_group: u64,
+    /// The last epoch in which something has changed since the last block.
+    changed: Option<u64>,
+    rows: HashMap<(S::Key, Interval), S::Value, FxBuildHasher>,
+    block: BlockWriter,
+}
+
+impl<S: Store> StateLog<S> {
+    pub(crate) fn new(stage: &str, epochs_a_group: u64) -> Self {
+        let (rows, block) = (HashMap::default(), BlockWriter::new());
+        let epochs_a_group = epochs_a_group.max(1);
+        StateLog { stage: stage.to_owned(), epochs_a_group, changed: None, rows, block }
+    }
+
+    /// Returns the last epoch of the group of what has changed, if this has ended before `epoch`.
+    pub(crate) fn ended_group(&self, epoch: u64) -> Option<u64> {
+        let group = self.changed? / self.epochs_a_group;
+        let last = group.saturating_add(1).saturating_mul(self.epochs_a_group) - 1;
+        (last < epoch).then_some(last)
+    }
+
+    /// Notes that something has changed in an epoch.
+    pub(crate) fn changed(&mut self, epoch: u64) {
+        self.changed = Some(epoch);
+    }
+
+    /// Adds a row that was merged into the state.
+    pub(crate) fn merged(&mut self, key: &S::Key, interval: Interval, value: &S::Value) {
+        let row = (key.clone(), interval);
+        match self.rows.get_mut(&row) {
+            Some(merged) => merged.merge(value.clone()),
+            None => {
+                self.rows.insert(row, value.clone());
+            }
+        }
+    }
+
+    /// Returns the block of what has changed, if anything has.
+    ///
+    /// # Errors
+    /// If a row cannot be serialized.
+    pub(crate) fn take(
+        &mut self,
+        frontier: EventFrontier,
+    ) -> Option<Result<StateBlock, StateFileError>> {
+        self.changed.take()?;
+        let mut bytes = Vec::new();
+        let mut block = || {
+            for ((key, (first, last)), value) in self.rows.drain() {
+                self.block.add(&key, &Row { key: &key, first, last, value: &value })?;
+            }
+            let rows = self.block.rows();
+            self.block.finish(&self.stage, frontier, &mut bytes)?;
+            Ok(rows)
+        };
+        let rows = block();
+        Some(match rows {
+            Ok(rows) => Ok(StateBlock { bytes, rows }),
+            Err(source) => Err(StateFileError::Row { stage: self.stage.clone(), source }),
+        })
+    }
+}

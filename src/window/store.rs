@@ -1,0 +1,70 @@
+//! What a stateful operator holds by key, whatever its windows are.
+
+use std::hash::Hash;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::EventFrontier;
+use crate::merge::Merge;
+
+/// What is stored of a key: its value in an interval of event time. Rows of the same key and interval merge, and so do
+/// sessions that meet. All times are 0 where there are no windows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub(crate) struct Row<K, V> {
+    pub key: K,
+    /// The first and the last event time, in milliseconds since 1970.
+    pub first: i64,
+    pub last: i64,
+    pub value: V,
+}
+
+/// A change of a collection: the row, the epoch and the difference.
+pub(crate) type Change<K, V> = ((K, V), u64, isize);
+
+/// The frontier before and after an epoch.
+pub(crate) struct Apply<'a> {
+    /// No record of this epoch should be earlier.
+    pub before: i64,
+    pub after: &'a EventFrontier,
+}
+
+/// The state of an operator on one worker, by key. It is the same whatever the order in which rows are merged.
+pub(crate) trait Store: 'static {
+    /// What a record belongs to.
+    type Key: Clone + Eq + Hash + Serialize + DeserializeOwned + Send + 'static;
+    /// What is known of it.
+    type Value: Merge + Clone + Serialize + DeserializeOwned + Send + 'static;
+    /// What the operator emits.
+    type Out: Clone + 'static;
+
+    /// Merges a row of the epoch. Returns it if it comes too late, or is too far ahead to be believed.
+    fn merge(
+        &mut self,
+        key: Self::Key,
+        time: i64,
+        value: Self::Value,
+        apply: &Apply<'_>,
+    ) -> Result<(), (Self::Key, Self::Value)>;
+
+    /// Emits what the end of the epoch makes final, and forgets what is over.
+    fn end_epoch(&mut self, epoch: u64, frontier: i64, emit: &mut dyn FnMut(Self::Out));
+
+    /// Returns the interval in which a row of this time is stored.
+    fn interval(&self, time: i64) -> (i64, i64);
+
+    /// Merges a row that was stored.
+    fn restore(&mut self, row: Row<Self::Key, Self::Value>);
+
+    /// Forgets what is over at this event-time frontier, which has been emitted.
+    fn forget(&mut self, frontier: i64);
+
+    /// Calls `each` with all that is stored.
+    fn rows(&self, each: &mut dyn FnMut(&Self::Key, i64, i64, &Self::Value));
+
+    /// Returns the number of keys, each counted once for each of its windows.
+    fn len(&self) -> usize;
+
+    /// Returns an empty store of the same windows.
+    fn empty(&self) -> Self;
+}
