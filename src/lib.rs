@@ -38,6 +38,7 @@
 //! | send to a function, and limit what is in flight and what it costs | [`bridge`], [`cost`] |
 //! | call a function by name or ARN, with AWS credentials | [`aws`] |
 //! | compute something of your own | [`task`] |
+//! | keep state by key: values that merge, and windows | [`merge`], [`window`] |
 //! | write a function in another language | [`wire`] |
 //! | handle text in flat batches | [`batch`] |
 //! | try it without an AWS account | `emulator` |
@@ -123,7 +124,9 @@ mod state;
 #[cfg(feature = "files")]
 mod state_file;
 #[cfg(feature = "files")]
-pub mod stateful;
+mod state_totals;
+#[cfg(feature = "files")]
+mod stateful;
 mod sync;
 pub mod task;
 #[cfg(feature = "files")]
@@ -185,3 +188,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/programs.md")]
 struct Programs;
+
+/// Compiles the code of the page about state.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/state.md")]
+struct State;

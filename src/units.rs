@@ -171,6 +171,20 @@ pub fn show_count(count: u64) -> String {
     shown
 }
 
+/// A size of about so many bytes: `512 B`, `1.5 MiB`.
+pub fn show_bytes(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let (mut size, mut unit) = (bytes as f64, "B");
+    for larger in units {
+        if size < 1_024.0 {
+            break;
+        }
+        (size, unit) = (size / 1_024.0, larger);
+    }
+    let digits = usize::from(size < 10.0 && unit != "B");
+    format!("{size:.digits$} {unit}")
+}
+
 /// A count of things: `1 request`, `2,000 requests`.
 pub fn show_many(count: u64, one: &str) -> String {
     let ending = match one {
@@ -194,6 +208,12 @@ pub fn show_rate(rate: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_have_the_largest_unit_that_fits() {
+        let shown = [0, 1_023, 1_024, 1_536, 10 << 20, 3 << 40].map(show_bytes);
+        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "10 MiB", "3.0 TiB"]);
+    }
 
     #[test]
     fn quantities_are_parsed() {

@@ -20,8 +20,9 @@ use crate::bridge::{self, Bridge};
 use crate::clock::Clock;
 use crate::emulator::{ByTask, Function, Versioned};
 use crate::policy;
-use crate::stateful::StateContext;
 use crate::pool::{PoolError, PoolSettings, ProcessPool};
+use crate::state_file::MergeRows;
+use crate::stateful::StateContext;
 use crate::task::Task;
 use crate::version;
 
@@ -69,7 +70,15 @@ impl DataflowDescription {
         let (format, is_last_stage, ends) = output?;
         let (stages, links) = (stages.take(), ends.links(&channels.take()));
         let states = states.take();
-        Ok(DataflowDescription { graph, stages, states, links, format, is_last_stage, version: None })
+        Ok(DataflowDescription {
+            graph,
+            stages,
+            states,
+            links,
+            format,
+            is_last_stage,
+            version: None,
+        })
     }
 
     /// Sets the version of the dataflow's function. `program` is the name of a user's program with its version, and
@@ -240,7 +249,7 @@ impl Host for Declarer {
         }
     }
 
-    fn state(&mut self) -> StateContext {
+    fn state(&mut self, _: &str, _: Arc<dyn MergeRows>) -> StateContext {
         StateContext::default()
     }
 

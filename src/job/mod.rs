@@ -27,6 +27,8 @@ pub use output::Output;
 pub(crate) use stage::{Host, IsLast, StageContext};
 pub use state::{Key, Value, Windowed};
 
+pub use crate::stateful::EventTimes;
+
 /// What the command line makes of a graph, for this package's own tests.
 #[doc(hidden)]
 pub mod internal {

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::declare::Declaration;
@@ -11,6 +12,7 @@ use crate::clock::Clock;
 use crate::operators::{Backpressure, Observer, Peers};
 use crate::policy::Policy;
 use crate::pool::Pool;
+use crate::state_file::MergeRows;
 use crate::stateful::StateContext;
 
 /// What a worker gives to the graph that it builds.
@@ -29,8 +31,8 @@ pub(crate) trait Host {
     /// Returns what the stage `name` works with. `producer` is one of its observers.
     fn stage(&mut self, name: &str, producer: Producer, is_last: IsLast) -> StageContext;
 
-    /// Returns what a stage with state works with.
-    fn state(&mut self) -> StateContext;
+    /// Returns what the stage `name`, which has state, works with. `merge_rows` merges what is stored of it.
+    fn state(&mut self, name: &str, merge_rows: Arc<dyn MergeRows>) -> StateContext;
 
     /// Takes what a stage with state says of it, which the state's files depend on.
     fn declare_state(&mut self, identity: String) {

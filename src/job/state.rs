@@ -10,8 +10,8 @@ use timely::dataflow::operators::vec::Map as _;
 
 use super::Job;
 use crate::merge::Merge;
-use crate::stateful::{EventTimes, Keyed, event_times, keyed};
-use crate::window::{Change, Lateness, Store, Totals, Window, Windows};
+use crate::stateful::{EventTimes, Keyed, event_times, keyed, merge_rows};
+use crate::window::{Change, Kind, Lateness, Panes, Sessions, Store, Totals, Window, Windows};
 
 /// A key of state: it is hashed, sent to its worker, and stored.
 pub trait Key: ExchangeData + Clone + Eq + Hash + Serialize + DeserializeOwned {}
@@ -64,9 +64,13 @@ impl<'scope> Job<'scope> {
         windows: Windows,
     ) -> Windowed<'scope, K, V> {
         let (times, identity) = (Some(times.clone()), windows.identity());
-        let (results, late) = match windows.store() {
-            Ok(panes) => self.keyed(name, rows, times, panes, &identity),
-            Err(sessions) => self.keyed(name, rows, times, sessions, &identity),
+        let (results, late) = match windows.0 {
+            Kind::Fixed { size, slide } => {
+                self.keyed(name, rows, times, move || Panes::new(size, slide), &identity)
+            }
+            Kind::Session { gap } => {
+                self.keyed(name, rows, times, move || Sessions::new(gap), &identity)
+            }
         };
         Windowed { results, late }
     }
@@ -81,7 +85,7 @@ impl<'scope> Job<'scope> {
         rows: Stream<'scope, u64, Vec<(K, V)>>,
     ) -> Stream<'scope, u64, Vec<Change<K, V>>> {
         let rows = rows.map(|(key, value)| ((key, 0), value));
-        self.keyed(name, rows, None, Totals::default(), "totals").0
+        self.keyed(name, rows, None, Totals::default, "totals").0
     }
 
     fn keyed<S: Store>(
@@ -89,7 +93,7 @@ impl<'scope> Job<'scope> {
         name: &str,
         rows: Stream<'scope, u64, Vec<((S::Key, i64), S::Value)>>,
         times: Option<EventTimes<'scope>>,
-        store: S,
+        store: impl Fn() -> S + Send + Sync + 'static,
         identity: &str,
     ) -> Streams<'scope, S>
     where
@@ -99,8 +103,9 @@ impl<'scope> Job<'scope> {
         self.take_name(name);
         let types = [std::any::type_name::<S::Key>(), std::any::type_name::<S::Value>()];
         self.host.declare_state(format!("{name}: {identity}, {} by {}", types[1], types[0]));
-        let context = self.host.state();
-        let Keyed { results, late, state } = keyed(name, rows, times, store, context);
+        let empty = store();
+        let context = self.host.state(name, merge_rows(name, store));
+        let Keyed { results, late, state } = keyed(name, rows, times, empty, context);
         self.state.push(state);
         (results, late)
     }

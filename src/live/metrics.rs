@@ -330,6 +330,7 @@ impl Collector for Metrics {
         page.time(&self.sample)?;
         page.stages(&self.sample.stages)?;
         page.stage_views(&self.stages)?;
+        page.states(&self.sample.states)?;
         let Sample { calls, functions, .. } = &self.sample;
         let calls: Vec<_> = calls.iter().map(|(name, remote)| (name.clone(), remote)).collect();
         if !calls.is_empty() {

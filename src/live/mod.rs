@@ -18,6 +18,7 @@ mod series;
 mod server;
 mod stage_metrics;
 mod stage_view;
+mod state_metrics;
 mod view_state;
 
 pub use diagnosis::Diagnosis;

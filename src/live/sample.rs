@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::batch::Nanos;
 use crate::counters::Counters;
-use crate::observe::{LiveSnapshot, StageCounts, Summary};
+use crate::observe::{LiveSnapshot, StageCounts, StateTotals, Summary};
 
 /// A run that can be sampled from a thread that is not one of its workers.
 pub trait ObservedRun: Send + Sync {
@@ -114,6 +114,8 @@ pub struct Sample {
     pub calls: Vec<(String, Remote)>,
     /// The stages, in the order in which they are built.
     pub stages: Vec<StageSample>,
+    /// What the stages with state hold.
+    pub states: Vec<StateTotals>,
 }
 
 /// A stage at the time of a sample.

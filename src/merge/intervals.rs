@@ -71,12 +71,14 @@ impl<V: Merge> Merge for Intervals<V> {
     fn merge(&mut self, other: Self) {
         let gap = self.gap.max(other.gap);
         let Some(other) = self.absorb(other) else { return };
-        let mut sources = [std::mem::take(&mut self.parts), other.parts].map(|parts| parts.into_iter().peekable());
+        let mut sources = [std::mem::take(&mut self.parts), other.parts]
+            .map(|parts| parts.into_iter().peekable());
         let mut parts: Vec<(i64, i64, V)> = Vec::new();
         loop {
-            let first = |at: usize, sources: &mut [std::iter::Peekable<std::vec::IntoIter<_>>; 2]| {
-                sources[at].peek().map(|(first, _, _): &(i64, i64, V)| *first)
-            };
+            let first =
+                |at: usize, sources: &mut [std::iter::Peekable<std::vec::IntoIter<_>>; 2]| {
+                    sources[at].peek().map(|(first, _, _): &(i64, i64, V)| *first)
+                };
             let from = match (first(0, &mut sources), first(1, &mut sources)) {
                 (Some(a), Some(b)) => usize::from(b < a),
                 (Some(_), None) => 0,

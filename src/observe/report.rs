@@ -10,6 +10,7 @@ use super::{Cause, Counts, Latencies, OnTime, ProcessStats, StageFigures, TimeSl
 use crate::counters::Counters;
 use crate::stage_needs::RateTime;
 use crate::stage_totals::StageTotals;
+use crate::state_totals::{self, StateTotals};
 
 /// What the bridges to a function counted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -102,6 +103,8 @@ pub struct Report {
     pub is_chain: bool,
     /// What the workers did, by stage.
     pub stages: Vec<StageCounts>,
+    /// What the workers hold at the stages with state.
+    pub states: Vec<StateTotals>,
     /// What the bridges counted, by function.
     pub functions: Vec<FunctionCounters>,
     /// What the bridges to the services of calls counted, by call.
@@ -224,6 +227,7 @@ impl Report {
                 stages.for_each(|(sum, one)| sum.totals.add(&one.totals));
             }
         }
+        other.states.iter().for_each(|theirs| state_totals::add(&mut self.states, theirs));
         self.offered_peak = self.offered_peak.max(other.offered_peak);
         self.by_route.resize_with(other.by_route.len(), Latencies::default);
         for (mine, theirs) in self.by_route.iter_mut().zip(&other.by_route) {

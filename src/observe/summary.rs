@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{CallFigures, Counts, FunctionBill, Latencies, Level, Report, StageFigures};
+use super::{
+    CallFigures, Counts, FunctionBill, Latencies, Level, Report, StageFigures, StateFigures,
+};
 use crate::counters::Counters;
 use crate::destination;
 
@@ -106,6 +108,9 @@ pub struct Summary {
     /// Of a dataflow with several stages.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageFigures>,
+    /// Of a dataflow with state.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub state: Vec<StateFigures>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub functions: Vec<FunctionBill>,
     /// Of a dataflow with calls.
@@ -202,6 +207,7 @@ impl Summary {
             over_budget_ms: (counters.over_budget_us as f64 / 1e3).min(seconds * 1e3),
             cost_usd,
             stages: if is_chain { report.stage_figures(wall) } else { Vec::new() },
+            state: report.states.iter().map(|it| StateFigures::of(it, report.workers)).collect(),
             calls: report.calls.iter().map(|call| CallFigures::of(call, wall)).collect(),
             functions: report.functions.iter().map(FunctionBill::of).collect(),
             peak_backlog: report.backlog_peaks.iter().max().copied().unwrap_or(0),

@@ -74,6 +74,9 @@ impl Summary {
                 self.workers
             ));
         }
+        for state in &self.state {
+            line(format!("state     {}", state.words()));
+        }
         for call in &self.calls {
             line(format!("call      {}", call.words()));
         }

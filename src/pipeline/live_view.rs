@@ -141,6 +141,7 @@ pub(super) fn sample(context: &RunContext, started: &RunStart) -> Sample {
         functions: context.functions.iter().map(function).collect(),
         calls: calls(context),
         stages: context.stage_samples(schedule),
+        states: context.states.totals(),
         snapshot,
     }
 }

@@ -109,6 +109,13 @@ pub struct RunOptions {
     #[arg(long, value_name = "D", help_heading = "Output", group = mark::PROCESS)]
     #[arg(default_value = "10s", value_parser = parse_above_zero)]
     pub stop_within: Duration,
+    /// Size of the state of a process past which the run ends with exit code 1.
+    ///
+    /// It is about windows and totals of a program of one's own. What is committed is whole, and the same command with
+    /// more resumes.
+    #[arg(long, value_name = "BYTES", help_heading = "Output", group = mark::PROCESS)]
+    #[arg(value_parser = parse_bytes)]
+    pub max_state: Option<u64>,
     /// File for bad records and why they are bad, as JSON lines.
     #[arg(long, value_name = "FILE", help_heading = "Output", group = mark::OUTPUT)]
     pub dead_letter: Option<PathBuf>,

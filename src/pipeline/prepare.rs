@@ -17,6 +17,7 @@ use crate::pool::ProcessPool;
 use crate::sink::{self, SinkError, SinkHandle};
 use crate::source::{OpenContext, Pace, ReadSettings};
 use crate::state::StateError;
+use crate::state_totals::States;
 
 /// Starts everything that the workers of the process share, but the live view, which is there already.
 ///
@@ -71,6 +72,7 @@ pub(super) fn prepare(
         started: OnceLock::new(),
         pace,
         stages: Stages::new(),
+        states: States::default(),
         frontiers: Frontiers::new(settings.dataflow.stages.len(), timely.workers),
         functions: remote.functions,
         calls: remote.calls,

@@ -29,6 +29,7 @@ use crate::process_stats;
 use crate::schedule::BurstWindow;
 use crate::sink::SinkHandle;
 use crate::source::{Downstream, FlowControl, OpenSource, Pace, WorkerContext};
+use crate::state_totals::States;
 
 /// What the workers of a process share.
 pub(super) struct RunContext {
@@ -36,6 +37,8 @@ pub(super) struct RunContext {
     pub pace: Arc<Pace>,
     /// What each stage of the dataflow does.
     pub stages: Stages,
+    /// What each stage with state holds.
+    pub states: States,
     /// How far each stage has come.
     pub frontiers: Frontiers,
     /// The bridges to the functions.
@@ -152,6 +155,7 @@ impl RunContext {
         let dataflow = &self.settings.dataflow;
         report.is_chain = dataflow.stages.len() != 1 || !dataflow.is_last_stage;
         report.stages = self.stage_counts();
+        report.states = self.states.totals();
         report.calls = self.calls.iter().map(Call::counters).collect();
         report.cause = self.diagnosis.lock().unwrap_or_else(PoisonError::into_inner).cause();
         for function in &self.functions {

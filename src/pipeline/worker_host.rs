@@ -10,7 +10,8 @@ use super::worker::RunContext;
 use crate::job::{Host, IsLast, Producer, StageContext};
 use crate::operators::{Backpressure, Clock, Observer as _};
 use crate::sink::SinkError;
-use crate::stateful::{StateContext, StoredState};
+use crate::state_file::MergeRows;
+use crate::stateful::{StateContext, StateLimit, StoredState};
 
 /// The host of a worker's graph.
 pub(super) struct WorkerHost {
@@ -38,13 +39,14 @@ impl Host for WorkerHost {
         Box::new(move |records| observer.bad(records))
     }
 
-    fn state(&mut self) -> StateContext {
-        let RunContext { settings, sink, resume_point, output, .. } = &*self.context;
+    fn state(&mut self, name: &str, merge_rows: Arc<dyn MergeRows>) -> StateContext {
+        let RunContext { settings, sink, states, resume_point, output, .. } = &*self.context;
         let files = settings.sink.files();
         let is_written = settings.state.is_some() && files.is_some();
         let timely = &settings.timely;
         let worker = timely.process * timely.workers + self.local_index;
         let committed = output.committed.as_ref().filter(|committed| !committed.state.is_empty());
+        sink.add_state(name, merge_rows);
         let (stopped, sink) = (Arc::clone(&self.context), sink.clone());
         StateContext {
             first_epoch: resume_point.epoch,
@@ -57,6 +59,11 @@ impl Host for WorkerHost {
             }),
             is_stopped: Rc::new(move || stopped.was_stopped.load(Relaxed)),
             fail: Rc::new(move |error| sink.fail(SinkError::State(error))),
+            counters: states.worker(name),
+            limit: settings
+                .options
+                .max_state
+                .map(|bytes| StateLimit { bytes, states: states.clone() }),
         }
     }
 

@@ -17,6 +17,7 @@ use super::manifest_log::ManifestLog;
 use super::outbox::PublishRequest;
 use super::prepare::{remove, rename, sync_folder};
 use super::settings::ZSTD;
+use super::state_compactor::StateCompactor;
 use super::writer::{FinishedFile, Kind};
 use super::{CommitStep, CommittedState, Note, SinkError, StateChange, StateFile};
 
@@ -43,6 +44,7 @@ pub(super) struct Committer {
     dead_letters_at: u64,
     /// What is committed.
     committed_state: CommittedState,
+    state_compactor: StateCompactor,
 }
 
 impl Committer {
@@ -72,8 +74,10 @@ impl Committer {
             (Some(_), Some(last)) => last.dead_letters_at,
             (Some(letters), None) => letters.length()?,
         };
+        let state_compactor = StateCompactor::start(&shared, folder.clone())?;
         let mut committer = Committer {
             inbox,
+            state_compactor,
             folder,
             dead_letters,
             outbox,
@@ -154,6 +158,9 @@ impl Committer {
             Some(of) => of(up_to_epoch + 1, notes).ok_or(SinkError::NoPosition)?,
             None => Value::Null,
         };
+        let merged = self.state_compactor.merged().unwrap_or_default();
+        state.add.extend(merged.add);
+        state.drop.clone_from(&merged.drop);
         let commit = Commit {
             commit: number,
             up_to_epoch,
@@ -188,6 +195,9 @@ impl Committer {
             self.shared.step(CommitStep::FolderSynced);
         }
         self.append_dead_letters(&commit)?;
+        // No commit names them any more.
+        merged.drop.iter().try_for_each(|name| remove(&disk, &self.folder.join(name)))?;
+        self.state_compactor.look(&self.committed_state.state);
         let files = commit.files.clone();
         self.committed_state.commits += 1;
         self.committed_state.last = Some(commit);

@@ -1,5 +1,6 @@
 //! The sink of a process: its threads, and the handle that workers hold.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -13,6 +14,7 @@ use super::outbox::{Outbox, PublishRequest};
 use super::syncer::Syncer;
 use super::writer::{Writer, WriterMessage};
 use super::{CommitStep, Publish, Settings, SinkError};
+use crate::state_file::MergeRows;
 
 /// What the threads and the workers of a sink share.
 pub(super) struct SinkContext {
@@ -35,6 +37,8 @@ pub(super) struct SinkContext {
     pub committed_bad: AtomicU64,
     /// The run's last epoch, if it was stopped. A group may extend past it.
     pub last_epoch: AtomicU64,
+    /// What merges the stored rows of each stage with state.
+    pub merge_rows: Mutex<BTreeMap<String, Arc<dyn MergeRows>>>,
     /// The line that each file of results begins with, if the format has one.
     pub header: OnceLock<Vec<u8>>,
     failed: AtomicBool,
@@ -119,6 +123,7 @@ impl SinkHandle {
             committed: AtomicU64::new(0),
             committed_bad: AtomicU64::new(0),
             last_epoch: AtomicU64::new(u64::MAX),
+            merge_rows: Mutex::default(),
             header: OnceLock::new(),
             failed: AtomicBool::new(false),
             on_failure,
@@ -192,6 +197,12 @@ impl SinkHandle {
         let settings = &self.shared.settings;
         self.waiting_bytes() > settings.max_waiting_bytes
             || self.shared.unpublished.load(Relaxed) > settings.max_unpublished_bytes
+    }
+
+    /// Adds a stage with state. `merge_rows` merges what is stored of it.
+    pub(crate) fn add_state(&self, stage: &str, merge_rows: Arc<dyn MergeRows>) {
+        // All workers add the same.
+        lock(&self.shared.merge_rows).insert(stage.to_owned(), merge_rows);
     }
 
     /// Ends the run with an error. Nothing is committed after it.

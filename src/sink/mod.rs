@@ -39,6 +39,7 @@ pub(crate) mod prepare;
 mod publish;
 mod settings;
 mod spec;
+mod state_compactor;
 mod syncer;
 mod writer;
 

@@ -151,7 +151,8 @@ fn recover_as(
     // The bad records of older commits were appended before the last commit.
     let letters = committed_state.last.as_ref().map_or(&[][..], |last| &last.dead_letters);
     let letters: HashSet<&str> = letters.iter().map(|file| file.temporary.as_str()).collect();
-    let state: HashSet<&str> = committed_state.state.iter().map(|file| file.name.as_str()).collect();
+    let state: HashSet<&str> =
+        committed_state.state.iter().map(|file| file.name.as_str()).collect();
     for file in &committed_state.state {
         let path = dir.join(&file.name);
         let looked = fs::metadata(&path);

@@ -41,13 +41,15 @@ pub(crate) struct ShardHeader {
 
 /// Collects the rows of a block.
 pub(crate) struct BlockWriter {
+    /// By shard: the number of rows, and the rows.
     shards: Vec<(u64, Vec<u8>)>,
     rows: u64,
+    bytes: usize,
 }
 
 impl BlockWriter {
     pub(crate) fn new() -> Self {
-        BlockWriter { shards: (0..SHARDS).map(|_| (0, Vec::new())).collect(), rows: 0 }
+        BlockWriter { shards: (0..SHARDS).map(|_| (0, Vec::new())).collect(), rows: 0, bytes: 0 }
     }
 
     /// Adds a row of the key's shard.
@@ -56,10 +58,17 @@ impl BlockWriter {
     /// If the row's own serialization fails.
     pub(crate) fn add<K: Hash>(&mut self, key: &K, row: &impl Serialize) -> postcard::Result<()> {
         let (rows, bytes) = &mut self.shards[shard(key) as usize];
+        let before = bytes.len();
         *bytes = postcard::to_extend(row, std::mem::take(bytes))?;
+        self.bytes += bytes.len() - before;
         *rows += 1;
         self.rows += 1;
         Ok(())
+    }
+
+    /// Returns the number of bytes of the rows.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Returns the number of rows.
@@ -93,7 +102,7 @@ impl BlockWriter {
             out.append(bytes);
             *rows = 0;
         }
-        self.rows = 0;
+        (self.rows, self.bytes) = (0, 0);
         Ok(())
     }
 }

@@ -5,9 +5,11 @@
 //! another number of workers finds the rows of each.
 
 mod block;
+mod error;
+mod merge;
 mod read;
 
-pub(crate) use block::{BlockWriter, MAGIC, shard};
+pub(crate) use block::{BlockWriter, MAGIC, ShardHeader, shard};
 /// A block for the files of a commit group, with the number of its rows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StateBlock {
@@ -15,5 +17,6 @@ pub(crate) struct StateBlock {
     pub rows: u64,
 }
 
-pub use read::StateFileError;
-pub(crate) use read::blocks;
+pub use error::StateFileError;
+pub(crate) use merge::{MergeRows, merge_files};
+pub(crate) use read::StateReader;

@@ -1,97 +1,125 @@
-//! Reads the blocks of files.
+//! Reads the blocks of a file.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
+use super::StateFileError;
 use super::block::{BlockHeader, MAGIC, SHARDS, ShardHeader};
-
-/// A file of state that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StateFileError {
-    /// The system failed.
-    #[error("cannot read the state in {}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// It is not what was written.
-    #[error("the state in {} is damaged: {why}. Restore the file, or remove the output and the state's folder to start over", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
-    /// A key or a value cannot be written.
-    #[error("the state of {stage} cannot be written: serde cannot serialize a key or a value of it")]
-    Row {
-        /// The name of the stage.
-        stage: String,
-        /// Why.
-        #[source]
-        source: postcard::Error,
-    },
-}
 
 /// The longest header. A block has at most 1,024 shards.
 const MAX_HEADER: u32 = 1 << 20;
 
-/// Calls `header` with the header of each block of a file, and `rows` with the rows of those shards for which it then
-/// returns true. The file has the length that was committed.
-///
-/// # Errors
-/// If the file cannot be read, or is not whole.
-pub(crate) fn blocks<R: DeserializeOwned>(
-    path: &Path,
+/// A file of state, open for reading.
+pub(crate) struct StateReader {
+    file: BufReader<File>,
+    path: PathBuf,
+    /// Where the next header is.
+    at: u64,
     length: u64,
-    mut wants: impl FnMut(&BlockHeader, u64) -> bool,
-    mut header: impl FnMut(&BlockHeader),
-    mut rows: impl FnMut(Vec<R>),
-) -> Result<(), StateFileError> {
-    let failed = |source| StateFileError::Io { path: path.to_path_buf(), source };
-    let damaged = |why: String| StateFileError::Damaged { path: path.to_path_buf(), why };
-    let file = File::open(path).map_err(failed)?;
-    let is = file.metadata().map_err(failed)?.len();
-    if is != length {
-        return Err(damaged(format!("it has {is} bytes, and {length} were committed")));
-    }
-    let mut file = BufReader::with_capacity(1 << 18, file);
-    let mut magic = vec![0; MAGIC.len()];
-    file.read_exact(&mut magic).map_err(failed)?;
-    if magic != MAGIC {
-        return Err(damaged("it does not begin as version 1 of the format does".to_owned()));
-    }
-    let mut at = MAGIC.len() as u64;
-    let mut bytes = Vec::new();
-    while at < length {
-        let block = read_header(&mut file, &mut bytes)
-            .map_err(|error| damaged(format!("the block at byte {at} has no valid header ({error})")))?;
-        at += 8 + bytes.len() as u64;
-        header(&block);
-        for shard in &block.shards {
-            let end = at.checked_add(shard.bytes).filter(|end| *end <= length);
-            let end = end.ok_or_else(|| damaged("a shard is longer than the file".to_owned()))?;
-            if wants(&block, shard.number) {
-                bytes.resize(shard.bytes as usize, 0);
-                file.read_exact(&mut bytes).map_err(failed)?;
-                let decoded = decode(shard, &bytes);
-                rows(decoded.map_err(|why| damaged(format!("the shard at byte {at}: {why}")))?);
-            } else {
-                file.seek_relative(shard.bytes as i64).map_err(failed)?;
-            }
-            at = end;
-        }
-    }
-    Ok(())
 }
 
-fn read_header(file: &mut BufReader<File>, bytes: &mut Vec<u8>) -> io::Result<BlockHeader> {
+/// A block, and where the rows of its shards begin.
+pub(crate) struct Block {
+    pub header: BlockHeader,
+    pub rows_at: u64,
+}
+
+impl Block {
+    /// Iterates over the shards, with the position of their rows.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = (u64, &ShardHeader)> {
+        let mut at = self.rows_at;
+        self.header.shards.iter().map(move |shard| {
+            at += shard.bytes;
+            (at - shard.bytes, shard)
+        })
+    }
+}
+
+impl StateReader {
+    /// Opens a file of the length that was committed.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is another one.
+    pub(crate) fn open(path: &Path, length: u64) -> Result<Self, StateFileError> {
+        let path = path.to_path_buf();
+        let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (is, file) = opened.map_err(|source| StateFileError::io(&path, source))?;
+        let file = BufReader::with_capacity(1 << 18, file);
+        let at = MAGIC.len() as u64;
+        let mut reader = StateReader { file, path, at, length };
+        if is != length {
+            return Err(reader.damaged(format!("it has {is} bytes, and {length} were committed")));
+        }
+        let mut magic = vec![0; MAGIC.len()];
+        match reader.file.read_exact(&mut magic) {
+            Ok(()) if magic == MAGIC => Ok(reader),
+            _ => {
+                Err(reader.damaged("it does not begin as version 1 of the format does".to_owned()))
+            }
+        }
+    }
+
+    fn damaged(&self, why: String) -> StateFileError {
+        StateFileError::Damaged { path: self.path.clone(), why }
+    }
+
+    fn seek(&mut self, to: u64) -> Result<(), StateFileError> {
+        let at = self.file.stream_position();
+        // A short way stays within the buffer.
+        let moved = at.and_then(|at| match i64::try_from(i128::from(to) - i128::from(at)) {
+            Ok(by) => self.file.seek_relative(by),
+            Err(_) => self.file.seek(SeekFrom::Start(to)).map(drop),
+        });
+        moved.map_err(|source| StateFileError::io(&self.path, source))
+    }
+
+    /// Returns the next block.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not whole.
+    pub(crate) fn next_block(&mut self) -> Result<Option<Block>, StateFileError> {
+        if self.at >= self.length {
+            return Ok(None);
+        }
+        let at = self.at;
+        self.seek(at)?;
+        let (header, bytes) = read_header(&mut self.file).map_err(|error| {
+            self.damaged(format!("the block at byte {at} has no valid header ({error})"))
+        })?;
+        let rows_at = at + 8 + bytes;
+        let end = header.shards.iter().try_fold(rows_at, |end, shard| end.checked_add(shard.bytes));
+        match end.filter(|end| *end <= self.length) {
+            Some(end) => self.at = end,
+            None => {
+                return Err(self.damaged(format!("the block at byte {at} is longer than the file")));
+            }
+        }
+        Ok(Some(Block { header, rows_at }))
+    }
+
+    /// Returns the rows of a shard, which are at `at`.
+    ///
+    /// # Errors
+    /// If they cannot be read, or are not what was written.
+    pub(crate) fn rows<R: DeserializeOwned>(
+        &mut self,
+        at: u64,
+        shard: &ShardHeader,
+    ) -> Result<Vec<R>, StateFileError> {
+        self.seek(at)?;
+        let mut bytes = vec![0; shard.bytes as usize];
+        self.file
+            .read_exact(&mut bytes)
+            .map_err(|source| StateFileError::io(&self.path, source))?;
+        decode(shard, &bytes).map_err(|why| self.damaged(format!("the shard at byte {at}: {why}")))
+    }
+}
+
+/// Returns a header, and its length.
+fn read_header(file: &mut BufReader<File>) -> io::Result<(BlockHeader, u64)> {
     let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
     let mut word = [0; 4];
     file.read_exact(&mut word)?;
@@ -100,15 +128,15 @@ fn read_header(file: &mut BufReader<File>, bytes: &mut Vec<u8>) -> io::Result<Bl
     if length > MAX_HEADER {
         return Err(invalid("it would be longer than a header can be"));
     }
-    bytes.resize(length as usize, 0);
-    file.read_exact(bytes)?;
-    if crc32fast::hash(bytes) != u32::from_le_bytes(word) {
+    let mut bytes = vec![0; length as usize];
+    file.read_exact(&mut bytes)?;
+    if crc32fast::hash(&bytes) != u32::from_le_bytes(word) {
         return Err(invalid("its checksum differs"));
     }
-    let header: BlockHeader = postcard::from_bytes(bytes).map_err(|error| invalid(&error.to_string()))?;
-    let is_shard = |shard: &ShardHeader| shard.number < SHARDS && shard.bytes <= i64::MAX as u64;
-    match header.shards.iter().all(is_shard) {
-        true => Ok(header),
+    let header: BlockHeader =
+        postcard::from_bytes(&bytes).map_err(|error| invalid(&error.to_string()))?;
+    match header.shards.iter().all(|shard| shard.number < SHARDS) {
+        true => Ok((header, u64::from(length))),
         false => Err(invalid("it has a shard that there is not")),
     }
 }

@@ -14,7 +14,7 @@ use crate::window::{EventFrontier, Lateness, Times};
 /// What a worker says of the event times of an epoch, to another one: the number of the other one, and the times.
 pub(crate) type Reported = (u64, Times);
 
-/// The event times of a stream: when windows close. [`Job::event_times`](crate::job::Job::event_times) makes it.
+/// The event times of a stream: when windows close. `Job::event_times` makes it.
 #[derive(Clone)]
 pub struct EventTimes<'scope> {
     pub(crate) lateness: Lateness,

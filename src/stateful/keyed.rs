@@ -82,12 +82,16 @@ where
             if !state.is_restored() {
                 return;
             }
-            let reached = frontiers.iter().filter_map(|frontier| frontier.frontier().first().copied());
+            let reached =
+                frontiers.iter().filter_map(|frontier| frontier.frontier().first().copied());
             let reached = reached.min();
-            let (mut results, mut late, mut blocks) = (results.activate(), late.activate(), blocks.activate());
+            let (mut results, mut late, mut blocks) =
+                (results.activate(), late.activate(), blocks.activate());
             let mut emit = |epoch: u64, held: &[Capability<u64>], emitted: Emitted<S>| {
                 let [to_results, to_late, to_blocks] = held else { return };
-                results.session(&to_results.delayed(&epoch)).give_iterator(emitted.results.into_iter());
+                results
+                    .session(&to_results.delayed(&epoch))
+                    .give_iterator(emitted.results.into_iter());
                 late.session(&to_late.delayed(&epoch)).give_iterator(emitted.late.into_iter());
                 blocks.session(&to_blocks.delayed(&epoch)).give_iterator(emitted.state.into_iter());
             };

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_channel::Receiver;
 use rustc_hash::FxBuildHasher;
@@ -11,6 +13,7 @@ use super::restore::{Restored, StoredState};
 use super::state_log::StateLog;
 use crate::merge::Merge as _;
 use crate::state_file::{StateBlock, StateFileError};
+use crate::state_totals::{StateCounters, StateTotals, States};
 use crate::window::{Apply, EventFrontier, Store, Times};
 
 /// What a run gives to a stateful stage.
@@ -26,6 +29,17 @@ pub(crate) struct StateContext {
     pub is_stopped: Rc<dyn Fn() -> bool>,
     /// Ends the run.
     pub fail: Rc<dyn Fn(StateFileError)>,
+    /// What the worker holds and writes at the stage.
+    pub counters: Arc<StateCounters>,
+    /// The most bytes that all stages of the process may hold.
+    pub limit: Option<StateLimit>,
+}
+
+/// A bound on the state of a process.
+#[derive(Clone)]
+pub(crate) struct StateLimit {
+    pub bytes: u64,
+    pub states: States,
 }
 
 /// A run that cannot be resumed, from the first epoch on.
@@ -37,6 +51,8 @@ impl Default for StateContext {
             stored: None,
             is_stopped: Rc::new(|| false),
             fail: Rc::new(drop),
+            counters: Arc::default(),
+            limit: None,
         }
     }
 }
@@ -68,6 +84,8 @@ pub(super) struct KeyedState<S: Store> {
     log: Option<StateLog<S>>,
     /// What is still to be read of earlier runs.
     restoring: Option<Receiver<Restored<S::Key, S::Value>>>,
+    /// The mean length of a row as it is stored, of some rows.
+    row_bytes: f64,
     context: StateContext,
 }
 
@@ -80,7 +98,8 @@ impl<S: Store> KeyedState<S> {
         context: StateContext,
     ) -> Self {
         let log = context.epochs_a_group.map(|epochs| StateLog::new(name, epochs));
-        KeyedState { store, frontier, epochs: BTreeMap::new(), log, restoring, context }
+        let (epochs, row_bytes) = (BTreeMap::new(), 0.0);
+        KeyedState { store, frontier, epochs, log, restoring, row_bytes, context }
     }
 
     fn epoch(&mut self, epoch: u64) -> &mut OpenEpoch<S> {
@@ -118,6 +137,7 @@ impl<S: Store> KeyedState<S> {
                 Restored::End(Ok(())) => {
                     self.store.forget(self.frontier.time());
                     self.restoring = None;
+                    self.count(0);
                     return true;
                 }
                 Restored::End(Err(error)) => (self.context.fail)(error),
@@ -140,7 +160,10 @@ impl<S: Store> KeyedState<S> {
     /// Writes the block of a commit group, if anything has changed in it.
     pub(super) fn write(&mut self, emitted: &mut Emitted<S>) {
         match self.log.as_mut().and_then(|log| log.take(self.frontier)) {
-            Some(Ok(block)) => emitted.state.push(block),
+            Some(Ok(block)) => {
+                self.context.counters.written_bytes.fetch_add(block.bytes.len() as u64, Relaxed);
+                emitted.state.push(block);
+            }
             Some(Err(error)) => (self.context.fail)(error),
             None => {}
         }
@@ -149,6 +172,8 @@ impl<S: Store> KeyedState<S> {
     /// Merges a complete epoch into the state, and emits what it makes final.
     pub(super) fn apply(&mut self, epoch: u64, emitted: &mut Emitted<S>) {
         let Some(OpenEpoch { rows, times }) = self.epochs.remove(&epoch) else { return };
+        let sample = rows.keys().next().cloned();
+        self.context.counters.merged_rows.fetch_add(rows.len() as u64, Relaxed);
         let before = self.frontier.time();
         self.frontier.advance(epoch, &times);
         let apply = Apply { before, after: &self.frontier };
@@ -166,6 +191,7 @@ impl<S: Store> KeyedState<S> {
         if let Some(log) = &mut self.log {
             log.changed(epoch);
         }
+        self.measure(sample);
         self.end_epoch(epoch, emitted);
     }
 
@@ -185,5 +211,35 @@ impl<S: Store> KeyedState<S> {
     fn end_epoch(&mut self, epoch: u64, emitted: &mut Emitted<S>) {
         let results = &mut emitted.results;
         self.store.end_epoch(epoch, self.frontier.time(), &mut |result| results.push(result));
+        self.count(emitted.late.len());
+    }
+
+    /// Measures what is stored of a key, from which the size of the state is estimated.
+    fn measure(&mut self, sample: Option<(S::Key, i64)>) {
+        let Some((key, time)) = sample else { return };
+        let row = self.store.value(&key, time).map(|value| (&key, value));
+        let Some(bytes) = row.and_then(|row| postcard::to_stdvec(&row).ok()) else { return };
+        let weight = if self.row_bytes == 0.0 { 1.0 } else { 0.25 };
+        self.row_bytes += (bytes.len() as f64 - self.row_bytes) * weight;
+    }
+
+    /// Counts what is held, and ends the run if it is too much.
+    fn count(&self, late: usize) {
+        /// What a table holds besides each key and value, in bytes.
+        const OVERHEAD: f64 = 32.0;
+        let StateContext { counters, limit, .. } = &self.context;
+        let keys = self.store.len() as u64;
+        counters.keys.store(keys, Relaxed);
+        counters.bytes.store((keys as f64 * (self.row_bytes + OVERHEAD)) as u64, Relaxed);
+        counters.late_rows.fetch_add(late as u64, Relaxed);
+        let Some(StateLimit { bytes: most, states }) = limit else { return };
+        let totals = states.totals();
+        let bytes = totals.iter().map(|stage| stage.bytes).sum();
+        let largest = totals.into_iter().max_by_key(|stage| stage.bytes);
+        if bytes > *most
+            && let Some(StateTotals { name, keys, .. }) = largest
+        {
+            (self.context.fail)(StateFileError::TooLarge { stage: name, keys, bytes, most: *most });
+        }
     }
 }

@@ -11,11 +11,15 @@
 mod event_time;
 mod keyed;
 mod keyed_state;
+mod merge_rows;
 mod restore;
 mod state_log;
+#[cfg(test)]
+mod stored_tests;
 
 pub use event_time::EventTimes;
 pub(crate) use event_time::event_times;
 pub(crate) use keyed::{Keyed, keyed};
-pub(crate) use keyed_state::StateContext;
+pub(crate) use keyed_state::{StateContext, StateLimit};
+pub(crate) use merge_rows::merge_rows;
 pub(crate) use restore::StoredState;

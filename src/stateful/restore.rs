@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, bounded};
 use serde::de::DeserializeOwned;
 
 use crate::sink::StateFile;
-use crate::state_file::{StateFileError, blocks};
+use crate::state_file::{StateFileError, StateReader};
 use crate::window::{EventFrontier, Row};
 
 /// What a thread has read.
@@ -52,19 +52,22 @@ impl StoredState {
                 let _ = own.send(message);
                 wake();
             };
-            let result = self.files.iter().try_for_each(|file| {
-                blocks(
-                    &self.folder.join(&file.name),
-                    file.bytes,
-                    |block, shard| block.stage == stage && shard % self.workers == self.worker,
-                    |block| {
-                        if block.stage == stage {
-                            send(Restored::Frontier(block.frontier));
+            let read = |file: &StateFile| {
+                let mut reader = StateReader::open(&self.folder.join(&file.name), file.bytes)?;
+                while let Some(block) = reader.next_block()? {
+                    if block.header.stage != stage {
+                        continue;
+                    }
+                    send(Restored::Frontier(block.header.frontier));
+                    for (at, shard) in block.shards() {
+                        if shard.number % self.workers == self.worker {
+                            send(Restored::Rows(reader.rows(at, shard)?));
                         }
-                    },
-                    |rows| send(Restored::Rows(rows)),
-                )
-            });
+                    }
+                }
+                Ok(())
+            };
+            let result = self.files.iter().try_for_each(read);
             send(Restored::End(result));
         });
         if let Err(source) = spawned {

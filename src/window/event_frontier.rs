@@ -83,7 +83,9 @@ impl EventFrontier {
         }
         if believed * 2 < all || self.latest.is_none() {
             // Of equally many, the earlier ones.
-            let most = times.iter().max_by_key(|(first, _, Count(records))| (*records, std::cmp::Reverse(*first)));
+            let most = times
+                .iter()
+                .max_by_key(|(first, _, Count(records))| (*records, std::cmp::Reverse(*first)));
             if let Some((_, last, _)) = most {
                 self.latest = Some(self.latest.map_or(last, |latest| latest.max(last)));
             }
@@ -151,7 +153,10 @@ mod tests {
     fn a_single_clock_that_is_wrong_by_years_moves_nothing() {
         for wrong in [1_000 * DAY, i64::MAX] {
             let moved = frontier(&[&[1, 2, 3], &[4, wrong, 5]]);
-            assert_eq!((moved.latest, moved.believes(wrong), moved.believes(5)), (Some(5), false, true));
+            assert_eq!(
+                (moved.latest, moved.believes(wrong), moved.believes(5)),
+                (Some(5), false, true)
+            );
             let first = frontier(&[&[1, 2, wrong, 3]]);
             assert_eq!(first.latest, Some(3), "it is not believed in the first epoch");
         }

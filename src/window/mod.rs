@@ -21,6 +21,7 @@ pub(crate) use panes::Panes;
 pub(crate) use sessions::Sessions;
 pub(crate) use store::{Apply, Change, Row, Store};
 pub(crate) use total::Totals;
+pub(crate) use windows::Kind;
 pub use windows::{WindowError, Windows};
 
 /// What a window holds of a key when it closes.

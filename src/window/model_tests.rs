@@ -27,10 +27,16 @@ fn lateness(allowed: u64) -> Lateness {
 
 /// Runs the epochs through a store. The state is written and read again, into an empty store, before the epochs of
 /// `restarts`.
-fn run<S>(mut store: S, allowed: u64, epochs: &[Epoch], restarts: &BTreeSet<usize>) -> Outcome
+fn run<S>(
+    empty: impl Fn() -> S,
+    allowed: u64,
+    epochs: &[Epoch],
+    restarts: &BTreeSet<usize>,
+) -> Outcome
 where
     S: Store<Key = u8, Value = Value, Out = Window<u8, Value>>,
 {
+    let mut store = empty();
     let mut frontier = EventFrontier::new(lateness(allowed));
     let mut outcome = Outcome::default();
     let mut number = 0;
@@ -38,7 +44,7 @@ where
     let mut log: Vec<Row<u8, Value>> = Vec::new();
     for (epoch, records) in epochs.iter().enumerate() {
         if restarts.contains(&epoch) {
-            store = store.empty();
+            store = empty();
             log.iter().for_each(|row| store.restore(row.clone()));
             store.forget(frontier.time());
             log.clear();
@@ -171,10 +177,9 @@ proptest! {
         (gap, allowed) in (1..15_i64, 0..20_u64),
         restarts in prop::collection::btree_set(0..20_usize, 0..4),
     ) {
-        let panes = Panes::new(slide * panes, slide);
-        let Panes { size, slide, .. } = panes;
-        prop_assert_eq!(run(panes, allowed, &epochs, &restarts), fixed(size, slide, allowed, &epochs));
-        let found = run(Sessions::new(gap), allowed, &epochs, &restarts);
+        let size = slide * panes;
+        prop_assert_eq!(run(|| Panes::new(size, slide), allowed, &epochs, &restarts), fixed(size, slide, allowed, &epochs));
+        let found = run(|| Sessions::new(gap), allowed, &epochs, &restarts);
         prop_assert_eq!(found, sessions(gap, allowed, &epochs));
     }
 }

@@ -15,8 +15,8 @@ type Values<K, V> = HashMap<K, V, FxBuildHasher>;
 /// Windows of `size` that begin at multiples of `slide`. A pane is as long as the slide, so that a record is merged into
 /// one pane, in however many windows it is.
 pub(crate) struct Panes<K, V> {
-    pub(super) size: i64,
-    pub(super) slide: i64,
+    size: i64,
+    slide: i64,
     /// The values by the beginning of their pane.
     panes: BTreeMap<i64, Values<K, V>>,
     /// Windows that end at or before this are closed.
@@ -25,7 +25,7 @@ pub(crate) struct Panes<K, V> {
 
 impl<K, V> Panes<K, V> {
     /// Creates windows whose size is a multiple of the slide, both in milliseconds.
-    pub(super) fn new(size: i64, slide: i64) -> Self {
+    pub(crate) fn new(size: i64, slide: i64) -> Self {
         Panes { size, slide, panes: BTreeMap::new(), closed: i64::MIN }
     }
 
@@ -125,6 +125,10 @@ where
         (pane, pane)
     }
 
+    fn value(&self, key: &K, time: i64) -> Option<&V> {
+        self.panes.get(&self.pane(time))?.get(key)
+    }
+
     fn restore(&mut self, row: Row<K, V>) {
         self.add(row.first, row.key, row.value);
     }
@@ -146,9 +150,5 @@ where
 
     fn len(&self) -> usize {
         self.panes.values().map(HashMap::len).sum()
-    }
-
-    fn empty(&self) -> Self {
-        Panes::new(self.size, self.slide)
     }
 }

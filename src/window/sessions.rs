@@ -27,7 +27,7 @@ pub(crate) struct Sessions<K, V> {
 
 impl<K, V> Sessions<K, V> {
     /// Creates sessions that end `gap` milliseconds after their last record.
-    pub(super) fn new(gap: i64) -> Self {
+    pub(crate) fn new(gap: i64) -> Self {
         Sessions { gap, keys: HashMap::default(), due: BTreeMap::new() }
     }
 }
@@ -69,7 +69,8 @@ where
                 for (first, last, value) in over {
                     each(&key, first, last, value);
                 }
-                let next = open.intervals.iter().next().map(|(_, last, _)| last.saturating_add(gap));
+                let next =
+                    open.intervals.iter().next().map(|(_, last, _)| last.saturating_add(gap));
                 match next {
                     Some(next) => {
                         open.due = next;
@@ -113,6 +114,10 @@ where
         (time, time)
     }
 
+    fn value(&self, key: &K, _: i64) -> Option<&V> {
+        self.keys.get(key)?.intervals.iter().next().map(|(_, _, value)| value)
+    }
+
     fn restore(&mut self, Row { key, first, last, value }: Row<K, V>) {
         self.add(key, Intervals::between(self.gap, first, last, value));
     }
@@ -129,9 +134,5 @@ where
 
     fn len(&self) -> usize {
         self.keys.len()
-    }
-
-    fn empty(&self) -> Self {
-        Sessions::new(self.gap)
     }
 }

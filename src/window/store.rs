@@ -53,6 +53,9 @@ pub(crate) trait Store: 'static {
     /// Returns the interval in which a row of this time is stored.
     fn interval(&self, time: i64) -> (i64, i64);
 
+    /// Returns what is stored of a key at a time.
+    fn value(&self, key: &Self::Key, time: i64) -> Option<&Self::Value>;
+
     /// Merges a row that was stored.
     fn restore(&mut self, row: Row<Self::Key, Self::Value>);
 
@@ -64,7 +67,4 @@ pub(crate) trait Store: 'static {
 
     /// Returns the number of keys, each counted once for each of its windows.
     fn len(&self) -> usize;
-
-    /// Returns an empty store of the same windows.
-    fn empty(&self) -> Self;
 }

@@ -38,9 +38,7 @@ where
     fn merge(&mut self, key: K, _: i64, value: V, _: &Apply<'_>) -> Result<(), (K, V)> {
         match self.values.get_mut(&key) {
             Some(total) => {
-                if !self.before.contains_key(&key) {
-                    self.before.insert(key, Some(total.clone()));
-                }
+                self.before.entry(key).or_insert_with(|| Some(total.clone()));
                 total.merge(value);
             }
             None => {
@@ -68,6 +66,10 @@ where
         (0, 0)
     }
 
+    fn value(&self, key: &K, _: i64) -> Option<&V> {
+        self.values.get(key)
+    }
+
     fn restore(&mut self, row: Row<K, V>) {
         match self.values.get_mut(&row.key) {
             Some(total) => total.merge(row.value),
@@ -85,9 +87,5 @@ where
 
     fn len(&self) -> usize {
         self.values.len()
-    }
-
-    fn empty(&self) -> Self {
-        Totals::default()
     }
 }

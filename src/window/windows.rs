@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::{Panes, Sessions};
-
 /// The windows of a stream.
 ///
 /// # Examples
@@ -18,14 +16,19 @@ use super::{Panes, Sessions};
 /// # Ok::<(), floodway::window::WindowError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Windows(pub(super) Kind);
+pub struct Windows(pub(crate) Kind);
 
 /// The kinds of windows, with lengths in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Windows of `size` that begin at each multiple of `slide`.
-    Fixed { size: i64, slide: i64 },
-    Session { gap: i64 },
+    Fixed {
+        size: i64,
+        slide: i64,
+    },
+    Session {
+        gap: i64,
+    },
 }
 
 /// Windows that there cannot be.
@@ -33,7 +36,9 @@ pub(super) enum Kind {
 #[non_exhaustive]
 pub enum WindowError {
     /// A length is not a positive number of milliseconds, or longer than 100 years.
-    #[error("a window's {what} of {length:?} is not allowed: it has to be a whole number of milliseconds, from 1 ms to 100 years")]
+    #[error(
+        "a window's {what} of {length:?} is not allowed: it has to be a whole number of milliseconds, from 1 ms to 100 years"
+    )]
     Length {
         /// Which length.
         what: &'static str,
@@ -41,7 +46,9 @@ pub enum WindowError {
         length: Duration,
     },
     /// The slide does not divide the size, so that windows would not consist of whole panes.
-    #[error("a slide of {slide:?} does not divide a window of {size:?}: choose a slide of which the window is a multiple")]
+    #[error(
+        "a slide of {slide:?} does not divide a window of {size:?}: choose a slide of which the window is a multiple"
+    )]
     Slide {
         /// The length of a window.
         size: Duration,
@@ -82,14 +89,6 @@ impl Windows {
         Ok(Windows(Kind::Session { gap: millis("gap", gap)? }))
     }
 
-    /// Returns an empty store of these windows.
-    pub(crate) fn store<K, V>(self) -> Result<Panes<K, V>, Sessions<K, V>> {
-        match self.0 {
-            Kind::Fixed { size, slide } => Ok(Panes::new(size, slide)),
-            Kind::Session { gap } => Err(Sessions::new(gap)),
-        }
-    }
-
     /// Returns what the state depends on, as errors show it.
     pub(crate) fn identity(&self) -> String {
         match self.0 {
@@ -123,7 +122,8 @@ mod tests {
         let error = Windows::sliding(seconds(10), seconds(4)).unwrap_err();
         assert!(error.to_string().contains("4s does not divide a window of 10s"), "{error}");
         assert!(Windows::sliding(seconds(4), seconds(10)).is_err());
-        let [tumbling, sliding] = [seconds(10), seconds(5)].map(|slide| Windows::sliding(seconds(10), slide));
+        let [tumbling, sliding] =
+            [seconds(10), seconds(5)].map(|slide| Windows::sliding(seconds(10), slide));
         assert_eq!(tumbling, Windows::tumbling(seconds(10)));
         assert_eq!(sliding.unwrap().identity(), "windows of 10000 ms each 5000 ms");
     }

@@ -3,16 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{FAILING, INPUT, LINES, OUTPUT, WAYS, run_with};
 use crate::common::kills::{Killed, Way, until_killed};
-use crate::common::{Place, error_of, example, for_all};
+use crate::common::{Place, end_of, error_of, example, for_all, poll, signal, within_tries};
 
 /// What visits are counted by.
 const BY: [&str; 4] = ["minute", "sliding", "session", "page"];
@@ -64,7 +66,9 @@ fn alone(by: &str) -> Vec<u8> {
 fn the_committed_state_is_what_a_look_at_all_visits_finds() {
     let (mut pages, mut minutes) = (BTreeMap::new(), BTreeMap::new());
     for Visit { user, page, time } in visits() {
-        let Some(page) = page.strip_prefix('/').and_then(|page| page.split('/').next()) else { continue };
+        let Some(page) = page.strip_prefix('/').and_then(|page| page.split('/').next()) else {
+            continue;
+        };
         let (count, users) = pages.entry(page.to_owned()).or_insert((0, BTreeSet::new()));
         *count += 1;
         users.insert(user);
@@ -79,12 +83,17 @@ fn the_committed_state_is_what_a_look_at_all_visits_finds() {
         *rows.entry(row.to_owned()).or_default() += change.parse::<i64>().unwrap();
     }
     rows.retain(|_, count| *count != 0);
-    let expected = pages.iter().map(|(page, (count, users))| (format!("{page},{count},{}", users.len()), 1));
+    let expected =
+        pages.iter().map(|(page, (count, users))| (format!("{page},{count},{}", users.len()), 1));
     assert_eq!(rows, expected.collect());
 
     // With enough time for those that are late, all are in their minute.
     let place = self::place();
-    run_with(&place, &[&args("minute", &["--policy", "local"])[..], &["--late", "20000"]].concat(), ("2", 1));
+    run_with(
+        &place,
+        &[&args("minute", &["--policy", "local"])[..], &["--late", "20000"]].concat(),
+        ("2", 1),
+    );
     let counted = String::from_utf8(place.output("out")).unwrap();
     let counted = counted.lines().map(|line| {
         let window: Value = serde_json::from_str(line).unwrap();
@@ -100,7 +109,8 @@ fn workers_policies_and_faults_change_nothing() {
         let expected = alone(by);
         assert!(!expected.is_empty());
         for_all(&WAYS, |way| {
-            for policy in [&["--policy", "remote"][..], &["--policy", "spill", "--threshold", "3k"]] {
+            for policy in [&["--policy", "remote"][..], &["--policy", "spill", "--threshold", "3k"]]
+            {
                 let place = place();
                 run_with(&place, &args(by, &[policy, &FAILING].concat()), *way);
                 assert!(place.output("out") == expected, "{by} {way:?}");
@@ -139,4 +149,108 @@ fn kills_at_random_instants_change_nothing_in_the_state() {
             kills
         });
     }
+}
+
+/// The files of the state, by their names.
+fn state_files(place: &Place) -> Vec<PathBuf> {
+    let entries = fs::read_dir(place.path("out")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> =
+        entries.filter(|path| path.to_string_lossy().contains("/.state-")).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_stop_closes_no_window_and_the_same_command_goes_on() {
+    for by in ["session", "sliding"] {
+        let expected = alone(by);
+        within_tries("a stop before the end", || {
+            let place = place();
+            let args = args(by, &["--state", "state"]);
+            let mut child = place.start(&[&args[..], &["--", "-w", "2"]].concat());
+            poll("a commit", || {
+                (place.commits("out") > 1 || child.try_wait().unwrap().is_some()).then_some(())
+            });
+            if child.try_wait().unwrap().is_none() {
+                signal(&child, Signal::TERM);
+            }
+            let ended = end_of(child, "the run");
+            assert!(ended.status.success(), "{}", error_of(&ended));
+            let first = place.summary();
+            run_with(&place, &args, ("3", 1));
+            assert!(place.output("out") == expected, "{by}");
+            if first["stopped"] == "signal" { Ok(()) } else { Err(first.to_string()) }
+        });
+    }
+}
+
+#[test]
+fn files_of_the_state_are_merged_and_the_summary_says_what_it_holds() {
+    let place = place();
+    run_with(&place, &args("page", &["--state", "state"]), ("2", 1));
+    let summary = place.summary();
+    let state = &summary["state"][0];
+    assert_eq!((&state["name"], state["keys"].as_u64()), (&"pages".into(), Some(7)), "{summary}");
+    assert_eq!(state["late_rows"], 0, "{summary}");
+    assert!(state["written_bytes"].as_u64() > Some(0), "{summary}");
+    // It has some 15 commits, each of which adds a file.
+    run_with(&place, &args("page", &["--state", "state"]), ("2", 1));
+    let files = state_files(&place).len();
+    assert!(0 < files && files < 10, "{files} files");
+    // A session that is over holds nothing.
+    let place = self::place();
+    run_with(&place, &args("session", &[]), ("2", 1));
+    let summary = place.summary();
+    let state = &summary["state"][0];
+    assert_eq!(
+        (state["keys"].as_u64(), &state["written_bytes"]),
+        (Some(0), &0.into()),
+        "{summary}"
+    );
+    assert!(state["late_rows"].as_u64() > Some(0), "{summary}");
+}
+
+#[test]
+fn a_state_that_is_damaged_or_gone_or_of_another_dataflow_is_refused() {
+    let place = place();
+    let args =
+        |by: &'static str| args(by, &["--state", "state", "--events", "2000", "--policy", "local"]);
+    run_with(&place, &args("page"), ("1", 1));
+    let refused = |args: &[&str], code: i32, says: &str| {
+        let ended = place.run(args);
+        let error = error_of(&ended);
+        assert_eq!(ended.status.code(), Some(code), "{error}");
+        assert!(error.contains(says), "{error}");
+    };
+    refused(&args("minute"), 2, "--by was page and is minute");
+    let file = state_files(&place).pop().unwrap();
+    let whole = fs::read(&file).unwrap();
+    let mut changed = whole.clone();
+    let last = changed.len() - 1;
+    changed[last] ^= 1;
+    fs::write(&file, &changed).unwrap();
+    refused(&args("page"), 1, "is damaged: the shard at byte");
+    fs::write(&file, &whole[..last]).unwrap();
+    refused(&args("page"), 1, "was committed with");
+    fs::remove_file(&file).unwrap();
+    refused(&args("page"), 1, "cannot look at");
+    fs::write(&file, &whole).unwrap();
+    run_with(&place, &args("page"), ("2", 1));
+}
+
+#[test]
+fn a_state_that_grows_too_large_ends_the_run_and_more_room_resumes_it() {
+    let expected = alone("sliding");
+    let place = place();
+    let with =
+        |most| args("sliding", &["--state", "state", "--policy", "local", "--max-state", most]);
+    let ended = place.run(&with("512"));
+    let error = error_of(&ended);
+    assert_eq!(ended.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains("more than --max-state allows (512 B): most of it is visits"),
+        "{error}"
+    );
+    run_with(&place, &with("1Gi"), ("2", 1));
+    assert!(place.output("out") == expected);
 }
