@@ -5,6 +5,7 @@
 //! stage, a text task. Every graph is built once more before the run starts, without input, to find out what its
 //! stages are (`DataflowDescription`).
 
+mod aggregate;
 mod csv;
 mod declare;
 mod due_times;
