@@ -5,17 +5,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use timely::Container;
-use timely::container::NoopBuilder;
 use timely::dataflow::Stream;
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Operator as _;
 
 use super::Job;
 use super::declare::Remote;
-use crate::batch::Chunks;
 use crate::merge::Merge;
-use crate::task::{self, Code, Partials, Rows};
+use crate::operators::{in_chunks, rows_of};
+use crate::task::{self, Code, Rows};
 
 impl<'scope> Job<'scope> {
     /// Adds a stage that makes rows of keys and values of each record, on this worker, on an idle one, or in a function.
@@ -63,27 +59,7 @@ impl<'scope> Job<'scope> {
     {
         let task = Arc::new(task::aggregate(name, compute));
         let function = Arc::clone(&task);
-        let chunks = convert(records, "Chunks", Chunks);
         let remote = Remote::Function(Box::new(move || function.clone()));
-        let partials = self.stage(name, chunks, task, remote);
-        convert(partials, "Rows", |partials: Partials<K, V>| partials.rows)
+        rows_of(self.stage(name, in_chunks(records), task, remote))
     }
-}
-
-/// Makes other containers of those of a stream, without touching their records.
-fn convert<'scope, A: Container, B: Container>(
-    stream: Stream<'scope, u64, A>,
-    name: &str,
-    mut convert: impl FnMut(A) -> B + 'static,
-) -> Stream<'scope, u64, B> {
-    stream.unary::<NoopBuilder<B>, _, _, _>(Pipeline, name, move |_, _| {
-        move |input, output| {
-            input.for_each(|capability, container| {
-                let mut converted = convert(std::mem::take(container));
-                if !converted.is_empty() {
-                    output.session_with_builder(&capability).give_container(&mut converted);
-                }
-            });
-        }
-    })
 }

@@ -107,7 +107,12 @@ impl<P: Clone> Scheduler<P> {
 
     /// Returns how many records the worker computes within `time`.
     pub(crate) fn records_within(&self, time: Duration) -> usize {
-        self.true_rate.records_within(time)
+        let records = self.true_rate.records_within(time);
+        match self.true_rate.get() {
+            Some(_) => records,
+            // What is guessed are records of the stream.
+            None => ((records as f64 / self.weight.mean()) as usize).max(1),
+        }
     }
 
     /// Adds the records of a container that arrived at `now`.
