@@ -38,7 +38,7 @@
 //! | send to a function, and limit what is in flight and what it costs | [`bridge`], [`cost`] |
 //! | call a function by name or ARN, with AWS credentials | [`aws`] |
 //! | compute something of your own | [`task`] |
-//! | keep state by key: values that merge, and windows | [`merge`], [`window`] |
+//! | keep state by key: values that merge, and windows | [`merge`], [`window`], `stateful` |
 //! | write a function in another language | [`wire`] |
 //! | handle text in flat batches | [`batch`] |
 //! | try it without an AWS account | `emulator` |
@@ -126,7 +126,7 @@ mod state_file;
 #[cfg(feature = "files")]
 mod state_totals;
 #[cfg(feature = "files")]
-mod stateful;
+pub mod stateful;
 mod sync;
 pub mod task;
 #[cfg(feature = "files")]

@@ -7,6 +7,7 @@
 //!
 //! [`Records`] is the interface of any batch of input, whether it is flat or a `Vec` of a user's own records.
 
+mod chunks;
 mod flat;
 mod json;
 mod json_batch;
@@ -16,6 +17,7 @@ mod span;
 pub(crate) mod spare;
 mod strings;
 
+pub use chunks::{CHUNK_RECORDS, Chunks};
 pub use flat::{Batch, Header};
 pub use json::push_json_string;
 pub use json_batch::JsonBatch;

@@ -21,10 +21,14 @@ pub struct EncodeError {
 
 /// A batch of records that can be addressed by ranges.
 ///
-/// Implemented for [`Batch`] and for `Vec<T>` of any `T` that serde can write.
+/// Implemented for [`Batch`], for `Vec<T>` of any `T` that serde can write, and for [`Chunks`](super::Chunks) of such
+/// records.
 pub trait Records: Send + Sync + 'static {
     /// A single record: the stream of bad records consists of these.
     type Record: Clone + Send + 'static;
+
+    /// The largest [weight](Records::weight) of one record.
+    const MAX_WEIGHT: usize = 1;
 
     /// Returns the number of records.
     fn len(&self) -> usize;
@@ -37,7 +41,14 @@ pub trait Records: Send + Sync + 'static {
     /// Returns about how many bytes the records have, for the bounds on memory.
     fn size(&self) -> usize;
 
-    /// Returns record `index`.
+    /// Returns how many records of the stream the records of `range` stand for. It is more than their number if they are
+    /// [chunks](super::Chunks). Queues, requests and policies count chunks; what a user is told of, such as counts and
+    /// rates, are records of the stream.
+    fn weight(&self, range: &Range<usize>) -> usize {
+        range.len()
+    }
+
+    /// Returns record `index` of the stream. If the records are chunks, the records of all chunks are counted.
     fn record(&self, index: usize) -> Self::Record;
 
     /// Describes record `index`, so that a person can find it.

@@ -44,13 +44,18 @@ pub struct FunctionError {
 }
 
 impl FunctionError {
-    fn event(error: &serde_json::Error) -> Self {
+    pub(super) fn event(error: &serde_json::Error) -> Self {
         let message = format!("the event is not a request: {error}");
         FunctionError { error_type: "InvalidEvent".to_owned(), message }
     }
 
+    pub(super) fn result(error: &serde_json::Error) -> Self {
+        let message = format!("a result cannot be written: {error}");
+        FunctionError { error_type: "InvalidResult".to_owned(), message }
+    }
+
     /// Returns an error if the function does not understand the request.
-    fn check(v: u32, task: &str, knows: bool) -> Result<(), FunctionError> {
+    pub(super) fn check(v: u32, task: &str, knows: bool) -> Result<(), FunctionError> {
         let message = match (v, knows) {
             (VERSION, true) => return Ok(()),
             (VERSION, false) => format!("there is no task {task}"),
@@ -158,10 +163,8 @@ fn answer_typed<T: DeserializeOwned, U: Serialize>(
     }
     let (ids, errors) = ids(request.records.len(), &bad);
     let version = context.version.as_deref();
-    answer_values(name, &values, &ids, &errors, context.cold, version).map_err(|error| {
-        let message = format!("a result cannot be written: {error}");
-        FunctionError { error_type: "InvalidResult".to_owned(), message }
-    })
+    answer_values(name, &values, &ids, &errors, context.cold, version)
+        .map_err(|error| FunctionError::result(&error))
 }
 
 /// Functions that each compute one task, as one function: a request goes to that of its task.
@@ -215,7 +218,7 @@ impl Function for Versioned {
 }
 
 /// Returns the time that `work_us` of a request with so many records stands for.
-fn modelled(work_us: f64, records: usize) -> Result<Duration, FunctionError> {
+pub(super) fn modelled(work_us: f64, records: usize) -> Result<Duration, FunctionError> {
     let work = Duration::try_from_secs_f64(work_us / 1e6 * records as f64).ok();
     work.filter(|work| *work <= MAX_TIMEOUT).ok_or_else(|| FunctionError {
         error_type: "InvalidRequest".to_owned(),

@@ -22,6 +22,7 @@
 //! This module uses the wire format and the tasks. It shares no code with the bridge, because a fault in
 //! shared code would go unnoticed.
 
+mod aggregate;
 mod body_buffer;
 mod body_reader;
 mod date;

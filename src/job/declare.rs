@@ -15,7 +15,7 @@ use super::due_times::Producer;
 use super::links::{ChannelLog, Link};
 use super::stage::{Host, IsLast, StageContext};
 use super::{BuildError, Graph, Job};
-use crate::batch::Batch;
+use crate::batch::{Batch, Records as _};
 use crate::bridge::{self, Bridge};
 use crate::clock::Clock;
 use crate::emulator::{ByTask, Function, Versioned};
@@ -164,6 +164,8 @@ impl fmt::Debug for DataflowDescription {
 /// What a stage says of itself.
 pub struct Declaration {
     pub name: String,
+    /// How many records of the stream a record of a request stands for at most.
+    pub(crate) weight: usize,
     remote: Remote,
     register: Box<dyn Fn(&Bridge) + Send + Sync>,
     start_pool: StartPool,
@@ -196,6 +198,7 @@ impl Declaration {
         };
         Declaration {
             name: name.to_owned(),
+            weight: K::In::MAX_WEIGHT,
             remote,
             register: Box::new(register),
             start_pool: Box::new(start_pool),

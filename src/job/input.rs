@@ -2,7 +2,7 @@
 
 use timely::Container;
 
-use crate::batch::{Batch, JsonBatch, Records, Span, TextRecord};
+use crate::batch::{Batch, Chunks, JsonBatch, Records, Span, TextRecord};
 use crate::task::Bad;
 
 /// A container that a stage takes: its schedule, and what its bad records look like as dead letters.
@@ -48,5 +48,19 @@ where
     fn dead_letter(Bad { record, code }: Bad<T>, stage: &str) -> Bad<TextRecord> {
         let bytes = serde_json::to_vec(&record).unwrap_or_default();
         Bad { record: TextRecord { label: Some(stage.into()), number: None, bytes }, code }
+    }
+}
+
+impl<T> StageInput for Chunks<T>
+where
+    Vec<T>: StageInput + Records<Record = T>,
+    T: serde::Serialize + Clone + Send + Sync + 'static,
+{
+    fn scheduled(&self) -> Option<Span> {
+        None
+    }
+
+    fn dead_letter(bad: Bad<T>, stage: &str) -> Bad<TextRecord> {
+        Vec::<T>::dead_letter(bad, stage)
     }
 }

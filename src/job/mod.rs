@@ -5,6 +5,7 @@
 //! stage, a text task. Every graph is built once more before the run starts, without input, to find out what its
 //! stages are (`DataflowDescription`).
 
+mod aggregate;
 mod csv;
 mod declare;
 mod due_times;
@@ -25,9 +26,6 @@ pub use graph::{BuildError, Graph, Job, Lines};
 pub(crate) use output::Committing;
 pub use output::Output;
 pub(crate) use stage::{Host, IsLast, StageContext};
-pub use state::{Key, Value, Windowed};
-
-pub use crate::stateful::EventTimes;
 
 /// What the command line makes of a graph, for this package's own tests.
 #[doc(hidden)]

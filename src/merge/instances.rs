@@ -20,7 +20,16 @@ impl Merge for Count {
     }
 }
 
-/// A sum of integers. It has room for 2^63 values of 64 bits, so that it does not overflow.
+/// A sum of integers. It has 128 bits, so that it does not overflow: there is room for 2^63 values of 64 bits.
+///
+/// # Examples
+/// ```
+/// use floodway::merge::{Merge, Sum};
+///
+/// let mut sum = Sum::from(i64::MAX);
+/// sum.merge(Sum::from(i64::MAX));
+/// assert_eq!(sum.total(), 2 * i128::from(i64::MAX));
+/// ```
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -112,9 +121,25 @@ impl<N: Ord, T> Merge for Last<N, T> {
 }
 
 /// The different ones.
+///
+/// # Examples
+/// ```
+/// use floodway::merge::{Merge, Set};
+///
+/// let mut colours = Set::of("red");
+/// colours.merge(Set::of("blue"));
+/// colours.merge(Set::of("red"));
+/// assert_eq!(colours.0.len(), 2);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Set<T: Ord>(pub BTreeSet<T>);
+
+impl<T: Ord> Default for Set<T> {
+    fn default() -> Self {
+        Set(BTreeSet::new())
+    }
+}
 
 impl<T: Ord> Set<T> {
     /// Returns the set of one.
@@ -134,9 +159,25 @@ impl<T: Ord> Merge for Set<T> {
 }
 
 /// The `K` largest, the largest first. Equal ones are all kept, as far as there is room.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+///
+/// # Examples
+/// ```
+/// use floodway::merge::{Merge, TopK};
+///
+/// let mut prices = TopK::<u32, 2>::of(30);
+/// prices.merge(TopK::of(50));
+/// prices.merge(TopK::of(40));
+/// assert_eq!(prices.items(), [50, 40]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TopK<T, const K: usize>(Vec<T>);
+
+impl<T, const K: usize> Default for TopK<T, K> {
+    fn default() -> Self {
+        TopK(Vec::new())
+    }
+}
 
 impl<T: Ord, const K: usize> TopK<T, K> {
     /// Returns the best of one.

@@ -24,9 +24,10 @@ pub struct Intervals<V> {
 }
 
 impl<V: Merge> Intervals<V> {
-    /// Returns no interval. All that are merged have the same gap.
+    /// Returns no interval. All that are merged have the same gap, which is at least 1: what happens at one instant is one
+    /// interval.
     pub fn new(gap: i64) -> Self {
-        Intervals { gap, parts: Vec::new() }
+        Intervals { gap: gap.max(1), parts: Vec::new() }
     }
 
     /// Returns the interval of one instant.
@@ -36,7 +37,12 @@ impl<V: Merge> Intervals<V> {
 
     /// Returns an interval with its first and last time.
     pub fn between(gap: i64, first: i64, last: i64, value: V) -> Self {
-        Intervals { gap, parts: vec![(first, last, value)] }
+        Intervals { gap: gap.max(1), parts: vec![(first, last, value)] }
+    }
+
+    /// Merges the value of one instant.
+    pub fn add(&mut self, time: i64, value: V) {
+        self.insert((time, time, value));
     }
 
     /// Iterates over the first and the last time of each interval and its value, in order.
@@ -50,50 +56,54 @@ impl<V: Merge> Intervals<V> {
         let over = self.parts.partition_point(|(_, last, _)| is_over(*last));
         self.parts.drain(..over).collect()
     }
-
-    /// Merges a single interval that lies within one of these: most of what comes does. Returns what does not.
-    fn absorb(&mut self, mut other: Self) -> Option<Self> {
-        if let [(first, last, _)] = other.parts[..] {
-            let at = self.parts.partition_point(|(begin, _, _)| *begin <= first);
-            if let Some((_, end, merged)) = at.checked_sub(1).map(|at| &mut self.parts[at])
-                && last <= *end
-                && let Some((_, _, value)) = other.parts.pop()
-            {
-                merged.merge(value);
-                return None;
-            }
-        }
-        Some(other)
-    }
 }
 
+/// From how many intervals on all are gone through once, and not inserted one by one.
+const MANY: usize = 8;
+
 impl<V: Merge> Merge for Intervals<V> {
-    fn merge(&mut self, other: Self) {
-        let gap = self.gap.max(other.gap);
-        let Some(other) = self.absorb(other) else { return };
-        let mut sources = [std::mem::take(&mut self.parts), other.parts]
-            .map(|parts| parts.into_iter().peekable());
-        let mut parts: Vec<(i64, i64, V)> = Vec::new();
-        loop {
-            let first =
-                |at: usize, sources: &mut [std::iter::Peekable<std::vec::IntoIter<_>>; 2]| {
-                    sources[at].peek().map(|(first, _, _): &(i64, i64, V)| *first)
-                };
-            let from = match (first(0, &mut sources), first(1, &mut sources)) {
-                (Some(a), Some(b)) => usize::from(b < a),
-                (Some(_), None) => 0,
-                (None, Some(_)) => 1,
-                (None, None) => break,
-            };
-            let Some((first, last, value)) = sources[from].next() else { break };
-            match parts.last_mut() {
-                Some((_, end, merged)) if first.saturating_sub(*end) < gap => {
+    fn merge(&mut self, mut other: Self) {
+        self.gap = self.gap.max(other.gap);
+        if other.parts.len() > self.parts.len() {
+            std::mem::swap(&mut self.parts, &mut other.parts);
+        }
+        if other.parts.len() < MANY {
+            other.parts.into_iter().for_each(|part| self.insert(part));
+            return;
+        }
+        let mut parts = std::mem::take(&mut self.parts);
+        parts.append(&mut other.parts);
+        // It merges the two runs.
+        parts.sort_by_key(|(first, _, _)| *first);
+        for (first, last, value) in parts {
+            match self.parts.last_mut() {
+                Some((_, end, merged)) if first.saturating_sub(*end) < self.gap => {
                     *end = last.max(*end);
                     merged.merge(value);
                 }
-                _ => parts.push((first, last, value)),
+                _ => self.parts.push((first, last, value)),
             }
         }
-        *self = Intervals { gap, parts };
+    }
+}
+
+impl<V: Merge> Intervals<V> {
+    /// Inserts an interval, and merges it with those that are close to it.
+    fn insert(&mut self, (first, last, mut value): (i64, i64, V)) {
+        let gap = self.gap;
+        let from = self.parts.partition_point(|(_, end, _)| first.saturating_sub(*end) >= gap);
+        let close = |(begin, _, _): &(i64, i64, V)| begin.saturating_sub(last) < gap;
+        let until = from + self.parts[from..].partition_point(close);
+        if from == until {
+            self.parts.insert(from, (first, last, value));
+            return;
+        }
+        let last = last.max(self.parts[until - 1].1);
+        for (_, _, merged) in self.parts.drain(from + 1..until) {
+            value.merge(merged);
+        }
+        let part = &mut self.parts[from];
+        (part.0, part.1) = (first.min(part.0), last);
+        part.2.merge(value);
     }
 }

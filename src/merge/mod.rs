@@ -8,6 +8,8 @@
 
 mod instances;
 mod intervals;
+#[cfg(test)]
+mod laws;
 
 pub use instances::{Count, First, Last, Max, Min, Set, Sum, TopK};
 pub use intervals::Intervals;

@@ -1,8 +1,9 @@
-//! Makes the flat batches timely containers.
+//! Makes the batches timely containers.
 
 use timely::Accountable;
 
-use crate::batch::{Batch, JsonBatch};
+use crate::batch::{Batch, Chunks, JsonBatch};
+use crate::task::Partials;
 
 impl Accountable for Batch {
     fn record_count(&self) -> i64 {
@@ -21,5 +22,18 @@ impl Accountable for JsonBatch {
 
     fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// Timely counts the records, of which the chunks consist.
+impl<T> Accountable for Chunks<T> {
+    fn record_count(&self) -> i64 {
+        self.0.len() as i64
+    }
+}
+
+impl<K, V> Accountable for Partials<K, V> {
+    fn record_count(&self) -> i64 {
+        self.rows.len() as i64
     }
 }

@@ -16,9 +16,9 @@ pub(super) struct Epoch<T: Timestamp> {
     pub results: Capability<T>,
     /// Capability for bad records.
     pub bad: Capability<T>,
-    /// Records that were received.
+    /// Records of the stream that were received.
     pub received: u64,
-    /// Records that are queued or in flight.
+    /// Records of the stream that are queued or in flight.
     pub pending: u64,
     /// Statistics of the records that are done.
     pub stats: EpochStats,

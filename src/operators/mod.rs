@@ -3,6 +3,7 @@
 //! Operators only move data and capabilities; the decisions are made in [`policy`](crate::policy). Only this
 //! module, `source`, `sink`, `state` and `pipeline` use timely, and capabilities never leave them.
 
+mod aggregate;
 mod backpressure;
 mod burst;
 mod container;
@@ -20,6 +21,8 @@ mod verify;
 pub use crate::clock::Clock;
 pub use crate::policy::Route;
 pub use crate::scheduler::Plan;
+pub use aggregate::AggregateExt;
+pub(crate) use aggregate::{in_chunks, rows_of};
 pub use backpressure::Backpressure;
 pub use burst::{Burst, BurstExt};
 pub use observer::{EpochStats, Observer};

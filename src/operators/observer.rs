@@ -37,7 +37,8 @@ impl EpochStats {
 }
 
 /// Receives what a worker's operator does, on the worker's thread, so an implementation must be short and
-/// must not block. Every method does nothing by default.
+/// must not block. Every method does nothing by default. Records are those of the stream, also where the operator computes
+/// them in chunks.
 ///
 /// # Examples
 /// Counts the bad records:

@@ -213,7 +213,16 @@ fn bridge_settings(
     let max_in_flight = limit_in_flight(of_function.max_in_flight, descriptors * bridges);
     let body_bytes = (of_function.body_bytes / bridges).max(of_function.largest_exchange());
     let version = settings.dataflow.version.clone();
-    bridge::Settings { endpoint, max_in_flight, body_bytes, version, ..of_function.clone() }
+    // A request has so many records of the stream, whether the bridge counts them or chunks of them.
+    let batch_records = (of_function.batch_records / function.weight).max(1);
+    bridge::Settings {
+        endpoint,
+        max_in_flight,
+        body_bytes,
+        version,
+        batch_records,
+        ..of_function.clone()
+    }
 }
 
 /// Limits the requests in flight to those that have file descriptors.

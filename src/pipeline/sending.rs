@@ -5,12 +5,15 @@ use super::settings::{Endpoint, Sending};
 use crate::bridge;
 use crate::policy::{Policy, PolicyChoice, Sends};
 
-/// The stages whose records one bridge sends: they have the same function, and send requests in the same way.
+/// The stages whose records one bridge sends: they have the same function, send requests in the same way, and send
+/// records or chunks of them.
 pub(super) struct FunctionSettings<'s> {
     /// The names of the stages.
     pub stages: Vec<&'s str>,
     pub endpoint: &'s Endpoint,
     pub bridge: &'s bridge::Settings,
+    /// How many records of the stream a record of a request stands for at most.
+    pub weight: usize,
     /// Whether a policy of the stages sends what would be late.
     pub sends_late: bool,
 }
@@ -30,8 +33,7 @@ impl Settings {
 
     /// Returns the stages whose records may be sent, by name.
     fn of_stages(&self) -> impl Iterator<Item = (&str, &Sending)> {
-        let names = self.dataflow.served().map(|stage| &*stage.name);
-        names.map(move |name| (name, self.sending_of(name)))
+        self.dataflow.served().map(|stage| (&*stage.name, self.sending_of(&stage.name)))
     }
 
     /// Returns the same, or what the run's options say if there is no such stage.
@@ -46,13 +48,16 @@ impl Settings {
         if self.options.shadow {
             return functions;
         }
-        for (name, Sending { policy, endpoint, bridge }) in self.of_stages() {
+        for stage in self.dataflow.served() {
+            let (name, weight) = (&*stage.name, stage.weight);
+            let Sending { policy, endpoint, bridge } = self.sending_of(name);
             if !policy.needs_remote() {
                 continue;
             }
             let sends_late = policy.spec().sends == Sends::Late;
-            let is_same =
-                |it: &&mut FunctionSettings| (it.endpoint, it.bridge) == (endpoint, bridge);
+            let is_same = |it: &&mut FunctionSettings| {
+                (it.endpoint, it.bridge, it.weight) == (endpoint, bridge, weight)
+            };
             match functions.iter_mut().find(is_same) {
                 Some(function) => {
                     function.stages.push(name);
@@ -60,7 +65,9 @@ impl Settings {
                 }
                 None => {
                     let stages = vec![name];
-                    functions.push(FunctionSettings { stages, endpoint, bridge, sends_late });
+                    let function =
+                        FunctionSettings { stages, endpoint, bridge, weight, sends_late };
+                    functions.push(function);
                 }
             }
         }

@@ -91,6 +91,9 @@ pub struct Rates<'a> {
     pub room: usize,
     /// Records that wait on this worker.
     pub waiting: usize,
+    /// How many records of the stream a record of the queue stands for on average: 1, or more if the queue holds
+    /// [chunks](crate::batch::Chunks). A threshold and [`Offered`] are in records of the stream.
+    pub weight: f64,
     /// How many of `room` will not meet a cold environment, as far as is known.
     pub warm_room: usize,
     /// Records in a full request.
@@ -191,6 +194,7 @@ impl Default for Rates<'_> {
             peers: 0,
             room,
             waiting: 0,
+            weight: 1.0,
             warm_room,
             batch: 1_000,
             remote: RemoteLatency::default(),
@@ -243,6 +247,7 @@ pub(crate) const FORECAST_INTERVAL: Nanos = 5_000_000;
 ///     peers: 0,
 ///     room: 30,
 ///     waiting: 100,
+///     weight: 1.0,
 ///     warm_room: 30,
 ///     batch: 500,
 ///     remote: RemoteLatency::default(),
@@ -264,7 +269,7 @@ pub trait Policy: Send {
         let _ = (now, done);
     }
 
-    /// The rate in records per second over all workers from which the policy sends. `None` if it does
+    /// The rate in records of the stream per second, over all workers, from which the policy sends. `None` if it does
     /// not go by a rate: it [plans by due times](Policy::plans_by_due_time), or sends nothing.
     fn offload_threshold(&self) -> Option<f64>;
 

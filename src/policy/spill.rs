@@ -55,16 +55,18 @@ impl Spill {
 }
 
 impl Bucket {
-    /// Returns how many of the entry's records the bucket covers.
-    fn cover(&mut self, entry: &Entry) -> usize {
+    /// Returns how many of the entry's records the bucket covers, if each stands for `weight` records of the stream.
+    fn cover(&mut self, entry: &Entry, weight: f64) -> usize {
         let elapsed = entry.scheduled.last.saturating_sub(self.refilled);
         self.refilled += elapsed;
         let refill = elapsed as f64 / 1e9 * self.records_per_second * self.share;
         // An entry may use all tokens that were added with it, however long it took to arrive. Only the
         // tokens that it leaves are limited to the bucket's size.
         let tokens = self.tokens + refill;
-        let stay = (tokens as usize).min(entry.records());
-        self.tokens = (tokens - stay as f64).min(self.depth * self.share);
+        let stay = ((tokens / weight) as usize).min(entry.records());
+        // With less room than for one record of the queue, the bucket would never cover one.
+        let most = (self.depth * self.share).max(weight);
+        self.tokens = (tokens - stay as f64 * weight).min(most);
         stay
     }
 }
@@ -88,7 +90,7 @@ impl Policy for Spill {
                 // The policy decides about the remaining entries once there is room, if they still wait then.
                 return false;
             }
-            let stay = self.bucket.cover(entry);
+            let stay = self.bucket.cover(entry, rates.weight);
             let excess = (entry.records() - stay).min(room);
             if excess > 0 {
                 let range = entry.range.end - excess..entry.range.end;
@@ -157,6 +159,22 @@ mod tests {
         };
         assert_eq!(went(30_000), 0, "the worker needs 0.6 s");
         assert!((15_000..=25_000).contains(&went(60_000)), "the worker needs more than a second");
+    }
+
+    /// The queue holds chunks of 50 records, one a millisecond.
+    #[test]
+    fn the_threshold_is_in_records_of_the_stream() {
+        let mut policy = Spill::new(25_000.0, SECOND / 10, 1);
+        let (mut queue, mut takes, mut went) = (Queue::default(), Vec::new(), 0);
+        let rates = Rates { weight: 50.0, ..Rates::default() };
+        for ms in 0..1_000_u64 {
+            let span = Span::at(ms * 1_000_000);
+            queue.push(0..1, span.first, span, 0, ());
+            policy.plan(span.first, &queue.entries(), rates, &mut takes);
+            queue.take_all(&mut takes, |taken| went += taken.entry.records());
+            while queue.take_front(100).is_some() {}
+        }
+        assert!((450..=500).contains(&went), "{went} of 500 excess chunks were sent");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod in_flight;
 mod plan;
+mod weight;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::policy::{
 use in_flight::InFlight;
 pub use plan::Plan;
 use plan::{Known, Member};
+pub(crate) use weight::Weight;
 
 /// The decisions of a worker. `P` is what the driver needs to know of a container; a clone is cheap.
 pub(crate) struct Scheduler<P> {
@@ -30,6 +32,8 @@ pub(crate) struct Scheduler<P> {
     queue: Queue<P>,
     in_flight: InFlight<P>,
     true_rate: TrueRate,
+    /// How many records of the stream a record of the queue stands for.
+    weight: Weight,
     /// When the worker last yielded although it had records to compute.
     paused_at: Option<Nanos>,
     /// When the policy was last asked for the rate that it expects to send.
@@ -68,6 +72,7 @@ impl<P: Clone> Scheduler<P> {
             queue: Queue::default(),
             in_flight: InFlight::default(),
             true_rate: TrueRate::default(),
+            weight: Weight::default(),
             paused_at: None,
             forecast_at: 0,
             takes: Vec::new(),
@@ -85,14 +90,29 @@ impl<P: Clone> Scheduler<P> {
         self.in_flight.records()
     }
 
-    /// Returns the measured rate of the worker, in records per second.
+    /// Returns the measured rate of the worker, in records of the stream per second.
     pub(crate) fn true_rate(&self) -> Option<f64> {
-        self.true_rate.get()
+        Some(self.true_rate.get()? * self.weight.mean())
+    }
+
+    /// Returns about how many records of the stream so many records of the queue stand for.
+    pub(crate) fn weigh(&self, records: usize) -> usize {
+        (records as f64 * self.weight.mean()).round() as usize
+    }
+
+    /// Notes that `records` arrive which stand for `weight` records of the stream. What is not noted stands for itself.
+    pub(crate) fn weighed(&mut self, records: usize, weight: usize) {
+        self.weight.add(records, weight);
     }
 
     /// Returns how many records the worker computes within `time`.
     pub(crate) fn records_within(&self, time: Duration) -> usize {
-        self.true_rate.records_within(time)
+        let records = self.true_rate.records_within(time);
+        match self.true_rate.get() {
+            Some(_) => records,
+            // What is guessed are records of the stream.
+            None => ((records as f64 / self.weight.mean()) as usize).max(1),
+        }
     }
 
     /// Adds the records of a container that arrived at `now`.
@@ -101,15 +121,16 @@ impl<P: Clone> Scheduler<P> {
         self.queue.push(range, now, scheduled, self.slack, payload);
     }
 
-    /// Records the final count of an epoch. Returns the rate to announce to the remote side, when the rate
-    /// approaches the policy's threshold: `warm_up` is the share of it from which environments are started.
+    /// Records the final count of an epoch, in records of the stream. Returns the rate to announce to the remote side, when
+    /// the rate approaches the policy's threshold: `warm_up` is the share of it from which environments are started.
     pub(crate) fn offered(&mut self, offered: Offered, warm_up: Option<f64>) -> Option<f64> {
         self.policy.on_epoch(offered);
         // A policy that sends everything starts environments by what it sends.
         if self.policy.is_remote_only() {
             return None;
         }
-        offered.expected_excess(self.policy.offload_threshold()?, warm_up?)
+        let excess = offered.expected_excess(self.policy.offload_threshold()?, warm_up?)?;
+        Some(excess / self.weight.mean())
     }
 
     /// Sends the records that the policy names, the oldest first, and returns how many the remote side took.
@@ -136,6 +157,7 @@ impl<P: Clone> Scheduler<P> {
             in_flight: self.in_flight.records() - self.in_flight.pooled(),
             peers,
             waiting: self.queue.records(),
+            weight: self.weight.mean(),
             slack: self.stage_slack(),
             ..remote_rates(offer)
         };

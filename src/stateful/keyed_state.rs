@@ -1,5 +1,6 @@
 //! What a stateful operator does with the rows and the event times of its epochs.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -63,6 +64,12 @@ struct OpenEpoch<S: Store> {
     times: Times,
 }
 
+impl<S: Store> OpenEpoch<S> {
+    fn new(frontier: EventFrontier) -> Self {
+        OpenEpoch { rows: HashMap::default(), times: frontier.times() }
+    }
+}
+
 /// What a step of the state has made.
 pub(super) struct Emitted<S: Store> {
     pub results: Vec<S::Out>,
@@ -102,28 +109,27 @@ impl<S: Store> KeyedState<S> {
         KeyedState { store, frontier, epochs, log, restoring, row_bytes, context }
     }
 
-    fn epoch(&mut self, epoch: u64) -> &mut OpenEpoch<S> {
-        let frontier = self.frontier;
-        let open = || OpenEpoch { rows: HashMap::default(), times: frontier.times() };
-        self.epochs.entry(epoch).or_insert_with(open)
-    }
-
     /// Takes rows of an epoch.
     pub(super) fn accept(&mut self, epoch: u64, rows: &mut Vec<KeyedRow<S>>) {
-        let OpenEpoch { rows: open, .. } = self.epoch(epoch);
-        for (key, value) in rows.drain(..) {
-            match open.get_mut(&key) {
-                Some(merged) => merged.merge(value),
-                None => {
-                    open.insert(key, value);
-                }
+        let new = || OpenEpoch::new(self.frontier);
+        let OpenEpoch { rows: open, .. } = self.epochs.entry(epoch).or_insert_with(new);
+        // Most rows are in the pane of the one before.
+        let (mut first, mut end) = (0, 0);
+        for ((key, time), value) in rows.drain(..) {
+            if time < first || time >= end {
+                (first, end) = self.store.pane(time);
+            }
+            match open.entry((key, first)) {
+                Entry::Occupied(mut merged) => merged.get_mut().merge(value),
+                Entry::Vacant(vacant) => drop(vacant.insert(value)),
             }
         }
     }
 
     /// Takes what workers say of the event times of an epoch.
     pub(super) fn report(&mut self, epoch: u64, reports: &mut Vec<(u64, Times)>) {
-        let open = self.epoch(epoch);
+        let new = || OpenEpoch::new(self.frontier);
+        let open = self.epochs.entry(epoch).or_insert_with(new);
         reports.drain(..).for_each(|(_, times)| open.times.merge(times));
     }
 
@@ -182,7 +188,7 @@ impl<S: Store> KeyedState<S> {
             match self.store.merge(key, time, value, &apply) {
                 Ok(()) => {
                     if let (Some(log), Some((key, value))) = (&mut self.log, logged) {
-                        log.merged(&key, self.store.interval(time), &value);
+                        log.merged(key, time, value);
                     }
                 }
                 Err((key, value)) => emitted.late.push(((key, time), value)),

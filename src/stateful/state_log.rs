@@ -8,8 +8,6 @@ use crate::merge::Merge as _;
 use crate::state_file::{BlockWriter, StateBlock, StateFileError};
 use crate::window::{EventFrontier, Row, Store};
 
-type Interval = (i64, i64);
-
 /// The rows of the current commit group, merged.
 pub(crate) struct StateLog<S: Store> {
     stage: String,
@@ -17,7 +15,7 @@ pub(crate) struct StateLog<S: Store> {
     epochs_a_group: u64,
     /// The last epoch in which something has changed since the last block.
     changed: Option<u64>,
-    rows: HashMap<(S::Key, Interval), S::Value, FxBuildHasher>,
+    rows: HashMap<(S::Key, i64), S::Value, FxBuildHasher>,
     block: BlockWriter,
 }
 
@@ -41,12 +39,12 @@ impl<S: Store> StateLog<S> {
     }
 
     /// Adds a row that was merged into the state.
-    pub(crate) fn merged(&mut self, key: &S::Key, interval: Interval, value: &S::Value) {
-        let row = (key.clone(), interval);
+    pub(crate) fn merged(&mut self, key: S::Key, pane: i64, value: S::Value) {
+        let row = (key, pane);
         match self.rows.get_mut(&row) {
-            Some(merged) => merged.merge(value.clone()),
+            Some(merged) => merged.merge(value),
             None => {
-                self.rows.insert(row, value.clone());
+                self.rows.insert(row, value);
             }
         }
     }
@@ -62,8 +60,8 @@ impl<S: Store> StateLog<S> {
         self.changed.take()?;
         let mut bytes = Vec::new();
         let mut block = || {
-            for ((key, (first, last)), value) in self.rows.drain() {
-                self.block.add(&key, &Row { key: &key, first, last, value: &value })?;
+            for ((key, pane), value) in self.rows.drain() {
+                self.block.add(&key, &Row { key: &key, first: pane, last: pane, value: &value })?;
             }
             let rows = self.block.rows();
             self.block.finish(&self.stage, frontier, &mut bytes)?;

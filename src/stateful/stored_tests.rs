@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::merge_rows;
+use super::merge_rows::merge_rows;
 use crate::merge::Count;
 use crate::state_file::{BlockWriter, MAGIC, StateFileError, StateReader, merge_files, shard};
 use crate::window::{EventFrontier, Lateness, Row, Totals};

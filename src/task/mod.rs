@@ -4,6 +4,7 @@
 //! is bad. It is pure: the operator may compute it on a worker, remotely, or both. This module uses neither
 //! timely nor tokio.
 
+mod aggregate;
 #[cfg(feature = "bpe")]
 mod bpe;
 mod function;
@@ -25,6 +26,7 @@ use serde::de::DeserializeOwned;
 use crate::batch::Records;
 use crate::wire::Slots;
 
+pub use aggregate::{Aggregate, PartialAnswers, Partials, Rows, aggregate};
 #[cfg(feature = "bpe")]
 pub use bpe::Bpe;
 pub use function::{Function, Values, function};
@@ -137,6 +139,14 @@ pub trait Task: Send + Sync + 'static {
     /// elsewhere for the same record. It is used for `--verify`.
     fn is_same(&self, results: &Self::Out, index: usize, one: &Self::Out) -> bool;
 
+    /// Completes results before they are emitted, on the worker that has received their records. `out` holds results of
+    /// any side. The records that are bad are added to `bad`, by their positions among all records of `input`
+    /// ([`Records::record`]). The default does nothing: it is for tasks whose records are
+    /// [chunks](crate::batch::Chunks), of which some records may be bad and others not.
+    fn finish(&self, input: &Self::In, out: &mut Self::Out, bad: &mut Vec<(usize, Code)>) {
+        let _ = (input, out, bad);
+    }
+
     /// Returns the version of the function that computes the same, such as `0.1.0`. A response is invalid if
     /// its version differs in the first number that is not 0, or before it. A response without a version is
     /// valid. None, which is the default, accepts any version.
@@ -195,6 +205,10 @@ impl<K: Task + ?Sized> Task for Arc<K> {
 
     fn is_same(&self, results: &K::Out, index: usize, one: &K::Out) -> bool {
         (**self).is_same(results, index, one)
+    }
+
+    fn finish(&self, input: &K::In, out: &mut K::Out, bad: &mut Vec<(usize, Code)>) {
+        (**self).finish(input, out, bad);
     }
 
     fn needs_version(&self) -> Option<&str> {

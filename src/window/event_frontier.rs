@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::merge::{Count, Intervals, Merge};
+use crate::merge::{Count, Intervals};
 
 /// How much out of order event times may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Times {
     /// Adds the event time of a record.
     pub(crate) fn record(&mut self, time: i64) {
         if is_time(time) {
-            self.merge(Intervals::of(0, time, Count(1)));
+            self.add(time, Count(1));
         }
     }
 }

@@ -61,9 +61,9 @@ where
         for (key, time) in records {
             let value = (Count(1), Set::of(number));
             let apply = Apply { before, after: &frontier };
-            let (first, last) = store.interval(*time);
-            match store.merge(*key, *time, value.clone(), &apply) {
-                Ok(()) => log.push(Row { key: *key, first, last, value }),
+            let (first, _) = store.pane(*time);
+            match store.merge(*key, first, value.clone(), &apply) {
+                Ok(()) => log.push(Row { key: *key, first, last: first, value }),
                 Err(_) => drop(outcome.late.insert(number, (*key, *time))),
             }
             number += 1;

@@ -29,7 +29,7 @@ impl<K, V> Panes<K, V> {
         Panes { size, slide, panes: BTreeMap::new(), closed: i64::MIN }
     }
 
-    fn pane(&self, time: i64) -> i64 {
+    fn pane_of(&self, time: i64) -> i64 {
         time.saturating_sub(time.rem_euclid(self.slide))
     }
 }
@@ -90,7 +90,7 @@ where
     type Out = Window<K, V>;
 
     fn merge(&mut self, key: K, time: i64, value: V, apply: &Apply<'_>) -> Result<(), (K, V)> {
-        let pane = self.pane(time);
+        let pane = self.pane_of(time);
         // The last window with this pane.
         let is_late = pane.saturating_add(self.size) <= apply.before;
         if is_late || !apply.after.believes(time) {
@@ -116,17 +116,17 @@ where
         }
         self.closed = self.closed.max(match frontier {
             i64::MIN | i64::MAX => self.closed,
-            frontier => self.pane(frontier),
+            frontier => self.pane_of(frontier),
         });
     }
 
-    fn interval(&self, time: i64) -> (i64, i64) {
-        let pane = self.pane(time);
-        (pane, pane)
+    fn pane(&self, time: i64) -> (i64, i64) {
+        let pane = self.pane_of(time);
+        (pane, pane.saturating_add(self.slide))
     }
 
     fn value(&self, key: &K, time: i64) -> Option<&V> {
-        self.panes.get(&self.pane(time))?.get(key)
+        self.panes.get(&self.pane_of(time))?.get(key)
     }
 
     fn restore(&mut self, row: Row<K, V>) {
@@ -138,7 +138,7 @@ where
         self.panes.retain(|pane, _| pane.saturating_add(size) > frontier);
         self.closed = match frontier {
             i64::MIN => i64::MIN,
-            frontier => self.pane(frontier),
+            frontier => self.pane_of(frontier),
         };
     }
 

@@ -110,8 +110,8 @@ where
         });
     }
 
-    fn interval(&self, time: i64) -> (i64, i64) {
-        (time, time)
+    fn pane(&self, time: i64) -> (i64, i64) {
+        (time, time.saturating_add(1))
     }
 
     fn value(&self, key: &K, _: i64) -> Option<&V> {

@@ -38,7 +38,7 @@ pub(crate) trait Store: 'static {
     /// What the operator emits.
     type Out: Clone + 'static;
 
-    /// Merges a row of the epoch. Returns it if it comes too late, or is too far ahead to be believed.
+    /// Merges a row of the epoch, with the first time of its pane. Returns it if it comes too late, or is too far ahead to be believed.
     fn merge(
         &mut self,
         key: Self::Key,
@@ -50,8 +50,8 @@ pub(crate) trait Store: 'static {
     /// Emits what the end of the epoch makes final, and forgets what is over.
     fn end_epoch(&mut self, epoch: u64, frontier: i64, emit: &mut dyn FnMut(Self::Out));
 
-    /// Returns the interval in which a row of this time is stored.
-    fn interval(&self, time: i64) -> (i64, i64);
+    /// Returns the first time and the end of the times that belong to the same row as this one.
+    fn pane(&self, time: i64) -> (i64, i64);
 
     /// Returns what is stored of a key at a time.
     fn value(&self, key: &Self::Key, time: i64) -> Option<&Self::Value>;

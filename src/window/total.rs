@@ -62,8 +62,8 @@ where
         }
     }
 
-    fn interval(&self, _: i64) -> (i64, i64) {
-        (0, 0)
+    fn pane(&self, _: i64) -> (i64, i64) {
+        (0, 1)
     }
 
     fn value(&self, key: &K, _: i64) -> Option<&V> {

@@ -89,6 +89,16 @@ impl Windows {
         Ok(Windows(Kind::Session { gap: millis("gap", gap)? }))
     }
 
+    /// Returns the first event time of the part of a window in which `time` lies. All times of such a part are in the same
+    /// windows, so rows of one key and part may be merged before they come to the windows. Each time is a part of its own
+    /// for sessions.
+    pub fn pane(self, time: i64) -> i64 {
+        match self.0 {
+            Kind::Fixed { slide, .. } => time.saturating_sub(time.rem_euclid(slide)),
+            Kind::Session { .. } => time,
+        }
+    }
+
     /// Returns what the state depends on, as errors show it.
     pub(crate) fn identity(&self) -> String {
         match self.0 {

@@ -115,14 +115,14 @@ pub fn answer_strings(
     end(json, ids, errors, cold, None)
 }
 
-/// Writes the answer to a request of typed records, with `results` in the order of `ids`. `version` is the function's;
-/// if it is `None`, that is Floodway's.
+/// Writes the answer to a request of typed records, with `results`, which serialize to an array, in the order of `ids`.
+/// `version` is the function's; if it is `None`, that is Floodway's.
 ///
 /// # Errors
 /// If a result cannot be written as JSON.
-pub fn answer_values<U: Serialize>(
+pub fn answer_values(
     task: &str,
-    results: &[U],
+    results: &(impl Serialize + ?Sized),
     ids: &[u32],
     errors: &[(u32, &str)],
     cold: bool,

@@ -143,6 +143,7 @@ const OF_WORKERS: &[&str] = &[
     "stateful/keyed.rs",
     "stateful/keyed_state.rs",
     "stateful/state_log.rs",
+    "stateful/stream.rs",
     "sink/commit.rs",
     "sink/format.rs",
     "bridge/in_flight.rs",

@@ -8,6 +8,7 @@ mod common;
 #[path = "../law_1/mod.rs"]
 mod law_1;
 
+mod aggregates;
 mod app;
 mod architecture;
 mod bridge;

@@ -27,7 +27,7 @@ where
         };
         let sent = self.scheduler.plan(now, offer.unwrap_or_default(), peers, &mut to);
         if sent > 0 {
-            self.observer.sent(sent, self.clock.now());
+            self.observer.sent(self.scheduler.weigh(sent), self.clock.now());
         }
     }
 }

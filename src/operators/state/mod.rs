@@ -2,6 +2,9 @@
 //!
 //! `dispatch` sends records away, `replies` handles results and returned records, `work` computes
 //! records on the worker.
+//!
+//! The scheduler, the remote side and the peers count the records of a container. What observers, epochs and backpressure
+//! are told is their weight, which is the number of records of the stream ([`Records::weight`]).
 
 mod dispatch;
 mod pool;
@@ -140,13 +143,15 @@ where
         capabilities: impl FnOnce() -> Option<(Capability<T>, Capability<T>)>,
     ) {
         let records = batch.len();
-        if records == 0 || !self.epochs.received(epoch, records as u64, capabilities) {
+        let weight = batch.weight(&(0..records));
+        if records == 0 || !self.epochs.received(epoch, weight as u64, capabilities) {
             return;
         }
         let arrival = self.clock.now();
         let record_bytes = batch.size().div_ceil(records);
-        self.backpressure.add(records, records * record_bytes);
-        self.observer.received(records);
+        self.backpressure.add(weight, records * record_bytes);
+        self.observer.received(weight);
+        self.scheduler.weighed(records, weight);
         let batch = Arc::new(batch);
         let origin = Origin { epoch: epoch.clone(), batch: Arc::clone(&batch), record_bytes };
         let mut next = 0;
@@ -204,7 +209,8 @@ where
         self.epochs.complete(frontier);
         self.epochs.publish(&mut *self.observer);
         self.observer.frontier(self.epochs.oldest(frontier).as_ref());
-        self.observer.backlog(self.scheduler.waiting(), self.scheduler.in_flight());
+        let [queued, in_flight] = [self.scheduler.waiting(), self.scheduler.in_flight()];
+        self.observer.backlog(self.scheduler.weigh(queued), self.scheduler.weigh(in_flight));
         if let Some(rate) = self.scheduler.true_rate() {
             self.observer.true_rate(rate);
         }

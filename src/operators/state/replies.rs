@@ -7,6 +7,7 @@ use std::sync::Arc;
 use timely::Container;
 use timely::progress::Timestamp;
 
+use super::work::expand;
 use super::{BurstState, Origin, Outputs, Refusal};
 use crate::batch::Records;
 use crate::bridge::{Failure, Outcome, Reply};
@@ -65,14 +66,16 @@ where
         }
     }
 
-    /// Emits records that are bad without a worker's computing them.
+    /// Emits records of a container that are bad without a worker's computing them.
     fn finish_bad(
         &mut self,
         origin: &Origin<T, K::In>,
         mut bad: Vec<(usize, Code)>,
         outputs: &mut Outputs<'_, T, K>,
     ) {
-        self.backpressure.remove(bad.len(), bad.len() * origin.record_bytes);
+        let bytes = bad.len() * origin.record_bytes;
+        expand(&*origin.batch, &mut bad);
+        self.backpressure.remove(bad.len(), bytes);
         self.epochs.get(&origin.epoch).pending -= bad.len() as u64;
         self.emit_bad(origin, &mut bad, outputs);
     }
@@ -83,7 +86,10 @@ where
         let Verification { entry, origin, range, mut out, refused, route, .. } = verified;
         let records = range.len();
         let scheduled = entry.scheduled.slice(&relative_to(&range, &entry.range), entry.records());
-        let done = records - refused.len();
+        let bytes = (records - refused.len()) * origin.record_bytes;
+        let weight = |range: &Range<usize>| origin.batch.weight(range);
+        let done =
+            weight(&range) - refused.iter().map(|(at, _)| weight(&(*at..at + 1))).sum::<usize>();
         if self.is_only_side || route.is_of_worker() {
             self.judge_refusal(&origin.batch, &range, &refused);
             self.finish_bad(&origin, refused, outputs);
@@ -98,14 +104,19 @@ where
                 self.scheduler.put_returned(entry.clone(), *position..position + 1, origin.clone());
             }
         }
-        self.backpressure.remove(done, done * origin.record_bytes);
+        let mut bad = std::mem::take(&mut self.verdicts);
+        self.task.finish(&origin.batch, &mut out, &mut bad);
+        let good = done - bad.len();
+        self.backpressure.remove(done, bytes);
         let epoch = self.epochs.get(&origin.epoch);
         epoch.pending -= done as u64;
-        epoch.stats.count(route, done as u64);
+        epoch.stats.count(route, good as u64);
         outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
         let now = self.clock.now();
         self.scheduler.completed(now, route, scheduled, records);
-        self.observer.results(&origin.epoch, route, scheduled, done, now);
+        self.observer.results(&origin.epoch, route, scheduled, good, now);
+        self.emit_bad(&origin, &mut bad, outputs);
+        self.verdicts = bad;
     }
 
     /// Verifies up to `most` records of a reply. If one result differs, the whole reply is
@@ -130,11 +141,11 @@ where
     ) {
         match verdict {
             Verdict::Unfinished => {
-                self.observer.verified(checked);
+                self.observer.verified(self.scheduler.weigh(checked));
                 self.verifying.push_front(verification);
             }
             Verdict::Match => {
-                self.observer.verified(checked);
+                self.observer.verified(self.scheduler.weigh(checked));
                 self.emit_results(verification, outputs);
             }
             Verdict::Mismatch(at) => {

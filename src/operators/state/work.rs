@@ -33,7 +33,7 @@ where
         let (mut spent, mut useful, mut done) = (Duration::ZERO, Duration::ZERO, 0);
         while spent < self.slice {
             let fit = self.scheduler.records_within(self.slice - spent);
-            let records = if let Some(verification) = self.verifying.pop_front() {
+            let (records, weight) = if let Some(verification) = self.verifying.pop_front() {
                 self.check(verification, fit, outputs);
                 // A record that is computed for verification does not count as done.
                 let until_now = began.elapsed();
@@ -46,14 +46,14 @@ where
                 self.scheduler.next(self.clock.now(), fit, offer)
             {
                 let (range, scheduled) = (entry.range.clone(), entry.scheduled);
-                self.compute(&origin, range, scheduled, route, outputs);
-                entry.records()
+                self.compute(&origin, range.clone(), scheduled, route, outputs);
+                (range.len(), origin.batch.weight(&range))
             } else {
                 break;
             };
             let until_now = began.elapsed();
             self.scheduler.record(records, until_now - spent);
-            done += records;
+            done += weight;
             useful += until_now - spent;
             spent = until_now;
         }
@@ -74,13 +74,15 @@ where
     ) {
         let mut out = self.task.results(&origin.batch, &range);
         self.task.compute(&origin.batch, range.clone(), &mut out, &mut self.verdicts);
-        let verdicts = std::mem::take(&mut self.verdicts);
-        self.judge_refusal(&origin.batch, &range, &verdicts);
-        self.verdicts = verdicts;
-        self.backpressure.remove(range.len(), range.len() * origin.record_bytes);
+        let mut bad = std::mem::take(&mut self.verdicts);
+        self.judge_refusal(&origin.batch, &range, &bad);
+        expand(&*origin.batch, &mut bad);
+        self.task.finish(&origin.batch, &mut out, &mut bad);
+        let weight = origin.batch.weight(&range);
+        self.backpressure.remove(weight, range.len() * origin.record_bytes);
         let epoch = self.epochs.get(&origin.epoch);
-        epoch.pending -= range.len() as u64;
-        let good = range.len() - self.verdicts.len();
+        epoch.pending -= weight as u64;
+        let good = weight - bad.len();
         epoch.stats.count(route, good as u64);
         if good > 0 {
             outputs.results.session_with_builder(&epoch.results).give_container(&mut out);
@@ -88,12 +90,12 @@ where
             self.scheduler.completed(now, route, scheduled, range.len());
             self.observer.results(&origin.epoch, route, scheduled, good, now);
         }
-        let mut bad = std::mem::take(&mut self.verdicts);
         self.emit_bad(origin, &mut bad, outputs);
         self.verdicts = bad;
     }
 
-    /// Emits bad records by their positions, and why they are bad. The list is empty afterwards.
+    /// Emits bad records by their positions in the stream of the container, and why they are bad. The list is empty
+    /// afterwards.
     pub(super) fn emit_bad(
         &mut self,
         origin: &Origin<T, K::In>,
@@ -129,15 +131,30 @@ where
         }
     }
 
-    /// Computes records of a peer. Returns how many it computed.
-    fn work_for_peer(&mut self, item: WorkItem<K>) -> usize {
+    /// Computes records of a peer. Returns how many it computed, and their weight.
+    fn work_for_peer(&mut self, item: WorkItem<K>) -> (usize, usize) {
         let (task, verdicts) = (&self.task, &mut self.verdicts);
-        let input = Arc::clone(item.input());
-        item.answer(0.0, None, |range| {
+        let (input, mut weight) = (Arc::clone(item.input()), 0);
+        let records = item.answer(0.0, None, |range| {
+            weight += input.weight(range);
             let mut out = task.results(&input, range);
             task.compute(&input, range.clone(), &mut out, verdicts);
             // Only the worker that owns a record may call it bad: the record is returned to it.
             Outcome::Done { out, refused: std::mem::take(verdicts), hedged: false }
-        })
+        });
+        (records, weight)
     }
+}
+
+/// Replaces bad records of a batch by the records of the stream that they stand for.
+pub(super) fn expand<R: Records>(batch: &R, bad: &mut Vec<(usize, Code)>) {
+    if R::MAX_WEIGHT == 1 || bad.is_empty() {
+        return;
+    }
+    let positions = |at: usize| {
+        let first = batch.weight(&(0..at));
+        first..first + batch.weight(&(at..at + 1))
+    };
+    let each = bad.drain(..).flat_map(|(at, code)| positions(at).map(move |at| (at, code.clone())));
+    *bad = each.collect();
 }

@@ -1,5 +1,6 @@
 //! Programs of one's own by their command line: the example `clicks`, and the graphs of `programs.rs`.
 
+mod aggregate;
 mod bad_input;
 mod bad_lines;
 mod builds;

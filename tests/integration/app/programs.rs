@@ -206,6 +206,15 @@ fn build<'scope>(
             let squares = job.call::<_, u64>("square", numbers, settings);
             job.json_lines(squares)
         }
+        "aggregate" => {
+            let counts = super::aggregate::counts(job, numbers);
+            job.json_lines(counts)
+        }
+        // The same records are bad, and a result has the row of its record.
+        "rows" => {
+            let rows = job.burst("count", numbers, super::aggregate::row);
+            job.json_lines(super::aggregate::merged(rows))
+        }
         "exchange" => {
             let doubled = job.burst("double", numbers, double);
             let tripled =
