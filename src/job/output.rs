@@ -9,6 +9,7 @@ use timely::container::NoopBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::empty;
+use timely::dataflow::operators::vec::Filter as _;
 use timely::dataflow::operators::{Concat as _, Operator as _};
 use timely::progress::Source;
 
@@ -143,6 +144,11 @@ impl<'scope> Job<'scope> {
         &mut self,
         changes: Stream<'scope, u64, Vec<(D, u64, R)>>,
     ) -> Output<'scope> {
+        // Changes of restored collections at earlier epochs are committed already.
+        let changes = match self.host.first_epoch() {
+            0 => changes,
+            first => changes.filter(move |(_, epoch, _)| *epoch >= first),
+        };
         self.output(changes, Some("changes"), |sink| {
             let mut key = Key::new(sink, |_, _| {});
             move |changes: &mut Vec<(D, u64, R)>, out: &mut Vec<u8>| {

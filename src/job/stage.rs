@@ -31,6 +31,11 @@ pub(crate) trait Host {
     /// Returns what the stage `name` works with. `producer` is one of its observers.
     fn stage(&mut self, name: &str, producer: Producer, is_last: IsLast) -> StageContext;
 
+    /// Returns the first epoch of the run.
+    fn first_epoch(&self) -> u64 {
+        0
+    }
+
     /// Returns what the stage `name`, which has state, works with. `merge_rows` merges what is stored of it.
     fn state(&mut self, name: &str, merge_rows: Arc<dyn MergeRows>) -> StateContext;
 

@@ -6,7 +6,8 @@ use timely::dataflow::Stream;
 
 use super::Job;
 use crate::stateful::{
-    EventTimes, EventTimesExt as _, Key, StateStage, Value, Windowed, totals_of, windows_of,
+    EventTimes, EventTimesExt as _, Key, StateStage, Value, Windowed, collection_of, totals_of,
+    windows_of,
 };
 use crate::window::{Change, Lateness, Windows};
 
@@ -54,6 +55,26 @@ impl<'scope> Job<'scope> {
         let (changes, state) = totals_of(rows, &mut StateStage { name, context });
         self.state.push(state);
         changes
+    }
+
+    /// Makes a collection of differential dataflow of records: each is added to it at its epoch, and stays. What is made
+    /// of collections by joins, reductions and the like is committed by [`Job::changes`].
+    ///
+    /// The records are part of the run's state: a run that resumes has them in its collection, and its operators go on
+    /// with what they had arranged. Commit nothing but changes of collections then: other results of what is restored
+    /// would be committed once more.
+    #[cfg(feature = "differential")]
+    pub fn collection<D: Key>(
+        &mut self,
+        name: &str,
+        records: Stream<'scope, u64, Vec<D>>,
+    ) -> differential_dataflow::VecCollection<'scope, u64, D, isize> {
+        use differential_dataflow::AsCollection as _;
+        self.declare_state::<D, ()>(name, "collection");
+        let context = |merge_rows| self.host.state(name, merge_rows);
+        let (changes, state) = collection_of(records, &mut StateStage { name, context });
+        self.state.push(state);
+        changes.as_collection()
     }
 
     fn declare_state<K, V>(&mut self, name: &str, identity: &str) {

@@ -39,6 +39,10 @@ impl Host for WorkerHost {
         Box::new(move |records| observer.bad(records))
     }
 
+    fn first_epoch(&self) -> u64 {
+        self.context.resume_point.epoch
+    }
+
     fn state(&mut self, name: &str, merge_rows: Arc<dyn MergeRows>) -> StateContext {
         let RunContext { settings, sink, states, resume_point, output, .. } = &*self.context;
         let files = settings.sink.files();

@@ -8,6 +8,7 @@
 //! What was merged in a commit group is written to the sink's files of state (`state_file`) before
 //! the group's end, and takes effect with its commit. A run that resumes reads them before it merges anything else.
 
+mod collection;
 mod event_time;
 mod keyed;
 mod keyed_state;
@@ -18,6 +19,7 @@ mod state_log;
 mod stored_tests;
 mod stream;
 
+pub(crate) use collection::collection_of;
 pub use event_time::EventTimes;
 pub(crate) use keyed_state::{StateContext, StateLimit};
 pub(crate) use restore::StoredState;

@@ -4,6 +4,7 @@
 //! the *event-time frontier* passes its end: then no record of the window can come any more, and it closes, once.
 //! [`Windows`] says which windows there are; the stores hold them.
 
+mod differences;
 mod event_frontier;
 #[cfg(test)]
 mod model_tests;
@@ -15,6 +16,7 @@ mod windows;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use differences::{Difference, Differences};
 pub use event_frontier::Lateness;
 pub(crate) use event_frontier::{EventFrontier, Times};
 pub(crate) use panes::Panes;

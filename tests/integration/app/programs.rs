@@ -11,6 +11,7 @@ use floodway::job::{BuildError, Csv, Job, Lines, Output};
 use floodway::task::Code;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Exchange as ByKey;
+use timely::dataflow::operators::vec::{Filter as _, Map as _};
 use timely::dataflow::operators::{Exchange as _, Operator as _};
 
 use crate::common::Place;
@@ -205,6 +206,17 @@ fn build<'scope>(
             };
             let squares = job.call::<_, u64>("square", numbers, settings);
             job.json_lines(squares)
+        }
+        // Numbers and their multiples, joined and counted by differential dataflow.
+        "joined" => {
+            let doubled = job.burst("double", numbers.clone(), double);
+            let (few, key) =
+                (|number: &u64| number.is_multiple_of(7), |number| (number % 50, number));
+            let few = job.collection("few", numbers.filter(few).map(key));
+            let doubled = job.collection("doubled", doubled.map(key));
+            let counts = few.join_map(doubled, |key, _, _| *key).count();
+            let lines = counts.map(|(key, count)| format!("{key},{count}")).consolidate().inner;
+            job.changes(lines)
         }
         "aggregate" => {
             let counts = super::aggregate::counts(job, numbers);

@@ -12,6 +12,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use super::programs::{graph, numbers};
 use super::{FAILING, INPUT, LINES, OUTPUT, WAYS, run_with};
 use crate::common::kills::{Killed, Way, until_killed};
 use crate::common::{Place, end_of, error_of, example, for_all, poll, signal, within_tries};
@@ -77,12 +78,7 @@ fn the_committed_state_is_what_a_look_at_all_visits_finds() {
     let place = place();
     run_with(&place, &args("page", &["--policy", "local"]), ("2", 1));
     // The changes add up to what there is.
-    let mut rows: BTreeMap<String, i64> = BTreeMap::new();
-    for line in String::from_utf8(place.output("out")).unwrap().lines() {
-        let [_, change, row] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
-        *rows.entry(row.to_owned()).or_default() += change.parse::<i64>().unwrap();
-    }
-    rows.retain(|_, count| *count != 0);
+    let rows = added_up(&place);
     let expected =
         pages.iter().map(|(page, (count, users))| (format!("{page},{count},{}", users.len()), 1));
     assert_eq!(rows, expected.collect());
@@ -149,6 +145,54 @@ fn kills_at_random_instants_change_nothing_in_the_state() {
             kills
         });
     }
+}
+
+/// What a join of [`programs`](super::programs) counts by key, by a look at all numbers.
+fn joined(numbers: u64) -> BTreeMap<String, i64> {
+    let mut counts = BTreeMap::new();
+    for few in (0..numbers).filter(|number| number % 7 == 0) {
+        for doubled in (0..numbers).filter(|number| number * 2 % 50 == few % 50) {
+            *counts.entry(doubled * 2 % 50).or_insert(0) += 1;
+        }
+    }
+    counts.into_iter().map(|(key, count)| (format!("{key},{count}"), 1)).collect()
+}
+
+/// What changes add up to.
+fn added_up(place: &Place) -> BTreeMap<String, i64> {
+    let mut rows: BTreeMap<String, i64> = BTreeMap::new();
+    for line in String::from_utf8(place.output("out")).unwrap().lines() {
+        let [_, change, row] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        *rows.entry(row.to_owned()).or_default() += change.parse::<i64>().unwrap();
+    }
+    rows.retain(|_, count| *count != 0);
+    rows
+}
+
+#[test]
+fn kills_at_random_instants_change_nothing_in_collections_and_what_is_made_of_them() {
+    const NUMBERS: u64 = 2_000;
+    let place = || {
+        let place = graph("joined");
+        fs::write(place.path("input"), numbers(NUMBERS)).unwrap();
+        place
+    };
+    let args = |more: &[&'static str]| {
+        [&["run", "--summary", "summary.json"], &INPUT[..], &OUTPUT, more].concat()
+    };
+    let alone = place();
+    run_with(&alone, &args(&["--policy", "local"]), ("1", 1));
+    assert_eq!(added_up(&alone), joined(NUMBERS));
+    let expected = alone.output("out");
+    until_killed(3, |random| {
+        let place = place();
+        let args = args(&[&["--state", "state"], &FAILING[..]].concat());
+        let after = Duration::from_millis(300);
+        let run = Killed { place: &place, args: &args, ways: &STARTS, commits: "out", after };
+        let kills = run.until_done(random);
+        assert!(place.output("out") == expected);
+        kills
+    });
 }
 
 /// The files of the state, by their names.
