@@ -33,11 +33,16 @@ pub struct Aggregate<F, T, K, V> {
 /// use floodway::merge::Count;
 /// use floodway::task::{self, Code, Rows, Task};
 ///
-/// let count = task::aggregate("count", |number: &u32, rows: &mut Rows<&'static str, Count>| {
-///     rows.add(if number % 2 == 0 { "even" } else { "odd" }, Count(1));
+/// let parity = task::aggregate("parity", |number: &u32, rows: &mut Rows<bool, Count>| {
+///     rows.add(number % 2 == 0, Count(1));
 ///     if *number < 100 { Ok(()) } else { Err(Code("too_large".into())) }
 /// });
-/// # fn computed(count: impl Task<In = Chunks<u32>, Out = task::Partials<String, Count>>) {}
+/// let (chunks, mut bad) = (Chunks(vec![1, 3, 5, 500, 2]), Vec::new());
+/// let mut out = parity.results(&chunks, &(0..1));
+/// parity.compute(&chunks, 0..1, &mut out, &mut bad);
+/// parity.finish(&chunks, &mut out, &mut bad);
+/// assert_eq!(out.rows, [(false, Count(3)), (true, Count(1))]);
+/// assert_eq!(bad, [(3, Code("too_large".into()))]);
 /// ```
 pub fn aggregate<F, T, K, V>(name: impl Into<String>, compute: F) -> Aggregate<F, T, K, V>
 where
