@@ -27,7 +27,7 @@ fn digits(
     work: Duration,
 ) -> Aggregate<
     impl Fn(&u64, &mut Rows<u64, (Count, Sum)>) -> Result<(), Code> + Send + Sync + 'static,
-    u64,
+    Vec<u64>,
     u64,
     (Count, Sum),
 > {
