@@ -2,16 +2,14 @@
 
 use std::ops::Range;
 
-use serde::Serialize;
-
-use super::Records;
 use super::records::{EncodeError, encode_each};
+use super::{Items, Records};
 
 /// Largest number of records in a chunk. With fewer, less is combined before results travel; with more, a chunk takes a
 /// worker long, and a failure returns many records.
 pub const CHUNK_RECORDS: usize = 64;
 
-/// Records in chunks of up to [`CHUNK_RECORDS`], as input of a task that computes one result for a whole chunk. What is
+/// A container's records in chunks of up to [`CHUNK_RECORDS`], as input of a task that computes one result for a whole chunk. What is
 /// queued, sent, hedged and returned is a chunk, so that whoever makes its result makes all of it.
 ///
 /// The records of a container are divided evenly, so that the chunks need no memory of their own. On the wire, a chunk is
@@ -25,16 +23,10 @@ pub const CHUNK_RECORDS: usize = 64;
 /// assert_eq!((chunks.len(), chunks.weight(&(0..2))), (2, 100));
 /// assert_eq!(chunks.positions(&(1..2)), 50..100);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunks<T>(pub Vec<T>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chunks<C>(pub C);
 
-impl<T> Default for Chunks<T> {
-    fn default() -> Self {
-        Chunks(Vec::new())
-    }
-}
-
-impl<T> Chunks<T> {
+impl<C: Items> Chunks<C> {
     /// Returns the number of chunks.
     fn number(&self) -> usize {
         self.0.len().div_ceil(CHUNK_RECORDS)
@@ -46,18 +38,14 @@ impl<T> Chunks<T> {
         begin(chunks.start)..begin(chunks.end)
     }
 
-    /// Returns the records of these chunks.
-    pub fn records(&self, chunks: &Range<usize>) -> &[T] {
-        &self.0[self.positions(chunks)]
+    /// Iterates over the records of these chunks.
+    pub fn records(&self, chunks: Range<usize>) -> impl Iterator<Item = &C::Item> {
+        self.positions(&chunks).map(|position| self.0.item(position))
     }
 }
 
-impl<T> Records for Chunks<T>
-where
-    Vec<T>: Records<Record = T>,
-    T: Serialize + Clone + Send + Sync + 'static,
-{
-    type Record = T;
+impl<C: Items> Records for Chunks<C> {
+    type Record = C::Record;
 
     const MAX_WEIGHT: usize = CHUNK_RECORDS;
 
@@ -73,7 +61,7 @@ where
         self.positions(range).len()
     }
 
-    fn record(&self, index: usize) -> T {
+    fn record(&self, index: usize) -> C::Record {
         self.0.record(index)
     }
 
@@ -90,7 +78,12 @@ where
         limit: usize,
     ) -> Result<usize, EncodeError> {
         encode_each(range, json, limit, |index, json| {
-            serde_json::to_writer(json, self.records(&(index..index + 1)))
+            json.push(b'[');
+            // Whether the chunk fits is seen when it is complete.
+            let positions = self.positions(&(index..index + 1));
+            self.0.encode(positions, json, usize::MAX).map_err(|error| error.source)?;
+            json.push(b']');
+            Ok(())
         })
     }
 }

@@ -68,6 +68,31 @@ pub trait Records: Send + Sync + 'static {
     ) -> Result<usize, EncodeError>;
 }
 
+/// Records that can be borrowed one by one.
+pub trait Items: Records {
+    /// A record: text, or a typed one.
+    type Item: ?Sized;
+
+    /// Returns record `index`.
+    fn item(&self, index: usize) -> &Self::Item;
+}
+
+impl Items for Batch {
+    type Item = str;
+
+    fn item(&self, index: usize) -> &str {
+        self.strings.text(index)
+    }
+}
+
+impl<T: Serialize + Clone + Send + Sync + 'static> Items for Vec<T> {
+    type Item = T;
+
+    fn item(&self, index: usize) -> &T {
+        &self[index]
+    }
+}
+
 /// A single text record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextRecord {

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use timely::dataflow::Stream;
 
-use super::Job;
 use super::declare::Remote;
+use super::{Job, Lines};
 use crate::merge::Merge;
 use crate::operators::{in_chunks, rows_of};
 use crate::task::{self, Code, Rows};
@@ -23,24 +23,20 @@ impl<'scope> Job<'scope> {
     /// [`CHUNK_RECORDS`](crate::batch::CHUNK_RECORDS).
     ///
     /// # Examples
-    /// How often each word occurs:
+    /// The highest bid of each auction:
     /// ```no_run
-    /// use std::collections::BTreeMap;
-    ///
-    /// use floodway::merge::Count;
+    /// use floodway::merge::Max;
     /// use floodway::task::Rows;
     ///
     /// fn main() -> std::process::ExitCode {
-    ///     floodway::app("words")
+    ///     floodway::app("highest")
     ///         .dataflow(|job, lines| {
-    ///             let texts = job.parse(lines, |line| Ok(line.to_owned()));
-    ///             let counts = job.aggregate("count", texts, |text: &String, rows: &mut Rows<_, _>| {
-    ///                 for word in text.split_whitespace() {
-    ///                     rows.add(word.to_owned(), Count(1));
-    ///                 }
+    ///             let bids = job.json::<(u64, u64)>(lines);
+    ///             let highest = job.aggregate("highest", bids, |bid, rows: &mut Rows<u64, Max<u64>>| {
+    ///                 rows.add(bid.0, Max(bid.1));
     ///                 Ok(())
     ///             });
-    ///             Ok(job.json_lines(counts))
+    ///             Ok(job.json_lines(highest))
     ///         })
     ///         .main()
     /// }
@@ -61,5 +57,45 @@ impl<'scope> Job<'scope> {
         let function = Arc::clone(&task);
         let remote = Remote::Function(Box::new(move || function.clone()));
         rows_of(self.stage(name, in_chunks(records), task, remote))
+    }
+
+    /// Does the same as [`Job::aggregate`] with lines, before they are parsed: a function parses them too, and nothing is
+    /// allocated for a line. A line for which `compute` returns a code is a dead letter with its number.
+    ///
+    /// # Examples
+    /// How often each word occurs:
+    /// ```no_run
+    /// use floodway::merge::Count;
+    /// use floodway::task::Rows;
+    ///
+    /// fn main() -> std::process::ExitCode {
+    ///     floodway::app("words")
+    ///         .dataflow(|job, lines| {
+    ///             let counts = job.aggregate_lines("count", lines, |line, rows: &mut Rows<_, _>| {
+    ///                 for word in line.split_whitespace() {
+    ///                     rows.add(word.to_owned(), Count(1));
+    ///                 }
+    ///                 Ok(())
+    ///             });
+    ///             Ok(job.json_lines(counts))
+    ///         })
+    ///         .main()
+    /// }
+    /// ```
+    pub fn aggregate_lines<K, V, F>(
+        &mut self,
+        name: &str,
+        lines: Lines<'scope>,
+        compute: F,
+    ) -> Stream<'scope, u64, Vec<(K, V)>>
+    where
+        F: Fn(&str, &mut Rows<K, V>) -> Result<(), Code> + Send + Sync + 'static,
+        K: Hash + Eq + Serialize + DeserializeOwned + Clone + Send + 'static,
+        V: Merge + PartialEq + Serialize + DeserializeOwned + Clone + Send + 'static,
+    {
+        let task = Arc::new(task::aggregate_text(name, compute));
+        let function = Arc::clone(&task);
+        let remote = Remote::Function(Box::new(move || function.clone()));
+        rows_of(self.stage(name, in_chunks(lines), task, remote))
     }
 }

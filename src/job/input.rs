@@ -2,7 +2,7 @@
 
 use timely::Container;
 
-use crate::batch::{Batch, Chunks, JsonBatch, Records, Span, TextRecord};
+use crate::batch::{Batch, Chunks, Items, JsonBatch, Records, Span, TextRecord};
 use crate::task::Bad;
 
 /// A container that a stage takes: its schedule, and what its bad records look like as dead letters.
@@ -51,16 +51,12 @@ where
     }
 }
 
-impl<T> StageInput for Chunks<T>
-where
-    Vec<T>: StageInput + Records<Record = T>,
-    T: serde::Serialize + Clone + Send + Sync + 'static,
-{
+impl<C: StageInput + Items> StageInput for Chunks<C> {
     fn scheduled(&self) -> Option<Span> {
-        None
+        self.0.scheduled()
     }
 
-    fn dead_letter(bad: Bad<T>, stage: &str) -> Bad<TextRecord> {
-        Vec::<T>::dead_letter(bad, stage)
+    fn dead_letter(bad: Bad<C::Record>, stage: &str) -> Bad<TextRecord> {
+        C::dead_letter(bad, stage)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::hash::Hash;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use timely::Container;
 use timely::container::NoopBuilder;
@@ -13,12 +12,12 @@ use timely::order::TotalOrder;
 use timely::progress::Timestamp;
 
 use super::{Burst, BurstExt as _};
-use crate::batch::Chunks;
+use crate::batch::{Chunks, Items};
 use crate::merge::Merge;
 use crate::task::{Aggregate, Bad, Code, Partials, Rows};
 
 /// Adds [`AggregateExt::aggregate`] to streams.
-pub trait AggregateExt<'scope, T: Timestamp, R> {
+pub trait AggregateExt<'scope, T: Timestamp, C: Items> {
     /// Makes rows of keys and values of every record, on this worker or on the remote side, and merges the values of a key
     /// before they travel. Returns the stream of rows and the stream of bad records, both under the timestamps of the
     /// records. Rows of one key may come several times.
@@ -51,27 +50,27 @@ pub trait AggregateExt<'scope, T: Timestamp, R> {
     /// ```
     fn aggregate<F, K, V>(
         self,
-        task: Aggregate<F, R, K, V>,
-        burst: Burst<T, Chunks<R>>,
-    ) -> (Stream<'scope, T, Vec<(K, V)>>, Stream<'scope, T, Vec<Bad<R>>>)
+        task: Aggregate<F, C, K, V>,
+        burst: Burst<T, Chunks<C>>,
+    ) -> (Stream<'scope, T, Vec<(K, V)>>, Stream<'scope, T, Vec<Bad<C::Record>>>)
     where
-        F: Fn(&R, &mut Rows<K, V>) -> Result<(), Code> + Send + Sync + 'static,
+        F: Fn(&C::Item, &mut Rows<K, V>) -> Result<(), Code> + Send + Sync + 'static,
         K: Hash + Eq + DeserializeOwned + Clone + Send + 'static,
         V: Merge + PartialEq + DeserializeOwned + Clone + Send + 'static;
 }
 
-impl<'scope, T, R> AggregateExt<'scope, T, R> for Stream<'scope, T, Vec<R>>
+impl<'scope, T, C> AggregateExt<'scope, T, C> for Stream<'scope, T, C>
 where
     T: Timestamp + TotalOrder,
-    R: Serialize + Clone + Send + Sync + 'static,
+    C: Container + Items,
 {
     fn aggregate<F, K, V>(
         self,
-        task: Aggregate<F, R, K, V>,
-        burst: Burst<T, Chunks<R>>,
-    ) -> (Stream<'scope, T, Vec<(K, V)>>, Stream<'scope, T, Vec<Bad<R>>>)
+        task: Aggregate<F, C, K, V>,
+        burst: Burst<T, Chunks<C>>,
+    ) -> (Stream<'scope, T, Vec<(K, V)>>, Stream<'scope, T, Vec<Bad<C::Record>>>)
     where
-        F: Fn(&R, &mut Rows<K, V>) -> Result<(), Code> + Send + Sync + 'static,
+        F: Fn(&C::Item, &mut Rows<K, V>) -> Result<(), Code> + Send + Sync + 'static,
         K: Hash + Eq + DeserializeOwned + Clone + Send + 'static,
         V: Merge + PartialEq + DeserializeOwned + Clone + Send + 'static,
     {
@@ -81,9 +80,9 @@ where
 }
 
 /// Makes chunks of records.
-pub(crate) fn in_chunks<T: Timestamp, R: Clone + 'static>(
-    records: Stream<'_, T, Vec<R>>,
-) -> Stream<'_, T, Chunks<R>> {
+pub(crate) fn in_chunks<T: Timestamp, C: Container + Items>(
+    records: Stream<'_, T, C>,
+) -> Stream<'_, T, Chunks<C>> {
     convert(records, "Chunks", Chunks)
 }
 

@@ -2,7 +2,7 @@
 
 use timely::Accountable;
 
-use crate::batch::{Batch, Chunks, JsonBatch};
+use crate::batch::{Batch, Chunks, Items, JsonBatch};
 use crate::task::Partials;
 
 impl Accountable for Batch {
@@ -26,7 +26,7 @@ impl Accountable for JsonBatch {
 }
 
 /// Timely counts the records, of which the chunks consist.
-impl<T> Accountable for Chunks<T> {
+impl<C: Items> Accountable for Chunks<C> {
     fn record_count(&self) -> i64 {
         self.0.len() as i64
     }

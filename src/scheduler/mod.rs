@@ -20,7 +20,7 @@ use crate::policy::{
 use in_flight::InFlight;
 pub use plan::Plan;
 use plan::{Known, Member};
-pub(crate) use weight::Weight;
+use weight::Weight;
 
 /// The decisions of a worker. `P` is what the driver needs to know of a container; a clone is cheap.
 pub(crate) struct Scheduler<P> {

@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 use crate::batch::Records;
 use crate::wire::Slots;
 
-pub use aggregate::{Aggregate, PartialAnswers, Partials, Rows, aggregate};
+pub use aggregate::{Aggregate, PartialAnswers, Partials, Rows, aggregate, aggregate_text};
 #[cfg(feature = "bpe")]
 pub use bpe::Bpe;
 pub use function::{Function, Values, function};

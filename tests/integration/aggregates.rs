@@ -11,7 +11,7 @@ use floodway::emulator::{Model, Setup};
 use floodway::merge::{Count, Merge, Sum};
 use floodway::operators::{AggregateExt, Backpressure, Burst, EpochStats, Observer, Peers};
 use floodway::policy::{Deadline, Policy, Remote};
-use floodway::task::{self, Aggregate, Code, Rows};
+use floodway::task::{self, Code, Rows};
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::{Input, Inspect, Probe};
 use timely::progress::Stamp;
@@ -22,23 +22,19 @@ const EPOCHS: u64 = 20;
 /// Numbers of an epoch. On two workers, one has 270 and the other one 30.
 const NUMBERS: u64 = 300;
 
-/// The counts of the last digits of the numbers, which are squared slowly if asked. Multiples of 13 are bad.
-fn digits(
-    work: Duration,
-) -> Aggregate<
-    impl Fn(&u64, &mut Rows<u64, (Count, Sum)>) -> Result<(), Code> + Send + Sync + 'static,
-    u64,
-    u64,
-    (Count, Sum),
-> {
-    task::aggregate("digits", move |number: &u64, rows: &mut Rows<u64, (Count, Sum)>| {
+/// How many numbers there are, and their sum.
+type Sums = (Count, Sum);
+
+/// The sums of the numbers by their last digits. A number takes `work`; multiples of 13 are bad.
+fn digits(work: Duration) -> impl Fn(&u64, &mut Rows<u64, Sums>) -> Result<(), Code> + Send + Sync {
+    move |number, rows| {
         let began = Instant::now();
         rows.add(number % 10, (Count(1), Sum::from(*number as i64)));
         while began.elapsed() < work {
             std::hint::spin_loop();
         }
         if number.is_multiple_of(13) { Err(Code("thirteen".into())) } else { Ok(()) }
-    })
+    }
 }
 
 /// What an operator has told.
@@ -90,7 +86,7 @@ struct How {
 fn run(how: How) -> Told {
     let workers = how.workers;
     let (told, bad) = (Arc::new(Mutex::new(Told::default())), Arc::new(Mutex::new(Vec::new())));
-    let sums = Arc::new(Mutex::new(BTreeMap::<(u64, u64), (Count, Sum)>::new()));
+    let sums = Arc::new(Mutex::new(BTreeMap::<(u64, u64), Sums>::new()));
     let all = (told.clone(), bad.clone(), sums.clone());
     timely::execute(timely::Config::process(workers), move |worker| {
         let (told, bad, sums) = all.clone();
@@ -107,7 +103,9 @@ fn run(how: How) -> Told {
             if let Some(bridge) = &bridge {
                 burst = burst.remote(bridge);
             }
-            let (rows, thirteens) = scope.input_from(&mut input).aggregate(digits(work), burst);
+            let (rows, thirteens) = scope
+                .input_from(&mut input)
+                .aggregate(task::aggregate("digits", digits(work)), burst);
             thirteens.inspect_core(move |event| {
                 let Ok((stamp, thirteens)) = event else { return };
                 let of = thirteens.iter().map(|it| (time(stamp), it.record, it.code.clone()));
@@ -194,7 +192,8 @@ fn a_failing_function_computes_chunks_and_the_rest_is_computed_here() {
         cold_start: Duration::from_millis(1),
         ..failing
     };
-    let setup = Setup::new(model).function(Arc::new(digits(Duration::ZERO)));
+    let setup =
+        Setup::new(model).function(Arc::new(task::aggregate("digits", digits(Duration::ZERO))));
     let server = setup.serve(TcpListener::bind("127.0.0.1:0").unwrap()).unwrap();
     let settings = Settings {
         endpoint: Endpoint::url(&server.url()).unwrap(),

@@ -19,4 +19,4 @@ mod task;
 pub use answers::PartialAnswers;
 pub use partials::Partials;
 pub use rows::Rows;
-pub use task::{Aggregate, aggregate};
+pub use task::{Aggregate, aggregate, aggregate_text};

@@ -5,22 +5,22 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::shrinkage::Shrinkage;
 use super::{PartialAnswers, Partials, Rows};
-use crate::batch::Chunks;
+use crate::batch::{Batch, Chunks, Items};
 use crate::merge::Merge;
 use crate::task::{Code, Task};
 use crate::wire::Slots;
 
-/// A closure that makes rows of records, as a task. It is made by [`aggregate`].
-pub struct Aggregate<F, T, K, V> {
+/// A closure that makes rows of the records of containers `C`, as a task. It is made by [`aggregate`] and
+/// [`aggregate_text`].
+pub struct Aggregate<F, C, K, V> {
     name: String,
     compute: F,
     shrinkage: Shrinkage,
-    types: PhantomData<fn(T) -> (K, V)>,
+    types: PhantomData<fn(C) -> (K, V)>,
 }
 
 /// Creates the task `name`, which adds the rows that `compute` makes of each record, and merges those of a key. If
@@ -33,34 +33,47 @@ pub struct Aggregate<F, T, K, V> {
 /// use floodway::merge::Count;
 /// use floodway::task::{self, Code, Rows, Task};
 ///
-/// let count = task::aggregate("count", |number: &u32, rows: &mut Rows<&'static str, Count>| {
-///     rows.add(if number % 2 == 0 { "even" } else { "odd" }, Count(1));
+/// let parity = task::aggregate("parity", |number: &u32, rows: &mut Rows<bool, Count>| {
+///     rows.add(number % 2 == 0, Count(1));
 ///     if *number < 100 { Ok(()) } else { Err(Code("too_large".into())) }
 /// });
-/// # fn computed(count: impl Task<In = Chunks<u32>, Out = task::Partials<String, Count>>) {}
+/// let (chunks, mut bad) = (Chunks(vec![1, 3, 5, 500, 2]), Vec::new());
+/// let mut out = parity.results(&chunks, &(0..1));
+/// parity.compute(&chunks, 0..1, &mut out, &mut bad);
+/// parity.finish(&chunks, &mut out, &mut bad);
+/// assert_eq!(out.rows, [(false, Count(3)), (true, Count(1))]);
+/// assert_eq!(bad, [(3, Code("too_large".into()))]);
 /// ```
-pub fn aggregate<F, T, K, V>(name: impl Into<String>, compute: F) -> Aggregate<F, T, K, V>
+pub fn aggregate<F, T, K, V>(name: impl Into<String>, compute: F) -> Aggregate<F, Vec<T>, K, V>
 where
     F: Fn(&T, &mut Rows<K, V>) -> Result<(), Code> + Send + Sync + 'static,
 {
     Aggregate { name: name.into(), compute, shrinkage: Shrinkage::default(), types: PhantomData }
 }
 
-impl<F, T, K, V> Aggregate<F, T, K, V>
+/// Does the same as [`aggregate`] for flat batches of text.
+pub fn aggregate_text<F, K, V>(name: impl Into<String>, compute: F) -> Aggregate<F, Batch, K, V>
 where
-    F: Fn(&T, &mut Rows<K, V>) -> Result<(), Code>,
-    K: Hash + Eq,
-    V: Merge,
+    F: Fn(&str, &mut Rows<K, V>) -> Result<(), Code> + Send + Sync + 'static,
 {
+    Aggregate { name: name.into(), compute, shrinkage: Shrinkage::default(), types: PhantomData }
+}
+
+impl<F, C, K, V> Aggregate<F, C, K, V> {
     /// Returns the task's name on the wire.
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Returns the rows of each chunk, with the positions of bad records within it: what a function answers.
-    pub fn of_chunks<'a>(&self, chunks: impl IntoIterator<Item = &'a [T]>) -> Partials<K, V>
+    pub fn of_chunks<'a, I>(&self, chunks: impl IntoIterator<Item = I>) -> Partials<K, V>
     where
-        T: 'a,
+        C: Items,
+        C::Item: 'a,
+        F: Fn(&C::Item, &mut Rows<K, V>) -> Result<(), Code>,
+        I: IntoIterator<Item = &'a C::Item>,
+        K: Hash + Eq,
+        V: Merge,
     {
         let (mut rows, mut made) = (Rows::after(Vec::new()), Partials::default());
         for chunk in chunks {
@@ -73,15 +86,21 @@ where
     }
 
     /// Adds the rows of records, of which the first one is at `first`.
-    fn add(
+    fn add<'a>(
         &self,
-        records: &[T],
+        records: impl IntoIterator<Item = &'a C::Item>,
         first: usize,
         rows: &mut Rows<K, V>,
         combines: bool,
         bad: &mut Vec<(usize, Option<Code>)>,
-    ) {
-        for (index, record) in records.iter().enumerate() {
+    ) where
+        C: Items,
+        C::Item: 'a,
+        F: Fn(&C::Item, &mut Rows<K, V>) -> Result<(), Code>,
+        K: Hash + Eq,
+        V: Merge,
+    {
+        for (index, record) in records.into_iter().enumerate() {
             match (self.compute)(record, rows) {
                 Ok(()) if combines => rows.combine(),
                 Ok(()) => rows.keep(),
@@ -94,14 +113,14 @@ where
     }
 }
 
-impl<F, T, K, V> Task for Aggregate<F, T, K, V>
+impl<F, C, K, V> Task for Aggregate<F, C, K, V>
 where
-    F: Fn(&T, &mut Rows<K, V>) -> Result<(), Code> + Send + Sync + 'static,
-    T: Serialize + Clone + Send + Sync + 'static,
+    F: Fn(&C::Item, &mut Rows<K, V>) -> Result<(), Code> + Send + Sync + 'static,
+    C: Items,
     K: Hash + Eq + DeserializeOwned + Clone + Send + 'static,
     V: Merge + PartialEq + DeserializeOwned + Clone + Send + 'static,
 {
-    type In = Chunks<T>;
+    type In = Chunks<C>;
     type Out = Partials<K, V>;
     type Answers = PartialAnswers<K, V>;
 
@@ -109,21 +128,21 @@ where
         &self.name
     }
 
-    fn results(&self, _: &Chunks<T>, _: &Range<usize>) -> Partials<K, V> {
+    fn results(&self, _: &Chunks<C>, _: &Range<usize>) -> Partials<K, V> {
         Partials::default()
     }
 
     /// Combines all chunks of the range, unless that merges almost nothing.
     fn compute(
         &self,
-        input: &Chunks<T>,
+        input: &Chunks<C>,
         range: Range<usize>,
         out: &mut Partials<K, V>,
         _: &mut Vec<(usize, Code)>,
     ) {
         let mut rows = Rows::after(std::mem::take(&mut out.rows));
         let (first, combines) = (input.positions(&range).start, self.shrinkage.is_worth_it());
-        self.add(input.records(&range), first, &mut rows, combines, &mut out.bad);
+        self.add(input.records(range), first, &mut rows, combines, &mut out.bad);
         if combines {
             self.shrinkage.record(rows.combined());
         }
@@ -141,7 +160,7 @@ where
     /// A result that refuses a position that its chunk does not have, or the same one twice, refuses the whole chunk.
     fn assemble(
         &self,
-        input: &Chunks<T>,
+        input: &Chunks<C>,
         range: Range<usize>,
         answers: &mut PartialAnswers<K, V>,
         slots: &Slots<'_>,
@@ -171,14 +190,14 @@ where
             && merged(&results.rows[rows]) == merged(&one.rows)
     }
 
-    fn finish(&self, input: &Chunks<T>, out: &mut Partials<K, V>, bad: &mut Vec<(usize, Code)>) {
+    fn finish(&self, input: &Chunks<C>, out: &mut Partials<K, V>, bad: &mut Vec<(usize, Code)>) {
         out.ends = Vec::new();
         if out.bad.is_empty() {
             return;
         }
         let mut rows = Rows::after(std::mem::take(&mut out.rows));
         for (position, code) in std::mem::take(&mut out.bad) {
-            let code = code.map_or_else(|| (self.compute)(&input.0[position], &mut rows), Err);
+            let code = code.map_or_else(|| (self.compute)(input.0.item(position), &mut rows), Err);
             match code {
                 Ok(()) => rows.keep(),
                 Err(code) => {
@@ -216,14 +235,14 @@ mod tests {
 
     /// Counts numbers by their last digit. Multiples of 13 are bad.
     fn count()
-    -> impl Task<In = Chunks<u32>, Out = Partials<u32, Value>, Answers = PartialAnswers<u32, Value>>
+    -> impl Task<In = Chunks<Vec<u32>>, Out = Partials<u32, Value>, Answers = PartialAnswers<u32, Value>>
     {
         task()
     }
 
     fn task() -> Aggregate<
         impl Fn(&u32, &mut Rows<u32, Value>) -> Result<(), Code> + Send + Sync,
-        u32,
+        Vec<u32>,
         u32,
         Value,
     > {
@@ -234,14 +253,18 @@ mod tests {
     }
 
     /// The answer of a function to a request with these chunks.
-    fn answer(input: &Chunks<u32>, range: Range<usize>) -> String {
-        let results = task().of_chunks(range.clone().map(|at| input.records(&(at..at + 1))));
+    fn answer(input: &Chunks<Vec<u32>>, range: Range<usize>) -> String {
+        let results = task().of_chunks(range.clone().map(|at| input.records(at..at + 1)));
         let ids: Vec<u32> = (0..range.len() as u32).collect();
         let json = answer_values("count", &results, &ids, &[], false, None).unwrap();
         String::from_utf8(json).unwrap()
     }
 
-    fn assembled(input: &Chunks<u32>, range: Range<usize>, json: &str) -> Partials<u32, Value> {
+    fn assembled(
+        input: &Chunks<Vec<u32>>,
+        range: Range<usize>,
+        json: &str,
+    ) -> Partials<u32, Value> {
         let count = count();
         let mut answer: Answer<PartialAnswers<u32, Value>> = serde_json::from_str(json).unwrap();
         let slots = answer.check("count", range.len(), count.answered(&answer.results)).unwrap();
@@ -250,7 +273,7 @@ mod tests {
         out
     }
 
-    fn computed(input: &Chunks<u32>, range: Range<usize>) -> Partials<u32, Value> {
+    fn computed(input: &Chunks<Vec<u32>>, range: Range<usize>) -> Partials<u32, Value> {
         let (count, mut bad) = (count(), Vec::new());
         let mut out = count.results(input, &range);
         count.compute(input, range, &mut out, &mut bad);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use floodway::job::Job;
+use floodway::job::{Job, Lines};
 use floodway::merge::{Count, Max, Merge, Sum};
 use floodway::policy::{POLICIES, Sends, Spec};
 use floodway::task::{Code, Rows};
@@ -14,6 +14,7 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Exchange as ByKey;
 use timely::dataflow::operators::Operator as _;
 
+use super::call::Service;
 use super::programs::{graph, numbers};
 use super::{FAILING, INPUT, OUTPUT, WAYS, dead_letters, run_with};
 use crate::common::{Place, for_all, within_tries};
@@ -41,6 +42,20 @@ pub fn counts<'scope>(
         rows.add(number % 7, (Count(0), Sum::default(), Max(*number)));
         let (key, (count, sum, _)) = row(number)?;
         rows.add(key, (count, sum, Max(0)));
+        Ok(())
+    });
+    merged(rows)
+}
+
+/// Does the same with lines that are not parsed.
+pub fn counts_of_lines<'scope>(
+    job: &mut Job<'scope>,
+    lines: Lines<'scope>,
+) -> Stream<'scope, u64, Vec<(u64, u64, Known)>> {
+    let rows = job.aggregate_lines("count", lines, |line, rows: &mut Rows<u64, Known>| {
+        let number = line.parse().map_err(|_| Code("no_number".into()))?;
+        let (key, known) = row(&number)?;
+        rows.add(key, known);
         Ok(())
     });
     merged(rows)
@@ -100,11 +115,15 @@ fn run(name: &'static str, options: &[&str], way: (&str, usize)) -> Value {
     fs::write(place.path("input"), numbers(NUMBERS)).unwrap();
     let args = ["run", "--summary", "summary.json", "--overwrite"];
     let error = run_with(&place, &[&args[..], &INPUT, &OUTPUT, options].concat(), way);
-    assert!(!error.contains("refuses records"), "{options:?}: {error}");
+    let refuses = error.contains("refuses records that are good");
+    assert!(!refuses || options.contains(&"--lambda"), "{options:?}: {error}");
     assert!(place.output("out") == expected(), "{name} {options:?} {way:?}: other totals");
     let bad = (0..NUMBERS).filter(|number| number % 50 == 49);
-    let letter =
-        |number: u64| json!({ "record": "count", "code": "unlucky", "text": number.to_string() });
+    let letter = |number: u64| {
+        // A line has its number.
+        let record = if name == "aggregate lines" { number.to_string() } else { "count".into() };
+        json!({ "record": record, "code": "unlucky", "text": number.to_string() })
+    };
     let mut letters: Vec<Value> = bad.map(letter).collect();
     letters.sort_by_key(Value::to_string);
     assert!(dead_letters(&place) == letters, "{name} {options:?} {way:?}: other dead letters");
@@ -142,12 +161,14 @@ fn totals_are_the_same_under_every_policy_with_any_workers_and_a_failing_functio
     for_all(&cells, |(policy, way)| {
         let sends = matches!(policy.sends, Sends::Always | Sends::AboveThreshold);
         within_tries(&format!("{} with {way:?}", policy.name), || {
-            let summary = run("aggregate", &options(policy), *way);
-            assert_eq!(figures(&summary), plain, "{summary}");
-            match sends && remote(&summary) == 0 {
-                true => Err(format!("nothing was sent: {summary}")),
-                false => Ok(()),
+            for name in ["aggregate", "aggregate lines"] {
+                let summary = run(name, &options(policy), *way);
+                assert_eq!(figures(&summary), plain, "{summary}");
+                if sends && remote(&summary) == 0 {
+                    return Err(format!("nothing was sent: {summary}"));
+                }
             }
+            Ok(())
         });
     });
 }
@@ -181,5 +202,18 @@ fn remote_results_are_verified_and_a_difference_would_end_the_run() {
             Some(0) | None => Err(summary.to_string()),
             _ => Ok(()),
         }
+    });
+}
+
+/// The function is in Python, and answers in every way that the wire allows, and in a wrong one.
+#[test]
+fn a_function_in_another_language_answers_with_rows() {
+    for_all(&["merged", "rows", "refuses", "wrong"], |how| {
+        let function = Service::start("tests/integration/app/count_function.py", &[how]);
+        let args = ["--policy", "remote", "--batch", "500", "--lambda", &function.url];
+        within_tries(how, || {
+            let summary = run("aggregate", &args, ("2", 1));
+            if remote(&summary) > 0 { Ok(()) } else { Err(summary.to_string()) }
+        });
     });
 }

@@ -118,6 +118,10 @@ fn build<'scope>(
         "fails on a worker" if built == 2 => return Err("no rules on this worker".into()),
         "panics" => panic!("there are no rules"),
         "panics on a worker" if built == 2 => panic!("there are no rules on this worker"),
+        "aggregate lines" => {
+            let counts = super::aggregate::counts_of_lines(job, lines);
+            return Ok(job.json_lines(counts));
+        }
         _ => {}
     }
     let numbers = job.json::<u64>(lines);
