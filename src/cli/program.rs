@@ -14,6 +14,7 @@ use super::args::{Cli, RunArgs};
 use super::error::{Exit, UsageError};
 use super::given::Given;
 use super::help::EXIT_CODES;
+use super::own_options;
 use crate::emulator::{Builtin, Function, Package};
 use crate::job::{DataflowDescription, FunctionGraph, Graph, TextGraph};
 use crate::pipeline::{RecordForm, RunError};
@@ -142,6 +143,18 @@ impl Program {
     /// Whether it is a user's program.
     pub(super) fn is_own(&self) -> bool {
         self.user.is_some()
+    }
+
+    /// Checks that the options of a user's program have names of their own in all commands that have them.
+    ///
+    /// # Errors
+    /// If one has the name of an option of Floodway's.
+    pub(super) fn check_options(&self) -> Result<()> {
+        let Some(user) = &self.user else { return Ok(()) };
+        let own = (user.add_options)(clap::Command::new(user.name));
+        let cli = Cli::command();
+        let commands = WITH_OWN_OPTIONS.iter().filter_map(|name| cli.find_subcommand(name));
+        own_options::clash(&own, commands).map_or(Ok(()), |why| Err(anyhow!(why)))
     }
 
     /// Returns the description of the command line.

@@ -16,6 +16,7 @@ use super::input::StageInput;
 use super::links::Ends;
 use super::output::Output;
 use super::stage::{Host, IsLast, StageContext};
+use super::stage_name;
 use crate::batch::{Batch, Records as _, TextRecord};
 use crate::bridge;
 use crate::operators::{Burst, BurstExt as _, Plan};
@@ -68,7 +69,8 @@ pub struct Job<'scope> {
     plan: Plan,
     stages: Vec<StageOutput>,
     pub(super) bad: Vec<Stream<'scope, u64, Vec<Bad<TextRecord>>>>,
-    duplicate_name: Option<String>,
+    /// What is wrong with the name of a stage.
+    wrong_name: Option<String>,
 }
 
 struct StageOutput {
@@ -88,7 +90,7 @@ impl<'scope> Job<'scope> {
             plan: Plan::new(),
             stages: Vec::new(),
             bad: Vec::new(),
-            duplicate_name: None,
+            wrong_name: None,
         }
     }
 
@@ -109,8 +111,8 @@ impl<'scope> Job<'scope> {
                 "a stage or a parser was added after the output: make the output last".into()
             );
         }
-        if let Some(name) = self.duplicate_name.take() {
-            return Err(format!("two stages have the name {name:?}: give each its own").into());
+        if let Some(why) = self.wrong_name.take() {
+            return Err(why.into());
         }
         if let Some(last) = self.stages.last() {
             last.is_last.set();
@@ -203,8 +205,9 @@ impl<'scope> Job<'scope> {
         K::In: StageInput,
         K::Out: Container,
     {
-        if self.stages.iter().any(|stage| stage.name == name) {
-            self.duplicate_name.get_or_insert_with(|| name.to_owned());
+        let others = self.stages.iter().map(|stage| &*stage.name);
+        if let Err(why) = stage_name::check(name, others) {
+            self.wrong_name.get_or_insert(why);
         }
         self.host.declare(Box::new(|| Declaration::new(name, task.clone(), remote)));
         let is_last = IsLast::default();

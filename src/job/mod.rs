@@ -15,6 +15,7 @@ mod links;
 mod output;
 mod parse;
 mod stage;
+mod stage_name;
 mod text_graph;
 
 pub use csv::Csv;

@@ -28,10 +28,11 @@ fn run(place: &Place, options: &[&str]) -> Output {
 
 #[test]
 fn a_graph_that_cannot_be_built_ends_the_command_with_1_before_there_is_any_output() {
-    let cases: [(&str, &[&str]); 4] = [
+    let cases: [(&str, &[&str]); 5] = [
         ("fails", &["cannot be built: cannot read the rules: No such file"]),
         ("panics", &["panicked while it was built: there are no rules"]),
         ("named twice", &["cannot be built: two stages have the name \"double\""]),
+        ("named wrongly", &["cannot be built: a stage has the name \"double, v1.2\": expected"]),
         ("output first", &["cannot be built: a stage or a parser was added after the output"]),
     ];
     for (name, parts) in cases {

@@ -47,6 +47,13 @@ fn child() {
             let results = job.burst("multiply", numbers, move |number| Ok(number * factor));
             Ok(job.json_lines(results))
         }),
+        // An option of `compare` has the same name.
+        "rounds" => app().dataflow_with(|job, lines, options: &Rounds| {
+            let rounds = options.rounds;
+            let numbers = job.json::<u64>(lines);
+            let results = job.burst("multiply", numbers, move |number| Ok(number * rounds));
+            Ok(job.json_lines(results))
+        }),
         "csv" => app().dataflow(|job, lines| {
             let orders = job.csv::<Order>(lines);
             let totals = job.burst("total", orders, total);
@@ -77,6 +84,14 @@ struct Options {
     /// What numbers are multiplied by.
     #[arg(long, default_value_t = 2)]
     factor: i64,
+}
+
+/// The options of the program `rounds`.
+#[derive(clap::Args)]
+struct Rounds {
+    /// What numbers are multiplied by.
+    #[arg(long, default_value_t = 2)]
+    rounds: u64,
 }
 
 /// A line of the program `csv`.
@@ -125,6 +140,10 @@ fn build<'scope>(
             let once = job.burst("double", numbers, double);
             let twice = job.burst("double", once, double);
             job.json_lines(twice)
+        }
+        "named wrongly" => {
+            let results = job.burst("double, v1.2", numbers, double);
+            job.json_lines(results)
         }
         "output first" => {
             let output = job.json_lines(numbers.clone());
