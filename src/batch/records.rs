@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Batch;
 use super::push_json_string;
+use crate::terminal::shorten;
 
 /// A record that cannot be written as JSON. The worker computes it.
 #[derive(Debug, thiserror::Error)]
@@ -136,7 +137,7 @@ impl<T: Serialize + Clone + Send + Sync + 'static> Records for Vec<T> {
     fn describe(&self, index: usize) -> String {
         const SHOWN: usize = 200;
         let json = serde_json::to_string(&self[index]).unwrap_or_default();
-        format!("record {}", json.chars().take(SHOWN).collect::<String>())
+        format!("record {}", shorten(&json, SHOWN))
     }
 
     fn encode(

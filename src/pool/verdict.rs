@@ -53,15 +53,12 @@ impl Trust {
 
 /// Returns the code of a record for which the function fails, with what the function says.
 pub(super) fn code(failure: &InvokeError) -> Code {
-    /// The length of a longer message is not of use in a dead letter.
-    const MESSAGE: usize = 300;
     let code = match failure.kind {
         InvokeErrorKind::Raised => "function_error",
         InvokeErrorKind::Exited => "function_exit",
         InvokeErrorKind::TimedOut => "function_timeout",
     };
-    let message: String = failure.message.chars().take(MESSAGE).collect();
-    Code::with_message(code, &message)
+    Code::with_message(code, &failure.message)
 }
 
 #[cfg(test)]

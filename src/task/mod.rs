@@ -23,6 +23,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::batch::Records;
+use crate::terminal::shorten;
 use crate::wire::Slots;
 
 #[cfg(feature = "bpe")]
@@ -46,7 +47,7 @@ impl Code {
     /// The record is longer than `--max-record`.
     pub const TOO_LONG: Code = Code(Cow::Borrowed("too_long"));
 
-    /// Creates a code with a message, which becomes one line.
+    /// Creates a code with a message, which becomes one line. It is cut off after 300 characters.
     ///
     /// # Examples
     /// ```
@@ -57,7 +58,10 @@ impl Code {
     /// assert_eq!((Code::TOO_LONG.name(), Code::TOO_LONG.message()), ("too_long", None));
     /// ```
     pub fn with_message(code: &str, message: &str) -> Code {
-        Code(format!("{code}: {}", message.replace(['\n', '\r'], " ")).into())
+        /// The length of a longer message is not of use in a dead letter.
+        const MESSAGE: usize = 300;
+        let message = message.replace(['\n', '\r'], " ");
+        Code(format!("{code}: {}", shorten(&message, MESSAGE)).into())
     }
 
     /// Returns the code without its message.
