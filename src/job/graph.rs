@@ -136,7 +136,7 @@ impl<'scope> Job<'scope> {
         T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
         U: Serialize + DeserializeOwned + Clone + PartialEq + Send + 'static,
     {
-        let task = Arc::new(task::function(name, compute));
+        let task = Arc::new(task::function(name, compute).shown_as_json());
         let function = Arc::clone(&task);
         self.stage(name, records, task, Remote::Function(Box::new(move || function.clone())))
     }

@@ -126,13 +126,12 @@ pub trait Observer<T>: 'static {
         let _ = records;
     }
 
-    /// Called when the remote side computed another result for `record` than this worker does. From then on
-    /// nothing is sent to the remote side and its replies are discarded. Results that it has sent before may
-    /// be wrong.
-    fn mismatch(&mut self, record: &str) {
+    /// Called when the remote side computed another result for `record` than this worker does: `remote` and `here`
+    /// show the two. From then on nothing is sent to the remote side and its replies are discarded. Results that it
+    /// has sent before may be wrong.
+    fn mismatch(&mut self, record: &str, remote: &str, here: &str) {
         tracing::error!(
-            "the remote result of {record} differs from the worker's: nothing more \
-        is sent"
+            "the remote result of {record} differs from the worker's: {remote}, and here {here}; nothing more is sent"
         );
     }
 
@@ -202,9 +201,9 @@ impl<T, A: Observer<T>, B: Observer<T>> Observer<T> for (A, B) {
         self.1.verified(records);
     }
 
-    fn mismatch(&mut self, record: &str) {
-        self.0.mismatch(record);
-        self.1.mismatch(record);
+    fn mismatch(&mut self, record: &str, remote: &str, here: &str) {
+        self.0.mismatch(record, remote, here);
+        self.1.mismatch(record, remote, here);
     }
 
     fn frontier(&mut self, epoch: Option<&T>) {

@@ -66,12 +66,16 @@ pub enum RunError {
     ProcessLost(String),
     /// A remote result differs from the worker's.
     #[error(
-        "the remote result of {record} differs from the worker's (--verify): is the function of \
-        the same version as this command? What was committed before may be wrong too"
+        "the remote result of {record} differs from the one that was computed here (--verify): {remote}, and here \
+        {here}. Either the function is of another version, or it is not pure. What was committed before may be wrong too"
     )]
     VerifyMismatch {
-        /// The record's number.
+        /// The record's number, or the record.
         record: String,
+        /// The remote result, shortened.
+        remote: String,
+        /// The result of this machine, shortened.
+        here: String,
     },
     /// The remote side refused every request.
     #[error(

@@ -13,6 +13,8 @@ use crate::wire::Slots;
 pub struct Function<F, T, U> {
     name: String,
     compute: F,
+    /// Writes a result for an error, if that is known to be possible.
+    show: Option<fn(&U) -> String>,
     types: PhantomData<fn(T) -> U>,
 }
 
@@ -35,13 +37,23 @@ where
     T: Serialize + Clone + Send + Sync + 'static,
     U: DeserializeOwned + Clone + PartialEq + Send + 'static,
 {
-    Function { name: name.into(), compute, types: PhantomData }
+    Function { name: name.into(), compute, show: None, types: PhantomData }
 }
 
 impl<F, T, U> Function<F, T, U>
 where
     F: Fn(&T) -> Result<U, Code>,
 {
+    /// Lets errors show results as JSON.
+    pub fn shown_as_json(self) -> Self
+    where
+        U: Serialize,
+    {
+        let show =
+            |value: &U| serde_json::to_string(value).unwrap_or_else(|error| error.to_string());
+        Function { show: Some(show), ..self }
+    }
+
     /// Returns the result of a record.
     ///
     /// # Errors
@@ -100,6 +112,10 @@ where
 
     fn is_same(&self, results: &Vec<U>, index: usize, one: &Vec<U>) -> bool {
         one.len() == 1 && results[index] == one[0]
+    }
+
+    fn show(&self, results: &Vec<U>, index: usize) -> String {
+        self.show.map_or("a result that cannot be shown".to_owned(), |show| show(&results[index]))
     }
 
     fn assemble(

@@ -141,6 +141,12 @@ pub trait Task: Send + Sync + 'static {
     /// elsewhere for the same record. It is used for `--verify`.
     fn is_same(&self, results: &Self::Out, index: usize, one: &Self::Out) -> bool;
 
+    /// Returns result `index` of `results` as text for an error. The default says that it cannot be shown.
+    fn show(&self, results: &Self::Out, index: usize) -> String {
+        let _ = (results, index);
+        "a result that cannot be shown".to_owned()
+    }
+
     /// Returns the version of the function that computes the same, such as `0.1.0`. A response is invalid if
     /// its version differs in the first number that is not 0, or before it. A response without a version is
     /// valid. None, which is the default, accepts any version.
@@ -199,6 +205,10 @@ impl<K: Task + ?Sized> Task for Arc<K> {
 
     fn is_same(&self, results: &K::Out, index: usize, one: &K::Out) -> bool {
         (**self).is_same(results, index, one)
+    }
+
+    fn show(&self, results: &K::Out, index: usize) -> String {
+        (**self).show(results, index)
     }
 
     fn needs_version(&self) -> Option<&str> {

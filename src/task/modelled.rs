@@ -83,6 +83,10 @@ impl<K: Task> Task for Modelled<K> {
         self.task.is_same(results, index, one)
     }
 
+    fn show(&self, results: &K::Out, index: usize) -> String {
+        self.task.show(results, index)
+    }
+
     fn needs_version(&self) -> Option<&str> {
         self.task.needs_version()
     }

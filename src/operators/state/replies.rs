@@ -137,8 +137,10 @@ where
                 self.observer.verified(checked);
                 self.emit_results(verification, outputs);
             }
-            Verdict::Mismatch(at) => {
-                self.observer.mismatch(&verification.origin.batch.describe(at));
+            Verdict::Mismatch(at, here) => {
+                let record = verification.origin.batch.describe(at);
+                let remote = verification.shown(&*self.task, at);
+                self.observer.mismatch(&record, &remote, &here);
                 if let Some(remote) = &self.remote {
                     remote.disable();
                 }
