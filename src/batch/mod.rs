@@ -20,6 +20,7 @@ pub use flat::{Batch, Header};
 pub use json::push_json_string;
 pub use json_batch::JsonBatch;
 pub use numbers::Numbers;
+pub(crate) use records::describe_record;
 pub use records::{EncodeError, Records, TextRecord};
 pub use span::{Nanos, Span};
 pub use strings::Strings;

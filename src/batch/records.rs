@@ -135,9 +135,7 @@ impl<T: Serialize + Clone + Send + Sync + 'static> Records for Vec<T> {
     }
 
     fn describe(&self, index: usize) -> String {
-        const SHOWN: usize = 200;
-        let json = serde_json::to_string(&self[index]).unwrap_or_default();
-        format!("record {}", shorten(&json, SHOWN))
+        describe_record(&self[index])
     }
 
     fn encode(
@@ -148,6 +146,13 @@ impl<T: Serialize + Clone + Send + Sync + 'static> Records for Vec<T> {
     ) -> Result<usize, EncodeError> {
         encode_each(range, json, limit, |index, json| serde_json::to_writer(json, &self[index]))
     }
+}
+
+/// Describes a typed record by its JSON, which is shortened.
+pub(crate) fn describe_record<T: Serialize>(record: &T) -> String {
+    const SHOWN: usize = 200;
+    let json = serde_json::to_string(record).unwrap_or_default();
+    format!("record {}", shorten(&json, SHOWN))
 }
 
 pub(super) fn encode_each(

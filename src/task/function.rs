@@ -1,12 +1,14 @@
 //! A task from a user's own function on typed records.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ops::Range;
 
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
-use super::{Code, Task};
+use super::{Code, Task, panics};
+use crate::batch::{Records as _, describe_record};
 use crate::wire::Slots;
 
 /// A closure as a task. It is made by [`function`].
@@ -58,8 +60,11 @@ where
     ///
     /// # Errors
     /// The code that says why the record is bad.
-    pub fn of(&self, record: &T) -> Result<U, Code> {
-        (self.compute)(record)
+    pub fn of(&self, record: &T) -> Result<U, Code>
+    where
+        T: Serialize,
+    {
+        panics::naming(&self.name, || describe_record(record), || (self.compute)(record))
     }
 }
 
@@ -98,12 +103,17 @@ where
         out: &mut Vec<U>,
         bad: &mut Vec<(usize, Code)>,
     ) {
-        for index in range {
-            match (self.compute)(&input[index]) {
-                Ok(value) => out.push(value),
-                Err(code) => bad.push((index, code)),
+        let current = Cell::new(range.start);
+        let compute = || {
+            for index in range {
+                current.set(index);
+                match (self.compute)(&input[index]) {
+                    Ok(value) => out.push(value),
+                    Err(code) => bad.push((index, code)),
+                }
             }
-        }
+        };
+        panics::naming(&self.name, || input.describe(current.get()), compute);
     }
 
     fn answered(&self, answers: &Values<U>) -> usize {

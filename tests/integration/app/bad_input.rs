@@ -83,11 +83,13 @@ fn whole_before_700(place: &Place, line: impl Fn(u64) -> String) {
 }
 
 #[test]
-fn a_task_that_panics_ends_the_run_with_1_and_what_is_committed_is_whole() {
+fn a_task_that_panics_ends_the_run_with_1_names_the_record_and_what_is_committed_is_whole() {
     let model = ["--local-lambda", "network=2ms,cold_start=5ms"];
     for policy in [&["--policy", "local"][..], &[&["--policy", "remote"], &model[..]].concat()] {
         let place = graph("task panics");
-        failed(&run(&place, policy), &["700 is too much"]);
+        let named = "the code of the stage panics panicked for record 700: ";
+        let parts = [named, "700 is too much", "programs.rs:", "let it return a code"];
+        failed(&run(&place, policy), &parts);
         whole_before_700(&place, |number| number.to_string());
     }
 }
