@@ -7,6 +7,7 @@
 //!
 //! [`Records`] is the interface of any batch of input, whether it is flat or a `Vec` of a user's own records.
 
+mod finite;
 mod flat;
 mod json;
 mod json_batch;
@@ -16,6 +17,7 @@ mod span;
 pub(crate) mod spare;
 mod strings;
 
+pub(crate) use finite::is_finite;
 pub use flat::{Batch, Header};
 pub use json::push_json_string;
 pub use json_batch::JsonBatch;

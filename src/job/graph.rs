@@ -1,5 +1,6 @@
 //! The graph of a run, and what builds it on a worker.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use super::links::Ends;
 use super::output::Output;
 use super::stage::{Host, IsLast, StageContext};
 use super::stage_name;
-use crate::batch::{Batch, Records as _, TextRecord};
+use crate::batch::{Batch, Records as _, TextRecord, is_finite};
 use crate::bridge;
 use crate::operators::{Burst, BurstExt as _, Plan};
 use crate::task::{self, Bad, Code, Task};
@@ -27,6 +28,11 @@ pub type Lines<'scope> = Stream<'scope, u64, Batch>;
 
 /// Why a graph could not be built.
 pub type BuildError = Box<dyn Error + Send + Sync>;
+
+/// The code of a record whose result is no JSON.
+const NOT_FINITE: Code = Code(Cow::Borrowed(
+    "not_finite: the result has NaN or an infinite number, which JSON does not have",
+));
 
 /// A dataflow between the source of a run and its sink. It is built on each worker.
 ///
@@ -122,7 +128,8 @@ impl<'scope> Job<'scope> {
 
     /// Adds a stage, which computes `compute` for each record: on this worker, on an idle one, or in a function,
     /// as the run's policy decides. Returns the results, under the timestamps of their records. The order within
-    /// a timestamp may change. A record for which `compute` returns a code is a dead letter.
+    /// a timestamp may change. A record for which `compute` returns a code is a dead letter. So is one whose result has
+    /// NaN or an infinite number (`not_finite`), because results are sent as JSON.
     ///
     /// `compute` is pure: the same record has the same result wherever it is computed.
     pub fn burst<T, U, F>(
@@ -136,6 +143,11 @@ impl<'scope> Job<'scope> {
         T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
         U: Serialize + DeserializeOwned + Clone + PartialEq + Send + 'static,
     {
+        let compute = move |record: &T| {
+            let result = compute(record)?;
+            // The function could not return it, so no worker emits it.
+            if is_finite(&result) { Ok(result) } else { Err(NOT_FINITE) }
+        };
         let task = Arc::new(task::function(name, compute).shown_as_json());
         let function = Arc::clone(&task);
         self.stage(name, records, task, Remote::Function(Box::new(move || function.clone())))

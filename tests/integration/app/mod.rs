@@ -9,6 +9,7 @@ mod csv;
 mod explain;
 mod graphs;
 mod names;
+mod not_finite;
 mod options;
 mod orders;
 mod package;

@@ -11,6 +11,7 @@ use floodway::job::{BuildError, Csv, Job, Lines, Output};
 use floodway::task::Code;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Exchange as ByKey;
+use timely::dataflow::operators::vec::Map as _;
 use timely::dataflow::operators::{Exchange as _, Operator as _};
 
 use crate::common::Place;
@@ -166,6 +167,23 @@ fn build<'scope>(
         }
         "impure" => {
             let results = job.burst("impure", numbers, |_| Ok(CALLS.fetch_add(1, SeqCst)));
+            job.json_lines(results)
+        }
+        // A third of the results is no JSON, and another third has none.
+        "not finite" => {
+            let results = job.burst("divide", numbers, |number| {
+                Ok(number
+                    .is_multiple_of(3)
+                    .then_some(f64::NAN)
+                    .or((number % 3 == 1).then_some(0.5)))
+            });
+            job.json_lines(results)
+        }
+        // What is sent to the second stage is no JSON either.
+        "not finite between stages" => {
+            let numbers =
+                numbers.map(|number| if number % 3 == 0 { f64::NAN } else { number as f64 });
+            let results = job.burst("is_nan", numbers, |number| Ok(number.is_nan()));
             job.json_lines(results)
         }
         "unwritable" => {
