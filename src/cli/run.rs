@@ -155,6 +155,9 @@ pub(super) fn not_started(error: RunError, args: &RunArgs, sink: &dyn Sink) -> a
                 "holds another run's output: name another folder, or replace it with --overwrite";
             UsageError::new(sink::option(args), dir.display().to_string(), why).into()
         }
+        RunError::Sink(SinkError::DeadLetters { path, why }) => {
+            UsageError::new("--dead-letter", path.display().to_string(), why).into()
+        }
         RunError::Sink(SinkError::Unsuitable(why)) => {
             let given = args.sink.clone().unwrap_or_default();
             UsageError::new("--sink", given, why.to_string()).into()

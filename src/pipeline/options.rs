@@ -110,6 +110,8 @@ pub struct RunOptions {
     #[arg(default_value = "10s", value_parser = parse_above_zero)]
     pub stop_within: Duration,
     /// File for bad records and why they are bad, as JSON lines.
+    ///
+    /// It belongs to the output: a resumed run continues it, and --overwrite replaces it.
     #[arg(long, value_name = "FILE", help_heading = "Output", group = mark::OUTPUT)]
     pub dead_letter: Option<PathBuf>,
     /// File for the summary of the run, as JSON.

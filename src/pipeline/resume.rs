@@ -105,6 +105,9 @@ impl Output {
     /// If the output belongs to another run, or cannot be written.
     pub(super) fn prepare(&mut self, settings: &Settings) -> Result<(), RunError> {
         let is_new = self.state.as_ref().is_none_or(State::is_new);
+        if let (Some(file), None) = (&settings.options.dead_letter, &self.committed) {
+            sink::check_dead_letters(file, settings.sink.replaces())?;
+        }
         let Prepared { created, lock, committed } = settings.sink.prepare(&self.id, is_new)?;
         self.created.append(created);
         self.dir_lock = lock;
