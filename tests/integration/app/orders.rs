@@ -77,3 +77,16 @@ fn a_comparison_counts_events_and_says_that_the_optimum_of_several_stages_is_not
     let page = fs::read_to_string(place.path("report/report.html")).unwrap();
     assert!(page.contains("is not known for a dataflow of several stages"), "{page}");
 }
+
+/// Both sides have far more to do than the processors can.
+#[test]
+fn a_missed_deadline_says_that_the_local_lambda_computed_on_the_same_processors() {
+    let place = orders();
+    let run = ["run", "--source", "lines:lines", "--rate", "80k", "--sink", "null", "--summary"];
+    let more = ["summary.json", "--policy", "remote", "--item", "400us", "--deadline", "20ms"];
+    let output = place.run(&[&run[..], &more].concat());
+    assert!(output.status.success(), "{}", error_of(&output));
+    let summary = place.summary();
+    let missed = summary["missed"].as_str().unwrap_or_else(|| panic!("{summary}"));
+    assert!(missed.contains("The local Lambda computed on this machine's processors"), "{missed}");
+}
