@@ -115,7 +115,7 @@ const WITH_CALLS: [&str; 4] = ["run", "compare", "explain", "check"];
 const ON_FLOODWAY: &str = concat!("on floodway ", env!("CARGO_PKG_VERSION"));
 
 /// The options of `run` that say what Floodway's own dataflow computes.
-const OF_TEXT_TASKS: [&str; 4] = ["task", "work", "processes", "records"];
+const OF_TEXT_TASKS: [&str; 5] = ["task", "work", "processes", "records", "log-functions"];
 
 impl Program {
     /// Creates a program with a dataflow of its own, which `make` makes by the options `A`.
@@ -187,9 +187,10 @@ impl Program {
         ];
         for (name, about) in abouts {
             command = command.mut_subcommand(name, |command| {
-                let command = command.about(about).long_about(None);
-                OF_TEXT_TASKS.into_iter().fold(command, |command, option| {
-                    command.mut_arg(option, |argument| argument.hide(true))
+                command.about(about).long_about(None).mut_args(|argument| {
+                    let is_hidden = |name| OF_TEXT_TASKS.contains(&name);
+                    let is_hidden = argument.get_long().is_some_and(is_hidden);
+                    if is_hidden { argument.hide(true) } else { argument }
                 })
             });
         }

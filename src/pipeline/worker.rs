@@ -149,6 +149,7 @@ impl RunContext {
             report.offered_ns = self.stats.reached().map(|due| due.saturating_sub(started.from));
         }
         report.verified = self.stats.verified();
+        report.function_restarts = self.pool.as_ref().map_or(0, ProcessPool::restarts);
         let dataflow = &self.settings.dataflow;
         report.is_chain = dataflow.stages.len() != 1 || !dataflow.is_last_stage;
         report.stages = self.stage_counts();

@@ -1,6 +1,8 @@
 //! Whether the function works at all, and what is said of a record that it fails for.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::emulator::{InvokeError, InvokeErrorKind};
 use crate::task::Code;
@@ -20,6 +22,10 @@ pub(super) struct Trust {
     has_answered: AtomicBool,
     failed: AtomicUsize,
     has_warned: AtomicBool,
+    /// The processes that have ended by themselves, or were killed.
+    ended: AtomicUsize,
+    /// When this was last said.
+    said: Mutex<Option<Instant>>,
 }
 
 impl Trust {
@@ -37,6 +43,25 @@ impl Trust {
         if !self.has_warned.swap(true, Relaxed) {
             tracing::warn!(
                 "{record} is a bad record, as later ones may be: the function failed for it alone, {TRIES} times: {code}"
+            );
+        }
+    }
+
+    /// Notes that a process has ended. Says so, but not more often than every ten seconds.
+    pub(super) fn ended(&self, failure: &InvokeError) {
+        const INTERVAL: Duration = Duration::from_secs(10);
+        let ended = self.ended.fetch_add(1, Relaxed) + 1;
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_none_or(|said| said.elapsed() >= INTERVAL) {
+            *said = Some(Instant::now());
+            let (processes, was) = match ended {
+                1 => ("process", "was"),
+                _ => ("processes", "were"),
+            };
+            tracing::warn!(
+                "{ended} {processes} of the function ended while it computed, and {was} started again; the last one \
+                 said: {}",
+                failure.message
             );
         }
     }
