@@ -108,3 +108,22 @@ fn what_processes_print_is_shown_if_that_is_asked_for() {
         assert!(shown.contains("loaded") && !with.contains("loaded"), "{policy}: {shown} {with}");
     }
 }
+
+#[test]
+fn a_resumed_run_says_if_the_function_has_changed() {
+    let Some(place) = place(&["a line".to_owned()]) else { return };
+    let args = ["--out", "out", "--state", "state"];
+    let run = || {
+        let run = ["run", "--source", "lines:lines.txt", "--task", "function:f"];
+        let output = place.run(&[&run[..], &args].concat());
+        assert!(output.status.success(), "{}", error_of(&output));
+        error_of(&output).contains("the function has changed since the last run")
+    };
+    assert_eq!([run(), run()], [false, false]);
+    fs::write(place.path("f/data"), "new").unwrap();
+    fs::create_dir(place.path("f/__pycache__")).unwrap();
+    assert_eq!([run(), run()], [true, false], "it is said once");
+    fs::write(place.path("f/__pycache__/bootstrap.pyc"), "made").unwrap();
+    assert!(!run());
+    assert_eq!(place.output("out"), b"0\tenil a\n");
+}
