@@ -4,6 +4,7 @@
 mod args;
 mod argv;
 mod check;
+mod check_twice;
 mod compare;
 mod config;
 mod demo;

@@ -196,7 +196,12 @@ impl Program {
         }
         let command = command.mut_subcommand("package", |command| command.hide(false));
         let command = command.mut_subcommand("init", |command| command.hide(true));
-        command.mut_subcommand("check", |command| command.mut_arg("task", |task| task.hide(true)))
+        command.mut_subcommand("check", |command| {
+            let of_folders = ["task", "twice", "sample", "records"].into_iter();
+            of_folders.fold(command, |command, option| {
+                command.mut_arg(option, |argument| argument.hide(true))
+            })
+        })
     }
 
     /// Returns the dataflow of a run with these options, whose task may be `function`.
