@@ -132,11 +132,12 @@ impl Observer<u64> for MetricsObserver {
         self.worker.verified.fetch_add(records as u64, Relaxed);
     }
 
-    fn mismatch(&mut self, record: &str, remote: &str, here: &str) {
+    fn mismatch(&mut self, record: &str, remote: &str, here: &str) -> bool {
         const SHOWN: usize = 100;
         let shown = |result| shorten(result, SHOWN).into_owned();
         let (record, remote, here) = (record.to_owned(), shown(remote), shown(here));
         self.failures.fail(RunError::VerifyMismatch { record, remote, here });
+        true
     }
 
     fn sent(&mut self, _: usize, now: Nanos) {

@@ -138,9 +138,16 @@ where
                 self.emit_results(verification, outputs);
             }
             Verdict::Mismatch(at, here) => {
-                let record = verification.origin.batch.describe(at);
-                let remote = verification.shown(&*self.task, at);
-                self.observer.mismatch(&record, &remote, &here);
+                if !std::mem::replace(&mut self.has_differed, true) {
+                    let record = verification.origin.batch.describe(at);
+                    let remote = verification.shown(&*self.task, at);
+                    if !self.observer.mismatch(&record, &remote, &here) {
+                        tracing::error!(
+                            "the remote result of {record} differs from the worker's: {remote}, and here {here}; \
+                             nothing more is sent"
+                        );
+                    }
+                }
                 if let Some(remote) = &self.remote {
                     remote.disable();
                 }
