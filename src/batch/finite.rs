@@ -210,7 +210,7 @@ mod tests {
 
     use super::*;
 
-    #[derive(Serialize)]
+    #[derive(serde::Serialize)]
     enum Shape {
         Point,
         Circle(f32),

@@ -19,7 +19,7 @@ use crate::live::Live;
 use crate::pipeline::{self, Failures, Finished, MeshError, RunError, RunListener, Settings, Stop};
 use crate::sink::{Sink, SinkError};
 use crate::state::StateError;
-use crate::task::{self, TaskPanic};
+use crate::task::{self, CodePanic};
 use crate::units::show_duration;
 
 /// Runs the command, and keeps the live view open for as long as the options say. Errors are printed before
@@ -222,8 +222,8 @@ pub(super) fn stop_on_signals(
 pub(super) fn report_panics(failures: Failures) {
     let failures = Mutex::new(failures);
     std::panic::set_hook(Box::new(move |info| {
-        let error = match info.payload().downcast_ref::<TaskPanic>() {
-            Some(panic) => RunError::StagePanicked(panic.to_string()),
+        let error = match info.payload().downcast_ref::<CodePanic>() {
+            Some(panic) => RunError::CodePanicked(panic.to_string()),
             None => {
                 let what = text_of(info.payload());
                 let place = info.location().map(|at| format!(" ({at})")).unwrap_or_default();

@@ -11,7 +11,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use super::due_times::PARSERS;
 use super::{Job, Lines};
 use crate::batch::{Batch, JsonBatch, Records as _, TextRecord};
-use crate::task::{Bad, Code};
+use crate::task::{Bad, Code, panics};
 use crate::terminal::shorten;
 
 /// Returns the code of a line that is not JSON of the expected form, with what is wrong in which column. There is one
@@ -40,7 +40,10 @@ impl<'scope> Job<'scope> {
         lines: Lines<'scope>,
         mut parse: impl FnMut(&str) -> Result<T, Code> + 'static,
     ) -> Stream<'scope, u64, Vec<T>> {
-        self.parse_lines(lines, move |lines, index| parse(lines.strings.text(index)).map(Some))
+        self.parse_lines(lines, move |lines, index| {
+            let named = || ("the code that parses lines".to_owned(), lines.describe(index));
+            panics::naming(named, || parse(lines.strings.text(index))).map(Some)
+        })
     }
 
     /// Keeps the lines that are JSON values. Another one is a dead letter with the code `invalid_json`.

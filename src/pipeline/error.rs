@@ -61,12 +61,12 @@ pub enum RunError {
     /// A worker's thread ended early, or a connection to another process did.
     #[error("a worker ended before its work was done: {0}")]
     Worker(String),
-    /// The code of a stage panicked.
+    /// The code of a stage, or of a parser, panicked.
     #[error(
         "{0}. Correct the code, or let it return a code for such a record, which is then a dead letter. What was \
         committed stays"
     )]
-    StagePanicked(String),
+    CodePanicked(String),
     /// Another process of the run is lost.
     #[error("another process of this run is gone: {0}")]
     ProcessLost(String),

@@ -56,6 +56,11 @@ where
         Function { show: Some(show), ..self }
     }
 
+    /// Names the code and a record, for an error.
+    fn named(&self, record: String) -> (String, String) {
+        (format!("the code of the stage {}", self.name), record)
+    }
+
     /// Returns the result of a record.
     ///
     /// # Errors
@@ -64,7 +69,7 @@ where
     where
         T: Serialize,
     {
-        panics::naming(&self.name, || describe_record(record), || (self.compute)(record))
+        panics::naming(|| self.named(describe_record(record)), || (self.compute)(record))
     }
 }
 
@@ -113,7 +118,7 @@ where
                 }
             }
         };
-        panics::naming(&self.name, || input.describe(current.get()), compute);
+        panics::naming(|| self.named(input.describe(current.get())), compute);
     }
 
     fn answered(&self, answers: &Values<U>) -> usize {

@@ -9,7 +9,7 @@ mod bpe;
 mod function;
 mod json_function;
 mod modelled;
-mod panics;
+pub(crate) mod panics;
 mod text;
 mod text_function;
 mod words;
@@ -33,7 +33,7 @@ pub use function::{Function, Values, function};
 pub use json_function::{JsonFunction, JsonTexts};
 pub use modelled::Modelled;
 #[cfg(feature = "cli")]
-pub(crate) use panics::{TaskPanic, note_panic};
+pub(crate) use panics::{CodePanic, note_panic};
 pub use text::{DEFAULT, NAMES, TextTask, text};
 pub use text_function::TextFunction;
 pub use words::{RANGES, Words, all_words_portable, ranges};

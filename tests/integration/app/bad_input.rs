@@ -95,6 +95,14 @@ fn a_task_that_panics_ends_the_run_with_1_names_the_record_and_what_is_committed
 }
 
 #[test]
+fn a_parser_that_panics_ends_the_run_with_1_and_names_the_line() {
+    let place = graph("parser panics");
+    let named = "the code that parses lines panicked for record 700: ";
+    failed(&run(&place, &["--policy", "local"]), &[named, "700 is too much", "programs.rs:"]);
+    whole_before_700(&place, |number| number.to_string().len().to_string());
+}
+
+#[test]
 fn a_result_that_cannot_be_written_ends_the_run_with_1_and_what_is_committed_is_whole() {
     let place = graph("unwritable");
     failed(
