@@ -37,6 +37,14 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
+/// Returns `text` with at most `most` characters. An ellipsis stands for the others.
+pub(crate) fn shorten(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
+}
+
 /// Whether a terminal would act on the character instead of showing it.
 fn is_control(letter: char) -> bool {
     let turns = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -46,6 +54,13 @@ fn is_control(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_cut_off_after_whole_characters() {
+        assert_eq!(shorten("größer", 6), "größer");
+        assert_eq!(shorten("größer", 4), "größ…");
+        assert_eq!(shorten("", 0), "");
+    }
 
     #[test]
     fn control_characters_are_escaped() {

@@ -8,6 +8,7 @@
 //! [`Records`] is the interface of any batch of input, whether it is flat or a `Vec` of a user's own records.
 
 mod chunks;
+mod finite;
 mod flat;
 mod json;
 mod json_batch;
@@ -18,10 +19,12 @@ pub(crate) mod spare;
 mod strings;
 
 pub use chunks::{CHUNK_RECORDS, Chunks};
+pub(crate) use finite::is_finite;
 pub use flat::{Batch, Header};
 pub use json::push_json_string;
 pub use json_batch::JsonBatch;
 pub use numbers::Numbers;
+pub(crate) use records::describe_record;
 pub use records::{EncodeError, Items, Records, TextRecord};
 pub use span::{Nanos, Span};
 pub use strings::Strings;

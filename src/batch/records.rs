@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Batch;
-use super::push_json_string;
+use super::{is_finite, push_json_string};
+use crate::terminal::shorten;
 
 /// A record that cannot be written as JSON. The worker computes it.
 #[derive(Debug, thiserror::Error)]
@@ -170,9 +171,7 @@ impl<T: Serialize + Clone + Send + Sync + 'static> Records for Vec<T> {
     }
 
     fn describe(&self, index: usize) -> String {
-        const SHOWN: usize = 200;
-        let json = serde_json::to_string(&self[index]).unwrap_or_default();
-        format!("record {}", json.chars().take(SHOWN).collect::<String>())
+        describe_record(&self[index])
     }
 
     fn encode(
@@ -181,8 +180,18 @@ impl<T: Serialize + Clone + Send + Sync + 'static> Records for Vec<T> {
         json: &mut Vec<u8>,
         limit: usize,
     ) -> Result<usize, EncodeError> {
-        encode_each(range, json, limit, |index, json| serde_json::to_writer(json, &self[index]))
+        encode_each(range, json, limit, |index, json| match is_finite(&self[index]) {
+            true => serde_json::to_writer(json, &self[index]),
+            false => Err(serde::ser::Error::custom("NaN and infinite numbers are no JSON")),
+        })
     }
+}
+
+/// Describes a typed record by its JSON, which is shortened.
+pub(crate) fn describe_record<T: Serialize>(record: &T) -> String {
+    const SHOWN: usize = 200;
+    let json = serde_json::to_string(record).unwrap_or_default();
+    format!("record {}", shorten(&json, SHOWN))
 }
 
 pub(super) fn encode_each(
@@ -220,6 +229,13 @@ mod tests {
         let size = texts.size() - 100 * size_of::<String>();
         assert!((bytes / 2..bytes * 2).contains(&size), "{size} bytes of {bytes}");
         assert_eq!(Vec::<u64>::new().size(), 0);
+    }
+
+    #[test]
+    fn a_record_with_a_number_that_json_does_not_have_is_not_encoded() {
+        let mut json = Vec::new();
+        let error = vec![1.5, f64::NAN, 2.0].encode(0..3, &mut json, 1_000).unwrap_err();
+        assert_eq!((error.index, &json[..]), (1, &b"1.5"[..]));
     }
 
     #[test]

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use bytes::Bytes;
+use reqwest::Version;
+use reqwest::header::HeaderMap;
 
 use super::args::CheckArgs;
+use super::check_twice::Sample;
 use super::output::print_line;
 use super::{function_folder, function_task, logging, remote_options, stage_options};
 use crate::aws::{Environment, Region, ServiceError, ServiceErrorKind};
@@ -36,7 +39,7 @@ fn records() -> impl Iterator<Item = String> {
 
 pub(super) fn check(args: &CheckArgs) -> Result<()> {
     logging::init(args.log.as_deref())?;
-    let mut checks = Vec::new();
+    let (mut checks, mut twice) = (Vec::new(), None);
     match args.given.program.own_dataflow(&args.given)? {
         None => {
             for (option, given) in
@@ -50,12 +53,26 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
             let trial = match function_task::folder(&args.task) {
                 Some(folder) => {
                     let choices = Choices::default();
-                    let function = function_folder::open(folder, "--task", choices, &args.given)?;
-                    Trial::of_stage("function", function.task().to_owned(), None)
+                    let package = function_folder::open(folder, "--task", choices, &args.given)?;
+                    let task = package.task().to_owned();
+                    twice =
+                        args.twice.then(|| Sample::of(args)).transpose()?.map(|it| (it, package));
+                    Trial::of_stage("function", task, None)
+                }
+                None if args.twice => {
+                    let why = "is for --task function:DIR: the tasks of floodway are pure";
+                    return Err(args.given.error("--twice", why).into());
                 }
                 None => Trial::of_text(&args.task),
             };
-            checks.push((function(args)?, vec![trial]));
+            if twice.is_none() || args.function.lambda.is_some() {
+                checks.push((function(args)?, vec![trial]));
+            }
+        }
+        Some(_) if args.twice => {
+            let why = "is for --task function:DIR: run --verify 100% computes what the function does on workers too, and \
+                       compares the results";
+            return Err(args.given.error("--twice", why).into());
         }
         Some(dataflow) => {
             let calls = remote_options::calls(&args.named, &args.given, &dataflow)?;
@@ -71,8 +88,14 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
         }
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let endpoint = checks.first().map(|(endpoint, _)| endpoint.clone());
     for (endpoint, trials) in checks {
         runtime.block_on(steps(endpoint, &trials, args.timeout))?;
+    }
+    if let Some((sample, package)) = twice {
+        let client = |endpoint| HttpClient::new(&Settings { endpoint, ..Settings::default() });
+        let remote = endpoint.map(client).transpose()?;
+        runtime.block_on(sample.compare(package, remote.as_ref(), args.timeout))?;
     }
     print_line("good")?;
     Ok(())
@@ -118,7 +141,13 @@ fn of_stages(
 /// Returns the function that is checked.
 fn function(args: &CheckArgs) -> Result<Endpoint> {
     let Some(lambda) = &args.function.lambda else {
-        let why = "is missing: give a URL, or a function's name or ARN";
+        let also = match function_task::folder(&args.task) {
+            Some(_) => {
+                ". To compute records in processes of the folder on this machine, give --twice"
+            }
+            None => "",
+        };
+        let why = format!("is needed: the URL, name or ARN of the function that is asked{also}");
         return Err(args.given.error("--lambda", why).into());
     };
     if lambda == remote_options::LOCAL {
@@ -232,15 +261,27 @@ fn ceiling(environments: Option<u64>) -> String {
     }
 }
 
-async fn round_trip(remote: &HttpClient, trial: &Trial, timeout: Duration) -> Result<()> {
-    let Trial { kind, task, needs_version, records, expected } = trial;
-    let batch: Batch = records.iter().map(String::as_str).collect();
-    let mut body = RequestBody::begin(Vec::new(), task, Duration::ZERO, MAX_BODY);
-    body.push(&batch, 0..batch.len())?;
+/// The answer to a request.
+pub(super) struct Answered {
+    /// How long it took, and the version of HTTP.
+    took: Duration,
+    http: Version,
+    headers: HeaderMap,
+    pub bytes: Bytes,
+}
+
+/// Sends a request to a function, which is compatible with the version that is needed.
+///
+/// # Errors
+/// If the function does not answer within `timeout`, or fails.
+pub(super) async fn ask(
+    remote: &HttpClient,
+    body: Bytes,
+    needs_version: Option<&str>,
+    timeout: Duration,
+) -> Result<Answered> {
     let began = Instant::now();
-    let answer =
-        tokio::time::timeout(timeout, remote.post(Bytes::from(body.finish()), &Arc::default()))
-            .await;
+    let answer = tokio::time::timeout(timeout, remote.post(body, &Arc::default())).await;
     let answer = match answer {
         Err(_) => {
             bail!(
@@ -249,28 +290,36 @@ async fn round_trip(remote: &HttpClient, trial: &Trial, timeout: Duration) -> Re
             )
         }
         Ok(Err(HttpError { failure, .. })) => {
-            return Err(with_advice(&failure.or_version(needs_version.as_deref())));
+            return Err(with_advice(&failure.or_version(needs_version)));
         }
         Ok(Ok(HttpResponse { response: answer, .. })) => answer,
     };
-    let (version, headers) = (answer.version(), answer.headers().clone());
+    let (http, headers) = (answer.version(), answer.headers().clone());
     let left = timeout.saturating_sub(began.elapsed());
     let bytes = match tokio::time::timeout(left, answer.bytes()).await {
         Err(_) => bail!("the answer is not whole within {}", show_duration(timeout)),
         Ok(bytes) => bytes.map_err(|error| with_advice(&bridge::connection_failure(&error)))?,
     };
-    print_line(format_args!(
-        "answered  200 after {}, {version:?}",
-        show_duration(began.elapsed())
-    ))?;
-    let shown = remote.redacted(&bytes);
     if let Some(error) = headers.get("x-amz-function-error") {
         if let Some(refused) = remote.refused_by_function(&bytes) {
-            let failure = Failure::Refused(refused).or_version(needs_version.as_deref());
+            let failure = Failure::Refused(refused).or_version(needs_version);
             return Err(with_advice(&failure));
         }
+        let shown = remote.redacted(&bytes);
         bail!("the function failed ({error:?}): {shown}: {FUNCTION_HINT} See its log");
     }
+    Ok(Answered { took: began.elapsed(), http, headers, bytes })
+}
+
+async fn round_trip(remote: &HttpClient, trial: &Trial, timeout: Duration) -> Result<()> {
+    let Trial { kind, task, needs_version, records, expected } = trial;
+    let batch: Batch = records.iter().map(String::as_str).collect();
+    let mut body = RequestBody::begin(Vec::new(), task, Duration::ZERO, MAX_BODY);
+    body.push(&batch, 0..batch.len())?;
+    let answered = ask(remote, body.finish().into(), needs_version.as_deref(), timeout).await?;
+    let Answered { took, http, headers, bytes } = answered;
+    print_line(format_args!("answered  200 after {}, {http:?}", show_duration(took)))?;
+    let shown = remote.redacted(&bytes);
     let answer: Answer<Strings> = serde_json::from_slice(&bytes).map_err(|error| {
         let why = remote.redacted(error.to_string().as_bytes());
         anyhow!("not an answer of Floodway's wire ({why}): {shown}: {FUNCTION_HINT}")

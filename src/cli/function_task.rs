@@ -26,7 +26,7 @@ pub(super) fn open(args: &RunArgs) -> Result<Option<Package>> {
     let RunArgs { options, given, .. } = args;
     let folder = folder(&options.task).filter(|_| !given.program.is_own());
     let Some(folder) = folder else {
-        let options = ["--processes", "--records"];
+        let options = ["--processes", "--records", "--log-functions"];
         return match options.iter().find(|option| given.value(option).is_some()) {
             Some(option) => Err(given.error(option, "is for --task function:DIR").into()),
             None => Ok(None),
@@ -73,5 +73,6 @@ pub(super) fn pool(args: &RunArgs, package: Package, sending: &Sending) -> PoolS
         processes: args.options.processes.unwrap_or_else(cores),
         max_records: sending.bridge.batch_records,
         memory_mb,
+        show_output: args.options.log_functions,
     }
 }

@@ -102,6 +102,7 @@ pub(super) const INIT: &str = help!("floodway init function prices --lang python
 pub(super) const CHECK: &str = help!(
     "floodway check --lambda http://127.0.0.1:9000/"
     "floodway check --lambda arn:aws:lambda:eu-west-1:123456789012:function:words --task bpe"
+    "floodway check --task function:prices --twice --sample orders.txt"
 );
 
 pub(super) const COMPLETION: &str =

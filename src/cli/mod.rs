@@ -4,6 +4,7 @@
 mod args;
 mod argv;
 mod check;
+mod check_twice;
 mod compare;
 mod config;
 mod demo;
@@ -25,6 +26,7 @@ mod lambda;
 mod listen;
 mod logging;
 mod output;
+mod own_options;
 mod package;
 mod parse_error;
 mod path_conflicts;
@@ -61,6 +63,9 @@ use crate::source::text_of;
 pub fn main(program: &Program, args: Vec<std::ffi::OsString>) -> Exit {
     program_name::set(program.name());
     crate::descriptors::raise();
+    if let Err(error) = program.check_options() {
+        return Exit::from(error);
+    }
     let read = home_dir::expand_all(argv::join_hyphen_values(program, args))
         .and_then(|args| config::with_file(program, args));
     let (args, from_file) =

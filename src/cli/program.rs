@@ -14,6 +14,7 @@ use super::args::{Cli, RunArgs};
 use super::error::{Exit, UsageError};
 use super::given::Given;
 use super::help::EXIT_CODES;
+use super::own_options;
 use crate::emulator::{Builtin, Function, Package};
 use crate::job::{DataflowDescription, FunctionGraph, Graph, TextGraph};
 use crate::pipeline::{RecordForm, RunError};
@@ -114,7 +115,7 @@ const WITH_CALLS: [&str; 4] = ["run", "compare", "explain", "check"];
 const ON_FLOODWAY: &str = concat!("on floodway ", env!("CARGO_PKG_VERSION"));
 
 /// The options of `run` that say what Floodway's own dataflow computes.
-const OF_TEXT_TASKS: [&str; 4] = ["task", "work", "processes", "records"];
+const OF_TEXT_TASKS: [&str; 5] = ["task", "work", "processes", "records", "log-functions"];
 
 impl Program {
     /// Creates a program with a dataflow of its own, which `make` makes by the options `A`.
@@ -142,6 +143,18 @@ impl Program {
     /// Whether it is a user's program.
     pub(super) fn is_own(&self) -> bool {
         self.user.is_some()
+    }
+
+    /// Checks that the options of a user's program have names of their own in all commands that have them.
+    ///
+    /// # Errors
+    /// If one has the name of an option of Floodway's.
+    pub(super) fn check_options(&self) -> Result<()> {
+        let Some(user) = &self.user else { return Ok(()) };
+        let own = (user.add_options)(clap::Command::new(user.name));
+        let cli = Cli::command();
+        let commands = WITH_OWN_OPTIONS.iter().filter_map(|name| cli.find_subcommand(name));
+        own_options::clash(&own, commands).map_or(Ok(()), |why| Err(anyhow!(why)))
     }
 
     /// Returns the description of the command line.
@@ -174,15 +187,21 @@ impl Program {
         ];
         for (name, about) in abouts {
             command = command.mut_subcommand(name, |command| {
-                let command = command.about(about).long_about(None);
-                OF_TEXT_TASKS.into_iter().fold(command, |command, option| {
-                    command.mut_arg(option, |argument| argument.hide(true))
+                command.about(about).long_about(None).mut_args(|argument| {
+                    let is_hidden = |name| OF_TEXT_TASKS.contains(&name);
+                    let is_hidden = argument.get_long().is_some_and(is_hidden);
+                    if is_hidden { argument.hide(true) } else { argument }
                 })
             });
         }
         let command = command.mut_subcommand("package", |command| command.hide(false));
         let command = command.mut_subcommand("init", |command| command.hide(true));
-        command.mut_subcommand("check", |command| command.mut_arg("task", |task| task.hide(true)))
+        command.mut_subcommand("check", |command| {
+            let of_folders = ["task", "twice", "sample", "records"].into_iter();
+            of_folders.fold(command, |command, option| {
+                command.mut_arg(option, |argument| argument.hide(true))
+            })
+        })
     }
 
     /// Returns the dataflow of a run with these options, whose task may be `function`.

@@ -19,6 +19,7 @@ use crate::live::Live;
 use crate::pipeline::{self, Failures, Finished, MeshError, RunError, RunListener, Settings, Stop};
 use crate::sink::{Sink, SinkError};
 use crate::state::StateError;
+use crate::task::{self, CodePanic};
 use crate::units::show_duration;
 
 /// Runs the command, and keeps the live view open for as long as the options say. Errors are printed before
@@ -154,6 +155,9 @@ pub(super) fn not_started(error: RunError, args: &RunArgs, sink: &dyn Sink) -> a
                 "holds another run's output: name another folder, or replace it with --overwrite";
             UsageError::new(sink::option(args), dir.display().to_string(), why).into()
         }
+        RunError::Sink(SinkError::DeadLetters { path, why }) => {
+            UsageError::new("--dead-letter", path.display().to_string(), why).into()
+        }
         RunError::Sink(SinkError::Unsuitable(why)) => {
             let given = args.sink.clone().unwrap_or_default();
             UsageError::new("--sink", given, why.to_string()).into()
@@ -218,12 +222,22 @@ pub(super) fn stop_on_signals(
 pub(super) fn report_panics(failures: Failures) {
     let failures = Mutex::new(failures);
     std::panic::set_hook(Box::new(move |info| {
-        let what = text_of(info.payload());
-        let place = info.location().map(|at| format!(" ({at})")).unwrap_or_default();
-        tracing::debug!(backtrace = %std::backtrace::Backtrace::force_capture(), "{what}{place}");
-        let error = match what.starts_with("timely communication error") {
-            true => RunError::ProcessLost(what.to_owned()),
-            false => RunError::Worker(format!("{what}{place}")),
+        let error = match info.payload().downcast_ref::<CodePanic>() {
+            Some(panic) => RunError::CodePanicked(panic.to_string()),
+            None => {
+                let what = text_of(info.payload());
+                let place = info.location().map(|at| format!(" ({at})")).unwrap_or_default();
+                let trace = std::backtrace::Backtrace::force_capture();
+                tracing::debug!(backtrace = %trace, "{what}{place}");
+                let text = format!("{what}{place}");
+                if task::note_panic(&text) {
+                    return;
+                }
+                match what.starts_with("timely communication error") {
+                    true => RunError::ProcessLost(what.to_owned()),
+                    false => RunError::Worker(text),
+                }
+            }
         };
         if let Ok(failures) = failures.lock() {
             failures.fail(error);

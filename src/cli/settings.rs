@@ -46,7 +46,8 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
     let calls = remote_options::calls(&args.named, &args.given, &dataflow)?;
     remote_options::refuse_shares(&calls, &timely, &args.timely)?;
     sink::refuse_format(args, &dataflow, &*sink)?;
-    let state = state::state(args, &dataflow, &*source, &*sink, schedule.is_some())?;
+    let package = pool.as_ref().map(|pool| &pool.package);
+    let state = state::state(args, &dataflow, &*source, &*sink, schedule.is_some(), package)?;
     let shared = state::shared(args, &dataflow, &*source, &*sink, (&sending, &stages))?;
     let policies: Vec<_> = all().map(|sending| sending.policy.spec()).collect();
     policy_options::refuse_unused(&args.given, &policies, "")?;

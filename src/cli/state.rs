@@ -6,6 +6,7 @@ use super::args::RunArgs;
 use super::given::canonical;
 use super::rates::{DEFAULT_RATE, MAX};
 use super::{UsageError, function_task, trace_file};
+use crate::emulator::Package;
 use crate::job::DataflowDescription;
 use crate::pipeline::{Sending, StateSettings, mark};
 use crate::sink::Sink;
@@ -114,6 +115,7 @@ pub(super) fn state(
     source: &dyn Source,
     sink: &dyn Sink,
     is_scheduled: bool,
+    function: Option<&Package>,
 ) -> Result<Option<StateSettings>, UsageError> {
     let Some(folder) = &args.state else { return Ok(None) };
     let refused = |why: &str| Err(UsageError::new("--state", folder.display().to_string(), why));
@@ -127,5 +129,7 @@ pub(super) fn state(
         return refused("needs --out DIR: without it each run has a new folder");
     }
     let output_depends_on = output_depends_on(args, dataflow, source, sink)?;
-    Ok(Some(StateSettings { folder: folder.clone(), output_depends_on }))
+    // A file that cannot be read is the function's to report.
+    let code = function.and_then(|function| function.fingerprint().ok());
+    Ok(Some(StateSettings { folder: folder.clone(), output_depends_on, code }))
 }

@@ -6,6 +6,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::figures::has_stages;
+use super::table::{NO_OPTIMUM, OF_OPTIMUM};
 use super::{Choice, Figures, choose};
 use crate::observe::{Line, SlotLine};
 use crate::policy::Route;
@@ -175,6 +177,15 @@ impl Comparison {
         for round in self.policies.iter_mut().flat_map(|compared| &mut compared.rounds) {
             round.against_optimum(mu, self.deadline_ms);
         }
+    }
+
+    /// Returns what the column "of optimum" is, or why it is missing.
+    pub fn about_optimum(&self) -> Option<&'static str> {
+        let mut rounds = self.policies.iter().flat_map(|compared| &compared.rounds);
+        if rounds.clone().any(|round| round.figures.home_share_of_optimum.is_some()) {
+            return Some(OF_OPTIMUM);
+        }
+        rounds.any(|round| has_stages(&round.summary)).then_some(NO_OPTIMUM)
     }
 
     /// Returns the medians of each policy.

@@ -7,7 +7,9 @@ use serde_json::Value;
 /// rate is constant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Figures {
-    /// Results per second.
+    /// Events per second.
+    pub events_eps: f64,
+    /// Results per second. Of a dataflow of several stages, an event may have any number of results.
     pub throughput_eps: f64,
     /// The median of the latency, in milliseconds.
     pub p50_ms: f64,
@@ -27,7 +29,8 @@ pub struct Figures {
     pub peak_backlog: f64,
     /// The time that sources waited, in milliseconds, summed over workers.
     pub backpressured_ms: f64,
-    /// Records per second of useful time, summed over workers.
+    /// Records per second of useful time, summed over workers. None for a dataflow of several stages, whose records cost
+    /// a worker different times.
     pub true_rate_eps: Option<f64>,
 }
 
@@ -37,7 +40,9 @@ impl Figures {
         let number = |name: &str| summary.get(name)?.as_f64();
         let latency = summary.get("latency_burst_ms").or(summary.get("latency_ms"))?;
         let quantile = |name: &str| latency.get(name)?.as_f64();
+        let events = number("events_in")?;
         Some(Figures {
+            events_eps: events / (number("wall_ms")? / 1e3).max(f64::MIN_POSITIVE),
             throughput_eps: number("throughput_eps")?,
             p50_ms: quantile("p50")?,
             p99_ms: quantile("p99")?,
@@ -48,7 +53,7 @@ impl Figures {
             cost_usd: number("cost_usd")?,
             peak_backlog: number("peak_backlog")?,
             backpressured_ms: number("backpressured_ms")?,
-            true_rate_eps: number("true_rate_eps"),
+            true_rate_eps: number("true_rate_eps").filter(|_| !has_stages(summary)),
         })
     }
 
@@ -57,6 +62,7 @@ impl Figures {
         let of = |figure: fn(&Figures) -> f64| median(rounds.iter().map(figure)).unwrap_or(0.0);
         let known = |figure: fn(&Figures) -> Option<f64>| median(rounds.iter().filter_map(figure));
         Figures {
+            events_eps: of(|run| run.events_eps),
             throughput_eps: of(|run| run.throughput_eps),
             p50_ms: of(|run| run.p50_ms),
             p99_ms: of(|run| run.p99_ms),
@@ -70,6 +76,12 @@ impl Figures {
             true_rate_eps: known(|run| run.true_rate_eps),
         }
     }
+}
+
+/// Whether a summary is that of a dataflow of several stages, or with operators behind its stage: then an event is not one
+/// record of one stage.
+pub(super) fn has_stages(summary: &Value) -> bool {
+    summary.get("stages").is_some_and(|stages| !stages.is_null())
 }
 
 /// Returns the median. None without values.
@@ -87,6 +99,20 @@ pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_several_stages_events_are_counted_and_the_rate_of_the_workers_is_not_known() {
+        let mut summary = serde_json::json!({
+            "throughput_eps": 300.0, "events_in": 200, "wall_ms": 2_000.0, "offloaded_fraction": 0.0, "cost_usd": 0.0,
+            "peak_backlog": 0, "backpressured_ms": 0.0, "true_rate_eps": 1_000.0,
+            "latency_ms": { "p50": 1.0, "p99": 1.0, "p999": 1.0, "max": 1.0 },
+        });
+        let figures = Figures::of(&summary).unwrap();
+        assert_eq!((figures.events_eps, figures.true_rate_eps), (100.0, Some(1_000.0)));
+        summary["stages"] = serde_json::json!([{ "name": "order" }, { "name": "item" }]);
+        let figures = Figures::of(&summary).unwrap();
+        assert_eq!((figures.events_eps, figures.true_rate_eps), (100.0, None));
+    }
 
     #[test]
     fn medians_are_of_each_figure_by_itself() {

@@ -17,4 +17,4 @@ pub use comparison::{Compared, Comparison, Provenance, Round, Threshold};
 pub use figures::Figures;
 pub use page::page;
 pub use picture::picture;
-pub use table::{OF_OPTIMUM, table};
+pub use table::table;

@@ -6,7 +6,7 @@ use plotters::style::RGBColor;
 
 use super::plot::DrawError;
 use super::plots::{self, Figure};
-use super::table::{COLUMNS, OF_OPTIMUM, latency};
+use super::table::{COLUMNS, latency};
 use super::{Comparison, Threshold};
 use crate::units::{show_count, show_rate};
 
@@ -135,8 +135,8 @@ fn summary(html: &mut String, comparison: &Comparison) {
          rate is above the mean of its lowest and its highest."
             .to_owned()
     });
-    if rows.iter().any(|(_, figures)| figures.home_share_of_optimum.is_some()) {
-        notes.push(format!("\u{201c}Of optimum\u{201d} is {OF_OPTIMUM}."));
+    if let Some(about) = comparison.about_optimum() {
+        notes.push(format!("\u{201c}Of optimum\u{201d} is {about}."));
     }
     notes.push(match comparison.rounds {
         0 | 1 => "One run of each policy.".to_owned(),

@@ -7,13 +7,17 @@ use super::{Comparison, Figures};
 use crate::units::{show_count, show_duration};
 
 /// The meaning of the column "of optimum".
-pub const OF_OPTIMUM: &str = "the share of work that the workers did, where 100 % is as much as they could have done \
+pub(super) const OF_OPTIMUM: &str = "the share of work that the workers did, where 100 % is as much as they could have done \
                               with the whole input known beforehand and every deadline kept (a policy that misses deadlines can \
                               have more)";
 
+/// Why that column is missing for a dataflow of several stages, or with operators behind its stage.
+pub(super) const NO_OPTIMUM: &str = "not known for a dataflow of several stages, or with operators behind its stage: a worker takes \
+                              another time for the records of each";
+
 /// The columns: the name of each, and its value for a run.
 pub(super) const COLUMNS: [(&str, fn(&Figures) -> String); 10] = [
-    ("events/s", |run| show_count(run.throughput_eps.round() as u64)),
+    ("events/s", |run| show_count(run.events_eps.round() as u64)),
     ("p50", |run| latency(run.p50_ms)),
     ("p99", |run| latency(run.p99_ms)),
     ("p999", |run| latency(run.p999_ms)),

@@ -45,15 +45,21 @@ pub(crate) enum InvokeErrorKind {
 }
 
 impl FunctionProcesses {
-    /// Creates processes that are watched on `runtime`. Each may use `memory_mb` MB.
+    /// Creates processes that are watched on `runtime`. Each may use `memory_mb` MB. `show_output` says whether what they
+    /// print is shown.
     ///
     /// # Errors
     /// If the system cannot provide a thread.
-    pub(crate) fn new(package: Package, memory_mb: u32, runtime: Handle) -> io::Result<Self> {
+    pub(crate) fn new(
+        package: Package,
+        memory_mb: u32,
+        show_output: bool,
+        runtime: Handle,
+    ) -> io::Result<Self> {
         let (groups, live, timeout) =
             (Arc::new(Groups::new()), Arc::new(Live::new(0)), package.timeout());
         let model = Model { memory_mb, ..Model::default() };
-        let processes = Processes::new(package, &model, false, &groups, &live, runtime)?;
+        let processes = Processes::new(package, &model, show_output, &groups, &live, runtime)?;
         Ok(FunctionProcesses { processes, groups, timeout, invocations: AtomicU64::new(0) })
     }
 

@@ -1,6 +1,5 @@
 //! Reads records from lines of CSV, and writes results as lines of CSV.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use csv::StringRecord;
@@ -36,10 +35,18 @@ pub(super) fn header<T: Serialize>(record: &T) -> Result<Vec<u8>, csv::Error> {
     Ok(with)
 }
 
-/// The code of a line that is not CSV of the expected form.
-const INVALID_CSV: Code = Code(Cow::Borrowed("invalid_csv"));
-/// The code of a line whose columns are not known.
-const NO_HEADER: Code = Code(Cow::Borrowed("no_header"));
+/// Returns the code of a line that is not CSV of the expected form, whose columns have these names.
+fn invalid_csv(error: &csv::Error, names: &StringRecord) -> Code {
+    let message = match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => {
+            let name = err.field().and_then(|field| names.get(usize::try_from(field).ok()?));
+            let of = name.map(|name| format!("{name}: ")).unwrap_or_default();
+            format!("{of}{}", err.kind())
+        }
+        _ => error.to_string(),
+    };
+    Code::with_message("invalid_csv", &message)
+}
 
 /// The form of CSV. By default, the first line of each file names the columns, and commas separate the fields.
 #[derive(Clone, Debug)]
@@ -98,17 +105,15 @@ impl<'scope> Job<'scope> {
             }
             let line = lines.strings.text(index);
             let Some(names) = columns.of(lines) else {
-                warn(line, &"there is no header: name the columns by Csv::columns");
-                return Err(NO_HEADER);
+                let why = "there is no header: name the columns by Csv::columns";
+                return Err(warn(line, Code::with_message("no_header", why)));
             };
             if !record.read(line) {
-                warn(line, &"a quote in it is not closed, or it is empty");
-                return Err(INVALID_CSV);
+                let why = "a quote in it is not closed, or it is empty";
+                return Err(warn(line, Code::with_message("invalid_csv", why)));
             }
-            record.fields.deserialize(Some(names)).map(Some).map_err(|error| {
-                warn(line, &error);
-                INVALID_CSV
-            })
+            let read = record.fields.deserialize(Some(names)).map(Some);
+            read.map_err(|error| warn(line, invalid_csv(&error, names)))
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The graph of a run, and what builds it on a worker.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use super::input::StageInput;
 use super::links::Ends;
 use super::output::Output;
 use super::stage::{Host, IsLast, StageContext};
-use crate::batch::{Batch, Records as _, TextRecord};
+use super::stage_name;
+use crate::batch::{Batch, Records as _, TextRecord, is_finite};
 use crate::bridge;
 use crate::operators::{Burst, BurstExt as _, Plan};
 use crate::state_file::StateBlock;
@@ -28,6 +30,11 @@ pub type Lines<'scope> = Stream<'scope, u64, Batch>;
 
 /// Why a graph could not be built.
 pub type BuildError = Box<dyn Error + Send + Sync>;
+
+/// The code of a record whose result is no JSON.
+const NOT_FINITE: Code = Code(Cow::Borrowed(
+    "not_finite: the result has NaN or an infinite number, which JSON does not have",
+));
 
 /// A dataflow between the source of a run and its sink. It is built on each worker.
 ///
@@ -73,7 +80,8 @@ pub struct Job<'scope> {
     /// What stateful stages write of their state.
     pub(super) state: Vec<Stream<'scope, u64, Vec<StateBlock>>>,
     names: BTreeSet<String>,
-    duplicate_name: Option<String>,
+    /// What is wrong with the name of a stage.
+    wrong_name: Option<String>,
 }
 
 struct StageOutput {
@@ -94,7 +102,7 @@ impl<'scope> Job<'scope> {
             bad: Vec::new(),
             state: Vec::new(),
             names: BTreeSet::new(),
-            duplicate_name: None,
+            wrong_name: None,
         }
     }
 
@@ -115,8 +123,8 @@ impl<'scope> Job<'scope> {
                 "a stage or a parser was added after the output: make the output last".into()
             );
         }
-        if let Some(name) = self.duplicate_name.take() {
-            return Err(format!("two stages have the name {name:?}: give each its own").into());
+        if let Some(why) = self.wrong_name.take() {
+            return Err(why.into());
         }
         if let Some(last) = self.stages.last() {
             last.is_last.set();
@@ -126,7 +134,8 @@ impl<'scope> Job<'scope> {
 
     /// Adds a stage, which computes `compute` for each record: on this worker, on an idle one, or in a function,
     /// as the run's policy decides. Returns the results, under the timestamps of their records. The order within
-    /// a timestamp may change. A record for which `compute` returns a code is a dead letter.
+    /// a timestamp may change. A record for which `compute` returns a code is a dead letter. So is one whose result has
+    /// NaN or an infinite number (`not_finite`), because results are sent as JSON.
     ///
     /// `compute` is pure: the same record has the same result wherever it is computed.
     pub fn burst<T, U, F>(
@@ -140,7 +149,12 @@ impl<'scope> Job<'scope> {
         T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
         U: Serialize + DeserializeOwned + Clone + PartialEq + Send + 'static,
     {
-        let task = Arc::new(task::function(name, compute));
+        let compute = move |record: &T| {
+            let result = compute(record)?;
+            // The function could not return it, so no worker emits it.
+            if is_finite(&result) { Ok(result) } else { Err(NOT_FINITE) }
+        };
+        let task = Arc::new(task::function(name, compute).shown_as_json());
         let function = Arc::clone(&task);
         self.stage(name, records, task, Remote::Function(Box::new(move || function.clone())))
     }
@@ -196,10 +210,11 @@ impl<'scope> Job<'scope> {
         )
     }
 
-    /// Notes that a stage has this name.
+    /// Takes the name of a stage, if it is one and no other stage has it.
     pub(super) fn take_name(&mut self, name: &str) {
-        if !self.names.insert(name.to_owned()) {
-            self.duplicate_name.get_or_insert_with(|| name.to_owned());
+        match stage_name::check(name, self.names.iter().map(String::as_str)) {
+            Ok(()) => drop(self.names.insert(name.to_owned())),
+            Err(why) => drop(self.wrong_name.get_or_insert(why)),
         }
     }
 

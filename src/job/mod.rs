@@ -16,6 +16,7 @@ mod links;
 mod output;
 mod parse;
 mod stage;
+mod stage_name;
 mod state;
 mod text_graph;
 

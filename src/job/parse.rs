@@ -1,7 +1,5 @@
 //! Records from lines.
 
-use std::fmt::Display;
-
 use serde::de::{DeserializeOwned, IgnoredAny};
 use timely::Container;
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
@@ -13,10 +11,15 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use super::due_times::PARSERS;
 use super::{Job, Lines};
 use crate::batch::{Batch, JsonBatch, Records as _, TextRecord};
-use crate::task::{Bad, Code};
+use crate::task::{Bad, Code, panics};
+use crate::terminal::shorten;
 
-/// The code of a line that is not JSON of the expected form.
-const INVALID_JSON: Code = Code(std::borrow::Cow::Borrowed("invalid_json"));
+/// Returns the code of a line that is not JSON of the expected form, with what is wrong in which column. There is one
+/// line, so its number within the record says nothing.
+fn invalid_json(error: &serde_json::Error) -> Code {
+    let message = error.to_string().replace(" at line 1 column ", " at column ");
+    Code::with_message("invalid_json", &message)
+}
 
 impl<'scope> Job<'scope> {
     /// Reads each line as a JSON value. A line that does not deserialize to `T` is a dead letter with the code
@@ -27,10 +30,7 @@ impl<'scope> Job<'scope> {
     ) -> Stream<'scope, u64, Vec<T>> {
         let mut warn = warn_once(std::any::type_name::<T>());
         self.parse(lines, move |line| {
-            serde_json::from_str(line).map_err(|error| {
-                warn(line, &error);
-                INVALID_JSON
-            })
+            serde_json::from_str(line).map_err(|error| warn(line, invalid_json(&error)))
         })
     }
 
@@ -40,7 +40,10 @@ impl<'scope> Job<'scope> {
         lines: Lines<'scope>,
         mut parse: impl FnMut(&str) -> Result<T, Code> + 'static,
     ) -> Stream<'scope, u64, Vec<T>> {
-        self.parse_lines(lines, move |lines, index| parse(lines.strings.text(index)).map(Some))
+        self.parse_lines(lines, move |lines, index| {
+            let named = || ("the code that parses lines".to_owned(), lines.describe(index));
+            panics::naming(named, || parse(lines.strings.text(index))).map(Some)
+        })
     }
 
     /// Keeps the lines that are JSON values. Another one is a dead letter with the code `invalid_json`.
@@ -54,8 +57,7 @@ impl<'scope> Job<'scope> {
             for index in 0..lines.len() {
                 let line = lines.strings.text(index);
                 if let Err(error) = serde_json::from_str::<IgnoredAny>(line) {
-                    warn(line, &error);
-                    refuse(lines, index, INVALID_JSON);
+                    refuse(lines, index, warn(line, invalid_json(&error)));
                     invalid.push(index);
                 }
             }
@@ -135,14 +137,18 @@ impl<'scope> Job<'scope> {
     }
 }
 
-/// Returns a function that warns of the first line that is not of this kind, and says why.
-pub(super) fn warn_once(kind: &'static str) -> impl FnMut(&str, &dyn Display) {
+/// Returns a function that warns of the first line that is not of this kind, by the message of its code. It returns the
+/// code.
+pub(super) fn warn_once(kind: &'static str) -> impl FnMut(&str, Code) -> Code {
+    const SHOWN: usize = 200;
     let mut is_first_bad = true;
-    move |line, error| {
+    move |line, code| {
         if std::mem::take(&mut is_first_bad) {
+            let (line, why) = (shorten(line, SHOWN), code.message().unwrap_or_default());
             tracing::warn!(
-                "the line {line:?} is not a {kind}: {error}; it is a bad record, as are later ones"
+                "the line {line:?} is not a {kind}: {why}; it is a bad record, as are later ones"
             );
         }
+        code
     }
 }

@@ -90,6 +90,8 @@ pub struct Report {
     pub lambda_cpu_ns: u64,
     /// The number of remote results that workers computed too.
     pub verified: u64,
+    /// The number of processes of a function that were started in place of others.
+    pub function_restarts: u64,
     /// When records were first and last sent.
     pub sent: Option<Sent>,
     /// The number of records that left the source, with bad ones.
@@ -247,6 +249,7 @@ impl Report {
         self.cpu_ns += other.cpu_ns;
         self.lambda_cpu_ns += other.lambda_cpu_ns;
         self.verified += other.verified;
+        self.function_restarts += other.function_restarts;
         self.sent = self.sent.into_iter().chain(other.sent).reduce(Sent::with);
         other.functions.iter().for_each(|theirs| self.add_function(theirs.clone()));
         for theirs in &other.calls {

@@ -128,6 +128,10 @@ pub struct Summary {
     /// The number of processes that computed the task in place of the workers, if its task is a function's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function_processes: Option<usize>,
+    /// The number of processes of it that were started in place of others, because these had ended or a record was to be
+    /// tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_restarts: Option<u64>,
     /// If the deadline was missed: a sentence that says so, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missed: Option<String>,

@@ -156,7 +156,11 @@ impl Summary {
         }
         if let Some(processes) = self.function_processes {
             let of = if processes == 1 { "process" } else { "processes" };
-            line(format!("function  {processes} {of} of {} on this machine", self.task));
+            let restarts = match self.function_restarts {
+                None | Some(0) => String::new(),
+                Some(restarts) => format!("; {} started in place of others", show_count(restarts)),
+            };
+            line(format!("function  {processes} {of} of {} on this machine{restarts}", self.task));
         }
         if let Some(lambda) = &self.lambda {
             line(format!("lambda    {lambda}"));

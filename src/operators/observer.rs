@@ -127,14 +127,12 @@ pub trait Observer<T>: 'static {
         let _ = records;
     }
 
-    /// Called when the remote side computed another result for `record` than this worker does. From then on
-    /// nothing is sent to the remote side and its replies are discarded. Results that it has sent before may
-    /// be wrong.
-    fn mismatch(&mut self, record: &str) {
-        tracing::error!(
-            "the remote result of {record} differs from the worker's: nothing more \
-        is sent"
-        );
+    /// Called the first time that the remote side computed another result for `record` than this worker does: `remote`
+    /// and `here` show the two. From then on nothing is sent to the remote side and its replies are discarded. Results
+    /// that it has sent before may be wrong. Returns whether somebody is told; otherwise the operator logs it.
+    fn mismatch(&mut self, record: &str, remote: &str, here: &str) -> bool {
+        let _ = (record, remote, here);
+        false
     }
 
     /// Called with the oldest epoch that is not complete on this worker. None if there is none and no more records come.
@@ -203,9 +201,9 @@ impl<T, A: Observer<T>, B: Observer<T>> Observer<T> for (A, B) {
         self.1.verified(records);
     }
 
-    fn mismatch(&mut self, record: &str) {
-        self.0.mismatch(record);
-        self.1.mismatch(record);
+    fn mismatch(&mut self, record: &str, remote: &str, here: &str) -> bool {
+        let is_told = self.0.mismatch(record, remote, here);
+        self.1.mismatch(record, remote, here) || is_told
     }
 
     fn frontier(&mut self, epoch: Option<&T>) {

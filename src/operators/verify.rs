@@ -62,8 +62,8 @@ pub(super) enum Verdict {
     Unfinished,
     /// All verified results are equal.
     Match,
-    /// The result at this position differs.
-    Mismatch(usize),
+    /// The result at this position differs from the one that was computed here, which is shown.
+    Mismatch(usize, String),
 }
 
 impl<T, K: Task> Verification<T, K> {
@@ -78,20 +78,40 @@ impl<T, K: Task> Verification<T, K> {
             let Some(position) = self.checks.pop() else { return (checked, Verdict::Match) };
             let mut one = task.results(&self.origin.batch, &(position..position + 1));
             task.compute(&self.origin.batch, position..position + 1, &mut one, verdicts);
-            let is_bad = !verdicts.is_empty();
-            verdicts.clear();
-            if is_bad || !self.is_same(task, position, &one) {
-                return (checked + 1, Verdict::Mismatch(position));
+            if let Some(here) = self.difference(task, position, &one, verdicts) {
+                verdicts.clear();
+                return (checked + 1, Verdict::Mismatch(position, here));
             }
         }
         let verdict = if self.checks.is_empty() { Verdict::Match } else { Verdict::Unfinished };
         (most.max(1), verdict)
     }
 
-    /// Returns whether the result of the record at `position` equals the only result in `one`.
-    pub(super) fn is_same(&self, task: &K, position: usize, one: &K::Out) -> bool {
+    /// Shows what was computed here for the record at `position`, if the remote result differs from it: the only
+    /// result in `one`, or the code in `bad`.
+    pub(super) fn difference(
+        &self,
+        task: &K,
+        position: usize,
+        one: &K::Out,
+        bad: &[(usize, Code)],
+    ) -> Option<String> {
+        match bad.first() {
+            Some((_, code)) => Some(format!("a bad record ({code})")),
+            None if task.is_same(&self.out, self.index(position), one) => None,
+            None => Some(task.show(one, 0)),
+        }
+    }
+
+    /// Shows the remote result of the record at `position`.
+    pub(super) fn shown(&self, task: &K, position: usize) -> String {
+        task.show(&self.out, self.index(position))
+    }
+
+    /// Returns the index of the remote result of the record at `position`.
+    fn index(&self, position: usize) -> usize {
         let before = self.refused.partition_point(|(refused, _)| *refused < position);
-        task.is_same(&self.out, position - self.range.start - before, one)
+        position - self.range.start - before
     }
 }
 

@@ -61,17 +61,27 @@ pub enum RunError {
     /// A worker's thread ended early, or a connection to another process did.
     #[error("a worker ended before its work was done: {0}")]
     Worker(String),
+    /// The code of a stage, or of a parser, panicked.
+    #[error(
+        "{0}. Correct the code, or let it return a code for such a record, which is then a dead letter. What was \
+        committed stays"
+    )]
+    CodePanicked(String),
     /// Another process of the run is lost.
     #[error("another process of this run is gone: {0}")]
     ProcessLost(String),
     /// A remote result differs from the worker's.
     #[error(
-        "the remote result of {record} differs from the worker's (--verify): is the function of \
-        the same version as this command? What was committed before may be wrong too"
+        "the remote result of {record} differs from the one that was computed here (--verify): {remote}, and here \
+        {here}. Either the function is of another version, or it is not pure. What was committed before may be wrong too"
     )]
     VerifyMismatch {
-        /// The record's number.
+        /// The record's number, or the record.
         record: String,
+        /// The remote result, shortened.
+        remote: String,
+        /// The result of this machine, shortened.
+        here: String,
     },
     /// The remote side refused every request.
     #[error(

@@ -15,7 +15,7 @@ use crate::job::{DataflowDescription, Link};
 use crate::live::{
     self, About, Breaker, Budget, End, Function, Live, Observation, Remote, Sample, Writer,
 };
-use crate::observe::Summary;
+use crate::observe::{LiveSnapshot, Summary};
 
 /// A reference for the live view that does not keep the run alive.
 struct WeakRun(Weak<RunContext>);
@@ -115,21 +115,38 @@ fn budget(settings: &Settings, spent: f64) -> Option<Budget> {
     })
 }
 
+/// Returns how many records of the run were due by `schedule`. None if there is no schedule, or if other processes have some
+/// of the records.
+fn due(
+    context: &RunContext,
+    started: &RunStart,
+    schedule: Nanos,
+    snapshot: &LiveSnapshot,
+) -> Option<u64> {
+    if context.settings.timely.processes > 1 || !context.pace.is_scheduled() {
+        return None;
+    }
+    let by_schedule = || context.pace.due_by(schedule) - context.pace.first(started.epoch);
+    if context.settings.source.is_generated() {
+        return Some(by_schedule());
+    }
+    // How many records are read is not known before their end. While none is at hand there may be no more.
+    let due = snapshot.next_due.map_or(snapshot.emitted, |_| by_schedule().max(snapshot.emitted));
+    Some(context.due.fetch_max(due, Relaxed).max(due))
+}
+
 /// Reads this process's counters.
 pub(super) fn sample(context: &RunContext, started: &RunStart) -> Sample {
     let at = started.at.elapsed().as_nanos() as Nanos;
     let schedule = started.from + at;
     let snapshot = context.stats.snapshot();
-    let knows_all = context.settings.timely.processes == 1
-        && context.pace.is_scheduled()
-        && context.settings.source.is_generated();
     let (cpu_ns, lambda_cpu_ns) = context.cpu_since(started);
     let (unpublished_bytes, is_refused) = context.sink.unpublished();
     Sample {
         at,
         schedule,
         epochs: snapshot.committed.saturating_sub(started.epoch),
-        due: knows_all.then(|| context.pace.due_by(schedule) - context.pace.first(started.epoch)),
+        due: due(context, started, schedule, &snapshot),
         cpu_ns,
         lambda_cpu_ns,
         writer: Writer {

@@ -14,6 +14,7 @@ use crate::observe::{ProcessStats, WorkerStats};
 use crate::operators::{Clock, EpochStats, Observer, Route};
 use crate::policy::Offered;
 use crate::schedule::BurstWindow;
+use crate::terminal::shorten;
 
 /// Results that wait for their epoch's commit, by epoch: their scheduled times, and their number.
 type Uncommitted = Rc<RefCell<BTreeMap<u64, Vec<(Span, usize)>>>>;
@@ -131,8 +132,12 @@ impl Observer<u64> for MetricsObserver {
         self.worker.verified.fetch_add(records as u64, Relaxed);
     }
 
-    fn mismatch(&mut self, record: &str) {
-        self.failures.fail(RunError::VerifyMismatch { record: record.to_owned() });
+    fn mismatch(&mut self, record: &str, remote: &str, here: &str) -> bool {
+        const SHOWN: usize = 100;
+        let shown = |result| shorten(result, SHOWN).into_owned();
+        let (record, remote, here) = (record.to_owned(), shown(remote), shown(here));
+        self.failures.fail(RunError::VerifyMismatch { record, remote, here });
+        true
     }
 
     fn sent(&mut self, _: usize, now: Nanos) {

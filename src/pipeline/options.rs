@@ -77,6 +77,9 @@ pub struct RunOptions {
     #[arg(long, value_name = "N", help_heading = "Work", group = mark::PROCESS)]
     #[arg(value_parser = parse_number)]
     pub processes: Option<usize>,
+    /// Print the output of the processes of --task function:DIR on standard error.
+    #[arg(long, help_heading = "Work", group = mark::PROCESS)]
+    pub log_functions: bool,
     /// Extra time that each record takes, for experiments.
     ///
     /// The worker is busy for this time; the local Lambda sleeps instead. It may change during the run:
@@ -117,6 +120,8 @@ pub struct RunOptions {
     #[arg(value_parser = parse_bytes)]
     pub max_state: Option<u64>,
     /// File for bad records and why they are bad, as JSON lines.
+    ///
+    /// It belongs to the output: a resumed run continues it, and --overwrite replaces it.
     #[arg(long, value_name = "FILE", help_heading = "Output", group = mark::OUTPUT)]
     pub dead_letter: Option<PathBuf>,
     /// File for the summary of the run, as JSON.

@@ -1,6 +1,6 @@
 //! Prepares what a run needs before its workers start: the remote side, the input, the output.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::frontiers::Frontiers;
@@ -65,6 +65,7 @@ pub(super) fn prepare(
             live.is_some(),
             Some(settings.options.model.deadline),
         ),
+        due: AtomicU64::new(0),
         diagnosis: Mutex::default(),
         stop: stop.clone(),
         failures: failures.clone(),

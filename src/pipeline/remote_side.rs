@@ -149,7 +149,9 @@ impl RemoteSide {
                 let setup = emulator::Setup::new(model.clone());
                 let setup = match &settings.pool {
                     // The pool has shown that it starts. As on AWS, the first request shows how long a cold start is.
-                    Some(pool) => setup.package(pool.package.clone()).cold(),
+                    Some(pool) => {
+                        setup.package(pool.package.clone()).show_output(pool.show_output).cold()
+                    }
                     None => setup.function(settings.dataflow.function()),
                 };
                 none.insert(Arc::new(setup.serve(listener).map_err(RunError::Lambda)?))

@@ -22,6 +22,8 @@ pub struct StateSettings {
     pub folder: PathBuf,
     /// The settings that the output depends on, by option.
     pub output_depends_on: BTreeMap<String, String>,
+    /// A fingerprint of the function that computes the task, if one does.
+    pub code: Option<String>,
 }
 
 /// The point at which the run begins.
@@ -84,7 +86,16 @@ impl Output {
             let version = env!("CARGO_PKG_VERSION");
             let opened =
                 State::open(&asked.folder, version, &asked.output_depends_on, sink::new_id);
-            Some(opened.map_err(|source| asked.failed(source))?)
+            let mut state = opened.map_err(|source| asked.failed(source))?;
+            if state.set_code(asked.code.as_deref()) {
+                tracing::warn!(
+                    "the function has changed since the last run of the state in {}: what was committed stays as it \
+                     is, and the rest is computed by the new one. To compute everything anew, name another --out and \
+                     --state",
+                    asked.folder.display()
+                );
+            }
+            Some(state)
         } else {
             None
         };
@@ -105,6 +116,9 @@ impl Output {
     /// If the output belongs to another run, or cannot be written.
     pub(super) fn prepare(&mut self, settings: &Settings) -> Result<(), RunError> {
         let is_new = self.state.as_ref().is_none_or(State::is_new);
+        if let (Some(file), None) = (&settings.options.dead_letter, &self.committed) {
+            sink::check_dead_letters(file, settings.sink.replaces())?;
+        }
         let Prepared { created, lock, committed } = settings.sink.prepare(&self.id, is_new)?;
         self.created.append(created);
         self.dir_lock = lock;

@@ -36,6 +36,7 @@ pub(super) fn summarize(
     summary.task = settings.dataflow.tasks();
     let processes = settings.timely.processes;
     summary.function_processes = settings.pool.as_ref().map(|pool| pool.processes * processes);
+    summary.function_restarts = settings.pool.as_ref().map(|_| report.function_restarts);
     summary.work_us = settings.options.work.first().as_nanos() as f64 / 1e3;
     stopped.clone_into(&mut summary.stopped);
     if (is_partial || !settings.dataflow.is_last_stage) && settings.sink.files().is_some() {

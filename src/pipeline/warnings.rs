@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Settings;
 use super::sending::joined;
+use super::{Endpoint, Settings};
 use crate::observe::{FunctionFailure, Report};
 use crate::policy::{PolicyChoice, Sends};
 use crate::units::show_duration;
@@ -20,8 +20,21 @@ pub(super) fn missed_deadline(settings: &Settings, report: &Report) -> Option<St
         if let Some(cause) = &report.cause {
             text += &format!(" Cause of most of them: {}", cause.says);
         }
+        if shares_processors(settings, report) {
+            text += " The local Lambda computed on this machine's processors too, which the workers then lack.";
+        }
         text
     })
+}
+
+/// Whether the embedded Lambda took processors from the workers: more than a tenth of what the run used, or as much as
+/// processes of a function take, which is not measured. A model that only waits takes none.
+fn shares_processors(settings: &Settings, report: &Report) -> bool {
+    let functions = settings.functions();
+    let mut endpoints = functions.iter().map(|function| function.endpoint);
+    let is_embedded = endpoints.any(|endpoint| matches!(endpoint, Endpoint::Embedded(_)));
+    let takes_some = settings.pool.is_some() || report.lambda_cpu_ns > report.cpu_ns / 10;
+    report.sent.is_some() && takes_some && is_embedded
 }
 
 /// Returns the warning that the policy wanted to send records and none was done remotely, with the reason.

@@ -1,6 +1,6 @@
 //! One worker of a run: builds the dataflow, steps it, and reports at the end what happened.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,8 @@ pub(super) struct RunContext {
     pub source: Arc<dyn OpenSource>,
     pub live: Option<Live>,
     pub stats: ProcessStats,
+    /// The most records that were due in a sample, for a source whose end is not known.
+    pub due: AtomicU64,
     /// The bottleneck of the run, and what it was while results came late.
     pub diagnosis: Mutex<Diagnosis>,
     pub stop: Stop,
@@ -152,6 +154,7 @@ impl RunContext {
             report.offered_ns = self.stats.reached().map(|due| due.saturating_sub(started.from));
         }
         report.verified = self.stats.verified();
+        report.function_restarts = self.pool.as_ref().map_or(0, ProcessPool::restarts);
         let dataflow = &self.settings.dataflow;
         report.is_chain = dataflow.stages.len() != 1 || !dataflow.is_last_stage;
         report.stages = self.stage_counts();

@@ -139,6 +139,9 @@ impl<K: Task> Lane<K> {
         let (began, limit) = (Instant::now(), self.limit(records));
         let (answer, process) = self.processes.invoke(process, event.into(), limit).await;
         self.process = process;
+        if let (Err(failure), None) = (&answer, &self.process) {
+            self.trust.ended(failure);
+        }
         let response = answer.and_then(|answer| {
             let read = ValidatedResponse::read(&*task, &answer, records, None);
             read.map_err(|failure| raised(failure.to_string()))
@@ -179,7 +182,10 @@ impl<K: Task> Lane<K> {
         let mut tries = 1;
         loop {
             match self.processes.start().await {
-                Ok(process) => return Ok(process),
+                Ok(process) => {
+                    self.queue.load.restarted();
+                    return Ok(process);
+                }
                 Err(error) if tries == TRIES => return Err(PoolError::Start(error)),
                 Err(error) => tracing::warn!("{error}; it is started again"),
             }

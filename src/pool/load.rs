@@ -29,6 +29,8 @@ pub(super) struct Load {
     busy_ns: AtomicU64,
     /// The time of a record at present. 0 while it is not known.
     record_ns: AtomicU64,
+    /// Processes that were started in place of others.
+    restarts: AtomicU64,
     is_closed: AtomicBool,
 }
 
@@ -50,6 +52,7 @@ impl Load {
             computed: AtomicU64::new(0),
             busy_ns: AtomicU64::new(0),
             record_ns: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
         }
     }
@@ -57,6 +60,16 @@ impl Load {
     /// Returns the number of processes.
     pub(super) fn processes(&self) -> usize {
         self.processes
+    }
+
+    /// A process was started in place of another one.
+    pub(super) fn restarted(&self) {
+        self.restarts.fetch_add(1, Relaxed);
+    }
+
+    /// Returns the number of processes that were started in place of others.
+    pub(super) fn restarts(&self) -> u64 {
+        self.restarts.load(Relaxed)
     }
 
     /// A worker joins.

@@ -25,6 +25,8 @@ pub struct PoolSettings {
     pub max_records: usize,
     /// The memory that a process may use, in MB.
     pub memory_mb: u32,
+    /// Whether what processes print is shown.
+    pub show_output: bool,
 }
 
 /// Why a pool does not start, or cannot go on.
@@ -63,11 +65,12 @@ impl ProcessPool {
         task: Arc<K>,
         failed: impl FnOnce(PoolError) + Send + 'static,
     ) -> Result<ProcessPool, PoolError> {
-        let PoolSettings { package, processes: number, max_records, memory_mb } = settings;
+        let PoolSettings { package, processes: number, max_records, memory_mb, show_output } =
+            settings;
         let pool = Pool::new(number, max_records);
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
-        let processes = Arc::new(FunctionProcesses::new(package, memory_mb, handle)?);
+        let processes = Arc::new(FunctionProcesses::new(package, memory_mb, show_output, handle)?);
         let started = runtime.block_on(start(&processes, number)).map_err(PoolError::Start)?;
         let (alive, ended) = oneshot::channel::<()>();
         let (queue, trust) = (pool.queue(task.name()), Arc::new(Trust::default()));
@@ -98,6 +101,12 @@ impl ProcessPool {
         };
         let thread = thread::Builder::new().name("floodway-pool".to_owned()).spawn(serve)?;
         Ok(ProcessPool { pool, processes, alive: Some((alive, thread)) })
+    }
+
+    /// Returns the number of processes that were started in place of others: those that had ended, and those in which a
+    /// record was to be tried again.
+    pub fn restarts(&self) -> u64 {
+        self.pool.load().restarts()
     }
 
     /// Returns the pool, for the workers.

@@ -1,6 +1,8 @@
 //! Whether the function works at all, and what is said of a record that it fails for.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::emulator::{InvokeError, InvokeErrorKind};
 use crate::task::Code;
@@ -20,6 +22,10 @@ pub(super) struct Trust {
     has_answered: AtomicBool,
     failed: AtomicUsize,
     has_warned: AtomicBool,
+    /// The processes that have ended by themselves, or were killed.
+    ended: AtomicUsize,
+    /// When this was last said.
+    said: Mutex<Option<Instant>>,
 }
 
 impl Trust {
@@ -41,6 +47,25 @@ impl Trust {
         }
     }
 
+    /// Notes that a process has ended. Says so, but not more often than every ten seconds.
+    pub(super) fn ended(&self, failure: &InvokeError) {
+        const INTERVAL: Duration = Duration::from_secs(10);
+        let ended = self.ended.fetch_add(1, Relaxed) + 1;
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_none_or(|said| said.elapsed() >= INTERVAL) {
+            *said = Some(Instant::now());
+            let (processes, was) = match ended {
+                1 => ("process", "was"),
+                _ => ("processes", "were"),
+            };
+            tracing::warn!(
+                "{ended} {processes} of the function ended while it computed, and {was} started again; the last one \
+                 said: {}",
+                failure.message
+            );
+        }
+    }
+
     /// Notes a record for which a function that has never answered failed. Returns whether it fails for everything.
     pub(super) fn failed(&self, failure: &InvokeError) -> bool {
         let weight = match failure.kind {
@@ -53,15 +78,12 @@ impl Trust {
 
 /// Returns the code of a record for which the function fails, with what the function says.
 pub(super) fn code(failure: &InvokeError) -> Code {
-    /// The length of a longer message is not of use in a dead letter.
-    const MESSAGE: usize = 300;
     let code = match failure.kind {
         InvokeErrorKind::Raised => "function_error",
         InvokeErrorKind::Exited => "function_exit",
         InvokeErrorKind::TimedOut => "function_timeout",
     };
-    let message: String = failure.message.chars().take(MESSAGE).collect();
-    Code::with_message(code, &message)
+    Code::with_message(code, &failure.message)
 }
 
 #[cfg(test)]

@@ -65,14 +65,17 @@ impl Committer {
             *lock(&shared.manifest) =
                 Some(ManifestLog::open(&disk, &folder, &committed_state, syncs)?);
         }
-        let dead_letters = match &shared.settings.dead_letter {
+        let mut dead_letters = match &shared.settings.dead_letter {
             Some(path) => Some(DeadLetterFile::open(&disk, path, syncs)?),
             None => None,
         };
-        let dead_letters_at = match (&dead_letters, &committed_state.last) {
+        let dead_letters_at = match (&mut dead_letters, &committed_state.last) {
             (None, _) => 0,
             (Some(_), Some(last)) => last.dead_letters_at,
-            (Some(letters), None) => letters.length()?,
+            (Some(letters), None) => {
+                letters.begin_anew()?;
+                0
+            }
         };
         let state_compactor = StateCompactor::start(&shared, folder.clone())?;
         let mut committer = Committer {

@@ -1,13 +1,39 @@
-//! The dead-letter file: bad records with their reasons.
+//! The dead-letter file: bad records with their reasons. They belong to the output: one that begins anew begins the file
+//! anew, and one that is resumed continues it.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, DiskFile};
 use super::{Commit, SinkError};
 use crate::atomic_file::parent_of;
 use crate::destination::Destination;
+
+/// How every dead letter begins (`format::dead_letter`).
+const BEGIN: &[u8] = b"{\"record\":";
+
+/// Checks that a new output may begin the dead-letter file anew. Nothing is changed.
+///
+/// # Errors
+/// If it holds something else, or the dead letters of another output and `replaces` is not set.
+pub fn check_dead_letters(path: &Path, replaces: bool) -> Result<(), SinkError> {
+    let Destination::File(file) = Destination::of(path) else { return Ok(()) };
+    let mut begin = Vec::new();
+    // A file that cannot be read is reported when it is opened.
+    let read =
+        File::open(file).and_then(|file| file.take(BEGIN.len() as u64).read_to_end(&mut begin));
+    let why = match read {
+        Err(_) | Ok(0) => return Ok(()),
+        Ok(_) if begin != BEGIN => "holds something else than dead letters: name another file",
+        Ok(_) if !replaces => {
+            "holds the dead letters of another output: name another file, or remove it; with --overwrite it is \
+             replaced, as the output is"
+        }
+        Ok(_) => return Ok(()),
+    };
+    Err(SinkError::DeadLetters { path: path.to_path_buf(), why })
+}
 
 /// An open dead-letter file.
 pub(super) struct DeadLetterFile {
@@ -48,6 +74,17 @@ impl DeadLetterFile {
                 file.length().map_err(|error| SinkError::io("look at", file.path(), error))
             }
             DeadLetterOutput::Stream(..) => Ok(0),
+        }
+    }
+
+    /// Removes what another output has left in the file.
+    pub(super) fn begin_anew(&mut self) -> Result<(), SinkError> {
+        match &mut self.to {
+            DeadLetterOutput::File(file) => {
+                let cut = file.cut(0);
+                cut.map_err(|error| SinkError::io("empty", file.path(), error))
+            }
+            DeadLetterOutput::Stream(..) => Ok(()),
         }
     }
 

@@ -38,6 +38,14 @@ pub enum SinkError {
          --overwrite"
     )]
     Occupied(PathBuf),
+    /// A new output cannot begin the dead-letter file anew.
+    #[error("the dead-letter file {path} {why}")]
+    DeadLetters {
+        /// The file.
+        path: PathBuf,
+        /// What it holds, and what to do.
+        why: &'static str,
+    },
     /// Another run writes to the folder.
     #[error("another run writes to {0}: wait for its end, or name another folder with --out")]
     InUse(PathBuf),

@@ -33,6 +33,10 @@ impl Sink for FileSink {
         (format != Format::default()).then(|| ("the format of --sink", format.name().to_owned()))
     }
 
+    fn replaces(&self) -> bool {
+        self.overwrite
+    }
+
     fn prepare(&self, id: &str, is_new: bool) -> Result<Prepared, SinkError> {
         let dir = &self.files.dir;
         let mut prepared = Prepared::folder(dir);

@@ -48,6 +48,7 @@ pub use commit::CommitExt;
 pub(crate) use commit::{Beside, WriteLines, commit_lines, text_lines};
 use commit_hook::{CommitHook, CommitStep};
 pub use committed_state::CommittedState;
+pub use dead_letter::check_dead_letters;
 pub use dir_lock::{DirLock, lock_dir};
 use disk::Disk;
 pub use error::SinkError;

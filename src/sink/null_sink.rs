@@ -20,6 +20,11 @@ impl Sink for NullSink {
         "null".to_owned()
     }
 
+    /// Nothing is kept of a run, and its dead letters are no more than its summary.
+    fn replaces(&self) -> bool {
+        true
+    }
+
     fn prepare(&self, _: &str, _: bool) -> Result<Prepared, SinkError> {
         Ok(Prepared::default())
     }

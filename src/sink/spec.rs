@@ -48,6 +48,11 @@ pub trait Sink: Debug + Send + Sync {
         Ok(None)
     }
 
+    /// Whether a new output may replace what another one has left.
+    fn replaces(&self) -> bool {
+        false
+    }
+
     /// Makes the folder of the files ready in process 0. It holds what is committed of the output `id` and
     /// nothing else, or no output yet. No earlier run has begun an output that `is_new`.
     ///

@@ -56,6 +56,7 @@ impl State {
             output: new_output(),
             runs: 0,
             settings: settings.clone(),
+            code: None,
         });
         if !record.is_of(version) {
             return Err(StateError::Version { was: record.version, is: version.to_owned() });
@@ -82,6 +83,13 @@ impl State {
     /// Whether no run has begun yet.
     pub fn is_new(&self) -> bool {
         self.is_new
+    }
+
+    /// Sets the fingerprint of the code that the next run has. Returns whether the last run had other code, as far as that
+    /// is known.
+    pub fn set_code(&mut self, code: Option<&str>) -> bool {
+        let was = std::mem::replace(&mut self.record.code, code.map(str::to_owned));
+        was.as_deref().zip(code).is_some_and(|(was, is)| was != is)
     }
 
     /// Records that a run begins, before the run writes anything. Returns the number of runs that have begun.
@@ -184,8 +192,13 @@ mod tests {
         drop(first);
         let mut second = open("1").unwrap();
         assert!(!second.is_new() && second.output() == output);
+        // The code is not known from the run before.
+        assert!(!second.set_code(Some("a")));
         assert_eq!(second.begin().unwrap(), 2);
         drop(second);
+        let mut third = open("1").unwrap();
+        assert!(!third.set_code(Some("a")) && third.set_code(Some("b")));
+        drop(third);
         let Err(StateError::Differs(differences)) = open("2") else { panic!("it is another") };
         let [was, is] = ["1", "2"].map(|seed| Some(seed.to_owned()));
         assert_eq!(differences, [Difference { option: "--seed".to_owned(), was, is }]);

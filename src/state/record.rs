@@ -23,6 +23,9 @@ pub(super) struct Record {
     pub runs: u64,
     /// The settings on which the output depends, by option.
     pub settings: BTreeMap<String, String>,
+    /// A fingerprint of the code that the last run had, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 impl Record {

@@ -1,18 +1,22 @@
 //! A task from a user's own function on typed records.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ops::Range;
 
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
-use super::{Code, Task};
+use super::{Code, Task, panics};
+use crate::batch::{Records as _, describe_record};
 use crate::wire::Slots;
 
 /// A closure as a task. It is made by [`function`].
 pub struct Function<F, T, U> {
     name: String,
     compute: F,
+    /// Writes a result for an error, if that is known to be possible.
+    show: Option<fn(&U) -> String>,
     types: PhantomData<fn(T) -> U>,
 }
 
@@ -35,19 +39,37 @@ where
     T: Serialize + Clone + Send + Sync + 'static,
     U: DeserializeOwned + Clone + PartialEq + Send + 'static,
 {
-    Function { name: name.into(), compute, types: PhantomData }
+    Function { name: name.into(), compute, show: None, types: PhantomData }
 }
 
 impl<F, T, U> Function<F, T, U>
 where
     F: Fn(&T) -> Result<U, Code>,
 {
+    /// Lets errors show results as JSON.
+    pub fn shown_as_json(self) -> Self
+    where
+        U: Serialize,
+    {
+        let show =
+            |value: &U| serde_json::to_string(value).unwrap_or_else(|error| error.to_string());
+        Function { show: Some(show), ..self }
+    }
+
+    /// Names the code and a record, for an error.
+    fn named(&self, record: String) -> (String, String) {
+        (format!("the code of the stage {}", self.name), record)
+    }
+
     /// Returns the result of a record.
     ///
     /// # Errors
     /// The code that says why the record is bad.
-    pub fn of(&self, record: &T) -> Result<U, Code> {
-        (self.compute)(record)
+    pub fn of(&self, record: &T) -> Result<U, Code>
+    where
+        T: Serialize,
+    {
+        panics::naming(|| self.named(describe_record(record)), || (self.compute)(record))
     }
 }
 
@@ -86,12 +108,17 @@ where
         out: &mut Vec<U>,
         bad: &mut Vec<(usize, Code)>,
     ) {
-        for index in range {
-            match (self.compute)(&input[index]) {
-                Ok(value) => out.push(value),
-                Err(code) => bad.push((index, code)),
+        let current = Cell::new(range.start);
+        let compute = || {
+            for index in range {
+                current.set(index);
+                match (self.compute)(&input[index]) {
+                    Ok(value) => out.push(value),
+                    Err(code) => bad.push((index, code)),
+                }
             }
-        }
+        };
+        panics::naming(|| self.named(input.describe(current.get())), compute);
     }
 
     fn answered(&self, answers: &Values<U>) -> usize {
@@ -100,6 +127,10 @@ where
 
     fn is_same(&self, results: &Vec<U>, index: usize, one: &Vec<U>) -> bool {
         one.len() == 1 && results[index] == one[0]
+    }
+
+    fn show(&self, results: &Vec<U>, index: usize) -> String {
+        self.show.map_or("a result that cannot be shown".to_owned(), |show| show(&results[index]))
     }
 
     fn assemble(

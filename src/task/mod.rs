@@ -10,6 +10,7 @@ mod bpe;
 mod function;
 mod json_function;
 mod modelled;
+pub(crate) mod panics;
 mod text;
 mod text_function;
 mod words;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::batch::Records;
+use crate::terminal::shorten;
 use crate::wire::Slots;
 
 pub use aggregate::{Aggregate, PartialAnswers, Partials, Rows, aggregate, aggregate_text};
@@ -32,6 +34,8 @@ pub use bpe::Bpe;
 pub use function::{Function, Values, function};
 pub use json_function::{JsonFunction, JsonTexts};
 pub use modelled::Modelled;
+#[cfg(feature = "cli")]
+pub(crate) use panics::{CodePanic, note_panic};
 pub use text::{DEFAULT, NAMES, TextTask, text};
 pub use text_function::TextFunction;
 pub use words::{RANGES, Words, all_words_portable, ranges};
@@ -48,7 +52,7 @@ impl Code {
     /// The record is longer than `--max-record`.
     pub const TOO_LONG: Code = Code(Cow::Borrowed("too_long"));
 
-    /// Creates a code with a message, which becomes one line.
+    /// Creates a code with a message, which becomes one line. It is cut off after 300 characters.
     ///
     /// # Examples
     /// ```
@@ -59,7 +63,10 @@ impl Code {
     /// assert_eq!((Code::TOO_LONG.name(), Code::TOO_LONG.message()), ("too_long", None));
     /// ```
     pub fn with_message(code: &str, message: &str) -> Code {
-        Code(format!("{code}: {}", message.replace(['\n', '\r'], " ")).into())
+        /// The length of a longer message is not of use in a dead letter.
+        const MESSAGE: usize = 300;
+        let message = message.replace(['\n', '\r'], " ");
+        Code(format!("{code}: {}", shorten(&message, MESSAGE)).into())
     }
 
     /// Returns the code without its message.
@@ -147,6 +154,12 @@ pub trait Task: Send + Sync + 'static {
         let _ = (input, out, bad);
     }
 
+    /// Returns result `index` of `results` as text for an error. The default says that it cannot be shown.
+    fn show(&self, results: &Self::Out, index: usize) -> String {
+        let _ = (results, index);
+        "a result that cannot be shown".to_owned()
+    }
+
     /// Returns the version of the function that computes the same, such as `0.1.0`. A response is invalid if
     /// its version differs in the first number that is not 0, or before it. A response without a version is
     /// valid. None, which is the default, accepts any version.
@@ -209,6 +222,10 @@ impl<K: Task + ?Sized> Task for Arc<K> {
 
     fn finish(&self, input: &K::In, out: &mut K::Out, bad: &mut Vec<(usize, Code)>) {
         (**self).finish(input, out, bad);
+    }
+
+    fn show(&self, results: &K::Out, index: usize) -> String {
+        (**self).show(results, index)
     }
 
     fn needs_version(&self) -> Option<&str> {

@@ -87,6 +87,10 @@ impl<K: Task> Task for Modelled<K> {
         self.task.finish(input, out, bad);
     }
 
+    fn show(&self, results: &K::Out, index: usize) -> String {
+        self.task.show(results, index)
+    }
+
     fn needs_version(&self) -> Option<&str> {
         self.task.needs_version()
     }

@@ -60,6 +60,10 @@ impl<K: Tokenize> Task for K {
         is_same_text(results, index, one)
     }
 
+    fn show(&self, results: &Batch, index: usize) -> String {
+        results.strings.text(index).to_owned()
+    }
+
     /// The functions of a release have its version.
     fn needs_version(&self) -> Option<&str> {
         Some(env!("CARGO_PKG_VERSION"))

@@ -49,6 +49,10 @@ impl Task for TextFunction {
         is_same_text(results, index, one)
     }
 
+    fn show(&self, results: &Batch, index: usize) -> String {
+        results.strings.text(index).to_owned()
+    }
+
     fn assemble(
         &self,
         input: &Batch,

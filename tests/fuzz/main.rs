@@ -84,6 +84,7 @@ mod cli {
     mod key_values;
     mod listen;
     mod output;
+    mod own_options;
     mod parse_error;
     mod path_conflicts;
     mod policy_options;

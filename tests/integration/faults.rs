@@ -418,4 +418,5 @@ fn a_wrong_result_under_its_right_id_is_found_by_verify() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     let named = stderr.split("record ").skip(1);
     assert!(named.clone().any(|after| after.starts_with(|c: char| c.is_ascii_digit())), "{stderr}");
+    assert!(stderr.contains("(--verify): ") && stderr.contains(", and here "), "{stderr}");
 }

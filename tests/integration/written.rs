@@ -80,14 +80,61 @@ fn dead_letters_are_written_to_pipes_and_devices_as_they_are() {
         assert!(output.status.success(), "{said}");
     }
     assert!(!place.path("-").exists());
-    // A link stays, and what is behind it is appended to.
-    fs::write(place.path("letters"), "before\n").unwrap();
+    // A link stays, and what is behind it is written to.
+    fs::write(place.path("letters"), "").unwrap();
     symlink("letters", place.path("link")).unwrap();
     let output = place.run(&[&run[..], &["--sink", "null", "--dead-letter", "link"]].concat());
     assert!(output.status.success(), "{}", error_of(&output));
     assert!(place.path("link").is_symlink());
     let letters = fs::read_to_string(place.path("letters")).unwrap();
-    assert!(letters.starts_with("before\n{") && letters.lines().count() == 2, "{letters}");
+    assert!(letters.starts_with('{') && letters.lines().count() == 1, "{letters}");
+}
+
+#[test]
+fn dead_letters_belong_to_the_output_and_a_new_one_begins_the_file_anew() {
+    let place = Place::new();
+    fs::write(place.path("in.txt"), b"good\nbad \xff\n").unwrap();
+    let run = ["run", "--source", "lines:in.txt", "--policy", "local", "--dead-letter", "dead"];
+    let run = |options: &[&str]| place.run(&[&run[..], options].concat());
+    let letters = || fs::read_to_string(place.path("dead")).unwrap();
+    let well = |options: &[&str]| {
+        let output = run(options);
+        assert!(output.status.success(), "{options:?}: {}", error_of(&output));
+        assert_eq!(letters().lines().count(), 1, "{options:?}: {}", letters());
+    };
+    let refused = |options: &[&str], why: &str| {
+        let before = letters();
+        let output = run(options);
+        let error = error_of(&output);
+        assert_eq!(output.status.code(), Some(2), "{options:?}: {error}");
+        assert!(
+            error.contains("--dead-letter dead") && error.contains(why),
+            "{options:?}: {error}"
+        );
+        assert_eq!(letters(), before, "{options:?}");
+    };
+    let (first, other) =
+        (["--out", "out", "--state", "state"], ["--out", "other", "--state", "state"]);
+    well(&first);
+    // Nothing is left to do, and nothing is done twice.
+    well(&first);
+    // The state's output begins again in another folder.
+    refused(&other, "dead letters of another output");
+    assert!(!place.path("other").exists());
+    well(&[&other[..], &["--overwrite"]].concat());
+    // Another run's output is replaced, and its dead letters.
+    well(&["--out", "other", "--overwrite"]);
+    refused(&["--out", "third"], "dead letters of another output");
+    // Nothing is kept of these runs but their dead letters.
+    well(&["--sink", "null"]);
+    well(&["--sink", "null"]);
+    fs::write(place.path("in.txt"), "good\n").unwrap();
+    let output = run(&["--sink", "null"]);
+    assert!(output.status.success() && letters().is_empty(), "{}", letters());
+    fs::write(place.path("dead"), "a text of mine\n").unwrap();
+    for options in [&["--sink", "null"][..], &["--out", "other", "--overwrite"]] {
+        refused(options, "something else than dead letters");
+    }
 }
 
 /// A link of the name that a temporary file had by its process's number, and a home folder that no shell wrote out.

@@ -16,7 +16,7 @@ use crate::source::text_of;
 use crate::units::{parse_above_zero, parse_at_least_one, parse_duration, parse_rate};
 
 /// The default seed of all that is random.
-pub(super) const DEFAULT_SEED: u64 = 1;
+pub const DEFAULT_SEED: u64 = 1;
 
 /// A value that may name a file, whatever bytes that has: as text of which `path_of` makes a path.
 pub(super) fn any_bytes() -> impl TypedValueParser<Value = String> {

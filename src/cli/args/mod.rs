@@ -14,7 +14,7 @@ mod simulate;
 
 pub(super) use bridge::{BudgetArgs, RequestArgs};
 pub(super) use command::{Cli, Command};
-pub(super) use events::{EventArgs, FormatArg, GenerateArgs, RateArgs};
+pub(super) use events::{DEFAULT_SEED, EventArgs, FormatArg, GenerateArgs, RateArgs};
 pub(super) use init::{InitArgs, InitFunctionArgs, Language, Starter};
 pub(super) use lambda::{LambdaArgs, LambdaAuth};
 pub(super) use package::{Arch, PackageArgs};

@@ -1,5 +1,6 @@
 //! The options of `check`, and those that name functions, services, calls and stages, which `run` shares with it.
 
+use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -9,8 +10,7 @@ use crate::aws::Region;
 use crate::bridge::Auth;
 use crate::cli::given::Given;
 use crate::cli::stage_options::{self, StageOptions};
-use crate::pipeline::mark;
-use crate::pipeline::parse_task;
+use crate::pipeline::{RecordForm, mark, parse_task};
 use crate::task;
 use crate::units::parse_above_zero;
 
@@ -87,6 +87,18 @@ pub struct CheckArgs {
     /// Task to check: words, bpe, or function:DIR for a function of your own.
     #[arg(long, value_name = "TASK", default_value = task::DEFAULT, value_parser = parse_task)]
     pub task: String,
+    /// Compute records in two processes of --task function:DIR, in another order, and compare the results.
+    ///
+    /// With --lambda, the results of the remote function are compared too. A difference ends the command with 1: the
+    /// function is not pure.
+    #[arg(long)]
+    pub twice: bool,
+    /// File whose first 1,000 lines are the records of --twice; - is standard input [default: Nexmark events].
+    #[arg(long, value_name = "FILE", requires = "twice")]
+    pub sample: Option<PathBuf>,
+    /// What a record of --twice is for the function [default: text].
+    #[arg(long, value_name = "FORM", requires = "twice", value_enum)]
+    pub records: Option<RecordForm>,
     /// Longest time to wait for the answer.
     #[arg(long, value_name = "D", default_value = "10s", value_parser = parse_above_zero)]
     pub timeout: Duration,

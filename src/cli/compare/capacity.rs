@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::{Program, demo};
+use crate::observe::Summary;
 use crate::pipeline::{self, ModelOptions, RunOptions, Sending, Settings, Stop};
 use crate::policy::PolicyChoice;
 use crate::sink::NullSink;
@@ -53,5 +54,7 @@ fn full_speed(settings: &Settings) -> Option<f64> {
     // Whatever is wrong is said by the runs themselves.
     let finished = pipeline::run(trial, &Stop::default(), &mut ());
     finished.result.ok()?;
-    finished.summary.map(|summary| summary.throughput_eps).filter(|rate| *rate > 0.0)
+    // Of a dataflow of several stages, an event may have any number of results.
+    let rate = |summary: Summary| summary.events_in as f64 / (summary.wall_ms / 1e3);
+    finished.summary.map(rate).filter(|rate| rate.is_finite() && *rate > 0.0)
 }

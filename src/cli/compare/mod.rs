@@ -19,7 +19,7 @@ use self::plan::Plan;
 use super::args::CompareArgs;
 use super::output::{print, print_error, print_message};
 use super::{logging, trace_file};
-use crate::compare::{Compared, Comparison, OF_OPTIMUM, Round, page, picture, table};
+use crate::compare::{Compared, Comparison, Round, page, picture, table};
 
 /// Runs the command. `typed` is the command line after `compare`, without timely's part.
 pub(super) fn compare(args: &CompareArgs, typed: &[String]) -> Result<()> {
@@ -140,8 +140,8 @@ fn render(comparison: &Comparison, folder: &Folder) -> String {
     let mut out = table(comparison);
     let of = if comparison.burst.is_empty() { "the whole run" } else { "the burst" };
     let _ = writeln!(out, "latency   of the records of {of}; cost in US dollars");
-    if comparison.figures().iter().any(|(_, figures)| figures.home_share_of_optimum.is_some()) {
-        let _ = writeln!(out, "optimum   {OF_OPTIMUM}");
+    if let Some(about) = comparison.about_optimum() {
+        let _ = writeln!(out, "optimum   {about}");
     }
     let _ = writeln!(out, "made      {}", comparison.provenance);
     if let Some(why) = &comparison.incomplete {

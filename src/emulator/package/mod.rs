@@ -2,6 +2,7 @@
 //! processes are started.
 
 mod error;
+mod fingerprint;
 mod java;
 mod manifest;
 mod node;

@@ -27,7 +27,7 @@ impl Node {
     /// Finds the program and the handler's module.
     pub(super) fn find(code: &Path, handler: &str) -> Result<Node, PackageError> {
         module(code, handler)?;
-        let chosen = std::env::var_os(VARIABLE);
+        let chosen = std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
         let program = chosen.clone().map_or_else(|| "node".into(), program);
         let source = match chosen {
             Some(_) => format!("{} ({VARIABLE})", program.display()),

@@ -23,18 +23,25 @@ impl Python {
     /// Finds an interpreter and the handler's module.
     pub(super) fn find(code: &Path, handler: &str) -> Result<Python, PackageError> {
         module(code, handler)?;
-        let chosen = std::env::var_os(VARIABLE);
+        let chosen = std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
         let interpreter = chosen.clone().map_or_else(|| "python3".into(), program);
-        let source = match chosen {
-            Some(_) => format!("{} ({VARIABLE})", interpreter.display()),
-            None => "python3 (the one on PATH)".to_owned(),
+        let (source, advice) = match chosen {
+            Some(_) => (
+                format!("{} ({VARIABLE})", interpreter.display()),
+                format!(
+                    "Set {VARIABLE} to the path of a Python interpreter, or unset it: then the python3 on PATH is used"
+                ),
+            ),
+            None => (
+                "python3 (the one on PATH)".to_owned(),
+                format!("Install Python 3, or name an interpreter in {VARIABLE}"),
+            ),
         };
         let mut probe = Command::new(&interpreter);
         probe.args(["-c", PROBE]).env("PYTHONPATH", code).current_dir(code);
         let probed = probe.output().map_err(|error| {
             PackageError::Interpreter(format!(
-                "no Python: {source} cannot be run ({error}). Install Python 3, or name an \
-                 interpreter in {VARIABLE}"
+                "no Python: {source} cannot be run ({error}). {advice}"
             ))
         })?;
         let version = String::from_utf8_lossy(&probed.stdout).trim().to_owned();

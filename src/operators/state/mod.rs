@@ -86,6 +86,8 @@ pub(super) struct BurstState<T: Timestamp, K: Task> {
     observer: Box<dyn Observer<T>>,
     sampler: Sampler,
     verifying: VecDeque<Verification<T, K>>,
+    /// Whether a remote result has differed from this worker's.
+    has_differed: bool,
     epochs: Epochs<T>,
     verdicts: Vec<(usize, Code)>,
     /// One of the refused records that were not computed here yet.
@@ -110,6 +112,7 @@ where
         BurstState {
             sampler: Sampler::new(remote.as_ref().map_or(0.0, |remote| remote.settings().verify)),
             verifying: VecDeque::new(),
+            has_differed: false,
             remote,
             is_only_side,
             peer_queue,

@@ -83,11 +83,11 @@ where
             return true;
         };
         *left -= 1;
-        let is_same = refused.is_empty() && verification.is_same(&*self.task, position, out);
-        if is_same && *left > 0 {
+        let here = verification.difference(&*self.task, position, out, refused);
+        if here.is_none() && *left > 0 {
             self.observer.verified(1);
         } else if let Some((verification, _)) = self.pool_checks.replies.remove(&reply) {
-            let verdict = if is_same { Verdict::Match } else { Verdict::Mismatch(position) };
+            let verdict = here.map_or(Verdict::Match, |here| Verdict::Mismatch(position, here));
             self.conclude(verification, 1, verdict, outputs);
         }
         true

@@ -148,8 +148,17 @@ where
                 self.observer.verified(self.scheduler.weigh(checked));
                 self.emit_results(verification, outputs);
             }
-            Verdict::Mismatch(at) => {
-                self.observer.mismatch(&verification.origin.batch.describe(at));
+            Verdict::Mismatch(at, here) => {
+                if !std::mem::replace(&mut self.has_differed, true) {
+                    let record = verification.origin.batch.describe(at);
+                    let remote = verification.shown(&*self.task, at);
+                    if !self.observer.mismatch(&record, &remote, &here) {
+                        tracing::error!(
+                            "the remote result of {record} differs from the worker's: {remote}, and here {here}; \
+                             nothing more is sent"
+                        );
+                    }
+                }
                 if let Some(remote) = &self.remote {
                     remote.disable();
                 }

@@ -110,6 +110,13 @@ impl Lines {
             return Lines::shared(settings, files, &failed);
         }
         if is_first {
+            if settings.read.processes > 1 {
+                tracing::warn!(
+                    "only process 0 reads the input, because {}: the workers of the other processes have nothing to \
+                     do. More workers in one process (-- -w N) do",
+                    settings.why_alone(&files)
+                );
+            }
             Lines::sequence(settings, files, skipped, &failed)
         } else {
             Ok(Lines::none())
@@ -263,6 +270,19 @@ impl LinesSettings {
         // If a file cannot be opened, reading it fails later.
         let is_plain = |file: &FoundFile| Opened::new(file).is_ok_and(|opened| opened.is_plain());
         !self.input.waits() && is_large && files.iter().all(is_plain)
+    }
+
+    /// Says why the files are not shared.
+    fn why_alone(&self, files: &[FoundFile]) -> String {
+        let size: u64 = files.iter().map(|file| file.size).sum();
+        if self.input.waits() {
+            "files that are followed and standard input have one reader".to_owned()
+        } else if size < self.sharing.from {
+            let from = self.sharing.from >> 20;
+            format!("files with less than {from} MiB in total have one reader")
+        } else {
+            "compressed files have one reader".to_owned()
+        }
     }
 
     fn follows(&self) -> bool {

@@ -109,7 +109,13 @@ fn a_missing_interpreter_is_named_with_how_to_get_it() {
             &[("FLOODWAY_PYTHON", "/nowhere/python")][..],
             "/nowhere/python (FLOODWAY_PYTHON) cannot be run",
         ),
+        (&[("FLOODWAY_PYTHON", "/nowhere/python")], "Set FLOODWAY_PYTHON to the path of a Python"),
         (&[("PATH", "/nowhere")], "Install Python 3"),
+        // Empty is as not set.
+        (
+            &[("FLOODWAY_PYTHON", ""), ("PATH", "/nowhere")],
+            "python3 (the one on PATH) cannot be run",
+        ),
         // Something that runs, and is no Python.
         (&[("FLOODWAY_PYTHON", "/bin/false")], "/bin/false -m pip install awslambdaric"),
     ] {

@@ -74,3 +74,56 @@ fn wrong_options_are_refused() {
         cases.iter().map(|(args, parts)| (&args[..], &parts[..])).collect();
     place.refuses("run", &cases);
 }
+
+#[test]
+fn processes_that_end_are_started_again_which_is_said_and_counted() {
+    let line = |number: usize| match number {
+        40 => "exit 40".to_owned(),
+        number => format!("line {number}"),
+    };
+    let lines: Vec<String> = (0..200).map(line).collect();
+    let Some(place) = place(&lines) else { return };
+    let output = place.run(&run(&["--summary", "summary.json"]));
+    let said = error_of(&output);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("1 process of the function ended while it computed"), "{said}");
+    assert!(said.contains("exit status 3"), "{said}");
+    let restarts = place.summary()["function_restarts"].as_u64();
+    assert!(restarts >= Some(3), "a record is tried in three processes: {restarts:?}");
+    let words = crate::common::output_of(&output);
+    assert!(words.contains("started in place of others"), "{words}");
+}
+
+#[test]
+fn what_processes_print_is_shown_if_that_is_asked_for() {
+    for policy in ["local", "remote"] {
+        let Some(place) = place(&["a line".to_owned()]) else { return };
+        let bootstrap = fs::read_to_string(place.path("f/bootstrap")).unwrap();
+        let prints =
+            bootstrap.replace("import time\n", "import time\nprint('loaded', flush=True)\n");
+        fs::write(place.path("f/bootstrap"), prints).unwrap();
+        let with = run(&["--policy", policy]);
+        let shown = [&with[..], &["--log-functions"]].concat();
+        let [with, shown] = [with, shown].map(|args| error_of(&place.run(&args)));
+        assert!(shown.contains("loaded") && !with.contains("loaded"), "{policy}: {shown} {with}");
+    }
+}
+
+#[test]
+fn a_resumed_run_says_if_the_function_has_changed() {
+    let Some(place) = place(&["a line".to_owned()]) else { return };
+    let args = ["--out", "out", "--state", "state"];
+    let run = || {
+        let run = ["run", "--source", "lines:lines.txt", "--task", "function:f"];
+        let output = place.run(&[&run[..], &args].concat());
+        assert!(output.status.success(), "{}", error_of(&output));
+        error_of(&output).contains("the function has changed since the last run")
+    };
+    assert_eq!([run(), run()], [false, false]);
+    fs::write(place.path("f/data"), "new").unwrap();
+    fs::create_dir(place.path("f/__pycache__")).unwrap();
+    assert_eq!([run(), run()], [true, false], "it is said once");
+    fs::write(place.path("f/__pycache__/bootstrap.pyc"), "made").unwrap();
+    assert!(!run());
+    assert_eq!(place.output("out"), b"0\tenil a\n");
+}

@@ -3,6 +3,7 @@
 mod bad;
 mod kills;
 mod same;
+mod twice;
 mod walk_through;
 
 use std::fs;

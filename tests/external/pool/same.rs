@@ -93,7 +93,10 @@ fn records_and_results_are_json_values_if_that_is_asked_for() {
         ];
         let output = String::from_utf8(place.output("out")).unwrap();
         assert_eq!(output.lines().collect::<Vec<_>>(), expected, "{policy}");
-        let letter = r#"{"record":"2","code":"invalid_json","text":"{\"a\":"}"#;
+        let message = "EOF while parsing a value at column 5";
+        let letter = format!(
+            r#"{{"record":"2","code":"invalid_json","message":"{message}","text":"{{\"a\":"}}"#
+        );
         assert_eq!(super::dead_letters(place.path("bad.jsonl")), [letter], "{policy}");
     }
 }

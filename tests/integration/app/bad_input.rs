@@ -28,10 +28,11 @@ fn run(place: &Place, options: &[&str]) -> Output {
 
 #[test]
 fn a_graph_that_cannot_be_built_ends_the_command_with_1_before_there_is_any_output() {
-    let cases: [(&str, &[&str]); 4] = [
+    let cases: [(&str, &[&str]); 5] = [
         ("fails", &["cannot be built: cannot read the rules: No such file"]),
         ("panics", &["panicked while it was built: there are no rules"]),
         ("named twice", &["cannot be built: two stages have the name \"double\""]),
+        ("named wrongly", &["cannot be built: a stage has the name \"double, v1.2\": expected"]),
         ("output first", &["cannot be built: a stage or a parser was added after the output"]),
     ];
     for (name, parts) in cases {
@@ -82,13 +83,23 @@ fn whole_before_700(place: &Place, line: impl Fn(u64) -> String) {
 }
 
 #[test]
-fn a_task_that_panics_ends_the_run_with_1_and_what_is_committed_is_whole() {
+fn a_task_that_panics_ends_the_run_with_1_names_the_record_and_what_is_committed_is_whole() {
     let model = ["--local-lambda", "network=2ms,cold_start=5ms"];
     for policy in [&["--policy", "local"][..], &[&["--policy", "remote"], &model[..]].concat()] {
         let place = graph("task panics");
-        failed(&run(&place, policy), &["700 is too much"]);
+        let named = "the code of the stage panics panicked for record 700: ";
+        let parts = [named, "700 is too much", "programs.rs:", "let it return a code"];
+        failed(&run(&place, policy), &parts);
         whole_before_700(&place, |number| number.to_string());
     }
+}
+
+#[test]
+fn a_parser_that_panics_ends_the_run_with_1_and_names_the_line() {
+    let place = graph("parser panics");
+    let named = "the code that parses lines panicked for record 700: ";
+    failed(&run(&place, &["--policy", "local"]), &[named, "700 is too much", "programs.rs:"]);
+    whole_before_700(&place, |number| number.to_string().len().to_string());
 }
 
 #[test]

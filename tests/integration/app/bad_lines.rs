@@ -14,13 +14,18 @@ fn counts(place: &Place) -> [Value; 3] {
 }
 
 #[test]
-fn lines_of_another_type_are_dead_letters_and_the_first_is_named() {
+fn lines_of_another_type_are_dead_letters_that_say_why_and_the_first_is_named() {
     let place = graph("double");
     let said = run_on(&place, "1\nx\n2\n\"three\"\n\n-1\n3\n");
     assert_eq!(place.output("out"), b"2\n4\n6\n");
     assert_eq!(counts(&place), [json!(7), json!(3), json!(4)]);
-    let letter = |number, text| letter(number, "invalid_json", text);
-    let mut expected = [letter(1, "x"), letter(3, "\"three\""), letter(4, ""), letter(5, "-1")];
+    let letter = |number, message, text| letter(number, "invalid_json", message, text);
+    let mut expected = [
+        letter(1, "expected value at column 1", "x"),
+        letter(3, "invalid type: string \"three\", expected u64 at column 7", "\"three\""),
+        letter(4, "EOF while parsing a value at column 0", ""),
+        letter(5, "invalid value: integer `-1`, expected u64 at column 2", "-1"),
+    ];
     expected.sort_by_key(Value::to_string);
     assert_eq!(dead_letters(&place), expected);
     // A worker names its own first one.

@@ -63,7 +63,7 @@ fn records_may_change_workers_between_two_stages() {
 }
 
 #[test]
-fn verify_finds_a_task_that_is_not_pure() {
+fn verify_finds_a_task_that_is_not_pure_and_shows_both_results() {
     let verified = [&["run", "--verify", "100%"], &INPUT[..], &TO_OUT, &REMOTE, &FAILING].concat();
     let place = place("impure");
     // It is found if any record is done remotely.
@@ -76,6 +76,13 @@ fn verify_finds_a_task_that_is_not_pure() {
         }
         let lines: Vec<_> = error.lines().filter(|line| line.starts_with("program: ")).collect();
         assert!(lines.len() == 1 && lines[0].contains("record "), "{error}");
+        let logged = error.lines().filter(|line| line.contains("differs"));
+        assert_eq!(logged.count(), 1, "it is said once: {error}");
+        // Both results are numbers, which no two calls share.
+        let (_, results) = lines[0].split_once("(--verify): ").unwrap();
+        let (remote, here) = results.split_once(". ").unwrap().0.split_once(", and here ").unwrap();
+        let number = |text: &str| text.parse::<u64>().unwrap_or_else(|_| panic!("{error}"));
+        assert_ne!(number(remote), number(here), "{error}");
         Ok(())
     });
 }

@@ -10,6 +10,7 @@ mod csv;
 mod explain;
 mod graphs;
 mod names;
+mod not_finite;
 mod options;
 mod orders;
 mod package;
@@ -78,8 +79,8 @@ fn run_on(place: &Place, lines: &str) -> String {
 }
 
 /// The dead letter of a line.
-fn letter(number: u64, code: &str, text: &str) -> Value {
-    json!({ "record": number.to_string(), "code": code, "text": text })
+fn letter(number: u64, code: &str, message: &str, text: &str) -> Value {
+    json!({ "record": number.to_string(), "code": code, "message": message, "text": text })
 }
 
 /// A click on a page with up to four links, or a line that is bad for the parser or for the stage `fetch`.
@@ -128,7 +129,9 @@ fn expected_dead_letters() -> Vec<Value> {
             }
             Err(code) => {
                 let text = line(number).trim_end().to_owned();
-                Some(letter(number as u64, code, &text))
+                let page = format!("invalid type: integer `{number}`, expected a string");
+                let message = format!("{page} at column {}", text.len() - 1);
+                Some(letter(number as u64, code, &message, &text))
             }
         });
     }

@@ -48,6 +48,18 @@ fn wrong_values_are_refused_and_the_help_lists_the_options() {
 }
 
 #[test]
+fn a_program_whose_option_has_a_name_of_floodways_is_refused_by_every_command() {
+    let place = graph("rounds");
+    for command in ["run", "compare", "explain", "check", "lambda", "package", "simulate"] {
+        let output = place.run(&[command]);
+        let error = error_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{command}: {error}");
+        assert!(error.starts_with("program: an option of the program"), "{command}: {error}");
+        assert!(error.contains("--rounds, as options of compare do"), "{command}: {error}");
+    }
+}
+
+#[test]
 fn a_state_is_not_resumed_with_other_values() {
     let place = place();
     let run = ["run", "--source", "lines:numbers", "--out", "out", "--state", "state"];

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::common::{Place, error_of, example, for_all, output_of};
 
 const LINES: u64 = 4_000;
@@ -53,4 +55,38 @@ fn the_stages_of_a_chain_share_a_plan_and_say_what_they_cost() {
         let workers = summary["workers"].as_f64().unwrap();
         assert_eq!(printed.contains("bottleneck"), needs > workers, "{printed}");
     });
+}
+
+/// An order has three items, so results are not events.
+#[test]
+fn a_comparison_counts_events_and_says_that_the_optimum_of_several_stages_is_not_known() {
+    let place = orders();
+    let compare = ["compare", "--source", "lines:lines", "--rate", "8k", "--policies", "local"];
+    let more = ["--order", "1us", "--item", "1us", "--warm-up-run", "100ms", "--report", "report"];
+    let output = place.run(&[&compare[..], &more].concat());
+    let printed = output_of(&output);
+    assert!(output.status.success(), "{}", error_of(&output));
+    assert!(printed.contains("optimum   not known for a dataflow of several stages"), "{printed}");
+    assert!(!printed.contains("of optimum"), "there is no such column: {printed}");
+    let text = fs::read_to_string(place.path("report/compare.json")).unwrap();
+    let compared: Value = serde_json::from_str(&text).unwrap();
+    let medians = &compared["policies"][0]["medians"];
+    let [events, results] =
+        ["events_eps", "throughput_eps"].map(|rate| medians[rate].as_f64().unwrap());
+    assert!((results / events - 3.0).abs() < 0.01, "{medians}");
+    let page = fs::read_to_string(place.path("report/report.html")).unwrap();
+    assert!(page.contains("is not known for a dataflow of several stages"), "{page}");
+}
+
+/// Both sides have far more to do than the processors can.
+#[test]
+fn a_missed_deadline_says_that_the_local_lambda_computed_on_the_same_processors() {
+    let place = orders();
+    let run = ["run", "--source", "lines:lines", "--rate", "80k", "--sink", "null", "--summary"];
+    let more = ["summary.json", "--policy", "remote", "--item", "400us", "--deadline", "20ms"];
+    let output = place.run(&[&run[..], &more].concat());
+    assert!(output.status.success(), "{}", error_of(&output));
+    let summary = place.summary();
+    let missed = summary["missed"].as_str().unwrap_or_else(|| panic!("{summary}"));
+    assert!(missed.contains("The local Lambda computed on this machine's processors"), "{missed}");
 }

@@ -48,6 +48,13 @@ fn child() {
             let results = job.burst("multiply", numbers, move |number| Ok(number * factor));
             Ok(job.json_lines(results))
         }),
+        // An option of `compare` has the same name.
+        "rounds" => app().dataflow_with(|job, lines, options: &Rounds| {
+            let rounds = options.rounds;
+            let numbers = job.json::<u64>(lines);
+            let results = job.burst("multiply", numbers, move |number| Ok(number * rounds));
+            Ok(job.json_lines(results))
+        }),
         "csv" => app().dataflow(|job, lines| {
             let orders = job.csv::<Order>(lines);
             let totals = job.burst("total", orders, total);
@@ -78,6 +85,14 @@ struct Options {
     /// What numbers are multiplied by.
     #[arg(long, default_value_t = 2)]
     factor: i64,
+}
+
+/// The options of the program `rounds`.
+#[derive(clap::Args)]
+struct Rounds {
+    /// What numbers are multiplied by.
+    #[arg(long, default_value_t = 2)]
+    rounds: u64,
 }
 
 /// A line of the program `csv`.
@@ -124,12 +139,23 @@ fn build<'scope>(
         }
         _ => {}
     }
+    if name == "parser panics" {
+        let numbers = job.parse(lines, |line| {
+            assert_ne!(line, "700", "700 is too much");
+            Ok(line.len())
+        });
+        return Ok(job.json_lines(numbers));
+    }
     let numbers = job.json::<u64>(lines);
     Ok(match name {
         "named twice" => {
             let once = job.burst("double", numbers, double);
             let twice = job.burst("double", once, double);
             job.json_lines(twice)
+        }
+        "named wrongly" => {
+            let results = job.burst("double, v1.2", numbers, double);
+            job.json_lines(results)
         }
         "output first" => {
             let output = job.json_lines(numbers.clone());
@@ -152,6 +178,23 @@ fn build<'scope>(
         }
         "impure" => {
             let results = job.burst("impure", numbers, |_| Ok(CALLS.fetch_add(1, SeqCst)));
+            job.json_lines(results)
+        }
+        // A third of the results is no JSON, and another third has none.
+        "not finite" => {
+            let results = job.burst("divide", numbers, |number| {
+                Ok(number
+                    .is_multiple_of(3)
+                    .then_some(f64::NAN)
+                    .or((number % 3 == 1).then_some(0.5)))
+            });
+            job.json_lines(results)
+        }
+        // What is sent to the second stage is no JSON either.
+        "not finite between stages" => {
+            let numbers =
+                numbers.map(|number| if number % 3 == 0 { f64::NAN } else { number as f64 });
+            let results = job.burst("is_nan", numbers, |number| Ok(number.is_nan()));
             job.json_lines(results)
         }
         "unwritable" => {

@@ -168,3 +168,24 @@ fn empty_files_give_no_lines() {
         assert!(place.output("out").is_empty(), "{source}");
     }
 }
+
+#[test]
+fn a_file_that_only_process_0_reads_leaves_the_others_nothing_to_do_and_process_0_says_so() {
+    let place = Place::new();
+    fs::write(place.path("in.txt"), "a line\n".repeat(1_000)).unwrap();
+    fs::write(place.path("in.txt.gz"), gzip(b"a line\n")).unwrap();
+    for input in ["lines:in.txt", "lines:in.txt.gz"] {
+        let args = ["run", "--source", input, "--out", "out", "--overwrite", "--policy", "local"];
+        let ended = start_processes(&place, 2, &args).into_iter();
+        let said: Vec<String> = ended
+            .map(|child| {
+                let output = end_of(child, "a process");
+                assert!(output.status.success(), "{}", error_of(&output));
+                error_of(&output)
+            })
+            .collect();
+        let advice = "only process 0 reads the input, because files with less than 16 MiB";
+        let says: Vec<usize> = said.iter().map(|said| said.matches(advice).count()).collect();
+        assert_eq!(says, [1, 0], "{said:?}");
+    }
+}

@@ -120,6 +120,27 @@ fn scraped_counters_only_grow_and_end_at_the_summary() {
 }
 
 #[test]
+fn lines_with_a_rate_are_due_by_it() {
+    const LINES: usize = 2_000;
+    let place = Place::new();
+    fs::write(place.path("lines"), "a line\n".repeat(LINES)).unwrap();
+    let mut args = vec!["run", "--source", "lines:lines", "--rate", "2k", "--policy", "local"];
+    args.extend(["--sink", "null", "--listen", "127.0.0.1:0", "--listen-after", "1h"]);
+    let run = Shown::start(place.floodway(&args));
+    let last = run.until("done");
+    // How many there are is known at the end only, so a source that is late may have counted more.
+    assert!(last.get("floodway_records_due_total") >= LINES as f64);
+    let shown: Value = serde_json::from_str(&run.get("/series.json").body).unwrap();
+    let column = |name: &str| -> Vec<f64> {
+        let values = shown["columns"][name].as_array().unwrap();
+        values.iter().map(|value| value.as_f64().unwrap()).collect()
+    };
+    let due: f64 = column("due_eps").iter().zip(column("length_s")).map(|(rate, s)| rate * s).sum();
+    assert!(due >= 0.95 * LINES as f64, "{shown}");
+    run.end();
+}
+
+#[test]
 fn prometheus_own_parsers_read_the_metrics() {
     let Some(python) = parts::python() else { return };
     let place = Place::new();
