@@ -1,5 +1,5 @@
-//! Visits of pages, counted by minute, by session or in total: a program of one's own with state. Where it ends, the same
-//! command goes on, with other numbers of workers too:
+//! Visits of pages, counted by minute, by session or in total: a program of one's own with state. Running the same command
+//! again resumes it, with other numbers of workers too:
 //!
 //!     cargo run --example visits -- run --source lines:examples/visits.jsonl --out out/visits --state out/state
 //!     cargo run --example visits -- run --help
@@ -25,13 +25,13 @@ struct Options {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum By {
-    /// A page and a minute.
+    /// Page, in windows of a minute.
     Minute,
-    /// A page and ten seconds, each two seconds.
+    /// Page, in windows of ten seconds that begin each two seconds.
     Sliding,
-    /// A user, while no two visits are half a minute apart.
+    /// User, in sessions: visits that come less than 30 s after the one before.
     Session,
-    /// A page.
+    /// Page, in total.
     Page,
 }
 

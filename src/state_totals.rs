@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 pub struct StateTotals {
     /// The name of the stage.
     pub name: String,
-    /// Keys, each counted once for each of its windows.
+    /// Keys, each counted once for each of its panes; records of a collection.
     pub keys: u64,
     /// Keys of the worker that has the most.
     pub most_keys: u64,
     /// Size of the keys and values in bytes.
     pub bytes: u64,
-    /// Rows that were merged, after those of the same key and epoch were merged with each other.
+    /// Rows that came, after those of the same key, pane and epoch were merged with each other.
     pub merged_rows: u64,
     /// Rows that came too late for their windows, or were too far ahead to be believed.
     pub late_rows: u64,

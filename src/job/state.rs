@@ -18,7 +18,7 @@ impl<'scope> Job<'scope> {
         &mut self,
         records: Stream<'scope, u64, Vec<T>>,
         lateness: Lateness,
-        time: impl FnMut(&T) -> i64 + 'static,
+        time: impl Fn(&T) -> i64 + 'static,
     ) -> (Stream<'scope, u64, Vec<T>>, EventTimes<'scope>) {
         records.event_times(lateness, time)
     }
@@ -60,9 +60,9 @@ impl<'scope> Job<'scope> {
     /// Makes a collection of differential dataflow of records: each is added to it at its epoch, and stays. What is made
     /// of collections by joins, reductions and the like is committed by [`Job::changes`].
     ///
-    /// The records are part of the run's state: a run that resumes has them in its collection, and its operators go on
-    /// with what they had arranged. Commit nothing but changes of collections then: other results of what is restored
-    /// would be committed once more.
+    /// The records are part of the run's state: a run that resumes has them in its collection, and its operators compute
+    /// again what they had computed. Commit what is made of collections by [`Job::changes`] alone, which leaves out what
+    /// is committed already.
     #[cfg(feature = "differential")]
     pub fn collection<D: Key>(
         &mut self,

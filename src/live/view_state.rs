@@ -16,7 +16,7 @@ use super::sample::{About, Observation, ObservedRun, Sample};
 use super::series::{Columns, Series};
 use super::stage_view::{self, StageView};
 use crate::counters::Counters;
-use crate::observe::{HistogramSnapshot, LiveSnapshot, quantile_ms};
+use crate::observe::{HistogramSnapshot, LiveSnapshot, StateTotals, quantile_ms};
 
 /// The phase of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -89,6 +89,8 @@ struct PageState<'a> {
     about: &'a About,
     now: Now,
     stages: Vec<StageView>,
+    /// What the stages with state hold.
+    states: Vec<StateTotals>,
     bottleneck: Bottleneck,
     /// The warnings at the end of the run: that the deadline was missed, or that nothing was done remotely,
     /// and why.
@@ -205,6 +207,7 @@ impl ViewState {
             about: &self.about,
             now: self.now(),
             stages: self.stages(),
+            states: self.diagnosis.last().states.clone(),
             bottleneck: self.bottleneck(),
             last_words: self.last_words(),
             columns: self.series.columns(whole),

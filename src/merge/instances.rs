@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Merge;
 
-/// How many there are.
+/// A number of records.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -20,7 +20,7 @@ impl Merge for Count {
     }
 }
 
-/// A sum of integers. It has 128 bits, so that it does not overflow: there is room for 2^63 values of 64 bits.
+/// A sum of integers of up to 64 bits with a sign. It has 128 bits, so that it does not overflow.
 ///
 /// # Examples
 /// ```
@@ -55,7 +55,7 @@ impl Merge for Sum {
     }
 }
 
-/// The smallest.
+/// The smallest value.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -70,7 +70,7 @@ impl<T: Ord> Merge for Min<T> {
     }
 }
 
-/// The largest.
+/// The largest value.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -120,7 +120,7 @@ impl<N: Ord, T> Merge for Last<N, T> {
     }
 }
 
-/// The different ones.
+/// A set of distinct items.
 ///
 /// # Examples
 /// ```
@@ -142,7 +142,7 @@ impl<T: Ord> Default for Set<T> {
 }
 
 impl<T: Ord> Set<T> {
-    /// Returns the set of one.
+    /// Returns a set of one item.
     pub fn of(item: T) -> Self {
         Set(BTreeSet::from([item]))
     }
@@ -180,7 +180,7 @@ impl<T, const K: usize> Default for TopK<T, K> {
 }
 
 impl<T: Ord, const K: usize> TopK<T, K> {
-    /// Returns the best of one.
+    /// Returns the best of one item.
     pub fn of(item: T) -> Self {
         let mut items = vec![item];
         items.truncate(K);

@@ -45,6 +45,11 @@ impl<V: Merge> Intervals<V> {
         self.insert((time, time, value));
     }
 
+    /// Returns the time from which on intervals are apart.
+    pub(crate) fn gap(&self) -> i64 {
+        self.gap
+    }
+
     /// Iterates over the first and the last time of each interval and its value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (i64, i64, &V)> {
         self.parts.iter().map(|(first, last, value)| (*first, *last, value))

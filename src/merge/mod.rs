@@ -1,7 +1,7 @@
 //! Values that merge: what many records say of a key, in one value.
 //!
-//! A function or a worker *combines* the values of a key before they travel, and whoever holds the key's state merges what
-//! arrives. Who combined what, and in which order, must not show in the result. So a merge is exact, associative and
+//! A function or a worker merges the values of a key before they travel, and the worker that holds the key's state merges
+//! what arrives. The result must not depend on who merges what, and in which order. So a merge is exact, associative and
 //! commutative, and there is none of floating-point numbers.
 //!
 //! This module uses neither timely nor tokio.
@@ -16,8 +16,7 @@ pub use intervals::Intervals;
 
 /// A value that merges with others of its kind: associative, commutative and exact.
 ///
-/// For all `a`, `b` and `c`, merging `b` into `a` is the same as merging `a` into `b`; and merging `c` into the result is
-/// the same as merging `a` into the result of `b` and `c`.
+/// With `a∘b` for what `a` is after `b` was merged into it, `a∘b = b∘a` and `(a∘b)∘c = a∘(b∘c)`.
 ///
 /// # Examples
 /// The number of bids of an auction, and the highest one:

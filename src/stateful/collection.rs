@@ -60,10 +60,13 @@ where
             groups: BTreeMap::new(),
             block: BlockWriter::new(),
         };
+        // The records of the collection, and the mean length of one as it is stored.
+        let (mut held, mut row_bytes) = (0, 0.0);
         move |frontiers| {
             let mut changes = changes.activate();
             restoring.read(&context, |at, rows| {
                 let epoch = *at.time();
+                held += rows.len() as u64;
                 let rows = rows
                     .into_iter()
                     .map(|Row { key, value: Difference(difference), .. }| (key, epoch, difference));
@@ -72,10 +75,15 @@ where
             records.for_each(|capability, records| {
                 let Some(&epoch) = capability.least() else { return };
                 log.add(epoch, records);
+                held += records.len() as u64;
+                if let Some(bytes) = records.first().and_then(|it| postcard::to_stdvec(it).ok()) {
+                    row_bytes += (bytes.len() as f64 - row_bytes) / 4.0;
+                }
                 let added = records.drain(..).map(|record| (record, epoch, 1));
                 changes.session(&capability).give_iterator(added);
             });
-            let Some(held) = &mut to_blocks else { return };
+            context.holds(held, row_bytes);
+            let Some(to) = &mut to_blocks else { return };
             let reached = frontiers[0].frontier().first().copied();
             let mut blocks = blocks.activate();
             for (epoch, block) in log.take_before(reached) {
@@ -83,14 +91,14 @@ where
                     Ok(block) => {
                         context.counters.written_bytes.fetch_add(block.bytes.len() as u64, Relaxed);
                         context.counters.merged_rows.fetch_add(block.rows, Relaxed);
-                        let at = held.delayed(&epoch.max(*held.time()));
+                        let at = to.delayed(&epoch.max(*to.time()));
                         blocks.session(&at).give(block);
                     }
                     Err(error) => (context.fail)(error),
                 }
             }
             match reached {
-                Some(epoch) => held.downgrade(&epoch.max(*held.time())),
+                Some(epoch) => to.downgrade(&epoch.max(*to.time())),
                 None => to_blocks = None,
             }
         }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use timely::Container;
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
@@ -14,26 +13,25 @@ use crate::window::{EventFrontier, Lateness, Times};
 /// What a worker says of the event times of an epoch, to another one: the number of the other one, and the times.
 pub(crate) type Reported = (u64, Times);
 
-/// The event times of a stream: when windows close. `Job::event_times` makes it.
+/// The event times of a stream: when windows close. `Job::event_times` and [`EventTimesExt`](super::EventTimesExt) make it.
 #[derive(Clone)]
 pub struct EventTimes<'scope> {
     pub(crate) lateness: Lateness,
     pub(crate) reports: Stream<'scope, u64, Vec<Reported>>,
 }
 
-/// Passes containers on, and reports their event times to all workers at the end of each epoch. `each` calls its second
-/// argument with the event time of each record of a container.
-pub(crate) fn event_times<'scope, C: Container>(
-    records: Stream<'scope, u64, C>,
+/// Passes records on, and reports their event times to all workers at the end of each epoch.
+pub(crate) fn event_times<'scope, T: Clone + 'static>(
+    records: Stream<'scope, u64, Vec<T>>,
     lateness: Lateness,
-    mut each: impl FnMut(&C, &mut dyn FnMut(i64)) + 'static,
-) -> (Stream<'scope, u64, C>, EventTimes<'scope>) {
+    time: impl Fn(&T) -> i64 + 'static,
+) -> (Stream<'scope, u64, Vec<T>>, EventTimes<'scope>) {
     let scope = records.scope();
     let workers = scope.peers() as u64;
     let mut builder = OperatorBuilder::new("EventTimes".to_owned(), scope);
     let mut input = builder.new_input(records, Pipeline);
-    let (passed, passed_on) = builder.new_output::<C>();
-    let mut passed = OutputBuilder::<_, NoopBuilder<C>>::from(passed);
+    let (passed, passed_on) = builder.new_output::<Vec<T>>();
+    let mut passed = OutputBuilder::<_, NoopBuilder<Vec<T>>>::from(passed);
     let (output, reports) = builder.new_output::<Vec<Reported>>();
     let mut output = OutputBuilder::<_, CapacityContainerBuilder<Vec<Reported>>>::from(output);
     builder.build(move |capabilities| {
@@ -47,7 +45,7 @@ pub(crate) fn event_times<'scope, C: Container>(
                 let (_, times) = epochs
                     .entry(epoch)
                     .or_insert_with(|| (capability.delayed(&epoch, 1), frontier.times()));
-                each(records, &mut |time| times.record(time));
+                times.add_all(records.iter().map(|record| time(record)));
                 passed.session_with_builder(&capability).give_container(records);
             });
             let mut output = output.activate();

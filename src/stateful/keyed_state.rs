@@ -204,10 +204,9 @@ impl<S: Store> KeyedState<S> {
     /// Emits what the end of the input makes final, unless it is only the end of the run.
     pub(super) fn end(&mut self, at: u64, emitted: &mut Emitted<S>) {
         let Some(last) = self.frontier.last_epoch else { return };
-        if (self.context.is_stopped)() || self.frontier.is_ended() {
+        if (self.context.is_stopped)() || !self.frontier.end(self.store.longest()) {
             return;
         }
-        self.frontier.end();
         if let Some(log) = &mut self.log {
             log.changed(at);
         }
@@ -231,13 +230,20 @@ impl<S: Store> KeyedState<S> {
 
     /// Counts what is held, and ends the run if it is too much.
     fn count(&self, late: usize) {
+        self.context.counters.late_rows.fetch_add(late as u64, Relaxed);
+        self.context.holds(self.store.len() as u64, self.row_bytes);
+    }
+}
+
+impl StateContext {
+    /// Notes how many keys the worker holds at the stage, and the mean length of one as it is stored. Ends the run if it
+    /// is too much.
+    pub(super) fn holds(&self, keys: u64, row_bytes: f64) {
         /// What a table holds besides each key and value, in bytes.
         const OVERHEAD: f64 = 32.0;
-        let StateContext { counters, limit, .. } = &self.context;
-        let keys = self.store.len() as u64;
+        let StateContext { counters, limit, .. } = self;
         counters.keys.store(keys, Relaxed);
-        counters.bytes.store((keys as f64 * (self.row_bytes + OVERHEAD)) as u64, Relaxed);
-        counters.late_rows.fetch_add(late as u64, Relaxed);
+        counters.bytes.store((keys as f64 * (row_bytes + OVERHEAD)) as u64, Relaxed);
         let Some(StateLimit { bytes: most, states }) = limit else { return };
         let totals = states.totals();
         let bytes = totals.iter().map(|stage| stage.bytes).sum();
@@ -245,7 +251,7 @@ impl<S: Store> KeyedState<S> {
         if bytes > *most
             && let Some(StateTotals { name, keys, .. }) = largest
         {
-            (self.context.fail)(StateFileError::TooLarge { stage: name, keys, bytes, most: *most });
+            (self.fail)(StateFileError::TooLarge { stage: name, keys, bytes, most: *most });
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Windows and totals of streams, for jobs and for hand-written dataflows.
+//! Windows and totals of streams, for jobs, and windows for hand-written dataflows too.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -22,18 +22,18 @@ pub trait Key: ExchangeData + Clone + Eq + Hash + Serialize + DeserializeOwned {
 
 impl<K: ExchangeData + Clone + Eq + Hash + Serialize + DeserializeOwned> Key for K {}
 
-/// A value of state: what is known of a key merges, is sent, and is stored.
+/// The merged value of a key. It is sent to the worker of the key, and stored.
 pub trait Value: ExchangeData + Clone + Merge + PartialEq + Serialize + DeserializeOwned {}
 
 impl<V: ExchangeData + Clone + Merge + PartialEq + Serialize + DeserializeOwned> Value for V {}
 
 /// What windows emit.
 pub struct Windowed<'scope, K, V> {
-    /// What each window holds of each key when it closes, in the epoch in which it closes. Each once.
+    /// One [`Window`] for each key and window, emitted once, in the epoch in which the window closes.
     pub results: Stream<'scope, u64, Vec<Window<K, V>>>,
-    /// The rows that are in no window, because they came after it had closed, or because their event time is too far
-    /// ahead to be believed. Their time is the first one of the part of a window in which they would have been
-    /// ([`Windows::pane`]), and the rows of a key, part and epoch are merged.
+    /// The rows that are in no window, because all their windows had closed, or because their event time is too far ahead
+    /// to be believed. Their time is the start of their pane ([`Windows::pane`]), and the rows of a key, pane and epoch
+    /// are merged.
     pub late: Stream<'scope, u64, Vec<((K, i64), V)>>,
 }
 
@@ -44,7 +44,7 @@ pub trait EventTimesExt<'scope, T>: Sized {
     fn event_times(
         self,
         lateness: Lateness,
-        time: impl FnMut(&T) -> i64 + 'static,
+        time: impl Fn(&T) -> i64 + 'static,
     ) -> (Self, EventTimes<'scope>);
 }
 
@@ -52,11 +52,9 @@ impl<'scope, T: Clone + 'static> EventTimesExt<'scope, T> for Stream<'scope, u64
     fn event_times(
         self,
         lateness: Lateness,
-        mut time: impl FnMut(&T) -> i64 + 'static,
+        time: impl Fn(&T) -> i64 + 'static,
     ) -> (Self, EventTimes<'scope>) {
-        event_times(self, lateness, move |records: &Vec<T>, each| {
-            records.iter().for_each(|record| each(time(record)));
-        })
+        event_times(self, lateness, time)
     }
 }
 
@@ -64,7 +62,7 @@ impl<'scope, T: Clone + 'static> EventTimesExt<'scope, T> for Stream<'scope, u64
 pub trait WindowExt<'scope, K, V> {
     /// Merges the values of each key in windows of event time. A row is a key with an event time, in milliseconds since
     /// 1970, and a value. All workers of all processes share the keys between them. The state is not stored: that of a
-    /// [job](crate::stateful) is.
+    /// job is.
     ///
     /// # Examples
     /// ```

@@ -64,6 +64,10 @@ where
         Ok(())
     }
 
+    fn longest(&self) -> i64 {
+        0
+    }
+
     fn end_epoch(&mut self, _: u64, _: i64, _: &mut dyn FnMut(())) {}
 
     fn pane(&self, _: i64) -> (i64, i64) {

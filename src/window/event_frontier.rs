@@ -4,27 +4,28 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::merge::{Count, Intervals};
+use crate::merge::{Count, Intervals, Merge as _};
 
-/// How much out of order event times may be.
+/// Which event times are accepted: how far behind the latest one, and how far ahead of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lateness {
-    /// A record may be this much earlier than the latest record of all epochs before its own. A window closes as much
-    /// later. Too little makes records late, which are then in no window; too much delays all results.
+    /// How long a window waits for records that are out of order: a record may be this much earlier than the latest one
+    /// of the epochs before its own. A window emits once, as much later. Too little makes records late, which are then in
+    /// no window; too much delays all results.
     pub allowed: Duration,
-    /// A record that is further ahead than this of all others is not believed: it closes no window, and is in none.
-    /// A stream may pause for longer: the event times of most records of an epoch are always believed.
-    pub ahead: Duration,
+    /// A record that is this far ahead of all others, or further, is not believed: it closes no window, and is late. The
+    /// event times of most records of an epoch are always believed, because a stream may have paused.
+    pub max_ahead: Duration,
 }
 
-/// Nothing is out of order by more than an epoch, and no clock is wrong by more than a day.
+/// Windows wait for no record of a later epoch, and a clock that is a day ahead is not believed.
 impl Default for Lateness {
     fn default() -> Self {
-        Lateness { allowed: Duration::ZERO, ahead: Duration::from_secs(24 * 3_600) }
+        Lateness { allowed: Duration::ZERO, max_ahead: Duration::from_secs(24 * 3_600) }
     }
 }
 
-/// The event times of an epoch: intervals of times that are less than [`Lateness::ahead`] apart, and how many records
+/// The event times of an epoch: intervals of times that are less than [`Lateness::max_ahead`] apart, and how many records
 /// each has.
 pub(crate) type Times = Intervals<Count>;
 
@@ -38,14 +39,14 @@ pub(crate) struct EventFrontier {
     pub latest: Option<i64>,
     /// The last epoch that has a record.
     pub last_epoch: Option<u64>,
-    /// Whether the input has ended, so that no record will come.
-    is_ended: bool,
+    /// The time up to which the end of the input has closed windows, if it has ended.
+    ended: Option<i64>,
 }
 
 impl EventFrontier {
     pub(crate) fn new(lateness: Lateness) -> Self {
         let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        let (allowed, ahead) = (millis(lateness.allowed), millis(lateness.ahead).max(1));
+        let (allowed, ahead) = (millis(lateness.allowed), millis(lateness.max_ahead).max(1));
         EventFrontier { allowed, ahead, ..EventFrontier::default() }
     }
 
@@ -56,10 +57,8 @@ impl EventFrontier {
 
     /// Returns the earliest event time that a record of a later epoch should have.
     pub(crate) fn time(&self) -> i64 {
-        if self.is_ended {
-            return i64::MAX;
-        }
-        self.latest.map_or(i64::MIN, |latest| latest.saturating_sub(self.allowed))
+        let passed = self.latest.map(|latest| latest.saturating_sub(self.allowed));
+        passed.max(self.ended).unwrap_or(i64::MIN)
     }
 
     /// Whether a record of the epoch with this time is one of those that are believed.
@@ -96,25 +95,35 @@ impl EventFrontier {
     pub(crate) fn restore(&mut self, seen: EventFrontier) {
         self.latest = self.latest.max(seen.latest);
         self.last_epoch = self.last_epoch.max(seen.last_epoch);
-        self.is_ended |= seen.is_ended;
+        self.ended = self.ended.max(seen.ended);
     }
 
-    /// Notes that the input has ended.
-    pub(crate) fn end(&mut self) {
-        self.is_ended = true;
-    }
-
-    /// Whether the input has ended.
-    pub(crate) fn is_ended(&self) -> bool {
-        self.is_ended
+    /// Notes that the input has ended. No window of the records so far ends later than `longest` after the latest of
+    /// them. Returns whether that closes more than an end before this one.
+    pub(crate) fn end(&mut self, longest: i64) -> bool {
+        let ended = self.latest.map(|latest| latest.saturating_add(longest));
+        let is_later = ended > self.ended;
+        self.ended = self.ended.max(ended);
+        is_later
     }
 }
 
 impl Times {
-    /// Adds the event time of a record.
-    pub(crate) fn record(&mut self, time: i64) {
-        if is_time(time) {
-            self.add(time, Count(1));
+    /// Adds the event times of records.
+    pub(crate) fn add_all(&mut self, times: impl Iterator<Item = i64> + Clone) {
+        let (mut first, mut last, mut records) = (i64::MAX, i64::MIN, 0);
+        for time in times.clone() {
+            (first, last) = (first.min(time), last.max(time));
+            records += 1;
+        }
+        if records == 0 {
+            return;
+        }
+        // Times that are all close to each other are one interval, as they nearly always are.
+        if is_time(first) && is_time(last) && last - first < self.gap() {
+            self.merge(Intervals::between(self.gap(), first, last, Count(records)));
+        } else {
+            times.filter(|time| is_time(*time)).for_each(|time| self.add(time, Count(1)));
         }
     }
 }
@@ -135,7 +144,7 @@ mod tests {
         let mut frontier = EventFrontier::new(Lateness { allowed, ..Lateness::default() });
         for (epoch, records) in epochs.iter().enumerate() {
             let mut times = frontier.times();
-            records.iter().for_each(|time| times.record(*time));
+            times.add_all(records.iter().copied());
             frontier.advance(epoch as u64, &times);
         }
         frontier

@@ -22,7 +22,7 @@ struct Outcome {
 }
 
 fn lateness(allowed: u64) -> Lateness {
-    Lateness { allowed: Duration::from_millis(allowed), ahead: Duration::from_secs(1_000) }
+    Lateness { allowed: Duration::from_millis(allowed), max_ahead: Duration::from_secs(1_000) }
 }
 
 /// Runs the epochs through a store. The state is written and read again, into an empty store, before the epochs of
@@ -54,7 +54,7 @@ where
         }
         let before = frontier.time();
         let mut times = frontier.times();
-        records.iter().for_each(|(_, time)| times.record(*time));
+        times.add_all(records.iter().map(|(_, time)| *time));
         if !records.is_empty() {
             frontier.advance(epoch as u64, &times);
         }
@@ -77,7 +77,7 @@ where
         let this = epoch as u64;
         store.end_epoch(this, frontier.time(), &mut |window| emit(this, window));
         if epoch + 1 == epochs.len() {
-            frontier.end();
+            frontier.end(store.longest());
             let last = frontier.last_epoch.unwrap_or(0);
             store.end_epoch(last, frontier.time(), &mut |window| emit(last, window));
             let mut left = 0;

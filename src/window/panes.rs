@@ -1,5 +1,6 @@
 //! Tumbling and sliding windows, by panes.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
@@ -72,11 +73,9 @@ where
 }
 
 fn add<K: Eq + Hash, V: Merge>(values: &mut Values<K, V>, key: K, value: V) {
-    match values.get_mut(&key) {
-        Some(merged) => merged.merge(value),
-        None => {
-            values.insert(key, value);
-        }
+    match values.entry(key) {
+        Entry::Occupied(mut merged) => merged.get_mut().merge(value),
+        Entry::Vacant(vacant) => drop(vacant.insert(value)),
     }
 }
 
@@ -98,6 +97,10 @@ where
         }
         self.add(pane, key, value);
         Ok(())
+    }
+
+    fn longest(&self) -> i64 {
+        self.size
     }
 
     fn end_epoch(&mut self, _: u64, frontier: i64, emit: &mut dyn FnMut(Window<K, V>)) {

@@ -103,6 +103,10 @@ where
         Ok(())
     }
 
+    fn longest(&self) -> i64 {
+        self.gap
+    }
+
     fn end_epoch(&mut self, _: u64, frontier: i64, emit: &mut dyn FnMut(Window<K, V>)) {
         let gap = self.gap;
         self.take_over(frontier, &mut |key, start, last, value| {

@@ -47,6 +47,9 @@ pub(crate) trait Store: 'static {
         apply: &Apply<'_>,
     ) -> Result<(), (Self::Key, Self::Value)>;
 
+    /// Returns how long after a record the last of its windows can end, in milliseconds.
+    fn longest(&self) -> i64;
+
     /// Emits what the end of the epoch makes final, and forgets what is over.
     fn end_epoch(&mut self, epoch: u64, frontier: i64, emit: &mut dyn FnMut(Self::Out));
 
@@ -65,6 +68,6 @@ pub(crate) trait Store: 'static {
     /// Calls `each` with all that is stored.
     fn rows(&self, each: &mut dyn FnMut(&Self::Key, i64, i64, &Self::Value));
 
-    /// Returns the number of keys, each counted once for each of its windows.
+    /// Returns the number of keys, each counted once for each of its panes.
     fn len(&self) -> usize;
 }

@@ -49,6 +49,10 @@ where
         Ok(())
     }
 
+    fn longest(&self) -> i64 {
+        0
+    }
+
     fn end_epoch(&mut self, epoch: u64, _: i64, emit: &mut dyn FnMut(Change<K, V>)) {
         for (key, before) in self.before.drain() {
             let Some(now) = self.values.get(&key) else { continue };

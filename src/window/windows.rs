@@ -31,11 +31,11 @@ pub(crate) enum Kind {
     },
 }
 
-/// Windows that there cannot be.
+/// Why windows cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WindowError {
-    /// A length is not a positive number of milliseconds, or longer than 100 years.
+    /// A length is not a whole number of milliseconds from 1 ms to 100 years.
     #[error(
         "a window's {what} of {length:?} is not allowed: it has to be a whole number of milliseconds, from 1 ms to 100 years"
     )]
@@ -89,9 +89,9 @@ impl Windows {
         Ok(Windows(Kind::Session { gap: millis("gap", gap)? }))
     }
 
-    /// Returns the first event time of the part of a window in which `time` lies. All times of such a part are in the same
-    /// windows, so rows of one key and part may be merged before they come to the windows. Each time is a part of its own
-    /// for sessions.
+    /// Returns the start of the pane of `time`. A pane is the span between two borders of windows: the size of tumbling
+    /// windows, the slide of sliding ones, and a millisecond for sessions. Rows of one key and pane are in the same windows,
+    /// so they may be merged before they come to the windows.
     pub fn pane(self, time: i64) -> i64 {
         match self.0 {
             Kind::Fixed { slide, .. } => time.saturating_sub(time.rem_euclid(slide)),

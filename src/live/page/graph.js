@@ -164,6 +164,33 @@ function drawGraph(svg, told, room) {
   svg.setAttribute("aria-label", `The dataflow: ${said.join(", ")}.` + (held ? ` ${held.name} is the bottleneck.` : ""));
 }
 
+// The figures of what a stage with state holds.
+const STATE_FIGURES = [
+  ["keys", (state) => si(state.keys)],
+  ["size", (state) => binary(state.bytes)],
+  ["on the fullest worker", (state) => state.keys ? rounded(state.most_keys / state.keys) : null],
+  ["rows merged", (state) => si(state.merged_rows)],
+  ["rows late", (state) => si(state.late_rows)],
+  ["written", (state) => binary(state.written_bytes)],
+];
+
+// A table of what the stages with state hold.
+function stateTable(states) {
+  const head = html("tr", {}, html("th", { scope: "col" }, "state of"), ...STATE_FIGURES.map(([name]) => html("th", { scope: "col" }, name)));
+  const rows = states.map((state) => html("tr", {}, html("th", { scope: "row" }, state.name),
+    ...STATE_FIGURES.map(([, of]) => html("td", {}, of(state) ?? "–"))));
+  const caption = html("caption", {}, "What the stages with state hold. Sizes are estimates.");
+  return [caption, html("thead", {}, head), html("tbody", {}, ...rows)];
+}
+
+// A number of bytes, as text.
+function binary(bytes) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  while (bytes >= 1024 && unit < units.length - 1) (bytes /= 1024, unit += 1);
+  return `${bytes < 10 && unit ? bytes.toFixed(1) : Math.round(bytes)} ${units[unit]}`;
+}
+
 // The same figures as rows.
 function stageRows(stages) {
   const head = html("tr", {}, html("th", { scope: "col" }, "stage"), ...STAGE_FIGURES.map(([name]) => html("th", { scope: "col" }, name)));

@@ -181,7 +181,9 @@ function about({ about, state, now }) {
 
 // The graph and the table of the stages. Before the run has begun, nothing is known of them.
 function dataflow() {
-  const { about, stages, state } = told;
+  const { about, stages, states, state } = told;
+  $("held").hidden = !states.length;
+  $("states").replaceChildren(...stateTable(states));
   const named = about.links.flatMap(({ from, to }) => [from, to]).filter((name) => name != null);
   $("dataflow").hidden = !about.links.length || named.some((name) => !stages.some((stage) => stage.name === name));
   if ($("dataflow").hidden) return;

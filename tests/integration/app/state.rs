@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::programs::{graph, numbers};
 use super::{FAILING, INPUT, LINES, OUTPUT, WAYS, run_with};
 use crate::common::kills::{Killed, Way, until_killed};
+use crate::common::shown::Shown;
 use crate::common::{Place, end_of, error_of, example, for_all, poll, signal, within_tries};
 
 /// What visits are counted by.
@@ -252,6 +253,23 @@ fn files_of_the_state_are_merged_and_the_summary_says_what_it_holds() {
         "{summary}"
     );
     assert!(state["late_rows"].as_u64() > Some(0), "{summary}");
+}
+
+#[test]
+fn the_page_and_the_metrics_say_what_the_stages_hold() {
+    let place = place();
+    let listen = ["--listen", "127.0.0.1:0", "--listen-after", "1h", "--policy", "local"];
+    let run = Shown::start(place.floodway(&args("page", &listen)));
+    let last = run.until("done");
+    let of = |metric: &str| last.get(&format!("floodway_state_{metric}{{stage=\"pages\"}}"));
+    assert_eq!((of("keys"), of("late_rows_total")), (7.0, 0.0));
+    assert!(of("bytes") > 0.0 && of("merged_rows_total") >= 7.0);
+    let shown: Value = serde_json::from_str(&run.get("/series.json").body).unwrap();
+    assert_eq!(
+        (&shown["states"][0]["name"], shown["states"][0]["keys"].as_u64()),
+        (&"pages".into(), Some(7))
+    );
+    run.end();
 }
 
 #[test]
