@@ -129,7 +129,6 @@ mod state_totals;
 pub mod stateful;
 mod sync;
 pub mod task;
-#[cfg(feature = "files")]
 mod terminal;
 pub mod units;
 mod version;

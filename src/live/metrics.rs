@@ -309,6 +309,10 @@ impl Page<'_> {
         self.count("floodway_cpu", seconds(), help, secs(sample.cpu_ns))?;
         let help = "CPU time of the embedded Lambda.";
         self.count("floodway_lambda_cpu", seconds(), help, secs(sample.lambda_cpu_ns))?;
+        if let Some(restarts) = sample.function_restarts {
+            let help = "Processes of the function that were started in place of others.";
+            self.count("floodway_function_restarts", None, help, restarts)?;
+        }
         let help = "CPU time of the process since it was started.";
         let cpu = process_stats::process_cpu().as_secs_f64();
         self.count("process_cpu", seconds(), help, cpu)?;

@@ -106,6 +106,8 @@ pub struct Sample {
     pub cpu_ns: u64,
     /// The CPU time of the embedded Lambda.
     pub lambda_cpu_ns: u64,
+    /// The number of processes of a function that were started in place of others. None if the task is no function's.
+    pub function_restarts: Option<u64>,
     /// The sink's writer.
     pub writer: Writer,
     /// The functions to which records are sent.

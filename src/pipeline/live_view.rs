@@ -16,6 +16,7 @@ use crate::live::{
     self, About, Breaker, Budget, End, Function, Live, Observation, Remote, Sample, Writer,
 };
 use crate::observe::{LiveSnapshot, Summary};
+use crate::pool::ProcessPool;
 
 /// A reference for the live view that does not keep the run alive.
 struct WeakRun(Weak<RunContext>);
@@ -149,6 +150,7 @@ pub(super) fn sample(context: &RunContext, started: &RunStart) -> Sample {
         due: due(context, started, schedule, &snapshot),
         cpu_ns,
         lambda_cpu_ns,
+        function_restarts: context.pool.as_ref().map(ProcessPool::restarts),
         writer: Writer {
             waiting_bytes: context.sink.waiting_bytes(),
             busy_ns: context.sink.writer_busy_ns(),

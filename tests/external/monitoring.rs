@@ -136,6 +136,13 @@ fn sending_in_two_ways(place: &Place) -> Shown {
     Shown::start(place.floodway(&[&input[..], &ways].concat()))
 }
 
+/// A run whose task is a function in processes.
+fn computing_in_processes(place: &Place) -> Shown {
+    let input = ["run", "--source", "nexmark", "--rate", "100", "--sink", "null"];
+    let task = ["--task", "function:f", "--policy", "local", "--listen", "127.0.0.1:0"];
+    Shown::start(place.floodway(&[&input[..], &task].concat()))
+}
+
 #[test]
 fn metrics_named_in_alerts_dashboard_and_docs_exist_and_follow_conventions() {
     let place = Place::new();
@@ -144,14 +151,17 @@ fn metrics_named_in_alerts_dashboard_and_docs_exist_and_follow_conventions() {
     let calling = calling(&cities);
     let orders = Place::new().running(|| Command::new(example("orders")));
     let sending = sending_in_two_ways(&orders);
+    let Some(lines) = crate::pool::place(&["a line".to_owned()]) else { return };
+    let computing = computing_in_processes(&lines);
     let metrics = run.get("/metrics").body;
     let with = |run: &Shown, name: &str| {
         poll(name, || Some(run.get("/metrics").body).filter(|metrics| metrics.contains(name)))
     };
     let of_calls = with(&calling, "floodway_call_attempts_total");
     let of_functions = with(&sending, "floodway_function_attempts_total");
-    let there: BTreeSet<_> =
-        [&metrics, &of_calls, &of_functions].into_iter().flat_map(|text| names(text)).collect();
+    let of_processes = with(&computing, "floodway_function_restarts_total");
+    let all = [&metrics, &of_calls, &of_functions, &of_processes];
+    let there: BTreeSet<_> = all.into_iter().flat_map(|text| names(text)).collect();
     for (text, of) in [(ALERTS, "alerts"), (DASHBOARD, "dashboard"), (LIVE, "docs/live.md")] {
         for name in names(text) {
             let is_there = there.iter().any(|one| {

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::place;
+use crate::common::shown::Shown;
 use crate::common::{error_of, parts};
 
 fn run<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -92,6 +93,11 @@ fn processes_that_end_are_started_again_which_is_said_and_counted() {
     assert!(restarts >= Some(3), "a record is tried in three processes: {restarts:?}");
     let words = crate::common::output_of(&output);
     assert!(words.contains("started in place of others"), "{words}");
+    let shown = run(&["--listen", "127.0.0.1:0", "--listen-after", "1h"]);
+    let shown = Shown::start(place.floodway(&shown));
+    let metrics = shown.until("done");
+    assert!(metrics.get("floodway_function_restarts_total") >= 3.0);
+    shown.end();
 }
 
 #[test]

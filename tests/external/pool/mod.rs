@@ -13,7 +13,7 @@ use crate::common::{Place, parts};
 use crate::hosting::folder;
 
 /// A place with a folder `f`, whose function reverses lines, and a file `lines.txt`. None without Python.
-fn place(lines: &[String]) -> Option<Place> {
+pub(crate) fn place(lines: &[String]) -> Option<Place> {
     parts::program("python3")?;
     let place = Place::new();
     fs::create_dir(place.path("f")).unwrap();
