@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use floodway::job::{BuildError, Job, Lines, Output};
 use floodway::merge::{Count, Max, Set};
-use floodway::task::Code;
+use floodway::stateful::EventTimesExt as _;
+use floodway::task::{Code, Rows};
 use floodway::window::{Lateness, Windows};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::vec::Map as _;
@@ -46,39 +47,38 @@ struct Visit {
 /// What is known of a key: visits, the different users, and the latest visit.
 type Known = (Count, Set<String>, Max<i64>);
 
-/// Returns the page's folder, which must begin with a slash.
-fn folder(visit: &Visit) -> Result<Visit, Code> {
-    let path = visit.page.strip_prefix('/').ok_or(Code("no_page".into()))?;
-    let page = path.split('/').next().unwrap_or_default().to_owned();
-    Ok(Visit { page, ..visit.clone() })
-}
-
 fn visits<'scope>(
     job: &mut Job<'scope>,
     lines: Lines<'scope>,
     options: &Options,
 ) -> Result<Output<'scope>, BuildError> {
     let by = options.by;
-    let visits = job.json(lines);
-    let lateness = Lateness { allowed: Duration::from_millis(options.late), ..Lateness::default() };
-    let (visits, times) = job.event_times(visits, lateness, |visit: &Visit| visit.time);
-    let rows = job.burst("folder", visits, folder).map(move |Visit { user, page, time }| {
-        let known: Known = (Count(1), Set::of(user.clone()), Max(time));
-        let key = if matches!(by, By::Session) { user } else { page };
-        ((key, time), known)
-    });
     let seconds = Duration::from_secs;
     let windows = match by {
-        By::Minute => Windows::tumbling(seconds(60))?,
-        By::Sliding => Windows::sliding(seconds(10), seconds(2))?,
-        By::Session => Windows::session(seconds(30))?,
-        By::Page => {
-            let pages = job.totals("pages", rows.map(|((page, _), known)| (page, known)));
-            let lines = pages.map(|((page, (Count(visits), users, _)), epoch, change)| {
-                (format!("{page},{visits},{}", users.0.len()), epoch, change)
-            });
-            return Ok(job.changes(lines));
-        }
+        By::Minute => Some(Windows::tumbling(seconds(60))?),
+        By::Sliding => Some(Windows::sliding(seconds(10), seconds(2))?),
+        By::Session => Some(Windows::session(seconds(30))?),
+        By::Page => None,
+    };
+    let lateness = Lateness { allowed: Duration::from_millis(options.late), ..Lateness::default() };
+    let (visits, times) = job.json::<Visit>(lines).event_times(lateness, |visit| visit.time);
+    // What a function or a worker makes of visits: a row for each key and pane of windows.
+    let count = move |visit: &Visit, rows: &mut Rows<(String, i64), Known>| {
+        let path = visit.page.strip_prefix('/').ok_or(Code("no_page".into()))?;
+        let folder = path.split('/').next().unwrap_or_default();
+        let key = if matches!(by, By::Session) { &visit.user } else { folder };
+        let pane = windows.map_or(0, |windows| windows.pane(visit.time));
+        let known = (Count(1), Set::of(visit.user.clone()), Max(visit.time));
+        rows.add((key.to_owned(), pane), known);
+        Ok(())
+    };
+    let rows = job.aggregate("count", visits, count);
+    let Some(windows) = windows else {
+        let pages = job.totals("pages", rows.map(|((page, _), known)| (page, known)));
+        let lines = pages.map(|((page, (Count(visits), users, _)), epoch, change)| {
+            (format!("{page},{visits},{}", users.0.len()), epoch, change)
+        });
+        return Ok(job.changes(lines));
     };
     let windows = job.windows("visits", rows, &times, windows);
     Ok(job.json_lines(windows.results))

@@ -45,6 +45,12 @@ pub enum StateFileError {
         /// What they may hold.
         most: u64,
     },
+    /// The state has rows of a stage that the dataflow lacks.
+    #[error("the state has rows of {stage}, which is no stage of this dataflow")]
+    NoStage {
+        /// The name of the stage.
+        stage: String,
+    },
     /// A key or a value cannot be written.
     #[error(
         "the state of {stage} cannot be written: serde cannot serialize a key or a value of it"

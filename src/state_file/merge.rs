@@ -67,10 +67,12 @@ pub(crate) fn merge_files<E: From<StateFileError>>(
     let (mut rows, mut bytes) = (0, Vec::new());
     let mut block = BlockWriter::new();
     for (name, Stage { mut shards, frontier }) in stages {
-        let merge_rows = merge_rows(&name);
+        // A state of another dataflow is refused before it is opened.
+        let no_stage = || StateFileError::NoStage { stage: name.clone() };
+        let merge_rows = merge_rows(&name).ok_or_else(no_stage)?;
         for number in 0..SHARDS {
             let parts = shards.remove(&number).unwrap_or_default();
-            if let Some(merge_rows) = &merge_rows {
+            if !parts.is_empty() {
                 let over = are_all.then_some(frontier);
                 merge_rows.merge(&mut parts.into_iter(), &mut readers, over, &mut block)?;
             }

@@ -45,7 +45,7 @@ pub(crate) fn event_times<'scope, T: Clone + 'static>(
                 let (_, times) = epochs
                     .entry(epoch)
                     .or_insert_with(|| (capability.delayed(&epoch, 1), frontier.times()));
-                times.add_all(records.iter().map(|record| time(record)));
+                times.add_all(records.iter().map(&time));
                 passed.session_with_builder(&capability).give_container(records);
             });
             let mut output = output.activate();
