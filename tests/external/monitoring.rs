@@ -143,6 +143,15 @@ fn computing_in_processes(place: &Place) -> Shown {
     Shown::start(place.floodway(&[&input[..], &task].concat()))
 }
 
+/// A program with state.
+fn counting(place: &Place) -> Shown {
+    let visit = "{\"user\":\"ada\",\"page\":\"/a\",\"time\":0}\n";
+    fs::write(place.path("visits"), visit.repeat(1_000)).unwrap();
+    let input = ["run", "--source", "lines:visits", "--rate", "10", "--sink", "null"];
+    let shown = ["--policy", "local", "--listen", "127.0.0.1:0"];
+    Shown::start(place.floodway(&[&input[..], &shown].concat()))
+}
+
 #[test]
 fn metrics_named_in_alerts_dashboard_and_docs_exist_and_follow_conventions() {
     let place = Place::new();
@@ -153,6 +162,8 @@ fn metrics_named_in_alerts_dashboard_and_docs_exist_and_follow_conventions() {
     let sending = sending_in_two_ways(&orders);
     let Some(lines) = crate::pool::place(&["a line".to_owned()]) else { return };
     let computing = computing_in_processes(&lines);
+    let visits = Place::new().running(|| Command::new(example("visits")));
+    let counting = counting(&visits);
     let metrics = run.get("/metrics").body;
     let with = |run: &Shown, name: &str| {
         poll(name, || Some(run.get("/metrics").body).filter(|metrics| metrics.contains(name)))
@@ -160,7 +171,8 @@ fn metrics_named_in_alerts_dashboard_and_docs_exist_and_follow_conventions() {
     let of_calls = with(&calling, "floodway_call_attempts_total");
     let of_functions = with(&sending, "floodway_function_attempts_total");
     let of_processes = with(&computing, "floodway_function_restarts_total");
-    let all = [&metrics, &of_calls, &of_functions, &of_processes];
+    let of_states = with(&counting, "floodway_state_keys");
+    let all = [&metrics, &of_calls, &of_functions, &of_processes, &of_states];
     let there: BTreeSet<_> = all.into_iter().flat_map(|text| names(text)).collect();
     for (text, of) in [(ALERTS, "alerts"), (DASHBOARD, "dashboard"), (LIVE, "docs/live.md")] {
         for name in names(text) {
