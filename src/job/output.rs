@@ -1,15 +1,15 @@
 //! What a dataflow commits.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::Write as _;
 
 use serde::Serialize;
 use timely::Container;
-use timely::container::NoopBuilder;
+use timely::container::{CapacityContainerBuilder, NoopBuilder};
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::empty;
-use timely::dataflow::operators::vec::Filter as _;
 use timely::dataflow::operators::{Concat as _, Operator as _};
 use timely::progress::Source;
 
@@ -144,11 +144,7 @@ impl<'scope> Job<'scope> {
         &mut self,
         changes: Stream<'scope, u64, Vec<(D, u64, R)>>,
     ) -> Output<'scope> {
-        // Changes of restored collections at earlier epochs are committed already.
-        let changes = match self.host.first_epoch() {
-            0 => changes,
-            first => changes.filter(move |(_, epoch, _)| *epoch >= first),
-        };
+        let changes = by_epoch(changes, self.host.first_epoch());
         self.output(changes, Some("changes"), |sink| {
             let mut key = Key::new(sink, |_, _| {});
             move |changes: &mut Vec<(D, u64, R)>, out: &mut Vec<u8>| {
@@ -240,6 +236,30 @@ fn unwritable<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     format: &'static str,
 ) -> impl Fn(E) -> SinkError {
     move |error| SinkError::Result { format, source: error.into() }
+}
+
+/// Emits each change at its own epoch, so that it is committed with it: differential dataflow emits the changes of several
+/// epochs together, at the earliest of them. Leaves out those before the epoch `first`, which are those of restored
+/// collections and committed already.
+fn by_epoch<'scope, D: Clone + 'static, R: Clone + 'static>(
+    changes: Stream<'scope, u64, Vec<(D, u64, R)>>,
+    first: u64,
+) -> Stream<'scope, u64, Vec<(D, u64, R)>> {
+    changes.unary::<CapacityContainerBuilder<_>, _, _, _>(Pipeline, "ByEpoch", move |_, _| {
+        let mut epochs: BTreeMap<u64, Vec<(D, u64, R)>> = BTreeMap::new();
+        move |input, output| {
+            input.for_each(|capability, changes| {
+                let Some(&earliest) = capability.least() else { return };
+                for change in changes.drain(..).filter(|(_, epoch, _)| *epoch >= first) {
+                    epochs.entry(change.1.max(earliest)).or_default().push(change);
+                }
+                while let Some((epoch, changes)) = epochs.pop_first() {
+                    let capability = capability.delayed(&epoch, 0);
+                    output.session(&capability).give_iterator(changes.into_iter());
+                }
+            });
+        }
+    })
 }
 
 /// Passes results on, and calls `observer` with them.

@@ -162,7 +162,8 @@ impl<D: Key> Log<D> {
         records.iter().for_each(|record| group.add(record.clone(), 1));
     }
 
-    /// Takes the blocks of the groups that end before `epoch`, each with its last epoch. None is the end of the stream.
+    /// Takes the blocks of the groups that end before `epoch`, each with an epoch of the group. None is the end of the
+    /// stream.
     fn take_before(
         &mut self,
         epoch: Option<u64>,
@@ -176,7 +177,8 @@ impl<D: Key> Log<D> {
             }
             let changed = group.remove();
             // The group in which a stream ends may not be complete.
-            taken.push((if epoch.is_none() { 0 } else { last }, self.write(changed)));
+            let first = last + 1 - epochs.max(1);
+            taken.push((if epoch.is_none() { first } else { last }, self.write(changed)));
         }
         taken
     }

@@ -114,7 +114,9 @@ where
                     held.downgrade(&epoch);
                 }),
                 None => {
-                    let at = held.first().map_or(0, |capability| *capability.time());
+                    // What was applied last may be of a later commit group than the frontier was in.
+                    let reached = held.first().map_or(0, |capability| *capability.time());
+                    let at = state.last_epoch().map_or(reached, |last| reached.max(last));
                     let mut emitted = Emitted::default();
                     state.end(at, &mut emitted);
                     state.write(&mut emitted);

@@ -158,6 +158,11 @@ impl<S: Store> KeyedState<S> {
         frontier.is_none_or(|frontier| next < frontier).then_some(next)
     }
 
+    /// Returns the last epoch that had rows or event times.
+    pub(super) fn last_epoch(&self) -> Option<u64> {
+        self.frontier.last_epoch
+    }
+
     /// Returns the last epoch of a commit group that has ended before `epoch` and whose block is still to be written.
     pub(super) fn ended_group(&self, epoch: u64) -> Option<u64> {
         self.log.as_ref()?.ended_group(epoch)
