@@ -250,6 +250,9 @@ fn by_epoch<'scope, D: Clone + 'static, R: Clone + 'static>(
         move |input, output| {
             input.for_each(|capability, changes| {
                 let Some(&earliest) = capability.least() else { return };
+                if earliest >= first && changes.iter().all(|(_, epoch, _)| *epoch == earliest) {
+                    return output.session(&capability).give_container(changes);
+                }
                 for change in changes.drain(..).filter(|(_, epoch, _)| *epoch >= first) {
                     epochs.entry(change.1.max(earliest)).or_default().push(change);
                 }

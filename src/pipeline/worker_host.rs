@@ -9,7 +9,7 @@ use super::metrics_observer::MetricsObserver;
 use super::worker::RunContext;
 use crate::job::{Host, IsLast, Producer, StageContext};
 use crate::operators::{Backpressure, Clock, Observer as _};
-use crate::sink::SinkError;
+use crate::sink::{CommitGroups, SinkError};
 use crate::state_file::MergeRows;
 use crate::stateful::{StateContext, StateLimit, StoredState};
 
@@ -54,7 +54,7 @@ impl Host for WorkerHost {
         let (stopped, sink) = (Arc::clone(&self.context), sink.clone());
         StateContext {
             first_epoch: resume_point.epoch,
-            epochs_a_group: is_written.then(|| settings.epochs_a_commit()),
+            groups: is_written.then(|| CommitGroups::of(settings.epochs_a_commit())),
             stored: files.zip(committed).map(|(files, committed)| StoredState {
                 folder: files.dir.clone(),
                 files: committed.state.as_slice().into(),

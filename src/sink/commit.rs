@@ -221,7 +221,7 @@ fn write<'scope, C: Container>(
     let (port, synced) = synced_channel(local_index, wake);
     let (emptied, spare) = bounded(MAX_SPARE_BUFFERS);
     let _ = sink.writer.send(WriterMessage::Port { from: local_index, port, emptied });
-    let keeps_results = settings.files.is_some();
+    let (keeps_results, groups_of) = (settings.files.is_some(), settings.groups());
     let keeps_dead = settings.dead_letter.is_some();
     let writer_handle = WriterHandle { sink, from: local_index, spare };
 
@@ -232,11 +232,10 @@ fn write<'scope, C: Container>(
         // Groups before this one are closed.
         let mut open_from = 0;
         move |frontiers| {
-            let settings = &writer_handle.sink.shared.settings;
             let of = |capability: &InputCapability<u64>| {
                 let epoch = capability.least().copied()?;
-                let number = settings.group(epoch);
-                Some((number, settings.last_epoch(number)))
+                let number = groups_of.group(epoch);
+                Some((number, groups_of.last_epoch(number)))
             };
             let new = |capability: &InputCapability<u64>, last| Group {
                 capability: capability.delayed(&last, 0),
@@ -295,7 +294,7 @@ fn write<'scope, C: Container>(
             // Groups whose last epoch all inputs have passed are closed.
             let reached =
                 frontiers.iter().filter_map(|frontier| frontier.frontier().first().copied());
-            let closed = reached.min().map_or(u64::MAX, |epoch| settings.group(epoch));
+            let closed = reached.min().map_or(u64::MAX, |epoch| groups_of.group(epoch));
             let mut output = output.activate();
             if closed > open_from {
                 for (number, group) in groups.range_mut(open_from..closed) {
@@ -331,12 +330,13 @@ fn report<'scope>(
     notes: Stream<'scope, u64, Vec<Note>>,
     sink: SinkHandle,
 ) -> Stream<'scope, u64, Vec<Report>> {
+    let groups = sink.shared.settings.groups();
     notes.unary::<CapacityContainerBuilder<Vec<Report>>, _, _, _>(Pipeline, "Note", move |_, _| {
         move |input, output| {
             input.for_each(|capability, notes| {
                 let Some(&epoch) = capability.least() else { return };
-                let settings = &sink.shared.settings;
-                let capability = capability.delayed(&settings.last_epoch(settings.group(epoch)), 0);
+                let last = groups.last_epoch(groups.group(epoch));
+                let capability = capability.delayed(&last, 0);
                 let notes = std::mem::take(notes);
                 output.session(&capability).give(Report { notes, ..Report::default() });
             });

@@ -17,6 +17,7 @@
 //! [`Sink`] is what the kinds of sinks have in common: files, a topic, nothing.
 
 mod commit;
+mod commit_groups;
 pub(crate) mod commit_hook;
 mod committed_state;
 mod committer;
@@ -46,6 +47,7 @@ mod writer;
 pub use crate::batch::Note;
 pub use commit::CommitExt;
 pub(crate) use commit::{Beside, WriteLines, commit_lines, text_lines};
+pub(crate) use commit_groups::CommitGroups;
 use commit_hook::{CommitHook, CommitStep};
 pub use committed_state::CommittedState;
 pub use dead_letter::check_dead_letters;

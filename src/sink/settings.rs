@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CommitHook, CommittedState, Disk, Note};
+use super::{CommitGroups, CommitHook, CommittedState, Disk, Note};
 use crate::atomic_file::parent_of;
 use crate::destination::Destination;
 
@@ -152,14 +152,9 @@ impl Settings {
         }
     }
 
-    /// Returns the group of an epoch.
-    pub(super) fn group(&self, epoch: u64) -> u64 {
-        epoch / self.epochs_a_group.max(1)
-    }
-
-    /// Returns the last epoch of a group.
-    pub(super) fn last_epoch(&self, group: u64) -> u64 {
-        group.saturating_add(1).saturating_mul(self.epochs_a_group.max(1)) - 1
+    /// Returns the commit groups.
+    pub(super) fn groups(&self) -> CommitGroups {
+        CommitGroups::of(self.epochs_a_group)
     }
 
     /// Returns the folder of temporary files: the output's, or that of the dead letters.

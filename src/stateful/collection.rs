@@ -19,7 +19,9 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use super::keyed_state::StateContext;
 use super::merge_rows::merge_rows;
 use super::restore::Restored;
+use super::row_size::RowSize;
 use super::stream::{Key, StateStage};
+use crate::sink::CommitGroups;
 use crate::state_file::{BlockWriter, MergeRows, StateBlock, StateFileError};
 use crate::window::{Difference, Differences, EventFrontier, Lateness, Row};
 
@@ -56,12 +58,11 @@ where
         let mut restoring = Restoring::new(capabilities.pop(), restoring, context.first_epoch);
         let mut log = Log {
             name,
-            epochs_a_group: context.epochs_a_group,
+            commit_groups: context.groups,
             groups: BTreeMap::new(),
             block: BlockWriter::new(),
         };
-        // The records of the collection, and the mean length of one as it is stored.
-        let (mut held, mut row_bytes) = (0, 0.0);
+        let (mut held, mut row_size) = (0, RowSize::default());
         move |frontiers| {
             let mut changes = changes.activate();
             restoring.read(&context, |at, rows| {
@@ -76,13 +77,11 @@ where
                 let Some(&epoch) = capability.least() else { return };
                 log.add(epoch, records);
                 held += records.len() as u64;
-                if let Some(bytes) = records.first().and_then(|it| postcard::to_stdvec(it).ok()) {
-                    row_bytes += (bytes.len() as f64 - row_bytes) / 4.0;
-                }
+                records.first().into_iter().for_each(|record| row_size.sample(record));
                 let added = records.drain(..).map(|record| (record, epoch, 1));
                 changes.session(&capability).give_iterator(added);
             });
-            context.holds(held, row_bytes);
+            context.holds(held, row_size);
             let Some(to) = &mut to_blocks else { return };
             let reached = frontiers[0].frontier().first().copied();
             let mut blocks = blocks.activate();
@@ -150,15 +149,16 @@ impl<D> Restoring<D> {
 /// The changes of open commit groups, by group.
 struct Log<D> {
     name: String,
-    epochs_a_group: Option<u64>,
+    /// None if nothing is written.
+    commit_groups: Option<CommitGroups>,
     groups: BTreeMap<u64, Differences<D>>,
     block: BlockWriter,
 }
 
 impl<D: Key> Log<D> {
     fn add(&mut self, epoch: u64, records: &[D]) {
-        let Some(epochs) = self.epochs_a_group else { return };
-        let group = self.groups.entry(epoch / epochs.max(1)).or_default();
+        let Some(of) = self.commit_groups else { return };
+        let group = self.groups.entry(of.group(epoch)).or_default();
         records.iter().for_each(|record| group.add(record.clone(), 1));
     }
 
@@ -168,16 +168,15 @@ impl<D: Key> Log<D> {
         &mut self,
         epoch: Option<u64>,
     ) -> Vec<(u64, Result<StateBlock, StateFileError>)> {
-        let Some(epochs) = self.epochs_a_group else { return Vec::new() };
+        let Some(of) = self.commit_groups else { return Vec::new() };
         let mut taken = Vec::new();
         while let Some(group) = self.groups.first_entry() {
-            let last = group.key().saturating_add(1).saturating_mul(epochs.max(1)) - 1;
+            let (first, last) = (of.first_epoch(*group.key()), of.last_epoch(*group.key()));
             if epoch.is_some_and(|epoch| last >= epoch) {
                 break;
             }
             let changed = group.remove();
             // The group in which a stream ends may not be complete.
-            let first = last + 1 - epochs.max(1);
             taken.push((if epoch.is_none() { first } else { last }, self.write(changed)));
         }
         taken

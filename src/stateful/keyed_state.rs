@@ -11,8 +11,10 @@ use rustc_hash::FxBuildHasher;
 
 use super::keyed::KeyedRow;
 use super::restore::{Restored, StoredState};
+use super::row_size::RowSize;
 use super::state_log::StateLog;
 use crate::merge::Merge as _;
+use crate::sink::CommitGroups;
 use crate::state_file::{StateBlock, StateFileError};
 use crate::state_totals::{StateCounters, StateTotals, States};
 use crate::window::{Apply, EventFrontier, Store, Times};
@@ -22,8 +24,8 @@ use crate::window::{Apply, EventFrontier, Store, Times};
 pub(crate) struct StateContext {
     /// The first epoch of the run.
     pub first_epoch: u64,
-    /// The number of epochs that are committed together, if the state is written. It is not if nothing can resume it.
-    pub epochs_a_group: Option<u64>,
+    /// The commit groups, if the state is written. It is not if nothing can resume it.
+    pub groups: Option<CommitGroups>,
     /// What is stored of earlier runs, if anything is.
     pub stored: Option<StoredState>,
     /// Whether the run was asked to stop, so that the end of the stream is not that of the input.
@@ -48,7 +50,7 @@ impl Default for StateContext {
     fn default() -> Self {
         StateContext {
             first_epoch: 0,
-            epochs_a_group: None,
+            groups: None,
             stored: None,
             is_stopped: Rc::new(|| false),
             fail: Rc::new(drop),
@@ -91,8 +93,7 @@ pub(super) struct KeyedState<S: Store> {
     log: Option<StateLog<S>>,
     /// What is still to be read of earlier runs.
     restoring: Option<Receiver<Restored<S::Key, S::Value>>>,
-    /// The mean length of a row as it is stored, of some rows.
-    row_bytes: f64,
+    row_size: RowSize,
     context: StateContext,
 }
 
@@ -104,9 +105,9 @@ impl<S: Store> KeyedState<S> {
         restoring: Option<Receiver<Restored<S::Key, S::Value>>>,
         context: StateContext,
     ) -> Self {
-        let log = context.epochs_a_group.map(|epochs| StateLog::new(name, epochs));
-        let (epochs, row_bytes) = (BTreeMap::new(), 0.0);
-        KeyedState { store, frontier, epochs, log, restoring, row_bytes, context }
+        let log = context.groups.map(|groups| StateLog::new(name, groups));
+        let (epochs, row_size) = (BTreeMap::new(), RowSize::default());
+        KeyedState { store, frontier, epochs, log, restoring, row_size, context }
     }
 
     /// Takes rows of an epoch.
@@ -202,7 +203,12 @@ impl<S: Store> KeyedState<S> {
         if let Some(log) = &mut self.log {
             log.changed(epoch);
         }
-        self.measure(sample);
+        // What is stored of a key may be larger than what came.
+        if let Some((key, time)) = sample
+            && let Some(value) = self.store.value(&key, time)
+        {
+            self.row_size.sample(&(&key, value));
+        }
         self.end_epoch(epoch, emitted);
     }
 
@@ -224,31 +230,19 @@ impl<S: Store> KeyedState<S> {
         self.count(emitted.late.len());
     }
 
-    /// Measures what is stored of a key, from which the size of the state is estimated.
-    fn measure(&mut self, sample: Option<(S::Key, i64)>) {
-        let Some((key, time)) = sample else { return };
-        let row = self.store.value(&key, time).map(|value| (&key, value));
-        let Some(bytes) = row.and_then(|row| postcard::to_stdvec(&row).ok()) else { return };
-        let weight = if self.row_bytes == 0.0 { 1.0 } else { 0.25 };
-        self.row_bytes += (bytes.len() as f64 - self.row_bytes) * weight;
-    }
-
     /// Counts what is held, and ends the run if it is too much.
     fn count(&self, late: usize) {
         self.context.counters.late_rows.fetch_add(late as u64, Relaxed);
-        self.context.holds(self.store.len() as u64, self.row_bytes);
+        self.context.holds(self.store.len() as u64, self.row_size);
     }
 }
 
 impl StateContext {
-    /// Notes how many keys the worker holds at the stage, and the mean length of one as it is stored. Ends the run if it
-    /// is too much.
-    pub(super) fn holds(&self, keys: u64, row_bytes: f64) {
-        /// What a table holds besides each key and value, in bytes.
-        const OVERHEAD: f64 = 32.0;
+    /// Notes how many keys the worker holds at the stage, and how large they are. Ends the run if it is too much.
+    pub(super) fn holds(&self, keys: u64, row_size: RowSize) {
         let StateContext { counters, limit, .. } = self;
         counters.keys.store(keys, Relaxed);
-        counters.bytes.store((keys as f64 * (row_bytes + OVERHEAD)) as u64, Relaxed);
+        counters.bytes.store(row_size.of(keys), Relaxed);
         let Some(StateLimit { bytes: most, states }) = limit else { return };
         let totals = states.totals();
         let bytes = totals.iter().map(|stage| stage.bytes).sum();

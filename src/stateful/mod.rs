@@ -14,6 +14,7 @@ mod keyed;
 mod keyed_state;
 mod merge_rows;
 mod restore;
+mod row_size;
 mod state_log;
 #[cfg(test)]
 mod stored_tests;

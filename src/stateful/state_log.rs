@@ -1,18 +1,19 @@
 //! What a worker merges of a stage in a commit group, which is written at the end of the group.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use rustc_hash::FxBuildHasher;
 
 use crate::merge::Merge as _;
+use crate::sink::CommitGroups;
 use crate::state_file::{BlockWriter, StateBlock, StateFileError};
 use crate::window::{EventFrontier, Row, Store};
 
 /// The rows of the current commit group, merged.
 pub(crate) struct StateLog<S: Store> {
     stage: String,
-    /// The number of epochs that are committed together.
-    epochs_a_group: u64,
+    groups: CommitGroups,
     /// The last epoch in which something has changed since the last block.
     changed: Option<u64>,
     rows: HashMap<(S::Key, i64), S::Value, FxBuildHasher>,
@@ -20,16 +21,14 @@ pub(crate) struct StateLog<S: Store> {
 }
 
 impl<S: Store> StateLog<S> {
-    pub(crate) fn new(stage: &str, epochs_a_group: u64) -> Self {
+    pub(crate) fn new(stage: &str, groups: CommitGroups) -> Self {
         let (rows, block) = (HashMap::default(), BlockWriter::new());
-        let epochs_a_group = epochs_a_group.max(1);
-        StateLog { stage: stage.to_owned(), epochs_a_group, changed: None, rows, block }
+        StateLog { stage: stage.to_owned(), groups, changed: None, rows, block }
     }
 
     /// Returns the last epoch of the group of what has changed, if this has ended before `epoch`.
     pub(crate) fn ended_group(&self, epoch: u64) -> Option<u64> {
-        let group = self.changed? / self.epochs_a_group;
-        let last = group.saturating_add(1).saturating_mul(self.epochs_a_group) - 1;
+        let last = self.groups.last_epoch(self.groups.group(self.changed?));
         (last < epoch).then_some(last)
     }
 
@@ -40,12 +39,9 @@ impl<S: Store> StateLog<S> {
 
     /// Adds a row that was merged into the state.
     pub(crate) fn merged(&mut self, key: S::Key, pane: i64, value: S::Value) {
-        let row = (key, pane);
-        match self.rows.get_mut(&row) {
-            Some(merged) => merged.merge(value),
-            None => {
-                self.rows.insert(row, value);
-            }
+        match self.rows.entry((key, pane)) {
+            Entry::Occupied(mut merged) => merged.get_mut().merge(value),
+            Entry::Vacant(vacant) => drop(vacant.insert(value)),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::marker::PhantomData;
 
 use rustc_hash::FxBuildHasher;
 use serde::Serialize;
@@ -17,12 +16,11 @@ pub(crate) struct Totals<K, V> {
     values: HashMap<K, V, FxBuildHasher>,
     /// What the values were when the epoch began, of the keys that have rows in it.
     before: HashMap<K, Option<V>, FxBuildHasher>,
-    types: PhantomData<(K, V)>,
 }
 
 impl<K, V> Default for Totals<K, V> {
     fn default() -> Self {
-        Totals { values: HashMap::default(), before: HashMap::default(), types: PhantomData }
+        Totals { values: HashMap::default(), before: HashMap::default() }
     }
 }
 
