@@ -19,7 +19,7 @@ impl Page<'_> {
             (
                 "floodway_state_keys",
                 None,
-                "Keys that a stage holds, each counted once for each of its windows.",
+                "Keys that a stage holds, each counted once for each of its panes.",
                 |it| it.keys,
             ),
             ("floodway_state", Some(Unit::Bytes), "Size of what a stage holds, estimated.", |it| {

@@ -221,7 +221,7 @@ fn write<'scope, C: Container>(
     let (port, synced) = synced_channel(local_index, wake);
     let (emptied, spare) = bounded(MAX_SPARE_BUFFERS);
     let _ = sink.writer.send(WriterMessage::Port { from: local_index, port, emptied });
-    let (keeps_results, groups_of) = (settings.files.is_some(), settings.groups());
+    let (keeps_results, commit_groups) = (settings.files.is_some(), settings.groups());
     let keeps_dead = settings.dead_letter.is_some();
     let writer_handle = WriterHandle { sink, from: local_index, spare };
 
@@ -234,8 +234,8 @@ fn write<'scope, C: Container>(
         move |frontiers| {
             let of = |capability: &InputCapability<u64>| {
                 let epoch = capability.least().copied()?;
-                let number = groups_of.group(epoch);
-                Some((number, groups_of.last_epoch(number)))
+                let number = commit_groups.group(epoch);
+                Some((number, commit_groups.last_epoch(number)))
             };
             let new = |capability: &InputCapability<u64>, last| Group {
                 capability: capability.delayed(&last, 0),
@@ -294,7 +294,7 @@ fn write<'scope, C: Container>(
             // Groups whose last epoch all inputs have passed are closed.
             let reached =
                 frontiers.iter().filter_map(|frontier| frontier.frontier().first().copied());
-            let closed = reached.min().map_or(u64::MAX, |epoch| groups_of.group(epoch));
+            let closed = reached.min().map_or(u64::MAX, |epoch| commit_groups.group(epoch));
             let mut output = output.activate();
             if closed > open_from {
                 for (number, group) in groups.range_mut(open_from..closed) {

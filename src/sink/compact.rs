@@ -1,8 +1,8 @@
 //! Replaces a manifest by a shorter one, so that it does not grow with time.
 //!
 //! The shorter manifest leaves out commits whose files have all been taken away, and only its last commit has the
-//! positions of the sources and the files of keyed state. It is written beside the old one, synced and renamed, so a reader finds one complete
-//! manifest at any time.
+//! positions of the sources and the files of keyed state. It is written beside the old one, synced and renamed, so a
+//! reader finds one complete manifest at any time.
 
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
