@@ -2,10 +2,14 @@
 
 use std::hash::{BuildHasher, Hash};
 
+use postcard::ser_flavors::Flavor;
 use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 
 use crate::window::EventFrontier;
+
+/// The version of the format.
+pub(crate) const VERSION: u64 = 1;
 
 /// The first bytes of a file. They name the version of the format.
 pub(crate) const MAGIC: &[u8] = b"floodway state 1\n";
@@ -57,9 +61,17 @@ impl BlockWriter {
     /// # Errors
     /// If the row's own serialization fails.
     pub(crate) fn add<K: Hash>(&mut self, key: &K, row: &impl Serialize) -> postcard::Result<()> {
-        let (rows, bytes) = &mut self.shards[shard(key) as usize];
+        self.add_to(shard(key), row)
+    }
+
+    /// Adds a row of this shard.
+    ///
+    /// # Errors
+    /// If the row's own serialization fails.
+    pub(crate) fn add_to(&mut self, shard: u64, row: &impl Serialize) -> postcard::Result<()> {
+        let (rows, bytes) = &mut self.shards[shard as usize];
         let before = bytes.len();
-        *bytes = postcard::to_extend(row, std::mem::take(bytes))?;
+        postcard::serialize_with_flavor(row, Appended(bytes))?;
         self.bytes += bytes.len() - before;
         *rows += 1;
         self.rows += 1;
@@ -103,6 +115,27 @@ impl BlockWriter {
             *rows = 0;
         }
         (self.rows, self.bytes) = (0, 0);
+        Ok(())
+    }
+}
+
+/// Bytes to which serialized values are appended.
+struct Appended<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Appended<'_> {
+    type Output = ();
+
+    fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn try_push(&mut self, data: u8) -> postcard::Result<()> {
+        self.0.push(data);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
         Ok(())
     }
 }

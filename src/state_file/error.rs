@@ -29,6 +29,20 @@ pub enum StateFileError {
         /// What is wrong.
         why: String,
     },
+    /// It has another version of the format.
+    #[error(
+        "the state in {} has version {version} of the format, and this Floodway reads version {reads}: go on with the \
+         Floodway that has written it, or remove the output and the folder of --state to start over",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version that the file names.
+        version: u64,
+        /// The version that this Floodway reads.
+        reads: u64,
+    },
     /// The stages hold more than they may.
     #[error(
         "the state has grown to {}, more than --max-state allows ({}): most of it is {stage}, with {keys} keys. What is \

@@ -9,20 +9,40 @@ use super::block::{BlockWriter, MAGIC, SHARDS, ShardHeader};
 use super::read::StateReader;
 use crate::window::EventFrontier;
 
-/// Merges the rows of one shard of a stage. The stage's operator knows their types.
+/// Merges the rows of a stage. The stage's operator knows their types.
 pub(crate) trait MergeRows: Send + Sync {
-    /// Reads the rows of a shard from the files, merges them, and adds them to `block`, but for those that are over at the
-    /// event-time frontier `over`.
+    /// Begins to merge, shard by shard.
+    fn begin(&self) -> Box<dyn MergeShard>;
+}
+
+/// Merges the rows of one shard after the other.
+pub(crate) trait MergeShard {
+    /// Reads the rows of a shard from the files, merges them, and adds them to `block`, but for those that are over.
     ///
     /// # Errors
     /// If rows cannot be read or written.
     fn merge(
-        &self,
-        parts: &mut dyn Iterator<Item = (usize, u64, ShardHeader)>,
+        &mut self,
+        shard: &Parts,
         files: &mut [StateReader],
-        over: Option<EventFrontier>,
+        over: Over,
         block: &mut BlockWriter,
     ) -> Result<(), StateFileError>;
+}
+
+/// The rows of a shard in all files: the file, the position, and what the block says of them.
+pub(crate) struct Parts {
+    pub number: u64,
+    pub parts: Vec<(usize, u64, ShardHeader)>,
+}
+
+/// Which rows are over.
+#[derive(Clone, Copy)]
+pub(crate) struct Over {
+    /// The event-time frontier.
+    pub frontier: EventFrontier,
+    /// Whether the files are all that there are: a part of a session may be over without the rest.
+    pub are_all: bool,
 }
 
 /// The shards of a stage in all files: the file, the position of the rows, and what the block says of them.
@@ -34,8 +54,8 @@ struct Stage {
 /// The number of bytes of rows in a block.
 const BLOCK_BYTES: usize = 4 << 20;
 
-/// Merges files, which have these names and lengths, into `out`. If they are all that there are, rows of windows that have
-/// closed are left out: a part of a session may be over without the rest. Returns the number of rows.
+/// Merges files, which have these names and lengths, into `out`. Rows of windows that have closed are left out; those of
+/// sessions only if the files are all that there are. Returns the number of rows.
 ///
 /// # Errors
 /// If a file cannot be read or is damaged, or `out` cannot be written (`wrote`).
@@ -69,12 +89,11 @@ pub(crate) fn merge_files<E: From<StateFileError>>(
     for (name, Stage { mut shards, frontier }) in stages {
         // A state of another dataflow is refused before it is opened.
         let no_stage = || StateFileError::NoStage { stage: name.clone() };
-        let merge_rows = merge_rows(&name).ok_or_else(no_stage)?;
+        let mut merge_rows = merge_rows(&name).ok_or_else(no_stage)?.begin();
         for number in 0..SHARDS {
-            let parts = shards.remove(&number).unwrap_or_default();
-            if !parts.is_empty() {
-                let over = are_all.then_some(frontier);
-                merge_rows.merge(&mut parts.into_iter(), &mut readers, over, &mut block)?;
+            if let Some(parts) = shards.remove(&number) {
+                let over = Over { frontier, are_all };
+                merge_rows.merge(&Parts { number, parts }, &mut readers, over, &mut block)?;
             }
             if block.bytes() < BLOCK_BYTES && number + 1 < SHARDS {
                 continue;

@@ -10,13 +10,13 @@ mod merge;
 mod read;
 
 pub(crate) use block::{BlockWriter, MAGIC, ShardHeader, shard};
+pub use error::StateFileError;
+pub(crate) use merge::{MergeRows, MergeShard, Over, Parts, merge_files};
+pub(crate) use read::StateReader;
+
 /// A block for the files of a commit group, with the number of its rows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StateBlock {
     pub bytes: Vec<u8>,
     pub rows: u64,
 }
-
-pub use error::StateFileError;
-pub(crate) use merge::{MergeRows, merge_files};
-pub(crate) use read::StateReader;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::StateFileError;
-use super::block::{BlockHeader, MAGIC, SHARDS, ShardHeader};
+use super::block::{BlockHeader, MAGIC, SHARDS, ShardHeader, VERSION};
 
 /// The longest header. A block has at most 1,024 shards.
 const MAX_HEADER: u32 = 1 << 20;
@@ -19,6 +19,8 @@ pub(crate) struct StateReader {
     /// Where the next header is.
     at: u64,
     length: u64,
+    /// The rows of a shard, as they were read.
+    rows: Vec<u8>,
 }
 
 /// A block, and where the rows of its shards begin.
@@ -49,17 +51,21 @@ impl StateReader {
         let (is, file) = opened.map_err(|source| StateFileError::io(&path, source))?;
         let file = BufReader::with_capacity(1 << 18, file);
         let at = MAGIC.len() as u64;
-        let mut reader = StateReader { file, path, at, length };
+        let mut reader = StateReader { file, path, at, length, rows: Vec::new() };
         if is != length {
             return Err(reader.damaged(format!("it has {is} bytes, and {length} were committed")));
         }
-        let mut magic = vec![0; MAGIC.len()];
-        match reader.file.read_exact(&mut magic) {
-            Ok(()) if magic == MAGIC => Ok(reader),
-            _ => {
-                Err(reader.damaged("it does not begin as version 1 of the format does".to_owned()))
-            }
+        // A later version may have more digits.
+        let mut first = Vec::with_capacity(2 * MAGIC.len());
+        let begun = reader.file.by_ref().take(first.capacity() as u64).read_to_end(&mut first);
+        begun.map_err(|source| StateFileError::io(&reader.path, source))?;
+        if first.starts_with(MAGIC) {
+            return Ok(reader);
         }
+        Err(match version_of(&first) {
+            Some(version) => StateFileError::Version { path: reader.path, version, reads: VERSION },
+            None => reader.damaged("it does not begin as a file of state does".to_owned()),
+        })
     }
 
     fn damaged(&self, why: String) -> StateFileError {
@@ -109,13 +115,42 @@ impl StateReader {
         at: u64,
         shard: &ShardHeader,
     ) -> Result<Vec<R>, StateFileError> {
-        self.seek(at)?;
-        let mut bytes = vec![0; shard.bytes as usize];
-        self.file
-            .read_exact(&mut bytes)
-            .map_err(|source| StateFileError::io(&self.path, source))?;
-        decode(shard, &bytes).map_err(|why| self.damaged(format!("the shard at byte {at}: {why}")))
+        // No row is believed to be there before it is read.
+        let mut rows = Vec::with_capacity(shard.rows.min(shard.bytes / 2) as usize);
+        self.each_row(at, shard, |row| rows.push(row))?;
+        Ok(rows)
     }
+
+    /// Calls `each` with the rows of a shard, which are at `at`.
+    ///
+    /// # Errors
+    /// If they cannot be read, or are not what was written. Some rows may have been passed on before.
+    pub(crate) fn each_row<R: DeserializeOwned>(
+        &mut self,
+        at: u64,
+        shard: &ShardHeader,
+        each: impl FnMut(R),
+    ) -> Result<(), StateFileError> {
+        self.seek(at)?;
+        let mut bytes = std::mem::take(&mut self.rows);
+        bytes.resize(shard.bytes as usize, 0);
+        let read = self.file.read_exact(&mut bytes);
+        read.map_err(|source| StateFileError::io(&self.path, source))?;
+        let decoded = decode(shard, &bytes, each);
+        self.rows = bytes;
+        decoded.map_err(|why| self.damaged(format!("the shard at byte {at}: {why}")))
+    }
+}
+
+/// Returns the version of the format that a file begins with.
+fn version_of(first: &[u8]) -> Option<u64> {
+    let (line, _) = first.split_at(memchr::memchr(b'\n', first)?);
+    std::str::from_utf8(line)
+        .ok()?
+        .strip_prefix("floodway state ")?
+        .parse()
+        .ok()
+        .filter(|version| *version != VERSION)
 }
 
 /// Returns a header, and its length.
@@ -141,19 +176,24 @@ fn read_header(file: &mut BufReader<File>) -> io::Result<(BlockHeader, u64)> {
     }
 }
 
-fn decode<R: DeserializeOwned>(shard: &ShardHeader, mut bytes: &[u8]) -> Result<Vec<R>, String> {
+fn decode<R: DeserializeOwned>(
+    shard: &ShardHeader,
+    mut bytes: &[u8],
+    mut each: impl FnMut(R),
+) -> Result<(), String> {
     if crc32fast::hash(bytes) != shard.crc {
         return Err("its checksum differs".to_owned());
     }
-    let mut rows = Vec::with_capacity((shard.rows as usize).min(bytes.len()));
+    let mut rows = 0;
     while !bytes.is_empty() {
         let (row, rest) = postcard::take_from_bytes(bytes)
             .map_err(|error| format!("a row is not one of this program's ({error})"))?;
-        rows.push(row);
+        each(row);
+        rows += 1;
         bytes = rest;
     }
-    match rows.len() as u64 == shard.rows {
-        true => Ok(rows),
-        false => Err(format!("it has {} rows, and {} were written", rows.len(), shard.rows)),
+    match rows == shard.rows {
+        true => Ok(()),
+        false => Err(format!("it has {rows} rows, and {} were written", shard.rows)),
     }
 }

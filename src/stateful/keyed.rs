@@ -11,6 +11,7 @@ use timely::dataflow::operators::generic::operator::empty;
 
 use super::event_time::{EventTimes, Reported};
 use super::keyed_state::{Emitted, KeyedState, StateContext};
+use super::restore::{Rebuilt, rebuild};
 use crate::state_file::{StateBlock, shard};
 use crate::window::{EventFrontier, Store};
 
@@ -29,12 +30,12 @@ pub(crate) struct Keyed<'scope, S: Store> {
 
 type Output<C> = OutputBuilder<u64, CapacityContainerBuilder<C>>;
 
-/// Merges `rows` by key into `store`. `times` are the event times of the records; without them nothing has windows.
+/// Merges `rows` by key into a store. `times` are the event times of the records; without them nothing has windows.
 pub(crate) fn keyed<'scope, S: Store>(
     name: &str,
     rows: Stream<'scope, u64, Vec<KeyedRow<S>>>,
     times: Option<EventTimes<'scope>>,
-    store: S,
+    empty_store: impl Fn() -> S,
     context: StateContext,
 ) -> Keyed<'scope, S>
 where
@@ -56,18 +57,19 @@ where
     let (blocks, blocks_stream) = builder.new_output();
     let mut blocks = Output::<Vec<StateBlock>>::from(blocks);
 
+    let frontier = EventFrontier::new(lateness);
     let restoring = context.stored.clone().map(|stored| {
-        stored.read(name, move || {
+        let rebuilt = Rebuilt { store: empty_store(), frontier };
+        rebuild(stored.read(name, || {}), rebuilt, move || {
             // A worker that has ended needs no waking.
             let _ = wake.activate();
         })
     });
-    let name = name.to_owned();
+    let (name, store) = (name.to_owned(), empty_store());
     builder.build(move |mut capabilities| {
         capabilities.iter_mut().for_each(|capability| capability.downgrade(&context.first_epoch));
         // One for each output, at the epoch of which something may be emitted next.
         let mut capabilities: Option<Vec<Capability<u64>>> = Some(capabilities);
-        let frontier = EventFrontier::new(lateness);
         let mut state = KeyedState::new(&name, store, frontier, restoring, context);
         move |frontiers| {
             rows.for_each(|capability, rows| {

@@ -10,7 +10,7 @@ use crossbeam_channel::Receiver;
 use rustc_hash::FxBuildHasher;
 
 use super::keyed::KeyedRow;
-use super::restore::{Restored, StoredState};
+use super::restore::{Rebuilt, StoredState};
 use super::row_size::RowSize;
 use super::state_log::StateLog;
 use crate::merge::Merge as _;
@@ -85,14 +85,17 @@ impl<S: Store> Default for Emitted<S> {
     }
 }
 
+/// Where the state of earlier runs arrives.
+pub(super) type Restoring<S> = Receiver<Result<Rebuilt<S>, StateFileError>>;
+
 /// The state of the operator on one worker.
 pub(super) struct KeyedState<S: Store> {
     store: S,
     frontier: EventFrontier,
     epochs: BTreeMap<u64, OpenEpoch<S>>,
     log: Option<StateLog<S>>,
-    /// What is still to be read of earlier runs.
-    restoring: Option<Receiver<Restored<S::Key, S::Value>>>,
+    /// What arrives when the state of earlier runs was read.
+    restoring: Option<Restoring<S>>,
     row_size: RowSize,
     context: StateContext,
 }
@@ -102,7 +105,7 @@ impl<S: Store> KeyedState<S> {
         name: &str,
         store: S,
         frontier: EventFrontier,
-        restoring: Option<Receiver<Restored<S::Key, S::Value>>>,
+        restoring: Option<Restoring<S>>,
         context: StateContext,
     ) -> Self {
         let log = context.groups.map(|groups| StateLog::new(name, groups));
@@ -134,21 +137,18 @@ impl<S: Store> KeyedState<S> {
         reports.drain(..).for_each(|(_, times)| open.times.merge(times));
     }
 
-    /// Whether all of the stored state was read. Reads what has arrived of it.
+    /// Whether all of the stored state was read. Takes it when it was.
     pub(super) fn is_restored(&mut self) -> bool {
         let Some(restoring) = &self.restoring else { return true };
-        for message in restoring.try_iter() {
-            match message {
-                Restored::Frontier(seen) => self.frontier.restore(seen),
-                Restored::Rows(rows) => rows.into_iter().for_each(|row| self.store.restore(row)),
-                Restored::End(Ok(())) => {
-                    self.store.forget(self.frontier.time());
-                    self.restoring = None;
-                    self.count(0);
-                    return true;
-                }
-                Restored::End(Err(error)) => (self.context.fail)(error),
+        match restoring.try_recv() {
+            Ok(Ok(Rebuilt { store, frontier })) => {
+                (self.store, self.frontier, self.restoring) = (store, frontier, None);
+                self.count(0);
+                return true;
             }
+            Ok(Err(error)) => (self.context.fail)(error),
+            // It is still being read, or has failed.
+            Err(_) => {}
         }
         false
     }
@@ -171,7 +171,7 @@ impl<S: Store> KeyedState<S> {
 
     /// Writes the block of a commit group, if anything has changed in it.
     pub(super) fn write(&mut self, emitted: &mut Emitted<S>) {
-        match self.log.as_mut().and_then(|log| log.take(self.frontier)) {
+        match self.log.as_mut().and_then(|log| log.take(&self.store, self.frontier)) {
             Some(Ok(block)) => {
                 self.context.counters.written_bytes.fetch_add(block.bytes.len() as u64, Relaxed);
                 emitted.state.push(block);
@@ -189,19 +189,22 @@ impl<S: Store> KeyedState<S> {
         let before = self.frontier.time();
         self.frontier.advance(epoch, &times);
         let apply = Apply { before, after: &self.frontier };
-        for ((key, time), value) in rows {
-            let logged = self.log.is_some().then(|| (key.clone(), value.clone()));
-            match self.store.merge(key, time, value, &apply) {
-                Ok(()) => {
-                    if let (Some(log), Some((key, value))) = (&mut self.log, logged) {
-                        log.merged(key, time, value);
-                    }
-                }
-                Err((key, value)) => emitted.late.push(((key, time), value)),
-            }
-        }
         if let Some(log) = &mut self.log {
+            // In a pass of its own: the processor waits for the store's memory, several rows at a time, and for nothing
+            // else in between.
+            let passed = self.frontier.time();
+            for ((key, time), value) in &rows {
+                if !self.store.is_late(*time, &apply) && !self.store.is_over(*time, passed) {
+                    log.add(key, *time, value);
+                }
+            }
             log.changed(epoch);
+        }
+        for ((key, time), value) in rows {
+            match self.store.is_late(time, &apply) {
+                false => self.store.merge(key, time, value),
+                true => emitted.late.push(((key, time), value)),
+            }
         }
         // What is stored of a key may be larger than what came.
         if let Some((key, time)) = sample

@@ -3,8 +3,10 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::state_file::{BlockWriter, MergeRows, ShardHeader, StateFileError, StateReader};
-use crate::window::{EventFrontier, Row, Store};
+use crate::state_file::{
+    BlockWriter, MergeRows, MergeShard, Over, Parts, StateFileError, StateReader,
+};
+use crate::window::{Row, Store};
 
 /// Merges the rows of stores that `empty` makes.
 struct RowsOf<S, F> {
@@ -22,27 +24,44 @@ pub(crate) fn merge_rows<S: Store>(
 }
 
 impl<S: Store, F: Fn() -> S + Send + Sync> MergeRows for RowsOf<S, F> {
+    fn begin(&self) -> Box<dyn MergeShard> {
+        Box::new(Merging { stage: self.stage.clone(), store: (self.empty)() })
+    }
+}
+
+/// Merges shards in a store that is empty in between.
+struct Merging<S> {
+    stage: String,
+    store: S,
+}
+
+impl<S: Store> MergeShard for Merging<S> {
     fn merge(
-        &self,
-        parts: &mut dyn Iterator<Item = (usize, u64, ShardHeader)>,
+        &mut self,
+        shard: &Parts,
         files: &mut [StateReader],
-        over: Option<EventFrontier>,
+        over: Over,
         block: &mut BlockWriter,
     ) -> Result<(), StateFileError> {
-        let mut store = (self.empty)();
-        for (file, at, shard) in parts {
-            let rows = files[file].rows(at, &shard)?;
-            rows.into_iter().for_each(|row| store.restore(row));
+        let Merging { stage, store } = self;
+        let frontier = over.frontier.time();
+        for (file, at, header) in &shard.parts {
+            files[*file].each_row(*at, header, |row: Row<S::Key, S::Value>| {
+                if !store.is_over(row.last, frontier) {
+                    store.restore(row);
+                }
+            })?;
         }
-        if let Some(frontier) = over {
-            store.forget(frontier.time());
+        if over.are_all {
+            store.forget(frontier);
         }
         let mut result = Ok(());
         store.rows(&mut |key, first, last, value| {
             if result.is_ok() {
-                result = block.add(key, &Row { key, first, last, value });
+                result = block.add_to(shard.number, &Row { key, first, last, value });
             }
         });
-        result.map_err(|source| StateFileError::Row { stage: self.stage.clone(), source })
+        store.clear();
+        result.map_err(|source| StateFileError::Row { stage: stage.clone(), source })
     }
 }

@@ -1,5 +1,6 @@
-//! Reads the state that earlier runs have written, on a thread, for one stage of a worker.
+//! Reads the state that earlier runs have written, on threads, for one stage of a worker.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -8,8 +9,8 @@ use crossbeam_channel::{Receiver, bounded};
 use serde::de::DeserializeOwned;
 
 use crate::sink::StateFile;
-use crate::state_file::{StateFileError, StateReader};
-use crate::window::{EventFrontier, Row};
+use crate::state_file::{ShardHeader, StateFileError, StateReader};
+use crate::window::{EventFrontier, Row, Store};
 
 /// What a thread has read.
 pub(crate) enum Restored<K, V> {
@@ -17,6 +18,8 @@ pub(crate) enum Restored<K, V> {
     Frontier(EventFrontier),
     /// Rows of this worker's keys.
     Rows(Vec<Row<K, V>>),
+    /// The rows so far were those of one shard in so many. A shard is a random part of the keys, and no key is in two.
+    Share(usize),
     /// All of them were sent, or they cannot be read.
     End(Result<(), StateFileError>),
 }
@@ -52,28 +55,91 @@ impl StoredState {
                 let _ = own.send(message);
                 wake();
             };
-            let read = |file: &StateFile| {
-                let mut reader = StateReader::open(&self.folder.join(&file.name), file.bytes)?;
-                while let Some(block) = reader.next_block()? {
-                    if block.header.stage != stage {
-                        continue;
-                    }
-                    send(Restored::Frontier(block.header.frontier));
-                    for (at, shard) in block.shards() {
-                        if shard.number % self.workers == self.worker {
-                            send(Restored::Rows(reader.rows(at, shard)?));
-                        }
-                    }
-                }
-                Ok(())
-            };
-            let result = self.files.iter().try_for_each(read);
+            let result = self.read_all(&stage, send);
             send(Restored::End(result));
         });
         if let Err(source) = spawned {
-            let path = PathBuf::from("a thread");
-            let _ = failed.send(Restored::End(Err(StateFileError::Io { path, source })));
+            let _ = failed.send(Restored::End(Err(no_thread(source))));
         }
         receiver
     }
+
+    /// Reads all files, shard by shard.
+    fn read_all<K: DeserializeOwned, V: DeserializeOwned>(
+        &self,
+        stage: &str,
+        send: impl Fn(Restored<K, V>),
+    ) -> Result<(), StateFileError> {
+        let mut files = Vec::new();
+        let mut shards: BTreeMap<u64, Vec<(usize, u64, ShardHeader)>> = BTreeMap::new();
+        for StateFile { name, bytes, .. } in self.files.iter() {
+            let mut file = StateReader::open(&self.folder.join(name), *bytes)?;
+            while let Some(block) = file.next_block()? {
+                if block.header.stage != stage {
+                    continue;
+                }
+                send(Restored::Frontier(block.header.frontier));
+                for (at, shard) in block.shards() {
+                    if shard.number % self.workers == self.worker {
+                        shards.entry(shard.number).or_default().push((files.len(), at, *shard));
+                    }
+                }
+            }
+            files.push(file);
+        }
+        let all = shards.len();
+        for (read, parts) in (1..).zip(shards.into_values()) {
+            for (file, at, shard) in parts {
+                send(Restored::Rows(files[file].rows(at, &shard)?));
+            }
+            if read * SHARE == all {
+                send(Restored::Share(SHARE));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A store learns how many rows it will have when it has those of one shard in so many. A larger share says it more
+/// exactly, and leaves more rows to be moved to a larger table.
+const SHARE: usize = 16;
+
+/// What a stage held at the last commit of the run before.
+pub(crate) struct Rebuilt<S> {
+    pub store: S,
+    pub frontier: EventFrontier,
+}
+
+/// Puts the rows that are read into an empty store, on a thread: millions of them take longer than a worker may.
+pub(crate) fn rebuild<S: Store>(
+    rows: Receiver<Restored<S::Key, S::Value>>,
+    mut rebuilt: Rebuilt<S>,
+    wake: impl Fn() + Send + 'static,
+) -> Receiver<Result<Rebuilt<S>, StateFileError>> {
+    let (sender, receiver) = bounded(1);
+    let failed = sender.clone();
+    let spawned = thread::Builder::new().name("floodway-rebuild".to_owned()).spawn(move || {
+        for message in rows {
+            let Rebuilt { store, frontier } = &mut rebuilt;
+            match message {
+                Restored::Frontier(seen) => frontier.restore(seen),
+                Restored::Rows(rows) => rows.into_iter().for_each(|row| store.restore(row)),
+                Restored::Share(share) => store.reserve(share - 1),
+                Restored::End(result) => {
+                    store.forget(frontier.time());
+                    // A worker that has ended needs nothing.
+                    let _ = sender.send(result.map(|()| rebuilt));
+                    return wake();
+                }
+            }
+        }
+    });
+    if let Err(source) = spawned {
+        let _ = failed.send(Err(no_thread(source)));
+    }
+    receiver
+}
+
+fn no_thread(source: std::io::Error) -> StateFileError {
+    StateFileError::Io { path: PathBuf::from("a thread"), source }
 }

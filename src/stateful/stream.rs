@@ -149,7 +149,7 @@ where
 fn of_store<'scope, S: Store, F>(
     rows: Stream<'scope, u64, Vec<((S::Key, i64), S::Value)>>,
     times: Option<EventTimes<'scope>>,
-    store: impl Fn() -> S + Send + Sync + 'static,
+    store: impl Fn() -> S + Clone + Send + Sync + 'static,
     stage: &mut StateStage<'_, F>,
 ) -> Keyed<'scope, S>
 where
@@ -157,7 +157,6 @@ where
     S::Key: ExchangeData,
     S::Value: ExchangeData,
 {
-    let empty = store();
-    let context = (stage.context)(merge_rows(stage.name, store));
-    keyed(stage.name, rows, times, empty, context)
+    let context = (stage.context)(merge_rows(stage.name, store.clone()));
+    keyed(stage.name, rows, times, store, context)
 }

@@ -7,7 +7,7 @@ use rustc_hash::FxBuildHasher;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Apply, Row, Store};
+use super::{Row, Store};
 use crate::merge::Merge;
 
 /// How often a record is in a collection.
@@ -53,15 +53,8 @@ where
     type Value = Difference;
     type Out = ();
 
-    fn merge(
-        &mut self,
-        record: D,
-        _: i64,
-        value: Difference,
-        _: &Apply<'_>,
-    ) -> Result<(), (D, Difference)> {
+    fn merge(&mut self, record: D, _: i64, value: Difference) {
         self.add(record, value.0);
-        Ok(())
     }
 
     fn longest(&self) -> i64 {
@@ -83,6 +76,10 @@ where
     }
 
     fn forget(&mut self, _: i64) {}
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
 
     fn rows(&self, each: &mut dyn FnMut(&D, i64, i64, &Difference)) {
         let changed = self.0.iter().filter(|(_, difference)| difference.0 != 0);

@@ -45,6 +45,8 @@ where
     for (epoch, records) in epochs.iter().enumerate() {
         if restarts.contains(&epoch) {
             store = empty();
+            // Rows that are over need not be there.
+            log.retain(|row| number % 2 == 0 || !store.is_over(row.last, frontier.time()));
             log.iter().for_each(|row| store.restore(row.clone()));
             store.forget(frontier.time());
             log.clear();
@@ -62,9 +64,11 @@ where
             let value = (Count(1), Set::of(number));
             let apply = Apply { before, after: &frontier };
             let (first, _) = store.pane(*time);
-            match store.merge(*key, first, value.clone(), &apply) {
-                Ok(()) => log.push(Row { key: *key, first, last: first, value }),
-                Err(_) => drop(outcome.late.insert(number, (*key, *time))),
+            if store.is_late(first, &apply) {
+                outcome.late.insert(number, (*key, *time));
+            } else {
+                log.push(Row { key: *key, first, last: first, value: value.clone() });
+                store.merge(*key, first, value);
             }
             number += 1;
         }

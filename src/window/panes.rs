@@ -88,15 +88,13 @@ where
     type Value = V;
     type Out = Window<K, V>;
 
-    fn merge(&mut self, key: K, time: i64, value: V, apply: &Apply<'_>) -> Result<(), (K, V)> {
-        let pane = self.pane_of(time);
-        // The last window with this pane.
-        let is_late = pane.saturating_add(self.size) <= apply.before;
-        if is_late || !apply.after.believes(time) {
-            return Err((key, value));
-        }
-        self.add(pane, key, value);
-        Ok(())
+    fn is_late(&self, time: i64, apply: &Apply<'_>) -> bool {
+        // The last window with this pane has closed.
+        self.is_over(self.pane_of(time), apply.before) || !apply.after.believes(time)
+    }
+
+    fn merge(&mut self, key: K, time: i64, value: V) {
+        self.add(self.pane_of(time), key, value);
     }
 
     fn longest(&self) -> i64 {
@@ -136,6 +134,10 @@ where
         self.add(row.first, row.key, row.value);
     }
 
+    fn reserve(&mut self, times: usize) {
+        self.panes.values_mut().for_each(|values| values.reserve(values.len() * times));
+    }
+
     fn forget(&mut self, frontier: i64) {
         let size = self.size;
         self.panes.retain(|pane, _| pane.saturating_add(size) > frontier);
@@ -143,6 +145,14 @@ where
             i64::MIN => i64::MIN,
             frontier => self.pane_of(frontier),
         };
+    }
+
+    fn is_over(&self, time: i64, frontier: i64) -> bool {
+        time.saturating_add(self.size) <= frontier
+    }
+
+    fn clear(&mut self) {
+        self.panes.values_mut().for_each(HashMap::clear);
     }
 
     fn rows(&self, each: &mut dyn FnMut(&K, i64, i64, &V)) {

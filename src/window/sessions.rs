@@ -94,13 +94,13 @@ where
     type Value = V;
     type Out = Window<K, V>;
 
-    fn merge(&mut self, key: K, time: i64, value: V, apply: &Apply<'_>) -> Result<(), (K, V)> {
+    fn is_late(&self, time: i64, apply: &Apply<'_>) -> bool {
         // An earlier record could belong to a session that has ended.
-        if time < apply.before || !apply.after.believes(time) {
-            return Err((key, value));
-        }
+        time < apply.before || !apply.after.believes(time)
+    }
+
+    fn merge(&mut self, key: K, time: i64, value: V) {
         self.add(key, Intervals::of(self.gap, time, value));
-        Ok(())
     }
 
     fn longest(&self) -> i64 {
@@ -126,8 +126,17 @@ where
         self.add(key, Intervals::between(self.gap, first, last, value));
     }
 
+    fn reserve(&mut self, times: usize) {
+        self.keys.reserve(self.keys.len() * times);
+    }
+
     fn forget(&mut self, frontier: i64) {
         self.take_over(frontier, &mut |_, _, _, _| {});
+    }
+
+    fn clear(&mut self) {
+        self.keys.clear();
+        self.due.clear();
     }
 
     fn rows(&self, each: &mut dyn FnMut(&K, i64, i64, &V)) {

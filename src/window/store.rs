@@ -30,7 +30,7 @@ pub(crate) struct Apply<'a> {
 }
 
 /// The state of an operator on one worker, by key. It is the same whatever the order in which rows are merged.
-pub(crate) trait Store: 'static {
+pub(crate) trait Store: Send + 'static {
     /// What a record belongs to.
     type Key: Clone + Eq + Hash + Serialize + DeserializeOwned + Send + 'static;
     /// What is known of it.
@@ -38,14 +38,13 @@ pub(crate) trait Store: 'static {
     /// What the operator emits.
     type Out: Clone + 'static;
 
-    /// Merges a row of the epoch, with the first time of its pane. Returns it if it comes too late, or is too far ahead to be believed.
-    fn merge(
-        &mut self,
-        key: Self::Key,
-        time: i64,
-        value: Self::Value,
-        apply: &Apply<'_>,
-    ) -> Result<(), (Self::Key, Self::Value)>;
+    /// Whether a row of the epoch comes too late, or is too far ahead to be believed. Its time is the first of its pane.
+    fn is_late(&self, _time: i64, _apply: &Apply<'_>) -> bool {
+        false
+    }
+
+    /// Merges a row of the epoch that is not late, with the first time of its pane.
+    fn merge(&mut self, key: Self::Key, time: i64, value: Self::Value);
 
     /// Returns how long after a record the last of its windows can end, in milliseconds.
     fn longest(&self) -> i64;
@@ -62,8 +61,20 @@ pub(crate) trait Store: 'static {
     /// Merges a row that was stored.
     fn restore(&mut self, row: Row<Self::Key, Self::Value>);
 
+    /// Makes room for so many times as much as is held.
+    fn reserve(&mut self, _times: usize) {}
+
     /// Forgets what is over at this event-time frontier, which has been emitted.
     fn forget(&mut self, frontier: i64);
+
+    /// Whether a row of this time, which was stored, is needed no more at this event-time frontier, whatever the other
+    /// rows of its key are.
+    fn is_over(&self, _time: i64, _frontier: i64) -> bool {
+        false
+    }
+
+    /// Forgets all that is stored. What has closed stays closed.
+    fn clear(&mut self);
 
     /// Calls `each` with all that is stored.
     fn rows(&self, each: &mut dyn FnMut(&Self::Key, i64, i64, &Self::Value));

@@ -7,7 +7,7 @@ use rustc_hash::FxBuildHasher;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Apply, Change, Row, Store};
+use super::{Change, Row, Store};
 use crate::merge::Merge;
 
 /// The value of each key. At the end of an epoch, each key whose value has changed loses the value that it had when the
@@ -33,7 +33,7 @@ where
     type Value = V;
     type Out = Change<K, V>;
 
-    fn merge(&mut self, key: K, _: i64, value: V, _: &Apply<'_>) -> Result<(), (K, V)> {
+    fn merge(&mut self, key: K, _: i64, value: V) {
         match self.values.get_mut(&key) {
             Some(total) => {
                 self.before.entry(key).or_insert_with(|| Some(total.clone()));
@@ -44,7 +44,6 @@ where
                 self.values.insert(key, value);
             }
         }
-        Ok(())
     }
 
     fn longest(&self) -> i64 {
@@ -81,7 +80,16 @@ where
         }
     }
 
+    fn reserve(&mut self, times: usize) {
+        self.values.reserve(self.values.len() * times);
+    }
+
     fn forget(&mut self, _: i64) {}
+
+    fn clear(&mut self) {
+        self.values.clear();
+        self.before.clear();
+    }
 
     fn rows(&self, each: &mut dyn FnMut(&K, i64, i64, &V)) {
         self.values.iter().for_each(|(key, value)| each(key, 0, 0, value));
