@@ -77,9 +77,36 @@ impl<'scope> Job<'scope> {
         changes.as_collection()
     }
 
+    /// Declares a stage with state. A state of other types is refused.
     fn declare_state<K, V>(&mut self, name: &str, identity: &str) {
         self.take_name(name);
-        let (key, value) = (type_name::<K>(), type_name::<V>());
+        let (key, value) = (plain_name(type_name::<K>()), plain_name(type_name::<V>()));
         self.host.declare_state(format!("{name}: {identity}, {value} by {key}"));
+    }
+}
+
+/// Returns the name of a type without the modules of its parts: a type that moves to another module is the same.
+fn plain_name(name: &str) -> String {
+    let mut plain = String::with_capacity(name.len());
+    for part in name.split_inclusive(|c: char| !c.is_alphanumeric() && !"_:".contains(c)) {
+        plain.push_str(part.rsplit("::").next().unwrap_or(part));
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use std::any::type_name;
+
+    use super::plain_name;
+    use crate::merge::{Count, Max, Set};
+
+    #[test]
+    fn the_modules_of_a_type_are_no_part_of_its_name() {
+        type Known = (Count, Set<String>, Option<Max<[u8; 4]>>);
+        let plain = plain_name(type_name::<Known>());
+        assert_eq!(plain, "(Count, Set<String>, Option<Max<[u8; 4]>>)");
+        assert_eq!(plain_name(type_name::<&str>()), "&str");
+        assert_eq!(plain_name("()"), "()");
     }
 }

@@ -7,6 +7,7 @@ mod builds;
 mod call;
 mod call_faults;
 mod csv;
+mod earlier_state;
 mod explain;
 mod graphs;
 mod names;

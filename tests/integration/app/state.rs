@@ -19,7 +19,7 @@ use crate::common::shown::Shown;
 use crate::common::{Place, end_of, error_of, example, for_all, poll, signal, within_tries};
 
 /// What visits are counted by.
-const BY: [&str; 4] = ["minute", "sliding", "session", "page"];
+pub(super) const BY: [&str; 4] = ["minute", "sliding", "session", "page"];
 /// Some visits are later than others by up to this time, in milliseconds.
 const DISORDER: i64 = 20_000;
 
@@ -197,7 +197,7 @@ fn kills_at_random_instants_change_nothing_in_collections_and_what_is_made_of_th
 }
 
 /// The files of the state, by their names.
-fn state_files(place: &Place) -> Vec<PathBuf> {
+pub(super) fn state_files(place: &Place) -> Vec<PathBuf> {
     let entries = fs::read_dir(place.path("out")).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> =
         entries.filter(|path| path.to_string_lossy().contains("/.state-")).collect();
