@@ -116,6 +116,61 @@ mod lines {
     pub mod target;
 }
 
+#[path = "../../src/merge"]
+#[allow(dead_code)]
+mod merge {
+    mod instances;
+    mod intervals;
+
+    pub use floodway::merge::Merge;
+    pub use instances::{Count, Set};
+    pub use intervals::Intervals;
+}
+
+/// What reads and merges the files of keyed state.
+#[path = "../../src/state_file"]
+#[allow(dead_code)]
+mod state_file {
+    mod block;
+    mod error;
+    mod merge;
+    mod read;
+
+    pub(crate) use block::{BlockHeader, BlockWriter, MAGIC};
+    pub use error::StateFileError;
+    pub(crate) use merge::{MergeRows, MergeShard, Over, Parts, merge_files};
+    pub(crate) use read::StateReader;
+}
+
+#[path = "../../src/window"]
+#[allow(dead_code)]
+mod window {
+    mod event_frontier;
+    mod panes;
+    mod store;
+
+    pub(crate) use event_frontier::EventFrontier;
+    pub use event_frontier::Lateness;
+    pub(crate) use panes::Panes;
+    pub(crate) use store::{Apply, Row, Store};
+
+    #[derive(Clone)]
+    pub struct Window<K, V> {
+        pub start: i64,
+        pub end: i64,
+        pub key: K,
+        pub value: V,
+    }
+}
+
+#[path = "../../src/stateful"]
+#[allow(dead_code)]
+mod stateful {
+    mod merge_rows;
+
+    pub(crate) use merge_rows::merge_rows;
+}
+
 #[test]
 fn trace() {
     engine::run(targets::trace::target());
@@ -139,6 +194,11 @@ fn manifest() {
 #[test]
 fn state() {
     engine::run(targets::state::target());
+}
+
+#[test]
+fn keyed_state() {
+    engine::run(targets::keyed_state::target());
 }
 
 #[test]

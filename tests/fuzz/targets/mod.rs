@@ -1,5 +1,6 @@
 //! The formats, a file each; `config` and `cut` are modules of what they try.
 
+pub mod keyed_state;
 pub mod manifest;
 pub mod position;
 pub mod state;
