@@ -1,27 +1,17 @@
 //! A block: the rows of a stage that one worker has merged in one commit group.
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::Hash;
 
 use postcard::ser_flavors::Flavor;
-use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 
-use crate::window::EventFrontier;
+use crate::window::{EventFrontier, SHARDS, shard};
 
 /// The version of the format.
 pub(crate) const VERSION: u64 = 1;
 
 /// The first bytes of a file. They name the version of the format.
 pub(crate) const MAGIC: &[u8] = b"floodway state 1\n";
-
-/// The number of shards. More make workers more equal where there are many, and the blocks of small groups longer.
-pub(crate) const SHARDS: u64 = 1_024;
-
-/// Returns the shard of a key, which decides which worker has it.
-pub(crate) fn shard(key: &impl Hash) -> u64 {
-    // The table of a worker goes by the hash's low bits, which must not be alike in all of its keys.
-    FxBuildHasher.hash_one(key).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SHARDS.ilog2())
-}
 
 /// What a block begins with, after the header's length and checksum.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

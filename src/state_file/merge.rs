@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::Path;
 
 use super::StateFileError;
-use super::block::{BlockWriter, MAGIC, SHARDS, ShardHeader};
+use super::block::{BlockWriter, MAGIC, ShardHeader};
 use super::read::StateReader;
-use crate::window::EventFrontier;
+use crate::window::{EventFrontier, SHARDS};
 
 /// Merges the rows of a stage. The stage's operator knows their types.
 pub(crate) trait MergeRows: Send + Sync {

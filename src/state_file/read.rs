@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::StateFileError;
-use super::block::{BlockHeader, MAGIC, SHARDS, ShardHeader, VERSION};
+use super::block::{BlockHeader, MAGIC, ShardHeader, VERSION};
+use crate::window::SHARDS;
 
 /// The longest header. A block has at most 1,024 shards.
 const MAX_HEADER: u32 = 1 << 20;

@@ -134,7 +134,7 @@ impl<D> Restoring<D> {
         let (Some(at), Some(rows)) = (&self.at, &self.rows) else { return };
         for message in rows.try_iter() {
             match message {
-                Restored::Frontier(_) | Restored::Share(_) => {}
+                Restored::Frontier(_) => {}
                 Restored::Rows(rows) => emit(at, rows),
                 Restored::End(Ok(())) => {
                     (self.at, self.rows) = (None, None);

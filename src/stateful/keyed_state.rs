@@ -1,13 +1,11 @@
 //! What a stateful operator does with the rows and the event times of its epochs.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_channel::Receiver;
-use rustc_hash::FxBuildHasher;
 
 use super::keyed::KeyedRow;
 use super::restore::{Rebuilt, StoredState};
@@ -17,7 +15,7 @@ use crate::merge::Merge as _;
 use crate::sink::CommitGroups;
 use crate::state_file::{StateBlock, StateFileError};
 use crate::state_totals::{StateCounters, StateTotals, States};
-use crate::window::{Apply, EventFrontier, Store, Times};
+use crate::window::{Apply, EventFrontier, KeyMap, Store, Times, shard};
 
 /// What a run gives to a stateful stage.
 #[derive(Clone)]
@@ -62,14 +60,22 @@ impl Default for StateContext {
 
 /// The rows of an epoch that has not ended, merged, and what workers said of its event times.
 struct OpenEpoch<S: Store> {
-    rows: HashMap<(S::Key, i64), S::Value, FxBuildHasher>,
+    rows: KeyMap<(S::Key, i64), S::Value>,
     times: Times,
 }
 
 impl<S: Store> OpenEpoch<S> {
     fn new(frontier: EventFrontier) -> Self {
-        OpenEpoch { rows: HashMap::default(), times: frontier.times() }
+        OpenEpoch { rows: KeyMap::new(|(key, _)| shard(key)), times: frontier.times() }
     }
+}
+
+/// An epoch that is being merged into the state.
+struct MergingEpoch<S: Store> {
+    epoch: u64,
+    rows: <KeyMap<(S::Key, i64), S::Value> as IntoIterator>::IntoIter,
+    /// The event-time frontier before the epoch.
+    before: i64,
 }
 
 /// What a step of the state has made.
@@ -93,6 +99,7 @@ pub(super) struct KeyedState<S: Store> {
     store: S,
     frontier: EventFrontier,
     epochs: BTreeMap<u64, OpenEpoch<S>>,
+    merging: Option<MergingEpoch<S>>,
     log: Option<StateLog<S>>,
     /// What arrives when the state of earlier runs was read.
     restoring: Option<Restoring<S>>,
@@ -110,7 +117,7 @@ impl<S: Store> KeyedState<S> {
     ) -> Self {
         let log = context.groups.map(|groups| StateLog::new(name, groups));
         let (epochs, row_size) = (BTreeMap::new(), RowSize::default());
-        KeyedState { store, frontier, epochs, log, restoring, row_size, context }
+        KeyedState { store, frontier, epochs, merging: None, log, restoring, row_size, context }
     }
 
     /// Takes rows of an epoch.
@@ -123,10 +130,7 @@ impl<S: Store> KeyedState<S> {
             if time < first || time >= end {
                 (first, end) = self.store.pane(time);
             }
-            match open.entry((key, first)) {
-                Entry::Occupied(mut merged) => merged.get_mut().merge(value),
-                Entry::Vacant(vacant) => drop(vacant.insert(value)),
-            }
+            open.merge((key, first), value);
         }
     }
 
@@ -143,7 +147,7 @@ impl<S: Store> KeyedState<S> {
         match restoring.try_recv() {
             Ok(Ok(Rebuilt { store, frontier })) => {
                 (self.store, self.frontier, self.restoring) = (store, frontier, None);
-                self.count(0);
+                self.count();
                 return true;
             }
             Ok(Err(error)) => (self.context.fail)(error),
@@ -181,13 +185,45 @@ impl<S: Store> KeyedState<S> {
         }
     }
 
-    /// Merges a complete epoch into the state, and emits what it makes final.
-    pub(super) fn apply(&mut self, epoch: u64, emitted: &mut Emitted<S>) {
+    /// Begins to merge a complete epoch into the state. It is the last one that was not merged.
+    pub(super) fn begin(&mut self, epoch: u64) {
         let Some(OpenEpoch { rows, times }) = self.epochs.remove(&epoch) else { return };
-        let sample = rows.keys().next().cloned();
         self.context.counters.merged_rows.fetch_add(rows.len() as u64, Relaxed);
         let before = self.frontier.time();
         self.frontier.advance(epoch, &times);
+        if let Some(log) = &mut self.log {
+            log.changed(epoch);
+        }
+        self.merging = Some(MergingEpoch { epoch, rows: rows.into_iter(), before });
+    }
+
+    /// Returns the epoch that was begun and is not merged.
+    pub(super) fn merging(&self) -> Option<u64> {
+        self.merging.as_ref().map(|merging| merging.epoch)
+    }
+
+    /// Merges up to `most` rows of the epoch that was begun, and returns their number. After the last one, emits what the
+    /// epoch makes final.
+    pub(super) fn merge_some(&mut self, most: usize, emitted: &mut Emitted<S>) -> usize {
+        let Some(MergingEpoch { epoch, mut rows, before }) = self.merging.take() else { return 0 };
+        let some: Vec<_> = rows.by_ref().take(most).collect();
+        let merged = some.len();
+        self.merge(before, some, emitted);
+        match merged < most {
+            true => self.end_epoch(epoch, emitted),
+            false => self.merging = Some(MergingEpoch { epoch, rows, before }),
+        }
+        merged
+    }
+
+    /// Merges rows of the latest epoch. `before` is the event-time frontier before it.
+    fn merge(
+        &mut self,
+        before: i64,
+        rows: Vec<((S::Key, i64), S::Value)>,
+        emitted: &mut Emitted<S>,
+    ) {
+        let sample = rows.first().map(|(key, _)| key.clone());
         let apply = Apply { before, after: &self.frontier };
         if let Some(log) = &mut self.log {
             // In a pass of its own: the processor waits for the store's memory, several rows at a time, and for nothing
@@ -198,7 +234,6 @@ impl<S: Store> KeyedState<S> {
                     log.add(key, *time, value);
                 }
             }
-            log.changed(epoch);
         }
         for ((key, time), value) in rows {
             match self.store.is_late(time, &apply) {
@@ -206,13 +241,13 @@ impl<S: Store> KeyedState<S> {
                 true => emitted.late.push(((key, time), value)),
             }
         }
+        self.context.counters.late_rows.fetch_add(emitted.late.len() as u64, Relaxed);
         // What is stored of a key may be larger than what came.
         if let Some((key, time)) = sample
             && let Some(value) = self.store.value(&key, time)
         {
             self.row_size.sample(&(&key, value));
         }
-        self.end_epoch(epoch, emitted);
     }
 
     /// Emits what the end of the input makes final, unless it is only the end of the run.
@@ -230,12 +265,11 @@ impl<S: Store> KeyedState<S> {
     fn end_epoch(&mut self, epoch: u64, emitted: &mut Emitted<S>) {
         let results = &mut emitted.results;
         self.store.end_epoch(epoch, self.frontier.time(), &mut |result| results.push(result));
-        self.count(emitted.late.len());
+        self.count();
     }
 
     /// Counts what is held, and ends the run if it is too much.
-    fn count(&self, late: usize) {
-        self.context.counters.late_rows.fetch_add(late as u64, Relaxed);
+    fn count(&self) {
         self.context.holds(self.store.len() as u64, self.row_size);
     }
 }

@@ -18,8 +18,6 @@ pub(crate) enum Restored<K, V> {
     Frontier(EventFrontier),
     /// Rows of this worker's keys.
     Rows(Vec<Row<K, V>>),
-    /// The rows so far were those of one shard in so many. A shard is a random part of the keys, and no key is in two.
-    Share(usize),
     /// All of them were sent, or they cannot be read.
     End(Result<(), StateFileError>),
 }
@@ -64,7 +62,7 @@ impl StoredState {
         receiver
     }
 
-    /// Reads all files, shard by shard.
+    /// Reads all files, shard by shard: a store finds the keys of a shard in one small table.
     fn read_all<K: DeserializeOwned, V: DeserializeOwned>(
         &self,
         stage: &str,
@@ -87,22 +85,12 @@ impl StoredState {
             }
             files.push(file);
         }
-        let all = shards.len();
-        for (read, parts) in (1..).zip(shards.into_values()) {
-            for (file, at, shard) in parts {
-                send(Restored::Rows(files[file].rows(at, &shard)?));
-            }
-            if read * SHARE == all {
-                send(Restored::Share(SHARE));
-            }
+        for (file, at, shard) in shards.into_values().flatten() {
+            send(Restored::Rows(files[file].rows(at, &shard)?));
         }
         Ok(())
     }
 }
-
-/// A store learns how many rows it will have when it has those of one shard in so many. A larger share says it more
-/// exactly, and leaves more rows to be moved to a larger table.
-const SHARE: usize = 16;
 
 /// What a stage held at the last commit of the run before.
 pub(crate) struct Rebuilt<S> {
@@ -124,7 +112,6 @@ pub(crate) fn rebuild<S: Store>(
             match message {
                 Restored::Frontier(seen) => frontier.restore(seen),
                 Restored::Rows(rows) => rows.into_iter().for_each(|row| store.restore(row)),
-                Restored::Share(share) => store.reserve(share - 1),
                 Restored::End(result) => {
                     store.forget(frontier.time());
                     // A worker that has ended needs nothing.

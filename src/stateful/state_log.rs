@@ -1,14 +1,10 @@
 //! What a worker merges of a stage in a commit group, which is written at the end of the group.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 
-use rustc_hash::FxBuildHasher;
-
-use crate::merge::Merge as _;
 use crate::sink::CommitGroups;
 use crate::state_file::{BlockWriter, StateBlock, StateFileError};
-use crate::window::{EventFrontier, Row, Store};
+use crate::window::{EventFrontier, KeyMap, Row, Store, shard};
 
 /// The rows of the current commit group.
 ///
@@ -19,7 +15,7 @@ pub(crate) struct StateLog<S: Store> {
     groups: CommitGroups,
     /// The last epoch in which something has changed since the last block.
     changed: Option<u64>,
-    rows: HashMap<(S::Key, i64), S::Value, FxBuildHasher>,
+    rows: KeyMap<(S::Key, i64), S::Value>,
     /// The rows that were added since the last block.
     added: usize,
     /// The number of groups, of which this is the first, whose rows are not merged.
@@ -38,7 +34,7 @@ impl<S: Store> StateLog<S> {
             stage: stage.to_owned(),
             groups,
             changed: None,
-            rows: HashMap::default(),
+            rows: KeyMap::new(|(key, _)| shard(key)),
             added: 0,
             unmerged_groups: 0,
             block: BlockWriter::new(),
@@ -65,10 +61,7 @@ impl<S: Store> StateLog<S> {
             self.failed = self.failed.take().or(written.err());
             return;
         }
-        match self.rows.get_mut(&(key.clone(), pane)) {
-            Some(merged) => merged.merge(value.clone()),
-            None => drop(self.rows.insert((key.clone(), pane), value.clone())),
-        }
+        self.rows.merge((key.clone(), pane), value.clone());
     }
 
     /// Returns the block of what has changed, if anything has. Rows that are over already are left out.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::merge_rows::merge_rows;
 use crate::merge::Count;
-use crate::state_file::{BlockWriter, MAGIC, StateFileError, StateReader, merge_files, shard};
-use crate::window::{EventFrontier, Lateness, Row, Totals};
+use crate::state_file::{BlockWriter, MAGIC, StateFileError, StateReader, merge_files};
+use crate::window::{EventFrontier, Lateness, Row, Totals, shard};
 
 type Counts = Vec<(u64, u64)>;
 

@@ -6,6 +6,7 @@
 
 mod differences;
 mod event_frontier;
+mod key_map;
 #[cfg(test)]
 mod model_tests;
 mod panes;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use differences::{Difference, Differences};
 pub use event_frontier::Lateness;
 pub(crate) use event_frontier::{EventFrontier, Times};
+pub(crate) use key_map::{KeyMap, SHARDS, shard};
 pub(crate) use panes::Panes;
 pub(crate) use sessions::Sessions;
 pub(crate) use store::{Apply, Change, Row, Store};

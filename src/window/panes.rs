@@ -1,17 +1,13 @@
 //! Tumbling and sliding windows, by panes.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::Hash;
 
-use rustc_hash::FxBuildHasher;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Apply, Row, Store, Window};
+use super::{Apply, KeyMap, Row, Store, Window, shard};
 use crate::merge::Merge;
-
-type Values<K, V> = HashMap<K, V, FxBuildHasher>;
 
 /// Windows of `size` that begin at multiples of `slide`. A pane is as long as the slide, so that a record is merged into
 /// one pane, in however many windows it is.
@@ -19,7 +15,7 @@ pub(crate) struct Panes<K, V> {
     size: i64,
     slide: i64,
     /// The values by the beginning of their pane.
-    panes: BTreeMap<i64, Values<K, V>>,
+    panes: BTreeMap<i64, KeyMap<K, V>>,
     /// Windows that end at or before this are closed.
     closed: i64,
 }
@@ -41,7 +37,7 @@ where
     V: Merge + Clone,
 {
     fn add(&mut self, pane: i64, key: K, value: V) {
-        add(self.panes.entry(pane).or_default(), key, value);
+        self.panes.entry(pane).or_insert_with(|| KeyMap::new(shard)).merge(key, value);
     }
 
     /// Emits the window that ends at `end`.
@@ -54,28 +50,19 @@ where
             _ => None,
         };
         let mut later = self.panes.range(start..end).peekable();
-        let mut values = first.unwrap_or_default();
+        let mut values = first.unwrap_or_else(|| KeyMap::new(shard));
         if later.peek().is_none() {
             return values.into_iter().for_each(each);
         }
         for (_, pane) in later {
-            for (key, value) in pane {
+            for (key, value) in pane.iter() {
                 match values.get_mut(key) {
                     Some(merged) => merged.merge(value.clone()),
-                    None => {
-                        values.insert(key.clone(), value.clone());
-                    }
+                    None => values.insert(key.clone(), value.clone()),
                 }
             }
         }
         values.drain().for_each(&mut each);
-    }
-}
-
-fn add<K: Eq + Hash, V: Merge>(values: &mut Values<K, V>, key: K, value: V) {
-    match values.entry(key) {
-        Entry::Occupied(mut merged) => merged.get_mut().merge(value),
-        Entry::Vacant(vacant) => drop(vacant.insert(value)),
     }
 }
 
@@ -134,10 +121,6 @@ where
         self.add(row.first, row.key, row.value);
     }
 
-    fn reserve(&mut self, times: usize) {
-        self.panes.values_mut().for_each(|values| values.reserve(values.len() * times));
-    }
-
     fn forget(&mut self, frontier: i64) {
         let size = self.size;
         self.panes.retain(|pane, _| pane.saturating_add(size) > frontier);
@@ -152,7 +135,7 @@ where
     }
 
     fn clear(&mut self) {
-        self.panes.values_mut().for_each(HashMap::clear);
+        self.panes.values_mut().for_each(KeyMap::clear);
     }
 
     fn rows(&self, each: &mut dyn FnMut(&K, i64, i64, &V)) {
@@ -162,6 +145,6 @@ where
     }
 
     fn len(&self) -> usize {
-        self.panes.values().map(HashMap::len).sum()
+        self.panes.values().map(KeyMap::len).sum()
     }
 }

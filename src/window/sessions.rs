@@ -126,10 +126,6 @@ where
         self.add(key, Intervals::between(self.gap, first, last, value));
     }
 
-    fn reserve(&mut self, times: usize) {
-        self.keys.reserve(self.keys.len() * times);
-    }
-
     fn forget(&mut self, frontier: i64) {
         self.take_over(frontier, &mut |_, _, _, _| {});
     }

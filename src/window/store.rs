@@ -61,9 +61,6 @@ pub(crate) trait Store: Send + 'static {
     /// Merges a row that was stored.
     fn restore(&mut self, row: Row<Self::Key, Self::Value>);
 
-    /// Makes room for so many times as much as is held.
-    fn reserve(&mut self, _times: usize) {}
-
     /// Forgets what is over at this event-time frontier, which has been emitted.
     fn forget(&mut self, frontier: i64);
 

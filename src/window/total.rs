@@ -7,20 +7,20 @@ use rustc_hash::FxBuildHasher;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Change, Row, Store};
+use super::{Change, KeyMap, Row, Store, shard};
 use crate::merge::Merge;
 
 /// The value of each key. At the end of an epoch, each key whose value has changed loses the value that it had when the
 /// epoch began, and has its new one.
 pub(crate) struct Totals<K, V> {
-    values: HashMap<K, V, FxBuildHasher>,
+    values: KeyMap<K, V>,
     /// What the values were when the epoch began, of the keys that have rows in it.
     before: HashMap<K, Option<V>, FxBuildHasher>,
 }
 
-impl<K, V> Default for Totals<K, V> {
+impl<K: Eq + Hash, V> Default for Totals<K, V> {
     fn default() -> Self {
-        Totals { values: HashMap::default(), before: HashMap::default() }
+        Totals { values: KeyMap::new(shard), before: HashMap::default() }
     }
 }
 
@@ -78,10 +78,6 @@ where
                 self.values.insert(row.key, row.value);
             }
         }
-    }
-
-    fn reserve(&mut self, times: usize) {
-        self.values.reserve(self.values.len() * times);
     }
 
     fn forget(&mut self, _: i64) {}

@@ -146,11 +146,13 @@ mod state_file {
 #[allow(dead_code)]
 mod window {
     mod event_frontier;
+    mod key_map;
     mod panes;
     mod store;
 
     pub(crate) use event_frontier::EventFrontier;
     pub use event_frontier::Lateness;
+    pub(crate) use key_map::{KeyMap, SHARDS, shard};
     pub(crate) use panes::Panes;
     pub(crate) use store::{Apply, Row, Store};
 
