@@ -77,6 +77,8 @@ pub struct Job<'scope> {
     plan: Plan,
     stages: Vec<StageOutput>,
     pub(super) bad: Vec<Stream<'scope, u64, Vec<Bad<TextRecord>>>>,
+    /// What workers say of the event times by which windows close.
+    pub(super) event_times: Vec<Source>,
     /// What stateful stages write of their state.
     pub(super) state: Vec<Stream<'scope, u64, Vec<StateBlock>>>,
     names: BTreeSet<String>,
@@ -100,6 +102,7 @@ impl<'scope> Job<'scope> {
             plan: Plan::new(),
             stages: Vec::new(),
             bad: Vec::new(),
+            event_times: Vec::new(),
             state: Vec::new(),
             names: BTreeSet::new(),
             wrong_name: None,
@@ -271,7 +274,8 @@ impl<'scope> Job<'scope> {
     /// Returns the ends of the links of a graph that begins with what `lines` emits.
     pub(super) fn ends(&self, lines: Source, output: &Output<'scope>) -> Ends {
         let stages = self.stages.iter().map(|stage| stage.results).collect();
-        Ends { lines, stages, results: output.results() }
+        let event_times = self.event_times.clone();
+        Ends { lines, stages, results: output.results(), event_times }
     }
 
     /// Whether what `source` emits are the results of the last stage, as they are.

@@ -59,6 +59,8 @@ pub(super) struct Ends {
     pub lines: Source,
     pub stages: Vec<Source>,
     pub results: Source,
+    /// What workers say of event times. It is no link, since no records pass.
+    pub event_times: Vec<Source>,
 }
 
 impl Ends {
@@ -75,7 +77,8 @@ impl Ends {
         let (mut links, mut seen) = (BTreeSet::new(), BTreeSet::new());
         let mut open = vec![(begin.node, begin.port)];
         while let Some(source) = open.pop() {
-            if !seen.insert(source) {
+            let is_of_times = |times: &Source| (times.node, times.port) == source;
+            if !seen.insert(source) || self.event_times.iter().any(is_of_times) {
                 continue;
             }
             if source == results {
@@ -104,6 +107,8 @@ mod tests {
 
     use super::super::{BuildError, DataflowDescription, Job, Lines, Output};
     use super::*;
+    use crate::merge::Count;
+    use crate::window::{Lateness, Windows};
 
     /// The links of what `build` builds, as text.
     fn links<F>(build: F) -> String
@@ -133,6 +138,20 @@ mod tests {
         assert_eq!(chain, "in one, one two, two out");
         let none = links(|job, lines| Ok(job.text(lines)));
         assert_eq!(none, "in out");
+    }
+
+    #[test]
+    fn event_times_that_go_around_a_stage_are_no_link() {
+        let windows = links(|job, lines| {
+            let numbers = job.json::<i64>(lines);
+            let (numbers, times) = job.event_times(numbers, Lateness::default(), |number| *number);
+            let rows = job.burst("rows", numbers, |number: &i64| Ok((*number % 7, *number)));
+            let rows = rows.map(|row| (row, Count(1)));
+            let windows = Windows::tumbling(Duration::from_secs(1))?;
+            let closed = job.windows("windows", rows, &times, windows).results;
+            Ok(job.json_lines(closed))
+        });
+        assert_eq!(windows, "in rows, rows out");
     }
 
     #[test]

@@ -35,6 +35,7 @@ impl<'scope> Job<'scope> {
         windows: Windows,
     ) -> Windowed<'scope, K, V> {
         self.declare_state::<K, V>(name, &windows.identity());
+        self.event_times.push(*times.reports.name());
         let context = |merge_rows| self.host.state(name, merge_rows);
         let (windowed, state) = windows_of(rows, times, windows, &mut StateStage { name, context });
         self.state.push(state);
