@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -50,7 +51,7 @@ impl StateReader {
         let path = path.to_path_buf();
         let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
         let (is, file) = opened.map_err(|source| StateFileError::io(&path, source))?;
-        let file = BufReader::with_capacity(1 << 18, file);
+        let file = BufReader::with_capacity(1 << 14, file);
         let at = MAGIC.len() as u64;
         let mut reader = StateReader { file, path, at, length, rows: Vec::new() };
         if is != length {
@@ -132,10 +133,10 @@ impl StateReader {
         shard: &ShardHeader,
         each: impl FnMut(R),
     ) -> Result<(), StateFileError> {
-        self.seek(at)?;
         let mut bytes = std::mem::take(&mut self.rows);
         bytes.resize(shard.bytes as usize, 0);
-        let read = self.file.read_exact(&mut bytes);
+        // Without the buffer, of which a shard elsewhere in the file would use a small part.
+        let read = self.file.get_ref().read_exact_at(&mut bytes, at);
         read.map_err(|source| StateFileError::io(&self.path, source))?;
         let decoded = decode(shard, &bytes, each);
         self.rows = bytes;
