@@ -1,0 +1,11 @@
+-- Bids, bidders and auctions of each day, in total and by rank of price.
+SELECT
+    day_of(date_time) AS day,
+    count(*), count(*) FILTER (rank_of(price) = 1), count(*) FILTER (rank_of(price) = 2),
+    count(*) FILTER (rank_of(price) = 3),
+    count(DISTINCT bidder), count(DISTINCT bidder) FILTER (rank_of(price) = 1),
+    count(DISTINCT bidder) FILTER (rank_of(price) = 2), count(DISTINCT bidder) FILTER (rank_of(price) = 3),
+    count(DISTINCT auction), count(DISTINCT auction) FILTER (rank_of(price) = 1),
+    count(DISTINCT auction) FILTER (rank_of(price) = 2), count(DISTINCT auction) FILTER (rank_of(price) = 3)
+FROM bid
+GROUP BY day
