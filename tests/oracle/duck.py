@@ -37,19 +37,20 @@ def per_second(text):
 class Duck:
     """A database of events."""
 
-    def __init__(self, path, rate="10k", base_time=1436918400000, due=None):
+    def __init__(self, path, rate="10k", base_time=1436918400000, due=None, where="true"):
+        """The events of a file for which `where` holds."""
         self.db = duckdb.connect()
-        columns = {name: "BIGINT" for name in INTEGERS} | {name: "VARCHAR" for name in TEXTS}
         # One thread, so that rows are numbered in the order of lines.
         self.db.execute("SET threads = 1")
+        columns = {name: "BIGINT" for name in INTEGERS} | {name: "VARCHAR" for name in TEXTS}
+        numbered = "SELECT row_number() OVER () - 1 AS n, * FROM"
         self.db.execute(
-            "CREATE TABLE event AS SELECT row_number() OVER () - 1 AS n, * FROM read_ndjson($path, columns = $columns)",
+            f"CREATE TABLE event AS SELECT * FROM ({numbered} read_ndjson($path, columns = $columns)) WHERE {where}",
             {"path": str(path), "columns": columns},
         )
         if due:
-            self.db.execute("CREATE TABLE due (due BIGINT, n BIGINT)")
-            times = Path(due).read_text(encoding="utf-8").split()
-            self.db.executemany("INSERT INTO due VALUES (?, ?)", [(int(time), n) for n, time in enumerate(times)])
+            times = "read_csv($path, columns = {'due': 'BIGINT'}, header = false)"
+            self.db.execute(f"CREATE TABLE due AS {numbered} {times}", {"path": str(due)})
         else:
             # The first whole nanosecond at which n events are due, in milliseconds.
             events, seconds = per_second(rate)
