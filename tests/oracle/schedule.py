@@ -4,6 +4,7 @@ All arithmetic is exact. An event is due at the first whole nanosecond at which 
 """
 
 import argparse
+import functools
 import math
 from fractions import Fraction
 
@@ -39,7 +40,7 @@ def arguments():
     parser.add_argument("--shape", default="constant", choices=["constant", "square", "step", "spike"])
     parser.add_argument("--peak-rate")
     parser.add_argument("--period")
-    parser.add_argument("--nexmark", default="", help="the generator's options; those that say nothing of times are ignored")
+    parser.add_argument("--nexmark", default="", help="the generator's options: those about times matter")
     return parser
 
 
@@ -68,6 +69,7 @@ class Schedule:
         self.of_cycle = sum(length * rate for length, rate in self.cycle)
         self.cycle_ns = sum(length for length, _ in self.cycle)
 
+    @functools.cache
     def instant(self, number):
         """The first nanosecond from the start at which the integral of the rate has reached `number`."""
         at = 0

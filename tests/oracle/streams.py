@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Streams of events that the generator does not make, as JSON lines with its fields. Times never decrease.
+"""Streams of events that the generator does not make, as JSON lines with its fields. Times never decrease,
+except with --disorder.
 
-    streams.py NAME [--seed N] [--events N]
+    streams.py NAME [--seed N] [--events N] [--disorder N]
     streams.py --list
 
 All streams have auctions and bids that meet to the millisecond: bids before their auction in the same millisecond, bids
@@ -9,6 +10,7 @@ at an auction's opening and expiry, bids on the borders of windows and of sessio
 """
 
 import argparse
+import itertools
 import json
 import random
 import sys
@@ -35,6 +37,7 @@ class Kind:
     people: int = 40  # how many of the last people bid and sell
     auctions: int = 12  # how many of the last auctions get bids
     texts: tuple = ("a", "cc", "Caracas c", "x" * 40)
+    newcomers: float = 0.1  # share of the events that are people
     instants: float = 0.3  # share of the steps that lead to the next instant at which something ends
 
 
@@ -43,15 +46,31 @@ FINE = [9_999, 10_000, 999_999, 1_000_000, 1_101_321, 1_101_322, 55_066_079, 55_
 SHORT = [0, 0, 0, 1, 1, 2, 5, 40, 300]
 KINDS = {
     "ties": Kind("few prices, many events a millisecond", COARSE, [0] * 8 + [1], [0, 1, 5, 30]),
-    "borders": Kind("times on the borders of windows", COARSE + FINE, [0, 1, 100, 999, 1000], [0, 999, 2000, 10_000]),
-    "sessions": Kind("bids of a bidder 10 s apart, and a millisecond less or more", FINE, [0, 1, 700, 5000], [20_000], people=5),
-    "winners": Kind("auctions that expire at a bid's time", COARSE, SHORT, [0, 1, 2, 40, 300], auctions=4, instants=0.5),
-    "texts": Kind("texts that are empty or not ASCII, urls with few parts", FINE, SHORT, [100, 1000], texts=("", "", "é ccç", "c c", "-")),
-    "days": Kind("several days, all hours", FINE, [0, 60_000, HOUR, HOUR - 1, 1], [HOUR, DAY], base_time=BASE_TIME - 1),
+    "borders": Kind(
+        "times on the borders of windows", COARSE + FINE, [0, 1, 100, 999, 1000], [0, 999, 2000, 10_000]
+    ),
+    "sessions": Kind(
+        "bids of a bidder 10 s apart, and a millisecond less or more", FINE, [0, 1, 700, 5000], [20_000], people=5
+    ),
+    "winners": Kind(
+        "auctions that expire at a bid's time", COARSE, SHORT, [0, 1, 2, 40, 300], auctions=4, instants=0.5
+    ),
+    "texts": Kind(
+        "texts that are empty or not ASCII, urls with few parts", FINE, SHORT, [100, 1000],
+        texts=("", "", "é ccç", "c c", "-"),
+    ),
+    "days": Kind(
+        "several days, all hours", FINE, [0, 60_000, HOUR, HOUR - 1, 1], [HOUR, DAY], base_time=BASE_TIME - 1
+    ),
     "ids": Kind("auctions above 10,000", FINE, SHORT, [100, 5000], first_auction=9_900, auctions=300),
-    "sellers": Kind("few people, who bid, sell and register late", FINE + COARSE, SHORT, [1000, 9000], people=6),
-    "early": Kind("times from the first milliseconds of 1970 on", COARSE, [0, 1, 500, 3000], [0, 500, 10_000], base_time=0),
-}
+    "sellers": Kind(
+        "few people, who bid, sell and register late", FINE, [0] * 5 + [1, 40, 300], [0, 1000], people=4,
+        newcomers=0.01,
+    ),
+    "early": Kind(
+        "times from the first milliseconds of 1970 on", COARSE, [0, 1, 500, 3000], [0, 500, 10_000], base_time=0
+    ),
+}  # fmt: skip
 
 
 class Stream:
@@ -115,7 +134,9 @@ class Stream:
         channel = self.random.choice([*HOT, f"channel-{self.random.randrange(20)}"])
         url = URL
         if channel not in HOT:
-            url += self.random.choice(["", "&channel_id=", "&channel_id=7&x=1&channel_id=8", "&xchannel_id=5", "&channel_id=9/a"])
+            url += self.random.choice(
+                ["", "&channel_id=", "&channel_id=7&x=1&channel_id=8", "&xchannel_id=5", "&channel_id=9/a"]
+            )
             if "" in self.kind.texts:
                 channel = self.random.choice([channel, ""])
                 url = self.random.choice([url, "", "channel_id=3&b/c", "a/b/c/d", "http://x/y&channel_id=-2147483648"])
@@ -140,11 +161,11 @@ class Stream:
             for auction, bidder in self.step()[:6]:
                 yield self.bid(auction, bidder)
             chance = self.random.random()
-            if chance < 0.1:
+            if chance < self.kind.newcomers:
                 yield self.person()
-            elif chance < 0.2:
+            elif chance < self.kind.newcomers + 0.1:
                 yield self.auction()
-            elif chance < 0.3:  # bids for an auction that comes in the same millisecond
+            elif chance < self.kind.newcomers + 0.2:  # bids for an auction that comes in the same millisecond
                 for _ in range(self.random.randrange(1, 4)):
                     yield self.bid(self.next_auction)
                 yield self.auction()
@@ -152,9 +173,12 @@ class Stream:
                 yield self.bid()
 
 
-def stream(name, seed=1, events=3000):
-    """The events of a stream, as dictionaries."""
-    return [event for event, _ in zip(Stream(KINDS[name], f"{name} {seed}").events(), range(events))]
+def stream(name, seed=1, events=3000, disorder=1):
+    """The events of a stream, as dictionaries. As many consecutive ones as `disorder` says come in a random order."""
+    made = list(itertools.islice(Stream(KINDS[name], f"{name} {seed}").events(), events))
+    order = random.Random(seed)
+    groups = (made[n : n + disorder] for n in range(0, events, disorder))
+    return [event for group in groups for event in order.sample(group, len(group))]
 
 
 def main():
@@ -162,6 +186,7 @@ def main():
     parser.add_argument("name", nargs="?", choices=KINDS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--events", type=int, default=3000)
+    parser.add_argument("--disorder", type=int, default=1, help="so many consecutive events come in a random order")
     parser.add_argument("--list", action="store_true", help="print the streams' names and what they have")
     args = parser.parse_args()
     if args.list or not args.name:
@@ -169,7 +194,7 @@ def main():
             print(f"{name:10}{kind.about}")
         return
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-    for event in stream(args.name, args.seed, args.events):
+    for event in stream(args.name, args.seed, args.events, args.disorder):
         print(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
 
 
