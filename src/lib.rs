@@ -107,6 +107,8 @@ mod pool;
 mod process_stats;
 #[cfg(feature = "files")]
 mod program_name;
+#[cfg(feature = "cli")]
+mod query;
 #[cfg(feature = "emulator")]
 mod quota;
 pub mod schedule;
@@ -169,6 +171,9 @@ pub mod internal {
         pub use crate::sink::commit_hook::CommitStep;
         pub use crate::sink::disk::{Call, Disk, Fault};
         pub use crate::sink::prepare::resume_on;
+    }
+    pub mod query {
+        pub use crate::query::*;
     }
     pub mod simulate {
         pub use crate::simulate::*;

@@ -15,10 +15,11 @@ use super::error::{Exit, UsageError};
 use super::given::Given;
 use super::help::EXIT_CODES;
 use super::own_options;
-use crate::emulator::{Builtin, Function, Package};
+use crate::emulator::{Builtin, ByTask, Function, Package};
 use crate::job::{DataflowDescription, FunctionGraph, Graph, TextGraph};
 use crate::pipeline::{RecordForm, RunError};
 use crate::program_name;
+use crate::query::{self, EventInput, QueryGraph};
 use crate::task;
 
 /// The program.
@@ -115,7 +116,7 @@ const WITH_CALLS: [&str; 4] = ["run", "compare", "explain", "check"];
 const ON_FLOODWAY: &str = concat!("on floodway ", env!("CARGO_PKG_VERSION"));
 
 /// The options of `run` that say what Floodway's own dataflow computes.
-const OF_TEXT_TASKS: [&str; 5] = ["task", "work", "processes", "records", "log-functions"];
+const OF_TEXT_TASKS: [&str; 6] = ["task", "query", "work", "processes", "records", "log-functions"];
 
 impl Program {
     /// Creates a program with a dataflow of its own, which `make` makes by the options `A`.
@@ -204,7 +205,7 @@ impl Program {
         })
     }
 
-    /// Returns the dataflow of a run with these options, whose task may be `function`.
+    /// Returns the dataflow of a run with these options, whose task may be `function`. A query reads `events`.
     ///
     /// # Errors
     /// If it cannot be built.
@@ -212,6 +213,7 @@ impl Program {
         &self,
         args: &RunArgs,
         function: Option<&Package>,
+        events: EventInput,
     ) -> Result<DataflowDescription> {
         match (&self.user, function) {
             (None, Some(function)) => {
@@ -222,6 +224,10 @@ impl Program {
                 }))
             }
             (None, None) => {
+                if let Some(query) = args.options.query {
+                    let work = args.options.work.clone();
+                    return build(Arc::new(QueryGraph { query, input: events, work }));
+                }
                 let task = task::text(&args.options.task, args.options.work.clone());
                 build(Arc::new(TextGraph(task.expect("the option takes known names only"))))
             }
@@ -271,7 +277,12 @@ impl Program {
     /// If the dataflow cannot be built.
     pub(super) fn function(&self) -> Result<Arc<dyn Function>> {
         match &self.user {
-            None => Ok(Arc::new(Builtin::new())),
+            None => {
+                let builtin: Arc<dyn Function> = Arc::new(Builtin::new());
+                let tasks = task::NAMES.iter().map(|name| ((*name).to_owned(), builtin.clone()));
+                let queries = query::functions().map_err(RunError::Dataflow)?;
+                Ok(Arc::new(ByTask::new(tasks.chain(queries))))
+            }
             Some(user) => Ok(user.dataflow()?.function()),
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::args::{RunArgs, SendingArgs};
+use super::args::{EventArgs, RunArgs, SendingArgs};
 use super::given::Given;
 use super::stage_options::{self, StageArgs};
 use super::{
@@ -13,7 +13,13 @@ use super::{
 };
 use crate::bridge;
 use crate::job::DataflowDescription;
-use crate::pipeline::{Sending, Settings, TimelySettings, local_hosts, read_hosts};
+use crate::nexmark::Generator;
+use crate::pipeline::{
+    EVENTS_AN_EPOCH, Sending, Settings, TimelySettings, local_hosts, read_hosts,
+};
+use crate::query::EventInput;
+use crate::schedule::Schedule;
+use crate::source::{Pace, Rate, Source, nominal};
 use crate::state::State;
 
 /// Returns the settings of a run.
@@ -21,6 +27,10 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
     let source = source::source(args)?;
     let rates = &args.events.rates;
     let schedule = rates::schedule_of_source(rates, &args.given, source.is_generated())?;
+    if schedule.is_none() && args.given.value("--speed").is_some() {
+        let why = "there is no schedule to play: give a --rate that is not max";
+        return Err(args.given.error("--speed", why).into());
+    }
     let timely = timely(&args.timely)?;
     if timely.process == 0 {
         let is_resumed = args.state.as_deref().is_some_and(|dir| State::output_in(dir).is_some());
@@ -33,7 +43,8 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
     let mut sending = sending(&args.sending, &args.given, args)?;
     remote_options::check_shadow(args, sending.policy.needs_remote())?;
     let function = function_task::open(args)?;
-    let dataflow = args.given.program.dataflow(args, function.as_ref())?;
+    let events = events(args, &*source, schedule.clone());
+    let dataflow = args.given.program.dataflow(args, function.as_ref(), events)?;
     let pool = function.map(|function| {
         function_task::limit_requests(&mut sending, args.options.model.deadline, &args.given);
         function_task::pool(args, function, &sending)
@@ -75,6 +86,22 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
     }
     settings.remote_endpoints().iter().try_for_each(|it| remote_options::proxy(it).map(drop))?;
     Ok(settings)
+}
+
+/// Returns the events that a query reads.
+fn events(args: &RunArgs, source: &dyn Source, schedule: Option<Arc<Schedule>>) -> EventInput {
+    let EventArgs { seed, nexmark, rates } = &args.events;
+    let config = nexmark.clone().unwrap_or_default();
+    let at = schedule.clone().unwrap_or_else(nominal);
+    let rate = match schedule {
+        Some(schedule) => Rate::Scheduled(schedule, args.options.model.epoch),
+        None => Rate::Max(EVENTS_AN_EPOCH),
+    };
+    EventInput {
+        is_generated: source.is_generated(),
+        generator: Arc::new(Generator::new(config, *seed, at)),
+        pace: Arc::new(Pace::new(rate, rates.events, rates.duration)),
+    }
 }
 
 /// Returns which records are sent, where and how, by the options of the run or of a stage.

@@ -106,7 +106,8 @@ pub(super) fn excludes(value: &str, option: &str) -> bool {
 fn nexmark(args: &RunArgs, _: &str) -> Parsed<dyn Source> {
     let EventArgs { seed, nexmark, .. } = &args.events;
     let config = nexmark.clone().unwrap_or_default();
-    Ok(Arc::new(Nexmark { config, seed: *seed, skew: args.skew }))
+    let only_numbers = args.options.query.is_some();
+    Ok(Arc::new(Nexmark { config, seed: *seed, skew: args.skew, only_numbers }))
 }
 
 fn files(args: &RunArgs, path: &str) -> Parsed<dyn Source> {

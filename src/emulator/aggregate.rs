@@ -20,7 +20,7 @@ where
     V: Merge + Serialize + 'static,
 {
     fn invoke(&self, event: &[u8], context: &mut Context) -> Result<Vec<u8>, FunctionError> {
-        answer(self.name(), event, context, |chunks: &[Vec<T>]| self.of_chunks(chunks))
+        answer(self.name(), event, context, Vec::len, |chunks: &[Vec<T>]| self.of_chunks(chunks))
     }
 }
 
@@ -31,23 +31,25 @@ where
     V: Merge + Serialize + 'static,
 {
     fn invoke(&self, event: &[u8], context: &mut Context) -> Result<Vec<u8>, FunctionError> {
-        answer(self.name(), event, context, |chunks: &[Strings]| {
+        answer(self.name(), event, context, Strings::len, |chunks: &[Strings]| {
             self.of_chunks(chunks.iter().map(|chunk| (0..chunk.len()).map(|at| chunk.text(at))))
         })
     }
 }
 
-/// Answers a request of the task `name` whose chunks are read as `C`.
+/// Answers a request of the task `name` whose chunks are read as `C`. `records` returns the number of records of a chunk,
+/// each of which takes the modelled time.
 fn answer<C: DeserializeOwned, K: Serialize, V: Serialize>(
     name: &str,
     event: &[u8],
     context: &mut Context,
+    records: impl Fn(&C) -> usize,
     combine: impl Fn(&[C]) -> Partials<K, V>,
 ) -> Result<Vec<u8>, FunctionError> {
     let request: Request<'_, Vec<C>> =
         serde_json::from_slice(event).map_err(|error| FunctionError::event(&error))?;
     FunctionError::check(request.v, &request.task, request.task == name)?;
-    context.work = modelled(request.work_us, request.records.len())?;
+    context.work = modelled(request.work_us, request.records.iter().map(records).sum())?;
     let ids: Vec<u32> = (0..request.records.len() as u32).collect();
     let (results, version) = (combine(&request.records), context.version.as_deref());
     answer_values(name, &results, &ids, &[], context.cold, version)

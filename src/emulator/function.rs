@@ -65,16 +65,21 @@ impl FunctionError {
     }
 }
 
-/// The built-in tasks as a function.
+/// Tasks on text as a function, such as the built-in ones.
 pub struct Builtin {
     tasks: Vec<TextTask>,
 }
 
 impl Builtin {
-    /// Creates the tasks.
+    /// Creates the built-in tasks.
     pub fn new() -> Self {
         let tasks = task::NAMES.iter().filter_map(|name| task::text(name, Duration::ZERO));
         Builtin { tasks: tasks.collect() }
+    }
+
+    /// Creates the function of one task.
+    pub fn of(task: TextTask) -> Self {
+        Builtin { tasks: vec![task] }
     }
 }
 

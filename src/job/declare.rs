@@ -179,7 +179,7 @@ type StartPool =
 type PoolFailed = Box<dyn FnOnce(PoolError) + Send>;
 
 /// Who computes a stage's task besides the workers, or instead of them.
-pub(super) enum Remote {
+pub(crate) enum Remote {
     /// A function, which this makes. Workers compute the task too.
     Function(MakeFunction),
     /// A service, which is called. Workers do not compute the task.
@@ -187,7 +187,7 @@ pub(super) enum Remote {
 }
 
 /// Makes the function that computes a stage's task. That may take time: the vocabulary of `bpe` is loaded.
-pub(super) type MakeFunction = Box<dyn Fn() -> Arc<dyn Function> + Send + Sync>;
+pub(crate) type MakeFunction = Box<dyn Fn() -> Arc<dyn Function> + Send + Sync>;
 
 impl Declaration {
     pub(super) fn new<K: Task + Clone>(name: &str, task: K, remote: Remote) -> Self {

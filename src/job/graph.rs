@@ -222,7 +222,7 @@ impl<'scope> Job<'scope> {
     }
 
     /// Adds the stage `name`. Workers compute `task`, and `remote` says who else computes it, or who does so instead.
-    pub(super) fn stage<K>(
+    pub(crate) fn stage<K>(
         &mut self,
         name: &str,
         records: Stream<'scope, u64, K::In>,

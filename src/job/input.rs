@@ -6,7 +6,7 @@ use crate::batch::{Batch, Chunks, Items, JsonBatch, Records, Span, TextRecord};
 use crate::task::Bad;
 
 /// A container that a stage takes: its schedule, and what its bad records look like as dead letters.
-pub(super) trait StageInput: Container + Records {
+pub(crate) trait StageInput: Container + Records {
     /// Returns when the records were scheduled, if the container says so.
     fn scheduled(&self) -> Option<Span>;
 

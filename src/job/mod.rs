@@ -21,11 +21,12 @@ mod state;
 mod text_graph;
 
 pub use csv::Csv;
-pub(crate) use declare::Declaration;
+pub(crate) use declare::{Declaration, Remote};
 pub(crate) use due_times::Producer;
 pub use graph::{BuildError, Graph, Job, Lines};
 pub(crate) use output::Committing;
 pub use output::Output;
+pub(crate) use parse::{Refuse, invalid_json};
 pub(crate) use stage::{Host, IsLast, StageContext};
 
 /// What the command line makes of a graph, for this package's own tests.

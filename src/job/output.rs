@@ -162,6 +162,37 @@ impl<'scope> Job<'scope> {
         })
     }
 
+    /// Commits rows that are added or taken back, as [`Job::changes`] does. `rows` calls the function that it gets with the
+    /// epoch, the difference and the text of each row of a container.
+    pub(crate) fn row_changes<C: Container>(
+        &mut self,
+        results: Stream<'scope, u64, C>,
+        rows: impl Fn(&mut C, &mut dyn FnMut(u64, isize, &[u8])) + 'static,
+    ) -> Output<'scope> {
+        self.output(results, Some("changes"), |sink| {
+            let is_keyed = sink.is_keyed();
+            // How the line begins of a row of this epoch with this difference, as most do.
+            let (mut last, mut begin) = (None, Vec::new());
+            move |results: &mut C, out: &mut Vec<u8>| {
+                let mut is_whole = true;
+                rows(results, &mut |epoch, difference, row| {
+                    if last != Some((epoch, difference)) {
+                        last = Some((epoch, difference));
+                        // A message of a topic has no key.
+                        let key = if is_keyed { "\t" } else { "" };
+                        begin = format!("{key}{epoch}\t{difference}\t").into();
+                    }
+                    out.extend_from_slice(&begin);
+                    out.extend_from_slice(row);
+                    out.push(b'\n');
+                    is_whole &= memchr::memchr2(b'\n', b'\r', row).is_none();
+                });
+                let whole = is_whole.then_some(());
+                whole.ok_or("the row has a line break").map_err(unwritable("a line"))
+            }
+        })
+    }
+
     fn output<C, L>(
         &mut self,
         results: Stream<'scope, u64, C>,

@@ -16,10 +16,13 @@ use crate::terminal::shorten;
 
 /// Returns the code of a line that is not JSON of the expected form, with what is wrong in which column. There is one
 /// line, so its number within the record says nothing.
-fn invalid_json(error: &serde_json::Error) -> Code {
+pub(crate) fn invalid_json(error: &serde_json::Error) -> Code {
     let message = error.to_string().replace(" at line 1 column ", " at column ");
     Code::with_message("invalid_json", &message)
 }
+
+/// Makes a line of a batch a dead letter with a code.
+pub(crate) type Refuse<'a> = dyn FnMut(&Batch, usize, Code) + 'a;
 
 impl<'scope> Job<'scope> {
     /// Reads each line as a JSON value. A line that does not deserialize to `T` is a dead letter with the code
@@ -81,28 +84,42 @@ impl<'scope> Job<'scope> {
         lines: Lines<'scope>,
         mut parse: impl FnMut(&Batch, usize) -> Result<Option<T>, Code> + 'static,
     ) -> Stream<'scope, u64, Vec<T>> {
-        let due = self.due.clone();
-        self.read(lines, move |epoch, lines, refuse| {
-            let mut parsed = Vec::with_capacity(lines.len());
+        self.read_records(lines, move |lines, parsed, refuse| {
+            parsed.reserve(lines.len());
             for index in 0..lines.len() {
                 match parse(lines, index) {
                     Ok(record) => parsed.extend(record),
                     Err(code) => refuse(lines, index, code),
                 }
             }
-            if !parsed.is_empty() {
-                due.emitted(PARSERS, epoch, parsed.len(), lines.span);
-            }
-            parsed
         })
     }
 
-    /// Computes a container from each batch of lines of an epoch. `read` calls the function that it gets with each line
-    /// that is bad.
-    fn read<C: Container>(
+    /// Computes records from batches of lines. `read` appends those of a batch, and calls the function that it gets with
+    /// each line that is bad.
+    pub(crate) fn read_records<T: 'static>(
         &mut self,
         lines: Lines<'scope>,
-        mut read: impl FnMut(u64, &mut Batch, &mut dyn FnMut(&Batch, usize, Code)) -> C + 'static,
+        mut read: impl FnMut(&Batch, &mut Vec<T>, &mut Refuse<'_>) + 'static,
+    ) -> Stream<'scope, u64, Vec<T>> {
+        let due = self.due.clone();
+        self.read(lines, move |epoch, lines, refuse| {
+            let mut records = Vec::new();
+            read(lines, &mut records, refuse);
+            if !records.is_empty() {
+                due.emitted(PARSERS, epoch, records.len(), lines.span);
+            }
+            records
+        })
+    }
+
+    /// Computes a container from each batch of lines of an epoch. Its records have no schedule of their own, unless [`DueTimes`](super::due_times::DueTimes)
+    /// has it. `read` calls the function that it gets with each line
+    /// that is bad.
+    pub(crate) fn read<C: Container>(
+        &mut self,
+        lines: Lines<'scope>,
+        mut read: impl FnMut(u64, &mut Batch, &mut Refuse<'_>) -> C + 'static,
     ) -> Stream<'scope, u64, C> {
         let mut count_bad = self.host.parser();
         let mut builder = OperatorBuilder::new("Parse".to_owned(), self.scope);

@@ -2,14 +2,15 @@
 
 use std::any::type_name;
 
+use timely::ExchangeData;
 use timely::dataflow::Stream;
 
 use super::Job;
 use crate::stateful::{
-    EventTimes, EventTimesExt as _, Key, StateStage, Value, Windowed, collection_of, totals_of,
-    windows_of,
+    EventTimes, EventTimesExt as _, Key, Keyed, KeyedRow, StateStage, Value, Windowed,
+    collection_of, of_store, totals_of, windows_of,
 };
-use crate::window::{Change, Lateness, Windows};
+use crate::window::{Change, Lateness, Store, Windows};
 
 impl<'scope> Job<'scope> {
     /// Reads the event times of records, by which windows close, and passes the records on. `time` returns the event
@@ -76,6 +77,28 @@ impl<'scope> Job<'scope> {
         let (changes, state) = collection_of(records, &mut StateStage { name, context });
         self.state.push(state);
         changes.as_collection()
+    }
+
+    /// Adds a stage that holds its state in stores of its own, which `store` makes. `identity` says what the state depends
+    /// on besides its types.
+    pub(crate) fn keyed<S: Store>(
+        &mut self,
+        name: &str,
+        identity: &str,
+        rows: Stream<'scope, u64, Vec<KeyedRow<S>>>,
+        times: Option<&EventTimes<'scope>>,
+        store: impl Fn() -> S + Clone + Send + Sync + 'static,
+    ) -> Stream<'scope, u64, Vec<S::Out>>
+    where
+        S::Key: Key,
+        S::Value: ExchangeData,
+    {
+        self.declare_state::<S::Key, S::Value>(name, identity);
+        let context = |merge_rows| self.host.state(name, merge_rows);
+        let stage = &mut StateStage { name, context };
+        let Keyed { results, state, .. } = of_store(rows, times.cloned(), store, stage);
+        self.state.push(state);
+        results
     }
 
     /// Declares a stage with state. A state of other types is refused.

@@ -19,7 +19,7 @@ struct Url {
     path: [u8; 15],
     path_len: u8,
     /// The number after `&channel_id=`. Its length is 0 if the URL has none.
-    id: [u8; 10],
+    id: [u8; 11],
     id_len: u8,
 }
 
@@ -33,6 +33,20 @@ pub(super) struct Channel<'c> {
 }
 
 impl Channel<'_> {
+    /// Appends the name of the channel to `text`.
+    pub(super) fn push_name(&self, text: &mut Vec<u8>) {
+        text.extend_from_slice(&self.name.to_le_bytes()[..self.name_len]);
+    }
+
+    /// Appends the URL to `text`.
+    pub(super) fn push_url(&self, text: &mut Vec<u8>) {
+        let mut buffer = [0; 128];
+        let mut line = LineWriter::new(&mut buffer);
+        self.write_url(&mut line);
+        let len = line.len();
+        text.extend_from_slice(&buffer[..len]);
+    }
+
     /// Appends the name of the channel.
     #[inline(always)]
     pub(super) fn write_name(&self, line: &mut LineWriter<'_>) {
@@ -61,7 +75,8 @@ impl Channels {
         let hot = HOT.map(|_| Url::new(random, None));
         let mut urls = hot.to_vec();
         for number in 0..COLD {
-            let id = (number as i32).reverse_bits().unsigned_abs();
+            // The absolute value of the reference overflows for channel 1, and stays negative.
+            let id = (number as i32).reverse_bits().wrapping_abs();
             let has_id = random.bits().below(10) > 0;
             urls.push(Url::new(random, has_id.then_some(id)));
         }
@@ -111,7 +126,7 @@ const HOT_NAMES: [(u128, usize); 4] = {
 };
 
 impl Url {
-    fn new(random: &mut Random, id: Option<u32>) -> Url {
+    fn new(random: &mut Random, id: Option<i32>) -> Url {
         let mut part = || fresh_string(random, 5, b'_');
         let path = format!("{}/{}/{}/", part(), part(), part());
         let id = id.map_or(String::new(), |id| id.to_string());
@@ -147,9 +162,10 @@ mod tests {
         assert_eq!(all[4].0, "channel-0");
         assert_eq!(all[10_003].0, "channel-9999");
         let ids = all.iter().filter_map(|(_, url)| url.split_once("query=1&channel_id="));
-        let ids: Vec<u32> = ids.map(|(_, id)| id.parse().unwrap()).collect();
+        let ids: Vec<i32> = ids.map(|(_, id)| id.parse().unwrap()).collect();
         assert!((8_850..9_150).contains(&ids.len()));
-        assert!(ids.contains(&9_999i32.reverse_bits().unsigned_abs()));
+        assert!(ids.contains(&9_999i32.reverse_bits().abs()));
+        assert!(ids.contains(&i32::MIN), "that of channel 1");
         for (_, url) in &all {
             assert!(url.starts_with("https://www.nexmark.com/"));
             let parts: Vec<_> = url.split('/').collect();

@@ -82,6 +82,17 @@ pub struct Bid {
     pub extra: String,
 }
 
+impl Event {
+    /// Returns the event time, in Unix milliseconds.
+    pub fn date_time(&self) -> u64 {
+        match self {
+            Event::Person(person) => person.date_time,
+            Event::Auction(auction) => auction.date_time,
+            Event::Bid(bid) => bid.date_time,
+        }
+    }
+}
+
 impl From<Draft<'_>> for Event {
     fn from(draft: Draft<'_>) -> Event {
         match draft {

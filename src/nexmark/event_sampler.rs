@@ -152,6 +152,13 @@ impl EventSampler {
         moment.time.saturating_sub(delay)
     }
 
+    /// Returns the earliest time that an event can have whose time without a delay is `time`.
+    pub(super) fn earliest(&self, time: u64) -> u64 {
+        let delay =
+            if self.delayed_below == 0 { 0 } else { self.config.occasional_delay_sec * 1_000 };
+        time.saturating_sub(delay)
+    }
+
     #[inline(always)]
     fn bid(&self, random: &mut Random, position: EventPosition, date_time: u64) -> BidDraft<'_> {
         let mut text = random.bits();

@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::bid_fields::BidFields;
 use super::config::Config;
 use super::event::Event;
-use super::event_position::EventPosition;
+use super::event_position::{EventPosition, Kind};
 use super::event_sampler::{Draft, EventSampler, longest_line};
 use super::line_writer::{LineWriter, Stamp};
 use super::timeline::{Moment, Timeline};
@@ -96,6 +97,70 @@ impl Generator {
         self.draft(moment, EventPosition::of(self.sampler.cycle(), moment.id)).into()
     }
 
+    /// Appends only the numbers of `events` to `batch`, with empty texts, for readers that draw the fields that they need
+    /// themselves.
+    pub fn fill_numbers(&self, events: Range<u64>, batch: &mut Batch) {
+        let (before, count) = (batch.len(), (events.end - events.start) as usize);
+        batch.numbers.extend_from(before, &Numbers::From(events.start), 0..count);
+        let (bytes, ends) = batch.strings.parts_mut();
+        ends.resize(before + count, bytes.len() as u32);
+    }
+
+    /// Calls `each` with the number and the fields of each bid of `events`. What `each` does not read is not drawn.
+    #[inline(always)]
+    pub fn bids(&self, events: Range<u64>, mut each: impl FnMut(u64, BidFields<'_>)) {
+        let cycle = self.sampler.cycle();
+        self.positions(events, |number, moment, position| {
+            if position.kind(cycle) == Kind::Bid
+                && let Draft::Bid(bid) = self.draft(moment, position)
+            {
+                each(number, bid.into());
+            }
+        });
+    }
+
+    /// Calls `each` with the number and the event of each person and each auction of `events`.
+    pub fn people_and_auctions(&self, events: Range<u64>, mut each: impl FnMut(u64, Event)) {
+        let cycle = self.sampler.cycle();
+        self.positions(events, |number, moment, position| {
+            if position.kind(cycle) != Kind::Bid {
+                each(number, self.draft(moment, position).into());
+            }
+        });
+    }
+
+    /// Appends the bids of `events` to `batch` as CSV lines with their numbers.
+    pub fn bid_lines(&self, events: Range<u64>, batch: &mut Batch) {
+        let cycle = self.sampler.cycle();
+        let mut stamp = Stamp::new();
+        let mut numbers = Vec::with_capacity((events.end - events.start) as usize);
+        let (bytes, ends) = batch.strings.parts_mut();
+        let mut at = bytes.len();
+        self.positions(events, |number, moment, position| {
+            if position.kind(cycle) != Kind::Bid {
+                return;
+            }
+            self.room_for_a_line(bytes, at);
+            let mut line = LineWriter::new(&mut bytes[at..]);
+            csv::write(&self.draft(moment, position), &mut stamp, &mut line);
+            at += line.len();
+            ends.push(at as u32);
+            numbers.push(number);
+        });
+        bytes.truncate(at);
+        batch.numbers = Numbers::Each(numbers);
+    }
+
+    /// Returns the earliest event time that event `n` or a later one can have, in Unix milliseconds.
+    pub fn earliest_from(&self, n: u64) -> u64 {
+        self.sampler.earliest(self.timeline.earliest_from(n))
+    }
+
+    /// Returns when event `n` is due to leave the source, in milliseconds of event time.
+    pub fn due_millis(&self, n: u64) -> u64 {
+        self.timeline.time(n)
+    }
+
     /// Returns when event `n` is due to leave the source.
     fn due(&self, n: u64) -> Nanos {
         self.timeline.due(n)
@@ -115,12 +180,33 @@ impl Generator {
         write: impl Fn(&Draft<'_>, &mut Stamp, &mut LineWriter<'_>),
         mut end: impl FnMut(&mut [u8], usize) -> usize,
     ) {
+        let mut stamp = Stamp::new();
+        let mut at = bytes.len();
+        self.positions(events, |_, moment, position| {
+            self.room_for_a_line(bytes, at);
+            let mut line = LineWriter::new(&mut bytes[at..]);
+            write(&self.draft(moment, position), &mut stamp, &mut line);
+            at += line.len();
+            at = end(bytes, at);
+        });
+        bytes.truncate(at);
+    }
+
+    /// Makes room for a line at `at`.
+    #[inline(always)]
+    fn room_for_a_line(&self, bytes: &mut Vec<u8>, at: usize) {
+        if bytes.len() - at < self.longest_line {
+            bytes.resize(at + self.longest_line + PAGE, 0);
+        }
+    }
+
+    /// Calls `each` with the number, the moment and the position of each of `events`.
+    #[inline(always)]
+    fn positions(&self, events: Range<u64>, mut each: impl FnMut(u64, Moment, EventPosition)) {
         let cycle = self.sampler.cycle();
         let mut moments = self.timeline.moments(events.start);
         let mut position = None;
-        let mut stamp = Stamp::new();
-        let mut at = bytes.len();
-        for _ in events {
+        for number in events {
             let moment = moments.next();
             let here = match position {
                 Some(position) if self.timeline.is_in_order() => {
@@ -129,15 +215,8 @@ impl Generator {
                 _ => EventPosition::of(cycle, moment.id),
             };
             position = Some(here);
-            if bytes.len() - at < self.longest_line {
-                bytes.resize(at + self.longest_line + PAGE, 0);
-            }
-            let mut line = LineWriter::new(&mut bytes[at..]);
-            write(&self.draft(moment, here), &mut stamp, &mut line);
-            at += line.len();
-            at = end(bytes, at);
+            each(number, moment, here);
         }
-        bytes.truncate(at);
     }
 }
 

@@ -23,6 +23,7 @@
 //! - Beam delays one event in ten by up to 3 s if the rate is limited. Here event times follow event numbers unless
 //!   `prob_delayed_event` is set.
 
+mod bid_fields;
 mod channels;
 mod config;
 mod csv;
@@ -38,6 +39,7 @@ mod random;
 mod text;
 mod timeline;
 
+pub use bid_fields::BidFields;
 pub use config::{Config, ConfigError};
 pub use event::{Auction, Bid, Event, Person};
 pub use generator::Generator;

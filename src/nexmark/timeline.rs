@@ -51,6 +51,13 @@ impl Timeline {
         self.millis(self.due(number))
     }
 
+    /// Returns the earliest event time of event `n` and all later ones, without a delay: that of the first event of its
+    /// group.
+    pub(super) fn earliest_from(&self, n: u64) -> u64 {
+        let number = n + self.first_number;
+        self.time(number - number % self.group)
+    }
+
     /// Whether ids increase by one from each event to the next.
     pub(super) fn is_in_order(&self) -> bool {
         self.group == 1

@@ -76,8 +76,7 @@ pub(super) fn end(context: &RunContext, summary: Option<&Summary>, result: &Resu
 pub(super) fn about(context: &RunContext) -> About {
     let RunContext { settings, output, .. } = context;
     let (common, function) = (settings.common_policy(), settings.function_names());
-    let commit =
-        if settings.schedule.is_some() { settings.options.commit_every } else { Duration::ZERO };
+    let commit = if settings.is_paced() { settings.options.commit_every } else { Duration::ZERO };
     About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
@@ -94,9 +93,9 @@ pub(super) fn about(context: &RunContext) -> About {
         deadline_ms: settings.options.model.deadline.as_secs_f64() * 1e3,
         has_due_times: settings.has_due_times(),
         threshold_eps: common.and_then(|policy| policy.threshold()),
-        is_paced: settings.schedule.is_some(),
+        is_paced: settings.is_paced(),
         links: links(&settings.dataflow),
-        longest_step: settings.options.model.epoch.max(commit),
+        longest_step: settings.epoch_length_or_nominal().max(commit),
     }
 }
 

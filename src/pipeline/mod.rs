@@ -34,6 +34,6 @@ pub use options::{FUNCTION, ModelOptions, RecordForm, RunOptions, mark, parse_ta
 pub use resume::StateSettings;
 pub use run::{Finished, RunListener, run};
 pub use run_end::Failures;
-pub use settings::{Endpoint, ListenSettings, Sending, Settings, TimelySettings};
+pub use settings::{EVENTS_AN_EPOCH, Endpoint, ListenSettings, Sending, Settings, TimelySettings};
 pub use shadow::simulated_lambda;
 pub use stop::Stop;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::query::{Query, query};
+use crate::source::Speed;
 use crate::task::{self, Work};
 use crate::units::{parse_above_zero, parse_bytes, parse_number};
 
@@ -69,6 +71,18 @@ pub struct RunOptions {
     #[arg(long, value_name = "TASK", help_heading = "Work", group = mark::OUTPUT)]
     #[arg(default_value = task::DEFAULT, value_parser = parse_task)]
     pub task: String,
+    /// How fast the schedule is played: 10 is ten times real time, max is as fast as records are taken.
+    ///
+    /// Event times, epochs and the output stay the same. With max, latency counts from when a record leaves the source.
+    #[arg(long, value_name = "X|max", help_heading = "Input", group = mark::RUN)]
+    #[arg(default_value_t = Speed::REAL_TIME)]
+    pub speed: Speed,
+    /// A query of Nexmark in place of --task: q0 to q23.
+    ///
+    /// Its output lines are EPOCH<TAB>DIFF<TAB>ROW. It reads the events of --source nexmark, or lines with events as JSON.
+    #[arg(long, value_name = "qN", help_heading = "Work", group = mark::OUTPUT)]
+    #[arg(conflicts_with = "task", value_parser = parse_query)]
+    pub query: Option<&'static Query>,
     /// What a record is for --task function:DIR.
     #[arg(long, value_name = "FORM", help_heading = "Work", group = mark::OUTPUT)]
     #[arg(value_enum, default_value_t = RecordForm::Text)]
@@ -156,6 +170,11 @@ pub fn parse_task(text: &str) -> Result<String, String> {
             Err(format!("expected {names}, or function:DIR for a function of your own"))
         }
     }
+}
+
+/// Parses the name of a query.
+fn parse_query(text: &str) -> Result<&'static Query, String> {
+    query(text).ok_or_else(|| "expected q0 to q23".to_owned())
 }
 
 fn parse_max_record(text: &str) -> Result<usize, String> {

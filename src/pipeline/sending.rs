@@ -142,6 +142,6 @@ impl Settings {
             true => PolicyChoice::LOCAL,
             false => self.sending_of(name).policy,
         };
-        policy.make(self.options.model.epoch, self.options.model.deadline, workers)
+        policy.make(self.epoch_length_or_nominal(), self.options.model.deadline, workers)
     }
 }

@@ -13,7 +13,7 @@ use crate::policy::{PolicyChoice, Sends};
 use crate::pool::PoolSettings;
 use crate::schedule::Schedule;
 use crate::sink::Sink;
-use crate::source::{Pace, Rate, Source};
+use crate::source::{Pace, Rate, Source, Speed};
 
 /// The remote side.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,13 +132,31 @@ impl Settings {
             None if self.pool.is_some() => Rate::Max(EVENTS_AN_EPOCH_OF_A_FUNCTION),
             None => Rate::Max(EVENTS_AN_EPOCH),
         };
-        Pace::new(rate, self.events, self.duration)
+        Pace::new(rate, self.events, self.duration).at_speed(self.options.speed)
     }
 
-    /// Returns the length of an epoch, if epochs are defined by time.
+    /// Returns the schedule, if it is played in real time.
+    pub fn schedule_in_real_time(&self) -> Option<&Arc<Schedule>> {
+        self.schedule.as_ref().filter(|_| self.options.speed == Speed::REAL_TIME)
+    }
+
+    /// Whether events have due times.
+    pub(super) fn is_paced(&self) -> bool {
+        self.schedule.is_some() && self.options.speed != Speed::Max
+    }
+
+    /// Returns how long an epoch lasts, if epochs are defined by time and last.
     pub(super) fn epoch_length(&self) -> Option<Duration> {
-        let is_timed = self.schedule.is_some() || self.source.has_timed_epochs();
-        is_timed.then_some(self.options.model.epoch)
+        let epoch = self.options.model.epoch;
+        match &self.schedule {
+            Some(_) => self.options.speed.wall(epoch),
+            None => self.source.has_timed_epochs().then_some(epoch),
+        }
+    }
+
+    /// Returns how long an epoch lasts. That of an epoch of unknown length is what it would be in real time.
+    pub(super) fn epoch_length_or_nominal(&self) -> Duration {
+        self.epoch_length().unwrap_or(self.options.model.epoch)
     }
 
     /// Whether a late result is a fault: records have scheduled times, or the policy goes by the deadline. A
@@ -154,10 +172,15 @@ impl Settings {
     /// epochs as fit leave room for those that end because they are full.
     pub(super) fn epochs_a_commit(&self) -> u64 {
         let fit = |epoch| ratio(self.options.commit_every, epoch);
-        match self.epoch_length() {
-            Some(epoch) => fit(epoch),
-            None if self.source.waits() => fit(self.options.model.epoch).saturating_mul(10),
-            None => 1,
+        match (self.epoch_length(), &self.schedule) {
+            (Some(epoch), _) => fit(epoch),
+            // As many as have the events of an epoch without a schedule.
+            (None, Some(schedule)) => {
+                let time = schedule.time(EVENTS_AN_EPOCH).or(schedule.end()).unwrap_or_default();
+                ratio(Duration::from_nanos(time), self.options.model.epoch)
+            }
+            (None, None) if self.source.waits() => fit(self.options.model.epoch).saturating_mul(10),
+            (None, None) => 1,
         }
     }
 

@@ -52,7 +52,7 @@ pub(super) fn simulate_policy(
     let Endpoint::Embedded(function) = &settings.sending.endpoint else { return None };
     let (schedule, events) = offered_schedule(series)?;
     let record = Duration::try_from_secs_f64(workers as f64 / true_rate).ok()?;
-    let epoch = settings.options.model.epoch.as_nanos() as Nanos;
+    let epoch = settings.epoch_length_or_nominal().as_nanos() as Nanos;
     let model = Model {
         stream: Stream::new(schedule, events, workers, epoch, true_rate)?,
         workers,
@@ -64,8 +64,9 @@ pub(super) fn simulate_policy(
         seed: function.seed,
     };
     let policy = settings.sending.policy;
-    let make =
-        || policy.make(settings.options.model.epoch, settings.options.model.deadline, workers);
+    let make = || {
+        policy.make(settings.epoch_length_or_nominal(), settings.options.model.deadline, workers)
+    };
     let outcome = model.run(policy.needs_remote(), make);
     Some(Shadow {
         policy: policy.name().to_owned(),

@@ -232,7 +232,7 @@ pub(super) fn work(
     // The schedule goes on where it stood.
     let zero = started.at.checked_sub(Duration::from_nanos(from)).unwrap_or(started.at);
     let clock = Clock::starting(zero);
-    let burst = settings.schedule.as_ref().and_then(BurstWindow::of);
+    let burst = settings.schedule_in_real_time().and_then(BurstWindow::of);
     let observer =
         MetricsObserver::new(&context.stats, local_index, clock, burst, &context.failures);
     let backpressure =

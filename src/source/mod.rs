@@ -25,7 +25,7 @@ pub use kafka::{Kafka, KafkaInput, KafkaSettings, PartitionPosition, TopicPositi
 pub use lines::{FileId, FilePosition, Input, Lines, LinesError, LinesSettings, Position, Sharing};
 pub(crate) use lines::{matches, name_matches, path_of, text_of};
 pub use nexmark::Nexmark;
-pub use pace::{Pace, Rate, nominal};
+pub use pace::{Pace, Rate, Speed, nominal};
 use source_batch::OVERLONG_PREFIX_BYTES;
 pub(crate) use source_batch::SourceBatch;
 pub use spec::{

@@ -21,6 +21,8 @@ pub struct Nexmark {
     pub seed: u64,
     /// The share of the events that the first worker generates, if the shares are not equal.
     pub skew: Option<f64>,
+    /// Whether the events have no text, but only numbers, because whoever reads them draws the fields that it needs.
+    pub only_numbers: bool,
 }
 
 impl Source for Nexmark {
@@ -52,10 +54,13 @@ struct OpenNexmark {
 
 impl OpenSource for OpenNexmark {
     fn build<'scope>(&self, scope: &Scope<'scope, u64>, worker: WorkerContext) -> Streams<'scope> {
-        let Nexmark { config, seed, skew } = self.options.clone();
+        let Nexmark { config, seed, skew, only_numbers } = self.options.clone();
         let schedule = self.pace.schedule().cloned().unwrap_or_else(nominal);
         let generator = Generator::new(config, seed, schedule);
-        let fill = move |range, batch: &mut Batch| generator.fill(range, batch);
+        let fill = move |range, batch: &mut Batch| match only_numbers {
+            true => generator.fill_numbers(range, batch),
+            false => generator.fill(range, batch),
+        };
         let (from, max_record) = (self.pace.first(self.first_epoch), self.max_record);
         events(scope, EventSource { worker, from, skew, max_record, fill })
     }

@@ -1,6 +1,8 @@
 //! The epochs, due times and number of events.
 
+use std::fmt;
 use std::ops::Range;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +18,56 @@ pub enum Rate {
     Max(u64),
 }
 
+/// How fast a schedule is played. It changes neither the epochs nor the times of events.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Speed {
+    /// This many times as fast as the schedule says.
+    Times(f64),
+    /// As fast as records are taken. Then events have no due times.
+    Max,
+}
+
+impl Speed {
+    /// As the schedule says.
+    pub const REAL_TIME: Speed = Speed::Times(1.0);
+
+    /// Returns the time that a duration of the schedule takes. None if that is not known.
+    pub fn wall(self, duration: Duration) -> Option<Duration> {
+        match self {
+            Speed::REAL_TIME => Some(duration),
+            Speed::Times(speed) => Some(duration.div_f64(speed)),
+            Speed::Max => None,
+        }
+    }
+}
+
+impl FromStr for Speed {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "max" {
+            return Ok(Speed::Max);
+        }
+        let speed = text.parse().ok().filter(|speed| (1e-3..=1e6).contains(speed));
+        speed.map(Speed::Times).ok_or("expected max, or a number from 0.001 to 1000000, such as 10")
+    }
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Speed::Times(speed) => speed.fmt(f),
+            Speed::Max => f.write_str("max"),
+        }
+    }
+}
+
 /// The numbers, epochs and times of a run's events. They are pure functions of the settings, so all workers
 /// agree without communication.
 #[derive(Clone, Debug)]
 pub struct Pace {
     rate: Rate,
+    speed: Speed,
     /// The number of events, if it is known before the run.
     end: Option<u64>,
     /// The time to stop at, under [`Rate::Max`].
@@ -45,7 +92,12 @@ impl Pace {
             (Some(events), Some(scheduled)) => Some(events.min(scheduled)),
             (one, other) => one.or(other),
         };
-        Pace { rate, end, stop_at }
+        Pace { rate, speed: Speed::REAL_TIME, end, stop_at }
+    }
+
+    /// Plays the schedule at this speed.
+    pub fn at_speed(self, speed: Speed) -> Self {
+        Pace { speed, ..self }
     }
 
     /// Returns the schedule of the events, if they have one.
@@ -73,30 +125,27 @@ impl Pace {
 
     /// Whether events have due times.
     pub fn is_scheduled(&self) -> bool {
-        matches!(self.rate, Rate::Scheduled(..))
+        self.schedule().is_some() && self.speed != Speed::Max
     }
 
-    /// Returns the nominal length of an epoch.
-    pub fn epoch_length(&self) -> Option<Duration> {
-        match self.rate {
-            Rate::Scheduled(_, epoch) => Some(epoch),
-            Rate::Max(_) => None,
-        }
-    }
-
-    /// Returns when event `n` is due. `None` if there is no such event or no schedule.
+    /// Returns when event `n` is due. `None` if there is no such event, or if events have no due times.
     pub fn due(&self, n: u64) -> Option<Nanos> {
-        match &self.rate {
-            Rate::Scheduled(schedule, _) => schedule.time(n),
-            Rate::Max(_) => None,
+        let due = self.schedule()?.time(n)?;
+        match self.speed {
+            Speed::REAL_TIME => Some(due),
+            Speed::Times(speed) => Some((due as f64 / speed) as Nanos),
+            Speed::Max => None,
         }
     }
 
     /// Returns how many events are due by `now`.
     pub fn due_by(&self, now: Nanos) -> u64 {
-        let due = match &self.rate {
-            Rate::Scheduled(schedule, _) => schedule.count(now.saturating_add(1)),
-            Rate::Max(_) => u64::MAX,
+        let due = match (self.schedule(), self.speed) {
+            (Some(schedule), Speed::REAL_TIME) => schedule.count(now.saturating_add(1)),
+            (Some(schedule), Speed::Times(speed)) => {
+                schedule.count((now.saturating_add(1) as f64 * speed) as Nanos)
+            }
+            (_, Speed::Max) | (None, _) => u64::MAX,
         };
         due.min(self.end.unwrap_or(u64::MAX))
     }
@@ -141,12 +190,12 @@ impl Pace {
 
     /// Returns the end of the longest prefix of `range` whose events are evenly spread in time.
     pub fn even(&self, range: &Range<u64>) -> u64 {
-        match &self.rate {
-            Rate::Scheduled(schedule, _) => {
+        match self.schedule().filter(|_| self.is_scheduled()) {
+            Some(schedule) => {
                 let most = (range.end - range.start) as usize;
                 range.start + (schedule.run(range.start, most) as u64).max(1)
             }
-            Rate::Max(_) => range.end,
+            None => range.end,
         }
     }
 }

@@ -54,7 +54,10 @@ where
     let by_key = Exchange::new(|((key, _), _): &KeyedRow<S>| shard(key));
     let mut rows = builder.new_input(rows, by_key);
     let lateness = times.as_ref().map(|times| times.lateness).unwrap_or_default();
-    let reports = times.map_or_else(|| empty(scope), |times| times.reports);
+    let (reports, known) = match times {
+        Some(EventTimes { reports, known, .. }) => (reports, known),
+        None => (empty(scope), None),
+    };
     let mut reports = builder.new_input(reports, Exchange::new(|(worker, _): &Reported| *worker));
     let (results, results_stream) = builder.new_output();
     let mut results = Output::<Vec<S::Out>>::from(results);
@@ -76,7 +79,7 @@ where
         capabilities.iter_mut().for_each(|capability| capability.downgrade(&context.first_epoch));
         // One for each output, at the epoch of which something may be emitted next.
         let mut capabilities: Option<Vec<Capability<u64>>> = Some(capabilities);
-        let mut state = KeyedState::new(&name, store, frontier, restoring, context);
+        let mut state = KeyedState::new(&name, store, (frontier, known), restoring, context);
         move |frontiers| {
             rows.for_each(|capability, rows| {
                 let Some(&epoch) = capability.least() else { return };

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_channel::Receiver;
 
+use super::event_time::KnownFrontier;
 use super::keyed::KeyedRow;
 use super::restore::{Rebuilt, StoredState};
 use super::row_size::RowSize;
@@ -58,6 +59,9 @@ impl Default for StateContext {
     }
 }
 
+/// A time after all others, in milliseconds.
+const FAR: i64 = 1 << 60;
+
 /// The rows of an epoch that has not ended, merged, and what workers said of its event times.
 struct OpenEpoch<S: Store> {
     rows: KeyMap<(S::Key, i64), S::Value>,
@@ -98,6 +102,7 @@ pub(super) type Restoring<S> = Receiver<Result<Rebuilt<S>, StateFileError>>;
 pub(super) struct KeyedState<S: Store> {
     store: S,
     frontier: EventFrontier,
+    known: Option<KnownFrontier>,
     epochs: BTreeMap<u64, OpenEpoch<S>>,
     merging: Option<MergingEpoch<S>>,
     log: Option<StateLog<S>>,
@@ -111,13 +116,23 @@ impl<S: Store> KeyedState<S> {
     pub(super) fn new(
         name: &str,
         store: S,
-        frontier: EventFrontier,
+        (frontier, known): (EventFrontier, Option<KnownFrontier>),
         restoring: Option<Restoring<S>>,
         context: StateContext,
     ) -> Self {
         let log = context.groups.map(|groups| StateLog::new(name, groups));
         let (epochs, row_size) = (BTreeMap::new(), RowSize::default());
-        KeyedState { store, frontier, epochs, merging: None, log, restoring, row_size, context }
+        KeyedState {
+            store,
+            frontier,
+            known,
+            epochs,
+            merging: None,
+            log,
+            restoring,
+            row_size,
+            context,
+        }
     }
 
     /// Takes rows of an epoch.
@@ -190,7 +205,10 @@ impl<S: Store> KeyedState<S> {
         let Some(OpenEpoch { rows, times }) = self.epochs.remove(&epoch) else { return };
         self.context.counters.merged_rows.fetch_add(rows.len() as u64, Relaxed);
         let before = self.frontier.time();
-        self.frontier.advance(epoch, &times);
+        match &self.known {
+            Some(known) => self.frontier.reach(epoch, known(epoch)),
+            None => self.frontier.advance(epoch, &times),
+        }
         if let Some(log) = &mut self.log {
             log.changed(epoch);
         }
@@ -230,8 +248,11 @@ impl<S: Store> KeyedState<S> {
             // else in between.
             let passed = self.frontier.time();
             for ((key, time), value) in &rows {
-                if !self.store.is_late(*time, &apply) && !self.store.is_over(*time, passed) {
-                    log.add(key, *time, value);
+                if !self.store.is_late(*time, &apply)
+                    && !self.store.is_over(*time, passed)
+                    && let Some(value) = self.store.kept(key, value)
+                {
+                    log.add(key, *time, &value);
                 }
             }
         }
@@ -253,7 +274,9 @@ impl<S: Store> KeyedState<S> {
     /// Emits what the end of the input makes final, unless it is only the end of the run.
     pub(super) fn end(&mut self, at: u64, emitted: &mut Emitted<S>) {
         let Some(last) = self.frontier.last_epoch else { return };
-        if (self.context.is_stopped)() || !self.frontier.end(self.store.longest()) {
+        // Where the frontier is known, records may be later than it by any time.
+        let longest = if self.known.is_some() { FAR } else { self.store.longest() };
+        if (self.context.is_stopped)() || !self.frontier.end(longest) {
             return;
         }
         if let Some(log) = &mut self.log {

@@ -22,7 +22,9 @@ mod stream;
 
 pub(crate) use collection::collection_of;
 pub use event_time::EventTimes;
+pub(crate) use event_time::event_times;
+pub(crate) use keyed::{Keyed, KeyedRow};
 pub(crate) use keyed_state::{StateContext, StateLimit};
 pub(crate) use restore::StoredState;
 pub use stream::{EventTimesExt, Key, Value, WindowExt, Windowed};
-pub(crate) use stream::{StateStage, totals_of, windows_of};
+pub(crate) use stream::{StateStage, of_store, totals_of, windows_of};

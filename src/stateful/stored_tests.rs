@@ -102,7 +102,7 @@ fn merged_files_hold_each_key_once() {
         file("2", &[("a", &many[..1_000])]),
         file("3", &[("b", &[(1, 2), (2, 2)]), ("a", &[])]),
     ];
-    let merge = merge_rows("a", Totals::<u64, Count>::default);
+    let merge = merge_rows("a", Totals::<u64, Count>::for_ever);
     let mut out = Vec::new();
     let of = |_: &str| Some(Arc::clone(&merge));
     let rows = merge_files::<StateFileError>(folder.path(), &files, true, of, &mut out, |error| {

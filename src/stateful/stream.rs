@@ -15,7 +15,9 @@ use super::keyed_state::StateContext;
 use super::merge_rows::merge_rows;
 use crate::merge::Merge;
 use crate::state_file::{MergeRows, StateBlock};
-use crate::window::{Change, Kind, Lateness, Panes, Sessions, Store, Totals, Window, Windows};
+use crate::window::{
+    Change, Kind, Lateness, Panes, Sessions, Store, Totals, Update, Window, Windows,
+};
 
 /// A key of state: it is hashed, sent to its worker, and stored.
 pub trait Key: ExchangeData + Clone + Eq + Hash + Serialize + DeserializeOwned {}
@@ -54,7 +56,9 @@ impl<'scope, T: Clone + 'static> EventTimesExt<'scope, T> for Stream<'scope, u64
         lateness: Lateness,
         time: impl Fn(&T) -> i64 + 'static,
     ) -> (Self, EventTimes<'scope>) {
-        event_times(self, lateness, time)
+        event_times(self, lateness, move |records, times| {
+            times.add_all(records.iter().map(&time));
+        })
     }
 }
 
@@ -142,11 +146,23 @@ where
     F: FnMut(Arc<dyn MergeRows>) -> StateContext,
 {
     let rows = rows.map(|(key, value)| ((key, 0), value));
-    let Keyed { results, state, .. } = of_store(rows, None, Totals::default, stage);
-    (results, state)
+    let Keyed { results, state, .. } = of_store(rows, None, Totals::for_ever, stage);
+    (changes(results), state)
 }
 
-fn of_store<'scope, S: Store, F>(
+/// Returns the changes of updates: what a key had is taken back, and what it has is added.
+fn changes<'scope, K: Key, V: Value>(
+    updates: Stream<'scope, u64, Vec<Update<(K, i64), V>>>,
+) -> Stream<'scope, u64, Vec<Change<K, V>>> {
+    updates.flat_map(|Update { key: (key, _), epoch, before, after }| {
+        let before = before.map(|before| ((key.clone(), before), epoch, -1));
+        let after = after.map(|after| ((key, after), epoch, 1));
+        before.into_iter().chain(after)
+    })
+}
+
+/// Merges rows into a store that `store` makes, empty.
+pub(crate) fn of_store<'scope, S: Store, F>(
     rows: Stream<'scope, u64, Vec<((S::Key, i64), S::Value)>>,
     times: Option<EventTimes<'scope>>,
     store: impl Fn() -> S + Clone + Send + Sync + 'static,

@@ -56,9 +56,12 @@ impl Default for Bpe {
 }
 
 impl Tokenize for Bpe {
-    const NAME: &str = "bpe";
     /// A token has four digits, and two bytes of text make about one token.
     const FACTOR: usize = 3;
+
+    fn wire_name(&self) -> &'static str {
+        "bpe"
+    }
 
     fn tokenize(&self, input: &Strings, range: Range<usize>, out: &mut Strings) {
         MEMO.with_borrow_mut(|memo| {

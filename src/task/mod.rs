@@ -36,6 +36,7 @@ pub use json_function::{JsonFunction, JsonTexts};
 pub use modelled::Modelled;
 #[cfg(feature = "cli")]
 pub(crate) use panics::{CodePanic, note_panic};
+pub(crate) use text::LineRows;
 pub use text::{DEFAULT, NAMES, TextTask, text};
 pub use text_function::TextFunction;
 pub use words::{RANGES, Words, all_words_portable, ranges};

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::{Code, Task, Work};
+use crate::batch::Records as _;
 use crate::process_stats;
 use crate::wire::Slots;
 
@@ -53,7 +54,10 @@ impl<K: Task> Task for Modelled<K> {
         out: &mut K::Out,
         bad: &mut Vec<(usize, Code)>,
     ) {
-        let records = range.len() as u32;
+        if self.work.is_zero() {
+            return self.task.compute(input, range, out, bad);
+        }
+        let records = input.weight(&range) as u32;
         self.began.get_or_init(Instant::now);
         let until = process_stats::thread_cpu() + self.extra() * records;
         self.task.compute(input, range, out, bad);

@@ -14,10 +14,11 @@ pub type TextTask = Arc<dyn Task<In = Batch, Out = Batch, Answers = Strings>>;
 
 /// What is specific to a text task.
 pub(super) trait Tokenize: Send + Sync + 'static {
-    /// Its name on the wire.
-    const NAME: &str;
     /// Estimated bytes of tokens per byte of text.
     const FACTOR: usize;
+
+    /// Returns its name on the wire.
+    fn wire_name(&self) -> &'static str;
 
     /// Appends a line of tokens for each string of `range`.
     fn tokenize(&self, input: &Strings, range: Range<usize>, out: &mut Strings);
@@ -29,7 +30,7 @@ impl<K: Tokenize> Task for K {
     type Answers = Strings;
 
     fn name(&self) -> &str {
-        K::NAME
+        self.wire_name()
     }
 
     fn results(&self, input: &Batch, range: &Range<usize>) -> Batch {
@@ -78,6 +79,30 @@ impl<K: Tokenize> Task for K {
         out: &mut Batch,
     ) {
         assemble_text(input, range, answers, slots, out);
+    }
+}
+
+/// A task that writes a row of each line of text, or nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct LineRows {
+    /// The name on the wire.
+    pub name: &'static str,
+    /// Appends the row of a line.
+    pub write: fn(&[u8], &mut Vec<u8>),
+}
+
+impl Tokenize for LineRows {
+    const FACTOR: usize = 1;
+
+    fn wire_name(&self) -> &'static str {
+        self.name
+    }
+
+    fn tokenize(&self, input: &Strings, range: Range<usize>, out: &mut Strings) {
+        for index in range {
+            (self.write)(input.get(index), out.buffer());
+            out.end_string();
+        }
     }
 }
 

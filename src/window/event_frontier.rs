@@ -63,7 +63,7 @@ impl EventFrontier {
 
     /// Whether a record of the epoch with this time is one of those that are believed.
     pub(crate) fn believes(&self, time: i64) -> bool {
-        is_time(time) && self.latest.is_none_or(|latest| time <= latest)
+        is_time(time) && (self.ahead == i64::MAX || self.latest.is_none_or(|latest| time <= latest))
     }
 
     /// Takes the event times of the next epoch that has records.
@@ -89,6 +89,12 @@ impl EventFrontier {
                 self.latest = Some(self.latest.map_or(last, |latest| latest.max(last)));
             }
         }
+    }
+
+    /// Notes that records after `epoch` have at least this event time.
+    pub(crate) fn reach(&mut self, epoch: u64, time: i64) {
+        self.last_epoch = Some(self.last_epoch.map_or(epoch, |last| last.max(epoch)));
+        self.latest = self.latest.max(Some(time));
     }
 
     /// Takes over what another worker, or a run before, has seen.

@@ -23,7 +23,7 @@ pub(crate) use event_frontier::{EventFrontier, Times};
 pub(crate) use key_map::{KeyMap, SHARDS, shard};
 pub(crate) use panes::Panes;
 pub(crate) use sessions::Sessions;
-pub(crate) use store::{Apply, Change, Row, Store};
+pub(crate) use store::{Apply, Change, Row, Store, Update};
 pub(crate) use total::Totals;
 pub(crate) use windows::Kind;
 pub use windows::{WindowError, Windows};

@@ -1,5 +1,6 @@
 //! What a stateful operator holds by key, whatever its windows are.
 
+use std::borrow::Cow;
 use std::hash::Hash;
 
 use serde::Serialize;
@@ -22,6 +23,15 @@ pub(crate) struct Row<K, V> {
 /// A change of a collection: the row, the epoch and the difference.
 pub(crate) type Change<K, V> = ((K, V), u64, isize);
 
+/// What a key had before an epoch, and what it has after it. They differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Update<K, V> {
+    pub key: K,
+    pub epoch: u64,
+    pub before: Option<V>,
+    pub after: Option<V>,
+}
+
 /// The frontier before and after an epoch.
 pub(crate) struct Apply<'a> {
     /// No record of this epoch should be earlier.
@@ -43,8 +53,14 @@ pub(crate) trait Store: Send + 'static {
         false
     }
 
-    /// Merges a row of the epoch that is not late, with the first time of its pane.
+    /// Merges a row of the epoch that is not late, with the first time of its pane. A key and pane come once an
+    /// epoch.
     fn merge(&mut self, key: Self::Key, time: i64, value: Self::Value);
+
+    /// Returns what has to be stored of a row that is about to be merged, if anything has.
+    fn kept<'a>(&self, _key: &Self::Key, value: &'a Self::Value) -> Option<Cow<'a, Self::Value>> {
+        Some(Cow::Borrowed(value))
+    }
 
     /// Returns how long after a record the last of its windows can end, in milliseconds.
     fn longest(&self) -> i64;

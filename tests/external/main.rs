@@ -17,4 +17,5 @@ mod hosting;
 mod kafka;
 mod monitoring;
 mod pool;
+mod queries;
 mod rie;

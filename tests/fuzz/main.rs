@@ -17,7 +17,7 @@ mod mutate;
 mod targets;
 
 // What those source files call by its path from the crate's root.
-use floodway::internal::{pipeline, pool, simulate, state};
+use floodway::internal::{pipeline, pool, query, simulate, state};
 #[cfg(feature = "kafka")]
 use floodway::kafka;
 use floodway::{aws, batch, bridge, cost, emulator, nexmark, policy, schedule, sink, task, units};
@@ -27,7 +27,7 @@ use floodway::{aws, batch, bridge, cost, emulator, nexmark, policy, schedule, si
 mod source {
     #[cfg(feature = "kafka")]
     pub use floodway::source::KafkaInput;
-    pub use floodway::source::{Input, Nexmark, Source};
+    pub use floodway::source::{Input, Nexmark, Pace, Rate, Source, nominal};
     pub(crate) use globs::{matches, name_matches, path_of, text_of};
     pub(crate) use source_batch::SourceBatch;
 

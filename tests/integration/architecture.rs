@@ -126,6 +126,7 @@ const OF_WORKERS: &[&str] = &[
     "operators",
     "policy",
     "scheduler",
+    "query",
     "task",
     "nexmark",
     "schedule",

@@ -41,6 +41,7 @@ mod nexmark;
 mod operators;
 mod outbox;
 mod policies;
+mod queries;
 mod readme;
 mod replaced_input;
 mod resume;

@@ -324,3 +324,56 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_fields_of_events_are_those_of_their_lines() {
+    let options = [("prob_delayed_event", "0.1"), ("out_of_order_group_size", "70")];
+    for generator in [generator(1), generator_with(7, &options)] {
+        let events = 1_000..3_000;
+        let mut seen = Vec::new();
+        generator.bids(events.clone(), |number, bid| {
+            let Event::Bid(event) = generator.event(number) else { panic!("{number} is no bid") };
+            let mut texts = [Vec::new(), Vec::new(), Vec::new()];
+            bid.push_channel(&mut texts[0]);
+            bid.push_url(&mut texts[1]);
+            bid.push_line(&mut texts[2]);
+            let numbers = (bid.auction, bid.bidder, bid.price, bid.date_time);
+            assert_eq!(numbers, (event.auction, event.bidder, event.price, event.date_time));
+            assert_eq!(bid.extra(), event.extra.as_bytes());
+            let line = csv(&Event::Bid(event.clone()));
+            assert_eq!(
+                texts.map(|text| String::from_utf8(text).unwrap()),
+                [event.channel, event.url, line,]
+            );
+            seen.push(number);
+        });
+        let mut lines = Batch::default();
+        generator.bid_lines(events.clone(), &mut lines);
+        for (index, number) in seen.iter().enumerate() {
+            assert_eq!(lines.numbers.get(index), *number);
+            assert_eq!(lines.strings.text(index), csv(&generator.event(*number)));
+        }
+        generator.people_and_auctions(events.clone(), |number, event| {
+            assert_eq!(event, generator.event(number));
+            seen.push(number);
+        });
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq(events), "each event is a bid, or one of the others");
+    }
+}
+
+#[test]
+fn no_later_event_is_earlier_than_the_generator_says() {
+    let options = [
+        ("prob_delayed_event", "0.2"),
+        ("out_of_order_group_size", "70"),
+        ("first_event_number", "321"),
+    ];
+    for generator in [generator(1), generator_with(7, &options)] {
+        let mut earliest = u64::MAX;
+        for number in (0..5_000).rev() {
+            earliest = earliest.min(generator.event(number).date_time());
+            assert!(generator.earliest_from(number) <= earliest, "{number}");
+        }
+    }
+}

@@ -112,7 +112,7 @@ impl Plan {
             deadline: settings.options.model.deadline,
             threshold,
             burst: burst(&settings),
-            peak: settings.schedule.as_ref().map(|schedule| schedule.extremes().1),
+            peak: settings.schedule_in_real_time().map(|schedule| schedule.extremes().1),
             warm_up: args.warm_up_run,
             timely: args.run.timely.clone(),
             is_demo,
@@ -278,7 +278,7 @@ fn measured(program: &Program, settings: &Settings) -> Threshold {
 fn burst(settings: &Settings) -> Vec<(f64, f64)> {
     const STEP: Nanos = 10_000_000;
     const MAX_STEPS: u64 = 360_000;
-    let Some(schedule) = &settings.schedule else { return Vec::new() };
+    let Some(schedule) = settings.schedule_in_real_time() else { return Vec::new() };
     let Some(window) = BurstWindow::of(schedule) else { return Vec::new() };
     let pace = settings.pace();
     let last = pace.end().and_then(|events| schedule.time(events.saturating_sub(1)));

@@ -310,7 +310,7 @@ impl LinesSettings {
         last: Arc<AtomicU64>,
         epoch_offsets: Option<Arc<EpochOffsets>>,
     ) -> Emitter {
-        let waits = self.input.waits() && !self.read.pace.is_scheduled();
+        let waits = self.input.waits() && self.read.pace.schedule().is_none();
         let waits = waits.then_some(WaitLimits {
             epoch: self.read.epoch.min(self.read.commit_every),
             group: self.read.commit_every,

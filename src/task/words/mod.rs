@@ -138,8 +138,11 @@ fn any_words(text: &str, out: &mut Vec<u8>) {
 }
 
 impl Tokenize for Words {
-    const NAME: &str = "words";
     const FACTOR: usize = 1;
+
+    fn wire_name(&self) -> &'static str {
+        "words"
+    }
 
     fn tokenize(&self, input: &Strings, range: Range<usize>, out: &mut Strings) {
         let (bytes, ends) = out.parts_mut();
