@@ -44,6 +44,13 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
     remote_options::check_shadow(args, sending.policy.needs_remote())?;
     let function = function_task::open(args)?;
     let events = events(args, &*source, schedule.clone());
+    if args.options.query.is_some_and(|query| query.needs_due_times)
+        && schedule.is_none()
+        && (source.waits() || source.has_timed_epochs())
+    {
+        let why = "needs to know when each event is due: give --source nexmark, or lines:PATH without --follow";
+        return Err(args.given.error("--query", why).into());
+    }
     let dataflow = args.given.program.dataflow(args, function.as_ref(), events)?;
     let pool = function.map(|function| {
         function_task::limit_requests(&mut sending, args.options.model.deadline, &args.given);

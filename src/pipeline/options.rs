@@ -79,7 +79,7 @@ pub struct RunOptions {
     pub speed: Speed,
     /// A query of Nexmark in place of --task: q0 to q23.
     ///
-    /// Its output lines are EPOCH<TAB>DIFF<TAB>ROW. It reads the events of --source nexmark, or lines with events as JSON.
+    /// Its output lines are an epoch, a difference and a row, with tabs between them. It reads the events of --source nexmark, or lines with events as JSON.
     #[arg(long, value_name = "qN", help_heading = "Work", group = mark::OUTPUT)]
     #[arg(conflicts_with = "task", value_parser = parse_query)]
     pub query: Option<&'static Query>,

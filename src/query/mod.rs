@@ -54,6 +54,8 @@ pub struct Query {
     pub name: &'static str,
     /// What it answers, in a sentence.
     pub what: &'static str,
+    /// Whether its windows are of the times at which events are due.
+    pub needs_due_times: bool,
     build: for<'a, 'scope> fn(Events<'a, 'scope>) -> Output<'scope>,
 }
 
@@ -65,76 +67,143 @@ impl fmt::Debug for Query {
 
 /// All queries.
 pub static QUERIES: [Query; 24] = [
-    Query { name: "q0", what: "Every bid, unchanged.", build: q0::build },
-    Query { name: "q1", what: "Every bid with its price in euros.", build: q1::build },
-    Query { name: "q2", what: "The bids for every 123rd auction.", build: q2::build },
+    Query { name: "q0", what: "Every bid, unchanged.", needs_due_times: false, build: q0::build },
+    Query {
+        name: "q1",
+        what: "Every bid with its price in euros.",
+        needs_due_times: false,
+        build: q1::build,
+    },
+    Query {
+        name: "q2",
+        what: "The bids for every 123rd auction.",
+        needs_due_times: false,
+        build: q2::build,
+    },
     Query {
         name: "q3",
         what: "Who sells in category 10 from OR, ID or CA, and what.",
+        needs_due_times: false,
         build: q3::build,
     },
-    Query { name: "q4", what: "The average winning price of each category.", build: q4::build },
+    Query {
+        name: "q4",
+        what: "The average winning price of each category.",
+        needs_due_times: false,
+        build: q4::build,
+    },
     Query {
         name: "q5",
         what: "The auctions with the most bids in 10 s, every 2 s.",
+        needs_due_times: false,
         build: q5::build,
     },
     Query {
         name: "q6",
         what: "The average winning price of the last ten closed auctions of a seller.",
+        needs_due_times: false,
         build: q6::build,
     },
-    Query { name: "q7", what: "The bids with the highest price of each 10 s.", build: q7::build },
+    Query {
+        name: "q7",
+        what: "The bids with the highest price of each 10 s.",
+        needs_due_times: false,
+        build: q7::build,
+    },
     Query {
         name: "q8",
         what: "People who registered and opened an auction in the same 10 s.",
+        needs_due_times: false,
         build: q8::build,
     },
-    Query { name: "q9", what: "Each auction with its winning bid.", build: q9::build },
+    Query {
+        name: "q9",
+        what: "Each auction with its winning bid.",
+        needs_due_times: false,
+        build: q9::build,
+    },
     Query {
         name: "q10",
         what: "Every bid with the day and the minute of its file.",
+        needs_due_times: false,
         build: q10::build,
     },
-    Query { name: "q11", what: "The bids of each bidder by session.", build: q11::build },
+    Query {
+        name: "q11",
+        what: "The bids of each bidder by session.",
+        needs_due_times: false,
+        build: q11::build,
+    },
     Query {
         name: "q12",
         what: "The bids of each bidder in each 10 s of processing time.",
+        needs_due_times: true,
         build: q12::build,
     },
     Query {
         name: "q13",
         what: "Every bid with the value that a fixed table has for its auction.",
+        needs_due_times: false,
         build: q13::build,
     },
     Query {
         name: "q14",
         what: "The bids in a range of prices, with a time of day and the number of c's in their text.",
+        needs_due_times: false,
         build: q14::build,
     },
     Query {
         name: "q15",
         what: "Bids, bidders and auctions of each day, by price.",
+        needs_due_times: false,
         build: q15::build,
     },
     Query {
         name: "q16",
         what: "Bids, bidders and auctions of each channel and day, by price.",
+        needs_due_times: false,
         build: q16::build,
     },
-    Query { name: "q17", what: "Bids and prices of each auction and day.", build: q17::build },
-    Query { name: "q18", what: "The last bid of each bidder for each auction.", build: q18::build },
-    Query { name: "q19", what: "The ten highest bids of each auction.", build: q19::build },
+    Query {
+        name: "q17",
+        what: "Bids and prices of each auction and day.",
+        needs_due_times: false,
+        build: q17::build,
+    },
+    Query {
+        name: "q18",
+        what: "The last bid of each bidder for each auction.",
+        needs_due_times: false,
+        build: q18::build,
+    },
+    Query {
+        name: "q19",
+        what: "The ten highest bids of each auction.",
+        needs_due_times: false,
+        build: q19::build,
+    },
     Query {
         name: "q20",
         what: "The bids for auctions of category 10, with the auction.",
+        needs_due_times: false,
         build: q20::build,
     },
-    Query { name: "q21", what: "Every bid with the number of its channel.", build: q21::build },
-    Query { name: "q22", what: "Every bid with the directories of its URL.", build: q22::build },
+    Query {
+        name: "q21",
+        what: "Every bid with the number of its channel.",
+        needs_due_times: false,
+        build: q21::build,
+    },
+    Query {
+        name: "q22",
+        what: "Every bid with the directories of its URL.",
+        needs_due_times: false,
+        build: q22::build,
+    },
     Query {
         name: "q23",
         what: "The bids of people who also sell, with the person and each of their auctions.",
+        needs_due_times: false,
         build: q23::build,
     },
 ];

@@ -80,6 +80,10 @@ fn what_is_wrong_with_a_query_is_said() {
         &[
             (&["--query", "q24"], &["--query", "q24", "expected q0 to q23"]),
             (&["--query", "q1", "--task", "words"], &["--query", "--task"]),
+            (
+                &["--query", "q12", "--source", "lines:-"],
+                &["--query", "q12", "when each event is due"],
+            ),
             (&["--query", "q1", "--records", "json"], &["--records", "function:DIR"]),
             (&["--speed", "0"], &["--speed", "expected max, or a number"]),
             (&["--speed", "2", "--rate", "max"], &["--speed", "there is no schedule to play"]),
