@@ -48,7 +48,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Settings> {
         && schedule.is_none()
         && (source.waits() || source.has_timed_epochs())
     {
-        let why = "needs to know when each event is due: give --source nexmark, or lines:PATH without --follow";
+        let why = "needs to know when each event is due: give --source nexmark, a --rate, or lines:PATH without --follow";
         return Err(args.given.error("--query", why).into());
     }
     let dataflow = args.given.program.dataflow(args, function.as_ref(), events)?;

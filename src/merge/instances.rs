@@ -37,6 +37,11 @@ impl Merge for Count {
 pub struct Sum(i128);
 
 impl Sum {
+    /// Returns the sum of one number, of at most 64 bits and a sign.
+    pub fn of(number: i128) -> Self {
+        Sum(number)
+    }
+
     /// Returns the sum of all that were merged.
     pub fn total(self) -> i128 {
         self.0

@@ -133,7 +133,8 @@ impl Generator {
     pub fn bid_lines(&self, events: Range<u64>, batch: &mut Batch) {
         let cycle = self.sampler.cycle();
         let mut stamp = Stamp::new();
-        let mut numbers = Vec::with_capacity((events.end - events.start) as usize);
+        let (before, mut numbers) =
+            (batch.len(), Vec::with_capacity((events.end - events.start) as usize));
         let (bytes, ends) = batch.strings.parts_mut();
         let mut at = bytes.len();
         self.positions(events, |number, moment, position| {
@@ -148,7 +149,8 @@ impl Generator {
             numbers.push(number);
         });
         bytes.truncate(at);
-        batch.numbers = Numbers::Each(numbers);
+        let added = numbers.len();
+        batch.numbers.extend_from(before, &Numbers::Each(numbers), 0..added);
     }
 
     /// Returns the earliest event time that event `n` or a later one can have, in Unix milliseconds.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::query::{Query, query};
+use crate::query::{self, Query};
 use crate::source::Speed;
 use crate::task::{self, Work};
 use crate::units::{parse_above_zero, parse_bytes, parse_number};
@@ -78,10 +78,8 @@ pub struct RunOptions {
     #[arg(default_value_t = Speed::REAL_TIME)]
     pub speed: Speed,
     /// A query of Nexmark in place of --task: q0 to q23.
-    ///
-    /// Its output lines are an epoch, a difference and a row, with tabs between them. It reads the events of --source nexmark, or lines with events as JSON.
     #[arg(long, value_name = "qN", help_heading = "Work", group = mark::OUTPUT)]
-    #[arg(conflicts_with = "task", value_parser = parse_query)]
+    #[arg(long_help = query_help(), conflicts_with = "task", value_parser = parse_query)]
     pub query: Option<&'static Query>,
     /// What a record is for --task function:DIR.
     #[arg(long, value_name = "FORM", help_heading = "Work", group = mark::OUTPUT)]
@@ -172,9 +170,17 @@ pub fn parse_task(text: &str) -> Result<String, String> {
     }
 }
 
+fn query_help() -> String {
+    format!(
+        "A query of Nexmark in place of --task, on the events of --source nexmark or on lines with events as JSON. Its \
+         output lines are an epoch, a difference and a row, with tabs between them.\n{}",
+        query::help()
+    )
+}
+
 /// Parses the name of a query.
 fn parse_query(text: &str) -> Result<&'static Query, String> {
-    query(text).ok_or_else(|| "expected q0 to q23".to_owned())
+    query::named(text).ok_or_else(|| "expected q0 to q23".to_owned())
 }
 
 fn parse_max_record(text: &str) -> Result<usize, String> {

@@ -29,21 +29,32 @@ impl<'a> BidLine<'a> {
 
     /// Returns `auction,bidder`, as it stands in the line.
     pub(super) fn auction_and_bidder(&self) -> &'a [u8] {
-        &self.line[..self.auction.len() + 1 + self.bidder.len()]
+        self.up_to(self.auction.len() + 1 + self.bidder.len())
     }
 
     /// Returns `auction,bidder,price`, as it stands in the line.
     pub(super) fn up_to_price(&self) -> &'a [u8] {
-        &self.line[..self.auction.len() + self.bidder.len() + self.price.len() + 2]
+        self.up_to(self.auction.len() + self.bidder.len() + self.price.len() + 2)
     }
 
     /// Returns `date_time,extra`, as it stands in the line.
     pub(super) fn time_and_extra(&self) -> &'a [u8] {
-        &self.line[self.line.len() - self.extra.len() - 1 - self.date_time.len()..]
+        let len = self.date_time.len() + 1 + self.extra.len();
+        &self.line[self.line.len().saturating_sub(len)..]
+    }
+
+    /// Appends `auction,bidder,price,date_time,extra`.
+    pub(super) fn push_without_channel(&self, row: &mut Vec<u8>) {
+        push_fields(row, &[self.up_to_price(), self.time_and_extra()]);
+    }
+
+    /// Returns the first bytes of the line. One that is no bid may have fewer.
+    fn up_to(&self, len: usize) -> &'a [u8] {
+        &self.line[..len.min(self.line.len())]
     }
 }
 
-/// Returns the number that a field is. A field of a bid that is none is 0.
+/// Returns the number that a field is. Its bytes that are no digits do not count.
 #[inline]
 pub(super) fn number(field: &[u8]) -> u64 {
     let digits = field.iter().filter(|byte| byte.is_ascii_digit());
@@ -77,7 +88,7 @@ pub(super) fn push_number(row: &mut Vec<u8>, mut number: u64) {
     row.extend_from_slice(&digits[at..]);
 }
 
-/// Appends a price in euros, which are 0.908 dollars, with exactly three decimals of a cent.
+/// Appends a price in euro cents, with exactly three decimals. A dollar is 0.908 euros.
 pub(super) fn push_euros(row: &mut Vec<u8>, price: u64) {
     // price · 908 may have more than 64 bits.
     let (thousands, rest) = (price / 1_000, price % 1_000 * 908);
@@ -101,6 +112,11 @@ mod tests {
         assert_eq!(line.auction_and_bidder(), b"1000,1002");
         assert_eq!(line.up_to_price(), b"1000,1002,88749");
         assert_eq!(line.time_and_extra(), b"1436918400000,");
+        for short in [&b""[..], b"12", b"1,2,3"] {
+            let line = BidLine::new(short);
+            line.push_without_channel(&mut Vec::new());
+            assert!(line.auction_and_bidder().len() <= short.len());
+        }
         let mut euros = Vec::new();
         push_euros(&mut euros, number(line.price));
         assert_eq!(euros, b"80584.092");

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use timely::dataflow::Stream;
-use timely::dataflow::operators::vec::Map as _;
+use timely::dataflow::operators::vec::{Filter as _, Map as _};
 
 use super::calendar::DAY;
 use super::events::Events;
@@ -115,8 +115,8 @@ pub(super) fn numbers_of_days<'scope, G: Key + Ord>(
         ((group, day), change)
     });
     // Bidders who bid again change nothing.
-    let changes = timely::dataflow::operators::vec::Filter::filter(changes, |(_, change)| {
-        change.numbers.iter().any(|number| *number != 0) || change.minute > 0
+    let changes = changes.filter(|(_, change): &((G, i64), Numbers)| {
+        change.numbers.iter().any(|number| *number != 0)
     });
     job.keyed(&format!("{name}_days"), "days", changes, Some(times), days::<_, Numbers>)
 }
@@ -125,7 +125,7 @@ fn days<K, V>() -> Totals<K, V> {
     Totals::in_windows(DAY)
 }
 
-/// Reads the bids of which tallies are made.
+/// Returns the rows of a bid: for all bids, for its bidder, and for its auction.
 pub(super) fn rows_of_bid<G: Clone>(
     group: &G,
     bid: &(u64, u64, u64, i64),
@@ -141,7 +141,7 @@ pub(super) fn rows_of_bid<G: Clone>(
 
 /// Returns the beginning of the day of a time.
 pub(super) fn day(time: i64) -> i64 {
-    time - time.rem_euclid(DAY)
+    time.saturating_sub(time.rem_euclid(DAY))
 }
 
 /// Reads the auction, the bidder, the price and the time of each bid.

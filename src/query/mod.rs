@@ -56,7 +56,14 @@ pub struct Query {
     pub what: &'static str,
     /// Whether its windows are of the times at which events are due.
     pub needs_due_times: bool,
-    build: for<'a, 'scope> fn(Events<'a, 'scope>) -> Output<'scope>,
+    build: Build,
+}
+
+/// Builds a query.
+type Build = for<'a, 'scope> fn(Events<'a, 'scope>) -> Output<'scope>;
+
+const fn query(name: &'static str, what: &'static str, build: Build) -> Query {
+    Query { name, what, needs_due_times: false, build }
 }
 
 impl fmt::Debug for Query {
@@ -67,148 +74,53 @@ impl fmt::Debug for Query {
 
 /// All queries.
 pub static QUERIES: [Query; 24] = [
-    Query { name: "q0", what: "Every bid, unchanged.", needs_due_times: false, build: q0::build },
+    query("q0", "Every bid, unchanged.", q0::build),
+    query("q1", "Every bid with its price in euros.", q1::build),
+    query("q2", "The bids for auctions whose id is a multiple of 123.", q2::build),
+    query("q3", "Who sells in category 10 from OR, ID or CA, and what.", q3::build),
+    query("q4", "The average winning price of each category.", q4::build),
+    query("q5", "The auctions with the most bids in 10 s, every 2 s.", q5::build),
+    query(
+        "q6",
+        "The average winning price of the last ten closed auctions of a seller.",
+        q6::build,
+    ),
+    query("q7", "The bids with the highest price of each 10 s.", q7::build),
+    query("q8", "People who registered and opened an auction in the same 10 s.", q8::build),
+    query("q9", "Each auction with its winning bid.", q9::build),
+    query("q10", "Every bid with the day and the minute of its time.", q10::build),
+    query("q11", "The bids of each bidder by session.", q11::build),
     Query {
-        name: "q1",
-        what: "Every bid with its price in euros.",
-        needs_due_times: false,
-        build: q1::build,
-    },
-    Query {
-        name: "q2",
-        what: "The bids for every 123rd auction.",
-        needs_due_times: false,
-        build: q2::build,
-    },
-    Query {
-        name: "q3",
-        what: "Who sells in category 10 from OR, ID or CA, and what.",
-        needs_due_times: false,
-        build: q3::build,
-    },
-    Query {
-        name: "q4",
-        what: "The average winning price of each category.",
-        needs_due_times: false,
-        build: q4::build,
-    },
-    Query {
-        name: "q5",
-        what: "The auctions with the most bids in 10 s, every 2 s.",
-        needs_due_times: false,
-        build: q5::build,
-    },
-    Query {
-        name: "q6",
-        what: "The average winning price of the last ten closed auctions of a seller.",
-        needs_due_times: false,
-        build: q6::build,
-    },
-    Query {
-        name: "q7",
-        what: "The bids with the highest price of each 10 s.",
-        needs_due_times: false,
-        build: q7::build,
-    },
-    Query {
-        name: "q8",
-        what: "People who registered and opened an auction in the same 10 s.",
-        needs_due_times: false,
-        build: q8::build,
-    },
-    Query {
-        name: "q9",
-        what: "Each auction with its winning bid.",
-        needs_due_times: false,
-        build: q9::build,
-    },
-    Query {
-        name: "q10",
-        what: "Every bid with the day and the minute of its file.",
-        needs_due_times: false,
-        build: q10::build,
-    },
-    Query {
-        name: "q11",
-        what: "The bids of each bidder by session.",
-        needs_due_times: false,
-        build: q11::build,
-    },
-    Query {
-        name: "q12",
-        what: "The bids of each bidder in each 10 s of processing time.",
         needs_due_times: true,
-        build: q12::build,
+        ..query("q12", "The bids of each bidder in each 10 s of processing time.", q12::build)
     },
-    Query {
-        name: "q13",
-        what: "Every bid with the value that a fixed table has for its auction.",
-        needs_due_times: false,
-        build: q13::build,
-    },
-    Query {
-        name: "q14",
-        what: "The bids in a range of prices, with a time of day and the number of c's in their text.",
-        needs_due_times: false,
-        build: q14::build,
-    },
-    Query {
-        name: "q15",
-        what: "Bids, bidders and auctions of each day, by price.",
-        needs_due_times: false,
-        build: q15::build,
-    },
-    Query {
-        name: "q16",
-        what: "Bids, bidders and auctions of each channel and day, by price.",
-        needs_due_times: false,
-        build: q16::build,
-    },
-    Query {
-        name: "q17",
-        what: "Bids and prices of each auction and day.",
-        needs_due_times: false,
-        build: q17::build,
-    },
-    Query {
-        name: "q18",
-        what: "The last bid of each bidder for each auction.",
-        needs_due_times: false,
-        build: q18::build,
-    },
-    Query {
-        name: "q19",
-        what: "The ten highest bids of each auction.",
-        needs_due_times: false,
-        build: q19::build,
-    },
-    Query {
-        name: "q20",
-        what: "The bids for auctions of category 10, with the auction.",
-        needs_due_times: false,
-        build: q20::build,
-    },
-    Query {
-        name: "q21",
-        what: "Every bid with the number of its channel.",
-        needs_due_times: false,
-        build: q21::build,
-    },
-    Query {
-        name: "q22",
-        what: "Every bid with the directories of its URL.",
-        needs_due_times: false,
-        build: q22::build,
-    },
-    Query {
-        name: "q23",
-        what: "The bids of people who also sell, with the person and each of their auctions.",
-        needs_due_times: false,
-        build: q23::build,
-    },
+    query("q13", "Every bid with the value that a fixed table has for its auction.", q13::build),
+    query(
+        "q14",
+        "The bids in a range of prices, with a time of day and the number of c's in `extra`.",
+        q14::build,
+    ),
+    query("q15", "Bids, bidders and auctions of each day, by price.", q15::build),
+    query("q16", "Bids, bidders and auctions of each channel and day, by price.", q16::build),
+    query("q17", "Bids and prices of each auction and day.", q17::build),
+    query("q18", "The last bid of each bidder for each auction.", q18::build),
+    query("q19", "The ten highest bids of each auction.", q19::build),
+    query("q20", "The bids for auctions of category 10, with the auction.", q20::build),
+    query("q21", "The bids whose channel has a number, with it.", q21::build),
+    query("q22", "Every bid with the directories of its URL.", q22::build),
+    query(
+        "q23",
+        "The bids of people who also sell, with the person and each of their auctions.",
+        q23::build,
+    ),
 ];
 
 /// Returns the query with this name.
-pub fn query(name: &str) -> Option<&'static Query> {
+pub fn named(name: &str) -> Option<&'static Query> {
     QUERIES.iter().find(|query| query.name == name)
+}
+
+/// Returns what each query answers, a line each, for the help.
+pub fn help() -> String {
+    QUERIES.iter().map(|Query { name, what, .. }| format!("\n  {name}  {what}")).collect()
 }

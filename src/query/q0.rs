@@ -9,8 +9,5 @@ pub(super) fn build<'scope>(events: Events<'_, 'scope>) -> Output<'scope> {
 }
 
 fn row(line: &[u8], row: &mut Vec<u8>) {
-    let bid = BidLine::new(line);
-    row.extend_from_slice(bid.up_to_price());
-    row.push(b',');
-    row.extend_from_slice(bid.time_and_extra());
+    BidLine::new(line).push_without_channel(row);
 }

@@ -1,4 +1,4 @@
-//! Every bid with the day and the minute of its file: `auction,bidder,price,date_time,extra,dt,hm`.
+//! Every bid with the day and the minute of its time: `auction,bidder,price,date_time,extra,dt,hm`.
 
 use super::bid_line::{BidLine, number};
 use super::calendar::{Day, Minute, minute};
@@ -11,9 +11,7 @@ pub(super) fn build<'scope>(events: Events<'_, 'scope>) -> Output<'scope> {
 
 fn row(line: &[u8], row: &mut Vec<u8>) {
     let bid = BidLine::new(line);
-    row.extend_from_slice(bid.up_to_price());
-    row.push(b',');
-    row.extend_from_slice(bid.time_and_extra());
+    bid.push_without_channel(row);
     let time = number(bid.date_time) as i64;
     row.push(b',');
     row.extend_from_slice(&Day(time).text());

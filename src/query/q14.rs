@@ -1,5 +1,5 @@
 //! The bids between 1,000,000 and 50,000,000 euro cents, both exclusive, with the kind of their time of day and the number of
-//! c's in their text: `auction,bidder,euros,kind,date_time,extra,c_count`.
+//! c's in `extra`: `auction,bidder,euros,kind,date_time,extra,c_count`.
 
 use super::bid_line::{BidLine, number, push_euros, push_fields, push_number};
 use super::calendar::minute;

@@ -17,7 +17,7 @@ pub(super) fn build<'scope>(mut events: Events<'_, 'scope>) -> Output<'scope> {
     let bids = events.bids(|_, bid| Some((bid.auction, bid.price, bid.date_time as i64)));
     let prices = events.aggregate(bids, |&(auction, price, time), rows: &mut Rows<_, Prices>| {
         let of = |which| Count(u64::from(rank(price) == which));
-        let sum = Sum::from(price as i64);
+        let sum = Sum::of(price.into());
         rows.add((auction, day(time)), ((of(0), of(1), of(2)), Min(price), Max(price), sum));
     });
     let days = || Totals::in_windows(DAY);

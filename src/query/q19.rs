@@ -1,5 +1,5 @@
-//! The ten highest bids of each auction, with all their fields and their rank. Of equal prices, the earlier bid is the
-//! higher one.
+//! The ten highest bids of each auction, with all their fields and their rank. Of equal prices, the bid with the
+//! smaller number is the higher one.
 
 use std::cmp::Reverse;
 

@@ -5,10 +5,10 @@ use timely::dataflow::operators::Concat as _;
 
 use super::events::Events;
 use super::lookup::{Lookup, Matches};
-use super::rows::{Row, changed, joined, row};
+use super::rows::{auction_columns, changed, joined};
 use super::text::{LongText, PartText, TextBuffer};
 use crate::job::Output;
-use crate::nexmark::{Auction, Event};
+use crate::nexmark::Event;
 use crate::task::Rows;
 
 /// An auction's columns, or that an auction has no row; or a bid's.
@@ -21,7 +21,8 @@ enum Side {
 pub(super) fn build<'scope>(mut events: Events<'_, 'scope>) -> Output<'scope> {
     let auctions = events.people_and_auctions(|_, event| match event {
         Event::Auction(auction) => {
-            let row = (auction.category == 10).then(|| LongText::from(&row_of(&auction)[..]));
+            let row =
+                (auction.category == 10).then(|| LongText::from(&auction_columns(&auction)[..]));
             Some((auction.id, Side::Auction(row)))
         }
         _ => None,
@@ -43,23 +44,4 @@ pub(super) fn build<'scope>(mut events: Events<'_, 'scope>) -> Output<'scope> {
     let row = |auction: &LongText, bid: &PartText| joined(&[bid.as_ref(), auction.as_ref()]);
     let rows = events.job.keyed("q20_auctions", "join", matches, None, move || Lookup::new(row));
     changed(events.job, rows)
-}
-
-/// Returns an auction's columns.
-fn row_of(auction: &Auction) -> Row {
-    let Auction {
-        item_name,
-        description,
-        initial_bid,
-        reserve,
-        date_time,
-        expires,
-        seller,
-        category,
-        extra,
-        ..
-    } = auction;
-    row!(
-        "{item_name},{description},{initial_bid},{reserve},{date_time},{expires},{seller},{category},{extra}"
-    )
 }

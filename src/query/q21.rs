@@ -1,4 +1,4 @@
-//! Every bid with the number of its channel: `auction,bidder,price,channel,channel_id`.
+//! The bids whose channel has a number, with it: `auction,bidder,price,channel,channel_id`.
 //!
 //! Four channels have one by their name. The others have it in their URL; a bid without it has no row.
 

@@ -8,11 +8,11 @@ use timely::dataflow::operators::Concat as _;
 
 use super::bid_line::push_number;
 use super::events::Events;
-use super::rows::{Row as Text, RowChange, changed, joined, row};
+use super::rows::{Row as Text, RowChange, auction_columns, changed, joined, row};
 use super::text::{LongText, PartText, TextBuffer};
 use crate::job::Output;
 use crate::merge::Merge;
-use crate::nexmark::{Auction, Event, Person};
+use crate::nexmark::{Event, Person};
 use crate::task::Rows;
 use crate::window::{Row, Store};
 
@@ -27,7 +27,9 @@ enum Side {
 pub(super) fn build<'scope>(mut events: Events<'_, 'scope>) -> Output<'scope> {
     let people = events.people_and_auctions(|_, event| match event {
         Event::Person(person) => Some((person.id, Side::Person(row_of_person(&person)))),
-        Event::Auction(auction) => Some((auction.seller, Side::Auction(row_of_auction(&auction)))),
+        Event::Auction(auction) => {
+            Some((auction.seller, Side::Auction(auction_columns(&auction)[..].into())))
+        }
         Event::Bid(_) => None,
     });
     let (mut row, mut texts) = (Vec::new(), TextBuffer::default());
@@ -60,24 +62,6 @@ pub(super) fn build<'scope>(mut events: Events<'_, 'scope>) -> Output<'scope> {
 fn row_of_person(person: &Person) -> LongText {
     let Person { id, name, email_address, credit_card, city, state, extra, .. } = person;
     row!("{id},{name},{email_address},{credit_card},{city},{state},{extra}")[..].into()
-}
-
-fn row_of_auction(auction: &Auction) -> LongText {
-    let Auction {
-        item_name,
-        description,
-        initial_bid,
-        reserve,
-        date_time,
-        expires,
-        seller,
-        category,
-        extra,
-        ..
-    } = auction;
-    row!(
-        "{item_name},{description},{initial_bid},{reserve},{date_time},{expires},{seller},{category},{extra}"
-    )[..].into()
 }
 
 /// What is known of a person: the columns of the person, the auctions and the bids.
@@ -115,15 +99,18 @@ impl Store for Sellers {
         let (auctions, bids) = (known.auctions.len(), known.bids.len());
         known.merge(value);
         let Some(person) = &known.person else { return };
-        for (at, bid) in known.bids.iter().enumerate() {
-            // Of two that were there before, the row is there too, if the person was.
-            let is_old = was_known && at < bids;
-            let new = if is_old { auctions } else { 0 };
-            let rows = known.auctions[new..].iter();
-            self.rows.extend(
-                rows.map(|auction| joined(&[bid.as_ref(), person.as_ref(), auction.as_ref()])),
-            );
-        }
+        // Rows of a bid and an auction that were there before are there too, if the person was.
+        let (old_bids, old_auctions) = if was_known { (bids, auctions) } else { (0, 0) };
+        let (old, new) = known.bids.split_at(old_bids);
+        let mut add = |bids: &[PartText], auctions: &[LongText]| {
+            for auction in auctions {
+                let row =
+                    |bid: &PartText| joined(&[bid.as_ref(), person.as_ref(), auction.as_ref()]);
+                self.rows.extend(bids.iter().map(row));
+            }
+        };
+        add(old, &known.auctions[old_auctions..]);
+        add(new, &known.auctions);
     }
 
     fn longest(&self) -> i64 {

@@ -9,7 +9,7 @@ use super::rows::{added, row};
 use crate::job::Output;
 use crate::merge::Count;
 use crate::task::Rows;
-use crate::window::{Window, Windows};
+use crate::window::{Window, Windows, shard};
 
 pub(super) fn build<'scope>(mut events: Events<'_, 'scope>) -> Output<'scope> {
     let windows = Windows::sliding(Duration::from_secs(10), Duration::from_secs(2));
@@ -21,7 +21,7 @@ pub(super) fn build<'scope>(mut events: Events<'_, 'scope>) -> Output<'scope> {
     });
     let closed = events.job.windows("q5_windows", counts, &times, windows).results;
     // A window closes on all workers in the same epoch.
-    let most = per_epoch(closed, |window| window.start as u64, most);
+    let most = per_epoch(closed, |window| shard(&window.start), most);
     added(events.job, most, |(auction, count)| [row!("{auction},{count}")])
 }
 

@@ -4,21 +4,21 @@ use timely::dataflow::operators::vec::Map as _;
 
 use super::events::Events;
 use super::rows::{row, updated};
-use super::winners::{Emit, winners};
+use super::winners::{Emit, Lot, winners};
 use crate::job::Output;
 use crate::merge::TopK;
+use crate::nexmark::Auction;
 use crate::window::{Totals, Update};
 
-/// The last ten auctions, by when they close and their id, with their winning prices.
+/// The last ten auctions, by when they close and their number, with their winning prices.
 type LastTen = TopK<(i64, u64, u64), 10>;
 
 pub(super) fn build<'scope>(mut events: Events<'_, 'scope>) -> Output<'scope> {
-    let closed = winners(&mut events, "q6_auctions", Emit::Closed, |auction| {
-        (auction.seller, auction.expires as i64)
-    });
-    let prices = closed.flat_map(|Update { key: auction, after, .. }| {
-        let ((seller, expires), price) = after?;
-        Some(((seller, 0), LastTen::of((expires, auction, price))))
+    let seller = |number, auction: &Auction| (auction.seller, number);
+    let closed = winners(&mut events, "q6_auctions", Emit::Closed, seller, |_| ());
+    let prices = closed.flat_map(|Update { after, .. }| {
+        let (Lot { expires, data: (seller, number), .. }, bid) = after?;
+        Some(((seller, 0), LastTen::of((expires, number, bid.price))))
     });
     let last = events.job.keyed("q6_sellers", "totals", prices, None, Totals::for_ever);
     updated(events.job, last, |(seller, _), last, rows| {

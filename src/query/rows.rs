@@ -8,6 +8,7 @@ use timely::dataflow::operators::Operator as _;
 
 use crate::batch::Batch;
 use crate::job::{Job, Lines, Output};
+use crate::nexmark::Auction;
 use crate::window::Update;
 
 /// The text of a row.
@@ -27,6 +28,15 @@ pub(super) use row;
 /// Returns texts with commas between them.
 pub(super) fn joined(texts: &[&[u8]]) -> Row {
     texts.join(&b","[..])
+}
+
+/// Returns the columns of an auction after its id.
+pub(super) fn auction_columns(auction: &Auction) -> Row {
+    let Auction { item_name, description, initial_bid, reserve, .. } = auction;
+    let Auction { date_time, expires, seller, category, extra, .. } = auction;
+    row!(
+        "{item_name},{description},{initial_bid},{reserve},{date_time},{expires},{seller},{category},{extra}"
+    )
 }
 
 /// Rows that an epoch adds. An empty text is none.

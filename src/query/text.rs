@@ -60,26 +60,14 @@ impl From<&[u8]> for PartText {
     }
 }
 
-impl AsRef<[u8]> for PartText {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl<const N: usize> AsRef<[u8]> for ShortText<N> {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl AsRef<[u8]> for LongText {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
 macro_rules! as_text {
     ($($name:ident [$($parameters:tt)*] [$($arguments:tt)*]),*) => {$(
+        impl<$($parameters)*> AsRef<[u8]> for $name<$($arguments)*> {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
         impl<$($parameters)*> fmt::Debug for $name<$($arguments)*> {
             fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 String::from_utf8_lossy(&self.0).fmt(f)

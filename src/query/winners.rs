@@ -12,13 +12,13 @@ use std::collections::{BTreeMap, HashMap};
 use rustc_hash::FxBuildHasher;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use timely::ExchangeData;
 use timely::dataflow::Stream;
 use timely::dataflow::operators::Concat as _;
-use timely::dataflow::operators::vec::Map as _;
 
 use super::events::Events;
 use crate::merge::Merge;
-use crate::nexmark::{Auction, Event};
+use crate::nexmark::{Auction, BidFields, Event};
 use crate::task::Rows;
 use crate::window::{Row, Store, Update};
 
@@ -116,50 +116,55 @@ impl<L, O> Merge for Offers<L, O> {
 /// An auction with its best bid.
 pub(super) type Won<L, O> = (Lot<L>, Offer<O>);
 
-/// What a query without texts needs of an auction.
-type Data = (u64, i64);
-
-/// Adds the stage of a query that needs no text of auctions and bids, and the store of its winners. `data` returns what the
-/// query needs of an auction. Returns how the winners change, each with that and its price.
-pub(super) fn winners<'scope>(
+/// Adds the stage of a query about winners, and the store of the auctions. `of_auction` and `of_bid` return what the query
+/// needs of an auction, which they get with its number, and of a bid. Returns how the winners change.
+pub(super) fn winners<'scope, L: Needed, O: Needed>(
     events: &mut Events<'_, 'scope>,
     store: &str,
     emit: Emit,
-    data: fn(&Auction) -> Data,
-) -> Stream<'scope, u64, Vec<Update<u64, (Data, u64)>>> {
-    /// An auction, or a bid.
-    #[derive(Clone, Debug, Serialize, Deserialize)]
-    enum Side {
-        Lot(Lot<Data>),
-        Bid(Offer<()>),
-    }
+    of_auction: fn(u64, &Auction) -> L,
+    of_bid: fn(&BidFields<'_>) -> O,
+) -> Stream<'scope, u64, Vec<Update<u64, Won<L, O>>>> {
     let times = events.times();
-    let auctions = events.people_and_auctions(move |_, event| match event {
+    let auctions = events.people_and_auctions(move |number, event| match event {
         Event::Auction(auction) => {
             let (opens, expires) = (auction.date_time as i64, auction.expires as i64);
-            Some((auction.id, Side::Lot(Lot { opens, expires, data: data(&auction) })))
+            let data = of_auction(number, &auction);
+            Some((auction.id, Side::Auction(Lot { opens, expires, data })))
         }
         _ => None,
     });
-    let bids = events.bids(|number, bid| {
+    let bids = events.bids(move |number, bid| {
         let (price, time) = (bid.price, bid.date_time as i64);
-        Some((bid.auction, Side::Bid(Offer { price, time, number, data: () })))
+        let data = of_bid(&bid);
+        Some((bid.auction, Side::Bid(Offer { price, time, number, data })))
     });
     let sides = auctions.concat(bids);
     let offers = events.aggregate(sides, |(auction, side), rows: &mut Rows<_, _>| {
         let offers = match side {
-            Side::Lot(lot) => Offers::of_lot(lot.clone()),
+            Side::Auction(lot) => Offers::of_lot(lot.clone()),
             Side::Bid(bid) => Offers::of_bid(bid.clone()),
         };
         rows.add((*auction, 0), offers);
     });
     let empty = move || Winners::new(emit);
-    let updates = events.job.keyed(store, "winners", offers, Some(&times), empty);
-    updates.map(|Update { key, epoch, before, after }| {
-        let won = |(lot, bid): Won<Data, ()>| (lot.data, bid.price);
-        Update { key, epoch, before: before.map(won), after: after.map(won) }
-    })
+    events.job.keyed(store, "winners", offers, Some(&times), empty)
 }
+
+/// An auction, or a bid.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Side<L, O> {
+    Auction(Lot<L>),
+    Bid(Offer<O>),
+}
+
+/// What a query may need of an auction or a bid.
+pub(super) trait Needed:
+    ExchangeData + Clone + PartialEq + Serialize + DeserializeOwned + Sync
+{
+}
+
+impl<T: ExchangeData + Clone + PartialEq + Serialize + DeserializeOwned + Sync> Needed for T {}
 
 /// When winners are emitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,7 +23,7 @@ pub enum Rate {
 pub enum Speed {
     /// This many times as fast as the schedule says.
     Times(f64),
-    /// As fast as records are taken. Then events have no due times.
+    /// As fast as records are taken. Then no event has to wait, and none is late.
     Max,
 }
 

@@ -90,3 +90,23 @@ fn what_is_wrong_with_a_query_is_said() {
         ],
     );
 }
+
+#[test]
+fn the_last_ten_auctions_of_a_seller_are_those_with_the_larger_numbers() {
+    let place = Place::new();
+    // Eleven auctions that expire together, with ids that fall, and a bid of 100 cents more for each.
+    let event = |at: u64| {
+        let (id, price) = (200 - at, 1_000 + 100 * at);
+        let auction = format!(
+            r#"{{"type":"auction","id":{id},"item_name":"a","description":"b","initial_bid":1,"reserve":2,"date_time":10,"expires":90,"seller":7,"category":10,"extra":""}}"#
+        );
+        let bid = format!(
+            r#"{{"type":"bid","auction":{id},"bidder":1,"price":{price},"channel":"c","url":"u","date_time":20,"extra":""}}"#
+        );
+        format!("{auction}\n{bid}\n")
+    };
+    fs::write(place.path("events"), (0..11).map(event).collect::<String>()).unwrap();
+    place.run_well(&["run", "--source", "lines:events", "--query", "q6", "--out", "out"]);
+    // The first one is left out: the others have 1,100 to 2,000.
+    assert_eq!(String::from_utf8(place.output("out")).unwrap(), "0\t1\t7,1550\n");
+}
